@@ -1,0 +1,1 @@
+"""wellfit gives a neural network the fit it deserves."""

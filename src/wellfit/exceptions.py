@@ -1,0 +1,50 @@
+"""What wellfit raises.
+
+    WellfitError                  every deliberate error; the command line turns it into exit code 2
+    ├── BadInput (ValueError)     a value, file or table that cannot be used as it is
+    ├── Refusal                   the request would break a promise (a second opening, other data, a locked folder)
+    └── NoRoom (OSError)          the disk is full or cannot be written
+
+Every message has three parts: the rule, what was found, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class WellfitError(Exception):
+    """Base of every error that wellfit raises on purpose.
+
+    Args:
+        rule: what must hold, as one sentence without a full stop.
+        found: the value found instead, with its place (file, column, row) where there is one.
+        remedy: what the reader can do now, as one sentence without a full stop.
+    """
+
+    def __init__(self, rule: str, *, found: str, remedy: str) -> None:
+        super().__init__(rule, found, remedy)
+        self.rule = rule
+        self.found = found
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.rule}; found {self.found}. {self.remedy}."
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions pickle by positional arguments; workers send these across processes.
+        return _rebuild, (type(self), self.rule, self.found, self.remedy)
+
+
+class BadInput(WellfitError, ValueError):
+    """A value, file or table that cannot be used as it is."""
+
+
+class Refusal(WellfitError):
+    """The request is well formed, but carrying it out would break a promise."""
+
+
+class NoRoom(WellfitError, OSError):
+    """The disk is full, or the folder cannot be written."""
+
+
+def _rebuild(kind: type[WellfitError], rule: str, found: str, remedy: str) -> WellfitError:
+    return kind(rule, found=found, remedy=remedy)

@@ -1,0 +1,82 @@
+"""What one training came to: a value, also when it went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from wellfit._typing import Floats, Json
+from wellfit.config import Config
+
+
+class Status(Enum):
+    """How a training ended; each carries its own advice."""
+
+    FINISHED = "finished"
+    DIVERGED = "diverged"
+    OUT_OF_BUDGET = "out of budget"
+
+    @property
+    def advice(self) -> str:
+        """What to do about this ending, as one sentence."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.FINISHED: "All planned updates were made.",
+    Status.DIVERGED: "The loss stopped being finite: lower the learning rate, or look for extreme values in the data.",
+    Status.OUT_OF_BUDGET: "Time ran out before the schedule ended, so these errors are higher than they need be: "
+    "give a larger budget or fewer epochs.",
+}
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One point of the learning curve: losses in the goal's loss, after `update` updates."""
+
+    update: int
+    train: float
+    dev: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One trained configuration.
+
+    Attributes:
+        losses: mean loss of the goal on train, train_dev (if any) and dev; the training set in full, without dropout.
+        predictions: train_dev (if any) and dev: probabilities [rows, classes], or values [rows] in the target's unit.
+        train_losses: [rows] loss of every training row, for paired comparisons on train.
+        weight_norms: ||W||_F of each decayed matrix, from input to output.
+        state: parameter name -> float32 array: the trained weights.
+    """
+
+    config: Config
+    status: Status
+    updates: int
+    seconds: float
+    losses: Mapping[str, float]
+    curve: tuple[CurvePoint, ...]
+    weight_norms: tuple[float, ...]
+    predictions: Mapping[str, Floats]
+    train_losses: Floats
+    state: Mapping[str, Floats]
+
+    @property
+    def weight_norm(self) -> float:
+        """||W||_F over all decayed weights."""
+        return float(sum(norm**2 for norm in self.weight_norms)) ** 0.5
+
+    def to_json(self) -> Json:
+        """The scalars, for the journal; the arrays are kept beside it."""
+        return {
+            "identity": self.config.identity,
+            "config": self.config.to_json(),
+            "status": self.status.value,
+            "updates": self.updates,
+            "seconds": self.seconds,
+            "losses": dict(self.losses),
+            "curve": [[point.update, point.train, point.dev] for point in self.curve],
+            "weight_norms": list(self.weight_norms),
+        }
