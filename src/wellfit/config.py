@@ -147,9 +147,7 @@ def updates_per_epoch(*, rows: int, batch_size: int) -> int:
 
 def total_updates(config: Config, *, rows: int) -> int:
     """Updates that the whole training of `config` takes on `rows` training rows."""
-    return config.optimization.epochs * updates_per_epoch(
-        rows=rows, batch_size=config.optimization.batch_size
-    )
+    return config.optimization.epochs * updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
 
 
 def weight_decay_of(l2: float, *, rows: int) -> float:

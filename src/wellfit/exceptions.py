@@ -10,6 +10,8 @@ Every message has three parts: the rule, what was found, and what to do about it
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class WellfitError(Exception):
     """Base of every error that wellfit raises on purpose.
@@ -31,7 +33,7 @@ class WellfitError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions pickle by positional arguments; workers send these across processes.
-        return _rebuild, (type(self), self.rule, self.found, self.remedy)
+        return partial(type(self), self.rule, found=self.found, remedy=self.remedy), ()
 
 
 class BadInput(WellfitError, ValueError):
@@ -44,7 +46,3 @@ class Refusal(WellfitError):
 
 class NoRoom(WellfitError, OSError):
     """The disk is full, or the folder cannot be written."""
-
-
-def _rebuild(kind: type[WellfitError], rule: str, found: str, remedy: str) -> WellfitError:
-    return kind(rule, found=found, remedy=remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -66,7 +67,7 @@ class Outcome:
     @property
     def weight_norm(self) -> float:
         """||W||_F over all decayed weights."""
-        return float(sum(norm**2 for norm in self.weight_norms)) ** 0.5
+        return math.hypot(*self.weight_norms)
 
     def to_json(self) -> Json:
         """The scalars, for the journal; the arrays are kept beside it."""
