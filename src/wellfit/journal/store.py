@@ -1,0 +1,240 @@
+"""The journal file: SQLite in WAL mode, append-only, one writer.
+
+A commit is durable before `append` returns, so a process killed at any moment leaves a journal that opens with every
+entry whose `append` returned. Readers open the file read-only and never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from wellfit._typing import Json
+from wellfit.exceptions import NoRoom, Refusal
+from wellfit.journal.entry import Entry
+
+APPLICATION_ID = 0x77656C6C  # "well"
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE entries (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        body TEXT NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX entries_by_name ON entries (kind, key);
+    """,
+)
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "glusterfs", "lustre"})
+MOUNTS = Path("/proc/mounts")
+
+
+class Journal:
+    """An open journal; a context manager.
+
+    Use `open_journal`. Not shared between threads.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, lock: FileLock | None) -> None:
+        self._connection = connection
+        self._lock = lock
+        self.path = path
+
+    def append(self, kind: str, body: Json, *, key: str = "") -> Entry:
+        """Write one entry durably and return it.
+
+        Raises:
+            NoRoom: when the disk is full or read-only; the journal stays as it was.
+        """
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        text = json.dumps(body, allow_nan=False, sort_keys=True)
+        try:
+            with self._connection:
+                cursor = self._connection.execute(
+                    "INSERT INTO entries (kind, key, body, at) VALUES (?, ?, ?, ?)", (kind, key, text, at)
+                )
+        except sqlite3.OperationalError as error:
+            raise _no_room(self.path, error) from error
+        return Entry(seq=cursor.lastrowid or 0, kind=kind, key=key, body=body, at=at)
+
+    def entries(self, kind: str | None = None) -> list[Entry]:
+        """Return all entries, or those of one kind, in the order in which they were written."""
+        rows = self._connection.execute(
+            "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR kind = ?1 ORDER BY seq", (kind,)
+        )
+        return [_entry(row) for row in rows]
+
+    def find(self, kind: str, key: str) -> Entry | None:
+        """Return the last entry of this kind and key, if there is one."""
+        row = self._connection.execute(
+            "SELECT seq, kind, key, body, at FROM entries WHERE kind = ? AND key = ? ORDER BY seq DESC LIMIT 1",
+            (kind, key),
+        ).fetchone()
+        return None if row is None else _entry(row)
+
+    def close(self) -> None:
+        """Close the file and let the next writer in."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_journal(path: Path, *, read_only: bool = False) -> Journal:
+    """Open the journal at `path`, or start one there when it is missing and `read_only` is off.
+
+    Raises:
+        Refusal: another process writes it, it lies on a network file system, it is no journal of wellfit, it is
+            damaged, or a newer wellfit wrote it.
+        NoRoom: the folder cannot be written.
+    """
+    if read_only:
+        return Journal(_checked(_connect_to_read(path), path), path=path, lock=None)
+    _refuse_network(path)
+    lock = _lock(path)
+    try:
+        connection = _checked(_connect_to_write(path), path)
+        _migrate(connection, path)
+    except BaseException:
+        lock.release()
+        raise
+    return Journal(connection, path=path, lock=lock)
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise Refusal("an experiment has a journal", found=f"no file {path}", remedy="Check the folder's name")
+    # Without a -wal file there is nothing to merge, and a read-only folder cannot hold the index that WAL needs.
+    pending = path.with_name(path.name + "-wal").exists()
+    mode = "mode=ro" if pending or os.access(path.parent, os.W_OK) else "immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+
+
+def _connect_to_write(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path)
+    except sqlite3.OperationalError as error:
+        raise _no_room(path, error) from error
+
+
+def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """Refuse what is not ours before anything in it runs: a stranger's file is data, never code."""
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        objects = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
+        health = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise _no_room(path, error) from error
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise _foreign(path, str(error)) from error
+    problem = _problem(version=version, owner=owner, objects=objects, health=health)
+    if problem:
+        connection.close()
+        raise _foreign(path, problem)
+    if version > len(MIGRATIONS):
+        connection.close()
+        raise Refusal(
+            f"this wellfit reads journals up to version {len(MIGRATIONS)}",
+            found=f"version {version} in {path}",
+            remedy="Update wellfit (pip install -U wellfit)",
+        )
+    return connection
+
+
+def _problem(*, version: int, owner: int, objects: list[tuple[str, str]], health: str) -> str:
+    if health != "ok":
+        return f"damage ({health})"
+    if objects and owner != APPLICATION_ID:
+        return "another program's database"
+    if version == 0 and objects:
+        return "tables without a version"
+    if any(kind in ("trigger", "view") for kind, _ in objects):
+        return "a trigger or view, which wellfit never writes"
+    return ""
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        for version in range(connection.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
+            # One transaction for a step and its version number: a kill in between leaves the step undone.
+            connection.executescript(f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise _no_room(path, error) from error
+
+
+def _lock(path: Path) -> FileLock:
+    lock = FileLock(path.with_suffix(".lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Refusal(
+            "one process at a time works on an experiment",
+            found=f"{path.parent} in use by another process",
+            remedy="Wait for it, stop it, or choose another --out",
+        ) from error
+    except OSError as error:
+        raise _no_room(path, error) from error
+    return lock
+
+
+def _refuse_network(path: Path) -> None:
+    kind = _file_system(path.resolve().parent)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise Refusal(
+            "an experiment lies on a local disk, since network locks can fail silently",
+            found=f"{path.parent} on {kind}",
+            remedy="Choose an --out on a local disk",
+        )
+
+
+def _file_system(folder: Path) -> str:
+    """Name of the file system that holds `folder`; empty where the system does not tell."""
+    if not MOUNTS.is_file():
+        return ""
+    mounts = [line.split(" ") for line in MOUNTS.read_text().splitlines()]
+    holding = [(fields[1], fields[2]) for fields in mounts if folder.is_relative_to(fields[1])]
+    return max(holding, key=lambda mount: len(mount[0]), default=("", ""))[1]
+
+
+def _entry(row: tuple[int, str, str, str, str]) -> Entry:
+    seq, kind, key, body, at = row
+    return Entry(seq=seq, kind=kind, key=key, body=json.loads(body), at=at)
+
+
+def _foreign(path: Path, problem: str) -> Refusal:
+    return Refusal(
+        "an experiment's journal is written by wellfit alone",
+        found=f"{problem} in {path}",
+        remedy="Choose another --out, or restore the folder from a copy",
+    )
+
+
+def _no_room(path: Path, error: Exception) -> NoRoom:
+    return NoRoom(
+        "the experiment's folder must have room and be writable",
+        found=f"{error} at {path.parent}",
+        remedy="Free some space or choose another --out, then give the same command again: it continues",
+    )

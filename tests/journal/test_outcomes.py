@@ -1,0 +1,75 @@
+"""Outcomes come back from disk as they went in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wellfit.config import Config, Network, Regularization
+from wellfit.exceptions import NoRoom
+from wellfit.journal.outcomes import OutcomeStore, write_atomically
+from wellfit.journal.store import open_journal
+from wellfit.outcome import CurvePoint, Outcome, Status
+
+
+def _outcome() -> Outcome:
+    rng = np.random.default_rng(0)
+    return Outcome(
+        config=Config(
+            network=Network(widths=(3, 2)), regularization=Regularization(l2=2.5, keep_prob=(0.5, 1.0)), seed=7
+        ),
+        status=Status.OUT_OF_BUDGET,
+        updates=11,
+        seconds=0.5,
+        losses={"train": 0.25, "dev": 0.5},
+        curve=(CurvePoint(5, 0.5, 0.75), CurvePoint(11, 0.25, 0.5)),
+        weight_norms=(3.0, 4.0),
+        predictions={"dev": rng.random((4, 2))},
+        train_losses=rng.random(6),
+        state={"layers.0.weight": rng.random((3, 2)).astype(np.float32)},
+    )
+
+
+def test_an_outcome_survives_the_disk(tmp_path):
+    outcome = _outcome()
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        OutcomeStore(tmp_path / "models", journal).put(outcome, details={"shrink": 0.1})
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        back = OutcomeStore(tmp_path / "models", journal).get(outcome.config.identity)
+        assert journal.entries("training")[0].body["shrink"] == 0.1
+    assert back is not None
+    assert back.to_json() == outcome.to_json()
+    assert back.config == outcome.config
+    assert back.weight_norm == 5.0
+    np.testing.assert_array_equal(back.train_losses, outcome.train_losses)
+    for kept, given in ((back.predictions, outcome.predictions), (back.state, outcome.state)):
+        assert kept.keys() == given.keys()
+        assert all(np.array_equal(kept[name], given[name]) and kept[name].dtype == given[name].dtype for name in kept)
+
+
+def test_without_its_arrays_an_outcome_counts_as_never_trained(tmp_path):
+    outcome = _outcome()
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        outcomes = OutcomeStore(tmp_path / "models", journal)
+        assert outcomes.get(outcome.config.identity) is None
+        outcomes.put(outcome, details={})
+        (tmp_path / "models" / f"{outcome.config.identity}.safetensors").unlink()
+        assert outcomes.get(outcome.config.identity) is None
+
+
+def test_writing_where_there_is_no_folder_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NoRoom, match="continues"):
+        write_atomically(tmp_path / "file" / "under" / "x.bin", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_leaves_the_old_content(tmp_path):
+    target = tmp_path / "x.bin"
+    target.write_bytes(b"old")
+    # /dev/full answers ENOSPC to every write, as a full disk does.
+    (tmp_path / "x.bin.part").symlink_to("/dev/full")
+    with pytest.raises(NoRoom, match="No space left"):
+        write_atomically(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.bin"]

@@ -1,0 +1,181 @@
+"""The journal keeps what was appended, in order, whatever happens to the process."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wellfit.exceptions import NoRoom, Refusal
+from wellfit.journal import store
+from wellfit.journal.store import MIGRATIONS, open_journal
+
+BODIES = st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.integers(-5, 5), st.text(max_size=5)), max_size=3)
+NOTES = st.lists(st.tuples(st.sampled_from(["step", "training"]), BODIES), max_size=8)
+
+
+@given(notes=NOTES, cut=st.integers(0, 8))
+@settings(max_examples=25, deadline=None)
+def test_a_journal_read_after_any_prefix_holds_exactly_that_prefix(tmp_path_factory, notes, cut):
+    path = tmp_path_factory.mktemp("journal") / "journal.sqlite"
+    with open_journal(path) as journal:
+        for kind, body in notes[:cut]:
+            journal.append(kind, body)
+    with open_journal(path) as journal:
+        assert [(entry.kind, entry.body) for entry in journal.entries()] == notes[:cut]
+        for kind, body in notes[cut:]:
+            journal.append(kind, body)
+    with open_journal(path, read_only=True) as journal:
+        assert [(entry.kind, entry.body) for entry in journal.entries()] == notes
+        assert [entry.seq for entry in journal.entries()] == list(range(1, len(notes) + 1))
+
+
+def test_find_returns_the_last_entry_of_a_key(tmp_path):
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        journal.append("step", {"n": 1}, key="a")
+        journal.append("step", {"n": 2}, key="a")
+        journal.append("training", {"n": 3}, key="a")
+        found = journal.find("step", "a")
+        assert found is not None
+        assert found.body == {"n": 2}
+        assert journal.find("step", "b") is None
+        assert [entry.body["n"] for entry in journal.entries("step")] == [1, 2]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from wellfit.journal.store import open_journal
+journal = open_journal(Path(sys.argv[1]))
+for n in range(10**9):
+    journal.append("step", {"n": n})
+    print(n, flush=True)
+"""
+
+
+def test_sigkill_loses_no_entry_whose_append_returned(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    reported = [int(writer.stdout.readline()) for _ in range(50)]
+    writer.send_signal(signal.SIGKILL)
+    reported += [int(line) for line in writer.stdout.read().split() if line.isdigit()]
+    writer.stdout.close()
+    writer.wait()
+    with open_journal(path) as journal:
+        kept = [entry.body["n"] for entry in journal.entries()]
+    assert kept == list(range(len(kept)))
+    assert len(kept) >= len(reported) - 1  # the last printed number may be cut in half by the kill
+
+
+def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    imports = "import sys; from pathlib import Path; from wellfit.journal.store import open_journal"
+    code = f"{imports}; open_journal(Path(sys.argv[1]))"
+    with open_journal(path) as journal:
+        journal.append("step", {"n": 1})
+        other = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+        assert "one process at a time works on an experiment" in other.stderr
+        with open_journal(path, read_only=True) as reader:
+            assert len(reader.entries()) == 1
+
+
+def _foreign_program(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+
+
+def _not_sqlite(path: Path) -> None:
+    path.write_bytes(b"not a database at all, only text" * 40)
+
+
+def _newer(path: Path) -> None:
+    open_journal(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+
+
+def _trigger(path: Path) -> None:
+    open_journal(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM entries; END")
+    connection.close()
+
+
+def _truncated(path: Path) -> None:
+    with open_journal(path) as journal:
+        for n in range(400):
+            journal.append("step", {"n": n, "pad": "x" * 200})
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param(_foreign_program, "written by wellfit alone", id="another program"),
+        pytest.param(_not_sqlite, "written by wellfit alone", id="no database"),
+        pytest.param(_newer, "reads journals up to version", id="newer version"),
+        pytest.param(_trigger, "trigger", id="planted trigger"),
+        pytest.param(_truncated, "written by wellfit alone", id="truncated"),
+    ],
+)
+@pytest.mark.parametrize("read_only", [True, False], ids=["reading", "writing"])
+def test_what_is_not_ours_is_refused_and_left_alone(tmp_path, spoil, message, read_only):
+    path = tmp_path / "journal.sqlite"
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(Refusal, match=message):
+        open_journal(path, read_only=read_only)
+    assert path.read_bytes() == before
+
+
+def test_a_missing_journal_is_refused_for_reading(tmp_path):
+    with pytest.raises(Refusal, match="no file"):
+        open_journal(tmp_path / "journal.sqlite", read_only=True)
+
+
+def test_network_file_systems_are_refused(tmp_path, monkeypatch):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n")
+    monkeypatch.setattr(store, "MOUNTS", mounts)
+    with pytest.raises(Refusal, match="nfs4"):
+        open_journal(tmp_path / "journal.sqlite")
+
+
+def test_an_older_version_is_migrated(tmp_path, monkeypatch):
+    path = tmp_path / "journal.sqlite"
+    with open_journal(path) as journal:
+        journal.append("step", {"n": 1})
+    monkeypatch.setattr(store, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE entries ADD COLUMN later TEXT;"))
+    with open_journal(path) as journal:
+        assert [entry.body for entry in journal.entries()] == [{"n": 1}]
+    monkeypatch.undo()
+    with pytest.raises(Refusal, match="version 2"):
+        open_journal(path)
+
+
+def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with open_journal(path) as journal:
+        journal.append("step", {"n": 1})
+        # SQLite answers "database or disk is full" at its page limit exactly as at a full disk.
+        pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
+        journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(NoRoom, match="full"):
+            journal.append("step", {"pad": "x" * 100_000})
+        journal.append("step", {"n": 2})
+    with open_journal(path) as journal:
+        assert [entry.body["n"] for entry in journal.entries()] == [1, 2]
+
+
+def test_nan_never_enters(tmp_path):
+    with open_journal(tmp_path / "journal.sqlite") as journal, pytest.raises(ValueError, match="JSON"):
+        journal.append("step", {"n": float("nan")})
