@@ -18,21 +18,31 @@ from wellfit.exceptions import BadInput
 Activation = Literal["relu", "tanh", "gelu"]
 OptimizerKind = Literal["adam", "sgd", "momentum"]
 Schedule = Literal["cosine", "constant"]
+Embedding = Literal["none", "ple"]
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "tanh", "gelu")
 OPTIMIZERS: tuple[OptimizerKind, ...] = ("adam", "sgd", "momentum")
 SCHEDULES: tuple[Schedule, ...] = ("cosine", "constant")
+EMBEDDINGS: tuple[Embedding, ...] = ("none", "ple")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Shape of the network: hidden widths from input to output, and the activation between them."""
+    """Shape of the network: hidden widths from input to output, the activation between them, and how numbers enter.
+
+    `embedding` "ple" adds to every numeric column its piecewise-linear encoding over at most `bins` quantile bins
+    of the training rows (Gorishniy et al., 2022); "none" takes the numbers as they are.
+    """
 
     widths: tuple[int, ...] = (64, 64)
     activation: Activation = "relu"
+    embedding: Embedding = "ple"
+    bins: int = 32
 
     def __post_init__(self) -> None:
         _require_choice("activation", self.activation, ACTIVATIONS)
+        _require_choice("embedding", self.embedding, EMBEDDINGS)
+        _require_range("bins", self.bins, low=2, high=math.inf)
         if any(width < 1 for width in self.widths):
             raise BadInput(
                 "every width must be at least 1", found=f"widths={self.widths}", remedy="Give positive widths"
