@@ -1,0 +1,59 @@
+"""Noise and batch order from a counter, so that they depend on nothing but their address.
+
+Philox (Salmon et al., 2011) maps a key and a counter to random bits without any state to carry along. The key is
+(seed, stream), the counter (width, layer and purpose, update): a mask never depends on the size of a population, on
+a member's place in it, or on what was drawn before. `stream` is "shared" while members are compared, and a
+config's identity for members that are kept for an ensemble.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from wellfit._typing import Booleans
+
+SHARED = "shared"
+LEVELS = 65_536
+"""Noise is one of this many equally likely values (uint16)."""
+
+_WORD = 2**64
+_MASK, _ORDER, _WEIGHTS = 0, 1, 2
+
+
+def noise_block(*, seed: int, stream: str, update: int, layer: int, rows: int, width: int) -> npt.NDArray[np.uint16]:
+    """Return the noise [rows, width] of one hidden layer at one update; fewer rows give the first of them."""
+    words = -(-rows * width // 4)
+    raw = _philox((seed, stream), purpose=_MASK, at=(width, layer, update)).random_raw(words)
+    return np.asarray(raw, dtype="<u8").view("<u2")[: rows * width].reshape(rows, width)
+
+
+def kept(noise: npt.NDArray[np.uint16], *, keep_prob: float) -> Booleans:
+    """Return the mask noise < keep_prob * 65536: True where a unit is kept."""
+    # Against an integer the comparison stays in 16 bits; keep_prob 1 would need a 17th.
+    threshold = min(math.ceil(keep_prob * LEVELS), LEVELS) - 1
+    return np.less_equal(noise, np.uint16(threshold))
+
+
+def batch_order(*, seed: int, stream: str, epoch: int, rows: int) -> npt.NDArray[np.int64]:
+    """Return the order [rows] in which one epoch visits the training rows."""
+    source = np.random.Generator(_philox((seed, stream), purpose=_ORDER, at=(rows, 0, epoch)))
+    return source.permutation(rows)
+
+
+def weight_noise(*, seed: int, layer: int, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return standard normal noise of `shape`, from which the weights of one layer start."""
+    source = np.random.Generator(_philox((seed, SHARED), purpose=_WEIGHTS, at=(shape[1], layer, shape[0])))
+    return source.standard_normal(shape, dtype=np.float32)
+
+
+def _philox(key: tuple[int, str], *, purpose: int, at: tuple[int, int, int]) -> np.random.Philox:
+    seed, stream = key
+    width, layer, update = at
+    # The lowest word counts the blocks of one draw, so it starts at zero.
+    counter = np.array([0, width, layer << 8 | purpose, update], dtype=np.uint64)
+    name = int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "little")
+    return np.random.Philox(counter=counter, key=np.array([seed % _WORD, name], dtype=np.uint64))
