@@ -1,0 +1,40 @@
+"""The knob board: two columns that never mix.
+
+The optimization board (with the network's size) makes J small on the training set; the regularization board makes dev
+follow train.
+"""
+
+from __future__ import annotations
+
+from wellfit._typing import Json
+from wellfit.reports import reading
+from wellfit.reports.records import Knob, Network
+from wellfit.reports.units import knob
+
+_OPTIMIZATION = ("optimizer", "lr", "epochs", "batch_size", "schedule")
+
+
+def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob, ...], tuple[Knob, ...]]:
+    """Both boards, from the first network to the chosen one; empty before anything was trained."""
+    if first is None or best is None:
+        return (), ()
+    before, after = _settings(first.config), _settings(best.config)
+    optimization = tuple(Knob(name=name, before=before[name], after=after[name]) for name in before)
+    return optimization, (
+        Knob(name="λ (l2)", before=knob(first.l2), after=knob(best.l2)),
+        Knob(name="weight_decay = λ/m", before=knob(first.weight_decay), after=knob(best.weight_decay)),
+        Knob(name="shrink = lr·λ/m", before=knob(first.shrink), after=knob(best.shrink)),
+        Knob(name="keep_prob", before=first.keep_probs, after=best.keep_probs),
+    )
+
+
+def _settings(config: Json) -> dict[str, str]:
+    network, optimization = reading.section(config, "network"), reading.section(config, "optimization")
+    widths = " × ".join(map(reading.text, reading.items(network, "widths"))) or "none"
+    settings = {"hidden layers": widths, "activation": reading.text(network.get("activation"))}
+    return settings | {name.replace("_", " "): _short(optimization.get(name)) for name in _OPTIMIZATION}
+
+
+def _short(value: object) -> str:
+    found = reading.number(value)
+    return reading.text(value) if found is None else knob(found)

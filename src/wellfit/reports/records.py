@@ -1,0 +1,310 @@
+"""What a report shows, as plain values: every page and every terminal is drawn from these and nothing else.
+
+Losses are in the goal's loss (rmse: MSE); `Unit` writes them for people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wellfit._typing import Json
+from wellfit.reports.units import Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One loss with its 95 % interval; `rows` is None where the number of rows is unknown."""
+
+    value: float
+    low: float
+    high: float
+    rows: int | None = None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the number is exact for this model, like the error over all training rows."""
+        return self.high <= self.low
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The optimal error: an interval and where it comes from."""
+
+    low: float
+    high: float
+    source: str
+    upper_bound: bool
+
+    @property
+    def middle(self) -> float:
+        """The point from which the avoidable bias runs."""
+        return (self.low + self.high) / 2
+
+    @property
+    def name(self) -> str:
+        """The source in words."""
+        words = {"human": "human error", "given": "as given", "none": "no reference given"}
+        return words.get(self.source, self.source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """One step of the ladder. `start` and `end` are the losses of the two rungs it joins."""
+
+    name: str
+    before: str
+    start: float
+    end: float
+    value: float
+    low: float
+    high: float
+    verdict: str
+    rows_needed: int | None = None
+    below_reference: bool = False
+    includes_mismatch: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One part on the ladder; no measure means sealed."""
+
+    part: str
+    label: str
+    measure: Measure | None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """Errors and gaps of one network, from the optimal error up to the test set."""
+
+    identity: str
+    step: int | None
+    optimal: Reference | None
+    rungs: tuple[Rung, ...]
+    gaps: tuple[Gap, ...]
+    tolerance: float | None
+
+    def rung(self, part: str) -> Measure | None:
+        """The measure of one part, None where there is none."""
+        return next((rung.measure for rung in self.rungs if rung.part == part), None)
+
+    def gap(self, name: str) -> Gap | None:
+        """The gap of one name, None where it was not measured."""
+        return next((gap for gap in self.gaps if gap.name == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherMethod:
+    """A reference model on the same split."""
+
+    name: str
+    label: str
+    train: Measure | None
+    dev: Measure | None
+    test: Measure | None
+    seconds: float | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealCard:
+    """How the rows were divided, and what that buys."""
+
+    source: str
+    target: str
+    task: str
+    classes: tuple[str, ...]
+    features: int
+    dropped: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, int], ...]
+    policy: str
+    precision: tuple[tuple[str, str], ...]
+    duplicates: tuple[tuple[str, str], ...]
+    sha256: str
+    sealed_at: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One trained network: what the tables and the knob board need of it."""
+
+    identity: str
+    config: Json
+    status: str
+    l2: float
+    keep_prob: float
+    keep_probs: str
+    weight_decay: float | None
+    shrink: float | None
+    norm: float | None
+    train: Measure | None
+    dev: Measure | None
+    updates: int | None
+    seconds: float | None
+    curve: tuple[tuple[int, float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One member of a sweep; `train` and `dev` are None for a diverged one."""
+
+    identity: str
+    l2: float
+    keep_prob: float
+    keep_probs: str
+    weight_decay: float | None
+    shrink: float | None
+    train: float | None
+    dev: Measure | None
+    norm: float | None
+    status: str
+    tied: bool
+    chosen: bool
+    best: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepCard:
+    """One sweep over the regularization board."""
+
+    members: tuple[Member, ...]
+    warnings: tuple[str, ...]
+    optimal: Reference | None
+    seconds: float | None
+
+    @property
+    def chosen(self) -> Member | None:
+        """The simplest member that is tied with the best."""
+        return next((member for member in self.members if member.chosen), None)
+
+    @property
+    def best(self) -> Member | None:
+        """The member with the lowest dev loss."""
+        return next((member for member in self.members if member.best), None)
+
+    @property
+    def unregularized(self) -> Member | None:
+        """The member with every regularizer at zero."""
+        return next((member for member in self.members if member.l2 == 0 and member.keep_prob == 1), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knob:
+    """One knob in the first network and in the chosen one."""
+
+    name: str
+    before: str
+    after: str
+
+    @property
+    def turned(self) -> bool:
+        """Whether it changed."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingRow:
+    """One coded check."""
+
+    code: str
+    title: str
+    status: str
+    evidence: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemedyRow:
+    """One remedy of the prescription, in the order to try."""
+
+    kind: str
+    board: str
+    because: str
+    ceiling: float | None
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRow:
+    """One turn of the recipe."""
+
+    step: int
+    board: str
+    did: str
+    because: str
+    idea: str
+    expected: float | None
+    got: float | None
+    kept: bool
+    errors_before: tuple[float | None, float | None]
+    errors_after: tuple[float | None, float | None]
+    gaps_before: tuple[tuple[str, float, str], ...]
+    gaps_after: tuple[tuple[str, float, str], ...]
+    seconds: float | None
+    updates: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpeningCard:
+    """One opening of the seal."""
+
+    opening: int
+    certified: bool
+    error: Measure
+    dev_optimism: float | None
+    receipt: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TradeRow:
+    """One network in the table that shows what regularization costs and buys."""
+
+    label: str
+    l2: float
+    weight_decay: float | None
+    shrink: float | None
+    keep_probs: str
+    norm: float | None
+    train: float | None
+    dev: float | None
+    test: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redo:
+    """What it takes to do the same again."""
+
+    command: str
+    seed: int
+    versions: tuple[tuple[str, str], ...]
+    data: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Everything that the page and the terminal show of one experiment."""
+
+    title: str
+    headline: str
+    remarks: tuple[str, ...]
+    unit: Unit
+    seal: SealCard | None
+    before: Ladder | None
+    after: Ladder | None
+    others: tuple[OtherMethod, ...]
+    first: Network | None
+    best: Network | None
+    optimization: tuple[Knob, ...]
+    regularization: tuple[Knob, ...]
+    sweeps: tuple[SweepCard, ...]
+    trade: tuple[TradeRow, ...]
+    trade_sentence: str
+    findings: tuple[FindingRow, ...]
+    prescription: tuple[RemedyRow, ...]
+    steps: tuple[StepRow, ...]
+    finished: str
+    openings: tuple[OpeningCard, ...]
+    redo: Redo | None

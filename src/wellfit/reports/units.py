@@ -1,0 +1,119 @@
+"""How a goal's numbers are written for people: positions on an axis, values, gaps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from wellfit.goals import Goal
+
+_NOUNS = {
+    "error": "error",
+    "balanced_error": "balanced error",
+    "log_loss": "log loss",
+    "auc": "AUC",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+}
+_PERCENT = ("error", "balanced_error")
+_SCORES = ("auc", "r2")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of one goal. Every number comes in as the goal's loss and leaves in the goal's own unit."""
+
+    goal: Goal
+
+    @property
+    def noun(self) -> str:
+        """What the number is called in a sentence."""
+        return _NOUNS[self.goal.name]
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether the loss is a rate that reads as a percentage."""
+        return self.goal.name in _PERCENT
+
+    @property
+    def axis_title(self) -> str:
+        """The title of an axis on which better is always to the left (or below)."""
+        if self.goal.name in _SCORES:
+            return f"{self.noun} (higher is better)"
+        return f"{self.noun} in the unit of the target" if self.goal.task == "regression" else self.noun
+
+    def position(self, loss: float) -> float:
+        """Where `loss` stands on the axis: the root for rmse, percent for rates, else the loss itself."""
+        if self.goal.name == "rmse":
+            return math.sqrt(max(loss, 0.0))
+        return 100 * loss if self.is_percent else loss
+
+    def tick(self, position: float, *, step: float) -> str:
+        """The label of a tick at `position` of an axis whose ticks are `step` apart."""
+        if self.goal.name in _SCORES:
+            return f"{1 - position:.{_decimals(step)}f}"
+        label = f"{position:,.{_decimals(step)}f}"
+        return f"{label}%" if self.is_percent else label
+
+    def show(self, loss: float | None) -> str:
+        """`loss` in the goal's own unit: 14.6%, 0.931, 48,210."""
+        if loss is None or not math.isfinite(loss):
+            return "—"
+        if self.is_percent:
+            return f"{_percent(loss)}%"
+        return f"{1 - loss:.3f}" if self.goal.name in _SCORES else plain(self.position(loss))
+
+    def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = True) -> str:
+        """A difference of losses: points for rates; for rmse the step between the two rungs, and the MSE.
+
+        Args:
+            value: the difference, in loss.
+            start: the loss at which the gap begins (rmse only: the square root does not subtract).
+            end: the loss at which it ends.
+            sign: whether a plus is written in front of a gain in loss.
+        """
+        mark = "−" if value < 0 else "+" if sign else ""
+        if self.is_percent:
+            return f"{mark}{_percent(value)} {'point' if _percent(value) == '1.0' else 'points'}"
+        if self.goal.name != "rmse":
+            return f"{mark}{plain(abs(value))}"
+        squared = f"{mark}{abs(value):.2g} MSE"
+        if start is None or end is None:
+            return squared
+        return f"{mark}{plain(abs(self.position(end) - self.position(start)))} ({squared})"
+
+
+def plain(value: float) -> str:
+    """A number with four significant digits and thousands separators: 0.01234, 12.35, 48,210."""
+    size = abs(value)
+    if size >= 1000 or (value == round(value) and size < 1000):
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def knob(value: float | None) -> str:
+    """A knob of a logarithmic range, short: 0, 0.053, 1e-06, 316."""
+    if value is None:
+        return "—"
+    if value == 0:
+        return "0"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: 0.4 s, 12 s, 3 min 20 s."""
+    if value is None:
+        return "—"
+    if value < 60:
+        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+    return f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def _percent(rate: float) -> str:
+    points = abs(100 * rate)
+    return f"{points:.2f}" if 0.005 <= points < 0.95 else f"{points:.1f}"
+
+
+def _decimals(step: float) -> int:
+    return max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
