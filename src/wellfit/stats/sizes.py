@@ -1,0 +1,222 @@
+"""How many rows a margin, a comparison or a whole split needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy import special
+
+from wellfit._typing import Json, Task
+from wellfit.exceptions import BadInput
+from wellfit.stats.intervals import LEVEL, normal_quantile, wilson
+
+POWER = 0.8
+FEWEST_ROWS = 30  # design: fewer rows are refused
+CAP = 0.4  # dev and test together never take more than this share (methods.md a)
+GAUSSIAN_CV = math.sqrt(2)  # sd / mean of the squared error of Gaussian residuals (methods.md a)
+
+
+@dataclass(frozen=True)
+class SizePlan:
+    """Rows for train, dev and test, and the precision they buy.
+
+    Attributes:
+        train: rows to fit on.
+        dev: rows to choose on.
+        test: rows to seal.
+        precision: `dev_detects`, `test_margin` (see `plan_sizes`), and `sentence`, the same in words.
+        capped: whether the table was too small for what was asked, so that 60/20/20 was used.
+    """
+
+    train: int
+    dev: int
+    test: int
+    precision: Mapping[str, float | str]
+    capped: bool
+
+    def to_json(self) -> Json:
+        """The plan as scripts read it."""
+        return {
+            "train": self.train,
+            "dev": self.dev,
+            "test": self.test,
+            "precision": dict(self.precision),
+            "capped": self.capped,
+        }
+
+
+def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) -> int:
+    """Rows at which Wilson's interval for an error rate is at most +-margin wide.
+
+    The exact inversion: with u = z^2/n, (h^2 - 1/4) u^2 + (2 h^2 - p(1-p)) u + h^2 = 0.
+
+    Raises:
+        BadInput: for an error outside [0, 1], a margin outside (0, .5) or a level outside (0, 1).
+    """
+    _check_rate("an error rate", error)
+    _check_open("a margin", margin, below=0.5)
+    _check_open("a level", level)
+    square = margin**2
+    a, b = square - 0.25, 2 * square - error * (1 - error)
+    u = (-b - math.sqrt(b * b - 4 * a * square)) / (2 * a)
+    return max(1, _ceil(normal_quantile(level) ** 2 / u))
+
+
+def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
+    """Half the width of Wilson's interval for an error rate measured on `rows` rows.
+
+    Raises:
+        BadInput: for fewer than one row, or an error outside [0, 1].
+    """
+    _check_rate("an error rate", error)
+    _check_rows(rows)
+    interval = wilson(error * rows, rows, level=level)
+    return (interval.high - interval.low) / 2
+
+
+def rows_to_detect(
+    *, difference: float, disagreement: float = 0.1, level: float = LEVEL, power: float = POWER, candidates: int = 1
+) -> int:
+    """Rows that tell two models apart whose error rates differ by `difference`, judged on the same rows.
+
+    n = [(z sqrt(psi) + z_power sqrt(psi - delta^2)) / delta]^2 (Connor 1987), psi = the share of rows on which
+    exactly one of the two is wrong. With more candidates than one, the level is Bonferroni-corrected.
+
+    Raises:
+        BadInput: unless 0 < difference <= disagreement <= 1, and for other values out of range.
+    """
+    _check_open("a difference", difference)
+    _check_detection(disagreement, level=level, power=power, candidates=candidates)
+    if disagreement > 1 or disagreement < difference:
+        raise BadInput(
+            "two models that differ by d disagree on at least a share d of the rows, and at most on all",
+            found=f"difference {difference:g}, disagreement {disagreement:g}",
+            remedy="Raise --disagreement or lower --detect",
+        )
+    z, z_power = _quantiles(level, power=power, candidates=candidates)
+    root = z * math.sqrt(disagreement) + z_power * math.sqrt(disagreement - difference**2)
+    return max(1, _ceil((root / difference) ** 2))
+
+
+def detectable_difference(
+    *, rows: int, disagreement: float = 0.1, level: float = LEVEL, power: float = POWER, candidates: int = 1
+) -> float:
+    """The smallest difference that `rows` rows tell apart: the inverse of `rows_to_detect`.
+
+    Where so few rows could not show even that all disagreements fall on one side, the disagreement is taken to be
+    as large as the difference, the most favourable case; 1 where no difference could be shown.
+
+    Raises:
+        BadInput: for values out of range.
+    """
+    _check_rows(rows)
+    _check_detection(disagreement, level=level, power=power, candidates=candidates)
+    z, z_power = _quantiles(level, power=power, candidates=candidates)
+    # (d sqrt(n) - z sqrt(psi))^2 = z_power^2 (psi - d^2), solved for d.
+    a, b = rows + z_power**2, -2 * z * math.sqrt(disagreement * rows)
+    c = disagreement * (z**2 - z_power**2)
+    detected = (-b + math.sqrt(max(0.0, b * b - 4 * a * c))) / (2 * a)
+    return detected if detected <= disagreement else _one_sided_difference(rows, z=z, z_power=z_power)
+
+
+def relative_margin(*, rows: int, cv: float = GAUSSIAN_CV, level: float = LEVEL) -> float:
+    """Half-width of the interval of a mean loss, as a share of that mean: z cv / sqrt(n)."""
+    _check_rows(rows)
+    return normal_quantile(level) * cv / math.sqrt(rows)
+
+
+def plan_sizes(
+    rows: int,
+    *,
+    task: Task = "classification",
+    error: float = 0.5,
+    margin: float = 0.01,
+    detect: float = 0.01,
+    disagreement: float = 0.1,
+) -> SizePlan:
+    """Divide a table: dev to tell two models `detect` apart, test for an interval of +-margin, the rest to train.
+
+    Where dev and test would take more than 40 % of the rows, 60/20/20 is used instead and the precision that is
+    really reached is said. Regression uses the same sizes; its precision is relative to the mean squared error.
+
+    Raises:
+        BadInput: for fewer than 30 rows, or settings out of range.
+    """
+    if rows < FEWEST_ROWS:
+        raise BadInput(
+            f"a split needs at least {FEWEST_ROWS} rows", found=f"{rows} rows", remedy="Collect more rows first"
+        )
+    dev = rows_to_detect(difference=detect, disagreement=disagreement)
+    test = rows_for_margin(error=error, margin=margin)
+    capped = dev + test > CAP * rows
+    if capped:
+        dev = test = round(CAP / 2 * rows)
+    if task == "regression":
+        precision = _relative_precision(dev, test)
+    else:
+        precision = _rate_precision(dev, test, error=error, disagreement=disagreement)
+    return SizePlan(rows - dev - test, dev, test, precision, capped)
+
+
+def _one_sided_difference(rows: int, *, z: float, z_power: float) -> float:
+    """The difference d that `rows` rows detect when it is the whole disagreement: n d = (z + z_power sqrt(1-d))^2."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        enough = rows * middle >= (z + z_power * math.sqrt(1 - middle)) ** 2
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def _rate_precision(dev: int, test: int, *, error: float, disagreement: float) -> dict[str, float | str]:
+    detects = detectable_difference(rows=dev, disagreement=disagreement)
+    margin = margin_at(rows=test, error=error)
+    sentence = (
+        f"{dev:,} dev rows tell apart two models that differ by {100 * detects:.3g} points "
+        f"(disagreement {100 * max(disagreement, detects):.3g} %, power {100 * POWER:g} %); {test:,} test rows give the error to +-{100 * margin:.3g} points "
+        f"(at an error of {100 * error:g} %)"
+    )
+    return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
+
+
+def _relative_precision(dev: int, test: int) -> dict[str, float | str]:
+    detects, margin = relative_margin(rows=dev), relative_margin(rows=test)
+    sentence = (
+        f"{dev:,} dev rows give the mean squared error to +-{100 * detects:.3g} %, "
+        f"{test:,} test rows to +-{100 * margin:.3g} % (Gaussian residuals)"
+    )
+    return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
+
+
+def _quantiles(level: float, *, power: float, candidates: int) -> tuple[float, float]:
+    return normal_quantile(1 - (1 - level) / candidates), float(special.ndtri(power))
+
+
+def _ceil(value: float) -> int:
+    # Rounding must not add a row to an exact answer.
+    return math.ceil(value - 1e-9 * value)
+
+
+def _check_detection(disagreement: float, *, level: float, power: float, candidates: int) -> None:
+    _check_open("a disagreement", disagreement, below=1 + 1e-12)
+    _check_open("a level", level)
+    _check_open("a power", power)
+    if candidates < 1:
+        raise BadInput("there is at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
+
+
+def _check_rate(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise BadInput(f"{name} lies between 0 and 1", found=f"{value:g}", remedy="Write 5 % as .05")
+
+
+def _check_open(name: str, value: float, *, below: float = 1.0) -> None:
+    if not 0 < value < below:
+        raise BadInput(f"{name} lies between 0 and {below:g}, ends excluded", found=f"{value:g}", remedy="Correct it")
+
+
+def _check_rows(rows: int) -> None:
+    if rows < 1:
+        raise BadInput("a set has at least one row", found=f"{rows} rows", remedy="Give the number of rows")
