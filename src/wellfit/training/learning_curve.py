@@ -1,0 +1,60 @@
+"""The learning curve: train and dev losses along one training, and the last network that was still finite."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+
+from wellfit._typing import Floats, Integers
+from wellfit.data.prepare import Prepared
+from wellfit.goals import Goal
+from wellfit.outcome import CurvePoint
+from wellfit.stats.scores import loss
+from wellfit.training.network import MLP
+from wellfit.training.noise import batch_order
+from wellfit.training.tensors import Inputs, output_range_of, outputs_of, predictions_of
+
+MOST_POINTS = 40
+MOST_ROWS = 10_000
+"""Training rows that the points along the way are measured on; the outcome's own train loss uses every row."""
+
+
+def check_points(updates: int) -> frozenset[int]:
+    """Return the updates after which the curve has a point: evenly spread, the first and the last included."""
+    return frozenset(np.linspace(0, updates, min(updates, MOST_POINTS - 1) + 1).round().astype(int).tolist())
+
+
+class LearningCurve:
+    """Measures a network while it trains.
+
+    Attributes:
+        points: what was measured, in the order of the updates.
+        network: a copy of the network at the last point, all of whose outputs were finite.
+    """
+
+    def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
+        self._preparation = data.preparation
+        self._goal = goal
+        self._range = output_range_of(data)
+        chosen = np.sort(batch_order(seed=seed, stream="curve", epoch=0, rows=data.train.rows)[:MOST_ROWS])
+        self._train = Inputs.of(data.train)[torch.from_numpy(chosen)], data.train.target[chosen]
+        self._dev = Inputs.of(data.dev), data.dev.target
+        self.points: list[CurvePoint] = []
+        self.network: MLP | None = None
+
+    def measure(self, network: MLP, *, update: int) -> bool:
+        """Add a point and keep a copy of the network; or return False where an output is not finite."""
+        train, dev = (self._loss(network, *part) for part in (self._train, self._dev))
+        if train is None or dev is None:
+            return False
+        self.points.append(CurvePoint(update, train, dev))
+        self.network = copy.deepcopy(network)
+        return True
+
+    def _loss(self, network: MLP, inputs: Inputs, target: Floats | Integers) -> float | None:
+        outputs = outputs_of(network, inputs)
+        if not outputs.isfinite().all():
+            return None
+        return loss(self._goal, target, predictions_of(outputs, self._preparation, output_range=self._range))

@@ -1,0 +1,142 @@
+"""The reference loop: one config, trained and measured. It is the oracle of every faster engine."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wellfit._typing import Notify, ignore_events
+from wellfit.config import Config, total_updates
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome, Status
+from wellfit.stats.scores import row_losses
+from wellfit.training.dropout import Dropout
+from wellfit.training.learning_curve import LearningCurve, check_points
+from wellfit.training.network import MLP
+from wellfit.training.noise import SHARED, batch_order
+from wellfit.training.objective import learning_rate, mean_loss, optimizer_for
+from wellfit.training.predict import predict
+from wellfit.training.tensors import Inputs, new_network, state_of, target_of
+from wellfit.training.threads import one_thread
+
+
+def fit(
+    data: Prepared,
+    config: Config,
+    *,
+    goal: Goal,
+    stream: str = SHARED,
+    deadline: float | None = None,
+    notify: Notify = ignore_events,
+) -> Outcome:
+    """Train `config` on the training rows, and measure it on every part.
+
+    A training that diverges keeps the network of the last point of its curve at which every output was finite, so
+    that its losses are numbers too; the status tells.
+
+    Args:
+        data: the prepared parts.
+        config: network, optimization, regularization, seed.
+        goal: in whose loss the outcome is measured (the network trains on cross-entropy or squared error).
+        stream: whose noise and batch order: shared while members are compared.
+        deadline: `time.monotonic()` at which training stops, with status "out of budget".
+        notify: receives an event for each point of the curve.
+    """
+    began = time.monotonic()
+    with one_thread():
+        network = new_network(data, config.network, seed=config.seed)
+        curve = LearningCurve(data, goal=goal, seed=config.seed)
+        training = Training(config, data, network=network, stream=stream)
+        status = _train(training, curve, deadline=deadline, notify=notify)
+        state = state_of(curve.network or network, data)
+        predicted = predict(data.preparation, config, state)
+        predictions = {name: predicted(part) for name, part in _parts(data).items()}
+    losses = {name: row_losses(goal, part.target, predictions[name]) for name, part in _parts(data).items()}
+    del predictions["train"]
+    return Outcome(
+        config=config,
+        status=status,
+        updates=training.updates,
+        seconds=time.monotonic() - began,
+        losses={name: float(np.mean(each)) for name, each in losses.items()},
+        curve=tuple(curve.points),
+        weight_norms=tuple(float(np.linalg.norm(state[name])) for name in network.decayed()),
+        predictions=predictions,
+        train_losses=losses["train"],
+        state=state,
+    )
+
+
+class Training:
+    """One training under way: a network, its optimizer, and the updates made so far."""
+
+    def __init__(
+        self,
+        config: Config,
+        data: Prepared,
+        *,
+        network: MLP,
+        stream: str = SHARED,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.network = network
+        self.updates = 0
+        self.planned = total_updates(config, rows=data.train.rows)
+        self._config = config
+        self._stream = stream
+        self._task = data.preparation.schema.task
+        self._inputs = Inputs.of(data.train, dtype=dtype)
+        self._target = target_of(data.train, data.preparation, dtype=dtype)
+        self._optimizer = optimizer_for(network, config, rows=data.train.rows)
+
+    def losses(self) -> Iterator[float]:
+        """Make one update after the other, and yield the batch's loss before each."""
+        for batch in self._batches():
+            yield self._update(batch)
+
+    def _batches(self) -> Iterator[Tensor]:
+        knobs, rows = self._config.optimization, len(self._target)
+        for epoch in range(knobs.epochs):
+            order = batch_order(seed=self._config.seed, stream=self._stream, epoch=epoch, rows=rows)
+            yield from torch.from_numpy(order).split(knobs.batch_size)
+
+    def _update(self, batch: Tensor) -> float:
+        lr = learning_rate(self._config.optimization, update=self.updates, updates=self.planned)
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        drop = Dropout(self._config, self._stream, self.updates)
+        inputs = self._inputs[batch]
+        cost = mean_loss(self.network(inputs.numeric, inputs.codes, drop), self._target[batch], task=self._task)
+        self._optimizer.zero_grad()
+        cost.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self.updates += 1
+        return cost.item()
+
+
+def _train(training: Training, curve: LearningCurve, *, deadline: float | None, notify: Notify) -> Status:
+    points = check_points(training.planned)
+    curve.measure(training.network, update=0)
+    for loss in training.losses():
+        if not math.isfinite(loss):
+            return Status.DIVERGED
+        late = deadline is not None and time.monotonic() >= deadline and training.updates < training.planned
+        if late or training.updates in points:
+            if not curve.measure(training.network, update=training.updates):
+                return Status.DIVERGED
+            notify({"event": "point", "updates": training.planned, **asdict(curve.points[-1])})
+        if late:
+            return Status.OUT_OF_BUDGET
+    return Status.FINISHED
+
+
+def _parts(data: Prepared) -> dict[str, Arrays]:
+    parts = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
+    return {name: part for name, part in parts.items() if part is not None}

@@ -1,0 +1,131 @@
+"""The network: numbers and categories in, hidden layers of one activation, a linear layer out.
+
+Shapes: N rows, D numeric columns, C categorical columns, K outputs (classes, or 1).
+A category of at most 9 levels enters as one-hot, a part of W; above that it has a learned embedding of size 8
+(the rule of RealMLP, Holzmueller et al., 2024). Code 0, a level never seen in training, enters as zeros.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from wellfit._typing import Floats
+from wellfit.config import Activation, Network
+from wellfit.training.noise import weight_noise
+from wellfit.training.piecewise_linear import PiecewiseLinear
+
+MOST_ONE_HOT_LEVELS = 9
+EMBEDDING_SIZE = 8
+EMBEDDING_LAYERS = 1_000
+"""Layer numbers from here on address the noise from which embeddings start."""
+
+_ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "gelu": nn.functional.gelu,
+}
+
+
+class Drop(Protocol):
+    """Drops units of hidden layer `layer`, or leaves them."""
+
+    def __call__(self, values: Tensor, *, layer: int) -> Tensor:
+        """Return `values` [N, H] with units dropped."""
+        ...
+
+
+class OneHot(nn.Module):
+    """Codes [N] of one column -> [N, levels]; code 0 has no level and becomes zeros."""
+
+    def __init__(self, *, levels: int) -> None:
+        super().__init__()
+        self.width = levels
+        self.register_buffer("_rows", torch.eye(levels + 1)[:, 1:].contiguous(), persistent=False)
+        self._rows: Tensor
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return the rows of the identity that belong to `codes`."""
+        return self._rows[codes]
+
+
+class Embedding(nn.Embedding):
+    """Codes [N] of one column -> [N, 8], learned; code 0 stays zeros."""
+
+    def __init__(self, *, levels: int) -> None:
+        super().__init__(levels + 1, EMBEDDING_SIZE, padding_idx=0)
+        self.width = EMBEDDING_SIZE
+
+
+class MLP(nn.Module):
+    """A multi-layer perceptron over numeric and categorical columns.
+
+    Args:
+        network: widths, activation, and how numbers enter.
+        columns: D.
+        levels: of each categorical column, its number of levels seen in training.
+        outputs: K.
+        edges: [D, T + 1] bin edges of the numeric columns, where `network.embedding` is "ple".
+    """
+
+    def __init__(
+        self, network: Network, *, columns: int, levels: Sequence[int], outputs: int, edges: Floats | None = None
+    ) -> None:
+        super().__init__()
+        self.bins = PiecewiseLinear(edges) if edges is not None else None
+        self.categories = nn.ModuleList(
+            OneHot(levels=count) if count <= MOST_ONE_HOT_LEVELS else Embedding(levels=count) for count in levels
+        )
+        inputs = columns + (self.bins.bins if self.bins else 0) + sum(int(one.width) for one in self.categories)
+        widths = (inputs, *network.widths, outputs)
+        self.layers = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(widths))
+        self.activation = network.activation
+
+    def forward(self, numeric: Tensor, codes: Tensor, drop: Drop | None = None) -> Tensor:
+        """Return the outputs [N, K] of numbers [N, D] and codes [N, C]: logits, or standardized values."""
+        activate = _ACTIVATIONS[self.activation]
+        values = self.encode(numeric, codes)
+        for layer, linear in enumerate(self.layers[:-1]):
+            values = activate(linear(values))
+            values = drop(values, layer=layer) if drop else values
+        outputs: Tensor = self.layers[-1](values)
+        return outputs
+
+    def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """Return what enters the first layer: numbers, their bins, and categories, side by side."""
+        parts = [numeric] if self.bins is None else [numeric, self.bins(numeric)]
+        parts += [category(codes[:, place]) for place, category in enumerate(self.categories)]
+        return torch.cat(parts, dim=1)
+
+    def decayed(self) -> dict[str, nn.Parameter]:
+        """W of the cost, by name: the matrices of the linear layers, from input to output."""
+        return {f"layers.{place}.weight": linear.weight for place, linear in enumerate(self.layers)}
+
+    def undecayed(self) -> dict[str, nn.Parameter]:
+        """Every other parameter: biases and embeddings."""
+        return {name: value for name, value in self.named_parameters() if name not in self.decayed()}
+
+    @torch.no_grad()
+    def start(self, *, seed: int) -> None:
+        """Give the parameters their first values: He for ReLU and GELU, Glorot for tanh, an output layer of zeros.
+
+        He et al., 2015; Glorot and Bengio, 2010. With zeros, training begins at the same outputs for every row.
+        """
+        for place, linear in enumerate(self.layers):
+            there, here = linear.weight.shape
+            gain = math.sqrt(2 / (here + there)) if self.activation == "tanh" else math.sqrt(2 / max(here, 1))
+            last = place == len(self.layers) - 1
+            noise = torch.from_numpy(weight_noise(seed=seed, layer=place, shape=(there, here)))
+            linear.weight.copy_(noise * (0.0 if last else gain))
+            linear.bias.zero_()
+        for place, category in enumerate(self.categories):
+            if isinstance(category, Embedding):
+                shape = (category.num_embeddings, EMBEDDING_SIZE)
+                noise = torch.from_numpy(weight_noise(seed=seed, layer=EMBEDDING_LAYERS + place, shape=shape))
+                category.weight.copy_(noise / math.sqrt(EMBEDDING_SIZE))
+                category.weight[0].zero_()

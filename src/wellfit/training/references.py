@@ -1,0 +1,155 @@
+"""Reference models on the same split: what a network has to beat to be worth its trouble.
+
+dummy: the best constant prediction of the goal. linear: logistic regression, or ridge. trees: scikit-learn's
+histogram gradient boosting. All are deterministic for a seed, so that they are fit again where they are needed
+instead of being kept.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from wellfit._typing import Floats, Task
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.goals import Goal
+from wellfit.stats.scores import loss
+from wellfit.training.noise import batch_order
+
+MOST_CELLS = 4_000_000
+"""Rows x columns that linear and trees are fit on; a larger table is thinned at random, and the note says so."""
+MOST_TREES = 1_000
+"""Trees in all, over the classes."""
+MOST_ITERATIONS = 200
+MOST_NATIVE_LEVELS = 250
+"""Above this, a category enters the trees as a number: scikit-learn's bins end at 255."""
+RIDGE_ALPHAS = tuple(np.logspace(-3, 4, 15).tolist())
+
+Predict = Callable[[Arrays], Floats]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One reference model: the goal's loss and the predictions of each part.
+
+    Predictions are probabilities [rows, classes], or values [rows] in the target's unit.
+    """
+
+    name: str
+    losses: Mapping[str, float]
+    predictions: Mapping[str, Floats]
+    seconds: float
+    note: str = ""
+
+
+def fit_references(
+    data: Prepared, *, goal: Goal, seed: int, extra: Mapping[str, Arrays] | None = None
+) -> tuple[Reference, ...]:
+    """Fit dummy, linear and trees on the training rows, and measure them on every part and on `extra`."""
+    parts = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev, **(extra or {})}
+    present = {name: part for name, part in parts.items() if part is not None and part.rows}
+    train, note = _thinned(data.train, seed=seed)
+    fitters: dict[str, tuple[Callable[[], Predict], str]] = {
+        "dummy": (lambda: _dummy(data, goal), ""),
+        "linear": (lambda: _linear(train, data), note),
+        "trees": (lambda: _trees(train, data, seed=seed), note),
+    }
+    return tuple(_measured(name, fitter, present, goal=goal, note=why) for name, (fitter, why) in fitters.items())
+
+
+def _measured(
+    name: str, fitter: Callable[[], Predict], parts: Mapping[str, Arrays], *, goal: Goal, note: str
+) -> Reference:
+    began = time.monotonic()
+    predict = fitter()
+    predictions = {part: predict(arrays) for part, arrays in parts.items()}
+    losses = {part: loss(goal, parts[part].target, predictions[part]) for part in parts}
+    return Reference(name, losses, predictions, time.monotonic() - began, note)
+
+
+def _thinned(train: Arrays, *, seed: int) -> tuple[Arrays, str]:
+    most = max(MOST_CELLS // max(train.numeric.shape[1] + train.codes.shape[1], 1), 1)
+    if train.rows <= most:
+        return train, ""
+    chosen = np.sort(batch_order(seed=seed, stream="references", epoch=0, rows=train.rows)[:most])
+    return Arrays(train.numeric[chosen], train.codes[chosen], train.target[chosen]), (
+        f"fit on {most:,} of the {train.rows:,} training rows"
+    )
+
+
+def _dummy(data: Prepared, goal: Goal) -> Predict:
+    target = data.train.target
+    if goal.task == "classification":
+        # The frequencies are the best constant for log loss, and their largest is the majority class.
+        constant = np.bincount(target, minlength=data.preparation.outputs) / len(target)
+    else:
+        constant = np.asarray(np.median(target) if goal.name == "mae" else np.mean(target))
+    return lambda arrays: np.broadcast_to(constant, (arrays.rows, *constant.shape))
+
+
+def _linear(train: Arrays, data: Prepared) -> Predict:
+    scaler = StandardScaler()
+    encoder = OneHotEncoder(handle_unknown="ignore", dtype=np.float64)
+
+    def features(arrays: Arrays, *, start: bool = False) -> Any:
+        numeric = arrays.numeric.astype(np.float64)
+        number = (
+            (scaler.fit_transform(numeric) if start else scaler.transform(numeric)) if numeric.shape[1] else numeric
+        )
+        if not arrays.codes.shape[1]:
+            return number
+        codes = encoder.fit_transform(arrays.codes) if start else encoder.transform(arrays.codes)
+        return sparse.hstack([sparse.csr_matrix(number), codes], format="csr")
+
+    if data.preparation.schema.task == "classification":
+        model = LogisticRegression(max_iter=300)
+    else:
+        model = RidgeCV(alphas=RIDGE_ALPHAS)
+    with warnings.catch_warnings():
+        # A reference a little short of its optimum is a reference still.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features(train, start=True), train.target)
+    return _predictor(model, data, features=features)
+
+
+def _trees(train: Arrays, data: Prepared, *, seed: int) -> Predict:
+    task: Task = data.preparation.schema.task
+    outputs = data.preparation.outputs
+    trees_a_round = outputs if task == "classification" and outputs > 2 else 1
+    native = [levels <= MOST_NATIVE_LEVELS for levels in data.preparation.cardinalities]
+    settings: dict[str, Any] = {
+        "max_iter": max(min(MOST_ITERATIONS, MOST_TREES // trees_a_round), 5),
+        "categorical_features": np.array([False] * train.numeric.shape[1] + native),
+        "random_state": seed % 2**32,
+    }
+    classify = task == "classification"
+    model = HistGradientBoostingClassifier(**settings) if classify else HistGradientBoostingRegressor(**settings)
+
+    def features(arrays: Arrays) -> Floats:
+        return np.hstack([arrays.numeric, arrays.codes.astype(np.float32)])
+
+    model.fit(features(train), train.target)
+    return _predictor(model, data, features=features)
+
+
+def _predictor(model: Any, data: Prepared, *, features: Callable[[Arrays], Any]) -> Predict:
+    if data.preparation.schema.task == "regression":
+        return lambda arrays: np.asarray(model.predict(features(arrays)), dtype=np.float64)
+
+    def probabilities(arrays: Arrays) -> Floats:
+        # A class may be missing from the thinned rows.
+        spread = np.zeros((arrays.rows, data.preparation.outputs))
+        spread[:, model.classes_.astype(int)] = model.predict_proba(features(arrays))
+        return spread
+
+    return probabilities

@@ -1,0 +1,102 @@
+"""From prepared arrays to the tensors and the network that train on them, and from outputs back to predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wellfit._typing import Floats
+from wellfit.config import Network
+from wellfit.data.prepare import Arrays, Preparation, Prepared
+from wellfit.training.network import MLP
+from wellfit.training.piecewise_linear import quantile_edges
+
+EDGES = "bins.edges"
+OUTPUT_RANGE = "output_range"
+ROWS_AT_ONCE = 8_192
+"""Rows of one forward pass when predicting, so that memory does not grow with the table."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network reads of N rows: numeric [N, D] and codes [N, C]."""
+
+    numeric: Tensor
+    codes: Tensor
+
+    @classmethod
+    def of(cls, arrays: Arrays, *, dtype: torch.dtype = torch.float32) -> Inputs:
+        """Return arrays as tensors, sharing their memory where the type is the same."""
+        return cls(torch.from_numpy(arrays.numeric).to(dtype), torch.from_numpy(arrays.codes))
+
+    def __len__(self) -> int:
+        return len(self.numeric)
+
+    def __getitem__(self, places: Tensor | slice) -> Inputs:
+        return Inputs(self.numeric[places], self.codes[places])
+
+
+def target_of(arrays: Arrays, preparation: Preparation, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return the target [N]: class codes, or values standardized by the training rows."""
+    if preparation.schema.task == "classification":
+        return torch.from_numpy(arrays.target)
+    return torch.from_numpy((arrays.target - preparation.target_mean) / preparation.target_scale).to(dtype)
+
+
+def output_range_of(data: Prepared) -> Floats:
+    """Return the lowest and highest training target [2], to which predicted values are clipped."""
+    return np.array([data.train.target.min(), data.train.target.max()], dtype=np.float64)
+
+
+def new_network(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
+    """Return the network that `seed` starts from; its bin edges come from the training rows alone."""
+    edges = quantile_edges(data.train.numeric, bins=network.bins) if network.embedding == "ple" else None
+    started = _shaped(data.preparation, network, columns=data.train.numeric.shape[1], edges=edges)
+    started.start(seed=seed)
+    return started.to(dtype)
+
+
+def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network, *, columns: int) -> MLP:
+    """Return the network whose parameters and bin edges `state` holds."""
+    restored = _shaped(preparation, network, columns=columns, edges=state.get(EDGES))
+    named = {name: torch.from_numpy(np.array(value)) for name, value in state.items() if name != OUTPUT_RANGE}
+    restored.load_state_dict(named)
+    return restored.eval()
+
+
+def state_of(network: MLP, data: Prepared) -> dict[str, Floats]:
+    """Return everything that prediction needs beside the preparation and the config, by name."""
+    state: dict[str, Floats] = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
+    if data.preparation.schema.task == "regression":
+        state[OUTPUT_RANGE] = output_range_of(data)
+    return state
+
+
+@torch.no_grad()
+def outputs_of(network: MLP, inputs: Inputs) -> Tensor:
+    """Return the outputs [N, K] without dropout, a few thousand rows at a time."""
+    batches = [inputs[start : start + ROWS_AT_ONCE] for start in range(0, max(len(inputs), 1), ROWS_AT_ONCE)]
+    return torch.cat([network(batch.numeric, batch.codes) for batch in batches])
+
+
+def predictions_of(outputs: Tensor, preparation: Preparation, *, output_range: Floats) -> Floats:
+    """Return probabilities [N, classes]; or values [N] in the target's unit, inside the range seen in training."""
+    if preparation.schema.task == "classification":
+        return outputs.double().softmax(dim=1).float().numpy()
+    values = outputs[:, 0].double().numpy() * preparation.target_scale + preparation.target_mean
+    low, high = output_range
+    return np.clip(values, low, high)
+
+
+def _shaped(preparation: Preparation, network: Network, *, columns: int, edges: Floats | None) -> MLP:
+    return MLP(
+        network,
+        columns=columns,
+        levels=preparation.cardinalities,
+        outputs=preparation.outputs,
+        edges=edges,
+    )
