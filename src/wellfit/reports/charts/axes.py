@@ -1,0 +1,59 @@
+"""The lambda axis: a place of its own for exactly 0, then a logarithmic scale; and the ruled y axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from wellfit.reports.charts.scale import Domain, Scale
+from wellfit.reports.charts.svg import Drawing
+from wellfit.reports.units import Unit, knob
+
+_ZERO_ROOM = 44.0
+
+
+class LambdaAxis:
+    """Pixels of lambda values, with exact 0 apart at the left."""
+
+    def __init__(self, values: Sequence[float], pixels: Domain) -> None:
+        powers = [math.log10(value) for value in values if value > 0] or [0.0]
+        self._zero = pixels[0] if any(value == 0 for value in values) else None
+        left = pixels[0] + (_ZERO_ROOM if self._zero is not None else 0)
+        self._log = Scale((min(powers), max(powers)), (left, pixels[1]))
+
+    def __call__(self, value: float) -> float:
+        """The pixel of one lambda."""
+        if value <= 0:
+            return self._log.pixels[0] if self._zero is None else self._zero
+        return self._log(math.log10(value))
+
+    @property
+    def has_zero(self) -> bool:
+        """Whether exact 0 is on the axis."""
+        return self._zero is not None
+
+    def ticks(self, most: int) -> list[float]:
+        """Zero where there is one, and at most `most` powers of ten; the two ends where no power lies between."""
+        low, high = self._log.domain
+        powers = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
+        every = max(1, math.ceil(len(powers) / most))
+        values = [10.0**power for power in powers[::every]] or sorted({10.0**low, 10.0**high})
+        return [0.0, *values] if self.has_zero else values
+
+    def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
+        """Write the ticks under the plot, and the break between 0 and the logarithmic part."""
+        for value in self.ticks(most):
+            drawing.line((self(value), y), (self(value), y + 4), tone="axis")
+            drawing.text((self(value), y + 17), knob(value), style="s", tone="soft", anchor="middle")
+        if self.has_zero:
+            middle = (self(0) + self._log.pixels[0]) / 2
+            for x in (middle - 2.5, middle + 2.5):
+                drawing.line((x - 2, y + 5), (x + 2, y - 5), tone="axis")
+
+
+def draw_losses(drawing: Drawing, y: Scale, *, unit: Unit, pixels: Domain, wanted: int = 4) -> None:
+    """Horizontal rules with their labels at the left of the plot."""
+    ticks, step = y.ticks(wanted)
+    for tick in ticks:
+        drawing.line((pixels[0], y(tick)), (pixels[1], y(tick)), tone="grid")
+        drawing.text((pixels[0] - 7, y(tick) + 4), unit.tick(tick, step=step), style="s", tone="soft", anchor="end")

@@ -1,0 +1,165 @@
+"""The lambda path: train, dev and ||W|| against lambda, for the keep_prob that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wellfit.reports.charts.axes import LambdaAxis, draw_losses
+from wellfit.reports.charts.scale import Scale, apart, padded
+from wellfit.reports.charts.svg import Drawing, text_width
+from wellfit.reports.records import Member, Reference, SweepCard
+from wellfit.reports.units import Unit, knob
+
+LEAST_MEMBERS = 3
+_TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """The two axes of one path."""
+
+    x: LambdaAxis
+    y: Scale
+    pixels: tuple[float, float]
+    unit: Unit
+
+
+def path_members(sweep: SweepCard) -> tuple[Member, ...]:
+    """The members on the path, by lambda: those with the chosen keep_prob; all, where these are too few for a line."""
+    usable = [member for member in sweep.members if member.dev is not None and member.train is not None]
+    keep = sweep.chosen.keep_prob if sweep.chosen else 1.0
+    same = [member for member in usable if abs(member.keep_prob - keep) < 1e-9]
+    found = same if len({member.l2 for member in same}) >= LEAST_MEMBERS else usable
+    return tuple(sorted(found, key=lambda member: member.l2)) if len(found) >= LEAST_MEMBERS else ()
+
+
+def lambda_path_chart(
+    members: Sequence[Member], unit: Unit, *, key: str, optimal: Reference | None = None, width: float = 720
+) -> str:
+    """Draw the path of `path_members`; nothing for fewer than three members.
+
+    Args:
+        members: in the order of lambda, each with train and dev.
+        unit: the unit of the goal.
+        key: a prefix for the ids, unique in the page.
+        optimal: the optimal error, drawn as a line where its source is named.
+        width: pixels.
+    """
+    if len(members) < LEAST_MEMBERS:
+        return ""
+    drawing = Drawing(width, key=key, title="Train and dev against lambda", desc=_description(members, unit))
+    plot = _plot(members, unit, width)
+    draw_losses(drawing, plot.y, unit=unit, pixels=plot.pixels)
+    _tied(drawing, plot, members)
+    _optimal(drawing, plot, optimal)
+    _dev_band(drawing, plot, members)
+    ends = _lines(drawing, plot, members)
+    _chosen(drawing, plot, members)
+    _names(drawing, plot, ends)
+    floor = _TOP + _HEIGHT
+    plot.x.draw(drawing, y=floor, most=4 if width < 560 else 7)
+    title = "λ, log scale" + (f"; ‖W‖ on its own scale, 0 to {_top_norm(members):.3g}" if _top_norm(members) else "")
+    drawing.text((plot.pixels[1], floor + 36), title, style="s", tone="soft", anchor="end")
+    return drawing.render(floor + _BOTTOM)
+
+
+def _plot(members: Sequence[Member], unit: Unit, width: float) -> _Plot:
+    pixels = (62.0, width - 48)
+    places = [unit.position(loss) for member in members for loss in _losses(member)]
+    y = Scale(padded(places, zero_below=0.35), (_TOP + _HEIGHT, _TOP))
+    return _Plot(LambdaAxis([member.l2 for member in members], (pixels[0] + 10, pixels[1] - 10)), y, pixels, unit)
+
+
+def _losses(member: Member) -> list[float]:
+    dev = member.dev
+    return [*([dev.value, dev.low, dev.high] if dev else []), *([member.train] if member.train is not None else [])]
+
+
+def _tied(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
+    places = [plot.x(member.l2) for member in members if member.tied]
+    if not places:
+        return
+    left, right = min(places) - 6, max(places) + 6
+    drawing.box((left, _TOP), (right - left, _HEIGHT), tone="tied")
+    drawing.text(((left + right) / 2, 12), "shaded: tied with the best", style="s", tone="soft", anchor="middle")
+
+
+def _optimal(drawing: Drawing, plot: _Plot, optimal: Reference | None) -> None:
+    if optimal is None or optimal.source == "none":
+        return
+    place = plot.unit.position(optimal.high)
+    if plot.y.domain[0] <= place <= plot.y.domain[1]:
+        y = plot.y(place)
+        drawing.line((plot.pixels[0], y), (plot.pixels[1], y), tone="optimal")
+        drawing.text(
+            (plot.pixels[0] + 4, y - 5 if y > _TOP + 16 else y + 13),
+            f"optimal {plot.unit.show(optimal.high)}",
+            style="s",
+            tone="soft",
+        )
+
+
+def _dev_band(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
+    known = [(plot.x(member.l2), member.dev) for member in members if member.dev and not member.dev.is_fixed]
+    if len(known) < LEAST_MEMBERS:
+        return
+    above = [(x, plot.y(plot.unit.position(dev.high))) for x, dev in known]
+    below = [(x, plot.y(plot.unit.position(dev.low))) for x, dev in known]
+    drawing.path([*above, *reversed(below)], tone="dev-band", closed=True)
+
+
+def _lines(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> dict[str, float]:
+    """Draw the three lines; returns the y at which each ends."""
+    top = _top_norm(members)
+    norms = [(plot.x(it.l2), _TOP + _HEIGHT * (1 - it.norm / top)) for it in members if it.norm is not None and top]
+    train = [(plot.x(it.l2), plot.y(plot.unit.position(it.train))) for it in members if it.train is not None]
+    dev = [(plot.x(it.l2), plot.y(plot.unit.position(it.dev.value))) for it in members if it.dev]
+    if norms:
+        drawing.path(norms, tone="l-norm")
+    for part, points in (("train", train), ("dev", dev)):
+        drawing.path(points, tone=f"l-{part}")
+        for point in points:
+            drawing.mark(point, part=part, size=3)
+    ends = {"train": train[-1][1], "dev": dev[-1][1]}
+    return ends | ({"‖W‖": norms[-1][1]} if norms else {})
+
+
+def _chosen(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
+    chosen = next((member for member in members if member.chosen), None)
+    if chosen is None or chosen.dev is None:
+        return
+    x = plot.x(chosen.l2)
+    drawing.line((x, _TOP), (x, _TOP + _HEIGHT), tone="chosen-line")
+    drawing.ring((x, plot.y(plot.unit.position(chosen.dev.value))), size=7, tone="chosen")
+    words = _chosen_words(chosen)
+    if text_width(words, style="b") > drawing.width:
+        words = f"chosen: λ {knob(chosen.l2)}"
+    drawing.text((x, 29), words, style="b", anchor="middle")
+
+
+def _chosen_words(chosen: Member) -> str:
+    decay = f", weight_decay {knob(chosen.weight_decay)}" if chosen.weight_decay is not None else ""
+    shrink = f", shrink {knob(chosen.shrink)}" if chosen.shrink is not None else ""
+    return f"chosen: λ {knob(chosen.l2)}{decay}{shrink}"
+
+
+def _names(drawing: Drawing, plot: _Plot, ends: dict[str, float]) -> None:
+    places = apart(list(ends.values()), least=14, limits=(_TOP + 4, _TOP + _HEIGHT))
+    tones = {"train": "say-train", "dev": "say-dev", "‖W‖": "say-norm"}
+    for name, y in zip(ends, places, strict=True):
+        drawing.text((plot.pixels[1] + 4, y + 4), name, tone=tones[name])
+
+
+def _top_norm(members: Sequence[Member]) -> float:
+    return max((member.norm for member in members if member.norm is not None), default=0.0)
+
+
+def _description(members: Sequence[Member], unit: Unit) -> str:
+    ends = [
+        f"at λ {knob(it.l2)}: train {unit.show(it.train)}, dev {unit.show(it.dev.value)}"
+        for it in (members[0], members[-1])
+        if it.dev
+    ]
+    chosen = [_chosen_words(member) for member in members if member.chosen]
+    return "; ".join([*ends, *chosen]) + "."
