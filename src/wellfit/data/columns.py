@@ -1,0 +1,130 @@
+"""One Arrow column -> one NumPy array: numbers, text and moments, with one notion of missing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit._typing import Booleans, Floats
+from wellfit.exceptions import BadInput
+
+Stored = Literal["integer", "float", "boolean", "string", "date", "nothing", "nested"]
+
+# ISO is tried first, by Arrow itself; then day first, as most of the world writes it.
+DATE_FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d")
+
+
+def stored_as(column: pa.ChunkedArray) -> Stored:
+    """What a column holds, whatever its width."""
+    kind = column.type
+    tests: tuple[tuple[Any, Stored], ...] = (
+        (pa.types.is_null, "nothing"),
+        (pa.types.is_boolean, "boolean"),
+        (pa.types.is_integer, "integer"),
+        (pa.types.is_floating, "float"),
+        (pa.types.is_decimal, "float"),
+        (pa.types.is_time, "integer"),
+        (pa.types.is_duration, "integer"),
+        (pa.types.is_date, "date"),
+        (pa.types.is_timestamp, "date"),
+        (pa.types.is_string, "string"),
+        (pa.types.is_large_string, "string"),
+    )
+    return next((stored for test, stored in tests if test(kind)), "nested")
+
+
+def missing_in(column: pa.ChunkedArray) -> Booleans:
+    """[rows] True where a value is null or NaN."""
+    return np.asarray(pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
+    """[rows] float64, NaN where missing; booleans are 0 and 1, text is parsed.
+
+    Raises:
+        BadInput: for text that is no number.
+    """
+    if pa.types.is_time(column.type) or pa.types.is_duration(column.type):
+        column = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
+    try:
+        values = column.cast(pa.float64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise BadInput(
+            "a number column holds numbers",
+            found=f"column {name!r}: {_first_unparsed(column)}",
+            remedy="Correct the value, or declare the column a category under `types`",
+        ) from error
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def require_finite(values: Floats, *, name: str) -> None:
+    """Refuse infinite values.
+
+    Raises:
+        BadInput: naming the column and the first row (counted from 1, the header not counted).
+    """
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise BadInput(
+            "numbers are finite",
+            found=f"{values[row]} in column {name!r}, row {row + 1} ({int(infinite.sum())} such values)",
+            remedy="Replace infinite values (leave the cell empty if it is unknown), or drop the column",
+        )
+
+
+def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text of each value, null where missing: what names a category or a class.
+
+    Whole numbers are written without a decimal point, so that 1 and 1.0 name the same level.
+    """
+    stored = stored_as(column)
+    if stored == "string":
+        return column
+    if stored == "float":
+        values = column.cast(pa.float64(), safe=False)
+        nothing = pa.scalar(None, pa.float64())
+        known = pc.if_else(pc.is_nan(values), nothing, values)
+        whole = pc.and_(pc.equal(pc.floor(known), known), pc.less(pc.abs(known), pa.scalar(2.0**53)))
+        integers = pc.if_else(whole, known, nothing).cast(pa.int64())
+        return pc.coalesce(integers.cast(pa.string()), known.cast(pa.string()))
+    return column.cast(pa.string())
+
+
+def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
+    """Timestamps in microseconds, null where missing; text is parsed as ISO, then by `DATE_FORMATS`.
+
+    Raises:
+        BadInput: for values that are no dates.
+    """
+    target = pa.timestamp("us")
+    if stored_as(column) == "date":
+        return column.cast(target, safe=False)
+    if stored_as(column) == "string":
+        try:
+            return column.cast(target)
+        except pa.ArrowInvalid:
+            for pattern in DATE_FORMATS:
+                moments = pc.strptime(column, format=pattern, unit="us", error_is_null=True)
+                if moments.null_count == column.null_count:
+                    return moments
+    raise BadInput(
+        "a date column holds dates",
+        found=f"column {name!r}: {column.drop_null()[0].as_py()!r}" if len(column.drop_null()) else f"column {name!r}",
+        remedy="Write dates as 2026-01-31 or 2026-01-31T12:00:00, or declare another type under `types`",
+    )
+
+
+def _first_unparsed(column: pa.ChunkedArray) -> str:
+    for row, value in enumerate(column):
+        text = value.as_py()
+        if text is None:
+            continue
+        try:
+            float(text)
+        except (TypeError, ValueError):
+            return f"{text!r} in row {row + 1}"
+    return f"values of type {column.type}"

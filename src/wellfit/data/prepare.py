@@ -1,0 +1,266 @@
+"""Tables -> arrays, by transforms fit on the training rows alone and stored as JSON (design.md, promises 2 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit._typing import Floats, Integers, Json
+from wellfit.data.columns import moments_of, numbers_of, require_finite, texts_of
+from wellfit.data.schema import Column, Schema, require_columns, target_values
+
+SOFT_LIMIT = 3.0  # scaled values z become z / sqrt(1 + (z/3)^2): near z at 0, never beyond 3 (training.md 5.1)
+MOST_LEVELS = 255  # rarer levels of a category share one code
+_TURN_STEP = 1e-9  # sines closer than this are equal
+_DAY = 86_400_000_000.0  # microseconds
+_TURNS = {"month": 12.0, "weekday": 7.0, "hour": 24.0}
+_DATE_PARTS = ("value", *(f"{turn}_{wave}" for turn in _TURNS for wave in ("sin", "cos")))
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Rows as a network takes them.
+
+    Attributes:
+        numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`.
+        codes: int32 [rows, C]: category codes; 0 = a level that train never had.
+        target: [rows] int64 class codes, or float64 values in the target's own unit; empty where unknown.
+    """
+
+    numeric: Floats
+    codes: Integers
+    target: Integers | Floats
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.numeric.shape[0])
+
+
+@dataclass(frozen=True)
+class NumberFit:
+    """How one number is filled and scaled; `part` names what is taken from a date, else "value".
+
+    `scale` 0 marks a number that does not vary on train: only its `indicator` is used.
+    """
+
+    name: str
+    part: str
+    fill: float
+    scale: float
+    indicator: bool
+
+    @property
+    def label(self) -> str:
+        """Name of the resulting feature."""
+        return self.name if self.part == "value" else f"{self.name} ({self.part})"
+
+
+@dataclass(frozen=True)
+class CategoryFit:
+    """Levels of one category by falling frequency (None = missing): code = place + 1; `rare` share the last code."""
+
+    name: str
+    levels: tuple[str | None, ...]
+    rare: tuple[str | None, ...] = ()
+
+    @property
+    def cardinality(self) -> int:
+        """Number of codes, the code 0 of unseen levels included."""
+        return 1 + len(self.levels) + bool(self.rare)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Everything learnt from the training rows that turns a table into arrays."""
+
+    schema: Schema
+    numbers: tuple[NumberFit, ...]
+    categories: tuple[CategoryFit, ...]
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Number of codes of each category."""
+        return tuple(category.cardinality for category in self.categories)
+
+    @property
+    def outputs(self) -> int:
+        """Classes, or 1."""
+        return max(len(self.schema.classes), 1)
+
+    @property
+    def numeric_names(self) -> tuple[str, ...]:
+        """Names of the columns of `Arrays.numeric`."""
+        scaled = [number.label for number in self.numbers if number.scale]
+        return (*scaled, *(f"{number.name} is missing" for number in self.numbers if number.indicator))
+
+    def transform(self, table: pa.Table, *, with_target: bool = True) -> Arrays:
+        """Turn rows into arrays; columns that are not features are ignored.
+
+        Raises:
+            BadInput: a feature is missing, a value is infinite or not of its type, or (with target) a class is new.
+        """
+        require_columns(table.column_names, self.schema.feature_names)
+        numeric = np.empty((table.num_rows, len(self.numeric_names)), dtype=np.float32)
+        indicator = sum(number.scale > 0 for number in self.numbers)
+        for place, (number, values) in enumerate(self._number_values(table)):
+            if number.scale:
+                numeric[:, place] = scaled(values, number)
+            if number.indicator:
+                numeric[:, indicator] = np.isnan(values)
+                indicator += 1
+        codes = np.empty((table.num_rows, len(self.categories)), dtype=np.int32)
+        for place, category in enumerate(self.categories):
+            codes[:, place] = coded(table.column(category.name), category)
+        target = target_values(table, self.schema) if with_target else np.empty(0)
+        return Arrays(numeric, codes, target)
+
+    def _number_values(self, table: pa.Table) -> Iterator[tuple[NumberFit, Floats]]:
+        """Each number with its raw values; the ones that are scaled come first, in the order of `numeric`."""
+        kinds = {column.name: column for column in self.schema.features}
+        for number in sorted(self.numbers, key=lambda number: number.scale == 0):
+            yield number, part_of(table.column(number.name), column=kinds[number.name], part=number.part)
+
+    def to_json(self) -> Json:
+        """Plain values, as `from_json` reads them."""
+        return {
+            "schema": self.schema.to_json(),
+            "numbers": [asdict(number) for number in self.numbers],
+            "categories": [
+                {"name": fit.name, "levels": list(fit.levels), "rare": list(fit.rare)} for fit in self.categories
+            ],
+            "target_mean": self.target_mean,
+            "target_scale": self.target_scale,
+        }
+
+    @classmethod
+    def from_json(cls, body: Json) -> Preparation:
+        """Rebuild a preparation from `to_json`'s values."""
+        return cls(
+            schema=Schema.from_json(body["schema"]),
+            numbers=tuple(NumberFit(**number) for number in body["numbers"]),
+            categories=tuple(
+                CategoryFit(fit["name"], tuple(fit["levels"]), tuple(fit["rare"])) for fit in body["categories"]
+            ),
+            target_mean=body["target_mean"],
+            target_scale=body["target_scale"],
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The parts that training and choosing may see, as arrays."""
+
+    preparation: Preparation
+    train: Arrays
+    train_dev: Arrays | None
+    dev: Arrays
+
+
+def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:
+    """Learn fills, scales, levels and the target's mean and scale from the training rows.
+
+    Raises:
+        BadInput: for values that are infinite or not of their type.
+    """
+    numbers: list[NumberFit] = []
+    categories = []
+    for column in schema.features:
+        values = table.column(column.name)
+        if column.kind == "category":
+            categories.append(_fit_category(values, column.name))
+        else:
+            numbers.extend(_fit_numbers(values, column))
+    # Numbers without a scale have an indicator only; they stand last, as `transform` fills them.
+    numbers.sort(key=lambda number: number.scale == 0)
+    mean, scale = _target_moments(table, schema)
+    return Preparation(schema, tuple(numbers), tuple(categories), mean, scale)
+
+
+def part_of(values: pa.ChunkedArray, *, column: Column, part: str) -> Floats:
+    """[rows] float64 of a number, or of one part of a date: days since 1970, or a place in the turn of a calendar."""
+    if column.kind != "date":
+        numbers = numbers_of(values, name=column.name)
+        require_finite(numbers, name=column.name)
+        return numbers
+    moments = moments_of(values, name=column.name)
+    if part == "value":
+        return numbers_of(moments.cast(pa.int64()), name=column.name) / _DAY
+    turn, _, wave = part.partition("_")
+    place = {"month": pc.month, "weekday": pc.day_of_week, "hour": pc.hour}[turn](moments)
+    angle = numbers_of(place, name=column.name) * (2 * np.pi / _TURNS[turn])
+    return np.asarray(np.sin(angle) if wave == "sin" else np.cos(angle))
+
+
+def scaled(values: Floats, number: NumberFit) -> Floats:
+    """(value - median) / scale, with missing values at the median, then softly limited to +-3."""
+    z = (values - number.fill) / number.scale
+    # Beyond 1e100 the square would overflow; the limit is reached long before.
+    z = np.clip(np.nan_to_num(z, nan=0.0), -1e100, 1e100)
+    return np.asarray(z / np.sqrt(1 + (z / SOFT_LIMIT) ** 2))
+
+
+def coded(column: pa.ChunkedArray, category: CategoryFit) -> Integers:
+    """[rows] int32 codes; 0 for a level that train never had."""
+    texts = texts_of(column)
+    known = pa.array([*category.levels, *category.rare], pa.string())
+    places = pc.fill_null(pc.index_in(texts, value_set=known), -1).to_numpy(zero_copy_only=False)
+    return np.asarray(np.minimum(places, len(category.levels)) + 1, dtype=np.int32)
+
+
+def robust_scale(values: Floats) -> tuple[float, float]:
+    """(median, scale) of the values that are not NaN; scale 0 where they do not vary.
+
+    The scale is the interquartile range. Where more than half of the rows share one value the range is 0 (most rows
+    of a capital gain are 0): then it is the median distance of the other rows, so that these spread over the usable
+    range, whatever their unit and however few they are.
+    """
+    present = values[~np.isnan(values)]
+    if present.size == 0:
+        return 0.0, 0.0
+    low, median, high = np.percentile(present, [25, 50, 75])
+    scale = float(high - low)
+    if scale <= _rounding(present):
+        away = np.abs(present[present != median] - median)
+        scale = float(np.median(away)) if away.size else 0.0
+    return float(median), scale if scale > _rounding(present) else 0.0
+
+
+def _rounding(values: Floats) -> float:
+    """The step of double precision at the largest value: a smaller spread is no spread."""
+    return 4 * float(np.finfo(np.float64).eps * np.max(np.abs(values)))
+
+
+def _fit_numbers(values: pa.ChunkedArray, column: Column) -> list[NumberFit]:
+    fits = []
+    for part in _DATE_PARTS if column.kind == "date" else ("value",):
+        numbers = part_of(values, column=column, part=part)
+        indicator = part == "value" and bool(np.isnan(numbers).any())
+        median, scale = robust_scale(numbers)
+        if part != "value":
+            # Sine and cosine have a scale already; rounding must not look like a turn.
+            median, scale = 0.0, float(np.nanmax(numbers, initial=-1) - np.nanmin(numbers, initial=1) > _TURN_STEP)
+        if scale or indicator:
+            fits.append(NumberFit(column.name, part, median, scale, indicator))
+    return fits
+
+
+def _fit_category(values: pa.ChunkedArray, name: str) -> CategoryFit:
+    counts = pc.value_counts(texts_of(values)).to_pylist()
+    by_frequency = sorted(counts, key=lambda level: (-level["counts"], level["values"] is None, level["values"] or ""))
+    levels = tuple(level["values"] for level in by_frequency)
+    return CategoryFit(name, levels[:MOST_LEVELS], levels[MOST_LEVELS:])
+
+
+def _target_moments(table: pa.Table, schema: Schema) -> tuple[float, float]:
+    if schema.task == "classification":
+        return 0.0, 1.0
+    target: Any = target_values(table, schema)
+    return float(np.mean(target)), float(np.std(target)) or 1.0

@@ -1,0 +1,268 @@
+"""Files and data frames -> Arrow tables, with one notion of missing and one message for each bad input."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from narwhals.exceptions import NarwhalsError
+
+from wellfit._typing import Json
+from wellfit.data.dialect import Dialect, detect_dialect, ragged_row
+from wellfit.data.hashing import row_hashes
+from wellfit.data.schema import Schema, require_columns
+from wellfit.exceptions import BadInput
+
+MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
+BATCH_ROWS = 65_536
+_PARQUET_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table came from: file, size and time of it; or, for a data frame, the SHA-256 of its row hashes."""
+
+    path: str | None
+    bytes: int
+    modified: float
+    sha256: str | None = None
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {"path": self.path, "bytes": self.bytes, "modified": self.modified, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows as an Arrow table, and where they came from."""
+
+    frame: pa.Table
+    source: Source
+
+
+def read_table(
+    source: Any,
+    *,
+    name: str = "DATA",
+    decimal: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> Table:
+    """Read a CSV or Parquet file, or take any data frame, a mapping of columns or a list of rows.
+
+    Args:
+        source: path, or a pandas, polars, pyarrow or other frame that narwhals knows.
+        name: what messages call the source when it has no path.
+        decimal: decimal sign of a CSV file; detected when None, as are `delimiter` and `encoding`.
+        delimiter: sign between the fields.
+        encoding: a codec that Python knows.
+
+    Raises:
+        BadInput: no such file, a folder, empty, header only, binary, ragged, duplicate column names, nested values.
+    """
+    if isinstance(source, str | Path):
+        path = _existing(Path(source), name=name)
+        frame = (
+            _read_parquet(path)
+            if _is_parquet(path)
+            else _read_csv(path, delimiter=delimiter, decimal=decimal, encoding=encoding)
+        )
+        stat = path.stat()
+        return Table(_checked(frame, name=str(path)), Source(str(path.resolve()), stat.st_size, stat.st_mtime))
+    frame = _checked(_from_frame(source, name=name), name=name)
+    digest = hashlib.sha256(row_hashes(frame).tobytes()).hexdigest()
+    return Table(frame, Source(None, frame.nbytes, 0.0, digest))
+
+
+def read_batches(source: Any, *, schema: Schema, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+    """Yield the feature columns of new rows in order, `rows` at a time at most, in constant memory for files.
+
+    Raises:
+        BadInput: as `read_table`, and for a feature column that is missing.
+    """
+    if not isinstance(source, str | Path):
+        frame = read_table(source, name="NEW").frame
+        require_columns(frame.column_names, schema.feature_names)
+        for start in range(0, frame.num_rows, rows):
+            yield frame.slice(start, rows)
+        return
+    path = _existing(Path(source), name="NEW")
+    batches = _parquet_batches(path, schema, rows) if _is_parquet(path) else _csv_batches(path, schema)
+    for batch in batches:
+        table = _normalized(pa.Table.from_batches([batch]))
+        for start in range(0, table.num_rows, rows):
+            yield table.slice(start, rows)
+
+
+def _existing(path: Path, *, name: str) -> Path:
+    if path.is_dir():
+        raise BadInput(f"{name} must be a file", found=f"a folder, {path}", remedy="Give a CSV or Parquet file")
+    if not path.is_file():
+        raise BadInput(f"{name} must exist", found=f"no file {path}", remedy="Check the path")
+    with path.open("rb") as file:
+        if not file.read(4096).strip():
+            raise BadInput(
+                f"{name} must hold a table", found=f"an empty file, {path}", remedy="Give a file with a header and rows"
+            )
+    return path
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+
+
+def _open_parquet(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInput(
+            "a Parquet file must be whole", found=f"{path}: {error}", remedy="Write the file again"
+        ) from error
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    return _open_parquet(path).read()
+
+
+def _parquet_batches(path: Path, schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
+    file = _open_parquet(path)
+    require_columns(file.schema_arrow.names, schema.feature_names)
+    yield from file.iter_batches(batch_size=rows, columns=list(schema.feature_names))
+
+
+def _parse_options(dialect: Dialect) -> pa.csv.ParseOptions:
+    return pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted)
+
+
+def _read_options(dialect: Dialect) -> pa.csv.ReadOptions:
+    return pa.csv.ReadOptions(encoding="utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding)
+
+
+def _convert_options(dialect: Dialect, **more: Any) -> pa.csv.ConvertOptions:
+    return pa.csv.ConvertOptions(
+        null_values=list(MISSING_WORDS), strings_can_be_null=True, decimal_point=dialect.decimal, **more
+    )
+
+
+def _read_csv(path: Path, **given: str | None) -> pa.Table:
+    dialect = detect_dialect(path, **given)
+    try:
+        return pa.csv.read_csv(
+            path,
+            read_options=_read_options(dialect),
+            parse_options=_parse_options(dialect),
+            convert_options=_convert_options(dialect),
+        )
+    except pa.ArrowInvalid as error:
+        raise _unreadable(path, dialect, error) from error
+
+
+def _csv_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
+    dialect = detect_dialect(path)
+    types = {column.name: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}
+    names = _header(path, dialect)
+    require_columns(names, schema.feature_names)
+    try:
+        yield from pa.csv.open_csv(
+            path,
+            read_options=_read_options(dialect),
+            parse_options=_parse_options(dialect),
+            convert_options=_convert_options(dialect, column_types=types, include_columns=list(schema.feature_names)),
+        )
+    except pa.ArrowInvalid as error:
+        raise _unreadable(path, dialect, error) from error
+
+
+# Dates and text stay text: a batch must not guess types that another batch contradicts.
+_CSV_TYPES: Mapping[str, pa.DataType] = {"integer": pa.float64(), "float": pa.float64(), "boolean": pa.bool_()}
+
+
+def _header(path: Path, dialect: Dialect) -> list[str]:
+    text = path.open(encoding=dialect.encoding, newline="")
+    with text:
+        line = text.readline()
+    reader = pa.csv.read_csv(pa.BufferReader(line.encode()), parse_options=_parse_options(dialect))
+    return [str(name) for name in reader.column_names]
+
+
+def _unreadable(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> BadInput:
+    ragged = ragged_row(path, dialect)
+    if ragged:
+        line, got, expected = ragged
+        return BadInput(
+            "every row has as many fields as the header",
+            found=f"{path}, line {line}: {got} fields, the header has {expected}",
+            remedy="Correct the line, or quote the value that holds the delimiter",
+        )
+    return BadInput(
+        "a CSV file must be readable",
+        found=f"{path}: {str(error).splitlines()[0]}",
+        remedy="Correct the file, or give --delimiter, --decimal or --encoding",
+    )
+
+
+def _from_frame(source: Any, *, name: str) -> pa.Table:
+    try:
+        if isinstance(source, pa.Table):
+            return source
+        if isinstance(source, Mapping):
+            return pa.Table.from_pydict(dict(source))
+        if isinstance(source, Sequence):
+            return pa.Table.from_pylist(list(source))
+        frame = nw.from_native(source)
+        eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+        table = eager.to_arrow()
+    except (NarwhalsError, pa.ArrowException, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"{name} must be a path, or a data frame whose columns hold one type each",
+            found=f"{type(source).__name__}: {str(error).splitlines()[0]}",
+            remedy="Give a CSV or Parquet file, or a pandas, polars or pyarrow frame",
+        ) from error
+    return table.select([column for column in table.column_names if not column.startswith("__index_level_")])
+
+
+def _checked(frame: pa.Table, *, name: str) -> pa.Table:
+    names = [str(column).strip() for column in frame.column_names]
+    repeated = sorted({column for column in names if names.count(column) > 1})
+    if repeated:
+        raise BadInput(
+            "column names are unique",
+            found=f"{', '.join(map(repr, repeated))} more than once in {name}",
+            remedy="Rename or remove the repeated columns",
+        )
+    if frame.num_rows == 0 or not names:
+        raise BadInput(f"{name} must hold rows", found="a header only", remedy="Give a table with rows")
+    return _normalized(frame.rename_columns(names))
+
+
+def _normalized(frame: pa.Table) -> pa.Table:
+    columns = [_normalized_column(column, name) for name, column in zip(frame.column_names, frame.columns, strict=True)]
+    return pa.table(columns, names=frame.column_names)
+
+
+def _normalized_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _normalized_column(column.cast(kind.value_type), name)
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise BadInput(
+            "a column holds numbers, text, booleans or dates",
+            found=f"column {name!r} of type {kind}",
+            remedy="Remove the column, or spread its values over columns",
+        )
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        column = column.cast(pa.string())
+    if not pa.types.is_string(column.type):
+        return column
+    trimmed = pc.utf8_trim_whitespace(column)
+    unknown = pc.is_in(trimmed, value_set=pa.array(MISSING_WORDS))
+    return pc.if_else(unknown, pa.scalar(None, pa.string()), trimmed)

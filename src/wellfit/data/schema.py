@@ -1,0 +1,310 @@
+"""What each column is and what it is for: types, roles and classes, decided once, at the split."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit._typing import Json, Task
+from wellfit.data.columns import Stored, missing_in, moments_of, numbers_of, require_finite, stored_as, texts_of
+from wellfit.exceptions import BadInput
+
+Kind = Literal["number", "category", "boolean", "date"]
+Role = Literal["feature", "target", "group", "time", "split", "dropped"]
+ClassKind = Literal["string", "integer", "boolean", ""]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+FEWEST_ROWS = 30  # design: fewer rows are refused
+MOST_INTEGER_CLASSES = 20  # design: more distinct integers are a regression target
+ID_SHARE = 0.95  # text of which more than this share is unique names rows instead of describing them
+
+_KIND_OF: Mapping[Stored, Kind] = {
+    "boolean": "boolean",
+    "integer": "number",
+    "float": "number",
+    "string": "category",
+    "date": "date",
+    "nothing": "category",
+    "nested": "category",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it is (`kind`), what it is for (`role`), why it was dropped (`note`), how it was stored."""
+
+    name: str
+    kind: Kind
+    role: Role
+    note: str = ""
+    stored: Stored = "nothing"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All columns of DATA in order, the task, and the classes as sorted text (empty for regression)."""
+
+    columns: tuple[Column, ...]
+    target: str
+    task: Task
+    classes: tuple[str, ...] = ()
+    class_kind: ClassKind = ""
+
+    @cached_property
+    def features(self) -> tuple[Column, ...]:
+        """The columns that the network sees."""
+        return tuple(column for column in self.columns if column.role == "feature")
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return tuple(column.name for column in self.features)
+
+    @property
+    def dropped(self) -> tuple[Column, ...]:
+        """The columns left out, each with its reason in `note`."""
+        return tuple(column for column in self.columns if column.role == "dropped")
+
+    def to_json(self) -> Json:
+        """Plain values, as `from_json` reads them."""
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "target": self.target,
+            "task": self.task,
+            "classes": list(self.classes),
+            "class_kind": self.class_kind,
+        }
+
+    @classmethod
+    def from_json(cls, body: Json) -> Schema:
+        """Rebuild a schema from `to_json`'s values."""
+        columns = tuple(Column(**column) for column in body["columns"])
+        return cls(columns, body["target"], body["task"], tuple(body["classes"]), body["class_kind"])
+
+
+def infer_schema(
+    table: pa.Table,
+    *,
+    target: str,
+    task: Task | None = None,
+    drop: Sequence[str] = (),
+    types: Mapping[str, str] | None = None,
+    group_on: str | None = None,
+    time_on: str | None = None,
+    split_on: str | None = None,
+    stratify_on: str | None = None,
+) -> Schema:
+    """Decide kind and role of every column.
+
+    Args:
+        table: all rows; the split is the one place where this may look at every row (design.md, promise 1).
+        target: name of the column to predict.
+        task: overrides the inference (strings, booleans and at most 20 distinct integers -> classification).
+        drop: columns to leave out.
+        types: column -> number, category, boolean or date, where the inference is not wanted.
+        group_on: column whose equal values stay together; it leaves the features.
+        time_on: column by which rows are ordered; it leaves the features.
+        split_on: column that says the part of each row; it leaves the features.
+        stratify_on: column whose shares are kept equal; it stays a feature.
+
+    Raises:
+        BadInput: an unknown column or type, an unusable target, infinite values, no feature, fewer than 30 rows.
+    """
+    types = dict(types or {})
+    special: dict[str, Role] = {target: "target"}
+    for name, role in ((group_on, "group"), (time_on, "time"), (split_on, "split")):
+        if name is not None:
+            _require_free(name, special)
+            special[name] = cast(Role, role)
+    require_columns(table.column_names, [target], rule="the target must be a column")
+    require_columns(table.column_names, [*special, *drop, *types, *([stratify_on] if stratify_on else [])])
+    _require_kinds(types)
+    rows = _labelled(table, target)
+    kinds = {name: cast(Kind, types.get(name, _KIND_OF[stored_as(rows.column(name))])) for name in table.column_names}
+    task = task or _infer_task(rows.column(target), name=target, kind=kinds[target], gaps=rows is not table)
+    columns = tuple(
+        _column(rows.column(name), name=name, kind=kinds[name], role=special.get(name), asked=name in drop)
+        for name in table.column_names
+    )
+    if not any(column.role == "feature" for column in columns):
+        raise BadInput("DATA needs a feature", found=_reasons(columns), remedy="Add columns, or drop fewer")
+    if task == "regression":
+        require_finite(numbers_of(rows.column(target), name=target), name=target)
+        return Schema(columns, target, task)
+    return Schema(columns, target, task, *_classes(rows.column(target), name=target))
+
+
+def require_columns(present: Sequence[str], wanted: Iterable[str], *, rule: str = "a named column must exist") -> None:
+    """Refuse names that are not there.
+
+    Raises:
+        BadInput: naming the first missing column, with the nearest names that are there.
+    """
+    known = set(present)
+    for name in wanted:
+        if name not in known:
+            raise BadInput(rule, found=f"no column {name!r}", remedy=did_you_mean(name, present))
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """The remedy for a wrong name: the nearest names, or the first few that exist."""
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    folded = [other for other in known if other.casefold() == name.casefold()]
+    if near := (folded or close):
+        return f"Did you mean {' or '.join(map(repr, near))}"
+    shown = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
+    return f"Choose one of {shown}"
+
+
+def labelled_rows(table: pa.Table, schema: Schema) -> pa.Table:
+    """The rows whose target is known."""
+    unknown = missing_in(table.column(schema.target))
+    return table.filter(pa.array(~unknown)) if unknown.any() else table
+
+
+def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
+    """Targets as the losses need them: int64 class codes, or float64 values.
+
+    Raises:
+        BadInput: for a class that the split has not seen, or a missing target.
+    """
+    column = table.column(schema.target)
+    if schema.task == "regression":
+        values = numbers_of(column, name=schema.target)
+        require_finite(values, name=schema.target)
+        unknown = np.isnan(values)
+        codes = values
+    else:
+        texts = texts_of(column)
+        indices = pc.index_in(texts, value_set=pa.array(schema.classes, pa.string()))
+        codes = np.asarray(pc.fill_null(indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+        unknown = codes < 0
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise BadInput(
+            "every target is a known class" if schema.classes else "every target is known",
+            found=f"{column[row].as_py()!r} in column {schema.target!r}, row {row + 1}",
+            remedy="Remove the row, or split again from data that has this class",
+        )
+    return codes
+
+
+def _require_free(name: str, special: Mapping[str, Role]) -> None:
+    if name in special:
+        raise BadInput(
+            "a column has one role",
+            found=f"{name!r} is the {special[name]} column already",
+            remedy="Choose another column",
+        )
+
+
+def _require_kinds(types: Mapping[str, str]) -> None:
+    for name, kind in types.items():
+        if kind not in KINDS:
+            raise BadInput(f"a type is one of {', '.join(KINDS)}", found=f"{name} = {kind!r}", remedy="Choose one")
+
+
+def _labelled(table: pa.Table, target: str) -> pa.Table:
+    unknown = missing_in(table.column(target))
+    if unknown.all():
+        raise BadInput(
+            "the target must have values",
+            found=f"column {target!r} is missing in all {table.num_rows} rows",
+            remedy="Choose another target",
+        )
+    rows = table.filter(pa.array(~unknown)) if unknown.any() else table
+    if rows.num_rows < FEWEST_ROWS:
+        raise BadInput(
+            f"DATA needs at least {FEWEST_ROWS} rows with a target",
+            found=f"{rows.num_rows} rows",
+            remedy="Collect more rows",
+        )
+    return rows
+
+
+def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind, gaps: bool) -> Task:
+    stored = stored_as(column)
+    if stored == "date" or kind == "date":
+        raise BadInput(
+            "a target is a class or a number", found=f"dates in column {name!r}", remedy="Choose another target"
+        )
+    if kind != "number" or stored == "string":
+        return "regression" if kind == "number" else "classification"
+    if stored == "float" and not (gaps and _all_whole(column)):
+        return "regression"
+    return "classification" if pc.count_distinct(column).as_py() <= MOST_INTEGER_CLASSES else "regression"
+
+
+def _all_whole(column: pa.ChunkedArray) -> bool:
+    # Pandas stores integers with gaps as floats: whole floats count as integers only where there were gaps.
+    return bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
+
+
+def _classes(column: pa.ChunkedArray, *, name: str) -> tuple[tuple[str, ...], ClassKind]:
+    stored = stored_as(column)
+    texts = [text for text in pc.unique(texts_of(column)).to_pylist() if text is not None]
+    if len(texts) < 2:
+        raise BadInput(
+            "a target needs at least two classes",
+            found=f"only {texts[0]!r} in column {name!r}",
+            remedy="Choose another target, or add rows of another class",
+        )
+    if stored in ("integer", "float"):
+        whole = all(text.lstrip("-").isdigit() for text in texts)
+        return tuple(sorted(texts, key=float)), "integer" if whole else "string"
+    return tuple(sorted(texts)), "boolean" if stored == "boolean" else "string"
+
+
+def _column(column: pa.ChunkedArray, *, name: str, kind: Kind, role: Role | None, asked: bool) -> Column:
+    stored = stored_as(column)
+    if role is not None:
+        return Column(name, kind, role, "", stored)
+    note = "asked" if asked else _reason_to_drop(column, name=name, kind=kind)
+    return Column(name, kind, "dropped" if note else "feature", note, stored)
+
+
+def _reason_to_drop(column: pa.ChunkedArray, *, name: str, kind: Kind) -> str:
+    present = len(column) - int(missing_in(column).sum())
+    if present == 0:
+        return "all missing"
+    stored = stored_as(column)
+    if kind == "category" or stored == "string":
+        distinct = pc.count_distinct(column, mode="only_valid").as_py()
+        if distinct == 1 and present == len(column):
+            return "constant"
+        named = kind == "category" and stored == "string" and distinct > ID_SHARE * present
+        share = f"{distinct} different values in {present} rows"
+        if named:
+            return f"id-like: {share}"
+        if kind == "category":
+            return ""
+    if kind == "date":
+        bounds = pc.min_max(moments_of(column, name=name)).as_py()
+        return "constant" if bounds["min"] == bounds["max"] and present == len(column) else ""
+    return _reason_to_drop_numbers(column, name=name, present=present)
+
+
+def _reason_to_drop_numbers(column: pa.ChunkedArray, *, name: str, present: int) -> str:
+    values = numbers_of(column, name=name)
+    require_finite(values, name=name)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    # A column of single precision that varies by a rounding step is noise that scaling would blow up.
+    step = float(np.finfo(np.float32 if pa.types.is_float32(column.type) else np.float64).eps)
+    if high - low <= 2 * step * max(abs(low), abs(high)) and present == len(column):
+        return "constant" if low == high else "constant up to rounding"
+    consecutive = stored_as(column) == "integer" and high - low == present - 1
+    if consecutive and pc.count_distinct(column, mode="only_valid").as_py() == present:
+        return "id-like: unique consecutive integers"
+    return ""
+
+
+def _reasons(columns: Sequence[Column]) -> str:
+    dropped = [f"{column.name!r} ({column.note})" for column in columns if column.role == "dropped"]
+    return "no column but the target" if not dropped else f"every column dropped: {', '.join(dropped[:8])}"
