@@ -1,1 +1,1 @@
-"""recipe."""
+"""The recipe: diagnose, turn one board, compare, diagnose again."""

@@ -1,0 +1,174 @@
+"""The folder NAME.wellfit: created whole or not at all, opened only when it is ours.
+
+experiment.json      settings and the fingerprint of DATA
+journal.sqlite       everything that happened
+split/               train, train-dev and dev rows, the schema, the row hashes
+test.sealed          the test rows; read by `unseal` alone
+ledger.jsonl         openings of the test set
+models/              one safetensors file a training
+report.html
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wellfit._typing import Json
+from wellfit.exceptions import NoRoom, Refusal
+from wellfit.experiment.settings import Settings
+from wellfit.journal.outcomes import write_atomically
+from wellfit.journal.store import open_journal
+
+SCHEMA = 1
+SUFFIX = ".wellfit"
+ABOUT = "experiment.json"
+JOURNAL = "journal.sqlite"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An experiment's folder: where things lie, and what it was made from."""
+
+    path: Path
+    settings: Settings
+    data: Json
+
+    @property
+    def journal(self) -> Path:
+        """The journal file."""
+        return self.path / JOURNAL
+
+    @property
+    def models(self) -> Path:
+        """Where trainings are kept."""
+        return self.path / "models"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.path / "report.html"
+
+    def require_data(self, path: Path) -> None:
+        """Check that DATA is the file the experiment was made from; a file that is gone passes.
+
+        Raises:
+            Refusal: when path, size or time of the file differ.
+        """
+        if str(path.resolve()) != self.data["path"]:
+            raise _other_data(self.path, found=f"{path}, where the experiment was made from {self.data['path']}")
+        if path.is_file():
+            stat = path.stat()
+            if (stat.st_size, stat.st_mtime) != (self.data["bytes"], self.data["modified"]):
+                raise _other_data(self.path, found=f"{path} with another size or time than at the split")
+
+    def require_same_frame(self, sha256: str | None) -> None:
+        """Check that a data frame holds the rows the experiment was made from.
+
+        Raises:
+            Refusal: when it does not.
+        """
+        if sha256 != self.data["sha256"]:
+            raise _other_data(self.path, found="a data frame with other rows")
+
+
+def is_experiment(path: Path) -> bool:
+    """Whether `path` is an experiment's folder."""
+    return (path / ABOUT).is_file()
+
+
+def open_folder(path: Path) -> Folder:
+    """Open an experiment's folder.
+
+    Raises:
+        Refusal: when it is missing, no experiment, or was made by a newer wellfit.
+    """
+    if not is_experiment(path):
+        raise Refusal(
+            "EXPERIMENT is a folder that `wellfit run` or `wellfit split` made",
+            found=f"{'a folder without ' + ABOUT if path.is_dir() else 'no folder'} at {path}",
+            remedy="Check the path, or make one with `wellfit split DATA --target COLUMN`",
+        )
+    try:
+        about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        schema = about["schema"]
+        if schema > SCHEMA:
+            raise Refusal(
+                f"this wellfit reads experiments up to schema {SCHEMA}",
+                found=f"schema {schema} in {path}",
+                remedy="Update wellfit (pip install -U wellfit)",
+            )
+        return Folder(path, Settings.from_json(about["settings"]), about["data"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(
+            "an experiment's folder is written by wellfit alone",
+            found=f"{path / ABOUT}, which cannot be read ({error})",
+            remedy="Restore the folder from a copy, or choose another --out",
+        ) from error
+
+
+def create_folder(path: Path, settings: Settings, *, data: Json, fill: Callable[[Path], Json]) -> Folder:
+    """Make a new experiment's folder: complete or not at all.
+
+    Args:
+        path: where it will stand; nothing, or an empty folder, may be there.
+        settings: as given.
+        data: fingerprint of DATA.
+        fill: writes the split and the sealed test into the folder and returns the journal's "split" entry.
+
+    Raises:
+        Refusal: when something else stands at `path`.
+        NoRoom: when the disk is full or read-only; nothing remains.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise Refusal(
+            "a new experiment needs a free place",
+            found=f"something else at {path}",
+            remedy="Choose another --out, or move it away",
+        )
+    part = path.with_name(f".{path.name}.part")
+    try:
+        _clear(part)
+        part.mkdir(parents=True)
+        entry = fill(part)
+        with open_journal(part / JOURNAL) as journal:
+            journal.append("split", entry)
+        about = {"schema": SCHEMA, "settings": settings.to_json(), "data": data}
+        write_atomically(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        part.rename(path)
+    except OSError as error:
+        _clear(part)
+        if isinstance(error, NoRoom):
+            raise
+        raise NoRoom(
+            "the experiment's folder must have room and be writable",
+            found=f"{error.strerror} at {path.parent}",
+            remedy="Free some space, or choose another --out",
+        ) from error
+    except BaseException:
+        _clear(part)
+        raise
+    return Folder(path, settings, data)
+
+
+def default_path(source: Any) -> Path:
+    """./NAME.wellfit for a file NAME.csv, ./experiment.wellfit for a data frame."""
+    stem = Path(source).stem if isinstance(source, str | Path) else "experiment"
+    return Path(stem + SUFFIX)
+
+
+def _clear(part: Path) -> None:
+    if part.exists():
+        shutil.rmtree(part)
+
+
+def _other_data(folder: Path, *, found: str) -> Refusal:
+    return Refusal(
+        "an experiment keeps its data: path, size and time of the file",
+        found=found,
+        remedy=f"Choose another --out, or remove {folder} to start again (its openings stay on record)",
+    )

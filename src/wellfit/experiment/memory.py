@@ -1,0 +1,77 @@
+"""What lets a killed run continue: finished pieces of work are taken from the journal instead of computed again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from wellfit._typing import Json
+from wellfit.config import Config
+from wellfit.journal.outcomes import OutcomeStore
+from wellfit.journal.store import Journal
+from wellfit.outcome import Outcome, Status
+from wellfit.sweeps.executor import Executor
+
+
+class Memory:
+    """Recalls bodies by (kind, key) within one plan: the same command with the same budget and reference.
+
+    Another budget or reference is another plan: its decisions may differ, while trainings are shared by identity.
+    """
+
+    def __init__(self, journal: Journal, *, plan: str) -> None:
+        self._journal = journal
+        self._plan = plan
+
+    def __call__(self, kind: str, key: str, compute: Callable[[], Json]) -> Json:
+        """Return the body kept under (kind, key), or compute it and write it down."""
+        name = f"{self._plan}/{key}"
+        entry = self._journal.find(kind, name)
+        return entry.body if entry else self._journal.append(kind, {**compute(), "plan": self._plan}, key=name).body
+
+
+class RememberingExecutor:
+    """Trains only what was never trained before, and keeps each outcome the moment it is there.
+
+    Args:
+        executor: does the work.
+        outcomes: where finished trainings are kept.
+        describe: further scalars for a training's journal entry.
+    """
+
+    def __init__(self, executor: Executor, outcomes: OutcomeStore, describe: Callable[[Outcome], Json]) -> None:
+        self._executor = executor
+        self._outcomes = outcomes
+        self._describe = describe
+
+    def train(
+        self,
+        configs: Sequence[Config],
+        *,
+        deadline: float | None = None,
+        on_outcome: Callable[[Outcome], None] | None = None,
+    ) -> list[Outcome]:
+        """Return outcomes in the order of the configs, from the journal where it has them."""
+
+        def keep(outcome: Outcome) -> None:
+            self._outcomes.put(outcome, details=self._describe(outcome))
+            known[outcome.config.identity] = outcome
+            if on_outcome is not None:
+                on_outcome(outcome)
+
+        known = {
+            config.identity: outcome
+            for config in configs
+            if (outcome := self._outcomes.get(config.identity)) and not _deserves_more(outcome, deadline)
+        }
+        missing = {config.identity: config for config in configs if config.identity not in known}
+        if missing:
+            self._executor.train(list(missing.values()), deadline=deadline, on_outcome=keep)
+        return [known[config.identity] for config in configs]
+
+
+def _deserves_more(outcome: Outcome, deadline: float | None) -> bool:
+    """Whether a training that ran out of time would now get further than it did."""
+    if outcome.status is not Status.OUT_OF_BUDGET:
+        return False
+    return deadline is None or deadline - time.monotonic() > outcome.seconds

@@ -1,0 +1,162 @@
+"""Predictions for new rows: streamed in the order of the input, with the transforms that train was given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from wellfit._typing import Floats
+from wellfit.data.prepare import Arrays, Preparation
+from wellfit.data.read import read_batches
+from wellfit.data.schema import Schema
+from wellfit.exceptions import BadInput, NoRoom
+
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet runs cells that begin with these; text is written with an apostrophe before them."""
+UNLIKE_SHARE = 0.1
+"""By how much the share of such rows must exceed the share on dev before a column is named."""
+FAR = 2.8
+"""A scaled number beyond this (of at most 3) lies about eight interquartile ranges from train's median."""
+
+
+class Writer(Protocol):
+    """What both file formats offer."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def predicted_batches(
+    source: Any, *, preparation: Preparation, predict: Callable[[Arrays], Floats], watch: Watch
+) -> Iterator[pa.Table]:
+    """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order."""
+    for batch in read_batches(source, schema=preparation.schema):
+        arrays = preparation.transform(batch, with_target=False)
+        watch.see(arrays)
+        yield _table(predict(arrays), preparation.schema)
+
+
+class Watch:
+    """Counts what training never saw, so that a warning can say where new rows do not look like train.
+
+    Args:
+        preparation: names of the columns.
+        usual: rows like those of train, in which the same is counted for comparison.
+    """
+
+    def __init__(self, preparation: Preparation, *, usual: Arrays) -> None:
+        self._categories = tuple(fit.name for fit in preparation.categories)
+        self._numbers = preparation.numeric_names
+        self._usual = _unlike(usual) / max(usual.rows, 1)
+        self._counts = np.zeros(len(self._categories) + len(self._numbers))
+        self._rows = 0
+
+    def see(self, arrays: Arrays) -> None:
+        """Count one batch."""
+        self._rows += arrays.rows
+        self._counts += _unlike(arrays)
+
+    def warnings(self) -> list[str]:
+        """One sentence for each column in which many more rows than usual differ from what train had."""
+        shares = self._counts / max(self._rows, 1)
+        why = ["have a level that train never had"] * len(self._categories)
+        why += ["lie far outside train's range"] * len(self._numbers)
+        return [
+            f"{name}: {share:.0%} of the rows {reason}, on dev {usual:.0%}"
+            for name, share, usual, reason in zip(
+                (*self._categories, *self._numbers), shares, self._usual, why, strict=True
+            )
+            if share - usual > UNLIKE_SHARE
+        ]
+
+
+def _unlike(arrays: Arrays) -> Floats:
+    return np.concatenate([(arrays.codes == 0).sum(axis=0), (np.abs(arrays.numeric) > FAR).sum(axis=0)]).astype(float)
+
+
+def write_batches(batches: Iterator[pa.Table], out: Path) -> int:
+    """Write batches to a CSV or Parquet file, whole or not at all; the number of rows.
+
+    Raises:
+        BadInput: for another file ending.
+        NoRoom: when the disk is full.
+    """
+    part = out.with_name(out.name + ".part")
+    rows = 0
+    try:
+        first = next(batches, None)
+        if first is None:
+            raise BadInput("NEW needs rows", found="a header only", remedy="Give a table with rows")
+        with _writer(part, schema=first.schema, ending=out.suffix) as writer:
+            while first is not None:
+                writer.write_table(first if out.suffix == ".parquet" else escaped(first))
+                rows += first.num_rows
+                first = next(batches, None)
+        part.replace(out)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError) and not isinstance(error, NoRoom):
+            raise NoRoom(
+                "the output must have room and be writable",
+                found=f"{error.strerror or error} at {out}",
+                remedy="Free some space, or choose another -o",
+            ) from error
+        raise
+    return rows
+
+
+def escaped(table: pa.Table) -> pa.Table:
+    """The same table with an apostrophe before text that a spreadsheet would run as a formula."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = [escaped_text(text) for text in table.column(place).to_pylist()]
+            table = table.set_column(place, field.name, pa.array(texts, pa.string()))
+    return table.rename_columns([escaped_text(name) for name in table.column_names])
+
+
+def escaped_text(text: str) -> str:
+    """One cell."""
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+
+
+def _writer(path: Path, *, schema: pa.Schema, ending: str) -> Writer:
+    writers: dict[str, Callable[[], Writer]] = {
+        ".csv": lambda: pa.csv.CSVWriter(path, schema),
+        ".parquet": lambda: pq.ParquetWriter(path, schema),
+    }
+    if ending not in writers:
+        raise BadInput(
+            "predictions are written as .csv or .parquet",
+            found=f"the ending {ending!r}",
+            remedy="Choose one of them for -o",
+        )
+    return writers[ending]()
+
+
+def _table(predictions: Floats, schema: Schema) -> pa.Table:
+    if schema.task == "regression":
+        return pa.table({"prediction": pa.array(predictions, pa.float64())})
+    chosen = predictions.argmax(axis=1)
+    columns = {f"p_{name}": pa.array(predictions[:, place], pa.float64()) for place, name in enumerate(schema.classes)}
+    return pa.table({"prediction": _labels(chosen, schema), **columns})
+
+
+def _labels(codes: Any, schema: Schema) -> pa.Array:
+    texts = pa.array(schema.classes, pa.string())
+    if schema.class_kind == "integer":
+        texts = texts.cast(pa.int64())
+    elif schema.class_kind == "boolean":
+        texts = pa.array([name.lower() == "true" for name in schema.classes])
+    return texts.take(pa.array(codes))

@@ -1,0 +1,66 @@
+"""Reference models of an experiment: fit once, journaled, and compared with the network row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from wellfit._typing import Floats, Notify
+from wellfit.data.prepare import Prepared
+from wellfit.goals import Goal
+from wellfit.journal.outcomes import write_atomically
+from wellfit.journal.store import Journal
+from wellfit.outcome import Outcome
+from wellfit.stats.differences import paired_difference
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import estimate, row_losses
+from wellfit.training.references import Reference, fit_references
+
+FILE = "references.safetensors"
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Reference models on dev: estimates, and the loss of each row."""
+
+    dev: Mapping[str, Estimate]
+    dev_losses: Mapping[str, Floats]
+
+    def ahead_of(self, outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
+        """By how much each reference is ahead of a network on the same dev rows: network minus reference, paired."""
+        own = row_losses(goal, data.dev.target, outcome.predictions["dev"])
+        return {name: paired_difference(own, losses) for name, losses in self.dev_losses.items()}
+
+
+def remembered_rivals(
+    data: Prepared, *, goal: Goal, seed: int, folder: Path, journal: Journal, notify: Notify
+) -> Rivals:
+    """Take the reference models from the journal, or fit them and write them down."""
+    entries = {entry.body["name"]: entry.body for entry in journal.entries("reference")}
+    path = folder / FILE
+    if not (path.is_file() and load_file(path).keys() == entries.keys()):
+        notify({"event": "references", "rows": data.train.rows})
+        references = fit_references(data, goal=goal, seed=seed)
+        losses = {each.name: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in references}
+        write_atomically(path, save({name: np.ascontiguousarray(rows) for name, rows in losses.items()}))
+        for reference in references:
+            if reference.name not in entries:
+                body = _body(reference, data=data, goal=goal)
+                entries[reference.name] = journal.append("reference", body, key=reference.name).body
+    dev = {name: Estimate.from_json(body["errors"]["dev"]) for name, body in entries.items()}
+    return Rivals(dev, load_file(path))
+
+
+def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, object]:
+    train = Estimate.fixed(reference.losses["train"], rows=data.train.rows)
+    dev = estimate(goal, data.dev.target, reference.predictions["dev"])
+    return {
+        "name": reference.name,
+        "errors": {"train": train.to_json(), "dev": dev.to_json()},
+        "seconds": reference.seconds,
+        "note": reference.note,
+    }

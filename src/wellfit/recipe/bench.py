@@ -1,0 +1,118 @@
+"""What every step of the recipe works with: the data, the engine, the purse and the journal's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from wellfit._typing import Json, Notify
+from wellfit.config import Config
+from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome, Status
+from wellfit.recipe.purse import Purse
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import estimate
+from wellfit.sweeps.executor import Executor
+
+
+class Recall(Protocol):
+    """The journal's memory: what was computed under this name before is returned, else computed and written down."""
+
+    def __call__(self, kind: str, key: str, compute: Callable[[], Json]) -> Json:
+        """Return the body kept under (kind, key)."""
+        ...
+
+
+class Diagnose(Protocol):
+    """Turns estimates into a diagnosis: reference, tolerance and findings on the data are bound already."""
+
+    def __call__(self, errors: Mapping[str, Estimate], *, outcome: Outcome, best_dev_high: float) -> Diagnosis:
+        """Diagnose losses on train, train_dev (if any) and dev."""
+        ...
+
+
+class Bench:
+    """Trains, pays, diagnoses and remembers; the recipe's steps decide.
+
+    Args:
+        data: prepared train, train-dev and dev.
+        goal: what is compared.
+        executor: trains configs; an outcome already known costs nothing but is booked all the same.
+        purse: the budget.
+        recall: the journal's memory.
+        diagnose: estimates -> diagnosis.
+        best_dev_high: smallest upper limit of dev error among the reference models.
+        notify: receives progress events.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Prepared,
+        goal: Goal,
+        executor: Executor,
+        purse: Purse,
+        recall: Recall,
+        diagnose: Diagnose,
+        best_dev_high: float,
+        notify: Notify,
+    ) -> None:
+        self.data = data
+        self.goal = goal
+        self.purse = purse
+        self.recall = recall
+        self.notify = notify
+        self.executor = executor
+        self._diagnose = diagnose
+        self._best_dev_high = best_dev_high
+
+    def train(self, configs: Sequence[Config]) -> list[Outcome]:
+        """Train each config; outcomes in the order of the configs."""
+        outcomes = self.executor.train(configs, deadline=self.purse.deadline)
+        for outcome in outcomes:
+            self.purse.pay(outcome)
+            if outcome.status is not Status.DIVERGED:
+                self._best_dev_high = min(self._best_dev_high, self.errors(outcome)["dev"].high)
+        return outcomes
+
+    def outcome_of(self, config: Config) -> Outcome:
+        """Return the outcome of a config that a step has paid for already."""
+        return self.executor.train([config], deadline=self.purse.deadline)[0]
+
+    def remember_step(self, step: int, compute: Callable[[], Json]) -> Json:
+        """Take a whole step from the journal, or compute it; either way its price and its best dev error count."""
+        seconds, fresh = self.purse.seconds, []
+
+        def measured() -> Json:
+            fresh.append(True)
+            return {
+                **compute(),
+                "seconds": self.purse.seconds - seconds,
+                "updates_paid": self.purse.updates,
+                "best_dev_high": self._best_dev_high,
+            }
+
+        body = self.recall("step", str(step), measured)
+        if not fresh:
+            self.purse.book(body["updates_paid"])
+            self._best_dev_high = body["best_dev_high"]
+        return body
+
+    def errors(self, outcome: Outcome) -> dict[str, Estimate]:
+        """Losses with intervals: train (exact: zero width), train_dev (if any) and dev."""
+        return estimates(outcome, data=self.data, goal=self.goal)
+
+    def diagnose(self, outcome: Outcome) -> Diagnosis:
+        """Diagnose one outcome against the reference."""
+        return self._diagnose(self.errors(outcome), outcome=outcome, best_dev_high=self._best_dev_high)
+
+
+def estimates(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
+    """Losses of `outcome` with intervals, by part."""
+    parts = {"train_dev": data.train_dev, "dev": data.dev}
+    measured = {
+        part: estimate(goal, arrays.target, outcome.predictions[part]) for part, arrays in parts.items() if arrays
+    }
+    return {"train": Estimate.fixed(outcome.losses["train"], rows=data.train.rows), **measured}

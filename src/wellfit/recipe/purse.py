@@ -1,0 +1,104 @@
+"""What a run may spend, and what a training is expected to cost.
+
+The unit is the budget's own: seconds of wall-clock time, or updates. Updates are exact, so a run with a budget in
+updates decides the same on every machine; seconds are predicted from the trainings paid so far.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+
+from wellfit.config import Config, total_updates
+from wellfit.data.prepare import Prepared
+from wellfit.outcome import Outcome
+from wellfit.recipe.budget import Budget
+
+# One update of a small network on one slow core, before anything was measured. Only the first training relies on it.
+ASSUMED_FLOPS = 1e10
+# Fixed cost of one update (Python, kernel launches), about half a millisecond, as operations at that speed.
+OVERHEAD_FLOPS = 5e6
+
+
+class Purse:
+    """The rest of a budget.
+
+    Args:
+        budget: in seconds or updates.
+        data: gives the rows and the width of the input.
+        workers: trainings that run side by side.
+        spent: seconds that earlier sessions of the same run have used.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        *,
+        data: Prepared,
+        workers: int,
+        spent: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._budget = budget
+        self._rows = data.train.rows
+        self._inputs = data.train.numeric.shape[1] + 8 * data.train.codes.shape[1]
+        self._outputs = data.preparation.outputs
+        self._workers = workers
+        self._clock = clock
+        self._started = clock() - spent
+        self._updates = 0
+        self._seconds_per_flop = 1 / ASSUMED_FLOPS
+
+    def pay(self, outcome: Outcome) -> None:
+        """Book one training, and learn from it how fast this machine is."""
+        self._updates += outcome.updates
+        if outcome.updates:
+            self._seconds_per_flop = outcome.seconds / (outcome.updates * self._flops(outcome.config))
+
+    def book(self, updates: int) -> None:
+        """Take over the number of updates that the run had paid at a remembered point."""
+        self._updates = updates
+
+    @property
+    def updates(self) -> int:
+        """Updates booked so far."""
+        return self._updates
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began, continuations counted in."""
+        return self._clock() - self._started
+
+    @property
+    def total(self) -> float:
+        """The whole budget, in its own unit."""
+        return float(self._budget.updates or self._budget.seconds or 0)
+
+    @property
+    def remaining(self) -> float:
+        """What is left, in the budget's own unit; never below zero."""
+        return max(0.0, self.total - (self._updates if self._budget.updates else self.seconds))
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic time at which a budget in seconds ends; None for updates."""
+        return None if self._budget.updates else self._clock() + self.remaining
+
+    def cost(self, config: Config) -> float:
+        """Expected price of one training, in the budget's own unit, when the workers share the load evenly."""
+        updates = total_updates(config, rows=self._rows)
+        if self._budget.updates:
+            return updates
+        return updates * self._flops(config) * self._seconds_per_flop / self._workers
+
+    def affordable(self, config: Config, *, share: float = 1.0) -> int:
+        """How many trainings of `config` fit into this share of the rest."""
+        return int(share * self.remaining / self.cost(config))
+
+    def _flops(self, config: Config) -> float:
+        widths = (self._inputs, *config.network.widths, self._outputs)
+        weights = sum(ins * outs for ins, outs in itertools.pairwise(widths))
+        batch = min(config.optimization.batch_size, self._rows)
+        return OVERHEAD_FLOPS + 6.0 * batch * weights  # two for forward, four for backward, per weight and row

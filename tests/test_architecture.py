@@ -1,0 +1,88 @@
+"""The import table of the design, held: who may import whom, no cycles, nothing heavy where it is not needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "wellfit"
+RECORDS = {"exceptions", "config", "outcome", "goals", "_typing"}
+ALLOWED: dict[str, set[str]] = {
+    "exceptions": set(),
+    "_typing": set(),
+    "config": {"_typing", "exceptions"},
+    "outcome": {"_typing", "config"},
+    "goals": {"_typing", "exceptions"},
+    "stats": RECORDS,
+    "data": RECORDS | {"stats"},
+    "journal": RECORDS | {"stats"},
+    "splits": RECORDS | {"stats", "data"},
+    "training": RECORDS | {"stats", "data"},
+    "sweeps": RECORDS | {"stats", "data", "training"},
+    "diagnosis": RECORDS | {"stats", "data"},
+    "recipe": RECORDS | {"stats", "data", "splits", "sweeps", "diagnosis"},
+    "opening": RECORDS | {"stats", "data", "splits", "training"},
+    "reports": RECORDS | {"stats", "diagnosis", "journal"},
+    "experiment": RECORDS
+    | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal", "reports"},
+}
+TOP = {"__init__", "__main__", "stages", "cli"}
+TORCH_FREE = ("stats", "data", "splits", "diagnosis", "journal", "reports")
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _imports(path: Path) -> set[str]:
+    """Every module of ours that the file names in an import, TYPE_CHECKING and late ones included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("wellfit"):
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("wellfit")}
+    return found
+
+
+GRAPH = {_module(path): _imports(path) for path in SOURCE.rglob("*.py")}
+
+
+def _unit(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+@pytest.mark.parametrize("module", sorted(GRAPH))
+def test_a_module_imports_only_what_the_table_allows(module):
+    unit = _unit(module)
+    if unit in TOP:
+        return
+    foreign = {_unit(name) for name in GRAPH[module] if name != "wellfit"} - {unit}
+    assert foreign <= ALLOWED[unit], f"{module} imports {sorted(foreign - ALLOWED[unit])}"
+
+
+def test_there_is_no_cycle():
+    graph = {module: {name for name in names if name in GRAPH and name != module} for module, names in GRAPH.items()}
+
+    def reachable(start: str) -> set[str]:
+        seen: set[str] = set()
+        pending = [start]
+        while pending:
+            fresh = graph[pending.pop()] - seen
+            seen |= fresh
+            pending += fresh
+        return seen
+
+    assert [module for module in graph if module in reachable(module)] == []
+
+
+@pytest.mark.parametrize("unit", TORCH_FREE)
+def test_a_unit_that_never_trains_never_imports_torch(unit):
+    modules = [module for module in GRAPH if _unit(module) == unit]
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
