@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from wellfit._typing import Booleans, Floats, Integers
 from wellfit.exceptions import BadInput
@@ -56,13 +56,16 @@ def _binary_losses(positive: Booleans, score: Floats) -> Floats:
             found=f"{positives} positive and {negatives} negative rows for one class",
             remedy="Choose another goal, or give rows of both classes",
         )
-    ranks = stats.rankdata(score)
-    inside = np.empty(rows)
-    inside[positive] = stats.rankdata(score[positive])
-    inside[~positive] = stats.rankdata(score[~positive])
     placement = np.empty(rows)
-    placement[positive] = (ranks - inside)[positive] / negatives
-    placement[~positive] = 1 - (ranks - inside)[~positive] / positives
+    placement[positive] = _share_below(score[positive], score[~positive])
+    placement[~positive] = 1 - _share_below(score[~positive], score[positive])
     auc = float(placement[positive].mean())
     share = np.where(positive, rows / positives, rows / negatives)
     return (1 - auc) - share * (placement - auc)
+
+
+def _share_below(values: Floats, others: Floats) -> Floats:
+    """For each value, the share of `others` below it; ties count half."""
+    ordered = np.sort(others)
+    places = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
+    return np.asarray(places / (2 * ordered.size))

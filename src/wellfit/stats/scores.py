@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.stats.auc import auc_estimate, auc_losses
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
 
+Targets: TypeAlias = Integers | Floats
+
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)  # log loss is clipped here: networks compute in float32
 
 
-def row_losses(goal: Goal, target: Integers | Floats, prediction: Floats) -> Floats:
+def row_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
     """Losses whose mean is the goal's loss.
 
     Args:
@@ -28,27 +31,27 @@ def row_losses(goal: Goal, target: Integers | Floats, prediction: Floats) -> Flo
     Raises:
         BadInput: when shapes do not fit, there are no rows, a value is not finite or the goal is not defined here.
     """
-    target, prediction = np.asarray(target), np.asarray(prediction, dtype=np.float64)
+    target = np.asarray(target)  # type: ignore[assignment]  # numpy's stubs widen it
+    prediction = np.asarray(prediction, dtype=np.float64)
     _check_shapes(goal, target, prediction)
     if goal.task == "regression":
         return _value_losses(goal, target.astype(np.float64), prediction)
+    codes = target.astype(np.int64)
     if goal.name == "auc":
-        return auc_losses(target, prediction)
+        return auc_losses(codes, prediction)
     if goal.name == "log_loss":
-        likely = np.take_along_axis(prediction, target[:, None], axis=1)[:, 0]
+        likely = np.take_along_axis(prediction, codes[:, None], axis=1)[:, 0]
         return np.asarray(-np.log(np.clip(likely, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)))
-    wrong = (prediction.argmax(axis=1) != target).astype(np.float64)
-    return wrong if goal.name == "error" else wrong * _balance(target)
+    wrong = (prediction.argmax(axis=1) != codes).astype(np.float64)
+    return wrong if goal.name == "error" else wrong * _balance(codes)
 
 
-def loss(goal: Goal, target: Integers | Floats, prediction: Floats) -> float:
+def loss(goal: Goal, target: Targets, prediction: Floats) -> float:
     """The goal's loss: the mean of `row_losses`."""
     return float(row_losses(goal, target, prediction).mean())
 
 
-def estimate(
-    goal: Goal, target: Integers | Floats, prediction: Floats, *, level: float = LEVEL, seed: int = 0
-) -> Estimate:
+def estimate(goal: Goal, target: Targets, prediction: Floats, *, level: float = LEVEL, seed: int = 0) -> Estimate:
     """The goal's loss with its interval.
 
     Wilson for error, Wilson per class joined by MOVER for balanced_error, DeLong for auc, t or BCa otherwise (r2 by
@@ -61,9 +64,9 @@ def estimate(
     if goal.name == "error":
         return wilson(float(losses.sum()), losses.size, level=level)
     if goal.name == "balanced_error":
-        return _balanced(losses > 0, np.asarray(target), level=level)
+        return _balanced(losses > 0, np.asarray(target, dtype=np.int64), level=level)
     if goal.name == "auc":
-        return auc_estimate(np.asarray(target), np.asarray(prediction, dtype=np.float64), level=level)
+        return auc_estimate(np.asarray(target, dtype=np.int64), np.asarray(prediction), level=level)
     if goal.name == "r2":
         losses = _linearised(losses, np.asarray(target, dtype=np.float64))
     found = mean_interval(losses, level=level, seed=seed)
@@ -72,10 +75,10 @@ def estimate(
 
 def _value_losses(goal: Goal, target: Floats, prediction: Floats) -> Floats:
     if goal.name == "mae":
-        return np.abs(target - prediction)
+        return np.asarray(np.abs(target - prediction))
     squared = (target - prediction) ** 2
     if goal.name == "rmse":
-        return squared
+        return np.asarray(squared)
     variance = float(target.var())
     if variance == 0:
         raise BadInput(
@@ -83,21 +86,21 @@ def _value_losses(goal: Goal, target: Floats, prediction: Floats) -> Floats:
             found=f"{target.size} rows that are all {target[0]:g}",
             remedy="Choose the goal rmse or mae",
         )
-    return squared / variance
+    return np.asarray(squared / variance)
 
 
 def _linearised(losses: Floats, target: Floats) -> Floats:
     """Rows of the ratio's influence function: their mean is the ratio, their variance that of the ratio."""
     centred = (target - target.mean()) ** 2 / target.var()
-    return losses + losses.mean() * (1 - centred)
+    return np.asarray(losses + losses.mean() * (1 - centred))
 
 
 def _balance(target: Integers) -> Floats:
     counts = np.bincount(target)
-    return target.size / (np.count_nonzero(counts) * counts[target])
+    return np.asarray(target.size / (np.count_nonzero(counts) * counts[target]))
 
 
-def _balanced(wrong: Floats, target: Integers, *, level: float) -> Estimate:
+def _balanced(wrong: Booleans, target: Integers, *, level: float) -> Estimate:
     """Mean of the classes' error rates; MOVER for a linear combination (Zou and Donner 2008)."""
     parts = [wrong[target == c] for c in np.unique(target)]
     rates = [wilson(float(part.sum()), part.size, level=level) for part in parts]
@@ -107,7 +110,7 @@ def _balanced(wrong: Floats, target: Integers, *, level: float) -> Estimate:
     return Estimate(value, max(0.0, low), min(1.0, high), target.size)
 
 
-def _check_shapes(goal: Goal, target: Integers | Floats, prediction: Floats) -> None:
+def _check_shapes(goal: Goal, target: Targets, prediction: Floats) -> None:
     wanted = 1 if goal.task == "regression" else 2
     if target.ndim != 1 or prediction.ndim != wanted or len(target) != len(prediction) or not len(target):
         shape = "[rows]" if wanted == 1 else "[rows, classes]"
@@ -120,7 +123,7 @@ def _check_shapes(goal: Goal, target: Integers | Floats, prediction: Floats) -> 
         raise BadInput(
             "targets and predictions are finite", found="a missing or infinite value", remedy="Remove those rows"
         )
-    if wanted == 2 and not (0 <= target.min() and target.max() < prediction.shape[1]):
+    if wanted == 2 and not (target.min() >= 0 and target.max() < prediction.shape[1]):
         raise BadInput(
             "class codes point into the probability columns",
             found=f"codes {target.min()} to {target.max()} with {prediction.shape[1]} columns",

@@ -175,8 +175,8 @@ def _rate_precision(dev: int, test: int, *, error: float, disagreement: float) -
     margin = margin_at(rows=test, error=error)
     sentence = (
         f"{dev:,} dev rows tell apart two models that differ by {100 * detects:.3g} points "
-        f"(disagreement {100 * max(disagreement, detects):.3g} %, power {100 * POWER:g} %); {test:,} test rows give the error to +-{100 * margin:.3g} points "
-        f"(at an error of {100 * error:g} %)"
+        f"(disagreement {100 * max(disagreement, detects):.3g} %, power {100 * POWER:g} %); "
+        f"{test:,} test rows give the error to +-{100 * margin:.3g} points (at an error of {100 * error:g} %)"
     )
     return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
 

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
+from wellfit.stats.intervals import wilson
+from wellfit.stats.scores import estimate, loss, row_losses
+
+
+def _classified(classes, rows=400, seed=0):
+    rng = np.random.default_rng(seed)
+    target = rng.integers(0, classes, rows)
+    scores = rng.normal(size=(rows, classes)) + 1.2 * np.eye(classes)[target]
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    return target, probabilities
+
+
+def _valued(rows=400):
+    rng = np.random.default_rng(1)
+    target = rng.normal(5, 3, rows)
+    return target, target + rng.normal(0, 1, rows)
+
+
+ORACLES = {
+    "error": lambda y, p: 1 - metrics.accuracy_score(y, p.argmax(1)),
+    "balanced_error": lambda y, p: 1 - metrics.balanced_accuracy_score(y, p.argmax(1)),
+    "log_loss": metrics.log_loss,
+    "auc": lambda y, p: 1 - metrics.roc_auc_score(y, p[:, 1] if p.shape[1] == 2 else p, multi_class="ovr"),
+    "rmse": metrics.mean_squared_error,
+    "mae": metrics.mean_absolute_error,
+    "r2": lambda y, p: 1 - metrics.r2_score(y, p),
+}
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("name", list(ORACLES))
+def test_each_goal_agrees_with_scikit_learn(name, classes):
+    goal = Goal(name)
+    target, prediction = _valued() if goal.task == "regression" else _classified(classes)
+    assert loss(goal, target, prediction) == pytest.approx(ORACLES[name](target, prediction))
+    found = estimate(goal, target, prediction)
+    assert found.value == pytest.approx(ORACLES[name](target, prediction))
+    assert found.low < found.value < found.high
+    assert found.rows == row_losses(goal, target, prediction).size == 400
+
+
+def test_ties_in_the_scores_count_half():
+    target, scores = np.array([0, 0, 1, 1, 1]), np.array([0.2, 0.5, 0.5, 0.9, 0.1])
+    prediction = np.c_[1 - scores, scores]
+    assert loss(Goal("auc"), target, prediction) == pytest.approx(1 - metrics.roc_auc_score(target, scores))
+
+
+def test_delongs_variance_from_the_pairs_themselves():
+    target, prediction = _classified(2, rows=80)
+    positive, negative = prediction[target == 1, 1], prediction[target == 0, 1]
+    wins = positive[:, None] > negative[None, :]
+    delong = wins.mean(1).var(ddof=1) / len(positive) + wins.mean(0).var(ddof=1) / len(negative)
+    losses = row_losses(Goal("auc"), target, prediction)
+    assert losses.var(ddof=1) / losses.size == pytest.approx(delong, rel=0.03)
+
+
+def test_a_perfect_order_is_not_certainty():
+    target = np.array([0] * 20 + [1] * 10)
+    scores = np.linspace(0, 1, 30)
+    found = estimate(Goal("auc"), target, np.c_[1 - scores, scores])
+    assert (found.value, found.high) == (0, pytest.approx(wilson(0, 10).high))
+
+
+def test_confident_mistakes_stay_finite():
+    assert np.isfinite(loss(Goal("log_loss"), np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]])))
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "prediction"),
+    [
+        pytest.param("auc", [0, 0], [[0.2, 0.8], [0.3, 0.7]], id="auc-of-one-class"),
+        pytest.param("r2", [1.0, 1.0], [1.0, 2.0], id="r2-of-a-constant"),
+        pytest.param("error", [0, 1, 0], [[0.2, 0.8], [0.3, 0.7]], id="lengths"),
+        pytest.param("error", [0, 2], [[0.2, 0.8], [0.3, 0.7]], id="code-without-column"),
+        pytest.param("rmse", [0.0, 1.0], [0.0, np.nan], id="missing-prediction"),
+        pytest.param("rmse", [], [], id="no-rows"),
+    ],
+)
+def test_bad_input_says_so(name, target, prediction):
+    with pytest.raises(BadInput):
+        row_losses(Goal(name), np.array(target), np.array(prediction))
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", ["auc", "balanced_error", "r2"])
+def test_intervals_cover(name):
+    goal, covered, runs = Goal(name), 0, 600
+    draw = (lambda seed, rows: _classified(2, rows, seed)) if goal.task == "classification" else _noisy
+    truth = loss(goal, *draw(10**6, 400_000))
+    for seed in range(runs):
+        found = estimate(goal, *draw(seed, 300), seed=seed)
+        covered += found.low <= truth <= found.high
+    assert wilson(covered, runs).high >= 0.945
+
+
+def _noisy(seed, rows):
+    rng = np.random.default_rng(seed)
+    target = rng.normal(5, 3, rows)
+    return target, target + rng.normal(0, 2, rows)
