@@ -43,7 +43,7 @@ def row_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
         likely = np.take_along_axis(prediction, codes[:, None], axis=1)[:, 0]
         return np.asarray(-np.log(np.clip(likely, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)))
     wrong = (prediction.argmax(axis=1) != codes).astype(np.float64)
-    return wrong if goal.name == "error" else wrong * _balance(codes)
+    return np.asarray(wrong if goal.name == "error" else wrong * _balance(codes))
 
 
 def loss(goal: Goal, target: Targets, prediction: Floats) -> float:
