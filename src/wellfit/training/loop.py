@@ -105,7 +105,7 @@ class Training:
         knobs, rows = self._config.optimization, len(self._target)
         for epoch in range(knobs.epochs):
             order = batch_order(seed=self._config.seed, stream=self._stream, epoch=epoch, rows=rows)
-            yield from torch.from_numpy(order).split(knobs.batch_size)
+            yield from torch.split(torch.from_numpy(order), knobs.batch_size)
 
     def _update(self, batch: Tensor) -> float:
         lr = learning_rate(self._config.optimization, update=self.updates, updates=self.planned)

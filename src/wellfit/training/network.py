@@ -78,11 +78,12 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.bins = PiecewiseLinear(edges) if edges is not None else None
-        self.categories = nn.ModuleList(
+        categories = [
             OneHot(levels=count) if count <= MOST_ONE_HOT_LEVELS else Embedding(levels=count) for count in levels
-        )
-        inputs = columns + (self.bins.bins if self.bins else 0) + sum(int(one.width) for one in self.categories)
-        widths = (inputs, *network.widths, outputs)
+        ]
+        bins = self.bins.bins if self.bins else 0
+        widths = (columns + bins + sum(one.width for one in categories), *network.widths, outputs)
+        self.categories = nn.ModuleList(categories)
         self.layers = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(widths))
         self.activation = network.activation
 
@@ -102,13 +103,17 @@ class MLP(nn.Module):
         parts += [category(codes[:, place]) for place, category in enumerate(self.categories)]
         return torch.cat(parts, dim=1)
 
-    def decayed(self) -> dict[str, nn.Parameter]:
+    def decayed(self) -> dict[str, Tensor]:
         """W of the cost, by name: the matrices of the linear layers, from input to output."""
-        return {f"layers.{place}.weight": linear.weight for place, linear in enumerate(self.layers)}
+        return {f"layers.{place}.weight": linear.weight for place, linear in enumerate(self._linears)}
 
-    def undecayed(self) -> dict[str, nn.Parameter]:
+    def undecayed(self) -> dict[str, Tensor]:
         """Every other parameter: biases and embeddings."""
         return {name: value for name, value in self.named_parameters() if name not in self.decayed()}
+
+    @property
+    def _linears(self) -> list[nn.Linear]:
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     @torch.no_grad()
     def start(self, *, seed: int) -> None:
@@ -116,7 +121,7 @@ class MLP(nn.Module):
 
         He et al., 2015; Glorot and Bengio, 2010. With zeros, training begins at the same outputs for every row.
         """
-        for place, linear in enumerate(self.layers):
+        for place, linear in enumerate(self._linears):
             there, here = linear.weight.shape
             gain = math.sqrt(2 / (here + there)) if self.activation == "tanh" else math.sqrt(2 / max(here, 1))
             last = place == len(self.layers) - 1

@@ -22,7 +22,7 @@ def quantile_edges(numeric: Floats, *, bins: int) -> Floats:
     # A quantile that is itself a value of the column keeps piles of equal values on an edge.
     levels = np.linspace(0, 1, bins + 1)
     for column in range(numeric.shape[1]):
-        found = np.unique(np.quantile(numeric[:, column], levels, method="inverted_cdf")) if len(numeric) else []
+        found = np.unique(np.quantile(numeric[:, column], levels, method="inverted_cdf"))
         if len(found) > FEWEST_BINS:
             edges[column, : len(found)] = found
     return edges

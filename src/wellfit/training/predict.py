@@ -24,7 +24,7 @@ def predict(preparation: Preparation, config: Config, state: Mapping[str, Floats
 
     def of(arrays: Arrays) -> Floats:
         with one_thread():
-            network = network_from(state, preparation, config.network, columns=arrays.numeric.shape[1])
+            network = network_from(state, preparation, config.network)
             outputs = outputs_of(network, Inputs.of(arrays))
             return predictions_of(outputs, preparation, output_range=state.get(OUTPUT_RANGE, _ANY))
 

@@ -31,7 +31,7 @@ MOST_CELLS = 4_000_000
 MOST_TREES = 1_000
 """Trees in all, over the classes."""
 MOST_ITERATIONS = 200
-MOST_NATIVE_LEVELS = 250
+MOST_NATIVE_CODES = 250
 """Above this, a category enters the trees as a number: scikit-learn's bins end at 255."""
 RIDGE_ALPHAS = tuple(np.logspace(-3, 4, 15).tolist())
 
@@ -103,13 +103,12 @@ def _linear(train: Arrays, data: Prepared) -> Predict:
 
     def features(arrays: Arrays, *, start: bool = False) -> Any:
         numeric = arrays.numeric.astype(np.float64)
-        number = (
-            (scaler.fit_transform(numeric) if start else scaler.transform(numeric)) if numeric.shape[1] else numeric
-        )
+        if numeric.shape[1]:
+            numeric = scaler.fit_transform(numeric) if start else scaler.transform(numeric)
         if not arrays.codes.shape[1]:
-            return number
+            return numeric
         codes = encoder.fit_transform(arrays.codes) if start else encoder.transform(arrays.codes)
-        return sparse.hstack([sparse.csr_matrix(number), codes], format="csr")
+        return sparse.hstack([sparse.csr_matrix(numeric), codes], format="csr")
 
     if data.preparation.schema.task == "classification":
         model = LogisticRegression(max_iter=300)
@@ -126,7 +125,7 @@ def _trees(train: Arrays, data: Prepared, *, seed: int) -> Predict:
     task: Task = data.preparation.schema.task
     outputs = data.preparation.outputs
     trees_a_round = outputs if task == "classification" and outputs > 2 else 1
-    native = [levels <= MOST_NATIVE_LEVELS for levels in data.preparation.cardinalities]
+    native = [codes <= MOST_NATIVE_CODES for codes in data.preparation.cardinalities]
     settings: dict[str, Any] = {
         "max_iter": max(min(MOST_ITERATIONS, MOST_TREES // trees_a_round), 5),
         "categorical_features": np.array([False] * train.numeric.shape[1] + native),

@@ -55,14 +55,14 @@ def output_range_of(data: Prepared) -> Floats:
 def new_network(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
     """Return the network that `seed` starts from; its bin edges come from the training rows alone."""
     edges = quantile_edges(data.train.numeric, bins=network.bins) if network.embedding == "ple" else None
-    started = _shaped(data.preparation, network, columns=data.train.numeric.shape[1], edges=edges)
+    started = _shaped(data.preparation, network, edges=edges)
     started.start(seed=seed)
     return started.to(dtype)
 
 
-def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network, *, columns: int) -> MLP:
+def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network) -> MLP:
     """Return the network whose parameters and bin edges `state` holds."""
-    restored = _shaped(preparation, network, columns=columns, edges=state.get(EDGES))
+    restored = _shaped(preparation, network, edges=state.get(EDGES))
     named = {name: torch.from_numpy(np.array(value)) for name, value in state.items() if name != OUTPUT_RANGE}
     restored.load_state_dict(named)
     return restored.eval()
@@ -92,11 +92,11 @@ def predictions_of(outputs: Tensor, preparation: Preparation, *, output_range: F
     return np.clip(values, low, high)
 
 
-def _shaped(preparation: Preparation, network: Network, *, columns: int, edges: Floats | None) -> MLP:
+def _shaped(preparation: Preparation, network: Network, *, edges: Floats | None) -> MLP:
     return MLP(
         network,
-        columns=columns,
-        levels=preparation.cardinalities,
+        columns=len(preparation.numeric_names),
+        levels=[codes - 1 for codes in preparation.cardinalities],
         outputs=preparation.outputs,
         edges=edges,
     )

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.goals import Goal
+from wellfit.outcome import Status
+from wellfit.stats.scores import loss
+from wellfit.training.learning_curve import MOST_POINTS, check_points
+from wellfit.training.loop import fit
+from wellfit.training.predict import predict
+
+QUICK = Config(network=Network(widths=(16,)), optimization=Optimization(epochs=4, batch_size=64, lr=0.01))
+GOALS = {"classification": Goal("error"), "regression": Goal("rmse")}
+REGULARIZERS = {
+    "l2": Regularization(l2=50.0),
+    "keep_prob": Regularization(keep_prob=0.7),
+    "one keep_prob a layer": Regularization(keep_prob=(0.7,)),
+}
+
+
+def regularized(regularization):
+    return replace(QUICK, regularization=regularization)
+
+
+def equal_states(first, second):
+    return all(np.array_equal(first.state[name], second.state[name]) for name in first.state)
+
+
+@pytest.mark.parametrize("task", GOALS)
+def test_training_lowers_both_losses_and_measures_every_row(task, request):
+    data = request.getfixturevalue(task)
+    outcome = fit(data, replace(QUICK, optimization=replace(QUICK.optimization, epochs=30)), goal=GOALS[task])
+    assert outcome.status is Status.FINISHED
+    assert outcome.updates == 300
+    assert outcome.losses["train"] < 0.7 * outcome.curve[0].train
+    assert outcome.losses["dev"] < 0.7 * outcome.curve[0].dev
+    assert outcome.train_losses.mean() == pytest.approx(outcome.losses["train"])
+    assert outcome.losses["dev"] == pytest.approx(loss(GOALS[task], data.dev.target, outcome.predictions["dev"]))
+    # All training rows fit into the curve's subsample here, so its last point is the outcome.
+    assert outcome.curve[-1].train == pytest.approx(outcome.losses["train"])
+    assert outcome.curve[-1].dev == pytest.approx(outcome.losses["dev"])
+    assert len(outcome.weight_norms) == 2
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+@pytest.mark.parametrize("task", GOALS)
+def test_each_regularizer_changes_the_result_when_on(task, name, request):
+    data = request.getfixturevalue(task)
+    off, on = (fit(data, config, goal=GOALS[task]) for config in (QUICK, regularized(REGULARIZERS[name])))
+    assert not equal_states(off, on)
+
+
+@pytest.mark.parametrize("off", [Regularization(l2=0.0, keep_prob=1.0), Regularization(keep_prob=(1.0,))], ids=str)
+def test_regularizers_at_zero_change_nothing(off, classification):
+    assert equal_states(*(fit(classification, config, goal=Goal("error")) for config in (QUICK, regularized(off))))
+
+
+def test_lambda_shrinks_the_weights(classification):
+    norms = [
+        fit(classification, regularized(Regularization(l2=l2)), goal=Goal("error")).weight_norm for l2 in (0, 100, 1000)
+    ]
+    assert norms[0] > norms[1] > norms[2]
+
+
+def test_the_same_seed_gives_the_same_result_whatever_the_global_generator_and_thread_count(classification):
+    config = regularized(Regularization(l2=5.0, keep_prob=0.8))
+    first = fit(classification, config, goal=Goal("error"))
+    torch.manual_seed(123)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    second = fit(classification, config, goal=Goal("error"))
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
+    assert equal_states(first, second)
+    assert first.curve == second.curve
+    assert not equal_states(first, fit(classification, replace(config, seed=1), goal=Goal("error")))
+    assert not equal_states(first, fit(classification, config, goal=Goal("error"), stream=config.identity))
+
+
+@pytest.mark.parametrize("task", GOALS)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_training_that_diverges_says_so_in_finite_numbers(optimizer, task, request):
+    data = request.getfixturevalue(task)
+    wild = replace(QUICK, optimization=replace(QUICK.optimization, optimizer=optimizer, lr=1e20, epochs=8))
+    outcome = fit(data, wild, goal=GOALS[task])
+    assert outcome.status is Status.DIVERGED
+    assert outcome.updates < 80
+    json.dumps(outcome.to_json(), allow_nan=False)
+    assert all(np.isfinite(value).all() for value in outcome.predictions.values())
+    assert np.isfinite(outcome.train_losses).all()
+
+
+def test_a_deadline_ends_the_training_with_what_it_has(classification):
+    long = replace(QUICK, optimization=replace(QUICK.optimization, epochs=100_000))
+    outcome = fit(classification, long, goal=Goal("error"), deadline=time.monotonic() + 0.3)
+    assert outcome.status is Status.OUT_OF_BUDGET
+    assert 0 < outcome.updates < 1_000_000
+    assert outcome.curve[-1].update == outcome.updates
+    assert outcome.seconds < 5
+
+
+def test_events_tell_the_points_of_the_curve(classification):
+    events = []
+    outcome = fit(classification, QUICK, goal=Goal("error"), notify=events.append)
+    assert [(e["update"], e["train"], e["dev"]) for e in events] == [
+        (p.update, p.train, p.dev) for p in outcome.curve[1:]
+    ]
+
+
+@pytest.mark.parametrize("updates", [1, 2, 39, 40, 41, 1_000_003])
+def test_the_curve_has_few_points_and_both_ends(updates):
+    points = check_points(updates)
+    assert {0, updates} <= points <= set(range(updates + 1))
+    assert len(points) == min(updates + 1, MOST_POINTS)
+
+
+@pytest.mark.parametrize("task", GOALS)
+def test_the_state_predicts_what_the_outcome_predicted(task, request):
+    data = request.getfixturevalue(task)
+    outcome = fit(data, QUICK, goal=GOALS[task])
+    predictions = predict(data.preparation, QUICK, outcome.state)(replace(data.dev, target=np.empty(0)))
+    assert np.array_equal(predictions, outcome.predictions["dev"])
+
+
+def test_no_rows_give_no_predictions(classification):
+    outcome = fit(classification, QUICK, goal=Goal("error"))
+    dev = classification.dev
+    nothing = replace(dev, numeric=dev.numeric[:0], codes=dev.codes[:0], target=dev.target[:0])
+    assert predict(classification.preparation, QUICK, outcome.state)(nothing).shape == (0, 2)
+
+
+def test_values_stay_inside_the_range_of_the_training_targets(regression):
+    outcome = fit(regression, QUICK, goal=Goal("rmse"))
+    far = replace(regression.dev, numeric=regression.dev.numeric * 1_000)
+    values = predict(regression.preparation, QUICK, outcome.state)(far)
+    assert values.min() >= regression.train.target.min()
+    assert values.max() <= regression.train.target.max()
+
+
+def test_train_dev_is_measured_where_there_is_one(classification):
+    outcome = fit(replace(classification, train_dev=classification.dev), QUICK, goal=Goal("log_loss"))
+    assert outcome.losses["train_dev"] == outcome.losses["dev"]
+    assert set(outcome.predictions) == {"train_dev", "dev"}
