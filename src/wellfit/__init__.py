@@ -1,1 +1,85 @@
-"""wellfit gives a neural network the fit it deserves."""
+"""wellfit gives a neural network the fit it deserves.
+
+The stages, in order: size, split, train, diagnose, sweep, run (all of it), unseal, predict, report.
+
+    import wellfit as wf
+
+    print(wf.diagnose_predictions(train=(y, p), dev=(y2, p2), human_error=.01))
+    experiment = wf.run("churn.csv", target="churned", budget="10m")
+    experiment.unseal()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wellfit.config import Config, Network, Optimization, Regularization
+    from wellfit.diagnosis.catalogue import explain
+    from wellfit.diagnosis.diagnosis import Diagnosis
+    from wellfit.diagnosis.errors import diagnose_errors
+    from wellfit.diagnosis.predictions import diagnose_predictions
+    from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
+    from wellfit.experiment.experiment import Experiment, open_experiment
+    from wellfit.opening import Opening
+    from wellfit.outcome import Outcome, Status
+    from wellfit.splits.partition import Split
+    from wellfit.stages import diagnose, predict, report, run, split, sweep, train, unseal
+    from wellfit.stats.sizes import plan_sizes, rows_for_margin, rows_to_detect
+    from wellfit.sweeps.search import Sweep
+    from wellfit.sweeps.space import log_uniform, uniform
+
+__all__ = [
+    "BadInput",
+    "Config",
+    "Diagnosis",
+    "Experiment",
+    "Network",
+    "NoRoom",
+    "Opening",
+    "Optimization",
+    "Outcome",
+    "Refusal",
+    "Regularization",
+    "Split",
+    "Status",
+    "Sweep",
+    "WellfitError",
+    "diagnose",
+    "diagnose_errors",
+    "diagnose_predictions",
+    "explain",
+    "log_uniform",
+    "open_experiment",
+    "plan_sizes",
+    "predict",
+    "report",
+    "rows_for_margin",
+    "rows_to_detect",
+    "run",
+    "split",
+    "sweep",
+    "train",
+    "uniform",
+    "unseal",
+]
+
+_HOMES = {
+    "config": ("Config", "Network", "Optimization", "Regularization"),
+    "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
+    "outcome": ("Outcome", "Status"),
+    "stages": ("diagnose", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: `import wellfit` stays fast, and torch comes late."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"wellfit.{home}"), name)
+    raise AttributeError(f"module 'wellfit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,132 @@
+"""An experiment's folder is whole or absent, and opens only when it is ours and for the same data."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from wellfit.exceptions import BadInput, NoRoom, Refusal
+from wellfit.experiment.folder import ABOUT, create_folder, default_path, is_experiment, open_folder
+from wellfit.experiment.settings import Settings
+
+SETTINGS = Settings(target="y", drop=("id",), types={"zip": "category"}, sizes="60/20/20", seed=3)
+
+
+def _fill(folder: Path) -> dict[str, int]:
+    (folder / "split").mkdir()
+    return {"seed": 3}
+
+
+def _data(path: Path) -> dict[str, object]:
+    path.write_text("x,y\n1,2\n")
+    stat = path.stat()
+    return {"path": str(path), "bytes": stat.st_size, "modified": stat.st_mtime, "sha256": None}
+
+
+def test_a_created_folder_opens_with_what_it_was_made_from(tmp_path):
+    data = _data(tmp_path / "t.csv")
+    made = create_folder(tmp_path / "t.wellfit", SETTINGS, data=data, fill=_fill)
+    opened = open_folder(tmp_path / "t.wellfit")
+    assert (opened.settings, opened.data) == (made.settings, made.data) == (SETTINGS, data)
+    assert is_experiment(opened.path)
+    opened.require_data(tmp_path / "t.csv")
+
+
+def test_a_failing_fill_leaves_nothing(tmp_path):
+    def fail(folder: Path) -> dict[str, int]:
+        (folder / "half").write_text("written")
+        raise BadInput("a rule", found="a value", remedy="Do something")
+
+    with pytest.raises(BadInput):
+        create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_leavings_of_a_killed_creation_are_replaced(tmp_path):
+    leavings = tmp_path / ".t.wellfit.part"
+    leavings.mkdir()
+    (leavings / "half").write_text("written")
+    create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=_fill)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
+    assert not (tmp_path / "t.wellfit" / "half").exists()
+
+
+def _someone_elses(path: Path) -> None:
+    path.mkdir()
+    (path / "notes.txt").write_text("mine")
+
+
+def _a_file(path: Path) -> None:
+    path.write_text("mine")
+
+
+@pytest.mark.parametrize("occupy", [_someone_elses, _a_file])
+def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy):
+    occupy(tmp_path / "t.wellfit")
+    with pytest.raises(Refusal, match="free place"):
+        create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=_fill)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
+    with pytest.raises(Refusal, match="EXPERIMENT is a folder"):
+        open_folder(tmp_path / "t.wellfit")
+
+
+def test_a_missing_parent_that_cannot_be_made_is_no_room(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NoRoom, match="choose another --out"):
+        create_folder(tmp_path / "file" / "t.wellfit", SETTINGS, data={}, fill=_fill)
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        pytest.param({"schema": 99, "settings": {}, "data": {}}, "schema 99", id="newer schema"),
+        pytest.param(
+            {"schema": 1, "settings": {"target": "y", "colour": 1, "drop": []}, "data": {}},
+            "cannot be read",
+            id="unknown setting",
+        ),
+        pytest.param([], "cannot be read", id="no object"),
+    ],
+)
+def test_an_unreadable_folder_is_refused(tmp_path, about, message):
+    create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=_fill)
+    (tmp_path / "t.wellfit" / ABOUT).write_text(json.dumps(about))
+    with pytest.raises(Refusal, match=message):
+        open_folder(tmp_path / "t.wellfit")
+
+
+def test_other_data_is_refused_and_missing_data_is_not(tmp_path):
+    path = tmp_path / "t.csv"
+    folder = create_folder(tmp_path / "t.wellfit", SETTINGS, data=_data(path), fill=_fill)
+    (tmp_path / "other.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(Refusal, match="was made from"):
+        folder.require_data(tmp_path / "other.csv")
+    os.utime(path, (1, 1))
+    with pytest.raises(Refusal, match="another size or time"):
+        folder.require_data(path)
+    path.unlink()
+    folder.require_data(path)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("target", "z"), ("seed", 4), ("sizes", None), ("group_on", "g"), ("types", {}), ("drop", ())]
+)
+def test_another_split_is_refused_by_the_name_of_the_option(tmp_path, option, value):
+    asked = Settings(**{**SETTINGS.to_json(), "drop": SETTINGS.drop, option: value})
+    with pytest.raises(Refusal, match=f"{option}="):
+        SETTINGS.require_same(asked, folder=tmp_path)
+    SETTINGS.require_same(Settings.from_json(SETTINGS.to_json()), folder=tmp_path)
+
+
+def test_with_the_experiment_in_place_of_data_only_what_was_given_must_agree(tmp_path):
+    SETTINGS.require_compatible({"target": "y", "sizes": None, "drop": ()}, folder=tmp_path)
+    with pytest.raises(Refusal, match="seed="):
+        SETTINGS.require_compatible({"seed": 4}, folder=tmp_path)
+
+
+@pytest.mark.parametrize(("source", "name"), [("a/churn.csv", "churn.wellfit"), ([1], "experiment.wellfit")])
+def test_the_default_place_is_named_after_the_data(source, name):
+    assert default_path(source) == Path(name)
