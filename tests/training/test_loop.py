@@ -43,7 +43,7 @@ def test_training_lowers_both_losses_and_measures_every_row(task, request):
     assert outcome.losses["dev"] < 0.7 * outcome.curve[0].dev
     assert outcome.train_losses.mean() == pytest.approx(outcome.losses["train"])
     assert outcome.losses["dev"] == pytest.approx(loss(GOALS[task], data.dev.target, outcome.predictions["dev"]))
-    # All training rows fit into the curve's subsample here, so its last point is the outcome.
+    # All rows fit into the curve's subsamples here, so its last point is the outcome.
     assert outcome.curve[-1].train == pytest.approx(outcome.losses["train"])
     assert outcome.curve[-1].dev == pytest.approx(outcome.losses["dev"])
     assert len(outcome.weight_norms) == 2
@@ -114,7 +114,7 @@ def test_events_tell_the_points_of_the_curve(classification):
     ]
 
 
-@pytest.mark.parametrize("updates", [1, 2, 39, 40, 41, 1_000_003])
+@pytest.mark.parametrize("updates", [1, 2, 19, 20, 21, 1_000_003])
 def test_the_curve_has_few_points_and_both_ends(updates):
     points = check_points(updates)
     assert {0, updates} <= points <= set(range(updates + 1))
