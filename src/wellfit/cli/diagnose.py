@@ -1,0 +1,109 @@
+"""`wellfit diagnose`: of a file of predictions, an experiment, or bare numbers; the argument decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wellfit.cli.options import exit_code, fail_on_option, given, goal_option, reference_options
+from wellfit.cli.session import Session
+from wellfit.cli.stage import FILE, stage
+from wellfit.exceptions import BadInput
+
+if TYPE_CHECKING:
+    from wellfit._typing import Json
+    from wellfit.diagnosis.diagnosis import Diagnosis
+
+_NUMBERS = {
+    "train": "--train-error",
+    "train_dev": "--train-dev-error",
+    "dev": "--dev-error",
+    "test": "--test-error",
+    "train_rows": "--train-rows",
+    "train_dev_rows": "--train-dev-rows",
+    "dev_rows": "--dev-rows",
+    "test_rows": "--test-rows",
+    "train_sd": "--train-sd",
+    "dev_sd": "--dev-sd",
+}
+
+
+@stage(
+    examples="""
+  wellfit diagnose --train-error .01 --dev-error .11 --human-error 0 --train-rows 50000 --dev-rows 1000
+  wellfit diagnose predictions.parquet --human-error .01
+  wellfit diagnose churn.wellfit --json --fail-on gap
+
+PREDICTIONS is a CSV or Parquet file with the columns split (train, train_dev, dev, test), y, and prediction
+or one p_<class> for each class; any further columns are features.
+"""
+)
+@click.argument("source", required=False, type=FILE, metavar="[PREDICTIONS|EXPERIMENT]")
+@click.option("--train-error", "train", type=float, metavar="E", help="Error on the training set.")
+@click.option("--train-rows", type=int, metavar="N", help="Rows of the training set.")
+@click.option(
+    "--train-dev-error", "train_dev", type=float, metavar="E", help="Error on rows drawn as train, not trained on."
+)
+@click.option("--train-dev-rows", type=int, metavar="N", help="Rows of train-dev.")
+@click.option("--dev-error", "dev", type=float, metavar="E", help="Error on the dev set.")
+@click.option("--dev-rows", type=int, metavar="N", help="Rows of the dev set.")
+@click.option("--test-error", "test", type=float, metavar="E", help="Error on the test set.")
+@click.option("--test-rows", type=int, metavar="N", help="Rows of the test set.")
+@click.option("--train-sd", type=float, metavar="SD", help="Regression: standard deviation of the loss of a train row.")
+@click.option("--dev-sd", type=float, metavar="SD", help="Regression: standard deviation of the loss of a dev row.")
+@goal_option
+@reference_options
+@fail_on_option
+def command(*, session: Session, source: Path | None, fail_on: str | None, **options: Any) -> int:
+    """Say where the error comes from and what to do about it.
+
+    Gives the errors with their intervals, the gaps (avoidable bias, variance, mismatch, dev overfit) with verdicts,
+    coded findings, and the remedies in the order to try. Without an argument, the errors are given as options.
+    """
+    asked = given(options)
+    if source is None:
+        diagnosis = _of_numbers(asked)
+    else:
+        _refuse_numbers(asked, source)
+        diagnosis = _of_experiment(source, asked) if source.is_dir() else _of_predictions(source, asked)
+    body = diagnosis.to_json()
+    session.result(body, text=str(diagnosis))
+    return exit_code(body, fail_on=fail_on)
+
+
+def _of_numbers(asked: Json) -> Diagnosis:
+    import wellfit as wf
+
+    missing = [_NUMBERS[name] for name in ("train", "dev") if name not in asked]
+    if missing:
+        raise BadInput(
+            "a diagnosis needs the errors of train and dev, a file of predictions, or an experiment",
+            found=f"no {' and no '.join(missing)}",
+            remedy="Give them; 'wellfit diagnose --help' shows examples",
+        )
+    return wf.diagnose_errors(**asked)
+
+
+def _of_experiment(path: Path, asked: Json) -> Diagnosis:
+    import wellfit as wf
+
+    return wf.open_experiment(path).diagnose(**asked)
+
+
+def _of_predictions(path: Path, asked: Json) -> Diagnosis:
+    from wellfit.data.read import read_table
+    from wellfit.diagnosis.predictions import diagnose_table
+
+    return diagnose_table(read_table(path, name="PREDICTIONS").frame, **asked)
+
+
+def _refuse_numbers(asked: Json, source: Path) -> None:
+    extra = [option for name, option in _NUMBERS.items() if name in asked]
+    if extra:
+        raise BadInput(
+            "the errors come from PREDICTIONS or EXPERIMENT, or from options, not from both",
+            found=f"{', '.join(extra)} beside {source}",
+            remedy="Leave one of them out",
+        )

@@ -1,0 +1,129 @@
+"""`wellfit doctor`: what is installed, and what would be used."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wellfit.cli.session import Session
+from wellfit.cli.stage import stage
+
+if TYPE_CHECKING:
+    from wellfit._typing import Json
+
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pyarrow",
+    "narwhals",
+    "pydantic",
+    "safetensors",
+    "click",
+    "rich",
+)
+_OPTIONAL = ("pandas", "polars", "optuna", "ray")
+
+
+@stage(examples="\n  wellfit doctor\n  wellfit doctor --json\n")
+def command(*, session: Session) -> None:
+    """Show what is installed, which engine would be used, and whether this place can hold experiments."""
+    body = examine()
+    session.result(body, text=_text(body))
+
+
+def examine() -> Json:
+    """Look at this machine: versions, cores, engine, folders, and warnings about them."""
+    home, here = registry_home(), Path.cwd()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    body: Json = {
+        "schema": 1,
+        "wellfit": metadata.version("wellfit"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in (*_PACKAGES, *_OPTIONAL)},
+        "cores": cores,
+        "gpu": _gpu(),
+        "engine": {"name": "reference loop", "device": "cpu", "processes": cores, "threads_each": 1},
+        "home": {"path": str(home), "writable": _writable(home), "file_system": _file_system(home)},
+        "here": {"path": str(here), "writable": _writable(here), "file_system": _file_system(here)},
+    }
+    body["warnings"] = _warnings(body)
+    return body
+
+
+def registry_home() -> Path:
+    """$WELLFIT_HOME, where openings of test sets are registered, or ~/.wellfit."""
+    return Path(os.environ.get("WELLFIT_HOME") or Path.home() / ".wellfit")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _gpu() -> str | None:
+    if _version("torch") is None:
+        return None
+    import torch  # the only way to know; half a second
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a file can be made there; a folder that does not exist yet counts by its nearest parent."""
+    nearest = next(place for place in (folder, *folder.resolve().parents) if place.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return True
+    except OSError:
+        return False
+
+
+def _file_system(folder: Path) -> str | None:
+    """Name of the file system that holds `folder`; None where the system does not tell."""
+    from wellfit.journal.store import MOUNTS
+
+    if not MOUNTS.is_file():
+        return None
+    mounts = [line.split(" ") for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
+    holding = [fields for fields in mounts if folder.resolve().is_relative_to(fields[1])]
+    return max(holding, key=lambda fields: len(fields[1]))[2] if holding else None
+
+
+def _warnings(body: Json) -> list[str]:
+    from wellfit.journal.store import NETWORK_FILE_SYSTEMS
+
+    found = [f"{name} is not installed: pip install wellfit" for name in _PACKAGES if body["packages"][name] is None]
+    for place, use in (("home", "openings of test sets cannot be registered"), ("here", "choose --out elsewhere")):
+        about = body[place]
+        if not about["writable"]:
+            found.append(f"{about['path']} cannot be written: {use}")
+        if about["file_system"] in NETWORK_FILE_SYSTEMS:
+            found.append(f"{about['path']} is on a network file system ({about['file_system']}): {use}")
+    return found
+
+
+def _text(body: Json) -> str:
+    engine = body["engine"]
+    lines = [
+        f"wellfit {body['wellfit']}, Python {body['python']}, {body['platform']}",
+        f"executable: {sys.executable}",
+        *(f"  {name:<13} {version or 'not installed'}" for name, version in body["packages"].items()),
+        f"engine: {engine['name']} on {engine['device']}, "
+        f"{engine['processes']} processes with {engine['threads_each']} thread each; GPU: {body['gpu'] or 'none'}",
+        *(
+            f"{place}: {body[place]['path']} ({'writable' if body[place]['writable'] else 'NOT writable'})"
+            for place in ("home", "here")
+        ),
+        *(f"warning: {warning}" for warning in body["warnings"]),
+    ]
+    return "\n".join(lines if body["warnings"] else [*lines, "All is well."])

@@ -1,0 +1,116 @@
+"""The one error boundary: every way a command can fail becomes one message on stderr and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+
+import click
+
+from wellfit.exceptions import WellfitError
+
+
+class ExitCode(IntEnum):
+    """What the process says to scripts."""
+
+    DONE = 0
+    BUG = 1
+    BAD_INPUT = 2
+    GAP = 3
+    INTERRUPTED = 130
+
+
+_REMEDIES = {
+    errno.ENOSPC: ("there is no room left on the disk", "Free some space and run the same command again"),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space and run the same command again"),
+    errno.EROFS: ("the file system is read-only", "Choose a folder that can be written, with --out"),
+    errno.EACCES: ("the file or folder may not be used", "Check its permissions, or choose another place"),
+    errno.EPERM: ("the file or folder may not be used", "Check its permissions, or choose another place"),
+    errno.ENOENT: ("there is no such file or folder", "Check the path"),
+    errno.ENOTDIR: ("a part of the path is not a folder", "Check the path"),
+    errno.EISDIR: ("the path is a folder, not a file", "Give a file"),
+    errno.EEXIST: ("the file or folder is there already", "Choose another name"),
+    errno.ENAMETOOLONG: ("the path is too long", "Choose a shorter name"),
+    errno.ENOMEM: ("there is not enough memory", "Use fewer rows or a machine with more memory"),
+}
+_INTERRUPTED = "Interrupted. What was finished is kept: an experiment continues when the same command is run again."
+_MEMORY = "there is not enough memory for this. Use fewer rows or columns, or a machine with more memory."
+
+
+def guarded(action: Callable[[], int], *, debug: bool) -> int:
+    """Run `action` and return its exit code, or the code of the error that it raised.
+
+    Args:
+        action: the command.
+        debug: print the traceback as well.
+    """
+    try:
+        return action()
+    except BrokenPipeError:
+        return _close_quietly()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say(f"\n{_INTERRUPTED}")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # the only catch-all: no traceback reaches a user
+        if debug:
+            traceback.print_exc()
+        message = message_of(error)
+        _say(f"wellfit: {message}" if message else _bug(error))
+        return ExitCode.BAD_INPUT if message else ExitCode.BUG
+
+
+def message_of(error: Exception) -> str | None:
+    """What to tell the user about an error that is not a bug; None for a bug."""
+    if isinstance(error, WellfitError):
+        return str(error)
+    if isinstance(error, click.ClickException):
+        return _usage(error)
+    if isinstance(error, MemoryError):
+        return _MEMORY
+    if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+        return _sentence(errno.ENOSPC, "the journal")
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        return _sentence(error.errno, str(error.filename or os.strerror(error.errno)))
+    return None
+
+
+def _sentence(number: int, place: str) -> str:
+    rule, remedy = _REMEDIES[number]
+    return f"{rule}; found {place}. {remedy}."
+
+
+def _usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "wellfit"
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        known = [name for parameter in context.command.params for name in parameter.opts] if context else []
+        near = difflib.get_close_matches(error.option_name, known, n=1)
+        message = error.message + (f" Did you mean {near[0]}?" if near else "")
+    return f"{message}{'' if message.endswith(('?', '.')) else '.'} See '{path} --help'."
+
+
+def _bug(error: Exception) -> str:
+    detail = " ".join(str(error).split())[:200]
+    return (
+        f"wellfit: this is a bug in wellfit ({type(error).__name__}: {detail}); "
+        "--debug shows the traceback that a report of it needs."
+    )
+
+
+def _close_quietly() -> int:
+    # Whoever read our output has seen enough (`wellfit ... | head`). Python would complain at exit when it flushes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.DONE
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

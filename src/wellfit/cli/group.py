@@ -1,0 +1,91 @@
+"""The command `wellfit`: a list of commands whose modules are imported only when they run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+import click
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "diagnose": "Say where the error comes from: predictions, an experiment, or numbers.",
+        "run": "Do the whole job on a table: split, train, diagnose, improve, report.",
+        "split": "Divide a table into train, dev and a sealed test set.",
+        "size": "Say how many dev and test rows are needed.",
+        "train": "Train one configuration on an experiment.",
+        "sweep": "Search lambda and keep_prob; shows the lambda path.",
+        "unseal": "Open the test set, once.",
+        "predict": "Predict new rows with the experiment's best network.",
+        "report": "Write the report page again.",
+        "explain": "Say what a finding such as WF102 means, and what to do.",
+        "demo": "Show all of it on a real data set, in about a minute.",
+        "doctor": "Show what is installed, and what would be used.",
+    }
+)
+"""Every command, in the order of the stages, with its line in the help."""
+
+
+class StageGroup(click.Group):
+    """A group that imports `wellfit.cli.NAME` when NAME is called, and writes its own help without importing any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in the order of the stages."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"wellfit.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the nearest name."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" The commands are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked:
+        from importlib import metadata
+
+        click.echo(f"wellfit {metadata.version('wellfit')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=StageGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="""\b
+Start here:
+  wellfit demo
+  wellfit diagnose --train-error .01 --dev-error .11 --human-error 0 --train-rows 50000 --dev-rows 1000
+  wellfit run churn.csv --target churned --human-error .01 --budget 10m
+
+Every command explains itself: wellfit COMMAND --help.""",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def wellfit(ctx: click.Context) -> None:
+    """Give a neural network the fit it deserves.
+
+    Tells whether a network under-fits, over-fits, or was measured on the wrong data, does the next right thing about
+    it, and proves the result once on a sealed test set.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

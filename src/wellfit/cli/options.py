@@ -1,0 +1,115 @@
+"""Options that several commands share, and what was given of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wellfit.cli.errors import ExitCode
+from wellfit.cli.stage import FILE, Callback
+
+if TYPE_CHECKING:
+    from wellfit._typing import Json
+
+Decorator = Callable[[Callback], Callback]
+
+GOALS = "error, balanced_error, log_loss, auc, rmse, mae, r2"
+
+goal_option = click.option("--goal", metavar="GOAL", help=f"{GOALS}.  [default: error; rmse for regression]")
+
+fail_on_option = click.option(
+    "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 when a verdict is yes (for scripts and CI)."
+)
+
+
+def reference_options(function: Callback) -> Callback:
+    """What the error is compared with."""
+    return _all(
+        function,
+        click.option(
+            "--human-error", type=float, metavar="E", help="Error of people on this task, the usual reference."
+        ),
+        click.option("--human-rows", type=int, metavar="N", help="Rows on which the human error was measured."),
+        click.option(
+            "--optimal-error",
+            type=float,
+            nargs=2,
+            metavar="LOW HIGH",
+            help="Known range of the lowest reachable error.",
+        ),
+        click.option(
+            "--tolerance",
+            type=float,
+            metavar="T",
+            help="Gap that does not matter.  [default: the smaller of .02 and a quarter of the dev error]",
+        ),
+    )
+
+
+def split_options(function: Callback) -> Callback:
+    """How a table is divided."""
+    return _all(
+        function,
+        click.option("--target", metavar="COLUMN", help="Column to predict."),
+        goal_option,
+        click.option(
+            "--task",
+            type=click.Choice(["classification", "regression"]),
+            help="[default: classification for strings, booleans and at most 20 distinct integers]",
+        ),
+        click.option("--drop", multiple=True, metavar="COLUMN", help="Leave this column out; may be repeated."),
+        click.option(
+            "--stratify-on", metavar="COLUMN", help="Same shares of its values everywhere.  [default: the target]"
+        ),
+        click.option(
+            "--group-on", metavar="COLUMN", help="Rows with the same value stay together (customer, patient)."
+        ),
+        click.option("--time-on", metavar="COLUMN", help="Train on the past, dev and test on the time after it."),
+        click.option("--split-on", metavar="COLUMN", help="A column that says train, dev or test."),
+        click.option("--sizes", metavar="T/D/T", help="Shares (60/20/20) or rows (8000/1000/1000)."),
+        click.option("--test-data", type=FILE, metavar="FILE", help="A test set that was made elsewhere."),
+        click.option(
+            "--deployment-data",
+            type=FILE,
+            metavar="FILE",
+            help="Rows as they are met in use: dev and test are drawn from them, train and train-dev from DATA.",
+        ),
+        click.option(
+            "--out", "-o", type=FILE, metavar="FOLDER", help="The experiment's folder.  [default: ./NAME.wellfit]"
+        ),
+    )
+
+
+def config_options(function: Callback) -> Callback:
+    """The two boards of knobs."""
+    return _all(
+        function,
+        click.option("--widths", metavar="W,W,...", help="Hidden widths, from input to output.  [default: 64,64]"),
+        click.option("--activation", metavar="NAME", help="relu, tanh or gelu.  [default: relu]"),
+        click.option("--optimizer", metavar="NAME", help="adam, sgd or momentum.  [default: adam]"),
+        click.option("--lr", type=float, metavar="LR", help="Learning rate, at its peak.  [default: .001]"),
+        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows.  [default: 32]"),
+        click.option("--batch-size", type=int, metavar="N", help="Rows per update.  [default: 256]"),
+        click.option("--schedule", metavar="NAME", help="cosine or constant.  [default: cosine]"),
+        click.option("--l2", type=float, metavar="LAMBDA", help="Lambda in lambda/(2m) ||W||^2.  [default: 0]"),
+        click.option("--keep-prob", metavar="P[,P...]", help="Share of units that dropout keeps.  [default: 1]"),
+    )
+
+
+def given(options: Mapping[str, Any]) -> Json:
+    """The options that were given: the library's own defaults hold for the others."""
+    return {name: value for name, value in options.items() if value is not None and value != ()}
+
+
+def exit_code(body: Mapping[str, Any], *, fail_on: str | None) -> ExitCode:
+    """3 when asked to fail on a gap and a verdict is yes, else 0."""
+    verdicts = [gap["verdict"] for gap in body["gaps"].values() if gap is not None]
+    return ExitCode.GAP if fail_on and "yes" in verdicts else ExitCode.DONE
+
+
+def _all(function: Callback, *decorators: Decorator) -> Callback:
+    # click shows options in the order of the decorators read downwards, so they are applied from the last.
+    return reduce(lambda made, decorator: decorator(made), reversed(decorators), function)

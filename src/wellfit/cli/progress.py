@@ -1,0 +1,65 @@
+"""Progress on stderr: a live line on a terminal, one plain line a milestone elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from wellfit._typing import Notify
+
+# Events that come many times a second: they move the live line and are never printed as lines of their own.
+FREQUENT = frozenset({"update", "epoch", "point", "progress", "trained", "member", "curve"})
+_SKIPPED = frozenset({"event", "text", "message", "config"})
+
+
+def line_of(event: Mapping[str, Any]) -> str:
+    """One line for people: the event's own text, or its name and plain values."""
+    for name in ("text", "message"):
+        if isinstance(event.get(name), str):
+            return str(event[name])
+    values = [
+        f"{name} {_short(value)}"
+        for name, value in event.items()
+        if name not in _SKIPPED and isinstance(value, str | int | float)
+    ]
+    return ": ".join(part for part in (str(event.get("event", "")), ", ".join(values)) if part)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Notify]:
+    """Give a `notify` that shows events as they come."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield _plain_lines(time.monotonic())
+        return
+    from rich.console import Console  # 0.04 s: only where it is seen
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    with console.status("starting") as status:
+
+        def notify(event: Mapping[str, Any]) -> None:
+            line = escape(line_of(event))
+            if event.get("event") not in FREQUENT:
+                console.print(line)
+            status.update(line)
+
+        yield notify
+
+
+def _plain_lines(started: float) -> Callable[[Mapping[str, Any]], None]:
+    def notify(event: Mapping[str, Any]) -> None:
+        if event.get("event") not in FREQUENT:
+            click.echo(f"[{time.monotonic() - started:6.1f} s] {line_of(event)}", err=True)
+
+    return notify
+
+
+def _short(value: str | float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

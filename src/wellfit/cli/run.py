@@ -1,0 +1,46 @@
+"""`wellfit run`: the whole job inside a budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wellfit.cli.options import exit_code, fail_on_option, given, reference_options, split_options
+from wellfit.cli.session import Session
+from wellfit.cli.settings import types_of
+from wellfit.cli.show import show_experiment
+from wellfit.cli.stage import FILE, stage
+
+
+@stage(
+    tables=("types",),
+    examples="""
+  wellfit run churn.csv --target churned --human-error .01 --budget 10m
+  wellfit run prices.parquet --target price --goal mae --time-on sold --budget 20000updates
+  wellfit run churn.wellfit --only regularize --idea "the labels of 2023 are noisy" --budget 5m
+
+The same command again continues the experiment, or prints its result when it is finished.
+""",
+)
+@click.argument("data", type=FILE, metavar="DATA|EXPERIMENT")
+@click.option("--budget", metavar="B", help="60s, 10m, 1h or 20000updates: an upper limit.  [default: 5m]")
+@click.option("--only", metavar="KIND", help="Try this remedy only: bigger_network, train_longer, regularize ...")
+@click.option("--idea", metavar="TEXT", help="Why you try this; kept in the journal.")
+@split_options
+@reference_options
+@fail_on_option
+@click.pass_context
+def command(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str | None, **options: Any) -> int:
+    """Do the whole job on a table (CSV or Parquet), or go on with an experiment.
+
+    Splits the table and seals the test set, fits reference models and a network, finds out what limits it, and
+    improves that within the budget. Leaves an experiment with its report; the test set stays sealed.
+    """
+    import wellfit as wf
+
+    with session.watching() as notify:
+        experiment = wf.run(data, **given({**options, "types": types_of(ctx)}), **session.seeded, notify=notify)
+    body = show_experiment(session, experiment)
+    return exit_code(body, fail_on=fail_on)

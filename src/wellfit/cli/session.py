@@ -1,0 +1,113 @@
+"""What every command shares once it runs: where results, events, progress and log records go."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from wellfit._typing import Json, Notify
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """The common options of one call.
+
+    Results go to stdout: text, or with `as_json` one JSON object and nothing else. With `events`, stdout is one JSON
+    object a line, the last one `{"event": "result", ...}`; together with `as_json` the events go to stderr.
+    Everything else goes to stderr.
+    """
+
+    as_json: bool = False
+    events: bool = False
+    seed: int | None = None
+    quiet: bool = False
+    log_file: Path | None = None
+    debug: bool = False
+
+    @property
+    def seeded(self) -> Json:
+        """`seed` as a keyword argument when it was given: an experiment keeps the seed of its split otherwise."""
+        return {} if self.seed is None else {"seed": self.seed}
+
+    def result(self, body: Json, *, text: str) -> None:
+        """Print the result: `body` for scripts, `text` for people."""
+        if self.as_json:
+            click.echo(to_line(body, indent=2))
+        elif self.events:
+            click.echo(to_line({"event": "result", "result": body}))
+        else:
+            click.echo(text)
+
+    def say(self, text: str) -> None:
+        """Tell people something that is not the result."""
+        if not self.quiet and not self.events:
+            click.echo(text, err=True)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Notify]:
+        """Give the `notify` that a stage takes: events as JSON lines, a live line on a terminal, or plain lines."""
+        if self.events:
+            yield lambda event: click.echo(to_line(event), err=self.as_json)
+        elif self.quiet:
+            yield lambda _event: None
+        else:
+            from wellfit.cli.progress import progress
+
+            with progress() as notify:
+                yield notify
+
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[None]:
+        """Show warnings of the library as plain lines, and write everything to the log file when there is one."""
+        logging.captureWarnings(True)  # other packages' warnings name files of theirs; they go to the log file only
+        warnings, library, root = (logging.getLogger(name) for name in ("py.warnings", "wellfit", None))
+        screen = logging.StreamHandler(sys.stderr)
+        screen.setLevel(logging.ERROR if self.quiet else logging.WARNING)
+        screen.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        library.addHandler(screen)
+        # A handler keeps logging's handler of last resort from printing these records.
+        warnings.addHandler(screen if self.debug else logging.NullHandler())
+        previous = library.level
+        file = logging.FileHandler(self.log_file, encoding="utf-8") if self.log_file else None
+        if file is not None:
+            file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+            root.addHandler(file)
+            library.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            logging.captureWarnings(False)
+            library.setLevel(previous)
+            library.removeHandler(screen)
+            warnings.handlers.clear()
+            if file is not None:
+                root.removeHandler(file)
+                file.close()
+
+
+def to_line(body: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """One JSON object; values that JSON has no word for (nan, infinity) become null."""
+    return json.dumps(_plain(body), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    number = value.item() if hasattr(value, "item") else value  # a NumPy scalar, without importing NumPy
+    return number if not isinstance(number, float) or math.isfinite(number) else None

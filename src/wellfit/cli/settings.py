@@ -1,0 +1,142 @@
+"""`--config FILE.toml`: the options of a command, by the names of the Python arguments."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wellfit.exceptions import BadInput
+
+if TYPE_CHECKING:
+    from wellfit._typing import Json
+    from wellfit.config import Config
+
+TABLES = "wellfit.tables"
+"""Where a context keeps the tables of the file ([types], [network] ...)."""
+
+
+def read_settings(path: Path) -> Json:
+    """Read a TOML file.
+
+    Raises:
+        BadInput: no such file, or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(
+            "--config names a TOML file", found=f"{error.strerror or error}: {path}", remedy="Check the path"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(
+            "--config names a TOML file", found=f"{error} in {path}", remedy="Correct it (see toml.io)"
+        ) from error
+
+
+def apply_settings(ctx: click.Context, path: Path, *, tables: Iterable[str]) -> None:
+    """Make the file's values the defaults of this command: options given on the command line win.
+
+    Raises:
+        BadInput: for a key that the command does not know, naming the nearest one.
+    """
+    options = _options(ctx.command)
+    allowed = [*options, *tables]
+    defaults: dict[str, Any] = {}
+    found: dict[str, Json] = {}
+    for key, value in read_settings(path).items():
+        if key in options:
+            defaults[options[key].name or key] = _for_click(options[key], value)
+        elif key in tables and isinstance(value, Mapping):
+            found[key] = dict(value)
+        else:
+            raise _unknown(key, allowed, place=f"{path} ({ctx.command_path})")
+    ctx.default_map = defaults
+    ctx.meta[TABLES] = found
+
+
+def types_of(ctx: click.Context) -> dict[str, str] | None:
+    """The [types] table: column -> number, category, boolean or date."""
+    from pydantic import TypeAdapter, ValidationError
+
+    table = _table(ctx, "types")
+    try:
+        return TypeAdapter(dict[str, str]).validate_python(table) or None
+    except ValidationError as error:
+        raise _invalid("types", error.errors()[0]) from error
+
+
+def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> Config:
+    """The configuration that the tables [network], [optimization] and [regularization] and the options describe.
+
+    Args:
+        ctx: the command's context.
+        seed: of the configuration.
+        options: board -> knobs given on the command line; they win over the file.
+    """
+    from wellfit.config import Config, Network, Optimization, Regularization
+
+    boards = {"network": Network, "optimization": Optimization, "regularization": Regularization}
+    knobs = {name: _knobs(name, board, _table(ctx, name) | options.get(name, {})) for name, board in boards.items()}
+    return Config(
+        network=Network(**knobs["network"]),
+        optimization=Optimization(**knobs["optimization"]),
+        regularization=Regularization(**knobs["regularization"]),
+        seed=seed,
+    )
+
+
+def _knobs(name: str, board: type, table: Json) -> Json:
+    from pydantic import TypeAdapter, ValidationError
+
+    known = {field.name for field in fields(board)}
+    for key in table:
+        if key not in known:
+            raise _unknown(key, known, place=f"[{name}]")
+    try:
+        checked: object = TypeAdapter(board).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if isinstance(cause := first.get("ctx", {}).get("error"), BadInput):
+            raise cause from error
+        raise _invalid(name, first) from error
+    return {key: getattr(checked, key) for key in table}
+
+
+def _table(ctx: click.Context, name: str) -> Json:
+    tables: dict[str, Json] = ctx.meta.get(TABLES, {})
+    return tables.get(name, {})
+
+
+def _options(command: click.Command) -> dict[str, click.Parameter]:
+    names = {parameter.name: parameter for parameter in command.params if parameter.name not in ("config", "debug")}
+    # `--train-error` sets the Python argument `train`: either name is understood.
+    spelled = {
+        text.lstrip("-").replace("-", "_"): parameter
+        for parameter in names.values()
+        for text in parameter.opts
+        if text.startswith("--")
+    }
+    return {name: parameter for name, parameter in (spelled | names).items() if name}
+
+
+def _for_click(parameter: click.Parameter, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        raise BadInput(f"{parameter.name} is one value", found="a table in the TOML file", remedy="Give one value")
+    return [value] if parameter.multiple and isinstance(value, str) else value
+
+
+def _unknown(key: str, known: Iterable[str], *, place: str) -> BadInput:
+    near = difflib.get_close_matches(key, known, n=1)
+    remedy = f"Did you mean {near[0]}?" if near else f"The names known here are {', '.join(sorted(known))}"
+    return BadInput("a config file has known names only", found=f"{key!r} in {place}", remedy=remedy.rstrip("?"))
+
+
+def _invalid(table: str, error: Mapping[str, Any]) -> BadInput:
+    place = ".".join(str(part) for part in (table, *error["loc"]))
+    return BadInput(f"[{table}] has values of the right type", found=f"{place}: {error['msg']}", remedy="Correct it")

@@ -1,0 +1,87 @@
+"""`@stage`: a click command with the options that every command of wellfit takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wellfit.cli.session import Session
+from wellfit.cli.settings import apply_settings
+
+Callback = Callable[..., int | None]
+"""A command's function: takes the session first; returns an exit code, or None for 0."""
+
+FILE = click.Path(path_type=Path)
+"""A path; whether it exists is checked by the library, whose message is better."""
+
+_SEEDS = click.IntRange(min=0)
+
+
+def stage(*, tables: Sequence[str] = (), examples: str = "") -> Callable[[Callback], click.Command]:
+    """Make a command of a function whose docstring is its help.
+
+    Args:
+        tables: tables of the TOML file that make sense for it.
+        examples: lines shown at the end of the help.
+    """
+
+    def decorate(function: Callback) -> click.Command:
+        epilog = f"\b\nExamples:\n{examples.strip(chr(10))}" if examples else None
+        made = click.command(
+            cls=StageCommand,
+            name=function.__module__.rpartition(".")[2],
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+            epilog=epilog,
+        )(function)
+        made.tables = tuple(tables)
+        return made
+
+    return decorate
+
+
+class StageCommand(click.Command):
+    """Adds the common options, and hands the function a `Session` made from them."""
+
+    tables: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_common_options())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the function inside the session's logging."""
+        taken = {name: ctx.params.pop(name) for name in ("as_json", "events", "seed", "quiet", "log_file", "debug")}
+        session = Session(**taken)
+        ctx.params["session"] = session
+        with session.logging():
+            return super().invoke(ctx)
+
+
+def _common_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object on stdout, and nothing else."),
+        click.Option(
+            ["--events"], is_flag=True, help="Print one JSON object a line while it runs; the last is the result."
+        ),
+        click.Option(["--seed"], type=_SEEDS, metavar="N", help="Seed of everything random.  [default: 0]"),
+        click.Option(["-q", "--quiet"], is_flag=True, help="No progress and no warnings on stderr."),
+        click.Option(["--log-file"], type=FILE, metavar="FILE", help="Append what happens, in detail, to FILE."),
+        click.Option(
+            ["--config"],
+            type=FILE,
+            metavar="FILE.toml",
+            is_eager=True,
+            expose_value=False,
+            callback=_read_config,
+            help="Read options from FILE.toml, by the names of the Python arguments; options given here win.",
+        ),
+        click.Option(["--debug"], is_flag=True, help="Show the traceback when something fails."),
+    ]
+
+
+def _read_config(ctx: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    if path is not None and isinstance(ctx.command, StageCommand):
+        apply_settings(ctx, path, tables=ctx.command.tables)

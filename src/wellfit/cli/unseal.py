@@ -1,0 +1,46 @@
+"""`wellfit unseal`: the test set, once, after a typed confirmation."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wellfit.cli.session import Session
+from wellfit.cli.stage import FILE, stage
+from wellfit.exceptions import Refusal
+
+
+@stage(examples="\n  wellfit unseal churn.wellfit\n  wellfit unseal churn.wellfit --yes --json\n")
+@click.argument("experiment", type=FILE)
+@click.option("--yes", is_flag=True, help="Do not ask for the experiment's name.")
+@click.option("--again", is_flag=True, help="A further opening: not certified, with a wider interval.")
+def command(*, session: Session, experiment: Path, yes: bool, again: bool) -> None:
+    """Open the sealed test set of EXPERIMENT, once, and measure the final network on it.
+
+    Each opening is written into the experiment's ledger and into your registry. Only the first one is certified:
+    a number that was looked at while choosing is no longer an honest number.
+    """
+    import wellfit as wf
+
+    opened = wf.open_experiment(experiment)
+    if not yes:
+        _confirm(experiment)
+    opening = opened.unseal(again=again)
+    session.result(opening.to_json(), text=str(opening))
+
+
+def _confirm(experiment: Path) -> None:
+    name = experiment.resolve().name.removesuffix(".wellfit")
+    if not sys.stdin.isatty():
+        raise Refusal("opening the test set needs a confirmation", found="no terminal to ask at", remedy="Add --yes")
+    click.echo("The test set can be opened once with a certified result. Decide first that the work is done.", err=True)
+    click.echo(f"Type the experiment's name ({name}) to open it: ", err=True, nl=False)
+    typed = sys.stdin.readline().strip()
+    if typed != name:
+        raise Refusal(
+            "the test set is opened when the experiment's name is typed",
+            found=repr(typed),
+            remedy=f"Type {name}, or leave the test set sealed",
+        )
