@@ -1,0 +1,190 @@
+"""The gaps between the rungs of the ladder, each with an interval and a verdict (Ng, Machine Learning Yearning)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from wellfit._typing import Json
+from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
+from wellfit.stats.differences import difference
+from wellfit.stats.intervals import LEVEL, Estimate
+from wellfit.stats.multiplicity import holm
+
+GapName = Literal["avoidable_bias", "variance", "mismatch", "dev_overfit"]
+Verdict = Literal["yes", "no", "cannot tell"]
+GAP_NAMES: tuple[GapName, ...] = ("avoidable_bias", "variance", "mismatch", "dev_overfit")
+
+SLACK = 1e-9  # design: so that .15 - .13 is not above .02
+LARGEST_TOLERANCE = 0.02  # design: two points,
+SMALLEST_TOLERANCE = 0.001  # and at least a tenth of a point
+RATE_SHARE = 0.25  # design: a quarter of the dev error
+LOSS_SHARE = 0.1  # design: a tenth of the dev loss
+MOST_ROWS = 10**9  # a set larger than this decides nothing for anybody
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """The rungs: losses of the goal with their intervals."""
+
+    optimal: Optimal
+    train: Estimate
+    train_dev: Estimate | None = None
+    dev: Estimate
+    test: Estimate | None = None
+
+    @property
+    def held_out(self) -> Estimate:
+        """The set that is compared with train: train-dev, or dev where there is none."""
+        return self.dev if self.train_dev is None else self.train_dev
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """One gap, in the goal's loss.
+
+    Attributes:
+        rows_needed: where the verdict is "cannot tell": total rows of the dev-side set (train-dev for the variance
+            where there is one, otherwise dev) at which the plain 95 % interval, point values held, would leave the
+            tolerance; None where rows cannot decide.
+        below_reference: of the avoidable bias: train is below the reference, so the bias is held at 0.
+        includes_mismatch: of the variance: there is no train-dev set, so it cannot be told from mismatch.
+    """
+
+    name: GapName
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+    rows_needed: int | None = None
+    below_reference: bool | None = None
+    includes_mismatch: bool | None = None
+
+    def to_json(self) -> Json:
+        """The fields that scripts rely on; the two flags only for the gaps that have them."""
+        body: Json = {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "verdict": self.verdict,
+            "rows_needed": self.rows_needed,
+        }
+        flags = {"below_reference": self.below_reference, "includes_mismatch": self.includes_mismatch}
+        return body | {name: flag for name, flag in flags.items() if flag is not None}
+
+
+def default_tolerance(goal: Goal, dev: float) -> float:
+    """The smaller of 2 points and a quarter of the dev loss, at least .1 point; for other losses than rates a tenth."""
+    if goal.is_rate:
+        return max(SMALLEST_TOLERANCE, min(LARGEST_TOLERANCE, RATE_SHARE * dev))
+    return LOSS_SHARE * dev
+
+
+def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> float:
+    """The tolerance that was asked for, in the goal's loss, or the default one.
+
+    Raises:
+        BadInput: for a tolerance that is negative, not finite, or for a rate not below 1.
+    """
+    if tolerance is None:
+        return default_tolerance(goal, dev)
+    if not (math.isfinite(tolerance) and tolerance >= 0 and (tolerance < 1 or not goal.is_rate)):
+        limit = "between 0 and 1" if goal.is_rate else "finite and not negative"
+        raise BadInput(f"a tolerance is {limit}", found=f"{tolerance:g}", remedy="Write 2 points as .02")
+    return float(tolerance)
+
+
+def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
+    """Every gap that the rungs allow, with its verdict; None for the others.
+
+    Intervals are MOVER's. *Yes*: the lower limit, Holm-adjusted over the gaps, is above the tolerance. *No*: the
+    plain 95 % upper limit is at most the tolerance.
+    """
+    sides = _sides(errors)
+    names = [name for name in GAP_NAMES if name in sides]
+    high = holm([_lower_limit(*sides[name]) for name in names], above=tolerance + SLACK)
+    found: dict[GapName, Gap | None] = dict.fromkeys(GAP_NAMES)
+    for name, yes in zip(names, high, strict=True):
+        found[name] = _flagged(_judged(name, sides[name], yes=yes, tolerance=tolerance), errors)
+    return found
+
+
+def present(gaps: dict[GapName, Gap | None]) -> Iterable[Gap]:
+    """The gaps that were measured, in their order."""
+    return (gap for gap in gaps.values() if gap is not None)
+
+
+Side = Optimal | Estimate
+
+
+def _sides(errors: Errors) -> dict[GapName, tuple[Estimate, Side]]:
+    """For each gap what is subtracted from what."""
+    sides: dict[GapName, tuple[Estimate, Side]] = {
+        "avoidable_bias": (errors.train, errors.optimal),
+        "variance": (errors.held_out, errors.train),
+    }
+    if errors.train_dev is not None:
+        sides["mismatch"] = (errors.dev, errors.train_dev)
+    if errors.test is not None:
+        sides["dev_overfit"] = (errors.test, errors.dev)
+    return sides
+
+
+def _interval(after: Estimate, before: Side, level: float) -> Estimate:
+    return difference(after.at_level(level), before.at_level(level))
+
+
+def _lower_limit(after: Estimate, before: Side) -> Callable[[float], float]:
+    return lambda level: _interval(after, before, level).low
+
+
+def _judged(name: GapName, sides: tuple[Estimate, Side], *, yes: bool, tolerance: float) -> Gap:
+    plain = _interval(*sides, LEVEL)
+    no = plain.high <= tolerance + SLACK
+    verdict: Verdict = "yes" if yes else "no" if no else "cannot tell"
+    rows = _rows_needed(name, sides, tolerance) if verdict == "cannot tell" else None
+    return Gap(name=name, value=plain.value, low=plain.low, high=plain.high, verdict=verdict, rows_needed=rows)
+
+
+def _flagged(gap: Gap, errors: Errors) -> Gap:
+    if gap.name == "variance":
+        return replace(gap, includes_mismatch=errors.train_dev is None)
+    if gap.name != "avoidable_bias":
+        return gap
+    below = errors.train.value < errors.optimal.low - SLACK
+    return replace(
+        gap,
+        value=max(0.0, gap.value),
+        low=max(0.0, gap.low),
+        high=max(0.0, gap.high),
+        verdict="no" if below else gap.verdict,
+        rows_needed=None if below else gap.rows_needed,
+        below_reference=below,
+    )
+
+
+def _rows_needed(name: GapName, sides: tuple[Estimate, Side], tolerance: float) -> int | None:
+    """Smallest size of the dev-side set at which the plain interval leaves the tolerance, by bisection."""
+    after, before = sides
+    if name == "avoidable_bias" or not isinstance(before, Estimate):
+        return None  # neither the training set nor the reference is measured on dev-side rows
+    grown = before if name == "dev_overfit" else after
+    if grown.rows is None or grown.is_fixed:
+        return None
+
+    def leaves(rows: int) -> bool:
+        pair = (after, before.with_rows(rows)) if name == "dev_overfit" else (after.with_rows(rows), before)
+        gap = difference(*pair)
+        return gap.low > tolerance + SLACK or gap.high <= tolerance + SLACK
+
+    low, high = 0, MOST_ROWS
+    if not leaves(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if leaves(middle) else (middle, high)
+    return high

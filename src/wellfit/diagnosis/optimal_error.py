@@ -1,0 +1,144 @@
+"""The optimal (Bayes) error: the reference that decides what "high" means."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from wellfit._typing import Json
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
+from wellfit.stats.intervals import LEVEL, Estimate, wilson
+
+Source = Literal["human", "given", "none"]
+
+
+@dataclass(frozen=True)
+class Optimal:
+    """The lowest reachable loss, as an interval.
+
+    Attributes:
+        low: lower limit, in the goal's loss.
+        high: upper limit.
+        source: a person's error, an interval that was given, or nothing.
+        upper_bound: whether the true optimum may lie below (a person's error is only reached, never proven best).
+        point: the human error itself where `rows` widened it to an interval; otherwise the middle is used.
+        rows: rows on which the human error was measured, where known.
+    """
+
+    low: float
+    high: float
+    source: Source
+    upper_bound: bool
+    point: float | None = None
+    rows: int | None = None
+
+    def at_level(self, level: float) -> Estimate:
+        """The reference as a number with an interval; only a measured human error depends on the level."""
+        if self.rows and self.point is not None:
+            return wilson(self.point * self.rows, self.rows, level=level)
+        middle = (self.low + self.high) / 2 if self.point is None else self.point
+        return Estimate(middle, self.low, self.high, self.rows)
+
+    def in_unit_of(self, goal: Goal) -> Optimal:
+        """The same reference in the goal's own unit; the limits change places where higher is better."""
+        low, high = sorted((goal.score_of(self.low), goal.score_of(self.high)))
+        return replace(self, low=low, high=high, point=None if self.point is None else goal.score_of(self.point))
+
+    def to_json(self) -> Json:
+        """The four fields that scripts rely on."""
+        return {"low": self.low, "high": self.high, "source": self.source, "upper_bound": self.upper_bound}
+
+
+def no_reference(best_dev_high: float) -> Optimal:
+    """What is known without a reference: between 0 and the smallest upper limit of any dev loss seen on this split."""
+    return Optimal(0.0, max(0.0, best_dev_high), source="none", upper_bound=False)
+
+
+def reference(
+    *,
+    goal: Goal,
+    human_error: float | None = None,
+    human_rows: int | None = None,
+    optimal_error: tuple[float, float] | float | None = None,
+) -> Optimal | None:
+    """The reference that a user named, if any.
+
+    Args:
+        goal: all numbers are in its own unit (for auc the human auc).
+        human_error: stands in for the optimal error as a point, or as its Wilson interval with `human_rows`.
+        human_rows: rows on which the human error was measured (goal error only).
+        optimal_error: (low, high), or one number.
+
+    Raises:
+        BadInput: for both references at once, rows without a human error, or values out of range or order.
+    """
+    if human_error is not None and optimal_error is not None:
+        raise BadInput(
+            "there is one reference for the optimal error",
+            found="both human_error and optimal_error",
+            remedy="Give one of them",
+        )
+    if human_rows is not None and (human_error is None or goal.name != "error"):
+        raise BadInput(
+            "human_rows says on how many rows human_error was measured, and goes with the goal error",
+            found=f"human_rows = {human_rows}, human_error = {human_error}, goal {goal.name}",
+            remedy="Leave human_rows out, or give human_error; for other goals give optimal_error as (low, high)",
+        )
+    if human_error is not None:
+        return _human(checked_loss("human_error", human_error, goal=goal), human_rows)
+    return None if optimal_error is None else _given(optimal_error, goal)
+
+
+def checked_loss(name: str, value: float, *, goal: Goal) -> float:
+    """A value in the goal's own unit as a loss.
+
+    Raises:
+        BadInput: when no such loss exists: a rate outside [0, 1], a negative or infinite loss.
+    """
+    if isinstance(value, bool | str) or not isinstance(value + 0.0, float):
+        raise BadInput(f"{name} is a number", found=repr(value), remedy="Give a number")
+    number = float(value)
+    if goal.is_rate and not 0 <= number <= 1:
+        raise BadInput(f"{name} lies between 0 and 1", found=f"{number:g}", remedy="Write 5 % as .05")
+    legal = number <= 1 if goal.name == "r2" else number >= 0
+    if not (math.isfinite(number) and legal):
+        limit = "at most 1" if goal.name == "r2" else "not negative"
+        raise BadInput(f"{name} ({goal.name}) is finite and {limit}", found=f"{number:g}", remedy="Correct it")
+    return goal.loss_of(number)
+
+
+def checked_rows(name: str, rows: int | None) -> int | None:
+    """A number of rows, or None.
+
+    Raises:
+        BadInput: unless it is a whole number of at least 1.
+    """
+    if rows is None:
+        return None
+    if isinstance(rows, bool | str) or rows < 1 or int(rows) != rows:
+        raise BadInput(f"{name} is a whole number of at least 1", found=repr(rows), remedy="Give the number of rows")
+    return int(rows)
+
+
+def _human(error: float, rows: int | None) -> Optimal:
+    rows = checked_rows("human_rows", rows)
+    if rows is None:
+        return Optimal(error, error, source="human", upper_bound=True)
+    found = wilson(error * rows, rows, level=LEVEL)
+    return Optimal(found.low, found.high, source="human", upper_bound=True, point=error, rows=rows)
+
+
+def _given(limits: tuple[float, float] | float, goal: Goal) -> Optimal:
+    pair = (limits, limits) if isinstance(limits, int | float) else tuple(limits)
+    if len(pair) != 2:
+        raise BadInput("optimal_error is (low, high)", found=repr(limits), remedy="Give two numbers")
+    if pair[0] > pair[1]:
+        raise BadInput(
+            "the lower limit of optimal_error comes first and is at most the upper one",
+            found=f"{pair[0]:g} and {pair[1]:g}",
+            remedy="Exchange them",
+        )
+    low, high = sorted(checked_loss("optimal_error", value, goal=goal) for value in pair)
+    return Optimal(low, high, source="given", upper_bound=False)
