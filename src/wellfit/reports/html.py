@@ -23,7 +23,7 @@ from wellfit.reports.redact import redacted
 from wellfit.reports.units import Unit, knob, seconds
 
 MOST_BYTES = 1_000_000
-WIDE, SLIM = 720, 350
+WIDE, SLIM = 780, 350
 _STYLES = ("page.css", "charts.css")
 
 

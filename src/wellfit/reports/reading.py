@@ -278,7 +278,7 @@ def step(body: Json) -> StepRow:
     return StepRow(
         step=count(body.get("step")) or 0,
         board=text(body.get("board")),
-        did=text(body.get("did")),
+        did=text(body.get("did")).replace("->", "→"),
         because=text(body.get("because")),
         idea=text(body.get("idea")),
         expected=number(body.get("expected")),
@@ -331,12 +331,18 @@ def seal(body: Json) -> SealCard:
         dropped=tuple((text(it.get("name")), text(it.get("note"))) for it in columns if it.get("role") == "dropped"),
         rows=tuple((label, found) for label, found in counts if found is not None),
         policy=text(body.get("policy")),
-        precision=_pairs(section(body, "precision")),
+        precision=_precision(section(body, "precision")),
         duplicates=_pairs(section(body, "duplicates")),
         sha256=text(sealed.get("sha256")),
         sealed_at=text(sealed.get("sealed_at")),
         seed=count(body.get("seed")) or 0,
     )
+
+
+def _precision(body: Json) -> tuple[tuple[str, str], ...]:
+    """The sentence that says it all where there is one, else every number."""
+    sentence = text(body.get("sentence"))
+    return (("precision bought", sentence),) if sentence else _pairs(body)
 
 
 def _pairs(body: Json) -> tuple[tuple[str, str], ...]:

@@ -308,3 +308,15 @@ class Summary:
     finished: str
     openings: tuple[OpeningCard, ...]
     redo: Redo | None
+
+    @property
+    def best_other(self) -> OtherMethod | None:
+        """The reference model with the lowest loss: on test once it was opened, else on dev."""
+        known = [(_opened_loss(method), method) for method in self.others]
+        ranked = [(loss, method) for loss, method in known if loss is not None]
+        return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def _opened_loss(method: OtherMethod) -> float | None:
+    measure = method.test or method.dev
+    return None if measure is None else measure.value

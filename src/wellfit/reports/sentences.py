@@ -39,6 +39,8 @@ def headline(story: Story) -> str:
 def remarks(story: Story) -> Iterator[str]:
     """The lines under the headline."""
     yield from _moves(story)
+    if story.after is not None and _has_no_reference(story.after):
+        yield "How much of the rest could be avoided is not known: give --human-error."
     yield from _optimism(story)
     yield from _test(story)
     if not story.finished and not story.openings:
@@ -79,7 +81,7 @@ def _unclear(ladder: Ladder, verdicts: tuple[str, str], mismatch: str) -> str:
         return "The first network fits, but dev data differs from train data."
     if "cannot tell" not in verdicts:
         return "The first network fits: neither bias nor variance is high."
-    if verdicts[0] == "cannot tell" and ladder.optimal is not None and ladder.optimal.source == "none":
+    if verdicts[0] == "cannot tell" and _has_no_reference(ladder):
         return "How much of the first network's error could be avoided is unknown: no reference error was given."
     return "These rows cannot tell whether the first network under- or overfits."
 
@@ -125,33 +127,44 @@ def _remainder(story: Story) -> str:
     ladder = story.after
     if ladder is None:
         return ""
-    high = [found for found in ladder.gaps if found.verdict == "yes" and found.name != "dev overfit"]
+    judged = [found for found in ladder.gaps if found.verdict]
+    high = [found for found in judged if found.verdict == "yes" and found.name != "dev overfit"]
     if high:
         worst = max(high, key=lambda found: found.value)
-        return f"{_sentence(worst.name)} of {_gap(story.unit, worst)} is left."
-    if ladder.optimal is not None and ladder.optimal.source == "none":
-        return "Whether the rest could be avoided needs a reference: give --human-error."
-    if all(found.verdict == "no" for found in ladder.gaps):
-        return "The rest of the error is in the data."
-    return "What is left is too small for these rows to name."
+        return (
+            f"{_article(worst.name)} of {_gap(story.unit, worst)} {'is left' if story.steps else 'is to be removed'}."
+        )
+    if _has_no_reference(ladder):
+        return ""
+    if any(found.verdict != "no" for found in judged):
+        return "What is left is too small for these rows to name."
+    return "" if _best_other(story) else "The rest of the error is in the data."
+
+
+def _has_no_reference(ladder: Ladder) -> bool:
+    return ladder.optimal is None or ladder.optimal.source == "none"
 
 
 def _winner(story: Story) -> str:
-    test = story.openings[0].error.value if story.openings else None
-    ours = test if test is not None else _dev(story)
-    part = "test" if test is not None else "dev"
+    found = _best_other(story)
+    if found is None:
+        return ""
+    part, ours, loss, label = found
+    many = label.endswith("s")
+    shown = f"{part} {story.unit.noun} {story.unit.show(loss)} against {story.unit.show(ours)}"
+    subject = label if many else f"The {label.lower()}"
+    return f"{subject} {'do' if many else 'does'} better than the network here: {shown}."
+
+
+def _best_other(story: Story) -> tuple[str, float, float, str] | None:
+    """The part, our loss, theirs and the name of the reference model that beats the network; on test once opened."""
+    part = "test" if story.openings else "dev"
+    ours = story.openings[0].error.value if story.openings else _dev(story)
     losses = [(_loss(method, part), method.label) for method in story.others]
     known = [(loss, label) for loss, label in losses if loss is not None]
     if ours is None or not known or min(known)[0] >= ours:
-        return ""
-    loss, label = min(known)
-    verb = "do" if label.endswith("s") else "does"
-    shown = f"{part} {story.unit.noun} {story.unit.show(loss)} against {story.unit.show(ours)}"
-    return f"{_the(label)} {verb} better than the network here: {shown}."
-
-
-def _the(label: str) -> str:
-    return label if label.endswith("s") else f"The {label.lower()}"
+        return None
+    return part, ours, *min(known)
 
 
 def _loss(method: OtherMethod, part: str) -> float | None:
@@ -200,6 +213,10 @@ def _test(story: Story) -> Iterator[str]:
     yield f"Test {unit.noun} {unit.show(first.error.value)} ({interval}), {state}."
     if len(openings) > 1:
         yield f"The test set has been opened {len(openings)} times; only the first opening can be certified."
+
+
+def _article(name: str) -> str:
+    return f"{'An' if name[0] in 'aeiou' else 'A'} {name}"
 
 
 def _sentence(words: str) -> str:

@@ -141,7 +141,16 @@ def _ladders(
     if last is diagnoses[0]:
         opened = _with_test(before, openings)
         return opened, opened, last
+    if openings:
+        before = _without_test(before)
     return before, _with_test(reading.ladder(last), openings), last
+
+
+def _without_test(ladder: Ladder) -> Ladder:
+    """Say at the test rung that the seal was broken for another network."""
+    note = "opened for the chosen network only"
+    rungs = (replace(rung, note=note) if rung.measure is None else rung for rung in ladder.rungs)
+    return replace(ladder, rungs=tuple(rungs))
 
 
 def _with_test(ladder: Ladder, openings: tuple[OpeningCard, ...]) -> Ladder:

@@ -17,7 +17,7 @@ _MOST_ROWS, _MOST_COLUMNS = 14, 26
 _PALE, _STRONG = 0.05, 0.60  # words on a cell keep their contrast in this range
 
 
-def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: float = 720) -> str:
+def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: float = 780) -> str:
     """Draw the dev loss of every member; nothing unless both lambda and keep_prob vary.
 
     Args:
@@ -34,10 +34,11 @@ def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: flo
     drawing = Drawing(width, key=key, title="Dev loss over lambda and keep_prob", desc=_description(usable, unit))
     full = len(usable) >= _FULL_GRID * len(l2s) * len(keeps)
     if full and len(l2s) <= _MOST_COLUMNS and len(keeps) <= _MOST_ROWS:
-        floor = _grid(drawing, usable, unit, axes=(l2s, keeps))
+        floor, tied = _grid(drawing, usable, unit, axes=(l2s, keeps)), "underlined"
     else:
-        floor = _dots(drawing, usable, unit)
-    return drawing.render(_legend(drawing, usable, unit, floor=floor))
+        floor, tied = _dots(drawing, usable, unit), "hollow"
+    words = f"framed: chosen; {tied}: tied with the best"
+    return drawing.render(_legend(drawing, usable, unit, floor=floor, words=words))
 
 
 def _strength(members: Sequence[Member], unit: Unit) -> Callable[[Member], float]:
@@ -115,15 +116,15 @@ def _dots(drawing: Drawing, members: Sequence[Member], unit: Unit) -> float:
     return floor
 
 
-def _legend(drawing: Drawing, members: Sequence[Member], unit: Unit, *, floor: float) -> float:
+def _legend(drawing: Drawing, members: Sequence[Member], unit: Unit, *, floor: float, words: str) -> float:
     drawing.text((_LABEL - 8, floor + 15), "keep_prob", style="s", tone="soft", anchor="end")
     losses = [member.dev.value for member in members if member.dev]
     stronger = f"stronger: lower dev {unit.noun} ({unit.show(min(losses))} to {unit.show(max(losses))})"
-    lines = [f"across: λ. {stronger}", "framed: chosen. marked below or inside: tied with the best"]
+    lines = [f"across: λ; {stronger}", words]
     if text_width("; ".join(lines), style="s") < drawing.width - _LABEL:
-        lines = [" ".join([lines[0] + ".", lines[1] + "."])]
-    for index, words in enumerate(lines):
-        drawing.text((4 if drawing.width < 560 else _LABEL, floor + 36 + 15 * index), words, style="s", tone="soft")
+        lines = ["; ".join(lines)]
+    for index, line in enumerate(lines):
+        drawing.text((4 if drawing.width < 560 else _LABEL, floor + 36 + 15 * index), line, style="s", tone="soft")
     return floor + 30 + 15 * len(lines)
 
 

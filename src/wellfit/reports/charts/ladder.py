@@ -13,6 +13,7 @@ from wellfit.reports.units import Unit
 _NARROW = 560
 _TOP, _RUNG, _OTHER, _AXIS = 8.0, 40.0, 22.0, 40.0
 _BAR = 10.0
+_WORDS = 235.0  # room for the words beside the longest bar
 
 _YES = {
     "avoidable bias": "yes: underfitting",
@@ -50,7 +51,7 @@ def ladder_chart(
     unit: Unit,
     *,
     key: str,
-    width: float = 720,
+    width: float = 780,
     others: Sequence[OtherMethod] = (),
     domain: Domain | None = None,
 ) -> str:
@@ -86,7 +87,7 @@ def _frame(drawing: Drawing, unit: Unit, domain: Domain) -> _Frame:
     width = drawing.width
     narrow = width < _NARROW
     label = 74.0 if narrow else 118.0
-    right = width - (22 if narrow else 150)
+    right = width - (22 if narrow else _WORDS)
     return _Frame(drawing, Scale(domain, (label + 12, right)), unit, label, 46.0 if narrow else 26.0, narrow)
 
 
@@ -143,7 +144,7 @@ def _range(optimal: Reference, unit: Unit) -> str:
 def _rung(frame: _Frame, rung: Rung, y: float) -> None:
     frame.drawing.text((frame.label, y + 4), rung.label, anchor="end")
     if rung.measure is None:
-        _sealed(frame, y)
+        _sealed(frame, y, rung.note or "sealed: opened once, at the end")
         return
     rows = rung.measure.rows
     if rows is not None:
@@ -154,10 +155,10 @@ def _rung(frame: _Frame, rung: Rung, y: float) -> None:
     _beside(frame.drawing, (low, high, y + 4), frame.unit.show(rung.measure.value) + note, style="b")
 
 
-def _sealed(frame: _Frame, y: float) -> None:
+def _sealed(frame: _Frame, y: float, words: str) -> None:
     left, right = frame.x.pixels
     frame.drawing.box((left, y - 10), (right - left, 20), tone="sealed", round_by=4)
-    frame.drawing.text((left + 10, y + 4), "sealed: opened once, at the end", style="s", tone="soft")
+    frame.drawing.text((left + 10, y + 4), words, style="s", tone="soft")
 
 
 def _whisker(frame: _Frame, measure: Measure, y: float) -> tuple[float, float]:
@@ -200,17 +201,17 @@ def _gap(frame: _Frame, gap: Gap, rows: dict[str, float]) -> None:
 
 
 def _beside_pair(drawing: Drawing, span: tuple[float, float, float], words: tuple[str, str], *, tone: str) -> None:
-    """The amount and, in bold, the verdict: right of the bar, else left of it, else as far right as they fit."""
+    """The amount and, in bold, the verdict: right of the bar, else left of it, else on two lines."""
     left, right, y = span
-    amount, verdict = text_width(words[0]) + 6, text_width(words[1], style="b")
-    if right + 8 + amount + verdict <= drawing.width:
-        at = right + 8
-    elif left - 8 - amount - verdict >= 0:
-        at = left - 8 - amount - verdict
+    widths = text_width(words[0]), text_width(words[1], style="b")
+    whole = sum(widths) + 6
+    if right + 8 + whole <= drawing.width:
+        drawing.phrase((right + 8, y), words, tone=tone)
+    elif left - 8 - whole >= 0:
+        drawing.phrase((left - 8 - whole, y), words, tone=tone)
     else:
-        at = drawing.width - amount - verdict - 1
-    drawing.text((at, y), words[0])
-    drawing.text((at + amount, y), words[1], style="b", tone=tone)
+        drawing.text((right + 8, y - 7), words[0])
+        drawing.text((right + 8, y + 8), words[1], style="b", tone=tone)
 
 
 def _amount(gap: Gap, unit: Unit) -> str:
@@ -224,7 +225,7 @@ def _verdict(gap: Gap) -> str:
         return _YES[gap.name]
     if gap.verdict == "cannot tell":
         return f"cannot tell: needs {gap.rows_needed:,} rows" if gap.rows_needed else "cannot tell"
-    return gap.verdict
+    return "no: within the tolerance" if gap.verdict == "no" else gap.verdict
 
 
 def _others(frame: _Frame, others: Sequence[OtherMethod], floor: float) -> None:

@@ -35,7 +35,7 @@ def path_members(sweep: SweepCard) -> tuple[Member, ...]:
 
 
 def lambda_path_chart(
-    members: Sequence[Member], unit: Unit, *, key: str, optimal: Reference | None = None, width: float = 720
+    members: Sequence[Member], unit: Unit, *, key: str, optimal: Reference | None = None, width: float = 780
 ) -> str:
     """Draw the path of `path_members`; nothing for fewer than three members.
 

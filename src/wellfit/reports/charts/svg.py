@@ -72,6 +72,12 @@ class Drawing:
         hook = "" if anchor == "start" else f' text-anchor="{anchor}"'
         self._add(f'<text class="{_css(style, tone)}" x="{_n(x)}" y="{_n(at[1])}"{hook}>{escape(words)}</text>')
 
+    def phrase(self, at: Point, words: tuple[str, str], *, tone: str) -> None:
+        """Write two texts after each other, the second bold; they must fit (see `text_width`)."""
+        first, second = (escape(part) for part in words)
+        bold = f'<tspan class="b {tone}">{second}</tspan>'
+        self._add(f'<text class="t" x="{_n(at[0])}" y="{_n(at[1])}">{first} {bold}</text>')
+
     def line(self, start: Point, end: Point, *, tone: str) -> None:
         """Draw a straight line."""
         self._add(f'<line class="{tone}" x1="{_n(start[0])}" y1="{_n(start[1])}" x2="{_n(end[0])}" y2="{_n(end[1])}"/>')
