@@ -1,0 +1,211 @@
+"""Break the seal once: write it down, then compute the test error, then sign it.
+
+Order of operations, under the ledger's and the registry's locks:
+1. the sealed bytes are verified (a changed file is refused and costs no opening);
+2. the opening goes into the ledger, then into the registry, on the disk;
+3. only now are the rows read, and the numbers computed;
+4. the result goes into the ledger; its hash is the receipt.
+
+A crash before 2 has shown nothing and counts for nothing. A crash between 2 and 4 has shown nothing either, so the
+same model (`subject`) may finish the same opening; any other model opens again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from wellfit._typing import Floats, Json
+from wellfit.exceptions import Refusal
+from wellfit.goals import Goal
+from wellfit.splits.ledger import Chain, LedgerEntry
+from wellfit.splits.registry import (
+    CERTIFIED_OVERLAP,
+    Memory,
+    Registry,
+    default_registry,
+    record_chain,
+    record_opening,
+    remember,
+)
+from wellfit.splits.seal import break_seal, sealed_bytes
+from wellfit.splits.split import Split, load_split
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import estimate
+
+ALPHA = 0.05
+Predict = Callable[[pa.Table], Floats]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What one opening of the test set showed.
+
+    Attributes:
+        opening: how often these rows have been opened, this time included.
+        certified: whether this was the first look at them.
+        error: test loss of the model, its interval at alpha / opening.
+        dev_optimism: test loss - dev loss.
+        receipt: names the ledger's line that signs this result.
+        reason: why it is not certified ("" when it is).
+        references: test loss of each reference model.
+        at: time, ISO 8601.
+    """
+
+    opening: int
+    certified: bool
+    error: Estimate
+    dev_optimism: float
+    receipt: str
+    reason: str = ""
+    references: Mapping[str, Estimate] = field(default_factory=dict)
+    at: str = ""
+
+    def to_json(self) -> Json:
+        """The object that `unseal --json` prints; `reason` only where the opening is not certified."""
+        body: Json = {
+            "schema": 1,
+            "opening": self.opening,
+            "certified": self.certified,
+            "error": self.error.to_json(),
+            "dev_optimism": self.dev_optimism,
+            "receipt": self.receipt,
+        }
+        return body if self.certified else {**body, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Where an opening stands before it happens.
+
+    Its number, what speaks against certifying it, and whether it is a further opening of this very test set: rows
+    that another split opened cost the certificate only.
+    """
+
+    number: int
+    reason: str
+    further: bool = False
+    resumed: LedgerEntry | None = None
+
+
+def open_test(
+    split: Split | Path,
+    *,
+    predict: Predict,
+    goal: Goal,
+    dev: Estimate,
+    references: Mapping[str, Predict] | None = None,
+    subject: str = "",
+    again: bool = False,
+    registry: Registry | None = None,
+    now: datetime | None = None,
+) -> Opening:
+    """Open the sealed test set for one model.
+
+    Args:
+        split: the split, or the folder it was saved in.
+        predict: test table (features and target) -> probabilities [rows, classes], or values [rows].
+        goal: decides the loss.
+        dev: the model's dev loss, to compare with.
+        references: name -> the same callable, for models that stand on the ladder.
+        subject: names the model; after a crash the same subject may finish its opening.
+        again: allow a further opening; it is not certified.
+        registry: where openings are remembered; the user's own when None.
+        now: time of the opening; the clock's when None.
+
+    Raises:
+        Refusal: the test set was opened before (without `again`), or is not what was sealed.
+        BadInput: the sealed file is gone.
+        NoRoom: the ledger or the registry cannot be written.
+    """
+    split = load_split(split) if isinstance(split, Path) else split
+    registry = registry or default_registry()
+    at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    with split.ledger.locked():
+        sealed_bytes(split.seal)
+        with registry.locked() as connection:
+            standing = _standing(split, connection, subject=subject)
+            if standing.further and not again:
+                raise Refusal(
+                    "the test set is opened once",
+                    found=standing.reason,
+                    remedy="Use the result of the first opening, or ask for a further, uncertified one with --again",
+                )
+            _write_down(split, connection, standing, subject=subject, at=at)
+        test = break_seal(split.seal)
+        target = split.targets(test)
+        level = 1 - ALPHA / standing.number
+
+        def measured(model: Predict) -> Estimate:
+            return estimate(goal, target, np.asarray(model(test)), level=level)
+
+        error = measured(predict)
+        losses = {name: measured(model) for name, model in (references or {}).items()}
+        signed = split.ledger.append("result", {"error": error.to_json(), "subject": subject}, at=at)
+        with registry.locked() as connection:
+            record_chain(connection, seal=split.seal.sha256, head=signed.hash, count=signed.seq)
+    return Opening(
+        opening=standing.number,
+        certified=not standing.reason,
+        error=error,
+        dev_optimism=error.value - dev.value,
+        receipt=receipt_of(signed),
+        reason=standing.reason,
+        references=losses,
+        at=at,
+    )
+
+
+def receipt_of(entry: LedgerEntry) -> str:
+    """Sixteen digits of the line's hash, which depends on every line before it: `wf-1a2b-3c4d-5e6f-7a8b`."""
+    return "-".join(["wf", *(entry.hash[start : start + 4] for start in range(0, 16, 4))])
+
+
+def _standing(split: Split, connection: sqlite3.Connection, *, subject: str) -> _Standing:
+    chain = split.ledger.read()
+    pending = chain.pending
+    own = pending.hash if pending is not None and pending.body.get("subject") == subject else ""
+    memory = remember(connection, split.hashes["test"], seal=split.seal.sha256, except_entry=own)
+    if own and pending is not None and not _doubt(chain, memory):
+        return _Standing(int(pending.body["opening"]), str(pending.body["reason"]), resumed=pending)
+    number = 1 + max(chain.openings, memory.openings)
+    further = _doubt(chain, memory) or _opened(chain)
+    reason = further or _elsewhere(memory)
+    return _Standing(max(number, 2) if reason else number, reason, bool(further))
+
+
+def _doubt(chain: Chain, memory: Memory) -> str:
+    """Why the ledger cannot be believed, or ""."""
+    if chain.broken:
+        return chain.broken
+    if not chain.extends(head=memory.head, count=memory.count):
+        return f"the registry remembers {memory.count} lines in the ledger of this test set, which are not there"
+    return ""
+
+
+def _opened(chain: Chain) -> str:
+    """That this test set was opened, or ""."""
+    times = "once" if chain.openings == 1 else f"{chain.openings} times"
+    return f"this test set was opened {times} before" if chain.openings else ""
+
+
+def _elsewhere(memory: Memory) -> str:
+    """That its rows were opened as part of another test set, or ""."""
+    if memory.opened_share < CERTIFIED_OVERLAP:
+        return ""
+    return f"{memory.opened_share:.0%} of its rows were opened before, in another experiment or split"
+
+
+def _write_down(split: Split, connection: sqlite3.Connection, standing: _Standing, *, subject: str, at: str) -> None:
+    entry = standing.resumed or split.ledger.append(
+        "opening", {"opening": standing.number, "reason": standing.reason, "subject": subject}, at=at
+    )
+    seal, place = split.seal.sha256, str(split.folder or "memory")
+    record_opening(connection, split.hashes["test"], seal=seal, entry=entry.hash, at=at, place=place)
+    record_chain(connection, seal=seal, head=entry.hash, count=entry.seq)

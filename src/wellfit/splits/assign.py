@@ -1,0 +1,171 @@
+"""Which row goes where: stratified, by group, by time, or as a column says. Deterministic for a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit._typing import Floats, Integers, Part
+from wellfit.data.columns import missing_in, moments_of, numbers_of, texts_of
+from wellfit.data.schema import Schema, did_you_mean, target_values
+from wellfit.exceptions import BadInput
+
+Counts = Mapping[Part, int]
+Rows = dict[Part, Integers]
+
+PARTS: tuple[Part, ...] = ("train", "train_dev", "dev", "test")
+QUANTILES = 10  # strata of a regression target
+TIE_SLACK = 0.5  # a part may change by this share so that equal times are not divided
+
+
+def assign_stratified(strata: Integers, counts: Counts, *, seed: int) -> Rows:
+    """Rows of each part, with every stratum's share in every part within one row of its share in the whole.
+
+    Systematic sampling (Cochran, Sampling Techniques, ch. 8): the rows of a stratum are shuffled and spread evenly
+    over [0, 1) from a random start; sorted by place, any stretch of the line is stratified.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(strata.size)
+    by_stratum = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    _, starts, sizes = np.unique(strata[by_stratum], return_index=True, return_counts=True)
+    rank = np.arange(strata.size) - np.repeat(starts, sizes)
+    place = (rank + np.repeat(rng.random(sizes.size), sizes)) / np.repeat(sizes, sizes)
+    return _cut(by_stratum[np.argsort(place, kind="stable")], counts)
+
+
+def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
+    """Rows of each part, whole groups at a time: each in random order to the part that lacks most rows.
+
+    Raises:
+        BadInput: for fewer groups than parts.
+    """
+    names, group_of = np.unique(groups, return_inverse=True)
+    wanted = [part for part in PARTS if counts.get(part)]
+    if names.size < len(wanted):
+        raise BadInput(
+            "every part needs a group of its own",
+            found=f"{names.size} groups for {len(wanted)} parts",
+            remedy="Collect rows of more groups, or choose another --group-on",
+        )
+    sizes = np.bincount(group_of)
+    lacking = np.array([counts[part] for part in wanted], dtype=np.int64)
+    empty = np.ones(len(wanted), dtype=bool)
+    part_of_group = np.empty(names.size, dtype=np.int64)
+    for place, group in enumerate(np.random.default_rng(seed).permutation(names.size)):
+        must_fill = names.size - place <= empty.sum()
+        chosen = int(np.argmax(np.where(empty, lacking, np.iinfo(np.int64).min) if must_fill else lacking))
+        part_of_group[group] = chosen
+        lacking[chosen] -= sizes[group]
+        empty[chosen] = False
+    parts = part_of_group[group_of]
+    return {part: np.flatnonzero(parts == number) for number, part in enumerate(wanted)}
+
+
+def assign_by_time(moments: Integers | Floats, counts: Counts, *, seed: int) -> Rows:
+    """The latest rows are test, those before them dev; train-dev is drawn at random from the training period.
+
+    Equal times stay on one side of a cut where that changes the part by at most half its size.
+    """
+    order = np.argsort(moments, kind="stable")
+    rows: Rows = {}
+    end = order.size
+    for part in ("test", "dev"):
+        wanted = counts.get(part, 0)
+        start = _between_ties(moments[order[:end]], end - wanted, wanted=wanted)
+        rows[part] = np.sort(order[start:end])
+        end = start
+    period = np.random.default_rng(seed).permutation(order[:end])
+    rows["train_dev"] = np.sort(period[: counts.get("train_dev", 0)])
+    rows["train"] = np.sort(period[counts.get("train_dev", 0) :])
+    return {part: rows[part] for part in PARTS if counts.get(part)}
+
+
+def assign_by_column(column: pa.ChunkedArray, *, name: str) -> Rows:
+    """Rows of each part as the column says.
+
+    Raises:
+        BadInput: for a value that names no part, or a part without rows.
+    """
+    texts = pc.replace_substring(pc.utf8_lower(texts_of(column)), "-", "_")
+    wrong = ~pc.is_in(texts, value_set=pa.array(PARTS)).to_numpy(zero_copy_only=False).astype(bool)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise BadInput(
+            f"the split column holds {', '.join(PARTS)}",
+            found=f"{column[row].as_py()!r} in column {name!r}, row {row + 1}",
+            remedy=did_you_mean(texts[row].as_py() or "", PARTS),
+        )
+    rows: Rows = {part: np.flatnonzero(pc.equal(texts, part).to_numpy(zero_copy_only=False)) for part in PARTS}
+    lacking = [part for part in PARTS if part != "train_dev" and not rows[part].size]
+    if lacking:
+        raise BadInput(
+            "the split column needs rows of train, dev and test",
+            found=f"no row with {' or '.join(lacking)} in column {name!r}",
+            remedy="Mark rows for every part, or let wellfit split",
+        )
+    return {part: found for part, found in rows.items() if found.size}
+
+
+def strata_of(table: pa.Table, schema: Schema, *, stratify_on: str | None = None) -> Integers:
+    """[rows] the stratum of each row: its class, or the tenth of the target; with a column, both together."""
+    target = target_values(table, schema)
+    if schema.task == "regression":
+        ranks = np.empty(target.size, dtype=np.int64)
+        ranks[np.argsort(target, kind="stable")] = np.arange(target.size)
+        target = ranks * QUANTILES // max(target.size, 1)
+    if stratify_on is None:
+        return np.asarray(target, dtype=np.int64)
+    levels = codes_of(table.column(stratify_on))
+    return np.asarray(levels * (int(target.max(initial=0)) + 1) + target, dtype=np.int64)
+
+
+def codes_of(column: pa.ChunkedArray) -> Integers:
+    """[rows] one integer for each distinct value; missing is a value of its own."""
+    texts = pc.fill_null(texts_of(column), "\0missing")
+    _, codes = np.unique(
+        texts.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False), return_inverse=True
+    )
+    return np.asarray(codes, dtype=np.int64)
+
+
+def times_of(column: pa.ChunkedArray, *, name: str, kind: str) -> Integers | Floats:
+    """[rows] numbers by which rows are ordered in time.
+
+    Raises:
+        BadInput: for a missing time, or text that is no date.
+    """
+    unknown = missing_in(column)
+    if unknown.any():
+        raise BadInput(
+            "every row needs a time",
+            found=f"no value in column {name!r}, row {int(np.argmax(unknown)) + 1}",
+            remedy="Fill the time in, or remove the row",
+        )
+    if kind == "number":
+        return numbers_of(column, name=name)
+    return np.asarray(moments_of(column, name=name).cast(pa.int64()).to_numpy(zero_copy_only=False))
+
+
+def _cut(order: Integers, counts: Counts) -> Rows:
+    rows: Rows = {}
+    end = 0
+    for part in ("test", "dev", "train_dev", "train"):
+        wanted = counts.get(part, 0)
+        if wanted:
+            rows[part] = np.sort(order[end : end + wanted])
+        end += wanted
+    return rows
+
+
+def _between_ties(times: Integers | Floats, cut: int, *, wanted: int) -> int:
+    """The place nearest to `cut` where the time changes, if it is near enough; else `cut`."""
+    if wanted == 0 or cut <= 0:
+        return cut
+    changes = np.flatnonzero(np.diff(times)) + 1
+    if not changes.size:
+        return cut
+    nearest = int(changes[np.argmin(np.abs(changes - cut))])
+    return nearest if abs(nearest - cut) <= TIE_SLACK * wanted else cut

@@ -1,0 +1,157 @@
+"""The experiment's own record of openings: append-only JSON lines, each with the hash of the line before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import filelock
+
+from wellfit._typing import Json
+from wellfit.exceptions import Refusal
+from wellfit.splits.files import room_at
+
+LEDGER_NAME = "openings.jsonl"
+EntryKind = Literal["opening", "result"]
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One line: its place, what happened, and the hash that binds it to all lines before it."""
+
+    seq: int
+    kind: EntryKind
+    at: str
+    body: Json
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The lines that hold together, and what is wrong with the first that does not ("" when all hold)."""
+
+    entries: tuple[LedgerEntry, ...]
+    broken: str
+
+    @property
+    def openings(self) -> int:
+        """How often the test set was opened."""
+        return sum(entry.kind == "opening" for entry in self.entries)
+
+    @property
+    def pending(self) -> LedgerEntry | None:
+        """An opening whose result was never written: the process died in between."""
+        last = self.entries[-1] if self.entries else None
+        return last if last is not None and last.kind == "opening" else None
+
+    def extends(self, *, head: str, count: int) -> bool:
+        """Whether these lines begin with the `count` lines that ended in `head`."""
+        return count == 0 or (len(self.entries) >= count and self.entries[count - 1].hash == head)
+
+
+@dataclass
+class Ledger:
+    """The ledger of one sealed test set, in a file or (for a split without a folder) in memory.
+
+    `root` starts the chain: the SHA-256 of the sealed rows, so that a ledger of another experiment does not fit.
+    """
+
+    root: str
+    path: Path | None = None
+    _lines: list[str] = field(default_factory=list, repr=False)
+
+    def read(self) -> Chain:
+        """Read and verify all lines."""
+        entries: list[LedgerEntry] = []
+        for line in self._texts():
+            entry = _parsed(line)
+            previous = entries[-1].hash if entries else self.root
+            if (
+                entry is None
+                or entry.seq != len(entries) + 1
+                or entry.previous != previous
+                or _digest(entry) != entry.hash
+            ):
+                return Chain(tuple(entries), f"line {len(entries) + 1} of the ledger was changed")
+            entries.append(entry)
+        return Chain(tuple(entries), "")
+
+    def append(self, kind: EntryKind, body: Json, *, at: str) -> LedgerEntry:
+        """Add one line, on the disk before this returns; after a broken line it binds to the last one that holds.
+
+        Raises:
+            NoRoom: the folder does not take it.
+        """
+        chain = self.read()
+        previous = chain.entries[-1].hash if chain.entries else self.root
+        bare = LedgerEntry(len(chain.entries) + 1, kind, at, body, previous, "")
+        entry = LedgerEntry(bare.seq, kind, at, body, previous, _digest(bare))
+        line = json.dumps(vars(entry), sort_keys=True)
+        if self.path is None:
+            self._lines.append(line)
+        else:
+            self._write(line)
+        return entry
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the ledger for one whole opening.
+
+        Raises:
+            Refusal: another process is opening this test set.
+        """
+        if self.path is None:
+            yield
+            return
+        with room_at(self.path):
+            lock = filelock.FileLock(self.path.with_suffix(".lock"), timeout=0)
+            try:
+                lock.acquire()
+            except filelock.Timeout as error:
+                raise Refusal(
+                    "one process opens a test set at a time",
+                    found=f"another process is opening {self.path.parent}",
+                    remedy="Wait for its result",
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _texts(self) -> list[str]:
+        if self.path is None:
+            return self._lines
+        if not self.path.exists():
+            return []
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        # An unterminated last line was being written when the process died: it never counted.
+        return text.split("\n")[:-1]
+
+    def _write(self, line: str) -> None:
+        assert self.path is not None
+        with room_at(self.path), self.path.open("ab+") as file:
+            file.seek(0)
+            content = file.read()
+            file.truncate(content.rfind(b"\n") + 1)
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _digest(entry: LedgerEntry) -> str:
+    content = {name: value for name, value in vars(entry).items() if name != "hash"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _parsed(line: str) -> LedgerEntry | None:
+    try:
+        return LedgerEntry(**json.loads(line))
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,140 @@
+"""The user's memory of opened rows, outside every experiment: what was opened once is never certified again.
+
+One SQLite file in `$WELLFIT_HOME` (or `~/.wellfit`), written under a lock. It holds hashes of rows, never rows.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from wellfit.data.hashing import Words, as_bytes
+from wellfit.exceptions import NoRoom, Refusal
+from wellfit.splits.files import make_folder, room_at
+
+HOME_VARIABLE = "WELLFIT_HOME"
+DATABASE_NAME = "openings.sqlite"
+LOCK_SECONDS = 60.0
+# design.md, promise 1: an opening is certified only if fewer of its rows were opened before.
+CERTIFIED_OVERLAP = 0.05
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS opening (
+    id INTEGER PRIMARY KEY, entry TEXT UNIQUE NOT NULL, seal TEXT NOT NULL, at TEXT NOT NULL, place TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS opened (
+    hash BLOB NOT NULL, opening INTEGER NOT NULL REFERENCES opening(id), PRIMARY KEY (hash, opening)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS chain (seal TEXT PRIMARY KEY, head TEXT NOT NULL, count INTEGER NOT NULL);
+"""
+_SHARED = """
+SELECT opened.opening, COUNT(*) FROM asked JOIN opened USING (hash) JOIN opening ON opening.id = opened.opening
+WHERE opening.entry != ? GROUP BY opened.opening
+"""
+_SEEN = """
+SELECT COUNT(DISTINCT asked.hash) FROM asked JOIN opened USING (hash) JOIN opening ON opening.id = opened.opening
+WHERE opening.entry != ?
+"""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the registry knows about some rows and their seal.
+
+    Attributes:
+        opened_share: share of the rows that were opened before, by anyone.
+        openings: earlier openings that held at least 5 % of these rows.
+        head: hash of the last line of this seal's ledger that the registry saw.
+        count: number of lines of it.
+    """
+
+    opened_share: float
+    openings: int
+    head: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry in one folder."""
+
+    home: Path
+
+    @contextmanager
+    def locked(self) -> Iterator[sqlite3.Connection]:
+        """Hold the registry in one transaction: all that is written inside stands, or nothing.
+
+        Raises:
+            NoRoom: the folder does not take the registry.
+            Refusal: another process has held it for a minute, or the file is no registry.
+        """
+        make_folder(self.home)
+        path = self.home / DATABASE_NAME
+        try:
+            with (
+                room_at(path),
+                filelock.FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS),
+                closing(sqlite3.connect(path, isolation_level=None)) as connection,
+            ):
+                connection.executescript("PRAGMA trusted_schema=OFF; PRAGMA synchronous=FULL;" + _TABLES)
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+        except filelock.Timeout as error:
+            raise _unusable(path, "it is locked by another process") from error
+        except sqlite3.OperationalError as error:
+            raise NoRoom(
+                "the registry of openings must be writable",
+                found=f"{error} at {path}",
+                remedy=f"Free some space, or set {HOME_VARIABLE}",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise _unusable(path, str(error)) from error
+
+
+def default_registry() -> Registry:
+    """The registry of this user."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Registry(Path(home) if home else Path.home() / ".wellfit")
+
+
+def remember(connection: sqlite3.Connection, hashes: Words, *, seal: str, except_entry: str = "") -> Memory:
+    """What is known about these rows, apart from the opening that the ledger calls `except_entry`."""
+    keys = set(as_bytes(hashes))
+    connection.execute("CREATE TEMP TABLE asked (hash BLOB PRIMARY KEY) WITHOUT ROWID")
+    connection.executemany("INSERT INTO asked VALUES (?)", ((key,) for key in keys))
+    (seen,) = connection.execute(_SEEN, (except_entry,)).fetchone()
+    shares = [count / len(keys) for _, count in connection.execute(_SHARED, (except_entry,))]
+    connection.execute("DROP TABLE asked")
+    chain = connection.execute("SELECT head, count FROM chain WHERE seal = ?", (seal,)).fetchone()
+    head, count = chain if chain else ("", 0)
+    return Memory(seen / len(keys), sum(share >= CERTIFIED_OVERLAP for share in shares), head, count)
+
+
+def record_opening(
+    connection: sqlite3.Connection, hashes: Words, *, seal: str, entry: str, at: str, place: str
+) -> None:
+    """Remember that these rows were opened; once for each entry of a ledger."""
+    cursor = connection.execute(
+        "INSERT OR IGNORE INTO opening (entry, seal, at, place) VALUES (?, ?, ?, ?)", (entry, seal, at, place)
+    )
+    if cursor.rowcount == 1:
+        rows = ((key, cursor.lastrowid) for key in as_bytes(hashes))
+        connection.executemany("INSERT OR IGNORE INTO opened VALUES (?, ?)", rows)
+
+
+def record_chain(connection: sqlite3.Connection, *, seal: str, head: str, count: int) -> None:
+    """Remember how far the ledger of this seal has come."""
+    connection.execute("INSERT OR REPLACE INTO chain VALUES (?, ?, ?)", (seal, head, count))
+
+
+def _unusable(path: Path, reason: str) -> Refusal:
+    return Refusal(
+        "an opening must be remembered in the registry",
+        found=f"{path}: {reason}",
+        remedy=f"Wait and try again, or move the file away and set {HOME_VARIABLE}",
+    )

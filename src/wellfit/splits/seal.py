@@ -1,0 +1,128 @@
+"""The sealed test rows: Parquet bytes under another name, read-only, known by their SHA-256.
+
+Only `opening.py` calls `break_seal`; everything else sees the number of rows and the digest. This protects against
+accident and self-deception, not against forgery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wellfit._typing import Json
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.splits.files import room_at, write_whole
+
+SEALED_NAME = "test.sealed"
+SOURCE_NAME = "source.sealed"
+READ_ONLY = 0o400
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Test rows that nobody has seen: how many, their SHA-256, when they were sealed."""
+
+    rows: int
+    sha256: str
+    sealed_at: str
+    path: Path | None = field(default=None, compare=False)
+    _payload: bytes = field(default=b"", repr=False, compare=False)
+
+    def to_json(self) -> Json:
+        """The seal card: digest, rows and time."""
+        return {"sha256": self.sha256, "rows": self.rows, "sealed_at": self.sealed_at}
+
+    def __getstate__(self) -> dict[str, object]:
+        # Pickles and copies travel; test rows held in memory stay where they were sealed.
+        if self._payload:
+            raise Refusal(
+                "test rows sealed in memory are not copied",
+                found="an attempt to pickle or copy the split",
+                remedy="Save the split to a folder, and load it from there",
+            )
+        return dict(vars(self))
+
+
+def seal_rows(test: pa.Table, *, now: datetime) -> Seal:
+    """Seal the test rows in memory."""
+    buffer = io.BytesIO()
+    pq.write_table(test, buffer)
+    payload = buffer.getvalue()
+    digest = hashlib.sha256(payload).hexdigest()
+    return Seal(test.num_rows, digest, now.isoformat(timespec="seconds"), None, payload)
+
+
+def store_seal(seal: Seal, folder: Path) -> Seal:
+    """Write the sealed rows to `folder/test.sealed`, and forget them in memory.
+
+    Raises:
+        NoRoom: if the folder does not take the file.
+        Refusal: if the rows kept elsewhere were changed.
+    """
+    payload = sealed_bytes(seal)
+    path = folder / SEALED_NAME
+    write_whole(path, lambda file: file.write(payload), mode=READ_ONLY)
+    return replace(seal, path=path, _payload=b"")
+
+
+def load_seal(body: Json, folder: Path) -> Seal:
+    """The seal of a saved split, from its card; the rows are not read."""
+    return Seal(body["rows"], body["sha256"], body["sealed_at"], folder / SEALED_NAME)
+
+
+def sealed_bytes(seal: Seal) -> bytes:
+    """The sealed bytes, as they were sealed.
+
+    Raises:
+        BadInput: the sealed file is gone.
+        Refusal: the sealed file is not what was sealed.
+    """
+    if seal.path is None:
+        payload = seal._payload
+    elif seal.path.is_file():
+        payload = seal.path.read_bytes()
+    else:
+        raise BadInput("the sealed test file must be there", found=f"no {seal.path}", remedy="Restore the experiment")
+    digest = hashlib.sha256(payload).hexdigest()
+    if digest != seal.sha256:
+        raise Refusal(
+            "the test rows must be the ones that were sealed",
+            found=f"SHA-256 {digest[:12]}... instead of {seal.sha256[:12]}... in {seal.path or 'memory'}",
+            remedy="Restore the sealed file, or split again; a changed test set proves nothing",
+        )
+    return payload
+
+
+def break_seal(seal: Seal) -> pa.Table:
+    """The test rows. For `opening.py` alone, after the opening stands in the ledger and the registry.
+
+    Raises:
+        BadInput, Refusal: as `sealed_bytes`.
+    """
+    return pq.read_table(io.BytesIO(sealed_bytes(seal)))
+
+
+def move_source(source: Path, folder: Path) -> Path:
+    """Take DATA out of reach: move it into the experiment, read-only, under a name that no glob for tables finds.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        BadInput: the file is gone.
+        NoRoom: the folder does not take it.
+    """
+    if not source.is_file():
+        raise BadInput("DATA must be there to be moved", found=f"no file {source}", remedy="Check the path")
+    target = folder / SOURCE_NAME
+    with room_at(target):
+        shutil.move(source, target)
+        target.chmod(READ_ONLY)
+    return target

@@ -1,0 +1,234 @@
+"""The split of an experiment: tables to fit and choose on, a sealed test set, and the hashes of all rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wellfit._typing import Floats, Integers, Json, Part
+from wellfit.data.hashing import Words, row_hashes
+from wellfit.data.prepare import Prepared, fit_preparation
+from wellfit.data.read import Source, Table
+from wellfit.data.schema import Schema, target_values
+from wellfit.exceptions import BadInput
+from wellfit.splits.counts import precision_of
+from wellfit.splits.files import make_folder, write_whole
+from wellfit.splits.ledger import LEDGER_NAME, Ledger
+from wellfit.splits.partition import SplitOptions, partition
+from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
+
+SPLIT_NAME = "split.json"
+HASHES_NAME = "hashes.parquet"
+OPEN_PARTS: tuple[Part, ...] = ("train", "train_dev", "dev")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One split.
+
+    Attributes:
+        schema: columns, task and classes.
+        train, train_dev, dev: the open parts.
+        seal: the sealed test rows.
+        rows: part -> rows, the sealed test included.
+        precision: what dev and test can show; `sentence` says it in words.
+        policy: how the rows were divided, in words.
+        duplicates: part -> rows whose features also occur in train; "test_in_dev" likewise.
+        hashes: part -> uint64 [rows, 2] over all columns that were read, dropped ones included.
+        unlabelled: rows without a target; they are in no part.
+        source: where the rows came from.
+        seed: decides the division.
+        folder: where it is saved, None in memory.
+    """
+
+    schema: Schema
+    train: pa.Table
+    train_dev: pa.Table | None
+    dev: pa.Table
+    seal: Seal
+    rows: Mapping[str, int]
+    precision: Mapping[str, float | str]
+    policy: str
+    duplicates: Mapping[str, int]
+    hashes: Mapping[str, Words] = field(repr=False)
+    unlabelled: int
+    source: Source
+    seed: int
+    folder: Path | None = None
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The openings of its test set."""
+        return Ledger(self.seal.sha256, self.folder / LEDGER_NAME if self.folder else None)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{part} {count:,}" for part, count in self.rows.items())
+        return f"Split({self.schema.target!r}, {rows}, seal {self.seal.sha256[:12]})"
+
+    def prepared(self) -> Prepared:
+        """The open parts as arrays, by transforms fit on train."""
+        preparation = fit_preparation(self.train, self.schema)
+        train_dev = preparation.transform(self.train_dev) if self.train_dev is not None else None
+        return Prepared(preparation, preparation.transform(self.train), train_dev, preparation.transform(self.dev))
+
+    def targets(self, rows: pa.Table) -> Integers | Floats:
+        """Class codes, or values in the target's own unit."""
+        return target_values(rows, self.schema)
+
+    def to_json(self) -> Json:
+        """The journal's entry: everything but the rows and their hashes."""
+        return {
+            "rows": {part: self.rows.get(part) for part in get_args(Part)},
+            "policy": self.policy,
+            "precision": dict(self.precision),
+            "seal": self.seal.to_json(),
+            "duplicates": dict(self.duplicates),
+            "unlabelled": self.unlabelled,
+            "schema": self.schema.to_json(),
+            "source": self.source.to_json(),
+            "seed": self.seed,
+        }
+
+    def save(self, folder: Path) -> Split:
+        """Write the split into a folder; `split.json` comes last, so that a folder with it is complete.
+
+        Returns:
+            The same split, its test rows on the disk alone.
+
+        Raises:
+            NoRoom: the folder does not take it.
+            BadInput: a split is there already.
+        """
+        if (folder / SPLIT_NAME).exists():
+            raise BadInput("a folder holds one split", found=str(folder / SPLIT_NAME), remedy="Choose another folder")
+        make_folder(folder)
+        for part, table in self._open_tables().items():
+            _write_table(table, folder / f"{part}.parquet")
+        _write_table(_hash_table(self.hashes), folder / HASHES_NAME)
+        seal = store_seal(self.seal, folder)
+        text = json.dumps({"schema": 1, "split": self.to_json()}, indent=1)
+        write_whole(folder / SPLIT_NAME, lambda file: file.write(text.encode()))
+        return replace(self, seal=seal, folder=folder)
+
+    def _open_tables(self) -> dict[str, pa.Table]:
+        tables = {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}
+        return {part: table for part, table in tables.items() if table is not None}
+
+
+def split_table(
+    table: Table, *, schema: Schema, options: SplitOptions | None = None, now: datetime | None = None
+) -> Split:
+    """Divide a table and seal its test rows in memory; the one place that looks at all rows.
+
+    Raises:
+        BadInput: as `partition`.
+    """
+    options = options or SplitOptions()
+    parts = partition(table.frame, schema, options)
+    hashes: dict[str, Words] = {part: row_hashes(rows) for part, rows in parts.tables.items()}
+    duplicates = _duplicates(parts.tables, schema)
+    kept = {part: _kept(rows, schema) for part, rows in parts.tables.items()}
+    return Split(
+        schema=schema,
+        train=kept["train"],
+        train_dev=kept.get("train_dev"),
+        dev=kept["dev"],
+        seal=seal_rows(kept["test"], now=now or datetime.now(UTC)),
+        rows={str(part): count for part, count in parts.rows.items()},
+        precision=precision_of(dev=parts.rows["dev"], test=parts.rows["test"], task=schema.task),
+        policy=parts.policy,
+        duplicates=duplicates,
+        hashes=hashes,
+        unlabelled=parts.unlabelled,
+        source=table.source,
+        seed=options.seed,
+    )
+
+
+def load_split(folder: Path) -> Split:
+    """Read a saved split; the sealed rows are not read.
+
+    Raises:
+        BadInput: no split is there, it is not complete, or a newer version wrote it.
+    """
+    path = folder / SPLIT_NAME
+    if not path.is_file():
+        raise BadInput("an experiment holds a split", found=f"no {path}", remedy="Run wellfit split first")
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if body["schema"] != 1:
+            raise BadInput(
+                "the split must be of a version that this wellfit knows",
+                found=f"version {body['schema']} in {path}",
+                remedy="Update wellfit",
+            )
+        return _loaded(body["split"], folder)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(
+            "a saved split must be whole", found=f"{path}: {error!r}", remedy="Restore the experiment, or split again"
+        ) from error
+
+
+def _loaded(body: Json, folder: Path) -> Split:
+    rows = {part: count for part, count in body["rows"].items() if count is not None}
+    tables = {part: pq.read_table(folder / f"{part}.parquet") for part in OPEN_PARTS if part in rows}
+    source = body["source"]
+    return Split(
+        schema=Schema.from_json(body["schema"]),
+        train=tables["train"],
+        train_dev=tables.get("train_dev"),
+        dev=tables["dev"],
+        seal=load_seal(body["seal"], folder),
+        rows=rows,
+        precision=body["precision"],
+        policy=body["policy"],
+        duplicates=body["duplicates"],
+        hashes=_hashes_from(pq.read_table(folder / HASHES_NAME)),
+        unlabelled=body["unlabelled"],
+        source=Source(source["path"], source["bytes"], source["modified"], source["sha256"]),
+        seed=body["seed"],
+        folder=folder,
+    )
+
+
+def _kept(rows: pa.Table, schema: Schema) -> pa.Table:
+    """Without the columns that the schema drops; they live on in the hashes."""
+    names = [column.name for column in schema.columns if column.role != "dropped"]
+    return rows.select([name for name in names if name in rows.column_names])
+
+
+def _duplicates(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
+    """Rows of each part whose features occur in train, and test rows whose features occur in dev."""
+    keys = {part: row_hashes(rows, columns=schema.feature_names)[:, 0] for part, rows in tables.items()}
+    found: dict[str, int] = {
+        part: int(np.isin(key, keys["train"]).sum()) for part, key in keys.items() if part != "train"
+    }
+    return {**found, "test_in_dev": int(np.isin(keys["test"], keys["dev"]).sum())}
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    write_whole(path, lambda file: pq.write_table(table, file))
+
+
+def _hash_table(hashes: Mapping[str, Words]) -> pa.Table:
+    parts = [
+        pa.table({"part": [part] * len(words), "a": words[:, 0], "b": words[:, 1]}) for part, words in hashes.items()
+    ]
+    return pa.concat_tables(parts)
+
+
+def _hashes_from(table: pa.Table) -> dict[str, Words]:
+    names = np.asarray(table.column("part").to_pylist())
+    words = np.stack([table.column(lane).to_numpy() for lane in ("a", "b")], axis=1)
+    return {str(part): words[names == part] for part in np.unique(names)}
