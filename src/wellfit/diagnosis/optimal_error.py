@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Literal
 
 from wellfit._typing import Json
@@ -97,7 +98,7 @@ def checked_loss(name: str, value: float, *, goal: Goal) -> float:
     Raises:
         BadInput: when no such loss exists: a rate outside [0, 1], a negative or infinite loss.
     """
-    if isinstance(value, bool | str) or not isinstance(value + 0.0, float):
+    if not _is_a(Real, value):
         raise BadInput(f"{name} is a number", found=repr(value), remedy="Give a number")
     number = float(value)
     if goal.is_rate and not 0 <= number <= 1:
@@ -117,9 +118,14 @@ def checked_rows(name: str, rows: int | None) -> int | None:
     """
     if rows is None:
         return None
-    if isinstance(rows, bool | str) or rows < 1 or int(rows) != rows:
+    if not _is_a(Integral, rows) or rows < 1:
         raise BadInput(f"{name} is a whole number of at least 1", found=repr(rows), remedy="Give the number of rows")
     return int(rows)
+
+
+def _is_a(kind: type, value: object) -> bool:
+    """Whether a value is a number of this kind, numpy's included; a truth value is none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _human(error: float, rows: int | None) -> Optimal:

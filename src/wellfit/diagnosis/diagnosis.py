@@ -1,0 +1,137 @@
+"""The diagnosis: one path from losses to verdicts, findings and a prescription."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from wellfit._typing import Json
+from wellfit.diagnosis.findings import Finding, completed, gap_findings
+from wellfit.diagnosis.gaps import Errors, Gap, GapName, checked_tolerance, measure
+from wellfit.diagnosis.headline import headline
+from wellfit.diagnosis.optimal_error import Optimal, no_reference
+from wellfit.diagnosis.prescribe import Remedy, ceiling, prescribe
+from wellfit.diagnosis.screen import screen
+from wellfit.goals import Goal
+from wellfit.stats.intervals import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Errors, gaps with verdicts, findings and the prescription; `print` shows the whole screen.
+
+    Attributes:
+        goal: what is minimized; errors and gaps are held in its loss and reported in its own unit.
+        tolerance: the gap that does not matter, in the goal's loss.
+        errors: the rungs.
+        gaps: by name; None where a set is missing.
+        findings: every code of the catalogue.
+        prescription: remedies in the order to try.
+        notes: what was inferred or assumed, as sentences.
+    """
+
+    goal: Goal
+    tolerance: float
+    errors: Errors
+    gaps: Mapping[GapName, Gap | None]
+    findings: tuple[Finding, ...]
+    prescription: tuple[Remedy, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """One or two sentences: cause, action, remainder."""
+        return headline(self.errors, self.gaps, goal=self.goal, tolerance=self.tolerance)
+
+    def gap(self, name: GapName) -> Gap | None:
+        """One gap, or None where it was not measured."""
+        return self.gaps[name]
+
+    def ceiling(self, name: GapName) -> float:
+        """The most that closing one gap can buy, in the goal's loss; 0 where it was not measured."""
+        gap = self.gaps[name]
+        return 0.0 if gap is None else ceiling(self.errors, gap)
+
+    def to_json(self) -> Json:
+        """The object that scripts rely on: errors in the goal's own unit, gaps and tolerance in its loss."""
+        return {
+            "schema": 1,
+            "goal": self.goal.name,
+            "tolerance": self.tolerance,
+            "errors": {
+                "optimal": self.errors.optimal.in_unit_of(self.goal).to_json(),
+                "train": _in_unit(self.errors.train, self.goal),
+                "train_dev": _in_unit(self.errors.train_dev, self.goal),
+                "dev": _in_unit(self.errors.dev, self.goal),
+                "test": _in_unit(self.errors.test, self.goal),
+            },
+            "gaps": {name: gap and gap.to_json() for name, gap in self.gaps.items()},
+            "findings": [found.to_json() for found in self.findings],
+            "prescription": [remedy.to_json() for remedy in self.prescription],
+        }
+
+    def __str__(self) -> str:
+        return screen(
+            self.errors,
+            self.gaps,
+            goal=self.goal,
+            tolerance=self.tolerance,
+            findings=self.findings,
+            prescription=self.prescription,
+            notes=self.notes,
+        )
+
+
+def diagnose_losses(
+    *,
+    goal: Goal,
+    optimal: Optimal | None,
+    train: Estimate,
+    train_dev: Estimate | None = None,
+    dev: Estimate,
+    test: Estimate | None = None,
+    tolerance: float | None = None,
+    context: Iterable[Finding] = (),
+    best_dev_high: float | None = None,
+    notes: tuple[str, ...] = (),
+) -> Diagnosis:
+    """Diagnose losses with their intervals: the one path that every other entrance leads to.
+
+    Args:
+        goal: in whose loss all numbers are.
+        optimal: the reference; None where nobody gave one.
+        train: loss over all training rows: a fixed number of this model (`Estimate.fixed`).
+        train_dev: rows of the training distribution that were not trained on.
+        dev: rows of the distribution that matters.
+        test: only once it has been unsealed.
+        tolerance: in the goal's loss; None for the default.
+        context: findings about the data and the training.
+        best_dev_high: the smallest upper limit of any dev loss seen on this split; without it this dev's.
+        notes: what was inferred or assumed, as sentences.
+
+    Raises:
+        BadInput: for a tolerance out of range.
+    """
+    highest = dev.high if best_dev_high is None else min(best_dev_high, dev.high)
+    errors = Errors(optimal=optimal or no_reference(highest), train=train, train_dev=train_dev, dev=dev, test=test)
+    chosen = checked_tolerance(tolerance, goal=goal, dev=dev.value)
+    gaps = measure(errors, tolerance=chosen)
+    findings = completed((*context, *gap_findings(errors, gaps, goal=goal, tolerance=chosen)))
+    prescription = prescribe(errors, gaps, goal=goal, tolerance=chosen)
+    return Diagnosis(
+        goal=goal,
+        tolerance=chosen,
+        errors=errors,
+        gaps=gaps,
+        findings=findings,
+        prescription=prescription,
+        notes=notes,
+    )
+
+
+def _in_unit(estimate: Estimate | None, goal: Goal) -> Json | None:
+    if estimate is None:
+        return None
+    # A t-interval of a squared error can reach below 0, where it has no root.
+    low, high = sorted(goal.score_of(max(limit, 0.0)) for limit in (estimate.low, estimate.high))
+    return {"value": goal.score_of(estimate.value), "low": low, "high": high, "rows": estimate.rows}

@@ -1,0 +1,145 @@
+"""Vectors of labels, values and probabilities from anywhere, checked and turned into arrays."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from wellfit._typing import Floats, Integers
+from wellfit.exceptions import BadInput
+
+MOST_INTEGER_CLASSES = 20  # design: at most 20 distinct integers -> classification
+SUM_SLACK = 0.01  # rounded probabilities, for example three decimals over many classes
+
+Array = np.ndarray[Any, Any]
+
+
+def array_of(name: str, values: Any) -> Array:
+    """A list, numpy, pandas, polars or pyarrow vector, or a tensor, as an array without gaps.
+
+    Raises:
+        BadInput: when it is empty, ragged, of the wrong shape, or has a missing or infinite value.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise BadInput(f"{name} is a vector or a table of numbers", found=str(error), remedy="Even its rows") from error
+    if array.ndim not in (1, 2) or not array.size:
+        raise BadInput(
+            f"{name} has at least one row, and one or two axes", found=f"shape {array.shape}", remedy="Give the rows"
+        )
+    if array.dtype == object:
+        array = _without_objects(name, array)
+    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise BadInput(f"{name} has no missing or infinite values", found=f"row {row}", remedy="Remove such rows")
+    return array
+
+
+def looks_like_classes(target: Array, prediction: Array) -> bool:
+    """Whether these are classes: probabilities in columns, strings, truth values, or at most 20 distinct integers.
+
+    Integers with predictions that are neither labels nor probabilities are counts to regress on.
+    """
+    if prediction.ndim == 2 or target.dtype.kind in "bUS":
+        return True
+    if target.dtype.kind not in "iu" or np.unique(target).size > MOST_INTEGER_CLASSES:
+        return False
+    probabilities = 0 <= prediction.min() and prediction.max() <= 1 if prediction.dtype.kind == "f" else False
+    return prediction.dtype.kind != "f" or probabilities or bool(np.isin(prediction, target).all())
+
+
+def classes_of(arrays: Sequence[Array]) -> Array:
+    """The distinct labels, sorted.
+
+    Raises:
+        BadInput: when some labels are strings and others numbers.
+    """
+    kinds = {"text" if array.dtype.kind in "US" else "number" for array in arrays}
+    if len(kinds) > 1:
+        raise BadInput(
+            "labels and predicted labels are of one kind",
+            found="strings and numbers",
+            remedy="Convert one of them",
+        )
+    return np.unique(np.concatenate([np.unique(array) for array in arrays]))
+
+
+def codes_of(name: str, labels: Array, classes: Array) -> Integers:
+    """[rows] places of the labels in `classes`.
+
+    Raises:
+        BadInput: for a label that is no class; names the nearest.
+    """
+    codes = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+    wrong = np.flatnonzero(classes[codes] != labels)
+    if wrong.size:
+        label, known = str(labels[wrong[0]]), [str(each) for each in classes]
+        near = difflib.get_close_matches(label, known, n=1, cutoff=0.0)
+        raise BadInput(
+            f"every label in {name} is one of the classes",
+            found=f"{label!r} in row {wrong[0]}",
+            remedy=f"Did you mean {near[0]!r}? The classes are {', '.join(known[:20])}",
+        )
+    return np.asarray(codes)
+
+
+def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
+    """[rows, classes] probabilities from columns, from one column of a binary task, or from predicted labels.
+
+    Raises:
+        BadInput: when the columns are not the classes, or the values are no probabilities.
+    """
+    if prediction.ndim == 1 and not _is_score(prediction, classes):
+        return np.eye(len(classes))[codes_of(name, prediction, classes)]
+    table = prediction if prediction.ndim == 2 else np.column_stack([1 - prediction, prediction])
+    if table.dtype.kind not in "fiub" or table.shape[1] != len(classes):
+        raise BadInput(
+            f"{name} has one column of probabilities for each class, in the sorted order of the labels",
+            found=f"{table.shape[1]} columns for the {len(classes)} classes {', '.join(map(str, classes[:20]))}",
+            remedy="Give classes= if some class occurs in no y, or in which order the columns are",
+        )
+    table = table.astype(np.float64)
+    bad = np.flatnonzero((table < 0).any(1) | (table > 1).any(1) | (np.abs(table.sum(1) - 1) > SUM_SLACK))
+    if bad.size:
+        raise BadInput(
+            f"{name}: probabilities lie between 0 and 1 and add up to 1",
+            found=f"{np.round(table[bad[0]], 4).tolist()[:20]} in row {bad[0]}",
+            remedy="Apply the softmax first",
+        )
+    return table
+
+
+def is_soft(prediction: Array, classes: Array) -> bool:
+    """Whether a prediction holds probabilities rather than labels."""
+    return prediction.ndim == 2 or _is_score(prediction, classes)
+
+
+def _is_score(prediction: Array, classes: Array) -> bool:
+    """One column of floats in [0, 1] with two classes: the probability of the second."""
+    if prediction.dtype.kind != "f" or len(classes) != 2 or np.isin(prediction, classes).all():
+        return False
+    return bool(prediction.min() >= 0 and prediction.max() <= 1)
+
+
+def _without_objects(name: str, array: Array) -> Array:
+    try:
+        column = pa.array(array.ravel().tolist(), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise BadInput(f"{name} holds values of one kind", found=str(error), remedy="Convert them") from error
+    if column.null_count:
+        row = int(np.flatnonzero(np.asarray(column.is_null()))[0] // (array.size // len(array)))
+        raise BadInput(f"{name} has no missing values", found=f"row {row}", remedy="Remove such rows")
+    plain = np.asarray(column.to_pylist())
+    if plain.dtype == object or plain.size != array.size:
+        raise BadInput(f"{name} holds numbers or strings", found=str(column.type), remedy="Convert them")
+    return plain.reshape(array.shape)
+
+
+def nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    """The known name that looks most like this one."""
+    return difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.0)[0]

@@ -1,0 +1,160 @@
+"""The front door for predictions: (y, prediction) of each part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from wellfit._typing import Floats, Integers
+from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
+from wellfit.diagnosis.labels import (
+    Array,
+    array_of,
+    classes_of,
+    codes_of,
+    is_soft,
+    looks_like_classes,
+    probabilities_of,
+)
+from wellfit.diagnosis.optimal_error import reference
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal, default_goal, goal_named
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import estimate, loss
+
+Pair: TypeAlias = tuple[Any, Any]
+"""(y, prediction), both with one entry per row."""
+_NEEDS_PROBABILITIES = ("log_loss", "auc")
+
+
+def diagnose_predictions(
+    *,
+    train: Pair,
+    dev: Pair,
+    train_dev: Pair | None = None,
+    test: Pair | None = None,
+    goal: str | None = None,
+    human_error: float | None = None,
+    human_rows: int | None = None,
+    optimal_error: tuple[float, float] | float | None = None,
+    tolerance: float | None = None,
+    classes: Sequence[Any] | None = None,
+) -> Diagnosis:
+    """Diagnose any model from its predictions.
+
+    Each part is (y, prediction): vectors from lists, numpy, pandas, polars, pyarrow or tensors. Predictions are labels,
+    values, probabilities [rows, classes] with the classes in sorted order of the labels, or, with two classes, floats
+    [rows] in [0, 1]: the probability of the second class.
+
+    Args:
+        train: all training rows, without dropout.
+        dev: rows of the distribution that matters.
+        train_dev: rows of the training distribution that were not trained on.
+        test: only once unsealed.
+        goal: default error for classes (strings, truth values, at most 20 distinct integers, or probabilities in
+            columns), rmse for values.
+        human_error: a person's error, the usual stand-in for the optimal error, in the goal's own unit.
+        human_rows: on how many rows it was measured.
+        optimal_error: the optimal error as (low, high), or one number.
+        tolerance: the gap that does not matter, in the goal's loss (.02 for 2 points; MSE for rmse).
+        classes: the classes in the order of the probability columns, where it is not that of the sorted labels.
+
+    Raises:
+        BadInput: for lengths that differ, missing values, labels that are no class, no probabilities where the goal
+            needs them, a single class for auc, or references and tolerances out of range.
+    """
+    given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
+    parts = {name: _checked(name, pair) for name, pair in given.items() if pair is not None}
+    chosen, notes = _goal(goal, parts)
+    ready = _classified(parts, chosen, classes) if chosen.task == "classification" else _valued(parts)
+    measured: dict[str, Estimate] = {
+        name: _estimate(name, chosen, target, prediction) for name, (target, prediction) in ready.items()
+    }
+    return diagnose_losses(
+        goal=chosen,
+        optimal=reference(goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error),
+        train=measured["train"],
+        train_dev=measured.get("train_dev"),
+        dev=measured["dev"],
+        test=measured.get("test"),
+        tolerance=tolerance,
+        notes=notes,
+    )
+
+
+def _checked(name: str, pair: Pair) -> tuple[Array, Array]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise BadInput(f"{name} is (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
+    target, prediction = array_of(f"{name} y", pair[0]), array_of(f"{name} prediction", pair[1])
+    if target.ndim == 2 and target.shape[1] == 1:
+        target = target[:, 0]
+    if prediction.ndim == 2 and prediction.shape[1] == 1:
+        prediction = prediction[:, 0]
+    if target.ndim != 1 or len(target) != len(prediction):
+        raise BadInput(
+            f"{name}: y is a vector with one entry for each prediction",
+            found=f"shapes {target.shape} and {prediction.shape}",
+            remedy="Give both for the same rows",
+        )
+    return target, prediction
+
+
+def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal, tuple[str, ...]]:
+    if name is not None:
+        return goal_named(name), ()
+    classified = looks_like_classes(
+        np.concatenate([target for target, _ in parts.values()]) if _one_kind(parts) else parts["train"][0],
+        parts["train"][1],
+    )
+    found = default_goal("classification" if classified else "regression")
+    return found, (f"goal {found.name}, because y looks like {'classes' if classified else 'values'}.",)
+
+
+def _one_kind(parts: dict[str, tuple[Array, Array]]) -> bool:
+    return len({target.dtype.kind for target, _ in parts.values()}) == 1
+
+
+def _classified(
+    parts: dict[str, tuple[Array, Array]], goal: Goal, classes: Sequence[Any] | None
+) -> dict[str, tuple[Integers, Floats]]:
+    """Class codes and probabilities [rows, classes] of every part, over one list of classes."""
+    targets = [target for target, _ in parts.values()]
+    if classes is None:
+        known = classes_of(targets)
+        labels = [prediction for _, prediction in parts.values() if not is_soft(prediction, known)]
+        known = classes_of([*targets, *labels])
+        order = np.arange(len(known))
+    else:
+        named = array_of("classes", classes)
+        known, order = np.unique(named), np.argsort(named)
+    ready: dict[str, tuple[Integers, Floats]] = {}
+    for name, (target, prediction) in parts.items():
+        if goal.name in _NEEDS_PROBABILITIES and not is_soft(prediction, known):
+            raise BadInput(
+                f"goal {goal.name} needs probabilities",
+                found=f"labels as predictions of {name}",
+                remedy="Give probabilities [rows, classes], or choose the goal error",
+            )
+        moved = prediction[:, order] if prediction.ndim == 2 and prediction.shape[1] == len(order) else prediction
+        probabilities = probabilities_of(f"{name} prediction", moved, known)
+        ready[name] = codes_of(f"{name} y", target, known), probabilities
+    return ready
+
+
+def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Floats]]:
+    for name, pair in parts.items():
+        if any(array.dtype.kind not in "iufb" or array.ndim != 1 for array in pair):
+            raise BadInput(
+                "a regression goal compares numbers [rows]",
+                found=f"{name}: types {pair[0].dtype} and {pair[1].dtype}, shapes {pair[0].shape} and {pair[1].shape}",
+                remedy="Choose the goal error, or give numbers",
+            )
+    return {name: (target.astype(np.float64), values.astype(np.float64)) for name, (target, values) in parts.items()}
+
+
+def _estimate(name: str, goal: Goal, target: Integers | Floats, prediction: Floats) -> Estimate:
+    if name == "train":  # over all training rows: a fixed number of this model
+        return Estimate.fixed(loss(goal, target, prediction), rows=len(target))
+    return estimate(goal, target, prediction)

@@ -1,0 +1,130 @@
+"""The basic recipe: what to try, in which order, and the most that it can buy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wellfit._typing import Board, Json
+from wellfit.diagnosis.gaps import GAP_NAMES, Errors, Gap, GapName, present
+from wellfit.diagnosis.words import GAP_WORDS, gap_text
+from wellfit.goals import Goal
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One remedy.
+
+    Attributes:
+        kind: one of the kinds in design.md.
+        board: which knobs it turns.
+        because: the gap it works on; "" where there is none.
+        ceiling: the most that it can buy, in the goal's loss.
+        why: the reason, as one sentence; "cause: reason." where there is a gap to treat.
+    """
+
+    kind: str
+    board: Board
+    because: str
+    ceiling: float
+    why: str
+
+    def to_json(self) -> Json:
+        """The five fields that scripts rely on."""
+        return {
+            "kind": self.kind,
+            "board": self.board,
+            "because": self.because,
+            "ceiling": self.ceiling,
+            "why": self.why,
+        }
+
+
+_RECIPE: dict[GapName, tuple[tuple[str, Board, str], ...]] = {
+    "avoidable_bias": (
+        ("bigger_network", "optimization", "a bigger network can fit the training set better"),
+        ("train_longer", "optimization", "more updates can lower the train error that is still falling"),
+        ("better_optimizer", "optimization", "another optimizer or schedule can get lower with equal updates"),
+        ("architecture", "optimization", "another architecture can suit these data better"),
+    ),
+    "variance": (
+        ("more_data", "data", "more training rows leave less to memorize"),
+        ("regularize", "regularization", "lambda and keep_prob trade some train error for dev error"),
+        ("augment", "data", "changed copies of the rows stand in for more data"),
+        ("architecture", "optimization", "an architecture that fits the problem needs less to learn it"),
+    ),
+    "mismatch": (
+        ("collect_deployment_data", "data", "rows like those of deployment belong into training"),
+        ("reweight", "data", "weights can draw the training rows towards deployment"),
+    ),
+    "dev_overfit": (("bigger_dev_set", "data", "a larger dev set, drawn anew, is harder to fit by choosing on it"),),
+}
+
+
+def ceiling(errors: Errors, gap: Gap) -> float:
+    """The most that closing this gap can buy: max(0, min(gap, dev - L)).
+
+    L is the optimal low, or train where the reference is only an upper bound and train is below it.
+    """
+    lowest = errors.optimal.low
+    if errors.optimal.upper_bound and errors.train.value < lowest:
+        lowest = errors.train.value
+    return max(0.0, min(gap.value, errors.dev.value - lowest))
+
+
+def prescribe(
+    errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float
+) -> tuple[Remedy, ...]:
+    """Remedies in the order to try: bias first, then variance, mismatch, dev overfit.
+
+    A gap is treated when its verdict is yes, or when the numbers cannot tell but its value is beyond the tolerance.
+    What is then still undecided asks for a bigger dev set or for a reference; otherwise there is nothing to do.
+    """
+    known = [gap for gap in (gaps[name] for name in GAP_NAMES) if gap is not None]
+    remedies = [
+        remedy
+        for gap in known
+        if gap.verdict == "yes" or _leans_high(gap, tolerance)
+        for remedy in _remedies(errors, gap, goal=goal)
+    ]
+    return (*remedies, *_for_certainty(errors, known, done={remedy.kind for remedy in remedies})) or (_nothing(gaps),)
+
+
+def _leans_high(gap: Gap, tolerance: float) -> bool:
+    return gap.verdict == "cannot tell" and gap.value > tolerance
+
+
+def _remedies(errors: Errors, gap: Gap, *, goal: Goal) -> list[Remedy]:
+    most = ceiling(errors, gap)
+    name, size = GAP_WORDS[gap.name].capitalize(), gap_text(goal, gap.value)
+    if gap.name == "variance" and gap.includes_mismatch:
+        name = "Variance (any mismatch included)"
+    doubt = "" if gap.verdict == "yes" else ", though the interval cannot tell"
+    return [
+        Remedy(kind, board, gap.name, most, f"{name} is {size}{doubt}: {reason}.")
+        for kind, board, reason in _RECIPE[gap.name]
+    ]
+
+
+def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Remedy]:
+    """What would turn "cannot tell" into an answer; it buys no error, so its ceiling is 0."""
+    asked: list[Remedy] = []
+    unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
+    rows = max((gap for gap in unsure if gap.rows_needed), key=lambda gap: gap.rows_needed or 0, default=None)
+    if rows is not None and "bigger_dev_set" not in done:
+        held_out = "train-dev" if rows.name == "variance" and errors.train_dev is not None else "dev"
+        why = f"About {rows.rows_needed:,} {held_out} rows would decide whether the {GAP_WORDS[rows.name]} is high."
+        asked.append(Remedy("bigger_dev_set", "data", rows.name, 0.0, why))
+    if errors.optimal.source == "none" and any(gap.name == "avoidable_bias" for gap in unsure):
+        why = "Give --human-error (or --optimal-error), because nobody can tell without it whether the bias is high."
+        asked.append(Remedy("none", "none", "avoidable_bias", 0.0, why))
+    return asked
+
+
+def _nothing(gaps: Mapping[GapName, Gap | None]) -> Remedy:
+    undecided = [GAP_WORDS[gap.name] for gap in present(dict(gaps)) if gap.verdict == "cannot tell"]
+    if undecided:
+        why = f"No gap is beyond the tolerance by its value; {' and '.join(undecided)} cannot be told for certain."
+    else:
+        why = "Every gap is within the tolerance, so there is nothing to treat."
+    return Remedy("none", "none", "", 0.0, why)

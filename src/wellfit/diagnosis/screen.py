@@ -1,0 +1,136 @@
+"""The diagnosis as plain text: ladder, gaps, findings, prescription."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.gaps import Errors, Gap, GapName
+from wellfit.diagnosis.headline import headline
+from wellfit.diagnosis.prescribe import Remedy
+from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, gap_unit, number_text, unit_of
+from wellfit.goals import Goal
+from wellfit.stats.intervals import Estimate
+
+WIDTH = 96
+
+
+def screen(
+    errors: Errors,
+    gaps: Mapping[GapName, Gap | None],
+    *,
+    goal: Goal,
+    tolerance: float,
+    findings: Sequence[Finding],
+    prescription: Sequence[Remedy],
+    notes: Sequence[str],
+) -> str:
+    """The whole screen, at most 96 columns wide."""
+    blocks = [
+        textwrap.fill(headline(errors, gaps, goal=goal, tolerance=tolerance), WIDTH),
+        "\n".join(_ladder(errors, goal)),
+        "\n".join(_gaps(gaps, errors=errors, goal=goal, tolerance=tolerance)),
+        "\n".join(_findings(findings)),
+        "\n".join(_prescription(prescription, goal)),
+        "\n".join(textwrap.fill(f"Note: {note}", WIDTH) for note in notes),
+    ]
+    return "\n\n".join(filter(None, blocks))
+
+
+def _ladder(errors: Errors, goal: Goal) -> list[str]:
+    lines = [f"{'':<12}{unit_of(goal):>16}   {'95 % interval':<24}{'rows':>12}", _optimal(errors, goal)]
+    rungs = (("train", errors.train), ("train-dev", errors.train_dev), ("dev", errors.dev), ("test", errors.test))
+    lines += [_rung(name, estimate, goal) for name, estimate in rungs if estimate is not None]
+    return [line.rstrip() for line in lines]
+
+
+def _optimal(errors: Errors, goal: Goal) -> str:
+    optimal = errors.optimal.in_unit_of(goal)
+    limits = [error_text(goal, goal.loss_of(limit)) for limit in (optimal.low, optimal.high)]
+    if errors.optimal.source == "human":
+        said = "human; the network may do better"
+        said = said if limits[0] == limits[1] else f"{limits[0]} to {limits[1]}, {said}"
+        value = error_text(goal, errors.optimal.low if errors.optimal.point is None else errors.optimal.point)
+        return f"{'optimal':<12}{value:>16}   {said}"
+    said = "given" if errors.optimal.source == "given" else "no reference was given"
+    value = limits[0] if limits[0] == limits[1] else f"{limits[0]} to {limits[1]}"
+    return f"{'optimal':<12}{value:>16}   {said}"
+
+
+def _rung(name: str, estimate: Estimate, goal: Goal) -> str:
+    low, high = sorted((estimate.low, estimate.high), key=lambda loss: goal.score_of(max(loss, 0.0)))
+    interval = f"{error_text(goal, low)} to {error_text(goal, high)}"
+    if estimate.is_fixed:
+        interval = "exact for these rows" if name == "train" else "rows unknown"
+        interval = "no interval" if estimate.rows and name != "train" else interval
+    rows = f"{estimate.rows:,}" if estimate.rows else "-"
+    return f"{name:<12}{error_text(goal, estimate.value):>16}   {interval:<24}{rows:>12}"
+
+
+def _gaps(gaps: Mapping[GapName, Gap | None], *, errors: Errors, goal: Goal, tolerance: float) -> list[str]:
+    head = f"{'gap':<16}{gap_unit(goal):>12}   {'95 % interval':<24}high? (tolerance {gap_text(goal, tolerance)})"
+    return [head, *(_gap(name, gap, errors=errors, goal=goal) for name, gap in gaps.items())]
+
+
+def _gap(name: GapName, gap: Gap | None, *, errors: Errors, goal: Goal) -> str:
+    if gap is None:
+        why = "no train-dev set" if name == "mismatch" else "the test set is sealed"
+        return f"{GAP_WORDS[name]:<16}{'-':>12}   {why}"
+    interval = f"{number_text(goal, gap.low)} to {number_text(goal, gap.high)}"
+    line = f"{GAP_WORDS[name]:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap)}"
+    return line + (f" ({_in_rmse(gap, errors)})" if goal.name == "rmse" else "")
+
+
+def _verdict(gap: Gap) -> str:
+    words = [gap.verdict.upper() if gap.verdict == "yes" else gap.verdict]
+    if gap.rows_needed:
+        words.append(f"about {gap.rows_needed:,} rows would decide")
+    if gap.below_reference:
+        words.append("below the reference: memorized, or better than it")
+    if gap.includes_mismatch:
+        words.append("any mismatch included")
+    return ", ".join(words)
+
+
+def _in_rmse(gap: Gap, errors: Errors) -> str:
+    """The same gap between the roots: what the reader of an RMSE expects to see."""
+    sides = {
+        "avoidable_bias": (errors.optimal.at_level(0.95).value, errors.train.value),
+        "variance": (errors.train.value, errors.held_out.value),
+        "mismatch": (errors.held_out.value, errors.dev.value),
+        "dev_overfit": (errors.dev.value, errors.dev.value if errors.test is None else errors.test.value),
+    }
+    before, after = (max(0.0, loss) ** 0.5 for loss in sides[gap.name])
+    step = max(0.0, after - before) if gap.name == "avoidable_bias" else after - before
+    return f"{step:+,.4g} RMSE" if abs(step) < 1000 else f"{step:+,.0f} RMSE"
+
+
+def _findings(findings: Sequence[Finding]) -> list[str]:
+    lines = ["findings"]
+    for found in findings:
+        if found.status == "fired":
+            lines += [_wrapped(f"{found.code} {found.title}: {found.evidence}", indent=2)]
+            lines += [_wrapped(f"-> {found.remedy}", indent=8)]
+    said = [f for f in findings if f.status == "not applicable" and not f.evidence.startswith("Not checked")]
+    lines += [_wrapped(f"{f.code} {f.title}: not applicable. {f.evidence}", indent=2) for f in said]
+    passed = [f"{f.code} {f.title}" for f in findings if f.status == "passed"]
+    unchecked = [f.code for f in findings if f.status == "not applicable" and f not in said]
+    lines += [_wrapped(f"passed: {', '.join(passed)}", indent=2)] if passed else []
+    return lines + ([_wrapped(f"not checked here: {', '.join(unchecked)}", indent=2)] if unchecked else [])
+
+
+def _prescription(prescription: Sequence[Remedy], goal: Goal) -> list[str]:
+    """The remedies in their order, each cause said once."""
+    lines, said = ["prescription"], ""
+    for place, remedy in enumerate(prescription, start=1):
+        cause, _, reason = remedy.why.partition(": ")
+        if reason and cause != said:
+            lines.append(_wrapped(f"{cause}; closing it buys at most {gap_text(goal, remedy.ceiling)}", indent=2))
+            said = cause
+        lines.append(_wrapped(f"{place}. {remedy.kind}: {reason or cause}", indent=4))
+    return lines
+
+
+def _wrapped(text: str, *, indent: int) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 3))

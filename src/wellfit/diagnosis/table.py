@@ -1,0 +1,145 @@
+"""The front door for a predictions file: columns split, y, prediction or p_<class>, and any features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.labels import Array, array_of, nearest
+from wellfit.diagnosis.predictions import Pair, diagnose_predictions
+from wellfit.exceptions import BadInput
+
+PARTS = ("train", "train_dev", "dev", "test")
+PREFIX = "p_"
+
+
+def diagnose_table(
+    table: pa.Table,
+    *,
+    goal: str | None = None,
+    human_error: float | None = None,
+    human_rows: int | None = None,
+    optimal_error: tuple[float, float] | float | None = None,
+    tolerance: float | None = None,
+) -> Diagnosis:
+    """Diagnose any model from a table of predictions.
+
+    Columns: `split` (train, train_dev or train-dev, dev, test), `y`, and `prediction` or one `p_<class>` for each
+    class. Probabilities are used where every class of y has its column; other columns are features and are ignored.
+
+    Args:
+        table: one row per row of the data.
+        goal: see `diagnose_predictions`, as for the other arguments.
+        human_error: a person's error.
+        human_rows: on how many rows it was measured.
+        optimal_error: the optimal error as (low, high), or one number.
+        tolerance: the gap that does not matter, in the goal's loss.
+
+    Raises:
+        BadInput: for a missing column, an unknown split, a missing train or dev, and what `diagnose_predictions`
+            refuses.
+    """
+    for column in ("split", "y"):
+        _require(table, column)
+    masks = _masks(table["split"])
+    target = array_of("column y", _plain(table["y"]))
+    prediction, classes = _prediction(table, target)
+    parts: dict[str, Pair] = {name: (target[mask], prediction[mask]) for name, mask in masks.items()}
+    for needed in ("train", "dev"):
+        if needed not in parts:
+            raise BadInput(
+                "a diagnosis needs rows of train and of dev",
+                found=f"only {', '.join(parts)} in column split",
+                remedy=f"Add the predictions of {needed}",
+            )
+    return diagnose_predictions(
+        train=parts["train"],
+        dev=parts["dev"],
+        train_dev=parts.get("train_dev"),
+        test=parts.get("test"),
+        goal=goal,
+        human_error=human_error,
+        human_rows=human_rows,
+        optimal_error=optimal_error,
+        tolerance=tolerance,
+        classes=classes,
+    )
+
+
+def _require(table: pa.Table, column: str) -> None:
+    if column not in table.column_names:
+        raise BadInput(
+            "a table of predictions has the columns split, y, and prediction or p_<class>",
+            found=f"no column {column} among {', '.join(table.column_names[:20])}",
+            remedy=f"Rename {nearest(column, table.column_names)!r}?" if table.column_names else "Give a header",
+        )
+    if table.column_names.count(column) > 1:
+        raise BadInput("column names are unique", found=f"{column} twice", remedy="Rename one of them")
+
+
+def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
+    names = np.asarray([str(name).strip().lower().replace("-", "_") for name in split.to_pylist()])
+    unknown = np.flatnonzero(~np.isin(names, PARTS))
+    if unknown.size:
+        row = int(unknown[0])
+        raise BadInput(
+            f"column split holds {', '.join(PARTS)}",
+            found=f"{split[row].as_py()!r} in row {row}",
+            remedy=f"Did you mean {nearest(str(names[row]), PARTS)!r}? A validation set is called dev here",
+        )
+    return {part: names == part for part in PARTS if (names == part).any()}
+
+
+def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None]:
+    """The predictions, and for probabilities the classes in the order of their columns."""
+    columns = [name for name in table.column_names if name.startswith(PREFIX)]
+    labels = {_text(label): label for label in np.unique(target)} if columns else {}
+    named = {name.removeprefix(PREFIX): name for name in columns}
+    if labels and labels.keys() <= named.keys():
+        classes, used = _all_classes(labels, named, target)
+        stacked = [array_of(f"column {name}", _plain(table[name])) for name in used]
+        return np.column_stack(stacked), classes
+    if "prediction" in table.column_names:
+        return array_of("column prediction", _plain(table["prediction"])), None
+    if not columns:
+        _require(table, "prediction")
+    missing = [f"{PREFIX}{label}" for label in labels if label not in named]
+    raise BadInput(
+        "every class in y has a column p_<class>",
+        found=f"no column {', '.join(missing[:5])} among {', '.join(columns[:20])}",
+        remedy="Add it, or a column prediction",
+    )
+
+
+def _all_classes(labels: dict[str, Any], named: dict[str, str], target: Array) -> tuple[list[Any], list[str]]:
+    """Classes with a column, also those that no row has, as far as their names are labels of y's kind."""
+    classes, used = [], []
+    for text, column in named.items():
+        if text in labels:
+            label = labels[text]
+        elif target.dtype.kind == "U":
+            label = text
+        elif target.dtype.kind in "iu" and text.lstrip("-").isdigit():
+            label = int(text)
+        else:
+            continue
+        classes.append(label)
+        used.append(column)
+    return classes, used
+
+
+def _text(label: Any) -> str:
+    if isinstance(label, np.floating) and float(label).is_integer():
+        return str(int(label))
+    return str(label).lower() if isinstance(label, np.bool_) else str(label)
+
+
+def _plain(column: pa.ChunkedArray) -> Any:
+    """The column as numpy; dictionaries decoded, so that categories come as their labels."""
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    return column.to_pylist() if column.null_count else column.to_numpy()

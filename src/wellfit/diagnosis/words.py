@@ -1,0 +1,57 @@
+"""Numbers in words: errors in the goal's own unit, gaps in points or in loss."""
+
+from __future__ import annotations
+
+from wellfit.diagnosis.gaps import Gap
+from wellfit.goals import Goal
+
+GAP_WORDS = {
+    "avoidable_bias": "avoidable bias",
+    "variance": "variance",
+    "mismatch": "mismatch",
+    "dev_overfit": "dev overfit",
+}
+_LOSS_NAMES = {"rmse": "MSE", "mae": "MAE", "r2": "1 - R2", "log_loss": "log loss"}
+
+
+def unit_of(goal: Goal) -> str:
+    """The name of the column of errors."""
+    return {"error": "error", "balanced_error": "balanced error", "log_loss": "log loss", "r2": "R2"}.get(
+        goal.name, goal.name.upper()
+    )
+
+
+def error_text(goal: Goal, loss: float) -> str:
+    """One error in the goal's own unit."""
+    score = goal.score_of(max(loss, 0.0))
+    if goal.name == "auc":
+        return f"{score:.4f}"
+    return percent(score) if goal.is_rate else f"{score:,.4g}" if abs(score) < 1000 else f"{score:,.0f}"
+
+
+def percent(rate: float) -> str:
+    """A rate in %, with more digits where it is small."""
+    return f"{100 * rate:.2f} %" if 0 < rate < 0.005 else f"{100 * rate:.1f} %"
+
+
+def number_text(goal: Goal, gap: float) -> str:
+    """A gap without its unit: points, or loss."""
+    if goal.is_rate:
+        digits = 2 if 0 < abs(gap) < 0.002 else 1
+        return f"{100 * gap:.{digits}f}"
+    return f"{gap:.4g}"
+
+
+def gap_text(goal: Goal, gap: float) -> str:
+    """A gap with its unit."""
+    return f"{number_text(goal, gap)} {gap_unit(goal)}"
+
+
+def gap_unit(goal: Goal) -> str:
+    """The unit of gaps: points of a rate, or the goal's loss."""
+    return "points" if goal.is_rate else _LOSS_NAMES[goal.name]
+
+
+def interval_text(goal: Goal, gap: Gap) -> str:
+    """A gap with its interval."""
+    return f"{gap_text(goal, gap.value)} ({number_text(goal, gap.low)} to {number_text(goal, gap.high)})"
