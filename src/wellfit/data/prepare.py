@@ -220,22 +220,18 @@ def robust_scale(values: Floats) -> tuple[float, float]:
 
     The scale is the interquartile range. Where more than half of the rows share one value the range is 0 (most rows
     of a capital gain are 0): then it is the median distance of the other rows, so that these spread over the usable
-    range, whatever their unit and however few they are.
+    range, whatever their unit and however few they are. A spread of a rounding step is none.
     """
     present = values[~np.isnan(values)]
     if present.size == 0:
         return 0.0, 0.0
     low, median, high = np.percentile(present, [25, 50, 75])
     scale = float(high - low)
-    if scale <= _rounding(present):
+    step = 4 * float(np.finfo(np.float64).eps) * max(abs(low), abs(high))
+    if scale <= step:
         away = np.abs(present[present != median] - median)
         scale = float(np.median(away)) if away.size else 0.0
-    return float(median), scale if scale > _rounding(present) else 0.0
-
-
-def _rounding(values: Floats) -> float:
-    """The step of double precision at the largest value: a smaller spread is no spread."""
-    return 4 * float(np.finfo(np.float64).eps * np.max(np.abs(values)))
+    return float(median), scale if scale > step else 0.0
 
 
 def _fit_numbers(values: pa.ChunkedArray, column: Column) -> list[NumberFit]:

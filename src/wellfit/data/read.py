@@ -149,7 +149,10 @@ def _read_options(dialect: Dialect) -> pa.csv.ReadOptions:
 
 def _convert_options(dialect: Dialect, **more: Any) -> pa.csv.ConvertOptions:
     return pa.csv.ConvertOptions(
-        null_values=list(MISSING_WORDS), strings_can_be_null=True, decimal_point=dialect.decimal, **more
+        null_values=[*MISSING_WORDS, *(f" {word}" for word in MISSING_WORDS)],
+        strings_can_be_null=True,
+        decimal_point=dialect.decimal,
+        **more,
     )
 
 

@@ -1,0 +1,161 @@
+"""Types, roles, tasks and classes, and a message for each target that cannot be one."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from wellfit.data.schema import Schema, infer_schema, labelled_rows, target_values
+from wellfit.exceptions import BadInput
+
+N = 60
+HALF = [0, 1] * (N // 2)
+DAYS = [datetime.date(2020, 1, 1) + datetime.timedelta(days=i) for i in range(N)]
+RNG = np.random.default_rng(0)
+
+
+def table(**columns):
+    return pa.table({"y": HALF, "x": RNG.normal(size=N), **columns})
+
+
+def column(schema, name):
+    return next(column for column in schema.columns if column.name == name)
+
+
+KINDS = {
+    "float": (RNG.normal(size=N), "number"),
+    "integer": (RNG.integers(0, 9, N), "number"),
+    "text": (["a", "b"] * (N // 2), "category"),
+    "boolean": ([True, False] * (N // 2), "boolean"),
+    "date": (DAYS, "date"),
+    "time-stamp": (pa.array(DAYS).cast(pa.timestamp("ns", "UTC")), "date"),
+    "time-of-day": ([datetime.time(i % 24) for i in range(N)], "number"),
+}
+
+
+@pytest.mark.parametrize(("values", "kind"), KINDS.values(), ids=KINDS)
+def test_kinds(values, kind):
+    found = column(infer_schema(table(z=values), target="y"), "z")
+    assert (found.kind, found.role) == (kind, "feature")
+
+
+DROPPED = {
+    "constant-number": ([3.0] * N, "constant"),
+    "constant-text": (["a"] * N, "constant"),
+    "constant-date": ([DAYS[0]] * N, "constant"),
+    "one-rounding-step": (pa.array(np.float32([0.1, np.nextafter(np.float32(0.1), 1)] * 30)), "rounding"),
+    "all-missing": (pa.nulls(N, pa.float64()), "all missing"),
+    "all-nan": ([float("nan")] * N, "all missing"),
+    "unique-text": ([f"name {i}" for i in range(N)], "id-like"),
+    "row-numbers": (RNG.permutation(N) + 17, "id-like"),
+}
+
+
+@pytest.mark.parametrize(("values", "note"), DROPPED.values(), ids=DROPPED)
+def test_useless_columns_are_dropped_with_the_reason(values, note):
+    found = column(infer_schema(table(z=values), target="y"), "z")
+    assert found.role == "dropped"
+    assert note in found.note
+
+
+KEPT = {
+    "unique-floats": np.arange(N) / 2,
+    "consecutive-whole-floats": np.arange(N, dtype=float),
+    "unique-integers-with-gaps": np.arange(N) * 7,
+    "one-value-and-missing": pa.array([1.0, None] * (N // 2)),
+    "tiny-spread-in-double-precision": 1e9 + np.arange(N) / 1000,
+}
+
+
+@pytest.mark.parametrize("values", KEPT.values(), ids=KEPT)
+def test_measurements_are_not_ids(values):
+    assert column(infer_schema(table(z=values), target="y"), "z").role == "feature"
+
+
+TASKS = {
+    "text": (["b", "a"] * 30, "classification", ("a", "b"), "string"),
+    "boolean": ([True, False] * 30, "classification", ("false", "true"), "boolean"),
+    "integers": ([10, 9, 2] * 20, "classification", ("2", "9", "10"), "integer"),
+    "twenty-integers": (list(range(20)) * 3, "classification", tuple(map(str, range(20))), "integer"),
+    "twenty-one-integers": ([*range(21)] * 2 + [0] * 18, "regression", (), ""),
+    "floats": ([0.0, 1.0] * 30, "regression", (), ""),
+    "integers-with-gaps-as-pandas-keeps-them": ([0.0, 1.0, None] * 20, "classification", ("0", "1"), "integer"),
+    "negative": ([-1, 1] * 30, "classification", ("-1", "1"), "integer"),
+}
+
+
+@pytest.mark.parametrize(("target", "task", "classes", "kind"), TASKS.values(), ids=TASKS)
+def test_task_is_inferred(target, task, classes, kind):
+    schema = infer_schema(pa.table({"x": RNG.normal(size=N), "y": target}), target="y")
+    assert (schema.task, schema.classes, schema.class_kind) == (task, classes, kind)
+
+
+def test_hundreds_of_classes():
+    names = [f"class {i:03d}" for i in range(300)] * 4
+    data = pa.table({"x": RNG.normal(size=1200), "y": names})
+    schema = infer_schema(data, target="y")
+    assert len(schema.classes) == 300
+    assert [schema.classes[code] for code in target_values(data, schema)] == names
+
+
+def test_task_and_types_can_be_given():
+    data = table(code=[1, 2, 3] * 20, when=["31.12.2020", "01.02.2021"] * 30, text=["1.5", "2"] * 30)
+    schema = infer_schema(
+        data, target="y", task="regression", types={"code": "category", "when": "date", "text": "number"}
+    )
+    assert schema.task == "regression"
+    assert [column(schema, name).kind for name in ("code", "when", "text")] == ["category", "date", "number"]
+
+
+def test_roles_and_drop_leave_the_features():
+    data = table(who=["a", "b"] * 30, when=DAYS, part=["train"] * N, other=HALF)
+    schema = infer_schema(data, target="y", group_on="who", time_on="when", split_on="part", drop=["other"])
+    assert schema.feature_names == ("x",)
+    assert [c.role for c in schema.columns] == ["target", "feature", "group", "time", "split", "dropped"]
+    assert column(schema, "other").note == "asked"
+
+
+def test_json_round_trip():
+    schema = infer_schema(table(z=["a", "b"] * 30), target="y")
+    assert Schema.from_json(schema.to_json()) == schema
+
+
+def test_rows_without_target_are_left_out():
+    data = pa.table({"x": RNG.normal(size=N), "y": [None, *["a", "b"] * 29, None]})
+    assert labelled_rows(data, infer_schema(data, target="y")).num_rows == N - 2
+
+
+BAD = {
+    "wrong-name": (table(), {"target": "z"}, "no column 'z'"),
+    "near-name": (table(churned=HALF), {"target": "Churned"}, "Did you mean 'churned'"),
+    "all-missing": (table(z=pa.nulls(N)), {"target": "z"}, "missing in all 60 rows"),
+    "one-class": (table(z=["a"] * N), {"target": "z"}, "only 'a'"),
+    "dates": (table(z=DAYS), {"target": "z"}, "dates in column 'z'"),
+    "text-as-number": (table(z=["a", "b"] * 30), {"target": "z", "task": "regression"}, "'a' in row 1"),
+    "infinite-feature": (table(z=[1.0, np.inf] * 30), {"target": "y"}, "column 'z', row 2"),
+    "infinite-target": (table(z=[1.0, 2.0, -np.inf] * 20), {"target": "z"}, "column 'z', row 3"),
+    "few-rows": (table().slice(0, 29), {"target": "y"}, "29 rows"),
+    "few-labelled-rows": (table(z=["a", "b", None] * 20).slice(0, 40), {"target": "z"}, "27 rows"),
+    "no-feature": (pa.table({"y": HALF}), {"target": "y"}, "no column but the target"),
+    "only-ids": (pa.table({"y": HALF, "id": range(N)}), {"target": "y"}, "id-like"),
+    "group": (table(), {"target": "y", "group_on": "g"}, "no column 'g'"),
+    "time": (table(), {"target": "y", "time_on": "t"}, "no column 't'"),
+    "drop": (table(), {"target": "y", "drop": ["q"]}, "no column 'q'"),
+    "type-column": (table(), {"target": "y", "types": {"q": "date"}}, "no column 'q'"),
+    "type": (table(), {"target": "y", "types": {"x": "float"}}, "x = 'float'"),
+    "two-roles": (table(), {"target": "y", "group_on": "y"}, "is the target column already"),
+}
+
+
+@pytest.mark.parametrize(("data", "arguments", "words"), BAD.values(), ids=BAD)
+def test_bad_requests_get_one_message(data, arguments, words):
+    with pytest.raises(BadInput) as caught:
+        infer_schema(data, **arguments)
+    assert words in str(caught.value)
+
+
+def test_dropped_columns_may_be_infinite():
+    assert infer_schema(table(z=[1.0, np.inf] * 30), target="y", drop=["z"]).feature_names == ("x",)
