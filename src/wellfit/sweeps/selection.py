@@ -1,0 +1,138 @@
+"""Which member of a sweep to keep: the one-standard-error rule, with paired errors.
+
+Breiman et al., 1984, section 3.4.3: among the members whose dev loss is within one standard error of the best, take
+the simplest. All members are measured on the same dev rows, so the standard error is that of the paired difference
+to the best, which is much smaller than the error of either. *Simplest* is the tied member that leans least on the
+training rows: the one with the highest train loss (then the largest lambda, then the lowest keep_prob).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats
+from wellfit.config import Config
+from wellfit.exceptions import Refusal
+from wellfit.outcome import Outcome, Status
+
+MOST_STANDARD_ERRORS = 1.0
+
+
+@dataclass(frozen=True)
+class TrainLimit:
+    """Where a member counts as over-smoothed: a train loss above `reference_high` by more than `tolerance`."""
+
+    reference_high: float
+    tolerance: float
+
+    def allows(self, outcome: Outcome) -> bool:
+        """Whether a member's train loss is inside the limit."""
+        return outcome.losses["train"] <= self.reference_high + self.tolerance
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The member with the lowest dev loss, the ones that cannot be told from it, and the simplest of these."""
+
+    best: Outcome
+    chosen: Outcome
+    tied: tuple[Outcome, ...]
+
+
+def choose(outcomes: Sequence[Outcome], dev_losses: Mapping[str, Floats], *, limit: TrainLimit | None = None) -> Choice:
+    """Choose one of the members that did not diverge.
+
+    Args:
+        outcomes: of the members.
+        dev_losses: of each member, by identity, the loss [rows] of every dev row.
+        limit: over-smoothed members are chosen only where every tied member is one.
+
+    Raises:
+        Refusal: when every member diverged.
+    """
+    sound = [outcome for outcome in outcomes if outcome.status is not Status.DIVERGED]
+    if not sound:
+        raise Refusal(
+            "a choice needs a member that did not diverge",
+            found=f"{len(outcomes)} members, all diverged" if outcomes else "no members",
+            remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
+        )
+    best = min(sound, key=lambda outcome: (outcome.losses["dev"], _least_fit_first(outcome)))
+    tied = [one for one in sound if _within(dev_losses[one.config.identity], dev_losses[best.config.identity])]
+    inside = [one for one in tied if limit is None or limit.allows(one)]
+    return Choice(best, min(inside or tied, key=_least_fit_first), tuple(tied))
+
+
+def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:
+    """Return what a reader should know before trusting the choice, one sentence each."""
+    return tuple([*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes)])
+
+
+def mean_keep_prob(config: Config) -> float:
+    """keep_prob as one number: the mean over the hidden layers."""
+    keeps = config.keep_probs
+    return sum(keeps) / len(keeps) if keeps else 1.0
+
+
+def _within(losses: Floats, best: Floats) -> bool:
+    difference = losses - best
+    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    return bool(difference.mean() <= MOST_STANDARD_ERRORS * error)
+
+
+def _least_fit_first(outcome: Outcome) -> tuple[float, float, float, str]:
+    config = outcome.config
+    return -outcome.losses["train"], -config.regularization.l2, mean_keep_prob(config), config.identity
+
+
+def _edges(outcomes: Sequence[Outcome], best: Outcome) -> list[str]:
+    found = []
+    lambdas = {outcome.config.regularization.l2 for outcome in outcomes}
+    keeps = {mean_keep_prob(outcome.config) for outcome in outcomes}
+    l2, keep = best.config.regularization.l2, mean_keep_prob(best.config)
+    # 0 and 1 are no edges: beyond them there is nothing to search.
+    if len(lambdas) > 1 and l2 == max(lambdas):
+        found.append(f"The best lambda, {l2:.4g}, is the largest that was tried: search above it.")
+    if len(keeps) > 1 and keep == min(keeps):
+        found.append(f"The best keep_prob, {keep:.3g}, is the smallest that was tried: search below it.")
+    return found
+
+
+def _over_smoothed(outcomes: Sequence[Outcome], chosen: Outcome, limit: TrainLimit | None) -> list[str]:
+    if limit is None:
+        return []
+    found = []
+    beyond = [one for one in _path(outcomes, chosen) if not limit.allows(one)]
+    if beyond and beyond[0].config.regularization.l2 > 0:
+        first = beyond[0]
+        found.append(
+            f"From lambda = {first.config.regularization.l2:.4g} on (keep_prob {mean_keep_prob(first.config):.3g}) the "
+            f"train loss, {first.losses['train']:.4g}, is above the reference by more than the tolerance: over-smoothed."
+        )
+    if not limit.allows(chosen):
+        found.append(
+            "The chosen member itself is over-smoothed: its train loss is above the reference by more than the "
+            "tolerance, so fight bias before regularizing."
+        )
+    return found
+
+
+def _path(outcomes: Sequence[Outcome], chosen: Outcome) -> list[Outcome]:
+    keep = chosen.config.regularization.keep_prob
+    same = [outcome for outcome in outcomes if outcome.config.regularization.keep_prob == keep]
+    return sorted(same, key=lambda outcome: outcome.config.regularization.l2)
+
+
+def _lost(outcomes: Sequence[Outcome]) -> list[str]:
+    counts = {
+        status: sum(outcome.status is status for outcome in outcomes)
+        for status in (Status.DIVERGED, Status.OUT_OF_BUDGET)
+    }
+    return [
+        f"{count} of {len(outcomes)} members ended as {status.value}. {status.advice}"
+        for status, count in counts.items()
+        if count
+    ]

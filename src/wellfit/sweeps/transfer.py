@@ -1,0 +1,89 @@
+"""Data and outcomes between processes: arrays as .npy files, scalars as JSON, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from wellfit._typing import Json
+from wellfit.config import Config
+from wellfit.data.prepare import Arrays, Preparation, Prepared
+from wellfit.exceptions import NoRoom
+from wellfit.goals import Goal
+from wellfit.outcome import CurvePoint, Outcome, Status
+
+PARTS = ("train", "train_dev", "dev")
+FIELDS = ("numeric", "codes", "target")
+GROUPS = ("predictions", "state")
+
+
+def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
+    """Lay the prepared parts out in a folder, once for all workers.
+
+    Raises:
+        NoRoom: where the folder cannot take them.
+    """
+    try:
+        (folder / "data.json").write_text(
+            json.dumps({"preparation": data.preparation.to_json(), "goal": goal.name}), encoding="utf-8"
+        )
+        for part in PARTS:
+            arrays = getattr(data, part)
+            for field in FIELDS if arrays is not None else ():
+                np.save(folder / f"{part}.{field}.npy", getattr(arrays, field), allow_pickle=False)
+    except OSError as error:
+        raise NoRoom(
+            "the temporary folder takes a copy of the prepared data for the workers",
+            found=f"{folder}: {error.strerror}",
+            remedy="Free space there, or set TMPDIR to a larger disk",
+        ) from error
+
+
+def read_data(folder: Path) -> tuple[Prepared, Goal]:
+    """Map the parts into memory: all workers share the same pages."""
+    described = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    parts = {part: _mapped(folder, part) for part in PARTS}
+    train, dev = parts["train"], parts["dev"]
+    if train is None or dev is None:
+        raise FileNotFoundError(folder / "train.numeric.npy")
+    preparation = Preparation.from_json(described["preparation"])
+    return Prepared(preparation, train, parts["train_dev"], dev), Goal(described["goal"])
+
+
+def _mapped(folder: Path, part: str) -> Arrays | None:
+    if not (folder / f"{part}.numeric.npy").is_file():
+        return None
+    # "c" maps privately: torch asks for writable memory, though nothing writes.
+    return Arrays(*(np.load(folder / f"{part}.{field}.npy", mmap_mode="c") for field in FIELDS))
+
+
+def write_outcome(path: Path, outcome: Outcome) -> Json:
+    """Write an outcome's arrays to `path` (.npz), and return its scalars."""
+    named = {f"{group}/{name}": value for group in GROUPS for name, value in getattr(outcome, group).items()}
+    np.savez(path, allow_pickle=False, train_losses=outcome.train_losses, **named)
+    return outcome.to_json()
+
+
+def read_outcome(path: Path, body: Json) -> Outcome:
+    """Rebuild an outcome from its scalars and the arrays at `path`, and delete the file."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    path.unlink()
+    groups = {
+        group: {name.partition("/")[2]: value for name, value in arrays.items() if name.startswith(f"{group}/")}
+        for group in GROUPS
+    }
+    return Outcome(
+        config=Config.from_json(body["config"]),
+        status=Status(body["status"]),
+        updates=body["updates"],
+        seconds=body["seconds"],
+        losses=body["losses"],
+        curve=tuple(CurvePoint(*point) for point in body["curve"]),
+        weight_norms=tuple(body["weight_norms"]),
+        train_losses=arrays["train_losses"],
+        predictions=groups["predictions"],
+        state=groups["state"],
+    )

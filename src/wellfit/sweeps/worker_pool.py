@@ -1,0 +1,214 @@
+"""A pool of worker processes, one torch thread each.
+
+Workers are started as programs of their own (not forked: torch's threads do not survive a fork; not spawned by
+multiprocessing: that imports the user's script a second time). They live between calls, since importing torch takes
+seconds. The data is written once to a temporary folder that all of them map into memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Self
+
+from wellfit import exceptions
+from wellfit._typing import Json
+from wellfit.config import Config
+from wellfit.data.prepare import Prepared
+from wellfit.exceptions import BadInput, Refusal, WellfitError
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome
+from wellfit.sweeps.executor import OnOutcome, ignore_outcome
+from wellfit.sweeps.transfer import read_outcome, write_data
+from wellfit.training.noise import SHARED
+
+ATTEMPTS = 2
+"""A config whose worker was killed (most often for memory) is tried this many times."""
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+# -P and the appended path keep the folder the user happens to be in from standing in for a module.
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from wellfit.sweeps.worker import main; main(sys.argv[2])"
+_PACKAGES = Path(exceptions.__file__).parents[1]
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Worker:
+    """One process, and the conversation with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 (this interpreter and our own program)
+            [sys.executable, "-P", "-c", _PROGRAM, str(_PACKAGES), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD},
+            text=True,
+            encoding="utf-8",
+        )
+
+    def ask(self, request: Json) -> Json | None:
+        """Return the answer, or None when the worker died instead."""
+        if self.process.stdin is None or self.process.stdout is None:
+            return None
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except (OSError, ValueError):
+            return None
+        answer: Json | None = json.loads(line) if line.endswith("\n") else None
+        return answer
+
+    def end(self) -> int:
+        """Kill the process if it lives, and return its exit code."""
+        self.process.kill()
+        code = self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            # What was still to be written to a dead process is lost with it.
+            with contextlib.suppress(OSError):
+                if stream is not None:
+                    stream.close()
+        return code
+
+
+class _Crew:
+    """The workers of one pool and their folder, borrowed one at a time by the threads that talk to them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._all: list[_Worker] = []
+        self._closed = False
+
+    def borrow(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise Refusal("a closed pool does not train", found="a closed pool", remedy="Make a new one")
+            if not self._idle:
+                self._all.append(_Worker(self.folder))
+                self._idle.append(self._all[-1])
+            return self._idle.pop()
+
+    def give_back(self, worker: _Worker) -> None:
+        with self._lock:
+            self._idle.append(worker)
+
+    def lose(self, worker: _Worker) -> int:
+        with self._lock:
+            self._all.remove(worker)
+        return worker.end()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            workers, self._all[:] = list(self._all), []
+        for worker in workers:
+            worker.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class WorkerPool:
+    """Trains configs on worker processes; use it as a context manager, or `close` it.
+
+    Args:
+        data: the prepared parts, copied once to a temporary folder.
+        goal: in whose loss outcomes are measured.
+        workers: processes at most; by default one a core. Fewer are started where there are fewer configs.
+        stream: of noise and batch order.
+    """
+
+    def __init__(self, data: Prepared, *, goal: Goal, workers: int | None = None, stream: str = SHARED) -> None:
+        if workers is not None and workers < 1:
+            raise BadInput("a pool has at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
+        self._limit = workers or cores()
+        self._stream = stream
+        self._crew = _Crew(Path(tempfile.mkdtemp(prefix="wellfit-")))
+        # Runs also at the end of a program that never closed the pool.
+        self._finish = weakref.finalize(self, self._crew.close)
+        try:
+            write_data(self._crew.folder, data, goal=goal)
+        except WellfitError:
+            self.close()
+            raise
+
+    def train(
+        self, configs: Sequence[Config], *, deadline: float | None = None, on_outcome: OnOutcome = ignore_outcome
+    ) -> list[Outcome]:
+        """Train configs on the workers, as `Executor.train` says.
+
+        Raises:
+            WellfitError: what a worker refused; or, when a config killed its worker twice, that it did.
+        """
+        found: dict[int, Outcome] = {}
+        with ThreadPoolExecutor(min(self._limit, len(configs)) or 1) as threads:
+            places = {threads.submit(self._train, config, deadline): place for place, config in enumerate(configs)}
+            try:
+                for future in as_completed(places):
+                    outcome = future.result()
+                    if outcome is not None:
+                        found[places[future]] = outcome
+                        on_outcome(outcome)
+            except BaseException:
+                # Ctrl-C, a refusal or a full journal: nothing goes on training behind the caller's back.
+                threads.shutdown(wait=False, cancel_futures=True)
+                self.close()
+                raise
+        return [found[place] for place in sorted(found)]
+
+    def close(self) -> None:
+        """End the workers, and delete the temporary folder."""
+        self._finish()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _train(self, config: Config, deadline: float | None) -> Outcome | None:
+        code = 0
+        for _attempt in range(ATTEMPTS):
+            seconds = None if deadline is None else deadline - time.monotonic()
+            if seconds is not None and seconds <= 0:
+                return None
+            arrays = f"{uuid.uuid4().hex}.npz"
+            worker = self._crew.borrow()
+            answer = worker.ask(
+                {"config": config.to_json(), "stream": self._stream, "seconds": seconds, "arrays": arrays}
+            )
+            if answer is not None:
+                self._crew.give_back(worker)
+                return _understood(answer, self._crew.folder / arrays)
+            code = self._crew.lose(worker)
+            if code > 0:
+                raise RuntimeError(f"a worker ended with exit code {code}; its traceback is on standard error")
+        raise WellfitError(
+            "a worker process lives through a training",
+            found=f"signal {-code} ended it {ATTEMPTS} times for {config.to_json()}",
+            remedy="Free memory, use fewer workers, or a smaller network",
+        )
+
+
+def _understood(answer: Json, arrays: Path) -> Outcome:
+    if "outcome" in answer:
+        return read_outcome(arrays, answer["outcome"])
+    refused = dict(answer["refused"])
+    kind = getattr(exceptions, refused.pop("kind"))
+    error: WellfitError = kind(refused.pop("rule"), **refused)
+    raise error
