@@ -5,6 +5,7 @@ A report can be rebuilt from the journal alone, at any moment: whatever has not 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -53,54 +54,57 @@ def summarize(entries: Sequence[EntryLike]) -> Summary:
     bodies = _by_kind(entries)
     split = bodies.get("split", [{}])[-1]
     seal = reading.seal(split) if "split" in bodies else None
-    unit = Unit(_goal(bodies, seal))
+    story, diagnosed = _story(bodies, seal)
+    optimization, regularization = knob_boards(story.first, story.best)
+    networks = [reading.network(body) for body in bodies.get("training", [])]
+    trade = trade_rows(networks, story.sweeps, best=story.best, openings=story.openings)
+    return Summary(
+        title=_title(seal),
+        headline=headline(story),
+        remarks=tuple(remarks(story)),
+        unit=story.unit,
+        seal=seal,
+        before=story.before,
+        after=story.after,
+        others=story.others,
+        first=story.first,
+        best=story.best,
+        optimization=optimization,
+        regularization=regularization,
+        sweeps=story.sweeps,
+        trade=trade,
+        trade_sentence=trade_sentence(trade, story.unit),
+        findings=reading.findings(diagnosed),
+        prescription=reading.prescription(diagnosed),
+        steps=story.steps,
+        finished=story.finished,
+        openings=story.openings,
+        redo=_redo(bodies, seal, story.unit) if seal else None,
+    )
+
+
+def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story, Json]:
+    """The experiment as far as it went, and the diagnosis of the network it stands at."""
     openings = tuple(found for found in map(reading.opening, bodies.get("opening", [])) if found)
     sweeps = tuple(map(reading.sweep, bodies.get("sweep", [])))
     networks = [reading.network(body) for body in bodies.get("training", [])]
     finish = bodies.get("finish", [{}])[-1]
     best = _best(networks, reading.text(finish.get("best")), sweeps)
     before, after, diagnosed = _ladders(bodies.get("diagnosis", []), best, openings)
-    others = _others(bodies)
-    steps = tuple(map(reading.step, bodies.get("step", [])))
-    first = networks[0] if networks else None
     story = Story(
-        unit=unit,
+        unit=Unit(_goal(bodies, seal)),
         has_split=seal is not None,
         before=before,
         after=after,
-        first=first,
+        first=networks[0] if networks else None,
         best=best,
-        steps=steps,
+        steps=tuple(map(reading.step, bodies.get("step", []))),
         sweeps=sweeps,
-        others=others,
+        others=_others(bodies),
         openings=openings,
         finished=reading.text(finish.get("sentence")) or reading.text(finish.get("reason")),
     )
-    optimization, regularization = knob_boards(first, best)
-    trade = trade_rows(networks, sweeps, best=best, openings=openings)
-    return Summary(
-        title=_title(seal),
-        headline=headline(story),
-        remarks=tuple(remarks(story)),
-        unit=unit,
-        seal=seal,
-        before=before,
-        after=after,
-        others=others,
-        first=first,
-        best=best,
-        optimization=optimization,
-        regularization=regularization,
-        sweeps=sweeps,
-        trade=trade,
-        trade_sentence=trade_sentence(trade, unit),
-        findings=reading.findings(diagnosed),
-        prescription=reading.prescription(diagnosed),
-        steps=steps,
-        finished=story.finished,
-        openings=openings,
-        redo=_redo(split, seal, unit) if seal else None,
-    )
+    return story, diagnosed
 
 
 def _by_kind(entries: Sequence[EntryLike]) -> dict[str, list[Json]]:
@@ -193,10 +197,10 @@ def _title(seal: SealCard | None) -> str:
     return f"{name}, target {seal.target}"
 
 
-def _redo(split: Json, seal: SealCard, unit: Unit) -> Redo:
-    command = reading.text(split.get("command")) or (
-        f"wellfit run {seal.source or 'DATA'} --target {seal.target} --goal {unit.goal.name} --seed {seal.seed}"
-    )
+def _redo(bodies: dict[str, list[Json]], seal: SealCard, unit: Unit) -> Redo:
+    split = bodies["split"][-1]
+    asked = reading.section(bodies.get("session", [{}])[-1], "asked")
+    command = reading.text(split.get("command")) or _command(seal, unit, asked)
     versions = {"wellfit": version("wellfit"), **reading.section(split, "versions")}
     return Redo(
         command=command,
@@ -204,3 +208,13 @@ def _redo(split: Json, seal: SealCard, unit: Unit) -> Redo:
         versions=tuple((name, reading.text(value)) for name, value in versions.items()),
         data=seal.source,
     )
+
+
+def _command(seal: SealCard, unit: Unit, asked: Json) -> str:
+    """The command that asks for the same again; options that were not given are left out."""
+    options = {"target": seal.target, "goal": unit.goal.name, **asked, "seed": seal.seed}
+    words = ["wellfit", "run", seal.source or "DATA"]
+    for name, value in options.items():
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wellfit.reports.charts.scale import Domain, Scale, padded
-from wellfit.reports.charts.svg import Drawing, text_width
+from wellfit.reports.charts.svg import Drawing, shorten, text_width
 from wellfit.reports.records import Gap, Ladder, Measure, OtherMethod, Reference, Rung
 from wellfit.reports.units import Unit
 
 _NARROW = 560
 _TOP, _RUNG, _OTHER, _AXIS = 8.0, 40.0, 22.0, 40.0
 _BAR = 10.0
+_NAME = 90.0  # of another method
 _WORDS = 235.0  # room for the words beside the longest bar
 
 _YES = {
@@ -88,7 +89,7 @@ def _frame(drawing: Drawing, unit: Unit, domain: Domain) -> _Frame:
     narrow = width < _NARROW
     label = 74.0 if narrow else 118.0
     right = width - (22 if narrow else _WORDS)
-    return _Frame(drawing, Scale(domain, (label + 12, right)), unit, label, 46.0 if narrow else 26.0, narrow)
+    return _Frame(drawing, Scale(domain, (label + 12, right)), unit, label, 54.0 if narrow else 26.0, narrow)
 
 
 def _rows(ladder: Ladder, frame: _Frame) -> dict[str, float]:
@@ -131,7 +132,7 @@ def _optimal(frame: _Frame, optimal: Reference, y: float) -> None:
     frame.drawing.line((low, y), (high, y), tone="whisker")
     for end in (low, high):
         frame.drawing.line((end, y - 6), (end, y + 6), tone="whisker")
-    _beside(frame.drawing, (low, high, y + 4), _range(optimal, frame.unit), style="b")
+    _beside(frame, (low, high, y + 4), _range(optimal, frame.unit), style="b")
 
 
 def _range(optimal: Reference, unit: Unit) -> str:
@@ -152,7 +153,7 @@ def _rung(frame: _Frame, rung: Rung, y: float) -> None:
     low, high = _whisker(frame, rung.measure, y)
     frame.drawing.mark((frame.x(frame.unit.position(rung.measure.value)), y), part=rung.part)
     note = f" {rung.note}" if rung.note and not frame.narrow else ""
-    _beside(frame.drawing, (low, high, y + 4), frame.unit.show(rung.measure.value) + note, style="b")
+    _beside(frame, (low, high, y + 4), frame.unit.show(rung.measure.value) + note, style="b")
 
 
 def _sealed(frame: _Frame, y: float, words: str) -> None:
@@ -171,21 +172,23 @@ def _whisker(frame: _Frame, measure: Measure, y: float) -> tuple[float, float]:
     return min(low, point - 6), max(high, point + 6)
 
 
-def _beside(
-    drawing: Drawing, span: tuple[float, float, float], words: str, *, style: str = "t", tone: str = ""
-) -> None:
-    """Write `words` to the right of [left, right], or to the left where the drawing ends before them."""
+def _beside(frame: _Frame, span: tuple[float, float, float], words: str, *, style: str = "t") -> None:
+    """Write `words` right of [left, right]; left of it where the drawing ends before them; else a line lower."""
     left, right, y = span
-    fits = right + 8 + text_width(words, style=style) <= drawing.width
-    at, anchor = ((right + 8, y), "start") if fits else ((left - 8, y), "end")
-    drawing.text(at, words, style=style, tone=tone, anchor=anchor)
+    wide = text_width(words, style=style)
+    if right + 8 + wide <= frame.drawing.width:
+        frame.drawing.text((right + 8, y), words, style=style)
+    elif left - 8 - wide >= frame.label:
+        frame.drawing.text((left - 8, y), words, style=style, anchor="end")
+    else:
+        frame.drawing.text((frame.x.pixels[0] + 6, y + 13), words, style=style)
 
 
 def _gap(frame: _Frame, gap: Gap, rows: dict[str, float]) -> None:
     y = rows[gap.before] - _RUNG / 2 - frame.gap / 2 + 1
     start, end = (frame.x(frame.unit.position(loss)) for loss in (gap.start, gap.end))
     tone = _TONES.get(gap.verdict, "plain")
-    frame.drawing.line((start, y - 26 if not frame.narrow else y - 30), (start, y), tone="thread")
+    frame.drawing.line((start, y - 26 if not frame.narrow else y - 34), (start, y), tone="thread")
     frame.drawing.line((end, y), (end, rows[gap.before] - 6), tone="thread")
     left, right = sorted((start, end))
     if gap.below_reference:
@@ -194,8 +197,8 @@ def _gap(frame: _Frame, gap: Gap, rows: dict[str, float]) -> None:
     amount = f"{gap.name} {_amount(gap, frame.unit)}"
     verdict = _verdict(gap)
     if frame.narrow:
-        frame.drawing.text((frame.x.pixels[0], y + 19), amount, style="s")
-        frame.drawing.text((frame.x.pixels[0], y + 32), verdict, style="b", tone=f"say-{tone}")
+        frame.drawing.text((frame.x.pixels[0], y + 17), amount, style="s")
+        frame.drawing.text((frame.x.pixels[0], y + 30), verdict, style="b", tone=f"say-{tone}")
         return
     _beside_pair(frame.drawing, (left, right, y + 4), (amount, verdict), tone=f"say-{tone}")
 
@@ -242,14 +245,14 @@ def _other(frame: _Frame, method: OtherMethod, y: float) -> None:
     dev = method.dev
     if dev is None:
         return
-    words = f"{method.name} {frame.unit.show(dev.value)}"
+    words = f"{shorten(method.name, width=_NAME, style='s')} {frame.unit.show(dev.value)}"
     if frame.unit.position(dev.value) > frame.x.domain[1]:
         edge = frame.x.pixels[1]
         frame.drawing.text((edge, y + 4), f"{words}, further right →", style="s", anchor="end")
         return
     low, high = _whisker(frame, dev, y)
     frame.drawing.mark((frame.x(frame.unit.position(dev.value)), y), part="other", size=4)
-    _beside(frame.drawing, (low, high, y + 4), words, style="s")
+    _beside(frame, (low, high, y + 4), words, style="s")
 
 
 def _description(ladder: Ladder, unit: Unit) -> str:

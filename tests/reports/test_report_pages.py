@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from report_cases import CASES, HOSTILE, Line, finished, split
+
+from wellfit.reports.html import MOST_BYTES, render_html
+from wellfit.reports.records import Measure
+from wellfit.reports.summary import summarize
+from wellfit.reports.text import render_text
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+ENTRIES = pytest.mark.parametrize("name", CASES)
+
+
+class Outline(HTMLParser):
+    """Tags, attributes and texts; fails where a tag is closed that is not open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        if self.stack and self.stack[-1] != "style":
+            self.words.append(data)
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    parser.close()
+    assert parser.stack == []
+    return parser
+
+
+def words(page: str) -> str:
+    return " ".join(" ".join(outline(page).words).split())
+
+
+@ENTRIES
+def test_the_page_is_small_and_nested(name):
+    page = render_html(summarize(CASES[name]))
+    outline(page)
+    assert len(page.encode()) < 200_000 < MOST_BYTES
+
+
+def test_the_largest_page_is_under_the_gate():
+    lines = finished()
+    sweeps = [line for line in lines if line.kind == "sweep"] * 4
+    long = [[update, 0.2 + 1e-6 * update, 0.3] for update in range(20_000)]
+    trainings = [Line("training", line.body | {"curve": long}) for line in lines if line.kind == "training"]
+    page = render_html(summarize([*trainings, *lines, *sweeps]))
+    assert len(page.encode()) < MOST_BYTES
+
+
+@ENTRIES
+def test_the_page_loads_and_runs_nothing(name):
+    page = render_html(summarize(CASES[name]))
+    for tag, attrs in outline(page).tags:
+        assert tag not in ("script", "img", "iframe", "object", "form", "a")
+        assert not any(key.startswith("on") or key == "style" for key in attrs)
+        assert attrs.get("href") in (None, "data:,")
+        assert not attrs.keys() & {"src", "srcset", "action"}
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+@ENTRIES
+def test_ids_are_unique(name):
+    ids = [attrs["id"] for _, attrs in outline(render_html(summarize(CASES[name]))).tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_policy_allows_our_style_and_nothing_else():
+    page = render_html(summarize(CASES["finished"]))
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = next(attrs["content"] for tag, attrs in outline(page).tags if attrs.get("http-equiv"))
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert f"'sha256-{digest}'" in policy
+
+
+@pytest.mark.parametrize("redact", [False, True])
+def test_names_from_the_table_are_text(redact):
+    page = render_html(summarize(CASES["hostile"]), redact=redact)
+    assert "<img" not in page
+    assert "<script" not in page.lower()
+    assert "</script" not in page.lower()
+    assert HOSTILE in words(page)
+
+
+@ENTRIES
+def test_page_and_terminal_show_the_numbers_of_the_summary(name):
+    summary = summarize(CASES[name])
+    page, terminal = words(render_html(summary)), " ".join(render_text(summary, width=200).split())
+    for shown in (page, terminal):
+        assert " ".join(summary.headline.split()) in shown
+        for ladder in filter(None, (summary.before, summary.after)):
+            for measure in (rung.measure for rung in ladder.rungs if rung.measure):
+                assert summary.unit.show(measure.value) in shown
+        for method in summary.others:
+            assert summary.unit.show(method.dev.value) in shown
+
+
+def test_another_number_makes_another_page():
+    summary = summarize(CASES["finished"])
+    rungs = [
+        replace(rung, measure=Measure(value=0.3456, low=0.3, high=0.4)) if rung.part == "dev" else rung
+        for rung in summary.after.rungs
+    ]
+    page = render_html(replace(summary, after=replace(summary.after, rungs=tuple(rungs))))
+    assert page.count("34.6%") >= 4
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "there"),
+    [
+        ("split only", "Is the split fair?", True),
+        ("split only", "How much regularization?", False),
+        ("diagnosed", "Where does the error come from?", True),
+        ("diagnosed", "What next?", True),
+        ("finished", "Where did the error come from, and where is it now?", True),
+        ("finished", "What did we change, and was it the right knob?", True),
+        ("finished", "How much regularization?", True),
+        ("finished", "What did regularization cost, and what did it buy?", True),
+        ("finished", "Does it still learn if we train for longer?", True),
+        ("finished", "Would another method do better?", True),
+        ("finished", "What was checked?", True),
+        ("finished", "What happened, step by step?", True),
+        ("finished", "How do I get this again?", True),
+    ],
+)
+def test_questions_are_headings(name, question, there):
+    assert (question in words(render_html(summarize(CASES[name])))) == there
+
+
+def test_lambda_is_never_printed_alone():
+    page, terminal = words(render_html(summarize(CASES["finished"]))), render_text(summarize(CASES["finished"]))
+    for shown in (page, terminal):
+        assert "weight_decay 0.00845, shrink 8.45e-06" in " ".join(shown.split())
+
+
+def test_a_closed_seal_and_an_open_one():
+    closed, opened = (words(render_html(summarize(CASES[name]))) for name in ("finished", "unsealed"))
+    assert "sealed" in closed
+    assert "certified" not in closed
+    assert "certified" in opened
+    assert "wellfit-1-9f2c9f2c-5000" in opened
+
+
+def test_negative_bias_is_said_in_words():
+    for shown in (render_html(summarize(CASES["below reference"])), render_text(summarize(CASES["below reference"]))):
+        assert "memorized, or better than the reference" in shown
+
+
+def test_redaction_removes_the_names_of_categories():
+    schema = {"target": "t", "task": "classification", "classes": ["syphilis", "healthy", "no", "1"], "columns": []}
+    finding = {
+        "code": "WF110",
+        "title": "rare class",
+        "status": "fired",
+        "evidence": "'no' and syphilis: 11 of 100 rows.",
+    }
+    lines = [split(schema=schema, source={"path": "/home/ada/study.csv"}), *finished()[1:]]
+    diagnosis = lines[-2].body | {"findings": [finding]}
+    lines[-2] = Line("diagnosis", diagnosis)
+    page, redacted = (words(render_html(summarize(lines), redact=redact)) for redact in (False, True))
+    assert "syphilis" in page
+    assert not any(name in redacted for name in ("syphilis", "healthy", "'no'", "/home/ada"))
+    assert "11 of 100 rows" in redacted
+    assert "study.csv" in redacted
+
+
+@ENTRIES
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_the_terminal_report_keeps_to_its_width_and_is_plain(name, width):
+    shown = render_text(summarize(CASES[name]), width=width)
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+
+
+def test_colour_is_only_added():
+    summary = summarize(CASES["finished"])
+    plain, coloured = render_text(summary), render_text(summary, color=True)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured).split() == plain.split()
+
+
+def test_square_brackets_are_not_markup():
+    lines = [split(policy="[red]by column[/red]")]
+    assert "[red]by column[/red]" in render_text(summarize(lines))

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+from report_cases import CASES, Line, estimate, finished, opening, split, sweep
+
+from wellfit.goals import GOALS, Goal
+from wellfit.reports.summary import summarize
+from wellfit.reports.units import Unit, knob, plain, seconds
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_journal_has_a_summary(name):
+    summary = summarize(CASES[name])
+    assert summary.headline.endswith((".", "!"))
+    assert all(remark.endswith(".") for remark in summary.remarks)
+
+
+@pytest.mark.parametrize("length", range(len(finished()) + 1))
+def test_every_prefix_of_a_journal_has_a_summary(length):
+    """A run may be killed after any entry."""
+    summary = summarize(finished()[:length])
+    assert (summary.finished == "") == (length < len(finished()))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nothing", "Nothing has happened"),
+        ("split only", "Nothing is trained yet"),
+        ("split and training", "train error 6.3%, dev 17.0%"),
+        ("diagnosed", "was overfitting"),
+        ("finished", "λ = 191 with keep_prob 0.8 removed the variance"),
+        ("finished", "Gradient-boosted trees do better than the network here: dev error 12.9% against 14.3%"),
+        ("unsealed", "test error 13.0% against 14.6%"),
+        ("regression", "dev RMSE 49,488 against 51,200"),
+        ("train-dev", "was underfitting"),
+        ("below reference", "The rest of the error is in the data"),
+    ],
+)
+def test_the_headline_says(name, words):
+    assert words in summarize(CASES[name]).headline
+
+
+def test_the_rest_is_not_called_irreducible_where_another_method_is_better():
+    assert "in the data" not in summarize(CASES["finished"]).headline
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("finished", "the price of regularizing, not a fault"),
+        ("finished", "the choice among 65 networks"),
+        ("killed before the finish", "has not finished"),
+        ("unsealed", "certified"),
+        ("unsealed twice", "opened 2 times"),
+        ("regression", "give --human-error"),
+    ],
+)
+def test_the_lines_below_say(name, words):
+    assert any(words in remark for remark in summarize(CASES[name]).remarks)
+
+
+def test_before_is_the_first_network_and_after_the_best():
+    summary = summarize(CASES["finished"])
+    assert (summary.before.identity, summary.after.identity) == ("first", "best")
+    assert summary.before.rung("dev").value == pytest.approx(0.1695)
+    assert summary.after.rung("dev").value == pytest.approx(0.1428)
+
+
+def test_negative_bias_is_never_shown():
+    for name in CASES:
+        summary = summarize(CASES[name])
+        gaps = [gap for ladder in (summary.before, summary.after) if ladder for gap in ladder.gaps]
+        assert all(gap.value >= 0 for gap in gaps if gap.name == "avoidable bias")
+    gap = summarize(CASES["below reference"]).after.gap("avoidable bias")
+    assert (gap.value, gap.below_reference) == (0, True)
+
+
+def test_test_is_sealed_until_it_is_opened():
+    assert summarize(CASES["finished"]).after.rung("test") is None
+    opened = summarize(CASES["unsealed"])
+    assert opened.after.rung("test").value == pytest.approx(0.1462)
+    assert opened.after.gap("dev overfit").value == pytest.approx(0.1462 - 0.1428)
+    assert opened.before.rung("test") is None
+    assert {method.name: method.test.value for method in opened.others}["trees"] == pytest.approx(0.1302)
+
+
+def test_the_first_opening_counts():
+    lines = [*finished(), opening(), Line("opening", {"opening": 2, "error": estimate(0.10), "certified": False})]
+    assert summarize(lines).after.rung("test").value == pytest.approx(0.1462)
+
+
+def test_the_trade_shows_that_train_pays_and_dev_gains():
+    without, chosen = summarize(CASES["unsealed"]).trade
+    assert without.l2 == 0
+    assert without.train < chosen.train
+    assert without.dev > chosen.dev
+    assert (without.test, chosen.test) == (None, pytest.approx(0.1462))
+
+
+def test_the_last_of_several_sweeps_decides():
+    lines = [*finished()[:-5], sweep(), sweep(grid=False)]
+    summary = summarize(lines)
+    assert len(summary.sweeps) == 2
+    assert summary.trade[-1].l2 == summary.sweeps[-1].chosen.l2
+
+
+def test_findings_that_fired_come_first():
+    statuses = [row.status for row in summarize(CASES["diagnosed"]).findings]
+    assert statuses == ["fired", "passed", "not applicable"]
+
+
+def test_boards_do_not_mix():
+    summary = summarize(CASES["finished"])
+    assert not any(knob.turned for knob in summary.optimization)
+    assert [knob.after for knob in summary.regularization if knob.name in ("λ (l2)", "keep_prob")] == ["191", "0.8"]
+
+
+def test_the_command_can_be_pasted():
+    lines = [split(source={"path": "my data.csv"}), Line("session", {"command": "run", "asked": {"budget": "60s"}})]
+    assert summarize(lines).redo.command == (
+        "wellfit run 'my data.csv' --target income --goal error --budget 60s --seed 0"
+    )
+
+
+def test_numbers_that_are_not_finite_are_left_out():
+    network = summarize(CASES["diverged"]).first
+    assert (network.train, network.dev, network.norm, len(network.curve)) == (None, None, None, 1)
+
+
+def test_summaries_are_frozen():
+    with pytest.raises(FrozenInstanceError):
+        summarize([]).title = "other"
+
+
+@pytest.mark.parametrize(
+    ("goal", "loss", "shown"),
+    [
+        ("error", 0.146, "14.6%"),
+        ("error", 0.0012, "0.12%"),
+        ("error", 0.0, "0.0%"),
+        ("balanced_error", 0.5, "50.0%"),
+        ("log_loss", 0.31234, "0.3123"),
+        ("auc", 0.07, "0.930"),
+        ("rmse", 48_210.0**2, "48,210"),
+        ("mae", 3.5, "3.5"),
+        ("r2", 0.25, "0.750"),
+        ("error", None, "—"),
+        ("error", float("nan"), "—"),
+    ],
+)
+def test_numbers_in_the_goal_s_own_unit(goal, loss, shown):
+    assert Unit(Goal(goal)).show(loss) == shown
+
+
+@pytest.mark.parametrize(
+    ("goal", "gap", "shown"),
+    [
+        ("error", 0.1, "+10.0 points"),
+        ("error", 0.01, "+1.0 point"),
+        ("error", -0.002, "−0.20 points"),
+        ("auc", 0.03, "+0.03"),
+        ("rmse", 1e8, "+1e+08 MSE"),
+    ],
+)
+def test_gaps_in_words(goal, gap, shown):
+    assert Unit(Goal(goal)).gap(gap) == shown
+
+
+def test_an_rmse_gap_is_shown_both_ways():
+    assert Unit(Goal("rmse")).gap(225.0, start=64.0, end=289.0) == "+9 (+2.2e+02 MSE)"
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_better_is_always_further_left(goal):
+    unit = Unit(Goal(goal))
+    assert unit.position(0.2) < unit.position(0.3)
+
+
+def test_short_numbers():
+    assert [knob(value) for value in (None, 0.0, 0.053, 1e-6, 316.2, 12_345.0)] == [
+        "—",
+        "0",
+        "0.053",
+        "1e-06",
+        "316",
+        "12,345",
+    ]
+    assert [plain(value) for value in (0.012344, 12.345, 48_210.4)] == ["0.01234", "12.35", "48,210"]
+    assert [seconds(value) for value in (None, 0.44, 12.3, 200.0)] == ["—", "0.4 s", "12 s", "3 min 20 s"]
