@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.optimal_error import checked_loss, checked_rows, reference
 from wellfit.exceptions import BadInput
@@ -94,7 +96,8 @@ def _part(name: str, value: float | None, *, rows: int | None, sd: float | None,
     if sd is not None:
         return _from_sd(name, loss, rows=rows, sd=sd, goal=goal)
     if goal.name == "error" and rows is not None and name != "train":
-        return wilson(loss * rows, rows)
+        found = wilson(loss * rows, rows)  # whose value is the rate only up to rounding
+        return replace(found, value=loss, low=min(found.low, loss), high=max(found.high, loss))
     return Estimate.fixed(loss, rows=rows)
 
 

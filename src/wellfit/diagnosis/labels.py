@@ -49,8 +49,9 @@ def looks_like_classes(target: Array, prediction: Array) -> bool:
         return True
     if target.dtype.kind not in "iu" or np.unique(target).size > MOST_INTEGER_CLASSES:
         return False
-    probabilities = 0 <= prediction.min() and prediction.max() <= 1 if prediction.dtype.kind == "f" else False
-    return prediction.dtype.kind != "f" or probabilities or bool(np.isin(prediction, target).all())
+    if prediction.dtype.kind != "f":
+        return True
+    return bool((prediction.min() >= 0 and prediction.max() <= 1) or np.isin(prediction, target).all())
 
 
 def classes_of(arrays: Sequence[Array]) -> Array:
@@ -59,13 +60,7 @@ def classes_of(arrays: Sequence[Array]) -> Array:
     Raises:
         BadInput: when some labels are strings and others numbers.
     """
-    kinds = {"text" if array.dtype.kind in "US" else "number" for array in arrays}
-    if len(kinds) > 1:
-        raise BadInput(
-            "labels and predicted labels are of one kind",
-            found="strings and numbers",
-            remedy="Convert one of them",
-        )
+    _check_kinds(arrays)
     return np.unique(np.concatenate([np.unique(array) for array in arrays]))
 
 
@@ -73,8 +68,9 @@ def codes_of(name: str, labels: Array, classes: Array) -> Integers:
     """[rows] places of the labels in `classes`.
 
     Raises:
-        BadInput: for a label that is no class; names the nearest.
+        BadInput: for a label that is no class (names the nearest), or of another kind.
     """
+    _check_kinds([labels, classes])
     codes = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
     wrong = np.flatnonzero(classes[codes] != labels)
     if wrong.size:
@@ -117,6 +113,16 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
 def is_soft(prediction: Array, classes: Array) -> bool:
     """Whether a prediction holds probabilities rather than labels."""
     return prediction.ndim == 2 or _is_score(prediction, classes)
+
+
+def _check_kinds(arrays: Sequence[Array]) -> None:
+    kinds = {"text" if array.dtype.kind in "US" else "number" for array in arrays}
+    if len(kinds) > 1:
+        raise BadInput(
+            "labels and predicted labels are of one kind",
+            found="strings and numbers",
+            remedy="Convert one of them",
+        )
 
 
 def _is_score(prediction: Array, classes: Array) -> bool:

@@ -69,9 +69,7 @@ def diagnose_predictions(
     parts = {name: _checked(name, pair) for name, pair in given.items() if pair is not None}
     chosen, notes = _goal(goal, parts)
     ready = _classified(parts, chosen, classes) if chosen.task == "classification" else _valued(parts)
-    measured: dict[str, Estimate] = {
-        name: _estimate(name, chosen, target, prediction) for name, (target, prediction) in ready.items()
-    }
+    measured: dict[str, Estimate] = {name: _estimate(name, chosen, pair) for name, pair in ready.items()}
     return diagnose_losses(
         goal=chosen,
         optimal=reference(goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error),
@@ -154,7 +152,7 @@ def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Fl
     return {name: (target.astype(np.float64), values.astype(np.float64)) for name, (target, values) in parts.items()}
 
 
-def _estimate(name: str, goal: Goal, target: Integers | Floats, prediction: Floats) -> Estimate:
+def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats]) -> Estimate:
     if name == "train":  # over all training rows: a fixed number of this model
-        return Estimate.fixed(loss(goal, target, prediction), rows=len(target))
-    return estimate(goal, target, prediction)
+        return Estimate.fixed(loss(goal, *pair), rows=len(pair[0]))
+    return estimate(goal, *pair)

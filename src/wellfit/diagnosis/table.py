@@ -99,6 +99,8 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
     columns = [name for name in table.column_names if name.startswith(PREFIX)]
     labels = {_text(label): label for label in np.unique(target)} if columns else {}
     named = {name.removeprefix(PREFIX): name for name in columns}
+    if target.dtype.kind == "b":  # pandas writes p_True
+        named = {text.lower(): name for text, name in named.items()}
     if labels and labels.keys() <= named.keys():
         classes, used = _all_classes(labels, named, target)
         stacked = [array_of(f"column {name}", _plain(table[name])) for name in used]

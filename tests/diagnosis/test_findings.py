@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+
+from wellfit.diagnosis.catalogue import CATALOGUE, explain
+from wellfit.diagnosis.diagnosis import diagnose_losses
+from wellfit.diagnosis.errors import diagnose_errors
+from wellfit.diagnosis.findings import data_findings, training_findings
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
+from wellfit.stats.intervals import Estimate, wilson
+
+
+def _status(findings, code):
+    return next(found.status for found in findings if found.code == code)
+
+
+@pytest.mark.parametrize("code", list(CATALOGUE))
+def test_every_code_explains_itself(code):
+    text = explain(code.lower())
+    assert text.startswith(f"{code} ")
+    assert "How it is computed." in text
+    assert "What to do." in text
+
+
+def test_an_unknown_code_names_the_nearest():
+    with pytest.raises(BadInput, match="Did you mean WF102"):
+        explain("WF1O2")
+
+
+def test_every_diagnosis_holds_every_code_once():
+    found = diagnose_errors(train=0.1, dev=0.1)
+    assert [each.code for each in found.findings] == list(CATALOGUE)
+
+
+def test_without_a_train_dev_set_the_mismatch_asks_for_a_sample():
+    found = next(each for each in diagnose_errors(train=0.1, dev=0.1).findings if each.code == "WF301")
+    assert found.status == "not applicable"
+    assert "bring a sample" in found.evidence
+    assert "--deployment-data" in found.remedy
+
+
+def test_findings_about_the_data():
+    found = data_findings(
+        dropped={"country": "constant", "row": "id-like: 900 of 900 differ", "age": "asked"},
+        duplicates={"dev": 3, "test": 0},
+        missing={"income": 0.4, "age": 0.1},
+        unseen={"city": 0.0},
+    )
+    assert {each.code: each.status for each in found} == dict.fromkeys(("WF201", "WF202", "WF203", "WF204"), "fired")
+    evidence = " ".join(each.evidence for each in found)
+    assert all(word in evidence for word in ("country", "row", "3 rows of dev", "income misses 40 %"))
+    assert not any(word in evidence for word in ("age", "city", "test"))
+
+
+def test_clean_data_pass_and_no_data_are_not_applicable():
+    clean = data_findings(dropped={}, duplicates={"dev": 0}, missing={}, unseen={})
+    assert {each.status for each in clean} == {"passed"}
+    assert {each.status for each in data_findings()} == {"not applicable"}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status"),
+    [
+        pytest.param(None, "fired", id="by-value"),
+        pytest.param({"trees": Estimate(0.02, 0.01, 0.03, 1000)}, "fired", id="paired-and-certain"),
+        pytest.param({"trees": Estimate(0.02, -0.01, 0.05, 1000)}, "passed", id="paired-and-within-noise"),
+    ],
+)
+def test_trees_that_win_are_named(ahead, status):
+    references = {"dummy": wilson(240, 1000), "trees": wilson(130, 1000)}
+    found = training_findings(
+        goal=Goal("error"), status="finished", advice="", dev=wilson(150, 1000), references=references, ahead=ahead
+    )
+    assert (_status(found, "WF105"), _status(found, "WF106")) == ("passed", status)
+    assert "trees" in found[1].evidence
+
+
+def test_context_is_carried_into_the_diagnosis():
+    context = training_findings(
+        goal=Goal("error"), status="diverged", advice="Lower it.", dev=wilson(1, 9), references={}
+    )
+    found = diagnose_losses(
+        goal=Goal("error"), optimal=None, train=Estimate.fixed(0.1), dev=wilson(1, 9), context=context
+    )
+    assert _status(found.findings, "WF105") == "fired"
+    assert _status(found.findings, "WF106") == "not applicable"
+    assert "Lower it." in str(found)
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [
+        pytest.param({"train": 0.01, "dev": 0.11, "human_error": 0.0}, ["over-fits", "regularize"], id="variance"),
+        pytest.param({"train": 0.15, "dev": 0.16, "human_error": 0.01}, ["under-fits", "bigger network"], id="bias"),
+        pytest.param({"train": 0.15, "dev": 0.16, "human_error": 0.13}, ["fits well", "nothing"], id="nothing"),
+        pytest.param({"train": 0.01, "dev": 0.02}, ["give a human error"], id="no-reference"),
+    ],
+)
+def test_the_headline_says_cause_and_action(errors, words):
+    said = diagnose_errors(**errors, dev_rows=10_000).headline
+    assert all(word in said for word in words), said
+
+
+def test_bias_is_fought_first():
+    kinds = [each.because for each in diagnose_errors(train=0.15, dev=0.3, human_error=0.0).prescription]
+    assert kinds == sorted(kinds)
+    assert set(kinds) == {"avoidable_bias", "variance"}
+
+
+def test_nothing_is_regularized_where_nothing_over_fits():
+    kinds = {each.kind for each in diagnose_errors(train=0.2, dev=0.2, human_error=0.0).prescription}
+    assert "regularize" not in kinds
+    assert {"bigger_network", "train_longer", "better_optimizer", "architecture"} == kinds
