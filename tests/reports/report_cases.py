@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,11 @@ class Line:
 
 def estimate(value: float, rows: int | None = None, half: float = 0.0) -> dict[str, Any]:
     return {"value": value, "low": value - half, "high": value + half, "rows": rows}
+
+
+def in_unit(body: dict[str, Any], unit: Callable[[float], float]) -> dict[str, Any]:
+    """Errors of a diagnosis are in the goal's own unit."""
+    return {name: unit(value) if name != "rows" else value for name, value in body.items()}
 
 
 def split(**changes: Any) -> Line:
@@ -39,7 +45,8 @@ def split(**changes: Any) -> Line:
             "sentence": "5,000 dev rows tell apart two models that differ by 1.04 points (power 80 %)",
         },
         "seal": {"sha256": "9f2c" * 16, "rows": 5000, "sealed_at": "2026-11-22T20:00:00Z"},
-        "duplicates": {"rows": 24, "across_parts": 0},
+        "duplicates": {"dev": 24, "test": 21, "test_in_dev": 3},
+        "unlabelled": 7,
         "schema": {
             "target": "income",
             "task": "classification",
@@ -174,16 +181,17 @@ def diagnosis(
     remedies = [
         {"kind": "more_data", "board": "data", "because": "variance", "ceiling": 0.016, "why": "More rows help."}
     ]
+    unit = math.sqrt if goal == "rmse" else float
     body = {
         "step": step,
         "identity": identity,
         "goal": goal,
         "tolerance": tolerance,
         "errors": {
-            "optimal": {"low": low, "high": high, "source": source, "upper_bound": source == "human"},
-            "train": estimate(train, 22_541),
-            "train_dev": None if train_dev is None else estimate(train_dev, 2500, half),
-            "dev": estimate(dev, 5000, half),
+            "optimal": {"low": unit(low), "high": unit(high), "source": source, "upper_bound": source == "human"},
+            "train": in_unit(estimate(train, 22_541), unit),
+            "train_dev": None if train_dev is None else in_unit(estimate(train_dev, 2500, half), unit),
+            "dev": in_unit(estimate(dev, 5000, half), unit),
             "test": None,
         },
         "gaps": gaps,

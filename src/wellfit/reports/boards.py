@@ -7,7 +7,7 @@ follow train.
 from __future__ import annotations
 
 from wellfit._typing import Json
-from wellfit.reports import reading
+from wellfit.reports import values
 from wellfit.reports.records import Knob, Network
 from wellfit.reports.units import knob
 
@@ -29,12 +29,12 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
 
 
 def _settings(config: Json) -> dict[str, str]:
-    network, optimization = reading.section(config, "network"), reading.section(config, "optimization")
-    widths = " × ".join(map(reading.text, reading.items(network, "widths"))) or "none"
-    settings = {"hidden layers": widths, "activation": reading.text(network.get("activation"))}
+    network, optimization = values.section(config, "network"), values.section(config, "optimization")
+    widths = " × ".join(map(values.text, values.items(network, "widths"))) or "none"
+    settings = {"hidden layers": widths, "activation": values.text(network.get("activation"))}
     return settings | {name.replace("_", " "): _short(optimization.get(name)) for name in _OPTIMIZATION}
 
 
 def _short(value: object) -> str:
-    found = reading.number(value)
-    return reading.text(value) if found is None else knob(found)
+    found = values.number(value)
+    return values.text(value) if found is None else knob(found)

@@ -1,7 +1,7 @@
 """Journal bodies to records, one function a kind of entry.
 
 A journal may come from an older version, a killed run or a stranger: what is missing becomes None or empty, never an
-error, and no number that is not finite gets past this file.
+error.
 """
 
 from __future__ import annotations
@@ -13,153 +13,20 @@ from typing import Any
 from wellfit._typing import Json
 from wellfit.reports.records import (
     FindingRow,
-    Gap,
-    Ladder,
-    Measure,
     Member,
     Network,
     OpeningCard,
     OtherMethod,
-    Reference,
     RemedyRow,
-    Rung,
     SealCard,
     StepRow,
     SweepCard,
 )
+from wellfit.reports.rungs import GAPS, PARTS, value_of
 from wellfit.reports.units import knob, plain
+from wellfit.reports.values import count, items, keep_prob, measure, number, objects, reference, section, text
 
-PARTS = (("train", "Train"), ("train_dev", "Train-dev"), ("dev", "Dev"), ("test", "Test"))
-GAPS = (
-    ("avoidable_bias", "avoidable bias"),
-    ("variance", "variance"),
-    ("mismatch", "mismatch"),
-    ("dev_overfit", "dev overfit"),
-)
 METHODS = {"dummy": "Dummy", "linear": "Linear model", "trees": "Gradient-boosted trees"}
-
-
-def number(value: object) -> float | None:
-    """A finite float, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def count(value: object) -> int | None:
-    """A whole number, or None."""
-    found = number(value)
-    return None if found is None else int(found)
-
-
-def text(value: object) -> str:
-    """A string; nothing for None."""
-    return "" if value is None else str(value)
-
-
-def section(body: Mapping[str, Any], name: str) -> Json:
-    """A nested object, empty where there is none."""
-    found = body.get(name)
-    return dict(found) if isinstance(found, Mapping) else {}
-
-
-def items(body: Mapping[str, Any], name: str) -> list[Any]:
-    """A nested list, empty where there is none."""
-    found = body.get(name)
-    return list(found) if isinstance(found, list | tuple) else []
-
-
-def objects(body: Mapping[str, Any], name: str) -> Iterable[Json]:
-    """The objects of a nested list."""
-    return (dict(item) for item in items(body, name) if isinstance(item, Mapping))
-
-
-def measure(value: object) -> Measure | None:
-    """An estimate with its interval, or a bare number."""
-    if not isinstance(value, Mapping):
-        bare = number(value)
-        return None if bare is None else Measure(value=bare, low=bare, high=bare)
-    point = number(value.get("value"))
-    if point is None:
-        return None
-    low, high = number(value.get("low")), number(value.get("high"))
-    return Measure(
-        value=point,
-        low=point if low is None else low,
-        high=point if high is None else high,
-        rows=count(value.get("rows")),
-    )
-
-
-def reference(body: Json) -> Reference | None:
-    """The optimal error of a diagnosis or a sweep."""
-    low, high = number(body.get("low")), number(body.get("high"))
-    if low is None or high is None:
-        return None
-    return Reference(
-        low=low, high=high, source=text(body.get("source")) or "none", upper_bound=bool(body.get("upper_bound"))
-    )
-
-
-def ladder(body: Json) -> Ladder:
-    """The ladder of one diagnosis entry."""
-    errors = section(body, "errors")
-    optimal = reference(section(errors, "optimal"))
-    measures = {part: measure(errors.get(part)) for part, _ in PARTS}
-    rungs = tuple(
-        Rung(part=part, label=label, measure=measures[part])
-        for part, label in PARTS
-        if measures[part] is not None or part == "test"
-    )
-    gaps = (gap(name, section(section(body, "gaps"), key), optimal=optimal, measures=measures) for key, name in GAPS)
-    return Ladder(
-        identity=text(body.get("identity")),
-        step=count(body.get("step")),
-        optimal=optimal,
-        rungs=rungs,
-        gaps=tuple(found for found in gaps if found is not None),
-        tolerance=number(body.get("tolerance")),
-    )
-
-
-def gap(name: str, body: Json, *, optimal: Reference | None, measures: Mapping[str, Measure | None]) -> Gap | None:
-    """One gap with the two losses that it joins; None where the diagnosis has none."""
-    value = number(body.get("value"))
-    before, after = _ends(name, measures)
-    end = measures.get(after)
-    start = optimal.middle if before == "optimal" and optimal else _value(measures.get(before))
-    if value is None or end is None or start is None:
-        return None
-    clamped = max(value, 0.0) if name == "avoidable bias" else value
-    low, high = number(body.get("low")), number(body.get("high"))
-    return Gap(
-        name=name,
-        before=after,
-        start=start,
-        end=end.value,
-        value=clamped,
-        low=clamped if low is None else low,
-        high=clamped if high is None else high,
-        verdict=text(body.get("verdict")) or "cannot tell",
-        rows_needed=count(body.get("rows_needed")),
-        below_reference=bool(body.get("below_reference")) or (value < 0 and name == "avoidable bias"),
-        includes_mismatch=bool(body.get("includes_mismatch")),
-    )
-
-
-def _ends(name: str, measures: Mapping[str, Measure | None]) -> tuple[str, str]:
-    held_out = "dev" if measures.get("train_dev") is None else "train_dev"
-    ends = {
-        "avoidable bias": ("optimal", "train"),
-        "variance": ("train", held_out),
-        "mismatch": ("train_dev", "dev"),
-        "dev overfit": ("dev", "test"),
-    }
-    return ends[name]
-
-
-def _value(found: Measure | None) -> float | None:
-    return None if found is None else found.value
 
 
 def findings(body: Json) -> tuple[FindingRow, ...]:
@@ -233,14 +100,6 @@ def _curve(points: list[Any]) -> Iterable[tuple[int, float, float]]:
             yield int(update), train, dev
 
 
-def keep_prob(value: object) -> tuple[float, str]:
-    """The mean keep_prob over the layers, and how it is written."""
-    keeps = [found for found in map(number, value if isinstance(value, list | tuple) else [value]) if found is not None]
-    if not keeps:
-        return 1.0, "1"
-    return sum(keeps) / len(keeps), ", ".join(dict.fromkeys(f"{keep:.3g}" for keep in keeps))
-
-
 def sweep(body: Json) -> SweepCard:
     """One sweep entry."""
     tied = {text(identity) for identity in items(body, "tied")}
@@ -294,7 +153,7 @@ def step(body: Json) -> StepRow:
 
 
 def _pair(errors: Json) -> tuple[float | None, float | None]:
-    return _value(measure(errors.get("train"))), _value(measure(errors.get("dev")))
+    return value_of(measure(errors.get("train"))), value_of(measure(errors.get("dev")))
 
 
 def _short_gaps(gaps: Json) -> tuple[tuple[str, float, str], ...]:
@@ -312,6 +171,7 @@ def opening(body: Json) -> OpeningCard | None:
         certified=bool(body.get("certified")),
         error=error,
         dev_optimism=number(body.get("dev_optimism")),
+        reason=text(body.get("reason")),
         receipt=text(body.get("receipt")),
         at=text(body.get("at")),
     )
@@ -332,11 +192,20 @@ def seal(body: Json) -> SealCard:
         rows=tuple((label, found) for label, found in counts if found is not None),
         policy=text(body.get("policy")),
         precision=_precision(section(body, "precision")),
-        duplicates=_pairs(section(body, "duplicates")),
+        duplicates=tuple(_left_over(body)),
         sha256=text(sealed.get("sha256")),
         sealed_at=text(sealed.get("sealed_at")),
         seed=count(body.get("seed")) or 0,
     )
+
+
+def _left_over(body: Json) -> Iterable[tuple[str, str]]:
+    """Rows that occur in two parts, and rows without a target."""
+    for key, found in section(body, "duplicates").items():
+        part, _, other = text(key).partition("_in_")
+        yield f"{part.replace('_', '-')} rows also in {other or 'train'}", _plain(found)
+    if count(body.get("unlabelled")):
+        yield "rows without a target, left out", _plain(body.get("unlabelled"))
 
 
 def _precision(body: Json) -> tuple[tuple[str, str], ...]:

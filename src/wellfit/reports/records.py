@@ -254,6 +254,7 @@ class OpeningCard:
     certified: bool
     error: Measure
     dev_optimism: float | None
+    reason: str
     receipt: str
     at: str
 

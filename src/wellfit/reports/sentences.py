@@ -26,6 +26,7 @@ class Story:
     sweeps: tuple[SweepCard, ...]
     others: tuple[OtherMethod, ...]
     openings: tuple[OpeningCard, ...]
+    rival_is_sure: bool
     finished: str
 
 
@@ -153,7 +154,8 @@ def _winner(story: Story) -> str:
     many = label.endswith("s")
     shown = f"{part} {story.unit.noun} {story.unit.show(loss)} against {story.unit.show(ours)}"
     subject = label if many else f"The {label.lower()}"
-    return f"{subject} {'do' if many else 'does'} better than the network here: {shown}."
+    verb = ("do" if many else "does") if story.rival_is_sure or part == "test" else "may do"
+    return f"{subject} {verb} better than the network here: {shown}."
 
 
 def _best_other(story: Story) -> tuple[str, float, float, str] | None:

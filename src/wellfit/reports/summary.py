@@ -6,7 +6,7 @@ A report can be rebuilt from the journal alone, at any moment: whatever has not 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
-from wellfit.reports import reading
+from wellfit.reports import reading, rungs, values
 from wellfit.reports.boards import knob_boards
 from wellfit.reports.records import (
     Gap,
@@ -26,11 +26,12 @@ from wellfit.reports.records import (
     Rung,
     SealCard,
     Summary,
-    SweepCard,
 )
 from wellfit.reports.sentences import Story, headline, remarks
 from wellfit.reports.trade import trade_rows, trade_sentence
 from wellfit.reports.units import Unit
+
+_RIVAL_CODE = "WF106"
 
 
 class EntryLike(Protocol):
@@ -89,20 +90,25 @@ def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story,
     sweeps = tuple(map(reading.sweep, bodies.get("sweep", [])))
     networks = [reading.network(body) for body in bodies.get("training", [])]
     finish = bodies.get("finish", [{}])[-1]
-    best = _best(networks, reading.text(finish.get("best")), sweeps)
-    before, after, diagnosed = _ladders(bodies.get("diagnosis", []), best, openings)
+    diagnoses = bodies.get("diagnosis", [])
+    chosen = sweeps[-1].chosen if sweeps else None
+    best = _best(
+        networks, (values.text(finish.get("best")), _identity(diagnoses[-1:]), chosen.identity if chosen else "")
+    )
+    before, after, diagnosed = _ladders(diagnoses, best, openings)
     story = Story(
         unit=Unit(_goal(bodies, seal)),
         has_split=seal is not None,
         before=before,
         after=after,
-        first=networks[0] if networks else None,
+        first=_named(networks, _identity(diagnoses[:1])) or next(iter(networks), None),
         best=best,
         steps=tuple(map(reading.step, bodies.get("step", []))),
         sweeps=sweeps,
         others=_others(bodies),
         openings=openings,
-        finished=reading.text(finish.get("sentence")) or reading.text(finish.get("reason")),
+        rival_is_sure=_rival_is_sure(diagnosed),
+        finished=values.text(finish.get("sentence")) or values.text(finish.get("reason")),
     )
     return story, diagnosed
 
@@ -111,6 +117,8 @@ def _by_kind(entries: Sequence[EntryLike]) -> dict[str, list[Json]]:
     found: dict[str, list[Json]] = {}
     for entry in entries:
         found.setdefault(entry.kind, []).append(dict(entry.body))
+        if entry.kind == "session":  # a run that goes on has not ended, whatever an earlier one said
+            found.pop("finish", None)
     return found
 
 
@@ -122,15 +130,22 @@ def _goal(bodies: dict[str, list[Json]], seal: SealCard | None) -> Goal:
     return Goal("rmse" if seal is not None and seal.task == "regression" else "error")
 
 
-def _best(networks: list[Network], identity: str, sweeps: tuple[SweepCard, ...]) -> Network | None:
-    """The network that the experiment ends with: the finish says so; before it, the last choice of a sweep, or dev."""
-    chosen = sweeps[-1].chosen if sweeps else None
-    for wanted in (identity, chosen.identity if chosen else ""):
-        named = [network for network in networks if wanted and network.identity == wanted]
-        if named:
-            return named[-1]
+def _identity(diagnoses: list[Json]) -> str:
+    return values.text(diagnoses[0].get("identity")) if diagnoses else ""
+
+
+def _best(networks: list[Network], named: Iterable[str]) -> Network | None:
+    """The network that the experiment stands at: the first of `named` that was trained, else the lowest dev loss."""
+    for identity in named:
+        found = _named(networks, identity)
+        if found is not None:
+            return found
     measured = [network for network in networks if network.dev is not None]
     return min(measured, key=lambda network: network.dev.value if network.dev else 0.0, default=None)
+
+
+def _named(networks: list[Network], identity: str) -> Network | None:
+    return next((network for network in reversed(networks) if identity and network.identity == identity), None)
 
 
 def _ladders(
@@ -141,20 +156,20 @@ def _ladders(
         return None, None, {}
     of_best = [body for body in diagnoses if best is not None and body.get("identity") == best.identity]
     last = (of_best or diagnoses)[-1]
-    before = reading.ladder(diagnoses[0])
+    before = rungs.ladder(diagnoses[0])
     if last is diagnoses[0]:
         opened = _with_test(before, openings)
         return opened, opened, last
     if openings:
         before = _without_test(before)
-    return before, _with_test(reading.ladder(last), openings), last
+    return before, _with_test(rungs.ladder(last), openings), last
 
 
 def _without_test(ladder: Ladder) -> Ladder:
     """Say at the test rung that the seal was broken for another network."""
     note = "opened for the chosen network only"
-    rungs = (replace(rung, note=note) if rung.measure is None else rung for rung in ladder.rungs)
-    return replace(ladder, rungs=tuple(rungs))
+    closed = (replace(rung, note=note) if rung.measure is None else rung for rung in ladder.rungs)
+    return replace(ladder, rungs=tuple(closed))
 
 
 def _with_test(ladder: Ladder, openings: tuple[OpeningCard, ...]) -> Ladder:
@@ -164,12 +179,12 @@ def _with_test(ladder: Ladder, openings: tuple[OpeningCard, ...]) -> Ladder:
         return ladder
     first = openings[0]
     note = f"opened {first.at[:16].replace('T', ' ')}" if first.at else "opened"
-    rungs = tuple(
+    opened = tuple(
         Rung(part=rung.part, label=rung.label, measure=first.error, note=note) if rung.part == "test" else rung
         for rung in ladder.rungs
     )
     if ladder.gap("dev overfit"):
-        return replace(ladder, rungs=rungs)
+        return replace(ladder, rungs=opened)
     difference = first.error.value - dev.value
     overfit = Gap(
         name="dev overfit",
@@ -181,12 +196,18 @@ def _with_test(ladder: Ladder, openings: tuple[OpeningCard, ...]) -> Ladder:
         high=difference,
         verdict="",
     )
-    return replace(ladder, rungs=rungs, gaps=(*ladder.gaps, overfit))
+    return replace(ladder, rungs=opened, gaps=(*ladder.gaps, overfit))
+
+
+def _rival_is_sure(diagnosed: Json) -> bool:
+    """Whether the paired comparison on dev is above chance; without such a check the point values speak."""
+    statuses = [row.status for row in reading.findings(diagnosed) if row.code == _RIVAL_CODE]
+    return statuses != ["passed"]
 
 
 def _others(bodies: dict[str, list[Json]]) -> tuple[OtherMethod, ...]:
-    tests = reading.section(bodies.get("opening", [{}])[0], "references")
-    latest = {reading.text(body.get("name")): body for body in bodies.get("reference", [])}
+    tests = values.section(bodies.get("opening", [{}])[0], "references")
+    latest = {values.text(body.get("name")): body for body in bodies.get("reference", [])}
     return tuple(reading.other_method(body, tests) for body in latest.values())
 
 
@@ -199,13 +220,13 @@ def _title(seal: SealCard | None) -> str:
 
 def _redo(bodies: dict[str, list[Json]], seal: SealCard, unit: Unit) -> Redo:
     split = bodies["split"][-1]
-    asked = reading.section(bodies.get("session", [{}])[-1], "asked")
-    command = reading.text(split.get("command")) or _command(seal, unit, asked)
-    versions = {"wellfit": version("wellfit"), **reading.section(split, "versions")}
+    asked = values.section(bodies.get("session", [{}])[-1], "asked")
+    command = values.text(split.get("command")) or _command(seal, unit, asked)
+    versions = {"wellfit": version("wellfit"), **values.section(split, "versions")}
     return Redo(
         command=command,
         seed=seal.seed,
-        versions=tuple((name, reading.text(value)) for name, value in versions.items()),
+        versions=tuple((name, values.text(value)) for name, value in versions.items()),
         data=seal.source,
     )
 
