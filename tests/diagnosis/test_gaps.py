@@ -163,6 +163,7 @@ def test_rmse_is_reported_as_rmse_and_compared_as_mse():
     assert (body["gaps"]["variance"]["value"], found.tolerance) == pytest.approx((16.0, 2.5))
     assert body["gaps"]["variance"]["verdict"] == "yes"
     assert "+2 RMSE" in str(found)
+    assert found.headline.startswith("The network over-fits (2 RMSE of variance).")
 
 
 def test_auc_is_given_and_reported_as_auc():

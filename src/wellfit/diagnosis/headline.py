@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wellfit.diagnosis.gaps import GAP_NAMES, Errors, Gap, GapName
-from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text
+from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, size_text
 from wellfit.goals import Goal
 
 _CAUSES: dict[GapName, str] = {
@@ -31,12 +31,12 @@ def headline(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
     if unsure == ["avoidable bias"] and errors.optimal.source == "none":
         rest = "Whether it under-fits cannot be told without a reference: give a human error."
     if high:
-        causes = _joined([_CAUSES[gap.name].format(size=gap_text(goal, gap.value)) for gap in high])
+        causes = _joined([_CAUSES[gap.name].format(size=size_text(goal, gap, errors)) for gap in high])
         parts = [f"The network {causes}.", _ACTIONS[high[0].name]]
         return " ".join([*parts, rest] if unsure else parts)
     leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance]
     if leaning:
-        causes = _joined([_CAUSES[gap.name].format(size=gap_text(goal, gap.value)) for gap in leaning])
+        causes = _joined([_CAUSES[gap.name].format(size=size_text(goal, gap, errors)) for gap in leaning])
         return f"It looks as if the network {causes}, but no gap is certain. {rest}"
     if unsure:
         return f"No gap is certainly beyond {gap_text(goal, tolerance)}. {rest}"

@@ -9,7 +9,7 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Errors, Gap, GapName
 from wellfit.diagnosis.headline import headline
 from wellfit.diagnosis.prescribe import Remedy
-from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, gap_unit, number_text, unit_of
+from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, gap_unit, number_text, rmse_text, unit_of
 from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate
 
@@ -79,7 +79,7 @@ def _gap(name: GapName, gap: Gap | None, *, errors: Errors, goal: Goal) -> str:
         return f"{GAP_WORDS[name]:<16}{'-':>12}   {why}"
     interval = f"{number_text(goal, gap.low)} to {number_text(goal, gap.high)}"
     line = f"{GAP_WORDS[name]:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap)}"
-    return line + (f" ({_in_rmse(gap, errors)})" if goal.name == "rmse" else "")
+    return line + (f" ({rmse_text(gap, errors)})" if goal.name == "rmse" else "")
 
 
 def _verdict(gap: Gap) -> str:
@@ -91,19 +91,6 @@ def _verdict(gap: Gap) -> str:
     if gap.includes_mismatch:
         words.append("any mismatch included")
     return ", ".join(words)
-
-
-def _in_rmse(gap: Gap, errors: Errors) -> str:
-    """The same gap between the roots: what the reader of an RMSE expects to see."""
-    sides = {
-        "avoidable_bias": (errors.optimal.at_level(0.95).value, errors.train.value),
-        "variance": (errors.train.value, errors.held_out.value),
-        "mismatch": (errors.held_out.value, errors.dev.value),
-        "dev_overfit": (errors.dev.value, errors.dev.value if errors.test is None else errors.test.value),
-    }
-    before, after = (max(0.0, loss) ** 0.5 for loss in sides[gap.name])
-    step = max(0.0, after - before) if gap.name == "avoidable_bias" else after - before
-    return f"{step:+,.4g} RMSE" if abs(step) < 1000 else f"{step:+,.0f} RMSE"
 
 
 def _findings(findings: Sequence[Finding]) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from wellfit.diagnosis.gaps import Gap
+from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.goals import Goal
+from wellfit.stats.intervals import LEVEL
 
 GAP_WORDS = {
     "avoidable_bias": "avoidable bias",
@@ -55,3 +56,21 @@ def gap_unit(goal: Goal) -> str:
 def interval_text(goal: Goal, gap: Gap) -> str:
     """A gap with its interval."""
     return f"{gap_text(goal, gap.value)} ({number_text(goal, gap.low)} to {number_text(goal, gap.high)})"
+
+
+def size_text(goal: Goal, gap: Gap, errors: Errors) -> str:
+    """A gap as a sentence says it: in the unit that the reader thinks in."""
+    return rmse_text(gap, errors).lstrip("+") if goal.name == "rmse" else gap_text(goal, gap.value)
+
+
+def rmse_text(gap: Gap, errors: Errors) -> str:
+    """A gap of mean squared errors as the difference of their roots."""
+    sides = {
+        "avoidable_bias": (errors.optimal.at_level(LEVEL).value, errors.train.value),
+        "variance": (errors.train.value, errors.held_out.value),
+        "mismatch": (errors.held_out.value, errors.dev.value),
+        "dev_overfit": (errors.dev.value, errors.dev.value if errors.test is None else errors.test.value),
+    }
+    before, after = (max(0.0, loss) ** 0.5 for loss in sides[gap.name])
+    step = max(0.0, after - before) if gap.name == "avoidable_bias" else after - before
+    return f"{step:+,.4g} RMSE" if abs(step) < 1000 else f"{step:+,.0f} RMSE"
