@@ -26,7 +26,9 @@ _NUMBERS = {
     "dev_rows": "--dev-rows",
     "test_rows": "--test-rows",
     "train_sd": "--train-sd",
+    "train_dev_sd": "--train-dev-sd",
     "dev_sd": "--dev-sd",
+    "test_sd": "--test-sd",
 }
 
 
@@ -51,8 +53,12 @@ or one p_<class> for each class; any further columns are features.
 @click.option("--dev-rows", type=int, metavar="N", help="Rows of the dev set.")
 @click.option("--test-error", "test", type=float, metavar="E", help="Error on the test set.")
 @click.option("--test-rows", type=int, metavar="N", help="Rows of the test set.")
-@click.option("--train-sd", type=float, metavar="SD", help="Regression: standard deviation of the loss of a train row.")
-@click.option("--dev-sd", type=float, metavar="SD", help="Regression: standard deviation of the loss of a dev row.")
+@click.option(
+    "--train-sd", type=float, metavar="SD", help="For goals other than error: standard deviation of a train row's loss."
+)
+@click.option("--train-dev-sd", type=float, metavar="SD", help="The same of a train-dev row.")
+@click.option("--dev-sd", type=float, metavar="SD", help="The same of a dev row.")
+@click.option("--test-sd", type=float, metavar="SD", help="The same of a test row.")
 @goal_option
 @reference_options
 @fail_on_option
@@ -89,12 +95,16 @@ def _of_numbers(asked: Json) -> Diagnosis:
 def _of_experiment(path: Path, asked: Json) -> Diagnosis:
     import wellfit as wf
 
+    if "goal" in asked:
+        raise BadInput(
+            "an experiment keeps its goal", found=f"--goal {asked['goal']} beside {path}", remedy="Leave --goal out"
+        )
     return wf.open_experiment(path).diagnose(**asked)
 
 
 def _of_predictions(path: Path, asked: Json) -> Diagnosis:
     from wellfit.data.read import read_table
-    from wellfit.diagnosis.predictions import diagnose_table
+    from wellfit.diagnosis.table import diagnose_table
 
     return diagnose_table(read_table(path, name="PREDICTIONS").frame, **asked)
 

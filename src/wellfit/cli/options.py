@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import click
 
 from wellfit.cli.errors import ExitCode
 from wellfit.cli.stage import FILE, Callback
+from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
@@ -18,7 +19,12 @@ Decorator = Callable[[Callback], Callback]
 
 GOALS = "error, balanced_error, log_loss, auc, rmse, mae, r2"
 
+_BOARD_KNOBS = {"network": ("widths", "activation"), "regularization": ("l2", "keep_prob")}
+
 goal_option = click.option("--goal", metavar="GOAL", help=f"{GOALS}.  [default: error; rmse for regression]")
+
+REFERENCE = ("human_error", "human_rows", "optimal_error", "tolerance")
+"""What `reference_options` adds."""
 
 fail_on_option = click.option(
     "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 when a verdict is yes (for scripts and CI)."
@@ -87,7 +93,12 @@ def config_options(function: Callback) -> Callback:
     """The two boards of knobs."""
     return _all(
         function,
-        click.option("--widths", metavar="W,W,...", help="Hidden widths, from input to output.  [default: 64,64]"),
+        click.option(
+            "--widths",
+            metavar="W,W,...",
+            type=click.UNPROCESSED,
+            help="Hidden widths, from input to output.  [default: 64,64]",
+        ),
         click.option("--activation", metavar="NAME", help="relu, tanh or gelu.  [default: relu]"),
         click.option("--optimizer", metavar="NAME", help="adam, sgd or momentum.  [default: adam]"),
         click.option("--lr", type=float, metavar="LR", help="Learning rate, at its peak.  [default: .001]"),
@@ -95,8 +106,34 @@ def config_options(function: Callback) -> Callback:
         click.option("--batch-size", type=int, metavar="N", help="Rows per update.  [default: 256]"),
         click.option("--schedule", metavar="NAME", help="cosine or constant.  [default: cosine]"),
         click.option("--l2", type=float, metavar="LAMBDA", help="Lambda in lambda/(2m) ||W||^2.  [default: 0]"),
-        click.option("--keep-prob", metavar="P[,P...]", help="Share of units that dropout keeps.  [default: 1]"),
+        click.option(
+            "--keep-prob",
+            metavar="P[,P...]",
+            type=click.UNPROCESSED,
+            help="Share of units that dropout keeps.  [default: 1]",
+        ),
     )
+
+
+def boards_of(asked: Mapping[str, Any]) -> dict[str, Json]:
+    """Sort the knobs given as options onto their boards; `64,64` becomes a list of numbers."""
+    boards: dict[str, Json] = {"network": {}, "optimization": {}, "regularization": {}}
+    for knob, value in asked.items():
+        board = next((name for name, knobs in _BOARD_KNOBS.items() if knob in knobs), "optimization")
+        boards[board][knob] = _numbers(knob, value) if knob in ("widths", "keep_prob") else value
+    return boards
+
+
+def _numbers(knob: str, text: str | float | Sequence[float]) -> Any:
+    """`.8` -> .8; `.8,.9` -> (.8, .9); widths are always several. A TOML file may give numbers as they are."""
+    try:
+        parts = [float(part) for part in text.split(",")] if isinstance(text, str) else text
+    except ValueError as error:
+        raise BadInput(
+            f"{knob} is a number, or numbers with commas between", found=repr(text), remedy="Write 64,64 or .8"
+        ) from error
+    several = parts if isinstance(parts, Sequence) else [parts]
+    return several[0] if knob == "keep_prob" and len(several) == 1 else tuple(several)
 
 
 def given(options: Mapping[str, Any]) -> Json:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from wellfit._typing import Json
     from wellfit.config import Config
 
+BOARDS = ("network", "optimization", "regularization")
+"""The tables of a configuration."""
+
 TABLES = "wellfit.tables"
 """Where a context keeps the tables of the file ([types], [network] ...)."""
 
@@ -108,9 +111,14 @@ def _knobs(name: str, board: type, table: Json) -> Json:
     return {key: getattr(checked, key) for key in table}
 
 
+def tables_of(ctx: click.Context) -> dict[str, Json]:
+    """The tables that the file had."""
+    found: dict[str, Json] = ctx.meta.get(TABLES, {})
+    return found
+
+
 def _table(ctx: click.Context, name: str) -> Json:
-    tables: dict[str, Json] = ctx.meta.get(TABLES, {})
-    return tables.get(name, {})
+    return tables_of(ctx).get(name, {})
 
 
 def _options(command: click.Command) -> dict[str, click.Parameter]:

@@ -51,6 +51,14 @@ class StageCommand(click.Command):
         super().__init__(*args, **kwargs)
         self.params.extend(_common_options())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and let every error know its command, so that the message can name the command's help."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the function inside the session's logging."""
         taken = {name: ctx.params.pop(name) for name in ("as_json", "events", "seed", "quiet", "log_file", "debug")}

@@ -1,0 +1,101 @@
+"""Read `--over l2=10:10000,keep_prob=.5/.8/1`: what a sweep searches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wellfit.exceptions import BadInput
+
+if TYPE_CHECKING:
+    from wellfit.config import Config
+    from wellfit.sweeps.space import Space, Values
+
+LOGARITHMIC = frozenset({"l2", "weight_decay", "lr"})
+"""Knobs whose ranges are searched evenly over the orders of magnitude."""
+
+
+def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> Space:
+    """Turn the text of `--over` into a space.
+
+    Args:
+        text: knobs with commas between; `NAME`, `NAME=LOW:HIGH` or `NAME=V/V/V`.
+        config: decides which lambdas are useful.
+        rows: training rows, m.
+        members: how many configurations will be trained, where that was given.
+
+    Raises:
+        BadInput: for values that are no numbers, or a knob without values that has no usual range.
+    """
+    asked = dict(_split(item) for item in text.split(",") if item.strip())
+    usual = _usual(config, rows=rows, members=members, knobs=len(asked))
+    return {name: _values(name, values) if values else _usual_values(name, usual) for name, values in asked.items()}
+
+
+def _split(item: str) -> tuple[str, str]:
+    name, _, values = item.partition("=")
+    return name.strip().replace("-", "_"), values.strip()
+
+
+def _usual(config: Config, *, rows: int, members: int | None, knobs: int) -> dict[str, list[float]]:
+    """The library's grid for lambda and keep_prob; one knob alone gets the same range in finer steps."""
+    from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
+
+    grid = default_grid(config, rows=rows, members=members if members and knobs > 1 else DEFAULT_MEMBERS)
+    lambdas, keeps = _listed(grid["l2"]), _listed(grid["keep_prob"])
+    if knobs == 1:
+        count = members or DEFAULT_MEMBERS // 2
+        lambdas, keeps = _path(lambdas, count), _spread(keeps, count)
+    return {
+        "l2": lambdas,
+        "keep_prob": keeps,
+        "weight_decay": [value / rows for value in lambdas],
+        "dropout": [round(1 - value, 3) for value in keeps],
+    }
+
+
+def _listed(values: Values) -> list[float]:
+    from wellfit.sweeps.space import Interval
+
+    return [values.low, values.high] if isinstance(values, Interval) else list(values)
+
+
+def _path(lambdas: list[float], count: int) -> list[float]:
+    """0, and from the least to the largest in even steps of the logarithm."""
+    least, most = min(value for value in lambdas if value > 0), max(lambdas)
+    steps = max(count - 2, 1)
+    return [0.0, *(float(f"{least * (most / least) ** (place / steps):.4g}") for place in range(count - 1))]
+
+
+def _spread(keeps: list[float], count: int) -> list[float]:
+    steps = max(count - 1, 1)
+    return [round(1 - (1 - min(keeps)) * place / steps, 3) for place in range(count)]
+
+
+def _usual_values(name: str, usual: dict[str, list[float]]) -> Values:
+    if name not in usual:
+        raise BadInput(
+            f"knobs without a usual range need values; {', '.join(sorted(usual))} have one",
+            found=f"--over {name}",
+            remedy=f"Write {name}=LOW:HIGH or {name}=V/V/V",
+        )
+    return usual[name]
+
+
+def _values(name: str, text: str) -> Values:
+    from wellfit.sweeps.space import log_uniform, uniform
+
+    try:
+        numbers = [_number(part) for part in text.replace(":", "/").split("/")]
+    except ValueError as error:
+        raise BadInput(
+            "--over has numbers", found=f"{name}={text}", remedy=f"Write {name}=LOW:HIGH or {name}=V/V/V"
+        ) from error
+    if ":" not in text:
+        return numbers
+    if len(numbers) != 2:
+        raise BadInput("a range is LOW:HIGH", found=f"{name}={text}", remedy="Give two numbers")
+    return (log_uniform if name in LOGARITHMIC else uniform)(*numbers)
+
+
+def _number(text: str) -> float:
+    return int(text) if text.strip().isdecimal() else float(text)

@@ -1,0 +1,87 @@
+"""Every ending has its exit code and one message."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import subprocess
+import sys
+
+import click
+import pytest
+
+from wellfit.cli.errors import guarded
+from wellfit.exceptions import BadInput, NoRoom, Refusal
+
+PARTS = {"found": "this", "remedy": "Do that"}
+ENDINGS = {
+    "bad input": (BadInput("the rule", **PARTS), 2, "the rule; found this. Do that."),
+    "refusal": (Refusal("the rule", **PARTS), 2, "the rule; found this. Do that."),
+    "no room": (NoRoom("the rule", **PARTS), 2, "the rule; found this. Do that."),
+    "disk full": (OSError(errno.ENOSPC, "No space left on device", "/big"), 2, "no room left on the disk; found /big"),
+    "quota": (OSError(errno.EDQUOT, "Quota exceeded"), 2, "quota is used up"),
+    "read-only": (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "read-only"),
+    "no permission": (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "/x"),
+    "sqlite full": (sqlite3.OperationalError("database or disk is full"), 2, "no room left"),
+    "memory": (MemoryError(), 2, "not enough memory"),
+    "usage": (click.UsageError("No such thing"), 2, "No such thing. See 'wellfit --help'."),
+    "interrupt": (KeyboardInterrupt(), 130, "continues when the same command is run again"),
+    "abort": (click.Abort(), 130, "Interrupted"),
+    "bug": (ZeroDivisionError("division by zero"), 1, "this is a bug in wellfit (ZeroDivisionError: division by zero)"),
+    "odd os error": (OSError(errno.EIO, "Input/output error"), 1, "this is a bug"),
+}
+
+
+def failing(error: BaseException):
+    def action() -> int:
+        raise error
+
+    return action
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_an_ending_has_its_code_and_one_message(name, capsys):
+    error, code, message = ENDINGS[name]
+    assert guarded(failing(error), debug=False) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_debug_shows_the_traceback_and_the_message(capsys):
+    assert guarded(failing(ZeroDivisionError("zero")), debug=True) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert "this is a bug" in err
+
+
+def test_a_command_that_succeeds_returns_its_own_code():
+    assert guarded(lambda: 3, debug=False) == 3
+
+
+SLIPS = {
+    "wrong command": (["diagnos"], "'diagnos'", "Did you mean 'diagnose'?"),
+    "unknown command": (["xyzzy"], "'xyzzy'", "diagnose, run, split"),
+    "wrong option": (["size", "--margn", ".1"], "--margn", "Did you mean --margin?"),
+    "not a number": (["size", "--margin", "small"], "'small'", "--margin"),
+    "missing argument": (["explain"], "'CODE'", "wellfit explain --help"),
+    "one value of two": (["diagnose", "--optimal-error", ".1"], "2 arguments", "wellfit diagnose --help"),
+    "width that is no number": (["train", "x.wellfit", "--widths", "64,wide"], "'64,wide'", "widths"),
+    "knob out of range": (["train", "x.wellfit", "--keep-prob", "1.5"], "keep_prob=1.5", "(0, 1]"),
+    "extra argument": (["doctor", "now"], "now", "wellfit doctor --help"),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_on_the_command_line_gets_one_helpful_message(name, run):
+    arguments, *parts = SLIPS[name]
+    run(*arguments).assert_refused(*parts)
+    run(arguments[0], "--json", *arguments[1:]).assert_refused(*parts)
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m wellfit --help | head -1; exit ${{PIPESTATUS[0]}}"
+    process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")

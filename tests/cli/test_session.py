@@ -1,0 +1,92 @@
+"""Where results, events, progress and warnings go."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+
+import numpy as np
+import pytest
+
+from wellfit.cli.progress import line_of
+from wellfit.cli.session import Session, to_line
+
+EVENT = {"event": "step", "step": 2, "loss": 0.123456789, "config": {"l2": 3}}
+
+
+def test_json_has_no_word_for_nan_and_knows_numpy():
+    body = {"a": float("nan"), "b": [np.float64("inf"), np.int64(3)], "c": np.float32(0.5), 4: None, "d": "é"}
+    assert json.loads(to_line(body)) == {"a": None, "b": [None, 3], "c": 0.5, "4": None, "d": "é"}
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_result_alone_goes_to_stdout(capsys, quiet):
+    session = Session(as_json=True, quiet=quiet)
+    with session.watching() as notify:
+        notify(EVENT)
+    session.say("a hint")
+    session.result({"x": 1}, text="text")
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"x": 1}
+    assert ("step: step 2, loss 0.1235" in err) is not quiet
+    assert ("a hint" in err) is not quiet
+
+
+def test_events_are_one_object_a_line_and_end_with_the_result(capsys):
+    session = Session(events=True)
+    with session.watching() as notify:
+        notify(EVENT)
+    session.result({"x": 1}, text="text")
+    out, err = capsys.readouterr()
+    assert [json.loads(line) for line in out.splitlines()] == [EVENT, {"event": "result", "result": {"x": 1}}]
+    assert err == ""
+
+
+def test_with_json_too_the_events_go_to_stderr(capsys):
+    session = Session(events=True, as_json=True)
+    with session.watching() as notify:
+        notify(EVENT)
+    session.result({"x": 1}, text="text")
+    out, err = capsys.readouterr()
+    assert (json.loads(out), json.loads(err)) == ({"x": 1}, EVENT)
+
+
+@pytest.mark.parametrize("event", ["point", "trained"])
+def test_frequent_events_print_no_lines(capsys, event):
+    with Session().watching() as notify:
+        notify({"event": event, "update": 3})
+    assert capsys.readouterr().err == ""
+
+
+def test_an_event_may_bring_its_own_words():
+    assert line_of({"event": "step", "text": "Bigger network"}) == "Bigger network"
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("quiet", "shown"), [(False, True), (True, False)])
+def test_warnings_of_the_library_are_plain_lines(capsys, quiet, shown):
+    with Session(quiet=quiet).logging():
+        logging.getLogger("wellfit.data").warning("odd column")
+        warnings.warn("from another package", stacklevel=1)
+    err = capsys.readouterr().err
+    assert ("WARNING: odd column\n" in err) is shown
+    assert "another package" not in err
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_log_file_takes_everything(tmp_path):
+    path = tmp_path / "log.txt"
+    with Session(quiet=True, log_file=path).logging():
+        logging.getLogger("wellfit.data").debug("a detail")
+        warnings.warn("from another package", stacklevel=1)
+    text = path.read_text()
+    assert "a detail" in text
+    assert "from another package" in text
+    assert logging.getLogger("wellfit").handlers == []
+
+
+def test_a_log_file_that_cannot_be_written_is_refused(run):
+    ran = run("doctor", "--log-file", "absent/folder/log.txt")
+    assert ran.code == 2
+    assert "log.txt" in ran.err
