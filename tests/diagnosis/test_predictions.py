@@ -97,6 +97,7 @@ BAD = {
     "sums": ({"dev": (Y, np.full((100, 2), 0.9))}, "add up to 1"),
     "regression-of-labels": ({"goal": "rmse"}, "numbers"),
     "unknown-class": ({"classes": ["no", "yess"]}, "Did you mean 'yess'"),
+    "classes-twice": ({"classes": ["no", "yes", "no"]}, "distinct"),
     "auc-of-one-class": ({"train": (Y, [0.5] * 100), "dev": (["no"] * 9, [0.5] * 9), "goal": "auc"}, "every class"),
 }
 

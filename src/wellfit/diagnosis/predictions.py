@@ -127,6 +127,8 @@ def _classified(
     else:
         named = array_of("classes", classes)
         known, order = np.unique(named), np.argsort(named)
+        if len(known) != len(named):
+            raise BadInput("classes are distinct", found=f"{len(named)} names, {len(known)} distinct", remedy="Fix it")
     ready: dict[str, tuple[Integers, Floats]] = {}
     for name, (target, prediction) in parts.items():
         if goal.name in _NEEDS_PROBABILITIES and not is_soft(prediction, known):

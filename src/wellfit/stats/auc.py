@@ -56,16 +56,23 @@ def _binary_losses(positive: Booleans, score: Floats) -> Floats:
             found=f"{positives} positive and {negatives} negative rows for one class",
             remedy="Choose another goal, or give rows of both classes",
         )
-    placement = np.empty(rows)
-    placement[positive] = _share_below(score[positive], score[~positive])
-    placement[~positive] = 1 - _share_below(score[~positive], score[positive])
+    below_positives, below_negatives = _counts_below(positive, score)
+    placement = np.where(positive, below_negatives / negatives, 1 - below_positives / positives)
     auc = float(placement[positive].mean())
     share = np.where(positive, rows / positives, rows / negatives)
     return (1 - auc) - share * (placement - auc)
 
 
-def _share_below(values: Floats, others: Floats) -> Floats:
-    """For each value, the share of `others` below it; ties count half."""
-    ordered = np.sort(others)
-    places = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
-    return np.asarray(places / (2 * ordered.size))
+def _counts_below(positive: Booleans, score: Floats) -> tuple[Floats, Floats]:
+    """For each row, how many positives and how many negatives score lower; ties count half. One sort for all."""
+    order = np.argsort(score)
+    ordered = score[order]
+    begins = np.r_[True, ordered[1:] != ordered[:-1]]
+    starts = np.flatnonzero(begins)
+    ends = np.r_[starts[1:], score.size]
+    seen = np.r_[0, np.cumsum(positive[order])]
+    positives = (seen[starts] + seen[ends]) / 2
+    negatives = (starts + ends) / 2 - positives
+    group = np.empty(score.size, dtype=np.int64)
+    group[order] = np.cumsum(begins) - 1
+    return positives[group], negatives[group]
