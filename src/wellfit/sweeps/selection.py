@@ -68,7 +68,7 @@ def choose(outcomes: Sequence[Outcome], dev_losses: Mapping[str, Floats], *, lim
 
 def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:
     """Return what a reader should know before trusting the choice, one sentence each."""
-    return tuple([*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes)])
+    return (*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
 
 
 def mean_keep_prob(config: Config) -> float:
@@ -109,8 +109,9 @@ def _over_smoothed(outcomes: Sequence[Outcome], chosen: Outcome, limit: TrainLim
     if beyond and beyond[0].config.regularization.l2 > 0:
         first = beyond[0]
         found.append(
-            f"From lambda = {first.config.regularization.l2:.4g} on (keep_prob {mean_keep_prob(first.config):.3g}) the "
-            f"train loss, {first.losses['train']:.4g}, is above the reference by more than the tolerance: over-smoothed."
+            f"lambda over-smooths from {first.config.regularization.l2:.4g} on (at keep_prob "
+            f"{mean_keep_prob(first.config):.3g}): the train loss, {first.losses['train']:.4g}, is above the reference "
+            "by more than the tolerance."
         )
     if not limit.allows(chosen):
         found.append(

@@ -154,10 +154,15 @@ def _changed(config: Config, setting: dict[str, Any], *, rows: int) -> Config:
         for name, value in setting.items()
     }
     for board, kind in BOARDS:
-        own = {knob.name: knobs[knob.name] for knob in fields(kind) if knob.name in knobs}
+        own = {knob.name: _as_decimal(knobs[knob.name], knob.default) for knob in fields(kind) if knob.name in knobs}
         # The other knobs of a board may only fit together with the new one, so a board changes at once.
         config = replace(config, **{board: replace(getattr(config, board), **own)}) if own else config
     return config
+
+
+def _as_decimal(value: Any, default: object) -> Any:
+    # 1 and 1.0 are one value of a knob, so they must not name two configs.
+    return float(value) if isinstance(default, float) and isinstance(value, int) else value
 
 
 def _is_grid(over: Space) -> bool:

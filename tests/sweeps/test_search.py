@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from wellfit.config import Config, Network, Optimization, shrink_of, weight_decay_of
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.goals import Goal
+from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.search import sweep
+from wellfit.sweeps.selection import TrainLimit
+from wellfit.sweeps.space import log_uniform
+
+GOAL = Goal("error")
+BASE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=30, batch_size=64, lr=0.01))
+
+
+@pytest.fixture(scope="module")
+def executor(data):
+    return InProcess(data, goal=GOAL)
+
+
+@pytest.fixture(scope="module")
+def found(data, executor):
+    return sweep(data, BASE, executor=executor, goal=GOAL, members=12)
+
+
+def test_regularization_costs_train_and_buys_dev_where_a_network_over_fits(found):
+    off = next(member for member in found.members if member.config.regularization.is_off)
+    assert off.losses["dev"] - off.losses["train"] > 0.1
+    assert found.chosen.losses["train"] > off.losses["train"]
+    assert found.chosen.losses["dev"] < off.losses["dev"]
+
+
+def test_the_lambda_path_rises_in_lambda_and_falls_in_norm(found):
+    path = found.path()
+    assert [row["l2"] for row in path] == found.over["l2"]
+    assert {row["keep_prob"] for row in path} == {found.chosen.config.regularization.keep_prob}
+    norms = [row["norm"] for row in path]
+    assert norms == sorted(norms, reverse=True)
+    for row in path:
+        assert row["weight_decay"] == weight_decay_of(row["l2"], rows=400)
+        assert row["shrink"] == shrink_of(row["l2"], rows=400, lr=0.01)
+
+
+def test_the_journal_entry_is_json_with_the_contracts_names(found):
+    body = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert {"over", "members", "best", "chosen", "tied", "warnings", "optimal", "seconds"} <= set(body)
+    identities = [row["identity"] for row in body["members"]]
+    assert len(identities) == len(set(identities)) == body["planned"] == 12
+    assert {body["best"], body["chosen"]} <= set(body["tied"]) <= set(identities)
+    assert body["optimal"] is None
+
+
+def test_known_outcomes_are_not_trained_again_and_change_nothing(data, executor, found):
+    told = []
+    again = sweep(
+        data, BASE, executor=executor, goal=GOAL, members=12, known=found.members[:10], on_outcome=told.append
+    )
+    assert [outcome.config for outcome in told] == [member.config for member in found.members[10:]]
+    assert again.chosen.config == found.chosen.config
+    assert [member.losses for member in again.members] == [member.losses for member in found.members]
+
+
+def test_a_deadline_leaves_members_out_and_says_so(data, executor, found):
+    known = found.members[:2]
+    cut = sweep(data, BASE, executor=executor, goal=GOAL, members=12, known=known, deadline=time.monotonic() - 1)
+    assert cut.members == known
+    assert "Time ran out before 10 of 12 members started." in cut.warnings
+
+
+def test_without_a_single_member_there_is_nothing_to_choose(data, executor):
+    with pytest.raises(Refusal, match="no members"):
+        sweep(data, BASE, executor=executor, goal=GOAL, deadline=time.monotonic() - 1)
+
+
+def test_a_quasi_random_sweep_puts_every_member_on_its_path(data, executor):
+    config = Config(network=Network(widths=(8,)), optimization=Optimization(epochs=1))
+    over = {"l2": log_uniform(1, 1e3), "keep_prob": [0.5, 0.8, 1.0], "lr": log_uniform(1e-3, 1e-2)}
+    found = sweep(data, config, over=over, executor=executor, goal=GOAL, members=4)
+    assert len(found.members) == 4
+    assert found.to_json()["over"]["l2"] == {"low": 1, "high": 1e3, "log": True}
+    assert np.all(np.diff([row["l2"] for row in found.path()]) >= 0)
+
+
+def test_an_over_smoothing_lambda_is_told(data, executor, found):
+    off = next(member for member in found.members if member.config.regularization.is_off)
+    limit = TrainLimit(off.losses["train"], 0.02)
+    smooth = sweep(data, BASE, over={"l2": [0.0, 1e5]}, executor=executor, goal=GOAL, limit=limit)
+    assert any("lambda over-smooths from 1e+05 on" in sentence for sentence in smooth.warnings)
+    assert smooth.to_json()["optimal"] == {"high": limit.reference_high, "tolerance": 0.02}
+
+
+def test_a_space_that_cannot_be_searched_is_refused_before_any_training(data):
+    class Never:
+        def train(self, configs, **options):
+            raise AssertionError("trained")
+
+    with pytest.raises(BadInput, match="l2=-1"):
+        sweep(data, BASE, over={"l2": [1.0, -1.0]}, executor=Never(), goal=GOAL)
