@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wellfit.experiment.experiment import Experiment, open_experiment
     from wellfit.opening import Opening
     from wellfit.outcome import Outcome, Status
-    from wellfit.splits.partition import Split
+    from wellfit.splits.split import Split
     from wellfit.stages import diagnose, predict, report, run, split, sweep, train, unseal
     from wellfit.stats.sizes import plan_sizes, rows_for_margin, rows_to_detect
     from wellfit.sweeps.search import Sweep
@@ -67,9 +67,20 @@ __all__ = [
 
 _HOMES = {
     "config": ("Config", "Network", "Optimization", "Regularization"),
+    "diagnosis.catalogue": ("explain",),
+    "diagnosis.diagnosis": ("Diagnosis",),
+    "diagnosis.errors": ("diagnose_errors",),
+    "diagnosis.predictions": ("diagnose_predictions",),
+    "diagnosis.table": ("diagnose_table",),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
+    "experiment.experiment": ("Experiment", "open_experiment"),
+    "opening": ("Opening",),
     "outcome": ("Outcome", "Status"),
+    "splits.split": ("Split",),
     "stages": ("diagnose", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+    "stats.sizes": ("plan_sizes", "rows_for_margin", "rows_to_detect"),
+    "sweeps.search": ("Sweep",),
+    "sweeps.space": ("log_uniform", "uniform"),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.experiment.folder import ABOUT, create_folder, default_path, is_experiment, open_folder
 from wellfit.experiment.settings import Settings
+from wellfit.goals import Goal
 
 SETTINGS = Settings(target="y", drop=("id",), types={"zip": "category"}, sizes="60/20/20", seed=3)
 
@@ -28,9 +29,10 @@ def _data(path: Path) -> dict[str, object]:
 
 def test_a_created_folder_opens_with_what_it_was_made_from(tmp_path):
     data = _data(tmp_path / "t.csv")
-    made = create_folder(tmp_path / "t.wellfit", SETTINGS, data=data, fill=_fill)
+    made = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data=data, fill=_fill)
     opened = open_folder(tmp_path / "t.wellfit")
-    assert (opened.settings, opened.data) == (made.settings, made.data) == (SETTINGS, data)
+    assert opened == made
+    assert (opened.settings, opened.goal, opened.data) == (SETTINGS, Goal("error"), data)
     assert is_experiment(opened.path)
     opened.require_data(tmp_path / "t.csv")
 
@@ -41,7 +43,7 @@ def test_a_failing_fill_leaves_nothing(tmp_path):
         raise BadInput("a rule", found="a value", remedy="Do something")
 
     with pytest.raises(BadInput):
-        create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=fail)
+        create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,7 +51,7 @@ def test_the_leavings_of_a_killed_creation_are_replaced(tmp_path):
     leavings = tmp_path / ".t.wellfit.part"
     leavings.mkdir()
     (leavings / "half").write_text("written")
-    create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=_fill)
+    create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
     assert not (tmp_path / "t.wellfit" / "half").exists()
 
@@ -67,7 +69,7 @@ def _a_file(path: Path) -> None:
 def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy):
     occupy(tmp_path / "t.wellfit")
     with pytest.raises(Refusal, match="free place"):
-        create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=_fill)
+        create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
     with pytest.raises(Refusal, match="EXPERIMENT is a folder"):
         open_folder(tmp_path / "t.wellfit")
@@ -76,15 +78,15 @@ def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy)
 def test_a_missing_parent_that_cannot_be_made_is_no_room(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NoRoom, match="choose another --out"):
-        create_folder(tmp_path / "file" / "t.wellfit", SETTINGS, data={}, fill=_fill)
+        create_folder(tmp_path / "file" / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
 
 
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        pytest.param({"schema": 99, "settings": {}, "data": {}}, "schema 99", id="newer schema"),
+        pytest.param({"schema": 99, "goal": "error", "settings": {}, "data": {}}, "schema 99", id="newer schema"),
         pytest.param(
-            {"schema": 1, "settings": {"target": "y", "colour": 1, "drop": []}, "data": {}},
+            {"schema": 1, "goal": "error", "settings": {"target": "y", "colour": 1, "drop": []}, "data": {}},
             "cannot be read",
             id="unknown setting",
         ),
@@ -92,7 +94,7 @@ def test_a_missing_parent_that_cannot_be_made_is_no_room(tmp_path):
     ],
 )
 def test_an_unreadable_folder_is_refused(tmp_path, about, message):
-    create_folder(tmp_path / "t.wellfit", SETTINGS, data={}, fill=_fill)
+    create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
     (tmp_path / "t.wellfit" / ABOUT).write_text(json.dumps(about))
     with pytest.raises(Refusal, match=message):
         open_folder(tmp_path / "t.wellfit")
@@ -100,7 +102,7 @@ def test_an_unreadable_folder_is_refused(tmp_path, about, message):
 
 def test_other_data_is_refused_and_missing_data_is_not(tmp_path):
     path = tmp_path / "t.csv"
-    folder = create_folder(tmp_path / "t.wellfit", SETTINGS, data=_data(path), fill=_fill)
+    folder = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data=_data(path), fill=_fill)
     (tmp_path / "other.csv").write_text("x,y\n1,2\n")
     with pytest.raises(Refusal, match="was made from"):
         folder.require_data(tmp_path / "other.csv")

@@ -21,6 +21,7 @@ from typing import Any
 from wellfit._typing import Json
 from wellfit.exceptions import NoRoom, Refusal
 from wellfit.experiment.settings import Settings
+from wellfit.goals import Goal, goal_named
 from wellfit.journal.outcomes import write_atomically
 from wellfit.journal.store import open_journal
 
@@ -36,6 +37,7 @@ class Folder:
 
     path: Path
     settings: Settings
+    goal: Goal
     data: Json
 
     @property
@@ -102,7 +104,7 @@ def open_folder(path: Path) -> Folder:
                 found=f"schema {schema} in {path}",
                 remedy="Update wellfit (pip install -U wellfit)",
             )
-        return Folder(path, Settings.from_json(about["settings"]), about["data"])
+        return Folder(path, Settings.from_json(about["settings"]), goal_named(about["goal"]), about["data"])
     except (ValueError, KeyError, TypeError) as error:
         raise Refusal(
             "an experiment's folder is written by wellfit alone",
@@ -111,12 +113,13 @@ def open_folder(path: Path) -> Folder:
         ) from error
 
 
-def create_folder(path: Path, settings: Settings, *, data: Json, fill: Callable[[Path], Json]) -> Folder:
+def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fill: Callable[[Path], Json]) -> Folder:
     """Make a new experiment's folder: complete or not at all.
 
     Args:
         path: where it will stand; nothing, or an empty folder, may be there.
         settings: as given.
+        goal: as given, or the default of the task.
         data: fingerprint of DATA.
         fill: writes the split and the sealed test into the folder and returns the journal's "split" entry.
 
@@ -137,7 +140,7 @@ def create_folder(path: Path, settings: Settings, *, data: Json, fill: Callable[
         entry = fill(part)
         with open_journal(part / JOURNAL) as journal:
             journal.append("split", entry)
-        about = {"schema": SCHEMA, "settings": settings.to_json(), "data": data}
+        about = {"schema": SCHEMA, "goal": goal.name, "settings": settings.to_json(), "data": data}
         write_atomically(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False).encode())
         part.rename(path)
     except OSError as error:
@@ -152,7 +155,7 @@ def create_folder(path: Path, settings: Settings, *, data: Json, fill: Callable[
     except BaseException:
         _clear(part)
         raise
-    return Folder(path, settings, data)
+    return Folder(path, settings, goal, data)
 
 
 def default_path(source: Any) -> Path:

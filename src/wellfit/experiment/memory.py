@@ -10,7 +10,7 @@ from wellfit.config import Config
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome, Status
-from wellfit.sweeps.executor import Executor
+from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 
 
 class Memory:
@@ -49,15 +49,17 @@ class RememberingExecutor:
         configs: Sequence[Config],
         *,
         deadline: float | None = None,
-        on_outcome: Callable[[Outcome], None] | None = None,
+        on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Return outcomes in the order of the configs, from the journal where it has them."""
+        """Return outcomes in the order of the configs, from the journal where it has them.
+
+        A config that `deadline` did not let start has none.
+        """
 
         def keep(outcome: Outcome) -> None:
             self._outcomes.put(outcome, details=self._describe(outcome))
             known[outcome.config.identity] = outcome
-            if on_outcome is not None:
-                on_outcome(outcome)
+            on_outcome(outcome)
 
         known = {
             config.identity: outcome
@@ -67,7 +69,11 @@ class RememberingExecutor:
         missing = {config.identity: config for config in configs if config.identity not in known}
         if missing:
             self._executor.train(list(missing.values()), deadline=deadline, on_outcome=keep)
-        return [known[config.identity] for config in configs]
+        return [known[config.identity] for config in configs if config.identity in known]
+
+    def close(self) -> None:
+        """Close the executor that does the work."""
+        self._executor.close()
 
 
 def _deserves_more(outcome: Outcome, deadline: float | None) -> bool:

@@ -36,23 +36,30 @@ class Rivals:
         return {name: paired_difference(own, losses) for name, losses in self.dev_losses.items()}
 
 
+def known_rivals(folder: Path, journal: Journal) -> Rivals:
+    """Reference models that are in the journal already; none where nothing was run."""
+    entries = {entry.body["name"]: entry.body for entry in journal.entries("reference")}
+    path = folder / FILE
+    losses = load_file(path) if path.is_file() else {}
+    dev = {name: Estimate.from_json(entries[name]["errors"]["dev"]) for name in losses if name in entries}
+    return Rivals(dev, losses)
+
+
 def remembered_rivals(
     data: Prepared, *, goal: Goal, seed: int, folder: Path, journal: Journal, notify: Notify
 ) -> Rivals:
     """Take the reference models from the journal, or fit them and write them down."""
-    entries = {entry.body["name"]: entry.body for entry in journal.entries("reference")}
-    path = folder / FILE
-    if not (path.is_file() and load_file(path).keys() == entries.keys()):
-        notify({"event": "references", "rows": data.train.rows})
-        references = fit_references(data, goal=goal, seed=seed)
-        losses = {each.name: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in references}
-        write_atomically(path, save({name: np.ascontiguousarray(rows) for name, rows in losses.items()}))
-        for reference in references:
-            if reference.name not in entries:
-                body = _body(reference, data=data, goal=goal)
-                entries[reference.name] = journal.append("reference", body, key=reference.name).body
-    dev = {name: Estimate.from_json(body["errors"]["dev"]) for name, body in entries.items()}
-    return Rivals(dev, load_file(path))
+    rivals = known_rivals(folder, journal)
+    if rivals.dev and rivals.dev.keys() == rivals.dev_losses.keys():
+        return rivals
+    notify({"event": "references", "rows": data.train.rows})
+    references = fit_references(data, goal=goal, seed=seed)
+    losses = {each.name: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in references}
+    write_atomically(folder / FILE, save({name: np.ascontiguousarray(rows) for name, rows in losses.items()}))
+    for reference in references:
+        if reference.name not in rivals.dev:
+            journal.append("reference", _body(reference, data=data, goal=goal), key=reference.name)
+    return known_rivals(folder, journal)
 
 
 def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, object]:

@@ -1,22 +1,23 @@
-"""Carry the recipe out inside an experiment: everything finished is journaled, everything journaled is not done again."""
+"""Carry the recipe out inside an experiment: what is finished is journaled, what is journaled is not done again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from wellfit._typing import Json, Notify
 from wellfit.config import shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
-from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.experiment.candidates import propose
+from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
-from wellfit.experiment.rivals import Rivals, remembered_rivals
-from wellfit.goals import Goal
+from wellfit.experiment.rivals import remembered_rivals
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
@@ -27,54 +28,97 @@ from wellfit.recipe.defaults import first_config
 from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
-from wellfit.sweeps.executor import WorkerPool
-
-WORKERS = 2
-DIAGNOSIS_SHARE = 0.1
-"""Share of a budget in time that the reference models may use."""
+from wellfit.splits.split import load_split
+from wellfit.sweeps.executor import Executor
+from wellfit.sweeps.worker_pool import WorkerPool, cores
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one `run` is asked to do inside an experiment; another plan may follow in the same folder."""
+    """What one `run` is asked to do inside an experiment; another plan may follow in the same folder.
+
+    `reference` holds human_error, human_rows, optimal_error and tolerance as they were given.
+    """
 
     budget: Budget
-    optimal: Optimal | None
-    tolerance: float | None
+    reference: Mapping[str, Any]
     only: str | None = None
     idea: str | None = None
     seed: int = 0
 
     @property
-    def identity(self) -> str:
-        """Names the plan in the journal; the idea is only a comment and does not count."""
-        asked = {
+    def asked(self) -> Json:
+        """What decides the plan; the idea is only a comment and does not count."""
+        return {
             "budget": str(self.budget),
-            "optimal": self.optimal and self.optimal.to_json(),
-            "tolerance": self.tolerance,
+            "reference": {name: value for name, value in self.reference.items() if value is not None},
             "only": self.only,
             "seed": self.seed,
         }
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def identity(self) -> str:
+        """Names the plan in the journal."""
+        return hashlib.sha256(json.dumps(self.asked, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def run_plan(folder: Folder, plan: Plan, *, notify: Notify) -> Entry:
-    """Follow the recipe until it ends, and return the journal's "finish" entry; a finished plan is not run again.
+def run_plan(folder: Folder, plan: Plan, *, notify: Notify) -> None:
+    """Follow the recipe until it ends and journal the "finish" entry; a finished plan is not run again.
 
     Raises:
         Refusal: when another process works in the folder.
         NoRoom: when the disk is full; what was finished by then is kept.
     """
     with open_journal(folder.journal) as journal:
-        done = journal.find("finish", f"{plan.identity}/end")
-        if done is not None:
-            return done
-        spent = seconds_spent(journal.entries())
-        journal.append("session", {"command": "run", "plan": plan.identity, "asked": plan.asked})
-        _run(folder, plan, journal=journal, spent=spent, notify=notify)
-        finished = journal.find("finish", f"{plan.identity}/end")
-        assert finished is not None
-        return finished
+        if journal.find("finish", f"{plan.identity}/end") is None:
+            spent = seconds_spent(journal.entries())
+            journal.append("session", {"command": "run", "plan": plan.identity, "asked": plan.asked})
+            _run(folder, plan, journal=journal, spent=spent, notify=notify)
+
+
+def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: Notify) -> None:
+    began = time.monotonic() - spent
+    split, goal = load_split(folder.path), folder.goal
+    data = split.prepared()
+    rivals = remembered_rivals(data, goal=goal, seed=plan.seed, folder=folder.models, journal=journal, notify=notify)
+    recall = Memory(journal, plan=plan.identity)
+    purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)
+    start = first_config(rows=data.train.rows, purse=purse, seed=plan.seed)
+    with WorkerPool(data, goal=goal) as pool:
+        bench = Bench(
+            data=data,
+            goal=goal,
+            executor=remembering(pool, folder, journal=journal, data=data),
+            purse=purse,
+            recall=recall,
+            diagnose=Diagnostician(
+                data=data,
+                goal=goal,
+                rivals=rivals,
+                about_data=findings_on_data(split, data),
+                **referred(plan.reference, goal=goal),
+            ),
+            best_dev_high=min(each.high for each in rivals.dev.values()),
+            notify=notify,
+        )
+        turn = follow(bench, start, only=plan.only, idea=plan.idea)
+    propose(journal, turn.outcome, by="run")
+    recall("finish", "end", lambda: ending(turn, bench=bench))
+
+
+def remembering(executor: Executor, folder: Folder, *, journal: Journal, data: Prepared) -> RememberingExecutor:
+    """Wrap an executor so that every outcome is kept in the experiment, and none is trained twice."""
+
+    def describe(outcome: Outcome) -> Json:
+        errors = estimates(outcome, data=data, goal=folder.goal)
+        l2, lr = outcome.config.regularization.l2, outcome.config.optimization.lr
+        return {
+            "errors": {part: found.to_json() for part, found in errors.items()},
+            "weight_decay": weight_decay_of(l2, rows=data.train.rows),
+            "shrink": shrink_of(l2, rows=data.train.rows, lr=lr),
+        }
+
+    return RememberingExecutor(executor, OutcomeStore(folder.models, journal), describe)
 
 
 def seconds_spent(entries: Iterable[Entry]) -> float:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from wellfit._typing import Json
-from wellfit.exceptions import Refusal
+from wellfit._typing import Json, Task
+from wellfit.exceptions import BadInput, Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Settings:
 
     target: str
     goal: str | None = None
-    task: str | None = None
+    task: Task | None = None
     drop: tuple[str, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     stratify_on: str | None = None
@@ -31,6 +31,10 @@ class Settings:
     test_data: str | None = None
     deployment_data: str | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.task not in (None, "classification", "regression"):
+            raise BadInput("a task is classification or regression", found=repr(self.task), remedy="Choose one of them")
 
     def to_json(self) -> Json:
         """Plain values."""

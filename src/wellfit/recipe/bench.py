@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from wellfit._typing import Json, Notify
@@ -69,17 +69,21 @@ class Bench:
         self._best_dev_high = best_dev_high
 
     def train(self, configs: Sequence[Config]) -> list[Outcome]:
-        """Train each config; outcomes in the order of the configs."""
+        """Train configs; outcomes in their order, without those that the budget did not let start."""
         outcomes = self.executor.train(configs, deadline=self.purse.deadline)
+        self.book(outcomes)
+        return outcomes
+
+    def book(self, outcomes: Iterable[Outcome]) -> None:
+        """Pay for trainings, and let them lower the upper limit that stands in for a missing reference."""
         for outcome in outcomes:
             self.purse.pay(outcome)
             if outcome.status is not Status.DIVERGED:
                 self._best_dev_high = min(self._best_dev_high, self.errors(outcome)["dev"].high)
-        return outcomes
 
     def outcome_of(self, config: Config) -> Outcome:
         """Return the outcome of a config that a step has paid for already."""
-        return self.executor.train([config], deadline=self.purse.deadline)[0]
+        return (self.executor.train([config], deadline=self.purse.deadline) or self.executor.train([config]))[0]
 
     def remember_step(self, step: int, compute: Callable[[], Json]) -> Json:
         """Take a whole step from the journal, or compute it; either way its price and its best dev error count."""

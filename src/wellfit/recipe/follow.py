@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from wellfit._typing import Board, Json
 from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.gaps import GapName
 from wellfit.exceptions import BadInput
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.regularize import sweep_step
-from wellfit.recipe.remedies import CARRIED_OUT, OPTIMIZATION, REGULARIZE, describe_change
-from wellfit.stats.intervals import paired_difference
+from wellfit.recipe.regularize import FEWEST_MEMBERS, sweep_step
+from wellfit.recipe.remedies import OPTIMIZATION, REGULARIZE, describe_change
+from wellfit.stats.differences import paired_difference
 
 OPTIMIZATION_SHARE = 0.4
 """Share of the budget that may be spent before regularization has its turn."""
 
-GAP_OF: dict[Board, str] = {"optimization": "avoidable_bias", "regularization": "variance"}
-CAUSE_OF: dict[Board, str] = {"optimization": "bias", "regularization": "variance"}
+GAP_OF: Mapping[Board, GapName] = {"optimization": "avoidable_bias", "regularization": "variance"}
+CAUSE_OF: Mapping[Board, str] = {"optimization": "bias", "regularization": "variance"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,15 @@ class Turn:
 
     Attributes:
         step: number of the last step; 0 is the first network.
+        first: what the first network came to.
+        outcome: what the network of now came to.
+        diagnosis: of that network.
         exhausted: remedies that did not help, or have no trial left.
         unsure: boards that were turned on a "cannot tell": once is enough.
     """
 
     step: int
+    first: Outcome
     outcome: Outcome
     diagnosis: Diagnosis
     exhausted: frozenset[str] = frozenset()
@@ -49,14 +54,8 @@ def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | 
         idea: why, in the user's words; kept with each step.
 
     Raises:
-        BadInput: `only` names no remedy that the recipe can carry out.
+        BadInput: the budget is not enough for the first network.
     """
-    if only is not None and only not in CARRIED_OUT:
-        raise BadInput(
-            f"--only takes one of {', '.join(CARRIED_OUT)}",
-            found=repr(only),
-            remedy="Other remedies need a person: `wellfit diagnose` says what to do",
-        )
     turn = _first(bench, start)
     if only is not None:
         return _carry_out(bench, turn, only, idea=idea)
@@ -66,8 +65,14 @@ def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | 
 
 
 def _first(bench: Bench, start: Config) -> Turn:
-    outcome = bench.train([start])[0]
-    return Turn(step=0, outcome=outcome, diagnosis=_diagnosed(bench, outcome, step=0))
+    trained = bench.train([start])
+    if not trained:
+        raise BadInput(
+            "a budget must be enough for one training",
+            found=f"nothing left of {bench.purse.total:g} after reading the data and fitting the reference models",
+            remedy="Give a larger --budget: the same command continues",
+        )
+    return Turn(step=0, first=trained[0], outcome=trained[0], diagnosis=_diagnosed(bench, trained[0], step=0))
 
 
 def _next_remedy(bench: Bench, turn: Turn) -> str | None:
@@ -97,6 +102,7 @@ def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Turn
     gap = turn.diagnosis.gap(GAP_OF[board])
     return Turn(
         step=step,
+        first=turn.first,
         outcome=after,
         diagnosis=_diagnosed(bench, after, step=step),
         exhausted=turn.exhausted if body["kept"] and kind != REGULARIZE else turn.exhausted | {kind},
@@ -109,7 +115,10 @@ def _step(bench: Bench, turn: Turn, kind: str, *, board: Board, idea: str | None
     step, before = turn.step + 1, turn.outcome
     gap = turn.diagnosis.gap(GAP_OF[board])
     bench.notify({"event": "step", "step": step, "board": board, "kind": kind})
-    after = sweep_step(bench, before, step=step) if kind == REGULARIZE else _best_trial(bench, turn, kind)
+    if kind == REGULARIZE:
+        after = sweep_step(bench, before, diagnosis=turn.diagnosis, step=step)
+    else:
+        after = _best_trial(bench, turn, kind)
     return {
         "step": step,
         "board": board,
@@ -132,9 +141,12 @@ def _step(bench: Bench, turn: Turn, kind: str, *, board: Board, idea: str | None
 
 def _best_trial(bench: Bench, turn: Turn, kind: str) -> Outcome:
     """Train the remedy's trials and return the one that fits train best, or the old network when none is better."""
-    trials = [trial for trial in OPTIMIZATION[kind](turn.outcome.config) if bench.purse.affordable(trial)]
-    trained = [outcome for outcome in bench.train(trials) if outcome.status is Status.FINISHED]
-    best = min(trained, key=lambda outcome: outcome.losses["train"], default=turn.outcome)
+    trials = OPTIMIZATION[kind](turn.outcome.config)
+    affordable = [trial for trial in trials if bench.purse.affordable(trial) >= FEWEST_MEMBERS]
+    trained = [outcome for outcome in bench.train(affordable) if outcome.status is Status.FINISHED]
+    if not trained:
+        return turn.outcome
+    best = min(trained, key=lambda outcome: outcome.losses["train"])
     gain = paired_difference(turn.outcome.train_losses, best.train_losses)
     return best if gain.low > 0 else turn.outcome
 

@@ -88,7 +88,7 @@ class Purse:
 
     def cost(self, config: Config) -> float:
         """Expected price of one training, in the budget's own unit, when the workers share the load evenly."""
-        updates = total_updates(config, rows=self._rows)
+        updates = float(total_updates(config, rows=self._rows))
         if self._budget.updates:
             return updates
         return updates * self._flops(config) * self._seconds_per_flop / self._workers
@@ -101,4 +101,4 @@ class Purse:
         widths = (self._inputs, *config.network.widths, self._outputs)
         weights = sum(ins * outs for ins, outs in itertools.pairwise(widths))
         batch = min(config.optimization.batch_size, self._rows)
-        return OVERHEAD_FLOPS + 6.0 * batch * weights  # two for forward, four for backward, per weight and row
+        return OVERHEAD_FLOPS + 6.0 * float(batch * weights)  # two for forward, four for backward, per weight and row

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from wellfit.config import ACTIVATIONS, Config
+from wellfit.exceptions import BadInput
 
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 LONGER = (2, 4)
@@ -57,6 +58,20 @@ OPTIMIZATION: Mapping[str, Callable[[Config], tuple[Config, ...]]] = {
 REGULARIZE = "regularize"
 CARRIED_OUT = (*OPTIMIZATION, REGULARIZE)
 """Every kind that `run --only KIND` accepts."""
+
+
+def require_kind(only: str | None) -> None:
+    """Refuse a remedy that the recipe cannot carry out by itself.
+
+    Raises:
+        BadInput: naming those that it can.
+    """
+    if only is not None and only not in CARRIED_OUT:
+        raise BadInput(
+            f"--only takes one of {', '.join(CARRIED_OUT)}",
+            found=repr(only),
+            remedy="Other remedies need a person: `wellfit diagnose` says what to do",
+        )
 
 
 def describe_change(before: Config, after: Config) -> str:

@@ -1,0 +1,39 @@
+"""Which network an experiment stands for: of all that a command ended with, the one with the lowest dev loss.
+
+Choosing on dev is what dev is for; every candidate is journaled, so that the number of choices can be counted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wellfit.exceptions import Refusal
+from wellfit.journal.outcomes import OutcomeStore
+from wellfit.journal.store import Journal
+from wellfit.outcome import Outcome
+
+KIND = "candidate"
+
+
+def propose(journal: Journal, outcome: Outcome, *, by: str) -> None:
+    """Journal the network that a command ended with."""
+    journal.append(KIND, {"identity": outcome.config.identity, "by": by, "dev": outcome.losses["dev"]})
+
+
+def chosen_network(journal: Journal, models: Path) -> Outcome:
+    """Return the candidate with the lowest dev loss; the earlier one of equals.
+
+    Raises:
+        Refusal: when nothing was trained yet.
+    """
+    candidates = [entry.body for entry in journal.entries(KIND)]
+    outcomes = OutcomeStore(models, journal)
+    for body in sorted(candidates, key=lambda body: float(body["dev"])):
+        outcome = outcomes.get(body["identity"])
+        if outcome is not None:
+            return outcome
+    raise Refusal(
+        "this needs a trained network",
+        found=f"no finished training in {models.parent}",
+        remedy="Train one first: `wellfit run EXPERIMENT`",
+    )

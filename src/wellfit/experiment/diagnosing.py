@@ -1,0 +1,95 @@
+"""The diagnosis of a network inside its experiment: with the reference models and what is known about the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+
+from wellfit.data.columns import missing_in
+from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
+from wellfit.diagnosis.findings import Finding, data_findings, training_findings
+from wellfit.diagnosis.optimal_error import Optimal, reference
+from wellfit.experiment.rivals import Rivals
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome
+from wellfit.splits.split import Split
+from wellfit.stats.intervals import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostician:
+    """Everything about an experiment that a diagnosis needs beside the errors; called with them, it diagnoses."""
+
+    data: Prepared
+    goal: Goal
+    rivals: Rivals
+    about_data: tuple[Finding, ...]
+    optimal: Optimal | None
+    tolerance: float | None
+
+    def __call__(
+        self,
+        errors: Mapping[str, Estimate],
+        *,
+        outcome: Outcome,
+        best_dev_high: float | None = None,
+        test: Estimate | None = None,
+    ) -> Diagnosis:
+        """Diagnose one network from its losses on train, train_dev (if any) and dev."""
+        about_training = training_findings(
+            goal=self.goal,
+            status=outcome.status.value,
+            advice=outcome.status.advice,
+            dev=errors["dev"],
+            references=self.rivals.dev,
+            ahead=self.rivals.ahead_of(outcome, data=self.data, goal=self.goal),
+        )
+        return diagnose_losses(
+            goal=self.goal,
+            optimal=self.optimal,
+            train=errors["train"],
+            train_dev=errors.get("train_dev"),
+            dev=errors["dev"],
+            test=test,
+            tolerance=self.tolerance,
+            context=(*self.about_data, *about_training),
+            best_dev_high=best_dev_high,
+        )
+
+
+class Referred(TypedDict):
+    """What a diagnosis is measured against."""
+
+    optimal: Optimal | None
+    tolerance: float | None
+
+
+def referred(asked: Mapping[str, Any], *, goal: Goal) -> Referred:
+    """Read human_error, human_rows, optimal_error and tolerance, as they were given.
+
+    Raises:
+        BadInput: for values out of range, or two references at once.
+    """
+    optimal = reference(
+        goal=goal,
+        human_error=asked.get("human_error"),
+        human_rows=asked.get("human_rows"),
+        optimal_error=asked.get("optimal_error"),
+    )
+    return {"optimal": optimal, "tolerance": asked.get("tolerance")}
+
+
+def findings_on_data(split: Split, data: Prepared) -> tuple[Finding, ...]:
+    """What the split shows before anything is trained; test rows enter by their hashes alone."""
+    features = split.schema.features
+    unseen = (data.dev.codes == 0).mean(axis=0) if data.dev.rows else np.zeros(data.dev.codes.shape[1])
+    return data_findings(
+        dropped={column.name: column.note for column in split.schema.dropped},
+        duplicates=split.duplicates,
+        missing={column.name: float(missing_in(split.train.column(column.name)).mean()) for column in features},
+        unseen={fit.name: float(share) for fit, share in zip(data.preparation.categories, unseen, strict=True)},
+    )

@@ -1,0 +1,257 @@
+"""An experiment as a value to work with: every command that takes EXPERIMENT is a method here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from wellfit._typing import Json, Notify, ignore_events
+from wellfit.config import Config, Regularization
+from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.exceptions import Refusal
+from wellfit.experiment.candidates import chosen_network, propose
+from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred
+from wellfit.experiment.folder import Folder, open_folder
+from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
+from wellfit.experiment.result import run_to_json
+from wellfit.experiment.rivals import known_rivals
+from wellfit.experiment.running import remembering
+from wellfit.experiment.unsealing import unseal_for
+from wellfit.goals import Goal
+from wellfit.journal.entry import Entry
+from wellfit.journal.outcomes import write_atomically
+from wellfit.journal.store import Journal, open_journal
+from wellfit.opening import Opening
+from wellfit.outcome import Outcome, Status
+from wellfit.recipe.bench import estimates
+from wellfit.reports.html import render_html
+from wellfit.reports.records import Summary
+from wellfit.reports.summary import summarize
+from wellfit.reports.text import render_text
+from wellfit.splits.split import Split, load_split
+from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.search import Sweep
+from wellfit.sweeps.search import sweep as search
+from wellfit.sweeps.space import Space
+from wellfit.sweeps.worker_pool import WorkerPool
+from wellfit.training.predict import predict
+
+logger = logging.getLogger(__name__)
+
+
+class Experiment:
+    """One experiment's folder, opened. Reading never locks it; what writes holds its lock while it runs.
+
+    Get one from `wellfit.run` or `wellfit.open_experiment`.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    @property
+    def report_path(self) -> Path:
+        """The report page."""
+        return self.folder.report
+
+    @property
+    def goal(self) -> Goal:
+        """What is compared."""
+        return self.folder.goal
+
+    @cached_property
+    def split(self) -> Split:
+        """Its split; the test rows stay sealed."""
+        return load_split(self.path)
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Train, train-dev and dev as arrays."""
+        return self.split.prepared()
+
+    def entries(self) -> list[Entry]:
+        """The journal, without the steps of plans that a later one replaced."""
+        with self._reading() as journal:
+            entries = journal.entries()
+        plans = [entry.body["plan"] for entry in entries if entry.kind == "session" and "plan" in entry.body]
+        return [entry for entry in entries if entry.body.get("plan") in (None, *plans[-1:])]
+
+    @property
+    def network(self) -> Outcome:
+        """The network it stands for: the candidate with the lowest dev loss.
+
+        Raises:
+            Refusal: when nothing was trained yet.
+        """
+        with self._reading() as journal:
+            return chosen_network(journal, self.folder.models)
+
+    def diagnose(self, **reference_options: Any) -> Diagnosis:
+        """Diagnose its network.
+
+        Args:
+            **reference_options: human_error, human_rows, optimal_error, tolerance; the last run's where none is given.
+
+        Raises:
+            Refusal: when nothing was trained yet.
+            BadInput: for a reference out of range.
+        """
+        with self._reading() as journal:
+            outcome = chosen_network(journal, self.folder.models)
+            rivals = known_rivals(self.folder.models, journal)
+        diagnostician = Diagnostician(
+            data=self.prepared,
+            goal=self.goal,
+            rivals=rivals,
+            about_data=findings_on_data(self.split, self.prepared),
+            **referred(reference_options or self._last_reference(), goal=self.goal),
+        )
+        errors = estimates(outcome, data=self.prepared, goal=self.goal)
+        highs = [errors["dev"].high, *(each.high for each in rivals.dev.values())]
+        return diagnostician(errors, outcome=outcome, best_dev_high=min(highs))
+
+    def train(self, config: Config, *, notify: Notify = ignore_events) -> Outcome:
+        """Train one config, and make it a candidate for the experiment's network."""
+        with self._writing("train") as journal:
+            executor = remembering(
+                InProcess(self.prepared, goal=self.goal), self.folder, journal=journal, data=self.prepared
+            )
+            notify({"event": "training", "identity": config.identity})
+            outcome = executor.train([config])[0]
+            if outcome.status is not Status.DIVERGED:
+                propose(journal, outcome, by="train")
+        return outcome
+
+    def sweep(
+        self,
+        config: Config | None = None,
+        *,
+        over: Space | None = None,
+        members: int | None = None,
+        notify: Notify = ignore_events,
+    ) -> Sweep:
+        """Train a config with other knobs side by side, and make the chosen member a candidate.
+
+        Args:
+            config: what the sweep does not change; the experiment's network (or the default one) when None.
+            over: knob -> values; lambda x keep_prob by default.
+            members: how many trainings.
+            notify: receives an event for each member.
+
+        Raises:
+            BadInput: for a space that cannot be searched, before any training.
+        """
+        with self._writing("sweep") as journal, WorkerPool(self.prepared, goal=self.goal) as pool:
+            found = search(
+                self.prepared,
+                config or self._base(journal),
+                executor=remembering(pool, self.folder, journal=journal, data=self.prepared),
+                goal=self.goal,
+                over=over,
+                members=members,
+                on_outcome=lambda outcome: notify({"event": "member", "dev": outcome.losses["dev"]}),
+            )
+            journal.append("sweep", found.to_json())
+            propose(journal, found.chosen, by="sweep")
+        return found
+
+    def unseal(self, *, again: bool = False) -> Opening:
+        """Open the test set for its network: once; a further, uncertified time with `again`.
+
+        Raises:
+            Refusal: it was opened before, or is not what was sealed; or nothing was trained yet.
+        """
+        with self._writing("unseal") as journal:
+            outcome = chosen_network(journal, self.folder.models)
+            opening = unseal_for(
+                outcome, folder=self.folder, split=self.split, data=self.prepared, journal=journal, again=again
+            )
+        self.report()
+        return opening
+
+    def predict(self, new: Any, *, out: Path | str | None = None) -> pa.Table | int:
+        """Predict new rows, in their order, with the transforms that train was given.
+
+        Args:
+            new: file, data frame, or a frame's rows.
+            out: a .csv or .parquet file to stream to.
+
+        Returns:
+            The predictions as an Arrow table; with `out` the number of rows written.
+
+        Raises:
+            BadInput: for rows that the transforms cannot take; nothing is written.
+        """
+        outcome, preparation = self.network, self.prepared.preparation
+        watch = Watch(preparation, usual=self.prepared.dev)
+        network = predict(preparation, outcome.config, outcome.state)
+        batches = predicted_batches(new, preparation=preparation, predict=network, watch=watch)
+        result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
+        for warning in watch.warnings():
+            logger.warning("NEW does not look like train: %s", warning)
+        return result
+
+    def summary(self) -> Summary:
+        """Everything a report shows, as numbers."""
+        return summarize(self.entries())
+
+    def report(self, *, redact: bool = False) -> Path:
+        """Write the report page again, and return its path.
+
+        Raises:
+            NoRoom: when the disk is full; the old page stays.
+        """
+        write_atomically(self.folder.report, render_html(self.summary(), redact=redact).encode())
+        return self.folder.report
+
+    def __repr__(self) -> str:
+        return f"Experiment({str(self.path)!r})"
+
+    def __str__(self) -> str:
+        return render_text(self.summary())
+
+    def to_json(self) -> Json:
+        """The object that `run --json` prints."""
+        return run_to_json(self.entries(), folder=self.folder)
+
+    def _base(self, journal: Journal) -> Config:
+        """The network's config without regularizers, or the default one."""
+        try:
+            config = chosen_network(journal, self.folder.models).config
+        except Refusal:
+            return Config(seed=self.split.seed)
+        return replace(config, regularization=Regularization())
+
+    def _last_reference(self) -> Mapping[str, Any]:
+        asked = [entry.body["asked"] for entry in self.entries() if entry.kind == "session" and "asked" in entry.body]
+        return asked[-1]["reference"] if asked else {}
+
+    def _reading(self) -> Journal:
+        return open_journal(self.folder.journal, read_only=True)
+
+    @contextmanager
+    def _writing(self, command: str) -> Iterator[Journal]:
+        with open_journal(self.folder.journal) as journal:
+            journal.append("session", {"command": command})
+            yield journal
+
+
+def open_experiment(path: Path | str) -> Experiment:
+    """Open the experiment in a folder.
+
+    Raises:
+        Refusal: when it is missing, no experiment, or was made by a newer wellfit.
+    """
+    return Experiment(open_folder(Path(path)))

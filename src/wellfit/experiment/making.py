@@ -1,0 +1,129 @@
+"""Make an experiment from DATA, or find the one that was made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from wellfit._typing import Json, Notify
+from wellfit.data.read import Table, read_table
+from wellfit.data.schema import Schema, infer_schema
+from wellfit.experiment.folder import Folder, create_folder, default_path, is_experiment, open_folder
+from wellfit.experiment.settings import Settings
+from wellfit.goals import Goal, default_goal, goal_named
+from wellfit.splits.partition import SplitOptions
+from wellfit.splits.seal import move_source
+from wellfit.splits.split import Split, split_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the rows come from: each a file, a data frame, or a frame's rows."""
+
+    data: Any
+    test_data: Any = None
+    deployment_data: Any = None
+
+
+def name_of(source: Any, *, name: str) -> str | None:
+    """What settings call a further source: its path, or the SHA-256 of a data frame's rows."""
+    if source is None:
+        return None
+    if isinstance(source, str | Path):
+        return str(source)
+    return f"sha256:{read_table(source, name=name).source.sha256}"
+
+
+def make_split(sources: Sources, settings: Settings, *, notify: Notify) -> tuple[Split, Goal]:
+    """Read DATA and divide it in memory.
+
+    Raises:
+        BadInput: whatever is wrong with DATA, its target, or the options.
+    """
+    table, schema = _read(sources.data, settings, notify=notify)
+    return _divided(table, schema, sources=sources, settings=settings), _goal(settings, schema)
+
+
+def find_or_make(
+    sources: Sources, settings: Settings, *, out: Path | None, move: bool = False, notify: Notify
+) -> tuple[Folder, bool]:
+    """Open the experiment of the same command, or make it; whether it is new.
+
+    Args:
+        sources: DATA, and the files or frames for test and deployment.
+        settings: target, goal and split as given.
+        out: the folder; `default_path` when None.
+        move: take the source file out of reach once it is split.
+        notify: receives events.
+
+    Raises:
+        BadInput: whatever is wrong with DATA or the options; nothing is made.
+        Refusal: the folder holds another experiment, or something else.
+        NoRoom: the disk is full; nothing is made.
+    """
+    path = out or default_path(sources.data)
+    if is_experiment(path):
+        return _found(path, sources.data, settings), False
+    table, schema = _read(sources.data, settings, notify=notify)
+    split, goal = _divided(table, schema, sources=sources, settings=settings), _goal(settings, schema)
+
+    def fill(folder: Path) -> Json:
+        return split.save(folder).to_json()
+
+    folder = create_folder(path, settings, goal=goal, data=table.source.to_json(), fill=fill)
+    if move and table.source.path:
+        move_source(Path(table.source.path), folder.path)
+    notify({"event": "split", "rows": dict(split.rows), "policy": split.policy})
+    return folder, True
+
+
+def _found(path: Path, data: Any, settings: Settings) -> Folder:
+    folder = open_folder(path)
+    folder.settings.require_same(settings, folder=path)
+    if isinstance(data, str | Path):
+        folder.require_data(Path(data))
+    else:
+        folder.require_same_frame(read_table(data).source.sha256)
+    return folder
+
+
+def _read(data: Any, settings: Settings, *, notify: Notify) -> tuple[Table, Schema]:
+    table = read_table(data)
+    notify({"event": "read", "rows": table.frame.num_rows, "columns": table.frame.num_columns})
+    schema = infer_schema(
+        table.frame,
+        target=settings.target,
+        task=settings.task,
+        drop=settings.drop,
+        types=settings.types,
+        group_on=settings.group_on,
+        time_on=settings.time_on,
+        split_on=settings.split_on,
+        stratify_on=settings.stratify_on,
+    )
+    return table, schema
+
+
+def _divided(table: Table, schema: Schema, *, sources: Sources, settings: Settings) -> Split:
+    options = SplitOptions(
+        stratify_on=settings.stratify_on,
+        group_on=settings.group_on,
+        time_on=settings.time_on,
+        split_on=settings.split_on,
+        sizes=settings.sizes,
+        test_data=_frame(sources.test_data, name="--test-data"),
+        deployment_data=_frame(sources.deployment_data, name="--deployment-data"),
+        seed=settings.seed,
+    )
+    return split_table(table, schema=schema, options=options)
+
+
+def _frame(source: Any, *, name: str) -> pa.Table | None:
+    return None if source is None else read_table(source, name=name).frame
+
+
+def _goal(settings: Settings, schema: Schema) -> Goal:
+    return goal_named(settings.goal, task=schema.task) if settings.goal else default_goal(schema.task)

@@ -1,0 +1,39 @@
+"""The JSON of a run, folded from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wellfit._typing import Json
+from wellfit.experiment.folder import Folder
+from wellfit.journal.entry import Entry
+
+STEP_FIELDS = ("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after")
+
+
+def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
+    """Return the object of `run --json`: errors in the goal's own unit, gaps in its loss; null where nothing is yet."""
+    bodies: dict[str, list[Json]] = {}
+    for entry in entries:
+        bodies.setdefault(entry.kind, []).append(entry.body)
+    diagnosis = bodies.get("diagnosis", [{}])[-1]
+    finish = bodies.get("finish", [{}])[-1]
+    configs = {body["identity"]: body["config"] for body in bodies.get("training", [])}
+    openings = bodies.get("opening", [])
+    return {
+        "schema": 1,
+        "experiment": str(folder.path),
+        "report": str(folder.report),
+        "goal": folder.goal.name,
+        "errors": diagnosis.get("errors", {}),
+        "gaps": diagnosis.get("gaps", {}),
+        "steps": [{name: step[name] for name in STEP_FIELDS} for step in bodies.get("step", [])],
+        "best": configs.get(finish.get("best", "")),
+        "references": {
+            body["name"]: folder.goal.score_of(body["errors"]["dev"]["value"]) for body in bodies.get("reference", [])
+        },
+        "test": openings[-1]["error"] if openings else None,
+        "reason": finish.get("reason"),
+        "sentence": finish.get("sentence"),
+        "seconds": finish.get("seconds"),
+    }

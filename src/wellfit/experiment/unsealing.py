@@ -1,0 +1,85 @@
+"""Open the sealed test set of an experiment for its network, and for the reference models beside it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from wellfit._typing import Floats
+from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.words import error_text, gap_text, unit_of
+from wellfit.experiment.folder import Folder
+from wellfit.goals import Goal
+from wellfit.journal.store import Journal
+from wellfit.opening import ALPHA, Opening, Predict, open_test
+from wellfit.outcome import Outcome
+from wellfit.splits.split import Split
+from wellfit.stats.scores import estimate
+from wellfit.training.predict import predict
+from wellfit.training.references import fit_references
+
+NAMES = ("dummy", "linear", "trees")
+
+
+def unseal_for(
+    outcome: Outcome, *, folder: Folder, split: Split, data: Prepared, journal: Journal, again: bool
+) -> Opening:
+    """Open the test set once for `outcome`, and journal what it showed.
+
+    Raises:
+        Refusal: it was opened before (without `again`), or is not what was sealed.
+        NoRoom: the ledger, the registry or the journal cannot be written.
+    """
+    network = predict(data.preparation, outcome.config, outcome.state)
+    dev = estimate(folder.goal, data.dev.target, outcome.predictions["dev"])
+    references = RefitReferences(data, goal=folder.goal, seed=split.seed)
+    opening = open_test(
+        split,
+        predict=lambda test: network(data.preparation.transform(test)),
+        goal=folder.goal,
+        dev=dev,
+        references={name: references.model(name) for name in NAMES},
+        subject=outcome.config.identity,
+        again=again,
+    )
+    losses = {name: found.to_json() for name, found in opening.references.items()}
+    body = {**opening.to_json(), "identity": outcome.config.identity, "at": opening.at, "references": losses}
+    journal.append("opening", body)
+    return opening
+
+
+class RefitReferences:
+    """Reference models as functions of the test table: fit on train again once it is there, never pickled."""
+
+    def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
+        self._data = data
+        self._goal = goal
+        self._seed = seed
+        self._predictions: dict[str, Floats] = {}
+
+    def model(self, name: str) -> Predict:
+        """Return the model of one name."""
+        return lambda test: self._predicted(test)[name]
+
+    def _predicted(self, test: pa.Table) -> dict[str, Floats]:
+        if not self._predictions:
+            arrays = self._data.preparation.transform(test)
+            references = fit_references(self._data, goal=self._goal, seed=self._seed, extra={"test": arrays})
+            self._predictions = {reference.name: reference.predictions["test"] for reference in references}
+        return self._predictions
+
+
+def opening_text(opening: Opening, *, goal: Goal) -> str:
+    """Say what an opening showed, as a few lines for people."""
+    error = opening.error
+    low, high = sorted((error.low, error.high), key=goal.score_of)
+    level = 100 * (1 - ALPHA / opening.opening)
+    lines = [
+        f"Test {unit_of(goal)} {error_text(goal, error.value)} "
+        f"({error_text(goal, low)} to {error_text(goal, high)}, {level:.3g} % interval, {error.rows:,} rows).",
+        f"Test minus dev: {gap_text(goal, opening.dev_optimism)}.",
+        *(f"  {name}: {error_text(goal, found.value)} on test" for name, found in opening.references.items()),
+        f"Certified: the first look at these rows. Receipt {opening.receipt}."
+        if opening.certified
+        else f"NOT certified (opening {opening.opening}): {opening.reason}. Receipt {opening.receipt}.",
+    ]
+    return "\n".join(lines)

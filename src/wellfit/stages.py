@@ -1,0 +1,241 @@
+"""Every stage of the command line as one function, in the order of the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import pyarrow as pa
+
+from wellfit._typing import Notify, Task, ignore_events
+from wellfit.config import Config
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.exceptions import BadInput
+from wellfit.experiment.diagnosing import referred
+from wellfit.experiment.experiment import Experiment, open_experiment
+from wellfit.experiment.folder import Folder, is_experiment, open_folder
+from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
+from wellfit.experiment.running import Plan, run_plan
+from wellfit.experiment.settings import Settings
+from wellfit.goals import Goal, default_goal, goal_named
+from wellfit.opening import Opening
+from wellfit.outcome import Outcome
+from wellfit.recipe.budget import Budget, parse_budget
+from wellfit.recipe.remedies import require_kind
+from wellfit.splits.split import Split, load_split
+from wellfit.sweeps.search import Sweep
+from wellfit.sweeps.search import sweep as search
+from wellfit.sweeps.space import Space
+from wellfit.sweeps.worker_pool import WorkerPool
+from wellfit.training.loop import fit
+
+
+class SplitArguments(TypedDict, total=False):
+    """How DATA is read and divided; every one is optional.
+
+    goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date).
+    stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
+    test_data, deployment_data: files or frames; seed: decides the division and all training.
+    """
+
+    goal: str | None
+    task: Task | None
+    drop: tuple[str, ...]
+    types: dict[str, str]
+    stratify_on: str | None
+    group_on: str | None
+    time_on: str | None
+    split_on: str | None
+    sizes: str | None
+    test_data: Any
+    deployment_data: Any
+    seed: int
+
+
+def split(
+    data: Any,
+    *,
+    target: str,
+    out: Path | str | None = None,
+    move_source: bool = False,
+    notify: Notify = ignore_events,
+    **options: Unpack[SplitArguments],
+) -> Split:
+    """Divide a table into train, dev and a sealed test set.
+
+    Args:
+        data: CSV or Parquet file, data frame, or a frame's rows.
+        target: column to predict.
+        out: leave an experiment in this folder; in memory when None.
+        move_source: move DATA into the experiment, out of reach.
+        notify: receives events.
+        **options: see `SplitArguments`.
+
+    Raises:
+        BadInput: whatever is wrong with the data or the options; nothing is written.
+        Refusal: `out` holds another experiment, or something else.
+    """
+    settings, sources = _settings(target, options), _sources(data, options)
+    if out is None:
+        return make_split(sources, settings, notify=notify)[0]
+    folder, _ = find_or_make(sources, settings, out=Path(out), move=move_source, notify=notify)
+    return load_split(folder.path)
+
+
+def train(
+    data: Split | Experiment | Path | str,
+    config: Config,
+    *,
+    goal: str | None = None,
+    notify: Notify = ignore_events,
+) -> Outcome:
+    """Train one config.
+
+    Args:
+        data: a split, or an experiment, which keeps the outcome.
+        config: network, optimization, regularization, seed.
+        goal: in whose loss a split's outcome is measured; an experiment has its own.
+        notify: receives events.
+
+    Raises:
+        Refusal: when another process works in the experiment.
+    """
+    if not isinstance(data, Split):
+        return _experiment(data).train(config, notify=notify)
+    return fit(data.prepared(), config, goal=_goal(goal, data.schema.task), notify=notify)
+
+
+def diagnose(experiment: Experiment | Path | str, **reference: Any) -> Diagnosis:
+    """Diagnose an experiment's network; see `Experiment.diagnose`."""
+    return _experiment(experiment).diagnose(**reference)
+
+
+def sweep(
+    data: Split | Experiment | Path | str,
+    config: Config | None = None,
+    *,
+    over: Space | None = None,
+    members: int | None = None,
+    goal: str | None = None,
+    notify: Notify = ignore_events,
+) -> Sweep:
+    """Train a config with other knobs side by side; see `Experiment.sweep`.
+
+    Args:
+        data: a split, or an experiment, which keeps the outcomes.
+        config: what the sweep does not change.
+        over: knob -> values (`wf.log_uniform`, `wf.uniform`, or a list); lambda x keep_prob by default.
+        members: how many trainings.
+        goal: in whose loss a split's members are compared; an experiment has its own.
+        notify: receives events.
+    """
+    if not isinstance(data, Split):
+        return _experiment(data).sweep(config, over=over, members=members, notify=notify)
+    wanted = _goal(goal, data.schema.task)
+    prepared = data.prepared()
+    with WorkerPool(prepared, goal=wanted) as pool:
+        start = config or Config(seed=data.seed)
+        return search(prepared, start, executor=pool, goal=wanted, over=over, members=members)
+
+
+def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
+    data: Any,
+    *,
+    target: str | None = None,
+    out: Path | str | None = None,
+    budget: str | float | Budget = "5m",
+    human_error: float | None = None,
+    human_rows: int | None = None,
+    optimal_error: tuple[float, float] | float | None = None,
+    tolerance: float | None = None,
+    only: str | None = None,
+    idea: str | None = None,
+    move_source: bool = False,
+    notify: Notify = ignore_events,
+    **options: Unpack[SplitArguments],
+) -> Experiment:
+    """Do the whole job inside a budget: split, seal, reference models, network, diagnosis, remedies, report.
+
+    The same call again continues the experiment, or returns it when it is finished.
+
+    Args:
+        data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to go on with.
+        target: column to predict; an experiment knows it.
+        out: the experiment's folder; ./NAME.wellfit when None.
+        budget: "60s", "10m", "20000updates", or seconds: an upper limit over all continuations.
+        human_error: the usual reference for the optimal error, in the goal's own unit.
+        human_rows: on how many rows it was measured.
+        optimal_error: the optimal error, or (low, high).
+        tolerance: the gap that does not matter, in the goal's loss.
+        only: carry out this one remedy.
+        idea: why; kept in the journal.
+        move_source: move DATA into the experiment, out of reach.
+        notify: receives events.
+        **options: see `SplitArguments`.
+
+    Raises:
+        BadInput: whatever is wrong with the data or the options; nothing is written.
+        Refusal: the folder holds another experiment, or another process works in it.
+        NoRoom: the disk is full; what was finished is kept, and the same call continues.
+    """
+    limit = parse_budget(budget)
+    require_kind(only)
+    reference = {
+        "human_error": human_error,
+        "human_rows": human_rows,
+        "optimal_error": optimal_error,
+        "tolerance": tolerance,
+    }
+    folder = _folder(data, target=target, out=out, move=move_source, options=options, notify=notify)
+    referred(reference, goal=folder.goal)
+    plan = Plan(budget=limit, reference=reference, only=only, idea=idea, seed=folder.settings.seed)
+    run_plan(folder, plan, notify=notify)
+    experiment = Experiment(folder)
+    experiment.report()
+    return experiment
+
+
+def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Opening:
+    """Open the sealed test set, once; see `Experiment.unseal`."""
+    return _experiment(experiment).unseal(again=again)
+
+
+def predict(experiment: Experiment | Path | str, new: Any, *, out: Path | str | None = None) -> pa.Table | int:
+    """Predict new rows in their order; see `Experiment.predict`."""
+    return _experiment(experiment).predict(new, out=out)
+
+
+def report(experiment: Experiment | Path | str, *, redact: bool = False) -> Path:
+    """Write the report page again; see `Experiment.report`."""
+    return _experiment(experiment).report(redact=redact)
+
+
+def _experiment(experiment: Experiment | Path | str) -> Experiment:
+    return experiment if isinstance(experiment, Experiment) else open_experiment(experiment)
+
+
+def _folder(
+    data: Any, *, target: str | None, out: Path | str | None, move: bool, options: SplitArguments, notify: Notify
+) -> Folder:
+    if isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data))):
+        folder = data.folder if isinstance(data, Experiment) else open_folder(Path(data))
+        folder.settings.require_compatible({"target": target, **options}, folder=folder.path)
+        return folder
+    if target is None:
+        raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
+    place = Path(out) if out is not None else None
+    return find_or_make(_sources(data, options), _settings(target, options), out=place, move=move, notify=notify)[0]
+
+
+def _settings(target: str, options: SplitArguments) -> Settings:
+    named = {name: name_of(options.get(name), name=name) for name in ("test_data", "deployment_data")}
+    plain = {**options, **named, "drop": tuple(options.get("drop", ())), "types": dict(options.get("types") or {})}
+    return Settings(target=target, **plain)  # type: ignore[arg-type]
+
+
+def _sources(data: Any, options: SplitArguments) -> Sources:
+    return Sources(data=data, test_data=options.get("test_data"), deployment_data=options.get("deployment_data"))
+
+
+def _goal(name: str | None, task: Task) -> Goal:
+    return goal_named(name, task=task) if name else default_goal(task)
