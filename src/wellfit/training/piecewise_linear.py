@@ -11,13 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from wellfit._typing import Floats
+from wellfit.training.noise import batch_order
 
 FEWEST_BINS = 2
 """A column with a single bin is its own encoding already."""
+MOST_ROWS = 100_000
+"""Rows that quantiles are taken from: enough for a standard error of .0016 in the place of a median."""
 
 
 def quantile_edges(numeric: Floats, *, bins: int) -> Floats:
     """Return the edges [D, bins + 1] of each column, NaN after the last one (and throughout, where it has one bin)."""
+    if len(numeric) > MOST_ROWS:
+        numeric = numeric[np.sort(batch_order(seed=0, stream="bins", epoch=0, rows=len(numeric))[:MOST_ROWS])]
     edges = np.full((numeric.shape[1], bins + 1), np.nan, dtype=np.float32)
     # A quantile that is itself a value of the column keeps piles of equal values on an edge.
     levels = np.linspace(0, 1, bins + 1)
