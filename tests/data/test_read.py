@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from wellfit.data.prepare import fit_preparation
 from wellfit.data.read import read_batches, read_table
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import BadInput
@@ -174,6 +175,18 @@ def test_batches_have_the_features_in_order_in_constant_pieces(kind, tmp_path):
     whole = pa.concat_tables(batches)
     assert whole.column("name").to_pylist() == table.column("name").to_pylist()
     assert whole.column("size").to_pylist() == table.column("size").to_pylist()
+
+
+def test_batches_read_dates_times_and_padded_names_as_the_table_was_read(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"2020-01-{1 + i % 28:02d}T10:00:00Z, {i % 24:02d}:30:00, {i % 2}" for i in range(40)]
+    path.write_text("\n\nwhen, clock, y\n" + "\n".join(rows) + "\n")
+    table = read_table(path).frame
+    preparation = fit_preparation(table, infer_schema(table, target="y"))
+    (batch,) = read_batches(path, schema=preparation.schema)
+    assert preparation.numeric_names[0] == "when"
+    assert "clock" in preparation.numeric_names
+    assert np.array_equal(preparation.transform(batch, with_target=False).numeric, preparation.transform(table).numeric)
 
 
 def test_batches_name_a_missing_column_and_a_wrong_value(tmp_path):

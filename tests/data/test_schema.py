@@ -137,6 +137,11 @@ BAD = {
     "text-as-number": (table(z=["a", "b"] * 30), {"target": "z", "task": "regression"}, "'a' in row 1"),
     "infinite-feature": (table(z=[1.0, np.inf] * 30), {"target": "y"}, "column 'z', row 2"),
     "infinite-target": (table(z=[1.0, 2.0, -np.inf] * 20), {"target": "z"}, "column 'z', row 3"),
+    "infinite-after-unlabelled": (
+        table(z=[None, *["a", "b"] * 29, "a"], v=[*[1.0, 2.0] * 29, 1.0, np.inf]),
+        {"target": "z"},
+        "row 60",
+    ),
     "few-rows": (table().slice(0, 29), {"target": "y"}, "29 rows"),
     "few-labelled-rows": (table(z=["a", "b", None] * 20).slice(0, 40), {"target": "z"}, "27 rows"),
     "no-feature": (pa.table({"y": HALF}), {"target": "y"}, "no column but the target"),

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from wellfit._typing import Booleans, Floats
 from wellfit.exceptions import BadInput
 
-Stored = Literal["integer", "float", "boolean", "string", "date", "nothing", "nested"]
+Stored = Literal["integer", "float", "boolean", "string", "date", "time", "nothing", "nested"]
 
 # ISO is tried first, by Arrow itself; then day first, as most of the world writes it.
 DATE_FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d")
@@ -26,8 +26,8 @@ def stored_as(column: pa.ChunkedArray) -> Stored:
         (pa.types.is_integer, "integer"),
         (pa.types.is_floating, "float"),
         (pa.types.is_decimal, "float"),
-        (pa.types.is_time, "integer"),
-        (pa.types.is_duration, "integer"),
+        (pa.types.is_time, "time"),
+        (pa.types.is_duration, "time"),
         (pa.types.is_date, "date"),
         (pa.types.is_timestamp, "date"),
         (pa.types.is_string, "string"),
@@ -47,7 +47,7 @@ def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
     Raises:
         BadInput: for text that is no number.
     """
-    if pa.types.is_time(column.type) or pa.types.is_duration(column.type):
+    if stored_as(column) == "time":
         column = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
     try:
         values = column.cast(pa.float64(), safe=False)
@@ -104,18 +104,28 @@ def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
     if stored_as(column) == "date":
         return column.cast(target, safe=False)
     if stored_as(column) == "string":
-        try:
-            return column.cast(target)
-        except pa.ArrowInvalid:
-            for pattern in DATE_FORMATS:
-                moments = pc.strptime(column, format=pattern, unit="us", error_is_null=True)
-                if moments.null_count == column.null_count:
-                    return moments
+        moments = _iso_moments(column)
+        for pattern in DATE_FORMATS:
+            moments = moments or pc.strptime(column, format=pattern, unit="us", error_is_null=True)
+            if moments.null_count == column.null_count:
+                return moments
+            moments = None
+    present = column.drop_null()
     raise BadInput(
         "a date column holds dates",
-        found=f"column {name!r}: {column.drop_null()[0].as_py()!r}" if len(column.drop_null()) else f"column {name!r}",
+        found=f"column {name!r}" + (f": {present[0].as_py()!r}" if len(present) else ""),
         remedy="Write dates as 2026-01-31 or 2026-01-31T12:00:00, or declare another type under `types`",
     )
+
+
+def _iso_moments(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Text as ISO dates, with or without a time zone; None where it is something else."""
+    for zone in (None, "UTC"):
+        try:
+            return column.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us"))
+        except pa.ArrowInvalid:
+            continue
+    return None
 
 
 def _first_unparsed(column: pa.ChunkedArray) -> str:

@@ -171,28 +171,33 @@ def _read_csv(path: Path, **given: str | None) -> pa.Table:
 
 def _csv_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
     dialect = detect_dialect(path)
-    types = {column.name: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}
-    names = _header(path, dialect)
-    require_columns(names, schema.feature_names)
+    written = {name.strip(): name for name in _header(path, dialect)}
+    require_columns(list(written), schema.feature_names)
+    types = {written[column.name]: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}
     try:
-        yield from pa.csv.open_csv(
+        for batch in pa.csv.open_csv(
             path,
             read_options=_read_options(dialect),
             parse_options=_parse_options(dialect),
-            convert_options=_convert_options(dialect, column_types=types, include_columns=list(schema.feature_names)),
-        )
+            convert_options=_convert_options(dialect, column_types=types, include_columns=list(types)),
+        ):
+            yield batch.rename_columns(list(schema.feature_names))
     except pa.ArrowInvalid as error:
         raise _unreadable(path, dialect, error) from error
 
 
 # Dates and text stay text: a batch must not guess types that another batch contradicts.
-_CSV_TYPES: Mapping[str, pa.DataType] = {"integer": pa.float64(), "float": pa.float64(), "boolean": pa.bool_()}
+_CSV_TYPES: Mapping[str, pa.DataType] = {
+    "integer": pa.float64(),
+    "float": pa.float64(),
+    "boolean": pa.bool_(),
+    "time": pa.time32("s"),
+}
 
 
 def _header(path: Path, dialect: Dialect) -> list[str]:
-    text = path.open(encoding=dialect.encoding, newline="")
-    with text:
-        line = text.readline()
+    with path.open(encoding=dialect.encoding, newline="") as text:
+        line = next(line for line in text if line.strip())
     reader = pa.csv.read_csv(pa.BufferReader(line.encode()), parse_options=_parse_options(dialect))
     return [str(name) for name in reader.column_names]
 

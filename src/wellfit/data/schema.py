@@ -28,6 +28,7 @@ ID_SHARE = 0.95  # text of which more than this share is unique names rows inste
 _KIND_OF: Mapping[Stored, Kind] = {
     "boolean": "boolean",
     "integer": "number",
+    "time": "number",
     "float": "number",
     "string": "category",
     "date": "date",
@@ -133,10 +134,13 @@ def infer_schema(
         _column(rows.column(name), name=name, kind=kinds[name], role=special.get(name), asked=name in drop)
         for name in table.column_names
     )
+    for column in columns:
+        if column.role == "feature" and column.kind == "number":
+            require_finite(numbers_of(table.column(column.name), name=column.name), name=column.name)
     if not any(column.role == "feature" for column in columns):
         raise BadInput("DATA needs a feature", found=_reasons(columns), remedy="Add columns, or drop fewer")
     if task == "regression":
-        require_finite(numbers_of(rows.column(target), name=target), name=target)
+        require_finite(numbers_of(table.column(target), name=target), name=target)
         return Schema(columns, target, task)
     return Schema(columns, target, task, *_classes(rows.column(target), name=target))
 
@@ -293,11 +297,11 @@ def _reason_to_drop(column: pa.ChunkedArray, *, name: str, kind: Kind) -> str:
 
 def _reason_to_drop_numbers(column: pa.ChunkedArray, *, name: str, present: int) -> str:
     values = numbers_of(column, name=name)
-    require_finite(values, name=name)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     # A column of single precision that varies by a rounding step is noise that scaling would blow up.
     step = float(np.finfo(np.float32 if pa.types.is_float32(column.type) else np.float64).eps)
-    if high - low <= 2 * step * max(abs(low), abs(high)) and present == len(column):
+    largest = max(abs(low), abs(high))
+    if np.isfinite(largest) and high - low <= 2 * step * largest and present == len(column):
         return "constant" if low == high else "constant up to rounding"
     consecutive = stored_as(column) == "integer" and high - low == present - 1
     if consecutive and pc.count_distinct(column, mode="only_valid").as_py() == present:
