@@ -45,7 +45,7 @@ def render_html(summary: Summary, *, redact: bool = False) -> str:
         style=Markup(style),  # noqa: S704 (our own file)
         style_hash=_csp_hash(style),
         ladders=_ladders(shown),
-        sweeps=[_sweep_view(sweep, shown.unit, index) for index, sweep in enumerate(shown.sweeps)],
+        sweeps=[_sweep_view(sweep, shown, index) for index, sweep in enumerate(shown.sweeps)],
         curves=_curves(shown),
     )
 
@@ -96,12 +96,12 @@ def _ladder(
     )
 
 
-def _sweep_view(sweep: SweepCard, unit: Unit, index: int) -> dict[str, object]:
-    path = path_members(sweep)
+def _sweep_view(sweep: SweepCard, summary: Summary, index: int) -> dict[str, object]:
+    path, unit = path_members(sweep), summary.unit
+    optimal = sweep.optimal or (summary.after.optimal if summary.after else None)
     heat = (heatmap_chart(sweep.members, unit, key=f"heat{index}-{wide}", width=wide) for wide in (WIDE, SLIM))
     paths = (
-        lambda_path_chart(path, unit, key=f"path{index}-{wide}", optimal=sweep.optimal, width=wide)
-        for wide in (WIDE, SLIM)
+        lambda_path_chart(path, unit, key=f"path{index}-{wide}", optimal=optimal, width=wide) for wide in (WIDE, SLIM)
     )
     one_keep = len({member.keep_prob for member in path}) == 1
     return {

@@ -104,8 +104,10 @@ def sweep(body: Json) -> SweepCard:
     """One sweep entry."""
     tied = {text(identity) for identity in items(body, "tied")}
     chosen, best = text(body.get("chosen")), text(body.get("best"))
+    members = tuple(_member(item, tied=tied, chosen=chosen, best=best) for item in objects(body, "members"))
     return SweepCard(
-        members=tuple(_member(item, tied=tied, chosen=chosen, best=best) for item in objects(body, "members")),
+        members=members,
+        planned=count(body.get("planned")) or len(members),
         warnings=tuple(map(text, items(body, "warnings"))),
         optimal=reference(section(body, "optimal")),
         seconds=number(body.get("seconds")),

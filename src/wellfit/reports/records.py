@@ -170,6 +170,7 @@ class SweepCard:
     """One sweep over the regularization board."""
 
     members: tuple[Member, ...]
+    planned: int
     warnings: tuple[str, ...]
     optimal: Reference | None
     seconds: float | None

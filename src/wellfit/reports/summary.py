@@ -26,6 +26,7 @@ from wellfit.reports.records import (
     Rung,
     SealCard,
     Summary,
+    SweepCard,
 )
 from wellfit.reports.sentences import Story, headline, remarks
 from wellfit.reports.trade import trade_rows, trade_sentence
@@ -87,8 +88,8 @@ def summarize(entries: Sequence[EntryLike]) -> Summary:
 def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story, Json]:
     """The experiment as far as it went, and the diagnosis of the network it stands at."""
     openings = tuple(found for found in map(reading.opening, bodies.get("opening", [])) if found)
-    sweeps = tuple(map(reading.sweep, bodies.get("sweep", [])))
     networks = [reading.network(body) for body in bodies.get("training", [])]
+    sweeps = tuple(_with_intervals(reading.sweep(body), networks) for body in bodies.get("sweep", []))
     finish = bodies.get("finish", [{}])[-1]
     diagnoses = bodies.get("diagnosis", [])
     chosen = sweeps[-1].chosen if sweeps else None
@@ -128,6 +129,13 @@ def _goal(bodies: dict[str, list[Json]], seal: SealCard | None) -> Goal:
     if known:
         return Goal(known[0])
     return Goal("rmse" if seal is not None and seal.task == "regression" else "error")
+
+
+def _with_intervals(sweep: SweepCard, networks: list[Network]) -> SweepCard:
+    """Give members the dev intervals of their own trainings; a sweep keeps point values only."""
+    measured = {network.identity: network.dev for network in networks if network.dev and not network.dev.is_fixed}
+    members = (replace(it, dev=measured.get(it.identity, it.dev)) if it.dev else it for it in sweep.members)
+    return replace(sweep, members=tuple(members))
 
 
 def _identity(diagnoses: list[Json]) -> str:

@@ -156,7 +156,8 @@ def _sweeps(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _sweep(unit: Unit, sweep: SweepCard) -> str:
-    done = f"{len(sweep.members)} networks in {seconds(sweep.seconds)}."
+    planned = f" (of {sweep.planned} planned)" if sweep.planned > len(sweep.members) else ""
+    done = f"{len(sweep.members)} networks{planned} in {seconds(sweep.seconds)}."
     chosen = sweep.chosen
     if chosen is None:
         return done

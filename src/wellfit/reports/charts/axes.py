@@ -51,7 +51,7 @@ class LambdaAxis:
                 drawing.line((x - 2, y + 5), (x + 2, y - 5), tone="axis")
 
 
-def draw_losses(drawing: Drawing, y: Scale, *, unit: Unit, pixels: Domain, wanted: int = 4) -> None:
+def draw_losses(drawing: Drawing, y: Scale, *, unit: Unit, pixels: Domain, wanted: int = 6) -> None:
     """Horizontal rules with their labels at the left of the plot."""
     ticks, step = y.ticks(wanted)
     for tick in ticks:
