@@ -23,9 +23,6 @@ _BOARD_KNOBS = {"network": ("widths", "activation"), "regularization": ("l2", "k
 
 goal_option = click.option("--goal", metavar="GOAL", help=f"{GOALS}.  [default: error; rmse for regression]")
 
-REFERENCE = ("human_error", "human_rows", "optimal_error", "tolerance")
-"""What `reference_options` adds."""
-
 fail_on_option = click.option(
     "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 when a verdict is yes (for scripts and CI)."
 )
@@ -83,6 +80,7 @@ def split_options(function: Callback) -> Callback:
             metavar="FILE",
             help="Rows as they are met in use: dev and test are drawn from them, train and train-dev from DATA.",
         ),
+        click.option("--move-source", is_flag=True, help="Move DATA into the experiment, out of reach."),
         click.option(
             "--out", "-o", type=FILE, metavar="FOLDER", help="The experiment's folder.  [default: ./NAME.wellfit]"
         ),

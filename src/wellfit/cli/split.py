@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from wellfit.cli.options import given, split_options
 from wellfit.cli.session import Session
 from wellfit.cli.settings import types_of
 from wellfit.cli.stage import FILE, stage
+from wellfit.exceptions import BadInput
+
+if TYPE_CHECKING:
+    from wellfit.splits.split import Split
 
 
 @stage(
@@ -30,9 +34,26 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, out: Path | 
     """Divide a table into train, dev and a sealed test set; leaves an experiment."""
     import wellfit as wf
 
+    if options["target"] is None:
+        raise BadInput("split needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
     folder = out or Path(f"{data.stem}.wellfit")
     asked = given({**options, "types": types_of(ctx)})
     with session.watching() as notify:
         split = wf.split(data, out=folder, **asked, **session.seeded, notify=notify)
-    body = {"schema": 1, "experiment": str(folder), **split.to_json()}
-    session.result(body, text=f"{split}\nThe experiment is {folder}.")
+    about = split.to_json()
+    body = {"schema": 1, "experiment": str(folder), "columns": about.pop("schema"), **about}
+    session.result(body, text=_text(split, folder))
+
+
+def _text(split: Split, folder: Path) -> str:
+    parts = ", ".join(f"{part.replace('_', '-')} {rows:,}" for part, rows in split.rows.items())
+    dropped = [f"  {column.name}: {column.note}" for column in split.schema.columns if column.role == "dropped"]
+    return "\n".join(
+        [
+            f"{parts}. The test set is sealed ({split.seal.sha256[:12]}).",
+            split.policy,
+            str(split.precision["sentence"]),
+            *(["Left out:", *dropped] if dropped else []),
+            f"Experiment: {folder}. Next: wellfit run {folder}",
+        ]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,15 +39,20 @@ def command(ctx: click.Context, /, *, session: Session, experiment: Path, **opti
 
     config = config_of(ctx, seed=session.seed or 0, options=boards_of(given(options)))
     opened = wf.open_experiment(experiment)
+    if session.seed is None:
+        config = replace(config, seed=opened.split.seed)
     with session.watching() as notify:
         outcome = wf.train(opened, config, notify=notify)
     session.result({"schema": 1, "goal": opened.goal.name, **outcome.to_json()}, text=_text(outcome, opened.goal))
 
 
 def _text(outcome: Outcome, goal: Goal) -> str:
-    scores = ", ".join(f"{part} {goal.score_of(loss):.4g}" for part, loss in outcome.losses.items())
+    from wellfit.reports.units import Unit
+
+    unit = Unit(goal)
+    scores = ", ".join(f"{part.replace('_', '-')} {unit.show(loss)}" for part, loss in outcome.losses.items())
     return (
         f"{outcome.config.identity}: {outcome.status.value}. {outcome.status.advice}\n"
-        f"{goal.name}: {scores}\n"
+        f"{unit.noun}: {scores}\n"
         f"{outcome.updates:,} updates in {outcome.seconds:.1f} s; ||W|| {outcome.weight_norm:.4g}"
     )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wellfit.cli.session import Session
 from wellfit.cli.stage import FILE, stage
 from wellfit.exceptions import Refusal
+
+if TYPE_CHECKING:
+    from wellfit.goals import Goal
+    from wellfit.opening import Opening
 
 
 @stage(examples="\n  wellfit unseal churn.wellfit\n  wellfit unseal churn.wellfit --yes --json\n")
@@ -28,7 +33,7 @@ def command(*, session: Session, experiment: Path, yes: bool, again: bool) -> No
     if not yes:
         _confirm(experiment)
     opening = opened.unseal(again=again)
-    session.result(opening.to_json(), text=str(opening))
+    session.result(opening.to_json(), text=_text(opening, opened.goal))
 
 
 def _confirm(experiment: Path) -> None:
@@ -44,3 +49,21 @@ def _confirm(experiment: Path) -> None:
             found=repr(typed),
             remedy=f"Type {name}, or leave the test set sealed",
         )
+
+
+def _text(opening: Opening, goal: Goal) -> str:
+    from wellfit.reports.units import Unit
+
+    unit, error = Unit(goal), opening.error
+    # Where the loss is 1 - score, its upper end is the score's lower one.
+    low, high = (error.high, error.low) if goal.score_of(0) > goal.score_of(1) else (error.low, error.high)
+    standing = "certified" if opening.certified else f"NOT certified: {opening.reason}"
+    return "\n".join(
+        [
+            f"Test {unit.noun}: {unit.show(error.value)} ({unit.show(low)} to {unit.show(high)}, {error.rows:,} rows). "
+            f"Opening {opening.opening}, {standing}.",
+            f"Test minus dev: {unit.gap(opening.dev_optimism)}.",
+            *(f"  {name}: {unit.show(each.value)}" for name, each in opening.references.items()),
+            f"Receipt: {opening.receipt}",
+        ]
+    )
