@@ -189,6 +189,18 @@ def test_batches_read_dates_times_and_padded_names_as_the_table_was_read(tmp_pat
     assert np.array_equal(preparation.transform(batch, with_target=False).numeric, preparation.transform(table).numeric)
 
 
+def test_a_header_over_two_lines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('"a\nb",y\n' + "".join(f"{i / 7},{i % 2}\n" for i in range(40)))
+    schema = infer_schema(read_table(path).frame, target="y")
+    assert [batch.column_names for batch in read_batches(path, schema=schema)] == [["a\nb"]]
+
+
+def test_names_that_are_no_text():
+    frame = pd.DataFrame(np.ones((2, 2))).assign(y=[1, 2])
+    assert read_table(frame).frame.column_names == ["0", "1", "y"]
+
+
 def test_batches_name_a_missing_column_and_a_wrong_value(tmp_path):
     table = pa.table({"width": np.arange(40) / 7, "y": [0, 1] * 20})
     schema = infer_schema(table, target="y")

@@ -50,6 +50,8 @@ DROPPED = {
     "all-missing": (pa.nulls(N, pa.float64()), "all missing"),
     "all-nan": ([float("nan")] * N, "all missing"),
     "unique-text": ([f"name {i}" for i in range(N)], "id-like"),
+    "codes-as-text": ([f"{i:05d}" for i in range(N)], "id-like"),
+    "measurements-spoilt-by-a-word": (["tall", *map(str, np.arange(1, N) / 7)], "but 'tall' among them"),
     "row-numbers": (RNG.permutation(N) + 17, "id-like"),
 }
 
@@ -62,6 +64,7 @@ def test_useless_columns_are_dropped_with_the_reason(values, note):
 
 
 KEPT = {
+    "measurements-as-text": [f"{i / 7:.3f}" for i in range(N)],
     "unique-floats": np.arange(N) / 2,
     "consecutive-whole-floats": np.arange(N, dtype=float),
     "unique-integers-with-gaps": np.arange(N) * 7,

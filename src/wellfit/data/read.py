@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,9 +198,7 @@ _CSV_TYPES: Mapping[str, pa.DataType] = {
 
 def _header(path: Path, dialect: Dialect) -> list[str]:
     with path.open(encoding=dialect.encoding, newline="") as text:
-        line = next(line for line in text if line.strip())
-    reader = pa.csv.read_csv(pa.BufferReader(line.encode()), parse_options=_parse_options(dialect))
-    return [str(name) for name in reader.column_names]
+        return next(row for row in csv.reader(text, delimiter=dialect.delimiter) if row)
 
 
 def _unreadable(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> BadInput:
@@ -228,7 +227,7 @@ def _from_frame(source: Any, *, name: str) -> pa.Table:
             return pa.Table.from_pylist(list(source))
         frame = nw.from_native(source)
         eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-        table = eager.to_arrow()
+        table = eager.rename({column: str(column) for column in eager.columns}).to_arrow()
     except (NarwhalsError, pa.ArrowException, TypeError, AttributeError) as error:
         raise BadInput(
             f"{name} must be a path, or a data frame whose columns hold one type each",

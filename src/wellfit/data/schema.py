@@ -24,6 +24,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FEWEST_ROWS = 30  # design: fewer rows are refused
 MOST_INTEGER_CLASSES = 20  # design: more distinct integers are a regression target
 ID_SHARE = 0.95  # text of which more than this share is unique names rows instead of describing them
+_GLANCE = 1000  # rows that tell most text from numbers
+_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 
 _KIND_OF: Mapping[Stored, Kind] = {
     "boolean": "boolean",
@@ -128,7 +130,7 @@ def infer_schema(
     require_columns(table.column_names, [*special, *drop, *types, *([stratify_on] if stratify_on else [])])
     _require_kinds(types)
     rows = _labelled(table, target)
-    kinds = {name: cast(Kind, types.get(name, _KIND_OF[stored_as(rows.column(name))])) for name in table.column_names}
+    kinds = {name: cast(Kind, types.get(name) or _infer_kind(rows.column(name))) for name in table.column_names}
     task = task or _infer_task(rows.column(target), name=target, kind=kinds[target], gaps=rows is not table)
     columns = tuple(
         _column(rows.column(name), name=name, kind=kinds[name], role=special.get(name), asked=name in drop)
@@ -233,6 +235,29 @@ def _labelled(table: pa.Table, target: str) -> pa.Table:
     return rows
 
 
+def _infer_kind(column: pa.ChunkedArray) -> Kind:
+    stored = stored_as(column)
+    if stored == "string" and _decimals(column.slice(0, _GLANCE)) and _decimals(column):
+        return "number"
+    return _KIND_OF[stored]
+
+
+def _decimals(texts: pa.ChunkedArray) -> bool:
+    """Whether every text is a number, and some have a decimal point: whole numbers as text are codes more often."""
+    numbers = pc.match_substring_regex(texts, _NUMBER)
+    return bool(pc.all(numbers, min_count=1).as_py()) and bool(pc.any(pc.match_substring(texts, ".")).as_py())
+
+
+def _numbers_spoilt(texts: pa.ChunkedArray) -> str:
+    """For measurements that a few words turned into text: which word, and where; else ""."""
+    numbers = pc.match_substring_regex(texts, _NUMBER)
+    if (pc.mean(numbers.cast(pa.int8())).as_py() or 0) < ID_SHARE:
+        return ""
+    row = pc.index(numbers, False).as_py()
+    word = f"but {texts[row].as_py()!r} among them; correct it, or declare a type" if row >= 0 else "as text"
+    return f"id-like: unique numbers, {word}"
+
+
 def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind, gaps: bool) -> Task:
     stored = stored_as(column)
     if stored == "date" or kind == "date":
@@ -284,9 +309,8 @@ def _reason_to_drop(column: pa.ChunkedArray, *, name: str, kind: Kind) -> str:
         if distinct == 1 and present == len(column):
             return "constant"
         named = kind == "category" and stored == "string" and distinct > ID_SHARE * present
-        share = f"{distinct} different values in {present} rows"
         if named:
-            return f"id-like: {share}"
+            return _numbers_spoilt(column) or f"id-like: {distinct} different values in {present} rows"
         if kind == "category":
             return ""
     if kind == "date":
