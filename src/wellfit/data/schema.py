@@ -6,37 +6,22 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellfit._typing import Json, Task
-from wellfit.data.columns import Stored, missing_in, moments_of, numbers_of, require_finite, stored_as, texts_of
+from wellfit.data.columns import Stored, missing_in, numbers_of, require_finite, stored_as, texts_of
+from wellfit.data.kinds import KINDS, Kind, infer_kind, reason_to_drop
 from wellfit.exceptions import BadInput
 
-Kind = Literal["number", "category", "boolean", "date"]
 Role = Literal["feature", "target", "group", "time", "split", "dropped"]
 ClassKind = Literal["string", "integer", "boolean", ""]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 FEWEST_ROWS = 30  # design: fewer rows are refused
 MOST_INTEGER_CLASSES = 20  # design: more distinct integers are a regression target
-ID_SHARE = 0.95  # text of which more than this share is unique names rows instead of describing them
-_GLANCE = 1000  # rows that tell most text from numbers
-_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
-
-_KIND_OF: Mapping[Stored, Kind] = {
-    "boolean": "boolean",
-    "integer": "number",
-    "time": "number",
-    "float": "number",
-    "string": "category",
-    "date": "date",
-    "nothing": "category",
-    "nested": "category",
-}
 
 
 @dataclass(frozen=True)
@@ -130,7 +115,7 @@ def infer_schema(
     require_columns(table.column_names, [*special, *drop, *types, *([stratify_on] if stratify_on else [])])
     _require_kinds(types)
     rows = _labelled(table, target)
-    kinds = {name: cast(Kind, types.get(name) or _infer_kind(rows.column(name))) for name in table.column_names}
+    kinds = {name: cast(Kind, types.get(name) or infer_kind(rows.column(name))) for name in table.column_names}
     task = task or _infer_task(rows.column(target), name=target, kind=kinds[target], gaps=rows is not table)
     columns = tuple(
         _column(rows.column(name), name=name, kind=kinds[name], role=special.get(name), asked=name in drop)
@@ -235,29 +220,6 @@ def _labelled(table: pa.Table, target: str) -> pa.Table:
     return rows
 
 
-def _infer_kind(column: pa.ChunkedArray) -> Kind:
-    stored = stored_as(column)
-    if stored == "string" and _decimals(column.slice(0, _GLANCE)) and _decimals(column):
-        return "number"
-    return _KIND_OF[stored]
-
-
-def _decimals(texts: pa.ChunkedArray) -> bool:
-    """Whether every text is a number, and some have a decimal point: whole numbers as text are codes more often."""
-    numbers = pc.match_substring_regex(texts, _NUMBER)
-    return bool(pc.all(numbers, min_count=1).as_py()) and bool(pc.any(pc.match_substring(texts, ".")).as_py())
-
-
-def _numbers_spoilt(texts: pa.ChunkedArray) -> str:
-    """For measurements that a few words turned into text: which word, and where; else ""."""
-    numbers = pc.match_substring_regex(texts, _NUMBER)
-    if (pc.mean(numbers.cast(pa.int8())).as_py() or 0) < ID_SHARE:
-        return ""
-    row = pc.index(numbers, False).as_py()
-    word = f"but {texts[row].as_py()!r} among them; correct it, or declare a type" if row >= 0 else "as text"
-    return f"id-like: unique numbers, {word}"
-
-
 def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind, gaps: bool) -> Task:
     stored = stored_as(column)
     if stored == "date" or kind == "date":
@@ -295,42 +257,8 @@ def _column(column: pa.ChunkedArray, *, name: str, kind: Kind, role: Role | None
     stored = stored_as(column)
     if role is not None:
         return Column(name, kind, role, "", stored)
-    note = "asked" if asked else _reason_to_drop(column, name=name, kind=kind)
+    note = "asked" if asked else reason_to_drop(column, name=name, kind=kind)
     return Column(name, kind, "dropped" if note else "feature", note, stored)
-
-
-def _reason_to_drop(column: pa.ChunkedArray, *, name: str, kind: Kind) -> str:
-    present = len(column) - int(missing_in(column).sum())
-    if present == 0:
-        return "all missing"
-    stored = stored_as(column)
-    if kind == "category" or stored == "string":
-        distinct = pc.count_distinct(column, mode="only_valid").as_py()
-        if distinct == 1 and present == len(column):
-            return "constant"
-        named = kind == "category" and stored == "string" and distinct > ID_SHARE * present
-        if named:
-            return _numbers_spoilt(column) or f"id-like: {distinct} different values in {present} rows"
-        if kind == "category":
-            return ""
-    if kind == "date":
-        bounds = pc.min_max(moments_of(column, name=name)).as_py()
-        return "constant" if bounds["min"] == bounds["max"] and present == len(column) else ""
-    return _reason_to_drop_numbers(column, name=name, present=present)
-
-
-def _reason_to_drop_numbers(column: pa.ChunkedArray, *, name: str, present: int) -> str:
-    values = numbers_of(column, name=name)
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    # A column of single precision that varies by a rounding step is noise that scaling would blow up.
-    step = float(np.finfo(np.float32 if pa.types.is_float32(column.type) else np.float64).eps)
-    largest = max(abs(low), abs(high))
-    if np.isfinite(largest) and high - low <= 2 * step * largest and present == len(column):
-        return "constant" if low == high else "constant up to rounding"
-    consecutive = stored_as(column) == "integer" and high - low == present - 1
-    if consecutive and pc.count_distinct(column, mode="only_valid").as_py() == present:
-        return "id-like: unique consecutive integers"
-    return ""
 
 
 def _reasons(columns: Sequence[Column]) -> str:
