@@ -148,7 +148,7 @@ def diagnosis(
             **estimate(max(bias, 0.0)),
             "verdict": verdicts[0],
             "rows_needed": None,
-            "below_reference": bias < 0,
+            "below_reference": train < low,
         },
         "variance": {
             **estimate(held_out - train, None, half),
@@ -399,6 +399,15 @@ def unsure() -> list[Line]:
     ]
 
 
+def unknown_reference() -> list[Line]:
+    verdicts = ("cannot tell", "yes")
+    return [
+        split(),
+        training("first", 0.07, 0.235, settings=config()),
+        diagnosis(0, "first", train=0.07, dev=0.235, half=0.06, optimal=(0, 0.288, "none"), verdicts=verdicts),
+    ]
+
+
 def diverged() -> list[Line]:
     body = {
         "identity": "bad",
@@ -440,6 +449,7 @@ CASES: dict[str, list[Line]] = {
     "300 classes": many_classes(),
     "below reference": below_reference(),
     "cannot tell": unsure(),
+    "unknown reference": unknown_reference(),
     "diverged": diverged(),
     "hostile": hostile(),
 }

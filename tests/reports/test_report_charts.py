@@ -17,6 +17,7 @@ from wellfit.reports.charts import (
     learning_curve_chart,
     path_members,
 )
+from wellfit.reports.charts.axes import LambdaAxis
 from wellfit.reports.charts.scale import Scale, apart, padded, round_ticks, thinned
 from wellfit.reports.charts.svg import text_width
 from wellfit.reports.summary import summarize
@@ -196,3 +197,18 @@ def test_a_domain_holds_its_values(values):
     low, high = padded(values)
     assert low <= min(values) <= max(values) <= high
     assert Scale((low, high), (0, 100))(min(values)) >= 0
+
+
+def test_a_bias_below_the_reference_has_no_length():
+    """Also where the reference is only an interval, whose middle lies above train."""
+    it = summarize(CASES["unknown reference"])
+    gap = it.after.gap("avoidable bias")
+    assert (gap.value, gap.start) == (0, gap.end)
+    drawing = ladder_chart(it.after, it.unit, key="l")
+    assert re.search(r'<rect class="gap-unsure" x="[\d.]+" y="[\d.]+" width="3"', drawing)
+
+
+def test_few_powers_of_ten_give_way_to_the_values():
+    axis = LambdaAxis([0, 40.0, 41.0, 140.0, 500.0], (0, 400))
+    assert axis.ticks(7) == [0, 40.0, 140.0, 500.0]
+    assert LambdaAxis([0.1, 1.0, 10.0, 100.0], (0, 400)).ticks(7) == pytest.approx([0.1, 1, 10, 100])

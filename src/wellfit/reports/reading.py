@@ -212,7 +212,7 @@ def _left_over(body: Json) -> Iterable[tuple[str, str]]:
 
 def _precision(body: Json) -> tuple[tuple[str, str], ...]:
     """The sentence that says it all where there is one, else every number."""
-    sentence = text(body.get("sentence"))
+    sentence = text(body.get("sentence")).replace("+-", "±")
     return (("precision bought", sentence),) if sentence else _pairs(body)
 
 

@@ -63,7 +63,9 @@ def gap(name: str, body: Json, *, optimal: Reference | None, measures: Mapping[s
     start = optimal.middle if before == "optimal" and optimal else value_of(measures.get(before))
     if value is None or end is None or start is None:
         return None
-    clamped = max(value, 0.0) if name == "avoidable bias" else value
+    clamped = value
+    if name == "avoidable bias":  # never negative: below the reference there is nothing to avoid
+        clamped, start = max(value, 0.0), min(start, end.value)
     low, high = number(body.get("low")), number(body.get("high"))
     return Gap(
         name=name,
@@ -75,7 +77,7 @@ def gap(name: str, body: Json, *, optimal: Reference | None, measures: Mapping[s
         high=clamped if high is None else high,
         verdict=text(body.get("verdict")) or "cannot tell",
         rows_needed=count(body.get("rows_needed")),
-        below_reference=bool(body.get("below_reference")) or (value < 0 and name == "avoidable bias"),
+        below_reference=bool(body.get("below_reference")),
         includes_mismatch=bool(body.get("includes_mismatch")),
     )
 

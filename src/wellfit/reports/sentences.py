@@ -132,6 +132,8 @@ def _remainder(story: Story) -> str:
     high = [found for found in judged if found.verdict == "yes" and found.name != "dev overfit"]
     if high:
         worst = max(high, key=lambda found: found.value)
+        if worst.name == _treated(story):
+            return ""
         return (
             f"{_article(worst.name)} of {_gap(story.unit, worst)} {'is left' if story.steps else 'is to be removed'}."
         )
@@ -140,6 +142,14 @@ def _remainder(story: Story) -> str:
     if any(found.verdict != "no" for found in judged):
         return "What is left is too small for these rows to name."
     return "" if _best_other(story) else "The rest of the error is in the data."
+
+
+def _treated(story: Story) -> str:
+    """The gap whose size `_action` has named already."""
+    boards = {step.board for step in story.steps if step.kept}
+    if "regularization" in boards:
+        return "variance"
+    return "avoidable bias" if boards else ""
 
 
 def _has_no_reference(ladder: Ladder) -> bool:

@@ -237,6 +237,7 @@ def _next(summary: Summary) -> Iterator[RenderableType]:
         yield _heading("What next?")
     for index, row in enumerate(summary.prescription):
         worth = f" (at most {summary.unit.gap(row.ceiling, sign=False)})" if row.ceiling else ""
-        yield f"{index + 1}. {row.kind.replace('_', ' ')}{worth}: {row.why}"
+        kind = "" if row.kind == "none" else f"{row.kind.replace('_', ' ')}{worth}: "
+        yield f"{index + 1}. {kind}{row.why}"
     if summary.finished:
         yield f"\n{summary.finished}"

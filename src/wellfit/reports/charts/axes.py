@@ -10,13 +10,15 @@ from wellfit.reports.charts.svg import Drawing
 from wellfit.reports.units import Unit, knob
 
 _ZERO_ROOM = 44.0
+_FEWEST_POWERS = 3  # for an axis that shows powers of ten only
 
 
 class LambdaAxis:
     """Pixels of lambda values, with exact 0 apart at the left."""
 
     def __init__(self, values: Sequence[float], pixels: Domain) -> None:
-        powers = [math.log10(value) for value in values if value > 0] or [0.0]
+        self._values = sorted({value for value in values if value > 0})
+        powers = [math.log10(value) for value in self._values] or [0.0]
         self._zero = pixels[0] if any(value == 0 for value in values) else None
         left = pixels[0] + (_ZERO_ROOM if self._zero is not None else 0)
         self._log = Scale((min(powers), max(powers)), (left, pixels[1]))
@@ -33,12 +35,19 @@ class LambdaAxis:
         return self._zero is not None
 
     def ticks(self, most: int) -> list[float]:
-        """Zero where there is one, and at most `most` powers of ten; the two ends where no power lies between."""
+        """Zero where there is one, and at most `most` powers of ten; the values themselves where powers are few."""
         low, high = self._log.domain
         powers = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
         every = max(1, math.ceil(len(powers) / most))
-        values = [10.0**power for power in powers[::every]] or sorted({10.0**low, 10.0**high})
-        return [0.0, *values] if self.has_zero else values
+        ticks = [10.0**power for power in powers[::every]] if len(powers) >= _FEWEST_POWERS else self._spaced()
+        return [0.0, *ticks] if self.has_zero else ticks
+
+    def _spaced(self) -> list[float]:
+        ticks: list[float] = []
+        for value in self._values:
+            if not ticks or self(value) - self(ticks[-1]) >= _ZERO_ROOM:
+                ticks.append(value)
+        return ticks
 
     def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
         """Write the ticks under the plot, and the break between 0 and the logarithmic part."""
