@@ -12,7 +12,7 @@ import pytest
 from wellfit.cli.progress import line_of
 from wellfit.cli.session import Session, to_line
 
-EVENT = {"event": "step", "step": 2, "loss": 0.123456789, "config": {"l2": 3}}
+EVENT = {"event": "look", "step": 2, "loss": 0.123456789, "config": {"l2": 3}}
 
 
 def test_json_has_no_word_for_nan_and_knows_numpy():
@@ -29,7 +29,7 @@ def test_the_result_alone_goes_to_stdout(capsys, quiet):
     session.result({"x": 1}, text="text")
     out, err = capsys.readouterr()
     assert json.loads(out) == {"x": 1}
-    assert ("step: step 2, loss 0.1235" in err) is not quiet
+    assert ("look: step 2, loss 0.1235" in err) is not quiet
     assert ("a hint" in err) is not quiet
 
 
@@ -52,15 +52,29 @@ def test_with_json_too_the_events_go_to_stderr(capsys):
     assert (json.loads(out), json.loads(err)) == ({"x": 1}, EVENT)
 
 
-@pytest.mark.parametrize("event", ["point", "trained"])
+@pytest.mark.parametrize("event", ["point", "member"])
 def test_frequent_events_print_no_lines(capsys, event):
     with Session().watching() as notify:
         notify({"event": event, "update": 3})
     assert capsys.readouterr().err == ""
 
 
-def test_an_event_may_bring_its_own_words():
-    assert line_of({"event": "step", "text": "Bigger network"}) == "Bigger network"
+LINES = {
+    "split 60/20/20; the test set is sealed": {"event": "split", "rows": {"train": 6}, "policy": "60/20/20"},
+    "step 2: regularize (regularization)": {
+        "event": "step",
+        "step": 2,
+        "board": "regularization",
+        "kind": "regularize",
+    },
+    "step: step 2": {"event": "step", "step": 2},
+    "news: share 0.3333, rows 4": {"event": "news", "share": 1 / 3, "rows": 4, "config": {}},
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_events_are_written_for_people(line):
+    assert line_of(LINES[line]) == line
 
 
 @pytest.mark.filterwarnings("default")

@@ -32,7 +32,6 @@ def command(*, session: Session, budget: str, out: Path) -> None:
             digits(), target="digit", human_error=HUMAN_ERROR, budget=budget, out=out, notify=notify, **session.seeded
         )
     show_experiment(session, experiment)
-    session.say(f"Next: open {experiment.folder.report}, then 'wellfit unseal {out}' shows the test error, once.")
 
 
 def digits() -> Any:

@@ -15,15 +15,24 @@ if TYPE_CHECKING:
     from wellfit._typing import Notify
 
 # Events that come many times a second: they move the live line and are never printed as lines of their own.
-FREQUENT = frozenset({"update", "epoch", "point", "progress", "trained", "member", "curve"})
-_SKIPPED = frozenset({"event", "text", "message", "config"})
+FREQUENT = frozenset({"point", "member"})
+_WORDS: Mapping[str, str] = {
+    "read": "read {rows} rows, {columns} columns",
+    "split": "split {policy}; the test set is sealed",
+    "references": "fitting the reference models on {rows} rows",
+    "training": "training {identity}",
+    "step": "step {step}: {kind} ({board})",
+    "member": "one more network: dev {dev:.4g}",
+    "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",
+}
+"""Words for the events of the stages; an event of another shape is written out plainly."""
+_SKIPPED = frozenset({"event", "config"})
 
 
 def line_of(event: Mapping[str, Any]) -> str:
-    """One line for people: the event's own text, or its name and plain values."""
-    for name in ("text", "message"):
-        if isinstance(event.get(name), str):
-            return str(event[name])
+    """One line for people: the words for this event, or its name and plain values."""
+    with contextlib.suppress(KeyError, ValueError, TypeError):
+        return _WORDS[str(event["event"])].format_map(event)
     values = [
         f"{name} {_short(value)}"
         for name, value in event.items()

@@ -25,5 +25,7 @@ def show_experiment(session: Session, experiment: Experiment) -> Json:
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     text = "" if session.as_json or session.events else render_text(experiment.summary(), width=width, color=color)
-    session.result(body, text=text)
+    session.result(body, text=f"{text.rstrip()}\n\nReport: {experiment.folder.report}")
+    if body["test"] is None:
+        session.say(f"When the work is done: 'wellfit unseal {experiment.path}' shows the test error, once.")
     return body

@@ -1,0 +1,187 @@
+"""The commands that work on an experiment, from the split to the opening, on a small real table."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from sklearn.datasets import load_iris
+
+from wellfit.cli import main
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with iris.csv and the experiment that a short run made of it, with what the run printed."""
+    folder = tmp_path_factory.mktemp("made")
+    bunch = load_iris()
+    columns = {name.split(" (")[0].replace(" ", "_"): bunch.data[:, i] for i, name in enumerate(bunch.feature_names)}
+    species = [str(bunch.target_names[code]) for code in bunch.target]
+    pa.csv.write_csv(pa.table({**columns, "species": species}), folder / "iris.csv")
+    command = ["run", folder / "iris.csv", "--target", "species", "--budget", "200updates", "--human-error", ".02"]
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setenv("WELLFIT_HOME", str(folder / "home"))
+        code = main([str(word) for word in (*command, "--out", folder / "iris.wellfit", "--json", "--quiet")])
+    assert code == 0
+    return folder, json.loads(printed.getvalue())
+
+
+@pytest.fixture
+def iris(made, tmp_path):
+    """A copy of the experiment for each test."""
+    shutil.copytree(made[0] / "iris.wellfit", tmp_path / "iris.wellfit")
+    return tmp_path / "iris.wellfit"
+
+
+def test_run_prints_the_json_of_the_design(made):
+    folder, body = made
+    wanted = [
+        "schema",
+        "experiment",
+        "report",
+        "goal",
+        "errors",
+        "gaps",
+        "steps",
+        "best",
+        "references",
+        "test",
+        "seconds",
+    ]
+    assert [name for name in wanted if name not in body] == []
+    assert set(body["references"]) == {"dummy", "linear", "trees"}
+    assert body["test"] is None
+    assert (folder / "iris.wellfit" / "report.html").is_file()
+
+
+def test_a_run_on_a_finished_experiment_prints_its_result(run, made):
+    folder, body = made
+    command = ["run", folder / "iris.csv", "--target", "species", "--budget", "200updates", "--human-error", ".02"]
+    again = run(*command, "--out", folder / "iris.wellfit", "--json", "--quiet").json
+    assert (again["errors"], again["best"]) == (body["errors"], body["best"])
+
+
+def test_the_text_ends_with_the_report_and_without_escape_codes(run, made, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    folder = made[0]
+    command = ["run", folder / "iris.csv", "--target", "species", "--budget", "200updates", "--human-error", ".02"]
+    ran = run(*command, "--out", folder / "iris.wellfit")
+    assert ran.out.rstrip().endswith("report.html")
+    assert "\x1b" not in ran.out + ran.err
+    assert "wellfit unseal" in ran.err
+
+
+def test_split_seals_and_says_what_it_bought(run, made):
+    ran = run("split", made[0] / "iris.csv", "--target", "species", "--seed", "3", "--json", "--quiet")
+    assert (ran.json["experiment"], ran.json["seed"]) == ("iris.wellfit", 3)
+    assert ran.json["rows"]["train"] == 90
+    text = run("split", made[0] / "iris.csv", "--target", "species", "--out", "other.wellfit", "--quiet").out
+    assert "sealed" in text
+    assert "dev rows tell apart" in text
+
+
+def test_columns_types_come_from_the_file(run, made, tmp_path):
+    config = tmp_path / "asked.toml"
+    config.write_text('target = "species"\ndrop = "sepal_width"\n[types]\npetal_width = "category"\n')
+    body = run("split", made[0] / "iris.csv", "--config", config, "--json", "--quiet").json
+    columns = {column["name"]: column for column in body["columns"]["columns"]}
+    assert columns["petal_width"]["kind"] == "category"
+    assert columns["sepal_width"]["role"] == "dropped"
+
+
+def test_diagnose_an_experiment(run, iris, made):
+    body = run("diagnose", iris, "--json").json
+    assert body["errors"]["dev"]["value"] == made[1]["errors"]["dev"]["value"]
+    run("diagnose", iris, "--goal", "auc").assert_refused("--goal auc")
+
+
+def test_train_keeps_the_outcome_of_one_configuration(run, iris):
+    body = run("train", iris, "--widths", "8", "--epochs", "3", "--l2", "2", "--json", "--quiet").json
+    assert body["config"]["network"]["widths"] == [8]
+    assert (body["config"]["regularization"]["l2"], body["status"]) == (2.0, "finished")
+    assert "finished" in run("train", iris, "--widths", "8", "--epochs", "3", "--quiet").out
+
+
+def test_sweep_shows_the_lambda_path(run, iris):
+    body = run("sweep", iris, "--over", "l2", "--members", "2", "--epochs", "2", "--json", "--quiet").json
+    assert [row["l2"] > 0 for row in body["path"]] == [False, True]
+    ran = run("sweep", iris, "--over", "l2", "--members", "2", "--epochs", "2", "--quiet")
+    assert "Chosen: lambda" in ran.out
+
+
+def test_predict_writes_one_row_for_each(run, iris, made):
+    ran = run("predict", iris, made[0] / "iris.csv", "-o", "predicted.csv", "--json")
+    assert ran.json == {"schema": 1, "out": "predicted.csv", "rows": 150}
+    written = pa.csv.read_csv("predicted.csv")
+    assert written.column_names == ["prediction", "p_setosa", "p_versicolor", "p_virginica"]
+    assert written.num_rows == 150
+
+
+def test_report_is_one_file(run, iris):
+    (iris / "report.html").unlink()
+    assert run("report", iris, "--redact", "--json").json == {"schema": 1, "report": str(iris / "report.html")}
+    assert (iris / "report.html").is_file()
+
+
+@pytest.mark.parametrize("command", ["diagnose", "train", "sweep", "unseal", "report"])
+def test_a_folder_that_is_no_experiment_is_refused(run, command, tmp_path):
+    run(command, tmp_path).assert_refused("EXPERIMENT is a folder")
+
+
+def test_unseal_needs_a_confirmation(run, iris, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("iris\n"))  # a pipe, whatever it says
+    run("unseal", iris).assert_refused("no terminal", "--yes")
+
+
+def test_unseal_once_then_only_again_and_not_certified(run, iris):
+    first = run("unseal", iris, "--yes", "--json", "--quiet")
+    assert (first.json["opening"], first.json["certified"]) == (1, True)
+    assert first.json["error"]["rows"] == 30
+    run("unseal", iris, "--yes", "--quiet").assert_refused("again")
+    second = run("unseal", iris, "--yes", "--again", "--json", "--quiet").json
+    assert (second["opening"], second["certified"]) == (2, False)
+    width = second["error"]["high"] - second["error"]["low"]
+    assert width > first.json["error"]["high"] - first.json["error"]["low"]
+
+
+@pytest.mark.parametrize(("typed", "code"), [("iris", 0), ("yes", 2), ("", 2)])
+def test_on_a_terminal_the_name_is_typed(iris, tmp_path, typed, code):
+    terminal, theirs = pty.openpty()
+    os.write(terminal, f"{typed}\n".encode())
+    process = subprocess.run(
+        [sys.executable, "-m", "wellfit", "unseal", str(iris)],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "WELLFIT_HOME": str(tmp_path / "home")},
+    )
+    os.close(terminal)
+    os.close(theirs)
+    assert process.returncode == code
+    assert ("certified" in process.stdout) is (code == 0)
+
+
+def test_events_tell_what_happens_while_it_runs(run, made):
+    ran = run("split", made[0] / "iris.csv", "--target", "species", "--events")
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    assert [event["event"] for event in events] == ["read", "split", "result"]
+    assert ran.err == ""
+
+
+def test_a_wrong_target_names_the_nearest(run, made, tmp_path):
+    run("split", made[0] / "iris.csv", "--target", "specie", "--quiet").assert_refused("'specie'", "species")
+    run("split", made[0] / "iris.csv", "--quiet").assert_refused("--target")
+    run("run", made[0] / "iris.csv", "--quiet").assert_refused("--target")
+    run("run", made[0] / "iris.csv", "--target", "species", "--budget", "soon", "--quiet").assert_refused("'soon'")
+    assert [path.name for path in tmp_path.iterdir()] == []
