@@ -10,9 +10,7 @@ from wellfit.training.pace import affordable, seconds_per_update
 LONG = Config(network=Network(widths=(16,)), optimization=Optimization(epochs=100, batch_size=50))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "epochs"), [(0.0, 1), (11.9, 1), (12.0, 1), (60.0, 5), (1e6, 100)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("seconds", "epochs"), [(0.0, 1), (11.9, 1), (12.0, 1), (60.0, 5), (1e6, 100)], ids=str)
 def test_the_epochs_are_those_that_fit_into_the_time(seconds, epochs):
     # 600 rows in batches of 50 make 12 updates of a second each.
     shortened = affordable(LONG, rows=600, seconds=seconds, pace=1.0)
