@@ -1,14 +1,14 @@
-"""Where a training starts when nobody says otherwise: sizes by the number of rows and columns, nothing regularized.
+"""Batch size, epochs and bins by the size of the table, for whoever starts a training that nobody has set up.
 
 Measured on the dev rows of adult and california_housing: piecewise-linear encoding with 32 bins lowers the dev error
-more than any other knob, 16 bins buy half of it, and Adam at 2e-3 needs half the epochs of 1e-3.
+more than any other knob, and 16 bins buy half of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wellfit.config import Config, Network, Optimization, updates_per_epoch
+from wellfit.config import updates_per_epoch
 
 BATCH_SIZES: Mapping[int, int] = {1_000: 64, 8_000: 128, 30_000: 256, 100_000: 512}
 """Up to so many training rows, this batch size (the rule of pytabkit); above the last, LARGEST_BATCH."""
@@ -19,10 +19,6 @@ FEWEST_EPOCHS, MOST_EPOCHS = 16, 128
 MOST_INPUTS = 1_024
 """Bins of all numeric columns together; a table with many columns gets fewer bins for each."""
 MOST_BINS, FEWEST_BINS = 32, 4
-LEARNING_RATE = 2e-3
-
-LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
-"""Hidden widths, from the small first network upwards."""
 
 
 def batch_size_for(rows: int) -> int:
@@ -39,21 +35,3 @@ def epochs_for(rows: int, *, batch_size: int) -> int:
 def bins_for(columns: int) -> int:
     """Return the bins of each of so many numeric columns."""
     return min(max(MOST_INPUTS // max(columns, 1), FEWEST_BINS), MOST_BINS)
-
-
-def first_config(*, rows: int, columns: int, seed: int = 0) -> Config:
-    """Return a small network with every regularizer at zero.
-
-    Args:
-        rows: training rows.
-        columns: numeric columns, as `Arrays.numeric` has them.
-        seed: of the config.
-    """
-    batch_size = batch_size_for(rows)
-    return Config(
-        network=Network(widths=LADDER[0], bins=bins_for(columns)),
-        optimization=Optimization(
-            lr=LEARNING_RATE, batch_size=batch_size, epochs=epochs_for(rows, batch_size=batch_size)
-        ),
-        seed=seed,
-    )
