@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -50,6 +51,19 @@ def test_an_ending_has_its_code_and_one_message(name, capsys):
     assert len(err.strip().splitlines()) == 1
 
 
+def test_an_interrupt_that_comes_out_as_another_error_is_still_an_interrupt(capsys):
+    def action() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("an import that was cut short") from None
+        return 0
+
+    assert guarded(action, debug=False) == 130
+    assert "Interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_debug_shows_the_traceback_and_the_message(capsys):
     assert guarded(failing(ZeroDivisionError("zero")), debug=True) == 1
     err = capsys.readouterr().err
@@ -79,6 +93,14 @@ def test_a_slip_on_the_command_line_gets_one_helpful_message(name, run):
     arguments, *parts = SLIPS[name]
     run(*arguments).assert_refused(*parts)
     run(arguments[0], "--json", *arguments[1:]).assert_refused(*parts)
+
+
+def test_an_output_that_is_closed_or_full():
+    for redirection, code in ((">&-", 0), (">/dev/full", 2)):
+        command = f"{sys.executable} -m wellfit size --rows 1000 {redirection}"
+        process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert process.returncode == code
+        assert ("no room left" in process.stderr) is (code == 2)
 
 
 def test_a_reader_that_goes_away_is_no_error():

@@ -27,5 +27,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     with wellfit.make_context("wellfit", arguments) as context:
         code = wellfit.invoke(context)
-    sys.stdout.flush()  # a reader that went away shows here, not in the interpreter's shutdown
+    if sys.stdout is not None:  # closed by `>&-`
+        sys.stdout.flush()  # a reader that went away shows here, not in the interpreter's shutdown
     return code if isinstance(code, int) else 0

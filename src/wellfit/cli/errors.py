@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import os
+import signal
 import sqlite3
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
+from types import FrameType
 
 import click
 
@@ -50,8 +54,10 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
         action: the command.
         debug: print the traceback as well.
     """
+    interrupts: list[int] = []
     try:
-        return action()
+        with _noting(interrupts):
+            return action()
     except BrokenPipeError:
         return _close_quietly()
     except click.exceptions.Exit as stop:
@@ -62,9 +68,31 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
     except Exception as error:  # the only catch-all: no traceback reaches a user
         if debug:
             traceback.print_exc()
+        if interrupts:  # Ctrl-C inside an extension's import comes out as whatever that import failed with
+            _say(f"\n{_INTERRUPTED}")
+            return ExitCode.INTERRUPTED
         message = message_of(error)
         _say(f"wellfit: {message}" if message else _bug(error))
         return ExitCode.BAD_INPUT if message else ExitCode.BUG
+
+
+@contextlib.contextmanager
+def _noting(interrupts: list[int]) -> Iterator[None]:
+    """Note every Ctrl-C before it is raised; left alone where the caller ignores or handles it (nohup, notebooks)."""
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = ours and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def message_of(error: Exception) -> str | None:
