@@ -12,6 +12,7 @@ from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.goals import Goal
 from wellfit.outcome import Status
 from wellfit.stats.scores import loss
+from wellfit.training import learning_curve
 from wellfit.training.learning_curve import MOST_POINTS, check_points
 from wellfit.training.loop import fit
 from wellfit.training.predict import predict
@@ -112,6 +113,14 @@ def test_events_tell_the_points_of_the_curve(classification):
     assert [(e["update"], e["train"], e["dev"]) for e in events] == [
         (p.update, p.train, p.dev) for p in outcome.curve[1:]
     ]
+
+
+def test_a_rare_class_is_among_the_rows_of_the_curve(classification, monkeypatch):
+    monkeypatch.setattr(learning_curve, "MOST_ROWS", 50)
+    rare = np.zeros(600, dtype=np.int64)
+    rare[[7, 300]] = 1
+    data = replace(classification, train=replace(classification.train, target=rare))
+    assert len(fit(data, QUICK, goal=Goal("auc")).curve) == MOST_POINTS
 
 
 @pytest.mark.parametrize("updates", [1, 2, 19, 20, 21, 1_000_003])

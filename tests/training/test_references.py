@@ -58,8 +58,15 @@ def test_a_table_too_large_is_thinned_and_says_so(classification, monkeypatch):
     assert found["trees"].predictions["dev"].shape == (300, 2)
 
 
+def test_many_classes_thin_the_linear_model_further(classification, monkeypatch):
+    monkeypatch.setattr(references, "MOST_LINEAR_CELLS", 4 * 50 * 2)
+    found = by_name(fit_references(classification, goal=Goal("error"), seed=0))
+    assert found["linear"].note == "fit on 50 of the 600 training rows"
+    assert found["trees"].note == ""
+
+
 def test_a_class_that_the_thinned_rows_lack_gets_probability_zero(classification, monkeypatch):
-    monkeypatch.setattr(references, "_thinned", lambda train, *, seed: (only_class_zero_and_one(train), "thin"))
+    monkeypatch.setattr(references, "_thinned", lambda train, *, cells, seed: (only_class_zero_and_one(train), "thin"))
     schema = replace(classification.preparation.schema, classes=("a", "b", "c"))
     data = replace(classification, preparation=replace(classification.preparation, schema=schema))
     found = by_name(fit_references(data, goal=Goal("log_loss"), seed=0))

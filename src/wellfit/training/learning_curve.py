@@ -60,5 +60,10 @@ class LearningCurve:
 
 
 def _sample(part: Arrays, *, seed: int) -> tuple[Inputs, Floats | Integers]:
-    chosen = np.sort(batch_order(seed=seed, stream="curve", epoch=0, rows=part.rows)[:MOST_ROWS])
+    order = batch_order(seed=seed, stream="curve", epoch=0, rows=part.rows)
+    chosen = order[:MOST_ROWS]
+    if np.issubdtype(part.target.dtype, np.integer):
+        # auc is defined only where every class has a row.
+        chosen = np.union1d(chosen, order[np.unique(part.target[order], return_index=True)[1]])
+    chosen = np.sort(chosen)
     return Inputs.of(part)[torch.from_numpy(chosen)], part.target[chosen]

@@ -28,6 +28,8 @@ from wellfit.training.noise import batch_order
 
 MOST_CELLS = 4_000_000
 """Rows x columns that linear and trees are fit on; a larger table is thinned at random, and the note says so."""
+MOST_LINEAR_CELLS = 40_000_000
+"""Rows x columns x classes that the linear model is fit on: it has a weight for each of the latter two."""
 MOST_TREES = 1_000
 """Trees in all, over the classes."""
 MOST_ITERATIONS = 200
@@ -58,11 +60,12 @@ def fit_references(
     """Fit dummy, linear and trees on the training rows, and measure them on every part and on `extra`."""
     parts = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev, **(extra or {})}
     present = {name: part for name, part in parts.items() if part is not None and part.rows}
-    train, note = _thinned(data.train, seed=seed)
+    few, why_few = _thinned(data.train, cells=min(MOST_CELLS, MOST_LINEAR_CELLS // data.preparation.outputs), seed=seed)
+    train, why = _thinned(data.train, cells=MOST_CELLS, seed=seed)
     fitters: dict[str, tuple[Callable[[], Predict], str]] = {
         "dummy": (lambda: _dummy(data, goal), ""),
-        "linear": (lambda: _linear(train, data), note),
-        "trees": (lambda: _trees(train, data, seed=seed), note),
+        "linear": (lambda: _linear(few, data), why_few),
+        "trees": (lambda: _trees(train, data, seed=seed), why),
     }
     return tuple(_measured(name, fitter, present, goal=goal, note=why) for name, (fitter, why) in fitters.items())
 
@@ -77,8 +80,8 @@ def _measured(
     return Reference(name, losses, predictions, time.monotonic() - began, note)
 
 
-def _thinned(train: Arrays, *, seed: int) -> tuple[Arrays, str]:
-    most = max(MOST_CELLS // max(train.numeric.shape[1] + train.codes.shape[1], 1), 1)
+def _thinned(train: Arrays, *, cells: int, seed: int) -> tuple[Arrays, str]:
+    most = max(cells // max(train.numeric.shape[1] + train.codes.shape[1], 1), 1)
     if train.rows <= most:
         return train, ""
     chosen = np.sort(batch_order(seed=seed, stream="references", epoch=0, rows=train.rows)[:most])
