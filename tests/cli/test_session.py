@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import pty
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -91,11 +95,14 @@ def test_warnings_of_the_library_are_plain_lines(capsys, quiet, shown):
 @pytest.mark.filterwarnings("default")
 def test_the_log_file_takes_everything(tmp_path):
     path = tmp_path / "log.txt"
-    with Session(quiet=True, log_file=path).logging():
+    session = Session(quiet=True, log_file=path)
+    with session.logging(), session.watching() as notify:
+        notify(EVENT)
         logging.getLogger("wellfit.data").debug("a detail")
         warnings.warn("from another package", stacklevel=1)
     text = path.read_text()
     assert "a detail" in text
+    assert '"event": "look"' in text
     assert "from another package" in text
     assert logging.getLogger("wellfit").handlers == []
 
@@ -104,3 +111,24 @@ def test_a_log_file_that_cannot_be_written_is_refused(run):
     ran = run("doctor", "--log-file", "absent/folder/log.txt")
     assert ran.code == 2
     assert "log.txt" in ran.err
+
+
+SHOW = """
+from wellfit.cli.progress import progress
+with progress() as notify:
+    notify({"event": "step", "step": 1, "kind": "[red]augment", "board": "data"})
+    notify({"event": "member", "dev": 0.25})
+"""
+
+
+@pytest.mark.parametrize(("extra", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_on_a_terminal_progress_is_live_and_respects_no_color(extra, coloured):
+    terminal, theirs = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"} | extra
+    subprocess.run([sys.executable, "-c", SHOW], stderr=theirs, env=env, check=True)
+    os.close(theirs)
+    text = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert "step 1: [red]augment (data)" in text
+    assert ("\x1b[32m" in text) is coloured
+    assert ("\x1b" in text) is (extra.get("TERM") != "dumb")

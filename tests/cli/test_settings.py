@@ -43,6 +43,12 @@ def test_the_names_are_those_of_the_python_arguments_or_of_the_options(run, writ
     assert body["errors"]["train"]["value"] == 0.15
 
 
+def test_a_pair_is_a_list(run, write):
+    path = write("train = 0.1\ndev = 0.2\noptimal_error = [0.01, 0.02]\n")
+    optimal = run("diagnose", "--config", path, "--json").json["errors"]["optimal"]
+    assert (optimal["low"], optimal["high"]) == (0.01, 0.02)
+
+
 REFUSED = {
     "a slip": ("marginn = 0.1\n", "'marginn'", "Did you mean margin"),
     "a stranger": ("xyzzy = 0.1\n", "'xyzzy'", "candidates"),

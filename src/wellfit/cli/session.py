@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wellfit._typing import Json, Notify
 
 
+logger = logging.getLogger("wellfit.events")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Session:
     """The common options of one call.
@@ -56,6 +59,16 @@ class Session:
     @contextlib.contextmanager
     def watching(self) -> Iterator[Notify]:
         """Give the `notify` that a stage takes: events as JSON lines, a live line on a terminal, or plain lines."""
+        with self._shown() as show:
+
+            def notify(event: Mapping[str, Any]) -> None:
+                logger.info("%s", to_line(event))
+                show(event)
+
+            yield notify
+
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[Notify]:
         if self.events:
             yield lambda event: click.echo(to_line(event), err=self.as_json)
         elif self.quiet:
@@ -63,8 +76,8 @@ class Session:
         else:
             from wellfit.cli.progress import progress
 
-            with progress() as notify:
-                yield notify
+            with progress() as show:
+                yield show
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
