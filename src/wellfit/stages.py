@@ -118,6 +118,7 @@ def sweep(
     members: int | None = None,
     goal: str | None = None,
     notify: Notify = ignore_events,
+    **reference: Any,
 ) -> Sweep:
     """Train a config with other knobs side by side; see `Experiment.sweep`.
 
@@ -128,9 +129,10 @@ def sweep(
         members: how many trainings.
         goal: in whose loss a split's members are compared; an experiment has its own.
         notify: receives events.
+        **reference: human_error and the like, for an experiment; a warning tells where lambda over-smooths.
     """
     if not isinstance(data, Split):
-        return _experiment(data).sweep(config, over=over, members=members, notify=notify)
+        return _experiment(data).sweep(config, over=over, members=members, notify=notify, **reference)
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()
     with WorkerPool(prepared, goal=wanted) as pool:

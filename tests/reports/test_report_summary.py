@@ -125,6 +125,16 @@ def test_the_command_can_be_pasted():
     )
 
 
+def test_the_command_repeats_the_options_of_the_split_and_the_reference():
+    options = {"target": "income", "drop": ["id", "zip code"], "group_on": "customer", "goal": None, "sizes": None}
+    plan = {"budget": "60s", "reference": {"optimal_error": [0.01, 0.02]}, "only": None}
+    lines = [split(source={"path": "d.csv"}, asked=options), Line("session", {"command": "run", "asked": plan})]
+    assert summarize(lines).redo.command == (
+        "wellfit run d.csv --target income --goal error --drop id --drop 'zip code' --group-on customer "
+        "--budget 60s --optimal-error 0.01 0.02 --seed 0"
+    )
+
+
 def test_numbers_that_are_not_finite_are_left_out():
     network = summarize(CASES["diverged"]).first
     assert (network.train, network.dev, network.norm, len(network.curve)) == (None, None, None, 1)

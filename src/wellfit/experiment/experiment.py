@@ -40,6 +40,7 @@ from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
+from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
 from wellfit.training.predict import predict
@@ -141,6 +142,7 @@ class Experiment:
         over: Space | None = None,
         members: int | None = None,
         notify: Notify = ignore_events,
+        **reference_options: Any,
     ) -> Sweep:
         """Train a config with other knobs side by side, and make the chosen member a candidate.
 
@@ -149,6 +151,7 @@ class Experiment:
             over: knob -> values; lambda x keep_prob by default.
             members: how many trainings.
             notify: receives an event for each member.
+            **reference_options: as `diagnose`; a warning tells where lambda over-smooths against it.
 
         Raises:
             BadInput: for a space that cannot be searched, before any training.
@@ -161,6 +164,7 @@ class Experiment:
                 goal=self.goal,
                 over=over,
                 members=members,
+                limit=self._train_limit(reference_options),
                 on_outcome=lambda outcome: notify({"event": "member", "dev": outcome.losses["dev"]}),
             )
             journal.append("sweep", found.to_json())
@@ -233,6 +237,14 @@ class Experiment:
         except Refusal:
             return Config(seed=self.split.seed)
         return replace(config, regularization=Regularization())
+
+    def _train_limit(self, reference_options: Mapping[str, Any]) -> TrainLimit | None:
+        """Where a member counts as over-smoothed; None without a network to set the tolerance by, or a reference."""
+        try:
+            diagnosis = self.diagnose(**reference_options)
+        except Refusal:
+            return None
+        return TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
     def _last_reference(self) -> Mapping[str, Any]:
         asked = [entry.body["asked"] for entry in self.entries() if entry.kind == "session" and "asked" in entry.body]

@@ -71,7 +71,7 @@ def find_or_make(
     split, goal = _divided(table, schema, sources=sources, settings=settings), _goal(settings, schema)
 
     def fill(folder: Path) -> Json:
-        return split.save(folder).to_json()
+        return {**split.save(folder).to_json(), "goal": goal.name, "asked": settings.to_json()}
 
     folder = create_folder(path, settings, goal=goal, data=table.source.to_json(), fill=fill)
     if move and table.source.path:

@@ -228,8 +228,9 @@ def _title(seal: SealCard | None) -> str:
 
 def _redo(bodies: dict[str, list[Json]], seal: SealCard, unit: Unit) -> Redo:
     split = bodies["split"][-1]
-    asked = values.section(bodies.get("session", [{}])[-1], "asked")
-    command = values.text(split.get("command")) or _command(seal, unit, asked)
+    plan = values.section(bodies.get("session", [{}])[-1], "asked")
+    asked = {**values.section(split, "asked"), **plan, **values.section(plan, "reference")}
+    command = _command(seal, unit, asked)
     versions = {"wellfit": version("wellfit"), **values.section(split, "versions")}
     return Redo(
         command=command,
@@ -241,9 +242,15 @@ def _redo(bodies: dict[str, list[Json]], seal: SealCard, unit: Unit) -> Redo:
 
 def _command(seal: SealCard, unit: Unit, asked: Json) -> str:
     """The command that asks for the same again; options that were not given are left out."""
-    options = {"target": seal.target, "goal": unit.goal.name, **asked, "seed": seal.seed}
+    given = {name: value for name, value in asked.items() if name not in ("target", "goal", "seed")}
+    options = {"target": seal.target, "goal": unit.goal.name, **given, "seed": seal.seed}
     words = ["wellfit", "run", seal.source or "DATA"]
     for name, value in options.items():
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        option = f"--{name.replace('_', '-')}"
+        if name == "optimal_error" and isinstance(value, list):
+            words += [option, *map(str, value)]
+        elif isinstance(value, list):
+            words += [word for each in value for word in (option, str(each))]
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            words += [option, str(value)]
     return shlex.join(words)
