@@ -1,0 +1,60 @@
+"""What every benchmark shares: its arguments, its table, and whether its targets hold."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure against its target; `note` names the rival or the seeds."""
+
+    case: str
+    measured: float
+    target: float
+    at_most: bool = True
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the target is met."""
+        return self.measured <= self.target if self.at_most else self.measured >= self.target
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    """Read --quick, --json and --seeds."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="fewer cases, within five minutes on two cores")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    return parser.parse_args()
+
+
+def finish(name: str, rows: list[Row], *, as_json: bool) -> None:
+    """Print the table or the JSON object, and exit with 1 when a target does not hold."""
+    holds = all(row.holds for row in rows)
+    if as_json:
+        body = {
+            "benchmark": name,
+            "machine": {
+                "cores": len(os.sched_getaffinity(0)),
+                "system": platform.platform(),
+                "python": platform.python_version(),
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            "rows": [{**asdict(row), "holds": row.holds} for row in rows],
+            "holds": holds,
+        }
+        print(json.dumps(body, indent=1))
+    else:
+        width = max(len(row.case) for row in rows)
+        for row in rows:
+            sign, mark = "<=" if row.at_most else ">=", "holds" if row.holds else "MISSED"
+            print(f"{row.case:{width}}  {row.measured:10.5g}  {sign} {row.target:<10.5g} {mark:6}  {row.note}")
+    sys.exit(0 if holds else 1)
