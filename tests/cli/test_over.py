@@ -58,6 +58,7 @@ REFUSED = {
     "l2=0:10": "low=0",
     "keep_prob=1:.5": "low=1",
     "lambda": "--over lambda",
+    "keepprob": "Did you mean keep_prob?",
 }
 
 

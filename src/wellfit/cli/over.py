@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from wellfit.exceptions import BadInput
@@ -73,10 +74,11 @@ def _spread(keeps: list[float], count: int) -> list[float]:
 
 def _usual_values(name: str, usual: dict[str, list[float]]) -> Values:
     if name not in usual:
+        near = difflib.get_close_matches(name, usual, n=1)
         raise BadInput(
             f"knobs without a usual range need values; {', '.join(sorted(usual))} have one",
             found=f"--over {name}",
-            remedy=f"Write {name}=LOW:HIGH or {name}=V/V/V",
+            remedy=f"{f'Did you mean {near[0]}? Else write' if near else 'Write'} {name}=LOW:HIGH or {name}=V/V/V",
         )
     return usual[name]
 
