@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -13,7 +14,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import BadInput
 from wellfit.experiment.diagnosing import referred
 from wellfit.experiment.experiment import Experiment, open_experiment
-from wellfit.experiment.folder import Folder, is_experiment, open_folder
+from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
 from wellfit.experiment.running import Plan, run_plan
 from wellfit.experiment.settings import Settings
@@ -28,6 +29,8 @@ from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
 from wellfit.training.loop import fit
+
+DEFAULT_BUDGET = "5m"
 
 
 class SplitArguments(TypedDict, total=False):
@@ -78,7 +81,7 @@ def split(
     settings, sources = _settings(target, options), _sources(data, options)
     if out is None:
         return make_split(sources, settings, notify=notify)[0]
-    folder, _ = find_or_make(sources, settings, out=Path(out), move=move_source, notify=notify)
+    folder = find_or_make(sources, settings, out=Path(out), move=move_source, check=lambda _goal: None, notify=notify)
     return load_split(folder.path)
 
 
@@ -145,7 +148,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     *,
     target: str | None = None,
     out: Path | str | None = None,
-    budget: str | float | Budget = "5m",
+    budget: str | float | Budget | None = None,
     human_error: float | None = None,
     human_rows: int | None = None,
     optimal_error: tuple[float, float] | float | None = None,
@@ -158,13 +161,14 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
 ) -> Experiment:
     """Do the whole job inside a budget: split, seal, reference models, network, diagnosis, remedies, report.
 
-    The same call again continues the experiment, or returns it when it is finished.
+    The same call again continues the experiment, or returns it when it is finished. With an experiment in place of
+    DATA, budget and reference are the last run's where none is given.
 
     Args:
         data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to go on with.
         target: column to predict; an experiment knows it.
         out: the experiment's folder; ./NAME.wellfit when None.
-        budget: "60s", "10m", "20000updates", or seconds: an upper limit over all continuations.
+        budget: "60s", "10m", "20000updates", or seconds: an upper limit over all continuations; 5m when None.
         human_error: the usual reference for the optimal error, in the goal's own unit.
         human_rows: on how many rows it was measured.
         optimal_error: the optimal error, or (low, high).
@@ -180,19 +184,35 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         Refusal: the folder holds another experiment, or another process works in it.
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
-    limit = parse_budget(budget)
     require_kind(only)
-    reference = {
-        "human_error": human_error,
-        "human_rows": human_rows,
-        "optimal_error": optimal_error,
-        "tolerance": tolerance,
-    }
-    folder = _folder(data, target=target, out=out, move=move_source, options=options, notify=notify)
-    referred(reference, goal=folder.goal)
-    plan = Plan(budget=limit, reference=reference, only=only, idea=idea, seed=folder.settings.seed)
-    run_plan(folder, plan, notify=notify)
-    experiment = Experiment(folder)
+    reference = _present(
+        human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
+    )
+    limit = None if budget is None else parse_budget(budget)
+    last: Mapping[str, Any] = {}
+    if isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data))):
+        experiment = _experiment(data)
+        experiment.folder.settings.require_compatible({"target": target, **options}, folder=experiment.path)
+        referred(reference, goal=experiment.goal)
+        last = experiment.last_asked()
+    else:
+        experiment = _made(
+            data,
+            target,
+            options,
+            out=out,
+            move=move_source,
+            check=lambda goal: referred(reference, goal=goal),
+            notify=notify,
+        )
+    plan = Plan(
+        budget=limit or parse_budget(last.get("budget", DEFAULT_BUDGET)),
+        reference=reference or last.get("reference", {}),
+        only=only,
+        idea=idea,
+        seed=experiment.folder.settings.seed,
+    )
+    run_plan(experiment.folder, plan, notify=notify)
     experiment.report()
     return experiment
 
@@ -216,17 +236,25 @@ def _experiment(experiment: Experiment | Path | str) -> Experiment:
     return experiment if isinstance(experiment, Experiment) else open_experiment(experiment)
 
 
-def _folder(
-    data: Any, *, target: str | None, out: Path | str | None, move: bool, options: SplitArguments, notify: Notify
-) -> Folder:
-    if isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data))):
-        folder = data.folder if isinstance(data, Experiment) else open_folder(Path(data))
-        folder.settings.require_compatible({"target": target, **options}, folder=folder.path)
-        return folder
+def _present(**given: Any) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _made(
+    data: Any,
+    target: str | None,
+    options: SplitArguments,
+    *,
+    out: Path | str | None,
+    move: bool,
+    check: Callable[[Goal], object],
+    notify: Notify,
+) -> Experiment:
     if target is None:
         raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
-    place = Path(out) if out is not None else None
-    return find_or_make(_sources(data, options), _settings(target, options), out=place, move=move, notify=notify)[0]
+    sources, settings = _sources(data, options), _settings(target, options)
+    place = None if out is None else Path(out)
+    return Experiment(find_or_make(sources, settings, out=place, move=move, check=check, notify=notify))
 
 
 def _settings(target: str, options: SplitArguments) -> Settings:

@@ -117,7 +117,7 @@ class Experiment:
             goal=self.goal,
             rivals=rivals,
             about_data=findings_on_data(self.split, self.prepared),
-            **referred(reference_options or self._last_reference(), goal=self.goal),
+            **referred(reference_options or self.last_asked().get("reference", {}), goal=self.goal),
         )
         errors = estimates(outcome, data=self.prepared, goal=self.goal)
         highs = [errors["dev"].high, *(each.high for each in rivals.dev.values())]
@@ -246,9 +246,10 @@ class Experiment:
             return None
         return TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
-    def _last_reference(self) -> Mapping[str, Any]:
+    def last_asked(self) -> Mapping[str, Any]:
+        """What the last run was asked for (budget, reference, only); empty where none was."""
         asked = [entry.body["asked"] for entry in self.entries() if entry.kind == "session" and "asked" in entry.body]
-        return asked[-1]["reference"] if asked else {}
+        return asked[-1] if asked else {}
 
     def _reading(self) -> Journal:
         return open_journal(self.folder.journal, read_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,15 +49,22 @@ def make_split(sources: Sources, settings: Settings, *, notify: Notify) -> tuple
 
 
 def find_or_make(
-    sources: Sources, settings: Settings, *, out: Path | None, move: bool = False, notify: Notify
-) -> tuple[Folder, bool]:
-    """Open the experiment of the same command, or make it; whether it is new.
+    sources: Sources,
+    settings: Settings,
+    *,
+    out: Path | None,
+    move: bool,
+    check: Callable[[Goal], object],
+    notify: Notify,
+) -> Folder:
+    """Open the experiment of the same command, or make it.
 
     Args:
         sources: DATA, and the files or frames for test and deployment.
         settings: target, goal and split as given.
         out: the folder; `default_path` when None.
         move: take the source file out of reach once it is split.
+        check: what else must hold; raises before anything is made.
         notify: receives events.
 
     Raises:
@@ -66,9 +74,13 @@ def find_or_make(
     """
     path = out or default_path(sources.data)
     if is_experiment(path):
-        return _found(path, sources.data, settings), False
+        found = _found(path, sources.data, settings)
+        check(found.goal)
+        return found
     table, schema = _read(sources.data, settings, notify=notify)
-    split, goal = _divided(table, schema, sources=sources, settings=settings), _goal(settings, schema)
+    goal = _goal(settings, schema)
+    check(goal)
+    split = _divided(table, schema, sources=sources, settings=settings)
 
     def fill(folder: Path) -> Json:
         return {**split.save(folder).to_json(), "goal": goal.name, "asked": settings.to_json()}
@@ -77,7 +89,7 @@ def find_or_make(
     if move and table.source.path:
         move_source(Path(table.source.path), folder.path)
     notify({"event": "split", "rows": dict(split.rows), "policy": split.policy})
-    return folder, True
+    return folder
 
 
 def _found(path: Path, data: Any, settings: Settings) -> Folder:

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from wellfit._typing import Json, Notify
-from wellfit.config import shrink_of, weight_decay_of
+from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
-from wellfit.experiment.candidates import propose
+from wellfit.experiment.candidates import KIND as CANDIDATE
+from wellfit.experiment.candidates import chosen_network, propose
 from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
@@ -83,7 +84,12 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     rivals = remembered_rivals(data, goal=goal, seed=plan.seed, folder=folder.models, journal=journal, notify=notify)
     recall = Memory(journal, plan=plan.identity)
     purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)
-    start = first_config(rows=data.train.rows, purse=purse, seed=plan.seed)
+
+    def start() -> Config:
+        known = chosen_network(journal, folder.models).config if plan.only and journal.entries(CANDIDATE) else None
+        return known or first_config(rows=data.train.rows, purse=purse, seed=plan.seed)
+
+    config = Config.from_json(recall("plan", "start", lambda: {"config": start().to_json()})["config"])
     with WorkerPool(data, goal=goal) as pool:
         bench = Bench(
             data=data,
@@ -101,7 +107,7 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             best_dev_high=min(each.high for each in rivals.dev.values()),
             notify=notify,
         )
-        turn = follow(bench, start, only=plan.only, idea=plan.idea)
+        turn = follow(bench, config, only=plan.only, idea=plan.idea)
     propose(journal, turn.outcome, by="run")
     recall("finish", "end", lambda: ending(turn, bench=bench))
 

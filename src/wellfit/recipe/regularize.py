@@ -2,42 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
 from wellfit._typing import Json
+from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
 from wellfit.sweeps.search import Sweep, sweep
-from wellfit.sweeps.selection import TrainLimit
+from wellfit.sweeps.selection import TrainLimit, mean_keep_prob
 from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
+
+Grid: TypeAlias = Mapping[str, Sequence[float]]
 
 FEWEST_MEMBERS = 12
 """A network is too expensive for the rest of a budget when so many of it cannot be trained any more."""
 SWEEP_SHARE = 0.8
 """Predicted costs are rough: the rest is slack."""
+BEYOND_LAMBDA = (10**0.5, 10.0)
+BEYOND_KEEP_PROB = 0.6
+"""Where the best member lies on the edge of the grid: factors by which the edge moves out."""
 
 
 def sweep_step(bench: Bench, before: Outcome, *, diagnosis: Diagnosis, step: int) -> Outcome:
-    """Train the grid, of which `before` (lambda 0, keep_prob 1) is one, and return the member to go on with."""
+    """Train the grid, of which `before` (lambda 0, keep_prob 1) is one, and return the member to go on with.
 
-    def grid() -> Json:
-        affordable = bench.purse.affordable(before.config, share=SWEEP_SHARE)
-        members = max(2, min(DEFAULT_MEMBERS, affordable))
+    Where the best member lies on the edge of the grid, and the budget allows it, the grid is widened once.
+    """
+    limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
+
+    def affordable() -> int:
+        return bench.purse.affordable(before.config, share=SWEEP_SHARE)
+
+    def first() -> Json:
+        members = max(2, min(DEFAULT_MEMBERS, affordable()))
         return {"over": default_grid(before.config, rows=bench.data.train.rows, members=members)}
 
-    found = sweep(
-        bench.data,
-        before.config,
-        executor=bench.executor,
-        goal=bench.goal,
-        over=bench.recall("plan", f"{step}/grid", grid)["over"],
-        limit=TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance),
-        known=[before],
-        deadline=bench.purse.deadline,
-        on_outcome=lambda outcome: bench.notify({"event": "member", "step": step, **_shown(outcome)}),
-    )
-    bench.book(member for member in found.members if member is not before)
+    over = bench.recall("plan", f"{step}/grid", first)["over"]
+    found = _trained(bench, before.config, over=over, known=[before], limit=limit)
+    wider = bench.recall(
+        "plan", f"{step}/wider", lambda: {"over": widened(over, found=found, affordable=affordable())}
+    )["over"]
+    if wider:
+        found = _trained(bench, before.config, over=wider, known=found.members, limit=limit)
     bench.recall("sweep", str(step), found.to_json)
     return _improved(before, found)
+
+
+def _trained(bench: Bench, config: Config, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:
+    found = sweep(
+        bench.data,
+        config,
+        executor=bench.executor,
+        goal=bench.goal,
+        over=over,
+        limit=limit,
+        known=known,
+        deadline=bench.purse.deadline,
+        on_outcome=lambda outcome: bench.notify({"event": "member", **_shown(outcome)}),
+    )
+    identities = {outcome.config.identity for outcome in known}
+    bench.book(member for member in found.members if member.config.identity not in identities)
+    return found
+
+
+def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
+    """The grid with values beyond the edge on which its best member lies.
+
+    Returns:
+        None where the best member lies inside, or the new members are more than `affordable`.
+    """
+    l2, keep_prob = found.best.config.regularization.l2, mean_keep_prob(found.best.config)
+    lambdas, keeps = list(over["l2"]), list(over["keep_prob"])
+    if l2 == max(lambdas) > 0:
+        lambdas += [factor * l2 for factor in BEYOND_LAMBDA]
+    if keep_prob == min(keeps) < 1:
+        keeps += [round(BEYOND_KEEP_PROB * keep_prob, 3)]
+    wider = {"l2": lambdas, "keep_prob": keeps}
+    more = len(lambdas) * len(keeps) - len(found.members)
+    return wider if wider != over and more <= affordable else None
 
 
 def _improved(before: Outcome, found: Sweep) -> Outcome:
