@@ -157,18 +157,18 @@ x = source.normal(size=200)
 table = pa.table({"x": x, "target": np.where(x > 0, "yes", "no")})
 preparation = fit_preparation(table, infer_schema(table, target="target"))
 arrays = preparation.transform(table)
-epochs = int(sys.argv[1])
-optimization = Optimization(epochs=epochs, lr=.01)
-pool = WorkerPool(Prepared(preparation, arrays, None, arrays), goal=Goal("error"), workers=2)
+workers = int(sys.argv[1])
+optimization = Optimization(epochs=1, lr=.01)
+pool = WorkerPool(Prepared(preparation, arrays, None, arrays), goal=Goal("error"), workers=workers)
 configs = [Config(optimization=optimization, seed=seed) for seed in (0, 1)]
 outcomes = pool.train(configs, on_outcome=lambda outcome: print("one", flush=True))
 print([w.process.pid for w in pool._crew._all], pool._crew.folder, flush=True)
-if epochs == 2:
+if workers == 2:
     pool.train([Config(optimization=Optimization(epochs=10**7), seed=s) for s in (0, 1)])
 """
 
 
-@pytest.mark.parametrize("how", ["file", "-c", "stdin"])
+@pytest.mark.parametrize("how", ["file", "-c", pytest.param("stdin", marks=pytest.mark.proof)])
 def test_scripts_without_a_main_guard_work_and_are_executed_once(how, tmp_path):
     (tmp_path / "torch.py").write_text("raise RuntimeError('a file in the user folder stood in for torch')")
     script = tmp_path / "scripts" / "script.py"
@@ -190,7 +190,11 @@ def test_scripts_without_a_main_guard_work_and_are_executed_once(how, tmp_path):
     assert not Path(ran.stdout.split()[-1]).exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.proof)],
+    ids=lambda how: how.name,
+)
 def test_no_worker_and_no_folder_outlives_the_parent(how, tmp_path):
     parent = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, "2"],

@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 from wellfit._typing import Json
@@ -49,10 +48,10 @@ def _listen(requests: queue.SimpleQueue[Json], folder: Path) -> None:
 
 
 def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal) -> Json:
-    seconds = request["seconds"]
-    deadline = None if seconds is None else time.monotonic() + seconds
+    config = Config.from_json(request["config"])
     try:
-        outcome = fit(data, Config.from_json(request["config"]), goal=goal, stream=request["stream"], deadline=deadline)
+        # `time.monotonic` is one clock for all processes of a machine.
+        outcome = fit(data, config, goal=goal, stream=request["stream"], deadline=request["deadline"])
         return {"outcome": write_outcome(folder / request["arrays"], outcome)}
     except WellfitError as error:
         kind = type(error).__name__

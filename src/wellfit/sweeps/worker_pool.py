@@ -184,13 +184,12 @@ class WorkerPool:
     def _train(self, config: Config, deadline: float | None) -> Outcome | None:
         code = 0
         for _attempt in range(ATTEMPTS):
-            seconds = None if deadline is None else deadline - time.monotonic()
-            if seconds is not None and seconds <= 0:
+            if deadline is not None and time.monotonic() >= deadline:
                 return None
             arrays = f"{uuid.uuid4().hex}.npz"
             worker = self._crew.borrow()
             answer = worker.ask(
-                {"config": config.to_json(), "stream": self._stream, "seconds": seconds, "arrays": arrays}
+                {"config": config.to_json(), "stream": self._stream, "deadline": deadline, "arrays": arrays}
             )
             if answer is not None:
                 self._crew.give_back(worker)
