@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -184,6 +185,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         Refusal: the folder holds another experiment, or another process works in it.
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
+    began = time.monotonic()
     require_kind(only)
     reference = _present(
         human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
@@ -212,7 +214,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         idea=idea,
         seed=experiment.folder.settings.seed,
     )
-    run_plan(experiment.folder, plan, notify=notify)
+    run_plan(experiment.folder, plan, began=began, notify=notify)
     experiment.report()
     return experiment
 

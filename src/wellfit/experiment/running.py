@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from wellfit._typing import Json, Notify
@@ -63,8 +63,14 @@ class Plan:
         return hashlib.sha256(json.dumps(self.asked, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def run_plan(folder: Folder, plan: Plan, *, notify: Notify) -> None:
+def run_plan(folder: Folder, plan: Plan, *, began: float, notify: Notify) -> None:
     """Follow the recipe until it ends and journal the "finish" entry; a finished plan is not run again.
+
+    Args:
+        folder: of the experiment.
+        plan: what to do.
+        began: `time.monotonic()` when the command began: reading the data counts into a budget in time.
+        notify: receives events.
 
     Raises:
         Refusal: when another process works in the folder.
@@ -72,8 +78,10 @@ def run_plan(folder: Folder, plan: Plan, *, notify: Notify) -> None:
     """
     with open_journal(folder.journal) as journal:
         if journal.find("finish", f"{plan.identity}/end") is None:
-            spent = seconds_spent(journal.entries())
-            journal.append("session", {"command": "run", "plan": plan.identity, "asked": plan.asked})
+            before = time.monotonic() - began
+            spent = seconds_spent(journal.entries()) + before
+            session = {"command": "run", "plan": plan.identity, "asked": plan.asked, "seconds_before": before}
+            journal.append("session", session)
             _run(folder, plan, journal=journal, spent=spent, notify=notify)
 
 
@@ -128,12 +136,13 @@ def remembering(executor: Executor, folder: Folder, *, journal: Journal, data: P
 
 
 def seconds_spent(entries: Iterable[Entry]) -> float:
-    """Wall-clock seconds that earlier `run` sessions used, each from its start to its last entry."""
+    """Wall-clock seconds that earlier `run` sessions used, each from its command's start to its last entry."""
     total, started, last = 0.0, None, None
     for entry in entries:
         at = datetime.fromisoformat(entry.at)
         if entry.kind == "session":
             total += (last - started).total_seconds() if started and last else 0.0
-            started = at if entry.body["command"] == "run" else None
+            before = timedelta(seconds=entry.body.get("seconds_before", 0.0))
+            started = at - before if entry.body["command"] == "run" else None
         last = at
     return total + ((last - started).total_seconds() if started and last else 0.0)

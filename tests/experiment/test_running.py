@@ -1,0 +1,55 @@
+"""A budget in time counts over continuations, and only what `run` used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from wellfit.experiment.running import Plan, seconds_spent
+from wellfit.journal.entry import Entry
+from wellfit.recipe.budget import parse_budget
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _entries(*rows: tuple[float, str, dict[str, object]]) -> list[Entry]:
+    return [
+        Entry(place, kind, "", body, (START + timedelta(seconds=seconds)).isoformat())
+        for place, (seconds, kind, body) in enumerate(rows)
+    ]
+
+
+RUN, TRAIN = {"command": "run", "seconds_before": 2.0}, {"command": "train"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds"),
+    [
+        pytest.param([], 0.0, id="nothing"),
+        pytest.param([(0, "split", {})], 0.0, id="split alone"),
+        pytest.param([(0, "session", RUN), (10, "training", {})], 12.0, id="killed after ten"),
+        pytest.param(
+            [(0, "session", RUN), (10, "training", {}), (500, "session", RUN), (505, "step", {})], 19.0, id="continued"
+        ),
+        pytest.param(
+            [(0, "session", RUN), (10, "training", {}), (500, "session", TRAIN), (590, "training", {})],
+            12.0,
+            id="another command between",
+        ),
+    ],
+)
+def test_the_time_that_earlier_sessions_used(rows, seconds):
+    assert seconds_spent(_entries(*rows)) == pytest.approx(seconds)
+
+
+def test_a_plan_is_named_by_what_decides_it_and_not_by_the_idea():
+    def plan(**changed) -> str:
+        asked = {"budget": parse_budget("60s"), "reference": {}, "only": None, "idea": None, **changed}
+        return Plan(**asked).identity
+
+    assert plan(idea="because") == plan()
+    assert (
+        len({plan(), plan(budget=parse_budget("61s")), plan(reference={"human_error": 0.1}), plan(only="regularize")})
+        == 4
+    )
