@@ -46,6 +46,12 @@ def test_the_simplest_member_within_one_paired_standard_error_is_chosen():
     assert set(map(id, choice.tied)) == {id(best[0]), id(tied[0])}
 
 
+def test_a_member_cut_short_stands_in_only_where_none_finished():
+    finished, cut = member(range(100)), member(range(90), l2=1.0, train=0.3, status=Status.OUT_OF_BUDGET)
+    assert chosen([finished, cut]).best is finished[0]
+    assert chosen([cut]).best is cut[0]
+
+
 def test_the_standard_error_is_paired():
     # Either error alone has a standard error of .0095, in which .003 would drown; on the same rows it is .0017.
     best, worse = member(range(100)), member(range(103), l2=1.0, train=0.2)

@@ -95,7 +95,9 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
 
     def start() -> Config:
         known = chosen_network(journal, folder.models).config if plan.only and journal.entries(CANDIDATE) else None
-        return known or first_config(rows=data.train.rows, purse=purse, seed=plan.seed)
+        return known or first_config(
+            rows=data.train.rows, columns=data.train.numeric.shape[1], purse=purse, seed=plan.seed
+        )
 
     config = Config.from_json(recall("plan", "start", lambda: {"config": start().to_json()})["config"])
     with WorkerPool(data, goal=goal) as pool:

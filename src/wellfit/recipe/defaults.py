@@ -1,32 +1,62 @@
-"""The first network: small, every regularizer at zero, and no larger a share of the budget than it needs."""
+"""The first network: small, every regularizer at zero, paced by the size of the table and by the budget.
+
+Measured on the dev rows of adult and california_housing: piecewise-linear encoding with 32 bins lowers the dev error
+more than any other knob, and 16 bins buy half of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from wellfit.config import Config, Network, Optimization
+from wellfit.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.recipe.purse import Purse
 
+BATCH_SIZES: Mapping[int, int] = {1_000: 64, 8_000: 128, 30_000: 256, 100_000: 512}
+"""Up to so many training rows, this batch size (the rule of pytabkit); above the last, LARGEST_BATCH."""
+LARGEST_BATCH = 1_024
+ENOUGH_UPDATES = 2_500
+"""A small table is gone through more often, until a training has this many updates, or MOST_EPOCHS."""
+FEWEST_EPOCHS, MOST_EPOCHS = 16, 128
+MOST_INPUTS = 1_024
+"""Bins of all numeric columns together; a table with many columns gets fewer bins for each."""
+MOST_BINS, FEWEST_BINS = 32, 4
+LR = 2e-3
 FIRST_SHARE = 0.08
 """Share of the budget for the first training, which only shows where the recipe starts."""
-EPOCHS = 48
-FEWEST_UPDATES = 1_500
-"""Small tables pass by more often, so that the schedule has time to work."""
-BATCH_SIZES = ((1_024, 32), (8_000, 128), (30_000, 256), (100_000, 512))
-LARGEST_BATCH = 1_024
 
 
-def first_config(*, rows: int, purse: Purse, seed: int) -> Config:
+def first_config(*, rows: int, columns: int, purse: Purse, seed: int) -> Config:
     """Return the network that the recipe starts from.
 
     Args:
         rows: training rows m.
+        columns: numeric columns.
         purse: shortens the schedule where the budget is small.
         seed: of weights, noise and batch order.
     """
-    batch_size = next((size for limit, size in BATCH_SIZES if rows <= limit), LARGEST_BATCH)
-    epochs = max(EPOCHS, FEWEST_UPDATES * batch_size // rows)
-    config = Config(network=Network(), optimization=Optimization(epochs=epochs, batch_size=batch_size), seed=seed)
-    one_epoch = replace(config, optimization=replace(config.optimization, epochs=1))
-    affordable = max(1, purse.affordable(one_epoch, share=FIRST_SHARE))
-    return replace(config, optimization=replace(config.optimization, epochs=min(epochs, affordable)))
+    batch_size = batch_size_for(rows)
+    config = Config(
+        network=Network(bins=bins_for(columns)),
+        optimization=Optimization(lr=LR, epochs=1, batch_size=batch_size),
+        seed=seed,
+    )
+    affordable = max(1, purse.affordable(config, share=FIRST_SHARE))
+    epochs = min(epochs_for(rows, batch_size=batch_size), affordable)
+    return replace(config, optimization=replace(config.optimization, epochs=epochs))
+
+
+def batch_size_for(rows: int) -> int:
+    """Return the batch size for so many training rows."""
+    return next((size for most, size in BATCH_SIZES.items() if rows <= most), LARGEST_BATCH)
+
+
+def epochs_for(rows: int, *, batch_size: int) -> int:
+    """Return epochs that make enough updates, within bounds."""
+    enough = -(-ENOUGH_UPDATES // updates_per_epoch(rows=rows, batch_size=batch_size))
+    return min(max(enough, FEWEST_EPOCHS), MOST_EPOCHS)
+
+
+def bins_for(columns: int) -> int:
+    """Return the bins of each of so many numeric columns."""
+    return min(max(MOST_INPUTS // max(columns, 1), FEWEST_BINS), MOST_BINS)

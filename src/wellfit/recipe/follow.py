@@ -58,10 +58,15 @@ def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | 
     """
     turn = _first(bench, start)
     if only is not None:
-        return _carry_out(bench, turn, only, idea=idea)
+        return _carry_out(bench, turn, only, idea=idea, reserve=1)
     while kind := _next_remedy(bench, turn):
-        turn = _carry_out(bench, turn, kind, idea=idea)
+        turn = _carry_out(bench, turn, kind, idea=idea, reserve=FEWEST_MEMBERS)
     return turn
+
+
+def board_of(kind: str) -> Board:
+    """The board that a remedy turns."""
+    return "regularization" if kind == REGULARIZE else "optimization"
 
 
 def _first(bench: Bench, start: Config) -> Turn:
@@ -94,10 +99,11 @@ def _wanted(turn: Turn, board: Board) -> bool:
     return gap.verdict == "yes" or undecided
 
 
-def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Turn:
+def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None, reserve: int) -> Turn:
+    """Take one step; a trial is too expensive when fewer than `reserve` like it fit into the rest of the budget."""
     step = turn.step + 1
-    board: Board = "regularization" if kind == REGULARIZE else "optimization"
-    body = bench.remember_step(step, lambda: _step(bench, turn, kind, board=board, idea=idea))
+    board = board_of(kind)
+    body = bench.remember_step(step, lambda: _step(bench, turn, kind, idea=idea, reserve=reserve))
     after = bench.outcome_of(Config.from_json(body["config"])) if body["kept"] else turn.outcome
     gap = turn.diagnosis.gap(GAP_OF[board])
     return Turn(
@@ -110,15 +116,15 @@ def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Turn
     )
 
 
-def _step(bench: Bench, turn: Turn, kind: str, *, board: Board, idea: str | None) -> Json:
+def _step(bench: Bench, turn: Turn, kind: str, *, idea: str | None, reserve: int) -> Json:
     """Carry out one remedy; its journal entry."""
-    step, before = turn.step + 1, turn.outcome
+    step, before, board = turn.step + 1, turn.outcome, board_of(kind)
     gap = turn.diagnosis.gap(GAP_OF[board])
     bench.notify({"event": "step", "step": step, "board": board, "kind": kind})
     if kind == REGULARIZE:
         after = sweep_step(bench, before, diagnosis=turn.diagnosis, step=step)
     else:
-        after = _best_trial(bench, turn, kind)
+        after = _best_trial(bench, turn, kind, reserve=reserve)
     return {
         "step": step,
         "board": board,
@@ -139,10 +145,10 @@ def _step(bench: Bench, turn: Turn, kind: str, *, board: Board, idea: str | None
     }
 
 
-def _best_trial(bench: Bench, turn: Turn, kind: str) -> Outcome:
+def _best_trial(bench: Bench, turn: Turn, kind: str, *, reserve: int) -> Outcome:
     """Train the remedy's trials and return the one that fits train best, or the old network when none is better."""
     trials = OPTIMIZATION[kind](turn.outcome.config)
-    affordable = [trial for trial in trials if bench.purse.affordable(trial) >= FEWEST_MEMBERS]
+    affordable = [trial for trial in trials if bench.purse.affordable(trial) >= reserve]
     trained = [outcome for outcome in bench.train(affordable) if outcome.status is Status.FINISHED]
     if not trained:
         return turn.outcome

@@ -19,6 +19,7 @@ from wellfit.recipe.budget import Budget
 ASSUMED_FLOPS = 1e10
 # Fixed cost of one update (Python, kernel launches), about half a millisecond, as operations at that speed.
 OVERHEAD_FLOPS = 5e6
+CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 
 
 class Purse:
@@ -43,7 +44,8 @@ class Purse:
     ) -> None:
         self._budget = budget
         self._rows = data.train.rows
-        self._inputs = data.train.numeric.shape[1] + 8 * data.train.codes.shape[1]
+        self._numbers = data.train.numeric.shape[1]
+        self._categories = data.train.codes.shape[1]
         self._outputs = data.preparation.outputs
         self._workers = workers
         self._clock = clock
@@ -98,7 +100,9 @@ class Purse:
         return int(share * self.remaining / self.cost(config))
 
     def _flops(self, config: Config) -> float:
-        widths = (self._inputs, *config.network.widths, self._outputs)
+        bins = config.network.bins if config.network.embedding == "ple" else 0
+        inputs = (1 + bins) * self._numbers + CATEGORY_INPUTS * self._categories
+        widths = (inputs, *config.network.widths, self._outputs)
         weights = sum(ins * outs for ins, outs in itertools.pairwise(widths))
         batch = min(config.optimization.batch_size, self._rows)
         return OVERHEAD_FLOPS + 6.0 * float(batch * weights)  # two for forward, four for backward, per weight and row

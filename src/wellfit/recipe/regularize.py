@@ -16,7 +16,7 @@ from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
 
 Grid: TypeAlias = Mapping[str, Sequence[float]]
 
-FEWEST_MEMBERS = 12
+FEWEST_MEMBERS = 8
 """A network is too expensive for the rest of a budget when so many of it cannot be trained any more."""
 SWEEP_SHARE = 0.8
 """Predicted costs are rough: the rest is slack."""

@@ -43,7 +43,7 @@ class Choice:
 
 
 def choose(outcomes: Sequence[Outcome], dev_losses: Mapping[str, Floats], *, limit: TrainLimit | None = None) -> Choice:
-    """Choose one of the members that did not diverge.
+    """Choose one of the members that finished; where none did, one that did not diverge.
 
     Args:
         outcomes: of the members.
@@ -53,7 +53,9 @@ def choose(outcomes: Sequence[Outcome], dev_losses: Mapping[str, Floats], *, lim
     Raises:
         Refusal: when every member diverged.
     """
-    sound = [outcome for outcome in outcomes if outcome.status is not Status.DIVERGED]
+    finished = [outcome for outcome in outcomes if outcome.status is Status.FINISHED]
+    # A training cut short is fit less than its knobs would have it: it stands in only where nothing finished.
+    sound = finished or [outcome for outcome in outcomes if outcome.status is not Status.DIVERGED]
     if not sound:
         raise Refusal(
             "a choice needs a member that did not diverge",

@@ -23,11 +23,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Self
 
-from wellfit import exceptions
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
-from wellfit.exceptions import BadInput, Refusal, WellfitError
+from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.executor import OnOutcome, ignore_outcome
@@ -40,7 +39,8 @@ ATTEMPTS = 2
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # -P and the appended path keep the folder the user happens to be in from standing in for a module.
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from wellfit.sweeps.worker import main; main(sys.argv[2])"
-_PACKAGES = Path(exceptions.__file__).parents[1]
+_PACKAGES = Path(__file__).parents[2]
+_REFUSALS = {kind.__name__: kind for kind in (WellfitError, BadInput, Refusal, NoRoom)}
 
 
 def cores() -> int:
@@ -208,6 +208,5 @@ def _understood(answer: Json, arrays: Path) -> Outcome:
     if "outcome" in answer:
         return read_outcome(arrays, answer["outcome"])
     refused = dict(answer["refused"])
-    kind = getattr(exceptions, refused.pop("kind"))
-    error: WellfitError = kind(refused.pop("rule"), **refused)
-    raise error
+    kind = _REFUSALS[refused.pop("kind")]
+    raise kind(refused.pop("rule"), **refused)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wellfit.training.defaults import batch_size_for, bins_for, epochs_for
+from wellfit.recipe.defaults import batch_size_for, bins_for, epochs_for
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,215 @@
+"""The recipe on data made to suffer from one cause: the right board is turned, and a replay trains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.data.prepare import Prepared, fit_preparation
+from wellfit.data.schema import infer_schema
+from wellfit.diagnosis.diagnosis import diagnose_losses
+from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome
+from wellfit.recipe.bench import Bench
+from wellfit.recipe.budget import parse_budget
+from wellfit.recipe.ending import ending
+from wellfit.recipe.follow import follow
+from wellfit.recipe.purse import Purse
+from wellfit.recipe.regularize import widened
+from wellfit.recipe.remedies import OPTIMIZATION, describe_change
+from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
+from wellfit.sweeps.search import sweep
+
+ERROR = Goal("error")
+SMALL = Config(
+    network=Network(widths=(4,), embedding="none"), optimization=Optimization(epochs=6, batch_size=32, lr=0.01)
+)
+
+
+class _Counting(InProcess):
+    """The real executor, which remembers outcomes and counts the trainings it made."""
+
+    def __init__(self, data: Prepared, *, goal: Goal) -> None:
+        super().__init__(data, goal=goal)
+        self.known: dict[str, Outcome] = {}
+        self.trained = 0
+
+    def train(
+        self, configs: Sequence[Config], *, deadline: float | None = None, on_outcome: OnOutcome = ignore_outcome
+    ) -> list[Outcome]:
+        missing = [config for config in configs if config.identity not in self.known]
+        self.trained += len(missing)
+        self.known |= {outcome.config.identity: outcome for outcome in super().train(missing, deadline=deadline)}
+        return [self.known[config.identity] for config in configs]
+
+
+def _prepared(x: np.ndarray, y: np.ndarray, *, train: int) -> Prepared:
+    table = pa.table({**{f"x{place}": column for place, column in enumerate(x.T)}, "y": np.where(y, "yes", "no")})
+    schema = infer_schema(table, target="y")
+    preparation = fit_preparation(table.slice(0, train), schema)
+    return Prepared(
+        preparation, preparation.transform(table.slice(0, train)), None, preparation.transform(table.slice(train))
+    )
+
+
+def _two_bits() -> Prepared:
+    """The sign of a product of two numbers: four hidden units in six epochs under-fit it; no noise."""
+    x = np.random.default_rng(0).normal(size=(4000, 2))
+    return _prepared(x, x[:, 0] * x[:, 1] > 0, train=2000)
+
+
+def _few_rows() -> Prepared:
+    """200 rows of twenty columns, of which one tells the label with an error of 15 %: easily memorized."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3200, 20))
+    return _prepared(x, x[:, 0] + 0.5 * rng.normal(size=3200) > 0, train=200)
+
+
+MEMORIZING = Config(
+    network=Network(widths=(64,), embedding="none"), optimization=Optimization(epochs=40, batch_size=32, lr=0.01)
+)
+
+
+def _bench(
+    data: Prepared, *, optimal: float, budget: str = "8000updates", journal: dict[str, Any] | None = None
+) -> tuple[Bench, _Counting]:
+    entries: dict[str, Any] = {} if journal is None else journal
+
+    def recall(kind: str, key: str, compute: Callable[[], Any]) -> Any:
+        name = f"{kind}/{key}"
+        if name not in entries:
+            entries[name] = compute()
+        return entries[name]
+
+    def diagnose(errors, *, outcome, best_dev_high):
+        reference = Optimal(optimal, optimal, source="given", upper_bound=False)
+        return diagnose_losses(goal=ERROR, optimal=reference, train=errors["train"], dev=errors["dev"])
+
+    executor = _Counting(data, goal=ERROR)
+    purse = Purse(parse_budget(budget), data=data, workers=1)
+    bench = Bench(
+        data=data,
+        goal=ERROR,
+        executor=executor,
+        purse=purse,
+        recall=recall,
+        diagnose=diagnose,
+        best_dev_high=1.0,
+        notify=lambda _event: None,
+    )
+    return bench, executor
+
+
+def test_bias_is_fought_first_with_every_regularizer_at_zero():
+    journal: dict[str, Any] = {}
+    bench, _ = _bench(_two_bits(), optimal=0.0, journal=journal)
+    turn = follow(bench, SMALL)
+    steps = [body for name, body in journal.items() if name.startswith("step/")]
+    assert steps[0]["board"] == "optimization"
+    assert Config.from_json(steps[0]["config"]).regularization.is_off
+    assert turn.outcome.losses["train"] < turn.first.losses["train"] - 0.05
+    assert steps[0]["got"] > 0.05
+
+
+def test_variance_is_fought_by_regularizing_and_train_error_pays_for_it():
+    journal: dict[str, Any] = {}
+    bench, _ = _bench(_few_rows(), optimal=0.15, journal=journal)
+    turn = follow(bench, MEMORIZING)
+    (step,) = (body for name, body in journal.items() if name.startswith("step/"))
+    assert (step["board"], step["kind"], step["kept"]) == ("regularization", "regularize", True)
+    assert turn.outcome.losses["dev"] < turn.first.losses["dev"] - 0.01
+    assert turn.outcome.losses["train"] > turn.first.losses["train"]
+
+
+def test_a_network_that_is_fine_is_left_alone():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20_000, 2))
+    flipped = (x[:, 0] > 0) ^ (rng.random(20_000) < 0.1)
+    bench, executor = _bench(_prepared(x, flipped, train=10_000), optimal=0.1)
+    turn = follow(bench, SMALL)
+    assert (turn.step, executor.trained) == (0, 1)
+    assert {gap.verdict for gap in turn.diagnosis.gaps.values() if gap} == {"no"}
+    assert ending(turn, bench=bench)["reason"] == "fine within tolerance"
+
+
+def test_a_replay_from_the_journal_decides_the_same_and_pays_the_same():
+    journal: dict[str, Any] = {}
+    data = _few_rows()
+    bench, first = _bench(data, optimal=0.15, budget="3000updates", journal=journal)
+    turn = follow(bench, MEMORIZING)
+    replayed, second = _bench(data, optimal=0.15, budget="3000updates", journal=journal)
+    second.known = first.known
+    again = follow(replayed, MEMORIZING)
+    assert second.trained == 0
+    assert again.outcome.config == turn.outcome.config
+    assert again.diagnosis.to_json() == turn.diagnosis.to_json()
+    assert replayed.purse.updates == bench.purse.updates
+
+
+def test_one_remedy_by_name_is_carried_out_whatever_the_diagnosis():
+    journal: dict[str, Any] = {}
+    bench, _ = _bench(_two_bits(), optimal=0.0, journal=journal)
+    turn = follow(bench, SMALL, only="train_longer", idea="still falling")
+    assert turn.step == 1
+    assert journal["step/1"]["idea"] == "still falling"
+    assert turn.outcome.config.optimization.epochs in (12, 24)
+
+
+def test_a_budget_without_room_for_a_step_still_trains_the_first_network():
+    bench, executor = _bench(_two_bits(), optimal=0.0, budget="400updates")
+    turn = follow(bench, SMALL)
+    assert executor.trained == 1
+    assert turn.outcome is turn.first
+    assert "budget" in ending(turn, bench=bench)["reason"] or "bias left" in ending(turn, bench=bench)["reason"]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZATION)
+def test_a_trial_against_bias_never_regularizes(kind):
+    for trial in OPTIMIZATION[kind](SMALL):
+        assert trial.regularization == Regularization()
+        assert trial != SMALL
+        if kind == "better_optimizer":
+            assert trial.optimization.epochs == SMALL.optimization.epochs
+
+
+def test_changes_are_told_by_knob():
+    after = Config(network=Network(widths=(8, 8), embedding="none"), optimization=SMALL.optimization)
+    assert describe_change(SMALL, after) == "widths 4 -> 8x8"
+    assert describe_change(SMALL, SMALL) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("l2", "keep_prob", "affordable", "expected"),
+    [
+        pytest.param([0.0], [1.0], 99, None, id="no edge at 0 and 1"),
+        pytest.param([0.0, 20.0], [1.0], 99, {"l2": 4, "keep_prob": 1}, id="largest lambda"),
+        pytest.param([0.0, 20.0], [1.0], 1, None, id="too expensive"),
+    ],
+)
+def test_a_grid_is_widened_where_its_best_member_lies_on_the_edge(l2, keep_prob, affordable, expected):
+    data = _few_rows()
+    over = {"l2": l2, "keep_prob": keep_prob}
+    found = sweep(data, MEMORIZING, executor=InProcess(data, goal=ERROR), goal=ERROR, over=over)
+    wider = widened(over, found=found, affordable=affordable)
+    assert (wider and {name: len(values) for name, values in wider.items()}) == expected
+
+
+def test_a_budget_for_no_training_at_all_is_refused():
+    bench, _ = _bench(_two_bits(), optimal=0.0)
+    bench.executor = _Nothing()  # a deadline that has passed lets no config start
+    with pytest.raises(BadInput, match="enough for one training"):
+        follow(bench, SMALL)
+
+
+class _Nothing:
+    def train(self, configs, *, deadline=None, on_outcome=ignore_outcome):
+        return []
+
+    def close(self) -> None: ...
