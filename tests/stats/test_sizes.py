@@ -67,7 +67,7 @@ def test_any_table_is_divided_and_its_precision_said(rows, task):
     plan, dev_and_test_wanted = plan_sizes(rows, task=task), 7847 + 9600
     assert plan.train + plan.dev + plan.test == rows
     assert min(plan.dev, plan.test) >= 6
-    assert plan.train >= 0.59 * rows
+    assert plan.train > 0.6 * rows - 2  # dev and test are rounded up
     assert f"{plan.test:,} test rows" in plan.precision["sentence"]
     assert plan.to_json()["capped"] is (dev_and_test_wanted > 0.4 * rows)
 
