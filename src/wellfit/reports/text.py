@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from wellfit.reports.records import Gap, Ladder, Measure, Summary, SweepCard
@@ -211,7 +212,7 @@ def _seal(summary: Summary) -> Iterator[RenderableType]:
     if seal is None:
         return
     yield _heading("Is the split fair?")
-    yield ", ".join(f"{name.lower()} {rows:,}" for name, rows in seal.rows) + f" rows. {seal.policy}"
+    yield seal.policy
     yield from (f"{name}: {value}" for name, value in seal.precision)
     if not summary.openings:
         yield f"The test set is sealed (SHA-256 {seal.sha256[:12]}…): `wellfit unseal` opens it once."
@@ -228,16 +229,14 @@ def _findings(summary: Summary) -> Iterator[RenderableType]:
     passed = [row.code for row in summary.findings if row.status == "passed"]
     yield _heading("What was checked?")
     for row in fired:
-        yield f"{row.code} {row.title}: {row.evidence} {row.remedy}".rstrip()
-    yield f"Passed: {', '.join(passed) or 'none'}."
+        yield f"{row.code} {row.title}: {row.evidence}"
+    yield f"Passed: {', '.join(passed) or 'none'}. `wellfit explain CODE` says what a finding means and what to do."
 
 
 def _next(summary: Summary) -> Iterator[RenderableType]:
     if summary.prescription:
         yield _heading("What next?")
-    for index, row in enumerate(summary.prescription):
-        worth = f" (at most {summary.unit.gap(row.ceiling, sign=False)})" if row.ceiling else ""
-        kind = "" if row.kind == "none" else f"{row.kind.replace('_', ' ')}{worth}: "
-        yield f"{index + 1}. {kind}{row.why}"
-    if summary.finished:
-        yield f"\n{summary.finished}"
+    for cause, rows in groupby(summary.prescription, key=lambda row: (row.why.partition(": ")[0], row.ceiling)):
+        kinds = ", ".join(row.kind.replace("_", " ") for row in rows if row.kind != "none")
+        worth = f" (at most {summary.unit.gap(cause[1], sign=False)})" if cause[1] else ""
+        yield f"{cause[0].rstrip('.')}{f': {kinds}{worth}' if kinds else ''}."
