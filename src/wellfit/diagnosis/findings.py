@@ -179,12 +179,11 @@ _TAKEN_AS_EXACT = (
 
 
 def _rows_text(errors: Errors, gap: Gap) -> str:
-    measured, name = {
-        "variance": (errors.held_out, "dev" if errors.train_dev is None else "train-dev"),
-    }.get(gap.name, (errors.dev, "dev"))
-    if measured.rows and gap.rows_needed and gap.rows_needed <= measured.rows:
-        return f"the {name} set's {measured.rows:,} rows decide it alone, but not among several gaps"
-    return f"{name} has {measured.rows or 0:,} rows, about {gap.rows_needed:,} would decide"
+    rows = errors.decided_by(gap).rows or 0
+    name = "train-dev" if gap.name == "variance" and errors.train_dev is not None else "dev"
+    if not errors.lacks_rows(gap):
+        return f"the {name} set's {rows:,} rows decide it alone, but not among several gaps"
+    return f"{name} has {rows:,} rows, about {gap.rows_needed:,} would decide"
 
 
 def _of_columns(code: str, columns: list[str] | None, *, none: str) -> Finding:

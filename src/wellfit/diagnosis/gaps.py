@@ -42,6 +42,14 @@ class Errors:
         """The set that is compared with train: train-dev, or dev where there is none."""
         return self.dev if self.train_dev is None else self.train_dev
 
+    def decided_by(self, gap: Gap) -> Estimate:
+        """The set whose rows `rows_needed` counts."""
+        return self.held_out if gap.name == "variance" else self.dev
+
+    def lacks_rows(self, gap: Gap) -> bool:
+        """Whether more rows would decide; a plain interval can be decided already where Holm's is not."""
+        return bool(gap.rows_needed and gap.rows_needed > (self.decided_by(gap).rows or 0))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:

@@ -110,7 +110,8 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[R
     """What would turn "cannot tell" into an answer; it buys no error, so its ceiling is 0."""
     asked: list[Remedy] = []
     unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
-    rows = max((gap for gap in unsure if gap.rows_needed), key=lambda gap: gap.rows_needed or 0, default=None)
+    short = [gap for gap in unsure if errors.lacks_rows(gap)]
+    rows = max(short, key=lambda gap: gap.rows_needed or 0, default=None)
     if rows is not None and "bigger_dev_set" not in done:
         held_out = "train-dev" if rows.name == "variance" and errors.train_dev is not None else "dev"
         why = f"About {rows.rows_needed:,} {held_out} rows would decide whether the {GAP_WORDS[rows.name]} is high."

@@ -78,13 +78,13 @@ def _gap(name: GapName, gap: Gap | None, *, errors: Errors, goal: Goal) -> str:
         why = "no train-dev set" if name == "mismatch" else "the test set is sealed"
         return f"{GAP_WORDS[name]:<16}{'-':>12}   {why}"
     interval = f"{number_text(goal, gap.low)} to {number_text(goal, gap.high)}"
-    line = f"{GAP_WORDS[name]:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap)}"
+    line = f"{GAP_WORDS[name]:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap, errors)}"
     return line + (f" ({rmse_text(gap, errors)})" if goal.name == "rmse" else "")
 
 
-def _verdict(gap: Gap) -> str:
+def _verdict(gap: Gap, errors: Errors) -> str:
     words = [gap.verdict.upper() if gap.verdict == "yes" else gap.verdict]
-    if gap.rows_needed:
+    if errors.lacks_rows(gap):
         words.append(f"about {gap.rows_needed:,} rows would decide")
     if gap.below_reference:
         words.append("below the reference: memorized, or better than it")

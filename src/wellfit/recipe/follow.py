@@ -47,6 +47,9 @@ class Turn:
 def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | None = None) -> Turn:
     """Train `start`, then turn boards until both gaps are fine, nothing is left to try, or the budget is spent.
 
+    Fitting train better can cost dev error that regularizing does not win back: of the networks on the way, the one
+    with the lowest dev loss is returned, the last of equals. With `only` it is the remedy's own.
+
     Args:
         bench: data, engine, purse and memory.
         start: the first network, every regularizer at zero.
@@ -59,9 +62,10 @@ def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | 
     turn = _first(bench, start)
     if only is not None:
         return _carry_out(bench, turn, only, idea=idea, reserve=1)
-    while kind := _next_remedy(bench, turn):
-        turn = _carry_out(bench, turn, kind, idea=idea, reserve=FEWEST_MEMBERS)
-    return turn
+    turns = [turn]
+    while kind := _next_remedy(bench, turns[-1]):
+        turns.append(_carry_out(bench, turns[-1], kind, idea=idea, reserve=FEWEST_MEMBERS))
+    return min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
 
 
 def board_of(kind: str) -> Board:

@@ -19,6 +19,8 @@ from wellfit.recipe.budget import Budget
 ASSUMED_FLOPS = 1e10
 # Fixed cost of one update (Python, kernel launches), about half a millisecond, as operations at that speed.
 OVERHEAD_FLOPS = 5e6
+CLOSING_SHARE = 0.02
+"""Share of a budget in seconds for what follows the last training: diagnosis and report."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 
 
@@ -85,8 +87,8 @@ class Purse:
 
     @property
     def deadline(self) -> float | None:
-        """Monotonic time at which a budget in seconds ends; None for updates."""
-        return None if self._budget.updates else self._clock() + self.remaining
+        """Monotonic time by which trainings must end under a budget in seconds; None for updates."""
+        return None if self._budget.updates else self._clock() + self.remaining - CLOSING_SHARE * self.total
 
     def cost(self, config: Config) -> float:
         """Expected price of one training, in the budget's own unit, when the workers share the load evenly."""

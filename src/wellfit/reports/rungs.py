@@ -76,10 +76,15 @@ def gap(name: str, body: Json, *, optimal: Reference | None, measures: Mapping[s
         low=clamped if low is None else low,
         high=clamped if high is None else high,
         verdict=text(body.get("verdict")) or "cannot tell",
-        rows_needed=count(body.get("rows_needed")),
+        rows_needed=_more_than(end.rows, count(body.get("rows_needed"))),
         below_reference=bool(body.get("below_reference")),
         includes_mismatch=bool(body.get("includes_mismatch")),
     )
+
+
+def _more_than(rows: int | None, needed: int | None) -> int | None:
+    """The rows needed, where they are more than there are: fewer say only that this gap alone would be decided."""
+    return needed if needed and needed > (rows or 0) else None
 
 
 def _ends(name: str, measures: Mapping[str, Measure | None]) -> tuple[str, str]:

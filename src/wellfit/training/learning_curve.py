@@ -43,6 +43,11 @@ class LearningCurve:
         self.points: list[CurvePoint] = []
         self.network: MLP | None = None
 
+    @property
+    def rows(self) -> int:
+        """Rows that a point is measured on."""
+        return len(self._train[1]) + len(self._dev[1])
+
     def measure(self, network: MLP, *, update: int) -> bool:
         """Add a point and keep a copy of the network; or return False where an output is not finite."""
         train, dev = (self._loss(network, *part) for part in (self._train, self._dev))

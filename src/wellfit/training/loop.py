@@ -46,7 +46,7 @@ def fit(
         config: network, optimization, regularization, seed.
         goal: in whose loss the outcome is measured (the network trains on cross-entropy or squared error).
         stream: whose noise and batch order: shared while members are compared.
-        deadline: `time.monotonic()` at which training stops, with status "out of budget".
+        deadline: `time.monotonic()` by which the outcome is there; status "out of budget" when updates were left.
         notify: receives an event for each point of the curve.
     """
     began = time.monotonic()
@@ -54,7 +54,8 @@ def fit(
         network = new_network(data, config.network, seed=config.seed)
         curve = LearningCurve(data, goal=goal, seed=config.seed)
         training = Training(config, data, network=network, stream=stream)
-        status = _train(training, curve, deadline=deadline, notify=notify)
+        rows = sum(part.rows for part in _parts(data).values())
+        status = _train(training, curve, rows=rows, deadline=deadline, notify=notify)
         state = state_of(curve.network or network, data)
         predicted = predict(data.preparation, config, state)
         predictions = {name: predicted(part) for name, part in _parts(data).items()}
@@ -121,9 +122,13 @@ class Training:
         return cost.item()
 
 
-def _train(training: Training, curve: LearningCurve, *, deadline: float | None, notify: Notify) -> Status:
+def _train(training: Training, curve: LearningCurve, *, rows: int, deadline: float | None, notify: Notify) -> Status:
     points = check_points(training.planned)
+    began = time.monotonic()
     curve.measure(training.network, update=0)
+    if deadline is not None:
+        # What is left to do after the last update: all rows are measured, as the curve's were just now.
+        deadline -= (time.monotonic() - began) * rows / curve.rows
     for loss in training.losses():
         if not math.isfinite(loss):
             return Status.DIVERGED
