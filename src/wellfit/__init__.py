@@ -71,7 +71,6 @@ _HOMES = {
     "diagnosis.diagnosis": ("Diagnosis",),
     "diagnosis.errors": ("diagnose_errors",),
     "diagnosis.predictions": ("diagnose_predictions",),
-    "diagnosis.table": ("diagnose_table",),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
     "experiment.experiment": ("Experiment", "open_experiment"),
     "opening": ("Opening",),

@@ -1,0 +1,78 @@
+"""The public surface: sorted, imported late, and usable twice in a fresh process."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import wellfit as wf
+
+DATA = """
+import numpy as np, pyarrow as pa, tempfile, pathlib, sys
+rng = np.random.default_rng(0)
+x = rng.normal(size=(120, 2))
+frame = pa.table({"a": x[:, 0], "b": x[:, 1], "y": np.where(x[:, 0] > 0, "yes", "no")})
+folder = pathlib.Path(tempfile.mkdtemp())
+import wellfit as wf
+"""
+CONFIG = "wf.Config(optimization=wf.Optimization(epochs=2))"
+EXPERIMENT = 'experiment = wf.run(frame, target="y", budget="60updates", out=folder / "e.wellfit")'
+CALLS = {
+    "diagnose": (EXPERIMENT, "print(wf.diagnose(experiment, human_error=.01))"),
+    "diagnose_errors": ("", "print(wf.diagnose_errors(train=.01, dev=.11, human_error=0., dev_rows=1000))"),
+    "diagnose_predictions": ("y = [0, 1, 1, 0] * 9", "print(wf.diagnose_predictions(train=(y, y), dev=(y, y[::-1])))"),
+    "explain": ("", "print(wf.explain('WF102'))"),
+    "log_uniform": ("", "wf.log_uniform(10, 1e4)"),
+    "open_experiment": (EXPERIMENT, "print(wf.open_experiment(experiment.path))"),
+    "plan_sizes": ("", "wf.plan_sizes(1000)"),
+    "predict": (EXPERIMENT, "assert wf.predict(experiment, frame).num_rows == 120"),
+    "report": (EXPERIMENT, "assert wf.report(experiment).is_file()"),
+    "rows_for_margin": ("", "assert wf.rows_for_margin(error=.05, margin=.01) == 1838"),
+    "rows_to_detect": ("", "assert wf.rows_to_detect(difference=.01, disagreement=.05) == 3923"),
+    "run": ("", EXPERIMENT),
+    "split": ("", "print(wf.split(frame, target='y'))"),
+    "sweep": ("split = wf.split(frame, target='y')", f"wf.sweep(split, {CONFIG}, over={{'l2': [0., 1.]}})"),
+    "train": ("split = wf.split(frame, target='y')", f"print(wf.train(split, {CONFIG}).losses)"),
+    "uniform": ("", "wf.uniform(.5, 1)"),
+    "unseal": (EXPERIMENT, "print(wf.unseal(experiment, again=True).error)"),
+}
+
+
+def test_the_public_names_are_sorted_and_all_there():
+    assert sorted(wf.__all__) == wf.__all__
+    assert all(hasattr(wf, name) for name in wf.__all__)
+    assert dir(wf) == wf.__all__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'fit'"):
+        _ = wf.fit
+
+
+def test_importing_wellfit_imports_nothing_heavy():
+    code = "import sys, wellfit; sys.exit(bool({'torch', 'numpy', 'sklearn', 'pyarrow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_public_function_is_called_below():
+    functions = {name for name in wf.__all__ if inspect.isfunction(getattr(wf, name))}
+    assert functions == set(CALLS)
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_public_function_works_twice_in_a_fresh_process(name):
+    before, call = CALLS[name]
+    code = "\n".join([DATA, before, call, call])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_public_function_takes_at_most_three_positional_parameters_and_explains_itself(name):
+    function = getattr(wf, name)
+    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    assert kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD) <= 3
+    assert inspect.getdoc(function)
