@@ -68,7 +68,7 @@ def fit(
         seconds=time.monotonic() - began,
         losses={name: float(np.mean(each)) for name, each in losses.items()},
         curve=tuple(curve.points),
-        weight_norms=tuple(float(np.linalg.norm(state[name])) for name in network.decayed()),
+        weight_norms=tuple(float(np.linalg.norm(state[name].astype(np.float64))) for name in network.decayed()),
         predictions=predictions,
         train_losses=losses["train"],
         state=state,

@@ -57,17 +57,23 @@ class Reference:
 def fit_references(
     data: Prepared, *, goal: Goal, seed: int, extra: Mapping[str, Arrays] | None = None
 ) -> tuple[Reference, ...]:
-    """Fit dummy, linear and trees on the training rows, and measure them on every part and on `extra`."""
-    parts = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev, **(extra or {})}
+    """Fit dummy, linear and trees on the training rows, and measure them there, on every part, and on `extra`.
+
+    Where the training rows are thinned, the train loss is that of the rows that were fit.
+    """
+    parts = {"train_dev": data.train_dev, "dev": data.dev, **(extra or {})}
     present = {name: part for name, part in parts.items() if part is not None and part.rows}
     few, why_few = _thinned(data.train, cells=min(MOST_CELLS, MOST_LINEAR_CELLS // data.preparation.outputs), seed=seed)
     train, why = _thinned(data.train, cells=MOST_CELLS, seed=seed)
-    fitters: dict[str, tuple[Callable[[], Predict], str]] = {
-        "dummy": (lambda: _dummy(data, goal), ""),
-        "linear": (lambda: _linear(few, data), why_few),
-        "trees": (lambda: _trees(train, data, seed=seed), why),
+    fitters: dict[str, tuple[Callable[[], Predict], Arrays, str]] = {
+        "dummy": (lambda: _dummy(data, goal), data.train, ""),
+        "linear": (lambda: _linear(few, data), few, why_few),
+        "trees": (lambda: _trees(train, data, seed=seed), train, why),
     }
-    return tuple(_measured(name, fitter, present, goal=goal, note=why) for name, (fitter, why) in fitters.items())
+    return tuple(
+        _measured(name, fitter, {"train": rows, **present}, goal=goal, note=note)
+        for name, (fitter, rows, note) in fitters.items()
+    )
 
 
 def _measured(
