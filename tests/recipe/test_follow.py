@@ -154,15 +154,19 @@ def test_a_replay_from_the_journal_decides_the_same_and_pays_the_same():
 
 
 def test_a_run_ends_with_the_network_that_was_best_on_dev():
-    """A larger network fits 200 rows better and predicts worse; no budget is left to regularize it."""
+    """Of 200 rows a fifth has the wrong label: what fits them better predicts worse, regularized or not."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=(3200, 20))
     data = _prepared(x, (x[:, 0] > 0) ^ (rng.random(3200) < 0.2), train=200)
+    start = Config(
+        network=Network(widths=(4,), embedding="none"), optimization=Optimization(epochs=60, batch_size=32, lr=0.01)
+    )
     journal: dict[str, Any] = {}
-    bench, _ = _bench(data, optimal=0.0, budget="5000updates", journal=journal)
-    turn = follow(bench, SMALL)
-    devs = [body["errors_after"]["dev"] for name, body in journal.items() if name.startswith("step/")]
-    assert turn.outcome.losses["dev"] == min([turn.first.losses["dev"], *devs]) < devs[-1]
+    bench, _ = _bench(data, optimal=0.0, budget="4000updates", journal=journal)
+    turn = follow(bench, start)
+    reached = [body["errors_after"]["dev"] for name, body in journal.items() if name.startswith("step/")]
+    assert turn.outcome.losses["dev"] < min(reached)
+    assert ending(turn, bench=bench)["best"] == start.identity
 
 
 def test_one_remedy_by_name_is_carried_out_whatever_the_diagnosis():

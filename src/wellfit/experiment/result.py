@@ -16,8 +16,12 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
     bodies: dict[str, list[Json]] = {}
     for entry in entries:
         bodies.setdefault(entry.kind, []).append(entry.body)
-    diagnosis = bodies.get("diagnosis", [{}])[-1]
     finish = bodies.get("finish", [{}])[-1]
+    diagnoses = bodies.get("diagnosis", [{}])
+    # A run may end with the network of an earlier step.
+    diagnosis = next(
+        (body for body in reversed(diagnoses) if body.get("identity") == finish.get("best")), diagnoses[-1]
+    )
     configs = {body["identity"]: body["config"] for body in bodies.get("training", [])}
     openings = bodies.get("opening", [])
     return {
