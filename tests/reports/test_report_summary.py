@@ -125,6 +125,16 @@ def test_the_command_can_be_pasted():
     )
 
 
+@pytest.mark.parametrize("command", ["unseal", "train", "sweep"])
+def test_another_command_after_a_run_leaves_it_ended_and_its_options_known(command):
+    asked = Line("session", {"command": "run", "asked": {"budget": "60s"}})
+    before = summarize([asked, *finished()])
+    after = summarize([asked, *finished(), Line("session", {"command": command})])
+    assert after.finished == before.finished != ""
+    assert after.redo == before.redo
+    assert "--budget 60s" in after.redo.command
+
+
 def test_the_command_repeats_the_options_of_the_split_and_the_reference():
     options = {"target": "income", "drop": ["id", "zip code"], "group_on": "customer", "goal": None, "sizes": None}
     plan = {"budget": "60s", "reference": {"optimal_error": [0.01, 0.02]}, "only": None}

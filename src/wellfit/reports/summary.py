@@ -118,7 +118,8 @@ def _by_kind(entries: Sequence[EntryLike]) -> dict[str, list[Json]]:
     found: dict[str, list[Json]] = {}
     for entry in entries:
         found.setdefault(entry.kind, []).append(dict(entry.body))
-        if entry.kind == "session":  # a run that goes on has not ended, whatever an earlier one said
+        # A run that goes on has not ended, whatever an earlier one said; an `unseal` after it leaves it ended.
+        if entry.kind == "session" and entry.body.get("command") == "run":
             found.pop("finish", None)
     return found
 
@@ -228,7 +229,8 @@ def _title(seal: SealCard | None) -> str:
 
 def _redo(bodies: dict[str, list[Json]], seal: SealCard, unit: Unit) -> Redo:
     split = bodies["split"][-1]
-    plan = values.section(bodies.get("session", [{}])[-1], "asked")
+    plans = [values.section(body, "asked") for body in bodies.get("session", []) if "asked" in body]
+    plan = plans[-1] if plans else {}
     asked = {**values.section(split, "asked"), **plan, **values.section(plan, "reference")}
     command = _command(seal, unit, asked)
     versions = {"wellfit": version("wellfit"), **values.section(split, "versions")}
