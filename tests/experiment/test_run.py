@@ -152,6 +152,32 @@ def test_the_test_set_is_opened_once(copied):
     assert again.error.high - again.error.low > first.error.high - first.error.low
 
 
+def test_the_opened_test_set_is_a_rung_of_the_diagnosis(copied):
+    assert copied.diagnose().gap("dev_overfit") is None
+    opening = copied.unseal()
+    diagnosis = copied.diagnose()
+    gap = diagnosis.gap("dev_overfit")
+    assert gap.value == pytest.approx(opening.dev_optimism)
+    assert gap.low < gap.value < gap.high
+    assert diagnosis.to_json()["errors"]["test"] == opening.error.to_json()
+
+
+def test_the_diagnosis_of_an_experiment_is_the_one_its_run_ended_with(finished):
+    body = finished.to_json()
+    diagnosis = finished.diagnose().to_json()
+    assert (diagnosis["errors"], diagnosis["gaps"]) == (body["errors"], body["gaps"])
+
+
+def test_a_test_score_is_shown_in_the_unit_of_the_goal(cancer_csv, tmp_path, monkeypatch):
+    monkeypatch.setenv("WELLFIT_HOME", str(tmp_path / "home"))
+    out = tmp_path / "auc.wellfit"
+    experiment = wf.run(cancer_csv, target="target", goal="auc", budget="1500updates", out=out)
+    opening = experiment.unseal()
+    assert opening.error.value < 0.1  # 1 - auc
+    assert experiment.to_json()["test"]["value"] == pytest.approx(1 - opening.error.value)
+    assert experiment.to_json()["test"]["low"] == pytest.approx(1 - opening.error.high)
+
+
 def test_one_remedy_can_be_carried_out_by_name(copied):
     with_step = wf.run(copied.path, budget="6000updates", only="train_longer", idea="the curve still falls")
     steps = [entry.body for entry in with_step.entries() if entry.kind == "step"]

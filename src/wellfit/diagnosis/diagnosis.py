@@ -14,6 +14,7 @@ from wellfit.diagnosis.prescribe import Remedy, ceiling, prescribe
 from wellfit.diagnosis.screen import screen
 from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import in_unit_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +131,4 @@ def diagnose_losses(
 
 
 def _in_unit(estimate: Estimate | None, goal: Goal) -> Json | None:
-    if estimate is None:
-        return None
-    # A t-interval of a squared error can reach below 0, where it has no root.
-    low, high = sorted(goal.score_of(max(limit, 0.0)) for limit in (estimate.low, estimate.high))
-    return {"value": goal.score_of(estimate.value), "low": low, "high": high, "rows": estimate.rows}
+    return None if estimate is None else in_unit_of(goal, estimate).to_json()

@@ -24,7 +24,7 @@ from wellfit.experiment.predicting import Watch, predicted_batches, write_batche
 from wellfit.experiment.result import run_to_json
 from wellfit.experiment.rivals import known_rivals
 from wellfit.experiment.running import remembering
-from wellfit.experiment.unsealing import unseal_for
+from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.goals import Goal
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import write_atomically
@@ -100,7 +100,7 @@ class Experiment:
             return chosen_network(journal, self.folder.models)
 
     def diagnose(self, **reference_options: Any) -> Diagnosis:
-        """Diagnose its network.
+        """Diagnose its network; once the test set was opened for it, with the test rung.
 
         Args:
             **reference_options: human_error, human_rows, optimal_error, tolerance; the last run's where none is given.
@@ -112,6 +112,8 @@ class Experiment:
         with self._reading() as journal:
             outcome = chosen_network(journal, self.folder.models)
             rivals = known_rivals(self.folder.models, journal)
+            highs = [entry.body["errors"]["dev"]["high"] for entry in journal.entries("training") if _is_sound(entry)]
+            test = known_test(outcome, journal, goal=self.goal)
         diagnostician = Diagnostician(
             data=self.prepared,
             goal=self.goal,
@@ -120,8 +122,8 @@ class Experiment:
             **referred(reference_options or self.last_asked().get("reference", {}), goal=self.goal),
         )
         errors = estimates(outcome, data=self.prepared, goal=self.goal)
-        highs = [errors["dev"].high, *(each.high for each in rivals.dev.values())]
-        return diagnostician(errors, outcome=outcome, best_dev_high=min(highs))
+        highs += [each.high for each in rivals.dev.values()]
+        return diagnostician(errors, outcome=outcome, best_dev_high=min(highs), test=test)
 
     def train(self, config: Config, *, notify: Notify = ignore_events) -> Outcome:
         """Train one config, and make it a candidate for the experiment's network."""
@@ -259,6 +261,10 @@ class Experiment:
         with open_journal(self.folder.journal) as journal:
             journal.append("session", {"command": command})
             yield journal
+
+
+def _is_sound(training: Entry) -> bool:
+    return str(training.body["status"]) != Status.DIVERGED.value
 
 
 def open_experiment(path: Path | str) -> Experiment:

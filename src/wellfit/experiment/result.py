@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from wellfit._typing import Json
 from wellfit.experiment.folder import Folder
 from wellfit.journal.entry import Entry
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import in_unit_of
 
 STEP_FIELDS = ("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after")
 
@@ -23,7 +25,7 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         (body for body in reversed(diagnoses) if body.get("identity") == finish.get("best")), diagnoses[-1]
     )
     configs = {body["identity"]: body["config"] for body in bodies.get("training", [])}
-    openings = bodies.get("opening", [])
+    tests = [Estimate.from_json(body["error"]) for body in bodies.get("opening", [])]
     return {
         "schema": 1,
         "experiment": str(folder.path),
@@ -36,7 +38,7 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         "references": {
             body["name"]: folder.goal.score_of(body["errors"]["dev"]["value"]) for body in bodies.get("reference", [])
         },
-        "test": openings[-1]["error"] if openings else None,
+        "test": in_unit_of(folder.goal, tests[-1]).to_json() if tests else None,
         "reason": finish.get("reason"),
         "sentence": finish.get("sentence"),
         "seconds": finish.get("seconds"),

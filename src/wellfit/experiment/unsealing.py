@@ -6,13 +6,13 @@ import pyarrow as pa
 
 from wellfit._typing import Floats
 from wellfit.data.prepare import Prepared
-from wellfit.diagnosis.words import error_text, gap_text, unit_of
 from wellfit.experiment.folder import Folder
 from wellfit.goals import Goal
 from wellfit.journal.store import Journal
-from wellfit.opening import ALPHA, Opening, Predict, open_test
+from wellfit.opening import Opening, Predict, open_test
 from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
+from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate
 from wellfit.training.predict import predict
 from wellfit.training.references import fit_references
@@ -47,6 +47,14 @@ def unseal_for(
     return opening
 
 
+def known_test(outcome: Outcome, journal: Journal, *, goal: Goal) -> Estimate | None:
+    """The first opening's test loss where it was opened for `outcome`, else None."""
+    opened = [entry.body for entry in journal.entries("opening")]
+    if not opened or opened[0]["identity"] != outcome.config.identity:
+        return None
+    return Estimate.from_json(opened[0]["error"], binomial=goal.name == "error")
+
+
 class RefitReferences:
     """Reference models as functions of the test table: fit on train again once it is there, never pickled."""
 
@@ -66,20 +74,3 @@ class RefitReferences:
             references = fit_references(self._data, goal=self._goal, seed=self._seed, extra={"test": arrays})
             self._predictions = {reference.name: reference.predictions["test"] for reference in references}
         return self._predictions
-
-
-def opening_text(opening: Opening, *, goal: Goal) -> str:
-    """Say what an opening showed, as a few lines for people."""
-    error = opening.error
-    low, high = sorted((error.low, error.high), key=goal.score_of)
-    level = 100 * (1 - ALPHA / opening.opening)
-    lines = [
-        f"Test {unit_of(goal)} {error_text(goal, error.value)} "
-        f"({error_text(goal, low)} to {error_text(goal, high)}, {level:.3g} % interval, {error.rows:,} rows).",
-        f"Test minus dev: {gap_text(goal, opening.dev_optimism)}.",
-        *(f"  {name}: {error_text(goal, found.value)} on test" for name, found in opening.references.items()),
-        f"Certified: the first look at these rows. Receipt {opening.receipt}."
-        if opening.certified
-        else f"NOT certified (opening {opening.opening}): {opening.reason}. Receipt {opening.receipt}.",
-    ]
-    return "\n".join(lines)

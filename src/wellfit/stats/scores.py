@@ -73,6 +73,13 @@ def estimate(goal: Goal, target: Targets, prediction: Floats, *, level: float = 
     return Estimate(found.value, max(0.0, found.low), found.high, found.rows)
 
 
+def in_unit_of(goal: Goal, found: Estimate) -> Estimate:
+    """A loss as the goal's own score; the limits change places where higher is better."""
+    # A t-interval of a squared error can reach below 0, where it has no root.
+    low, high = sorted(goal.score_of(max(limit, 0.0)) for limit in (found.low, found.high))
+    return Estimate(goal.score_of(found.value), low, high, found.rows)
+
+
 def _value_losses(goal: Goal, target: Floats, prediction: Floats) -> Floats:
     if goal.name == "mae":
         return np.asarray(np.abs(target - prediction))
