@@ -50,6 +50,22 @@ class _Counting(InProcess):
         return [self.known[config.identity] for config in configs]
 
 
+class _Notes:
+    """The journal's memory as a dictionary."""
+
+    def __init__(self, entries: dict[str, Any]) -> None:
+        self._entries = entries
+
+    def __call__(self, kind: str, key: str, compute: Callable[[], Any]) -> Any:
+        name = f"{kind}/{key}"
+        if name not in self._entries:
+            self._entries[name] = compute()
+        return self._entries[name]
+
+    def known(self, kind: str, key: str) -> Any:
+        return self._entries.get(f"{kind}/{key}")
+
+
 def _prepared(x: np.ndarray, y: np.ndarray, *, train: int) -> Prepared:
     table = pa.table({**{f"x{place}": column for place, column in enumerate(x.T)}, "y": np.where(y, "yes", "no")})
     schema = infer_schema(table, target="y")
@@ -80,14 +96,6 @@ MEMORIZING = Config(
 def _bench(
     data: Prepared, *, optimal: float, budget: str = "8000updates", journal: dict[str, Any] | None = None
 ) -> tuple[Bench, _Counting]:
-    entries: dict[str, Any] = {} if journal is None else journal
-
-    def recall(kind: str, key: str, compute: Callable[[], Any]) -> Any:
-        name = f"{kind}/{key}"
-        if name not in entries:
-            entries[name] = compute()
-        return entries[name]
-
     def diagnose(errors, *, outcome, best_dev_high):
         reference = Optimal(optimal, optimal, source="given", upper_bound=False)
         return diagnose_losses(goal=ERROR, optimal=reference, train=errors["train"], dev=errors["dev"])
@@ -99,7 +107,7 @@ def _bench(
         goal=ERROR,
         executor=executor,
         purse=purse,
-        recall=recall,
+        recall=_Notes({} if journal is None else journal),
         diagnose=diagnose,
         best_dev_high=1.0,
         notify=lambda _event: None,
@@ -167,6 +175,16 @@ def test_a_run_ends_with_the_network_that_was_best_on_dev():
     reached = [body["errors_after"]["dev"] for name, body in journal.items() if name.startswith("step/")]
     assert turn.outcome.losses["dev"] < min(reached)
     assert ending(turn, bench=bench)["best"] == start.identity
+
+
+def test_a_step_once_taken_is_followed_again_whatever_the_clock_says():
+    journal: dict[str, Any] = {}
+    data = _few_rows()
+    bench, first = _bench(data, optimal=0.15, budget="3000updates", journal=journal)
+    turn = follow(bench, MEMORIZING)
+    late, second = _bench(data, optimal=0.15, budget="1updates", journal=journal)
+    second.known = first.known
+    assert follow(late, MEMORIZING).outcome.config == turn.outcome.config != MEMORIZING
 
 
 def test_one_remedy_by_name_is_carried_out_whatever_the_diagnosis():

@@ -25,9 +25,15 @@ class Memory:
 
     def __call__(self, kind: str, key: str, compute: Callable[[], Json]) -> Json:
         """Return the body kept under (kind, key), or compute it and write it down."""
-        name = f"{self._plan}/{key}"
-        entry = self._journal.find(kind, name)
-        return entry.body if entry else self._journal.append(kind, {**compute(), "plan": self._plan}, key=name).body
+        known = self.known(kind, key)
+        if known is not None:
+            return known
+        return self._journal.append(kind, {**compute(), "plan": self._plan}, key=f"{self._plan}/{key}").body
+
+    def known(self, kind: str, key: str) -> Json | None:
+        """Return the body kept under (kind, key), None where there is none."""
+        entry = self._journal.find(kind, f"{self._plan}/{key}")
+        return entry.body if entry else None
 
 
 class RememberingExecutor:

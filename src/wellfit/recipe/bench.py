@@ -24,6 +24,10 @@ class Recall(Protocol):
         """Return the body kept under (kind, key)."""
         ...
 
+    def known(self, kind: str, key: str) -> Json | None:
+        """Return the body kept under (kind, key), None where there is none."""
+        ...
+
 
 class Diagnose(Protocol):
     """Turns estimates into a diagnosis: reference, tolerance and findings on the data are bound already."""
@@ -84,6 +88,10 @@ class Bench:
     def outcome_of(self, config: Config) -> Outcome:
         """Return the outcome of a config that a step has paid for already."""
         return (self.executor.train([config], deadline=self.purse.deadline) or self.executor.train([config]))[0]
+
+    def remembered_step(self, step: int) -> Json | None:
+        """Return a step that an earlier session took: it is followed again even if the clock would now forbid it."""
+        return self.recall.known("step", str(step))
 
     def remember_step(self, step: int, compute: Callable[[], Json]) -> Json:
         """Take a whole step from the journal, or compute it; either way its price and its best dev error count."""

@@ -61,10 +61,10 @@ def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | 
     """
     turn = _first(bench, start)
     if only is not None:
-        return _carry_out(bench, turn, only, idea=idea, reserve=1)
+        return _carry_out(bench, turn, only, idea=idea)
     turns = [turn]
     while kind := _next_remedy(bench, turns[-1]):
-        turns.append(_carry_out(bench, turns[-1], kind, idea=idea, reserve=FEWEST_MEMBERS))
+        turns.append(_carry_out(bench, turns[-1], kind, idea=idea))
     return min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
 
 
@@ -85,14 +85,24 @@ def _first(bench: Bench, start: Config) -> Turn:
 
 
 def _next_remedy(bench: Bench, turn: Turn) -> str | None:
-    if _wanted(turn, "optimization"):
-        reserved = (1 - OPTIMIZATION_SHARE) * bench.purse.total
+    remembered = bench.remembered_step(turn.step + 1)
+    if remembered is not None:
+        return str(remembered["kind"])
+    if _wanted(turn, "optimization") and bench.purse.remaining > (1 - OPTIMIZATION_SHARE) * bench.purse.total:
         for kind in OPTIMIZATION:
-            if kind not in turn.exhausted and bench.purse.remaining > reserved:
+            if kind not in turn.exhausted and _affordable_trials(bench, turn, kind):
                 return kind
     if _wanted(turn, "regularization") and REGULARIZE not in turn.exhausted and bench.purse.remaining > 0:
         return REGULARIZE
     return None
+
+
+def _affordable_trials(bench: Bench, turn: Turn, kind: str) -> list[Config]:
+    """Trials of a remedy that leave enough of the budget for a sweep, where one may become necessary."""
+    trials = OPTIMIZATION[kind](turn.outcome.config)
+    variance = turn.diagnosis.gap("variance")
+    others = FEWEST_MEMBERS if variance and variance.verdict != "no" else len(trials)
+    return [trial for trial in trials if bench.purse.affordable(trial) >= others]
 
 
 def _wanted(turn: Turn, board: Board) -> bool:
@@ -103,11 +113,10 @@ def _wanted(turn: Turn, board: Board) -> bool:
     return gap.verdict == "yes" or undecided
 
 
-def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None, reserve: int) -> Turn:
-    """Take one step; a trial is too expensive when fewer than `reserve` like it fit into the rest of the budget."""
+def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Turn:
     step = turn.step + 1
     board = board_of(kind)
-    body = bench.remember_step(step, lambda: _step(bench, turn, kind, idea=idea, reserve=reserve))
+    body = bench.remember_step(step, lambda: _step(bench, turn, kind, idea=idea))
     after = bench.outcome_of(Config.from_json(body["config"])) if body["kept"] else turn.outcome
     gap = turn.diagnosis.gap(GAP_OF[board])
     return Turn(
@@ -120,7 +129,7 @@ def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None, reserve
     )
 
 
-def _step(bench: Bench, turn: Turn, kind: str, *, idea: str | None, reserve: int) -> Json:
+def _step(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Json:
     """Carry out one remedy; its journal entry."""
     step, before, board = turn.step + 1, turn.outcome, board_of(kind)
     gap = turn.diagnosis.gap(GAP_OF[board])
@@ -128,7 +137,7 @@ def _step(bench: Bench, turn: Turn, kind: str, *, idea: str | None, reserve: int
     if kind == REGULARIZE:
         after = sweep_step(bench, before, diagnosis=turn.diagnosis, step=step)
     else:
-        after = _best_trial(bench, turn, kind, reserve=reserve)
+        after = _best_trial(bench, turn, kind)
     return {
         "step": step,
         "board": board,
@@ -149,11 +158,10 @@ def _step(bench: Bench, turn: Turn, kind: str, *, idea: str | None, reserve: int
     }
 
 
-def _best_trial(bench: Bench, turn: Turn, kind: str, *, reserve: int) -> Outcome:
+def _best_trial(bench: Bench, turn: Turn, kind: str) -> Outcome:
     """Train the remedy's trials and return the one that fits train best, or the old network when none is better."""
-    trials = OPTIMIZATION[kind](turn.outcome.config)
-    affordable = [trial for trial in trials if bench.purse.affordable(trial) >= reserve]
-    trained = [outcome for outcome in bench.train(affordable) if outcome.status is Status.FINISHED]
+    trials = _affordable_trials(bench, turn, kind)
+    trained = [outcome for outcome in bench.train(trials) if outcome.status is Status.FINISHED]
     if not trained:
         return turn.outcome
     best = min(trained, key=lambda outcome: outcome.losses["train"])
