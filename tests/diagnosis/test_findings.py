@@ -74,6 +74,7 @@ def test_trees_that_win_are_named(ahead, status):
     )
     assert (_status(found, "WF105"), _status(found, "WF106")) == ("passed", status)
     assert "trees" in found[1].evidence
+    assert ("2.0 points, at least 1.0 points" in found[1].evidence) == (status == "fired" and ahead is not None)
 
 
 def test_context_is_carried_into_the_diagnosis():

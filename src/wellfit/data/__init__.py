@@ -1,1 +1,1 @@
-"""data."""
+"""Data: files and frames of any kind to arrays, by transforms that are fit on train alone."""

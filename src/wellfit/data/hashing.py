@@ -53,11 +53,6 @@ def as_bytes(hashes: Words) -> list[bytes]:
     return [flat[start : start + 16] for start in range(0, len(flat), 16)]
 
 
-def as_keys(hashes: Words) -> npt.NDArray[np.void]:
-    """[rows] of 16-byte items, for set operations."""
-    return np.ascontiguousarray(hashes).view(np.dtype((np.void, 8 * LANES))).ravel()
-
-
 def _blocks(column: pa.ChunkedArray) -> list[pa.Array]:
     return [chunk.slice(start, BLOCK_ROWS) for chunk in column.chunks for start in range(0, len(chunk), BLOCK_ROWS)]
 

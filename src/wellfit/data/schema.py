@@ -16,11 +16,11 @@ from wellfit._typing import Json, Task
 from wellfit.data.columns import Stored, missing_in, numbers_of, require_finite, stored_as, texts_of
 from wellfit.data.kinds import KINDS, Kind, infer_kind, reason_to_drop
 from wellfit.exceptions import BadInput
+from wellfit.stats.sizes import FEWEST_ROWS
 
 Role = Literal["feature", "target", "group", "time", "split", "dropped"]
 ClassKind = Literal["string", "integer", "boolean", ""]
 
-FEWEST_ROWS = 30  # design: fewer rows are refused
 MOST_INTEGER_CLASSES = 20  # design: more distinct integers are a regression target
 
 

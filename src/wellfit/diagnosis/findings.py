@@ -87,10 +87,12 @@ def training_findings(
     best = min(references, key=lambda name: references[name].value)
     lead = (ahead or {}).get(best)
     fired = references[best].value < dev.value if lead is None else lead.low > 0
-    margin = "" if lead is None else f"; paired difference {gap_text(goal, lead.value)}, at least {lead.low:.3g}"
+    margin = (
+        "" if lead is None else f"; paired difference {gap_text(goal, lead.value)}, at least {gap_text(goal, lead.low)}"
+    )
     evidence = (
         f"Dev: network {error_text(goal, dev.value)}, best reference model ({best}) "
-        f"{error_text(goal, references[best].value)}{margin if fired else ''}."
+        f"{error_text(goal, references[best].value)}{margin}."
     )
     return ended, finding("WF106", fired=fired, evidence=evidence)
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from wellfit._typing import Floats, Integers
+from wellfit.data.schema import MOST_INTEGER_CLASSES
 from wellfit.exceptions import BadInput
 
-MOST_INTEGER_CLASSES = 20  # design: at most 20 distinct integers -> classification
 SUM_SLACK = 0.01  # rounded probabilities, for example three decimals over many classes
 
 Array = np.ndarray[Any, Any]

@@ -1,1 +1,1 @@
-"""splits."""
+"""The split: which row goes where, the sealed test rows, and the records of their openings."""

@@ -1,15 +1,14 @@
-"""How many rows each part gets: by the policy of methods.md (a), by shares, or as asked; and what that buys."""
+"""How many rows each part gets: by the policy of methods.md (a), by shares, or as asked."""
 
 from __future__ import annotations
 
 import re
 
-from wellfit._typing import Json, Part, Task
+from wellfit._typing import Part, Task
 from wellfit.exceptions import BadInput
-from wellfit.stats.sizes import POWER, detectable_difference, margin_at, plan_sizes, relative_margin
+from wellfit.stats.sizes import plan_sizes
 
 MOST_TRAIN_DEV = 0.2  # train-dev never takes more than this share of the training rows
-WORST_ERROR = 0.5  # the error rate whose interval is widest
 
 
 def three_counts(sizes: str | None, *, rows: int, task: Task) -> tuple[int, int, int, str]:
@@ -51,23 +50,6 @@ def three_counts(sizes: str | None, *, rows: int, task: Task) -> tuple[int, int,
 def train_dev_rows(*, train: int, dev: int) -> int:
     """As many rows as dev, but at most a fifth of the training rows."""
     return max(1, min(dev, int(MOST_TRAIN_DEV * train)))
-
-
-def precision_of(*, dev: int, test: int, task: Task) -> Json:
-    """What these rows can show: `dev_detects`, `test_margin`, and `sentence`, the same in words."""
-    if task == "regression":
-        detects, margin = relative_margin(rows=dev), relative_margin(rows=test)
-        sentence = (
-            f"{dev:,} dev rows give the mean squared error to +-{detects:.1%}, {test:,} test rows to +-{margin:.1%} "
-            "(Gaussian residuals)"
-        )
-    else:
-        detects, margin = detectable_difference(rows=dev), margin_at(rows=test, error=WORST_ERROR)
-        sentence = (
-            f"{dev:,} dev rows tell apart two models that differ by {100 * detects:.2g} points (power {POWER:.0%}); "
-            f"{test:,} test rows give the error to +-{100 * margin:.2g} points (at an error of {WORST_ERROR:.0%})"
-        )
-    return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
 
 
 def described(rows: dict[Part, int]) -> str:

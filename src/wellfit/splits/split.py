@@ -20,11 +20,11 @@ from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.read import Source, Table
 from wellfit.data.schema import Schema, target_values
 from wellfit.exceptions import BadInput
-from wellfit.splits.counts import precision_of
 from wellfit.splits.files import make_folder, write_whole
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.partition import SplitOptions, partition
 from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
+from wellfit.stats.sizes import precision_of
 
 SPLIT_NAME = "split.json"
 HASHES_NAME = "hashes.parquet"

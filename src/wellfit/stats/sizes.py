@@ -153,11 +153,20 @@ def plan_sizes(
     capped = dev + test > CAP * rows
     if capped:
         dev = test = round(CAP / 2 * rows)
-    if task == "regression":
-        precision = _relative_precision(dev, test)
-    else:
-        precision = _rate_precision(dev, test, error=error, disagreement=disagreement)
+    precision = precision_of(dev=dev, test=test, task=task, error=error, disagreement=disagreement)
     return SizePlan(rows - dev - test, dev, test, precision, capped)
+
+
+def precision_of(
+    *, dev: int, test: int, task: Task, error: float = 0.5, disagreement: float = 0.1
+) -> dict[str, float | str]:
+    """What these rows can show: `dev_detects`, `test_margin`, and `sentence`, the same in words.
+
+    Rates are absolute; for regression both are shares of the mean squared error.
+    """
+    if task == "regression":
+        return _relative_precision(dev, test)
+    return _rate_precision(dev, test, error=error, disagreement=disagreement)
 
 
 def _one_sided_difference(rows: int, *, z: float, z_power: float) -> float:

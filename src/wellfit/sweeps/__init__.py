@@ -1,1 +1,1 @@
-"""sweeps."""
+"""Sweeps: which configs to try, who trains them, which one to keep."""

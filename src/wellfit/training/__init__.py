@@ -1,1 +1,1 @@
-"""training."""
+"""Training one config: the readable reference loop, and the reference models beside it."""
