@@ -69,6 +69,32 @@ class Outcome:
         """||W||_F over all decayed weights."""
         return math.hypot(*self.weight_norms)
 
+    @property
+    def arrays(self) -> dict[str, Floats]:
+        """Every array by a name of its own ("state/...", "predictions/...", "train/losses"), kept beside `to_json`."""
+        groups = {"state": self.state, "predictions": self.predictions, "train": {"losses": self.train_losses}}
+        return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+
+    @classmethod
+    def from_json(cls, body: Json, *, arrays: Mapping[str, Floats]) -> Outcome:
+        """Rebuild an outcome from `to_json`'s values (more are ignored) and its arrays."""
+
+        def group(name: str) -> dict[str, Floats]:
+            return {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
+
+        return cls(
+            config=Config.from_json(body["config"]),
+            status=Status(body["status"]),
+            updates=body["updates"],
+            seconds=body["seconds"],
+            losses=body["losses"],
+            curve=tuple(CurvePoint(*point) for point in body["curve"]),
+            weight_norms=tuple(body["weight_norms"]),
+            predictions=group("predictions"),
+            train_losses=arrays["train/losses"],
+            state=group("state"),
+        )
+
     def to_json(self) -> Json:
         """The scalars, for the journal; the arrays are kept beside it."""
         return {

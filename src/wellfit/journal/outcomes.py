@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from wellfit._typing import Floats, Json
-from wellfit.config import Config
+from wellfit._typing import Json
 from wellfit.exceptions import NoRoom
 from wellfit.journal.store import Journal
-from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.outcome import Outcome
 
 KIND = "training"
 
@@ -34,7 +32,7 @@ class OutcomeStore:
         """Return the outcome of the config with this identity, or None when it was never finished."""
         entry = self._journal.find(KIND, identity)
         path = self._folder / f"{identity}.safetensors"
-        return _outcome(entry.body, load_file(path)) if entry and path.is_file() else None
+        return Outcome.from_json(entry.body, arrays=load_file(path)) if entry and path.is_file() else None
 
     def put(self, outcome: Outcome, *, details: Json) -> None:
         """Keep an outcome; `details` are further scalars for its journal entry.
@@ -43,7 +41,8 @@ class OutcomeStore:
             NoRoom: when the disk is full; nothing half-written remains.
         """
         identity = outcome.config.identity
-        write_atomically(self._folder / f"{identity}.safetensors", save(_arrays(outcome)))
+        arrays = {name: np.ascontiguousarray(array) for name, array in outcome.arrays.items()}
+        write_atomically(self._folder / f"{identity}.safetensors", save(arrays))
         self._journal.append(KIND, {**outcome.to_json(), **details}, key=identity)
 
 
@@ -66,34 +65,3 @@ def write_atomically(path: Path, content: bytes) -> None:
             found=f"{error.strerror} at {path}",
             remedy="Free some space or choose another --out, then give the same command again: it continues",
         ) from error
-
-
-def _arrays(outcome: Outcome) -> dict[str, Floats]:
-    groups: dict[str, Mapping[str, Floats]] = {
-        "state": outcome.state,
-        "predictions": outcome.predictions,
-        "train": {"losses": outcome.train_losses},
-    }
-    return {
-        f"{group}/{name}": np.ascontiguousarray(array)
-        for group, arrays in groups.items()
-        for name, array in arrays.items()
-    }
-
-
-def _outcome(body: Json, arrays: Mapping[str, Floats]) -> Outcome:
-    def group(name: str) -> dict[str, Floats]:
-        return {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
-
-    return Outcome(
-        config=Config.from_json(body["config"]),
-        status=Status(body["status"]),
-        updates=body["updates"],
-        seconds=body["seconds"],
-        losses=body["losses"],
-        curve=tuple(CurvePoint(update, train, dev) for update, train, dev in body["curve"]),
-        weight_norms=tuple(body["weight_norms"]),
-        predictions=group("predictions"),
-        train_losses=group("train")["losses"],
-        state=group("state"),
-    )

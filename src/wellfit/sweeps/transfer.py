@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from wellfit._typing import Json
-from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import NoRoom
 from wellfit.goals import Goal
-from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.outcome import Outcome
 
 PARTS = ("train", "train_dev", "dev")
 FIELDS = ("numeric", "codes", "target")
-GROUPS = ("predictions", "state")
 
 
 def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
@@ -61,8 +59,7 @@ def _mapped(folder: Path, part: str) -> Arrays | None:
 
 def write_outcome(path: Path, outcome: Outcome) -> Json:
     """Write an outcome's arrays to `path` (.npz), and return its scalars."""
-    named = {f"{group}/{name}": value for group in GROUPS for name, value in getattr(outcome, group).items()}
-    np.savez(path, allow_pickle=False, train_losses=outcome.train_losses, **named)
+    np.savez(path, allow_pickle=False, **outcome.arrays)
     return outcome.to_json()
 
 
@@ -71,19 +68,4 @@ def read_outcome(path: Path, body: Json) -> Outcome:
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
     path.unlink()
-    groups = {
-        group: {name.partition("/")[2]: value for name, value in arrays.items() if name.startswith(f"{group}/")}
-        for group in GROUPS
-    }
-    return Outcome(
-        config=Config.from_json(body["config"]),
-        status=Status(body["status"]),
-        updates=body["updates"],
-        seconds=body["seconds"],
-        losses=body["losses"],
-        curve=tuple(CurvePoint(*point) for point in body["curve"]),
-        weight_norms=tuple(body["weight_norms"]),
-        train_losses=arrays["train_losses"],
-        predictions=groups["predictions"],
-        state=groups["state"],
-    )
+    return Outcome.from_json(body, arrays=arrays)
