@@ -190,7 +190,7 @@ def test_gaps_in_words(goal, gap, shown):
 
 
 def test_an_rmse_gap_is_shown_both_ways():
-    assert Unit(Goal("rmse")).gap(225.0, start=64.0, end=289.0) == "+9 (+2.2e+02 MSE)"
+    assert Unit(Goal("rmse")).gap(225.0, start=64.0, end=289.0) == "+9 (+225 MSE)"
 
 
 @pytest.mark.parametrize("goal", GOALS)

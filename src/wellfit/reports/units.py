@@ -78,7 +78,7 @@ class Unit:
             return f"{mark}{_percent(value)} {'point' if _percent(value) == '1.0' else 'points'}"
         if self.goal.name != "rmse":
             return f"{mark}{plain(abs(value))}"
-        squared = f"{mark}{abs(value):.2g} MSE"
+        squared = f"{mark}{knob(abs(value))} MSE"
         if start is None or end is None:
             return squared
         return f"{mark}{plain(abs(self.position(end) - self.position(start)))} ({squared})"
