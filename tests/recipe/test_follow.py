@@ -204,6 +204,13 @@ def test_a_budget_without_room_for_a_step_still_trains_the_first_network():
     assert "budget" in ending(turn, bench=bench)["reason"] or "bias left" in ending(turn, bench=bench)["reason"]
 
 
+def test_a_budget_in_updates_is_an_upper_limit():
+    bench, executor = _bench(_few_rows(), optimal=0.15, budget="300updates")
+    turn = follow(bench, MEMORIZING)  # takes 280 updates, and over-fits
+    assert turn.diagnosis.gap("variance").verdict == "yes"
+    assert (executor.trained, bench.purse.updates) == (1, 280)
+
+
 @pytest.mark.parametrize("kind", OPTIMIZATION)
 def test_a_trial_against_bias_never_regularizes(kind):
     for trial in OPTIMIZATION[kind](SMALL):

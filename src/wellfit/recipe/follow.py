@@ -92,7 +92,8 @@ def _next_remedy(bench: Bench, turn: Turn) -> str | None:
         for kind in OPTIMIZATION:
             if kind not in turn.exhausted and _affordable_trials(bench, turn, kind):
                 return kind
-    if _wanted(turn, "regularization") and REGULARIZE not in turn.exhausted and bench.purse.remaining > 0:
+    affordable = bench.purse.affordable(turn.outcome.config) >= 1  # beside the network that is there already
+    if _wanted(turn, "regularization") and REGULARIZE not in turn.exhausted and affordable:
         return REGULARIZE
     return None
 
