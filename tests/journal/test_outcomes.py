@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
+from wellfit._files import write_whole
 from wellfit.config import Config, Network, Regularization
 from wellfit.exceptions import NoRoom
-from wellfit.journal.outcomes import OutcomeStore, write_atomically
+from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
 from wellfit.outcome import CurvePoint, Outcome, Status
 
@@ -60,7 +63,7 @@ def test_without_its_arrays_an_outcome_counts_as_never_trained(tmp_path):
 def test_writing_where_there_is_no_folder_leaves_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NoRoom, match="continues"):
-        write_atomically(tmp_path / "file" / "under" / "x.bin", b"content")
+        write_whole(tmp_path / "file" / "under" / "x.bin", lambda file: file.write(b"content"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -68,8 +71,8 @@ def test_a_full_disk_leaves_the_old_content(tmp_path):
     target = tmp_path / "x.bin"
     target.write_bytes(b"old")
     # /dev/full answers ENOSPC to every write, as a full disk does.
-    (tmp_path / "x.bin.part").symlink_to("/dev/full")
-    with pytest.raises(NoRoom, match="No space left"):
-        write_atomically(target, b"new")
+    (tmp_path / f".x.bin.{os.getpid()}.part").symlink_to("/dev/full")
+    with pytest.raises(NoRoom, match="the disk is full"):
+        write_whole(target, lambda file: file.write(b"new"))
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["x.bin"]

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from wellfit._files import make_folder, room_at, write_whole
 from wellfit.data.hashing import row_hashes
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import BadInput, NoRoom, Refusal
-from wellfit.splits.files import make_folder, room_at, write_whole
 from wellfit.splits.partition import SplitOptions
 from wellfit.splits.seal import SEALED_NAME, break_seal, move_source, sealed_bytes
 from wellfit.splits.split import load_split, split_table

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from wellfit._files import write_whole
 from wellfit._typing import Json, Notify, ignore_events
 from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Prepared
@@ -27,7 +28,6 @@ from wellfit.experiment.running import remembering
 from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.goals import Goal
 from wellfit.journal.entry import Entry
-from wellfit.journal.outcomes import write_atomically
 from wellfit.journal.store import Journal, open_journal
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome, Status
@@ -219,7 +219,8 @@ class Experiment:
         Raises:
             NoRoom: when the disk is full; the old page stays.
         """
-        write_atomically(self.folder.report, render_html(self.summary(), redact=redact).encode())
+        page = render_html(self.summary(), redact=redact).encode()
+        write_whole(self.folder.report, lambda file: file.write(page))
         return self.folder.report
 
     def __repr__(self) -> str:

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wellfit._files import write_whole
 from wellfit._typing import Json
 from wellfit.exceptions import NoRoom, Refusal
 from wellfit.experiment.settings import Settings
 from wellfit.goals import Goal, goal_named
-from wellfit.journal.outcomes import write_atomically
 from wellfit.journal.store import open_journal
 
 SCHEMA = 1
@@ -141,7 +141,8 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
         with open_journal(part / JOURNAL) as journal:
             journal.append("split", entry)
         about = {"schema": SCHEMA, "goal": goal.name, "settings": settings.to_json(), "data": data}
-        write_atomically(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        content = json.dumps(about, indent=1, ensure_ascii=False).encode()
+        write_whole(part / ABOUT, lambda file: file.write(content))
         part.rename(path)
     except OSError as error:
         _clear(part)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from wellfit._files import write_whole
 from wellfit._typing import Floats, Notify
 from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
-from wellfit.journal.outcomes import write_atomically
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
 from wellfit.stats.differences import paired_difference
@@ -55,7 +55,8 @@ def remembered_rivals(
     notify({"event": "references", "rows": data.train.rows})
     references = fit_references(data, goal=goal, seed=seed)
     losses = {each.name: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in references}
-    write_atomically(folder / FILE, save({name: np.ascontiguousarray(rows) for name, rows in losses.items()}))
+    content = save({name: np.ascontiguousarray(rows) for name, rows in losses.items()})
+    write_whole(folder / FILE, lambda file: file.write(content))
     for reference in references:
         if reference.name not in rivals.dev:
             journal.append("reference", _body(reference, data=data, goal=goal), key=reference.name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from wellfit._files import write_whole
 from wellfit._typing import Json
-from wellfit.exceptions import NoRoom
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
 
@@ -42,26 +41,5 @@ class OutcomeStore:
         """
         identity = outcome.config.identity
         arrays = {name: np.ascontiguousarray(array) for name, array in outcome.arrays.items()}
-        write_atomically(self._folder / f"{identity}.safetensors", save(arrays))
+        write_whole(self._folder / f"{identity}.safetensors", lambda file: file.write(save(arrays)))
         self._journal.append(KIND, {**outcome.to_json(), **details}, key=identity)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing.
-
-    Raises:
-        NoRoom: when the disk is full or cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise NoRoom(
-            "the experiment's folder must have room and be writable",
-            found=f"{error.strerror} at {path}",
-            remedy="Free some space or choose another --out, then give the same command again: it continues",
-        ) from error

@@ -13,9 +13,9 @@ from typing import Literal
 
 import filelock
 
+from wellfit._files import room_at
 from wellfit._typing import Json
 from wellfit.exceptions import Refusal
-from wellfit.splits.files import room_at
 
 LEDGER_NAME = "openings.jsonl"
 EntryKind = Literal["opening", "result"]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import filelock
 
+from wellfit._files import make_folder, room_at
 from wellfit.data.hashing import Words, as_bytes
 from wellfit.exceptions import NoRoom, Refusal
-from wellfit.splits.files import make_folder, room_at
 
 HOME_VARIABLE = "WELLFIT_HOME"
 DATABASE_NAME = "openings.sqlite"

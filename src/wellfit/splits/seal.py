@@ -16,9 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wellfit._files import room_at, write_whole
 from wellfit._typing import Json
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.splits.files import room_at, write_whole
 
 SEALED_NAME = "test.sealed"
 SOURCE_NAME = "source.sealed"

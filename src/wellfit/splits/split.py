@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wellfit._files import make_folder, write_whole
 from wellfit._typing import Floats, Integers, Json, Part
 from wellfit.data.hashing import Words, row_hashes
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.read import Source, Table
 from wellfit.data.schema import Schema, target_values
 from wellfit.exceptions import BadInput
-from wellfit.splits.files import make_folder, write_whole
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.partition import SplitOptions, partition
 from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal

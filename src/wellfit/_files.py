@@ -17,6 +17,8 @@ _REASONS = {
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "no permission to write",
     errno.EPERM: "no permission to write",
+    errno.ENOTDIR: "a file where a folder should be",
+    errno.EIO: "the disk reports an error",
 }
 
 
@@ -35,17 +37,20 @@ def room_at(path: Path) -> Iterator[None]:
         raise NoRoom(
             "the experiment's folder must take new files",
             found=f"{_REASONS[error.errno]} at {path}",
-            remedy="Free some space, or choose another folder with --out",
+            remedy="Free some space or choose another --out, then give the same command again: it continues",
         ) from error
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 0o644) -> None:
     """Write `path` under a temporary name beside it, flush it to the disk, then rename: all or nothing.
 
+    The folder is made where it is missing.
+
     Raises:
         NoRoom: as `room_at`.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    make_folder(path.parent)
     with room_at(path):
         try:
             with part.open("wb") as file:
