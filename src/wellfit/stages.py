@@ -194,7 +194,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     last: Mapping[str, Any] = {}
     if isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data))):
         experiment = _experiment(data)
-        experiment.folder.settings.require_compatible({"target": target, **options}, folder=experiment.path)
+        kept = experiment.folder.resolved(experiment.folder.settings)
+        kept.require_compatible({"target": target, **options}, folder=experiment.path)
         referred(reference, goal=experiment.goal)
         last = experiment.last_asked()
     else:
@@ -253,6 +254,8 @@ def _made(
     notify: Notify,
 ) -> Experiment:
     if target is None:
+        if isinstance(data, str | Path) and not Path(data).is_file():
+            open_experiment(data)  # says what is wrong with the place: a target would not help
         raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
     sources, settings = _sources(data, options), _settings(target, options)
     place = None if out is None else Path(out)

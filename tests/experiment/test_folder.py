@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import wellfit as wf
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.experiment.folder import ABOUT, create_folder, default_path, is_experiment, open_folder
 from wellfit.experiment.settings import Settings
@@ -132,3 +134,19 @@ def test_with_the_experiment_in_place_of_data_only_what_was_given_must_agree(tmp
 @pytest.mark.parametrize(("source", "name"), [("a/churn.csv", "churn.wellfit"), ([1], "experiment.wellfit")])
 def test_the_default_place_is_named_after_the_data(source, name):
     assert default_path(source) == Path(name)
+
+
+@pytest.mark.parametrize("kept", [None, "error"])
+def test_the_default_goal_may_be_written_out_or_left_out(tmp_path, kept):
+    settings = replace(SETTINGS, goal=kept)
+    folder = create_folder(tmp_path / "t.wellfit", settings, goal=Goal("error"), data={}, fill=_fill)
+    for asked in (None, "error"):
+        folder.resolved(settings).require_same(folder.resolved(replace(SETTINGS, goal=asked)), folder=tmp_path)
+    with pytest.raises(Refusal, match="goal='auc'"):
+        folder.resolved(settings).require_same(folder.resolved(replace(SETTINGS, goal="auc")), folder=tmp_path)
+
+
+def test_a_run_without_a_target_on_no_experiment_names_the_place(tmp_path):
+    for place in (tmp_path, tmp_path / "none.wellfit"):
+        with pytest.raises(Refusal, match="EXPERIMENT is a folder"):
+            wf.run(place)

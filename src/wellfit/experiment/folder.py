@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from wellfit._files import write_whole
 from wellfit._typing import Json
 from wellfit.exceptions import NoRoom, Refusal
 from wellfit.experiment.settings import Settings
-from wellfit.goals import Goal, goal_named
+from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.journal.store import open_journal
 
 SCHEMA = 1
@@ -67,6 +67,10 @@ class Folder:
             stat = path.stat()
             if (stat.st_size, stat.st_mtime) != (self.data["bytes"], self.data["modified"]):
                 raise _other_data(self.path, found=f"{path} with another size or time than at the split")
+
+    def resolved(self, settings: Settings) -> Settings:
+        """`settings` with the goal by name: the default, left out or written out, is the same command."""
+        return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
         """Check that a data frame holds the rows the experiment was made from.

@@ -94,7 +94,7 @@ def find_or_make(
 
 def _found(path: Path, data: Any, settings: Settings) -> Folder:
     folder = open_folder(path)
-    folder.settings.require_same(settings, folder=path)
+    folder.resolved(folder.settings).require_same(folder.resolved(settings), folder=path)
     if isinstance(data, str | Path):
         folder.require_data(Path(data))
     else:
