@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from wellfit.recipe.defaults import batch_size_for, bins_for, epochs_for
+from wellfit.config import total_updates
+from wellfit.recipe.defaults import PILOT_UPDATES, batch_size_for, bins_for, epochs_for, pilot_config
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,14 @@ def test_batches_grow_with_the_rows_and_epochs_shrink(rows, batch_size, epochs):
 @pytest.mark.parametrize(("columns", "bins"), [(0, 32), (8, 32), (50, 20), (1_000, 4)])
 def test_many_columns_get_fewer_bins_each(columns, bins):
     assert bins_for(columns) == bins
+
+
+@pytest.mark.parametrize("rows", [30, 600, 19_536, 76_000])
+def test_a_pilot_is_just_long_enough_to_be_timed(rows):
+    pilot = pilot_config(rows=rows, columns=4, seed=0)
+    assert pilot is not None
+    assert PILOT_UPDATES <= total_updates(pilot, rows=rows) <= 2 * PILOT_UPDATES
+
+
+def test_a_million_rows_need_no_pilot():
+    assert pilot_config(rows=1_000_000, columns=4, seed=0) is None

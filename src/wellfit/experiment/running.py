@@ -25,7 +25,7 @@ from wellfit.journal.store import Journal, open_journal
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench, estimates
 from wellfit.recipe.budget import Budget
-from wellfit.recipe.defaults import first_config
+from wellfit.recipe.defaults import first_config, pilot_config
 from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
@@ -93,14 +93,14 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     recall = Memory(journal, plan=plan.identity)
     purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)
 
-    def start() -> Config:
-        known = chosen_network(journal, folder.models).config if plan.only and journal.entries(CANDIDATE) else None
-        return known or first_config(
-            rows=data.train.rows, columns=data.train.numeric.shape[1], purse=purse, seed=plan.seed
-        )
-
-    config = Config.from_json(recall("plan", "start", lambda: {"config": start().to_json()})["config"])
     with WorkerPool(data, goal=goal) as pool:
+
+        def start() -> Json:
+            known = plan.only and journal.entries(CANDIDATE)
+            config = chosen_network(journal, folder.models).config if known else _first(data, plan, purse, pool=pool)
+            return {"config": config.to_json()}
+
+        config = Config.from_json(recall("plan", "start", start)["config"])
         bench = Bench(
             data=data,
             goal=goal,
@@ -120,6 +120,15 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
         turn = follow(bench, config, only=plan.only, idea=plan.idea)
     propose(journal, turn.outcome, by="run")
     recall("finish", "end", lambda: ending(turn, bench=bench))
+
+
+def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:
+    """The first network, at a pace that this machine was seen to keep."""
+    rows, columns = data.train.rows, data.train.numeric.shape[1]
+    pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed) if purse.is_timed else None
+    for outcome in pool.train([pilot], deadline=purse.deadline) if pilot else []:
+        purse.pay(outcome)
+    return first_config(rows=rows, columns=columns, purse=purse, seed=plan.seed)
 
 
 def remembering(executor: Executor, folder: Folder, *, journal: Journal, data: Prepared) -> RememberingExecutor:

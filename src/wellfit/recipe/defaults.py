@@ -7,7 +7,6 @@ more than any other knob, and 16 bins buy half of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from wellfit.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.recipe.purse import Purse
@@ -22,6 +21,8 @@ MOST_INPUTS = 1_024
 """Bins of all numeric columns together; a table with many columns gets fewer bins for each."""
 MOST_BINS, FEWEST_BINS = 32, 4
 LR = 2e-3
+PILOT_UPDATES = 150
+"""Updates that tell how fast a machine is; a small share of any training."""
 FIRST_SHARE = 0.08
 """Share of the budget for the first training, which only shows where the recipe starts."""
 
@@ -35,15 +36,29 @@ def first_config(*, rows: int, columns: int, purse: Purse, seed: int) -> Config:
         purse: shortens the schedule where the budget is small.
         seed: of weights, noise and batch order.
     """
-    batch_size = batch_size_for(rows)
-    config = Config(
+    config = _with_epochs(1, rows=rows, columns=columns, seed=seed)
+    affordable = max(1, purse.affordable(config, share=FIRST_SHARE))
+    enough = epochs_for(rows, batch_size=config.optimization.batch_size)
+    return _with_epochs(min(enough, affordable), rows=rows, columns=columns, seed=seed)
+
+
+def pilot_config(*, rows: int, columns: int, seed: int) -> Config | None:
+    """Return the same network, trained just long enough to learn how fast this machine is.
+
+    None where one epoch is long already: there the first network is the pilot.
+    """
+    in_epoch = updates_per_epoch(rows=rows, batch_size=batch_size_for(rows))
+    if in_epoch > 2 * PILOT_UPDATES:
+        return None
+    return _with_epochs(-(-PILOT_UPDATES // in_epoch), rows=rows, columns=columns, seed=seed)
+
+
+def _with_epochs(epochs: int, *, rows: int, columns: int, seed: int) -> Config:
+    return Config(
         network=Network(bins=bins_for(columns)),
-        optimization=Optimization(lr=LR, epochs=1, batch_size=batch_size),
+        optimization=Optimization(lr=LR, epochs=epochs, batch_size=batch_size_for(rows)),
         seed=seed,
     )
-    affordable = max(1, purse.affordable(config, share=FIRST_SHARE))
-    epochs = min(epochs_for(rows, batch_size=batch_size), affordable)
-    return replace(config, optimization=replace(config.optimization, epochs=epochs))
 
 
 def batch_size_for(rows: int) -> int:

@@ -74,6 +74,7 @@ def board_of(kind: str) -> Board:
 
 
 def _first(bench: Bench, start: Config) -> Turn:
+    bench.notify({"event": "training", "identity": "the first network", **start.to_json()})
     trained = bench.train([start])
     if not trained:
         raise BadInput(

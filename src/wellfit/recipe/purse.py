@@ -86,6 +86,11 @@ class Purse:
         return max(0.0, self.total - (self._updates if self._budget.updates else self.seconds))
 
     @property
+    def is_timed(self) -> bool:
+        """Whether the budget is in seconds."""
+        return self._budget.updates is None
+
+    @property
     def deadline(self) -> float | None:
         """Monotonic time by which trainings must end under a budget in seconds; None for updates."""
         return None if self._budget.updates else self._clock() + self.remaining - CLOSING_SHARE * self.total
