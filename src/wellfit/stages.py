@@ -13,7 +13,7 @@ from wellfit._typing import Notify, Task, ignore_events
 from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import BadInput
-from wellfit.experiment.diagnosing import referred
+from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
@@ -210,7 +210,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         )
     plan = Plan(
         budget=limit or parse_budget(last.get("budget", DEFAULT_BUDGET)),
-        reference=reference or last.get("reference", {}),
+        reference=with_earlier(reference, last.get("reference", {})),
         only=only,
         idea=idea,
         seed=experiment.folder.settings.seed,

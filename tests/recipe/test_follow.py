@@ -182,7 +182,7 @@ def test_a_step_once_taken_is_followed_again_whatever_the_clock_says():
     data = _few_rows()
     bench, first = _bench(data, optimal=0.15, budget="3000updates", journal=journal)
     turn = follow(bench, MEMORIZING)
-    late, second = _bench(data, optimal=0.15, budget="1updates", journal=journal)
+    late, second = _bench(data, optimal=0.15, budget="280updates", journal=journal)
     second.known = first.known
     assert follow(late, MEMORIZING).outcome.config == turn.outcome.config != MEMORIZING
 

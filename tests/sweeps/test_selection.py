@@ -52,6 +52,14 @@ def test_a_member_cut_short_stands_in_only_where_none_finished():
     assert chosen([cut]).best is cut[0]
 
 
+def test_simplicity_never_costs_more_than_the_sweep_has_won():
+    best = member(range(100))
+    tied = member([*range(100), 500], l2=1.0, train=0.12)
+    assert chosen([best, tied], baseline=0.2).chosen is tied[0]
+    assert chosen([best, tied], baseline=0.1005).chosen is best[0]
+    assert chosen([best, tied], baseline=0.05).chosen is best[0]
+
+
 def test_the_standard_error_is_paired():
     # Either error alone has a standard error of .0095, in which .003 would drown; on the same rows it is .0017.
     best, worse = member(range(100)), member(range(103), l2=1.0, train=0.2)

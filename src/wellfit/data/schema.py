@@ -113,6 +113,8 @@ def infer_schema(
             special[name] = cast(Role, role)
     require_columns(table.column_names, [target], rule="the target must be a column")
     require_columns(table.column_names, [*special, *drop, *types, *([stratify_on] if stratify_on else [])])
+    if target in drop:
+        raise BadInput("the target stays", found=f"{target!r} under drop", remedy="Drop other columns")
     _require_kinds(types)
     rows = _labelled(table, target)
     kinds = {name: cast(Kind, types.get(name) or infer_kind(rows.column(name))) for name in table.column_names}

@@ -57,7 +57,12 @@ def gap_findings(
         _below_reference(errors, gaps["avoidable_bias"], goal),
         _no_reference(errors, goal),
         _of_gap("WF301", gaps["mismatch"], goal, absent=_NO_TRAIN_DEV),
-        _of_gap("WF401", gaps["dev_overfit"], goal, absent="The test set is sealed, or its error was not given."),
+        _of_gap(
+            "WF401",
+            gaps["dev_overfit"],
+            goal,
+            absent="There is no test error (yet).",
+        ),
         _too_few_rows(errors, dict(gaps), goal=goal, tolerance=tolerance),
     )
 

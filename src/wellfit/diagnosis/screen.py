@@ -75,7 +75,7 @@ def _gaps(gaps: Mapping[GapName, Gap | None], *, errors: Errors, goal: Goal, tol
 
 def _gap(name: GapName, gap: Gap | None, *, errors: Errors, goal: Goal) -> str:
     if gap is None:
-        why = "no train-dev set" if name == "mismatch" else "the test set is sealed"
+        why = "no train-dev set" if name == "mismatch" else "no test error"
         return f"{GAP_WORDS[name]:<16}{'-':>12}   {why}"
     interval = f"{number_text(goal, gap.low)} to {number_text(goal, gap.high)}"
     line = f"{GAP_WORDS[name]:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap, errors)}"

@@ -5,9 +5,11 @@ Choosing on dev is what dev is for; every candidate is journaled, so that the nu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from wellfit.exceptions import Refusal
+from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
@@ -18,6 +20,13 @@ KIND = "candidate"
 def propose(journal: Journal, outcome: Outcome, *, by: str) -> None:
     """Journal the network that a command ended with."""
     journal.append(KIND, {"identity": outcome.config.identity, "by": by, "dev": outcome.losses["dev"]})
+
+
+def chosen_identity(entries: Iterable[Entry]) -> str | None:
+    """Return the identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
+    candidates = [entry.body for entry in entries if entry.kind == KIND]
+    best = min(candidates, key=lambda body: float(body["dev"]), default=None)
+    return None if best is None else str(best["identity"])
 
 
 def chosen_network(journal: Journal, models: Path) -> Outcome:

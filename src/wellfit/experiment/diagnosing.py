@@ -61,6 +61,9 @@ class Diagnostician:
         )
 
 
+REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
+
+
 class Referred(TypedDict):
     """What a diagnosis is measured against."""
 
@@ -83,13 +86,20 @@ def referred(asked: Mapping[str, Any], *, goal: Goal) -> Referred:
     return {"optimal": optimal, "tolerance": asked.get("tolerance")}
 
 
+def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what an earlier command gave: its tolerance, and its reference where no other is given."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
+    return {**kept, **given}
+
+
 def findings_on_data(split: Split, data: Prepared) -> tuple[Finding, ...]:
     """What the split shows before anything is trained; test rows enter by their hashes alone."""
     features = split.schema.features
     unseen = (data.dev.codes == 0).mean(axis=0) if data.dev.rows else np.zeros(data.dev.codes.shape[1])
     return data_findings(
         dropped={column.name: column.note for column in split.schema.dropped},
-        duplicates=split.duplicates,
+        duplicates={part.replace("_", "-"): count for part, count in split.duplicates.items() if part in split.rows},
         missing={column.name: float(missing_in(split.train.column(column.name)).mean()) for column in features},
         unseen={fit.name: float(share) for fit, share in zip(data.preparation.categories, unseen, strict=True)},
     )

@@ -18,10 +18,11 @@ from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import Refusal
-from wellfit.experiment.candidates import chosen_network, propose
-from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred
+from wellfit.experiment.candidates import chosen_identity, chosen_network, propose
+from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
+from wellfit.experiment.preparing import prepared_in
 from wellfit.experiment.result import run_to_json
 from wellfit.experiment.rivals import known_rivals
 from wellfit.experiment.running import remembering
@@ -63,11 +64,6 @@ class Experiment:
         return self.folder.path
 
     @property
-    def report_path(self) -> Path:
-        """The report page."""
-        return self.folder.report
-
-    @property
     def goal(self) -> Goal:
         """What is compared."""
         return self.folder.goal
@@ -80,14 +76,19 @@ class Experiment:
     @cached_property
     def prepared(self) -> Prepared:
         """Train, train-dev and dev as arrays."""
-        return self.split.prepared()
+        return prepared_in(self.folder, self.split)
 
     def entries(self) -> list[Entry]:
         """The journal, without the steps of plans that a later one replaced."""
         with self._reading() as journal:
             entries = journal.entries()
         plans = [entry.body["plan"] for entry in entries if entry.kind == "session" and "plan" in entry.body]
-        return [entry for entry in entries if entry.body.get("plan") in (None, *plans[-1:])]
+        kept = [entry for entry in entries if entry.body.get("plan") in (None, *plans[-1:])]
+        best = chosen_identity(entries)
+        known = {entry.body["identity"] for entry in kept if entry.kind == "diagnosis"}
+        earlier = [entry for entry in entries if entry.kind == "diagnosis" and entry.body["identity"] == best]
+        # A network of an earlier plan may still be the best: then its diagnosis belongs to the experiment.
+        return kept if best in known else kept + earlier[-1:]
 
     @property
     def network(self) -> Outcome:
@@ -119,7 +120,7 @@ class Experiment:
             goal=self.goal,
             rivals=rivals,
             about_data=findings_on_data(self.split, self.prepared),
-            **referred(reference_options or self.last_asked().get("reference", {}), goal=self.goal),
+            **referred(with_earlier(reference_options, self.last_asked().get("reference", {})), goal=self.goal),
         )
         errors = estimates(outcome, data=self.prepared, goal=self.goal)
         highs += [each.high for each in rivals.dev.values()]
@@ -135,6 +136,7 @@ class Experiment:
             outcome = executor.train([config])[0]
             if outcome.status is not Status.DIVERGED:
                 propose(journal, outcome, by="train")
+                self._journal_diagnosis(journal)
         return outcome
 
     def sweep(
@@ -171,6 +173,7 @@ class Experiment:
             )
             journal.append("sweep", found.to_json())
             propose(journal, found.chosen, by="sweep")
+            self._journal_diagnosis(journal)
         return found
 
     def unseal(self, *, again: bool = False) -> Opening:
@@ -240,6 +243,12 @@ class Experiment:
         except Refusal:
             return Config(seed=self.split.seed)
         return replace(config, regularization=Regularization())
+
+    def _journal_diagnosis(self, journal: Journal) -> None:
+        """Write down what the network is diagnosed as, unless a run did so when it was trained."""
+        identity = chosen_identity(journal.entries())
+        if identity not in {entry.body["identity"] for entry in journal.entries("diagnosis")}:
+            journal.append("diagnosis", {"step": None, "identity": identity, **self.diagnose().to_json()})
 
     def _train_limit(self, reference_options: Mapping[str, Any]) -> TrainLimit | None:
         """Where a member counts as over-smoothed; None without a network to set the tolerance by, or a reference."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wellfit._typing import Json
+from wellfit.experiment.candidates import chosen_identity
 from wellfit.experiment.folder import Folder
 from wellfit.journal.entry import Entry
 from wellfit.stats.intervals import Estimate
@@ -15,15 +16,14 @@ STEP_FIELDS = ("step", "board", "did", "because", "expected", "got", "gaps_befor
 
 def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
     """Return the object of `run --json`: errors in the goal's own unit, gaps in its loss; null where nothing is yet."""
+    listed = list(entries)
     bodies: dict[str, list[Json]] = {}
-    for entry in entries:
+    for entry in listed:
         bodies.setdefault(entry.kind, []).append(entry.body)
     finish = bodies.get("finish", [{}])[-1]
+    best = chosen_identity(listed)
     diagnoses = bodies.get("diagnosis", [{}])
-    # A run may end with the network of an earlier step.
-    diagnosis = next(
-        (body for body in reversed(diagnoses) if body.get("identity") == finish.get("best")), diagnoses[-1]
-    )
+    diagnosis = next((body for body in reversed(diagnoses) if body.get("identity") == best), diagnoses[-1])
     configs = {body["identity"]: body["config"] for body in bodies.get("training", [])}
     tests = [Estimate.from_json(body["error"]) for body in bodies.get("opening", [])]
     return {
@@ -34,7 +34,7 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         "errors": diagnosis.get("errors", {}),
         "gaps": diagnosis.get("gaps", {}),
         "steps": [{name: step[name] for name in STEP_FIELDS} for step in bodies.get("step", [])],
-        "best": configs.get(finish.get("best", "")),
+        "best": configs.get(best or ""),
         "references": {
             body["name"]: folder.goal.score_of(body["errors"]["dev"]["value"]) for body in bodies.get("reference", [])
         },

@@ -18,6 +18,7 @@ from wellfit.experiment.candidates import chosen_network, propose
 from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
+from wellfit.experiment.preparing import prepared_in
 from wellfit.experiment.rivals import remembered_rivals
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
@@ -88,7 +89,7 @@ def run_plan(folder: Folder, plan: Plan, *, began: float, notify: Notify) -> Non
 def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: Notify) -> None:
     began = time.monotonic() - spent
     split, goal = load_split(folder.path), folder.goal
-    data = split.prepared()
+    data = prepared_in(folder, split)
     rivals = remembered_rivals(data, goal=goal, seed=plan.seed, folder=folder.models, journal=journal, notify=notify)
     recall = Memory(journal, plan=plan.identity)
     purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)

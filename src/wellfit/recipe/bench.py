@@ -72,9 +72,9 @@ class Bench:
         self._diagnose = diagnose
         self._best_dev_high = best_dev_high
 
-    def train(self, configs: Sequence[Config]) -> list[Outcome]:
+    def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
         """Train configs; outcomes in their order, without those that the budget did not let start."""
-        outcomes = self.executor.train(configs, deadline=self.purse.deadline)
+        outcomes = self.executor.train(configs, deadline=deadline or self.purse.deadline)
         self.book(outcomes)
         return outcomes
 

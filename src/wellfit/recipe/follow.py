@@ -74,8 +74,14 @@ def board_of(kind: str) -> Board:
 
 
 def _first(bench: Bench, start: Config) -> Turn:
+    if not bench.purse.is_timed and bench.purse.cost(start) > bench.purse.total:
+        raise BadInput(
+            "a budget must be enough for one epoch",
+            found=f"{bench.purse.total:g} updates",
+            remedy=f"Give a --budget of at least {bench.purse.cost(start):g}updates: the same command continues",
+        )
     bench.notify({"event": "training", "identity": "the first network", **start.to_json()})
-    trained = bench.train([start])
+    trained = bench.train([start], deadline=bench.purse.latest)
     if not trained:
         raise BadInput(
             "a budget must be enough for one training",

@@ -21,6 +21,8 @@ ASSUMED_FLOPS = 1e10
 OVERHEAD_FLOPS = 5e6
 CLOSING_SHARE = 0.02
 """Share of a budget in seconds for what follows the last training: diagnosis and report."""
+SLACK_SHARE = 0.1
+"""Share by which a budget in seconds may be exceeded (design: an upper limit with 10 % slack)."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 
 
@@ -94,6 +96,13 @@ class Purse:
     def deadline(self) -> float | None:
         """Monotonic time by which trainings must end under a budget in seconds; None for updates."""
         return None if self._budget.updates else self._clock() + self.remaining - CLOSING_SHARE * self.total
+
+    @property
+    def latest(self) -> float | None:
+        """The deadline of the first network, which every run needs: into the slack when reading took all the time."""
+        if self.deadline is None:
+            return None
+        return max(self.deadline, self._clock() + SLACK_SHARE * self.total)
 
     def cost(self, config: Config) -> float:
         """Expected price of one training, in the budget's own unit, when the workers share the load evenly."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from wellfit._typing import Json
-from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
@@ -40,24 +39,25 @@ def sweep_step(bench: Bench, before: Outcome, *, diagnosis: Diagnosis, step: int
         return {"over": default_grid(before.config, rows=bench.data.train.rows, members=members)}
 
     over = bench.recall("plan", f"{step}/grid", first)["over"]
-    found = _trained(bench, before.config, over=over, known=[before], limit=limit)
+    found = _trained(bench, before, over=over, known=[before], limit=limit)
     wider = bench.recall(
         "plan", f"{step}/wider", lambda: {"over": widened(over, found=found, affordable=affordable())}
     )["over"]
     if wider:
-        found = _trained(bench, before.config, over=wider, known=found.members, limit=limit)
+        found = _trained(bench, before, over=wider, known=found.members, limit=limit)
     bench.recall("sweep", str(step), found.to_json)
-    return _improved(before, found)
+    return found.chosen
 
 
-def _trained(bench: Bench, config: Config, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:
+def _trained(bench: Bench, before: Outcome, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:
     found = sweep(
         bench.data,
-        config,
+        before.config,
         executor=bench.executor,
         goal=bench.goal,
         over=over,
         limit=limit,
+        baseline=before.losses["dev"],
         known=known,
         deadline=bench.purse.deadline,
         on_outcome=lambda outcome: bench.notify({"event": "member", **_shown(outcome)}),
@@ -82,15 +82,6 @@ def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
     wider = {"l2": lambdas, "keep_prob": keeps}
     more = len(lambdas) * len(keeps) - len(found.members)
     return wider if wider != over and more <= affordable else None
-
-
-def _improved(before: Outcome, found: Sweep) -> Outcome:
-    """The chosen member, or the best one where the chosen is no better on dev than `before`, or else `before`.
-
-    One standard error is wide on a small dev set: simplicity must not cost more than regularizing won.
-    """
-    better = (one for one in (found.chosen, found.best) if one.losses["dev"] < before.losses["dev"])
-    return next(better, before)
 
 
 def _shown(outcome: Outcome) -> Json:

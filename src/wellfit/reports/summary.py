@@ -94,7 +94,13 @@ def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story,
     diagnoses = bodies.get("diagnosis", [])
     chosen = sweeps[-1].chosen if sweeps else None
     best = _best(
-        networks, (values.text(finish.get("best")), _identity(diagnoses[-1:]), chosen.identity if chosen else "")
+        networks,
+        (
+            _candidate(bodies.get("candidate", [])),
+            values.text(finish.get("best")),
+            _identity(diagnoses[-1:]),
+            chosen.identity if chosen else "",
+        ),
     )
     before, after, diagnosed = _ladders(diagnoses, best, openings)
     story = Story(
@@ -137,6 +143,12 @@ def _with_intervals(sweep: SweepCard, networks: list[Network]) -> SweepCard:
     measured = {network.identity: network.dev for network in networks if network.dev and not network.dev.is_fixed}
     members = (replace(it, dev=measured.get(it.identity, it.dev)) if it.dev else it for it in sweep.members)
     return replace(sweep, members=tuple(members))
+
+
+def _candidate(bodies: list[Json]) -> str:
+    """The candidate with the lowest dev loss: the network that an experiment stands for."""
+    best = min(bodies, key=lambda body: values.number(body.get("dev")) or 0.0, default={})
+    return values.text(best.get("identity"))
 
 
 def _identity(diagnoses: list[Json]) -> str:

@@ -17,7 +17,7 @@ from wellfit._files import room_at
 from wellfit._typing import Json
 from wellfit.exceptions import Refusal
 
-LEDGER_NAME = "openings.jsonl"
+LEDGER_NAME = "ledger.jsonl"
 EntryKind = Literal["opening", "result"]
 
 

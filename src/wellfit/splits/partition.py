@@ -79,7 +79,8 @@ def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partiti
             tables |= _taken(source, _assigned(source, schema, options, counts=counts[name]))
     _require_two_classes(tables["train"], schema)
     found = Partition(tables, how, unlabelled)
-    return Partition(tables, f"{how}: {described(found.rows)}", unlabelled)
+    left_out = f" ({unlabelled:,} rows without a target left out)" if unlabelled else ""
+    return Partition(tables, f"{how}: {described(found.rows)}{left_out}", unlabelled)
 
 
 def _require_one_way(options: SplitOptions) -> None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from wellfit._files import make_folder, write_whole
 from wellfit._typing import Floats, Integers, Json, Part
 from wellfit.data.hashing import Words, row_hashes
-from wellfit.data.prepare import Prepared, fit_preparation
+from wellfit.data.prepare import Preparation, Prepared, fit_preparation
 from wellfit.data.read import Source, Table
 from wellfit.data.schema import Schema, target_values
 from wellfit.exceptions import BadInput
@@ -74,9 +74,9 @@ class Split:
         rows = ", ".join(f"{part} {count:,}" for part, count in self.rows.items())
         return f"Split({self.schema.target!r}, {rows}, seal {self.seal.sha256[:12]})"
 
-    def prepared(self) -> Prepared:
-        """The open parts as arrays, by transforms fit on train."""
-        preparation = fit_preparation(self.train, self.schema)
+    def prepared(self, preparation: Preparation | None = None) -> Prepared:
+        """The open parts as arrays, by transforms fit on train, or by those that were fit on it before."""
+        preparation = preparation or fit_preparation(self.train, self.schema)
         train_dev = preparation.transform(self.train_dev) if self.train_dev is not None else None
         return Prepared(preparation, preparation.transform(self.train), train_dev, preparation.transform(self.dev))
 

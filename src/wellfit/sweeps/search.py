@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class Sweep:
         }
 
 
-def sweep(
+def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one call
     data: Prepared,
     config: Config,
     *,
@@ -99,6 +100,7 @@ def sweep(
     over: Space | None = None,
     members: int | None = None,
     limit: TrainLimit | None = None,
+    baseline: float = math.inf,
     known: Iterable[Outcome] = (),
     deadline: float | None = None,
     on_outcome: OnOutcome = ignore_outcome,
@@ -113,6 +115,7 @@ def sweep(
         over: knob -> values; by default lambda x keep_prob, sized to `members`.
         members: how many trainings are affordable (a grid decides by itself).
         limit: where lambda over-smooths; None where there is no reference.
+        baseline: dev loss that the choice must not exceed.
         known: outcomes of earlier runs: members among them are not trained again.
         deadline: `time.monotonic()`, after which no member is started.
         on_outcome: is called in this process for every newly trained member.
@@ -129,7 +132,7 @@ def sweep(
     dev_losses = {
         outcome.config.identity: row_losses(goal, data.dev.target, outcome.predictions["dev"]) for outcome in outcomes
     }
-    choice = choose(outcomes, dev_losses, limit=limit)
+    choice = choose(outcomes, dev_losses, limit=limit, baseline=baseline)
     missing = len(configs) - len(outcomes)
     unstarted = [f"Time ran out before {missing} of {len(configs)} members started."] if missing else []
     return Sweep(

@@ -8,6 +8,7 @@ training rows: the one with the highest train loss (then the largest lambda, the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,13 +43,21 @@ class Choice:
     tied: tuple[Outcome, ...]
 
 
-def choose(outcomes: Sequence[Outcome], dev_losses: Mapping[str, Floats], *, limit: TrainLimit | None = None) -> Choice:
+def choose(
+    outcomes: Sequence[Outcome],
+    dev_losses: Mapping[str, Floats],
+    *,
+    limit: TrainLimit | None = None,
+    baseline: float = math.inf,
+) -> Choice:
     """Choose one of the members that finished; where none did, one that did not diverge.
 
     Args:
         outcomes: of the members.
         dev_losses: of each member, by identity, the loss [rows] of every dev row.
         limit: over-smoothed members are chosen only where every tied member is one.
+        baseline: dev loss that the choice must not exceed: one standard error is wide on a small dev set, and
+            simplicity must not cost more than the sweep has won.
 
     Raises:
         Refusal: when every member diverged.
@@ -65,7 +74,8 @@ def choose(outcomes: Sequence[Outcome], dev_losses: Mapping[str, Floats], *, lim
     best = min(sound, key=lambda outcome: (outcome.losses["dev"], _least_fit_first(outcome)))
     tied = [one for one in sound if _within(dev_losses[one.config.identity], dev_losses[best.config.identity])]
     inside = [one for one in tied if limit is None or limit.allows(one)]
-    return Choice(best, min(inside or tied, key=_least_fit_first), tuple(tied))
+    no_worse = [one for one in inside or tied if one.losses["dev"] <= max(baseline, best.losses["dev"])]
+    return Choice(best, min(no_worse or [best], key=_least_fit_first), tuple(tied))
 
 
 def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:

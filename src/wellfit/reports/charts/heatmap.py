@@ -26,7 +26,8 @@ def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: flo
         key: a prefix for the ids, unique in the page.
         width: pixels; dev values are written into cells that are wide enough.
     """
-    usable = [member for member in members if member.dev is not None]
+    # A training that was cut short says nothing about its knobs: its cell stays empty.
+    usable = [member for member in members if member.dev is not None and member.status in ("", "finished")]
     l2s = sorted({member.l2 for member in usable})
     keeps = sorted({round(member.keep_prob, 6) for member in usable}, reverse=True)
     if len(l2s) < 2 or len(keeps) < 2:
