@@ -75,7 +75,8 @@ def test_a_deadline_cuts_short_what_runs_and_starts_nothing_more(where, data, po
     executor = pool if where == "pool" else InProcess(data, goal=GOAL)
     began = time.monotonic()
     outcomes = executor.train([ENDLESS] * 4, deadline=began + 1.0)
-    assert [outcome.status for outcome in outcomes] == [Status.OUT_OF_BUDGET] * (2 if where == "pool" else 1)
+    assert {outcome.status for outcome in outcomes} == {Status.OUT_OF_BUDGET}
+    assert len(outcomes) < 4
     assert executor.train([ENDLESS], deadline=time.monotonic() - 1) == []
     assert time.monotonic() - began < 10
 

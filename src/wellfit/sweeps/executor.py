@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.outcome import Outcome, Status
 from wellfit.training.loop import fit
 from wellfit.training.noise import SHARED
 
@@ -61,6 +61,9 @@ class InProcess:
             outcome = fit(self._data, config, goal=self._goal, stream=self._stream, deadline=deadline)
             outcomes.append(outcome)
             on_outcome(outcome)
+            if outcome.status is Status.OUT_OF_BUDGET:
+                # It ends a little before the deadline, to be measured in time: nothing else would get anywhere.
+                break
         return outcomes
 
     def close(self) -> None:
