@@ -50,6 +50,16 @@ def test_an_outcome_survives_the_disk(tmp_path):
         assert all(np.array_equal(kept[name], given[name]) and kept[name].dtype == given[name].dtype for name in kept)
 
 
+@pytest.mark.parametrize("damage", [b"", b"not tensors", b"\x80" * 4000], ids=["empty", "text", "noise"])
+def test_with_damaged_arrays_an_outcome_counts_as_never_trained(tmp_path, damage):
+    outcome = _outcome()
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        outcomes = OutcomeStore(tmp_path / "models", journal)
+        outcomes.put(outcome, details={})
+        (tmp_path / "models" / f"{outcome.config.identity}.safetensors").write_bytes(damage)
+        assert outcomes.get(outcome.config.identity) is None
+
+
 def test_without_its_arrays_an_outcome_counts_as_never_trained(tmp_path):
     outcome = _outcome()
     with open_journal(tmp_path / "journal.sqlite") as journal:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
 from wellfit._files import write_whole
 from wellfit._typing import Floats, Notify
 from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
+from wellfit.journal.outcomes import load_arrays
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
 from wellfit.stats.differences import paired_difference
@@ -39,8 +40,7 @@ class Rivals:
 def known_rivals(folder: Path, journal: Journal) -> Rivals:
     """Reference models that are in the journal already; none where nothing was run."""
     entries = {entry.body["name"]: entry.body for entry in journal.entries("reference")}
-    path = folder / FILE
-    losses = load_file(path) if path.is_file() else {}
+    losses = load_arrays(folder / FILE) or {}
     dev = {name: Estimate.from_json(entries[name]["errors"]["dev"]) for name in losses if name in entries}
     return Rivals(dev, losses)
 

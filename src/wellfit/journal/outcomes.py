@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from wellfit._files import write_whole
-from wellfit._typing import Json
+from wellfit._typing import Floats, Json
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
 
@@ -30,8 +31,8 @@ class OutcomeStore:
     def get(self, identity: str) -> Outcome | None:
         """Return the outcome of the config with this identity, or None when it was never finished."""
         entry = self._journal.find(KIND, identity)
-        path = self._folder / f"{identity}.safetensors"
-        return Outcome.from_json(entry.body, arrays=load_file(path)) if entry and path.is_file() else None
+        arrays = load_arrays(self._path(identity)) if entry else None
+        return Outcome.from_json(entry.body, arrays=arrays) if entry and arrays else None
 
     def put(self, outcome: Outcome, *, details: Json) -> None:
         """Keep an outcome; `details` are further scalars for its journal entry.
@@ -41,5 +42,18 @@ class OutcomeStore:
         """
         identity = outcome.config.identity
         arrays = {name: np.ascontiguousarray(array) for name, array in outcome.arrays.items()}
-        write_whole(self._folder / f"{identity}.safetensors", lambda file: file.write(save(arrays)))
+        write_whole(self._path(identity), lambda file: file.write(save(arrays)))
         self._journal.append(KIND, {**outcome.to_json(), **details}, key=identity)
+
+    def _path(self, identity: str) -> Path:
+        # The identity may come from a stranger's journal: a path in it must not lead out of the folder.
+        return self._folder / f"{Path(identity).name}.safetensors"
+
+
+def load_arrays(path: Path) -> dict[str, Floats] | None:
+    """Read a safetensors file; None where it is missing or damaged, so that its content is computed again."""
+    try:
+        arrays: dict[str, Floats] = load_file(path)
+    except (OSError, SafetensorError):
+        return None
+    return arrays
