@@ -1,11 +1,11 @@
 """The folder NAME.wellfit: created whole or not at all, opened only when it is ours.
 
 experiment.json      settings and the fingerprint of DATA
-journal.sqlite       everything that happened
-split/               train, train-dev and dev rows, the schema, the row hashes
+split.json           schema, seal, duplicates; beside it train, train-dev, dev and the row hashes as Parquet
 test.sealed          the test rows; read by `unseal` alone
 ledger.jsonl         openings of the test set
-models/              one safetensors file a training
+journal.sqlite       everything that happened
+models/              the fitted transforms as JSON, one safetensors file a training
 report.html
 """
 
