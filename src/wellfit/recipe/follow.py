@@ -17,7 +17,7 @@ from wellfit.recipe.remedies import OPTIMIZATION, REGULARIZE, describe_change
 from wellfit.stats.differences import paired_difference
 
 OPTIMIZATION_SHARE = 0.4
-"""Share of the budget that may be spent before regularization has its turn."""
+"""Share of what the first network leaves of the budget that may be spent before regularization has its turn."""
 
 GAP_OF: Mapping[Board, GapName] = {"optimization": "avoidable_bias", "regularization": "variance"}
 CAUSE_OF: Mapping[Board, str] = {"optimization": "bias", "regularization": "variance"}
@@ -29,6 +29,7 @@ class Turn:
 
     Attributes:
         step: number of the last step; 0 is the first network.
+        reserved: part of the budget that is kept for regularization.
         first: what the first network came to.
         outcome: what the network of now came to.
         diagnosis: of that network.
@@ -37,6 +38,7 @@ class Turn:
     """
 
     step: int
+    reserved: float
     first: Outcome
     outcome: Outcome
     diagnosis: Diagnosis
@@ -88,14 +90,20 @@ def _first(bench: Bench, start: Config) -> Turn:
             found=f"nothing left of {bench.purse.total:g} after reading the data and fitting the reference models",
             remedy="Give a larger --budget: the same command continues",
         )
-    return Turn(step=0, first=trained[0], outcome=trained[0], diagnosis=_diagnosed(bench, trained[0], step=0))
+    return Turn(
+        step=0,
+        reserved=(1 - OPTIMIZATION_SHARE) * bench.purse.remaining,
+        first=trained[0],
+        outcome=trained[0],
+        diagnosis=_diagnosed(bench, trained[0], step=0),
+    )
 
 
 def _next_remedy(bench: Bench, turn: Turn) -> str | None:
     remembered = bench.remembered_step(turn.step + 1)
     if remembered is not None:
         return str(remembered["kind"])
-    if _wanted(turn, "optimization") and bench.purse.remaining > (1 - OPTIMIZATION_SHARE) * bench.purse.total:
+    if _wanted(turn, "optimization") and bench.purse.remaining > (turn.reserved if _may_overfit(turn) else 0):
         for kind in OPTIMIZATION:
             if kind not in turn.exhausted and _affordable_trials(bench, turn, kind):
                 return kind
@@ -108,9 +116,13 @@ def _next_remedy(bench: Bench, turn: Turn) -> str | None:
 def _affordable_trials(bench: Bench, turn: Turn, kind: str) -> list[Config]:
     """Trials of a remedy that leave enough of the budget for a sweep, where one may become necessary."""
     trials = OPTIMIZATION[kind](turn.outcome.config)
-    variance = turn.diagnosis.gap("variance")
-    others = FEWEST_MEMBERS if variance and variance.verdict != "no" else len(trials)
+    others = FEWEST_MEMBERS if _may_overfit(turn) else len(trials)
     return [trial for trial in trials if bench.purse.affordable(trial) >= others]
+
+
+def _may_overfit(turn: Turn) -> bool:
+    variance = turn.diagnosis.gap("variance")
+    return variance is not None and variance.verdict != "no"
 
 
 def _wanted(turn: Turn, board: Board) -> bool:
@@ -129,6 +141,7 @@ def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Turn
     gap = turn.diagnosis.gap(GAP_OF[board])
     return Turn(
         step=step,
+        reserved=turn.reserved,
         first=turn.first,
         outcome=after,
         diagnosis=_diagnosed(bench, after, step=step),
