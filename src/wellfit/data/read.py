@@ -24,6 +24,7 @@ from wellfit.exceptions import BadInput
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
 BATCH_ROWS = 65_536
+NEW_COLUMNS = "new rows have the columns that the network was trained on"
 _PARQUET_MAGIC = b"PAR1"
 
 
@@ -91,7 +92,7 @@ def read_batches(source: Any, *, schema: Schema, rows: int = BATCH_ROWS) -> Iter
     """
     if not isinstance(source, str | Path):
         frame = read_table(source, name="NEW").frame
-        require_columns(frame.column_names, schema.feature_names)
+        require_columns(frame.column_names, schema.feature_names, rule=NEW_COLUMNS)
         for start in range(0, frame.num_rows, rows):
             yield frame.slice(start, rows)
         return
@@ -136,7 +137,7 @@ def _read_parquet(path: Path) -> pa.Table:
 
 def _parquet_batches(path: Path, schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
     file = _open_parquet(path)
-    require_columns(file.schema_arrow.names, schema.feature_names)
+    require_columns(file.schema_arrow.names, schema.feature_names, rule=NEW_COLUMNS)
     yield from file.iter_batches(batch_size=rows, columns=list(schema.feature_names))
 
 
@@ -173,7 +174,7 @@ def _read_csv(path: Path, **given: str | None) -> pa.Table:
 def _csv_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
     dialect = detect_dialect(path)
     written = {name.strip(): name for name in _header(path, dialect)}
-    require_columns(list(written), schema.feature_names)
+    require_columns(list(written), schema.feature_names, rule=NEW_COLUMNS)
     types = {written[column.name]: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}
     try:
         for batch in pa.csv.open_csv(
