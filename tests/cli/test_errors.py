@@ -59,9 +59,14 @@ def test_an_interrupt_that_comes_out_as_another_error_is_still_an_interrupt(caps
             raise ValueError("an import that was cut short") from None
         return 0
 
-    assert guarded(action, debug=False) == 130
-    assert "Interrupted" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # A background job inherits an ignored SIGINT, for which Python installs no handler of its own.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert guarded(action, debug=False) == 130
+        assert "Interrupted" in capsys.readouterr().err
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_debug_shows_the_traceback_and_the_message(capsys):
