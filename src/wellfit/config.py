@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -17,12 +18,14 @@ from wellfit.exceptions import BadInput
 
 Activation = Literal["relu", "tanh", "gelu"]
 OptimizerKind = Literal["adam", "sgd", "momentum"]
-Schedule = Literal["cosine", "constant"]
+Schedule = Literal["cosine", "constant", "coslog4"]
+Strength = Literal["constant", "flat_cos"]
 Embedding = Literal["none", "ple"]
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "tanh", "gelu")
 OPTIMIZERS: tuple[OptimizerKind, ...] = ("adam", "sgd", "momentum")
-SCHEDULES: tuple[Schedule, ...] = ("cosine", "constant")
+SCHEDULES: tuple[Schedule, ...] = ("cosine", "constant", "coslog4")
+STRENGTHS: tuple[Strength, ...] = ("constant", "flat_cos")
 EMBEDDINGS: tuple[Embedding, ...] = ("none", "ple")
 
 
@@ -54,6 +57,10 @@ class Optimization:
     """The knobs that make J small on the training set.
 
     `epochs` counts passes over the training rows, `batch_size` rows per update; lr is the peak of the schedule.
+    "coslog4" (Holzmueller et al., 2024) anneals to 0 at 1/15, 3/15, 7/15 and the end of the training, so that networks
+    can be compared there. `clip_norm` is the largest norm of a gradient, over all parameters. `early_stopping` is a
+    patience: the training ends after so many points of the learning curve without a lower dev loss, and its best
+    point is kept; that couples the choice of the fit to dev, and is off by default.
     """
 
     optimizer: OptimizerKind = "adam"
@@ -63,6 +70,8 @@ class Optimization:
     schedule: Schedule = "cosine"
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float | None = None
+    early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -73,20 +82,45 @@ class Optimization:
         _require_range("momentum", self.momentum, low=0.0, high=1.0, open_high=True)
         for beta in self.betas:
             _require_range("betas", beta, low=0.0, high=1.0, open_high=True)
+        if self.clip_norm is not None:
+            _require_range("clip_norm", self.clip_norm, low=0.0, high=math.inf, open_low=True)
+        if self.early_stopping is not None:
+            _require_range("early_stopping", self.early_stopping, low=1, high=math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regularization:
     """The knobs that make dev follow train; the defaults regularize nothing.
 
-    `l2` is lambda; `keep_prob` is the share of hidden units kept by dropout, one for all hidden layers or one a layer.
+    Attributes:
+        l2: lambda.
+        keep_prob: share of hidden units kept by dropout, one for all hidden layers or one a layer.
+        l1: adds (l1/m) ||W||_1 to the cost.
+        label_smoothing: share of every label that is spread evenly over all classes (Szegedy et al., 2016).
+        input_noise: standard deviation of the noise added to the standardized numbers (Bishop, 1995).
+        mixup: alpha of Beta(alpha, alpha), from which two rows' shares in their mixture are drawn (Zhang et al., 2018).
+        ema: decay of the moving average of the parameters, which takes the place of the last ones.
+        l2_schedule: of lambda and l1; "flat_cos" is constant for half of the training, then half a cosine down to 0.
+        keep_prob_schedule: the same for the share of dropped units.
     """
 
     l2: float = 0.0
     keep_prob: float | tuple[float, ...] = 1.0
+    l1: float = 0.0
+    label_smoothing: float = 0.0
+    input_noise: float = 0.0
+    mixup: float = 0.0
+    ema: float = 0.0
+    l2_schedule: Strength = "constant"
+    keep_prob_schedule: Strength = "constant"
 
     def __post_init__(self) -> None:
-        _require_range("l2", self.l2, low=0.0, high=math.inf)
+        for knob in ("l2", "l1", "input_noise", "mixup"):
+            _require_range(knob, getattr(self, knob), low=0.0, high=math.inf)
+        for knob in ("label_smoothing", "ema"):
+            _require_range(knob, getattr(self, knob), low=0.0, high=1.0, open_high=True)
+        _require_choice("l2_schedule", self.l2_schedule, STRENGTHS)
+        _require_choice("keep_prob_schedule", self.keep_prob_schedule, STRENGTHS)
         for keep in self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,):
             _require_range("keep_prob", keep, low=0.0, high=1.0, open_low=True)
 
@@ -94,7 +128,8 @@ class Regularization:
     def is_off(self) -> bool:
         """Whether nothing is regularized."""
         keeps = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,)
-        return self.l2 == 0 and all(keep == 1 for keep in keeps)
+        others = (self.l2, self.l1, self.label_smoothing, self.input_noise, self.mixup, self.ema)
+        return not any(others) and all(keep == 1 for keep in keeps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +162,13 @@ class Config:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them."""
-        return asdict(self)
+        """Plain values, as `from_json` reads them; knobs that came later are there only where they are on."""
+        body = asdict(self)
+        for board, knobs in _LATER.items():
+            for knob, off in knobs.items():
+                if body[board][knob] == off:
+                    del body[board][knob]
+        return body
 
     @classmethod
     def from_json(cls, body: Json) -> Config:
@@ -148,6 +188,22 @@ class Config:
             raise BadInput(
                 "a config has known knobs only", found=str(error), remedy="Remove or rename the knob"
             ) from error
+
+
+_LATER: Mapping[str, Mapping[str, object]] = {
+    "optimization": {"clip_norm": None, "early_stopping": None},
+    "regularization": {
+        "l1": 0.0,
+        "label_smoothing": 0.0,
+        "input_noise": 0.0,
+        "mixup": 0.0,
+        "ema": 0.0,
+        "l2_schedule": "constant",
+        "keep_prob_schedule": "constant",
+    },
+}
+"""Knobs that experiments of the first version do not know, and what leaves a training as it was without them: a
+configuration keeps its name."""
 
 
 def updates_per_epoch(*, rows: int, batch_size: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from wellfit._typing import Floats, Json
@@ -17,6 +17,8 @@ class Status(Enum):
     FINISHED = "finished"
     DIVERGED = "diverged"
     OUT_OF_BUDGET = "out of budget"
+    STOPPED_EARLY = "stopped early"
+    DROPPED = "dropped"
 
     @property
     def advice(self) -> str:
@@ -29,6 +31,9 @@ _ADVICE = {
     Status.DIVERGED: "The loss stopped being finite: lower the learning rate, or look for extreme values in the data.",
     Status.OUT_OF_BUDGET: "Time ran out before the schedule ended, so these errors are higher than they need be: "
     "give a larger budget or fewer epochs.",
+    Status.STOPPED_EARLY: "The epoch was chosen by dev, so that fitting and regularizing are coupled: its dev error is "
+    "optimistic, and lambda or keep_prob may do better.",
+    Status.DROPPED: "It was behind at a rung, and the rest of its updates went to the others.",
 }
 
 
@@ -51,6 +56,8 @@ class Outcome:
         train_losses: [rows] loss of every training row, for paired comparisons on train.
         weight_norms: ||W||_F of each decayed matrix, from input to output.
         state: parameter name -> float32 array: the trained weights.
+        effects: what regularizing did to the network, by name (training/effects.py).
+        snapshots: dev predictions at earlier rungs, by update: members of an ensemble that cost nothing.
     """
 
     config: Config
@@ -63,6 +70,8 @@ class Outcome:
     predictions: Mapping[str, Floats]
     train_losses: Floats
     state: Mapping[str, Floats]
+    effects: Mapping[str, float] = field(default_factory=dict)
+    snapshots: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def weight_norm(self) -> float:
@@ -73,6 +82,7 @@ class Outcome:
     def arrays(self) -> dict[str, Floats]:
         """Every array by a name of its own ("state/...", "predictions/...", "train/losses"), kept beside `to_json`."""
         groups = {"state": self.state, "predictions": self.predictions, "train": {"losses": self.train_losses}}
+        groups |= {"snapshots": self.snapshots}
         return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     @classmethod
@@ -93,6 +103,8 @@ class Outcome:
             predictions=group("predictions"),
             train_losses=arrays["train/losses"],
             state=group("state"),
+            effects=body.get("effects", {}),
+            snapshots=group("snapshots"),
         )
 
     def to_json(self) -> Json:
@@ -106,4 +118,5 @@ class Outcome:
             "losses": dict(self.losses),
             "curve": [[point.update, point.train, point.dev] for point in self.curve],
             "weight_norms": list(self.weight_norms),
+            "effects": dict(self.effects),
         }
