@@ -89,8 +89,11 @@ class MLP(nn.Module):
 
     def forward(self, numeric: Tensor, codes: Tensor, drop: Drop | None = None) -> Tensor:
         """Return the outputs [N, K] of numbers [N, D] and codes [N, C]: logits, or standardized values."""
+        return self.from_encoded(self.encode(numeric, codes), drop)
+
+    def from_encoded(self, values: Tensor, drop: Drop | None = None) -> Tensor:
+        """Return the outputs [..., N, K] of encoded rows [..., N, Din]; `drop` may add leading dimensions."""
         activate = _ACTIVATIONS[self.activation]
-        values = self.encode(numeric, codes)
         for layer, linear in enumerate(self.layers[:-1]):
             values = activate(linear(values))
             values = drop(values, layer=layer) if drop else values
