@@ -5,11 +5,13 @@ import torch
 
 from wellfit.config import Config, Network, Regularization
 from wellfit.training.dropout import Dropout
+from wellfit.training.moment import Moment
 from wellfit.training.tensors import Inputs, new_network
 
 
 def dropout(keep_prob, *, update=0):
-    return Dropout(Config(regularization=Regularization(keep_prob=keep_prob)), "shared", update)
+    config = Config(regularization=Regularization(keep_prob=keep_prob))
+    return Dropout(Moment(config=config, stream="shared", update=update, updates=100))
 
 
 def test_keep_prob_one_returns_the_very_same_tensor():

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wellfit._typing import Notify, ignore_events
 from wellfit.config import Config, total_updates
@@ -17,12 +17,18 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.scores import row_losses
+from wellfit.training.averaging import MovingAverage
 from wellfit.training.dropout import Dropout
+from wellfit.training.early_stopping import Stopping
+from wellfit.training.input_noise import jittered
 from wellfit.training.learning_curve import LearningCurve, check_points
+from wellfit.training.mixup import mixture
+from wellfit.training.moment import Moment
 from wellfit.training.network import MLP
 from wellfit.training.noise import SHARED, batch_order
-from wellfit.training.objective import learning_rate, mean_loss, optimizer_for
+from wellfit.training.objective import mean_loss, optimizer_for, require_labels, set_step, soft_labels
 from wellfit.training.predict import predict
+from wellfit.training.proximal import soften
 from wellfit.training.tensors import Inputs, new_network, state_of, target_of
 from wellfit.training.threads import one_thread
 
@@ -39,7 +45,7 @@ def fit(
     """Train `config` on the training rows, and measure it on every part.
 
     A training that diverges keeps the network of the last point of its curve at which every output was finite, so
-    that its losses are numbers too; the status tells.
+    that its losses are numbers too; the status tells. With early stopping, the best point takes the place of the last.
 
     Args:
         data: the prepared parts.
@@ -48,6 +54,9 @@ def fit(
         stream: whose noise and batch order: shared while members are compared.
         deadline: `time.monotonic()` by which the outcome is there; status "out of budget" when updates were left.
         notify: receives an event for each point of the curve.
+
+    Raises:
+        BadInput: for label smoothing with a regression target.
     """
     began = time.monotonic()
     with one_thread():
@@ -55,8 +64,9 @@ def fit(
         curve = LearningCurve(data, goal=goal, seed=config.seed)
         training = Training(config, data, network=network, stream=stream)
         rows = sum(part.rows for part in _parts(data).values())
-        status = _train(training, curve, rows=rows, deadline=deadline, notify=notify)
-        state = state_of(curve.network or network, data)
+        stopping = Stopping(config.optimization.early_stopping)
+        status = _train(training, curve, stopping, rows=rows, deadline=deadline, notify=notify)
+        state = state_of(stopping.network or network, data)
         predicted = predict(data.preparation, config, state)
         predictions = {name: predicted(part) for name, part in _parts(data).items()}
     losses = {name: row_losses(goal, part.target, predictions[name]) for name, part in _parts(data).items()}
@@ -76,7 +86,13 @@ def fit(
 
 
 class Training:
-    """One training under way: a network, its optimizer, and the updates made so far."""
+    """One training under way: a network, its optimizer, and the updates made so far.
+
+    Attributes:
+        network: the network whose parameters the optimizer moves.
+        updates: how many updates were made.
+        planned: how many the whole training has.
+    """
 
     def __init__(
         self,
@@ -87,15 +103,24 @@ class Training:
         stream: str = SHARED,
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        self._task = data.preparation.schema.task
+        require_labels(config.regularization, task=self._task)
         self.network = network
         self.updates = 0
         self.planned = total_updates(config, rows=data.train.rows)
         self._config = config
         self._stream = stream
-        self._task = data.preparation.schema.task
+        self._classes = data.preparation.outputs
         self._inputs = Inputs.of(data.train, dtype=dtype)
         self._target = target_of(data.train, data.preparation, dtype=dtype)
-        self._optimizer = optimizer_for(network, config, rows=data.train.rows)
+        self._optimizer = optimizer_for(network, config.optimization)
+        ema = config.regularization.ema
+        self._average = MovingAverage(network, ema=ema) if ema else None
+
+    @property
+    def measured(self) -> MLP:
+        """The network that is measured and kept: the moving average where there is one, else `network`."""
+        return self._average.network if self._average else self.network
 
     def losses(self) -> Iterator[float]:
         """Make one update after the other, and yield the batch's loss before each."""
@@ -109,23 +134,53 @@ class Training:
             yield from torch.split(torch.from_numpy(order), knobs.batch_size)
 
     def _update(self, batch: Tensor) -> float:
-        lr = learning_rate(self._config.optimization, update=self.updates, updates=self.planned)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        drop = Dropout(self._config, self._stream, self.updates)
-        inputs = self._inputs[batch]
-        cost = mean_loss(self.network(inputs.numeric, inputs.codes, drop), self._target[batch], task=self._task)
+        now = Moment(config=self._config, stream=self._stream, update=self.updates, updates=self.planned)
+        cost = self._cost(batch, now)
         self._optimizer.zero_grad()
         cost.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._descend(now)
+        if self._average:
+            self._average.add(self.network, update=self.updates)
         self.updates += 1
         return cost.item()
 
+    def _cost(self, batch: Tensor, now: Moment) -> Tensor:
+        inputs, target = self._inputs[batch], self._labels(batch)
+        values = self.network.encode(jittered(inputs.numeric, now), inputs.codes)
+        mix = mixture(now, rows=len(batch))
+        if mix:
+            values, target = mix(values), mix(target)
+        return mean_loss(self.network.from_encoded(values, Dropout(now)), target, task=self._task)
 
-def _train(training: Training, curve: LearningCurve, *, rows: int, deadline: float | None, notify: Notify) -> Status:
+    def _labels(self, batch: Tensor) -> Tensor:
+        knobs, target = self._config.regularization, self._target[batch]
+        if self._task == "regression" or not (knobs.mixup or knobs.label_smoothing):
+            return target
+        dtype = self._inputs.numeric.dtype
+        return soft_labels(target, classes=self._classes, smoothing=knobs.label_smoothing, dtype=dtype)
+
+    def _descend(self, now: Moment) -> None:
+        if self._config.optimization.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimization.clip_norm)
+        set_step(self._optimizer, now, rows=len(self._target))
+        self._optimizer.step()
+        if now.l1:
+            soften(self.network.decayed().values(), by=now.lr * now.l1 / len(self._target))
+
+
+def _train(
+    training: Training,
+    curve: LearningCurve,
+    stopping: Stopping,
+    *,
+    rows: int,
+    deadline: float | None,
+    notify: Notify,
+) -> Status:
     points = check_points(training.planned)
     began = time.monotonic()
-    curve.measure(training.network, update=0)
+    if curve.measure(training.measured, update=0):
+        stopping.watch(curve)
     if deadline is not None:
         # What is left to do after the last update: all rows are measured, as the curve's were just now.
         deadline -= (time.monotonic() - began) * rows / curve.rows
@@ -134,12 +189,15 @@ def _train(training: Training, curve: LearningCurve, *, rows: int, deadline: flo
             return Status.DIVERGED
         late = deadline is not None and time.monotonic() >= deadline and training.updates < training.planned
         if late or training.updates in points:
-            if not curve.measure(training.network, update=training.updates):
+            if not curve.measure(training.measured, update=training.updates):
                 return Status.DIVERGED
+            stopping.watch(curve)
             notify({"event": "point", "updates": training.planned, **asdict(curve.points[-1])})
         if late:
             return Status.OUT_OF_BUDGET
-    return Status.FINISHED
+        if stopping.is_due:
+            return Status.STOPPED_EARLY
+    return Status.STOPPED_EARLY if stopping.went_back else Status.FINISHED
 
 
 def _parts(data: Prepared) -> dict[str, Arrays]:

@@ -9,19 +9,19 @@ config's identity for members that are kept for an ensemble.
 from __future__ import annotations
 
 import hashlib
-import math
 
 import numpy as np
 import numpy.typing as npt
 
-from wellfit._typing import Booleans
+from wellfit._typing import Booleans, Floats
 
 SHARED = "shared"
 LEVELS = 65_536
 """Noise is one of this many equally likely values (uint16)."""
 
 _WORD = 2**64
-_MASK, _ORDER, _WEIGHTS = 0, 1, 2
+_FRACTIONS = 2**52
+_MASK, _ORDER, _WEIGHTS, _INPUT, _MIXING = 0, 1, 2, 3, 4
 
 
 def noise_block(*, seed: int, stream: str, update: int, layer: int, rows: int, width: int) -> npt.NDArray[np.uint16]:
@@ -33,15 +33,33 @@ def noise_block(*, seed: int, stream: str, update: int, layer: int, rows: int, w
 
 def kept(noise: npt.NDArray[np.uint16], *, keep_prob: float) -> Booleans:
     """Return the mask noise < keep_prob * 65536: True where a unit is kept."""
+    return np.less_equal(noise, threshold_of(np.array(keep_prob)))
+
+
+def threshold_of(keep_prob: Floats) -> npt.NDArray[np.uint16]:
+    """Return the highest noise that keeps a unit, for keep_probs of any shape."""
     # Against an integer the comparison stays in 16 bits; keep_prob 1 would need a 17th.
-    threshold = min(math.ceil(keep_prob * LEVELS), LEVELS) - 1
-    return np.less_equal(noise, np.uint16(threshold))
+    return (np.minimum(np.ceil(keep_prob * LEVELS), LEVELS) - 1).astype(np.uint16)
 
 
 def batch_order(*, seed: int, stream: str, epoch: int, rows: int) -> npt.NDArray[np.int64]:
     """Return the order [rows] in which one epoch visits the training rows."""
     source = np.random.Generator(_philox((seed, stream), purpose=_ORDER, at=(rows, 0, epoch)))
     return source.permutation(rows)
+
+
+def input_noise_block(*, seed: int, stream: str, update: int, rows: int, width: int) -> npt.NDArray[np.float32]:
+    """Return standard normal noise [rows, width] of the numbers at one update; fewer rows give the first of them."""
+    source = np.random.Generator(_philox((seed, stream), purpose=_INPUT, at=(width, 0, update)))
+    return source.standard_normal((rows, width), dtype=np.float32)
+
+
+def mixing(*, seed: int, stream: str, update: int, rows: int) -> tuple[float, npt.NDArray[np.int64]]:
+    """Return what mixup draws for one batch: a uniform number in (0, 1), and each row's partner [rows]."""
+    source = np.random.Generator(_philox((seed, stream), purpose=_MIXING, at=(rows, 0, update)))
+    # The middle of one of 2^52 equal parts of the interval is neither of its ends.
+    uniform = (int(source.integers(_FRACTIONS)) + 0.5) / _FRACTIONS
+    return uniform, source.permutation(rows)
 
 
 def weight_noise(*, seed: int, layer: int, shape: tuple[int, int]) -> npt.NDArray[np.float32]:

@@ -1,0 +1,53 @@
+"""What changes along a training: the learning rate, the strength of a regularizer, the decay of the average.
+
+Pure functions of (update, updates), with update counted from 0: both engines read them.
+"""
+
+from __future__ import annotations
+
+import math
+
+from wellfit.config import Optimization, Strength
+
+RUNGS = (1 / 15, 3 / 15, 7 / 15)
+"""Where "coslog4" reaches 0 before the end: 1 + 15 t is a power of two there."""
+
+
+def learning_rate(knobs: Optimization, *, update: int, updates: int) -> float:
+    """Return the learning rate of one of `updates` updates.
+
+    "cosine" is half a cosine from lr down to 0; "coslog4" is lr (1 - cos(2 pi log2(1 + 15 t))) / 2 with
+    t = update / updates (Holzmueller et al., 2024): four humps, each twice as long as the one before.
+    """
+    if knobs.schedule == "constant":
+        return knobs.lr
+    if knobs.schedule == "coslog4":
+        return knobs.lr * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * update / updates))) / 2
+    return knobs.lr * (1 + math.cos(math.pi * update / updates)) / 2
+
+
+def strength(schedule: Strength, *, update: int, updates: int) -> float:
+    """Return the share in [0, 1] of a regularizer that acts at one update.
+
+    "flat_cos" is 1 for half of the training, then half a cosine down to 0 (Holzmueller et al., 2024).
+    """
+    through = update / updates
+    if schedule == "constant" or through < 1 / 2:
+        return 1.0
+    return (1 + math.cos(math.pi * (2 * through - 1))) / 2
+
+
+def keep_prob_at(keep_prob: float, *, strength: float) -> float:
+    """Return 1 - (1 - keep_prob) * strength."""
+    # In this form, a strength of 1 gives keep_prob to the last bit, and one of 0 gives 1.
+    return keep_prob + (1 - keep_prob) * (1 - strength)
+
+
+def averaging_decay(ema: float, *, update: int) -> float:
+    """Return the decay of the moving average: min(ema, (1 + update) / (10 + update)), to forget the start soon."""
+    return min(ema, (1 + update) / (10 + update))
+
+
+def rung_updates(updates: int) -> tuple[int, ...]:
+    """Return after how many of `updates` updates members are compared: about where "coslog4" is at 0."""
+    return tuple(sorted({rung for share in RUNGS if 0 < (rung := round(share * updates)) < updates}))
