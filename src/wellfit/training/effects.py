@@ -1,0 +1,235 @@
+"""What regularizing did to a network: how smooth, how near to linear, how dependent on single units, how small.
+
+All of it is measured without dropout on at most a thousand dev rows, drawn by the seed, so that two members of one
+sweep are measured on the same rows and with the same units removed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from wellfit._typing import Task
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.training.network import Drop
+from wellfit.training.noise import batch_order
+from wellfit.training.tensors import Inputs, target_of
+from wellfit.training.threads import one_thread
+
+MOST_ROWS = 1_000
+MOST_UNITS = 16
+MOST_RELIANCE_ROWS = 250
+"""Rows that single units are removed for: 16 units times these rows are 4,000 forward passes."""
+LINEAR_ZONE = 0.5
+"""|z| below which tanh(z) is within 8 % of z: its linear zone."""
+ROWS_PER_COLUMN = 2
+"""Rows that a linear fit needs for every column that it is fit from."""
+_RIDGE = 1e-9  # of the mean column: collinear columns (one-hot, unused bins) must not break the fit
+_STREAM = "effects"
+
+
+class Net(Protocol):
+    """What the measures need of a network, `training.network.MLP` or a user's module in its place."""
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation of the hidden units."""
+
+    def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """Return what enters the first layer [N, Din]."""
+
+    def from_encoded(self, values: Tensor, drop: Drop | None = None) -> Tensor:
+        """Return the outputs [..., N, K]; `drop` is called with the hidden units [..., N, H] of every layer."""
+
+    def decayed(self) -> dict[str, Tensor]:
+        """Return W of the cost, by name."""
+
+
+def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, float]:
+    """Return the measures of a trained network by name; those that are not defined for it are left out.
+
+    input_gradient: mean over rows of the Euclidean norm of the gradient, with respect to the encoded row, of
+        log p_top - log p_second (regression: of the standardized output). Small: a smooth decision boundary.
+    linear_r2: share of the outputs' variance that the best linear function of the encoded rows has (see `linear_r2`).
+    tanh_linear: share of hidden tanh units x rows with |z| < 0.5 before the activation; tanh networks only.
+    unit_reliance: mean over up to 16 hidden units, drawn from all layers, of the rise of the mean loss
+        (cross-entropy, or squared error of the standardized target) of 250 rows when the unit's output is set to 0.
+    zeros: share of weights of W that are exactly 0.
+    exported_bytes: of W, see `exported_bytes`.
+
+    Args:
+        network: with the parameters that are measured, in float32.
+        data: its dev rows are measured; where they are few, training rows fill up the linear fit.
+        seed: of the choice of rows and units.
+    """
+    with one_thread():
+        rows = _rows(data.dev, seed=seed)
+        encoded = _encoded(network, data.dev, rows)
+        hidden = _Recorder()
+        with torch.no_grad():
+            outputs = network.from_encoded(encoded, hidden)
+        units = list(hidden.layers.values())
+        task = data.preparation.schema.task
+        target = target_of(data.dev, data.preparation)[rows]
+        found = {
+            "input_gradient": input_gradient(network, encoded, task=task),
+            "linear_r2": linear_r2(*_filled_up(network, data, (encoded, outputs), seed=seed)),
+            "tanh_linear": _tanh_linear(network, units),
+            "unit_reliance": _unit_reliance(network, encoded, target, hidden=units, seed=seed),
+            **_sizes(network.decayed()),
+        }
+    # A network that diverged has measures that overflow; a journal holds finite numbers only.
+    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+
+
+def input_gradient(network: Net, encoded: Tensor, *, task: Task) -> float:
+    """Return the mean norm of the gradient of every row's margin (regression: output) at `encoded` [N, Din]."""
+    leaf = encoded.detach().requires_grad_()
+    outputs = network.from_encoded(leaf)
+    if task == "classification":
+        top = outputs.topk(2, dim=1).values
+        # log p_top - log p_second: the normalizing constant of the softmax cancels.
+        outputs = top[:, 0] - top[:, 1]
+    (gradient,) = torch.autograd.grad(outputs.sum(), leaf)
+    return float(gradient.double().norm(dim=1).mean())
+
+
+def linear_r2(encoded: Tensor, outputs: Tensor) -> float | None:
+    """Return the R^2 of an ordinary least-squares fit, adjusted for what it gains by its own parameters.
+
+    1 - (1 - R^2) (n - 1) / (n - p - 1), with p the columns that vary (Ezekiel, 1930): an estimate of the R^2 that the
+    best linear function has on all rows. It is pooled over the outputs, and of logits only their differences count.
+    Outputs that do not vary are linear.
+
+    Args:
+        encoded: [N, Din].
+        outputs: [N, K].
+
+    Returns:
+        R^2, at least 0; None with fewer than two rows a column.
+    """
+    inputs, wanted = encoded.double(), outputs.double()
+    if wanted.shape[1] > 1:
+        wanted = wanted - wanted.mean(dim=1, keepdim=True)
+    inputs = inputs[:, inputs.amax(dim=0) > inputs.amin(dim=0)]
+    rows, columns = inputs.shape
+    if rows < ROWS_PER_COLUMN * (columns + 1):
+        return None
+    inputs, wanted = inputs - inputs.mean(dim=0), wanted - wanted.mean(dim=0)
+    whole = wanted.square().sum().item()
+    left = _residual(inputs, wanted).square().sum().item()
+    if whole <= torch.finfo(outputs.dtype).eps ** 2 * outputs.double().square().sum().item():
+        return 1.0
+    return max(1 - left / whole * (rows - 1) / (rows - columns - 1), 0.0)
+
+
+def exported_bytes(weights: Tensor) -> int:
+    """Return the bytes of a matrix [R, C] in the smaller of two forms.
+
+    Dense: 4 a weight. Compressed sparse rows: for a weight that is not 0 its 4 bytes and its column's 2 (4 from 65,536
+    columns on), and 4 where each row begins.
+    """
+    rows, columns = weights.shape
+    index = 2 if columns < 65_536 else 4
+    return min(4 * weights.numel(), (4 + index) * int(weights.count_nonzero()) + 4 * (rows + 1))
+
+
+class _Recorder:
+    """Keeps the hidden units of every layer, and drops none."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, Tensor] = {}
+
+    def __call__(self, values: Tensor, *, layer: int) -> Tensor:
+        self.layers[layer] = values
+        return values
+
+
+def _rows(arrays: Arrays, *, seed: int, most: int = MOST_ROWS) -> Tensor:
+    return torch.from_numpy(batch_order(seed=seed, stream=_STREAM, epoch=0, rows=arrays.rows)[:most])
+
+
+@torch.no_grad()
+def _encoded(network: Net, arrays: Arrays, rows: Tensor) -> Tensor:
+    inputs = Inputs.of(arrays)[rows]
+    return network.encode(inputs.numeric, inputs.codes)
+
+
+@torch.no_grad()
+def _filled_up(network: Net, data: Prepared, dev: tuple[Tensor, Tensor], *, seed: int) -> tuple[Tensor, Tensor]:
+    """The dev rows, and training rows where these are fewer than `MOST_ROWS`: linearity needs no labels."""
+    encoded, outputs = dev
+    if len(encoded) >= MOST_ROWS:
+        return dev
+    more = _encoded(network, data.train, _rows(data.train, seed=seed, most=MOST_ROWS - len(encoded)))
+    return torch.cat([encoded, more]), torch.cat([outputs, network.from_encoded(more)])
+
+
+def _residual(inputs: Tensor, wanted: Tensor) -> Tensor:
+    """What a least-squares fit leaves of `wanted` [N, K]; all columns are centred."""
+    gram = inputs.T @ inputs
+    gram.diagonal().add_(_RIDGE * max(gram.diagonal().mean().item(), 1e-300) if len(gram) else 0.0)
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    return wanted - inputs @ torch.cholesky_solve(inputs.T @ wanted, factor) if not failed else wanted
+
+
+def _tanh_linear(network: Net, hidden: list[Tensor]) -> float | None:
+    if network.activation != "tanh" or not hidden:
+        return None
+    inside = sum(int((units.abs() < math.tanh(LINEAR_ZONE)).sum()) for units in hidden)
+    return inside / sum(units.numel() for units in hidden)
+
+
+@torch.no_grad()
+def _unit_reliance(network: Net, encoded: Tensor, target: Tensor, *, hidden: list[Tensor], seed: int) -> float | None:
+    widths = [units.shape[-1] for units in hidden]
+    if not sum(widths):
+        return None
+    drawn = batch_order(seed=seed, stream=f"{_STREAM} units", epoch=0, rows=sum(widths))[:MOST_UNITS]
+    encoded, target = encoded[:MOST_RELIANCE_ROWS], target[:MOST_RELIANCE_ROWS]
+    whole = _row_losses(network.from_encoded(encoded), target)
+    rises, first = [], 0
+    for layer, width in enumerate(widths):
+        units = torch.from_numpy(drawn[(drawn >= first) & (drawn < first + width)] - first)
+        first += width
+        if len(units):
+            removed = network.from_encoded(encoded, _Without(layer, units))
+            rises.append(_row_losses(removed, target) - whole)
+    return torch.cat(rises, dim=0).mean().item()
+
+
+class _Without:
+    """Removes one unit after the other of one layer: a leading dimension for the units."""
+
+    def __init__(self, layer: int, units: Tensor) -> None:
+        self._layer = layer
+        self._units = units
+
+    def __call__(self, values: Tensor, *, layer: int) -> Tensor:
+        if layer != self._layer:
+            return values
+        stacked = values.expand(len(self._units), *values.shape).clone()
+        stacked[torch.arange(len(self._units)), :, self._units] = 0
+        return stacked
+
+
+def _row_losses(outputs: Tensor, target: Tensor) -> Tensor:
+    """Losses [U, N] of outputs [..., N, K]: cross-entropy, or squared error of the standardized target [N]."""
+    outputs = outputs.reshape(-1, *outputs.shape[-2:])
+    targets = target.expand(len(outputs), -1)
+    if target.is_floating_point():
+        return (outputs[..., 0] - targets).double().square()
+    return nn.functional.cross_entropy(outputs.transpose(1, 2), targets, reduction="none").double()
+
+
+def _sizes(decayed: Mapping[str, Tensor]) -> dict[str, float]:
+    weights = [value.detach() for value in decayed.values()]
+    every, present = sum(one.numel() for one in weights), sum(int(one.count_nonzero()) for one in weights)
+    return {
+        "zeros": 1 - present / every if every else 0.0,
+        "exported_bytes": float(sum(exported_bytes(one) for one in weights)),
+    }
