@@ -13,18 +13,27 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True)
 class Row:
-    """One measured figure against its target; `note` names the rival or the seeds."""
+    """One measured figure against its target (None: it is only shown); `note` names the rival or the seeds."""
 
     case: str
     measured: float
-    target: float
+    target: float | None = None
     at_most: bool = True
     note: str = ""
 
     @property
     def holds(self) -> bool:
         """Whether the target is met."""
+        if self.target is None:
+            return True
         return self.measured <= self.target if self.at_most else self.measured >= self.target
+
+    @property
+    def verdict(self) -> str:
+        """The target and whether it is met, in words."""
+        if self.target is None:
+            return f"{'':20}"
+        return f"{'<=' if self.at_most else '>='} {self.target:<10.5g} {'holds' if self.holds else 'MISSED':6}"
 
 
 def arguments(description: str | None) -> argparse.Namespace:
@@ -55,6 +64,5 @@ def finish(name: str, rows: list[Row], *, as_json: bool) -> None:
     else:
         width = max(len(row.case) for row in rows)
         for row in rows:
-            sign, mark = "<=" if row.at_most else ">=", "holds" if row.holds else "MISSED"
-            print(f"{row.case:{width}}  {row.measured:10.5g}  {sign} {row.target:<10.5g} {mark:6}  {row.note}")
+            print(f"{row.case:{width}}  {row.measured:10.5g}  {row.verdict}  {row.note}")
     sys.exit(0 if holds else 1)

@@ -1,0 +1,123 @@
+"""What `fused_throughput.py` and `cost_of_k.py` time, run by each of two single-threaded processes for its half.
+
+Every side trains networks of two hidden layers on the same generated rows, each network with its own lambda and
+keep_prob.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from rivals.loops import LOOPS, Job, Member
+from two_cores import CORES
+from wellfit.config import Config, Network, Optimization, Regularization, l2_of
+from wellfit.data.prepare import Prepared, fit_preparation
+from wellfit.data.schema import infer_schema
+from wellfit.fused.engine import fit_stack
+from wellfit.goals import Goal
+
+OURS = "wellfit"
+PEAK = "matrix product"
+ROWS, DEV_ROWS = 4_096, 256
+LR = 1e-3
+LEAST_DECAY, MOST_DECAY = 1e-3, 1.0
+"""AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (design.md, "lambda")."""
+LEAST_KEEP_PROB, MOST_KEEP_PROB = 0.5, 0.95
+PEAK_SIDE = 1_024
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Both hidden layers' width (inputs are as many), and the rows of a batch."""
+
+    width: int
+    batch: int
+    classes: int = 2
+
+    def __str__(self) -> str:
+        return f"width {self.width}, batch {self.batch}"
+
+    @property
+    def flop(self) -> float:
+        """Floating-point operations of the matrix products of one update of one network.
+
+        Forward, dW of every layer, and dX of every layer but the first.
+        """
+        first, others = self.width**2, self.width**2 + self.width * self.classes
+        return 2.0 * self.batch * (2 * first + 3 * others)
+
+    @property
+    def epoch(self) -> int:
+        """Updates of one pass over the training rows."""
+        return ROWS // self.batch
+
+
+def members(count: int, *, half: int) -> list[Member]:
+    """Return every second of `count` networks, as one of the two processes trains them."""
+    decays = np.geomspace(LEAST_DECAY, MOST_DECAY, count)
+    keeps = np.random.default_rng(count).permutation(np.linspace(LEAST_KEEP_PROB, MOST_KEEP_PROB, count))
+    every = [Member(float(decay), float(keep)) for decay, keep in zip(decays, keeps, strict=True)]
+    return every[half::CORES]
+
+
+def train(*, side: str, shape: Shape, count: int, updates: int, half: int) -> None:
+    """Train this half of `count` networks for `updates` updates each (wellfit: for the whole epochs among them)."""
+    torch.set_num_threads(1)
+    torch.manual_seed(half)
+    mine = members(count, half=half)
+    if side == OURS:
+        _fused(shape, mine, epochs=updates // shape.epoch)
+    else:
+        train_rows = prepared(shape.width).train
+        inputs, target = torch.from_numpy(train_rows.numeric), torch.from_numpy(train_rows.target)
+        LOOPS[side](Job(inputs, target, shape.width, shape.batch, updates, lr=LR), mine)
+
+
+def multiply(*, repeats: int, half: int) -> None:
+    """Multiply large float32 matrices: what the machine can do at best, while its other core does the same."""
+    torch.set_num_threads(1)
+    matrix = torch.full((PEAK_SIDE, PEAK_SIDE), 1.0 + half)
+    for _ in range(repeats):
+        torch.mm(matrix, matrix)
+
+
+@cache
+def prepared(width: int) -> Prepared:
+    """Return generated rows of `width` numbers and two classes."""
+    source = np.random.default_rng(width)
+    numbers = source.normal(size=(ROWS + DEV_ROWS, width)).astype(np.float32)
+    noisy = numbers[:, 0] + numbers[:, 1] * numbers[:, 2] + 0.3 * source.normal(size=len(numbers))
+    columns = {f"x{place}": numbers[:, place] for place in range(width)}
+    table = pa.table({**columns, "y": np.where(noisy > 0, "yes", "no")})
+    rows = table.slice(0, ROWS)
+    preparation = fit_preparation(rows, infer_schema(table, target="y"))
+    return Prepared(preparation, preparation.transform(rows), None, preparation.transform(table.slice(ROWS)))
+
+
+def configs(shape: Shape, mine: list[Member], *, epochs: int) -> list[Config]:
+    """Return the same networks as wellfit's configs."""
+    return [
+        Config(
+            network=Network(widths=(shape.width, shape.width), embedding="none"),
+            optimization=Optimization(lr=LR, epochs=epochs, batch_size=shape.batch),
+            regularization=Regularization(l2=l2_of(weight_decay=each.decay, rows=ROWS), keep_prob=each.keep_prob),
+        )
+        for each in mine
+    ]
+
+
+def _fused(shape: Shape, mine: list[Member], *, epochs: int) -> None:
+    outcomes: list[str] = []
+    fit_stack(
+        prepared(shape.width),
+        configs(shape, mine, epochs=epochs),
+        goal=Goal("log_loss"),
+        on_outcome=lambda outcome: outcomes.append(outcome.status.value),
+    )
+    if outcomes != ["finished"] * len(mine):
+        raise SystemExit(f"not every member finished: {outcomes}")
