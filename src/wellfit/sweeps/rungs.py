@@ -1,0 +1,81 @@
+"""Rungs: where members of a sweep are compared, and the ones that are behind leave.
+
+Successive halving (Jamieson and Talwalkar, 2016) drops a fixed share of the members at each rung, whatever dev says.
+Here that share is only the most that may go: a member of the worse half leaves when the paired difference of its dev
+losses to the best member's says that it is behind, or when the budget cannot pay for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats, Json
+from wellfit.exceptions import BadInput
+from wellfit.stats.paired_tests import worse_p
+
+RUNGS = 3
+"""Rungs in a training: the schedule "coslog4" anneals to zero that often before its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rungs:
+    """How members are compared at the rungs of a training.
+
+    Attributes:
+        level: probability, at most, that a member no worse than all others is dropped at any of the rungs.
+        keep: share of the members that stays at a rung whatever the test says. A member that starts slowly, as
+            regularized ones do, is significantly behind and may still win, so significance alone is not enough.
+    """
+
+    level: float = 0.05
+    keep: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("level", "keep"):
+            if not 0 < getattr(self, name) < 1:
+                raise BadInput(
+                    f"{name} of the rungs lies between 0 and 1, ends excluded",
+                    found=f"{name}={getattr(self, name)!r}",
+                    remedy="Correct it, or sweep without rungs",
+                )
+
+    def judge(self, losses: Mapping[str, Floats], affordable: int) -> frozenset[str]:
+        """Return the members that go on; see `survivors`."""
+        return survivors(losses, affordable=affordable, rungs=self)
+
+    def to_json(self) -> Json:
+        """Plain values, as `from_json` reads them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Rungs:
+        """Rebuild rungs from `to_json`'s values."""
+        return cls(level=body["level"], keep=body["keep"])
+
+
+def survivors(losses: Mapping[str, Floats], *, affordable: int, rungs: Rungs) -> frozenset[str]:
+    """Return the members that go on from one rung.
+
+    The best member is only known from the same rows. A member that truly is no worse than any other leaves wrongly
+    only if its comparison with one of the K - 1 others rejects, so each is made at level / (rungs (K - 1))
+    (Bonferroni, over opponents and rungs; the control unknown, as in Hsu's (1984) comparisons with the best).
+    That guards the members worth keeping; how many of the others stay is a question of cost alone.
+
+    Args:
+        losses: identity -> dev loss [rows] of every row, the same rows for all; finite.
+        affordable: how many members the deadline can pay to the end; beyond that the worst leave untested, though
+            never the best.
+        rungs: the rules.
+    """
+    ranked = sorted(losses, key=lambda identity: (float(np.mean(losses[identity])), identity))
+    if len(ranked) < 2:
+        return frozenset(ranked)
+    level = rungs.level / (RUNGS * (len(ranked) - 1))
+    safe = math.ceil(rungs.keep * len(ranked))
+    best = losses[ranked[0]]
+    stay = ranked[:safe] + [one for one in ranked[safe:] if worse_p(losses[one], best) >= level]
+    return frozenset(stay[: max(affordable, 1)])
