@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from wellfit._typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
@@ -27,6 +28,37 @@ def check_points(updates: int) -> frozenset[int]:
     return frozenset(np.linspace(0, updates, min(updates, MOST_POINTS - 1) + 1).round().astype(int).tolist())
 
 
+class Yardstick:
+    """The rows that points are measured on, the same for every network of one data set and seed.
+
+    Attributes:
+        train: a sample of the training rows.
+        dev: a sample of the dev rows.
+    """
+
+    def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
+        self._preparation = data.preparation
+        self._goal = goal
+        self._range = output_range_of(data)
+        (self.train, self._train_target), (self.dev, self._dev_target) = (
+            _sample(part, seed=seed) for part in (data.train, data.dev)
+        )
+
+    @property
+    def rows(self) -> int:
+        """Rows that a point is measured on."""
+        return len(self.train) + len(self.dev)
+
+    def point(self, update: int, train: Tensor, dev: Tensor) -> CurvePoint | None:
+        """Return the point of outputs [N, K] on both samples, or None where one of them is not finite."""
+        if not (train.isfinite().all() and dev.isfinite().all()):
+            return None
+        return CurvePoint(update, self._loss(train, self._train_target), self._loss(dev, self._dev_target))
+
+    def _loss(self, outputs: Tensor, target: Floats | Integers) -> float:
+        return loss(self._goal, target, predictions_of(outputs, self._preparation, output_range=self._range))
+
+
 class LearningCurve:
     """Measures a network while it trains.
 
@@ -36,32 +68,25 @@ class LearningCurve:
     """
 
     def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
-        self._preparation = data.preparation
-        self._goal = goal
-        self._range = output_range_of(data)
-        self._train, self._dev = (_sample(part, seed=seed) for part in (data.train, data.dev))
+        self._yardstick = Yardstick(data, goal=goal, seed=seed)
         self.points: list[CurvePoint] = []
         self.network: MLP | None = None
 
     @property
     def rows(self) -> int:
         """Rows that a point is measured on."""
-        return len(self._train[1]) + len(self._dev[1])
+        return self._yardstick.rows
 
     def measure(self, network: MLP, *, update: int) -> bool:
         """Add a point and keep a copy of the network; or return False where an output is not finite."""
-        train, dev = (self._loss(network, *part) for part in (self._train, self._dev))
-        if train is None or dev is None:
+        yardstick = self._yardstick
+        train, dev = (outputs_of(network, inputs) for inputs in (yardstick.train, yardstick.dev))
+        point = yardstick.point(update, train, dev)
+        if point is None:
             return False
-        self.points.append(CurvePoint(update, train, dev))
+        self.points.append(point)
         self.network = copy.deepcopy(network)
         return True
-
-    def _loss(self, network: MLP, inputs: Inputs, target: Floats | Integers) -> float | None:
-        outputs = outputs_of(network, inputs)
-        if not outputs.isfinite().all():
-            return None
-        return loss(self._goal, target, predictions_of(outputs, self._preparation, output_range=self._range))
 
 
 def _sample(part: Arrays, *, seed: int) -> tuple[Inputs, Floats | Integers]:

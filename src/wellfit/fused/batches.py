@@ -1,0 +1,159 @@
+"""The batches and the noise that all members of a stack read, a few updates at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wellfit._typing import Floats, Integers
+from wellfit.config import Config, updates_per_epoch
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.fused.kernels import Batches, encode
+from wellfit.fused.layout import Layout
+from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
+from wellfit.training.tensors import target_of
+
+BYTES_AT_ONCE = 4 * 2**20
+"""Batches of one call: a few times the second-level cache of a core, which then keeps a member's parameters."""
+MOST_UPDATES_AT_ONCE = 16
+
+
+class Encoder:
+    """Encodes rows as the first layer reads them."""
+
+    def __init__(self, layout: Layout, *, dtype: type[np.floating[Any]]) -> None:
+        self._layout = layout
+        self._dtype = dtype
+
+    def __call__(self, arrays: Arrays, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
+        """Return numbers [B, D], codes [B, C] and the shared inputs [B, S] of some rows."""
+        numeric = np.ascontiguousarray(arrays.numeric[places], dtype=self._dtype)
+        codes = np.ascontiguousarray(arrays.codes[places], dtype=np.int64)
+        shared = np.empty((len(numeric), self._layout.shared), self._dtype)
+        encode(self._layout.plan, numeric, codes, shared)
+        return numeric, codes, shared
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Which noise any of the members wants."""
+
+    dropout: tuple[bool, ...]
+    jitter: bool
+    mixup: bool
+
+    @classmethod
+    def of(cls, configs: Sequence[Config]) -> Needs:
+        """Return what configs with the same hidden layers want."""
+        layers = zip(*(config.keep_probs for config in configs), strict=True)
+        knobs = [config.regularization for config in configs]
+        return cls(
+            tuple(any(keep < 1 for keep in layer) for layer in layers),
+            any(one.input_noise for one in knobs),
+            any(one.mixup for one in knobs),
+        )
+
+
+class Source:
+    """Lays out what each call of the compiled updates reads.
+
+    Args:
+        data: the prepared parts.
+        layout: of the network.
+        config: any of the members: seed, batch size and epochs are the same for all.
+        stream: of noise and batch order.
+        dtype: of all reals.
+    """
+
+    def __init__(
+        self, data: Prepared, layout: Layout, *, config: Config, stream: str, dtype: type[np.floating[Any]]
+    ) -> None:
+        self._train = data.train
+        self._target = target_of(data.train, data.preparation).numpy()
+        self._layout = layout
+        self._seed, self._stream = config.seed, stream
+        self._size = config.optimization.batch_size
+        self._dtype = dtype
+        self._encode = Encoder(layout, dtype=dtype)
+        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+
+    @property
+    def rows(self) -> int:
+        """B, rows of the largest batch."""
+        return min(self._size, self._train.rows)
+
+    @property
+    def at_once(self) -> int:
+        """T, the most updates of one call."""
+        layout, columns = self._layout, self._train.numeric.shape[1]
+        reals = np.dtype(self._dtype).itemsize * (layout.shared + columns)
+        noise = np.dtype(np.uint16).itemsize * layout.units
+        return max(1, min(MOST_UPDATES_AT_ONCE, BYTES_AT_ONCE // (self.rows * (reals + noise))))
+
+    def read(self, start: int, *, stop: int, needs: Needs) -> tuple[Batches, Floats]:
+        """Return the batches of the updates from `start` on, before `stop` and alike in rows, and mixup's draws [T]."""
+        picks = [self._pick(start)]
+        for update in range(start + 1, min(stop, start + self.at_once)):
+            pick = self._pick(update)
+            if len(pick) != len(picks[0]):
+                break
+            picks.append(pick)
+        places = np.concatenate(picks)
+        shape = (len(picks), len(picks[0]))
+        numeric, codes, shared = self._encode(self._train, places)
+        updates = range(start, start + len(picks))
+        uniform, partners = self._mixing(updates, rows=shape[1], wanted=needs.mixup)
+        batches = Batches(
+            numeric=numeric.reshape(*shape, -1),
+            codes=codes.reshape(*shape, -1),
+            shared=shared.reshape(*shape, -1),
+            target=self._target[places].astype(self._dtype).reshape(shape),
+            partners=partners,
+            jitter=self._jitter(updates, shape=(shape[1], numeric.shape[1]), wanted=needs.jitter),
+            noise=self._noise(updates, rows=shape[1], wanted=needs.dropout),
+        )
+        return batches, uniform
+
+    def _pick(self, update: int) -> Integers:
+        """Return the rows of one batch, as the reference loop visits them."""
+        epoch, batch = divmod(update, updates_per_epoch(rows=self._train.rows, batch_size=self._size))
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = batch_order(seed=self._seed, stream=self._stream, epoch=epoch, rows=self._train.rows)
+        return self._order[batch * self._size : (batch + 1) * self._size]
+
+    def _mixing(self, updates: range, *, rows: int, wanted: bool) -> tuple[Floats, Integers]:
+        if not wanted:
+            return np.full(len(updates), 0.5), np.tile(np.arange(rows), (len(updates), 1))
+        drawn = [mixing(seed=self._seed, stream=self._stream, update=update, rows=rows) for update in updates]
+        return np.array([uniform for uniform, _ in drawn]), np.array([partner for _, partner in drawn])
+
+    def _jitter(self, updates: range, *, shape: tuple[int, int], wanted: bool) -> Floats:
+        if not wanted:
+            return np.empty((len(updates), 0, 0), self._dtype)
+        rows, width = shape
+        drawn = [
+            input_noise_block(seed=self._seed, stream=self._stream, update=update, rows=rows, width=width)
+            for update in updates
+        ]
+        return np.array(drawn, dtype=self._dtype)
+
+    def _noise(self, updates: range, *, rows: int, wanted: Sequence[bool]) -> npt.NDArray[np.uint16]:
+        """Return the noise [T, B * hidden units] of all hidden layers; zeros, which drop nothing, where unwanted."""
+        widths = self._layout.plan.layers[:-1, 1].tolist()
+        found = np.zeros((len(updates), rows * sum(widths)), np.uint16)
+        for place, update in enumerate(updates):
+            start = 0
+            for layer, width in enumerate(widths):
+                end = start + rows * width
+                if wanted[layer]:
+                    block = noise_block(
+                        seed=self._seed, stream=self._stream, update=update, layer=layer, rows=rows, width=width
+                    )
+                    found[place, start:end] = block.ravel()
+                start = end
+        return found

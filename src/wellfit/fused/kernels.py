@@ -1,0 +1,508 @@
+"""Updates of an MLP, compiled: everything that happens between a batch and the next parameters of a member.
+
+Members are trained one after the other, each for all updates of a call: its parameters and moments stay in the cache
+of the core, and its arithmetic is its own, so that a member does not depend on who else is in the stack. What the
+members share is read by all of them: batches, their encoding, and noise.
+
+Shapes: K members, T updates of one call, B rows of a batch, D numeric columns, C categorical columns, S inputs that
+need no parameters (numbers, bins, one-hot), L layers, P parameters of a member. Matrices are stored [inputs, outputs].
+All reals have one type, float32 or float64; literals would be float64 and are avoided.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from wellfit._typing import Floats, Integers
+from wellfit.fused.compiled import compiled
+
+RELU, TANH, GELU = 0, 1, 2
+SGD, MOMENTUM, ADAM = 0, 1, 2
+KEEP_ALL = 65_535
+"""Noise is at most this: a threshold that keeps every unit."""
+ADAM_EPSILON = 1e-8
+CLIP_EPSILON = 1e-6
+
+
+class Plan(NamedTuple):
+    """What the members of a stack have in common.
+
+    Attributes:
+        layers: [L, 4] inputs, outputs, place of W and place of the bias in a member's parameters.
+        embeddings: [E, 4] column of codes, size, place of the table, first of its inputs after the shared ones.
+        one_hots: [Q, 3] column of codes, levels, first of its shared inputs.
+        bins: [4, bins] column of numbers (as a real), lower edge, width of each bin, in the order of the inputs.
+        decayed: the first so many parameters are W, the rest biases and embeddings.
+        activation: RELU, TANH or GELU.
+        optimizer: SGD, MOMENTUM or ADAM.
+        classification: whether the target is a class.
+    """
+
+    layers: Integers
+    embeddings: Integers
+    one_hots: Integers
+    bins: Floats
+    decayed: int
+    activation: int
+    optimizer: int
+    classification: bool
+
+
+class State(NamedTuple):
+    """Parameters [K, P], moments and moving average of all members; [K, 0] where the optimizer has none."""
+
+    parameters: Floats
+    first: Floats
+    second: Floats
+    average: Floats
+
+
+class Rates(NamedTuple):
+    """The knobs of every member at every update.
+
+    Attributes:
+        step: [T, K] factor of the gradient (or of its momentum, or of Adam's ratio).
+        root: [T, K] 1/sqrt(1 - beta2^t), Adam's correction of the second moment.
+        shrink: [T, K] factor of W before the step (decoupled decay).
+        penalty: [T, K] lambda/m, by which W enters the gradient.
+        soft: [T, K] threshold of the proximal step of L1.
+        averaging: [T, K] decay of the moving average.
+        share: [T, K] of a row in its mixture; 1 without mixup.
+        thresholds: [T, K, L - 1] highest noise that keeps a unit.
+        scales: [T, K, L - 1] 1/keep_prob.
+        betas: [K, 2] of Adam; the first is also the momentum.
+        clip: [K] highest norm of a gradient.
+        smoothing: [K] label smoothing.
+        jitter: [K] standard deviation of the noise on the numbers.
+    """
+
+    step: Floats
+    root: Floats
+    shrink: Floats
+    penalty: Floats
+    soft: Floats
+    averaging: Floats
+    share: Floats
+    thresholds: npt.NDArray[np.uint16]
+    scales: Floats
+    betas: Floats
+    clip: Floats
+    smoothing: Floats
+    jitter: Floats
+
+
+class Batches(NamedTuple):
+    """What the members read: T batches and the noise of T updates.
+
+    Attributes:
+        numeric: [T, B, D].
+        codes: [T, B, C].
+        shared: [T, B, S] the encoding of both, apart from embeddings.
+        target: [T, B] class codes or standardized values, as reals.
+        partners: [T, B] the row that each row is mixed with.
+        jitter: [T, B, D] standard normal noise; [T, 0, 0] where no member wants it.
+        noise: [T, B * hidden units] layer after layer.
+    """
+
+    numeric: Floats
+    codes: Integers
+    shared: Floats
+    target: Floats
+    partners: Integers
+    jitter: Floats
+    noise: npt.NDArray[np.uint16]
+
+
+class Desk(NamedTuple):
+    """Room to work in, one for all members.
+
+    Attributes:
+        values: [B * units] outputs of every layer, one after the other.
+        slopes: [B * hidden units] derivative of each hidden unit's output by its input.
+        deltas: [2, B * widest] derivative of the cost by a layer's outputs, and by those of the layer below.
+        numbers: [B, D] a member's own numbers.
+        inputs: [2, B, S] a member's own inputs, before and after they are mixed.
+        embedded: [3, B, embedded inputs] the same for embeddings, and their derivatives.
+        gradient: [P].
+    """
+
+    values: Floats
+    slopes: Floats
+    deltas: Floats
+    numbers: Floats
+    inputs: Floats
+    embedded: Floats
+    gradient: Floats
+
+
+@compiled
+def encode(plan: Plan, numeric: Floats, codes: Integers, shared: Floats) -> None:
+    """Write numbers, their bins and one-hot categories [B, S] into `shared` (training/network.py, `MLP.encode`)."""
+    rows, columns = numeric.shape
+    zero = shared.dtype.type(0)
+    one = shared.dtype.type(1)
+    lows, widths = plan.bins[1], plan.bins[2]
+    bins = len(lows)
+    for row in range(rows):
+        values, into = numeric[row], shared[row]
+        for place in range(columns):
+            into[place] = values[place]
+        for place in range(bins):
+            share = (values[int(plan.bins[0, place])] - lows[place]) / widths[place]
+            into[columns + place] = min(max(share, zero), one)
+        for place in range(columns + bins, shared.shape[1]):
+            into[place] = zero
+        for place in range(len(plan.one_hots)):
+            code = codes[row, plan.one_hots[place, 0]]
+            if code > 0:
+                into[plan.one_hots[place, 2] + code - 1] = one
+
+
+@compiled
+def train(
+    plan: Plan, members: Integers, state: State, rates: Rates, batches: Batches, desk: Desk, losses: Floats
+) -> None:
+    """Make T updates of each of `members` (places in the stack), and write the cost of each batch to losses [T, K]."""
+    for member in members:
+        own = state.parameters[member]
+        for update in range(len(batches.shared)):
+            codes, partners, share = batches.codes[update], batches.partners[update], rates.share[update, member]
+            shared, embedded = batches.shared[update], desk.embedded[0, : len(codes)]
+            if rates.jitter[member] > 0:
+                shared = _jittered(plan, rates.jitter[member], batches, update, desk)
+            _embed(plan, own, codes, embedded)
+            if share < 1:
+                shared = _mixed(shared, partners, share, desk.inputs[1, : len(codes)])
+                embedded = _mixed(embedded, partners, share, desk.embedded[1, : len(codes)])
+            thresholds, scales = rates.thresholds[update, member], rates.scales[update, member]
+            last = _forward(plan, own, shared, embedded, batches.noise[update], thresholds, scales, desk)
+            target = batches.target[update]
+            if plan.classification:
+                smoothing = rates.smoothing[member]
+                losses[update, member] = _cross_entropy(last, target, partners, share, smoothing, desk.deltas[0])
+            else:
+                losses[update, member] = _squared_error(last, target, partners, share, desk.deltas[0])
+            _backward(plan, own, shared, embedded, desk)
+            _scatter(plan, codes, partners, share, desk)
+            advance(plan, state, rates, desk.gradient, update, member)
+
+
+@compiled
+def outputs(
+    plan: Plan, members: Integers, parameters: Floats, codes: Integers, shared: Floats, desk: Desk, found: Floats
+) -> None:
+    """Write the outputs of `members` on B rows, without dropout, to found [members, B, outputs]."""
+    noise = np.zeros(len(desk.slopes), np.uint16)
+    thresholds = np.full(len(plan.layers) - 1, KEEP_ALL, np.uint16)
+    scales = np.ones(len(plan.layers) - 1, shared.dtype)
+    embedded = desk.embedded[0, : len(shared)]
+    for place in range(len(members)):
+        own = parameters[members[place]]
+        _embed(plan, own, codes, embedded)
+        found[place] = _forward(plan, own, shared, embedded, noise, thresholds, scales, desk)
+
+
+@compiled
+def advance(plan: Plan, state: State, rates: Rates, gradient: Floats, update: int, member: int) -> None:
+    """Take one step along the gradient [P] of a member: clip, decay, optimizer, L1, moving average."""
+    own, decayed = state.parameters[member], plan.decayed
+    _clip(gradient, rates.clip[member])
+    step = rates.step[update, member]
+    if plan.optimizer == ADAM:
+        first, second, betas = state.first[member], state.second[member], rates.betas[member]
+        root, shrink = rates.root[update, member], rates.shrink[update, member]
+        _adam(own[:decayed], gradient[:decayed], first[:decayed], second[:decayed], step, root, betas, shrink)
+        kept = own.dtype.type(1)
+        _adam(own[decayed:], gradient[decayed:], first[decayed:], second[decayed:], step, root, betas, kept)
+    else:
+        penalty = rates.penalty[update, member]
+        for place in range(decayed):
+            gradient[place] += penalty * own[place]
+        moment = state.first[member] if plan.optimizer == MOMENTUM else gradient
+        if plan.optimizer == MOMENTUM:
+            momentum = rates.betas[member, 0]
+            for place in range(len(own)):
+                moment[place] = momentum * moment[place] + gradient[place]
+        for place in range(len(own)):
+            own[place] -= step * moment[place]
+    _soften(own[:decayed], rates.soft[update, member])
+    if state.average.shape[1]:
+        _average(state.average[member], own, rates.averaging[update, member])
+
+
+@compiled
+def _jittered(plan: Plan, size: Floats, batches: Batches, update: int, desk: Desk) -> Floats:
+    numeric, noise = batches.numeric[update], batches.jitter[update]
+    shared, moved = desk.inputs[0, : len(numeric)], desk.numbers[: len(numeric)]
+    for row in range(len(numeric)):
+        for place in range(numeric.shape[1]):
+            moved[row, place] = numeric[row, place] + size * noise[row, place]
+    encode(plan, moved, batches.codes[update], shared)
+    return shared
+
+
+@compiled
+def _mixed(values: Floats, partners: Integers, share: Floats, into: Floats) -> Floats:
+    rest = values.dtype.type(1) - share
+    for row in range(len(values)):
+        for place in range(values.shape[1]):
+            into[row, place] = share * values[row, place] + rest * values[partners[row], place]
+    return into
+
+
+@compiled
+def _embed(plan: Plan, own: Floats, codes: Integers, into: Floats) -> None:
+    for place in range(len(plan.embeddings)):
+        column, size, table, first = plan.embeddings[place]
+        for row in range(len(into)):
+            start = table + codes[row, column] * size
+            for dimension in range(size):
+                into[row, first + dimension] = own[start + dimension]
+
+
+@compiled
+def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Floats, desk: Desk) -> None:
+    """Add the derivatives by the embedded inputs up in the tables; code 0 is no level and stays zeros."""
+    gradient, rest = desk.gradient, desk.gradient.dtype.type(1) - share
+    deltas = desk.embedded[2]
+    for place in range(len(plan.embeddings)):
+        column, size, table, first = plan.embeddings[place]
+        for row in range(len(codes)):
+            for own, part in ((codes[row, column], share), (codes[partners[row], column], rest)):
+                if own > 0 and part > 0:
+                    for dimension in range(size):
+                        gradient[table + own * size + dimension] += part * deltas[row, first + dimension]
+
+
+@compiled
+def _forward(
+    plan: Plan,
+    own: Floats,
+    shared: Floats,
+    embedded: Floats,
+    noise: npt.NDArray[np.uint16],
+    thresholds: npt.NDArray[np.uint16],
+    scales: Floats,
+    desk: Desk,
+) -> Floats:
+    rows, last = len(shared), len(plan.layers) - 1
+    hidden = shared
+    start = 0
+    for layer in range(last + 1):
+        inputs, width, place, bias = plan.layers[layer]
+        end = start + rows * width
+        values = desk.values[start:end].reshape(rows, width)
+        weights = own[place : place + inputs * width].reshape(inputs, width)
+        if layer > 0:
+            np.dot(hidden, weights, values)
+        else:
+            _first_products(shared, embedded, weights, values, desk.deltas[1])
+        if layer < last:
+            dropped = noise[start:end].reshape(rows, width)
+            slopes = desk.slopes[start:end].reshape(rows, width)
+            biases = own[bias : bias + width]
+            _activate(values, biases, dropped, thresholds[layer], scales[layer], slopes, plan.activation)
+        else:
+            for row in range(rows):
+                for unit in range(width):
+                    values[row, unit] += own[bias + unit]
+        hidden = values
+        start = end
+    return hidden
+
+
+@compiled
+def _first_products(shared: Floats, embedded: Floats, weights: Floats, values: Floats, spare: Floats) -> None:
+    rows, width = values.shape
+    inputs = shared.shape[1]
+    if inputs > 0:
+        np.dot(shared, weights[:inputs], values)
+    else:
+        values[:] = 0
+    if embedded.shape[1] > 0:
+        products = spare[: rows * width].reshape(rows, width)
+        np.dot(embedded, weights[inputs:], products)
+        for row in range(rows):
+            for unit in range(width):
+                values[row, unit] += products[row, unit]
+
+
+@compiled
+def _activate(
+    values: Floats,
+    bias: Floats,
+    noise: npt.NDArray[np.uint16],
+    threshold: np.uint16,
+    scale: Floats,
+    slopes: Floats,
+    activation: int,
+) -> None:
+    """Add the bias, activate and drop, in place; and keep the derivative, so that the way back needs neither."""
+    zero = values.dtype.type(0)
+    for row in range(len(values)):
+        if activation == RELU:
+            for unit in range(values.shape[1]):
+                value = values[row, unit] + bias[unit]
+                kept = noise[row, unit] <= threshold
+                # NaN is not <= 0, and so it lives on.
+                values[row, unit] = (zero if value <= zero else value * scale) if kept else zero
+                slopes[row, unit] = (scale if value > zero else zero) if kept else zero
+        elif activation == TANH:
+            one = values.dtype.type(1)
+            for unit in range(values.shape[1]):
+                value = values.dtype.type(math.tanh(values[row, unit] + bias[unit]))
+                kept = noise[row, unit] <= threshold
+                values[row, unit] = value * scale if kept else zero
+                slopes[row, unit] = (one - value * value) * scale if kept else zero
+        else:
+            half, root = values.dtype.type(0.5), values.dtype.type(math.sqrt(0.5))
+            peak = values.dtype.type(1 / math.sqrt(2 * math.pi))
+            for unit in range(values.shape[1]):
+                value = values[row, unit] + bias[unit]
+                below = half + half * values.dtype.type(math.erf(value * root))
+                density = peak * values.dtype.type(math.exp(-half * value * value))
+                kept = noise[row, unit] <= threshold
+                values[row, unit] = value * below * scale if kept else zero
+                slopes[row, unit] = (below + value * density) * scale if kept else zero
+
+
+@compiled
+def _cross_entropy(
+    logits: Floats, target: Floats, partners: Integers, share: Floats, smoothing: Floats, deltas: Floats
+) -> Floats:
+    """Return the cost against the mixed and smoothed labels, and write its derivative by the logits."""
+    rows, classes = logits.shape
+    one = logits.dtype.type(1)
+    each = smoothing / logits.dtype.type(classes)
+    own, other = (one - smoothing) * share, (one - smoothing) * (one - share)
+    cost, part = logits.dtype.type(0), one / logits.dtype.type(rows)
+    for row in range(rows):
+        first, second = int(target[row]), int(target[partners[row]])
+        highest = logits[row, 0]
+        for place in range(1, classes):
+            highest = max(highest, logits[row, place])
+        total, along = logits.dtype.type(0), logits.dtype.type(0)
+        for place in range(classes):
+            power = logits.dtype.type(math.exp(logits[row, place] - highest))
+            deltas[row * classes + place] = power
+            total += power
+            along += each * (logits[row, place] - highest)
+        along += own * (logits[row, first] - highest) + other * (logits[row, second] - highest)
+        cost += logits.dtype.type(math.log(total)) - along
+        for place in range(classes):
+            deltas[row * classes + place] = (deltas[row * classes + place] / total - each) * part
+        deltas[row * classes + first] -= own * part
+        deltas[row * classes + second] -= other * part
+    return cost * part
+
+
+@compiled
+def _squared_error(values: Floats, target: Floats, partners: Integers, share: Floats, deltas: Floats) -> Floats:
+    rows = len(values)
+    one = values.dtype.type(1)
+    cost, part = values.dtype.type(0), one / values.dtype.type(rows)
+    for row in range(rows):
+        miss = values[row, 0] - share * target[row] - (one - share) * target[partners[row]]
+        cost += miss * miss
+        deltas[row] = (miss + miss) * part
+    return cost * part
+
+
+@compiled
+def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, desk: Desk) -> None:
+    """Write the gradient [P], from the derivative by the outputs in desk.deltas[0]."""
+    gradient, rows, side = desk.gradient, len(shared), 0
+    gradient[plan.decayed :] = 0
+    end = 0
+    for layer in range(len(plan.layers)):
+        end += rows * plan.layers[layer, 1]
+    for layer in range(len(plan.layers) - 1, -1, -1):
+        inputs, width, place, bias = plan.layers[layer]
+        end -= rows * width
+        deltas = desk.deltas[side, : rows * width].reshape(rows, width)
+        if layer < len(plan.layers) - 1:
+            slopes = desk.slopes[end : end + rows * width].reshape(rows, width)
+            for row in range(rows):
+                for unit in range(width):
+                    deltas[row, unit] *= slopes[row, unit]
+        _add_rows(deltas, gradient[bias : bias + width])
+        weights = own[place : place + inputs * width].reshape(inputs, width)
+        into = gradient[place : place + inputs * width].reshape(inputs, width)
+        if layer > 0:
+            below = desk.values[end - rows * inputs : end].reshape(rows, inputs)
+            np.dot(below.T, deltas, into)
+            side = 1 - side
+            np.dot(deltas, weights.T, desk.deltas[side, : rows * inputs].reshape(rows, inputs))
+        else:
+            first = shared.shape[1]
+            if first > 0:
+                np.dot(shared.T, deltas, into[:first])
+            if embedded.shape[1] > 0:
+                np.dot(embedded.T, deltas, into[first:])
+                np.dot(deltas, weights[first:].T, desk.embedded[2, :rows])
+
+
+@compiled
+def _add_rows(values: Floats, into: Floats) -> None:
+    for row in range(len(values)):
+        for place in range(len(into)):
+            into[place] += values[row, place]
+
+
+@compiled
+def _clip(gradient: Floats, highest: Floats) -> None:
+    """Scale a gradient down to the norm `highest`, as torch's clip_grad_norm_ does."""
+    if highest == np.inf:
+        return
+    squares = gradient.dtype.type(0)
+    for place in range(len(gradient)):
+        squares += gradient[place] * gradient[place]
+    factor = gradient.dtype.type(highest / (math.sqrt(squares) + CLIP_EPSILON))
+    if factor < 1:
+        for place in range(len(gradient)):
+            gradient[place] *= factor
+
+
+@compiled
+def _adam(
+    own: Floats,
+    gradient: Floats,
+    first: Floats,
+    second: Floats,
+    step: Floats,
+    root: Floats,
+    betas: Floats,
+    shrink: Floats,
+) -> None:
+    """Adam with decoupled decay (Loshchilov and Hutter, 2019, algorithm 2)."""
+    one, epsilon = own.dtype.type(1), own.dtype.type(ADAM_EPSILON)
+    beta1, beta2 = betas[0], betas[1]
+    rest1, rest2 = one - beta1, one - beta2
+    for place in range(len(own)):
+        slope = gradient[place]
+        mean = beta1 * first[place] + rest1 * slope
+        square = beta2 * second[place] + rest2 * slope * slope
+        first[place] = mean
+        second[place] = square
+        own[place] = shrink * own[place] - step * mean / (np.sqrt(square) * root + epsilon)
+
+
+@compiled
+def _soften(weights: Floats, threshold: Floats) -> None:
+    """The proximal step of L1 (Parikh and Boyd, 2014, section 6.5.2): zeros are exact."""
+    zero = weights.dtype.type(0)
+    if threshold > zero:
+        for place in range(len(weights)):
+            size = abs(weights[place]) - threshold
+            weights[place] = math.copysign(max(size, zero), weights[place])
+
+
+@compiled
+def _average(average: Floats, own: Floats, decay: Floats) -> None:
+    rest = own.dtype.type(1) - decay
+    for place in range(len(own)):
+        average[place] = decay * average[place] + rest * own[place]
