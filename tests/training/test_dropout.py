@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from wellfit.config import Config, Network, Regularization
@@ -35,6 +36,15 @@ def test_each_layer_has_its_own_rate():
     drop = dropout((0.2, 0.9))
     rates = [(drop(torch.ones(2_000, 64), layer=layer) > 0).double().mean().item() for layer in (0, 1)]
     np.testing.assert_allclose(rates, [0.2, 0.9], atol=4 * np.sqrt(0.16 / 128_000))
+
+
+def test_a_schedule_lets_fewer_units_be_dropped_towards_the_end():
+    fading = Config(regularization=Regularization(keep_prob=0.2, keep_prob_schedule="flat_cos"))
+    values = torch.ones(2_000, 64)
+    for update, keep_prob in [(10, 0.2), (75, 0.6), (99, 1 - 0.8 * (1 + np.cos(np.pi * 0.98)) / 2)]:
+        dropped = Dropout(Moment(config=fading, stream="shared", update=update, updates=100))(values, layer=0)
+        assert abs((dropped > 0).double().mean().item() - keep_prob) < 4 * np.sqrt(0.25 / values.numel())
+        assert dropped.max().item() == pytest.approx(1 / keep_prob, rel=1e-6)
 
 
 def test_dropped_units_get_exactly_zero_gradient():

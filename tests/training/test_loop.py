@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.outcome import Status
 from wellfit.stats.scores import loss
@@ -23,6 +24,18 @@ REGULARIZERS = {
     "l2": Regularization(l2=50.0),
     "keep_prob": Regularization(keep_prob=0.7),
     "one keep_prob a layer": Regularization(keep_prob=(0.7,)),
+    "l1": Regularization(l1=5.0),
+    "input noise": Regularization(input_noise=0.1),
+    "mixup": Regularization(mixup=0.2),
+    "ema": Regularization(ema=0.9),
+}
+SMOOTHED = Regularization(label_smoothing=0.1)
+SCHEDULES = {"l2_schedule": "flat_cos", "keep_prob_schedule": "flat_cos"}
+OFF = {
+    "l2 and keep_prob": Regularization(l2=0.0, keep_prob=1.0),
+    "one keep_prob a layer": Regularization(keep_prob=(1.0,)),
+    "the others": Regularization(l1=0.0, label_smoothing=0.0, input_noise=0.0, mixup=0.0, ema=0.0),
+    "schedules of nothing": Regularization(**SCHEDULES),
 }
 
 
@@ -58,9 +71,26 @@ def test_each_regularizer_changes_the_result_when_on(task, name, request):
     assert not equal_states(off, on)
 
 
-@pytest.mark.parametrize("off", [Regularization(l2=0.0, keep_prob=1.0), Regularization(keep_prob=(1.0,))], ids=str)
+def test_label_smoothing_changes_the_result_when_on(classification):
+    off, on = (fit(classification, config, goal=Goal("error")) for config in (QUICK, regularized(SMOOTHED)))
+    assert not equal_states(off, on)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_each_schedule_changes_the_result_when_on(schedule, classification):
+    steady = Regularization(l2=50.0, keep_prob=0.7)
+    fading = replace(steady, **{schedule: "flat_cos"})
+    assert not equal_states(*(fit(classification, regularized(each), goal=Goal("error")) for each in (steady, fading)))
+
+
+def test_label_smoothing_of_a_number_is_refused(regression):
+    with pytest.raises(BadInput, match=r"label_smoothing=0\.1"):
+        fit(regression, regularized(SMOOTHED), goal=Goal("rmse"))
+
+
+@pytest.mark.parametrize("off", OFF)
 def test_regularizers_at_zero_change_nothing(off, classification):
-    assert equal_states(*(fit(classification, config, goal=Goal("error")) for config in (QUICK, regularized(off))))
+    assert equal_states(*(fit(classification, config, goal=Goal("error")) for config in (QUICK, regularized(OFF[off]))))
 
 
 def test_lambda_shrinks_the_weights(classification):
@@ -97,6 +127,15 @@ def test_a_training_that_diverges_says_so_in_finite_numbers(lr, optimizer, task,
     json.dumps(outcome.to_json(), allow_nan=False)
     assert all(np.isfinite(value).all() for value in outcome.predictions.values())
     assert np.isfinite(outcome.train_losses).all()
+
+
+def test_a_training_with_every_regularizer_diverges_in_finite_numbers_too(classification):
+    everything = Regularization(l2=9.0, l1=9.0, keep_prob=0.7, label_smoothing=0.1, input_noise=0.1, mixup=0.2, ema=0.9)
+    wild = replace(QUICK.optimization, lr=1e37, clip_norm=1.0, schedule="coslog4", early_stopping=2)
+    outcome = fit(classification, replace(regularized(everything), optimization=wild), goal=Goal("error"))
+    assert outcome.status is Status.DIVERGED
+    json.dumps(outcome.to_json(), allow_nan=False)
+    assert all(np.isfinite(value).all() for value in outcome.arrays.values())
 
 
 def test_a_deadline_ends_the_training_with_what_it_has(classification):
