@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from wellfit._typing import Task
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.training.network import Drop
+from wellfit.training.network import MLP
 from wellfit.training.noise import batch_order
 from wellfit.training.tensors import Inputs, target_of
 from wellfit.training.threads import one_thread
@@ -33,17 +33,13 @@ _STREAM = "effects"
 
 
 class Net(Protocol):
-    """What the measures need of a network, `training.network.MLP` or a user's module in its place."""
-
-    @property
-    def activation(self) -> str:
-        """Name of the activation of the hidden units."""
+    """What is measured: an `MLP`, or a user's module behind the same interface."""
 
     def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """Return what enters the first layer [N, Din]."""
 
-    def from_encoded(self, values: Tensor, drop: Drop | None = None) -> Tensor:
-        """Return the outputs [..., N, K]; `drop` is called with the hidden units [..., N, H] of every layer."""
+    def from_encoded(self, values: Tensor) -> Tensor:
+        """Return the outputs [N, K] without dropout."""
 
     def decayed(self) -> dict[str, Tensor]:
         """Return W of the cost, by name."""
@@ -51,6 +47,8 @@ class Net(Protocol):
 
 def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, float]:
     """Return the measures of a trained network by name; those that are not defined for it are left out.
+
+    The hidden units of a user's module are not known, so what concerns them is measured for an `MLP` alone.
 
     input_gradient: mean over rows of the Euclidean norm of the gradient, with respect to the encoded row, of
         log p_top - log p_second (regression: of the standardized output). Small: a smooth decision boundary.
@@ -69,17 +67,14 @@ def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, flo
     with one_thread():
         rows = _rows(data.dev, seed=seed)
         encoded = _encoded(network, data.dev, rows)
-        hidden = _Recorder()
         with torch.no_grad():
-            outputs = network.from_encoded(encoded, hidden)
-        units = list(hidden.layers.values())
+            outputs = network.from_encoded(encoded)
         task = data.preparation.schema.task
         target = target_of(data.dev, data.preparation)[rows]
         found = {
             "input_gradient": input_gradient(network, encoded, task=task),
             "linear_r2": linear_r2(*_filled_up(network, data, (encoded, outputs), seed=seed)),
-            "tanh_linear": _tanh_linear(network, units),
-            "unit_reliance": _unit_reliance(network, encoded, target, hidden=units, seed=seed),
+            **(_units(network, encoded, target, seed=seed) if isinstance(network, MLP) else {}),
             **_sizes(network.decayed()),
         }
     # A network that diverged has measures that overflow; a journal holds finite numbers only.
@@ -177,18 +172,24 @@ def _residual(inputs: Tensor, wanted: Tensor) -> Tensor:
     return wanted - inputs @ torch.cholesky_solve(inputs.T @ wanted, factor) if not failed else wanted
 
 
-def _tanh_linear(network: Net, hidden: list[Tensor]) -> float | None:
-    if network.activation != "tanh" or not hidden:
-        return None
-    inside = sum(int((units.abs() < math.tanh(LINEAR_ZONE)).sum()) for units in hidden)
-    return inside / sum(units.numel() for units in hidden)
-
-
 @torch.no_grad()
-def _unit_reliance(network: Net, encoded: Tensor, target: Tensor, *, hidden: list[Tensor], seed: int) -> float | None:
-    widths = [units.shape[-1] for units in hidden]
-    if not sum(widths):
-        return None
+def _units(network: MLP, encoded: Tensor, target: Tensor, *, seed: int) -> dict[str, float | None]:
+    """What concerns hidden units: the linear zone of tanh, and the reliance on single ones."""
+    hidden = _Recorder()
+    network.from_encoded(encoded, hidden)
+    layers = list(hidden.layers.values())
+    if not layers:
+        return {}
+    reliance = _unit_reliance(network, encoded, target, widths=[units.shape[1] for units in layers], seed=seed)
+    return {"tanh_linear": _tanh_linear(layers) if network.activation == "tanh" else None, "unit_reliance": reliance}
+
+
+def _tanh_linear(layers: list[Tensor]) -> float:
+    inside = sum(int((units.abs() < math.tanh(LINEAR_ZONE)).sum()) for units in layers)
+    return inside / sum(units.numel() for units in layers)
+
+
+def _unit_reliance(network: MLP, encoded: Tensor, target: Tensor, *, widths: list[int], seed: int) -> float:
     drawn = batch_order(seed=seed, stream=f"{_STREAM} units", epoch=0, rows=sum(widths))[:MOST_UNITS]
     encoded, target = encoded[:MOST_RELIANCE_ROWS], target[:MOST_RELIANCE_ROWS]
     whole = _row_losses(network.from_encoded(encoded), target)
@@ -199,7 +200,7 @@ def _unit_reliance(network: Net, encoded: Tensor, target: Tensor, *, hidden: lis
         if len(units):
             removed = network.from_encoded(encoded, _Without(layer, units))
             rises.append(_row_losses(removed, target) - whole)
-    return torch.cat(rises, dim=0).mean().item()
+    return float(torch.cat(rises, dim=0).mean())
 
 
 class _Without:
