@@ -16,7 +16,7 @@ from wellfit.outcome import Outcome
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.selection import Choice, TrainLimit, choose, mean_keep_prob, warnings_of
-from wellfit.sweeps.space import ALIASES, Interval, Space, configs_of, default_grid
+from wellfit.sweeps.space import Interval, Space, configs_of, default_grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +96,7 @@ class Sweep:
     def _other_knobs(self, config: Config) -> Json:
         """What was searched beside lambda and keep_prob, other regularizers that are on, and early stopping."""
         body = config.to_json()
-        searched = {ALIASES.get(name, name) for name in self.over}
-        shown = ({*body["regularization"], "early_stopping"} | searched) - {"l2", "keep_prob"}
+        shown = {*body["regularization"], "early_stopping", *self.over} - {"l2", "keep_prob"}
         knobs = {**body["network"], **body["optimization"], **body["regularization"]}
         return {name: knobs[name] for name in sorted(shown) if name in knobs}
 
