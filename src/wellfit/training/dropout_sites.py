@@ -1,0 +1,210 @@
+"""Dropout inside a user's module, under wellfit's own noise: found while the module runs, not by the name of a layer.
+
+A site is a call that drops units: of `torch.nn.functional.dropout` and its kin (what `nn.Dropout` and its kin call),
+and of attention and recurrent layers that were given a dropout above 0. Sites are numbered by the order of the calls,
+each with a mask of its own from `noise_block`, layer 1000 + number, and with the rate of the config: the module's own
+rates are not read. So a rate may differ from member to member, also inside `torch.vmap`.
+
+Recurrent layers draw their masks inside torch: they get the rate of the config, and torch's noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from wellfit.training.attention import attend
+from wellfit.training.noise import kept, noise_block
+
+SITE_LAYERS = 1_000
+"""Layer numbers from here on address the noise of sites."""
+_ALPHA = -1.7580993408473766
+"""The value that SELU takes far left of 0, to which alpha dropout drops units (Klambauer et al., 2017)."""
+
+
+class Masks(Protocol):
+    """What is dropped at each site, by one member or by a whole stack of them."""
+
+    def keep_prob(self, site: int) -> float | Tensor:
+        """Return the share of units kept; a tensor [] where members differ."""
+        ...
+
+    def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
+        """Return booleans of `shape`: True where a unit is kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class SiteMasks:
+    """The masks of one member at one update.
+
+    Attributes:
+        seed: of the config.
+        stream: whose noise.
+        update: from 0.
+        keep_probs: of each site; a site beyond the last one has the last one's.
+    """
+
+    seed: int
+    stream: str
+    update: int
+    keep_probs: tuple[float, ...]
+
+    def keep_prob(self, site: int) -> float:
+        """Return the share of units kept at a site."""
+        return self.keep_probs[min(site, len(self.keep_probs) - 1)] if self.keep_probs else 1.0
+
+    def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
+        """Return booleans of `shape`: True where a unit is kept."""
+        rows, width = flattened(shape)
+        noise = noise_block(
+            seed=self.seed, stream=self.stream, update=self.update, layer=SITE_LAYERS + site, rows=rows, width=width
+        )
+        return torch.from_numpy(kept(noise, keep_prob=self.keep_prob(site))).reshape(tuple(shape))
+
+
+def flattened(shape: Sequence[int]) -> tuple[int, int]:
+    """Return rows and width of the block of noise from which a mask of `shape` is cut."""
+    return (shape[0] if shape else 1), math.prod(shape[1:])
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place where a module drops units.
+
+    Attributes:
+        function: of torch, by name.
+        opaque: whether torch draws the mask, out of reach for wellfit's noise.
+    """
+
+    function: str
+    opaque: bool = False
+
+
+class DropoutSites(TorchFunctionMode):
+    """While active, gives the dropout of whatever runs the rates and the noise of `masks`.
+
+    Args:
+        masks: of every site; None keeps every unit.
+        always: whether units are dropped in evaluation too (Monte-Carlo dropout).
+
+    Attributes:
+        sites: the calls so far that dropped units, or would have with a lower keep_prob.
+    """
+
+    def __init__(self, masks: Masks | None, *, always: bool = False) -> None:
+        super().__init__()
+        self.sites: list[Site] = []
+        self._masks = masks
+        self._always = always
+
+    def __torch_function__(  # noqa: PLR0917 - the signature is torch's
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Take the place of what drops units, and let everything else through."""
+        given = dict(kwargs or {})
+        if func in _DROPOUTS:
+            return self._dropout(func, args, given)
+        if func in _RECURRENT:
+            return func(*self._recurrent(func, args), **given)
+        if func is functional.scaled_dot_product_attention:
+            # Also where it drops nothing: torch's kernel for the CPU cannot be mapped.
+            drops = _argument(args, given, place=4, name="dropout_p")
+            return attend(*args, **given, drop=self._site("scaled_dot_product_attention") if drops else _nothing)
+        if func is functional.multi_head_attention_forward:
+            given["training"] = given["training"] or self._always
+            with self:
+                return _MULTI_HEAD(*args, **given)
+        return func(*args, **given)
+
+    def _dropout(self, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:
+        values: Tensor = args[0] if args else given["input"]
+        flag = "train" if "train" in given else "training"
+        if not (self._always or _argument(args, given, place=2, name=flag)):
+            return values
+        inplace = func.__name__.endswith("_") or _argument(args, given, place=3, name="inplace")
+        dropped = self._site(func.__name__)(values)
+        return values.copy_(dropped) if inplace and dropped is not values else dropped
+
+    def _recurrent(self, func: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        # (input, hidden, weights, biases?, layers, rate, training, ...), packed with one argument more in front.
+        place = 5 if isinstance(args[3], bool) else 6
+        layers, rate, training = args[place - 1 : place + 2]
+        if not (training or self._always) or rate == 0 or layers == 1:
+            return args
+        keep_prob = self._masks.keep_prob(len(self.sites)) if self._masks else 1.0
+        self.sites.append(Site(func.__name__, opaque=True))
+        return (*args[:place], 1 - keep_prob, True, *args[place + 2 :])
+
+    def _site(self, name: str) -> Callable[[Tensor], Tensor]:
+        """Open the next site, and return what drops its units."""
+        site = len(self.sites)
+        self.sites.append(Site(name))
+        keep_prob = self._masks.keep_prob(site) if self._masks else 1.0
+
+        def drop(values: Tensor) -> Tensor:
+            if self._masks is None or (isinstance(keep_prob, float) and keep_prob == 1):
+                return values
+            shape = _mask_shape(name, values)
+            mask = self._masks.mask(shape, site=site).to(values.dtype)
+            mask = mask.reshape(*shape, *(1,) * (values.dim() - len(shape)))
+            return _alpha(values, mask, keep_prob) if "alpha" in name else values * (mask / keep_prob)
+
+        return drop
+
+
+def _nothing(values: Tensor) -> Tensor:
+    return values
+
+
+def _alpha(values: Tensor, mask: Tensor, keep_prob: float | Tensor) -> Tensor:
+    """Drop to SELU's limit, then scale and shift so that mean 0 and variance 1 stay (Klambauer et al., 2017)."""
+    scale = (keep_prob * (1 + _ALPHA**2 * (1 - keep_prob))) ** -0.5
+    return scale * (values * mask + _ALPHA * (1 - mask)) - scale * _ALPHA * (1 - keep_prob)
+
+
+def _mask_shape(name: str, values: Tensor) -> tuple[int, ...]:
+    """Return the shape of a mask: of the values, or of whole channels where these are dropped as one."""
+    if name in _CHANNELS and values.dim() == _CHANNELS[name]:
+        return tuple(values.shape[:1])
+    return tuple(values.shape[:2]) if name in _CHANNELS or "feature" in name else tuple(values.shape)
+
+
+def _argument(args: tuple[Any, ...], given: Mapping[str, Any], *, place: int, name: str) -> Any:
+    """Return an argument by its place or its name; None where it was left out."""
+    return args[place] if len(args) > place else given.get(name)
+
+
+def _unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a copy of one of torch's functions that does not hand itself over to an active mode again.
+
+    A mode is asked before a function begins; its body can be run with the mode on only where it does not ask again.
+    """
+    assert isinstance(function, FunctionType)
+    inside = {**function.__globals__, "has_torch_function": lambda _tensors: False}
+    copy = FunctionType(function.__code__, inside, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+_MULTI_HEAD = _unchecked(functional.multi_head_attention_forward)
+_CHANNELS: Mapping[str, int] = {"dropout1d": 2, "dropout2d": 0, "dropout3d": 4}
+"""Functions that drop channels, with the dimensions by which they know one row without a batch (the second never)."""
+_DROPOUTS = frozenset(
+    getattr(home, name)
+    for home, names in (
+        (functional, "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"),
+        (torch, "dropout dropout_ feature_dropout feature_dropout_ alpha_dropout alpha_dropout_"),
+        (torch, "feature_alpha_dropout feature_alpha_dropout_"),
+    )
+    for name in names.split()
+)
+_RECURRENT = frozenset((torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu))

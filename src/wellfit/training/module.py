@@ -1,0 +1,136 @@
+"""A network of the user's own: an ordinary `nn.Module`, trained as the built-in network is.
+
+Shapes: N rows, D columns of numbers, C of categories, K outputs (classes, or 1).
+The module receives one tensor [N, inputs] of the type of its parameters: the D numbers as they are prepared, then
+every category as one-hot, whatever its number of levels (a linear layer on it is an embedding); a level never seen in
+training enters as zeros. It returns logits [N, K], or standardized values [N, 1] or [N].
+keep_prob rules every dropout site of the module (dropout_sites.py), in place of the rates that its author wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from wellfit._typing import Task
+from wellfit.training.decay_groups import DecayEntry, decay_list
+from wellfit.training.dropout import Dropout
+from wellfit.training.dropout_sites import DropoutSites, SiteMasks
+from wellfit.training.module_checks import Findings, examine, site_keep_probs
+from wellfit.training.module_factory import ModuleFactory, build, require_own_parameters, seeded
+from wellfit.training.network import OneHot
+from wellfit.training.schedules import keep_prob_at, strength
+
+PREFIX = "module."
+"""Of the names of the user's parameters in a state."""
+
+
+class ModuleNetwork(nn.Module):
+    """A user's module behind the interface of `MLP`.
+
+    Args:
+        factory: returns a new module at each call (module_factory.py has the convention).
+        columns: D.
+        levels: of each category, its number of levels seen in training.
+        outputs: K.
+        task: decides which outputs fit.
+        seed: from which the parameters start.
+
+    Attributes:
+        inputs: columns of what the module receives.
+        outputs: K.
+        module: what the factory returned.
+        findings: how it behaved when it was tried: its dropout sites, and what it draws by itself.
+
+    Raises:
+        BadInput: the factory or its module breaks a rule.
+    """
+
+    def __init__(
+        self,
+        factory: ModuleFactory,
+        *,
+        columns: int,
+        levels: Sequence[int],
+        outputs: int,
+        task: Task,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self._factory = factory
+        self.inputs, self.outputs = columns + sum(levels), outputs
+        self._categories = nn.ModuleList(OneHot(levels=count) for count in levels)
+        require_own_parameters(factory, inputs=self.inputs, outputs=outputs, seed=seed)
+        self.start(seed=seed)
+        self.findings: Findings = examine(self.module, task=task, inputs=self.inputs, outputs=outputs)
+
+    def forward(self, numeric: Tensor, codes: Tensor, drop: Dropout | None = None) -> Tensor:
+        """Return the outputs [N, K] of numbers [N, D] and codes [N, C]: logits, or standardized values."""
+        return self.from_encoded(self.encode(numeric, codes), drop)
+
+    def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """Return what the module receives [N, inputs]: numbers, then one-hot categories."""
+        parts = [category(codes[:, place]) for place, category in enumerate(self._categories)]
+        return torch.cat([numeric, *(part.to(numeric.dtype) for part in parts)], dim=1)
+
+    def from_encoded(self, values: Tensor, drop: Dropout | None = None) -> Tensor:
+        """Return the outputs [N, K] of encoded rows.
+
+        Without `drop`, the module is in its evaluation mode; so it is with `drop` where this network was put into
+        evaluation: then units are dropped, and norms and the like predict (Monte-Carlo dropout).
+        """
+        masks = self.masks(drop) if drop else None
+        training = self.training and masks is not None
+        if self.module.training != training:
+            self.module.train(training)
+        with self.noise(masks), DropoutSites(masks, always=not training):
+            outputs: Tensor = self.module(values)
+        return outputs.unsqueeze(1) if outputs.dim() == 1 else outputs
+
+    def masks(self, drop: Dropout) -> SiteMasks:
+        """Return what is dropped at each site at the moment of `drop`.
+
+        Raises:
+            BadInput: as `site_keep_probs` does.
+        """
+        moment = drop.moment
+        knobs = moment.config.regularization
+        share = strength(knobs.keep_prob_schedule, update=moment.update, updates=moment.updates)
+        keeps = site_keep_probs(knobs.keep_prob, sites=len(self.findings.sites))
+        keeps = tuple(keep_prob_at(keep, strength=share) for keep in keeps)
+        return SiteMasks(moment.config.seed, moment.stream, moment.update, keeps)
+
+    def noise(self, masks: SiteMasks | None) -> AbstractContextManager[None]:
+        """Return the context in which what torch draws by itself depends on the address of `masks` alone."""
+        if not self.findings.draws:
+            return nullcontext()
+        return seeded(torch_seed(seed=masks.seed, stream=masks.stream, update=masks.update) if masks else 0)
+
+    def decayed(self) -> dict[str, Tensor]:
+        """W of the cost, by name (decay_groups.py has the rule)."""
+        return self._parameters_of(decayed=True)
+
+    def undecayed(self) -> dict[str, Tensor]:
+        """Every other trained parameter: biases, norms, embeddings."""
+        return self._parameters_of(decayed=False)
+
+    def decay_list(self) -> tuple[DecayEntry, ...]:
+        """Return what is decayed and what is spared, and why, as a report can show it."""
+        return decay_list(self.module)
+
+    def start(self, *, seed: int) -> None:
+        """Give the parameters and buffers their first values, as the factory draws them from `seed`."""
+        self.module = build(self._factory, inputs=self.inputs, outputs=self.outputs, seed=seed)
+
+    def _parameters_of(self, *, decayed: bool) -> dict[str, Tensor]:
+        named = dict(self.module.named_parameters())
+        return {PREFIX + one.name: named[one.name] for one in self.decay_list() if one.decayed is decayed}
+
+
+def torch_seed(*, seed: int, stream: str, update: int) -> int:
+    """Return the seed of torch's generator for what a module draws by itself at one address."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{stream}/{update}".encode()).digest()[:8], "little")

@@ -1,0 +1,56 @@
+"""The name of a user's module in a journal: what its code says, so that other code is another configuration."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from dataclasses import dataclass
+
+from torch import nn
+
+from wellfit.exceptions import BadInput
+from wellfit.training.module_factory import ModuleFactory
+
+
+@dataclass(frozen=True)
+class ModuleSource:
+    """Which code a module comes from.
+
+    Attributes:
+        name: of the factory, as people call it.
+        sha256: of the source of the factory and of every class of the module that is not torch's, and of the
+            arguments where the factory is a `functools.partial`. Functions that these call are not looked into.
+    """
+
+    name: str
+    sha256: str
+
+
+def source_of(factory: ModuleFactory, module: nn.Module) -> ModuleSource:
+    """Return where `module`, which `factory` returned, comes from.
+
+    Raises:
+        BadInput: the source cannot be read, as that of a function typed into a bare console.
+    """
+    arguments = []
+    while isinstance(factory, functools.partial):
+        arguments.append(repr((factory.args, sorted(factory.keywords.items()))))
+        factory = factory.func
+    owner = factory if inspect.isroutine(factory) or isinstance(factory, type) else type(factory)
+    classes = {type(layer) for layer in module.modules() if not type(layer).__module__.startswith("torch.")}
+    ordered = sorted(classes - {owner}, key=lambda one: (one.__module__, one.__qualname__))
+    texts = [_source(one) for one in (owner, *ordered)]
+    digest = hashlib.sha256("\0".join([*arguments, *texts]).encode()).hexdigest()
+    return ModuleSource(owner.__qualname__, digest)
+
+
+def _source(owner: object) -> str:
+    try:
+        return inspect.getsource(owner)  # type: ignore[arg-type]
+    except (OSError, TypeError) as error:
+        raise BadInput(
+            "the source of a module can be read, since it names the configuration",
+            found=f"module={getattr(owner, '__qualname__', owner)!r}: {error}",
+            remedy="Define the factory and its classes in a file or a notebook",
+        ) from error
