@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wellfit.exceptions import BadInput
-from wellfit.sweeps.rungs import RUNGS, Rungs, survivors
+from wellfit.sweeps.rungs import Rungs, survivors
+from wellfit.training.schedules import RUNGS
 
 ROWS, MEMBERS, MANY = 600, 16, 10**6
 # `keep` so small that only the test decides.
@@ -37,7 +38,7 @@ def test_equal_members_are_dropped_at_most_at_the_stated_rate(losses):
     for _ in range(runs):
         first += "00" not in survivors(members(source, losses), affordable=MANY, rungs=TESTED)
     # Four standard errors above the rate that one rung is allowed.
-    rate = TESTED.level / RUNGS
+    rate = TESTED.level / len(RUNGS)
     assert first / runs <= rate + 4 * np.sqrt(rate * (1 - rate) / runs)
 
 
@@ -48,7 +49,7 @@ def test_over_many_populations_the_rate_holds(losses):
     runs = 3_000
     lost = [MEMBERS - len(survivors(members(source, losses), affordable=MANY, rungs=TESTED)) for _ in range(runs)]
     # All members are equal, so each of them is one that must not be lost.
-    rate = TESTED.level / RUNGS
+    rate = TESTED.level / len(RUNGS)
     assert np.mean(lost) / MEMBERS <= rate + 4 * np.sqrt(rate / (runs * MEMBERS))
 
 

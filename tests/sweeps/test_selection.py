@@ -102,6 +102,21 @@ def test_a_diverged_member_is_never_chosen():
         chosen([])
 
 
+def test_a_member_stopped_early_is_sound_and_a_dropped_one_is_never_chosen():
+    fine, early = member(range(100)), member(range(80), l2=1.0, status=Status.STOPPED_EARLY)
+    dropped = member(range(50), l2=2.0, status=Status.DROPPED)
+    cut = member(range(60), l2=3.0, status=Status.OUT_OF_BUDGET)
+    assert chosen([fine, early, dropped, cut]).best is early[0]
+    assert chosen([dropped, cut]).best is cut[0]
+    with pytest.raises(Refusal, match="1 members, all diverged or dropped"):
+        chosen([dropped])
+
+
+def test_a_dropped_member_is_not_over_smoothed_for_lack_of_updates():
+    best, dropped = member(range(5), train=0.01), member(range(40), l2=4.0, train=0.3, status=Status.DROPPED)
+    assert sentences([best, dropped], limit=TrainLimit(0.0, 0.02)) == ()
+
+
 def sentences(members, **options):
     choice = chosen(members, **options)
     return warnings_of([outcome for outcome, _ in members], choice, **options)
@@ -119,6 +134,12 @@ WARNED = {
     ),
     "over-smoothed choice": ([member(range(5), train=0.5)], {"limit": TrainLimit(0.0, 0.02)}, ["chosen member itself"]),
     "diverged": ([member(range(5)), member([], l2=1.0, status=Status.DIVERGED)], {}, ["1 of 2 members .* diverged"]),
+    "stopped early": (
+        [member(range(5), status=Status.STOPPED_EARLY)],
+        {},
+        ["stopped early. The epoch was chosen by dev"],
+    ),
+    "dropped": ([member(range(5)), member([], l2=0.0, keep=0.9, status=Status.DROPPED)], {}, []),
     "cut short": ([member(range(5), status=Status.OUT_OF_BUDGET)], {}, ["1 of 1 members .* out of budget"]),
 }
 

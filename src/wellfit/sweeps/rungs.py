@@ -16,9 +16,7 @@ import numpy as np
 from wellfit._typing import Floats, Json
 from wellfit.exceptions import BadInput
 from wellfit.stats.paired_tests import worse_p
-
-RUNGS = 3
-"""Rungs in a training: the schedule "coslog4" anneals to zero that often before its end."""
+from wellfit.training.schedules import RUNGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +72,7 @@ def survivors(losses: Mapping[str, Floats], *, affordable: int, rungs: Rungs) ->
     ranked = sorted(losses, key=lambda identity: (float(np.mean(losses[identity])), identity))
     if len(ranked) < 2:
         return frozenset(ranked)
-    level = rungs.level / (RUNGS * (len(ranked) - 1))
+    level = rungs.level / (len(RUNGS) * (len(ranked) - 1))
     safe = math.ceil(rungs.keep * len(ranked))
     best = losses[ranked[0]]
     stay = ranked[:safe] + [one for one in ranked[safe:] if worse_p(losses[one], best) >= level]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wellfit._typing import Json
-from wellfit.config import Config, shrink_of, weight_decay_of
+from wellfit.config import Config, Regularization, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.outcome import Outcome, Status
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
+from wellfit.sweeps.knobs import canonical
+from wellfit.sweeps.proposals import Proposals, proposals_of
+from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.selection import Choice, TrainLimit, choose, mean_keep_prob, warnings_of
-from wellfit.sweeps.space import Interval, Space, configs_of, default_grid
+from wellfit.sweeps.space import Interval, Space, default_grid
+from wellfit.sweeps.usual import usual_space
+from wellfit.training.objective import require_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,8 @@ class Sweep:
         rows: m, the training rows, by which lambda converts to weight_decay and shrink.
         members: outcomes in the order of the configs; those that the deadline kept from starting are missing.
         planned: how many members were meant to be trained.
+        search: who proposed the members: "grid", "quasi-random" or "tpe".
+        rungs: how members were compared while they trained; None where all were trained to their end.
     """
 
     over: Space
@@ -38,6 +45,8 @@ class Sweep:
     limit: TrainLimit | None
     warnings: tuple[str, ...]
     seconds: float
+    search: str = "grid"
+    rungs: Rungs | None = None
 
     @property
     def best(self) -> Outcome:
@@ -53,9 +62,10 @@ class Sweep:
         """The lambda path: members with the chosen keep_prob, by rising lambda.
 
         Each row has l2, weight_decay, shrink, keep_prob, train, dev and norm (||W||). Where no other member shares
-        the chosen keep_prob, all members are on it.
+        the chosen keep_prob, all members are on it. Members dropped at a rung were measured too early to be on it.
         """
-        rows = sorted((self._row(member) for member in self.members), key=lambda row: row["l2"])
+        whole = [self._row(member) for member in self.members if member.status is not Status.DROPPED]
+        rows = sorted(whole, key=lambda row: row["l2"])
         same = [row for row in rows if row["keep_prob"] == self._row(self.chosen)["keep_prob"]]
         return same if len(same) > 1 else rows
 
@@ -74,6 +84,8 @@ class Sweep:
             if self.limit is None
             else {"high": self.limit.reference_high, "tolerance": self.limit.tolerance},
             "seconds": self.seconds,
+            "search": self.search,
+            "rungs": None if self.rungs is None else self.rungs.to_json(),
         }
 
     def _row(self, member: Outcome) -> Json:
@@ -96,7 +108,7 @@ class Sweep:
     def _other_knobs(self, config: Config) -> Json:
         """What was searched beside lambda and keep_prob, other regularizers that are on, and early stopping."""
         body = config.to_json()
-        shown = {*body["regularization"], "early_stopping", *self.over} - {"l2", "keep_prob"}
+        shown = {*body["regularization"], "early_stopping", *map(canonical, self.over)} - {"l2", "keep_prob"}
         knobs = {**body["network"], **body["optimization"], **body["regularization"]}
         return {name: knobs[name] for name in sorted(shown) if name in knobs}
 
@@ -107,27 +119,33 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     *,
     executor: Executor,
     goal: Goal,
-    over: Space | None = None,
+    over: Space | Sequence[str] | None = None,
     members: int | None = None,
     limit: TrainLimit | None = None,
     baseline: float = math.inf,
     known: Iterable[Outcome] = (),
     deadline: float | None = None,
+    rungs: Rungs | None = None,
     on_outcome: OnOutcome = ignore_outcome,
 ) -> Sweep:
     """Train `config` with other knobs, and choose among the members by the one-standard-error rule.
+
+    A grid and a quasi-random sequence are trained at once; with three or more knobs and Optuna at hand the members
+    are proposed in rounds, each of which learns from the ones before.
 
     Args:
         data: the prepared parts, the same that the executor has.
         config: everything that the sweep does not change.
         executor: trains the members.
         goal: in whose loss members are compared.
-        over: knob -> values; by default lambda x keep_prob, sized to `members`.
+        over: knob -> values, or the names of knobs, which get their usual ranges (usual.py); by default
+            lambda x keep_prob, sized to `members`.
         members: how many trainings are affordable (a grid decides by itself).
         limit: where lambda over-smooths; None where there is no reference.
         baseline: dev loss that the choice must not exceed.
         known: outcomes of earlier runs: members among them are not trained again.
         deadline: `time.monotonic()`, after which no member is started.
+        rungs: compare members while they train, and drop those that are behind; None trains all to their end.
         on_outcome: is called in this process for every newly trained member.
 
     Raises:
@@ -136,43 +154,90 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     """
     began = time.monotonic()
     rows = data.train.rows
-    space = over or default_grid(config, rows=rows, **({} if members is None else {"members": members}))
-    configs = configs_of(config, space, rows=rows, members=members if over else None)
-    outcomes = _outcomes(configs, executor, known=known, deadline=deadline, on_outcome=on_outcome)
+    space = _space(over, config, rows=rows, members=members)
+    asked = None if over is None else members
+    proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal)
+    _require_labels(space, data=data)
+    training = _Training(
+        executor=executor,
+        known={outcome.config.identity: outcome for outcome in known},
+        deadline=deadline,
+        rungs=rungs,
+        on_outcome=on_outcome,
+    )
+    outcomes, planned = _rounds(proposals, training)
     dev_losses = {
         outcome.config.identity: row_losses(goal, data.dev.target, outcome.predictions["dev"]) for outcome in outcomes
     }
     choice = choose(outcomes, dev_losses, limit=limit, baseline=baseline)
-    missing = len(configs) - len(outcomes)
-    unstarted = [f"Time ran out before {missing} of {len(configs)} members started."] if missing else []
+    missing = planned - len(outcomes)
+    unstarted = [f"Time ran out before {missing} of {planned} members started."] if missing else []
     return Sweep(
         over=space,
         rows=rows,
         members=tuple(outcomes),
-        planned=len(configs),
+        planned=planned,
         choice=choice,
         limit=limit,
-        warnings=(*warnings_of(outcomes, choice, limit=limit), *unstarted),
+        warnings=(*warnings_of(outcomes, choice, limit=limit), *unstarted, *announced),
         seconds=time.monotonic() - began,
+        search=proposals.name,
+        rungs=rungs,
     )
 
 
-def _outcomes(
-    configs: Sequence[Config],
-    executor: Executor,
-    *,
-    known: Iterable[Outcome],
-    deadline: float | None,
-    on_outcome: OnOutcome,
-) -> list[Outcome]:
-    found = {outcome.config.identity: outcome for outcome in known}
-    missing = [config for config in configs if config.identity not in found]
-    trained = executor.train(missing, deadline=deadline, on_outcome=on_outcome) if missing else []
-    found |= {outcome.config.identity: outcome for outcome in trained}
-    return [found[config.identity] for config in configs if config.identity in found]
+def _space(over: Space | Sequence[str] | None, config: Config, *, rows: int, members: int | None) -> Space:
+    if over is None:
+        return default_grid(config, rows=rows, **({} if members is None else {"members": members}))
+    if isinstance(over, Mapping):
+        return over
+    return usual_space((over,) if isinstance(over, str) else over, config, rows=rows)
+
+
+def _require_labels(space: Space, *, data: Prepared) -> None:
+    values = space.get("label_smoothing", ())
+    most = values.high if isinstance(values, Interval) else max(values, default=0.0)
+    require_labels(Regularization(label_smoothing=most), task=data.preparation.schema.task)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """How configs become outcomes: those that are known are not trained again."""
+
+    executor: Executor
+    known: dict[str, Outcome]
+    deadline: float | None
+    rungs: Rungs | None
+    on_outcome: OnOutcome
+
+    def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
+        missing = [config for config in configs if config.identity not in self.known]
+        if missing:
+            options: dict[str, Any] = {} if self.rungs is None else {"rungs": self.rungs}
+            trained = self.executor.train(missing, deadline=self.deadline, on_outcome=self.on_outcome, **options)
+            self.known.update((outcome.config.identity, outcome) for outcome in trained)
+        return [self.known[config.identity] for config in configs if config.identity in self.known]
+
+
+def _rounds(proposals: Proposals, training: _Training) -> tuple[list[Outcome], int]:
+    """Propose and train until all members are there, or time runs out.
+
+    Returns:
+        The outcomes in the order of the configs, and how many were planned.
+    """
+    outcomes: list[Outcome] = []
+    while len(outcomes) < proposals.count:
+        configs = proposals.propose(min(proposals.round, proposals.count - len(outcomes)))
+        found = training(configs)
+        outcomes += found
+        if not configs:
+            # The space has no more members that differ.
+            return outcomes, len(outcomes)
+        if len(found) < len(configs):
+            break
+        proposals.tell(found)
+    return outcomes, proposals.count
 
 
 def _values_to_json(values: Interval | Sequence[Any]) -> Any:
-    if isinstance(values, Interval):
-        return {"low": values.low, "high": values.high, "log": values.log}
-    return list(values)
+    return values.to_json() if isinstance(values, Interval) else list(values)

@@ -20,6 +20,9 @@ from wellfit.exceptions import Refusal
 from wellfit.outcome import Outcome, Status
 
 MOST_STANDARD_ERRORS = 1.0
+_ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
+_NEVER = (Status.DIVERGED, Status.DROPPED)
+_TOLD = (Status.DIVERGED, Status.OUT_OF_BUDGET, Status.STOPPED_EARLY)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,10 @@ def choose(
     limit: TrainLimit | None = None,
     baseline: float = math.inf,
 ) -> Choice:
-    """Choose one of the members that finished; where none did, one that did not diverge.
+    """Choose one of the members that came to their end; where none did, one that was cut short.
+
+    A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` says so);
+    one that was dropped at a rung is never chosen.
 
     Args:
         outcomes: of the members.
@@ -60,15 +66,18 @@ def choose(
             simplicity must not cost more than the sweep has won.
 
     Raises:
-        Refusal: when every member diverged.
+        Refusal: when every member diverged, or was dropped for one that did later.
     """
-    finished = [outcome for outcome in outcomes if outcome.status is Status.FINISHED]
-    # A training cut short is fit less than its knobs would have it: it stands in only where nothing finished.
-    sound = finished or [outcome for outcome in outcomes if outcome.status is not Status.DIVERGED]
+    ended = [outcome for outcome in outcomes if outcome.status in _ENDED]
+    # A training cut short is fit less than its knobs would have it: it stands in only where nothing else ended.
+    sound = ended or [outcome for outcome in outcomes if outcome.status not in _NEVER]
     if not sound:
+        all_did = (
+            "all diverged" if all(one.status is Status.DIVERGED for one in outcomes) else "all diverged or dropped"
+        )
         raise Refusal(
             "a choice needs a member that did not diverge",
-            found=f"{len(outcomes)} members, all diverged" if outcomes else "no members",
+            found=f"{len(outcomes)} members, all diverged{' or dropped' * dropped}" if outcomes else "no members",
             remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
         )
     best = min(sound, key=lambda outcome: (outcome.losses["dev"], _least_fit_first(outcome)))
@@ -135,15 +144,14 @@ def _over_smoothed(outcomes: Sequence[Outcome], chosen: Outcome, limit: TrainLim
 
 def _path(outcomes: Sequence[Outcome], chosen: Outcome) -> list[Outcome]:
     keep = chosen.config.regularization.keep_prob
-    same = [outcome for outcome in outcomes if outcome.config.regularization.keep_prob == keep]
+    # A dropped member's train loss is high for lack of updates, not for its lambda.
+    whole = [outcome for outcome in outcomes if outcome.status is not Status.DROPPED]
+    same = [outcome for outcome in whole if outcome.config.regularization.keep_prob == keep]
     return sorted(same, key=lambda outcome: outcome.config.regularization.l2)
 
 
 def _lost(outcomes: Sequence[Outcome]) -> list[str]:
-    counts = {
-        status: sum(outcome.status is status for outcome in outcomes)
-        for status in (Status.DIVERGED, Status.OUT_OF_BUDGET)
-    }
+    counts = {status: sum(outcome.status is status for outcome in outcomes) for status in _TOLD}
     return [
         f"{count} of {len(outcomes)} members ended as {status.value}. {status.advice}"
         for status, count in counts.items()

@@ -1,23 +1,24 @@
 """What a sweep searches: the knobs, their values, and how many members they make.
 
-lambda goes by the names `l2` and `weight_decay` (= lambda / m), keep_prob also by `dropout` (= 1 - keep_prob). In
-the default grid 0 and 1 are exact members, since where nothing over-fits nothing should be regularized.
+In the default grid lambda 0 and keep_prob 1 are exact members, and a range may carry a share of its off value: where
+nothing over-fits nothing should be regularized.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.stats import qmc
 
-from wellfit.config import Config, Network, Optimization, Regularization, l2_of, total_updates
+from wellfit._typing import Json
+from wellfit.config import Config, total_updates
 from wellfit.exceptions import BadInput
+from wellfit.sweeps.knobs import OFF, Setting, changed, is_number, is_whole, require_names, require_value
 
 LEAST_SHRINK, MOST_SHRINK = 1e-6, 3e-3
 """Useful lr * lambda / m per update (design.md, "lambda"): published tunings of plain MLPs lie between."""
@@ -26,53 +27,99 @@ LEAST_DECAY = 0.05
 LEAST_KEEP_PROB = 0.5
 DEFAULT_MEMBERS = 32
 
-BOARDS = (("network", Network), ("optimization", Optimization), ("regularization", Regularization))
-ALIASES = {"weight_decay": "l2", "dropout": "keep_prob"}
-
 
 @dataclass(frozen=True)
 class Interval:
-    """All values from low to high; `log` spreads them evenly over the orders of magnitude."""
+    """All values from low to high.
+
+    Attributes:
+        low: the least value.
+        high: the largest.
+        log: spread evenly over the orders of magnitude.
+        zero: share of the members that has the knob's off value instead, exactly (a regularizer's only).
+        to_one: with `log`, the orders of magnitude are those of the distance to 1, as for the decay of an average.
+    """
 
     low: float
     high: float
     log: bool = False
+    zero: float = 0.0
+    to_one: bool = False
+
+    def __post_init__(self) -> None:
+        found = f"low={self.low!r}, high={self.high!r}"
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise BadInput("a range is finite and low <= high", found=found, remedy="Swap or correct them")
+        if self.log and not self.to_one and self.low <= 0:
+            remedy = "Give a low above 0; an exact 0 for l2 is tried in any case"
+            raise BadInput("a log-uniform range starts above 0", found=found, remedy=remedy)
+        if self.to_one and self.high >= 1:
+            raise BadInput("a range by the distance to 1 ends below 1", found=found, remedy="Give a high below 1")
+        if not 0 <= self.zero < 1:
+            raise BadInput("the share of an off value is in [0, 1)", found=f"zero={self.zero!r}", remedy="Correct it")
 
     def at(self, share: float) -> float:
         """Return the value at a share of the way, 0 <= share <= 1."""
-        if self.log:
-            return math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
-        return self.low + share * (self.high - self.low)
+        low, high = self._scale(self.low), self._scale(self.high)
+        # Rounding must not leave the range.
+        return min(max(self._unscaled(low + share * (high - low)), self.low), self.high)
+
+    def share_of(self, value: float) -> float:
+        """Return the share of the way at which a value lies, the nearest end's for one outside."""
+        low, high = self._scale(self.low), self._scale(self.high)
+        inside = self._scale(min(max(value, self.low), self.high))
+        return (inside - low) / (high - low) if high > low else 0.0
+
+    def to_json(self) -> Json:
+        """Plain values; what is off is left out."""
+        body: Json = {"low": self.low, "high": self.high, "log": self.log}
+        return body | ({"zero": self.zero} if self.zero else {}) | ({"to_one": True} if self.to_one else {})
+
+    def _scale(self, value: float) -> float:
+        if not self.log:
+            return value
+        return -math.log(1 - value) if self.to_one else math.log(value)
+
+    def _unscaled(self, place: float) -> float:
+        if not self.log:
+            return place
+        return 1 - math.exp(-place) if self.to_one else math.exp(place)
 
 
 Values: TypeAlias = Interval | Sequence[Any]
 Space: TypeAlias = Mapping[str, Values]
 
 
-def uniform(low: float, high: float) -> Interval:
-    """Return all values from low to high, evenly spread.
+def uniform(low: float, high: float, *, zero: float = 0.0) -> Interval:
+    """Return all values from low to high, evenly spread; a share `zero` of the members has the off value instead.
 
     Raises:
-        BadInput: unless low <= high, both finite.
+        BadInput: unless low <= high, both finite, and 0 <= zero < 1.
     """
-    _require_order(low, high)
-    return Interval(low, high)
+    return Interval(low, high, zero=zero)
 
 
-def log_uniform(low: float, high: float) -> Interval:
+def log_uniform(low: float, high: float, *, zero: float = 0.0, to_one: bool = False) -> Interval:
     """Return all values from low to high, evenly spread over the orders of magnitude.
 
+    Args:
+        low: above 0.
+        high: the largest value.
+        zero: share of the members that has the knob's off value instead.
+        to_one: take the orders of magnitude of 1 - value.
+
     Raises:
-        BadInput: unless 0 < low <= high, both finite.
+        BadInput: unless 0 < low <= high, both finite (with `to_one` high < 1), and 0 <= zero < 1.
     """
-    _require_order(low, high)
-    if low <= 0:
-        raise BadInput(
-            "a log-uniform range starts above 0",
-            found=f"low={low!r}",
-            remedy="Give a low above 0; an exact 0 for l2 is tried in any case",
-        )
-    return Interval(low, high, log=True)
+    return Interval(low, high, log=True, zero=zero, to_one=to_one)
+
+
+def useful_shrinks(config: Config, *, rows: int) -> tuple[float, float]:
+    """Return the least and the largest shrink per update that can matter in a training of `config`."""
+    # The mean of either annealed schedule is half its peak.
+    mean = 1.0 if config.optimization.schedule == "constant" else 0.5
+    updates = total_updates(config, rows=rows)
+    return min(max(LEAST_SHRINK, LEAST_DECAY / (mean * updates)), MOST_SHRINK / 3), MOST_SHRINK
 
 
 def default_grid(config: Config, *, rows: int, members: int = DEFAULT_MEMBERS) -> Space:
@@ -85,11 +132,8 @@ def default_grid(config: Config, *, rows: int, members: int = DEFAULT_MEMBERS) -
     """
     keeps = max(round(math.sqrt(members * 2 / 3)), 1)
     lambdas = max(members // keeps, 1)
-    updates = total_updates(config, rows=rows)
-    # The cosine's mean is half its peak.
-    mean = 0.5 if config.optimization.schedule == "cosine" else 1.0
-    least = min(max(LEAST_SHRINK, LEAST_DECAY / (mean * updates)), MOST_SHRINK / 3)
-    shrinks = [0.0, *np.geomspace(MOST_SHRINK, least, max(lambdas - 1, 0))[::-1].tolist()]
+    least, most = useful_shrinks(config, rows=rows)
+    shrinks = [0.0, *np.geomspace(most, least, max(lambdas - 1, 0))[::-1].tolist()]
     return {
         "l2": [float(f"{shrink * rows / config.optimization.lr:.4g}") for shrink in shrinks],
         "keep_prob": [round(1 - (1 - LEAST_KEEP_PROB) * place / max(keeps - 1, 2), 3) for place in range(keeps)],
@@ -105,15 +149,102 @@ def configs_of(config: Config, over: Space, *, rows: int, members: int | None = 
     Raises:
         BadInput: for an unknown or doubly named knob, an empty space, or a value outside a knob's range.
     """
-    _require_space(over)
-    settings = _grid(over, members) if _is_grid(over) else _quasi_random(over, members, seed=config.seed)
-    found = [_changed(config, dict(setting), rows=rows) for setting in settings]
+    require_space(config, over, rows=rows)
+    if is_grid(over):
+        settings = _grid(over, members)
+    else:
+        count = count_of(members)
+        first = {name: OFF.get(name, value_at(name, values, share=0.5)) for name, values in over.items()}
+        settings = [first, *sobol(over, start=0, count=count - 1, seed=config.seed)]
+    found = [changed(config, setting, rows=rows) for setting in settings]
     return list({member.identity: member for member in found}.values())
 
 
-def _grid(over: Space, members: int | None) -> list[dict[str, Any]]:
+def is_grid(over: Space) -> bool:
+    """Whether the space is of lists alone, and so has a finite number of members."""
+    return not any(isinstance(values, Interval) for values in over.values())
+
+
+def count_of(members: int | None) -> int:
+    """How many members a space with an interval gets.
+
+    Raises:
+        BadInput: for fewer than one.
+    """
+    count = DEFAULT_MEMBERS if members is None else members
+    if count < 1:
+        raise BadInput("a sweep has at least one member", found=f"members={count}", remedy="Give 1 or more")
+    return count
+
+
+def sobol(over: Space, *, start: int, count: int, seed: int) -> list[Setting]:
+    """Return `count` settings of a scrambled Sobol sequence, from the start-th on; longer ones begin with shorter."""
+    sequence = qmc.Sobol(len(over), seed=np.random.default_rng(seed))
+    # Sobol points come in powers of two.
+    shares = sequence.random_base2(max(start + count, 1).bit_length())[start : start + count]
+    return [
+        {name: value_at(name, values, share=share) for (name, values), share in zip(over.items(), row, strict=True)}
+        for row in shares.tolist()
+    ]
+
+
+def value_at(name: str, values: Values, *, share: float) -> Any:
+    """Return the value of a knob at a share of the way through its values, 0 <= share <= 1.
+
+    The off value takes up its share at the end of the range to which it is nearer, so that neighbours are alike.
+    """
+    if not isinstance(values, Interval):
+        return values[min(int(share * len(values)), len(values) - 1)]
+    low, high = _inner(name, values)
+    if not low <= share <= high:
+        return OFF[name]
+    value = values.at((share - low) / (high - low))
+    return round(value) if is_whole(name) else value
+
+
+def share_at(name: str, values: Interval, *, value: float) -> float:
+    """Return a share at which `value_at` gives this value, or the nearest one in the range."""
+    low, high = _inner(name, values)
+    if values.zero and value == OFF[name]:
+        return low / 2 if low else (1 + high) / 2
+    return low + (high - low) * values.share_of(value)
+
+
+def require_space(config: Config, over: Space, *, rows: int) -> None:
+    """Check a space before anything is trained.
+
+    Raises:
+        BadInput: that names the knob, the value and the rule.
+    """
+    require_names(over)
+    for name, values in over.items():
+        if isinstance(values, Interval):
+            _require_interval(config, name, values, rows=rows)
+            continue
+        if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
+            remedy = "Write [value, ...], wf.uniform(low, high) or wf.log_uniform(low, high)"
+            raise BadInput(f"{name} has a list of values, or a range", found=f"{name}={values!r}", remedy=remedy)
+        if not len(values):
+            raise BadInput("a knob has at least one value", found=f"{name}=[]", remedy=f"Give values for {name}")
+        for value in values:
+            require_value(config, name, value, rows=rows)
+
+
+def _require_interval(config: Config, name: str, values: Interval, *, rows: int) -> None:
+    found = f"{name} from {values.low!r} to {values.high!r}"
+    if not is_number(name):
+        raise BadInput(f"{name} has no range", found=found, remedy=f"Give a list of values for {name}")
+    if values.zero and name not in OFF:
+        raise BadInput(
+            f"only a regularizer has an off value, and {name} is none", found=f"zero={values.zero!r}", remedy="Omit it"
+        )
+    for end in (values.low, values.high):
+        require_value(config, name, round(end) if is_whole(name) else end, rows=rows)
+
+
+def _grid(over: Space, members: int | None) -> list[Setting]:
     lists = [values for values in over.values() if not isinstance(values, Interval)]
-    combinations = [dict(zip(over, combination, strict=True)) for combination in product(*lists)]
+    combinations: list[Setting] = [dict(zip(over, combination, strict=True)) for combination in product(*lists)]
     if members is not None and len(combinations) > members:
         raise BadInput(
             "a grid fits into its number of members",
@@ -123,77 +254,9 @@ def _grid(over: Space, members: int | None) -> list[dict[str, Any]]:
     return combinations
 
 
-def _quasi_random(over: Space, members: int | None, *, seed: int) -> list[dict[str, Any]]:
-    count = DEFAULT_MEMBERS if members is None else members
-    if count < 1:
-        raise BadInput("a sweep has at least one member", found=f"members={count}", remedy="Give 1 or more")
-    first = {name: _OFF.get(name, _value(values, share=0.5)) for name, values in over.items()}
-    # Sobol points come in powers of two; the first ones of a larger set serve any count.
-    sequence = qmc.Sobol(len(over), seed=np.random.default_rng(seed))
-    shares = sequence.random_base2(max(count - 1, 1).bit_length())[: count - 1]
-    return [first] + [
-        {name: _value(values, share=share) for (name, values), share in zip(over.items(), row, strict=True)}
-        for row in shares.tolist()
-    ]
-
-
-def _value(values: Values, *, share: float) -> Any:
-    return values.at(share) if isinstance(values, Interval) else values[int(share * len(values))]
-
-
-_OFF: Mapping[str, float] = {"l2": 0.0, "weight_decay": 0.0, "keep_prob": 1.0, "dropout": 0.0}
-_CONVERSIONS: Mapping[str, Callable[[float, int], float]] = {
-    "weight_decay": lambda value, rows: l2_of(weight_decay=value, rows=rows),
-    "dropout": lambda value, _rows: 1 - value,
-}
-
-
-def _changed(config: Config, setting: dict[str, Any], *, rows: int) -> Config:
-    knobs = {
-        ALIASES.get(name, name): _CONVERSIONS[name](value, rows) if name in _CONVERSIONS else value
-        for name, value in setting.items()
-    }
-    for board, kind in BOARDS:
-        own = {knob.name: _as_decimal(knobs[knob.name], knob.default) for knob in fields(kind) if knob.name in knobs}
-        # The other knobs of a board may only fit together with the new one, so a board changes at once.
-        config = replace(config, **{board: replace(getattr(config, board), **own)}) if own else config
-    return config
-
-
-def _as_decimal(value: Any, default: object) -> Any:
-    # 1 and 1.0 are one value of a knob, so they must not name two configs.
-    return float(value) if isinstance(default, float) and isinstance(value, int) else value
-
-
-def _is_grid(over: Space) -> bool:
-    return not any(isinstance(values, Interval) for values in over.values())
-
-
-def _require_space(over: Space) -> None:
-    known = [knob.name for _, kind in BOARDS for knob in fields(kind)] + list(ALIASES)
-    for name, values in over.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise BadInput(
-                "a sweep is over known knobs",
-                found=f"over={name!r}",
-                remedy=f"Did you mean {near[0]!r}?" if near else f"Choose from {', '.join(known)}",
-            )
-        if not isinstance(values, Interval) and not len(values):
-            raise BadInput("a knob has at least one value", found=f"{name}=[]", remedy=f"Give values for {name}")
-    if not over:
-        raise BadInput("a sweep is over at least one knob", found="none", remedy="Name a knob, such as l2")
-    for alias, name in ALIASES.items():
-        if alias in over and name in over:
-            raise BadInput(
-                "a knob has one name in a sweep",
-                found=f"{name} and {alias}, which are the same knob",
-                remedy="Keep one of them",
-            )
-
-
-def _require_order(low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise BadInput(
-            "a range is finite and low <= high", found=f"low={low!r}, high={high!r}", remedy="Swap or correct them"
-        )
+def _inner(name: str, values: Interval) -> tuple[float, float]:
+    """The shares between which the range itself lies, with the off value beyond one of them."""
+    if not values.zero:
+        return 0.0, 1.0
+    off = OFF[name]
+    return (0.0, 1 - values.zero) if abs(off - values.high) < abs(off - values.low) else (values.zero, 1.0)

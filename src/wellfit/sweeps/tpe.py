@@ -1,0 +1,127 @@
+"""Optuna's tree-structured Parzen estimator over the space of a sweep (Bergstra et al., 2011; Falkner et al., 2018).
+
+Every knob is handed over as the share of the way through its values, so that Optuna knows nothing of units, logarithms
+or exact zeros: those are ends of the scale, next to the values that are most like them. Nothing is stored: the journal
+keeps outcomes, and telling them again in the same order brings back the same study.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial, TrialState
+
+from wellfit.config import Config
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome, Status
+from wellfit.sweeps.knobs import Setting, changed
+from wellfit.sweeps.space import Interval, Space, Values, share_at, sobol, value_at
+from wellfit.sweeps.usual import known_good
+
+FIRST_ROUND = 16
+"""Members trained before the first model is fit; in a smaller search there is nothing for a model to add."""
+ROUND = 16
+"""Members proposed from one model: enough to fill the stacks of two cores, few enough to learn from."""
+ASKS_PER_MEMBER = 4
+"""Exact zeros and lists make equal configs: so often is Optuna asked for one that is new."""
+_COMPARABLE = (Status.FINISHED, Status.STOPPED_EARLY)
+
+
+class Tpe:
+    """Proposes the known-good settings and a few quasi-random ones, then what Optuna expects to be better.
+
+    Args:
+        config: what the search does not change; its seed seeds everything.
+        over: knob -> values.
+        rows: m, the training rows.
+        members: how many configs in all.
+        goal: decides which settings are known to be good.
+    """
+
+    name = "tpe"
+
+    def __init__(self, config: Config, over: Space, *, rows: int, members: int, goal: Goal) -> None:
+        self.count = members
+        self._config, self._over, self._rows = config, over, rows
+        self._distributions = {name: _distribution(values) for name, values in over.items()}
+        good = known_good(over, config, rows=rows, goal=goal)
+        even = sobol(over, start=0, count=max(FIRST_ROUND - len(good), 0), seed=config.seed)
+        self._first: deque[Setting] = deque([*good, *even])
+        self._study = _study(config.seed)
+        for setting in self._first:
+            self._study.enqueue_trial({name: _place(name, over[name], value) for name, value in setting.items()})
+        self._trials: dict[str, Trial] = {}
+
+    @property
+    def round(self) -> int:
+        """The next round's members."""
+        return ROUND if self._trials else FIRST_ROUND
+
+    def propose(self, count: int) -> list[Config]:
+        """Return at most `count` new configs, fewer where Optuna finds no more."""
+        found: list[Config] = []
+        for _ in range(ASKS_PER_MEMBER * count):
+            if len(found) == count:
+                break
+            trial = self._study.ask(self._distributions)
+            config = changed(self._config, self._setting(trial), rows=self._rows)
+            if config.identity in self._trials:
+                self._study.tell(trial, state=TrialState.FAIL)
+            else:
+                self._trials[config.identity] = trial
+                found.append(config)
+        return found
+
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell Optuna the dev losses; a training that did not come to its end counts below all that did."""
+        for outcome in outcomes:
+            trial, loss = self._trials[outcome.config.identity], outcome.losses["dev"]
+            if outcome.status in _COMPARABLE:
+                self._study.tell(trial, loss)
+                continue
+            if outcome.status is not Status.DIVERGED:
+                trial.report(loss, step=outcome.updates)
+            self._study.tell(trial, state=TrialState.PRUNED)
+
+    def _setting(self, trial: Trial) -> Setting:
+        if self._first:
+            # Enqueued: Optuna was told the nearest place in the space, which an off value may lie outside of.
+            return self._first.popleft()
+        return {name: _value(name, values, trial.params[name]) for name, values in self._over.items()}
+
+
+def _study(seed: int) -> optuna.Study:
+    # Batches are asked for at once: the constant liar keeps their members apart (Ginsbourger et al., 2010).
+    sampler = optuna.samplers.TPESampler(n_startup_trials=1, seed=seed, multivariate=True, constant_liar=True)
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(sampler=sampler, study_name="wellfit", direction="minimize")
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _distribution(values: Values) -> BaseDistribution:
+    if isinstance(values, Interval):
+        return FloatDistribution(0.0, 1.0)
+    return IntDistribution(0, len(values) - 1) if _is_rising(values) else CategoricalDistribution(range(len(values)))
+
+
+def _is_rising(values: Sequence[Any]) -> bool:
+    numbers = all(isinstance(value, int | float) for value in values)
+    return numbers and (all(a < b for a, b in pairwise(values)) or all(a > b for a, b in pairwise(values)))
+
+
+def _place(name: str, values: Values, value: Any) -> float:
+    if isinstance(values, Interval):
+        return share_at(name, values, value=value)
+    return list(values).index(value) if value in values else 0
+
+
+def _value(name: str, values: Values, place: float) -> Any:
+    return value_at(name, values, share=place) if isinstance(values, Interval) else values[int(place)]
