@@ -72,9 +72,7 @@ def choose(
     # A training cut short is fit less than its knobs would have it: it stands in only where nothing else ended.
     sound = ended or [outcome for outcome in outcomes if outcome.status not in _NEVER]
     if not sound:
-        all_did = (
-            "all diverged" if all(one.status is Status.DIVERGED for one in outcomes) else "all diverged or dropped"
-        )
+        dropped = any(one.status is Status.DROPPED for one in outcomes)
         raise Refusal(
             "a choice needs a member that did not diverge",
             found=f"{len(outcomes)} members, all diverged{' or dropped' * dropped}" if outcomes else "no members",
