@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Real: TypeAlias = np.floating[Any]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Booleans: TypeAlias = npt.NDArray[np.bool_]
 

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from wellfit._typing import Json
@@ -156,7 +157,7 @@ class Config:
         keep = self.regularization.keep_prob
         return keep if isinstance(keep, tuple) else (keep,) * len(self.network.widths)
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Sixteen hexadecimal digits that name this configuration: equal configurations have equal names."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from wellfit._typing import Floats, Integers
 from wellfit.config import Config, updates_per_epoch
@@ -25,15 +25,14 @@ MOST_UPDATES_AT_ONCE = 16
 class Encoder:
     """Encodes rows as the first layer reads them."""
 
-    def __init__(self, layout: Layout, *, dtype: type[np.floating[Any]]) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._dtype = dtype
 
     def __call__(self, arrays: Arrays, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
         """Return numbers [B, D], codes [B, C] and the shared inputs [B, S] of some rows."""
-        numeric = np.ascontiguousarray(arrays.numeric[places], dtype=self._dtype)
+        numeric = np.ascontiguousarray(arrays.numeric[places], dtype=self._layout.dtype)
         codes = np.ascontiguousarray(arrays.codes[places], dtype=np.int64)
-        shared = np.empty((len(numeric), self._layout.shared), self._dtype)
+        shared = np.empty((len(numeric), self._layout.shared), self._layout.dtype)
         encode(self._layout.plan, numeric, codes, shared)
         return numeric, codes, shared
 
@@ -66,19 +65,15 @@ class Source:
         layout: of the network.
         config: any of the members: seed, batch size and epochs are the same for all.
         stream: of noise and batch order.
-        dtype: of all reals.
     """
 
-    def __init__(
-        self, data: Prepared, layout: Layout, *, config: Config, stream: str, dtype: type[np.floating[Any]]
-    ) -> None:
+    def __init__(self, data: Prepared, layout: Layout, *, config: Config, stream: str) -> None:
         self._train = data.train
-        self._target = target_of(data.train, data.preparation).numpy()
+        self._target = target_of(data.train, data.preparation, dtype=torch.float64).numpy()
         self._layout = layout
         self._seed, self._stream = config.seed, stream
         self._size = config.optimization.batch_size
-        self._dtype = dtype
-        self._encode = Encoder(layout, dtype=dtype)
+        self._encode = Encoder(layout)
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 
     @property
@@ -90,9 +85,10 @@ class Source:
     def at_once(self) -> int:
         """T, the most updates of one call."""
         layout, columns = self._layout, self._train.numeric.shape[1]
-        reals = np.dtype(self._dtype).itemsize * (layout.shared + columns)
+        reals = np.dtype(self._layout.dtype).itemsize * (layout.shared + columns)
         noise = np.dtype(np.uint16).itemsize * layout.units
-        return max(1, min(MOST_UPDATES_AT_ONCE, BYTES_AT_ONCE // (self.rows * (reals + noise))))
+        fitting = BYTES_AT_ONCE // (self.rows * (reals + noise))
+        return max(1, min(MOST_UPDATES_AT_ONCE, int(fitting)))
 
     def read(self, start: int, *, stop: int, needs: Needs) -> tuple[Batches, Floats]:
         """Return the batches of the updates from `start` on, before `stop` and alike in rows, and mixup's draws [T]."""
@@ -111,7 +107,7 @@ class Source:
             numeric=numeric.reshape(*shape, -1),
             codes=codes.reshape(*shape, -1),
             shared=shared.reshape(*shape, -1),
-            target=self._target[places].astype(self._dtype).reshape(shape),
+            target=self._target[places].astype(self._layout.dtype).reshape(shape),
             partners=partners,
             jitter=self._jitter(updates, shape=(shape[1], numeric.shape[1]), wanted=needs.jitter),
             noise=self._noise(updates, rows=shape[1], wanted=needs.dropout),
@@ -134,13 +130,13 @@ class Source:
 
     def _jitter(self, updates: range, *, shape: tuple[int, int], wanted: bool) -> Floats:
         if not wanted:
-            return np.empty((len(updates), 0, 0), self._dtype)
+            return np.empty((len(updates), 0, 0), self._layout.dtype)
         rows, width = shape
         drawn = [
             input_noise_block(seed=self._seed, stream=self._stream, update=update, rows=rows, width=width)
             for update in updates
         ]
-        return np.array(drawn, dtype=self._dtype)
+        return np.array(drawn, dtype=self._layout.dtype)
 
     def _noise(self, updates: range, *, rows: int, wanted: Sequence[bool]) -> npt.NDArray[np.uint16]:
         """Return the noise [T, B * hidden units] of all hidden layers; zeros, which drop nothing, where unwanted."""

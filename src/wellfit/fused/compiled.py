@@ -13,7 +13,7 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     # Sums may be reordered, so that they vectorize; NaN and infinity must survive, since they tell divergence.
     "fastmath": {"reassoc", "contract", "arcp", "nsz"},
     "error_model": "numpy",

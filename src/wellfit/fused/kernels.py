@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wellfit._typing import Floats, Integers
+from wellfit._typing import Floats, Integers, Real
 from wellfit.fused.compiled import compiled
 
 RELU, TANH, GELU = 0, 1, 2
@@ -235,7 +235,7 @@ def advance(plan: Plan, state: State, rates: Rates, gradient: Floats, update: in
 
 
 @compiled
-def _jittered(plan: Plan, size: Floats, batches: Batches, update: int, desk: Desk) -> Floats:
+def _jittered(plan: Plan, size: Real, batches: Batches, update: int, desk: Desk) -> Floats:
     numeric, noise = batches.numeric[update], batches.jitter[update]
     shared, moved = desk.inputs[0, : len(numeric)], desk.numbers[: len(numeric)]
     for row in range(len(numeric)):
@@ -246,7 +246,7 @@ def _jittered(plan: Plan, size: Floats, batches: Batches, update: int, desk: Des
 
 
 @compiled
-def _mixed(values: Floats, partners: Integers, share: Floats, into: Floats) -> Floats:
+def _mixed(values: Floats, partners: Integers, share: Real, into: Floats) -> Floats:
     rest = values.dtype.type(1) - share
     for row in range(len(values)):
         for place in range(values.shape[1]):
@@ -265,7 +265,7 @@ def _embed(plan: Plan, own: Floats, codes: Integers, into: Floats) -> None:
 
 
 @compiled
-def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Floats, desk: Desk) -> None:
+def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Real, desk: Desk) -> None:
     """Add the derivatives by the embedded inputs up in the tables; code 0 is no level and stays zeros."""
     gradient, rest = desk.gradient, desk.gradient.dtype.type(1) - share
     deltas = desk.embedded[2]
@@ -337,7 +337,7 @@ def _activate(
     bias: Floats,
     noise: npt.NDArray[np.uint16],
     threshold: np.uint16,
-    scale: Floats,
+    scale: Real,
     slopes: Floats,
     activation: int,
 ) -> None:
@@ -372,8 +372,8 @@ def _activate(
 
 @compiled
 def _cross_entropy(
-    logits: Floats, target: Floats, partners: Integers, share: Floats, smoothing: Floats, deltas: Floats
-) -> Floats:
+    logits: Floats, target: Floats, partners: Integers, share: Real, smoothing: Real, deltas: Floats
+) -> Real:
     """Return the cost against the mixed and smoothed labels, and write its derivative by the logits."""
     rows, classes = logits.shape
     one = logits.dtype.type(1)
@@ -390,8 +390,12 @@ def _cross_entropy(
             power = logits.dtype.type(math.exp(logits[row, place] - highest))
             deltas[row * classes + place] = power
             total += power
-            along += each * (logits[row, place] - highest)
-        along += own * (logits[row, first] - highest) + other * (logits[row, second] - highest)
+            if each > 0:
+                along += each * (logits[row, place] - highest)
+        along += own * (logits[row, first] - highest)
+        if other > 0:
+            # Logits may be so far apart that 0 times their difference is not 0.
+            along += other * (logits[row, second] - highest)
         cost += logits.dtype.type(math.log(total)) - along
         for place in range(classes):
             deltas[row * classes + place] = (deltas[row * classes + place] / total - each) * part
@@ -401,7 +405,7 @@ def _cross_entropy(
 
 
 @compiled
-def _squared_error(values: Floats, target: Floats, partners: Integers, share: Floats, deltas: Floats) -> Floats:
+def _squared_error(values: Floats, target: Floats, partners: Integers, share: Real, deltas: Floats) -> Real:
     rows = len(values)
     one = values.dtype.type(1)
     cost, part = values.dtype.type(0), one / values.dtype.type(rows)
@@ -454,7 +458,7 @@ def _add_rows(values: Floats, into: Floats) -> None:
 
 
 @compiled
-def _clip(gradient: Floats, highest: Floats) -> None:
+def _clip(gradient: Floats, highest: Real) -> None:
     """Scale a gradient down to the norm `highest`, as torch's clip_grad_norm_ does."""
     if highest == np.inf:
         return
@@ -473,10 +477,10 @@ def _adam(
     gradient: Floats,
     first: Floats,
     second: Floats,
-    step: Floats,
-    root: Floats,
+    step: Real,
+    root: Real,
     betas: Floats,
-    shrink: Floats,
+    shrink: Real,
 ) -> None:
     """Adam with decoupled decay (Loshchilov and Hutter, 2019, algorithm 2)."""
     one, epsilon = own.dtype.type(1), own.dtype.type(ADAM_EPSILON)
@@ -492,7 +496,7 @@ def _adam(
 
 
 @compiled
-def _soften(weights: Floats, threshold: Floats) -> None:
+def _soften(weights: Floats, threshold: Real) -> None:
     """The proximal step of L1 (Parikh and Boyd, 2014, section 6.5.2): zeros are exact."""
     zero = weights.dtype.type(0)
     if threshold > zero:
@@ -502,7 +506,7 @@ def _soften(weights: Floats, threshold: Floats) -> None:
 
 
 @compiled
-def _average(average: Floats, own: Floats, decay: Floats) -> None:
+def _average(average: Floats, own: Floats, decay: Real) -> None:
     rest = own.dtype.type(1) - decay
     for place in range(len(own)):
         average[place] = decay * average[place] + rest * own[place]

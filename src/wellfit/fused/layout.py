@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from wellfit._typing import Floats, Integers
+from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.fused.kernels import ADAM, GELU, MOMENTUM, RELU, SGD, TANH, Plan
 from wellfit.training.network import MLP, Embedding, OneHot
-from wellfit.training.piecewise_linear import segments_of
+from wellfit.training.tensors import new_network
 
 ACTIVATIONS = {"relu": RELU, "tanh": TANH, "gelu": GELU}
 OPTIMIZERS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM}
@@ -42,6 +44,8 @@ class Layout:
     """The row of one member.
 
     Attributes:
+        network: as the seed starts it; all members start from its parameters.
+        dtype: of all reals.
         plan: the same, as the compiled functions read it.
         pieces: every parameter, in the order of the row.
         inputs: place in `MLP.encode`'s result of each input of the first layer.
@@ -50,6 +54,8 @@ class Layout:
         first: name of the first layer's W.
     """
 
+    network: MLP
+    dtype: type[np.floating[Any]]
     plan: Plan
     pieces: tuple[Piece, ...]
     inputs: Integers
@@ -68,13 +74,18 @@ class Layout:
         return int(self.plan.layers[:, 1].sum())
 
     @property
+    def outputs(self) -> int:
+        """Classes, or 1."""
+        return int(self.plan.layers[-1, 1])
+
+    @property
     def widest(self) -> int:
         """The most units of a layer."""
         return int(self.plan.layers[:, 1].max())
 
     def pack(self, network: MLP) -> Floats:
         """Return the parameters of a network as a row [P]."""
-        row: Floats = np.empty(self.size, next(network.parameters()).detach().numpy().dtype)
+        row: Floats = np.empty(self.size, self.dtype)
         named = dict(network.named_parameters())
         for piece in self.pieces:
             value = named[piece.name].detach().numpy()
@@ -95,8 +106,10 @@ class Layout:
         return found
 
 
-def layout_of(network: MLP, data: Prepared, *, optimizer: str, dtype: type[np.floating]) -> Layout:
-    """Return the layout of all networks that are shaped as this one."""
+def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] = np.float32) -> Layout:
+    """Return the layout of all configs that fuse with this one; float64 is for comparisons with the reference loop."""
+    kind = torch.float64 if dtype is np.float64 else torch.float32
+    network = new_network(data, config.network, seed=config.seed, dtype=kind)
     pieces = _pieces(network)
     places = {piece.name: piece for piece in pieces}
     inputs, one_hots, embeddings, shared = _inputs(network, columns=data.train.numeric.shape[1], places=places)
@@ -104,7 +117,7 @@ def layout_of(network: MLP, data: Prepared, *, optimizer: str, dtype: type[np.fl
         (*places[name].shape, places[name].start, places[name.replace("weight", "bias")].start)
         for name in network.decayed()
     ]
-    column, low, width = segments_of(network.bins.edges.numpy()) if network.bins else ((), (), ())
+    column, low, width = network.bins.segments if network.bins else ((), (), ())
     plan = Plan(
         layers=np.array(layers, dtype=np.int64),
         embeddings=np.array(embeddings, dtype=np.int64).reshape(-1, 4),
@@ -112,10 +125,11 @@ def layout_of(network: MLP, data: Prepared, *, optimizer: str, dtype: type[np.fl
         bins=np.array([column, low, width], dtype=dtype),
         decayed=sum(places[name].end - places[name].start for name in network.decayed()),
         activation=ACTIVATIONS[network.activation],
-        optimizer=OPTIMIZERS[optimizer],
+        optimizer=OPTIMIZERS[config.optimization.optimizer],
         classification=data.preparation.schema.task == "classification",
     )
-    return Layout(plan, pieces, inputs, shared, len(inputs) - shared, next(iter(network.decayed())))
+    first = next(iter(network.decayed()))
+    return Layout(network, dtype, plan, pieces, inputs, shared, len(inputs) - shared, first)
 
 
 def _pieces(network: MLP) -> tuple[Piece, ...]:
@@ -131,17 +145,19 @@ def _inputs(
     network: MLP, *, columns: int, places: Mapping[str, Piece]
 ) -> tuple[Integers, list[tuple[int, ...]], list[tuple[int, ...]], int]:
     """Return the order of the first layer's inputs, the tables of both kinds of categories, and S."""
-    at = columns + (network.bins.bins if network.bins else 0)
-    shared, embedded = list(range(at)), []
+    at: int = columns + (network.bins.bins if network.bins else 0)
+    shared = list(range(at))
+    embedded: list[int] = []
     one_hots: list[tuple[int, ...]] = []
     embeddings: list[tuple[int, ...]] = []
     for place, category in enumerate(network.categories):
         if isinstance(category, OneHot):
             one_hots.append((place, category.width, len(shared)))
             shared += range(at, at + category.width)
+            at += category.width
         elif isinstance(category, Embedding):
             table = places[f"categories.{place}.weight"].start
             embeddings.append((place, category.width, table, len(embedded)))
             embedded += range(at, at + category.width)
-        at += int(category.width)
+            at += category.width
     return np.array(shared + embedded, dtype=np.int64), one_hots, embeddings, len(shared)

@@ -64,8 +64,7 @@ class Schedules:
         keeps = np.array([config.keep_probs for config in self.configs])
         schedules = [config.regularization.keep_prob_schedule for config in self.configs]
         shares = self._along(span, schedules, self._strength)
-        found: Floats = keep_prob_at(keeps, strength=shares[:, :, None])
-        return found
+        return keep_prob_at(keeps, strength=shares[:, :, None])
 
     def _learning_rate(self, schedule: Any, update: int) -> float:
         unit = replace(self.configs[0].optimization, schedule=schedule, lr=1.0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Generic, TypeVar
 
-from wellfit.training.learning_curve import LearningCurve
-from wellfit.training.network import MLP
+Kept = TypeVar("Kept")
 
 
-class Stopping:
+class Stopping(Generic[Kept]):
     """Watches a learning curve, and keeps one of its networks: the last, or with a patience the best on dev.
 
     Attributes:
@@ -19,13 +19,12 @@ class Stopping:
         self._patience = patience
         self._best = math.inf
         self._waited = 0
-        self.network: MLP | None = None
+        self.network: Kept | None = None
 
-    def watch(self, curve: LearningCurve) -> None:
-        """Take note of the curve's last point; of equal points, the earliest is the best."""
-        dev = curve.points[-1].dev
+    def watch(self, dev: float, network: Kept) -> None:
+        """Take note of the curve's last point, its dev loss and its network; of equal points, the earliest is best."""
         if self._patience is None or dev < self._best:
-            self._best, self._waited, self.network = dev, 0, curve.network
+            self._best, self._waited, self.network = dev, 0, network
         else:
             self._waited += 1
 

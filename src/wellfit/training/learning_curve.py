@@ -64,29 +64,26 @@ class LearningCurve:
 
     Attributes:
         points: what was measured, in the order of the updates.
-        network: a copy of the network at the last point, all of whose outputs were finite.
     """
 
     def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
         self._yardstick = Yardstick(data, goal=goal, seed=seed)
         self.points: list[CurvePoint] = []
-        self.network: MLP | None = None
 
     @property
     def rows(self) -> int:
         """Rows that a point is measured on."""
         return self._yardstick.rows
 
-    def measure(self, network: MLP, *, update: int) -> bool:
-        """Add a point and keep a copy of the network; or return False where an output is not finite."""
+    def measure(self, network: MLP, *, update: int) -> MLP | None:
+        """Add a point and return a copy of the network; or return None where an output is not finite."""
         yardstick = self._yardstick
         train, dev = (outputs_of(network, inputs) for inputs in (yardstick.train, yardstick.dev))
         point = yardstick.point(update, train, dev)
         if point is None:
-            return False
+            return None
         self.points.append(point)
-        self.network = copy.deepcopy(network)
-        return True
+        return copy.deepcopy(network)
 
 
 def _sample(part: Arrays, *, seed: int) -> tuple[Inputs, Floats | Integers]:

@@ -7,16 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wellfit._typing import Notify, ignore_events
 from wellfit.config import Config, total_updates
-from wellfit.data.prepare import Arrays, Prepared
+from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.stats.scores import row_losses
 from wellfit.training.averaging import MovingAverage
 from wellfit.training.dropout import Dropout
 from wellfit.training.early_stopping import Stopping
@@ -27,6 +25,7 @@ from wellfit.training.moment import Moment
 from wellfit.training.network import MLP
 from wellfit.training.noise import SHARED, batch_order
 from wellfit.training.objective import mean_loss, optimizer_for, require_labels, set_step, soft_labels
+from wellfit.training.outcomes import Ending, outcome_of, parts_of
 from wellfit.training.predict import predict
 from wellfit.training.proximal import soften
 from wellfit.training.tensors import Inputs, new_network, state_of, target_of
@@ -63,26 +62,14 @@ def fit(
         network = new_network(data, config.network, seed=config.seed)
         curve = LearningCurve(data, goal=goal, seed=config.seed)
         training = Training(config, data, network=network, stream=stream)
-        rows = sum(part.rows for part in _parts(data).values())
-        stopping = Stopping(config.optimization.early_stopping)
-        status = _train(training, curve, stopping, rows=rows, deadline=deadline, notify=notify)
+        stopping = Stopping[MLP](config.optimization.early_stopping)
+        status = _train(training, curve, stopping, data=data, deadline=deadline, notify=notify)
         state = state_of(stopping.network or network, data)
         predicted = predict(data.preparation, config, state)
-        predictions = {name: predicted(part) for name, part in _parts(data).items()}
-    losses = {name: row_losses(goal, part.target, predictions[name]) for name, part in _parts(data).items()}
-    del predictions["train"]
-    return Outcome(
-        config=config,
-        status=status,
-        updates=training.updates,
-        seconds=time.monotonic() - began,
-        losses={name: float(np.mean(each)) for name, each in losses.items()},
-        curve=tuple(curve.points),
-        weight_norms=tuple(float(np.linalg.norm(state[name].astype(np.float64))) for name in network.decayed()),
-        predictions=predictions,
-        train_losses=losses["train"],
-        state=state,
-    )
+        predictions = {name: predicted(part) for name, part in parts_of(data).items()}
+    seconds = time.monotonic() - began
+    ending = Ending(status=status, updates=training.updates, seconds=seconds, points=curve.points)
+    return outcome_of(data, config, goal=goal, ending=ending, state=state, predictions=predictions)
 
 
 class Training:
@@ -171,35 +158,32 @@ class Training:
 def _train(
     training: Training,
     curve: LearningCurve,
-    stopping: Stopping,
+    stopping: Stopping[MLP],
     *,
-    rows: int,
+    data: Prepared,
     deadline: float | None,
     notify: Notify,
 ) -> Status:
     points = check_points(training.planned)
     began = time.monotonic()
-    if curve.measure(training.measured, update=0):
-        stopping.watch(curve)
+    if measured := curve.measure(training.measured, update=0):
+        stopping.watch(curve.points[-1].dev, measured)
     if deadline is not None:
         # What is left to do after the last update: all rows are measured, as the curve's were just now.
+        rows = sum(part.rows for part in parts_of(data).values())
         deadline -= (time.monotonic() - began) * rows / curve.rows
     for loss in training.losses():
         if not math.isfinite(loss):
             return Status.DIVERGED
         late = deadline is not None and time.monotonic() >= deadline and training.updates < training.planned
         if late or training.updates in points:
-            if not curve.measure(training.measured, update=training.updates):
+            measured = curve.measure(training.measured, update=training.updates)
+            if measured is None:
                 return Status.DIVERGED
-            stopping.watch(curve)
+            stopping.watch(curve.points[-1].dev, measured)
             notify({"event": "point", "updates": training.planned, **asdict(curve.points[-1])})
         if late:
             return Status.OUT_OF_BUDGET
         if stopping.is_due:
             return Status.STOPPED_EARLY
     return Status.STOPPED_EARLY if stopping.went_back else Status.FINISHED
-
-
-def _parts(data: Prepared) -> dict[str, Arrays]:
-    parts = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
-    return {name: part for name, part in parts.items() if part is not None}

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from wellfit._typing import Task
+from wellfit.data.prepare import Prepared
 from wellfit.training.decay_groups import DecayEntry, decay_list
 from wellfit.training.dropout import Dropout
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
@@ -134,3 +135,19 @@ class ModuleNetwork(nn.Module):
 def torch_seed(*, seed: int, stream: str, update: int) -> int:
     """Return the seed of torch's generator for what a module draws by itself at one address."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{stream}/{update}".encode()).digest()[:8], "little")
+
+
+def module_network(data: Prepared, factory: ModuleFactory, *, seed: int) -> ModuleNetwork:
+    """Return the network of the modules that `factory` builds, as `seed` starts it, in float32.
+
+    Raises:
+        BadInput: as `ModuleNetwork` does.
+    """
+    return ModuleNetwork(
+        factory,
+        columns=len(data.preparation.numeric_names),
+        levels=[codes - 1 for codes in data.preparation.cardinalities],
+        outputs=data.preparation.outputs,
+        task=data.preparation.schema.task,
+        seed=seed,
+    )

@@ -33,13 +33,6 @@ def quantile_edges(numeric: Floats, *, bins: int) -> Floats:
     return edges
 
 
-def segments_of(edges: Floats) -> tuple[Integers, Floats, Floats]:
-    """Return each bin's column, lower edge and width [B], from the edges [D, T + 1] of `quantile_edges`."""
-    column, place = np.nonzero(np.isfinite(edges[:, 1:]))
-    low = edges[column, place]
-    return column, low, edges[column, place + 1] - low
-
-
 class PiecewiseLinear(nn.Module):
     """Encodes numbers [N, D] as bins [N, B], B the number of all columns' bins together.
 
@@ -54,12 +47,18 @@ class PiecewiseLinear(nn.Module):
 
     def __init__(self, edges: Floats) -> None:
         super().__init__()
-        column, low, width = segments_of(edges)
+        column, place = np.nonzero(np.isfinite(edges[:, 1:]))
+        low = edges[column, place]
         self.bins = len(column)
         self.register_buffer("edges", torch.from_numpy(edges.copy()))
         self.register_buffer("_column", torch.from_numpy(column), persistent=False)
         self.register_buffer("_low", torch.from_numpy(low), persistent=False)
-        self.register_buffer("_width", torch.from_numpy(width), persistent=False)
+        self.register_buffer("_width", torch.from_numpy(edges[column, place + 1] - low), persistent=False)
+
+    @property
+    def segments(self) -> tuple[Integers, Floats, Floats]:
+        """Column, lower edge and width [B] of every bin."""
+        return self._column.numpy(), self._low.numpy(), self._width.numpy()
 
     def forward(self, numeric: Tensor) -> Tensor:
         """Return the encoding [N, B] of numbers [N, D]."""

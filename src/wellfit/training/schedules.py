@@ -6,8 +6,12 @@ Pure functions of (update, updates), with update counted from 0: both engines re
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
+from wellfit._typing import Floats
 from wellfit.config import Optimization, Strength
+
+Number = TypeVar("Number", float, Floats)
 
 RUNGS = (1 / 15, 3 / 15, 7 / 15)
 """Where "coslog4" reaches 0 before the end: 1 + 15 t is a power of two there."""
@@ -37,8 +41,8 @@ def strength(schedule: Strength, *, update: int, updates: int) -> float:
     return (1 + math.cos(math.pi * (2 * through - 1))) / 2
 
 
-def keep_prob_at(keep_prob: float, *, strength: float) -> float:
-    """Return 1 - (1 - keep_prob) * strength."""
+def keep_prob_at(keep_prob: Number, *, strength: Number) -> Number:
+    """Return 1 - (1 - keep_prob) * strength, of numbers or of arrays."""
     # In this form, a strength of 1 gives keep_prob to the last bit, and one of 0 gives 1.
     return keep_prob + (1 - keep_prob) * (1 - strength)
 

@@ -1,0 +1,266 @@
+"""Train a stack of configs: the contract of the reference loop (training/loop.py), for K configs at once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from wellfit._typing import Booleans, Floats, Integers
+from wellfit.config import Config
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.fused.layout import layout_of
+from wellfit.fused.memory import BYTES_OF_OUTPUTS, plan_memory
+from wellfit.fused.stack import Stack
+from wellfit.goals import Goal
+from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.stats.scores import row_losses
+from wellfit.training.early_stopping import Stopping
+from wellfit.training.learning_curve import Yardstick, check_points
+from wellfit.training.noise import SHARED
+from wellfit.training.objective import require_labels
+from wellfit.training.outcomes import Ending, outcome_of, parts_of
+from wellfit.training.schedules import rung_updates
+from wellfit.training.tensors import Inputs, output_range_of, predictions_of
+from wellfit.training.threads import one_thread
+
+Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
+"""(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
+
+
+def stacks_of(configs: Sequence[Config]) -> list[list[Config]]:
+    """Return the configs, grouped by what does not fuse: network, optimizer, batch size, epochs and seed."""
+    found: dict[tuple[Any, ...], list[Config]] = {}
+    for config in configs:
+        knobs = config.optimization
+        kind = (config.network, knobs.optimizer, knobs.batch_size, knobs.epochs, config.seed)
+        found.setdefault(kind, []).append(config)
+    return list(found.values())
+
+
+def fit_stack(
+    data: Prepared,
+    configs: Sequence[Config],
+    *,
+    goal: Goal,
+    on_outcome: Callable[[Outcome], None],
+    stream: str = SHARED,
+    deadline: float | None = None,
+    judge: Judge | None = None,
+    memory: int | None = None,
+) -> None:
+    """Train configs of one stack (see `stacks_of`), and measure each on every part.
+
+    A member that diverges, stops early or is dropped leaves the stack; the others do not notice.
+
+    Args:
+        data: the prepared parts.
+        configs: K of them, alike in what does not fuse.
+        goal: in whose loss outcomes are measured.
+        on_outcome: receives each outcome as its member ends.
+        stream: of noise and batch order.
+        deadline: `time.monotonic()` by which the outcomes are there; members that it cuts short are "out of budget".
+        judge: says at the rungs (training/schedules.py, `rung_updates`) who goes on.
+        memory: bytes that the members' parameters and moments may take; more members are trained in passes.
+
+    Raises:
+        BadInput: for a config that the data does not allow, or memory too small for one member; before any training.
+    """
+    for config in configs:
+        require_labels(config.regularization, task=data.preparation.schema.task)
+    # Numba's products are those of scipy's BLAS, which has threads of its own.
+    with one_thread(), threadpool_limits(1, user_api="blas"):
+        layout = layout_of(data, configs[0])
+        plan = plan_memory(data, configs, layout=layout, limit=memory)
+        for start in range(0, len(configs), plan.members):
+            if deadline is None or time.monotonic() < deadline:
+                stack = Stack(data, configs[start : start + plan.members], layout=layout, stream=stream)
+                _Race(data, stack, goal=goal, deadline=deadline, judge=judge).run(on_outcome)
+
+
+@dataclass
+class _Member:
+    """What is known of one member while it trains."""
+
+    stopping: Stopping[Floats]
+    points: list[CurvePoint] = field(default_factory=list)
+    snapshots: dict[str, Floats] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class _Race:
+    """One stack from its first update to its last outcome."""
+
+    def __init__(
+        self,
+        data: Prepared,
+        stack: Stack,
+        *,
+        goal: Goal,
+        deadline: float | None,
+        judge: Judge | None,
+    ) -> None:
+        self._clock = time.monotonic()
+        self._data = data
+        self._goal = goal
+        self._deadline = math.inf if deadline is None else deadline
+        self._judge = judge
+        self._range = output_range_of(data)
+        self._yardstick = Yardstick(data, goal=goal, seed=stack.configs[0].seed)
+        self._stack = stack
+        self._members = {
+            config.identity: _Member(Stopping(config.optimization.early_stopping)) for config in stack.configs
+        }
+        self._rungs = frozenset(rung_updates(self._stack.planned) if judge else ())
+        self._points = check_points(self._stack.planned) | self._rungs
+        self._on_outcome: Callable[[Outcome], None]
+
+    def run(self, on_outcome: Callable[[Outcome], None]) -> None:
+        """Train until every member has ended."""
+        self._on_outcome = on_outcome
+        # The first call compiles, or loads what was compiled: it must not count as the cost of measuring.
+        self._stack.outputs(self._stack.parameters[:1], _arrays(self._yardstick.dev[:1]))
+        began = time.monotonic()
+        self._measure()
+        rows = sum(part.rows for part in parts_of(self._data).values())
+        self._deadline -= (time.monotonic() - began) * rows / self._yardstick.rows
+        while self._stack.configs:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Make updates up to the next point, rung or deadline at most, and see who ends there."""
+        stack = self._stack
+        before = stack.updates
+        stop = min(point for point in self._points if point > before)
+        losses = stack.advance(stop)
+        self._book()
+        broken = ~np.isfinite(losses)
+        self._end(np.any(broken, axis=0), Status.DIVERGED, updates=before + 1 + broken.argmax(axis=0))
+        late = stack.updates < stack.planned and time.monotonic() >= self._deadline
+        if late or stack.updates in self._points:
+            self._measure()
+        if late:
+            self._end_all(Status.OUT_OF_BUDGET)
+        elif stack.updates == stack.planned:
+            self._end_all(Status.FINISHED)
+        elif stack.updates in self._rungs and stack.configs:
+            self._compare()
+
+    def _book(self) -> None:
+        """Share the time since the last call out to the members that used it."""
+        now = time.monotonic()
+        for config in self._stack.configs:
+            self._members[config.identity].seconds += (now - self._clock) / len(self._stack)
+        self._clock = now
+
+    def _measure(self) -> None:
+        """Add a point to every member's curve; members that diverged or have waited long enough end."""
+        stack, yardstick = self._stack, self._yardstick
+        if not stack.configs:
+            return
+        rows = stack.parameters
+        train, dev = (torch.from_numpy(stack.outputs(rows, _arrays(part))) for part in (yardstick.train, yardstick.dev))
+        broken, due = np.zeros(len(stack), bool), np.zeros(len(stack), bool)
+        for place, config in enumerate(stack.configs):
+            member = self._members[config.identity]
+            point = yardstick.point(stack.updates, train[place], dev[place])
+            if point is None:
+                broken[place] = True
+                continue
+            member.points.append(point)
+            member.stopping.watch(point.dev, rows[place].copy())
+            due[place] = member.stopping.is_due
+        self._book()
+        updates = np.full(len(stack), stack.updates)
+        self._end(broken, Status.DIVERGED, updates=updates)
+        self._end(due[~broken], Status.STOPPED_EARLY, updates=updates[~broken])
+
+    def _compare(self) -> None:
+        """Let the judge drop members, and keep what the others predict here: an ensemble may want it."""
+        stack = self._stack
+        if self._judge is None:
+            return
+        predictions = self._predictions(stack.parameters, self._data.dev)
+        target = self._data.dev.target
+        losses = {
+            config.identity: row_losses(self._goal, target, predicted)
+            for config, predicted in zip(stack.configs, predictions, strict=True)
+        }
+        stay = self._judge(losses, self._affordable())
+        for config, predicted in zip(stack.configs, predictions, strict=True):
+            self._members[config.identity].snapshots[str(stack.updates)] = predicted
+        leave = np.array([config.identity not in stay for config in stack.configs])
+        self._end(leave, Status.DROPPED, updates=np.full(len(stack), stack.updates))
+
+    def _affordable(self) -> int:
+        """Return how many members the deadline can pay to the end, at the pace so far."""
+        if self._deadline == math.inf:
+            return len(self._stack)
+        spent = sum(self._members[config.identity].seconds for config in self._stack.configs)
+        rest = spent / len(self._stack) * (self._stack.planned / self._stack.updates - 1)
+        return int((self._deadline - time.monotonic()) / rest)
+
+    def _end_all(self, status: Status) -> None:
+        stack = self._stack
+        members = [self._members[config.identity] for config in stack.configs]
+        early = np.array([status is Status.FINISHED and member.stopping.went_back for member in members], bool)
+        updates = np.full(len(stack), stack.updates)
+        self._end(early, Status.STOPPED_EARLY, updates=updates)
+        self._end(np.ones(len(stack), bool), status, updates=updates)
+
+    def _end(self, leaving: Booleans, status: Status, *, updates: Integers) -> None:
+        """Measure the members marked in [K], hand their outcomes over, and let go of them."""
+        stack = self._stack
+        places = np.flatnonzero(leaving)
+        at_once = max(1, BYTES_OF_OUTPUTS // (self._data.train.rows * 4 * self._data.preparation.outputs))
+        for start in range(0, len(places), at_once):
+            self._hand_over(places[start : start + at_once], status, updates=updates)
+        if len(places):
+            stack.keep(~leaving)
+
+    def _hand_over(self, places: Integers, status: Status, *, updates: Integers) -> None:
+        stack = self._stack
+        members = [self._members[stack.configs[place].identity] for place in places]
+        live = stack.parameters
+        kept = [
+            live[place] if member.stopping.network is None else member.stopping.network
+            for place, member in zip(places, members, strict=True)
+        ]
+        rows = np.array(kept)
+        predictions = {name: self._predictions(rows, part) for name, part in parts_of(self._data).items()}
+        share = (time.monotonic() - self._clock) / len(places)
+        for number, (place, member) in enumerate(zip(places, members, strict=True)):
+            began = time.monotonic()
+            outcome = outcome_of(
+                self._data,
+                stack.configs[place],
+                goal=self._goal,
+                ending=Ending(
+                    status=status,
+                    updates=int(updates[place]),
+                    seconds=member.seconds,
+                    points=member.points,
+                    snapshots=member.snapshots,
+                ),
+                state=stack.state_of(rows[number]),
+                predictions={name: each[number] for name, each in predictions.items()},
+            )
+            self._on_outcome(replace(outcome, seconds=member.seconds + share + time.monotonic() - began))
+        self._clock = time.monotonic()
+
+    def _predictions(self, rows: Floats, part: Arrays) -> list[Floats]:
+        """Return the predictions of parameters [M, P] on a part, as `Outcome.predictions` has them."""
+        return [
+            predictions_of(torch.from_numpy(each), self._data.preparation, output_range=self._range)
+            for each in self._stack.outputs(rows, part)
+        ]
+
+
+def _arrays(inputs: Inputs) -> Arrays:
+    return Arrays(inputs.numeric.numpy(), inputs.codes.numpy(), np.empty(0))

@@ -1,0 +1,86 @@
+"""How much memory a population takes, and in how many passes it is trained where that is more than there may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit.config import Config
+from wellfit.data.prepare import Prepared
+from wellfit.exceptions import BadInput
+from wellfit.fused.batches import BYTES_AT_ONCE
+from wellfit.fused.kernels import ADAM, MOMENTUM, SGD
+from wellfit.fused.layout import Layout
+from wellfit.fused.stack import ROWS_AT_ONCE
+from wellfit.training.learning_curve import MOST_ROWS
+from wellfit.training.schedules import RUNGS
+
+BYTES_OF_OUTPUTS = 2**26
+"""Outputs of all rows are held for so many members at once as fit into this."""
+_TIMES_OUTPUTS = 4
+"""Outputs, their probabilities in float64 and float32, and losses, side by side."""
+_MEGABYTE = 10**6
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes that a stack takes beside the data, the interpreter and its libraries.
+
+    Attributes:
+        fixed: batches, room to work in, and the outputs of those members that are being measured.
+        member: parameters, moments, averages, kept networks and predictions of one member.
+        members: trained at once.
+        passes: in which all are trained.
+    """
+
+    fixed: int
+    member: int
+    members: int
+    passes: int
+
+    @property
+    def peak(self) -> int:
+        """The most bytes at any time."""
+        return self.fixed + self.member * self.members
+
+
+def plan_memory(data: Prepared, configs: Sequence[Config], *, layout: Layout, limit: int | None = None) -> MemoryPlan:
+    """Return the plan for configs of one stack, in as few passes as `limit` (bytes) allows.
+
+    Raises:
+        BadInput: where the limit does not hold one member.
+    """
+    fixed, member = _fixed(data, configs[0], layout=layout), _member(data, configs, layout=layout)
+    if limit is not None and fixed + member > limit:
+        raise BadInput(
+            "memory holds at least one member",
+            found=f"memory={limit / _MEGABYTE:.0f} MB, one member takes {(fixed + member) / _MEGABYTE:.0f} MB",
+            remedy=f"Give {math.ceil((fixed + member) / _MEGABYTE)} MB or more, or a smaller network or batch",
+        )
+    at_once = len(configs) if limit is None else min(len(configs), (limit - fixed) // member)
+    passes = math.ceil(len(configs) / at_once)
+    return MemoryPlan(fixed, member, math.ceil(len(configs) / passes), passes)
+
+
+def _fixed(data: Prepared, config: Config, *, layout: Layout) -> int:
+    rows = max(min(config.optimization.batch_size, data.train.rows), ROWS_AT_ONCE)
+    columns = int(data.train.numeric.shape[1])
+    # The desk (stack.py), and the batches of a call with what they are copied from.
+    units = 2 * layout.units + 2 * layout.widest + 3 * layout.shared + 3 * layout.embedded + 2 * columns
+    outputs = max(BYTES_OF_OUTPUTS, 4 * data.train.rows * layout.outputs)
+    real = np.dtype(layout.dtype).itemsize
+    return real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + _TIMES_OUTPUTS * outputs
+
+
+def _member(data: Prepared, configs: Sequence[Config], *, layout: Layout) -> int:
+    moments = {SGD: 0, MOMENTUM: 1, ADAM: 2}[layout.plan.optimizer]
+    averages = 2 if any(config.regularization.ema for config in configs) else 0
+    # Live, kept at the last or best point, and copied while members leave the stack.
+    rows = 2 * (1 + moments) + averages + 2
+    points = 2 * MOST_ROWS * layout.outputs
+    snapshots = len(RUNGS) * data.dev.rows * layout.outputs
+    real = np.dtype(layout.dtype).itemsize
+    return int(real * (rows * layout.size + points + snapshots))

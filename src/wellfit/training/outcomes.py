@@ -1,0 +1,65 @@
+"""From a trained network's predictions to its outcome: the same for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wellfit._typing import Floats
+from wellfit.config import Config
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.goals import Goal
+from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.stats.scores import row_losses
+from wellfit.training.effects import measure_effects
+from wellfit.training.tensors import network_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How one training went and ended."""
+
+    status: Status
+    updates: int
+    seconds: float
+    points: Sequence[CurvePoint]
+    snapshots: Mapping[str, Floats] = field(default_factory=dict)
+
+
+def outcome_of(
+    data: Prepared,
+    config: Config,
+    *,
+    goal: Goal,
+    ending: Ending,
+    state: Mapping[str, Floats],
+    predictions: Mapping[str, Floats],
+) -> Outcome:
+    """Return the outcome of a network `state`, measured on every part by its predictions there.
+
+    `predictions` has every part of `parts_of`: probabilities [rows, classes], or values [rows] in the target's unit.
+    """
+    network = network_from(state, data.preparation, config.network)
+    losses = {name: row_losses(goal, part.target, predictions[name]) for name, part in parts_of(data).items()}
+    return Outcome(
+        config=config,
+        status=ending.status,
+        updates=ending.updates,
+        seconds=ending.seconds,
+        losses={name: float(np.mean(each)) for name, each in losses.items()},
+        curve=tuple(ending.points),
+        weight_norms=tuple(float(np.linalg.norm(state[name].astype(np.float64))) for name in network.decayed()),
+        predictions={name: each for name, each in predictions.items() if name != "train"},
+        train_losses=losses["train"],
+        state=state,
+        effects=measure_effects(network, data, seed=config.seed),
+        snapshots=ending.snapshots,
+    )
+
+
+def parts_of(data: Prepared) -> dict[str, Arrays]:
+    """Return train, train_dev (if any) and dev."""
+    parts = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
+    return {name: part for name, part in parts.items() if part is not None}
