@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +11,12 @@ import pytest
 from wellfit.config import Config, Network, Optimization, shrink_of, weight_decay_of
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
+from wellfit.outcome import Status
 from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.selection import TrainLimit
-from wellfit.sweeps.space import log_uniform
+from wellfit.sweeps.space import log_uniform, uniform
 
 GOAL = Goal("error")
 BASE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=30, batch_size=64, lr=0.01))
@@ -95,9 +99,93 @@ def test_an_over_smoothing_lambda_is_told(data, executor, found):
 
 
 def test_a_space_that_cannot_be_searched_is_refused_before_any_training(data):
-    class Never:
-        def train(self, configs, **options):
-            raise AssertionError("trained")
-
     with pytest.raises(BadInput, match="l2=-1"):
         sweep(data, BASE, over={"l2": [1.0, -1.0]}, executor=Never(), goal=GOAL)
+
+
+SMALL = Config(network=Network(widths=(4,), embedding="none"), optimization=Optimization(epochs=1))
+THREE = ("l2", "keep_prob", "lr")
+
+
+class Counting:
+    """Trains as another executor does, and keeps what it was asked for; ends after so many rounds."""
+
+    def __init__(self, executor, *, rounds=math.inf):
+        self.executor, self.rounds = executor, rounds
+        self.asked, self.options = [], []
+
+    def train(self, configs, **options):
+        self.asked.append([config.identity for config in configs])
+        self.options.append({name: options.pop(name) for name in ("rungs",) if name in options})
+        return self.executor.train(configs[: None if len(self.asked) < self.rounds else 3], **options)
+
+    def close(self):
+        pass
+
+
+def test_names_are_searched_in_their_usual_ranges_and_in_rounds(data, executor):
+    counting = Counting(executor)
+    found = sweep(data, SMALL, over=THREE, executor=counting, goal=GOAL, members=40)
+    assert list(map(len, counting.asked)) == [16, 16, 8]
+    assert len(found.members) == found.planned == 40
+    assert found.to_json()["search"] == "tpe"
+    assert found.to_json()["over"]["shrink"]["zero"] == 0.15
+    assert json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_an_interrupted_search_goes_on_as_if_it_had_not_been(data, executor):
+    whole = sweep(data, SMALL, over=THREE, executor=Counting(executor), goal=GOAL, members=40)
+    cut = sweep(data, SMALL, over=THREE, executor=Counting(executor, rounds=2), goal=GOAL, members=40)
+    assert len(cut.members) == 19
+    assert "Time ran out before 21 of 40 members started." in cut.warnings
+    counting = Counting(executor)
+    resumed = sweep(data, SMALL, over=THREE, executor=counting, goal=GOAL, members=40, known=cut.members)
+    assert list(map(len, counting.asked)) == [13, 8]
+    assert [one.config for one in resumed.members] == [one.config for one in whole.members]
+    assert [one.losses for one in resumed.members] == [one.losses for one in whole.members]
+
+
+def test_rungs_are_handed_to_the_executor_where_there_are_any(data, executor):
+    counting = Counting(executor)
+    rungs = Rungs(keep=0.25)
+    found = sweep(data, SMALL, over={"l2": [0.0]}, executor=counting, goal=GOAL, rungs=rungs)
+    sweep(data, SMALL, over={"l2": [0.0]}, executor=counting, goal=GOAL)
+    assert counting.options == [{"rungs": rungs}, {}]
+    assert found.to_json()["rungs"] == rungs.to_json()
+
+
+def test_a_dropped_member_stays_a_member_and_leaves_the_path(data, executor):
+    over = {"l2": [0.0, 1.0, 10.0]}
+    first = sweep(data, SMALL, over=over, executor=executor, goal=GOAL)
+    known = [replace(first.members[0], status=Status.DROPPED), *first.members[1:]]
+    again = sweep(data, SMALL, over=over, executor=executor, goal=GOAL, known=known)
+    assert again.members[0].status is Status.DROPPED
+    assert [row["l2"] for row in again.path()] == [1.0, 10.0]
+    assert again.chosen.status is Status.FINISHED
+
+
+class Never:
+    def train(self, configs, **options):
+        raise AssertionError("trained")
+
+
+UNSEARCHABLE = {
+    "nothing": ({}, "at least one knob"),
+    "a range out of range": ({"keep_prob": uniform(0, 1), "lr": uniform(1, 2)}, "keep_prob=0"),
+    "an unknown name": (("l2", "keepprob"), "keep_prob"),
+    "no members": (THREE, "members=0"),
+}
+
+
+@pytest.mark.parametrize(("over", "message"), UNSEARCHABLE.values(), ids=UNSEARCHABLE.keys())
+def test_any_space_that_cannot_be_searched_is_refused_before_any_training(data, over, message):
+    with pytest.raises(BadInput, match=message):
+        sweep(data, BASE, over=over, executor=Never(), goal=GOAL, members=0 if "members" in message else None)
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.1], uniform(0.01, 0.1)], ids=["list", "range"])
+def test_labels_that_are_values_are_not_smoothed(data, values):
+    schema = replace(data.preparation.schema, task="regression")
+    values_for = replace(data, preparation=replace(data.preparation, schema=schema))
+    with pytest.raises(BadInput, match=r"label_smoothing=0\.1"):
+        sweep(values_for, BASE, over={"label_smoothing": values}, executor=Never(), goal=Goal("rmse"))

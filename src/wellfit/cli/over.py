@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wellfit.config import Config
     from wellfit.sweeps.space import Space, Values
 
-LOGARITHMIC = frozenset({"l2", "weight_decay", "lr"})
+LOGARITHMIC = frozenset({"l2", "weight_decay", "shrink", "lr"})
 """Knobs whose ranges are searched evenly over the orders of magnitude."""
 
 
@@ -96,7 +96,10 @@ def _values(name: str, text: str) -> Values:
         return numbers
     if len(numbers) != 2:
         raise BadInput("a range is LOW:HIGH", found=f"{name}={text}", remedy="Give two numbers")
-    return (log_uniform if name in LOGARITHMIC else uniform)(*numbers)
+    try:
+        return (log_uniform if name in LOGARITHMIC else uniform)(*numbers)
+    except BadInput as error:
+        raise BadInput(error.rule, found=f"{name}={text} ({error.found})", remedy=error.remedy) from error
 
 
 def _number(text: str) -> float:

@@ -15,7 +15,7 @@ from wellfit.config import ACTIVATIONS, STRENGTHS, Config
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.sweeps.knobs import OFF, Setting, own_value, require_names
-from wellfit.sweeps.space import Interval, Space, Values, log_uniform, uniform, useful_shrinks
+from wellfit.sweeps.space import Interval, Space, Values, log_uniform, uniform, useful_shrinks, value_at
 
 TYPICAL_WEIGHT = 0.1
 """Size of a weight in a layer of 64 to 256 units (He et al., 2015): an l1 step that takes off as much of it as a shrink
@@ -143,5 +143,5 @@ def _own(name: str, values: Values, config: Config) -> Any:
     own = own_value(config, name)
     if isinstance(values, Interval):
         inside = own is not None and values.low <= own <= values.high
-        return own if inside else values.at(0.5)
+        return own if inside else value_at(name, values, share=0.5)
     return own if own in values else values[len(values) // 2]

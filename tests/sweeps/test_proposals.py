@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import importlib.util
+import math
+from itertools import chain
+
+import numpy as np
+import optuna
+import pytest
+
+from wellfit.config import Config, shrink_of
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome, Status
+from wellfit.sweeps import proposals
+from wellfit.sweeps.proposals import NOT_INSTALLED, proposals_of, quasi_random
+from wellfit.sweeps.space import log_uniform, uniform
+from wellfit.sweeps.tpe import FIRST_ROUND, ROUND
+from wellfit.sweeps.usual import known_good, usual_space
+
+BASE, ROWS, GOAL = Config(), 4_000, Goal("log_loss")
+FOUR = usual_space(("l2", "keep_prob", "lr", "label_smoothing"), BASE, rows=ROWS)
+TWO = usual_space(("l2", "keep_prob"), BASE, rows=ROWS)
+
+
+def loss_of(config):
+    """A made-up dev loss with its minimum at shrink 1e-4, keep_prob .8, lr 1e-3, label_smoothing 0."""
+    knobs, lr = config.regularization, config.optimization.lr
+    shrink = shrink_of(knobs.l2, rows=ROWS, lr=lr)
+    return (
+        0.1 * (math.log10(shrink + 1e-6) + 4) ** 2
+        + 5 * (knobs.keep_prob - 0.8) ** 2
+        + math.log10(lr / 1e-3) ** 2
+        + knobs.label_smoothing
+    )
+
+
+def outcome(config, *, status=Status.FINISHED, loss=None):
+    return Outcome(
+        config=config,
+        status=status,
+        updates=100,
+        seconds=1.0,
+        losses={"train": 0.0, "dev": loss_of(config) if loss is None else loss},
+        curve=(),
+        weight_norms=(),
+        predictions={},
+        train_losses=np.empty(0),
+        state={},
+    )
+
+
+def rounds(over, members, *, config=BASE, told=outcome):
+    """The rounds of one whole search."""
+    found, _ = proposals_of(config, over, rows=ROWS, members=members, goal=GOAL)
+    asked = []
+    while sum(map(len, asked)) < found.count:
+        configs = found.propose(min(found.round, found.count - sum(map(len, asked))))
+        if not configs:
+            break
+        found.tell([told(one) for one in configs])
+        asked.append(configs)
+    return asked
+
+
+def flat(asked):
+    return list(chain(*asked))
+
+
+def who(over, members):
+    return proposals_of(BASE, over, rows=ROWS, members=members, goal=GOAL)[0].name
+
+
+def test_three_knobs_and_enough_members_are_proposed_by_optuna():
+    assert who(FOUR, 64) == "tpe"
+    assert who(FOUR, 16) == "quasi-random"
+    assert who(TWO, 64) == "quasi-random"
+    assert who(TWO | {"lr": [1e-3]}, 64) == "quasi-random"
+    assert who({"l2": [0.0, 1.0], "lr": [0.1, 0.2], "keep_prob": [1.0, 0.5]}, 64) == "grid"
+
+
+def test_without_optuna_the_search_is_quasi_random_and_says_so(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(proposals, "find_spec", lambda name: None if name == "optuna" else found(name))
+    searched, announced = proposals_of(BASE, FOUR, rows=ROWS, members=64, goal=GOAL)
+    assert (searched.name, announced) == ("quasi-random", (NOT_INSTALLED,))
+    assert len(searched.propose(searched.round)) == 64
+    assert proposals_of(BASE, TWO, rows=ROWS, members=64, goal=GOAL)[1] == ()
+
+
+@pytest.mark.parametrize("over", [TWO, FOUR], ids=["quasi-random", "tpe"])
+def test_every_search_begins_with_what_is_known_to_be_good(over):
+    first = rounds(over, 40)[0]
+    assert first[0].regularization.is_off
+    assert first[0].optimization == BASE.optimization
+    good = len(known_good(over, BASE, rows=ROWS, goal=GOAL))
+    assert {one.regularization.keep_prob for one in first[:good]} == {1.0, 0.85}
+
+
+def test_optuna_learns_where_even_cover_does_not():
+    best = [min(map(loss_of, flat(rounds(FOUR, 64, config=Config(seed=seed))))) for seed in range(5)]
+    even = [min(map(loss_of, quasi_random(Config(seed=s), FOUR, rows=ROWS, members=64, goal=GOAL))) for s in range(5)]
+    assert np.median(best) < np.median(even)
+    last = rounds(FOUR, 64)[-1]
+    assert np.median(list(map(loss_of, last))) < np.median(list(map(loss_of, rounds(FOUR, 64)[0])))
+
+
+def test_the_rounds_fill_and_no_config_comes_twice():
+    asked = rounds(FOUR, 50)
+    assert list(map(len, asked)) == [FIRST_ROUND, ROUND, ROUND, 2]
+    assert len({one.identity for one in flat(asked)}) == 50
+
+
+def test_the_same_outcomes_bring_back_the_same_search():
+    assert rounds(FOUR, 48) == rounds(FOUR, 48)
+    assert rounds(FOUR, 48) != rounds(FOUR, 48, config=Config(seed=1))
+
+
+def test_a_longer_quasi_random_search_begins_with_the_shorter():
+    long, short = (quasi_random(BASE, TWO, rows=ROWS, members=count, goal=GOAL) for count in (40, 12))
+    assert long[:12] == short
+
+
+def test_members_that_did_not_end_count_below_those_that_did():
+    # Large learning rates diverge with whatever loss, small ones are dropped: what remains lies between.
+    def told(config):
+        lr = config.optimization.lr
+        if lr > 2e-3:
+            return outcome(config, status=Status.DIVERGED, loss=math.nan)
+        return outcome(config, status=Status.DROPPED, loss=0.0) if lr < 5e-4 else outcome(config)
+
+    rates = np.array([one.optimization.lr for one in flat(rounds(FOUR, 64, told=told)[2:])])
+    assert np.mean((rates > 5e-4) & (rates < 2e-3)) > 0.6
+
+
+def test_a_space_with_few_members_ends_when_it_has_no_more():
+    over = {"l2": uniform(5.0, 5.0), "keep_prob": [1.0, 0.5], "activation": ["relu", "tanh"], "lr": uniform(1, 1)}
+    found = flat(rounds(over, 40))
+    # Two times two, and the member that begins with lambda off.
+    assert len(found) == len({one.identity for one in found}) == 5
+
+
+def test_lists_and_ranges_are_searched_together():
+    over = {"shrink": log_uniform(1e-6, 1e-3), "widths": [(8,), (16,), (8, 8)], "keep_prob": [0.5, 0.8, 1.0]}
+    found = flat(rounds(over, 30))
+    assert {one.network.widths for one in found} == {(8,), (16,), (8, 8)}
+    assert {one.regularization.keep_prob for one in found} == {0.5, 0.8, 1.0}
+
+
+def test_optuna_stays_as_loud_as_it_was():
+    before = optuna.logging.get_verbosity()
+    rounds(FOUR, 24)
+    assert optuna.logging.get_verbosity() == before
