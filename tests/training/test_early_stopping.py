@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from wellfit.config import Config, Network, Optimization
 from wellfit.goals import Goal
-from wellfit.outcome import CurvePoint, Status
+from wellfit.outcome import Status
 from wellfit.training.early_stopping import Stopping
 from wellfit.training.loop import fit
 
@@ -24,13 +23,12 @@ def config(patience, *, optimization=OVERFITTING):
 
 def watched(losses, *, patience):
     """Watch a curve of `losses`, whose networks are its places; return the watcher and how many points it saw."""
-    stopping, points = Stopping(patience), []
+    stopping = Stopping[int](patience)
     for place, dev in enumerate(losses):
-        points.append(CurvePoint(place, 0.0, dev))
-        stopping.watch(SimpleNamespace(points=points, network=place))
+        stopping.watch(dev, place)
         if stopping.is_due:
             break
-    return stopping, len(points)
+    return stopping, place + 1
 
 
 @pytest.mark.parametrize(
