@@ -22,7 +22,7 @@ State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Stack:
+class Members:
     """K members and what they read.
 
     Attributes:
@@ -35,6 +35,9 @@ class Stack:
     state: State
     values: Tensor
 
+    def __len__(self) -> int:
+        return len(next(iter(self.parameters.values())))
+
     @property
     def values_axis(self) -> int | None:
         """The axis of the members in `values`."""
@@ -44,44 +47,43 @@ class Stack:
 class Run(Protocol):
     """Runs a module for all members."""
 
-    def __call__(self, network: ModuleNetwork, stack: Stack, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+    def __call__(self, network: ModuleNetwork, members: Members, *, noise: StackNoise | None) -> tuple[Tensor, State]:
         """Return the outputs [K, N, C], and the buffers as the run left them; without noise, as in evaluation."""
         ...
 
 
-def at_once(network: ModuleNetwork, stack: Stack, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+def at_once(network: ModuleNetwork, members: Members, *, noise: StackNoise | None) -> tuple[Tensor, State]:
     """Run all members in one call, as `Run` says."""
     network.module.train(noise is not None)
-    members = len(next(iter(stack.parameters.values())))
-    keeping = noise.tensors(stack.values.dtype) if noise else (torch.empty(members, 0),) * 2
+    keeping = noise.tensors(members.values.dtype) if noise else (torch.empty(len(members), 0),) * 2
 
     def member(given: State, values: Tensor, keeping: tuple[Tensor, Tensor]) -> tuple[Tensor, State]:
         with DropoutSites(StackMasks(noise, *keeping) if noise else None):
             outputs = functional_call(network.module, given, (values,))
-        return _two_dimensional(outputs), {name: given[name] for name in stack.state}
+        return _two_dimensional(outputs), {name: given[name] for name in members.state}
 
     # What the module does to its buffers must not reach those of the stack before all members are through.
-    given = {**stack.parameters, **{name: value.clone() for name, value in stack.state.items()}}
-    mapped = torch.vmap(member, in_dims=(0, stack.values_axis, 0))
-    found: tuple[Tensor, State] = mapped(given, stack.values, keeping)
+    given = {**members.parameters, **{name: value.clone() for name, value in members.state.items()}}
+    mapped = torch.vmap(member, in_dims=(0, members.values_axis, 0))
+    found: tuple[Tensor, State] = mapped(given, members.values, keeping)
     return found
 
 
-def one_by_one(network: ModuleNetwork, stack: Stack, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+def one_by_one(network: ModuleNetwork, members: Members, *, noise: StackNoise | None) -> tuple[Tensor, State]:
     """Run one member after the other, as `Run` says."""
     network.module.train(noise is not None)
     outputs, states = [], []
     # Unbound at once: the gradient of one place of a tensor is a tensor of zeros around it.
-    parameters = {name: value.unbind() for name, value in stack.parameters.items()}
-    for member in range(len(next(iter(parameters.values())))):
-        state = {name: value[member].clone() for name, value in stack.state.items()}
+    parameters = {name: value.unbind() for name, value in members.parameters.items()}
+    for member in range(len(members)):
+        state = {name: value[member].clone() for name, value in members.state.items()}
         given = {**{name: values[member] for name, values in parameters.items()}, **state}
         masks = noise.of_member(member) if noise else None
-        values = stack.values if stack.values_axis is None else stack.values[member]
+        values = members.values if members.values_axis is None else members.values[member]
         with network.noise(masks), DropoutSites(masks):
             outputs.append(_two_dimensional(functional_call(network.module, given, (values,))))
         states.append({name: given[name].detach() for name in state})
-    return torch.stack(outputs), {name: torch.stack([each[name] for each in states]) for name in stack.state}
+    return torch.stack(outputs), {name: torch.stack([each[name] for each in states]) for name in members.state}
 
 
 def _two_dimensional(outputs: Tensor) -> Tensor:

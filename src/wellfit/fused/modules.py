@@ -1,10 +1,11 @@
 """Gradients of K members of a user's module; the module never learns about K.
 
 The members' parameters are the rows of one tensor. Their costs are summed, so that a member's gradient is that of a
-lone module. They run at once where a trial shows that this gives the same gradients as one after the other; where it
+lone module. They run at once where a trial shows that this gives the same values as one after the other; where it
 does not, or where torch draws noise out of our reach, they run one after the other, and `notice` says why.
 
-Shapes: K members, N rows, D inputs, C classes, P parameters, S dropout sites.
+Shapes: K members, N rows of data, D inputs, C classes, P trained parameters, R numbers of a whole row (module_rows.py),
+S dropout sites.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit._typing import Floats, Integers, Task
+from wellfit._typing import Floats, Task
 from wellfit.fused.module_masks import StackNoise
-from wellfit.fused.module_rows import row_layout, stacked_state
-from wellfit.fused.module_runs import Run, Stack, State, at_once, one_by_one
+from wellfit.fused.module_rows import row_layout
+from wellfit.fused.module_runs import Members, Run, at_once, one_by_one
 from wellfit.training.module import PREFIX, ModuleNetwork
 from wellfit.training.module_checks import trial_rows
 
 _TRIAL_KEEPS = (0.4, 0.8)
 _CLOSE = 1e-3
-"""How near, relative to the largest, both ways' gradients must be in the trial: float32 is good to about 1e-5."""
+"""How near, relative to the largest, both ways' values must be in the trial: float32 is good to about 1e-5."""
 _SLOW = "There is a performance drop"
 """How torch's warning begins where it maps an operation by running it once for each member."""
 
@@ -43,112 +44,114 @@ class ModuleBatch:
     target: Floats
 
 
+@dataclass(frozen=True)
+class Gradients:
+    """What one batch came to.
+
+    Attributes:
+        values: [K, P].
+        costs: [K].
+        kept: [K, R - P] buffers and frozen parameters, as the batch left them.
+    """
+
+    values: Floats
+    costs: Floats
+    kept: Floats
+
+
 class ModuleGradients:
-    """The members of a stack as far as the module goes: their buffers, and the gradients of their parameters.
+    """A user's module as a function of whole stacks. It keeps nothing of the members.
 
     Args:
-        network: that all members start from.
-        members: K.
+        network: the module.
         task: decides the cost.
         dtype: of all arithmetic.
 
     Attributes:
-        layout: of the rows of parameters.
-        notice: why the members run one after the other; empty where they run at once.
+        layout: of the members' rows.
+        notice: why members run one after the other; empty where they run at once.
     """
 
-    def __init__(
-        self, network: ModuleNetwork, *, members: int, task: Task, dtype: type[np.floating] = np.float32
-    ) -> None:
+    def __init__(self, network: ModuleNetwork, *, task: Task, dtype: type[np.floating] = np.float32) -> None:
         self.layout = row_layout(network.module)
         self._network = network
         self._task: Task = task
         self._dtype = dtype
-        self._state = self._started(members)
         self.notice = network.findings.own_noise or self._trial()
 
-    def __call__(self, rows: Floats, batch: ModuleBatch, noise: StackNoise) -> tuple[Floats, Floats]:
-        """Return the gradients [K, P] and the costs [K] of a batch, and move the buffers on.
-
-        `rows` [K, P] are the members' parameters, as `layout` has them; neither they nor the answer are kept.
-        """
-        run = one_by_one if self.notice else at_once
-        gradients, costs, self._state = self._gradients(run, rows, batch, noise=noise, state=self._state)
-        return gradients, costs
+    def __call__(self, rows: Floats, batch: ModuleBatch, noise: StackNoise) -> Gradients:
+        """Return the gradients of the members `rows` [K, R] on a batch."""
+        return self._gradients(one_by_one if self.notice else at_once, rows, batch, noise=noise)
 
     def outputs(self, rows: Floats, values: Floats) -> Floats:
-        """Return the outputs [K, N, C] of encoded rows [N, D] without dropout, with the buffers as they are."""
-        return self._outputs(one_by_one if self.notice else at_once, rows, values, state=self._state)
-
-    def keep(self, members: Integers) -> None:
-        """Let go of all members but these (places in the stack)."""
-        places = torch.from_numpy(np.asarray(members, dtype=np.int64))
-        self._state = {name: value[places] for name, value in self._state.items()}
+        """Return the outputs [K, N, C] of the members `rows` [K, R] on encoded rows [N, D], without dropout."""
+        return self._outputs(one_by_one if self.notice else at_once, rows, values)
 
     def start(self, *, members: int) -> Floats:
-        """Return the rows [members, P] that all members start from."""
-        return np.tile(self.layout.pack(self._network.module, dtype=self._dtype), (members, 1))
+        """Return the rows [members, R] that all members start from."""
+        return np.tile(self.layout.pack(self._network.module), (members, 1))
 
-    def state_of(self, row: Floats, *, member: int) -> dict[str, Floats]:
-        """Return the parameters [P] and the buffers of one member by name, as the network's state has them."""
-        kept = {name: value[member] for name, value in self._state.items()}
-        named = {**self.layout.unpack(torch.from_numpy(row)), **kept}
-        return {PREFIX + name: value.numpy().copy() for name, value in named.items()}
+    def state_of(self, row: Floats) -> dict[str, Floats]:
+        """Return what a row [R] holds by name, as the network's state has it."""
+        trained, kept = self._split(torch.from_numpy(row))
+        named = {**self.layout.unpack(trained), **self.layout.unpack_kept(kept, dtype=self._real)}
+        return {PREFIX + name: named[tensor].numpy().copy() for name, tensor in self.layout.names.items()}
 
-    def _started(self, members: int) -> State:
-        dtype = torch.from_numpy(np.empty(0, self._dtype)).dtype
-        return stacked_state(self._network.module, members=members, dtype=dtype)
+    @property
+    def _real(self) -> torch.dtype:
+        return torch.from_numpy(np.empty(0, self._dtype)).dtype
+
+    def _split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the trained parameters [..., P] in this stack's type, and the rest [..., R - P] as it was."""
+        return rows[..., : self.layout.parameters].to(self._real), rows[..., self.layout.parameters :]
+
+    def _members(self, trained: Tensor, kept: Tensor, values: Floats) -> Members:
+        state = self.layout.unpack_kept(kept, dtype=self._real)
+        return Members(self.layout.unpack(trained), state, torch.from_numpy(values))
 
     @torch.enable_grad()
-    def _gradients(
-        self, run: Run, rows: Floats, batch: ModuleBatch, *, noise: StackNoise, state: State
-    ) -> tuple[Floats, Floats, State]:
-        leaf = torch.from_numpy(rows).requires_grad_()
-        stack = Stack(self.layout.unpack(leaf), state, torch.from_numpy(batch.values))
-        outputs, state = run(self._network, stack, noise=noise)
+    def _gradients(self, run: Run, rows: Floats, batch: ModuleBatch, *, noise: StackNoise) -> Gradients:
+        trained, kept = self._split(torch.from_numpy(rows))
+        leaf = trained.detach().requires_grad_()
+        outputs, state = run(self._network, self._members(leaf, kept, batch.values), noise=noise)
         costs = _costs(outputs, torch.from_numpy(batch.target), task=self._task)
         (gradients,) = torch.autograd.grad(costs.sum(), leaf)
         state = {name: value.detach() for name, value in state.items()}
-        return gradients.numpy(), costs.detach().numpy(), state
+        after = self.layout.pack_kept(state) if state else kept.numpy()
+        return Gradients(np.ascontiguousarray(gradients.numpy()), costs.detach().numpy(), after)
 
     @torch.no_grad()
-    def _outputs(self, run: Run, rows: Floats, values: Floats, *, state: State) -> Floats:
-        stack = Stack(self.layout.unpack(torch.from_numpy(rows)), state, torch.from_numpy(values))
-        outputs, _state = run(self._network, stack, noise=None)
+    def _outputs(self, run: Run, rows: Floats, values: Floats) -> Floats:
+        trained, kept = self._split(torch.from_numpy(rows))
+        outputs, _state = run(self._network, self._members(trained, kept, values), noise=None)
         return np.asarray(outputs.numpy())
 
     def _trial(self) -> str:
         """Return why the members cannot run at once; empty where they can."""
-        members = len(_TRIAL_KEEPS)
-        # Members that differ, so that one member's answer cannot pass for another's.
-        rows = self.start(members=members) * np.linspace(1, 1.1, members, dtype=self._dtype)[:, None]
-        keeps = np.tile(np.array(_TRIAL_KEEPS)[:, None], (1, len(self._network.findings.sites)))
-        noise = StackNoise(seed=0, stream="trial", update=0, keep_probs=keeps)
-        batch = self._trial_batch()
-        alone = self._tried(one_by_one, rows, batch, noise=noise)
+        alone = self._tried(one_by_one)
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                found = self._tried(at_once, rows, batch, noise=noise)
+                found = self._tried(at_once)
         except (RuntimeError, TypeError, ValueError) as error:
             return f"torch.vmap cannot run it ({_first_line(error)})"
         slow = next((warning.message for warning in caught if str(warning.message).startswith(_SLOW)), None)
         if slow:
             return f"torch.vmap runs it no faster ({_first_line(slow)})"
-        same = all(map(_close, found, alone))
-        return "" if same else "torch.vmap gives other values than the module alone"
+        return "" if all(map(_close, found, alone)) else "torch.vmap gives other values than the module alone"
 
-    def _tried(self, run: Run, rows: Floats, batch: ModuleBatch, *, noise: StackNoise) -> tuple[Floats, ...]:
-        gradients, costs, state = self._gradients(run, rows, batch, noise=noise, state=self._started(len(rows)))
-        outputs = self._outputs(run, rows, batch.values, state=state)
-        return gradients, costs, outputs, *(value.numpy() for value in state.values())
-
-    def _trial_batch(self) -> ModuleBatch:
-        network = self._network
-        values = trial_rows(network.module, inputs=network.inputs, outputs=network.outputs)
+    def _tried(self, run: Run) -> tuple[Floats, ...]:
+        members, network = len(_TRIAL_KEEPS), self._network
+        rows = self.start(members=members)
+        # Members that differ, so that one member's answer cannot pass for another's.
+        rows[:, : self.layout.parameters] *= np.linspace(1, 1.1, members)[:, None]
+        keeps = np.tile(np.array(_TRIAL_KEEPS)[:, None], (1, len(network.findings.sites)))
+        noise = StackNoise(seed=0, stream="trial", update=0, keep_probs=keeps)
+        values = trial_rows(network.module, inputs=network.inputs, outputs=network.outputs).numpy().astype(self._dtype)
         shape = (len(values), network.outputs) if self._task == "classification" else (len(values),)
-        # Ones are labels too: every class in full.
-        return ModuleBatch(values.numpy().astype(self._dtype), np.ones(shape, self._dtype))
+        # Labels of ones are as good as any: every class in full.
+        found = self._gradients(run, rows, ModuleBatch(values, np.ones(shape, self._dtype)), noise=noise)
+        return found.values, found.costs, found.kept, self._outputs(run, rows, values)
 
 
 def _costs(outputs: Tensor, target: Tensor, *, task: Task) -> Tensor:

@@ -1,0 +1,59 @@
+"""What the members of a stack read at one update, in plain arrays: input noise, mixup and label smoothing of each.
+
+The formulas are those of the compiled `kernels.py`, whose batches and rates are read here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wellfit._typing import Floats, Integers
+from wellfit.fused.kernels import Batches, Rates
+from wellfit.fused.modules import ModuleBatch
+
+
+def module_batch(batches: Batches, rates: Rates, update: int, *, classes: int) -> ModuleBatch:
+    """Return what K members read at one of the T updates that `batches` and `rates` hold.
+
+    Args:
+        batches: of all members; `shared` has the whole of what the module reads, the numbers first.
+        rates: of each member.
+        update: which of the T.
+        classes: C; 0 where the target is a number.
+    """
+    partners, share = batches.partners[update], rates.share[update]
+    values = _mixed(_jittered(batches, rates.jitter, update), partners, share, rank=2)
+    target = batches.target[update]
+    if classes:
+        target = _smoothed(np.eye(classes, dtype=target.dtype)[target.astype(np.int64)], rates.smoothing)
+    return ModuleBatch(values, _mixed(target, partners, share, rank=2 if classes else 1))
+
+
+def _jittered(batches: Batches, spread: Floats, update: int) -> Floats:
+    """Return encoded rows [B, S]; with noise [K, B, S] on the numbers where a member wants it."""
+    shared = batches.shared[update]
+    if not spread.any():
+        return shared
+    noise = batches.jitter[update]
+    moved = np.tile(shared, (len(spread), 1, 1))
+    moved[:, :, : noise.shape[1]] += spread[:, None, None] * noise
+    return moved
+
+
+def _smoothed(labels: Floats, smoothing: Floats) -> Floats:
+    """Return (1 - smoothing) labels + smoothing / C: [B, C], or [K, B, C] where a member wants it."""
+    if not smoothing.any():
+        return labels
+    each = smoothing[:, None, None]
+    return labels * (1 - each) + each / labels.dtype.type(labels.shape[1])
+
+
+def _mixed(values: Floats, partners: Integers, share: Floats, *, rank: int) -> Floats:
+    """Return share * values + (1 - share) * the partners' values, with K in front where a member wants it.
+
+    `rank` is the number of axes of one member's values, the rows first.
+    """
+    if (share == 1).all():
+        return values
+    each = share.reshape(-1, *(1,) * rank)
+    return each * values + (1 - each) * np.take(values, partners, axis=values.ndim - rank)

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from module_cases import (
+    DROPPING,
+    Attention,
+    Branching,
+    Channels,
+    Encoder,
+    Function,
+    InPlace,
+    Layer,
+    Noisy,
+    Normed,
+    Plain,
+    Recurrent,
+    Tied,
+)
+from wellfit.config import Config, Network, Regularization
+from wellfit.fused.module_masks import StackNoise
+from wellfit.fused.modules import ModuleBatch, ModuleGradients
+from wellfit.training.dropout import Dropout
+from wellfit.training.module import ModuleNetwork
+from wellfit.training.moment import Moment
+from wellfit.training.objective import mean_loss
+
+KEEPS = (0.1, 0.5, 0.9, 1.0)
+ROWS, COLUMNS = 40, 6
+source = np.random.default_rng(0)
+VALUES = source.normal(size=(ROWS, COLUMNS))
+NUMBERS = source.normal(size=ROWS)
+CODES = source.integers(0, 3, ROWS)
+
+
+class Tokens(nn.Module):
+    """A plain LSTM: no dropout, and no rule in torch to map it."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.lstm, self.last = nn.LSTM(1, 4, batch_first=True), nn.Linear(4, outputs)
+
+    def forward(self, rows):
+        return self.last(self.lstm(rows.unsqueeze(2))[0][:, -1])
+
+
+AT_ONCE = (Layer, Channels, Function, Attention, Normed, Tied, Plain)
+ONE_BY_ONE = (Recurrent, Branching, Noisy, Tokens)
+
+
+def network(factory, *, task="classification", dtype=torch.float64):
+    outputs = 3 if task == "classification" else 1
+    return ModuleNetwork(factory, columns=COLUMNS, levels=[], outputs=outputs, task=task).to(dtype)
+
+
+def noise(net, *, update=0, keeps=KEEPS):
+    sites = len(net.findings.sites)
+    each = np.array(keeps)[:, None] if sites else np.empty((len(keeps), 0))
+    return StackNoise(seed=7, stream="shared", update=update, keep_probs=np.tile(each, (1, sites)))
+
+
+def batch(task="classification"):
+    return ModuleBatch(VALUES, np.eye(3)[CODES] if task == "classification" else NUMBERS)
+
+
+def members(module):
+    """Rows that differ, as after some updates."""
+    rows = module.start(members=len(KEEPS))
+    trained = rows[:, : module.layout.parameters]
+    trained += 0.05 * np.random.default_rng(1).normal(size=trained.shape)
+    return rows
+
+
+def alone(net, module, row, *, keep_prob, task, update=0):
+    """Gradient and cost of one member by torch's own autograd, as the reference loop takes them."""
+    net.load_state_dict({name: torch.from_numpy(value) for name, value in module.state_of(row).items()})
+    net.train()
+    config = Config(network=Network(widths=()), regularization=Regularization(keep_prob=keep_prob), seed=7)
+    drop = Dropout(Moment(config=config, stream="shared", update=update, updates=100))
+    target = torch.from_numpy(CODES if task == "classification" else NUMBERS)
+    cost = mean_loss(net(torch.from_numpy(VALUES), torch.zeros(ROWS, 0, dtype=torch.int32), drop), target, task=task)
+    net.zero_grad()
+    cost.backward()
+    named = dict(net.module.named_parameters())
+    gradient = [named[piece.name].grad.numpy().ravel() for piece in module.layout.trained]
+    return np.concatenate(gradient), cost.item(), net.module
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("factory", [*AT_ONCE, *ONE_BY_ONE, InPlace])
+def test_gradients_are_those_of_every_member_alone(factory, task):
+    net = network(factory, task=task)
+    module = ModuleGradients(net, task=task, dtype=np.float64)
+    keeps = KEEPS if net.findings.sites else (1.0,) * len(KEEPS)
+    rows = members(module)
+    found = module(rows, batch(task), noise(net, keeps=keeps))
+    for member, keep_prob in enumerate(keeps):
+        gradient, cost, _ = alone(net, module, rows[member], keep_prob=keep_prob, task=task)
+        np.testing.assert_allclose(found.values[member], gradient, rtol=1e-9, atol=1e-9 * np.abs(gradient).max())
+        assert found.costs[member] == pytest.approx(cost, rel=1e-12)
+
+
+@pytest.mark.parametrize("factory", AT_ONCE)
+def test_modules_that_torch_can_map_run_at_once(factory):
+    assert ModuleGradients(network(factory), task="classification", dtype=np.float64).notice == ""
+
+
+@pytest.mark.parametrize(
+    ("factory", "why"),
+    [
+        (Recurrent, "torch draws the dropout masks of lstm by itself"),
+        (Noisy, "it draws random numbers of its own"),
+        (Branching, "torch.vmap cannot run it"),
+        (Tokens, "torch.vmap"),
+    ],
+)
+def test_others_run_one_after_the_other_and_say_why(factory, why):
+    assert ModuleGradients(network(factory), task="classification", dtype=np.float64).notice.startswith(why)
+
+
+@pytest.mark.parametrize("factory", DROPPING)
+def test_each_member_keeps_units_at_its_own_rate(factory):
+    net = network(factory, dtype=torch.float32)
+    module = ModuleGradients(net, task="classification")
+    rows = module.start(members=len(KEEPS))
+    small = ModuleBatch(VALUES.astype(np.float32), np.eye(3, dtype=np.float32)[CODES])
+    for update in range(15):
+        rows[:, module.layout.parameters :] = module(rows, small, noise(net, update=update)).kept
+    for row, keep_prob in zip(rows, KEEPS, strict=True):
+        state = module.state_of(row)
+        seen = float(state["module.seen"])
+        assert seen > 5_000
+        error = np.sqrt(keep_prob * (1 - keep_prob) / seen)
+        assert abs(float(state["module.kept"]) / seen - keep_prob) <= 4 * error
+
+
+@pytest.mark.parametrize("factory", DROPPING)
+def test_consecutive_updates_have_different_masks(factory):
+    net = network(factory)
+    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    first, again, second = (module(members(module), batch(), noise(net, update=update)) for update in (3, 3, 4))
+    np.testing.assert_array_equal(first.values, again.values)
+    assert (np.abs(first.values - second.values).max(axis=1) > 0)[:3].all()
+
+
+def test_buffers_are_each_members_own_and_as_a_lone_module_leaves_them():
+    net = network(Normed)
+    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    rows = members(module)
+    kept = module(rows, batch(), noise(net)).kept
+    for member, keep_prob in enumerate(KEEPS):
+        after = module.state_of(np.concatenate([rows[member, : module.layout.parameters], kept[member]]))
+        _, _, lone = alone(net, module, rows[member], keep_prob=keep_prob, task="classification")
+        for name, value in lone.named_buffers():
+            np.testing.assert_allclose(after[f"module.{name}"], value.numpy(), rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(after["module.frozen"], lone.frozen.detach().numpy())
+
+
+@pytest.mark.parametrize("factory", [Layer, Normed, Attention, Tokens, Recurrent])
+def test_outputs_are_those_of_every_member_in_evaluation(factory):
+    net = network(factory)
+    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    rows = members(module)
+    outputs = module.outputs(rows, VALUES)
+    for row, found in zip(rows, outputs, strict=True):
+        net.load_state_dict({name: torch.from_numpy(value) for name, value in module.state_of(row).items()})
+        with torch.no_grad():
+            expected = net(torch.from_numpy(VALUES), torch.zeros(ROWS, 0, dtype=torch.int32)).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_members_may_read_rows_and_labels_of_their_own():
+    net = network(Layer)
+    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    rows = members(module)
+    own = ModuleBatch(np.stack([VALUES * scale for scale in (1, 2, 3, 4)]), np.stack([np.eye(3)[CODES]] * 4))
+    found = module(rows, own, noise(net))
+    for member in range(4):
+        lone = ModuleBatch(own.values[member], own.target[member])
+        expected = module(rows, lone, noise(net)).values[member]
+        np.testing.assert_allclose(found.values[member], expected, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("factory", [Layer, Recurrent])
+def test_a_broken_member_leaves_the_others_alone(factory):
+    net = network(factory)
+    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    rows = members(module)
+    expected = module(rows, batch(), noise(net))
+    rows[1, 0] = np.nan
+    found = module(rows, batch(), noise(net))
+    assert np.isnan(found.costs[1])
+    others = [0, 2, 3]
+    np.testing.assert_array_equal(found.values[others], expected.values[others])
+
+
+@pytest.mark.parametrize("order", [[3, 1, 0, 2], [2, 0]])
+@pytest.mark.parametrize("factory", [Layer, Attention, Recurrent])
+def test_a_member_does_not_depend_on_its_place_or_its_company(factory, order):
+    net = network(factory)
+    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    rows = members(module)
+    found = module(rows, batch(), noise(net)).values
+    chosen = module(rows[order], batch(), noise(net, keeps=[KEEPS[place] for place in order])).values
+    np.testing.assert_allclose(chosen, found[order], rtol=1e-12, atol=1e-14)
+
+
+def test_a_transformer_runs_at_once():
+    net = network(Encoder, task="regression")
+    module = ModuleGradients(net, task="regression", dtype=np.float64)
+    assert module.notice == ""
+    rows = members(module)
+    gradient, _, _ = alone(net, module, rows[1], keep_prob=KEEPS[1], task="regression")
+    found = module(rows, batch("regression"), noise(net)).values[1]
+    np.testing.assert_allclose(found, gradient, rtol=1e-9, atol=1e-9 * np.abs(gradient).max())
