@@ -281,6 +281,43 @@ def sweep(*, grid: bool = True, members: int = 65, base: float = 0.142, unit: fl
     return Line("sweep", body)
 
 
+def with_effects(line: Line) -> Line:
+    """The sweep with everything measured of its members, as effects of their lambda and keep_prob."""
+    members = []
+    for row in line.body["members"]:
+        size, kept = row["norm"], row["keep_prob"]
+        effects = {
+            "input_gradient": 0.11 * size * kept,
+            "linear_r2": 1 - 0.006 * size * kept,
+            "tanh_linear": 1 / (1 + 0.05 * size),
+            "unit_reliance": 0.0004 * size * kept**2,
+            "zeros": 0.0,
+            "exported_bytes": 58_112.0,
+        }
+        members.append(row | {"norms": [0.8 * size, 0.5 * size, 0.2 * size], "effects": effects, "knobs": {}})
+    return Line("sweep", line.body | {"members": members})
+
+
+def with_others(line: Line) -> Line:
+    """The sweep, with members that L1 made sparse and members that early stopping ended."""
+    like = next(row for row in line.body["members"] if row["identity"] == line.body["chosen"])
+    sparse = [
+        like
+        | {"identity": f"sparse{l1:g}", "knobs": {"l1": l1}, "dev": estimate(0.14 + 2e-5 * l1**2)}
+        | {"effects": like["effects"] | {"zeros": 1 - 1 / (1 + l1), "exported_bytes": 900 + 57_000 / (1 + l1)}}
+        for l1 in (0.3, 1.0, 3.0, 10.0, 30.0)
+    ]
+    early = [
+        like
+        | {"identity": f"early{patience}", "l2": 0.0, "keep_prob": 1.0, "knobs": {"early_stopping": patience}}
+        | {"status": "stopped early", "norm": 9.0 + patience, "dev": estimate(0.149 + 0.002 * patience)}
+        for patience in (1, 2, 4)
+    ]
+    monte_carlo = {"passes": 30, "gain": {"value": 0.0021, "low": 0.0004, "high": 0.0038, "rows": 5000}, "cost": 27.4}
+    more = {"members": [*line.body["members"], *sparse, *early], "monte_carlo": monte_carlo}
+    return Line("sweep", line.body | more)
+
+
 def finish(best: str = "best") -> Line:
     body = {
         "reason": "nothing left",
@@ -325,6 +362,21 @@ def finished() -> list[Line]:
         diagnosis(1, "best", train=0.1242, dev=0.1428, verdicts=("no", "no")),
         finish(),
     ]
+
+
+def regularized(make: Callable[[Line], Line]) -> list[Line]:
+    """`finished`, with another sweep."""
+    return [make(line) if line.kind == "sweep" else line for line in finished()]
+
+
+def stopped_early() -> list[Line]:
+    """The chosen network stopped early, and has every other regularizer on."""
+    best = config(l2=190.5461, keep_prob=0.8)
+    best["optimization"] |= {"early_stopping": 4, "clip_norm": 1.0}
+    best["regularization"] |= {"l1": 3.0, "ema": 0.99, "mixup": 0.2, "l2_schedule": "flat_cos"}
+    last = training("best", 0.1242, 0.1428, settings=best)
+    last.body["status"] = "stopped early"
+    return [last if line.kind == "training" and line.body["identity"] == "best" else line for line in finished()]
 
 
 def regression() -> list[Line]:
@@ -441,6 +493,10 @@ CASES: dict[str, list[Line]] = {
     "killed in the sweep": finished()[:-4],
     "killed before the finish": finished()[:-1],
     "finished": finished(),
+    "with effects": regularized(with_effects),
+    "with L1 and early stopping": regularized(lambda line: with_others(with_effects(line))),
+    "random sweep with effects": [*finished()[:-1], with_effects(sweep(grid=False)), finish()],
+    "stopped early": stopped_early(),
     "random sweep": [*finished()[:-1], sweep(grid=False), finish()],
     "unsealed": [*finished(), opening()],
     "unsealed twice": [*finished(), opening(), opening(2, certified=False)],

@@ -15,12 +15,13 @@ from wellfit.reports.charts import (
     ladder_chart,
     lambda_path_chart,
     learning_curve_chart,
-    path_members,
 )
 from wellfit.reports.charts.axes import LambdaAxis
 from wellfit.reports.charts.scale import Scale, apart, padded, round_ticks, thinned
 from wellfit.reports.charts.svg import text_width
+from wellfit.reports.paths import lambda_path
 from wellfit.reports.summary import summarize
+from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.units import Unit
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -35,9 +36,9 @@ def drawings(name: str) -> list[str]:
         ladder_chart(ladder, it.unit, key="l", width=wide, others=it.others) for ladder in ladders for wide in WIDTHS
     ]
     for sweep in it.sweeps:
-        found += [heatmap_chart(sweep.members, it.unit, key="h", width=wide) for wide in WIDTHS]
-        path = path_members(sweep)
-        found += [lambda_path_chart(path, it.unit, key="p", optimal=sweep.optimal, width=wide) for wide in WIDTHS]
+        view = sweep_view(sweep, it.unit, index=0, optimal=sweep.optimal)
+        found += [*view.heat, *view.path, *view.stopped, *view.exported]
+        found += [panel.drawing for panel in (*view.along_l2, *view.along_keep_prob)]
     found += [learning_curve_chart(network, it.unit, key="c") for network in (it.first, it.best) if network]
     return [drawing for drawing in found if drawing]
 
@@ -132,7 +133,7 @@ def test_rungs_stand_in_the_order_of_their_losses():
 
 def test_exact_zero_has_a_tick_of_its_own():
     it = summarize(CASES["finished"])
-    drawing = lambda_path_chart(path_members(it.sweeps[0]), it.unit, key="p")
+    drawing = lambda_path_chart(lambda_path(it.sweeps[0]), it.unit, key="p")
     assert re.search(r">0</text>", drawing)
     assert 'class="tied"' in drawing
     assert 'class="chosen"' in drawing
@@ -141,9 +142,9 @@ def test_exact_zero_has_a_tick_of_its_own():
 
 def test_the_path_keeps_to_the_chosen_keep_prob():
     grid = summarize(CASES["finished"]).sweeps[0]
-    assert {member.keep_prob for member in path_members(grid)} == {0.8}
+    assert {member.keep_prob for member in lambda_path(grid)} == {0.8}
     scattered = summarize(CASES["random sweep"]).sweeps[-1]
-    assert len(path_members(scattered)) == 65
+    assert len(lambda_path(scattered)) == 65
 
 
 def test_a_grid_has_a_cell_a_member_and_a_random_sweep_a_dot():

@@ -6,12 +6,18 @@ follow train.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from wellfit._typing import Json
 from wellfit.reports import values
 from wellfit.reports.records import Knob, Network
 from wellfit.reports.units import knob
 
 _OPTIMIZATION = ("optimizer", "lr", "epochs", "batch_size", "schedule")
+_LATER = {
+    "optimization": ("clip_norm", "early_stopping"),
+    "regularization": ("l1", "label_smoothing", "input_noise", "mixup", "ema", "l2_schedule", "keep_prob_schedule"),
+}
 
 
 def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob, ...], tuple[Knob, ...]]:
@@ -20,12 +26,22 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
         return (), ()
     before, after = _settings(first.config), _settings(best.config)
     optimization = tuple(Knob(name=name, before=before[name], after=after[name]) for name in before)
-    return optimization, (
+    return (*optimization, *_later(first, best, board="optimization")), (
         Knob(name="λ (l2)", before=knob(first.l2), after=knob(best.l2)),
         Knob(name="weight_decay = λ/m", before=knob(first.weight_decay), after=knob(best.weight_decay)),
         Knob(name="shrink = lr·λ/m", before=knob(first.shrink), after=knob(best.shrink)),
         Knob(name="keep_prob", before=first.keep_probs, after=best.keep_probs),
+        *_later(first, best, board="regularization"),
     )
+
+
+def _later(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
+    """Knobs that are off by default, where either network has them on."""
+    before, after = (values.section(network.config, board) for network in (first, best))
+    for name in _LATER[board]:
+        if before.get(name) is not None or after.get(name) is not None:
+            pair = (_short(each[name]) if each.get(name) is not None else "off" for each in (before, after))
+            yield Knob(name=name.replace("_", " "), before=next(pair), after=next(pair))
 
 
 def _settings(config: Json) -> dict[str, str]:

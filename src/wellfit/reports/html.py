@@ -11,19 +11,16 @@ from markupsafe import Markup
 
 from wellfit.reports.charts import (
     curve_domain,
-    heatmap_chart,
     ladder_chart,
     ladder_domain,
-    lambda_path_chart,
     learning_curve_chart,
-    path_members,
 )
-from wellfit.reports.records import Ladder, Network, Summary, SweepCard
+from wellfit.reports.records import Ladder, Network, Summary
 from wellfit.reports.redact import redacted
+from wellfit.reports.sweep_view import SLIM, WIDE, SweepView, svg, sweep_view
 from wellfit.reports.units import Unit, knob, seconds
 
 MOST_BYTES = 1_000_000
-WIDE, SLIM = 780, 350
 _STYLES = ("page.css", "charts.css")
 
 
@@ -45,7 +42,7 @@ def render_html(summary: Summary, *, redact: bool = False) -> str:
         style=Markup(style),  # noqa: S704 (our own file)
         style_hash=_csp_hash(style),
         ladders=_ladders(shown),
-        sweeps=[_sweep_view(sweep, shown, index) for index, sweep in enumerate(shown.sweeps)],
+        sweeps=_sweeps(shown),
         curves=_curves(shown),
     )
 
@@ -68,11 +65,6 @@ def _csp_hash(style: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
 
 
-def _svg(*drawings: str) -> list[Markup]:
-    # The charts escape every text themselves.
-    return [Markup(drawing) for drawing in drawings]  # noqa: S704
-
-
 def _ladders(summary: Summary) -> list[tuple[Ladder, list[Markup]]]:
     """One ladder before and one after, on one axis; only the last carries the other methods."""
     both = [ladder for ladder in (summary.before, summary.after) if ladder is not None]
@@ -88,28 +80,18 @@ def _ladder(
     ladder: Ladder, summary: Summary, index: int, *, domain: tuple[float, float], is_last: bool
 ) -> list[Markup]:
     others = summary.others if is_last else ()
-    return _svg(
-        *(
-            ladder_chart(ladder, summary.unit, key=f"ladder{index}-{width}", width=width, others=others, domain=domain)
-            for width in (WIDE, SLIM)
-        )
-    )
+    return [
+        svg(ladder_chart(ladder, summary.unit, key=f"ladder{index}-{width}", width=width, others=others, domain=domain))
+        for width in (WIDE, SLIM)
+    ]
 
 
-def _sweep_view(sweep: SweepCard, summary: Summary, index: int) -> dict[str, object]:
-    path, unit = path_members(sweep), summary.unit
-    optimal = sweep.optimal or (summary.after.optimal if summary.after else None)
-    heat = (heatmap_chart(sweep.members, unit, key=f"heat{index}-{wide}", width=wide) for wide in (WIDE, SLIM))
-    paths = (
-        lambda_path_chart(path, unit, key=f"path{index}-{wide}", optimal=optimal, width=wide) for wide in (WIDE, SLIM)
-    )
-    one_keep = len({member.keep_prob for member in path}) == 1
-    return {
-        "card": sweep,
-        "heat": _svg(*filter(None, heat)),
-        "path": _svg(*filter(None, paths)),
-        "keep_prob": path[0].keep_probs if path and one_keep else "",
-    }
+def _sweeps(summary: Summary) -> list[SweepView]:
+    known = summary.after.optimal if summary.after else None
+    return [
+        sweep_view(sweep, summary.unit, index=index, optimal=sweep.optimal or known)
+        for index, sweep in enumerate(summary.sweeps)
+    ]
 
 
 def _curves(summary: Summary) -> list[tuple[str, Network, Markup]]:
@@ -119,6 +101,6 @@ def _curves(summary: Summary) -> list[tuple[str, Network, Markup]]:
         networks = networks[:1]
     domain = curve_domain([network for _, network in networks], summary.unit)
     return [
-        (title, network, _svg(learning_curve_chart(network, summary.unit, key=f"curve{index}", domain=domain))[0])
+        (title, network, svg(learning_curve_chart(network, summary.unit, key=f"curve{index}", domain=domain)))
         for index, (title, network) in enumerate(networks)
     ]

@@ -14,6 +14,7 @@ from wellfit._typing import Json
 from wellfit.reports.records import (
     FindingRow,
     Member,
+    MonteCarloRow,
     Network,
     OpeningCard,
     OtherMethod,
@@ -88,7 +89,14 @@ def network(body: Json) -> Network:
         updates=count(body.get("updates")),
         seconds=number(body.get("seconds")),
         curve=tuple(_curve(items(body, "curve"))),
+        decayed=tuple(zip(_decayed_names(body, len(norms)), norms, strict=False)),
+        spared=tuple(map(text, items(body, "spared"))) or ("biases", "embeddings"),
     )
+
+
+def _decayed_names(body: Json, count: int) -> list[str]:
+    """Names of W: the body's own, else those of the built-in network, from input to output."""
+    return list(map(text, items(body, "decayed"))) or [f"layers.{place}.weight" for place in range(count)]
 
 
 def _curve(points: list[Any]) -> Iterable[tuple[int, float, float]]:
@@ -111,7 +119,15 @@ def sweep(body: Json) -> SweepCard:
         warnings=tuple(map(text, items(body, "warnings"))),
         optimal=reference(section(body, "optimal")),
         seconds=number(body.get("seconds")),
+        monte_carlo=_monte_carlo(section(body, "monte_carlo")),
     )
+
+
+def _monte_carlo(body: Json) -> MonteCarloRow | None:
+    passes, gain, cost = count(body.get("passes")), measure(body.get("gain")), number(body.get("cost"))
+    if passes is None or gain is None or cost is None:
+        return None
+    return MonteCarloRow(passes=passes, gain=gain, cost=cost)
 
 
 def _member(body: Json, *, tied: set[str], chosen: str, best: str) -> Member:
@@ -131,6 +147,10 @@ def _member(body: Json, *, tied: set[str], chosen: str, best: str) -> Member:
         tied=identity in tied,
         chosen=bool(identity) and identity == chosen,
         best=bool(identity) and identity == best,
+        effects={
+            name: found for name, value in section(body, "effects").items() if (found := number(value)) is not None
+        },
+        knobs=section(body, "knobs"),
     )
 
 

@@ -5,10 +5,14 @@ Losses are in the goal's loss (rmse: MSE); `Unit` writes them for people.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from wellfit._typing import Json
 from wellfit.reports.units import Unit
+
+OTHER_REGULARIZERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "early_stopping")
+"""Knobs that regularize beside lambda and keep_prob."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,10 @@ class SealCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One trained network: what the tables and the knob board need of it."""
+    """One trained network: what the tables and the knob board need of it.
+
+    `decayed` are the matrices that lambda and L1 act on, each with its norm; `spared` are the other parameters.
+    """
 
     identity: str
     config: Json
@@ -144,11 +151,30 @@ class Network:
     updates: int | None
     seconds: float | None
     curve: tuple[tuple[int, float, float], ...]
+    decayed: tuple[tuple[str, float], ...] = ()
+    spared: tuple[str, ...] = ()
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether dev chose the epoch at which its training ended."""
+        board = self.config.get("optimization")
+        return isinstance(board, Mapping) and board.get("early_stopping") is not None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every regularizer is at zero."""
+        board = self.config.get("regularization")
+        others = any(map(board.get, OTHER_REGULARIZERS)) if isinstance(board, Mapping) else False
+        return self.l2 == 0 and self.keep_prob == 1 and not others and not self.is_coupled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One member of a sweep; `train` and `dev` are None for a diverged one."""
+    """One member of a sweep; `train` and `dev` are None for a diverged one.
+
+    `effects` are what regularization did to it, by the names of training/effects.py; `knobs` what it has beside lambda
+    and keep_prob.
+    """
 
     identity: str
     l2: float
@@ -163,6 +189,33 @@ class Member:
     tied: bool
     chosen: bool
     best: bool
+    effects: Mapping[str, float] = field(default_factory=dict)
+    knobs: Json = field(default_factory=dict)
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether dev chose the epoch at which its training ended."""
+        return "early_stopping" in self.knobs
+
+    @property
+    def l1(self) -> float:
+        """The knob L1."""
+        value = self.knobs.get("l1", 0.0)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every regularizer is at zero."""
+        return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, OTHER_REGULARIZERS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonteCarloRow:
+    """What passes with dropout at prediction gained on dev over one pass without, and how many times the cost."""
+
+    passes: int
+    gain: Measure
+    cost: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +227,7 @@ class SweepCard:
     warnings: tuple[str, ...]
     optimal: Reference | None
     seconds: float | None
+    monte_carlo: MonteCarloRow | None = None
 
     @property
     def chosen(self) -> Member | None:
@@ -188,7 +242,7 @@ class SweepCard:
     @property
     def unregularized(self) -> Member | None:
         """The member with every regularizer at zero."""
-        return next((member for member in self.members if member.l2 == 0 and member.keep_prob == 1), None)
+        return next((member for member in self.members if member.is_plain), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from wellfit.reports.measures import effect_rows
+from wellfit.reports.paths import coupled
 from wellfit.reports.records import Gap, Ladder, Measure, Summary, SweepCard
 from wellfit.reports.units import Unit, knob, seconds
 
@@ -154,6 +156,19 @@ def _sweeps(summary: Summary) -> Iterator[RenderableType]:
         yield _heading("How much regularization?")
         yield _sweep(summary.unit, sweep)
         yield from (f"Warning: {words}" for words in sweep.warnings)
+        effects = effect_rows(sweep)
+        if effects:
+            rows = [[row.title, row.before, row.after] for row in effects]
+            yield _table(["measured without dropout", "no regularization", "chosen"], rows)
+        yield from _coupled(summary.unit, sweep)
+
+
+def _coupled(unit: Unit, sweep: SweepCard) -> Iterator[str]:
+    for member in coupled(sweep):
+        yield (
+            f"Coupled: stopped early by dev at ‖W‖ {knob(member.norm)}, dev {_shown(unit, member.dev)} (optimistic): "
+            "one knob fits and regularizes at once."
+        )
 
 
 def _sweep(unit: Unit, sweep: SweepCard) -> str:

@@ -38,9 +38,9 @@ def trade_sentence(rows: tuple[TradeRow, ...], unit: Unit) -> str:
 def _chosen(sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | None:
     """The network that the experiment ends with, if it is regularized; else what the last sweep chose."""
     member = sweeps[-1].chosen if sweeps else None
-    if best is not None and (best.l2 > 0 or best.keep_prob < 1):
+    if best is not None and not best.is_plain:
         return _of_network(best, "chosen")
-    if member is None or (member.l2 == 0 and member.keep_prob == 1):
+    if member is None or member.is_plain:
         return None
     return _of_member(member, "chosen")
 
@@ -51,7 +51,7 @@ def _without(networks: list[Network], sweeps: tuple[SweepCard, ...], best: Netwo
     if found is not None:
         return _of_member(found, label)
     same = [it for it in networks if best and it.config.get("network") == best.config.get("network")]
-    plain = [network for network in same if network.l2 == 0 and network.keep_prob == 1]
+    plain = [network for network in same if network.is_plain]
     return _of_network(plain[-1], label) if plain else None
 
 

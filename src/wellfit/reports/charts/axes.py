@@ -1,15 +1,20 @@
-"""The lambda axis: a place of its own for exactly 0, then a logarithmic scale; and the ruled y axis."""
+"""Axes of the knobs, on which regularization grows to the right; and the ruled y axis.
+
+The lambda axis has a place of its own for exactly 0, then a logarithmic scale; keep_prob falls from left to right.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from wellfit.reports.charts.scale import Domain, Scale
 from wellfit.reports.charts.svg import Drawing
 from wellfit.reports.units import Unit, knob
 
 _ZERO_ROOM = 44.0
+_KEEP_ROOM = 30.0
 _FEWEST_POWERS = 3  # for an axis that shows powers of ten only
 
 
@@ -60,9 +65,39 @@ class LambdaAxis:
                 drawing.line((x - 2, y + 5), (x + 2, y - 5), tone="axis")
 
 
+class KeepProbAxis:
+    """Pixels of keep_prob values: the highest at the left."""
+
+    def __init__(self, values: Sequence[float], pixels: Domain) -> None:
+        self._values = sorted(set(values), reverse=True)
+        self._scale = Scale((-self._values[0], -self._values[-1]), pixels)
+
+    def __call__(self, value: float) -> float:
+        """The pixel of one keep_prob."""
+        return self._scale(-value)
+
+    def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
+        """Write the values under the plot, as far as they have room; `most` is the number of ticks wanted."""
+        least = max((self._scale.pixels[1] - self._scale.pixels[0]) / most, _KEEP_ROOM)
+        last = -math.inf
+        for value in self._values:
+            if self(value) - last >= least * (1 - 1e-9):
+                last = self(value)
+                drawing.line((last, y), (last, y + 4), tone="axis")
+                drawing.text((last, y + 17), f"{value:.3g}", style="s", tone="soft", anchor="middle")
+
+
+KnobAxis: TypeAlias = LambdaAxis | KeepProbAxis
+
+
 def draw_losses(drawing: Drawing, y: Scale, *, unit: Unit, pixels: Domain, wanted: int = 6) -> None:
+    """Horizontal rules with their labels at the left of the plot, in the goal's own unit."""
+    _, step = y.ticks(wanted)
+    draw_rules(drawing, y, label=lambda tick: unit.tick(tick, step=step), pixels=pixels, wanted=wanted)
+
+
+def draw_rules(drawing: Drawing, y: Scale, *, label: Callable[[float], str], pixels: Domain, wanted: int = 6) -> None:
     """Horizontal rules with their labels at the left of the plot."""
-    ticks, step = y.ticks(wanted)
-    for tick in ticks:
+    for tick in y.ticks(wanted)[0]:
         drawing.line((pixels[0], y(tick)), (pixels[1], y(tick)), tone="grid")
-        drawing.text((pixels[0] - 7, y(tick) + 4), unit.tick(tick, step=step), style="s", tone="soft", anchor="end")
+        drawing.text((pixels[0] - 7, y(tick) + 4), label(tick), style="s", tone="soft", anchor="end")

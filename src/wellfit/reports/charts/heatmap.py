@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from wellfit.reports.charts.axes import LambdaAxis
 from wellfit.reports.charts.scale import Scale
 from wellfit.reports.charts.svg import Drawing, text_width
+from wellfit.reports.paths import WHOLE
 from wellfit.reports.records import Member
 from wellfit.reports.units import Unit, knob
 
@@ -21,13 +22,13 @@ def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: flo
     """Draw the dev loss of every member; nothing unless both lambda and keep_prob vary.
 
     Args:
-        members: all members of one sweep.
+        members: of one sweep, one for each lambda and keep_prob.
         unit: the unit of the goal.
         key: a prefix for the ids, unique in the page.
         width: pixels; dev values are written into cells that are wide enough.
     """
     # A training that was cut short says nothing about its knobs: its cell stays empty.
-    usable = [member for member in members if member.dev is not None and member.status in ("", "finished")]
+    usable = [member for member in members if member.dev is not None and member.status in WHOLE]
     l2s = sorted({member.l2 for member in usable})
     keeps = sorted({round(member.keep_prob, 6) for member in usable}, reverse=True)
     if len(l2s) < 2 or len(keeps) < 2:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from wellfit.reports.charts.axes import LambdaAxis, draw_losses
 from wellfit.reports.charts.scale import Scale, apart, padded
 from wellfit.reports.charts.svg import Drawing, text_width
-from wellfit.reports.records import Member, Reference, SweepCard
+from wellfit.reports.paths import LEAST_MEMBERS
+from wellfit.reports.records import Member, Reference
 from wellfit.reports.units import Unit, knob
 
-LEAST_MEMBERS = 3
 _TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0
 
 
@@ -25,19 +25,10 @@ class _Plot:
     unit: Unit
 
 
-def path_members(sweep: SweepCard) -> tuple[Member, ...]:
-    """The members on the path, by lambda: those with the chosen keep_prob; all, where these are too few for a line."""
-    usable = [member for member in sweep.members if member.dev is not None and member.train is not None]
-    keep = sweep.chosen.keep_prob if sweep.chosen else 1.0
-    same = [member for member in usable if abs(member.keep_prob - keep) < 1e-9]
-    found = same if len({member.l2 for member in same}) >= LEAST_MEMBERS else usable
-    return tuple(sorted(found, key=lambda member: member.l2)) if len(found) >= LEAST_MEMBERS else ()
-
-
 def lambda_path_chart(
     members: Sequence[Member], unit: Unit, *, key: str, optimal: Reference | None = None, width: float = 780
 ) -> str:
-    """Draw the path of `path_members`; nothing for fewer than three members.
+    """Draw the path of `lambda_path`; nothing for fewer than three members.
 
     Args:
         members: in the order of lambda, each with train and dev.

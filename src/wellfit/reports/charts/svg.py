@@ -98,7 +98,7 @@ class Drawing:
     def mark(self, at: Point, *, part: str, size: float = 5, opacity: float | None = None) -> None:
         """Draw the mark of one part: a shape of its own, so that colour is never alone."""
         x, y = at
-        if part in ("dev", "dot"):
+        if part in ("dev", "dot", "effect"):
             extra = "" if opacity is None else f' fill-opacity="{opacity:.2f}"'
             self._add(f'<circle class="m-{part}" cx="{_n(x)}" cy="{_n(y)}" r="{_n(size)}"{extra}/>')
             return

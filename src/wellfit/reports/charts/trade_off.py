@@ -1,0 +1,114 @@
+"""Dev against a size of the network: the norm of its weights, or the bytes that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wellfit.reports.charts.axes import draw_losses
+from wellfit.reports.charts.scale import Scale, padded
+from wellfit.reports.charts.svg import Drawing, text_width
+from wellfit.reports.paths import LEAST_MEMBERS
+from wellfit.reports.records import Member
+from wellfit.reports.units import Unit
+
+_HEIGHT, _BOTTOM = 170.0, 42.0
+_LINE = 18.0
+_TICKS = 6
+
+
+@dataclass(frozen=True)
+class Series:
+    """Members that are drawn alike.
+
+    Attributes:
+        name: in the legend.
+        part: the mark.
+        members: each with a dev loss.
+        joined: whether a line joins them in their order.
+    """
+
+    name: str
+    part: str
+    members: Sequence[Member]
+    joined: bool = False
+
+
+@dataclass(frozen=True)
+class Size:
+    """What stands on the x axis: its title, the member's value, and how a value is written."""
+
+    title: str
+    of: Callable[[Member], float]
+    show: Callable[[float], str]
+
+
+def trade_off_chart(series: Sequence[Series], unit: Unit, *, size: Size, key: str, width: float = 780) -> str:
+    """Draw dev against a size; nothing for fewer than three members.
+
+    Args:
+        series: what is drawn, the first one below the others.
+        unit: the unit of the goal.
+        size: the x axis.
+        key: a prefix for the ids, unique in the page.
+        width: pixels.
+    """
+    shown = [member for one in series for member in one.members if member.dev]
+    if len(shown) < LEAST_MEMBERS:
+        return ""
+    pixels = (62.0, width - 16)
+    x = Scale(padded([size.of(member) for member in shown]), pixels)
+    top = _LINE * len(_legend_lines(series, width)) + 10
+    y = Scale(padded([_height(member, unit) for member in shown], zero_below=0.35), (top + _HEIGHT, top))
+    title = f"Dev {unit.noun} against {size.title}"
+    drawing = Drawing(width, key=key, title=title, desc=_description(series, unit, size))
+    draw_losses(drawing, y, unit=unit, pixels=pixels)
+    for one in series:
+        points = [(x(size.of(member)), y(_height(member, unit))) for member in one.members]
+        if one.joined:
+            drawing.path(points, tone="l-dev")
+        for member, point in zip(one.members, points, strict=True):
+            drawing.mark(point, part=one.part, size=4)
+            if member.chosen:
+                drawing.ring(point, size=8, tone="chosen")
+    _legend(drawing, series)
+    _sizes(drawing, x, size, floor=top + _HEIGHT)
+    return drawing.render(top + _HEIGHT + _BOTTOM)
+
+
+def _height(member: Member, unit: Unit) -> float:
+    return unit.position(member.dev.value) if member.dev else 0.0
+
+
+def _legend_lines(series: Sequence[Series], width: float) -> list[Sequence[Series]]:
+    """All names on one line, or each on its own where the drawing is too narrow."""
+    return [series] if sum(_room(one) for one in series) < width - 66 else [[one] for one in series]
+
+
+def _room(one: Series) -> float:
+    return 30 + text_width(one.name, style="s")
+
+
+def _legend(drawing: Drawing, series: Sequence[Series]) -> None:
+    for row, line in enumerate(_legend_lines(series, drawing.width)):
+        left, y = 66.0, 10 + _LINE * row
+        for one in line:
+            drawing.mark((left, y), part=one.part, size=4)
+            drawing.text((left + 10, y + 4), one.name, style="s")
+            left += _room(one)
+
+
+def _sizes(drawing: Drawing, x: Scale, size: Size, *, floor: float) -> None:
+    for tick in x.ticks(_TICKS if drawing.width > 560 else _TICKS // 2)[0]:
+        drawing.line((x(tick), floor), (x(tick), floor + 4), tone="axis")
+        drawing.text((x(tick), floor + 17), size.show(tick), style="s", tone="soft", anchor="middle")
+    drawing.text((x.pixels[1], floor + 36), f"{size.title}; ringed: chosen", style="s", tone="soft", anchor="end")
+
+
+def _description(series: Sequence[Series], unit: Unit, size: Size) -> str:
+    words = []
+    for one in series:
+        best = min(one.members, key=lambda member: _height(member, unit), default=None)
+        if best is not None and best.dev is not None:
+            words.append(f"{one.name}: lowest dev {unit.show(best.dev.value)} at {size.show(size.of(best))}")
+    return f"{'; '.join(words)}."

@@ -1,0 +1,81 @@
+"""Which members of a sweep may be compared: networks that differ in one knob, or two, and in nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from wellfit.reports.records import Member, SweepCard
+
+LEAST_MEMBERS = 3
+WHOLE = ("", "finished", "stopped early")
+"""Statuses of trainings that were not cut short."""
+
+
+def lambda_path(sweep: SweepCard) -> tuple[Member, ...]:
+    """Members by rising lambda that share everything else with the chosen one; all, where these are too few."""
+    same = _like_chosen(sweep, lambda member: (member.keep_prob, _knobs(member)))
+    found = same if len({member.l2 for member in same}) >= LEAST_MEMBERS else _usable(sweep)
+    return tuple(sorted(found, key=lambda member: member.l2)) if len(found) >= LEAST_MEMBERS else ()
+
+
+def keep_prob_path(sweep: SweepCard) -> tuple[Member, ...]:
+    """Members by falling keep_prob that share everything else with the chosen one; none, where these are too few."""
+    same = _like_chosen(sweep, lambda member: (member.l2, _knobs(member)))
+    enough = len({member.keep_prob for member in same}) >= LEAST_MEMBERS
+    return tuple(sorted(same, key=lambda member: -member.keep_prob)) if enough else ()
+
+
+def plane(sweep: SweepCard) -> tuple[Member, ...]:
+    """One member for each lambda and keep_prob: the one that shares the other knobs of the chosen, or the best."""
+    wanted = _knobs(sweep.chosen) if sweep.chosen else ()
+
+    def rank(member: Member) -> tuple[bool, bool, float]:
+        return not member.chosen, _knobs(member) != wanted, member.dev.value if member.dev else 0.0
+
+    found: dict[tuple[float, float], Member] = {}
+    for member in sorted(_usable(sweep), key=rank):
+        found.setdefault((member.l2, round(member.keep_prob, 6)), member)
+    return tuple(found.values())
+
+
+def coupled(sweep: SweepCard) -> tuple[Member, ...]:
+    """Members whose last epoch was chosen by dev (early stopping)."""
+    return tuple(member for member in _measured(sweep.members) if member.is_coupled)
+
+
+def exported(sweep: SweepCard) -> tuple[Member, ...]:
+    """Members with L1, and those without it that have the same lambda and keep_prob; none where it was not varied."""
+    sized = [member for member in _usable(sweep) if "exported_bytes" in member.effects]
+    places = {(member.l2, member.keep_prob) for member in sized if member.l1}
+    found = tuple(member for member in sized if (member.l2, member.keep_prob) in places)
+    return found if len({member.l1 for member in found}) > 1 else ()
+
+
+def is_one_line(members: Iterable[Member], knob: str) -> bool:
+    """Whether members differ in `knob` ("l2" or "keep_prob") alone."""
+    other = "keep_prob" if knob == "l2" else "l2"
+    return len({(getattr(member, other), _knobs(member)) for member in members}) == 1
+
+
+def _like_chosen(sweep: SweepCard, setting: Callable[[Member], object]) -> list[Member]:
+    usable = _usable(sweep)
+    chosen = sweep.chosen
+    if chosen is None:
+        return [member for member in usable if member.keep_prob == 1]
+    return [member for member in usable if setting(member) == setting(chosen)]
+
+
+def _usable(sweep: SweepCard) -> list[Member]:
+    """Trained to the end; early-stopped ones only where there are no others: their epoch is a knob of its own."""
+    known = _measured(sweep.members)
+    whole = [member for member in known if member.status in WHOLE]
+    alone = [member for member in whole if not member.is_coupled]
+    return next((found for found in (alone, whole) if len(found) >= LEAST_MEMBERS), known)
+
+
+def _measured(members: Iterable[Member]) -> list[Member]:
+    return [member for member in members if member.dev is not None and member.train is not None]
+
+
+def _knobs(member: Member) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in sorted(member.knobs.items()) if name != "early_stopping")

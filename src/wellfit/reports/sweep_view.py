@@ -1,0 +1,136 @@
+"""What the page shows of one sweep: its charts, each drawn once for a wide screen and once for a narrow one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from wellfit.reports.charts import (
+    Series,
+    Size,
+    heatmap_chart,
+    lambda_path_chart,
+    losses_panel,
+    measure_panel,
+    trade_off_chart,
+)
+from wellfit.reports.charts.small import Knob
+from wellfit.reports.measures import EffectRow, Measured, effect_rows, measures_of
+from wellfit.reports.paths import coupled, exported, is_one_line, keep_prob_path, lambda_path, plane
+from wellfit.reports.records import Member, Reference, SweepCard
+from wellfit.reports.units import Unit, knob, plain
+
+WIDE, SLIM = 780, 350
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small chart under its title; `says` explains its size."""
+
+    title: str
+    says: str
+    drawing: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepView:
+    """Charts and rows of one sweep; what there is nothing to draw from is empty.
+
+    Attributes:
+        card: its numbers.
+        heat: dev over lambda and keep_prob.
+        path: train, dev and ||W|| against lambda.
+        keep_prob: of the members on the path, where it is one.
+        along_l2: what lambda did to the networks on the path.
+        along_keep_prob: what keep_prob did at the chosen lambda.
+        stopped: early-stopped members against the lambda path.
+        exported: bytes against dev, where L1 was varied.
+        effects: the network without regularization and the chosen one.
+        measured: measures of the table of all members.
+    """
+
+    card: SweepCard
+    heat: tuple[Markup, ...]
+    path: tuple[Markup, ...]
+    keep_prob: str
+    along_l2: tuple[Panel, ...]
+    along_keep_prob: tuple[Panel, ...]
+    stopped: tuple[Markup, ...]
+    exported: tuple[Markup, ...]
+    effects: tuple[EffectRow, ...]
+    measured: tuple[Measured, ...]
+
+    @property
+    def coupled(self) -> tuple[Member, ...]:
+        """The early-stopped members, by their dev loss."""
+        return tuple(sorted(coupled(self.card), key=lambda member: member.dev.value if member.dev else 0.0))
+
+
+def svg(drawing: str) -> Markup:
+    """A drawing as markup: the charts escape every text themselves."""
+    return Markup(drawing)  # noqa: S704
+
+
+def sweep_view(sweep: SweepCard, unit: Unit, *, index: int, optimal: Reference | None) -> SweepView:
+    """Draw one sweep.
+
+    Args:
+        sweep: its numbers.
+        unit: the unit of the goal.
+        index: its place in the page, for the ids.
+        optimal: the optimal error, where it is known.
+    """
+    path, cells = lambda_path(sweep), plane(sweep)
+    return SweepView(
+        card=sweep,
+        heat=_both(lambda wide: heatmap_chart(cells, unit, key=f"heat{index}-{wide}", width=wide)),
+        path=_both(lambda wide: lambda_path_chart(path, unit, key=f"path{index}-{wide}", optimal=optimal, width=wide)),
+        keep_prob=path[0].keep_probs if path and is_one_line(path, "l2") else "",
+        along_l2=_panels(path, unit, along="l2", key=f"l2-{index}"),
+        along_keep_prob=_panels(keep_prob_path(sweep), unit, along="keep_prob", key=f"keep-{index}"),
+        stopped=_stopped(sweep, path, unit, index=index),
+        exported=_exported(sweep, unit, index=index),
+        effects=effect_rows(sweep),
+        measured=measures_of([member for member in sweep.members if member.effects]),
+    )
+
+
+def _both(draw: Callable[[int], str]) -> tuple[Markup, ...]:
+    return tuple(svg(drawing) for wide in (WIDE, SLIM) if (drawing := draw(wide)))
+
+
+def _panels(members: Sequence[Member], unit: Unit, *, along: Knob, key: str) -> tuple[Panel, ...]:
+    if not any(member.effects for member in members):
+        return ()
+    first = Panel(f"train and dev {unit.noun}", "", svg(losses_panel(members, unit, along=along, key=f"{key}-losses")))
+    rest = (
+        Panel(it.title, it.says, svg(measure_panel(members, it, along=along, key=f"{key}-{it.name}")))
+        for it in measures_of(members)
+    )
+    return first, *rest
+
+
+def _stopped(sweep: SweepCard, path: Sequence[Member], unit: Unit, *, index: int) -> tuple[Markup, ...]:
+    early = [member for member in coupled(sweep) if member.norm is not None]
+    line = [member for member in path if member.norm is not None and not member.is_coupled]
+    if not early or not line:
+        return ()
+    series = (
+        Series("λ path, trained to the end", "dev", line, joined=is_one_line(line, "l2")),
+        Series("stopped early (coupled)", "test", early),
+    )
+    size = Size("‖W‖", lambda member: member.norm or 0.0, plain)
+    return _both(lambda wide: trade_off_chart(series, unit, size=size, key=f"stop{index}-{wide}", width=wide))
+
+
+def _exported(sweep: SweepCard, unit: Unit, *, index: int) -> tuple[Markup, ...]:
+    members = exported(sweep)
+    series = (
+        Series("L1 off", "other", [member for member in members if not member.l1]),
+        Series("L1 on", "dev", [member for member in members if member.l1]),
+    )
+    size = Size("exported size of W in KiB", lambda member: member.effects["exported_bytes"] / _KIB, knob)
+    return _both(lambda wide: trade_off_chart(series, unit, size=size, key=f"bytes{index}-{wide}", width=wide))
