@@ -25,11 +25,11 @@ from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.remedies import require_kind
 from wellfit.splits.split import Split, load_split
+from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
-from wellfit.training.loop import fit
 
 DEFAULT_BUDGET = "5m"
 
@@ -106,7 +106,8 @@ def train(
     """
     if not isinstance(data, Split):
         return _experiment(data).train(config, notify=notify)
-    return fit(data.prepared(), config, goal=_goal(goal, data.schema.task), notify=notify)
+    notify({"event": "training", "identity": config.identity})
+    return InProcess(data.prepared(), goal=_goal(goal, data.schema.task)).train([config])[0]
 
 
 def diagnose(experiment: Experiment | Path | str, **reference: Any) -> Diagnosis:

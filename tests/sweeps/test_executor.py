@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.goals import Goal
 from wellfit.outcome import Status
 from wellfit.sweeps import transfer
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.worker_pool import WorkerPool
+from wellfit.sweeps.rungs import Rungs
+from wellfit.sweeps.worker_pool import WorkerPool, shares_of
 
 GOAL = Goal("error")
 
@@ -74,11 +75,38 @@ def test_each_outcome_is_told_once_in_the_callers_thread(pool):
 def test_a_deadline_cuts_short_what_runs_and_starts_nothing_more(where, data, pool):
     executor = pool if where == "pool" else InProcess(data, goal=GOAL)
     began = time.monotonic()
-    outcomes = executor.train([ENDLESS] * 4, deadline=began + 1.0)
+    # Seeds do not fuse: these are four stacks.
+    outcomes = executor.train([config(seed, epochs=1_000_000) for seed in range(4)], deadline=began + 1.0)
     assert {outcome.status for outcome in outcomes} == {Status.OUT_OF_BUDGET}
     assert len(outcomes) < 4
     assert executor.train([ENDLESS], deadline=time.monotonic() - 1) == []
     assert time.monotonic() - began < 10
+
+
+def test_a_config_that_is_asked_for_twice_is_trained_once_and_returned_twice(data, pool):
+    for executor in (pool, InProcess(data, goal=GOAL)):
+        told = []
+        outcomes = executor.train([CONFIGS[0]] * 2, on_outcome=told.append)
+        assert [outcome.config for outcome in outcomes] == [CONFIGS[0]] * 2
+        assert len(told) == 1
+
+
+def test_shares_are_dealt_out_evenly_and_hold_what_fuses():
+    stack = [config(l2=float(member)) for member in range(5)]
+    shares = shares_of([*stack, config(epochs=1)], workers=2)
+    assert shares == [stack[::2], stack[1::2], [config(epochs=1)]]
+
+
+@pytest.mark.parametrize("where", ["here", "pool"])
+def test_at_rungs_members_that_are_behind_are_dropped(where, data, pool):
+    executor = pool if where == "pool" else InProcess(data, goal=GOAL)
+    members = [config(epochs=30, l2=0.0), config(epochs=30, l2=1.0)]
+    behind = [config(epochs=30, l2=shrink * 1e5, keep_prob=0.2) for shrink in (1.0, 2.0)]
+    outcomes = executor.train([*members, *behind], rungs=Rungs(keep=0.01, level=0.9))
+    ends = [outcome.status for outcome in outcomes]
+    assert ends[2:] == [Status.DROPPED] * 2
+    assert Status.FINISHED in ends[:2]
+    assert all(outcome.updates < total_updates(outcome.config, rows=400) for outcome in outcomes[2:])
 
 
 def test_nothing_to_train_is_no_outcomes(pool):
@@ -149,7 +177,8 @@ from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.goals import Goal
-from wellfit.sweeps.worker_pool import WorkerPool
+from wellfit.sweeps.rungs import Rungs
+from wellfit.sweeps.worker_pool import WorkerPool, shares_of
 
 with open("executed", "a") as file:
     file.write("x")

@@ -11,6 +11,7 @@ from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
+from wellfit.sweeps.rungs import Rungs
 
 
 class Memory:
@@ -55,6 +56,7 @@ class RememberingExecutor:
         configs: Sequence[Config],
         *,
         deadline: float | None = None,
+        rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
         """Return outcomes in the order of the configs, from the journal where it has them.
@@ -74,7 +76,7 @@ class RememberingExecutor:
         }
         missing = {config.identity: config for config in configs if config.identity not in known}
         if missing:
-            self._executor.train(list(missing.values()), deadline=deadline, on_outcome=keep)
+            self._executor.train(list(missing.values()), deadline=deadline, rungs=rungs, on_outcome=keep)
         return [known[config.identity] for config in configs if config.identity in known]
 
     def close(self) -> None:

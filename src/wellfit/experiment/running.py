@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -127,8 +127,9 @@ def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Confi
     """The first network, at a pace that this machine was seen to keep."""
     rows, columns = data.train.rows, data.train.numeric.shape[1]
     pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed) if purse.is_timed else None
-    # The first training of a worker takes seconds longer than any other, so each worker gets a second one.
-    timed = pool.train([pilot] * (2 * cores()), deadline=purse.deadline) if pilot else []
+    # One for each worker, since a core is slower while its neighbours work.
+    pilots = [replace(pilot, seed=place) for place in range(cores())] if pilot else []
+    timed = pool.train(pilots, deadline=purse.deadline)
     if timed:
         purse.pay(min(timed, key=lambda outcome: outcome.seconds))
     return first_config(rows=rows, columns=columns, purse=purse, seed=plan.seed)

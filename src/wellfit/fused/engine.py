@@ -106,7 +106,6 @@ class _Race:
         deadline: float | None,
         judge: Judge | None,
     ) -> None:
-        self._clock = time.monotonic()
         self._data = data
         self._goal = goal
         self._deadline = math.inf if deadline is None else deadline
@@ -120,13 +119,13 @@ class _Race:
         self._rungs = frozenset(rung_updates(self._stack.planned) if judge else ())
         self._points = check_points(self._stack.planned) | self._rungs
         self._on_outcome: Callable[[Outcome], None]
+        self._clock: float
 
     def run(self, on_outcome: Callable[[Outcome], None]) -> None:
         """Train until every member has ended."""
         self._on_outcome = on_outcome
-        # The first call compiles, or loads what was compiled: it must not count as the cost of measuring.
-        self._stack.outputs(self._stack.parameters[:1], _arrays(self._yardstick.dev[:1]))
-        began = time.monotonic()
+        self._stack.compile()
+        self._clock = began = time.monotonic()
         self._measure()
         rows = sum(part.rows for part in parts_of(self._data).values())
         self._deadline -= (time.monotonic() - began) * rows / self._yardstick.rows

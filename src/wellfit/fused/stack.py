@@ -10,7 +10,7 @@ from wellfit._typing import Booleans, Floats
 from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.batches import Encoder, Needs, Source
-from wellfit.fused.kernels import ADAM, SGD, Desk, State, outputs, train
+from wellfit.fused.kernels import ADAM, SGD, Desk, Rates, State, outputs, train
 from wellfit.fused.layout import Layout
 from wellfit.fused.rates import Schedules
 from wellfit.training.tensors import state_of
@@ -45,6 +45,11 @@ class Stack:
         self._desk = self._laid_out()
         self._encode = Encoder(layout)
 
+    def _rates(self, start: int, uniform: Floats) -> Rates:
+        dtype, rows = self.layout.dtype, self._data.train.rows
+        schedules = Schedules(configs=self.configs, rows=rows, updates=self.planned, dtype=dtype)
+        return schedules.rates(start, uniform=uniform)
+
     def _laid_out(self) -> Desk:
         layout, rows = self.layout, max(self._source.rows, ROWS_AT_ONCE)
         hidden = layout.units - layout.outputs
@@ -69,6 +74,17 @@ class Stack:
             return live
         averaged = np.array([config.regularization.ema > 0 for config in self.configs])
         return np.where(averaged[:, None], average, live)
+
+    def compile(self) -> None:
+        """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
+        live, none = self._state.parameters, np.arange(0)
+        batches, uniform = self._source.read(
+            0, stop=1, needs=Needs((False,) * len(self.layout.plan.layers), False, False)
+        )
+        losses = np.empty((1, len(self)), self.layout.dtype)
+        train(self.layout.plan, none, self._state, self._rates(0, uniform), batches, self._desk, losses)
+        found = np.empty((0, 0, 0), self.layout.dtype)
+        outputs(self.layout.plan, none, live, batches.codes[0], batches.shared[0], self._desk, found)
 
     def advance(self, stop: int) -> Floats:
         """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""

@@ -15,10 +15,10 @@ from wellfit.data.prepare import Prepared
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget
 
-# One update of a small network on one slow core, before anything was measured. Only the first training relies on it.
-ASSUMED_FLOPS = 1e10
-# Fixed cost of one update (Python, kernel launches), about half a millisecond, as operations at that speed.
-OVERHEAD_FLOPS = 5e6
+# One slow core, before anything was measured. Only the first training relies on it.
+ASSUMED_FLOPS = 2e10
+# Fixed cost of one update (batch, noise, activations), about a tenth of a millisecond, as operations at that speed.
+OVERHEAD_FLOPS = 2e6
 CLOSING_SHARE = 0.02
 """Share of a budget in seconds for what follows the last training: diagnosis and report."""
 SLACK_SHARE = 0.1

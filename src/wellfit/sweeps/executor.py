@@ -1,4 +1,4 @@
-"""Who trains the members of a sweep: this process, or a pool of workers. A fused engine is a third answer.
+"""Who trains the members of a sweep: this process, or a pool of workers. Both train them in fused stacks.
 
 Every executor gives the same outcomes for the same configs, in the order of the configs, whatever its size.
 """
@@ -11,9 +11,10 @@ from typing import Protocol, Self
 
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
+from wellfit.fused.engine import fit_stack, stacks_of
 from wellfit.goals import Goal
-from wellfit.outcome import Outcome, Status
-from wellfit.training.loop import fit
+from wellfit.outcome import Outcome
+from wellfit.sweeps.rungs import Rungs
 from wellfit.training.noise import SHARED
 
 OnOutcome = Callable[[Outcome], None]
@@ -27,13 +28,24 @@ class Executor(Protocol):
     """Trains configs on the data it was made for."""
 
     def train(
-        self, configs: Sequence[Config], *, deadline: float | None = None, on_outcome: OnOutcome = ignore_outcome
+        self,
+        configs: Sequence[Config],
+        *,
+        deadline: float | None = None,
+        rungs: Rungs | None = None,
+        on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
         """Train configs; call `on_outcome` in this process and thread as each one ends.
 
+        Args:
+            configs: what to train; those that fuse are trained together.
+            deadline: `time.monotonic()` by which the outcomes are there.
+            rungs: how members that fuse are compared and dropped on the way; None trains all of them to the end.
+            on_outcome: receives each outcome.
+
         Returns:
-            The outcomes in the order of the configs. A config that `deadline` (`time.monotonic()`) did not let
-            start has none; one that it cut short has status "out of budget".
+            The outcomes in the order of the configs. A config that the deadline did not let start has none; one that
+            it cut short has status "out of budget".
         """
         ...
 
@@ -43,28 +55,50 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """Trains one config after the other, here."""
+    """Trains one stack after the other, here.
 
-    def __init__(self, data: Prepared, *, goal: Goal, stream: str = SHARED) -> None:
+    Args:
+        data: the prepared parts.
+        goal: in whose loss outcomes are measured.
+        stream: of noise and batch order.
+        memory: bytes that the members of a stack may take; more are trained in passes.
+    """
+
+    def __init__(self, data: Prepared, *, goal: Goal, stream: str = SHARED, memory: int | None = None) -> None:
         self._data = data
         self._goal = goal
         self._stream = stream
+        self._memory = memory
 
     def train(
-        self, configs: Sequence[Config], *, deadline: float | None = None, on_outcome: OnOutcome = ignore_outcome
+        self,
+        configs: Sequence[Config],
+        *,
+        deadline: float | None = None,
+        rungs: Rungs | None = None,
+        on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs one after the other, as `Executor.train` says."""
-        outcomes: list[Outcome] = []
-        for config in configs:
+        """Train configs here, as `Executor.train` says."""
+        found: dict[str, Outcome] = {}
+
+        def keep(outcome: Outcome) -> None:
+            found[outcome.config.identity] = outcome
+            on_outcome(outcome)
+
+        for stack in stacks_of(list({config.identity: config for config in configs}.values())):
             if deadline is not None and time.monotonic() >= deadline:
                 break
-            outcome = fit(self._data, config, goal=self._goal, stream=self._stream, deadline=deadline)
-            outcomes.append(outcome)
-            on_outcome(outcome)
-            if outcome.status is Status.OUT_OF_BUDGET:
-                # It ends a little before the deadline, to be measured in time: nothing else would get anywhere.
-                break
-        return outcomes
+            fit_stack(
+                self._data,
+                stack,
+                goal=self._goal,
+                stream=self._stream,
+                deadline=deadline,
+                judge=rungs.judge if rungs else None,
+                memory=self._memory,
+                on_outcome=keep,
+            )
+        return [found[config.identity] for config in configs if config.identity in found]
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

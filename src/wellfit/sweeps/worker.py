@@ -1,7 +1,8 @@
-"""One worker process: trains the configs it is asked for, one after the other, on one thread.
+"""One worker process: trains the stacks it is asked for, one after the other, on one thread.
 
-It reads one JSON object a line from standard input and answers with one a line on standard output. When standard
-input ends, the parent is gone, however it went: the worker leaves at once, also in the middle of a training.
+It reads one JSON object a line from standard input, and answers on standard output with one a line: each outcome as
+its member ends, then that it is done. When standard input ends, the parent is gone, however it went: the worker
+leaves at once, also in the middle of a training.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import shutil
 import signal
 import sys
 import threading
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import WellfitError
+from wellfit.fused.engine import fit_stack
 from wellfit.goals import Goal
+from wellfit.outcome import Outcome
+from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.transfer import read_data, write_outcome
-from wellfit.training.loop import fit
 
 
 def main(folder: str) -> None:
@@ -34,10 +39,13 @@ def main(folder: str) -> None:
     requests: queue.SimpleQueue[Json] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, Path(folder)), daemon=True).start()
     data, goal = read_data(Path(folder))
-    while True:
-        answer = _answer(requests.get(), Path(folder), data=data, goal=goal)
+
+    def tell(answer: Json) -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+    while True:
+        tell(_answer(requests.get(), Path(folder), data=data, goal=goal, tell=tell))
 
 
 def _listen(requests: queue.SimpleQueue[Json], folder: Path) -> None:
@@ -47,12 +55,25 @@ def _listen(requests: queue.SimpleQueue[Json], folder: Path) -> None:
     os._exit(0)
 
 
-def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal) -> Json:
-    config = Config.from_json(request["config"])
+def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal, tell: Callable[[Json], None]) -> Json:
+    def hand_over(outcome: Outcome) -> None:
+        arrays = f"{uuid.uuid4().hex}.npz"
+        tell({"outcome": write_outcome(folder / arrays, outcome), "arrays": arrays})
+
+    rungs = Rungs.from_json(request["rungs"]) if request["rungs"] else None
     try:
-        # `time.monotonic` is one clock for all processes of a machine.
-        outcome = fit(data, config, goal=goal, stream=request["stream"], deadline=request["deadline"])
-        return {"outcome": write_outcome(folder / request["arrays"], outcome)}
+        fit_stack(
+            data,
+            [Config.from_json(config) for config in request["configs"]],
+            goal=goal,
+            stream=request["stream"],
+            # `time.monotonic` is one clock for all processes of a machine.
+            deadline=request["deadline"],
+            judge=rungs.judge if rungs else None,
+            memory=request["memory"],
+            on_outcome=hand_over,
+        )
     except WellfitError as error:
         kind = type(error).__name__
         return {"refused": {"kind": kind, "rule": error.rule, "found": error.found, "remedy": error.remedy}}
+    return {"done": True}

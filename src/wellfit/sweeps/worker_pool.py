@@ -10,16 +10,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import uuid
 import weakref
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -27,9 +27,11 @@ from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
+from wellfit.fused.engine import stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.executor import OnOutcome, ignore_outcome
+from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.transfer import read_outcome, write_data
 from wellfit.training.noise import SHARED
 
@@ -61,18 +63,21 @@ class _Worker:
             encoding="utf-8",
         )
 
-    def ask(self, request: Json) -> Json | None:
-        """Return the answer, or None when the worker died instead."""
+    def answers(self, request: Json) -> Iterator[Json]:
+        """Yield the answers to a request; the last one is not an outcome, and missing where the worker died."""
         if self.process.stdin is None or self.process.stdout is None:
-            return None
-        try:
+            return
+        with contextlib.suppress(OSError, ValueError):
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
-            line = self.process.stdout.readline()
-        except (OSError, ValueError):
-            return None
-        answer: Json | None = json.loads(line) if line.endswith("\n") else None
-        return answer
+            for line in self.process.stdout:
+                # A line without its end is what a dying worker left.
+                if not line.endswith("\n"):
+                    return
+                answer: Json = json.loads(line)
+                yield answer
+                if "outcome" not in answer:
+                    return
 
     def end(self) -> int:
         """Kill the process if it lives, and return its exit code."""
@@ -131,13 +136,22 @@ class WorkerPool:
         goal: in whose loss outcomes are measured.
         workers: processes at most; by default one a core. Fewer are started where there are fewer configs.
         stream: of noise and batch order.
+        memory: bytes that all members under training may take, in all workers together.
     """
 
-    def __init__(self, data: Prepared, *, goal: Goal, workers: int | None = None, stream: str = SHARED) -> None:
+    def __init__(
+        self,
+        data: Prepared,
+        *,
+        goal: Goal,
+        workers: int | None = None,
+        stream: str = SHARED,
+        memory: int | None = None,
+    ) -> None:
         if workers is not None and workers < 1:
             raise BadInput("a pool has at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
         self._limit = workers or cores()
-        self._stream = stream
+        self._fixed = {"stream": stream, "memory": memory // self._limit if memory else None}
         self._crew = _Crew(Path(tempfile.mkdtemp(prefix="wellfit-")))
         # Runs also at the end of a program that never closed the pool.
         self._finish = weakref.finalize(self, self._crew.close)
@@ -148,28 +162,41 @@ class WorkerPool:
             raise
 
     def train(
-        self, configs: Sequence[Config], *, deadline: float | None = None, on_outcome: OnOutcome = ignore_outcome
+        self,
+        configs: Sequence[Config],
+        *,
+        deadline: float | None = None,
+        rungs: Rungs | None = None,
+        on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs on the workers, as `Executor.train` says.
+        """Train configs on the workers, as `Executor.train` says; a stack is shared out to all of them.
 
         Raises:
             WellfitError: what a worker refused; or, when a config killed its worker twice, that it did.
         """
-        found: dict[int, Outcome] = {}
-        with ThreadPoolExecutor(min(self._limit, len(configs)) or 1) as threads:
-            places = {threads.submit(self._train, config, deadline): place for place, config in enumerate(configs)}
+        request = {**self._fixed, "deadline": deadline, "rungs": rungs.to_json() if rungs else None}
+        shares = shares_of(configs, workers=self._limit)
+        found: dict[str, Outcome] = {}
+        arrived: queue.SimpleQueue[Outcome | Future[None]] = queue.SimpleQueue()
+        with ThreadPoolExecutor(min(self._limit, len(shares)) or 1) as threads:
+            for share in shares:
+                threads.submit(self._train, share, request, arrived.put).add_done_callback(arrived.put)
             try:
-                for future in as_completed(places):
-                    outcome = future.result()
-                    if outcome is not None:
-                        found[places[future]] = outcome
-                        on_outcome(outcome)
+                ended = 0
+                while ended < len(shares):
+                    one = arrived.get()
+                    if isinstance(one, Future):
+                        one.result()
+                        ended += 1
+                    else:
+                        found[one.config.identity] = one
+                        on_outcome(one)
             except BaseException:
                 # Ctrl-C, a refusal or a full journal: nothing goes on training behind the caller's back.
                 threads.shutdown(wait=False, cancel_futures=True)
                 self.close()
                 raise
-        return [found[place] for place in sorted(found)]
+        return [found[config.identity] for config in configs if config.identity in found]
 
     def close(self) -> None:
         """End the workers, and delete the temporary folder."""
@@ -181,32 +208,37 @@ class WorkerPool:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _train(self, config: Config, deadline: float | None) -> Outcome | None:
-        code = 0
+    def _train(self, share: Sequence[Config], request: Json, arrived: Callable[[Outcome], None]) -> None:
+        left, code = {config.identity: config for config in share}, 0
         for _attempt in range(ATTEMPTS):
-            if deadline is not None and time.monotonic() >= deadline:
+            if request["deadline"] is not None and time.monotonic() >= request["deadline"]:
                 return None
-            arrays = f"{uuid.uuid4().hex}.npz"
             worker = self._crew.borrow()
-            answer = worker.ask(
-                {"config": config.to_json(), "stream": self._stream, "deadline": deadline, "arrays": arrays}
-            )
-            if answer is not None:
-                self._crew.give_back(worker)
-                return _understood(answer, self._crew.folder / arrays)
+            for answer in worker.answers({**request, "configs": [config.to_json() for config in left.values()]}):
+                if "outcome" not in answer:
+                    self._crew.give_back(worker)
+                    return _require_done(answer)
+                outcome = read_outcome(self._crew.folder / answer["arrays"], answer["outcome"])
+                del left[outcome.config.identity]
+                arrived(outcome)
             code = self._crew.lose(worker)
             if code > 0:
                 raise RuntimeError(f"a worker ended with exit code {code}; its traceback is on standard error")
         raise WellfitError(
             "a worker process lives through a training",
-            found=f"signal {-code} ended it {ATTEMPTS} times for {config.to_json()}",
-            remedy="Free memory, use fewer workers, or a smaller network",
+            found=f"signal {-code} ended it {ATTEMPTS} times for {next(iter(left.values())).to_json()}",
+            remedy="Free memory, give a limit for it, use fewer workers, or a smaller network",
         )
 
 
-def _understood(answer: Json, arrays: Path) -> Outcome:
-    if "outcome" in answer:
-        return read_outcome(arrays, answer["outcome"])
-    refused = dict(answer["refused"])
-    kind = _REFUSALS[refused.pop("kind")]
-    raise kind(refused.pop("rule"), **refused)
+def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:
+    """Return what workers train at a time: each stack of the configs (each once), dealt out evenly."""
+    stacks = stacks_of(list({config.identity: config for config in configs}.values()))
+    return [stack[place::workers] for stack in stacks for place in range(min(workers, len(stack)))]
+
+
+def _require_done(answer: Json) -> None:
+    if "refused" in answer:
+        refused = dict(answer["refused"])
+        kind = _REFUSALS[refused.pop("kind")]
+        raise kind(refused.pop("rule"), **refused)
