@@ -148,7 +148,12 @@ class Normed(nn.Module):
     def __init__(self, inputs, outputs):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(inputs, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 8), nn.LayerNorm(8)
+            nn.Linear(inputs, 8, bias=False),
+            nn.BatchNorm1d(8),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(8, 8),
+            nn.LayerNorm(8),
         )
         self.last = nn.Linear(8, outputs)
         self.frozen = nn.Parameter(torch.randn(8), requires_grad=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,7 @@ import torch
 from wellfit._typing import Floats, Integers
 from wellfit.config import Config, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.kernels import Batches, encode
-from wellfit.fused.layout import Layout
+from wellfit.fused.kernels import Batches, Plan, encode
 from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
 from wellfit.training.tensors import target_of
 
@@ -22,10 +22,30 @@ BYTES_AT_ONCE = 4 * 2**20
 MOST_UPDATES_AT_ONCE = 16
 
 
+class Reader(Protocol):
+    """What batches need to know of who reads them: the layout of the built-in network, or of a user's module."""
+
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """Of all reals."""
+
+    @property
+    def plan(self) -> Plan:
+        """The same, as the compiled functions read it."""
+
+    @property
+    def shared(self) -> int:
+        """S, inputs that need no parameters."""
+
+    @property
+    def units(self) -> int:
+        """Units of all layers, the outputs among them."""
+
+
 class Encoder:
     """Encodes rows as the first layer reads them."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Reader) -> None:
         self._layout = layout
 
     def __call__(self, arrays: Arrays, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
@@ -67,7 +87,7 @@ class Source:
         stream: of noise and batch order.
     """
 
-    def __init__(self, data: Prepared, layout: Layout, *, config: Config, stream: str) -> None:
+    def __init__(self, data: Prepared, layout: Reader, *, config: Config, stream: str) -> None:
         self._train = data.train
         self._target = target_of(data.train, data.preparation, dtype=torch.float64).numpy()
         self._layout = layout

@@ -31,11 +31,11 @@ def module_batch(batches: Batches, rates: Rates, update: int, *, classes: int) -
 
 def _jittered(batches: Batches, spread: Floats, update: int) -> Floats:
     """Return encoded rows [B, S]; with noise [K, B, S] on the numbers where a member wants it."""
-    shared = batches.shared[update]
+    shared: Floats = batches.shared[update]
     if not spread.any():
         return shared
     noise = batches.jitter[update]
-    moved = np.tile(shared, (len(spread), 1, 1))
+    moved: Floats = np.tile(shared, (len(spread), 1, 1))
     moved[:, :, : noise.shape[1]] += spread[:, None, None] * noise
     return moved
 

@@ -21,7 +21,7 @@ from wellfit.fused.rates import Schedules
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import site_keep_probs
 from wellfit.training.schedules import keep_prob_at, strength
-from wellfit.training.tensors import state_of
+from wellfit.training.tensors import OUTPUT_RANGE, output_range_of
 
 ROWS_AT_ONCE = 1_024
 """Rows of one forward pass of all members."""
@@ -126,7 +126,7 @@ class ModuleStack:
     def state_of(self, row: Floats) -> dict[str, Floats]:
         """Return the network of a member's row [R], as `Outcome.state` has it."""
         named = self._module.state_of(row)
-        return {name: named.get(name, value) for name, value in state_of(self._network, self._data).items()}
+        return named if self._layout.plan.classification else {**named, OUTPUT_RANGE: output_range_of(self._data)}
 
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""

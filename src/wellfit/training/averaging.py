@@ -30,3 +30,7 @@ class MovingAverage:
         decay = averaging_decay(self._ema, update=update)
         for mean, value in zip(self.network.parameters(), network.parameters(), strict=True):
             mean.mul_(decay).add_(value, alpha=1 - decay)
+        for buffer, latest in zip(self.network.buffers(), network.buffers(), strict=True):
+            if buffer is not latest:
+                # A user's module may replace a buffer, where torch's own layers write into it.
+                buffer.copy_(latest)
