@@ -1,0 +1,192 @@
+"""An ensemble of a sweep's members and their snapshots, chosen on dev, with what that choice is worth elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome, Status
+from wellfit.stats.scores import Targets, loss
+from wellfit.sweeps.greedy import greedy_weights
+
+_MEMBERS = (Status.FINISHED, Status.STOPPED_EARLY, Status.OUT_OF_BUDGET)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One part of an ensemble.
+
+    Attributes:
+        member: identity of the config.
+        snapshot: the update after which its predictions were taken at a rung; None for the trained member.
+        weight: its share of the average.
+        coupled: whether dev chose its epoch: a snapshot, or a member that stopped early.
+    """
+
+    member: str
+    snapshot: str | None
+    weight: float
+    coupled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """A weighted average of predictions.
+
+    Attributes:
+        picks: by falling weight; the weights add up to 1.
+        loss: of the average on dev, where it was chosen.
+        single: lowest dev loss of a trained member alone.
+        honest_loss: of ensembles chosen on one half of dev and measured on the other, in the mean of both ways. A half
+            chooses worse than all of dev does, so this errs on the high side. None where a half cannot measure the
+            goal.
+        honest_single: the same for the best member alone.
+    """
+
+    picks: tuple[Pick, ...]
+    loss: float
+    single: float
+    honest_loss: float | None
+    honest_single: float | None
+
+    @property
+    def optimism(self) -> float | None:
+        """How much better the ensemble looks on the rows that chose it than on others."""
+        return None if self.honest_loss is None else self.honest_loss - self.loss
+
+    @property
+    def coupled(self) -> bool:
+        """Whether dev chose the epoch of a pick."""
+        return any(pick.coupled for pick in self.picks)
+
+    def average(self, predictions: Mapping[tuple[str, str | None], Floats]) -> Floats:
+        """Return the average of predictions, which are given by member and snapshot."""
+        return np.asarray(sum(pick.weight * predictions[pick.member, pick.snapshot] for pick in self.picks))
+
+    def to_json(self) -> Json:
+        """Plain values, for the journal."""
+        return {
+            **asdict(self),
+            "picks": [asdict(pick) for pick in self.picks],
+            "optimism": self.optimism,
+            "coupled": self.coupled,
+        }
+
+
+def select_ensemble(
+    outcomes: Sequence[Outcome], target: Targets, *, goal: Goal, snapshots: bool = True, seed: int = 0
+) -> Ensemble:
+    """Choose an ensemble that is never worse on dev than the best member alone.
+
+    Members that diverged or were dropped take no part, nor do their snapshots.
+
+    Args:
+        outcomes: with predictions for dev.
+        target: [rows] of dev.
+        goal: in whose loss the ensemble is chosen.
+        snapshots: whether earlier rungs of the members may be picked.
+        seed: of the bags and the halves.
+
+    Raises:
+        Refusal: when there is no member to pick.
+    """
+    members = [outcome for outcome in outcomes if outcome.status in _MEMBERS]
+    if not members:
+        raise Refusal(
+            "an ensemble has members that were trained",
+            found=f"{len(outcomes)} members, all diverged or dropped" if outcomes else "no members",
+            remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
+        )
+    candidates = [each for member in members for each in _candidates(member, snapshots=snapshots)]
+    dev = _Dev(goal, target, np.stack([each.predictions for each in candidates]))
+    trained = np.array([each.snapshot is None for each in candidates])
+
+    def greedy(part: _Dev) -> Floats:
+        return greedy_weights(goal, part.target, part.predictions, seed=seed)
+
+    def alone(part: _Dev) -> Floats:
+        return part.best_of(trained)
+
+    weights = greedy(dev)
+    halves = dev.halves(seed=seed)
+    return Ensemble(
+        picks=_picks(candidates, weights),
+        loss=dev.loss(weights),
+        single=dev.loss(alone(dev)),
+        honest_loss=_crossed(halves, greedy),
+        honest_single=_crossed(halves, alone),
+    )
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    member: str
+    snapshot: str | None
+    coupled: bool
+    predictions: Floats
+
+
+@dataclass(frozen=True)
+class _Dev:
+    """Some dev rows: target [rows], predictions [candidates, rows(, classes)]."""
+
+    goal: Goal
+    target: Targets
+    predictions: Floats
+
+    def loss(self, weights: Floats) -> float:
+        """The loss of the average with these weights [candidates]."""
+        return loss(self.goal, self.target, np.tensordot(weights, self.predictions, axes=1))
+
+    def best_of(self, allowed: Booleans) -> Floats:
+        """Weights [candidates] that are 1 for the best of the allowed ones."""
+        losses = [
+            loss(self.goal, self.target, each) if may else np.inf
+            for each, may in zip(self.predictions, allowed, strict=True)
+        ]
+        return np.asarray(np.arange(len(losses)) == np.argmin(losses), dtype=np.float64)
+
+    def halves(self, *, seed: int) -> tuple[_Dev, _Dev] | None:
+        """Two random halves of the rows with alike targets; None where the goal is not defined on one of them."""
+        order = np.random.default_rng(seed).permutation(len(self.target))
+        order = order[np.argsort(self.target[order], kind="stable")]
+        first, second = self._at(order[::2]), self._at(order[1::2])
+        try:
+            for half in (first, second):
+                half.loss(half.best_of(np.ones(len(self.predictions), bool)))
+        except BadInput:
+            # A half without rows of a class, or of one value, has no auc or r2.
+            return None
+        return first, second
+
+    def _at(self, rows: Integers) -> _Dev:
+        return _Dev(self.goal, self.target[rows], self.predictions[:, rows])
+
+
+def _candidates(member: Outcome, *, snapshots: bool) -> list[_Candidate]:
+    identity, early = member.config.identity, member.status is Status.STOPPED_EARLY
+    found = [_Candidate(identity, None, early, member.predictions["dev"])]
+    earlier = member.snapshots if snapshots else {}
+    return found + [_Candidate(identity, update, True, each) for update, each in earlier.items()]
+
+
+def _picks(candidates: Sequence[_Candidate], weights: Floats) -> tuple[Pick, ...]:
+    picked = [
+        Pick(each.member, each.snapshot, float(weight), each.coupled)
+        for each, weight in zip(candidates, weights, strict=True)
+        if weight
+    ]
+    return tuple(sorted(picked, key=lambda pick: -pick.weight))
+
+
+def _crossed(halves: tuple[_Dev, _Dev] | None, choose: Callable[[_Dev], Floats]) -> float | None:
+    """Mean loss on one half of what was chosen on the other, both ways."""
+    if halves is None:
+        return None
+    first, second = halves
+    return (second.loss(choose(first)) + first.loss(choose(second))) / 2
