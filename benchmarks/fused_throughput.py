@@ -16,24 +16,24 @@ from statistics import median
 
 from report import Row, arguments, finish
 from rivals.loops import LOOPS
-from throughput_sides import OURS, PEAK, PEAK_SIDE, Shape, multiply, train
+from throughput_sides import OURS, PEAK_SIDE, Shape, multiply, train
 from two_cores import CORES, TwoCores
 
 K = 64
 FEW = 4
 """Networks of a loop that trains one after the other: its rate does not depend on how many are to come."""
-ONE_BY_ONE = ("user's loop", "tuned by hand")
 USER, TUNED, VMAP = LOOPS
+COUNTS = {OURS: K, USER: FEW, TUNED: FEW, VMAP: K}
 TARGETS = {Shape(64, 64): 20.0, Shape(128, 64): 8.0, Shape(256, 256): 3.0}
 PEAK_SHAPE, PEAK_SHARE = Shape(256, 256), 0.5
-SHORT_EPOCHS = 2
-"""The shortest training with as many points on its learning curve as a long one."""
+PEAK = "matrix product"
+PEAK_REPEATS = 40
 GIGA = 1e9
 
 
 @dataclass(frozen=True)
 class Round:
-    """One turn of every side: member-updates per second, and GFLOP/s of the matrix products."""
+    """One turn: member-updates per second of every side, wellfit's with its measuring, GFLOP/s of the products."""
 
     rates: dict[str, float]
     whole: float
@@ -42,34 +42,32 @@ class Round:
 
 def main() -> None:
     asked = arguments(__doc__)
-    seconds, rounds = (2.0, 3) if asked.quick else (6.0, 5)
+    seconds, rounds = (1.5, 3) if asked.quick else (5.0, 7)
+    rows: list[Row] = []
     with TwoCores() as cores:
-        rows = [row for shape in TARGETS for row in rows_of(shape, measured(cores, shape, seconds, rounds))]
+        for shape in TARGETS:
+            rows += rows_of(shape, measured(cores, shape, seconds=seconds, rounds=rounds))
     finish("fused_throughput", rows, as_json=asked.json)
 
 
-def measured(cores: TwoCores, shape: Shape, seconds: float, rounds: int) -> list[Round]:  # noqa: PLR0917
+def measured(cores: TwoCores, shape: Shape, *, seconds: float, rounds: int) -> list[Round]:
     """Time every side in turns; the order is reversed in every other round."""
-    updates = {side: _updates(cores, shape, side, seconds=seconds) for side in (OURS, *LOOPS)}
-    sides = [PEAK, *updates]
+    updates = {side: _updates(cores, shape, side, seconds=seconds) for side in COUNTS}
+    order = [PEAK, *COUNTS]
     found = []
     for turn in range(rounds):
-        took = {side: _seconds(cores, shape, side, updates=updates) for side in (sides[::-1] if turn % 2 else sides)}
-        short = SHORT_EPOCHS * shape.epoch
-        beginning = cores.seconds(train, side=OURS, shape=shape, count=K, updates=short)
-        rates = {side: updates[side] * _count(side) / took[side] for side in LOOPS}
-        rates[OURS] = (updates[OURS] - short) * K / (took[OURS] - beginning)
-        peak = CORES * PEAK_REPEATS * 2 * PEAK_SIDE**3 / took[PEAK] / GIGA
-        found.append(Round(rates, updates[OURS] * K / took[OURS], peak))
+        took = {side: _seconds(cores, shape, side, updates=updates) for side in (order[::-1] if turn % 2 else order)}
+        short = cores.seconds(train, side=OURS, shape=shape, count=K, updates=shape.short)
+        rates = {side: updates[side] * COUNTS[side] / took[side] for side in COUNTS}
+        whole = rates[OURS]
+        rates[OURS] = (updates[OURS] - shape.short) * K / (took[OURS] - short)
+        found.append(Round(rates, whole, CORES * PEAK_REPEATS * 2 * PEAK_SIDE**3 / took[PEAK] / GIGA))
     return found
-
-
-PEAK_REPEATS = 40
 
 
 def rows_of(shape: Shape, rounds: list[Round]) -> list[Row]:
     """Return the ratios of one shape, and the shares of the peak."""
-    rates = {side: median(each.rates[side] for each in rounds) for side in (OURS, *LOOPS)}
+    rates = {side: median(each.rates[side] for each in rounds) for side in COUNTS}
     whole = median(each.whole for each in rounds)
     rows = [
         Row(
@@ -97,22 +95,21 @@ def rows_of(shape: Shape, rounds: list[Round]) -> list[Row]:
 
 
 def _updates(cores: TwoCores, shape: Shape, side: str, *, seconds: float) -> int:
-    """Return how many updates take about so long, in whole epochs for wellfit; a first run warms up and compiles."""
-    trial = SHORT_EPOCHS * shape.epoch
-    for _ in range(2):
-        took = cores.seconds(train, side=side, shape=shape, count=_count(side), updates=trial)
-    updates = int(seconds / took * trial)
-    return max(updates // shape.epoch, 2 * SHORT_EPOCHS) * shape.epoch if side == OURS else max(updates, trial)
+    """Return how many updates take about so long, in whole epochs; a first run warms up and compiles."""
+    few, more = shape.short, 4 * shape.short
+    cores.seconds(train, side=side, shape=shape, count=COUNTS[side], updates=few)
+    short, long = (
+        cores.seconds(train, side=side, shape=shape, count=COUNTS[side], updates=each) for each in (few, more)
+    )
+    # The short run tells what every run spends before and after its updates; a noisy machine may tell nonsense.
+    pace = max(long - short, long / 10) / (more - few)
+    return max(round(seconds / pace / shape.epoch) * shape.epoch, more)
 
 
 def _seconds(cores: TwoCores, shape: Shape, side: str, *, updates: dict[str, int]) -> float:
     if side == PEAK:
         return cores.seconds(multiply, repeats=PEAK_REPEATS)
-    return cores.seconds(train, side=side, shape=shape, count=_count(side), updates=updates[side])
-
-
-def _count(side: str) -> int:
-    return FEW if side in ONE_BY_ONE else K
+    return cores.seconds(train, side=side, shape=shape, count=COUNTS[side], updates=updates[side])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ keep_prob.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,20 +15,21 @@ import pyarrow as pa
 import torch
 
 from rivals.loops import LOOPS, Job, Member
-from two_cores import CORES
+from two_cores import CORES, TwoCores
 from wellfit.config import Config, Network, Optimization, Regularization, l2_of
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.fused.engine import fit_stack
 from wellfit.goals import Goal
+from wellfit.training.learning_curve import MOST_POINTS
 
 OURS = "wellfit"
-PEAK = "matrix product"
-ROWS, DEV_ROWS = 4_096, 256
+ROWS, DEV_ROWS = 2_048, 256
 LR = 1e-3
 LEAST_DECAY, MOST_DECAY = 1e-3, 1.0
 """AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (design.md, "lambda")."""
 LEAST_KEEP_PROB, MOST_KEEP_PROB = 0.5, 0.95
+
 PEAK_SIDE = 1_024
 
 
@@ -56,6 +58,11 @@ class Shape:
         """Updates of one pass over the training rows."""
         return ROWS // self.batch
 
+    @property
+    def short(self) -> int:
+        """Updates of a training that has as many points on its learning curve as a long one, in whole epochs."""
+        return math.ceil(MOST_POINTS / self.epoch) * self.epoch
+
 
 def members(count: int, *, half: int) -> list[Member]:
     """Return every second of `count` networks, as one of the two processes trains them."""
@@ -76,6 +83,18 @@ def train(*, side: str, shape: Shape, count: int, updates: int, half: int) -> No
         train_rows = prepared(shape.width).train
         inputs, target = torch.from_numpy(train_rows.numeric), torch.from_numpy(train_rows.target)
         LOOPS[side](Job(inputs, target, shape.width, shape.batch, updates, lr=LR), mine)
+
+
+def seconds_per_update(cores: TwoCores, shape: Shape, *, count: int, updates: int) -> float:
+    """Return wellfit's time for one update of `count` networks on both cores.
+
+    The time of a long training less that of a short one: both measure their networks as often, which a training of a
+    few seconds would otherwise be full of.
+    """
+    long, short = (
+        cores.seconds(train, side=OURS, shape=shape, count=count, updates=each) for each in (updates, shape.short)
+    )
+    return (long - short) / (updates - shape.short)
 
 
 def multiply(*, repeats: int, half: int) -> None:

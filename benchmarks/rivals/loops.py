@@ -120,8 +120,8 @@ def stacked(job: Job, members: Sequence[Member]) -> None:
     optimizer = torch.optim.AdamW(parameters.values(), lr=job.lr, weight_decay=0.0, fused=True)
     group = optimizer.param_groups[0]
 
-    def loss(weights: dict[str, Tensor], keep: Tensor, inputs: Tensor, target: Tensor) -> Tensor:
-        values = inputs
+    def loss(weights: dict[str, Tensor], keep: Tensor, batch: tuple[Tensor, Tensor]) -> Tensor:
+        values, target = batch
         for place in (0, 3):
             layer = {name: weights[f"{place}.{name}"] for name in ("weight", "bias")}
             values = torch.func.functional_call(skeleton[place], layer, values).relu()
@@ -129,11 +129,11 @@ def stacked(job: Job, members: Sequence[Member]) -> None:
         layer = {name: weights[f"6.{name}"] for name in ("weight", "bias")}
         return nn.functional.cross_entropy(torch.func.functional_call(skeleton[6], layer, values), target)
 
-    losses = torch.func.vmap(loss, in_dims=(0, 0, None, None), randomness="different")
-    for update, (inputs, target) in enumerate(job.batches()):
+    losses = torch.func.vmap(loss, in_dims=(0, 0, None), randomness="different")
+    for update, batch in enumerate(job.batches()):
         group["lr"] = job.rate(update)
         optimizer.zero_grad(set_to_none=True)
-        losses(parameters, keeps, inputs, target).sum().backward()
+        losses(parameters, keeps, batch).sum().backward()
         with torch.no_grad():
             for value in parameters.values():
                 value.mul_((1 - group["lr"] * decays).view(-1, *[1] * (value.dim() - 1)))

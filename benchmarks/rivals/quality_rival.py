@@ -1,4 +1,4 @@
-"""One of pytabkit's models on one split: `python quality_rival.py FOLDER NAME SEED [EPOCHS]`, in the rivals' environment.
+"""One of pytabkit's models on one split: `quality_rival.py FOLDER NAME SEED [EPOCHS]`, in the rivals' environment.
 
 FOLDER holds train, dev and test as Parquet and columns.json; test has no target. Dev is what the model stops early
 on, or picks its epoch by, as its authors do. Leaves NAME-SEED.npy, the predictions of the test rows, in FOLDER, and
