@@ -25,6 +25,7 @@ from wellfit.recipe.purse import Purse
 from wellfit.recipe.regularize import widened
 from wellfit.recipe.remedies import OPTIMIZATION, describe_change
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
+from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 
 ERROR = Goal("error")
@@ -42,11 +43,18 @@ class _Counting(InProcess):
         self.trained = 0
 
     def train(
-        self, configs: Sequence[Config], *, deadline: float | None = None, on_outcome: OnOutcome = ignore_outcome
+        self,
+        configs: Sequence[Config],
+        *,
+        deadline: float | None = None,
+        rungs: Rungs | None = None,
+        on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
         missing = [config for config in configs if config.identity not in self.known]
         self.trained += len(missing)
-        self.known |= {outcome.config.identity: outcome for outcome in super().train(missing, deadline=deadline)}
+        self.known |= {
+            outcome.config.identity: outcome for outcome in super().train(missing, deadline=deadline, rungs=rungs)
+        }
         return [self.known[config.identity] for config in configs]
 
 
@@ -250,7 +258,7 @@ def test_a_budget_for_no_training_at_all_is_refused():
 
 
 class _Nothing:
-    def train(self, configs, *, deadline=None, on_outcome=ignore_outcome):
+    def train(self, configs, **_options):
         return []
 
     def close(self) -> None: ...

@@ -50,7 +50,7 @@ def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: in
     for bag in _bags(len(kept), seed=seed):
         places = kept[bag]
         np.add.at(counts, places[_picks(goal, target, planes[:, places])], 1)
-    weights = counts / counts.sum()
+    weights: Floats = np.asarray(counts / counts.sum())
     blended = np.tensordot(weights.astype(planes.dtype), planes, axes=(0, 1))[:, None]
     if _losses(goal, target, blended)[0] < alone[kept[0]]:
         return weights
@@ -88,7 +88,7 @@ def _planes(goal: Goal, target: Targets, predictions: Floats) -> Planes:
     # Halves the memory traffic, which is what selection costs; the ensemble itself is measured in full precision.
     predictions = np.asarray(predictions, dtype=np.float32)
     if goal.task == "regression":
-        return (predictions - target.astype(np.float32))[None]
+        return np.asarray((predictions - target.astype(np.float32))[None])
     classes = predictions.shape[2]
     if goal.name == "auc":
         return np.ascontiguousarray(predictions.transpose(2, 0, 1))[1 if classes == 2 else 0 :]

@@ -170,8 +170,9 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _number(name: str, value: Any, *, whole: bool) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or (whole and value != round(float(value))):
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or (whole and float(value) % 1):
         raise BadInput(
             f"{name} takes {'whole ' if whole else ''}numbers", found=f"{name}={value!r}", remedy="Correct the value"
         )
-    return int(value) if whole else float(value)
+    return int(float(value)) if whole else float(value)

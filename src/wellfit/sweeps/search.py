@@ -213,8 +213,7 @@ class _Training:
     def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
         missing = [config for config in configs if config.identity not in self.known]
         if missing:
-            options: dict[str, Any] = {} if self.rungs is None else {"rungs": self.rungs}
-            trained = self.executor.train(missing, deadline=self.deadline, on_outcome=self.on_outcome, **options)
+            trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self.on_outcome)
             self.known.update((outcome.config.identity, outcome) for outcome in trained)
         return [self.known[config.identity] for config in configs if config.identity in self.known]
 
