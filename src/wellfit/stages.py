@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -19,6 +19,7 @@ from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
 from wellfit.experiment.running import Plan, run_plan
 from wellfit.experiment.settings import Settings
+from wellfit.fused.memory import parse_memory
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome
@@ -26,6 +27,7 @@ from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.remedies import require_kind
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.space import Space
@@ -119,8 +121,10 @@ def sweep(
     data: Split | Experiment | Path | str,
     config: Config | None = None,
     *,
-    over: Space | None = None,
+    over: Space | Sequence[str] | None = None,
     members: int | None = None,
+    rungs: bool | Rungs = False,
+    memory: str | int | None = None,
     goal: str | None = None,
     notify: Notify = ignore_events,
     **reference: Any,
@@ -130,19 +134,26 @@ def sweep(
     Args:
         data: a split, or an experiment, which keeps the outcomes.
         config: what the sweep does not change.
-        over: knob -> values (`wf.log_uniform`, `wf.uniform`, or a list); lambda x keep_prob by default.
+        over: knob -> values (`wf.log_uniform`, `wf.uniform`, or a list), or names of knobs, which get their usual
+            ranges; lambda x keep_prob by default.
         members: how many trainings.
+        rungs: compare members at 1/15, 3/15 and 7/15 of the training, and drop those that are behind.
+        memory: the most that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
         goal: in whose loss a split's members are compared; an experiment has its own.
         notify: receives events.
         **reference: human_error and the like, for an experiment; a warning tells where lambda over-smooths.
     """
+    rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
+    limit = None if memory is None else parse_memory(memory)
     if not isinstance(data, Split):
-        return _experiment(data).sweep(config, over=over, members=members, notify=notify, **reference)
+        return _experiment(data).sweep(
+            config, over=over, members=members, rungs=rules, memory=limit, notify=notify, **reference
+        )
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()
-    with WorkerPool(prepared, goal=wanted) as pool:
+    with WorkerPool(prepared, goal=wanted, memory=limit) as pool:
         start = config or Config(seed=data.seed)
-        return search(prepared, start, executor=pool, goal=wanted, over=over, members=members)
+        return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
 
 
 def run(  # noqa: PLR0913 - one argument an option of `wellfit run`

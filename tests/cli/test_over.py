@@ -8,6 +8,7 @@ from wellfit.cli.over import parse_over
 from wellfit.config import Config
 from wellfit.exceptions import BadInput
 from wellfit.sweeps.space import configs_of, default_grid, log_uniform, uniform
+from wellfit.sweeps.usual import usual_space
 
 ROWS = 5_000
 SPELLED = {
@@ -51,14 +52,28 @@ def test_the_other_names_mean_the_same_networks():
         assert [c.regularization.l2 for c in own] == pytest.approx([c.regularization.l2 for c in other])
 
 
+def test_other_knobs_and_more_than_two_get_their_usual_ranges():
+    assert parse("ema") == usual_space(["ema"], Config(), rows=ROWS)
+    assert parse("l2,keep_prob,label_smoothing") == usual_space(
+        ["l2", "keep_prob", "label_smoothing"], Config(), rows=ROWS
+    )
+
+
+def test_lambda_is_searched_as_shrink_beside_lr_also_where_lr_has_values_of_its_own():
+    space = parse("l2,keep_prob=.5/1,lr=.001:.01")
+    assert set(space) == {"shrink", "keep_prob", "lr"}
+    assert space["keep_prob"] == [0.5, 1]
+    assert space["lr"] == log_uniform(0.001, 0.01)
+
+
 REFUSED = {
-    "epochs": "epochs=LOW:HIGH",
+    "epochs": "found over='epochs'",
     "l2=few": "l2=few",
     "l2=1:2:3": "l2=1:2:3",
     "l2=0:10": "low=0",
     "keep_prob=1:.5": "low=1",
-    "lambda": "--over lambda",
-    "keepprob": "Did you mean keep_prob?",
+    "lambda": "found over='lambda'",
+    "keepprob": "Did you mean 'keep_prob'?",
 }
 
 

@@ -19,7 +19,13 @@ Decorator = Callable[[Callback], Callback]
 
 GOALS = "error, balanced_error, log_loss, auc, rmse, mae, r2"
 
-_BOARD_KNOBS = {"network": ("widths", "activation"), "regularization": ("l2", "keep_prob")}
+_BOARD_KNOBS = {
+    "network": ("widths", "activation"),
+    "regularization": (
+        *("l2", "keep_prob", "l1", "label_smoothing", "input_noise", "mixup", "ema"),
+        *("l2_schedule", "keep_prob_schedule"),
+    ),
+}
 
 goal_option = click.option("--goal", metavar="GOAL", help=f"{GOALS}.  [default: error; rmse for regression]")
 
@@ -102,13 +108,29 @@ def config_options(function: Callback) -> Callback:
         click.option("--lr", type=float, metavar="LR", help="Learning rate, at its peak.  [default: .001]"),
         click.option("--epochs", type=int, metavar="N", help="Passes over the training rows.  [default: 32]"),
         click.option("--batch-size", type=int, metavar="N", help="Rows per update.  [default: 256]"),
-        click.option("--schedule", metavar="NAME", help="cosine or constant.  [default: cosine]"),
+        click.option("--schedule", metavar="NAME", help="cosine, constant or coslog4.  [default: cosine]"),
+        click.option("--clip-norm", type=float, metavar="NORM", help="Largest norm of a gradient.  [default: none]"),
         click.option("--l2", type=float, metavar="LAMBDA", help="Lambda in lambda/(2m) ||W||^2.  [default: 0]"),
         click.option(
             "--keep-prob",
             metavar="P[,P...]",
             type=click.UNPROCESSED,
             help="Share of units that dropout keeps.  [default: 1]",
+        ),
+        click.option("--l1", type=float, metavar="L1", help="In (l1/m) ||W||_1; makes exact zeros.  [default: 0]"),
+        click.option(
+            "--label-smoothing", type=float, metavar="SHARE", help="Of a label, for all classes.  [default: 0]"
+        ),
+        click.option("--input-noise", type=float, metavar="SD", help="Added to standardized numbers.  [default: 0]"),
+        click.option("--mixup", type=float, metavar="ALPHA", help="Mix rows, by Beta(alpha, alpha).  [default: 0]"),
+        click.option("--ema", type=float, metavar="DECAY", help="Average the weights, for instance .99.  [default: 0]"),
+        click.option("--l2-schedule", metavar="NAME", help="Of l2 and l1: constant or flat_cos.  [default: constant]"),
+        click.option("--keep-prob-schedule", metavar="NAME", help="constant or flat_cos.  [default: constant]"),
+        click.option(
+            "--early-stopping",
+            type=int,
+            metavar="POINTS",
+            help="Points of the curve without a lower dev error; couples the fit to dev.  [default: off]",
         ),
     )
 

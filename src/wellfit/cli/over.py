@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from wellfit.exceptions import BadInput
@@ -13,6 +12,9 @@ if TYPE_CHECKING:
 
 LOGARITHMIC = frozenset({"l2", "weight_decay", "shrink", "lr"})
 """Knobs whose ranges are searched evenly over the orders of magnitude."""
+GRIDDED = frozenset({"l2", "weight_decay", "keep_prob", "dropout"})
+MOST_IN_GRID = 2
+"""Knobs of a grid; more, or others, are searched over their usual ranges (sweeps/usual.py)."""
 
 
 def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> Space:
@@ -27,9 +29,17 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
     Raises:
         BadInput: for values that are no numbers, or a knob without values that has no usual range.
     """
+    from wellfit.sweeps.usual import usual_space
+
     asked = dict(_split(item) for item in text.split(",") if item.strip())
-    usual = _usual(config, rows=rows, members=members, knobs=len(asked))
-    return {name: _values(name, values) if values else _usual_values(name, usual) for name, values in asked.items()}
+    given = {name: _values(name, values) for name, values in asked.items() if values}
+    bare = [name for name in asked if name not in given]
+    if len(asked) <= MOST_IN_GRID and set(bare) <= GRIDDED:
+        grid = _grid(config, rows=rows, members=members, knobs=len(asked))
+        return {name: given[name] if name in given else grid[name] for name in asked}
+    # lr decides in which unit lambda is searched, also where its own values are given.
+    usual = usual_space([*bare, *(["lr"] if "lr" in given else [])], config, rows=rows)
+    return {**usual, **given}
 
 
 def _split(item: str) -> tuple[str, str]:
@@ -37,7 +47,7 @@ def _split(item: str) -> tuple[str, str]:
     return name.strip().replace("-", "_"), values.strip()
 
 
-def _usual(config: Config, *, rows: int, members: int | None, knobs: int) -> dict[str, list[float]]:
+def _grid(config: Config, *, rows: int, members: int | None, knobs: int) -> dict[str, list[float]]:
     """The library's grid for lambda and keep_prob; one knob alone gets the same range in finer steps."""
     from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
 
@@ -70,17 +80,6 @@ def _path(lambdas: list[float], count: int) -> list[float]:
 def _spread(keeps: list[float], count: int) -> list[float]:
     steps = max(count - 1, 1)
     return [round(1 - (1 - min(keeps)) * place / steps, 3) for place in range(count)]
-
-
-def _usual_values(name: str, usual: dict[str, list[float]]) -> Values:
-    if name not in usual:
-        near = difflib.get_close_matches(name, usual, n=1)
-        raise BadInput(
-            f"knobs without a usual range need values; {', '.join(sorted(usual))} have one",
-            found=f"--over {name}",
-            remedy=f"{f'Did you mean {near[0]}? Else write' if near else 'Write'} {name}=LOW:HIGH or {name}=V/V/V",
-        )
-    return usual[name]
 
 
 def _values(name: str, text: str) -> Values:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
   wellfit sweep churn.wellfit --over l2 --members 16              the lambda path
   wellfit sweep churn.wellfit --over l2=10:10000,keep_prob=.5:1   ranges
   wellfit sweep churn.wellfit --over keep_prob=.5/.8/1            a list of values
+  wellfit sweep churn.wellfit --over l2,keep_prob,lr,ema --members 64 --rungs
+                                                                  more knobs; what is behind is dropped on the way
 """,
 )
 @click.argument("experiment", type=FILE)
@@ -42,10 +44,21 @@ if TYPE_CHECKING:
     help="Knobs, each with LOW:HIGH or V/V/V where the useful range is not meant; also dropout and weight_decay.",
 )
 @click.option("--members", type=click.IntRange(min=1), metavar="N", help="How many configurations to train.")
+@click.option("--rungs", is_flag=True, help="Compare at 1/15, 3/15 and 7/15 of the training, and drop what is behind.")
+@click.option("--memory", metavar="SIZE", help="Most that all members take at a time (500m, 4g); else in passes.")
 @config_options
 @click.pass_context
 def command(
-    ctx: click.Context, /, *, session: Session, experiment: Path, over: str, members: int | None, **options: Any
+    ctx: click.Context,
+    /,
+    *,
+    session: Session,
+    experiment: Path,
+    over: str,
+    members: int | None,
+    rungs: bool,
+    memory: str | None,
+    **options: Any,
 ) -> None:
     """Train many configurations on EXPERIMENT and choose by dev with the one-standard-error rule.
 
@@ -62,7 +75,7 @@ def command(
     rows = opened.split.rows["train"]
     space = parse_over(over, config=config, rows=rows, members=members)
     with session.watching() as notify:
-        sweep = wf.sweep(opened, config, over=space, members=members, notify=notify)
+        sweep = wf.sweep(opened, config, over=space, members=members, rungs=rungs, memory=memory, notify=notify)
     body = {"schema": 1, "goal": opened.goal.name, **sweep.to_json(), "path": sweep.path()}
     session.result(body, text=_text(sweep, opened.goal))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -39,6 +39,7 @@ from wellfit.reports.summary import summarize
 from wellfit.reports.text import render_text
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.selection import TrainLimit
@@ -143,8 +144,10 @@ class Experiment:
         self,
         config: Config | None = None,
         *,
-        over: Space | None = None,
+        over: Space | Sequence[str] | None = None,
         members: int | None = None,
+        rungs: Rungs | None = None,
+        memory: int | None = None,
         notify: Notify = ignore_events,
         **reference_options: Any,
     ) -> Sweep:
@@ -152,15 +155,17 @@ class Experiment:
 
         Args:
             config: what the sweep does not change; the experiment's network (or the default one) when None.
-            over: knob -> values; lambda x keep_prob by default.
+            over: knob -> values, or names of knobs; lambda x keep_prob by default.
             members: how many trainings.
+            rungs: how members are compared and dropped while they train; None trains all to their end.
+            memory: bytes that all members take at a time; more are trained in passes.
             notify: receives an event for each member.
             **reference_options: as `diagnose`; a warning tells where lambda over-smooths against it.
 
         Raises:
             BadInput: for a space that cannot be searched, before any training.
         """
-        with self._writing("sweep") as journal, WorkerPool(self.prepared, goal=self.goal) as pool:
+        with self._writing("sweep") as journal, WorkerPool(self.prepared, goal=self.goal, memory=memory) as pool:
             found = search(
                 self.prepared,
                 config or self._base(journal),
@@ -168,6 +173,7 @@ class Experiment:
                 goal=self.goal,
                 over=over,
                 members=members,
+                rungs=rungs,
                 limit=self._train_limit(reference_options),
                 on_outcome=lambda outcome: notify({"event": "member", "dev": outcome.losses["dev"]}),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,23 @@ BYTES_OF_OUTPUTS = 2**26
 _TIMES_OUTPUTS = 4
 """Outputs, their probabilities in float64 and float32, and losses, side by side."""
 _MEGABYTE = 10**6
+
+
+_SIZE = re.compile(r"(?P<amount>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kmgt]?)i?b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def parse_memory(text: str | int) -> int:
+    """Read `500m`, `4g`, `4 GiB` or a number of bytes; in bytes.
+
+    Raises:
+        BadInput: for anything else, and for no memory at all.
+    """
+    match = _SIZE.fullmatch(str(text).strip())
+    found = int(float(match["amount"]) * _UNITS[match["unit"].lower()]) if match else 0
+    if found <= 0:
+        raise BadInput("memory is a positive size", found=f"memory={text!r}", remedy="Give for example 500m or 4g")
+    return found
 
 
 @dataclass(frozen=True)
