@@ -25,10 +25,10 @@ def network_of(data, *, scale=0.3, **shape):
     return network
 
 
-def dev_of(network, data):
-    inputs = Inputs.of(data.dev)
+def encoded_of(network, data, part):
+    inputs = Inputs.of(part)
     with torch.no_grad():
-        return network.encode(inputs.numeric, inputs.codes), target_of(data.dev, data.preparation)
+        return network.encode(inputs.numeric, inputs.codes), target_of(part, data.preparation)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -78,7 +78,7 @@ def test_the_gradient_is_the_slope_of_the_margin(task, request):
     """Against central differences in float64, for a network with hidden layers."""
     data = request.getfixturevalue(task)
     network = network_of(data, activation="tanh", scale=1.0).double()
-    rows = dev_of(network, data)[0][:7].double()
+    rows = encoded_of(network, data, data.dev)[0][:7].double()
 
     def margins(rows):
         with torch.no_grad():
@@ -156,11 +156,11 @@ def test_the_linear_zone_of_tanh(biases, share, classification):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
 def test_reliance_is_what_a_removed_unit_costs(activation, task, request, monkeypatch):
     """With fewer than 16 units each of them is removed: here, by cutting what leaves it."""
-    monkeypatch.setattr(effects, "MOST_RELIANCE_ROWS", 300)
+    monkeypatch.setattr(effects, "MOST_RELIANCE_ROWS", 600)
     data = request.getfixturevalue(task)
     network = network_of(data, activation=activation, scale=1.0)
     found = measure_effects(network, data, seed=0)["unit_reliance"]
-    encoded, target = dev_of(network, data)
+    encoded, target = encoded_of(network, data, data.train)
 
     def loss():
         with torch.no_grad():

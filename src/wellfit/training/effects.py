@@ -1,7 +1,7 @@
 """What regularizing did to a network: how smooth, how near to linear, how dependent on single units, how small.
 
-All of it is measured without dropout on at most a thousand dev rows, drawn by the seed, so that two members of one
-sweep are measured on the same rows and with the same units removed.
+All of it is measured without dropout on at most a thousand rows, drawn by the seed, so that two members of one sweep
+are measured on the same rows and with the same units removed.
 """
 
 from __future__ import annotations
@@ -55,13 +55,14 @@ def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, flo
     linear_r2: share of the outputs' variance that the best linear function of the encoded rows has (see `linear_r2`).
     tanh_linear: share of hidden tanh units x rows with |z| < 0.5 before the activation; tanh networks only.
     unit_reliance: mean over up to 16 hidden units, drawn from all layers, of the rise of the mean loss
-        (cross-entropy, or squared error of the standardized target) of 250 rows when the unit's output is set to 0.
+        (cross-entropy, or squared error of the standardized target) of 250 training rows when the unit's output is set
+        to 0. On dev an over-confident network would gain by every loss of units.
     zeros: share of weights of W that are exactly 0.
     exported_bytes: of W, see `exported_bytes`.
 
     Args:
         network: with the parameters that are measured, in float32.
-        data: its dev rows are measured; where they are few, training rows fill up the linear fit.
+        data: its dev rows are measured, and training rows where it says so or where dev has few for the linear fit.
         seed: of the choice of rows and units.
     """
     with one_thread():
@@ -70,11 +71,10 @@ def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, flo
         with torch.no_grad():
             outputs = network.from_encoded(encoded)
         task = data.preparation.schema.task
-        target = target_of(data.dev, data.preparation)[rows]
         found = {
             "input_gradient": input_gradient(network, encoded, task=task),
             "linear_r2": linear_r2(*_filled_up(network, data, (encoded, outputs), seed=seed)),
-            **(_units(network, encoded, target, seed=seed) if isinstance(network, MLP) else {}),
+            **(_units(network, data, encoded, seed=seed) if isinstance(network, MLP) else {}),
             **_sizes(network.decayed()),
         }
     # A network that diverged has measures that overflow; a journal holds finite numbers only.
@@ -173,14 +173,14 @@ def _residual(inputs: Tensor, wanted: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _units(network: MLP, encoded: Tensor, target: Tensor, *, seed: int) -> dict[str, float | None]:
+def _units(network: MLP, data: Prepared, encoded: Tensor, *, seed: int) -> dict[str, float | None]:
     """What concerns hidden units: the linear zone of tanh, and the reliance on single ones."""
     hidden = _Recorder()
     network.from_encoded(encoded, hidden)
     layers = list(hidden.layers.values())
     if not layers:
         return {}
-    reliance = _unit_reliance(network, encoded, target, widths=[units.shape[1] for units in layers], seed=seed)
+    reliance = _unit_reliance(network, data, widths=[units.shape[1] for units in layers], seed=seed)
     return {"tanh_linear": _tanh_linear(layers) if network.activation == "tanh" else None, "unit_reliance": reliance}
 
 
@@ -189,9 +189,10 @@ def _tanh_linear(layers: list[Tensor]) -> float:
     return inside / sum(units.numel() for units in layers)
 
 
-def _unit_reliance(network: MLP, encoded: Tensor, target: Tensor, *, widths: list[int], seed: int) -> float:
+def _unit_reliance(network: MLP, data: Prepared, *, widths: list[int], seed: int) -> float:
     drawn = batch_order(seed=seed, stream=f"{_STREAM} units", epoch=0, rows=sum(widths))[:MOST_UNITS]
-    encoded, target = encoded[:MOST_RELIANCE_ROWS], target[:MOST_RELIANCE_ROWS]
+    rows = _rows(data.train, seed=seed, most=MOST_RELIANCE_ROWS)
+    encoded, target = _encoded(network, data.train, rows), target_of(data.train, data.preparation)[rows]
     whole = _row_losses(network.from_encoded(encoded), target)
     rises, first = [], 0
     for layer, width in enumerate(widths):
