@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from module_cases import (
@@ -21,7 +23,7 @@ from module_cases import (
     Tied,
 )
 from wellfit.config import Config, Network, Regularization
-from wellfit.fused.module_masks import StackNoise
+from wellfit.fused.module_masks import StackMasks, StackNoise
 from wellfit.fused.modules import ModuleBatch, ModuleGradients
 from wellfit.training.dropout import Dropout
 from wellfit.training.module import ModuleNetwork
@@ -216,3 +218,19 @@ def test_a_transformer_runs_at_once():
     gradient, _, _ = alone(net, module, rows[1], keep_prob=KEEPS[1], task="regression")
     found = module(rows, batch("regression"), noise(net)).values[1]
     np.testing.assert_allclose(found, gradient, rtol=1e-9, atol=1e-9 * np.abs(gradient).max())
+
+
+@given(
+    shape=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    keeps=st.lists(st.floats(0.01, 1), min_size=1, max_size=4),
+    site=st.integers(0, 2),
+)
+def test_a_stacks_masks_are_those_of_its_members(shape, keeps, site):
+    given_noise = StackNoise(seed=1, stream="shared", update=2, keep_probs=np.array(keeps)[:, None])
+
+    def mask(keep_probs, thresholds):
+        return StackMasks(given_noise, keep_probs, thresholds).mask(shape, site=site)
+
+    found = torch.vmap(mask)(*given_noise.tensors(torch.float64))
+    for member in range(len(keeps)):
+        assert torch.equal(found[member], given_noise.of_member(member).mask(shape, site=site))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
@@ -12,6 +14,7 @@ from wellfit.exceptions import BadInput
 from wellfit.training.dropout import Dropout
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module import ModuleNetwork
+from wellfit.training.module_factory import seeded
 from wellfit.training.moment import Moment
 
 UPDATES, ROWS = 12, 60
@@ -177,3 +180,47 @@ def test_a_keep_prob_below_one_needs_a_site():
     with pytest.raises(BadInput, match=r"keep_prob below 1 needs a dropout site.*keep_prob=0.9"):
         network(Plain)(rows(), NO_CODES, drop(0.9))
     network(Plain)(rows(), NO_CODES, drop(1.0))
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("packed", [True, False])
+def test_recurrent_layers_get_the_rate_of_the_config(kind, packed):
+    layer = kind(3, 5, 2, dropout=0.1, batch_first=True)
+    rows = torch.randn(6, 4, 3)
+    read = nn.utils.rnn.pack_padded_sequence(rows, [4] * 6, batch_first=True) if packed else rows
+
+    def run(keep_prob):
+        with seeded(0), DropoutSites(SiteMasks(0, "shared", 0, (keep_prob,))) as sites:
+            found = layer(read)[0]
+        assert [site.opaque for site in sites.sites] == [True]
+        return found.data if packed else found
+
+    layer.eval()
+    plain = layer(read)[0]
+    layer.train()
+    torch.testing.assert_close(run(1.0), plain.data if packed else plain)
+    assert not torch.equal(run(0.999_999), run(0.2))
+    layer.dropout = 0.8
+    with seeded(0):
+        torchs = layer(read)[0]
+    torch.testing.assert_close(run(0.2), torchs.data if packed else torchs)
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM(3, 5, 2), nn.LSTM(3, 5, dropout=0.0), nn.MultiheadAttention(4, 2)], ids=str)
+def test_layers_that_were_given_no_dropout_are_no_sites(layer):
+    values = (torch.randn(6, 4, 3),) if isinstance(layer, nn.LSTM) else (torch.randn(5, 4),) * 3
+    with DropoutSites(SiteMasks(0, "shared", 0, (0.5,))) as sites:
+        layer(*values)
+    assert sites.sites == []
+
+
+@given(
+    shape=st.lists(st.integers(1, 7), min_size=1, max_size=4),
+    fewer=st.integers(1, 7),
+    site=st.integers(0, 3),
+    keep_prob=st.floats(0.01, 1),
+)
+def test_a_mask_of_fewer_rows_is_the_first_of_them(shape, fewer, site, keep_prob):
+    masks = SiteMasks(0, "shared", 5, (keep_prob,))
+    few = min(fewer, shape[0])
+    assert torch.equal(masks.mask([few, *shape[1:]], site=site), masks.mask(shape, site=site)[:few])

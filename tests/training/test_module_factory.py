@@ -8,10 +8,12 @@ import torch
 from torch import nn
 
 from module_cases import Normed, Plain, Tied, prepare_small
+from wellfit.config import Network as NetworkKnobs
 from wellfit.exceptions import BadInput
 from wellfit.training.decay_groups import decay_list
 from wellfit.training.module import ModuleNetwork, module_network
 from wellfit.training.module_source import source_of
+from wellfit.training.network import MLP
 
 SHARED = nn.Linear(7, 2)
 
@@ -52,6 +54,11 @@ def making(kind):
     return make
 
 
+def of_two_shapes(inputs, outputs):
+    width = int(np.random.default_rng().integers(3, 10_000))
+    return nn.Sequential(nn.Linear(inputs, width), nn.Linear(width, outputs))
+
+
 class Returns(nn.Module):
     def __init__(self, change, inputs, outputs):
         super().__init__()
@@ -75,6 +82,7 @@ BAD = {
     "shared parameters": (sharing, "new parameters and buffers at each call", r"0\.weight"),
     "shared buffers": (sharing_a_buffer, "new parameters and buffers at each call", "scale"),
     "own random numbers": (of_numpy, "function of torch's seed", "weight"),
+    "own random shapes": (of_two_shapes, "function of torch's seed", "0.weight"),
     "nothing to train": (nn.Identity, "needs parameters", "none"),
     "lazy": (lazy, "shapes when it is built", "lazy"),
     "wrong inputs": (lambda outputs: nn.Linear(5, outputs), r"\[rows, 7\]", "RuntimeError"),
@@ -191,3 +199,9 @@ def test_a_source_that_cannot_be_read_is_refused():
     exec("def typed(): return None", namespace)
     with pytest.raises(BadInput, match="source of a module can be read"):
         source_of(namespace["typed"], nn.Linear(1, 1))
+
+
+def test_the_list_of_the_built_in_network_is_what_it_decays():
+    net = MLP(NetworkKnobs(widths=(4, 3), embedding="none"), columns=3, levels=[2, 12], outputs=2)
+    assert {entry.name for entry in decay_list(net) if entry.decayed} == set(net.decayed())
+    assert {entry.name for entry in decay_list(net) if not entry.decayed} == set(net.undecayed())

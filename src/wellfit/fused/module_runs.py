@@ -58,7 +58,7 @@ def at_once(network: ModuleNetwork, members: Members, *, noise: StackNoise | Non
     keeping = noise.tensors(members.values.dtype) if noise else (torch.empty(len(members), 0),) * 2
 
     def member(given: State, values: Tensor, keeping: tuple[Tensor, Tensor]) -> tuple[Tensor, State]:
-        with DropoutSites(StackMasks(noise, *keeping) if noise else None):
+        with DropoutSites(StackMasks(noise, *keeping) if noise else None, mapped=True):
             outputs = functional_call(network.module, given, (values,))
         return _two_dimensional(outputs), {name: given[name] for name in members.state}
 

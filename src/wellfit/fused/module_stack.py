@@ -21,10 +21,7 @@ from wellfit.fused.rates import Schedules
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import site_keep_probs
 from wellfit.training.schedules import keep_prob_at, strength
-from wellfit.training.tensors import OUTPUT_RANGE, output_range_of
-
-ROWS_AT_ONCE = 1_024
-"""Rows of one forward pass of all members."""
+from wellfit.training.tensors import OUTPUT_RANGE, ROWS_AT_ONCE, output_range_of
 
 
 @dataclass(frozen=True)
@@ -106,21 +103,25 @@ class ModuleStack:
             rows[averaged, : average.shape[1]] = average[averaged]
         return rows
 
+    def compile(self) -> None:
+        """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
+        _, uniform = self._source.read(0, stop=1, needs=Needs((), False, False))
+        spare = State(*(array[:1].copy() for array in self._state))
+        advance(self._layout.plan, spare, self._rates(uniform), np.zeros_like(spare.parameters[0]), 0, 0)
+
     def advance(self, stop: int) -> Floats:
         """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
         knobs = [config.regularization for config in self.configs]
         needs = Needs((), any(one.input_noise for one in knobs), any(one.mixup for one in knobs))
         batches, uniform = self._source.read(self.updates, stop=stop, needs=needs)
-        schedules = Schedules(
-            configs=self.configs, rows=self._data.train.rows, updates=self.planned, dtype=self._layout.dtype
-        )
-        rates = schedules.rates(self.updates, uniform=uniform)
+        rates = self._rates(uniform)
         return np.array([self._update(batches, rates, place) for place in range(len(uniform))])
 
     def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
         """Return the outputs [M, N, outputs] of members `rows` [M, R] on N rows, without dropout."""
-        starts = range(0, max(arrays.rows, 1), ROWS_AT_ONCE)
-        parts = [self._encode(arrays, slice(start, start + ROWS_AT_ONCE))[2] for start in starts]
+        at_once = max(ROWS_AT_ONCE // len(rows), 1)
+        starts = range(0, max(arrays.rows, 1), at_once)
+        parts = [self._encode(arrays, slice(start, start + at_once))[2] for start in starts]
         return np.concatenate([self._module.outputs(rows, part) for part in parts], axis=1)
 
     def state_of(self, row: Floats) -> dict[str, Floats]:
@@ -137,6 +138,12 @@ class ModuleStack:
     @property
     def _trained(self) -> Floats:
         return self._rows[:, : self._module.layout.parameters]
+
+    def _rates(self, uniform: Floats) -> Rates:
+        schedules = Schedules(
+            configs=self.configs, rows=self._data.train.rows, updates=self.planned, dtype=self._layout.dtype
+        )
+        return schedules.rates(self.updates, uniform=uniform)
 
     def _update(self, batches: Batches, rates: Rates, place: int) -> Floats:
         """Make one update of all members, and return their costs [K]."""

@@ -95,16 +95,18 @@ class DropoutSites(TorchFunctionMode):
     Args:
         masks: of every site; None keeps every unit.
         always: whether units are dropped in evaluation too (Monte-Carlo dropout).
+        mapped: whether it runs inside `torch.vmap`, which has no rule for torch's attention on the CPU.
 
     Attributes:
         sites: the calls so far that dropped units, or would have with a lower keep_prob.
     """
 
-    def __init__(self, masks: Masks | None, *, always: bool = False) -> None:
+    def __init__(self, masks: Masks | None, *, always: bool = False, mapped: bool = False) -> None:
         super().__init__()
         self.sites: list[Site] = []
         self._masks = masks
         self._always = always
+        self._mapped = mapped
 
     def __torch_function__(  # noqa: PLR0917 - the signature is torch's
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -116,9 +118,10 @@ class DropoutSites(TorchFunctionMode):
         if func in _RECURRENT:
             return func(*self._recurrent(func, args), **given)
         if func is functional.scaled_dot_product_attention:
-            # Also where it drops nothing: torch's kernel for the CPU cannot be mapped.
-            drops = _argument(args, given, place=4, name="dropout_p")
-            return attend(*args, **given, drop=self._site("scaled_dot_product_attention") if drops else _nothing)
+            if _argument(args, given, place=4, name="dropout_p"):
+                return attend(*args, **given, drop=self._site("scaled_dot_product_attention"))
+            if self._mapped:
+                return attend(*args, **given, drop=_nothing)
         if func is functional.multi_head_attention_forward:
             given["training"] = given["training"] or self._always
             with self:

@@ -59,8 +59,9 @@ def require_own_parameters(factory: ModuleFactory, *, inputs: int, outputs: int,
                 found=_named(factory, f"returned the same {name!r} twice"),
                 remedy="Build every layer inside the factory",
             )
-    for name, value in first.state_dict().items():
-        if not torch.equal(value, second.state_dict()[name]):
+    others = dict(_named_tensors(second))
+    for name, value in _named_tensors(first):
+        if name not in others or not torch.equal(value, others[name]):
             raise BadInput(
                 "a module's first parameters are a function of torch's seed",
                 found=_named(factory, f"gave {name!r} two different starts from one seed"),
