@@ -17,6 +17,7 @@ SPELLED = {
     "keep_prob=.5/.8/1": {"keep_prob": [0.5, 0.8, 1]},
     "epochs=8/16, lr=.001:.1": {"epochs": [8, 16], "lr": log_uniform(0.001, 0.1)},
     "weight-decay=0/.1": {"weight_decay": [0, 0.1]},
+    "l2=1:10,keep_prob=1,epochs=8/16": {"l2": log_uniform(1, 10), "keep_prob": [1], "epochs": [8, 16]},
 }
 
 

@@ -34,7 +34,10 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
     asked = dict(_split(item) for item in text.split(",") if item.strip())
     given = {name: _values(name, values) for name, values in asked.items() if values}
     bare = [name for name in asked if name not in given]
-    if len(asked) <= MOST_IN_GRID and set(bare) <= GRIDDED:
+    if asked and not bare:
+        return given
+    # Where lr moves a grid of lambda has no meaning of its own: what a lambda does is lr * lambda / m.
+    if len(asked) <= MOST_IN_GRID and set(bare) <= GRIDDED and "lr" not in given:
         grid = _grid(config, rows=rows, members=members, knobs=len(asked))
         return {name: given[name] if name in given else grid[name] for name in asked}
     # lr decides in which unit lambda is searched, also where its own values are given.
