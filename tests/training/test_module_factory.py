@@ -59,6 +59,13 @@ def of_two_shapes(inputs, outputs):
     return nn.Sequential(nn.Linear(inputs, width), nn.Linear(width, outputs))
 
 
+def sized(width):
+    def make(inputs, outputs):
+        return plain(inputs, outputs, width=width)
+
+    return make
+
+
 class Returns(nn.Module):
     def __init__(self, change, inputs, outputs):
         super().__init__()
@@ -77,6 +84,8 @@ BAD = {
     "no callable": (7, "module must be a factory", "an? int"),
     "a module, not a factory": (nn.Linear(7, 2), "module must be a factory", "Linear"),
     "returns no module": (lambda: 3, "returns a torch.nn.Module", "int"),
+    "a type without a signature": (dict, "returns a torch.nn.Module", "dict"),
+    "on another device": (lambda: nn.Linear(7, 2, device="meta"), "built on the CPU", "elsewhere"),
     "returns a class": (lambda: nn.Linear, "returns a torch.nn.Module", "Linear"),
     "wants something else": (lambda width: nn.Linear(7, 2), "inputs= and outputs=", "width"),
     "shared parameters": (sharing, "new parameters and buffers at each call", r"0\.weight"),
@@ -190,6 +199,9 @@ def test_a_source_names_the_code_and_its_arguments():
     assert source(Plain) != source(plain)
     assert source(functools.partial(plain, width=5)) != source(functools.partial(plain, width=6))
     assert source(making(Plain)) == source(making(Plain))
+    assert source(sized(4)) == source(sized(4))
+    # What a closure holds shows in the layers.
+    assert source(sized(4)) != source(sized(5))
     # The factory is the same: the classes that it returns are not.
     assert source(making(Plain)) != source(making(Tied))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from wellfit.config import Config
+from wellfit.fused.memory import MemoryPlan, shared_out
 from wellfit.fused.module_rows import row_layout
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module import ModuleNetwork
@@ -18,6 +21,18 @@ _COPIES = 6
 """Of the trained parameters: themselves, two moments, an average, and a gradient before and after it is flattened."""
 _TWICE = 2
 """Derivatives of what a pass keeps take as much again while it is gone through backwards."""
+
+
+def plan_module_memory(
+    network: ModuleNetwork, configs: Sequence[Config], *, rows: int, limit: int | None = None
+) -> MemoryPlan:
+    """Return the plan for configs of one module, in as few passes as `limit` (bytes) allows.
+
+    Raises:
+        BadInput: where the limit does not hold one member.
+    """
+    batch = min(configs[0].optimization.batch_size, rows)
+    return shared_out(len(configs), fixed=0, member=member_bytes(network, rows=batch), limit=limit)
 
 
 def member_bytes(network: ModuleNetwork, *, rows: int, dtype: type[np.floating[Any]] = np.float32) -> int:

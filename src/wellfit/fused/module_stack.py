@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from wellfit._typing import Booleans, Floats
 from wellfit.config import Config, total_updates
@@ -18,6 +20,7 @@ from wellfit.fused.module_batches import module_batch
 from wellfit.fused.module_masks import StackNoise
 from wellfit.fused.modules import ModuleGradients
 from wellfit.fused.rates import Schedules
+from wellfit.training.effects import Net
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import site_keep_probs
 from wellfit.training.schedules import keep_prob_at, strength
@@ -128,6 +131,12 @@ class ModuleStack:
         """Return the network of a member's row [R], as `Outcome.state` has it."""
         named = self._module.state_of(row)
         return named if self._layout.plan.classification else {**named, OUTPUT_RANGE: output_range_of(self._data)}
+
+    def network_of(self, row: Floats) -> Net:
+        """Return the network of a member's row [R]."""
+        network = copy.deepcopy(self._network)
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in self._module.state_of(row).items()})
+        return network.eval()
 
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""

@@ -7,7 +7,7 @@ the tensor that the module will receive, and of the outputs that it must return;
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,6 +38,12 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
             "module must know its shapes when it is built",
             found=_named(factory, "returned lazy layers"),
             remedy="Give the factory a parameter called inputs: it receives the number of columns",
+        )
+    if any(value.device.type != "cpu" for value in _tensors(module)):
+        raise BadInput(
+            "module is built on the CPU",
+            found=_named(factory, "returned tensors elsewhere"),
+            remedy="Leave the device to wellfit",
         )
     if not any(value.requires_grad for value in module.parameters()):
         raise _bad("module needs parameters to train", found=_named(factory, "returned none that require a gradient"))
@@ -84,7 +90,7 @@ def _arguments(factory: ModuleFactory, *, inputs: int, outputs: int) -> dict[str
             found=f"module={_kind(factory)}",
             remedy="Give a function that builds the module, such as `def make_net(inputs, outputs): ...`",
         )
-    parameters = inspect.signature(factory).parameters
+    parameters = _parameters(factory)
     known = {"inputs": inputs, "outputs": outputs}
     for name, parameter in parameters.items():
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
@@ -96,6 +102,14 @@ def _arguments(factory: ModuleFactory, *, inputs: int, outputs: int) -> dict[str
                 remedy="Call its parameters inputs and outputs, and give the others defaults",
             )
     return {name: value for name, value in known.items() if name in parameters}
+
+
+def _parameters(factory: ModuleFactory) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(factory).parameters
+    except ValueError:
+        # Some of Python's own types do not tell; what they return will.
+        return {}
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import re
 from dataclasses import dataclass
 
 from torch import nn
 
 from wellfit.exceptions import BadInput
 from wellfit.training.module_factory import ModuleFactory
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+"""Where an object stands in memory, as Python prints it: another place in every process."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class ModuleSource:
 
     Attributes:
         name: of the factory, as people call it.
-        sha256: of the source of the factory and of every class of the module that is not torch's, and of the
-            arguments where the factory is a `functools.partial`. Functions that these call are not looked into.
+        sha256: of the source of the factory and of every class of the module that is not torch's, of the layers and
+            shapes that the module prints, and of the arguments where the factory is a `functools.partial`.
+            Functions that these call are not looked into.
     """
 
     name: str
@@ -41,7 +46,9 @@ def source_of(factory: ModuleFactory, module: nn.Module) -> ModuleSource:
     classes = {type(layer) for layer in module.modules() if not type(layer).__module__.startswith("torch.")}
     ordered = sorted(classes - {owner}, key=lambda one: (one.__module__, one.__qualname__))
     texts = [_source(one) for one in (owner, *ordered)]
-    digest = hashlib.sha256("\0".join([*arguments, *texts]).encode()).hexdigest()
+    shapes = [f"{name} {tuple(value.shape)}" for name, value in module.named_parameters()]
+    whole = _ADDRESS.sub("", "\0".join([*arguments, *texts, repr(module), *shapes]))
+    digest = hashlib.sha256(whole.encode()).hexdigest()
     return ModuleSource(owner.__qualname__, digest)
 
 
