@@ -84,6 +84,15 @@ def test_dropout_before_a_linear_output_layer_leaves_its_expectation(regression)
     assert np.abs(deviations).max() < 6
 
 
+def test_a_part_of_the_dev_rows_is_measured_with_a_row_of_every_class(trained):
+    data, outcome, goal = trained
+    found = monte_carlo(data, outcome, goal=goal, passes=2, most=40)
+    assert 40 <= len(found.mean) <= 42
+    assert found.gain.rows == len(found.mean)
+    rare = replace(data, dev=replace(data.dev, target=np.eye(1, data.dev.rows, 7, dtype=data.dev.target.dtype)[0]))
+    assert monte_carlo(rare, outcome, goal=Goal("auc" if goal.task == "classification" else "rmse"), most=40).cost > 0
+
+
 def test_passes_repeat_and_are_all_different(trained):
     data, outcome, _ = trained
     first, again = (predict_often(data.preparation, outcome.config, outcome.state)(data.dev) for _ in range(2))

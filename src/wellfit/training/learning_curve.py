@@ -86,11 +86,16 @@ class LearningCurve:
         return copy.deepcopy(network)
 
 
-def _sample(part: Arrays, *, seed: int) -> tuple[Inputs, Floats | Integers]:
-    order = batch_order(seed=seed, stream="curve", epoch=0, rows=part.rows)
-    chosen = order[:MOST_ROWS]
+def some_rows(part: Arrays, *, seed: int, stream: str = "curve", most: int = MOST_ROWS) -> Integers:
+    """Return the places of at most `most` rows in their order, drawn by the seed, and of one row of every class."""
+    order = batch_order(seed=seed, stream=stream, epoch=0, rows=part.rows)
+    chosen = order[:most]
     if np.issubdtype(part.target.dtype, np.integer):
         # auc is defined only where every class has a row.
         chosen = np.union1d(chosen, order[np.unique(part.target[order], return_index=True)[1]])
-    chosen = np.sort(chosen)
+    return np.sort(chosen)
+
+
+def _sample(part: Arrays, *, seed: int) -> tuple[Inputs, Floats | Integers]:
+    chosen = some_rows(part, seed=seed)
     return Inputs.of(part)[torch.from_numpy(chosen)], part.target[chosen]

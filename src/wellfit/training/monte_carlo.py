@@ -25,6 +25,7 @@ from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
 from wellfit.training.dropout import Dropout
+from wellfit.training.learning_curve import some_rows
 from wellfit.training.moment import Moment
 from wellfit.training.network import MLP
 from wellfit.training.predict import predict
@@ -61,16 +62,26 @@ class MonteCarlo:
         return {"passes": self.passes, "gain": self.gain.to_json(), "cost": self.cost}
 
 
-def monte_carlo(data: Prepared, outcome: Outcome, *, goal: Goal, passes: int = PASSES) -> MonteCarlo:
+def monte_carlo(
+    data: Prepared, outcome: Outcome, *, goal: Goal, passes: int = PASSES, most: int | None = None
+) -> MonteCarlo:
     """Measure on dev what `passes` passes with dropout gain over one without, and what they cost.
+
+    Args:
+        data: with the dev rows.
+        outcome: the network.
+        goal: in whose loss the gain is measured.
+        passes: how many passes are averaged.
+        most: about so many dev rows are measured, drawn by the config's seed; all when None.
 
     Raises:
         BadInput: for fewer than two passes.
     """
-    single, one_pass = _timed(predict(data.preparation, outcome.config, outcome.state), data.dev, times=_TIMES)
+    rows = data.dev if most is None else _thinned(data.dev, seed=outcome.config.seed, most=most)
+    single, one_pass = _timed(predict(data.preparation, outcome.config, outcome.state), rows, times=_TIMES)
     several = predict_often(data.preparation, outcome.config, outcome.state, passes=passes)
-    (mean, spread), all_passes = _timed(several, data.dev, times=1)
-    losses = (row_losses(goal, data.dev.target, predictions) for predictions in (single, mean))
+    (mean, spread), all_passes = _timed(several, rows, times=1)
+    losses = (row_losses(goal, rows.target, predictions) for predictions in (single, mean))
     return MonteCarlo(
         passes=passes, mean=mean, spread=spread, gain=paired_difference(*losses), cost=all_passes / one_pass
     )
@@ -101,6 +112,11 @@ def predict_often(
         return (mean.clip(*state[OUTPUT_RANGE]) if OUTPUT_RANGE in state else mean), spread
 
     return of
+
+
+def _thinned(arrays: Arrays, *, seed: int, most: int) -> Arrays:
+    chosen = some_rows(arrays, seed=seed, stream="monte carlo", most=most)
+    return Arrays(arrays.numeric[chosen], arrays.codes[chosen], arrays.target[chosen])
 
 
 def _drops(config: Config, *, batch: int, passes: int) -> Iterator[Dropout]:
