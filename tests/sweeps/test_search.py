@@ -154,6 +154,15 @@ def test_rungs_are_handed_to_the_executor_where_there_are_any(data, executor):
     assert found.to_json()["rungs"] == rungs.to_json()
 
 
+@pytest.mark.parametrize(
+    ("schedule", "rungs", "told"), [("cosine", Rungs(), 1), ("coslog4", Rungs(), 0), ("cosine", None, 0)]
+)
+def test_rungs_want_a_schedule_that_anneals_at_them(data, executor, schedule, rungs, told):
+    config = replace(SMALL, optimization=replace(SMALL.optimization, schedule=schedule))
+    found = sweep(data, config, over={"l2": [0.0]}, executor=executor, goal=GOAL, rungs=rungs)
+    assert sum("coslog4 anneals to 0 at each rung" in each for each in found.warnings) == told
+
+
 def test_a_dropped_member_stays_a_member_and_leaves_the_path(data, executor):
     over = {"l2": [0.0, 1.0, 10.0]}
     first = sweep(data, SMALL, over=over, executor=executor, goal=GOAL)

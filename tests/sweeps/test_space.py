@@ -166,6 +166,10 @@ REFUSED = {
     "a range of widths": ({"widths": uniform(8, 64)}, "widths has no range"),
     "one number for widths": ({"widths": [64]}, "widths takes several numbers at once; found widths=64"),
     "several numbers for lr": ({"lr": [(0.1, 0.2)]}, "lr takes one number at once"),
+    "keep_prob for layers that are not there": (
+        {"widths": [(8, 8), (8,)], "keep_prob": [1.0, (0.5, 0.8)], "lr": uniform(0.1, 0.2)},
+        "2 values for 1 hidden layers",
+    ),
     "lr 0 under shrink": ({"lr": [0.0], "shrink": [1e-5]}, "lr=0"),
     "an off value without an off": ({"lr": uniform(0.1, 0.2, zero=0.5)}, "only a regularizer"),
     "three names": ({"shrink": [1], "l2": [1], "weight_decay": [1]}, "the same knob"),

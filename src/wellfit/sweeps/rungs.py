@@ -24,7 +24,7 @@ class Rungs:
     """How members are compared at the rungs of a training.
 
     Attributes:
-        level: probability, at most, that a member no worse than all others is dropped at any of the rungs.
+        level: probability, at most, that a member is dropped that is no worse than any other at each of the rungs.
         keep: share of the members that stays at a rung whatever the test says. A member that starts slowly, as
             regularized ones do, is significantly behind and may still win, so significance alone is not enough.
     """

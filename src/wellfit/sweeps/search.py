@@ -187,7 +187,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         planned=planned,
         choice=choice,
         limit=limit,
-        warnings=(*warnings_of(outcomes, choice, limit=limit), *unstarted, *announced),
+        warnings=(*warnings_of(outcomes, choice, limit=limit), *unstarted, *announced, *_not_annealed(config, rungs)),
         seconds=time.monotonic() - began,
         search=proposals.name,
         rungs=rungs,
@@ -207,6 +207,16 @@ def _space(over: Space | Sequence[str] | None, config: Config, *, rows: int, mem
     if isinstance(over, Mapping):
         return over
     return usual_space((over,) if isinstance(over, str) else over, config, rows=rows)
+
+
+def _not_annealed(config: Config, rungs: Rungs | None) -> list[str]:
+    schedule = config.optimization.schedule
+    if rungs is None or schedule == "coslog4":
+        return []
+    return [
+        f"Members were compared at rungs where the schedule {schedule} is far from 0, so their dev losses there say less "
+        "about those at the end: coslog4 anneals to 0 at each rung."
+    ]
 
 
 def _require_labels(space: Space, *, data: Prepared) -> None:

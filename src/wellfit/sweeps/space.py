@@ -228,6 +228,11 @@ def require_space(config: Config, over: Space, *, rows: int) -> None:
             raise BadInput("a knob has at least one value", found=f"{name}=[]", remedy=f"Give values for {name}")
         for value in values:
             require_value(config, name, value, rows=rows)
+    # Of what depends on the number of layers, every pair must fit, also the ones that a search comes to late.
+    layered = {name: over[name] for name in ("widths", "keep_prob", "dropout") if name in over}
+    each = [[values.low] if isinstance(values, Interval) else values for values in layered.values()]
+    for combination in product(*each):
+        changed(config, dict(zip(layered, combination, strict=True)), rows=rows)
 
 
 def _require_interval(config: Config, name: str, values: Interval, *, rows: int) -> None:
