@@ -214,8 +214,8 @@ def _not_annealed(config: Config, rungs: Rungs | None) -> list[str]:
     if rungs is None or schedule == "coslog4":
         return []
     return [
-        f"Members were compared at rungs where the schedule {schedule} is far from 0, so their dev losses there say less "
-        "about those at the end: coslog4 anneals to 0 at each rung."
+        f"Members were compared at rungs where the schedule {schedule} is far from 0, so their dev losses there say "
+        "less about those at the end: coslog4 anneals to 0 at each rung."
     ]
 
 
