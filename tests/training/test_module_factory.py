@@ -154,6 +154,12 @@ def test_columns_and_classes_come_from_the_data():
     assert (net.inputs, net.outputs) == (3 + 3 + 12, 3)
 
 
+def test_a_module_in_another_precision_is_trained_in_single():
+    data = prepare_small("classification")
+    net = module_network(data, lambda inputs, outputs: Plain(inputs, outputs).double(), seed=0)
+    assert net(torch.from_numpy(data.dev.numeric), torch.from_numpy(data.dev.codes)).dtype == torch.float32
+
+
 def test_a_state_brings_the_network_back():
     net, other = built(Normed, seed=0), built(Normed, seed=1)
     rows, codes = torch.randn(6, 3), torch.ones(6, 1, dtype=torch.int32)

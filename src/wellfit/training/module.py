@@ -143,7 +143,7 @@ def module_network(data: Prepared, factory: ModuleFactory, *, seed: int) -> Modu
     Raises:
         BadInput: as `ModuleNetwork` does.
     """
-    return ModuleNetwork(
+    network = ModuleNetwork(
         factory,
         columns=len(data.preparation.numeric_names),
         levels=[codes - 1 for codes in data.preparation.cardinalities],
@@ -151,3 +151,4 @@ def module_network(data: Prepared, factory: ModuleFactory, *, seed: int) -> Modu
         task=data.preparation.schema.task,
         seed=seed,
     )
+    return network.float()
