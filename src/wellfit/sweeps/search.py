@@ -16,7 +16,8 @@ from wellfit.outcome import Outcome, Status
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.knobs import canonical
-from wellfit.sweeps.proposals import Proposals, proposals_of
+from wellfit.sweeps.proposals import proposals_of
+from wellfit.sweeps.rounds import Training, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.selection import Choice, TrainLimit, choose, mean_keep_prob, warnings_of
 from wellfit.sweeps.space import Interval, Space, default_grid
@@ -165,14 +166,14 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     asked = None if over is None else members
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal)
     _require_labels(space, data=data)
-    training = _Training(
+    training = Training(
         executor=executor,
         known={outcome.config.identity: outcome for outcome in known},
         deadline=deadline,
         rungs=rungs,
         on_outcome=on_outcome,
     )
-    outcomes, planned = _rounds(proposals, training)
+    outcomes, planned = train_in_rounds(proposals, training)
     dev_losses = {
         outcome.config.identity: row_losses(goal, data.dev.target, outcome.predictions["dev"]) for outcome in outcomes
     }
@@ -223,44 +224,6 @@ def _require_labels(space: Space, *, data: Prepared) -> None:
     values = space.get("label_smoothing", ())
     most = values.high if isinstance(values, Interval) else max(values, default=0.0)
     require_labels(Regularization(label_smoothing=most), task=data.preparation.schema.task)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Training:
-    """How configs become outcomes: those that are known are not trained again."""
-
-    executor: Executor
-    known: dict[str, Outcome]
-    deadline: float | None
-    rungs: Rungs | None
-    on_outcome: OnOutcome
-
-    def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
-        missing = [config for config in configs if config.identity not in self.known]
-        if missing:
-            trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self.on_outcome)
-            self.known.update((outcome.config.identity, outcome) for outcome in trained)
-        return [self.known[config.identity] for config in configs if config.identity in self.known]
-
-
-def _rounds(proposals: Proposals, training: _Training) -> tuple[list[Outcome], int]:
-    """Propose and train until all members are there, or time runs out.
-
-    Returns:
-        The outcomes in the order of the configs, and how many were planned.
-    """
-    outcomes: list[Outcome] = []
-    while len(outcomes) < proposals.count:
-        configs = proposals.propose(min(proposals.round, proposals.count - len(outcomes)))
-        found = training(configs)
-        outcomes += found
-        if not configs:
-            # The space has no more members that differ.
-            return outcomes, len(outcomes)
-        if len(found) < len(configs):
-            break
-        proposals.tell(found)
-    return outcomes, proposals.count
 
 
 def _values_to_json(values: Interval | Sequence[Any]) -> Any:

@@ -1,0 +1,54 @@
+"""The rounds of a search: propose configs, train those that are not known, tell what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wellfit.config import Config
+from wellfit.outcome import Outcome
+from wellfit.sweeps.executor import Executor, OnOutcome
+from wellfit.sweeps.proposals import Proposals
+from wellfit.sweeps.rungs import Rungs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How configs become outcomes: those that are known are not trained again.
+
+    After an interruption in the middle of a round with rungs, what is left of the round is compared among itself.
+    """
+
+    executor: Executor
+    known: dict[str, Outcome]
+    deadline: float | None
+    rungs: Rungs | None
+    on_outcome: OnOutcome
+
+    def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
+        """Return the outcomes in the order of the configs, without those that the deadline left out."""
+        missing = [config for config in configs if config.identity not in self.known]
+        if missing:
+            trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self.on_outcome)
+            self.known.update((outcome.config.identity, outcome) for outcome in trained)
+        return [self.known[config.identity] for config in configs if config.identity in self.known]
+
+
+def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outcome], int]:
+    """Propose and train until all members are there, or time runs out.
+
+    Returns:
+        The outcomes in the order of the configs, and how many were planned.
+    """
+    outcomes: list[Outcome] = []
+    while len(outcomes) < proposals.count:
+        configs = proposals.propose(min(proposals.round, proposals.count - len(outcomes)))
+        found = training(configs)
+        outcomes += found
+        if not configs:
+            # The space has no more members that differ.
+            return outcomes, len(outcomes)
+        if len(found) < len(configs):
+            break
+        proposals.tell(found)
+    return outcomes, proposals.count
