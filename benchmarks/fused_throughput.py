@@ -3,7 +3,8 @@
 The rivals: the loop a user would write (DataLoader, AdamW, a scheduler, a running loss), the same loop tuned by hand
 (slices of a permutation, fused AdamW, nothing read back), and torch.func.vmap over stacked parameters. Every side runs
 in two processes with one thread each, one side at a time, in turns; ratios are taken within a round, and the median of
-the rounds counts. The peak is that of large float32 matrix products on both cores, in the same rounds.
+the rounds counts. Seconds are of the processor (two_cores.py). The peak is that of large float32 matrix products on
+both cores, in the same rounds.
 
 wellfit's rate is that of its updates: the time of a long training less that of a short one, which measures as often.
 The rivals measure nothing. The rate with all measuring is shown beside it.
@@ -42,7 +43,7 @@ class Round:
 
 def main() -> None:
     asked = arguments(__doc__)
-    seconds, rounds = (1.5, 3) if asked.quick else (5.0, 7)
+    seconds, rounds = (2.0, 3) if asked.quick else (5.0, 7)
     rows: list[Row] = []
     with TwoCores() as cores:
         for shape in TARGETS:

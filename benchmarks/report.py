@@ -38,11 +38,16 @@ class Row:
 
 def arguments(description: str | None) -> argparse.Namespace:
     """Read --quick, --json and --seeds."""
+    return parser_of(description).parse_args()
+
+
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """Return what reads --quick, --json and --seeds, for benchmarks with more options."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="fewer cases, within five minutes on two cores")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    return parser.parse_args()
+    return parser
 
 
 def finish(name: str, rows: list[Row], *, as_json: bool) -> None:

@@ -43,7 +43,6 @@ CREDIT = Source("credit_g", "credit_g.csv", "class")
 CALIFORNIA = Source("california_housing", "california_housing.csv", "medianHouseValue")
 ADULT = Source("adult", "adult_train.csv", "income", test="adult_test.csv")
 BIKE = Source("bike_hour", "bike_hour.csv", "cnt", drop=("instant", "casual", "registered"))
-SOURCES = (PHONEME, CREDIT, CALIFORNIA, ADULT, BIKE)
 
 
 @dataclass(frozen=True)

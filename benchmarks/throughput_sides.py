@@ -24,7 +24,7 @@ from wellfit.goals import Goal
 from wellfit.training.learning_curve import MOST_POINTS
 
 OURS = "wellfit"
-ROWS, DEV_ROWS = 2_048, 256
+ROWS, DEV_ROWS = 1_024, 64
 LR = 1e-3
 LEAST_DECAY, MOST_DECAY = 1e-3, 1.0
 """AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (design.md, "lambda")."""

@@ -1,0 +1,158 @@
+"""Test metric and seconds on five tables: `wellfit.run(..., budget="5m")` against four tuned defaults of pytabkit.
+
+The rivals: RealMLP-TD, TabM-D, XGBoost and CatBoost with pytabkit's defaults, on the same rows of train and dev (which
+they stop early on, or pick their epoch by), in their own environment. Test rows are used for the final metric only:
+wellfit's are sealed and opened once, the rivals' come without their target. Figures are means over the seeds, each
+of which divides the table anew; adult has its official test set.
+
+`--rivals-cache FILE` keeps what the rivals came to, so that they are measured once on one machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import pyarrow.parquet as pq
+
+import wellfit as wf
+from report import Row, finish, parser_of
+from rivals.environment import run_rival
+from tables import ADULT, BIKE, CALIFORNIA, CREDIT, PART, PHONEME, Divided, Source, divided, write_parts
+
+OURS = "wellfit"
+NETWORKS = {"realmlp": "RealMLP-TD", "tabm": "TabM-D"}
+TREES = {"xgboost": "XGBoost", "catboost": "CatBoost"}
+RIVALS = NETWORKS | TREES
+SOURCES = (PHONEME, CREDIT, CALIFORNIA, ADULT, BIKE)
+QUICK_SOURCES = (CREDIT,)
+MOST_LOST = 1
+"""Tables on which the better of the two networks may be ahead."""
+ABSOLUTE = {PHONEME.name: 0.10, CALIFORNIA.name: 46_500.0}
+THREADS = 2
+
+Figures = dict[str, list[tuple[float, float]]]
+"""Side -> (test metric, seconds) of each seed."""
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--rivals-cache", type=Path, help="JSON file of the rivals' results, read and added to")
+    parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
+    parser.add_argument("--only-rivals", action="store_true", help="fill the cache, and leave wellfit out")
+    asked = parser.parse_args()
+    seeds, budget = (asked.seeds[:1], "30s") if asked.quick else (asked.seeds, "5m")
+    usual = QUICK_SOURCES if asked.quick else SOURCES
+    sources = [each for each in SOURCES if each.name in asked.tables] or usual
+    cache = Cache(asked.rivals_cache)
+    figures = {
+        source.name: figures_of(source, seeds, budget=None if asked.only_rivals else budget, cache=cache)
+        for source in sources
+    }
+    finish("quality", rows_of(figures), as_json=asked.json)
+
+
+class Cache:
+    """What the rivals came to, by table, seed and rival; kept in a file, or forgotten."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known: dict[str, list[float]] = json.loads(path.read_text()) if path and path.is_file() else {}
+
+    def get(self, key: str) -> tuple[float, float] | None:
+        """Return (test metric, seconds), where they are known."""
+        found = self._known.get(key)
+        return (found[0], found[1]) if found else None
+
+    def put(self, key: str, figures: tuple[float, float]) -> None:
+        """Keep them, on the disk at once: the next rival may take an hour."""
+        self._known[key] = list(figures)
+        if self._path:
+            self._path.write_text(json.dumps(self._known, indent=1, sort_keys=True))
+
+
+def figures_of(source: Source, seeds: list[int], *, budget: str | None, cache: Cache) -> Figures:
+    """Return what every side came to on one table."""
+    found: Figures = {side: [] for side in ([OURS] if budget else []) + list(RIVALS)}
+    for seed in seeds:
+        data = divided(source, seed=seed)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            if budget:
+                found[OURS].append(ours(data, folder, seed=seed, budget=budget))
+            for rival in RIVALS:
+                key = f"{source.name}/{seed}/{rival}"
+                if (known := cache.get(key)) is None:
+                    known = theirs(data, folder, rival, seed=seed)
+                    cache.put(key, known)
+                found[rival].append(known)
+    return found
+
+
+def ours(data: Divided, folder: Path, *, seed: int, budget: str) -> tuple[float, float]:
+    """Run wellfit on the whole table, told by the column `part` which rows are sealed, and open the seal."""
+    # A registry of this benchmark's own: its openings are no openings of the user's.
+    os.environ["WELLFIT_HOME"] = str(folder / "registry")
+    pq.write_table(data.table, folder / "whole.parquet")
+    began = time.monotonic()
+    experiment = wf.run(
+        folder / "whole.parquet",
+        target=data.source.target,
+        split_on=PART,
+        drop=data.source.drop,
+        budget=budget,
+        seed=seed,
+        out=folder / "ours.wellfit",
+    )
+    seconds = time.monotonic() - began
+    loss = experiment.unseal().error.value
+    return experiment.goal.score_of(loss), seconds
+
+
+def theirs(data: Divided, folder: Path, rival: str, *, seed: int) -> tuple[float, float]:
+    """Let one rival fit and predict, and measure its predictions: error, or RMSE."""
+    if not (folder / "columns.json").is_file():
+        write_parts(data, folder)
+    answer = json.loads(run_rival("quality_rival.py", [str(folder), rival, str(seed)], threads=THREADS))
+    predicted = np.load(folder / f"{rival}-{seed}.npy")
+    truth = data.rows("test")[data.source.target].to_numpy(zero_copy_only=False)
+    if data.schema.task == "regression":
+        metric = float(np.sqrt(np.mean((predicted.ravel().astype(float) - truth.astype(float)) ** 2)))
+    else:
+        metric = float(np.mean(predicted.ravel().astype(str) != truth.astype(str)))
+    return metric, answer["seconds"]
+
+
+def rows_of(figures: dict[str, Figures]) -> list[Row]:
+    """Return what every side came to, and whether wellfit is as good as the better network on enough tables."""
+    rows = []
+    for name, sides in figures.items():
+        for side, found in sides.items():
+            target = ABSOLUTE.get(name) if side == OURS else None
+            rows.append(Row(f"{name}: {RIVALS.get(side, side)}", _metric(found), target, note=_told(found)))
+    if all(OURS in sides for sides in figures.values()):
+        best = {name: min(_metric(sides[rival]) for rival in NETWORKS) for name, sides in figures.items()}
+        held = [name for name, sides in figures.items() if _metric(sides[OURS]) <= best[name]]
+        title = f"tables of {len(figures)} where wellfit is at least as good as the better network"
+        rows.append(
+            Row(title, len(held), max(len(figures) - MOST_LOST, 1), at_most=False, note=", ".join(held) or "none")
+        )
+    return rows
+
+
+def _metric(found: list[tuple[float, float]]) -> float:
+    return mean(metric for metric, _ in found)
+
+
+def _told(found: list[tuple[float, float]]) -> str:
+    shown = ", ".join(f"{metric:.5g}" for metric, _ in found)
+    return f"{mean(seconds for _, seconds in found):,.1f} s; {shown}"
+
+
+if __name__ == "__main__":
+    main()
