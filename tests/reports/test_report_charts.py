@@ -38,7 +38,7 @@ def drawings(name: str) -> list[str]:
     for sweep in it.sweeps:
         view = sweep_view(sweep, it.unit, index=0, optimal=sweep.optimal)
         found += [*view.heat, *view.path, *view.stopped, *view.exported]
-        found += [panel.drawing for panel in (*view.along_l2, *view.along_keep_prob)]
+        found += [panel.drawing for along in view.along for panel in along.panels]
     found += [learning_curve_chart(network, it.unit, key="c") for network in (it.first, it.best) if network]
     return [drawing for drawing in found if drawing]
 

@@ -11,7 +11,7 @@ from report_cases import CASES, stopped_early
 from wellfit.reports.charts import measure_panel, trade_off_chart
 from wellfit.reports.html import render_html
 from wellfit.reports.measures import MEASURES, effect_rows, measures_of
-from wellfit.reports.paths import coupled, exported, is_one_line, keep_prob_path, lambda_path, plane
+from wellfit.reports.paths import coupled, exported, is_one_line, knob_path, lambda_path, plane
 from wellfit.reports.summary import summarize
 from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text
@@ -29,7 +29,7 @@ def view_of(name):
 
 
 def test_the_keep_prob_path_keeps_to_the_chosen_lambda_and_falls():
-    path = keep_prob_path(card_of("with effects"))
+    path = knob_path(card_of("with effects"), "keep_prob")
     assert [member.keep_prob for member in path] == [1.0, 0.9, 0.8, 0.65, 0.5]
     assert len({member.l2 for member in path}) == 1
     assert is_one_line(path, "keep_prob")
@@ -42,7 +42,7 @@ def test_no_path_joins_members_that_differ_in_another_knob(knobs):
     other = replace(lambda_path(card)[3], identity="other", knobs=knobs, chosen=False)
     more = replace(card, members=(*card.members, other))
     assert lambda_path(more) == lambda_path(card)
-    assert keep_prob_path(more) == keep_prob_path(card)
+    assert knob_path(more, "keep_prob") == knob_path(card, "keep_prob")
     assert sorted(it.identity for it in plane(more)) == sorted(it.identity for it in plane(card))
 
 
@@ -57,6 +57,23 @@ def test_where_nothing_ended_the_path_shows_what_there_is():
     card = card_of("with effects")
     members = tuple(replace(member, status="out of budget") for member in card.members)
     assert len(lambda_path(replace(card, members=members))) == len(lambda_path(card))
+
+
+def test_each_knob_that_varied_has_its_panels():
+    view = view_of("with L1 and early stopping")
+    assert [(each.knob, each.at) for each in view.along] == [
+        ("λ", "keep_prob 0.8"),
+        ("keep_prob", "λ = 191"),
+        ("L1", "λ = 191, keep_prob 0.8"),
+    ]
+    assert [member.l1 for member in knob_path(card_of("with L1 and early stopping"), "l1")] == [0, 0.3, 1, 3, 10, 30]
+    assert view.along[2].panels[-1].title == NAMED["zeros"].title
+
+
+def test_two_lambdas_are_no_path():
+    card = card_of("with effects")
+    two = {member.l2 for member in lambda_path(card)[:2]}
+    assert lambda_path(replace(card, members=tuple(it for it in card.members if it.l2 in two))) == ()
 
 
 def test_early_stopped_members_are_compared_with_the_lambda_path():
@@ -88,14 +105,15 @@ def test_exported_bytes_are_drawn_where_l1_varies():
 @pytest.mark.parametrize("name", ["with effects", "with L1 and early stopping", "random sweep with effects"])
 def test_every_measure_that_varies_has_a_panel(name):
     view = view_of(name)
-    titles = [panel.title for panel in view.along_l2]
+    titles = [panel.title for panel in view.along[0].panels]
     varying = ("norm", "input_gradient", "linear_r2", "tanh_linear", "unit_reliance")
     assert titles == ["train and dev error", *(NAMED[measure].title for measure in varying)]
-    assert all(panel.drawing.startswith("<svg") for panel in view.along_l2)
+    assert all(panel.drawing.startswith("<svg") for each in view.along for panel in each.panels)
 
 
 def test_members_that_are_no_line_are_marks_only():
-    scattered, line = view_of("random sweep with effects").along_l2[1], view_of("with effects").along_l2[1]
+    names = ("random sweep with effects", "with effects")
+    scattered, line = (view_of(name).along[0].panels[1] for name in names)
     assert 'class="l-effect"' in line.drawing
     assert 'class="l-effect"' not in scattered.drawing
     assert scattered.drawing.count('class="m-effect"') == 65
@@ -122,7 +140,7 @@ def test_a_measure_that_a_member_lacks_has_no_panel():
 
 def test_a_journal_without_effects_has_no_panels():
     view = view_of("finished")
-    assert (view.along_l2, view.along_keep_prob, view.effects) == ((), (), ())
+    assert (view.along, view.effects) == ((), ())
     assert trade_off_chart((), summarize(CASES["finished"]).unit, size=None, key="k") == ""
 
 

@@ -27,9 +27,9 @@ class Measured:
 MEASURES = (
     Measured(_NORM, "size of the weights, ‖W‖", "over all decayed matrices"),
     Measured("input_gradient", "gradient by the input", "small: a smooth boundary"),
-    Measured("linear_r2", "R² of a linear fit", "1: the network is linear in its inputs"),
+    Measured("linear_r2", "R² of a linear fit", "1: a linear network"),
     Measured("tanh_linear", "tanh units in their linear zone", "share with |z| < 0.5"),
-    Measured("unit_reliance", "loss when one unit is removed", "small: no unit is needed alone"),
+    Measured("unit_reliance", "rise of the loss without a unit", "one of 16, in the mean"),
     Measured("zeros", "weights that are exactly 0", "share; only L1 makes them"),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from wellfit.reports.records import Member, SweepCard
 
@@ -13,16 +13,26 @@ WHOLE = ("", "finished", "stopped early")
 
 def lambda_path(sweep: SweepCard) -> tuple[Member, ...]:
     """Members by rising lambda that share everything else with the chosen one; all, where these are too few."""
-    same = _like_chosen(sweep, lambda member: (member.keep_prob, _knobs(member)))
-    found = same if len({member.l2 for member in same}) >= LEAST_MEMBERS else _usable(sweep)
-    return tuple(sorted(found, key=lambda member: member.l2)) if len(found) >= LEAST_MEMBERS else ()
+    same = knob_path(sweep, "l2")
+    found = same or tuple(sorted(_usable(sweep), key=lambda member: member.l2))
+    return found if len({member.l2 for member in found}) >= LEAST_MEMBERS else ()
 
 
-def keep_prob_path(sweep: SweepCard) -> tuple[Member, ...]:
-    """Members by falling keep_prob that share everything else with the chosen one; none, where these are too few."""
-    same = _like_chosen(sweep, lambda member: (member.l2, _knobs(member)))
-    enough = len({member.keep_prob for member in same}) >= LEAST_MEMBERS
-    return tuple(sorted(same, key=lambda member: -member.keep_prob)) if enough else ()
+def knob_path(sweep: SweepCard, knob: str) -> tuple[Member, ...]:
+    """Members by rising strength of one knob, which share everything else with the chosen one; none where too few."""
+    wanted = _setting(sweep.chosen, knob) if sweep.chosen else None
+    same = [member for member in _usable(sweep) if wanted is None or _setting(member, knob) == wanted]
+    if len({strength_of(member, knob) for member in same}) < LEAST_MEMBERS or not is_one_line(same, knob):
+        return ()
+    return tuple(sorted(same, key=lambda member: strength_of(member, knob)))
+
+
+def strength_of(member: Member, knob: str) -> float:
+    """How strongly a knob regularizes: its value, of keep_prob the share that is dropped."""
+    if knob == "keep_prob":
+        return 1 - member.keep_prob
+    value = member.l2 if knob == "l2" else member.knobs.get(knob, 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def plane(sweep: SweepCard) -> tuple[Member, ...]:
@@ -52,17 +62,14 @@ def exported(sweep: SweepCard) -> tuple[Member, ...]:
 
 
 def is_one_line(members: Iterable[Member], knob: str) -> bool:
-    """Whether members differ in `knob` ("l2" or "keep_prob") alone."""
-    other = "keep_prob" if knob == "l2" else "l2"
-    return len({(getattr(member, other), _knobs(member)) for member in members}) == 1
+    """Whether members differ in one knob alone."""
+    return len({_setting(member, knob) for member in members}) == 1
 
 
-def _like_chosen(sweep: SweepCard, setting: Callable[[Member], object]) -> list[Member]:
-    usable = _usable(sweep)
-    chosen = sweep.chosen
-    if chosen is None:
-        return [member for member in usable if member.keep_prob == 1]
-    return [member for member in usable if setting(member) == setting(chosen)]
+def _setting(member: Member, knob: str) -> tuple[object, ...]:
+    """Everything about a member but one knob; early stopping is told apart elsewhere."""
+    pair = (None if knob == "l2" else member.l2, None if knob == "keep_prob" else member.keep_prob)
+    return *pair, *(item for item in _knobs(member) if item[0] != knob)
 
 
 def _usable(sweep: SweepCard) -> list[Member]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -16,14 +16,15 @@ from wellfit.reports.charts import (
     measure_panel,
     trade_off_chart,
 )
-from wellfit.reports.charts.small import Knob
+from wellfit.reports.charts.small import knob_name
 from wellfit.reports.measures import EffectRow, Measured, effect_rows, measures_of
-from wellfit.reports.paths import coupled, exported, is_one_line, keep_prob_path, lambda_path, plane
+from wellfit.reports.paths import coupled, exported, is_one_line, knob_path, lambda_path, plane
 from wellfit.reports.records import Member, Reference, SweepCard
 from wellfit.reports.units import Unit, knob, plain
 
 WIDE, SLIM = 780, 350
 _KIB = 1024
+_OTHERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,15 @@ class Panel:
     drawing: Markup
 
 
+@dataclass(frozen=True)
+class Along:
+    """What one knob did: its name, where the other knobs stand, and a panel for each measure."""
+
+    knob: str
+    at: str
+    panels: tuple[Panel, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SweepView:
     """Charts and rows of one sweep; what there is nothing to draw from is empty.
@@ -44,8 +54,7 @@ class SweepView:
         heat: dev over lambda and keep_prob.
         path: train, dev and ||W|| against lambda.
         keep_prob: of the members on the path, where it is one.
-        along_l2: what lambda did to the networks on the path.
-        along_keep_prob: what keep_prob did at the chosen lambda.
+        along: what each knob that varied did to the networks, the other knobs being those of the chosen one.
         stopped: early-stopped members against the lambda path.
         exported: bytes against dev, where L1 was varied.
         effects: the network without regularization and the chosen one.
@@ -56,8 +65,7 @@ class SweepView:
     heat: tuple[Markup, ...]
     path: tuple[Markup, ...]
     keep_prob: str
-    along_l2: tuple[Panel, ...]
-    along_keep_prob: tuple[Panel, ...]
+    along: tuple[Along, ...]
     stopped: tuple[Markup, ...]
     exported: tuple[Markup, ...]
     effects: tuple[EffectRow, ...]
@@ -89,8 +97,7 @@ def sweep_view(sweep: SweepCard, unit: Unit, *, index: int, optimal: Reference |
         heat=_both(lambda wide: heatmap_chart(cells, unit, key=f"heat{index}-{wide}", width=wide)),
         path=_both(lambda wide: lambda_path_chart(path, unit, key=f"path{index}-{wide}", optimal=optimal, width=wide)),
         keep_prob=path[0].keep_probs if path and is_one_line(path, "l2") else "",
-        along_l2=_panels(path, unit, along="l2", key=f"l2-{index}"),
-        along_keep_prob=_panels(keep_prob_path(sweep), unit, along="keep_prob", key=f"keep-{index}"),
+        along=tuple(_along(sweep, path, unit, index=index)),
         stopped=_stopped(sweep, path, unit, index=index),
         exported=_exported(sweep, unit, index=index),
         effects=effect_rows(sweep),
@@ -102,9 +109,23 @@ def _both(draw: Callable[[int], str]) -> tuple[Markup, ...]:
     return tuple(svg(drawing) for wide in (WIDE, SLIM) if (drawing := draw(wide)))
 
 
-def _panels(members: Sequence[Member], unit: Unit, *, along: Knob, key: str) -> tuple[Panel, ...]:
-    if not any(member.effects for member in members):
-        return ()
+def _along(sweep: SweepCard, path: Sequence[Member], unit: Unit, *, index: int) -> Iterator[Along]:
+    paths = {"l2": path} | {knob: knob_path(sweep, knob) for knob in ("keep_prob", *_OTHERS)}
+    for name, members in paths.items():
+        if any(member.effects for member in members):
+            panels = _panels(members, unit, along=name, key=f"{name}-{index}")
+            yield Along(knob_name(name), _elsewhere(members, name), panels)
+
+
+def _elsewhere(members: Sequence[Member], along: str) -> str:
+    """Where lambda and keep_prob stand on a path along another knob."""
+    if not is_one_line(members, along):
+        return ""
+    words = {"l2": f"λ = {knob(members[0].l2)}", "keep_prob": f"keep_prob {members[0].keep_probs}"}
+    return ", ".join(each for name, each in words.items() if name != along)
+
+
+def _panels(members: Sequence[Member], unit: Unit, *, along: str, key: str) -> tuple[Panel, ...]:
     first = Panel(f"train and dev {unit.noun}", "", svg(losses_panel(members, unit, along=along, key=f"{key}-losses")))
     rest = (
         Panel(it.title, it.says, svg(measure_panel(members, it, along=along, key=f"{key}-{it.name}")))

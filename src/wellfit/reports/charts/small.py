@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from wellfit.reports.charts.axes import KeepProbAxis, KnobAxis, LambdaAxis, draw_losses, draw_rules
 from wellfit.reports.charts.scale import Domain, Scale, apart, padded
 from wellfit.reports.charts.svg import Drawing
 from wellfit.reports.measures import Measured
-from wellfit.reports.paths import LEAST_MEMBERS, is_one_line
+from wellfit.reports.paths import LEAST_MEMBERS, is_one_line, strength_of
 from wellfit.reports.records import Member
 from wellfit.reports.units import Unit, knob
 
-Knob = Literal["l2", "keep_prob"]
-
 _TOP, _HEIGHT, _BOTTOM = 10.0, 96.0, 36.0
-_TICKS = 3
-_NAMES: dict[Knob, str] = {"l2": "λ", "keep_prob": "keep_prob"}
+_TICKS, _RULES = 3, 4
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class _Panel:
     x: KnobAxis
     pixels: Domain
     members: Sequence[Member]
-    along: Knob
+    along: str
 
     @property
     def joined(self) -> bool:
@@ -38,10 +34,19 @@ class _Panel:
 
     def place(self, member: Member) -> float:
         """The pixel of the member's knob."""
-        return self.x(member.l2 if self.along == "l2" else member.keep_prob)
+        return self.x(_value(member, self.along))
 
 
-def losses_panel(members: Sequence[Member], unit: Unit, *, along: Knob, key: str, width: float = 244) -> str:
+def knob_name(knob: str) -> str:
+    """How a knob is called on the page."""
+    return {"l2": "λ", "l1": "L1", "keep_prob": "keep_prob", "ema": "EMA decay"}.get(knob, knob.replace("_", " "))
+
+
+def _value(member: Member, along: str) -> float:
+    return member.keep_prob if along == "keep_prob" else strength_of(member, along)
+
+
+def losses_panel(members: Sequence[Member], unit: Unit, *, along: str, key: str, width: float = 244) -> str:
     """Draw train and dev of members against a knob; nothing for fewer than three members.
 
     Args:
@@ -59,7 +64,7 @@ def losses_panel(members: Sequence[Member], unit: Unit, *, along: Knob, key: str
     }
     panel = _panel(members, along=along, key=key, width=width, about=("Train and dev", _ends(members, unit)))
     y = Scale(padded([*series["train"], *series["dev"]], zero_below=0.35), (_TOP + _HEIGHT, _TOP))
-    draw_losses(panel.drawing, y, unit=unit, pixels=panel.pixels, wanted=_TICKS)
+    draw_losses(panel.drawing, y, unit=unit, pixels=panel.pixels, wanted=_RULES)
     _chosen(panel)
     for part, places in series.items():
         _series(panel, [y(place) for place in places], tone=f"l-{part}", part=part)
@@ -69,7 +74,7 @@ def losses_panel(members: Sequence[Member], unit: Unit, *, along: Knob, key: str
     return _finished(panel)
 
 
-def measure_panel(members: Sequence[Member], measure: Measured, *, along: Knob, key: str, width: float = 244) -> str:
+def measure_panel(members: Sequence[Member], measure: Measured, *, along: str, key: str, width: float = 244) -> str:
     """Draw one measure of members against a knob; nothing where fewer than three members have it.
 
     Args:
@@ -85,7 +90,7 @@ def measure_panel(members: Sequence[Member], measure: Measured, *, along: Knob, 
     words = f"from {knob(values[0])} at the left to {knob(values[-1])} at the right"
     panel = _panel(members, along=along, key=key, width=width, about=(measure.title, words))
     y = Scale(padded(values), (_TOP + _HEIGHT, _TOP))
-    draw_rules(panel.drawing, y, label=_label, pixels=panel.pixels, wanted=_TICKS)
+    draw_rules(panel.drawing, y, label=_label, pixels=panel.pixels, wanted=_RULES)
     _chosen(panel)
     _series(panel, [y(value) for value in values], tone="l-effect", part="effect")
     return _finished(panel)
@@ -99,12 +104,12 @@ def _ends(members: Sequence[Member], unit: Unit) -> str:
     )
 
 
-def _panel(members: Sequence[Member], *, along: Knob, key: str, width: float, about: tuple[str, str]) -> _Panel:
+def _panel(members: Sequence[Member], *, along: str, key: str, width: float, about: tuple[str, str]) -> _Panel:
     pixels = (50.0, width - 40)
     inside = (pixels[0] + 8, pixels[1] - 6)
-    knobs = [member.l2 if along == "l2" else member.keep_prob for member in members]
-    axis = LambdaAxis(knobs, inside) if along == "l2" else KeepProbAxis(knobs, inside)
-    title = f"{about[0]} against {_NAMES[along]}"
+    knobs = [_value(member, along) for member in members]
+    axis = KeepProbAxis(knobs, inside) if along == "keep_prob" else LambdaAxis(knobs, inside)
+    title = f"{about[0]} against {knob_name(along)}"
     return _Panel(Drawing(width, key=key, title=title, desc=f"{about[1]}."), axis, pixels, members, along)
 
 
@@ -126,7 +131,7 @@ def _chosen(panel: _Panel) -> None:
 def _finished(panel: _Panel) -> str:
     floor = _TOP + _HEIGHT
     panel.x.draw(panel.drawing, y=floor, most=_TICKS)
-    panel.drawing.text((panel.pixels[1], floor + 31), _NAMES[panel.along], style="s", tone="soft", anchor="end")
+    panel.drawing.text((panel.pixels[1], floor + 31), knob_name(panel.along), style="s", tone="soft", anchor="end")
     return panel.drawing.render(floor + _BOTTOM)
 
 
