@@ -34,6 +34,7 @@ EMBEDDINGS: tuple[Embedding, ...] = ("none", "ple")
 class Network:
     """Shape of the network: hidden widths from input to output, the activation between them, and how numbers enter.
 
+    `module` names a module of the user's own that takes the place of all this (training/module_source.py).
     `embedding` "ple" adds to every numeric column its piecewise-linear encoding over at most `bins` quantile bins
     of the training rows (Gorishniy et al., 2022); "none" takes the numbers as they are.
     """
@@ -42,6 +43,7 @@ class Network:
     activation: Activation = "relu"
     embedding: Embedding = "ple"
     bins: int = 32
+    module: str = ""
 
     def __post_init__(self) -> None:
         _require_choice("activation", self.activation, ACTIVATIONS)
@@ -144,7 +146,7 @@ class Config:
 
     def __post_init__(self) -> None:
         keep = self.regularization.keep_prob
-        if isinstance(keep, tuple) and len(keep) != len(self.network.widths):
+        if isinstance(keep, tuple) and not self.network.module and len(keep) != len(self.network.widths):
             raise BadInput(
                 "keep_prob has one value for all hidden layers, or one for each",
                 found=f"{len(keep)} values for {len(self.network.widths)} hidden layers",
@@ -192,6 +194,7 @@ class Config:
 
 
 _LATER: Mapping[str, Mapping[str, object]] = {
+    "network": {"module": ""},
     "optimization": {"clip_norm": None, "early_stopping": None},
     "regularization": {
         "l1": 0.0,

@@ -32,6 +32,8 @@ from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
+from wellfit.training.module_factory import ModuleFactory
+from wellfit.training.module_source import named_after
 
 DEFAULT_BUDGET = "5m"
 
@@ -92,6 +94,7 @@ def train(
     data: Split | Experiment | Path | str,
     config: Config,
     *,
+    module: ModuleFactory | None = None,
     goal: str | None = None,
     notify: Notify = ignore_events,
 ) -> Outcome:
@@ -100,6 +103,8 @@ def train(
     Args:
         data: a split, or an experiment, which keeps the outcome.
         config: network, optimization, regularization, seed.
+        module: makes a network of your own: a function `make_net(inputs, outputs)` that returns an `nn.Module`
+            (with a split only).
         goal: in whose loss a split's outcome is measured; an experiment has its own.
         notify: receives events.
 
@@ -107,9 +112,21 @@ def train(
         Refusal: when another process works in the experiment.
     """
     if not isinstance(data, Split):
+        _require_built_in(module)
         return _experiment(data).train(config, notify=notify)
-    notify({"event": "training", "identity": config.identity})
-    return InProcess(data.prepared(), goal=_goal(goal, data.schema.task)).train([config])[0]
+    prepared = data.prepared()
+    named = named_after(module, config, data=prepared) if module else config
+    notify({"event": "training", "identity": named.identity})
+    return InProcess(prepared, goal=_goal(goal, data.schema.task), module=module).train([named])[0]
+
+
+def _require_built_in(module: ModuleFactory | None) -> None:
+    if module is not None:
+        raise BadInput(
+            "a module of your own is trained on a split",
+            found="module= with an experiment",
+            remedy="Give wf.split(...) in place of the experiment",
+        )
 
 
 def diagnose(experiment: Experiment | Path | str, **reference: Any) -> Diagnosis:
@@ -125,6 +142,7 @@ def sweep(
     members: int | None = None,
     rungs: bool | Rungs = False,
     memory: str | int | None = None,
+    module: ModuleFactory | None = None,
     goal: str | None = None,
     notify: Notify = ignore_events,
     **reference: Any,
@@ -139,6 +157,7 @@ def sweep(
         members: how many trainings.
         rungs: compare members at 1/15, 3/15 and 7/15 of the training, and drop those that are behind.
         memory: the most that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
+        module: makes networks of your own, as in `train` (with a split only; members run in this process).
         goal: in whose loss a split's members are compared; an experiment has its own.
         notify: receives events.
         **reference: human_error and the like, for an experiment; a warning tells where lambda over-smooths.
@@ -146,13 +165,18 @@ def sweep(
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
     limit = None if memory is None else parse_memory(memory)
     if not isinstance(data, Split):
+        _require_built_in(module)
         return _experiment(data).sweep(
             config, over=over, members=members, rungs=rules, memory=limit, notify=notify, **reference
         )
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()
+    start = config or Config(seed=data.seed)
+    if module:
+        start = named_after(module, start, data=prepared)
+        here = InProcess(prepared, goal=wanted, memory=limit, module=module)
+        return search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
     with WorkerPool(prepared, goal=wanted, memory=limit) as pool:
-        start = config or Config(seed=data.seed)
         return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
 
 

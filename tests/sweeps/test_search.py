@@ -155,11 +155,18 @@ def test_rungs_are_handed_to_the_executor_where_there_are_any(data, executor):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "rungs", "told"), [("cosine", Rungs(), 1), ("coslog4", Rungs(), 0), ("cosine", None, 0)]
+    ("schedule", "rungs", "used", "told"),
+    [
+        ("cosine", Rungs(), "coslog4", 0),
+        ("coslog4", Rungs(), "coslog4", 0),
+        ("constant", Rungs(), "constant", 1),
+        ("cosine", None, "cosine", 0),
+    ],
 )
-def test_rungs_want_a_schedule_that_anneals_at_them(data, executor, schedule, rungs, told):
+def test_rungs_want_a_schedule_that_anneals_at_them(data, executor, schedule, rungs, used, told):
     config = replace(SMALL, optimization=replace(SMALL.optimization, schedule=schedule))
     found = sweep(data, config, over={"l2": [0.0]}, executor=executor, goal=GOAL, rungs=rungs)
+    assert found.chosen.config.optimization.schedule == used
     assert sum("coslog4 anneals to 0 at each rung" in each for each in found.warnings) == told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -17,12 +17,16 @@ from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import BYTES_OF_OUTPUTS, plan_memory
+from wellfit.fused.module_memory import plan_module_memory
+from wellfit.fused.module_stack import ModuleStack
 from wellfit.fused.stack import Stack
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint, Outcome, Status
 from wellfit.stats.scores import row_losses
 from wellfit.training.early_stopping import Stopping
 from wellfit.training.learning_curve import Yardstick, check_points
+from wellfit.training.module import module_network
+from wellfit.training.module_factory import ModuleFactory
 from wellfit.training.noise import SHARED
 from wellfit.training.objective import require_labels
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
@@ -32,6 +36,9 @@ from wellfit.training.threads import one_thread
 
 Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
 """(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
+
+
+AnyStack: TypeAlias = Stack | ModuleStack
 
 
 def stacks_of(configs: Sequence[Config]) -> list[list[Config]]:
@@ -54,6 +61,7 @@ def fit_stack(
     deadline: float | None = None,
     judge: Judge | None = None,
     memory: int | None = None,
+    module: ModuleFactory | None = None,
 ) -> None:
     """Train configs of one stack (see `stacks_of`), and measure each on every part.
 
@@ -68,6 +76,7 @@ def fit_stack(
         deadline: `time.monotonic()` by which the outcomes are there; members that it cuts short are "out of budget".
         judge: says at the rungs (training/schedules.py, `rung_updates`) who goes on.
         memory: bytes that the members' parameters and moments may take; more members are trained in passes.
+        module: makes the network, in place of the built-in one (training/module_factory.py).
 
     Raises:
         BadInput: for a config that the data does not allow, or memory too small for one member; before any training.
@@ -76,12 +85,27 @@ def fit_stack(
         require_labels(config.regularization, task=data.preparation.schema.task)
     # Numba's products are those of scipy's BLAS, which has threads of its own.
     with one_thread(), threadpool_limits(1, user_api="blas"):
+        for stack in _passes(data, configs, stream=stream, memory=memory, module=module):
+            if deadline is None or time.monotonic() < deadline:
+                _Race(data, stack, goal=goal, deadline=deadline, judge=judge).run(on_outcome)
+
+
+def _passes(
+    data: Prepared, configs: Sequence[Config], *, stream: str, memory: int | None, module: ModuleFactory | None
+) -> Iterator[AnyStack]:
+    """Yield the configs as stacks that fit into memory, each made when it is its turn."""
+    if module is None:
         layout = layout_of(data, configs[0])
         plan = plan_memory(data, configs, layout=layout, limit=memory)
-        for start in range(0, len(configs), plan.members):
-            if deadline is None or time.monotonic() < deadline:
-                stack = Stack(data, configs[start : start + plan.members], layout=layout, stream=stream)
-                _Race(data, stack, goal=goal, deadline=deadline, judge=judge).run(on_outcome)
+    else:
+        network = module_network(data, module, seed=configs[0].seed)
+        plan = plan_module_memory(network, configs, rows=data.train.rows, limit=memory)
+    for start in range(0, len(configs), plan.members):
+        members = configs[start : start + plan.members]
+        if module is None:
+            yield Stack(data, members, layout=layout, stream=stream)
+        else:
+            yield ModuleStack(data, members, network=network, stream=stream)
 
 
 @dataclass
@@ -100,7 +124,7 @@ class _Race:
     def __init__(
         self,
         data: Prepared,
-        stack: Stack,
+        stack: AnyStack,
         *,
         goal: Goal,
         deadline: float | None,
@@ -203,7 +227,7 @@ class _Race:
             return len(self._stack)
         spent = sum(self._members[config.identity].seconds for config in self._stack.configs)
         rest = spent / len(self._stack) * (self._stack.planned / self._stack.updates - 1)
-        return int((self._deadline - time.monotonic()) / rest)
+        return int(max(self._deadline - time.monotonic(), 0.0) / rest) if rest else len(self._stack)
 
     def _end_all(self, status: Status) -> None:
         stack = self._stack
@@ -247,6 +271,7 @@ class _Race:
                     points=member.points,
                     snapshots=member.snapshots,
                 ),
+                network=stack.network_of(rows[number]),
                 state=stack.state_of(rows[number]),
                 predictions={name: each[number] for name, each in predictions.items()},
             )

@@ -72,15 +72,24 @@ def plan_memory(data: Prepared, configs: Sequence[Config], *, layout: Layout, li
         BadInput: where the limit does not hold one member.
     """
     fixed, member = _fixed(data, configs[0], layout=layout), _member(data, configs, layout=layout)
+    return shared_out(len(configs), fixed=fixed, member=member, limit=limit)
+
+
+def shared_out(count: int, *, fixed: int, member: int, limit: int | None) -> MemoryPlan:
+    """Return the plan for so many members of known bytes, in as few passes of equal size as the limit allows.
+
+    Raises:
+        BadInput: where the limit does not hold one member.
+    """
     if limit is not None and fixed + member > limit:
         raise BadInput(
             "memory holds at least one member",
             found=f"memory={limit / _MEGABYTE:.0f} MB, one member takes {(fixed + member) / _MEGABYTE:.0f} MB",
             remedy=f"Give {math.ceil((fixed + member) / _MEGABYTE)} MB or more, or a smaller network or batch",
         )
-    at_once = len(configs) if limit is None else min(len(configs), (limit - fixed) // member)
-    passes = math.ceil(len(configs) / at_once)
-    return MemoryPlan(fixed, member, math.ceil(len(configs) / passes), passes)
+    at_once = count if limit is None else min(count, (limit - fixed) // member)
+    passes = math.ceil(count / at_once)
+    return MemoryPlan(fixed, member, math.ceil(count / passes), passes)
 
 
 def _fixed(data: Prepared, config: Config, *, layout: Layout) -> int:

@@ -13,7 +13,8 @@ from wellfit.fused.batches import Encoder, Needs, Source
 from wellfit.fused.kernels import ADAM, SGD, Desk, Rates, State, outputs, train
 from wellfit.fused.layout import Layout
 from wellfit.fused.rates import Schedules
-from wellfit.training.tensors import state_of
+from wellfit.training.effects import Net
+from wellfit.training.tensors import network_from, state_of
 
 ROWS_AT_ONCE = 1_024
 """Rows of one forward pass: their activations stay in the second-level cache."""
@@ -114,6 +115,10 @@ class Stack:
         named = self.layout.unpack(row)
         fixed = state_of(self.layout.network, self._data)
         return {name: named.get(name, value) for name, value in fixed.items()}
+
+    def network_of(self, row: Floats) -> Net:
+        """Return the network of a member's parameters [P]."""
+        return network_from(self.state_of(row), self._data.preparation, self.configs[0].network)
 
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""

@@ -15,6 +15,7 @@ from wellfit.fused.engine import fit_stack, stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.rungs import Rungs
+from wellfit.training.module_factory import ModuleFactory
 from wellfit.training.noise import SHARED
 
 OnOutcome = Callable[[Outcome], None]
@@ -62,13 +63,23 @@ class InProcess:
         goal: in whose loss outcomes are measured.
         stream: of noise and batch order.
         memory: bytes that the members of a stack may take; more are trained in passes.
+        module: makes the network, in place of the built-in one.
     """
 
-    def __init__(self, data: Prepared, *, goal: Goal, stream: str = SHARED, memory: int | None = None) -> None:
+    def __init__(
+        self,
+        data: Prepared,
+        *,
+        goal: Goal,
+        stream: str = SHARED,
+        memory: int | None = None,
+        module: ModuleFactory | None = None,
+    ) -> None:
         self._data = data
         self._goal = goal
         self._stream = stream
         self._memory = memory
+        self._module = module
 
     def train(
         self,
@@ -96,6 +107,7 @@ class InProcess:
                 deadline=deadline,
                 judge=rungs.judge if rungs else None,
                 memory=self._memory,
+                module=self._module,
                 on_outcome=keep,
             )
         return [found[config.identity] for config in configs if config.identity in found]

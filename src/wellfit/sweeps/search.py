@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wellfit._typing import Json
@@ -153,7 +153,8 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         baseline: dev loss that the choice must not exceed.
         known: outcomes of earlier runs: members among them are not trained again.
         deadline: `time.monotonic()`, after which no member is started.
-        rungs: compare members while they train, and drop those that are behind; None trains all to their end.
+        rungs: compare members while they train, and drop those that are behind; None trains all to their end. The
+            schedule "coslog4", which anneals at each rung, then takes the place of "cosine".
         on_outcome: is called in this process for every newly trained member.
 
     Raises:
@@ -162,6 +163,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     """
     began = time.monotonic()
     rows = data.train.rows
+    config = _annealed(config) if rungs else config
     space = _space(over, config, rows=rows, members=members)
     asked = None if over is None else members
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal)
@@ -197,9 +199,16 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
 
 
 def _monte_carlo(data: Prepared, chosen: Outcome, *, goal: Goal) -> MonteCarlo | None:
-    if mean_keep_prob(chosen.config) == 1:
+    # The layers of a user's module are not ours to drop from without its factory.
+    if mean_keep_prob(chosen.config) == 1 or chosen.config.network.module:
         return None
     return monte_carlo(data, chosen, goal=goal, most=MOST_MONTE_CARLO_ROWS)
+
+
+def _annealed(config: Config) -> Config:
+    if config.optimization.schedule != "cosine":
+        return config
+    return replace(config, optimization=replace(config.optimization, schedule="coslog4"))
 
 
 def _space(over: Space | Sequence[str] | None, config: Config, *, rows: int, members: int | None) -> Space:

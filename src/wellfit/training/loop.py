@@ -28,7 +28,7 @@ from wellfit.training.objective import mean_loss, optimizer_for, require_labels,
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
 from wellfit.training.predict import predict
 from wellfit.training.proximal import soften
-from wellfit.training.tensors import Inputs, new_network, state_of, target_of
+from wellfit.training.tensors import Inputs, network_from, new_network, state_of, target_of
 from wellfit.training.threads import one_thread
 
 
@@ -69,7 +69,8 @@ def fit(
         predictions = {name: predicted(part) for name, part in parts_of(data).items()}
     seconds = time.monotonic() - began
     ending = Ending(status=status, updates=training.updates, seconds=seconds, points=curve.points)
-    return outcome_of(data, config, goal=goal, ending=ending, state=state, predictions=predictions)
+    measured = network_from(state, data.preparation, config.network)
+    return outcome_of(data, config, goal=goal, ending=ending, network=measured, state=state, predictions=predictions)
 
 
 class Training:

@@ -6,11 +6,14 @@ import functools
 import hashlib
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
+from wellfit.config import Config, Network
+from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
+from wellfit.training.module import module_network
 from wellfit.training.module_factory import ModuleFactory
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -30,6 +33,17 @@ class ModuleSource:
 
     name: str
     sha256: str
+
+
+def named_after(factory: ModuleFactory, config: Config, *, data: Prepared) -> Config:
+    """Return `config` with the name of the module's code in place of the built-in network's knobs.
+
+    Raises:
+        BadInput: the factory or its module breaks a rule (module_factory.py), or its source cannot be read.
+    """
+    network = module_network(data, factory, seed=config.seed)
+    source = source_of(factory, network.module)
+    return replace(config, network=Network(module=f"{source.name}@{source.sha256[:16]}"))
 
 
 def source_of(factory: ModuleFactory, module: nn.Module) -> ModuleSource:

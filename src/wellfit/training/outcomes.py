@@ -13,8 +13,7 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint, Outcome, Status
 from wellfit.stats.scores import row_losses
-from wellfit.training.effects import measure_effects
-from wellfit.training.tensors import network_from
+from wellfit.training.effects import Net, measure_effects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +33,15 @@ def outcome_of(
     *,
     goal: Goal,
     ending: Ending,
+    network: Net,
     state: Mapping[str, Floats],
     predictions: Mapping[str, Floats],
 ) -> Outcome:
-    """Return the outcome of a network `state`, measured on every part by its predictions there.
+    """Return the outcome of a network, measured on every part by its predictions there.
 
-    `predictions` has every part of `parts_of`: probabilities [rows, classes], or values [rows] in the target's unit.
+    `state` has its parameters, as `Outcome.state` does; `predictions` has every part of `parts_of`: probabilities
+    [rows, classes], or values [rows] in the target's unit.
     """
-    network = network_from(state, data.preparation, config.network)
     losses = {name: row_losses(goal, part.target, predictions[name]) for name, part in parts_of(data).items()}
     return Outcome(
         config=config,
