@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = (
     "torch",
+    "numba",
     "numpy",
     "scipy",
     "scikit-learn",
@@ -50,7 +51,7 @@ def examine() -> Json:
         "packages": {name: _version(name) for name in (*_PACKAGES, *_OPTIONAL)},
         "cores": cores,
         "gpu": _gpu(),
-        "engine": {"name": "reference loop", "device": "cpu", "processes": cores, "threads_each": 1},
+        "engine": {"name": "fused stacks (numba)", "device": "cpu", "processes": cores, "threads_each": 1},
         "home": {"path": str(home), "writable": _writable(home), "file_system": _file_system(home)},
         "here": {"path": str(here), "writable": _writable(here), "file_system": _file_system(here)},
     }
