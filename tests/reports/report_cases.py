@@ -315,6 +315,7 @@ def with_others(line: Line) -> Line:
     ]
     monte_carlo = {"passes": 30, "gain": {"value": 0.0021, "low": 0.0004, "high": 0.0038, "rows": 5000}, "cost": 27.4}
     more = {"members": [*line.body["members"], *sparse, *early], "monte_carlo": monte_carlo}
+    more["tied"] = [*line.body["tied"], *(row["identity"] for row in sparse[:3])]
     return Line("sweep", line.body | more)
 
 

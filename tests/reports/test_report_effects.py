@@ -171,6 +171,10 @@ def test_a_member_with_another_regularizer_is_not_unregularized():
         ("with L1 and early stopping", "The best of them stopped at ‖W‖ 10 with dev 15.1%"),
         ("with L1 and early stopping", "30 passes change dev error by −0.21 points (−0.38 points to −0.04 points)"),
         ("with L1 and early stopping", "cost 27.4 times one pass"),
+        (
+            "with L1 and early stopping",
+            "tied with the best takes 14.8 KiB of the 56.8 KiB of the largest, with dev 14.0%",
+        ),
         ("stopped early", "Early stopping was on: it turns both boards at once"),
         ("stopped early", '<dt>early stopping</dt><dd><span class="soft">off</span> → <strong>4</strong>'),
         ("stopped early", '<dt>l1</dt><dd><span class="soft">off</span> → <strong>3</strong>'),

@@ -29,7 +29,7 @@ MEASURES = (
     Measured("input_gradient", "gradient by the input", "small: a smooth boundary"),
     Measured("linear_r2", "R² of a linear fit", "1: a linear network"),
     Measured("tanh_linear", "tanh units in their linear zone", "share with |z| < 0.5"),
-    Measured("unit_reliance", "rise of the loss without a unit", "one of 16, in the mean"),
+    Measured("unit_reliance", "rise of the loss without a unit", "mean over 16 units"),
     Measured("zeros", "weights that are exactly 0", "share; only L1 makes them"),
 )
 

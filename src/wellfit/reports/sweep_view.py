@@ -76,6 +76,17 @@ class SweepView:
         """The early-stopped members, by their dev loss."""
         return tuple(sorted(coupled(self.card), key=lambda member: member.dev.value if member.dev else 0.0))
 
+    @property
+    def smallest(self) -> Member | None:
+        """The member that exports the fewest bytes of those that are tied with the best, where L1 was varied."""
+        tied = [member for member in exported(self.card) if member.tied]
+        return min(tied, key=lambda member: member.effects["exported_bytes"], default=None)
+
+    @property
+    def largest_bytes(self) -> float:
+        """The most that a member exports, where L1 was varied."""
+        return max((member.effects["exported_bytes"] for member in exported(self.card)), default=0.0)
+
 
 def svg(drawing: str) -> Markup:
     """A drawing as markup: the charts escape every text themselves."""
