@@ -97,7 +97,8 @@ def rows_of(shape: Shape, rounds: list[Round]) -> list[Row]:
 
 def _updates(cores: TwoCores, shape: Shape, side: str, *, seconds: float) -> int:
     """Return how many updates take about so long, in whole epochs; a first run warms up and compiles."""
-    few, more = shape.short, 4 * shape.short
+    few = shape.short if side == OURS else shape.epoch
+    more = 3 * few
     cores.seconds(train, side=side, shape=shape, count=COUNTS[side], updates=few)
     short, long = (
         cores.seconds(train, side=side, shape=shape, count=COUNTS[side], updates=each) for each in (few, more)
