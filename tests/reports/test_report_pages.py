@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from report_cases import CASES, HOSTILE, Line, finished, split
 
+from wellfit.reports.estimates import Measure
 from wellfit.reports.html import MOST_BYTES, render_html
-from wellfit.reports.records import Measure
 from wellfit.reports.summary import summarize
 from wellfit.reports.text import render_text
 

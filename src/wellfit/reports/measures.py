@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wellfit.reports.records import Member, SweepCard
+from wellfit.reports.sweep_card import Member, SweepCard
 from wellfit.reports.units import knob
 
 _NORM = "norm"

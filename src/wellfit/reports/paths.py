@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wellfit.reports.records import Member, SweepCard
+from wellfit.reports.sweep_card import Member, SweepCard
 
 LEAST_MEMBERS = 3
 WHOLE = ("", "finished", "stopped early")

@@ -11,19 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wellfit._typing import Json
-from wellfit.reports.records import (
-    FindingRow,
-    Member,
-    MonteCarloRow,
-    Network,
-    OpeningCard,
-    OtherMethod,
-    RemedyRow,
-    SealCard,
-    StepRow,
-    SweepCard,
-)
+from wellfit.reports.records import FindingRow, Network, OpeningCard, OtherMethod, RemedyRow, SealCard, StepRow
 from wellfit.reports.rungs import GAPS, PARTS, value_of
+from wellfit.reports.sweep_card import Member, MonteCarloRow, SweepCard
 from wellfit.reports.units import knob, plain
 from wellfit.reports.values import count, items, keep_prob, measure, number, objects, reference, section, text
 

@@ -6,49 +6,12 @@ Losses are in the goal's loss (rmse: MSE); `Unit` writes them for people.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from wellfit._typing import Json
+from wellfit.reports.estimates import Measure, Reference
+from wellfit.reports.sweep_card import OTHER_REGULARIZERS, SweepCard
 from wellfit.reports.units import Unit
-
-OTHER_REGULARIZERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "early_stopping")
-"""Knobs that regularize beside lambda and keep_prob."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """One loss with its 95 % interval; `rows` is None where the number of rows is unknown."""
-
-    value: float
-    low: float
-    high: float
-    rows: int | None = None
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether the number is exact for this model, like the error over all training rows."""
-        return self.high <= self.low
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """The optimal error: an interval and where it comes from."""
-
-    low: float
-    high: float
-    source: str
-    upper_bound: bool
-
-    @property
-    def middle(self) -> float:
-        """The point from which the avoidable bias runs."""
-        return (self.low + self.high) / 2
-
-    @property
-    def name(self) -> str:
-        """The source in words."""
-        words = {"human": "human error", "given": "as given", "none": "no reference given"}
-        return words.get(self.source, self.source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,83 +129,6 @@ class Network:
         board = self.config.get("regularization")
         others = any(map(board.get, OTHER_REGULARIZERS)) if isinstance(board, Mapping) else False
         return self.l2 == 0 and self.keep_prob == 1 and not others and not self.is_coupled
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One member of a sweep; `train` and `dev` are None for a diverged one.
-
-    `effects` are what regularization did to it, by the names of training/effects.py; `knobs` what it has beside lambda
-    and keep_prob.
-    """
-
-    identity: str
-    l2: float
-    keep_prob: float
-    keep_probs: str
-    weight_decay: float | None
-    shrink: float | None
-    train: float | None
-    dev: Measure | None
-    norm: float | None
-    status: str
-    tied: bool
-    chosen: bool
-    best: bool
-    effects: Mapping[str, float] = field(default_factory=dict)
-    knobs: Json = field(default_factory=dict)
-
-    @property
-    def is_coupled(self) -> bool:
-        """Whether dev chose the epoch at which its training ended."""
-        return "early_stopping" in self.knobs
-
-    @property
-    def l1(self) -> float:
-        """The knob L1."""
-        value = self.knobs.get("l1", 0.0)
-        return float(value) if isinstance(value, int | float) else 0.0
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether every regularizer is at zero."""
-        return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, OTHER_REGULARIZERS))
-
-
-@dataclass(frozen=True, kw_only=True)
-class MonteCarloRow:
-    """What passes with dropout at prediction gained on dev over one pass without, and how many times the cost."""
-
-    passes: int
-    gain: Measure
-    cost: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepCard:
-    """One sweep over the regularization board."""
-
-    members: tuple[Member, ...]
-    planned: int
-    warnings: tuple[str, ...]
-    optimal: Reference | None
-    seconds: float | None
-    monte_carlo: MonteCarloRow | None = None
-
-    @property
-    def chosen(self) -> Member | None:
-        """The simplest member that is tied with the best."""
-        return next((member for member in self.members if member.chosen), None)
-
-    @property
-    def best(self) -> Member | None:
-        """The member with the lowest dev loss."""
-        return next((member for member in self.members if member.best), None)
-
-    @property
-    def unregularized(self) -> Member | None:
-        """The member with every regularizer at zero."""
-        return next((member for member in self.members if member.is_plain), None)
 
 
 @dataclass(frozen=True, kw_only=True)

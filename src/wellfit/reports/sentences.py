@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow, SweepCard
+from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow
+from wellfit.reports.sweep_card import SweepCard
 from wellfit.reports.units import Unit, knob
 
 

@@ -16,19 +16,9 @@ from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
 from wellfit.reports import reading, rungs, values
 from wellfit.reports.boards import knob_boards
-from wellfit.reports.records import (
-    Gap,
-    Ladder,
-    Network,
-    OpeningCard,
-    OtherMethod,
-    Redo,
-    Rung,
-    SealCard,
-    Summary,
-    SweepCard,
-)
+from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, Redo, Rung, SealCard, Summary
 from wellfit.reports.sentences import Story, headline, remarks
+from wellfit.reports.sweep_card import SweepCard
 from wellfit.reports.trade import trade_rows, trade_sentence
 from wellfit.reports.units import Unit
 

@@ -17,9 +17,10 @@ from wellfit.reports.charts import (
     trade_off_chart,
 )
 from wellfit.reports.charts.small import knob_name
+from wellfit.reports.estimates import Reference
 from wellfit.reports.measures import EffectRow, Measured, effect_rows, measures_of
 from wellfit.reports.paths import coupled, exported, is_one_line, knob_path, lambda_path, plane
-from wellfit.reports.records import Member, Reference, SweepCard
+from wellfit.reports.sweep_card import Member, SweepCard
 from wellfit.reports.units import Unit, knob, plain
 
 WIDE, SLIM = 780, 350

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from wellfit.reports.estimates import Measure
 from wellfit.reports.measures import effect_rows
 from wellfit.reports.paths import coupled
-from wellfit.reports.records import Gap, Ladder, Measure, Summary, SweepCard
+from wellfit.reports.records import Gap, Ladder, Summary
+from wellfit.reports.sweep_card import SweepCard
 from wellfit.reports.units import Unit, knob, seconds
 
 if TYPE_CHECKING:

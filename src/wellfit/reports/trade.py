@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wellfit.reports.records import Measure, Member, Network, OpeningCard, SweepCard, TradeRow
+from wellfit.reports.estimates import Measure
+from wellfit.reports.records import Network, OpeningCard, TradeRow
+from wellfit.reports.sweep_card import Member, SweepCard
 from wellfit.reports.units import Unit
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wellfit._typing import Json
-from wellfit.reports.records import Measure, Reference
+from wellfit.reports.estimates import Measure, Reference
 
 
 def number(value: object) -> float | None:

@@ -8,7 +8,7 @@ from wellfit.reports.charts.axes import LambdaAxis
 from wellfit.reports.charts.scale import Scale
 from wellfit.reports.charts.svg import Drawing, text_width
 from wellfit.reports.paths import WHOLE
-from wellfit.reports.records import Member
+from wellfit.reports.sweep_card import Member
 from wellfit.reports.units import Unit, knob
 
 _TOP, _ROW, _DOTS = 8.0, 30.0, 200.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from wellfit.reports.charts.scale import Domain, Scale, padded
 from wellfit.reports.charts.svg import Drawing, shorten, text_width
-from wellfit.reports.records import Gap, Ladder, Measure, OtherMethod, Reference, Rung
+from wellfit.reports.estimates import Measure, Reference
+from wellfit.reports.records import Gap, Ladder, OtherMethod, Rung
 from wellfit.reports.units import Unit
 
 _NARROW = 560

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from wellfit.reports.charts.axes import LambdaAxis, draw_losses
 from wellfit.reports.charts.scale import Scale, apart, padded
 from wellfit.reports.charts.svg import Drawing, text_width
+from wellfit.reports.estimates import Reference
 from wellfit.reports.paths import LEAST_MEMBERS
-from wellfit.reports.records import Member, Reference
+from wellfit.reports.sweep_card import Member
 from wellfit.reports.units import Unit, knob
 
 _TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0

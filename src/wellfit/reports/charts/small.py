@@ -10,7 +10,7 @@ from wellfit.reports.charts.scale import Domain, Scale, apart, padded
 from wellfit.reports.charts.svg import Drawing
 from wellfit.reports.measures import Measured
 from wellfit.reports.paths import LEAST_MEMBERS, is_one_line, strength_of
-from wellfit.reports.records import Member
+from wellfit.reports.sweep_card import Member
 from wellfit.reports.units import Unit, knob
 
 _TOP, _HEIGHT, _BOTTOM = 10.0, 96.0, 36.0

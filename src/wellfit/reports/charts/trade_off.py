@@ -9,7 +9,7 @@ from wellfit.reports.charts.axes import draw_losses
 from wellfit.reports.charts.scale import Scale, padded
 from wellfit.reports.charts.svg import Drawing, text_width
 from wellfit.reports.paths import LEAST_MEMBERS
-from wellfit.reports.records import Member
+from wellfit.reports.sweep_card import Member
 from wellfit.reports.units import Unit
 
 _HEIGHT, _BOTTOM = 170.0, 42.0

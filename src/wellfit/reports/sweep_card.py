@@ -1,0 +1,89 @@
+"""What a report shows of one sweep, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wellfit._typing import Json
+from wellfit.reports.estimates import Measure, Reference
+
+OTHER_REGULARIZERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "early_stopping")
+"""Knobs that regularize beside lambda and keep_prob."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One member of a sweep; `train` and `dev` are None for a diverged one.
+
+    `effects` are what regularization did to it, by the names of training/effects.py; `knobs` what it has beside lambda
+    and keep_prob.
+    """
+
+    identity: str
+    l2: float
+    keep_prob: float
+    keep_probs: str
+    weight_decay: float | None
+    shrink: float | None
+    train: float | None
+    dev: Measure | None
+    norm: float | None
+    status: str
+    tied: bool
+    chosen: bool
+    best: bool
+    effects: Mapping[str, float] = field(default_factory=dict)
+    knobs: Json = field(default_factory=dict)
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether dev chose the epoch at which its training ended."""
+        return "early_stopping" in self.knobs
+
+    @property
+    def l1(self) -> float:
+        """The knob L1."""
+        value = self.knobs.get("l1", 0.0)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every regularizer is at zero."""
+        return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, OTHER_REGULARIZERS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonteCarloRow:
+    """What passes with dropout at prediction gained on dev over one pass without, and how many times the cost."""
+
+    passes: int
+    gain: Measure
+    cost: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepCard:
+    """One sweep over the regularization board."""
+
+    members: tuple[Member, ...]
+    planned: int
+    warnings: tuple[str, ...]
+    optimal: Reference | None
+    seconds: float | None
+    monte_carlo: MonteCarloRow | None = None
+
+    @property
+    def chosen(self) -> Member | None:
+        """The simplest member that is tied with the best."""
+        return next((member for member in self.members if member.chosen), None)
+
+    @property
+    def best(self) -> Member | None:
+        """The member with the lowest dev loss."""
+        return next((member for member in self.members if member.best), None)
+
+    @property
+    def unregularized(self) -> Member | None:
+        """The member with every regularizer at zero."""
+        return next((member for member in self.members if member.is_plain), None)
