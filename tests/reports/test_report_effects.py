@@ -53,6 +53,12 @@ def test_a_training_that_was_cut_short_is_on_no_path(status):
     assert short not in lambda_path(replace(card, members=(*card.members, short)))
 
 
+def test_a_dropped_member_stands_for_nothing_that_was_trained_to_its_end():
+    card = card_of("with effects")
+    members = tuple(replace(it, status="dropped") if it.is_plain else it for it in card.members)
+    assert replace(card, members=members).unregularized is None
+
+
 def test_where_nothing_ended_the_path_shows_what_there_is():
     card = card_of("with effects")
     members = tuple(replace(member, status="out of budget") for member in card.members)

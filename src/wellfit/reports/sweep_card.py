@@ -10,6 +10,8 @@ from wellfit.reports.estimates import Measure, Reference
 
 OTHER_REGULARIZERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "early_stopping")
 """Knobs that regularize beside lambda and keep_prob."""
+DROPPED = "dropped"
+"""Status of a training that a rung ended: what was measured of it is of another length than of the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,5 +87,5 @@ class SweepCard:
 
     @property
     def unregularized(self) -> Member | None:
-        """The member with every regularizer at zero."""
-        return next((member for member in self.members if member.is_plain), None)
+        """The member with every regularizer at zero, unless a rung ended it before the others."""
+        return next((member for member in self.members if member.is_plain and member.status != DROPPED), None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from wellfit.reports.estimates import Measure
 from wellfit.reports.records import Network, OpeningCard, TradeRow
-from wellfit.reports.sweep_card import Member, SweepCard
+from wellfit.reports.sweep_card import DROPPED, Member, SweepCard
 from wellfit.reports.units import Unit
 
 
@@ -53,7 +53,7 @@ def _without(networks: list[Network], sweeps: tuple[SweepCard, ...], best: Netwo
     if found is not None:
         return _of_member(found, label)
     same = [it for it in networks if best and it.config.get("network") == best.config.get("network")]
-    plain = [network for network in same if network.is_plain]
+    plain = [network for network in same if network.is_plain and network.status != DROPPED]
     return _of_network(plain[-1], label) if plain else None
 
 
