@@ -119,6 +119,33 @@ def test_sweep_shows_the_lambda_path(run, iris):
     assert "Chosen: lambda" in ran.out
 
 
+def test_sweep_over_more_knobs_shows_the_best_members_and_what_was_dropped(run, iris):
+    asked = ("sweep", iris, "--over", "l2,keep_prob,label_smoothing,ema", "--members", "8", "--rungs", "--epochs", "15")
+    text = run(*asked).out
+    assert "members with the lowest dev error" in text
+    assert "label_smoothing" in text.splitlines()[1]
+    members = json.loads(run(*asked, "--json").out)["members"]
+    dropped = sum(row["status"] == "dropped" for row in members)
+    assert ("were dropped at the rungs" in text) == (dropped > 0)
+    assert {row["status"] for row in members} <= {"finished", "dropped"}
+
+
+def test_memory_for_less_than_one_member_is_refused_before_any_training(run, iris):
+    failed = run("sweep", iris, "--memory", "1m")
+    assert failed.code == 2
+    assert "memory holds at least one member" in failed.err
+
+
+def test_the_knobs_of_every_regularizer_are_options(run, iris):
+    knobs = {"l1": 5.0, "label_smoothing": 0.1, "input_noise": 0.2, "mixup": 0.3, "ema": 0.9}
+    options = [part for name, value in knobs.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    words = ("--l2-schedule", "flat_cos", "--keep-prob-schedule", "flat_cos", "--clip-norm", "1")
+    body = json.loads(run("train", iris, *options, *words, "--epochs", "2", "--json").out)
+    found = body["config"]["regularization"]
+    assert {name: found[name] for name in knobs} == knobs
+    assert body["config"]["optimization"]["clip_norm"] == 1
+
+
 def test_predict_writes_one_row_for_each(run, iris, made):
     ran = run("predict", iris, made[0] / "iris.csv", "-o", "predicted.csv", "--json")
     assert ran.json == {"schema": 1, "out": "predicted.csv", "rows": 150}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from wellfit.goals import Goal
     from wellfit.reports.units import Unit
     from wellfit.sweeps.search import Sweep
+
+
+MOST_SHOWN = 12
+"""Members in the table where they are not a path."""
 
 
 @stage(
@@ -91,21 +96,51 @@ def _trained(opened: Experiment) -> Config | None:
 
 
 def _text(sweep: Sweep, goal: Goal) -> str:
-    """The lambda path, the choice, and the warnings."""
+    """The lambda path, or the best members where other knobs vary too; the choice, and the warnings."""
     from wellfit.reports.units import Unit
 
-    heads = ("lambda", "weight_decay", "shrink", "keep_prob", "train", "dev", "||W||", "")
-    rows = [heads, *(_cells(row, sweep, Unit(goal)) for row in sweep.path())]
+    members: list[Json] = sweep.to_json()["members"]
+    others = sorted({name for row in members for name in row["knobs"] if _varies(name, members)})
+    shown = _best(members, sweep) if others else sweep.path()
+    heads = ("lambda", "weight_decay", "shrink", "keep_prob", *others, "train", "dev", "||W||", "")
+    rows = [heads, *(_cells(row, sweep, Unit(goal), others=others) for row in shown)]
     table = "\n".join("  ".join(cell.rjust(12) for cell in row).rstrip() for row in rows)
-    chosen = sweep.chosen.config.regularization
-    ending = (
-        f"Chosen: lambda {chosen.l2:.4g}, keep_prob {chosen.keep_prob}: the simplest of {len(sweep.choice.tied)} "
-        f"within one standard error of the best of {len(sweep.members)}."
+    noun = Unit(goal).noun
+    title = f"The {len(shown)} members with the lowest dev {noun}" if others else f"{noun} along lambda"
+    return "\n".join([title, table, "", _ending(sweep, members, others=others), *sweep.warnings])
+
+
+def _varies(name: str, members: Sequence[Json]) -> bool:
+    return len({str(row["knobs"].get(name)) for row in members}) > 1
+
+
+def _best(members: Sequence[Json], sweep: Sweep) -> list[Json]:
+    """The best members, the chosen one among them; dropped ones were measured too early to be compared."""
+    stayed = sorted((row for row in members if row["status"] != "dropped"), key=lambda row: float(row["dev"]))
+    chosen = sweep.chosen.config.identity
+    return [row for place, row in enumerate(stayed) if place < MOST_SHOWN or row["identity"] == chosen]
+
+
+def _ending(sweep: Sweep, members: Sequence[Json], *, others: Sequence[str]) -> str:
+    row = next(row for row in members if row["identity"] == sweep.chosen.config.identity)
+    knobs = ["lambda " + f"{row['l2']:.4g}", "keep_prob " + f"{row['keep_prob']:.4g}"]
+    knobs += [f"{name} {_shown(row['knobs'].get(name))}" for name in others]
+    dropped = sum(row["status"] == "dropped" for row in members)
+    left = f" ({dropped} were dropped at the rungs)" if dropped else ""
+    return (
+        f"Chosen: {', '.join(knobs)}: the simplest of {len(sweep.choice.tied)} within one standard error of the best "
+        f"of {len(members)}{left}."
     )
-    return "\n".join([f"{Unit(goal).noun} along lambda", table, "", ending, *sweep.warnings])
 
 
-def _cells(row: Json, sweep: Sweep, unit: Unit) -> tuple[str, ...]:
+def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tuple[str, ...]:
     mark = "chosen" if row["identity"] == sweep.chosen.config.identity else ""
-    knobs = (f"{row[name]:.4g}" for name in ("l2", "weight_decay", "shrink", "keep_prob"))
+    knobs = [f"{row[name]:.4g}" for name in ("l2", "weight_decay", "shrink", "keep_prob")]
+    knobs += [_shown(row["knobs"].get(name)) for name in others]
     return (*knobs, unit.show(row["train"]), unit.show(row["dev"]), f"{row['norm']:.4g}", mark)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(_shown(one) for one in value)
+    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
