@@ -63,7 +63,7 @@ class Case:
 
 
 CASES = (
-    Case(PHONEME, (128, 128), epochs=128, batch=128, share=1 / 8),
+    Case(PHONEME, (64, 64), epochs=64, batch=64, share=1 / 8),
     Case(ADULT, (128, 128), epochs=32, batch=256, share=1 / 4),
 )
 
