@@ -194,6 +194,7 @@ def test_the_terminal_says_what_regularization_did_and_what_is_coupled():
     shown = " ".join(render_text(summarize(CASES["with L1 and early stopping"]), width=160).split())
     assert "R² of a linear fit" in shown
     assert shown.count("Coupled: stopped early by dev") == 3
+    assert "30 passes change dev error by −0.21 points (−0.38 points to −0.04 points) and cost 27.4 times" in shown
 
 
 def test_names_of_a_user_s_module_are_shown_as_they_are():

@@ -163,6 +163,7 @@ def _sweeps(summary: Summary) -> Iterator[RenderableType]:
             rows = [[row.title, row.before, row.after] for row in effects]
             yield _table(["measured without dropout", "no regularization", "chosen"], rows)
         yield from _coupled(summary.unit, sweep)
+        yield from _monte_carlo(summary.unit, sweep)
 
 
 def _coupled(unit: Unit, sweep: SweepCard) -> Iterator[str]:
@@ -170,6 +171,16 @@ def _coupled(unit: Unit, sweep: SweepCard) -> Iterator[str]:
         yield (
             f"Coupled: stopped early by dev at ‖W‖ {knob(member.norm)}, dev {_shown(unit, member.dev)} (optimistic): "
             "one knob fits and regularizes at once."
+        )
+
+
+def _monte_carlo(unit: Unit, sweep: SweepCard) -> Iterator[str]:
+    if sweep.monte_carlo:
+        found = sweep.monte_carlo
+        low, high = (unit.gap(-limit) for limit in (found.gain.high, found.gain.low))
+        yield (
+            f"Monte-Carlo dropout: {found.passes} passes change dev {unit.noun} by {unit.gap(-found.gain.value)} "
+            f"({low} to {high}) and cost {knob(found.cost)} times one pass."
         )
 
 
