@@ -14,7 +14,7 @@ from wellfit.outcome import Outcome, Status
 from wellfit.sweeps import proposals
 from wellfit.sweeps.proposals import NOT_INSTALLED, proposals_of, quasi_random
 from wellfit.sweeps.space import log_uniform, uniform
-from wellfit.sweeps.tpe import FIRST_ROUND, ROUND
+from wellfit.sweeps.tpe import ROUND
 from wellfit.sweeps.usual import known_good, usual_space
 
 BASE, ROWS, GOAL = Config(), 4_000, Goal("log_loss")
@@ -106,7 +106,7 @@ def test_optuna_learns_where_even_cover_does_not():
 
 def test_the_rounds_fill_and_no_config_comes_twice():
     asked = rounds(FOUR, 50)
-    assert list(map(len, asked)) == [FIRST_ROUND, ROUND, ROUND, 2]
+    assert list(map(len, asked)) == [ROUND] * (50 // ROUND) + [50 % ROUND]
     assert len({one.identity for one in flat(asked)}) == 50
 
 

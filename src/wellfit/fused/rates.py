@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import betaincinv
 
 from wellfit._typing import Floats
-from wellfit.config import Config
+from wellfit.config import SCHEDULES, Config, Optimization, Schedule
 from wellfit.fused.kernels import Rates
 from wellfit.training.noise import threshold_of
 from wellfit.training.schedules import averaging_decay, keep_prob_at, learning_rate, strength
@@ -39,7 +40,7 @@ class Schedules:
         betas = np.array([one.betas if adam else (one.momentum, 0.0) for one in boards])
         made = np.array(span)[:, None] + 1
         peak = np.array([one.lr for one in boards])
-        lr = peak * self._along(span, [one.schedule for one in boards], self._learning_rate)
+        lr = peak * self._along(span, [_unit(one.schedule) for one in boards], self._learning_rate)
         decay = self._along(span, [one.l2_schedule for one in knobs], self._strength) / self.rows
         l2, l1 = (np.array([getattr(one, name) for one in knobs]) * decay for name in ("l2", "l1"))
         keeps = self._keep_probs(span)
@@ -66,8 +67,7 @@ class Schedules:
         shares = self._along(span, schedules, self._strength)
         return keep_prob_at(keeps, strength=shares[:, :, None])
 
-    def _learning_rate(self, schedule: Any, update: int) -> float:
-        unit = replace(self.configs[0].optimization, schedule=schedule, lr=1.0)
+    def _learning_rate(self, unit: Optimization, update: int) -> float:
         return learning_rate(unit, update=update, updates=self.updates)
 
     def _strength(self, schedule: Any, update: int) -> float:
@@ -80,6 +80,12 @@ class Schedules:
 
     def _real(self, values: Floats) -> Floats:
         return np.ascontiguousarray(values, dtype=self.dtype)
+
+
+@lru_cache(maxsize=len(SCHEDULES))
+def _unit(schedule: Schedule) -> Optimization:
+    """Knobs by which a schedule runs at a learning rate of 1."""
+    return Optimization(schedule=schedule, lr=1.0)
 
 
 def _averaging(ema: float, update: int) -> float:

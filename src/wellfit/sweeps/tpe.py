@@ -23,10 +23,10 @@ from wellfit.sweeps.knobs import Setting, changed
 from wellfit.sweeps.space import Interval, Space, Values, share_at, sobol, value_at
 from wellfit.sweeps.usual import known_good
 
-FIRST_ROUND = 16
+BEFORE_MODEL = 16
 """Members trained before the first model is fit; in a smaller search there is nothing for a model to add."""
-ROUND = 16
-"""Members proposed from one model: enough to fill the stacks of two cores, few enough to learn from."""
+ROUND = 8
+"""Members trained at a time: a member costs as much in a small stack as in a large one, so a search learns early."""
 ASKS_PER_MEMBER = 4
 """Exact zeros and lists make equal configs: so often is Optuna asked for one that is new."""
 _COMPARABLE = (Status.FINISHED, Status.STOPPED_EARLY)
@@ -50,7 +50,7 @@ class Tpe:
         self._config, self._over, self._rows = config, over, rows
         self._distributions = {name: _distribution(values) for name, values in over.items()}
         good = known_good(over, config, rows=rows, goal=goal)
-        even = sobol(over, start=0, count=max(FIRST_ROUND - len(good), 0), seed=config.seed)
+        even = sobol(over, start=0, count=max(BEFORE_MODEL - len(good), 0), seed=config.seed)
         self._first: deque[Setting] = deque([*good, *even])
         self._study = _study(config.seed)
         for setting in self._first:
@@ -60,7 +60,7 @@ class Tpe:
     @property
     def round(self) -> int:
         """The next round's members."""
-        return ROUND if self._trials else FIRST_ROUND
+        return ROUND
 
     def propose(self, count: int) -> list[Config]:
         """Return at most `count` new configs, fewer where Optuna finds no more."""

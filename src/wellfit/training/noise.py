@@ -9,6 +9,7 @@ config's identity for members that are kept for an ensemble.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -73,5 +74,9 @@ def _philox(key: tuple[int, str], *, purpose: int, at: tuple[int, int, int]) -> 
     width, layer, update = at
     # The lowest word counts the blocks of one draw, so it starts at zero.
     counter = np.array([0, width, layer << 8 | purpose, update], dtype=np.uint64)
-    name = int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "little")
-    return np.random.Philox(counter=counter, key=np.array([seed % _WORD, name], dtype=np.uint64))
+    return np.random.Philox(counter=counter, key=np.array([seed % _WORD, _name_of(stream)], dtype=np.uint64))
+
+
+@lru_cache(maxsize=256)
+def _name_of(stream: str) -> int:
+    return int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "little")
