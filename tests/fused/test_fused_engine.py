@@ -1,0 +1,256 @@
+"""`fit_stack` against `fit`: the same endings, curves and losses; rungs, deadlines and passes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wellfit.config import Config, Network, Optimization, Regularization, total_updates
+from wellfit.exceptions import BadInput
+from wellfit.fused.engine import fit_stack, stacks_of
+from wellfit.fused.layout import layout_of
+from wellfit.fused.memory import parse_memory, plan_memory
+from wellfit.goals import Goal
+from wellfit.outcome import Status
+from wellfit.stats.scores import row_losses
+from wellfit.training.loop import fit
+from wellfit.training.schedules import rung_updates
+
+pytestmark = pytest.mark.timeout(600)
+
+GOALS = {"classification": Goal("log_loss"), "regression": Goal("rmse")}
+BASE = Config(
+    network=Network(widths=(12, 8), bins=5),
+    optimization=Optimization(lr=0.01, epochs=15, batch_size=64),
+    regularization=Regularization(keep_prob=0.8),
+    seed=1,
+)
+
+
+def with_knobs(**knobs):
+    ours = {name: value for name, value in knobs.items() if name in Optimization.__dataclass_fields__}
+    rest = {name: value for name, value in knobs.items() if name not in ours}
+    return replace(
+        BASE,
+        optimization=replace(BASE.optimization, **ours),
+        regularization=replace(BASE.regularization, **rest),
+    )
+
+
+def outcomes_of(data, configs, *, goal=None, **options):
+    told = []
+    goal = goal or GOALS[data.preparation.schema.task]
+    fit_stack(data, configs, goal=goal, on_outcome=told.append, **options)
+    assert len({outcome.config.identity for outcome in told}) == len(told)
+    found = {outcome.config.identity: outcome for outcome in told}
+    return [found[config.identity] for config in configs if config.identity in found]
+
+
+@pytest.mark.parametrize("task", GOALS)
+def test_outcomes_are_those_of_the_reference_loop(task, table):
+    data = table(task)
+    configs = [
+        with_knobs(),
+        with_knobs(l2=5.0, keep_prob=0.5),
+        with_knobs(ema=0.9),
+        with_knobs(early_stopping=2),
+        with_knobs(lr=0.1, early_stopping=1),
+    ]
+    for config, ours in zip(configs, outcomes_of(data, configs), strict=True):
+        theirs = fit(data, config, goal=GOALS[task])
+        assert (ours.config, ours.status, ours.updates) == (theirs.config, theirs.status, theirs.updates)
+        assert [point.update for point in ours.curve] == [point.update for point in theirs.curve]
+        for one, other in zip(ours.curve, theirs.curve, strict=True):
+            assert (one.train, one.dev) == pytest.approx((other.train, other.dev), rel=0.02)
+        assert dict(ours.losses) == pytest.approx(dict(theirs.losses), rel=0.02)
+        assert ours.weight_norms == pytest.approx(theirs.weight_norms, rel=0.01)
+        assert ours.state.keys() == theirs.state.keys()
+        assert {name: one.shape for name, one in ours.state.items()} == {
+            n: one.shape for n, one in theirs.state.items()
+        }
+        assert ours.effects.keys() == theirs.effects.keys()
+        assert ours.seconds > 0
+
+
+def test_a_member_that_diverges_is_told_with_its_config_and_stops_no_other(table):
+    data = table("regression")
+    wild = with_knobs(lr=1e30, optimizer="sgd")
+    tame = [with_knobs(optimizer="sgd", lr=lr) for lr in (0.01, 0.02)]
+    outcomes = outcomes_of(data, [tame[0], wild, tame[1]])
+    assert [outcome.status for outcome in outcomes] == [Status.FINISHED, Status.DIVERGED, Status.FINISHED]
+    theirs = fit(data, wild, goal=GOALS["regression"])
+    assert (theirs.status, theirs.updates) == (outcomes[1].status, outcomes[1].updates)
+    assert all(np.isfinite(loss) for loss in outcomes[1].losses.values())
+    alone = outcomes_of(data, tame)
+    np.testing.assert_array_equal(outcomes[2].predictions["dev"], alone[1].predictions["dev"])
+
+
+def test_a_deadline_cuts_all_members_short_and_lets_no_further_pass_start(table):
+    data = table("classification")
+    endless = [with_knobs(epochs=1_000_000, l2=float(l2)) for l2 in range(4)]
+    began = time.monotonic()
+    limit = plan_memory(data, endless, layout=layout_of(data, endless[0])).fixed
+    member = plan_memory(data, endless, layout=layout_of(data, endless[0])).member
+    outcomes = outcomes_of(data, endless, deadline=began + 1.0, memory=limit + 2 * member)
+    assert [outcome.config for outcome in outcomes] == endless[:2]
+    assert {outcome.status for outcome in outcomes} == {Status.OUT_OF_BUDGET}
+    assert all(outcome.curve[-1].update == outcome.updates for outcome in outcomes)
+
+
+ANNEALED = [with_knobs(schedule="coslog4", l2=float(l2)) for l2 in (0, 1, 2, 3)]
+
+
+def test_at_rungs_the_judge_drops_members_and_the_others_go_on_as_without_them(table):
+    data = table("classification")
+    planned = total_updates(BASE, rows=data.train.rows)
+    rungs = rung_updates(planned)
+    asked = []
+
+    def judge(losses, affordable):
+        asked.append((set(losses), affordable))
+        for identity, rows in losses.items():
+            assert rows.shape == (data.dev.rows,), identity
+        leaves = ANNEALED[len(asked) - 1].identity
+        return [identity for identity in losses if identity != leaves]
+
+    outcomes = outcomes_of(data, ANNEALED, judge=judge)
+    assert [outcome.status for outcome in outcomes] == [Status.DROPPED] * 3 + [Status.FINISHED]
+    assert [outcome.updates for outcome in outcomes] == [*rungs, planned]
+    assert [len(members) for members, _ in asked] == [4, 3, 2]
+    assert all(affordable == len(members) for members, affordable in asked)
+    last = outcomes[-1]
+    assert sorted(map(int, last.snapshots)) == list(rungs)
+    alone = outcomes_of(data, ANNEALED[-1:])[0]
+    np.testing.assert_array_equal(last.predictions["dev"], alone.predictions["dev"])
+
+
+def test_what_the_judge_sees_is_the_loss_of_the_snapshot(table):
+    data, seen = table("classification"), []
+
+    def judge(losses, _affordable):
+        seen.append(dict(losses))
+        return list(losses)
+
+    outcomes = outcomes_of(data, ANNEALED[:2], judge=judge)
+    for outcome in outcomes:
+        for rung, losses in zip(sorted(map(int, outcome.snapshots)), seen, strict=True):
+            expected = row_losses(GOALS["classification"], data.dev.target, outcome.snapshots[str(rung)])
+            np.testing.assert_allclose(losses[outcome.config.identity], expected, rtol=1e-12)
+
+
+def test_a_deadline_that_pays_for_few_members_says_so_to_the_judge(table):
+    data, told = table("classification"), []
+    slow = [replace(one, optimization=replace(one.optimization, epochs=20_000)) for one in ANNEALED]
+
+    def judge(losses, affordable):
+        told.append(affordable)
+        return list(losses)[: max(affordable, 1)]
+
+    outcomes_of(data, slow, judge=judge, deadline=time.monotonic() + 4.0)
+    assert told[0] < len(slow)
+
+
+def test_passes_give_what_one_pass_gives(table):
+    data = table("classification")
+    configs = [with_knobs(l2=float(l2), epochs=3) for l2 in range(5)]
+    plan = plan_memory(data, configs, layout=layout_of(data, configs[0]))
+    whole = outcomes_of(data, configs)
+    passes = outcomes_of(data, configs, memory=plan.fixed + 2 * plan.member)
+    for one, other in zip(whole, passes, strict=True):
+        np.testing.assert_array_equal(one.predictions["dev"], other.predictions["dev"])
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 7, 64])
+def test_more_memory_never_means_more_passes(members, table):
+    data = table("classification")
+    configs = [with_knobs(l2=float(l2)) for l2 in range(members)]
+    layout = layout_of(data, BASE)
+    whole = plan_memory(data, configs, layout=layout)
+    assert (whole.members, whole.passes) == (members, 1)
+    limits = [whole.fixed + int(share * whole.member) for share in np.linspace(1, members + 1, 9)]
+    plans = [plan_memory(data, configs, layout=layout, limit=limit) for limit in limits]
+    assert all(plan.peak <= limit for plan, limit in zip(plans, limits, strict=True))
+    assert all(plan.members * plan.passes >= members for plan in plans)
+    passes = [plan.passes for plan in plans]
+    assert passes == sorted(passes, reverse=True)
+    with pytest.raises(BadInput, match="memory holds at least one member"):
+        plan_memory(data, configs, layout=layout, limit=whole.fixed + whole.member - 1)
+
+
+SIZES = {"500m": 500 * 2**20, "4g": 2**32, "4 GiB": 2**32, "1.5G": 3 * 2**29, "1000000": 1_000_000, "8k": 8_192}
+
+
+@pytest.mark.parametrize("text", SIZES)
+def test_memory_as_it_is_written(text):
+    assert parse_memory(text) == SIZES[text]
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1g", "much", "4x", "0m"])
+def test_memory_that_is_no_size_is_refused(text):
+    with pytest.raises(BadInput, match="memory is a positive size"):
+        parse_memory(text)
+
+
+def test_stacks_hold_what_fuses():
+    alike = [with_knobs(lr=0.1), with_knobs(l2=3.0, ema=0.5), with_knobs(betas=(0.5, 0.9), schedule="constant")]
+    others = [
+        with_knobs(batch_size=32),
+        with_knobs(epochs=16),
+        with_knobs(optimizer="sgd"),
+        replace(BASE, seed=2),
+        replace(BASE, network=Network(widths=(12, 9))),
+        replace(BASE, network=Network(widths=(12, 8), activation="tanh")),
+    ]
+    assert stacks_of([alike[0], *others, *alike[1:]]) == [alike, *([one] for one in others)]
+
+
+def test_label_smoothing_of_values_is_refused_before_any_training(table):
+    with pytest.raises(BadInput, match="label_smoothing"):
+        outcomes_of(table("regression"), [with_knobs(), with_knobs(label_smoothing=0.1)])
+
+
+ON = {
+    "l2": 5.0,
+    "l1": 1.0,
+    "label_smoothing": 0.1,
+    "input_noise": 0.2,
+    "mixup": 0.3,
+    "ema": 0.9,
+    "keep_prob": 0.5,
+    "clip_norm": 0.1,
+    "betas": (0.5, 0.9),
+    "lr": 0.02,
+    "schedule": "constant",
+}
+OFF = {"l2": 0.0, "l1": 0.0, "label_smoothing": 0.0, "input_noise": 0.0, "mixup": 0.0, "ema": 0.0, "clip_norm": 1e9}
+
+
+@pytest.mark.parametrize("knob", ON)
+def test_every_knob_changes_the_outcome_when_on_and_nothing_when_off(knob, table):
+    data = table("classification")
+    plain, on = with_knobs(epochs=3), with_knobs(epochs=3, **{knob: ON[knob]})
+    off = with_knobs(epochs=3, **({knob: OFF[knob]} if knob in OFF else {}))
+    without, changed = outcomes_of(data, [plain, on])
+    assert not np.array_equal(without.predictions["dev"], changed.predictions["dev"])
+    # Beside a member that has it on, one that has it off is as if the knob did not exist.
+    unchanged = next(o for o in outcomes_of(data, [on, off]) if o.config == off)
+    np.testing.assert_array_equal(unchanged.predictions["dev"], without.predictions["dev"])
+
+
+@pytest.mark.parametrize("schedule", ["l2_schedule", "keep_prob_schedule"])
+def test_schedules_act_only_where_there_is_something_to_schedule(schedule, table):
+    data = table("classification")
+    for strong, same in ((True, False), (False, True)):
+        knobs = {"l2": 50.0, "keep_prob": 0.5} if strong else {"l2": 0.0, "keep_prob": 1.0}
+        constant, fading = outcomes_of(data, [with_knobs(**knobs), with_knobs(**knobs, **{schedule: "flat_cos"})])
+        assert np.array_equal(constant.predictions["dev"], fading.predictions["dev"]) is same
+
+
+def test_l1_makes_exact_zeros_that_survive_to_the_end(table):
+    none, some = outcomes_of(table("classification"), [with_knobs(l1=0.0), with_knobs(l1=100.0)])
+    assert none.effects["zeros"] == 0
+    assert some.effects["zeros"] > 0.05
+    assert some.effects["exported_bytes"] <= none.effects["exported_bytes"]
