@@ -107,7 +107,8 @@ def _text(sweep: Sweep, goal: Goal) -> str:
     table = "\n".join("  ".join(cell.rjust(12) for cell in row).rstrip() for row in rows)
     noun = Unit(goal).noun
     title = f"The {len(shown)} members with the lowest dev {noun}" if others else f"{noun} along lambda"
-    return "\n".join([title, table, "", _ending(sweep, members, others=others), *sweep.warnings])
+    ending = [_ending(sweep, members, others=others), *_ensemble(sweep, Unit(goal)), *sweep.warnings]
+    return "\n".join([title, table, "", *ending])
 
 
 def _varies(name: str, members: Sequence[Json]) -> bool:
@@ -131,6 +132,20 @@ def _ending(sweep: Sweep, members: Sequence[Json], *, others: Sequence[str]) -> 
         f"Chosen: {', '.join(knobs)}: the simplest of {len(sweep.choice.tied)} within one standard error of the best "
         f"of {len(members)}{left}."
     )
+
+
+def _ensemble(sweep: Sweep, unit: Unit) -> list[str]:
+    """What an average of several members reaches, with the figure that dev did not choose."""
+    found = sweep.ensemble
+    if found is None or len(found.picks) < 2:
+        return []
+    honest = (
+        ""
+        if found.honest_loss is None or found.honest_single is None
+        else f" (chosen on one half of dev and measured on the other: {unit.show(found.honest_loss)}, the best single "
+        f"member {unit.show(found.honest_single)})"
+    )
+    return [f"An ensemble of {len(found.picks)} members: dev {unit.show(found.loss)}{honest}."]
 
 
 def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import torch
 from wellfit._typing import Floats, Integers
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
-from wellfit.fused.kernels import ADAM, GELU, MOMENTUM, RELU, SGD, TANH, Plan
+from wellfit.fused.arrays import ADAM, GELU, MOMENTUM, RELU, SGD, TANH, Plan
 from wellfit.training.network import MLP, Embedding, OneHot
 from wellfit.training.tensors import new_network
 

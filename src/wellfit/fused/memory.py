@@ -12,8 +12,8 @@ import numpy as np
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
+from wellfit.fused.arrays import ADAM, MOMENTUM, SGD
 from wellfit.fused.batches import BYTES_AT_ONCE
-from wellfit.fused.kernels import ADAM, MOMENTUM, SGD
 from wellfit.fused.layout import Layout
 from wellfit.fused.stack import ROWS_AT_ONCE
 from wellfit.training.learning_curve import MOST_ROWS

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from wellfit._typing import Floats, Integers
-from wellfit.fused.kernels import Batches, Rates
+from wellfit.fused.arrays import Batches, Rates
 from wellfit.fused.modules import ModuleBatch
 
 

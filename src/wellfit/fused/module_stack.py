@@ -13,8 +13,9 @@ import torch
 from wellfit._typing import Booleans, Floats
 from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Arrays, Prepared
+from wellfit.fused.arrays import ADAM, RELU, SGD, Batches, Plan, Rates, State
 from wellfit.fused.batches import Encoder, Needs, Source
-from wellfit.fused.kernels import ADAM, RELU, SGD, Batches, Plan, Rates, State, advance
+from wellfit.fused.kernels import advance
 from wellfit.fused.layout import OPTIMIZERS
 from wellfit.fused.module_batches import module_batch
 from wellfit.fused.module_masks import StackNoise

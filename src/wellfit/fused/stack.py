@@ -9,8 +9,9 @@ import numpy as np
 from wellfit._typing import Booleans, Floats
 from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Arrays, Prepared
+from wellfit.fused.arrays import ADAM, SGD, Desk, Rates, State
 from wellfit.fused.batches import Encoder, Needs, Source
-from wellfit.fused.kernels import ADAM, SGD, Desk, Rates, State, outputs, train
+from wellfit.fused.kernels import outputs, train
 from wellfit.fused.layout import Layout
 from wellfit.fused.rates import Schedules
 from wellfit.training.effects import Net

@@ -14,6 +14,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.scores import row_losses
+from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import proposals_of
@@ -41,6 +42,7 @@ class Sweep:
         search: who proposed the members: "grid", "quasi-random" or "tpe".
         rungs: how members were compared while they trained; None where all were trained to their end.
         monte_carlo: what Monte-Carlo dropout gains for the chosen member; None where it has no dropout.
+        ensemble: what an average of members would reach on dev, beside the one that was chosen.
     """
 
     over: Space
@@ -54,6 +56,7 @@ class Sweep:
     search: str = "grid"
     rungs: Rungs | None = None
     monte_carlo: MonteCarlo | None = None
+    ensemble: Ensemble | None = None
 
     @property
     def best(self) -> Outcome:
@@ -94,6 +97,7 @@ class Sweep:
             "search": self.search,
             "rungs": None if self.rungs is None else self.rungs.to_json(),
             "monte_carlo": None if self.monte_carlo is None else self.monte_carlo.to_json(),
+            "ensemble": None if self.ensemble is None else self.ensemble.to_json(),
         }
 
     def _row(self, member: Outcome) -> Json:
@@ -195,6 +199,8 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         search=proposals.name,
         rungs=rungs,
         monte_carlo=found,
+        # A snapshot's weights are not kept, so that it could not predict new rows.
+        ensemble=select_ensemble(outcomes, data.dev.target, goal=goal, snapshots=False, seed=config.seed),
     )
 
 
