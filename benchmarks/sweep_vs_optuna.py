@@ -35,8 +35,6 @@ from wellfit.training.tensors import Inputs, new_network
 
 TRIALS = 64
 MEMBERS = 64
-RUNGS = Rungs(level=0.9, keep=0.25)
-"""A quarter goes on at a rung, as with Optuna's pruner (reduction factor 4), unless it is all but equal to the best."""
 GOAL = Goal("log_loss")
 LEAST_DECAY, MOST_DECAY = 1e-3, 3.0
 """AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (design.md, "lambda")."""
@@ -107,7 +105,7 @@ def race(case: Case, data: Prepared, rival: dict[str, float], *, seed: int) -> R
     found: list[tuple[float, float]] = []
     with WorkerPool(data, goal=GOAL) as pool:
         # The clock starts with workers that have read the data and their code.
-        sweep(data, pilot(case), executor=pool, goal=GOAL, over=space_of(data), members=4, rungs=RUNGS)
+        sweep(data, pilot(case), executor=pool, goal=GOAL, over=space_of(data), members=4, rungs=Rungs())
         began = time.monotonic()
 
         def note(outcome: Outcome) -> None:
@@ -122,7 +120,7 @@ def race(case: Case, data: Prepared, rival: dict[str, float], *, seed: int) -> R
                 goal=GOAL,
                 over=space_of(data),
                 members=MEMBERS,
-                rungs=RUNGS,
+                rungs=Rungs(),
                 on_outcome=note,
             )
             if min(found)[0] <= rival["loss"] or time.monotonic() - began > rival["seconds"]:
