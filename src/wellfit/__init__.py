@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wellfit.config import Config, Network, Optimization, Regularization
-    from wellfit.diagnosis.catalogue import explain
+    from wellfit.diagnosis.catalogue.lookup import explain
     from wellfit.diagnosis.diagnosis import Diagnosis
     from wellfit.diagnosis.errors import diagnose_errors
     from wellfit.diagnosis.predictions import diagnose_predictions
@@ -67,7 +67,7 @@ __all__ = [
 
 _HOMES = {
     "config": ("Config", "Network", "Optimization", "Regularization"),
-    "diagnosis.catalogue": ("explain",),
+    "diagnosis.catalogue.lookup": ("explain",),
     "diagnosis.diagnosis": ("Diagnosis",),
     "diagnosis.errors": ("diagnose_errors",),
     "diagnosis.predictions": ("diagnose_predictions",),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wellfit.diagnosis.catalogue import CATALOGUE, explain
+from wellfit.diagnosis.catalogue.lookup import CATALOGUE, explain
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.errors import diagnose_errors
 from wellfit.diagnosis.findings import data_findings, training_findings

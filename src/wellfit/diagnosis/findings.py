@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wellfit._typing import Json
-from wellfit.diagnosis.catalogue import CATALOGUE, entry_of
+from wellfit.diagnosis.catalogue.lookup import CATALOGUE, entry_of
 from wellfit.diagnosis.gaps import Errors, Gap, GapName, present
 from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, interval_text
 from wellfit.goals import Goal

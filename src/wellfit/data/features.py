@@ -1,0 +1,96 @@
+"""Rows as a person reads them: every feature in its own unit, for what looks at data without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit._typing import Floats, Integers
+from wellfit.data.columns import moments_of, numbers_of, texts_of
+from wellfit.data.schema import Column, Schema
+
+_DAY = 86_400_000_000.0  # microseconds
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature: a number, a date (days since 1970), or a category with its levels."""
+
+    name: str
+    kind: Literal["number", "date", "category"]
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows of features.
+
+    Attributes:
+        columns: what the columns of `values` are.
+        values: float64 [rows, columns]: numbers in their own unit, dates in days, categories as the place of their
+            level; NaN where missing.
+    """
+
+    columns: tuple[Feature, ...]
+    values: Floats
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.values.shape[0])
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    def take(self, rows: Integers) -> Features:
+        """Some of the rows."""
+        return replace(self, values=self.values[rows])
+
+
+def features_of(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Features]:
+    """The features of several parts of one table; a level has the same place in all of them.
+
+    Raises:
+        BadInput: for a value that is not of its column's type.
+    """
+    columns = [
+        _features(column, [table.column(column.name) for table in tables.values()]) for column in schema.features
+    ]
+    features = tuple(feature for feature, _ in columns)
+    return {
+        part: Features(features, _stacked([parts[place] for _, parts in columns], rows=table.num_rows))
+        for place, (part, table) in enumerate(tables.items())
+    }
+
+
+def _stacked(columns: Sequence[Floats], *, rows: int) -> Floats:
+    return np.column_stack(columns) if columns else np.empty((rows, 0))
+
+
+def _features(column: Column, parts: Sequence[pa.ChunkedArray]) -> tuple[Feature, list[Floats]]:
+    if column.kind == "number":
+        return Feature(column.name, "number"), [numbers_of(part, name=column.name) for part in parts]
+    if column.kind == "date":
+        return Feature(column.name, "date"), [_days(part, name=column.name) for part in parts]
+    texts = [texts_of(part) for part in parts]
+    levels = sorted({level for part in texts for level in pc.unique(part).to_pylist() if level is not None})
+    known = pa.array(levels, pa.string())
+    return Feature(column.name, "category", tuple(levels)), [_places(part, known) for part in texts]
+
+
+def _days(part: pa.ChunkedArray, *, name: str) -> Floats:
+    moments = moments_of(part, name=name).cast(pa.int64())
+    return np.asarray(moments.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64) / _DAY
+
+
+def _places(texts: pa.ChunkedArray, levels: pa.Array) -> Floats:
+    places = pc.index_in(texts.cast(pa.string()), value_set=levels)
+    return np.asarray(places.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

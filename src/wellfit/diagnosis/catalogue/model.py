@@ -1,0 +1,56 @@
+"""WF1xx: bias and variance of the model."""
+
+from __future__ import annotations
+
+from wellfit.diagnosis.catalogue.entry import VERDICT, CatalogueEntry
+
+ENTRIES = (
+    CatalogueEntry(
+        "WF101",
+        "high bias",
+        "The network does not fit its own training set as well as the optimal error says is possible: it under-fits.",
+        f"Avoidable bias = train error - optimal error. {VERDICT}",
+        "Work on the training set first: a bigger network, longer training, a better optimizer, another architecture. "
+        "More data does not help.",
+    ),
+    CatalogueEntry(
+        "WF102",
+        "high variance",
+        "The network does worse on rows that it has not seen: it over-fits.",
+        f"Variance = train-dev error - train error (dev - train, mismatch included, without a train-dev set). "
+        f"{VERDICT}",
+        "More training data, regularization (lambda, keep_prob), augmentation, another architecture. Expect the train "
+        "error to rise: that is the price, dev is the gain.",
+    ),
+    CatalogueEntry(
+        "WF103",
+        "below the reference",
+        "Train error is below the reference: the network has memorized, or it is better than the reference.",
+        "Fired when the train error is below the lower limit of the optimal error. The avoidable bias is then 0, never "
+        "negative.",
+        "If dev is below the reference too, look for a better reference (or for leakage); if only train is, read the "
+        "variance.",
+    ),
+    CatalogueEntry(
+        "WF104",
+        "no reference for the optimal error",
+        "Nobody said which error is reachable, so 'high bias' can only be judged between 0 and the best dev error.",
+        "Fired when neither a human error nor an optimal error was given.",
+        "Have a person label 100 rows and give --human-error with --human-rows, or give --optimal-error LOW HIGH.",
+    ),
+    CatalogueEntry(
+        "WF105",
+        "training did not finish",
+        "The training diverged or ran out of budget, so its errors are higher than they need be.",
+        "Read from the status of the training.",
+        "Diverged: a lower learning rate, or look for extreme values. Out of budget: a larger budget or fewer epochs.",
+    ),
+    CatalogueEntry(
+        "WF106",
+        "another method wins",
+        "A dummy, a linear model or gradient-boosted trees do better on the same dev rows.",
+        "Fired when a reference model's dev loss is lower: by the lower limit of the paired 95 % interval of the "
+        "difference where the rows are known, otherwise by the value.",
+        "Use that model, or keep it as the bar that the network must pass.",
+    ),
+)
