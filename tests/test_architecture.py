@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "recipe": RECORDS | {"stats", "data", "splits", "sweeps", "diagnosis"},
     "opening": RECORDS | {"stats", "data", "splits", "training"},
     "reports": RECORDS | {"stats", "diagnosis", "journal"},
+    "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening"},
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal", "reports"},
 }

@@ -23,10 +23,19 @@ EXPERIMENT = 'experiment = wf.run(frame, target="y", budget="60updates", out=fol
 CALLS = {
     "diagnose": (EXPERIMENT, "print(wf.diagnose(experiment, human_error=.01))"),
     "diagnose_errors": ("", "print(wf.diagnose_errors(train=.01, dev=.11, human_error=0., dev_rows=1000))"),
+    "diagnose_estimator": (
+        "from sklearn.tree import DecisionTreeClassifier",
+        "print(wf.diagnose_estimator(DecisionTreeClassifier(), x, x[:, 0] > 0))",
+    ),
     "diagnose_predictions": ("y = [0, 1, 1, 0] * 9", "print(wf.diagnose_predictions(train=(y, y), dev=(y, y[::-1])))"),
     "explain": ("", "print(wf.explain('WF102'))"),
     "log_uniform": ("", "wf.log_uniform(10, 1e4)"),
+    "mc_dropout": (
+        "import torch; net = torch.nn.Dropout()",
+        "print(wf.mc_dropout(net, x, 3).mean)",
+    ),
     "open_experiment": (EXPERIMENT, "print(wf.open_experiment(experiment.path))"),
+    "param_groups": ("import torch", "wf.param_groups(torch.nn.Linear(2, 1), l2=1.0, rows=120)"),
     "plan_sizes": ("", "wf.plan_sizes(1000)"),
     "predict": (EXPERIMENT, "assert wf.predict(experiment, frame).num_rows == 120"),
     "report": (EXPERIMENT, "assert wf.report(experiment).is_file()"),

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from wellfit.diagnosis.predictions import diagnose_predictions
     from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
     from wellfit.experiment.experiment import Experiment, open_experiment
+    from wellfit.loops.diagnose_estimator import diagnose_estimator
+    from wellfit.loops.mc_dropout import mc_dropout
+    from wellfit.loops.param_groups import param_groups
+    from wellfit.loops.sealed_test import SealedTest
     from wellfit.opening import Opening
     from wellfit.outcome import Outcome, Status
     from wellfit.splits.split import Split
@@ -42,16 +46,20 @@ __all__ = [
     "Outcome",
     "Refusal",
     "Regularization",
+    "SealedTest",
     "Split",
     "Status",
     "Sweep",
     "WellfitError",
     "diagnose",
     "diagnose_errors",
+    "diagnose_estimator",
     "diagnose_predictions",
     "explain",
     "log_uniform",
+    "mc_dropout",
     "open_experiment",
+    "param_groups",
     "plan_sizes",
     "predict",
     "report",
@@ -73,6 +81,10 @@ _HOMES = {
     "diagnosis.predictions": ("diagnose_predictions",),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
     "experiment.experiment": ("Experiment", "open_experiment"),
+    "loops.diagnose_estimator": ("diagnose_estimator",),
+    "loops.mc_dropout": ("mc_dropout",),
+    "loops.param_groups": ("param_groups",),
+    "loops.sealed_test": ("SealedTest",),
     "opening": ("Opening",),
     "outcome": ("Outcome", "Status"),
     "splits.split": ("Split",),

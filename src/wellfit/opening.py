@@ -17,14 +17,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Floats, Integers, Json
+from wellfit.data.hashing import Words
 from wellfit.exceptions import Refusal
 from wellfit.goals import Goal
-from wellfit.splits.ledger import Chain, LedgerEntry
+from wellfit.splits.ledger import Chain, Ledger, LedgerEntry
 from wellfit.splits.registry import (
     CERTIFIED_OVERLAP,
     Memory,
@@ -34,13 +36,41 @@ from wellfit.splits.registry import (
     record_opening,
     remember,
 )
-from wellfit.splits.seal import break_seal, sealed_bytes
-from wellfit.splits.split import Split, load_split
+from wellfit.splits.seal import Seal, break_seal, sealed_bytes
+from wellfit.splits.split import load_split
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate
 
 ALPHA = 0.05
 Predict = Callable[[pa.Table], Floats]
+
+
+class Sealed(Protocol):
+    """What can be opened: a `Split`, or a sealed test set alone."""
+
+    @property
+    def seal(self) -> Seal:
+        """The rows that nobody has seen."""
+        ...
+
+    @property
+    def hashes(self) -> Mapping[str, Words]:
+        """Hashes of the rows of "test"."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its openings."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it is kept, None in memory."""
+        ...
+
+    def targets(self, rows: pa.Table) -> Integers | Floats:
+        """Class codes, or values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +81,7 @@ class Opening:
         opening: how often these rows have been opened, this time included.
         certified: whether this was the first look at them.
         error: test loss of the model, its interval at alpha / opening.
-        dev_optimism: test loss - dev loss.
+        dev_optimism: test loss - dev loss; None where no dev loss was given.
         receipt: names the ledger's line that signs this result.
         reason: why it is not certified ("" when it is).
         references: test loss of each reference model.
@@ -61,7 +91,7 @@ class Opening:
     opening: int
     certified: bool
     error: Estimate
-    dev_optimism: float
+    dev_optimism: float | None
     receipt: str
     reason: str = ""
     references: Mapping[str, Estimate] = field(default_factory=dict)
@@ -95,11 +125,11 @@ class _Standing:
 
 
 def open_test(
-    split: Split | Path,
+    split: Sealed | Path,
     *,
     predict: Predict,
     goal: Goal,
-    dev: Estimate,
+    dev: Estimate | None = None,
     references: Mapping[str, Predict] | None = None,
     subject: str = "",
     again: bool = False,
@@ -112,7 +142,7 @@ def open_test(
         split: the split, or the folder it was saved in.
         predict: test table (features and target) -> probabilities [rows, classes], or values [rows].
         goal: decides the loss.
-        dev: the model's dev loss, to compare with.
+        dev: the model's dev loss, to compare with, where it is known.
         references: name -> the same callable, for models that stand on the ladder.
         subject: names the model; after a crash the same subject may finish its opening.
         again: allow a further opening; it is not certified.
@@ -154,7 +184,7 @@ def open_test(
         opening=standing.number,
         certified=not standing.reason,
         error=error,
-        dev_optimism=error.value - dev.value,
+        dev_optimism=None if dev is None else error.value - dev.value,
         receipt=receipt_of(signed),
         reason=standing.reason,
         references=losses,
@@ -167,7 +197,7 @@ def receipt_of(entry: LedgerEntry) -> str:
     return "-".join(["wf", *(entry.hash[start : start + 4] for start in range(0, 16, 4))])
 
 
-def _standing(split: Split, connection: sqlite3.Connection, *, subject: str) -> _Standing:
+def _standing(split: Sealed, connection: sqlite3.Connection, *, subject: str) -> _Standing:
     chain = split.ledger.read()
     pending = chain.pending
     own = pending.hash if pending is not None and pending.body.get("subject") == subject else ""
@@ -202,7 +232,7 @@ def _elsewhere(memory: Memory) -> str:
     return f"{memory.opened_share:.0%} of its rows were opened before, in another experiment or split"
 
 
-def _write_down(split: Split, connection: sqlite3.Connection, standing: _Standing, *, subject: str, at: str) -> None:
+def _write_down(split: Sealed, connection: sqlite3.Connection, standing: _Standing, *, subject: str, at: str) -> None:
     entry = standing.resumed or split.ledger.append(
         "opening", {"opening": standing.number, "reason": standing.reason, "subject": subject}, at=at
     )

@@ -1,0 +1,59 @@
+"""Parameter groups for an optimizer of the user's own: lambda on W, and on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from wellfit.config import weight_decay_of
+from wellfit.exceptions import BadInput
+from wellfit.training.decay_groups import decay_list
+
+
+def param_groups(
+    module: nn.Module, *, l2: float, rows: int, lr: float | None = None, **more: Any
+) -> list[dict[str, Any]]:
+    """Divide the parameters of a module into those that decay and those that do not.
+
+    W of the cost J = (1/m) sum L + lambda/(2m) ||W||_F^2 are the weights without biases, norms and embeddings; their
+    group gets `weight_decay` = lambda/m, which `torch.optim.SGD` (as a penalty) and `torch.optim.AdamW` (decoupled)
+    take alike. `torch.optim.Adam` puts its `weight_decay` through the moments, which is no weight decay.
+
+        optimizer = torch.optim.AdamW(wf.param_groups(net, l2=300.0, rows=len(train), lr=1e-3))
+
+    Args:
+        module: its trained parameters, each in one group.
+        l2: lambda.
+        rows: m, the training rows.
+        lr: learning rate of both groups; the optimizer's own when None.
+        **more: further values of both groups, such as `momentum`.
+
+    Returns:
+        Two groups, each with `params`, `weight_decay` and `names` (of the parameters, in their order); a group
+        without parameters is left out.
+
+    Raises:
+        BadInput: for a lambda below 0 or not finite, rows below 1, or a module without trained parameters.
+    """
+    if not 0 <= l2 < float("inf"):
+        raise BadInput("l2 (lambda) is finite and not negative", found=f"l2={l2!r}", remedy="Give 0 or more")
+    if rows < 1:
+        raise BadInput("rows are the training rows, at least 1", found=f"rows={rows!r}", remedy="Give len(train)")
+    named = dict(module.named_parameters())
+    decayed = {entry.name: entry.decayed for entry in decay_list(module)}
+    if not decayed:
+        raise BadInput(
+            "a module has parameters that are trained", found="none with requires_grad", remedy="Unfreeze some"
+        )
+    shared: Mapping[str, Any] = more if lr is None else {"lr": lr, **more}
+    decay = {True: weight_decay_of(l2, rows=rows), False: 0.0}
+    groups = []
+    for side in (True, False):
+        names = [name for name, is_decayed in decayed.items() if is_decayed is side]
+        if names:
+            groups.append(
+                {"params": [named[name] for name in names], "weight_decay": decay[side], "names": names, **shared}
+            )
+    return groups
