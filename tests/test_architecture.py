@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening"},
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal", "reports"},
+    "travel": RECORDS | {"data", "training", "experiment", "reports"},
 }
 TOP = {"__init__", "__main__", "stages", "cli"}
 TORCH_FREE = ("stats", "data", "splits", "diagnosis", "journal", "reports")

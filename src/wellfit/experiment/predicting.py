@@ -38,12 +38,13 @@ class Writer(Protocol):
 
 
 def predicted_batches(
-    source: Any, *, preparation: Preparation, predict: Callable[[Arrays], Floats], watch: Watch
+    source: Any, *, preparation: Preparation, predict: Callable[[Arrays], Floats], watch: Watch | None = None
 ) -> Iterator[pa.Table]:
     """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order."""
     for batch in read_batches(source, schema=preparation.schema):
         arrays = preparation.transform(batch, with_target=False)
-        watch.see(arrays)
+        if watch is not None:
+            watch.see(arrays)
         yield _table(predict(arrays), preparation.schema)
 
 

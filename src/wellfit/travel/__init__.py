@@ -1,0 +1,1 @@
+"""Models that travel: saved as a folder without pickle, exported for other runtimes, described by a card."""

@@ -1,0 +1,139 @@
+"""A model as a folder: safetensors and JSON, checked when it is opened; nothing in it is ever executed.
+
+model.json            goal, transforms, configs, and the SHA-256 of the weights and of itself
+weights.safetensors   "<part>/<parameter>" -> array
+README.md             the model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from wellfit._files import make_folder, write_whole
+from wellfit._typing import Floats, Json
+from wellfit.config import Config
+from wellfit.data.prepare import Preparation
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.goals import goal_named
+from wellfit.travel.model import Model, Part
+
+SCHEMA = 1
+ABOUT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
+MOST_JSON_BYTES = 256 * 2**20
+MOST_WEIGHT_BYTES = 8 * 2**30
+
+
+def save_model(model: Model, folder: Path, *, card: str = "") -> None:
+    """Write a model into a new folder; `model.json` comes last, so that a folder with it is complete.
+
+    Raises:
+        BadInput: the folder exists.
+        NoRoom: the disk is full.
+    """
+    if folder.exists():
+        raise BadInput("a saved model gets a folder of its own", found=f"{folder} exists", remedy="Name another")
+    make_folder(folder)
+    weights = save(
+        {
+            f"{place}/{name}": np.ascontiguousarray(array)
+            for place, part in enumerate(model.parts)
+            for name, array in part.state.items()
+        }
+    )
+    write_whole(folder / WEIGHTS, lambda file: file.write(weights))
+    if card:
+        write_whole(folder / CARD, lambda file: file.write(card.encode()))
+    body = _signed(
+        {
+            "schema": SCHEMA,
+            "goal": model.goal.name,
+            "preparation": model.preparation.to_json(),
+            "parts": [{"weight": part.weight, "config": part.config.to_json()} for part in model.parts],
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        }
+    )
+    write_whole(folder / ABOUT, lambda file: file.write(json.dumps(body, indent=1).encode()))
+
+
+def load_model(folder: Path | str) -> Model:
+    """Open a saved model.
+
+    Raises:
+        BadInput: there is no saved model.
+        Refusal: it was changed, is not whole, or a newer wellfit wrote it.
+    """
+    place = Path(folder)
+    if not (place / ABOUT).is_file():
+        raise BadInput(
+            "a saved model is a folder with model.json", found=f"no {place / ABOUT}", remedy="Check the path"
+        )
+    body = _about(place / ABOUT)
+    raw = _bytes(place / WEIGHTS, most=MOST_WEIGHT_BYTES)
+    if hashlib.sha256(raw).hexdigest() != body["weights_sha256"]:
+        raise _damaged(place / WEIGHTS, "other weights than were saved")
+    try:
+        arrays = load(raw)
+        return Model(
+            goal=goal_named(body["goal"]),
+            preparation=Preparation.from_json(body["preparation"]),
+            parts=tuple(
+                Part(float(part["weight"]), Config.from_json(part["config"]), _state(arrays, place=number))
+                for number, part in enumerate(body["parts"])
+            ),
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(place, repr(error)) from error
+
+
+def _about(path: Path) -> Json:
+    try:
+        body = json.loads(_bytes(path, most=MOST_JSON_BYTES))
+        known = body["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, repr(error)) from error
+    if known != SCHEMA:
+        raise Refusal(
+            "a saved model must be of a version that this wellfit knows",
+            found=f"version {known!r} in {path}",
+            remedy="Update wellfit",
+        )
+    if body != _signed(body):
+        raise _damaged(path, "other content than was saved")
+    return dict(body)
+
+
+def _signed(body: Json) -> Json:
+    bare = {name: value for name, value in body.items() if name != "sha256"}
+    text = json.dumps(bare, sort_keys=True)
+    return {**bare, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _bytes(path: Path, *, most: int) -> bytes:
+    try:
+        if path.stat().st_size > most:
+            raise Refusal(
+                "a saved model has files of a usual size",
+                found=f"{path.stat().st_size:,} bytes in {path}",
+                remedy="Save the model again",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, error.strerror or repr(error)) from error
+
+
+def _state(arrays: dict[str, Floats], *, place: int) -> dict[str, Floats]:
+    start = f"{place}/"
+    found = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+    if not found:
+        raise KeyError(f"no weights of part {place}")
+    return found
+
+
+def _damaged(path: Path, why: str) -> Refusal:
+    return Refusal("a saved model must be whole and unchanged", found=f"{path}: {why}", remedy="Save the model again")

@@ -1,0 +1,117 @@
+"""A model as one graph of tensors, transforms inside: what other runtimes are given.
+
+Inputs: `numbers` [N, R] float64, the raw numbers in their own units, NaN where missing; `codes` [N, C] int64, the
+categories by their places in `transforms` (0 = a level that train never had). Output: `probabilities` [N, classes]
+float64, or `values` [N] float64 in the target's unit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wellfit._typing import Json
+from wellfit.data.prepare import SOFT_LIMIT, CategoryFit, Preparation
+from wellfit.training.tensors import OUTPUT_RANGE, network_from
+from wellfit.travel.model import Model
+
+INPUTS = ("numbers", "codes")
+_LARGEST = 1e100
+_ANY = np.array([-np.inf, np.inf])
+
+
+class Graph(nn.Module):
+    """The whole way from raw numbers and category codes to predictions."""
+
+    shares: Tensor
+    fills: Tensor
+    scales: Tensor
+    scaled: Tensor
+    indicated: Tensor
+    ranges: Tensor
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        preparation = model.preparation
+        self.classifies = preparation.schema.task == "classification"
+        self.networks = nn.ModuleList(
+            network_from(part.state, preparation, part.config.network) for part in model.parts
+        )
+        numbers = preparation.numbers
+        self.columns = len(numbers), len(preparation.categories)
+        scaled = [number for number in numbers if number.scale]
+        places = {"scaled": [bool(number.scale) for number in numbers], "indicated": [n.indicator for n in numbers]}
+        values = {
+            "shares": [part.weight for part in model.parts],
+            "fills": [number.fill for number in scaled],
+            "scales": [number.scale for number in scaled],
+            "ranges": [part.state.get(OUTPUT_RANGE, _ANY).tolist() for part in model.parts],
+        }
+        for name, chosen in places.items():
+            self.register_buffer(name, torch.tensor(chosen, dtype=torch.bool).nonzero()[:, 0])
+        for name, kept in values.items():
+            self.register_buffer(name, torch.tensor(kept, dtype=torch.float64))
+        self.mean, self.scale = preparation.target_mean, preparation.target_scale
+
+    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        """Return the predictions of N rows."""
+        numeric = self.transformed(numbers)
+        found = [
+            self.shares[place] * self._predicted(network(numeric, codes), place)
+            for place, network in enumerate(self.networks)
+        ]
+        return torch.stack(found).sum(dim=0)
+
+    def transformed(self, numbers: Tensor) -> Tensor:
+        """Return the numbers as the network takes them: float32 [N, D], scaled, then missing-value indicators."""
+        z = (numbers[:, self.scaled] - self.fills) / self.scales
+        z = torch.where(torch.isnan(z), torch.zeros_like(z), z).clamp(-_LARGEST, _LARGEST)
+        z = z / torch.sqrt(1 + (z / SOFT_LIMIT) ** 2)
+        missing = torch.isnan(numbers[:, self.indicated]).to(z.dtype)
+        return torch.cat([z, missing], dim=1).to(torch.float32)
+
+    def _predicted(self, outputs: Tensor, place: int) -> Tensor:
+        if self.classifies:
+            return outputs.double().softmax(dim=1)
+        values = outputs[:, 0].double() * self.scale + self.mean
+        return torch.minimum(torch.maximum(values, self.ranges[place, 0]), self.ranges[place, 1])
+
+
+def transforms_of(preparation: Preparation) -> Json:
+    """What a program without wellfit needs to fill the two inputs and to read the output.
+
+    `part` "value" of a date is days since 1970 (UTC); "month_sin" and the like are sine and cosine of
+    2 pi place / turn, with turns of 12 months, 7 weekdays (Monday 0) and 24 hours.
+    """
+    kinds = {column.name: column.kind for column in preparation.schema.features}
+    return {
+        "inputs": {
+            "numbers": [
+                {"column": number.name, "kind": kinds[number.name], "part": number.part}
+                for number in preparation.numbers
+            ],
+            "codes": [
+                {"column": fit.name, "levels": _levels(fit), "missing": _missing(fit), "unseen": 0}
+                for fit in preparation.categories
+            ],
+        },
+        "output": {
+            "target": preparation.schema.target,
+            "task": preparation.schema.task,
+            "classes": list(preparation.schema.classes),
+        },
+    }
+
+
+def _levels(fit: CategoryFit) -> dict[str, int]:
+    rare = len(fit.levels) + 1
+    common = {level: place + 1 for place, level in enumerate(fit.levels) if level is not None}
+    return {**common, **{level: rare for level in fit.rare if level is not None}}
+
+
+def _missing(fit: CategoryFit) -> int:
+    """The code of a missing value: train knows it as a level of its own, or has never seen one."""
+    if None in fit.levels:
+        return fit.levels.index(None) + 1
+    return len(fit.levels) + 1 if None in fit.rare else 0

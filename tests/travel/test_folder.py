@@ -1,0 +1,94 @@
+"""A saved model: opened as it was saved, refused when it was changed, and never executed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.travel.folder import ABOUT, CARD, WEIGHTS, load_model, save_model
+
+
+@pytest.fixture
+def saved(model, tmp_path):
+    save_model(model, tmp_path / "m", card="# a card")
+    return tmp_path / "m"
+
+
+def test_a_saved_model_predicts_the_same(model, new, saved):
+    opened = load_model(saved)
+    assert opened.predict(new).equals(model.predict(new))
+    assert (saved / CARD).read_text() == "# a card"
+
+
+def test_an_average_is_the_weighted_mean_of_its_parts(model, new):
+    arrays = model.preparation.transform(new, with_target=False)
+    alone = [type(model)(model.goal, model.preparation, (part,)) for part in model.parts]
+    bare = [type(each)(each.goal, each.preparation, (type(each.parts[0])(1.0, *_rest(each)),)) for each in alone]
+    first, second = (each.of_arrays(arrays) for each in bare)
+    np.testing.assert_allclose(model.of_arrays(arrays), 0.75 * first + 0.25 * second, rtol=1e-12)
+
+
+def _rest(model):
+    return model.parts[0].config, model.parts[0].state
+
+
+class Bomb:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('executed')",)
+
+
+DAMAGES = {
+    "a weight": lambda folder: _flip(folder / WEIGHTS),
+    "a truncated file": lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:100]),
+    "no weights": lambda folder: (folder / WEIGHTS).unlink(),
+    "a pickle as weights": lambda folder: (folder / WEIGHTS).write_bytes(pickle.dumps(Bomb())),
+    "a pickle as JSON": lambda folder: (folder / ABOUT).write_bytes(pickle.dumps(Bomb())),
+    "a truncated text": lambda folder: (folder / ABOUT).write_bytes((folder / ABOUT).read_bytes()[:100]),
+    "another scale": lambda folder: _edit(folder, lambda body: body["preparation"].update(target_scale=2.5)),
+    "a newer version": lambda folder: _edit(folder, lambda body: body.update(schema=2)),
+    "no object": lambda folder: (folder / ABOUT).write_text("[]"),
+}
+
+
+def _flip(path):
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(bytes(raw))
+
+
+def _edit(folder, change):
+    body = json.loads((folder / ABOUT).read_text())
+    change(body)
+    (folder / ABOUT).write_text(json.dumps(body))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_changed_folder_is_refused(damage, saved):
+    DAMAGES[damage](saved)
+    with pytest.raises(Refusal):
+        load_model(saved)
+
+
+def test_files_beside_the_model_are_not_read(saved, model, new):
+    (saved / "state.pkl").write_bytes(pickle.dumps(Bomb()))
+    (saved / "__init__.py").write_text("raise SystemExit('executed')")
+    assert load_model(saved).predict(new).equals(model.predict(new))
+
+
+def test_a_path_that_leads_elsewhere_names_no_file(saved, tmp_path, model):
+    (tmp_path / "secret.safetensors").write_bytes((saved / WEIGHTS).read_bytes())
+    (saved / WEIGHTS).unlink()
+    _edit(saved, lambda body: body.update(weights="../secret.safetensors"))
+    with pytest.raises(Refusal):
+        load_model(saved)
+
+
+def test_a_folder_that_exists_is_not_overwritten_and_none_is_opened(saved, model, tmp_path):
+    with pytest.raises(BadInput, match="exists"):
+        save_model(model, saved)
+    with pytest.raises(BadInput, match=r"model\.json"):
+        load_model(tmp_path / "nothing")
