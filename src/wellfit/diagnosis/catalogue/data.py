@@ -35,4 +35,51 @@ ENTRIES = (
         "Ask why they are missing; missingness enters the network as a column of its own. Collect rows of the new "
         "categories.",
     ),
+    CatalogueEntry(
+        "WF205",
+        "near copies across the splits",
+        "Some dev rows are closer to a training row than rows drawn alike would be: their error is too low.",
+        "Distance of each dev row to its nearest training row (numbers in standard deviations), against the distances "
+        "within train; suspect below their .5 % quantile, exact copies left out. Fired when the excess over chance is "
+        "above 1 % of dev by the lower limit of its MOVER interval; passed when the upper limit is not. Copies that "
+        "were made before a random split lie as close within train and cannot be seen so.",
+        "Look at the named pairs; group the versions of one row and split with --group-on. Report the error without "
+        "them.",
+    ),
+    CatalogueEntry(
+        "WF206",
+        "a column gives the target away",
+        "One column (or the sum of a few) predicts the target almost perfectly. It is often computed from the target, "
+        "or known only after it.",
+        "Each column alone, cross-fitted: AUC above .99 (for values: R2 of ranks above .99), with the lower limit of "
+        "its 95 % interval above .85; or up to three columns whose weighted sum has R2 above .999.",
+        "Ask when the column is known. If only after the target: --drop it. If before: keep it, the task is easy.",
+    ),
+    CatalogueEntry(
+        "WF207",
+        "groups in several splits",
+        "Rows of one group (a person, a device, a place) are in train and in dev: dev does not show how the network "
+        "does on new groups.",
+        "Groups counted on both sides; where a refit is possible, error under a group split minus error under a random "
+        "split, with the interval of Nadeau and Bengio: fired when its lower limit is above the tolerance, passed when "
+        "the upper limit is not.",
+        "Split with --group-on, unless every future row comes from a group that train has.",
+    ),
+    CatalogueEntry(
+        "WF208",
+        "dev rows from before the last training row",
+        "Training looked at rows from later than some dev rows: dev does not show how the network does in the future.",
+        "The last time in train against the first in dev.",
+        "Split with --time-on.",
+    ),
+    CatalogueEntry(
+        "WF210",
+        "more data would help",
+        "The learning curve still falls: more training rows of the same kind would lower the dev error by more than "
+        "the tolerance.",
+        "Retrained on 16 * 2^(k/2) rows up to all, at least three times each. A power law (pow4) is fit; its interval "
+        "holds the spread of bootstrapped repeats over the curve families that foretold the last anchors, widened by "
+        "what the curve missed them by. Not extrapolated beyond four times the rows, nor where the error rises.",
+        "Weigh the price of the rows against the gain that is named. If it passed, do not collect more of the same.",
+    ),
 )

@@ -1,0 +1,141 @@
+"""Exact copies of training rows in another part, by hashes of the features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from wellfit._typing import Booleans, Json
+from wellfit.data.features import Features
+from wellfit.data.hashing import row_hashes
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.leakage.without import WithAndWithout, with_and_without, without_text
+from wellfit.diagnosis.rows import Rows
+from wellfit.goals import Goal
+
+COARSE = 0.5  # above this share of training rows with a twin in train, equal rows are what such columns give anyway
+_NAMED_AT_MOST = 5  # rows listed in evidence
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Copies of training rows in one part.
+
+    Attributes:
+        part: its name.
+        rows: how many rows it has.
+        copies: [copies] places of the rows whose features equal a training row's.
+        other_target: how many of them have a target that none of their training twins has.
+        own: share of training rows that have a twin in train.
+        errors: the error with and without the copies, where losses are known.
+    """
+
+    part: str
+    rows: int
+    copies: tuple[int, ...]
+    other_target: int
+    own: float
+    errors: WithAndWithout | None
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the features take so few values that equal rows mean nothing."""
+        return self.own > COARSE
+
+    def to_json(self) -> Json:
+        """Counts, and the errors."""
+        return {
+            "part": self.part,
+            "rows": self.rows,
+            "copies": len(self.copies),
+            "other_target": self.other_target,
+            "own": self.own,
+            "errors": None if self.errors is None else self.errors.to_json(),
+        }
+
+
+def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
+    """Copies of training rows in every other part.
+
+    Args:
+        parts: "train" and others, whose features have the same columns.
+    """
+    train = parts["train"]
+    known = keys_of(train.features)
+    distinct, counts = np.unique(known, return_counts=True)
+    own = float(counts[counts > 1].sum() / max(train.rows, 1))
+    labelled = np.sort(_with_target(known, train))
+    found = {}
+    for part, rows in parts.items():
+        if part == "train":
+            continue
+        keys = keys_of(rows.features)
+        copied = among(keys, distinct)
+        other = copied & ~among(_with_target(keys, rows), labelled)
+        places = tuple(int(place) for place in np.flatnonzero(copied))
+        errors = with_and_without(rows.losses, copied)
+        found[part] = Duplicates(part, rows.rows, places, int(other.sum()), own, errors)
+    return found
+
+
+def duplicates_finding(
+    found: Mapping[str, Duplicates], *, test: Mapping[str, int] | None = None, goal: Goal | None = None
+) -> Finding:
+    """WF203 with the error with and without the copies.
+
+    Args:
+        found: what `find_duplicates` gave.
+        test: name of a comparison ("test", "test_in_dev") -> copies, from the split's stored hashes alone.
+        goal: of the losses, for the words.
+    """
+    counts = {part: (len(each.copies), each.rows) for part, each in found.items()}
+    said = [
+        f"{count:,} of {rows:,} rows of {part.replace('_', '-')}" for part, (count, rows) in counts.items() if count
+    ]
+    said += [f"{count:,} rows of {part.replace('_', ' ')}" for part, count in (test or {}).items() if count]
+    if not said:
+        return finding("WF203", fired=False, evidence="No row is in two splits.")
+    if any(each.coarse for each in found.values()):
+        share = max(each.own for each in found.values())
+        evidence = (
+            f"Cannot tell: {100 * share:.0f} % of the training rows have an equal among themselves, so the columns "
+            f"take too few values for equal rows to mean copies ({', '.join(said)})."
+        )
+        return finding("WF203", fired=None, evidence=evidence)
+    details = "".join(_details(each, goal) for each in found.values() if each.copies)
+    return finding("WF203", fired=True, evidence=f"Exact copies of training rows: {', '.join(said)}.{details}")
+
+
+def keys_of(features: Features) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """[rows] one 64-bit key for each row of features; equal rows have equal keys."""
+    columns = {str(place): pa.array(features.values[:, place]) for place in range(features.values.shape[1])}
+    if not columns:
+        return np.zeros(features.rows, dtype=np.uint64)
+    return np.ascontiguousarray(row_hashes(pa.table(columns))[:, 0])
+
+
+def among(
+    keys: np.ndarray[tuple[int], np.dtype[np.uint64]], known: np.ndarray[tuple[int], np.dtype[np.uint64]]
+) -> Booleans:
+    """[rows] whether a key is among sorted known ones."""
+    if not len(known):
+        return np.zeros(len(keys), dtype=bool)
+    places = np.searchsorted(known, keys).clip(0, len(known) - 1)
+    return np.asarray(known[places] == keys)
+
+
+def _with_target(
+    keys: np.ndarray[tuple[int], np.dtype[np.uint64]], rows: Rows
+) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    target = row_hashes(pa.table({"target": pa.array(np.asarray(rows.target, dtype=np.float64))}))[:, 0]
+    return np.asarray(keys + target)
+
+
+def _details(each: Duplicates, goal: Goal | None) -> str:
+    shown = ", ".join(str(place + 1) for place in each.copies[:_NAMED_AT_MOST])
+    other = f"; {each.other_target:,} of them with another target" if each.other_target else ""
+    more = ", ..." if len(each.copies) > _NAMED_AT_MOST else ""
+    return f" In {each.part.replace('_', '-')} rows {shown}{more}{other}.{without_text(each.errors, goal)}"

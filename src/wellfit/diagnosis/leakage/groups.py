@@ -1,0 +1,152 @@
+"""Group leakage: the same person, patient or device in train and in dev, and what that hides of the error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy import special
+
+from wellfit._typing import Integers, Json
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.leakage.without import WithAndWithout, with_and_without, without_text
+from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.words import gap_unit, number_text
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
+from wellfit.stats.intervals import LEVEL, Estimate
+
+Score: TypeAlias = Callable[[Integers, Integers, int], float]
+"""(rows to train on, rows to score, seed) -> mean loss on the latter."""
+
+REPEATS = 10
+HELD_OUT = 0.2  # share of the rows, and of the groups, that is scored
+FEWEST_GROUPS = 10
+
+
+@dataclass(frozen=True)
+class GroupLeakage:
+    """Groups that are in both parts.
+
+    Attributes:
+        groups: groups in dev.
+        shared: how many of them are in train too.
+        rows: dev rows.
+        shared_rows: dev rows of shared groups.
+        errors: the dev error with and without those rows, where losses are known.
+        hidden: loss under a group split - loss under a random split, where the learner was refit.
+    """
+
+    groups: int
+    shared: int
+    rows: int
+    shared_rows: int
+    errors: WithAndWithout | None
+    hidden: Estimate | None = None
+
+    def to_json(self) -> Json:
+        """Counts, and the errors."""
+        return {
+            "groups": self.groups,
+            "shared": self.shared,
+            "rows": self.rows,
+            "shared_rows": self.shared_rows,
+            "errors": None if self.errors is None else self.errors.to_json(),
+            "hidden": None if self.hidden is None else self.hidden.to_json(),
+        }
+
+
+def group_leakage(train: Rows, dev: Rows, *, hidden: Estimate | None = None) -> GroupLeakage | None:
+    """Count shared groups; None where rows have no groups, or every group is one row.
+
+    Args:
+        train: rows that were trained on.
+        dev: rows whose groups have the same codes.
+        hidden: what `hidden_error` found, where a refit was possible.
+    """
+    if train.groups is None or dev.groups is None:
+        return None
+    distinct = np.unique(dev.groups)
+    every = np.concatenate([train.groups, dev.groups])
+    if len(np.unique(every)) == len(every):
+        return None
+    shared = np.isin(dev.groups, train.groups)
+    return GroupLeakage(
+        groups=len(distinct),
+        shared=int(np.isin(distinct, train.groups).sum()),
+        rows=dev.rows,
+        shared_rows=int(shared.sum()),
+        errors=with_and_without(dev.losses, shared),
+        hidden=hidden,
+    )
+
+
+def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed: int = 0) -> Estimate:
+    """Loss under a group split minus loss under a random split of the same rows, by refitting.
+
+    The interval is Student's with Nadeau and Bengio's variance s^2 (1/J + n_test/n_train): the training sets of
+    several splits overlap, so that the plain variance of J differences is too small.
+
+    Args:
+        groups: [rows] code of each row's group.
+        score: trains and scores.
+        repeats: how many pairs of splits, two refits each.
+        seed: decides the splits.
+
+    Raises:
+        BadInput: for fewer than ten groups, or fewer than two repeats.
+    """
+    names = np.unique(groups)
+    if len(names) < FEWEST_GROUPS or repeats < 2:
+        raise BadInput(
+            f"splitting by group needs {FEWEST_GROUPS} groups and 2 repeats",
+            found=f"{len(names)} groups, {repeats} repeats",
+            remedy="Bring more groups",
+        )
+    rng = np.random.default_rng(seed)
+    differences, ratios = np.empty((2, repeats))
+    for repeat in range(repeats):
+        chosen = rng.choice(names, size=max(1, round(HELD_OUT * len(names))), replace=False)
+        whole = np.isin(groups, chosen)
+        mixed = rng.permutation(whole)
+        run = int(rng.integers(2**31))
+        by_group, at_random = (score(np.flatnonzero(~held), np.flatnonzero(held), run) for held in (whole, mixed))
+        differences[repeat] = by_group - at_random
+        ratios[repeat] = whole.sum() / (~whole).sum()
+    return _nadeau_bengio(differences, float(ratios.mean()))
+
+
+def group_finding(found: GroupLeakage | None, *, tolerance: float = 0.0, goal: Goal | None = None) -> Finding:
+    """WF207: fired for shared groups, unless a refit shows that they hide no more than the tolerance.
+
+    Args:
+        found: what `group_leakage` gave.
+        tolerance: the gap that does not matter, in the goal's loss.
+        goal: of the losses, for the words.
+    """
+    if found is None:
+        return finding("WF207", fired=None, evidence="There are no groups of several rows (--group-on).")
+    if not found.shared:
+        return finding("WF207", fired=False, evidence=f"None of the {found.groups:,} groups of dev is in train.")
+    counted = (
+        f"{found.shared:,} of {found.groups:,} groups of dev are in train too, with {found.shared_rows:,} of "
+        f"{found.rows:,} dev rows.{without_text(found.errors, goal)}"
+    )
+    if found.hidden is None:
+        return finding("WF207", fired=True, evidence=counted)
+    unit = "" if goal is None else f" {gap_unit(goal)}"
+    low, high = (f"{x:.4g}" if goal is None else number_text(goal, x) for x in (found.hidden.low, found.hidden.high))
+    evidence = f"{counted} Split by group the error is higher by from {low} to {high}{unit}."
+    fired = True if found.hidden.low > tolerance else False if found.hidden.high <= tolerance else None
+    return finding("WF207", fired=fired, evidence=evidence if fired is not None else f"Cannot tell: {evidence}")
+
+
+def _nadeau_bengio(differences: np.ndarray[tuple[int], np.dtype[np.float64]], ratio: float) -> Estimate:
+    count = len(differences)
+    value = float(differences.mean())
+    error = float(differences.std(ddof=1)) * math.sqrt(1 / count + ratio)
+    half = float(special.stdtrit(count - 1, (1 + LEVEL) / 2)) * error
+    return Estimate(value, value - half, value + half, count)

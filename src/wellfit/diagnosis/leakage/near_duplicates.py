@@ -1,0 +1,202 @@
+"""Near copies: dev rows that lie closer to a training row than training rows lie to each other.
+
+The distances from dev to train are compared with those from train to the rest of train: if dev is drawn like train they
+have the same distribution, whatever the distance. Rows count as suspect below the .5 % quantile of the latter; what is
+judged is the excess over the share that so low a quantile catches by chance. Exact copies are left out on both sides.
+Copies that were made before a random split lie as close within train as across: no such comparison can see them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+from sklearn.neighbors import NearestNeighbors
+
+from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit.data.features import Features
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.leakage.duplicates import among, keys_of
+from wellfit.diagnosis.leakage.without import WithAndWithout, with_and_without, without_text
+from wellfit.diagnosis.rows import Rows
+from wellfit.goals import Goal
+from wellfit.stats.differences import difference
+from wellfit.stats.intervals import LEVEL, Estimate, wilson
+
+QUANTILE = 0.005  # methods.md h
+MATERIAL = 0.01  # an excess of one dev row in a hundred matters
+CLOSE = 0.1  # a tenth of that distance: chance falls at least as fast, so that a few such rows tell in a small dev set
+DECIDING_ROWS = 1_000  # of each part, with which clean data pass (simulated)
+QUERIES = 2_000  # rows of each part whose neighbours are searched
+MANY_ROWS = 200_000  # above it fewer queries keep the search within seconds
+FEW_QUERIES = 1_000
+DIMENSIONS = 32  # of the space that wide rows are projected to at random
+TREE_DIMENSIONS = 8  # up to so many a k-d tree is faster than comparing all pairs
+FEWEST_ROWS = 20  # of each part
+_CLIPPED = 0.005  # share on either side whose extremes do not set a column's scale
+_GLANCE = 20_000  # rows that set the scale
+_MISSING = 3.0  # standard deviations from the mean: a place of its own for what is missing
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """Dev rows suspiciously close to training rows.
+
+    Attributes:
+        queried: dev rows that were searched for.
+        suspects: [suspects] their places in dev, nearest first.
+        twins: [suspects] place of the nearest row in train.
+        threshold: distance below which a row is suspect.
+        excess: share of suspects among the queried rows - the share expected by chance.
+        errors: dev error with and without them, over the queried rows, where losses are known.
+    """
+
+    queried: int
+    suspects: tuple[int, ...]
+    twins: tuple[int, ...]
+    threshold: float
+    excess: Estimate
+    errors: WithAndWithout | None
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "queried": self.queried,
+            "suspects": list(self.suspects),
+            "twins": list(self.twins),
+            "threshold": self.threshold,
+            "excess": self.excess.to_json(),
+            "errors": None if self.errors is None else self.errors.to_json(),
+        }
+
+
+def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates | None:
+    """Search near copies of training rows in dev; None where a part has fewer than 20 distinct rows.
+
+    Args:
+        train: rows that were trained on.
+        dev: rows of the same columns.
+        seed: of the sample of queries, and of the projection of wide rows.
+    """
+    rng = np.random.default_rng(seed)
+    keys, places = np.unique(keys_of(train.features), return_index=True)
+    dev_keys, fresh = np.unique(keys_of(dev.features), return_index=True)
+    fresh = fresh[~among(dev_keys, keys)]
+    if min(len(places), len(fresh)) < FEWEST_ROWS:
+        return None
+    queries = QUERIES if len(places) <= MANY_ROWS else FEW_QUERIES
+    asked = np.sort(rng.permutation(fresh)[:queries])
+    own = np.sort(rng.permutation(len(places))[:queries])
+    space = _Space.of(train.features, seed=seed)
+    known = space.points(train.features, places)
+    search = NearestNeighbors(algorithm="kd_tree" if known.shape[1] <= TREE_DIMENSIONS else "brute").fit(known)
+    within = search.kneighbors(known[own], n_neighbors=2)[0][:, 1]
+    distances, twins = (found[:, 0] for found in search.kneighbors(space.points(dev.features, asked), n_neighbors=1))
+    rank = max(1, math.floor(QUANTILE * len(within)))
+    threshold = float(np.partition(within, rank - 1)[rank - 1])
+    by_chance = _by_chance(rank, len(within))
+    excess = _excess(distances < threshold, by_chance)
+    closer = _excess(distances < CLOSE * threshold, _scaled(by_chance, CLOSE))
+    if closer.low > max(excess.low, MATERIAL):
+        threshold, excess = CLOSE * threshold, closer
+    near = distances < threshold
+    order = np.flatnonzero(near)[np.argsort(distances[near], kind="stable")]
+    return NearDuplicates(
+        queried=len(asked),
+        suspects=tuple(int(row) for row in asked[order]),
+        twins=tuple(int(row) for row in places[twins[order]]),
+        threshold=threshold,
+        excess=excess,
+        errors=with_and_without(None if dev.losses is None else dev.losses[asked], near),
+    )
+
+
+def near_duplicates_finding(found: NearDuplicates | None, *, goal: Goal | None = None) -> Finding:
+    """WF205: fired when the excess is above one row in a hundred, passed when it is below, else cannot tell."""
+    if found is None:
+        evidence = f"Too few rows: {FEWEST_ROWS} distinct ones are needed in train and in dev."
+        return finding("WF205", fired=None, evidence=evidence)
+    low, high = (100 * limit for limit in (found.excess.low, found.excess.high))
+    said = (
+        f"{len(found.suspects):,} of {found.queried:,} dev rows lie closer to a training row than training rows lie to "
+        f"each other (their {100 * QUANTILE:g} % quantile): {max(low, 0.0):.1f} to {max(high, 0.0):.1f} % of dev "
+        "beyond chance"
+    )
+    if found.excess.low > MATERIAL:
+        shown = zip(found.suspects[:_NAMED_AT_MOST], found.twins, strict=False)
+        pairs = ", ".join(f"{row + 1} (train {twin + 1})" for row, twin in shown)
+        evidence = f"{said}. Nearest: dev rows {pairs}.{without_text(found.errors, goal)}"
+        return finding("WF205", fired=True, evidence=evidence)
+    if found.excess.high <= MATERIAL:
+        return finding("WF205", fired=False, evidence=f"{said}.")
+    evidence = f"Cannot tell: {said}; about {DECIDING_ROWS:,} rows of each would decide."
+    return finding("WF205", fired=None, evidence=evidence)
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Where rows are points: numbers in standard deviations of train, each level of a category in its own direction.
+
+    Up to 32 numbers are their own dimensions; wider rows, and rows with categories, are projected to 32 dimensions.
+    """
+
+    middle: Floats
+    scale: Floats
+    directions: Floats | None
+    levels: Mapping[int, Floats]
+
+    @classmethod
+    def of(cls, features: Features, *, seed: int) -> _Space:
+        rng = np.random.default_rng(seed)
+        glance = features.values[rng.permutation(features.rows)[:_GLANCE]]
+        known = np.where(np.isnan(glance).all(axis=0), 0.0, glance)
+        low, high = np.nanquantile(known, (_CLIPPED, 1 - _CLIPPED), axis=0)
+        clipped = np.clip(known, low, high)
+        scale = np.nanstd(clipped, axis=0)
+        scale = np.where(scale > 0, scale, 1.0)
+        categories = [place for place, column in enumerate(features.columns) if column.kind == "category"]
+        levels = {
+            place: (rng.standard_normal((len(features.columns[place].levels) + 1, DIMENSIONS)) / math.sqrt(DIMENSIONS))
+            for place in categories
+        }
+        wide = bool(categories) or len(scale) > DIMENSIONS
+        directions = rng.standard_normal((len(scale), DIMENSIONS)) / math.sqrt(DIMENSIONS) if wide else None
+        if directions is not None:
+            directions[categories] = 0.0
+        return cls(np.nanmean(clipped, axis=0), scale, directions, levels)
+
+    def points(self, features: Features, rows: Integers) -> Floats:
+        """[rows, dimensions] float32, a block at a time, so that the table is never copied whole."""
+        blocks = [self._block(features.values[rows[start : start + _GLANCE]]) for start in range(0, len(rows), _GLANCE)]
+        return np.concatenate(blocks)
+
+    def _block(self, values: Floats) -> Floats:
+        numbers = np.nan_to_num((values - self.middle) / self.scale, nan=_MISSING)
+        points = numbers if self.directions is None else numbers @ self.directions
+        for place, vectors in self.levels.items():
+            points += vectors[np.nan_to_num(values[:, place], nan=len(vectors) - 1).astype(np.int64)]
+        return np.asarray(points, dtype=np.float32)
+
+
+def _excess(near: Booleans, by_chance: Estimate) -> Estimate:
+    return difference(wilson(float(near.sum()), len(near)), by_chance)
+
+
+def _scaled(share: Estimate, factor: float) -> Estimate:
+    return Estimate(factor * share.value, factor * share.low, factor * share.high, share.rows)
+
+
+def _by_chance(rank: int, rows: int) -> Estimate:
+    """Share of fresh rows below the rank-th of so many distances: Beta(rank, rows + 1 - rank).
+
+    The closest pairs count twice, once from either end, so that half as many distances are independent.
+    """
+    first, second = max(rank / 2, 0.5), (rows + 1 - rank) / 2
+    tail = (1 - LEVEL) / 2
+    value = rank / (rows + 1)
+    low, high = (float(special.betaincinv(first, second, x)) for x in (tail, 1 - tail))
+    return Estimate(value, min(low, value), max(high, value), rows)

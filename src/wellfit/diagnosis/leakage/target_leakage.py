@@ -1,0 +1,244 @@
+"""Target leakage: a column that gives the target away by itself, or a few whose weighted sum is the target.
+
+Each column alone predicts the target, cross-fitted: by the classes' shares in its bins (levels of a category), judged
+by the AUC (one class against the rest, the mean over classes); or by the mean rank of the target, joined by lines
+between its bins, judged by R2 on ranks, so that a log or a square of the target is found as well as the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats, Integers, Json
+from wellfit.data.features import Feature
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.rows import Rows
+from wellfit.goals import Goal
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import estimate, loss
+
+GIVEN_AWAY = 0.99  # methods.md h: AUC or R2 above which no honest column is expected
+CERTAIN = 0.85  # and the lower limit of its 95 % interval: about 22 rows of the rarest class
+IDENTITY = 0.999  # R2 of a sum of columns that is the target
+TOGETHER = 3  # columns in such a sum at most
+SAMPLED = 10_000
+FEWEST_ROWS = 30
+CLASS_ROWS = 10  # a class with fewer sampled rows is left out
+MOST_CLASSES = 20  # the commonest ones
+FOLDS = 5
+_BINS = 128
+_BIN_ROWS = 4
+
+
+@dataclass(frozen=True)
+class Giveaway:
+    """One suspicious column: its AUC or R2 alone, with its interval."""
+
+    column: str
+    score: Estimate
+
+    @property
+    def certain(self) -> bool:
+        """Whether there are rows enough to say so."""
+        return self.score.low > CERTAIN
+
+    def to_json(self) -> Json:
+        """Name and score."""
+        return {"column": self.column, "score": self.score.to_json()}
+
+
+@dataclass(frozen=True)
+class TargetLeakage:
+    """Columns that give the target away.
+
+    Attributes:
+        measure: "AUC" or "R2".
+        rows: rows that were looked at.
+        alone: the columns above .99, best first.
+        together: columns whose weighted sum is the target; () without such.
+        best: name of the best column, and its score, whether suspicious or not.
+    """
+
+    measure: str
+    rows: int
+    alone: tuple[Giveaway, ...]
+    together: tuple[str, ...]
+    best: tuple[str, float]
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "measure": self.measure,
+            "rows": self.rows,
+            "alone": [each.to_json() for each in self.alone],
+            "together": list(self.together),
+            "best": {"column": self.best[0], "score": self.best[1]},
+        }
+
+
+def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
+    """Look for columns of train that give its target away; None where there are too few rows, or nothing to predict.
+
+    Args:
+        train: features and target.
+        seed: of the sample and of the folds.
+    """
+    rng = np.random.default_rng(seed)
+    rows: Integers = np.sort(rng.permutation(train.rows)[:SAMPLED])
+    target = train.target[rows]
+    if train.classes:
+        rows, target = _usual_classes(rows, target)
+    if len(rows) < FEWEST_ROWS or len(np.unique(target)) < 2 or not train.features.columns:
+        return None
+    folds = rng.permutation(np.arange(len(rows)) % FOLDS)
+    goal = Goal("auc" if train.classes else "r2")
+    wanted = target.astype(np.int64) if train.classes else _ranks(target)
+    found = []
+    for place, column in enumerate(train.features.columns):
+        prediction = _cross_fitted(
+            column, train.features.values[rows, place], wanted, folds=folds, classes=train.classes
+        )
+        found.append((1 - loss(goal, wanted, prediction), column.name, prediction))
+    alone = [_giveaway(goal, wanted, each) for each in found if each[0] > GIVEN_AWAY]
+    best = max(found, key=lambda each: each[0])
+    summed = () if train.classes or alone else _sum_of(train, rows, folds)
+    return TargetLeakage(
+        measure="AUC" if train.classes else "R2",
+        rows=len(rows),
+        alone=tuple(sorted(alone, key=lambda each: -each.score.value)),
+        together=summed,
+        best=(best[1], float(best[0])),
+    )
+
+
+def target_finding(found: TargetLeakage | None) -> Finding:
+    """WF206."""
+    if found is None:
+        return finding("WF206", fired=None, evidence=f"Too few rows, or no column: {FEWEST_ROWS} rows are needed.")
+    certain = [each for each in found.alone if each.certain]
+    if certain:
+        said = ", ".join(f"{each.column} ({found.measure} {each.score.value:.4f} alone)" for each in certain)
+        return finding("WF206", fired=True, evidence=f"{said}.")
+    if found.together:
+        evidence = f"A weighted sum of {', '.join(found.together)} is the target."
+        return finding("WF206", fired=True, evidence=evidence)
+    if found.alone:
+        said = ", ".join(f"{each.column} ({each.score.value:.3f}, from {each.score.low:.3f})" for each in found.alone)
+        evidence = f"Cannot tell with {found.rows:,} rows: {found.measure} of {said}."
+        return finding("WF206", fired=None, evidence=evidence)
+    name, score = found.best
+    evidence = f"The best column alone, {name}, reaches {found.measure} {max(score, 0.0):.3f}."
+    return finding("WF206", fired=False, evidence=evidence)
+
+
+def _giveaway(goal: Goal, target: Integers | Floats, found: tuple[float, str, Floats]) -> Giveaway:
+    limits = estimate(goal, target, found[2])
+    return Giveaway(found[1], Estimate(1 - limits.value, 1 - limits.high, 1 - limits.low, limits.rows))
+
+
+def _usual_classes(rows: Integers, target: Integers | Floats) -> tuple[Integers, Integers]:
+    """The rows of classes that are frequent enough, with codes of their own."""
+    classes, counts = np.unique(target, return_counts=True)
+    kept = classes[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
+    kept = np.sort(kept[np.isin(kept, classes[counts >= CLASS_ROWS])])
+    inside = np.isin(target, kept)
+    return rows[inside], np.searchsorted(kept, target[inside])
+
+
+def _ranks(values: Integers | Floats) -> Floats:
+    """[rows] in (0, 1), equal values at their mean rank."""
+    distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    middles = (ends - counts / 2) / len(values)
+    return np.asarray(middles[codes]) if len(distinct) else np.empty(0)
+
+
+def _cross_fitted(
+    column: Feature, values: Floats, target: Integers | Floats, *, folds: Integers, classes: int
+) -> Floats:
+    """Predictions of each row by the other folds."""
+    width = int(target.max()) + 1 if classes else 1
+    predicted = np.empty((len(values), width))
+    for fold in range(FOLDS):
+        held, fit = folds == fold, folds != fold
+        edges = _edges(column, values[fit])
+        before, after = _bins(edges, values[fit]), _bins(edges, values[held])
+        if classes:
+            predicted[held] = _shares(before, target[fit], width=width, bins=len(edges) + 2)[after]
+        elif column.kind == "category":
+            predicted[held, 0] = _means(before, target[fit], bins=len(edges) + 2)[after]
+        else:
+            predicted[held, 0] = _joined(values[fit], before, target[fit], at=values[held])
+    return predicted if classes else predicted[:, 0]
+
+
+def _edges(column: Feature, values: Floats) -> Floats:
+    known = values[~np.isnan(values)]
+    if column.kind == "category" or not len(known):
+        return np.unique(known)
+    bins = int(np.clip(len(known) // _BIN_ROWS, 2, _BINS))
+    return np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
+
+
+def _bins(edges: Floats, values: Floats) -> Integers:
+    """Place of each value; missing values have the last."""
+    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
+
+
+def _shares(bins_of: Integers, target: Integers | Floats, *, width: int, bins: int) -> Floats:
+    """[bins, classes] shares, drawn towards the shares of all rows by one row."""
+    counts = np.bincount(bins_of * width + target.astype(np.int64), minlength=bins * width).reshape(bins, width)
+    prior = counts.sum(axis=0) / counts.sum()
+    return np.asarray((counts + prior) / (counts.sum(axis=1, keepdims=True) + 1))
+
+
+def _means(bins_of: Integers, target: Integers | Floats, *, bins: int) -> Floats:
+    counts = np.bincount(bins_of, minlength=bins)
+    sums = np.bincount(bins_of, weights=target, minlength=bins)
+    return np.asarray((sums + target.mean()) / (counts + 1))
+
+
+def _joined(values: Floats, bins_of: Integers, target: Integers | Floats, *, at: Floats) -> Floats:
+    """Lines between the bins' means; missing values get the mean of missing ones."""
+    known = ~np.isnan(values)
+    unknown = float(target[~known].mean()) if (~known).any() else float(target.mean())
+    if not known.any():
+        return np.full(len(at), unknown)
+    counts = np.bincount(bins_of[known])
+    used = counts > 0
+    x, y = (np.bincount(bins_of[known], weights=each[known])[used] / counts[used] for each in (values, target))
+    return np.where(np.isnan(at), unknown, np.interp(np.nan_to_num(at), x, y))
+
+
+def _sum_of(train: Rows, rows: Integers, folds: Integers) -> tuple[str, ...]:
+    """Up to three number columns whose weighted sum is the target, added greedily; () where there are none."""
+    columns = train.features.columns
+    places = [place for place, column in enumerate(columns) if column.kind == "number"]
+    values = train.features.values[rows][:, places]
+    filled = np.where(np.isnan(values), 0.0, values)
+    spread = filled.std(axis=0)
+    centred = (filled - filled.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    target = np.asarray(train.target[rows], dtype=np.float64)
+    target = (target - target.mean()) / target.std()
+    chosen: list[int] = []
+    left = target
+    for _ in range(min(TOGETHER, len(places))):
+        pull = np.abs(centred.T @ left)
+        pull[chosen] = -1.0
+        chosen.append(int(np.argmax(pull)))
+        design = centred[:, chosen]
+        left = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
+        if 1 - np.mean(_held_out_residuals(design, target, folds) ** 2) > IDENTITY:
+            return tuple(columns[places[each]].name for each in chosen)
+    return ()
+
+
+def _held_out_residuals(design: Floats, target: Floats, folds: Integers) -> Floats:
+    left = np.empty(len(target))
+    for fold in range(FOLDS):
+        held = folds == fold
+        weights = np.linalg.lstsq(design[~held], target[~held], rcond=None)[0]
+        left[held] = target[held] - design[held] @ weights
+    return left

@@ -1,0 +1,239 @@
+"""What more training data would buy: the learning curve extrapolated, with an interval that its past errors widen.
+
+pow4 is the primary curve (pow3 where there are few anchors). The interval is the spread of bootstrapped repeats over
+all families that foretold the last anchors, widened by how far the primary curve missed them when they were hidden.
+Checked by simulation on ordinary least squares, whose curve is sigma^2 (1 + d / (n - d - 1)): exactly a pow4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats, Json
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.learning_anchors import FEWEST_ANCHORS, Anchors
+from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, rows_for
+from wellfit.diagnosis.words import error_text, gap_text, gap_unit, number_text
+from wellfit.goals import Goal
+from wellfit.stats.intervals import Estimate
+
+FARTHEST = 4.0  # methods.md g: no extrapolation beyond four times the rows
+FEW_ANCHORS = 5  # methods.md g: up to so many, pow3
+HIDDEN = 2  # anchors left out for the backtest: half the rows, as far back as twice the data is ahead
+FORETOLD = 3.0  # standard errors by which a family may miss the hidden anchors
+RISE = 3.0  # standard errors of a rise that noise does not explain
+DRAWS = 60  # bootstrap draws for each family
+FAMILIES: tuple[CurveName, ...] = ("pow3", "pow4", "mmf4", "exp4", "last1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoreData:
+    """What `factor` times the training rows would buy.
+
+    Attributes:
+        rows: training rows now.
+        factor: how many times as many.
+        refused: why the curve is not extrapolated; "" where it is.
+        curve: the primary curve; last1 where refused.
+        families: those whose spread is in the interval.
+        train, dev: [anchors] errors as measured.
+        anchors: [anchors] training rows.
+        gain: dev error now - dev error then, of the goal's loss; None where refused.
+        delta: the smallest gain that matters.
+        chance: P(gain > delta) under the same spread; None where refused.
+        missed: dev error at the hidden last anchor - what the primary curve foretold; None with too few anchors.
+        target: an error that was asked for.
+        target_rows: training rows at which the curve reaches it; None where that is beyond four times the rows.
+    """
+
+    rows: int
+    factor: float
+    refused: str
+    curve: Curve
+    families: tuple[CurveName, ...]
+    anchors: tuple[int, ...]
+    train: tuple[float, ...]
+    dev: tuple[float, ...]
+    gain: Estimate | None
+    delta: float
+    chance: float | None
+    missed: float | None
+    target: float | None = None
+    target_rows: int | None = None
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "rows": self.rows,
+            "factor": self.factor,
+            "refused": self.refused,
+            "family": self.curve.family,
+            "families": list(self.families),
+            "anchors": list(self.anchors),
+            "train": list(self.train),
+            "dev": list(self.dev),
+            "gain": None if self.gain is None else self.gain.to_json(),
+            "delta": self.delta,
+            "chance": self.chance,
+            "missed": self.missed,
+            "target": self.target,
+            "target_rows": self.target_rows,
+        }
+
+
+def more_data(
+    anchors: Anchors,
+    *,
+    delta: float,
+    factor: float = 2.0,
+    target: float | None = None,
+    floor: float = 0.0,
+    seed: int = 0,
+) -> MoreData:
+    """Extrapolate a learning curve.
+
+    Args:
+        anchors: the measured curve; its last anchor is all training rows.
+        delta: the smallest gain that matters, in the goal's loss: the tolerance of the gaps.
+        factor: how many times the rows are asked about.
+        target: a dev error, for the rows that it needs.
+        floor: lower limit of the optimal error.
+        seed: of the bootstrap.
+    """
+    means, sd = anchors.mean, anchors.sd
+    rows = int(anchors.rows[-1])
+    primary: CurveName = "pow3" if len(means) <= FEW_ANCHORS else "pow4"
+    refused = _refusal(anchors, factor)
+    curve = fit_curve("last1" if refused else primary, anchors.rows * 1.0, means, sd=sd, floor=floor)
+    gain, chance, missed = None, None, None
+    families: tuple[CurveName, ...] = ("last1",)
+    if not refused:
+        missed, families = _backtest(anchors, primary=primary, floor=floor)
+        gain, chance = _gain(
+            anchors, curve, families, factor=factor, delta=delta, floor=floor, missed=missed, seed=seed
+        )
+    reachable = None if target is None or refused else rows_for(curve, target, most=int(FARTHEST * rows))
+    return MoreData(
+        rows=rows,
+        factor=factor,
+        refused=refused,
+        curve=curve,
+        families=families,
+        anchors=tuple(int(each) for each in anchors.rows),
+        train=tuple(float(each) for each in anchors.train.mean(axis=1)),
+        dev=tuple(float(each) for each in means),
+        gain=gain,
+        delta=delta,
+        chance=chance,
+        missed=missed,
+        target=target,
+        target_rows=reachable,
+    )
+
+
+def more_data_finding(found: MoreData | None, goal: Goal) -> Finding:
+    """WF210: fired when the gain is above the smallest that matters, passed when it is below, else cannot tell."""
+    if found is None:
+        return finding("WF210", fired=None, evidence="Not checked: this retrains on parts of the training rows.")
+    if found.gain is None:
+        return finding("WF210", fired=None, evidence=f"Cannot tell: {found.refused}.")
+    gain = found.gain
+    times = "Twice" if found.factor == 2 else f"{found.factor:g} times"
+    said = (
+        f"{times} the data ({found.factor * found.rows:,.0f} training rows): dev error lower by from "
+        f"{number_text(goal, gain.low)} to {number_text(goal, gain.high)} {gap_unit(goal)}, most likely "
+        f"{gap_text(goal, gain.value)}{_target_text(found, goal)}"
+    )
+    fired = True if gain.low > found.delta else False if gain.high <= found.delta else None
+    return finding("WF210", fired=fired, evidence=f"{'Cannot tell: ' if fired is None else ''}{said}.")
+
+
+def _target_text(found: MoreData, goal: Goal) -> str:
+    if found.target is None:
+        return ""
+    if found.target_rows is None:
+        return f"; {error_text(goal, found.target)} is not reached with {FARTHEST:g} times the rows"
+    return f"; {error_text(goal, found.target)} needs about {found.target_rows:,} rows"
+
+
+def _refusal(anchors: Anchors, factor: float) -> str:
+    means, sd = anchors.mean, anchors.sd
+    if factor > FARTHEST:
+        return f"{factor:g} times the data is beyond {FARTHEST:g} times, where no curve is extrapolated"
+    lowest = np.minimum.accumulate(means)[:-1]
+    place = [int(np.argmin(means[: k + 1])) for k in range(len(lowest))]
+    rise = (means[1:] - lowest) / np.hypot(sd[1:], sd[place])
+    worst = int(np.argmax(rise))
+    # Bonferroni is not needed: three standard errors leave about one false refusal in a hundred curves of ten anchors.
+    if rise[worst] > RISE and means[worst + 1] - lowest[worst] > 0.01 * means[worst + 1]:
+        return f"the dev error rises again at {int(anchors.rows[worst + 1]):,} training rows: no evidence of gain"
+    return ""
+
+
+def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[float | None, tuple[CurveName, ...]]:
+    """How far the primary curve misses the last anchor when it is hidden, and the families that foretold it."""
+    seen = anchors.first(len(anchors.rows) - HIDDEN)
+    if len(seen.rows) < FEWEST_ANCHORS:
+        return None, (primary, "last1") if primary == "pow4" else ("pow3", "last1")
+    errors: dict[CurveName, float] = {}
+    for family in FAMILIES:
+        curve = fit_curve(family, seen.rows * 1.0, seen.mean, sd=seen.sd, floor=floor)
+        errors[family] = float(anchors.mean[-1] - curve.at(float(anchors.rows[-1])))
+    noise = math.hypot(float(anchors.sd[-1]), float(seen.sd[-1]))
+    least = min(abs(error) for error in errors.values())
+    kept = tuple(family for family in FAMILIES if abs(errors[family]) <= max(least, FORETOLD * noise))
+    return errors[primary], tuple(dict.fromkeys((*kept, primary)))
+
+
+def _gain(
+    anchors: Anchors,
+    curve: Curve,
+    families: Sequence[CurveName],
+    *,
+    factor: float,
+    delta: float,
+    floor: float,
+    missed: float | None,
+    seed: int,
+) -> tuple[Estimate, float]:
+    rng = np.random.default_rng(seed)
+    rows = float(anchors.rows[-1])
+    value = _drop(curve, rows, factor)
+    draws = np.concatenate([_draws(family, anchors, curve, factor=factor, floor=floor, rng=rng) for family in families])
+    low, high = (float(limit) for limit in np.quantile(draws, (0.025, 0.975)))
+    widening = abs(missed or 0.0)
+    gain = Estimate(
+        value,
+        value - math.hypot(max(0.0, value - low), widening),
+        value + math.hypot(max(0.0, high - value), widening),
+        int(rows),
+    )
+    chance = float(np.mean(draws + widening * rng.standard_normal(draws.size) / 1.96 > delta))
+    return gain, chance
+
+
+def _draws(
+    family: CurveName, anchors: Anchors, primary: Curve, *, factor: float, floor: float, rng: np.random.Generator
+) -> Floats:
+    rows, sd = anchors.rows * 1.0, anchors.sd
+    point = primary
+    if family != primary.family:
+        point = fit_curve(family, rows, anchors.mean, sd=sd, floor=floor)
+    if family == "last1":
+        return np.zeros(DRAWS)
+    found = np.empty(DRAWS)
+    for draw in range(DRAWS):
+        # Whole repeats are drawn, since a repeat's anchors share rows; the noise of single means is added, since few
+        # repeats drawn anew vary less than new ones would.
+        drawn = anchors.dev[:, rng.integers(0, anchors.dev.shape[1], anchors.dev.shape[1])].mean(axis=1)
+        again = fit_curve(family, rows, drawn, sd=sd, floor=floor, start=point)
+        found[draw] = _drop(again, float(rows[-1]), factor)
+    return found
+
+
+def _drop(curve: Curve, rows: float, factor: float) -> float:
+    return float(curve.at(rows) - curve.at(factor * rows))
