@@ -29,6 +29,11 @@ CALLS = {
     ),
     "diagnose_predictions": ("y = [0, 1, 1, 0] * 9", "print(wf.diagnose_predictions(train=(y, y), dev=(y, y[::-1])))"),
     "explain": ("", "print(wf.explain('WF102'))"),
+    "export": (
+        f"{EXPERIMENT}; places = iter('ab')",
+        "assert wf.export(experiment, folder / next(places))",
+    ),
+    "load_model": (f"{EXPERIMENT}; wf.export(experiment, folder / 'm')", "wf.load_model(folder / 'm').predict(frame)"),
     "log_uniform": ("", "wf.log_uniform(10, 1e4)"),
     "mc_dropout": (
         "import torch; net = torch.nn.Dropout()",

@@ -29,16 +29,19 @@ if TYPE_CHECKING:
     from wellfit.opening import Opening
     from wellfit.outcome import Outcome, Status
     from wellfit.splits.split import Split
-    from wellfit.stages import diagnose, predict, report, run, split, sweep, train, unseal
+    from wellfit.stages import diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.stats.sizes import plan_sizes, rows_for_margin, rows_to_detect
     from wellfit.sweeps.search import Sweep
     from wellfit.sweeps.space import log_uniform, uniform
+    from wellfit.travel.folder import load_model
+    from wellfit.travel.model import Model
 
 __all__ = [
     "BadInput",
     "Config",
     "Diagnosis",
     "Experiment",
+    "Model",
     "Network",
     "NoRoom",
     "Opening",
@@ -56,6 +59,8 @@ __all__ = [
     "diagnose_estimator",
     "diagnose_predictions",
     "explain",
+    "export",
+    "load_model",
     "log_uniform",
     "mc_dropout",
     "open_experiment",
@@ -88,10 +93,12 @@ _HOMES = {
     "opening": ("Opening",),
     "outcome": ("Outcome", "Status"),
     "splits.split": ("Split",),
-    "stages": ("diagnose", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+    "stages": ("diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "stats.sizes": ("plan_sizes", "rows_for_margin", "rows_to_detect"),
     "sweeps.search": ("Sweep",),
     "sweeps.space": ("log_uniform", "uniform"),
+    "travel.folder": ("load_model",),
+    "travel.model": ("Model",),
 }
 
 

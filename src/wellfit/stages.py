@@ -34,6 +34,8 @@ from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
 from wellfit.training.module_factory import ModuleFactory
 from wellfit.training.module_source import named_after
+from wellfit.travel.folder import is_saved_model, load_model
+from wellfit.travel.taking import take
 
 DEFAULT_BUDGET = "5m"
 
@@ -262,8 +264,30 @@ def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Openi
 
 
 def predict(experiment: Experiment | Path | str, new: Any, *, out: Path | str | None = None) -> pa.Table | int:
-    """Predict new rows in their order; see `Experiment.predict`."""
+    """Predict new rows in their order; see `Experiment.predict`. A saved model's folder predicts as well."""
+    if not isinstance(experiment, Experiment) and is_saved_model(Path(experiment)):
+        return load_model(experiment).predict(new, out=out)
     return _experiment(experiment).predict(new, out=out)
+
+
+def export(experiment: Experiment | Path | str, out: Path | str, *, format: str = "folder") -> list[Path]:  # noqa: A002
+    """Write an experiment's model for use without it.
+
+    Args:
+        experiment: the experiment.
+        out: a new folder, or the file of the graph.
+        format: "folder" (safetensors, JSON and a model card; `load_model` opens it), "onnx" or "pt2" (graphs with the
+            transforms inside; `<out>.transforms.json` beside them says how to fill their inputs).
+
+    Returns:
+        What was written.
+
+    Raises:
+        Refusal: nothing was trained yet.
+        BadInput: an unknown format, something that exists, or a missing extra.
+        NoRoom: the disk is full.
+    """
+    return take(_experiment(experiment), Path(out), format=format)
 
 
 def report(experiment: Experiment | Path | str, *, redact: bool = False) -> Path:

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "sweep": "Search lambda and keep_prob; shows the lambda path.",
         "unseal": "Open the test set, once.",
         "predict": "Predict new rows with the experiment's best network.",
+        "export": "Write the model for use elsewhere: a folder, ONNX or pt2.",
         "report": "Write the report page again.",
         "explain": "Say what a finding such as WF102 means, and what to do.",
         "demo": "Show all of it on a real data set, in about a minute.",

@@ -8,7 +8,6 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, get_args
 
 import torch
 
@@ -18,14 +17,13 @@ from wellfit.travel.folder import save_model
 from wellfit.travel.graph import INPUTS, Graph, transforms_of
 from wellfit.travel.model import Model
 
-Format = Literal["folder", "onnx", "pt2"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+FORMATS = ("folder", "onnx", "pt2")
 _TRIED_ROWS = 2
 TRANSFORMS = ".transforms.json"
 """Written beside an exported graph: how to fill its inputs, and how to read its output."""
 
 
-def export_model(model: Model, out: Path, *, format: Format, card: str = "") -> list[Path]:  # noqa: A002
+def export_model(model: Model, out: Path, *, format: str, card: str = "") -> list[Path]:  # noqa: A002
     """Write a model in one of the formats.
 
     Args:

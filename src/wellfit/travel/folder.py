@@ -61,6 +61,11 @@ def save_model(model: Model, folder: Path, *, card: str = "") -> None:
     write_whole(folder / ABOUT, lambda file: file.write(json.dumps(body, indent=1).encode()))
 
 
+def is_saved_model(folder: Path) -> bool:
+    """Whether a folder looks like a saved model."""
+    return (folder / ABOUT).is_file()
+
+
 def load_model(folder: Path | str) -> Model:
     """Open a saved model.
 
@@ -69,7 +74,7 @@ def load_model(folder: Path | str) -> Model:
         Refusal: it was changed, is not whole, or a newer wellfit wrote it.
     """
     place = Path(folder)
-    if not (place / ABOUT).is_file():
+    if not is_saved_model(place):
         raise BadInput(
             "a saved model is a folder with model.json", found=f"no {place / ABOUT}", remedy="Check the path"
         )
