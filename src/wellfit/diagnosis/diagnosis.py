@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wellfit._typing import Json
 from wellfit.diagnosis.findings import Finding, completed, gap_findings
@@ -13,6 +14,7 @@ from wellfit.diagnosis.optimal_error import Optimal, no_reference
 from wellfit.diagnosis.prescribe import Remedy, ceiling, prescribe
 from wellfit.diagnosis.screen import screen
 from wellfit.goals import Goal
+from wellfit.reports.notebook import diagnosis_bundle
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import in_unit_of
 
@@ -70,6 +72,9 @@ class Diagnosis:
             "findings": [found.to_json() for found in self.findings],
             "prescription": [remedy.to_json() for remedy in self.prescription],
         }
+
+    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
+        return diagnosis_bundle(self.to_json(), headline=self.headline, plain=str(self))
 
     def __str__(self) -> str:
         return screen(

@@ -34,6 +34,7 @@ from wellfit.opening import Opening
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import estimates
 from wellfit.reports.html import render_html
+from wellfit.reports.notebook import experiment_bundle
 from wellfit.reports.records import Summary
 from wellfit.reports.summary import summarize
 from wellfit.reports.text import render_text
@@ -237,6 +238,9 @@ class Experiment:
 
     def __str__(self) -> str:
         return render_text(self.summary())
+
+    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
+        return experiment_bundle(self.summary(), plain=str(self))
 
     def to_json(self) -> Json:
         """The object that `run --json` prints."""

@@ -156,7 +156,7 @@ def _knobs(summary: Summary) -> Iterator[RenderableType]:
 def _sweeps(summary: Summary) -> Iterator[RenderableType]:
     for sweep in summary.sweeps:
         yield _heading("How much regularization?")
-        yield _sweep(summary.unit, sweep)
+        yield sweep_line(summary.unit, sweep)
         yield from (f"Warning: {words}" for words in sweep.warnings)
         effects = effect_rows(sweep)
         if effects:
@@ -184,7 +184,8 @@ def _monte_carlo(unit: Unit, sweep: SweepCard) -> Iterator[str]:
         )
 
 
-def _sweep(unit: Unit, sweep: SweepCard) -> str:
+def sweep_line(unit: Unit, sweep: SweepCard) -> str:
+    """What a sweep chose, in two sentences."""
     planned = f" (of {sweep.planned} planned)" if sweep.planned > len(sweep.members) else ""
     done = f"{len(sweep.members)} networks{planned} in {seconds(sweep.seconds)}."
     chosen = sweep.chosen

@@ -13,6 +13,7 @@ from wellfit.config import Config, Regularization, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
+from wellfit.reports.notebook import sweep_bundle, sweep_text
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
@@ -35,6 +36,7 @@ class Sweep:
     """A finished sweep.
 
     Attributes:
+        goal: in whose loss members were compared.
         over: the knobs searched and their values.
         rows: m, the training rows, by which lambda converts to weight_decay and shrink.
         members: outcomes in the order of the configs; those that the deadline kept from starting are missing.
@@ -45,6 +47,7 @@ class Sweep:
         ensemble: what an average of members would reach on dev, beside the one that was chosen.
     """
 
+    goal: Goal
     over: Space
     rows: int
     members: tuple[Outcome, ...]
@@ -67,6 +70,12 @@ class Sweep:
     def chosen(self) -> Outcome:
         """The simplest member within one standard error of the best."""
         return self.choice.chosen
+
+    def __str__(self) -> str:
+        return sweep_text(self.to_json(), goal=self.goal.name)
+
+    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
+        return sweep_bundle(self.to_json(), goal=self.goal.name)
 
     def path(self) -> list[Json]:
         """The lambda path: members with the chosen keep_prob, by rising lambda.
@@ -188,6 +197,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     unstarted = [f"Time ran out before {missing} of {planned} members started."] if missing else []
     found = _monte_carlo(data, choice.chosen, goal=goal)
     return Sweep(
+        goal=goal,
         over=space,
         rows=rows,
         members=tuple(outcomes),
