@@ -162,7 +162,7 @@ class Config:
     @cached_property
     def identity(self) -> str:
         """Sixteen hexadecimal digits that name this configuration: equal configurations have equal names."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+        return digest_of(self.to_json())
 
     def to_json(self) -> Json:
         """Plain values, as `from_json` reads them; knobs that came later are there only where they are on."""
@@ -208,6 +208,11 @@ _LATER: Mapping[str, Mapping[str, object]] = {
 }
 """Knobs that experiments of the first version do not know, and what leaves a training as it was without them: a
 configuration keeps its name."""
+
+
+def digest_of(body: Json) -> str:
+    """Sixteen hexadecimal digits that name plain values: equal values have equal names."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def updates_per_epoch(*, rows: int, batch_size: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wellfit._typing import Floats, Json
-from wellfit.config import Config
+from wellfit.config import Config, digest_of
 
 
 class Status(Enum):
@@ -48,9 +48,10 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One trained configuration.
+    """One trained configuration, or the average of several (an ensemble).
 
     Attributes:
+        config: of the training; of an ensemble that of its heaviest member.
         losses: mean loss of the goal on train, train_dev (if any) and dev; the training set in full, without dropout.
         predictions: train_dev (if any) and dev: probabilities [rows, classes], or values [rows] in the target's unit.
         train_losses: [rows] loss of every training row, for paired comparisons on train.
@@ -58,6 +59,8 @@ class Outcome:
         state: parameter name -> float32 array: the trained weights.
         effects: what regularizing did to the network, by name (training/effects.py).
         snapshots: dev predictions at earlier rungs, by update: members of an ensemble that cost nothing.
+        members: identity -> weight of the trainings that an ensemble averages; the weights add up to 1. An ensemble has
+            no weights, norms, curve or effects of its own. Empty for one training.
     """
 
     config: Config
@@ -72,6 +75,17 @@ class Outcome:
     state: Mapping[str, Floats]
     effects: Mapping[str, float] = field(default_factory=dict)
     snapshots: Mapping[str, Floats] = field(default_factory=dict)
+    members: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Sixteen hexadecimal digits: those of the config, or of an ensemble those of its members and weights."""
+        return digest_of(dict(sorted(self.members.items()))) if self.members else self.config.identity
+
+    @property
+    def networks(self) -> int:
+        """How many networks predict."""
+        return max(1, len(self.members))
 
     @property
     def weight_norm(self) -> float:
@@ -105,12 +119,13 @@ class Outcome:
             state=group("state"),
             effects=body.get("effects", {}),
             snapshots=group("snapshots"),
+            members=body.get("members", {}),
         )
 
     def to_json(self) -> Json:
         """The scalars, for the journal; the arrays are kept beside it."""
         return {
-            "identity": self.config.identity,
+            "identity": self.identity,
             "config": self.config.to_json(),
             "status": self.status.value,
             "updates": self.updates,
@@ -119,4 +134,5 @@ class Outcome:
             "curve": [[point.update, point.train, point.dev] for point in self.curve],
             "weight_norms": list(self.weight_norms),
             "effects": dict(self.effects),
+            **({"members": dict(self.members)} if self.members else {}),
         }

@@ -193,6 +193,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     optimal_error: tuple[float, float] | float | None = None,
     tolerance: float | None = None,
     only: str | None = None,
+    ensemble: bool = True,
     idea: str | None = None,
     move_source: bool = False,
     notify: Notify = ignore_events,
@@ -213,6 +214,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         optimal_error: the optimal error, or (low, high).
         tolerance: the gap that does not matter, in the goal's loss.
         only: carry out this one remedy.
+        ensemble: whether what is left of the budget may go into an ensemble, where the network over-fits.
         idea: why; kept in the journal.
         move_source: move DATA into the experiment, out of reach.
         notify: receives events.
@@ -250,6 +252,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         budget=limit or parse_budget(last.get("budget", DEFAULT_BUDGET)),
         reference=with_earlier(reference, last.get("reference", {})),
         only=only,
+        ensemble=ensemble,
         idea=idea,
         seed=experiment.folder.settings.seed,
     )

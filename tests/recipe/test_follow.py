@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,16 @@ from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.budget import parse_budget
 from wellfit.recipe.ending import ending
+from wellfit.recipe.ensemble import ensemble_step, reseeded
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
 from wellfit.recipe.regularize import widened
 from wellfit.recipe.remedies import OPTIMIZATION, describe_change
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
+from wellfit.sweeps.joining import joined, parts_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
+from wellfit.training.predict import predict_average
 
 ERROR = Goal("error")
 SMALL = Config(
@@ -96,6 +100,7 @@ def _few_rows() -> Prepared:
     return _prepared(x, x[:, 0] + 0.5 * rng.normal(size=3200) > 0, train=200)
 
 
+WIDER = Network(widths=(8, 8), embedding="none")
 MEMORIZING = Config(
     network=Network(widths=(64,), embedding="none"), optimization=Optimization(epochs=40, batch_size=32, lr=0.01)
 )
@@ -137,7 +142,7 @@ def test_bias_is_fought_first_with_every_regularizer_at_zero():
 def test_variance_is_fought_by_regularizing_and_train_error_pays_for_it():
     journal: dict[str, Any] = {}
     bench, _ = _bench(_few_rows(), optimal=0.15, journal=journal)
-    turn = follow(bench, MEMORIZING)
+    turn = follow(bench, MEMORIZING, ensemble=False)
     (step,) = (body for name, body in journal.items() if name.startswith("step/"))
     assert (step["board"], step["kind"], step["kept"]) == ("regularization", "regularize", True)
     assert turn.outcome.losses["dev"] < turn.first.losses["dev"] - 0.01
@@ -167,6 +172,60 @@ def test_a_replay_from_the_journal_decides_the_same_and_pays_the_same():
     assert again.outcome.config == turn.outcome.config
     assert again.diagnosis.to_json() == turn.diagnosis.to_json()
     assert replayed.purse.updates == bench.purse.updates
+
+
+def test_the_rest_of_a_budget_goes_into_networks_with_seeds_of_their_own():
+    journal: dict[str, Any] = {}
+    data = _few_rows()
+    bench, first = _bench(data, optimal=0.15, budget="24000updates", journal=journal)
+    turn = follow(bench, MEMORIZING)
+    step = journal[f"step/{turn.step}"]
+    assert (step["kind"], step["board"], step["kept"]) == ("ensemble", "regularization", True)
+    assert step["ensemble"]["honest_loss"] < step["ensemble"]["honest_single"]
+    assert turn.outcome.networks == len(step["members"]) > 1
+    assert sum(turn.outcome.members.values()) == pytest.approx(1)
+    assert len({member["seed"] for member in step["members"]}) > 1
+    members = [first.known[identity] for identity in turn.outcome.members]
+    average = predict_average(data.preparation, parts_of(members, turn.outcome.members))
+    np.testing.assert_allclose(average(data.dev), turn.outcome.predictions["dev"], atol=1e-6)
+    wrong = average(data.train).argmax(axis=1) != data.train.target
+    assert turn.outcome.losses["train"] == pytest.approx(wrong.mean())
+    assert bench.purse.updates <= 24_000
+
+    replayed, second = _bench(data, optimal=0.15, budget="24000updates", journal=journal)
+    second.known = first.known
+    again = follow(replayed, MEMORIZING)
+    assert second.trained == 0
+    assert again.outcome.identity == turn.outcome.identity
+    assert again.outcome.losses == turn.outcome.losses
+
+
+def test_an_ensemble_that_is_not_ahead_on_other_rows_is_not_kept():
+    """The network of now knows the truth: whatever is averaged with it on one half loses on the other."""
+    data = _few_rows()
+    bench, executor = _bench(data, optimal=0.15, budget="24000updates")
+    (trained,) = executor.train([MEMORIZING])
+    truth = replace(trained, predictions={"dev": np.eye(2)[data.dev.target]})
+    done = ensemble_step(bench, truth, parents=[MEMORIZING], step=1)
+    assert done.outcome is truth
+    assert done.configs == ()
+    assert executor.trained > 2
+
+
+def test_nothing_is_averaged_where_nothing_over_fits():
+    """No dropout, and no ensemble, where the variance is inside the tolerance."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20_000, 2))
+    flipped = (x[:, 0] > 0) ^ (rng.random(20_000) < 0.1)
+    bench, executor = _bench(_prepared(x, flipped, train=10_000), optimal=0.1, budget="200000updates")
+    assert follow(bench, SMALL).outcome.networks == 1
+    assert executor.trained == 1
+
+
+def test_every_network_of_an_ensemble_has_a_seed_of_its_own_and_parents_take_turns():
+    configs = reseeded([SMALL, MEMORIZING], networks=5)
+    assert [config.network for config in configs] == [each.network for each in (SMALL, MEMORIZING) * 3][:5]
+    assert len({config.seed for config in configs} | {SMALL.seed}) == 6
 
 
 def test_a_run_ends_with_the_network_that_was_best_on_dev():
@@ -229,9 +288,12 @@ def test_a_trial_against_bias_never_regularizes(kind):
 
 
 def test_changes_are_told_by_knob():
-    after = Config(network=Network(widths=(8, 8), embedding="none"), optimization=SMALL.optimization)
-    assert describe_change(SMALL, after) == "widths 4 -> 8x8"
-    assert describe_change(SMALL, SMALL) == "nothing"
+    data = _few_rows()
+    before, after = InProcess(data, goal=ERROR).train([SMALL, replace(SMALL, network=WIDER)])
+    assert describe_change(before, after) == "widths 4 -> 8x8"
+    assert describe_change(before, before) == "nothing"
+    both = joined([before, after], {before.identity: 0.6, after.identity: 0.4}, data=data, goal=ERROR)
+    assert describe_change(before, both) == "networks 1 -> 2"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 import wellfit as wf
 from wellfit.goals import Goal
-from wellfit.travel.model import Model, Part
+from wellfit.training.predict import Part
+from wellfit.travel.model import Model
 
 
 def rows(count, *, seed):

@@ -27,6 +27,11 @@ The same command again continues the experiment, or prints its result when it is
 @click.argument("data", type=FILE, metavar="DATA|EXPERIMENT")
 @click.option("--budget", metavar="B", help="60s, 10m, 1h or 20000updates: an upper limit.  [default: 5m]")
 @click.option("--only", metavar="KIND", help="Try this remedy only: bigger_network, train_longer, regularize ...")
+@click.option(
+    "--ensemble/--no-ensemble",
+    default=None,
+    help="Average several networks where one over-fits; prediction takes several times as long.  [default: ensemble]",
+)
 @click.option("--idea", metavar="TEXT", help="Why you try this; kept in the journal.")
 @split_options
 @reference_options

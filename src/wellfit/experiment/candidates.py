@@ -13,13 +13,15 @@ from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
+from wellfit.sweeps.joining import parts_of
+from wellfit.training.predict import Part
 
 KIND = "candidate"
 
 
 def propose(journal: Journal, outcome: Outcome, *, by: str) -> None:
     """Journal the network that a command ended with."""
-    journal.append(KIND, {"identity": outcome.config.identity, "by": by, "dev": outcome.losses["dev"]})
+    journal.append(KIND, {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]})
 
 
 def chosen_identity(entries: Iterable[Entry]) -> str | None:
@@ -39,10 +41,18 @@ def chosen_network(journal: Journal, models: Path) -> Outcome:
     outcomes = OutcomeStore(models, journal)
     for body in sorted(candidates, key=lambda body: float(body["dev"])):
         outcome = outcomes.get(body["identity"])
-        if outcome is not None:
+        if outcome is not None and all(outcomes.get(member) for member in outcome.members):
             return outcome
     raise Refusal(
         "this needs a trained network",
         found=f"no finished training in {models.parent}",
         remedy="Train one first: `wellfit run EXPERIMENT`",
     )
+
+
+def parts_in(outcome: Outcome, outcomes: OutcomeStore) -> tuple[Part, ...]:
+    """What a network predicts with: its own weights, or those of the members of an ensemble."""
+    if not outcome.members:
+        return parts_of([outcome], {outcome.identity: 1.0})
+    members = [member for identity in outcome.members if (member := outcomes.get(identity))]
+    return parts_of(members, outcome.members)

@@ -18,7 +18,7 @@ from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import Refusal
-from wellfit.experiment.candidates import chosen_identity, chosen_network, propose
+from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
 from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
@@ -29,6 +29,7 @@ from wellfit.experiment.running import remembering
 from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.goals import Goal
 from wellfit.journal.entry import Entry
+from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome, Status
@@ -46,7 +47,7 @@ from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
-from wellfit.training.predict import predict
+from wellfit.training.predict import Part, predict_average
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,17 @@ class Experiment:
         """
         with self._reading() as journal:
             return chosen_network(journal, self.folder.models)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What its network predicts with: one training's weights, or those of an ensemble's members and their shares.
+
+        Raises:
+            Refusal: when nothing was trained yet.
+        """
+        with self._reading() as journal:
+            outcome = chosen_network(journal, self.folder.models)
+            return parts_in(outcome, OutcomeStore(self.folder.models, journal))
 
     def diagnose(self, **reference_options: Any) -> Diagnosis:
         """Diagnose its network; once the test set was opened for it, with the test rung.
@@ -210,9 +222,9 @@ class Experiment:
         Raises:
             BadInput: for rows that the transforms cannot take; nothing is written.
         """
-        outcome, preparation = self.network, self.prepared.preparation
+        preparation = self.prepared.preparation
         watch = Watch(preparation, usual=self.prepared.dev)
-        network = predict(preparation, outcome.config, outcome.state)
+        network = predict_average(preparation, self.parts)
         batches = predicted_batches(new, preparation=preparation, predict=network, watch=watch)
         result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
         for warning in watch.warnings():

@@ -24,7 +24,8 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
     best = chosen_identity(listed)
     diagnoses = bodies.get("diagnosis", [{}])
     diagnosis = next((body for body in reversed(diagnoses) if body.get("identity") == best), diagnoses[-1])
-    configs = {body["identity"]: body["config"] for body in bodies.get("training", [])}
+    networks = {body["identity"]: body for kind in ("training", "ensemble") for body in bodies.get(kind, [])}
+    chosen = networks.get(best or "", {})
     tests = [Estimate.from_json(body["error"]) for body in bodies.get("opening", [])]
     return {
         "schema": 1,
@@ -34,7 +35,8 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         "errors": diagnosis.get("errors", {}),
         "gaps": diagnosis.get("gaps", {}),
         "steps": [{name: step[name] for name in STEP_FIELDS} for step in bodies.get("step", [])],
-        "best": configs.get(best or ""),
+        "best": chosen.get("config"),
+        "ensemble": chosen.get("members"),
         "references": {
             body["name"]: folder.goal.score_of(body["errors"]["dev"]["value"]) for body in bodies.get("reference", [])
         },

@@ -45,6 +45,7 @@ class Plan:
     budget: Budget
     reference: Mapping[str, Any]
     only: str | None = None
+    ensemble: bool = True
     idea: str | None = None
     seed: int = 0
 
@@ -56,6 +57,7 @@ class Plan:
             "reference": {name: value for name, value in self.reference.items() if value is not None},
             "only": self.only,
             "seed": self.seed,
+            **({} if self.ensemble else {"ensemble": False}),
         }
 
     @property
@@ -118,7 +120,10 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             best_dev_high=min(each.high for each in rivals.dev.values()),
             notify=notify,
         )
-        turn = follow(bench, config, only=plan.only, idea=plan.idea)
+        turn = follow(bench, config, only=plan.only, ensemble=plan.ensemble, idea=plan.idea)
+    if turn.outcome.members:
+        details = described(turn.outcome, folder=folder, data=data)
+        OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
     propose(journal, turn.outcome, by="run")
     recall("finish", "end", lambda: ending(turn, bench=bench))
 
@@ -139,15 +144,20 @@ def remembering(executor: Executor, folder: Folder, *, journal: Journal, data: P
     """Wrap an executor so that every outcome is kept in the experiment, and none is trained twice."""
 
     def describe(outcome: Outcome) -> Json:
-        errors = estimates(outcome, data=data, goal=folder.goal)
-        l2, lr = outcome.config.regularization.l2, outcome.config.optimization.lr
-        return {
-            "errors": {part: found.to_json() for part, found in errors.items()},
-            "weight_decay": weight_decay_of(l2, rows=data.train.rows),
-            "shrink": shrink_of(l2, rows=data.train.rows, lr=lr),
-        }
+        return described(outcome, folder=folder, data=data)
 
     return RememberingExecutor(executor, OutcomeStore(folder.models, journal), describe)
+
+
+def described(outcome: Outcome, *, folder: Folder, data: Prepared) -> Json:
+    """What the journal says of an outcome beside what it is: losses with intervals, and lambda in other units."""
+    errors = estimates(outcome, data=data, goal=folder.goal)
+    l2, lr = outcome.config.regularization.l2, outcome.config.optimization.lr
+    return {
+        "errors": {part: found.to_json() for part, found in errors.items()},
+        "weight_decay": weight_decay_of(l2, rows=data.train.rows),
+        "shrink": shrink_of(l2, rows=data.train.rows, lr=lr),
+    }
 
 
 def seconds_spent(entries: Iterable[Entry]) -> float:

@@ -6,15 +6,17 @@ import pyarrow as pa
 
 from wellfit._typing import Floats
 from wellfit.data.prepare import Prepared
+from wellfit.experiment.candidates import parts_in
 from wellfit.experiment.folder import Folder
 from wellfit.goals import Goal
+from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.opening import Opening, Predict, open_test
 from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate
-from wellfit.training.predict import predict
+from wellfit.training.predict import predict_average
 from wellfit.training.references import fit_references
 
 NAMES = ("dummy", "linear", "trees")
@@ -29,7 +31,7 @@ def unseal_for(
         Refusal: it was opened before (without `again`), or is not what was sealed.
         NoRoom: the ledger, the registry or the journal cannot be written.
     """
-    network = predict(data.preparation, outcome.config, outcome.state)
+    network = predict_average(data.preparation, parts_in(outcome, OutcomeStore(folder.models, journal)))
     dev = estimate(folder.goal, data.dev.target, outcome.predictions["dev"])
     references = RefitReferences(data, goal=folder.goal, seed=split.seed)
     opening = open_test(
@@ -38,11 +40,11 @@ def unseal_for(
         goal=folder.goal,
         dev=dev,
         references={name: references.model(name) for name in NAMES},
-        subject=outcome.config.identity,
+        subject=outcome.identity,
         again=again,
     )
     losses = {name: found.to_json() for name, found in opening.references.items()}
-    body = {**opening.to_json(), "identity": outcome.config.identity, "at": opening.at, "references": losses}
+    body = {**opening.to_json(), "identity": outcome.identity, "at": opening.at, "references": losses}
     journal.append("opening", body)
     return opening
 
@@ -50,7 +52,7 @@ def unseal_for(
 def known_test(outcome: Outcome, journal: Journal, *, goal: Goal) -> Estimate | None:
     """The first opening's test loss where it was opened for `outcome`, else None."""
     opened = [entry.body for entry in journal.entries("opening")]
-    if not opened or opened[0]["identity"] != outcome.config.identity:
+    if not opened or opened[0]["identity"] != outcome.identity:
         return None
     return Estimate.from_json(opened[0]["error"], binomial=goal.name == "error")
 

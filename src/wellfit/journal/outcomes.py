@@ -1,4 +1,4 @@
-"""Trainings kept on disk: the scalars in the journal, the arrays beside it as safetensors (never pickle)."""
+"""Outcomes kept on disk: the scalars in the journal, the arrays beside it as safetensors (never pickle)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
 
 KIND = "training"
+ENSEMBLE = "ensemble"
 
 
 class OutcomeStore:
-    """Outcomes by the identity of their config: `get` what `put` has kept.
+    """Outcomes by their identity: `get` what `put` has kept.
 
     Args:
         folder: holds one `<identity>.safetensors` a training.
-        journal: receives one "training" entry each, after its arrays are safe on disk.
+        journal: receives one "training" (or "ensemble") entry each, after its arrays are safe on disk.
     """
 
     def __init__(self, folder: Path, journal: Journal) -> None:
@@ -29,8 +30,8 @@ class OutcomeStore:
         self._journal = journal
 
     def get(self, identity: str) -> Outcome | None:
-        """Return the outcome of the config with this identity, or None when it was never finished."""
-        entry = self._journal.find(KIND, identity)
+        """Return the outcome with this identity, or None when it was never finished."""
+        entry = self._journal.find(KIND, identity) or self._journal.find(ENSEMBLE, identity)
         arrays = load_arrays(self._path(identity)) if entry else None
         return Outcome.from_json(entry.body, arrays=arrays) if entry and arrays else None
 
@@ -40,10 +41,10 @@ class OutcomeStore:
         Raises:
             NoRoom: when the disk is full; nothing half-written remains.
         """
-        identity = outcome.config.identity
+        identity = outcome.identity
         arrays = {name: np.ascontiguousarray(array) for name, array in outcome.arrays.items()}
         write_whole(self._path(identity), lambda file: file.write(save(arrays)))
-        self._journal.append(KIND, {**outcome.to_json(), **details}, key=identity)
+        self._journal.append(ENSEMBLE if outcome.members else KIND, {**outcome.to_json(), **details}, key=identity)
 
     def _path(self, identity: str) -> Path:
         # The identity may come from a stranger's journal: a path in it must not lead out of the folder.

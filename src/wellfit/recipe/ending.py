@@ -24,7 +24,7 @@ def ending(turn: Turn, *, bench: Bench) -> Json:
     return {
         "reason": reason_of(turn.diagnosis, spent=bench.purse.remaining <= 0),
         "sentence": sentence_of(turn, bench=bench),
-        "best": turn.outcome.config.identity,
+        "best": turn.outcome.identity,
         "seconds": bench.purse.seconds,
         "updates": bench.purse.updates,
     }
@@ -51,10 +51,10 @@ def sentence_of(turn: Turn, *, bench: Bench) -> str:
 
 def _bought(turn: Turn, *, bench: Bench) -> str:
     first, last = turn.first, turn.outcome
-    if last.config == first.config:
+    if last.identity == first.identity:
         return ""
     before, after = (error_text(bench.goal, outcome.losses["dev"]) for outcome in (first, last))
-    return f"From {before} to {after} on dev by {describe_change(first.config, last.config)}."
+    return f"From {before} to {after} on dev by {describe_change(first, last)}."
 
 
 def _rival(diagnosis: Diagnosis) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wellfit._typing import Board, Json
 from wellfit.config import Config
@@ -12,8 +12,9 @@ from wellfit.diagnosis.gaps import GapName
 from wellfit.exceptions import BadInput
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.regularize import FEWEST_MEMBERS, sweep_step
-from wellfit.recipe.remedies import OPTIMIZATION, REGULARIZE, describe_change
+from wellfit.recipe.ensemble import FEWEST_NETWORKS, PARENTS, Averaged, ensemble_step, networks_affordable, rejoined
+from wellfit.recipe.regularize import FEWEST_MEMBERS, best_members, sweep_step
+from wellfit.recipe.remedies import ENSEMBLE, OPTIMIZATION, REGULARIZE, describe_change
 from wellfit.stats.differences import paired_difference
 
 OPTIMIZATION_SHARE = 0.4
@@ -46,16 +47,31 @@ class Turn:
     unsure: frozenset[str] = frozenset()
 
 
-def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | None = None) -> Turn:
+@dataclass(frozen=True)
+class Done:
+    """What a remedy that ends with one network came to."""
+
+    outcome: Outcome
+
+    def to_json(self) -> Json:
+        """Nothing that the step's entry does not say."""
+        return {}
+
+
+def follow(
+    bench: Bench, start: Config, *, only: str | None = None, ensemble: bool = True, idea: str | None = None
+) -> Turn:
     """Train `start`, then turn boards until both gaps are fine, nothing is left to try, or the budget is spent.
 
     Fitting train better can cost dev error that regularizing does not win back: of the networks on the way, the one
-    with the lowest dev loss is returned, the last of equals. With `only` it is the remedy's own.
+    with the lowest dev loss is gone on with, the last of equals. Where it may over-fit, the rest of the budget goes
+    into an ensemble. With `only` the remedy's own network is returned.
 
     Args:
         bench: data, engine, purse and memory.
         start: the first network, every regularizer at zero.
         only: carry out this one remedy, whatever the diagnosis says.
+        ensemble: whether the last step may average several networks, which takes their time and room at prediction.
         idea: why, in the user's words; kept with each step.
 
     Raises:
@@ -65,14 +81,18 @@ def follow(bench: Bench, start: Config, *, only: str | None = None, idea: str | 
     if only is not None:
         return _carry_out(bench, turn, only, idea=idea)
     turns = [turn]
-    while kind := _next_remedy(bench, turns[-1]):
-        turns.append(_carry_out(bench, turns[-1], kind, idea=idea))
-    return min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
+    while (kind := _next_remedy(bench, turns[-1])) not in (None, ENSEMBLE):
+        turns.append(_carry_out(bench, turns[-1], str(kind), idea=idea))
+    best = min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
+    best = replace(best, step=turns[-1].step)
+    if ensemble and (kind == ENSEMBLE or _may_average(bench, best)):
+        return _carry_out(bench, best, ENSEMBLE, idea=idea)
+    return best
 
 
 def board_of(kind: str) -> Board:
     """The board that a remedy turns."""
-    return "regularization" if kind == REGULARIZE else "optimization"
+    return "regularization" if kind in (REGULARIZE, ENSEMBLE) else "optimization"
 
 
 def _first(bench: Bench, start: Config) -> Turn:
@@ -125,6 +145,10 @@ def _may_overfit(turn: Turn) -> bool:
     return variance is not None and variance.verdict != "no"
 
 
+def _may_average(bench: Bench, turn: Turn) -> bool:
+    return _may_overfit(turn) and networks_affordable(bench, turn.outcome.config) >= FEWEST_NETWORKS
+
+
 def _wanted(turn: Turn, board: Board) -> bool:
     gap = turn.diagnosis.gap(GAP_OF[board])
     if gap is None or gap.verdict == "no":
@@ -136,8 +160,15 @@ def _wanted(turn: Turn, board: Board) -> bool:
 def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Turn:
     step = turn.step + 1
     board = board_of(kind)
-    body = bench.remember_step(step, lambda: _step(bench, turn, kind, idea=idea))
-    after = bench.outcome_of(Config.from_json(body["config"])) if body["kept"] else turn.outcome
+    fresh: list[Outcome] = []
+
+    def take() -> Json:
+        done = _done(bench, turn, kind)
+        fresh.append(done.outcome)
+        return {**_step(bench, turn, kind, after=done.outcome, idea=idea), **done.to_json()}
+
+    body = bench.remember_step(step, take)
+    after = fresh[0] if fresh else _remembered(bench, turn, body)
     gap = turn.diagnosis.gap(GAP_OF[board])
     return Turn(
         step=step,
@@ -150,28 +181,42 @@ def _carry_out(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Turn
     )
 
 
-def _step(bench: Bench, turn: Turn, kind: str, *, idea: str | None) -> Json:
-    """Carry out one remedy; its journal entry."""
+def _done(bench: Bench, turn: Turn, kind: str) -> Done | Averaged:
+    """Carry out one remedy."""
+    step, before = turn.step + 1, turn.outcome
+    bench.notify({"event": "step", "step": step, "board": board_of(kind), "kind": kind})
+    if kind == ENSEMBLE:
+        parents = best_members(bench, before.config, step=step, count=PARENTS)
+        return ensemble_step(bench, before, parents=parents, step=step)
+    if kind == REGULARIZE:
+        return Done(sweep_step(bench, before, diagnosis=turn.diagnosis, step=step))
+    return Done(_best_trial(bench, turn, kind))
+
+
+def _remembered(bench: Bench, turn: Turn, body: Json) -> Outcome:
+    """The network that a step of an earlier session ended with."""
+    if not body["kept"]:
+        return turn.outcome
+    return rejoined(bench, body) if body.get("members") else bench.outcome_of(Config.from_json(body["config"]))
+
+
+def _step(bench: Bench, turn: Turn, kind: str, *, after: Outcome, idea: str | None) -> Json:
+    """The journal entry of one remedy."""
     step, before, board = turn.step + 1, turn.outcome, board_of(kind)
     gap = turn.diagnosis.gap(GAP_OF[board])
-    bench.notify({"event": "step", "step": step, "board": board, "kind": kind})
-    if kind == REGULARIZE:
-        after = sweep_step(bench, before, diagnosis=turn.diagnosis, step=step)
-    else:
-        after = _best_trial(bench, turn, kind)
     return {
         "step": step,
         "board": board,
         "kind": kind,
-        "did": f"{kind.replace('_', ' ')}: {describe_change(before.config, after.config)}",
+        "did": f"{kind.replace('_', ' ')}: {describe_change(before, after)}",
         "because": f"{CAUSE_OF[board]}: {gap.verdict}" if gap else "asked",
         "expected": turn.diagnosis.ceiling(GAP_OF[board]),
         "got": _gain(before, after, board=board),
         "kept": after is not before,
         "idea": idea,
         "config": after.config.to_json(),
-        "config_before": before.config.identity,
-        "config_after": after.config.identity,
+        "config_before": before.identity,
+        "config_after": after.identity,
         "errors_before": dict(before.losses),
         "errors_after": dict(after.losses),
         "gaps_before": turn.diagnosis.to_json()["gaps"],
@@ -199,7 +244,7 @@ def _diagnosed(bench: Bench, outcome: Outcome, *, step: int) -> Diagnosis:
     diagnosis = bench.diagnose(outcome)
 
     def body() -> Json:
-        return {"step": step, "identity": outcome.config.identity, **diagnosis.to_json()}
+        return {"step": step, "identity": outcome.identity, **diagnosis.to_json()}
 
     bench.recall("diagnosis", str(step), body)
     return diagnosis

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from wellfit._typing import Json
+from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.outcome import Outcome
+from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
 from wellfit.sweeps.search import Sweep, sweep
 from wellfit.sweeps.selection import TrainLimit, mean_keep_prob
@@ -47,6 +49,21 @@ def sweep_step(bench: Bench, before: Outcome, *, diagnosis: Diagnosis, step: int
         found = _trained(bench, before, over=wider, known=found.members, limit=limit)
     bench.recall("sweep", str(step), found.to_json)
     return found.chosen
+
+
+def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:
+    """The configs of the last sweep with the lowest dev loss; `config` alone where there was none around it."""
+    bodies = [body for each in range(1, step) if (body := bench.recall.known("sweep", str(each)))]
+    rows = sorted(bodies[-1]["members"] if bodies else [], key=lambda row: float(row["dev"]))
+    finished = [row for row in rows if row["status"] == Status.FINISHED.value]
+    around = [_with_knobs(config, row) for row in finished]
+    known = {each.identity for each in around} & {row["identity"] for row in finished}
+    return [each for each in around if each.identity in known][:count] or [config]
+
+
+def _with_knobs(config: Config, row: Json) -> Config:
+    knobs = replace(config.regularization, l2=row["l2"], keep_prob=row["keep_prob"])
+    return replace(config, regularization=knobs)
 
 
 def _trained(bench: Bench, before: Outcome, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from wellfit.config import ACTIVATIONS, Config
 from wellfit.exceptions import BadInput
+from wellfit.outcome import Outcome
 
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 LONGER = (2, 4)
@@ -56,7 +57,8 @@ OPTIMIZATION: Mapping[str, Callable[[Config], tuple[Config, ...]]] = {
 """What fights bias, in the order in which it is tried."""
 
 REGULARIZE = "regularize"
-CARRIED_OUT = (*OPTIMIZATION, REGULARIZE)
+ENSEMBLE = "ensemble"
+CARRIED_OUT = (*OPTIMIZATION, REGULARIZE, ENSEMBLE)
 """Every kind that `run --only KIND` accepts."""
 
 
@@ -74,9 +76,9 @@ def require_kind(only: str | None) -> None:
         )
 
 
-def describe_change(before: Config, after: Config) -> str:
-    """The knobs that differ, as "widths 64x64 -> 256x256, epochs 32 -> 64"."""
-    old, new = _knobs(before), _knobs(after)
+def describe_change(before: Outcome, after: Outcome) -> str:
+    """What differs, as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
+    old, new = ({**_knobs(each.config), "networks": str(each.networks)} for each in (before, after))
     return ", ".join(f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]) or "nothing"
 
 

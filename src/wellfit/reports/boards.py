@@ -32,7 +32,14 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
         Knob(name="shrink = lr·λ/m", before=knob(first.shrink), after=knob(best.shrink)),
         Knob(name="keep_prob", before=first.keep_probs, after=best.keep_probs),
         *_later(first, best, board="regularization"),
+        *_networks(first, best),
     )
+
+
+def _networks(first: Network, best: Network) -> Iterator[Knob]:
+    """How many networks are averaged, where that is more than one."""
+    if best.networks > 1:
+        yield Knob(name="networks averaged", before=str(first.networks), after=str(best.networks))
 
 
 def _later(first: Network, best: Network, *, board: str) -> Iterator[Knob]:

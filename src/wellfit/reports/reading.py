@@ -59,7 +59,7 @@ def other_method(body: Json, tests: Mapping[str, Any]) -> OtherMethod:
 
 
 def network(body: Json) -> Network:
-    """One training entry."""
+    """One training entry, or one ensemble of them."""
     config, losses, errors = section(body, "config"), section(body, "losses"), section(body, "errors")
     knobs = section(config, "regularization")
     norms = [size for size in map(number, items(body, "weight_norms")) if size is not None]
@@ -81,6 +81,7 @@ def network(body: Json) -> Network:
         curve=tuple(_curve(items(body, "curve"))),
         decayed=tuple(zip(_decayed_names(body, len(norms)), norms, strict=False)),
         spared=tuple(map(text, items(body, "spared"))) or ("biases", "embeddings"),
+        networks=max(1, len(section(body, "members"))),
     )
 
 

@@ -95,9 +95,10 @@ class SealCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One trained network: what the tables and the knob board need of it.
+    """One trained network, or an average of several: what the tables and the knob board need of it.
 
     `decayed` are the matrices that lambda and L1 act on, each with its norm; `spared` are the other parameters.
+    `networks` is how many are averaged; the config is then that of the heaviest.
     """
 
     identity: str
@@ -116,6 +117,7 @@ class Network:
     curve: tuple[tuple[int, float, float], ...]
     decayed: tuple[tuple[str, float], ...] = ()
     spared: tuple[str, ...] = ()
+    networks: int = 1
 
     @property
     def is_coupled(self) -> bool:

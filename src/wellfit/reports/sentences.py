@@ -106,6 +106,8 @@ def _regularizers(best: Network) -> str:
         parts.append(f"λ = {knob(best.l2)}")
     if best.keep_prob < 1:
         parts.append(f"keep_prob {best.keep_probs}")
+    if best.networks > 1:
+        parts.append(f"{best.networks} networks averaged")
     return " with ".join(parts) or "The step on regularization"
 
 

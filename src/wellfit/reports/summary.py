@@ -83,8 +83,9 @@ def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story,
     finish = bodies.get("finish", [{}])[-1]
     diagnoses = bodies.get("diagnosis", [])
     chosen = sweeps[-1].chosen if sweeps else None
+    averages = [reading.network(body) for body in bodies.get("ensemble", [])]
     best = _best(
-        networks,
+        [*networks, *averages],
         (
             _candidate(bodies.get("candidate", [])),
             values.text(finish.get("best")),
@@ -253,6 +254,8 @@ def _command(seal: SealCard, unit: Unit, asked: Json) -> str:
         option = f"--{name.replace('_', '-')}"
         if name == "optimal_error" and isinstance(value, list):
             words += [option, *map(str, value)]
+        elif value is False:
+            words.append(option.replace("--", "--no-", 1))
         elif isinstance(value, list):
             words += [word for each in value for word in (option, str(each))]
         elif isinstance(value, str | int | float) and not isinstance(value, bool):

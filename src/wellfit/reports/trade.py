@@ -41,7 +41,7 @@ def _chosen(sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | N
     """The network that the experiment ends with, if it is regularized; else what the last sweep chose."""
     member = sweeps[-1].chosen if sweeps else None
     if best is not None and not best.is_plain:
-        return _of_network(best, "chosen")
+        return _of_network(best, "chosen" if best.networks == 1 else f"chosen, {best.networks} networks averaged")
     if member is None or member.is_plain:
         return None
     return _of_member(member, "chosen")

@@ -45,7 +45,8 @@ class Ensemble:
         honest_loss: of ensembles chosen on one half of dev and measured on the other, in the mean of both ways. A half
             chooses worse than all of dev does, so this errs on the high side. None where a half cannot measure the
             goal.
-        honest_single: the same for the best member alone.
+        honest_single: the same for what is taken without an ensemble: the rival, which was there before the halves, or
+            the best member alone, chosen on the other half.
     """
 
     picks: tuple[Pick, ...]
@@ -58,6 +59,16 @@ class Ensemble:
     def optimism(self) -> float | None:
         """How much better the ensemble looks on the rows that chose it than on others."""
         return None if self.honest_loss is None else self.honest_loss - self.loss
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it beats what is taken without it on rows that did not choose it.
+
+        Not beyond noise: averaging helps more often than not.
+        """
+        if self.honest_loss is None or self.honest_single is None:
+            return False
+        return self.honest_loss < self.honest_single
 
     @property
     def coupled(self) -> bool:
@@ -79,7 +90,13 @@ class Ensemble:
 
 
 def select_ensemble(
-    outcomes: Sequence[Outcome], target: Targets, *, goal: Goal, snapshots: bool = True, seed: int = 0
+    outcomes: Sequence[Outcome],
+    target: Targets,
+    *,
+    goal: Goal,
+    rival: Outcome | None = None,
+    snapshots: bool = True,
+    seed: int = 0,
 ) -> Ensemble:
     """Choose an ensemble that is never worse on dev than the best member alone.
 
@@ -89,6 +106,7 @@ def select_ensemble(
         outcomes: with predictions for dev.
         target: [rows] of dev.
         goal: in whose loss the ensemble is chosen.
+        rival: what is taken without an ensemble; the best member alone when None.
         snapshots: whether earlier rungs of the members may be picked.
         seed: of the bags and the halves.
 
@@ -112,14 +130,42 @@ def select_ensemble(
     def alone(part: _Dev) -> Floats:
         return part.best_of(trained)
 
+    def taken(part: _Dev) -> Floats:
+        return np.ones(len(part.predictions))
+
     weights = greedy(dev)
     halves = dev.halves(seed=seed)
+    honest_single = _crossed(halves, alone)
+    if rival is not None:
+        honest_single = _crossed(_Dev(goal, target, rival.predictions["dev"][None]).halves(seed=seed), taken)
     return Ensemble(
         picks=_picks(candidates, weights),
         loss=dev.loss(weights),
         single=dev.loss(alone(dev)),
         honest_loss=_crossed(halves, greedy),
-        honest_single=_crossed(halves, alone),
+        honest_single=honest_single,
+    )
+
+
+def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal, rival: Outcome) -> Ensemble:
+    """The average of all outcomes alike: nothing is chosen on dev, so that its dev loss is an honest one.
+
+    Args:
+        outcomes: with predictions for dev.
+        target: [rows] of dev.
+        goal: in whose loss it is measured.
+        rival: what is taken without an ensemble.
+    """
+    dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in outcomes]))
+    candidates = [each for outcome in outcomes for each in _candidates(outcome, snapshots=False)]
+    weights = np.full(len(outcomes), 1 / len(outcomes))
+    reached = dev.loss(weights)
+    return Ensemble(
+        picks=_picks(candidates, weights),
+        loss=reached,
+        single=min(outcome.losses["dev"] for outcome in outcomes),
+        honest_loss=reached,
+        honest_single=loss(goal, target, rival.predictions["dev"]),
     )
 
 

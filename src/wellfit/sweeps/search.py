@@ -210,7 +210,9 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         rungs=rungs,
         monte_carlo=found,
         # A snapshot's weights are not kept, so that it could not predict new rows.
-        ensemble=select_ensemble(outcomes, data.dev.target, goal=goal, snapshots=False, seed=config.seed),
+        ensemble=select_ensemble(
+            outcomes, data.dev.target, goal=goal, rival=choice.chosen, snapshots=False, seed=config.seed
+        ),
     )
 
 

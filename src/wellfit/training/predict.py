@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,33 @@ from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, outputs
 from wellfit.training.threads import one_thread
 
 _ANY = np.array([-np.inf, np.inf])
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of a model, and its share of the average.
+
+    Attributes:
+        weight: its share; the shares of all parts add up to 1.
+        config: how it was trained.
+        state: parameter name -> array, as `Outcome.state`.
+    """
+
+    weight: float
+    config: Config
+    state: Mapping[str, Floats]
+
+
+def predict_average(preparation: Preparation, parts: Sequence[Part]) -> Callable[[Arrays], Floats]:
+    """Return the function that averages the networks of an ensemble by their weights; like `predict` of one network."""
+    if len(parts) == 1:
+        return predict(preparation, parts[0].config, parts[0].state)
+    networks = [(part.weight, predict(preparation, part.config, part.state)) for part in parts]
+
+    def of(arrays: Arrays) -> Floats:
+        return np.asarray(sum(weight * network(arrays).astype(np.float64) for weight, network in networks))
+
+    return of
 
 
 def predict(preparation: Preparation, config: Config, state: Mapping[str, Floats]) -> Callable[[Arrays], Floats]:

@@ -21,7 +21,8 @@ from wellfit.config import Config
 from wellfit.data.prepare import Preparation
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import goal_named
-from wellfit.travel.model import Model, Part
+from wellfit.training.predict import Part
+from wellfit.travel.model import Model
 
 SCHEMA = 1
 ABOUT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,27 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from wellfit._typing import Floats
-from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.exceptions import BadInput
 from wellfit.experiment.predicting import predicted_batches, write_batches
 from wellfit.goals import Goal
-from wellfit.training.predict import predict
-
-
-@dataclass(frozen=True)
-class Part:
-    """One network of a model, and its share of the average.
-
-    Attributes:
-        weight: its share; the shares of all parts add up to 1.
-        config: how it was trained.
-        state: parameter name -> array, as `Outcome.state`.
-    """
-
-    weight: float
-    config: Config
-    state: Mapping[str, Floats]
+from wellfit.training.predict import Part, predict_average
 
 
 @dataclass(frozen=True)
@@ -58,11 +41,7 @@ class Model:
 
     def of_arrays(self, arrays: Arrays) -> Floats:
         """Probabilities [N, classes], or values [N], of prepared rows."""
-        total = sum(
-            part.weight * predict(self.preparation, part.config, part.state)(arrays).astype(np.float64)
-            for part in self.parts
-        )
-        return np.asarray(total)
+        return np.asarray(predict_average(self.preparation, self.parts)(arrays), dtype=np.float64)
 
     def predict(self, new: Any, *, out: Path | str | None = None) -> pa.Table | int:
         """Predict new rows in their order; a file is streamed in constant memory.

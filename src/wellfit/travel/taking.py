@@ -7,7 +7,7 @@ from pathlib import Path
 from wellfit.experiment.experiment import Experiment
 from wellfit.travel.card import model_card
 from wellfit.travel.export import export_model
-from wellfit.travel.model import Model, Part
+from wellfit.travel.model import Model
 
 
 def model_of(experiment: Experiment) -> Model:
@@ -16,9 +16,7 @@ def model_of(experiment: Experiment) -> Model:
     Raises:
         Refusal: when nothing was trained yet.
     """
-    outcome = experiment.network
-    part = Part(1.0, outcome.config, outcome.state)
-    return Model(experiment.goal, experiment.prepared.preparation, (part,))
+    return Model(experiment.goal, experiment.prepared.preparation, experiment.parts)
 
 
 def take(experiment: Experiment, out: Path, *, format: str) -> list[Path]:  # noqa: A002

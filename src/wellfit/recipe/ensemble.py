@@ -1,0 +1,102 @@
+"""The last step against variance: networks with seeds of their own, averaged, with what the run leaves of its budget.
+
+Members of a sweep share weights, batches and noise, so that they can be compared; an ensemble wants the contrary (each
+network with draws of its own errs on other rows). So the best configs are trained again, every seed on its own.
+
+Two averages are tried: of all alike, which nobody chose and whose dev loss is honest; and the greedy choice, which must
+be ahead of that by its honest loss. On few dev rows choosing costs more than it buys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from wellfit._typing import Json
+from wellfit.config import Config
+from wellfit.outcome import Outcome, Status
+from wellfit.recipe.bench import Bench
+from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
+from wellfit.sweeps.joining import joined
+
+FEWEST_NETWORKS = 2
+MOST_NETWORKS = 24
+"""More buy little: the gain of n networks over one is 1 - 1/n of what infinitely many would gain."""
+PARENTS = 4
+"""Configs that are trained again: the best of the sweep, since networks with other knobs err otherwise too."""
+SHARE = 0.8
+"""Predicted costs are rough, and the average has to be measured: the rest is slack."""
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """What the step came to.
+
+    Attributes:
+        outcome: the ensemble, or the network from before where it is not ahead.
+        found: what was chosen, with its honest loss; None where the budget let fewer than two networks finish.
+        configs: of the members that have a weight.
+    """
+
+    outcome: Outcome
+    found: Ensemble | None
+    configs: tuple[Config, ...]
+
+    def to_json(self) -> Json:
+        """What the journal keeps of it, so that `rejoined` finds the same ensemble."""
+        return {
+            "ensemble": None if self.found is None else self.found.to_json(),
+            "members": [config.to_json() for config in self.configs],
+        }
+
+
+def networks_affordable(bench: Bench, config: Config) -> int:
+    """How many networks with seeds of their own the rest of the budget pays for."""
+    return min(bench.purse.affordable(config, share=SHARE), MOST_NETWORKS)
+
+
+def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], step: int) -> Averaged:
+    """Train the parents with new seeds, and average those that do best together.
+
+    The ensemble takes the place of `before` when it is ahead on rows that did not choose it: chosen on one half of dev
+    and measured on the other, both ways.
+    """
+    planned = bench.recall("plan", f"{step}/networks", lambda: {"networks": networks_affordable(bench, before.config)})
+    configs = reseeded(parents, networks=planned["networks"])
+    trained = [outcome for outcome in bench.train(configs) if outcome.status is Status.FINISHED]
+    if len(trained) < FEWEST_NETWORKS:
+        return Averaged(before, None, ())
+    candidates = [before, *trained]
+    found = _chosen(bench, before, trained)
+    if not found.is_ahead:
+        return Averaged(before, found, ())
+    weights = {pick.member: pick.weight for pick in found.picks}
+    used = tuple(each.config for each in candidates if each.identity in weights)
+    outcome = joined(candidates, weights, data=bench.data, goal=bench.goal)
+    return Averaged(outcome, found, used)
+
+
+def _chosen(bench: Bench, before: Outcome, trained: Sequence[Outcome]) -> Ensemble:
+    """The average of all alike, or the greedy one where that is ahead on rows that did not choose it."""
+    target, goal = bench.data.dev.target, bench.goal
+    alike = plain_ensemble(trained, target, goal=goal, rival=before)
+    greedy = select_ensemble(
+        [before, *trained], target, goal=goal, rival=before, snapshots=False, seed=before.config.seed
+    )
+    ahead = greedy.honest_loss is not None and greedy.honest_loss < alike.loss
+    return greedy if ahead and len(greedy.picks) > 1 else alike
+
+
+def rejoined(bench: Bench, body: Json) -> Outcome:
+    """The ensemble that an earlier session journaled, of trainings that are remembered."""
+    members = [bench.outcome_of(Config.from_json(config)) for config in body["members"]]
+    weights = {pick["member"]: pick["weight"] for pick in body["ensemble"]["picks"]}
+    return joined(members, weights, data=bench.data, goal=bench.goal)
+
+
+def reseeded(parents: Sequence[Config], *, networks: int) -> list[Config]:
+    """So many configs, the parents in turns, each with a seed of its own."""
+    return [
+        replace(parents[place % len(parents)], seed=parents[place % len(parents)].seed + 1 + place)
+        for place in range(networks)
+    ]
