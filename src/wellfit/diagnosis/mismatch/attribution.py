@@ -1,0 +1,147 @@
+"""What a gap between two parts is made of: other inputs (covariate), or another target for the same inputs (concept).
+
+Both losses are carried to the inputs that the parts share, s ~ p q / (p + q), by weights from a domain classifier
+(DISDE, Cai, Namkoong and Yadlowsky). The gap is then a walk: source to shared inputs, source's target to dev's target,
+shared inputs to dev.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from wellfit._typing import Floats, Json
+from wellfit.data.features import Feature
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.mismatch.domain_classifier import domain_classifier
+from wellfit.diagnosis.mismatch.time_columns import time_columns
+from wellfit.diagnosis.rows import Rows
+from wellfit.stats.intervals import Estimate
+
+FEWEST_SHARED = 50.0  # effective rows (sum w)^2 / sum w^2 on either side: methods.md c
+FEWEST_ROWS = 100
+FOLDS = 5
+DRAWS = 1_000
+SIDE_ROWS = 20_000
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A gap of mean losses, split.
+
+    Attributes:
+        gap: dev loss - source loss.
+        covariate: the part that other inputs explain, with its 95 % bootstrap interval.
+        concept: the part at inputs that both share: there the target itself differs.
+        shared: effective rows at the shared inputs, of the smaller side.
+    """
+
+    gap: float
+    covariate: Estimate
+    concept: Estimate
+    shared: float
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        parts = {"covariate": self.covariate.to_json(), "concept": self.concept.to_json()}
+        return {"gap": self.gap, **parts, "shared": self.shared}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One part: loss [rows], and the probability [rows] of each row to come from dev, both parts as likely."""
+
+    losses: Floats
+    from_dev: Floats
+
+
+def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | None:
+    """Split the gap between two parts, neither of which was trained on.
+
+    Args:
+        source: rows of the training distribution with the losses of the model (train-dev).
+        dev: rows of the distribution that matters, with losses.
+        seed: of the folds and the bootstrap.
+
+    Returns:
+        None where a part has no losses or fewer than 100 rows, every column only counts time, or the inputs that both
+        share count as fewer than 50 rows.
+    """
+    time = time_columns(source, dev)
+    kept = [place for place, column in enumerate(source.features.columns) if column.name not in time]
+    if source.losses is None or dev.losses is None or min(source.rows, dev.rows) < FEWEST_ROWS or not kept:
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = [np.sort(rng.permutation(part.rows)[:SIDE_ROWS]) for part in (source, dev)]
+    values = [part.features.values[rows][:, kept] for part, rows in zip((source, dev), drawn, strict=True)]
+    columns = [source.features.columns[place] for place in kept]
+    from_dev = _cross_fitted(np.concatenate(values), np.repeat([0, 1], list(map(len, values))), columns, seed=seed)
+    sides = (
+        Side(source.losses[drawn[0]], from_dev[: len(drawn[0])]),
+        Side(dev.losses[drawn[1]], from_dev[len(drawn[0]) :]),
+    )
+    return split_gap(*sides, rng=rng)
+
+
+def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attribution | None:
+    """Split the gap where each row's probability to come from dev is known; None with too few shared rows."""
+    weights = source.from_dev, 1 - dev.from_dev
+    shared = min(_effective(each) for each in weights)
+    if shared < FEWEST_SHARED:
+        return None
+    drawn = np.array([_parts(_resampled(source, rng), _resampled(dev, rng)) for _ in range(DRAWS)])
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    rows = len(dev.losses)
+    ends = zip(_parts(source, dev), low, high, strict=True)
+    parts = [Estimate(value, float(least), float(most), rows) for value, least, most in ends]
+    gap = float(dev.losses.mean() - source.losses.mean())
+    return Attribution(gap, parts[0], parts[1], shared)
+
+
+def attribution_finding(found: Attribution | None, *, tolerance: float) -> Finding:
+    """WF305: which share of the mismatch is surely above the tolerance."""
+    if found is None:
+        why = (
+            f"This needs losses on train-dev and dev, {FEWEST_ROWS} rows of each, and inputs that both share (worth "
+            f"{FEWEST_SHARED:.0f} rows)."
+        )
+        return finding("WF305", fired=None, evidence=why)
+    shares = {"other inputs": found.covariate, "another target for the same inputs": found.concept}
+    told = "; ".join(f"{name} {each.value:+.3g} ({each.low:+.3g} to {each.high:+.3g})" for name, each in shares.items())
+    said = f"Of {found.gap:+.3g} in the loss: {told}."
+    if any(each.low > tolerance for each in shares.values()):
+        return finding("WF305", fired=True, evidence=said)
+    passed = all(each.high < tolerance for each in shares.values())
+    return finding("WF305", fired=False if passed else None, evidence=said if passed else f"Cannot tell. {said}")
+
+
+def _parts(source: Side, dev: Side) -> tuple[float, float]:
+    """(covariate, concept), by self-normalised weights."""
+    at_source = float(np.average(source.losses, weights=source.from_dev))
+    at_dev = float(np.average(dev.losses, weights=1 - dev.from_dev))
+    concept = at_dev - at_source
+    return float(dev.losses.mean() - source.losses.mean()) - concept, concept
+
+
+def _cross_fitted(values: Floats, is_dev: Floats, columns: Sequence[Feature], *, seed: int) -> Floats:
+    found = np.empty(len(values))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    with threadpool_limits(limits=_THREADS):
+        for fit, held in folds.split(values, is_dev):
+            model = domain_classifier(columns, seed=seed).fit(values[fit], is_dev[fit])
+            found[held] = model.predict_proba(values[held])[:, 1]
+    return found
+
+
+def _effective(weights: Floats) -> float:
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _resampled(side: Side, rng: np.random.Generator) -> Side:
+    rows = rng.integers(0, len(side.losses), len(side.losses))
+    return Side(side.losses[rows], side.from_dev[rows])

@@ -1,0 +1,76 @@
+"""Bounds on the total variation between two distributions: the one scale on which every shift is judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from wellfit._typing import Json
+from wellfit.stats.differences import difference
+from wellfit.stats.intervals import Estimate, wilson
+
+MATERIAL = 0.10  # tau of methods.md c: total variation that is worth an alarm
+ALPHA = 0.05  # one-sided
+
+Verdict = Literal["yes", "no", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class TvBound:
+    """What is known about a total variation from one set (or one family of half lines).
+
+    Attributes:
+        value: difference of the two shares of the set, a lower bound on the total variation in expectation.
+        low: one-sided lower limit: the total variation is above it.
+        high: one-sided upper limit of what this set shows; another set may show more.
+        rows: rows of the smaller side.
+    """
+
+    value: float
+    low: float
+    high: float
+    rows: int
+
+    def verdict(self, tau: float = MATERIAL) -> Verdict:
+        """Yes above `tau`, no below it, otherwise cannot tell."""
+        if self.low > tau:
+            return "yes"
+        return "no" if self.high < tau else "cannot tell"
+
+    def rows_to_decide(self, tau: float = MATERIAL) -> int | None:
+        """Rows of the smaller side that would decide, the value held; None where no number would."""
+        apart = self.value - tau
+        if abs(apart) < 1e-3:
+            return None
+        width = self.value - self.low if apart > 0 else self.high - self.value
+        return max(self.rows + 1, math.ceil(self.rows * (width / apart) ** 2))
+
+    def to_json(self) -> Json:
+        """The four numbers."""
+        return {"value": self.value, "low": self.low, "high": self.high, "rows": self.rows}
+
+
+def bound_from_counts(dev: tuple[int, int], train: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:
+    """J = TPR + TNR - 1 of a set chosen on other rows, with one-sided limits of level 1 - alpha (Newcombe 10).
+
+    For any set S, TV(P, Q) >= Q(S) - P(S), so the lower limit of J bounds the total variation too.
+
+    Args:
+        dev: (rows of dev in the set, rows of dev).
+        train: (rows of train in the set, rows of train).
+        alpha: chance that one limit is wrong.
+    """
+    sides: list[Estimate] = [wilson(inside, rows, level=1 - 2 * alpha) for inside, rows in (dev, train)]
+    found = difference(sides[0], sides[1])
+    return TvBound(found.value, found.low, found.high, min(dev[1], train[1]))
+
+
+def dkw_bound(distance: float, rows: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:
+    """The Kolmogorov-Smirnov distance with the band of Dvoretzky, Kiefer and Wolfowitz on both sides.
+
+    D - sqrt(ln(4 / alpha) / 2) (1 / sqrt(n) + 1 / sqrt(m)): the half of alpha for each side.
+    """
+    n, m = rows
+    band = math.sqrt(math.log(4 / alpha) / 2) * (1 / math.sqrt(n) + 1 / math.sqrt(m))
+    return TvBound(distance, max(0.0, distance - band), min(1.0, distance + band), min(n, m))

@@ -1,0 +1,169 @@
+"""Whether the inputs of two parts differ: a classifier that tells them apart, read as a bound on total variation.
+
+Fit on one half, counted on the other: J = TPR + TNR - 1 is at most TV(P, Q), whatever the classifier (the two-sample
+test of Lopez-Paz and Oquab 2017, with an effect size in place of the p-value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit.data.features import Feature
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.mismatch.bounds import MATERIAL, TvBound, bound_from_counts
+from wellfit.diagnosis.mismatch.time_columns import time_columns
+from wellfit.diagnosis.rows import Rows
+
+SIDE_ROWS = 20_000  # of each side at most: the limits are then .012 from the value
+FEWEST_ROWS = 30
+PERMUTED_ROWS = 4_000  # rows on which a column's part in telling the sides apart is measured
+_MOST_LEVELS = 255  # of a category, in scikit-learn's boosting
+_THREADS = 2
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class DomainShift:
+    """How well a classifier tells dev from train.
+
+    Attributes:
+        bound: J on the held-out half, with its one-sided 95 % limits.
+        importance: (column, loss of J when its values are shuffled), most first; () where there is no alarm.
+        time: columns that only count time; the classifier does not see them.
+        tau: total variation that is material.
+    """
+
+    bound: TvBound
+    importance: tuple[tuple[str, float], ...]
+    time: tuple[str, ...]
+    tau: float
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "bound": self.bound.to_json(),
+            "importance": [{"column": name, "drop": drop} for name, drop in self.importance],
+            "time": list(self.time),
+            "tau": self.tau,
+        }
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Rows of both sides: `values` [rows, columns], `is_dev` [rows], and which rows the classifier is fit on."""
+
+    values: Floats
+    is_dev: Booleans
+    fit: Booleans
+
+
+def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0) -> DomainShift | None:
+    """Bound the total variation between the inputs of two parts.
+
+    Args:
+        train: one part.
+        dev: the other.
+        tau: total variation that is material.
+        seed: of the subsample, of the halves and of the classifier.
+
+    Returns:
+        None with fewer than 30 rows on a side, or where every column only counts time.
+    """
+    time = time_columns(train, dev)
+    kept = np.array([i for i, c in enumerate(train.features.columns) if c.name not in time], np.int64)
+    if min(train.rows, dev.rows) < FEWEST_ROWS or not len(kept):
+        return None
+    rng = np.random.default_rng(seed)
+    halves = halved([train, dev], kept, rng=rng)
+    columns = [train.features.columns[i] for i in kept]
+    with threadpool_limits(limits=_THREADS):
+        model = domain_classifier(columns, seed=seed).fit(halves.values[halves.fit], halves.is_dev[halves.fit])
+        bound = held_out_bound(model, halves)
+        alarm = bound.verdict(tau) == "yes"
+        importance = _importance(model, halves, columns, rng=rng) if alarm else ()
+    return DomainShift(bound, importance, time, tau)
+
+
+def domain_classifier(columns: Sequence[Feature], *, seed: int) -> Any:
+    """Boosted trees that weigh both sides alike, categories as such."""
+    categories = [c.kind == "category" and 0 < len(c.levels) <= _MOST_LEVELS for c in columns]
+    return HistGradientBoostingClassifier(
+        max_iter=60,
+        max_leaf_nodes=15,
+        min_samples_leaf=10,
+        l2_regularization=1.0,
+        early_stopping=False,
+        class_weight="balanced",
+        categorical_features=categories if any(categories) else None,
+        random_state=seed,
+    )
+
+
+def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -> Halves:
+    """At most `SIDE_ROWS` rows of each part, half of them (whole groups together) to fit on."""
+    drawn = [np.sort(rng.permutation(part.rows)[:SIDE_ROWS]) for part in parts]
+    values = [part.features.values[rows][:, kept] for part, rows in zip(parts, drawn, strict=True)]
+    is_dev = np.repeat([False, True], [len(rows) for rows in drawn])
+    groups = [part.groups[rows] for part, rows in zip(parts, drawn, strict=True) if part.groups is not None]
+    if len(groups) == len(parts):
+        codes = np.unique(np.concatenate(groups), return_inverse=True)[1]
+        return Halves(np.concatenate(values), is_dev, (rng.random(int(codes.max()) + 1) < 0.5)[codes])
+    fit = np.concatenate([rng.permutation(np.arange(len(rows)) % 2 == 0) for rows in drawn])
+    return Halves(np.concatenate(values), is_dev, fit)
+
+
+def held_out_bound(model: Any, halves: Halves) -> TvBound:
+    """The bound from the rows that the classifier was not fit on."""
+    said = np.asarray(model.predict(halves.values[~halves.fit]), np.bool_)
+    actual = halves.is_dev[~halves.fit]
+    dev, train = ((int(said[actual == side].sum()), int((actual == side).sum())) for side in (True, False))
+    return bound_from_counts(dev, train)
+
+
+def domain_finding(found: DomainShift | None) -> Finding:
+    """WF302."""
+    if found is None:
+        why = f"This needs at least {FEWEST_ROWS} rows on each side and a column that does not only count time."
+        return finding("WF302", fired=None, evidence=why)
+    bound, verdict = found.bound, found.bound.verdict(found.tau)
+    apart = f" It did not see columns that only count time: {', '.join(found.time)}." if found.time else ""
+    if verdict == "yes":
+        by = ", ".join(name for name, _ in found.importance[:_NAMED])
+        told = f", mostly by {by}" if by else ""
+        said = f"A classifier tells dev from train{told}: total variation at least {bound.low:.2f}"
+        return finding("WF302", fired=True, evidence=f"{said} (above {found.tau:.2f}).{apart}")
+    if verdict == "no":
+        said = f"No material mismatch visible to this classifier: it shows at most {bound.high:.2f} of total variation."
+        return finding("WF302", fired=False, evidence=said + apart)
+    needed = bound.rows_to_decide(found.tau)
+    rows = f" About {2 * needed:,} rows on each side would decide." if needed else ""
+    said = f"Cannot tell: a classifier shows {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{rows}"
+    return finding("WF302", fired=None, evidence=said + apart)
+
+
+def _importance(
+    model: Any, halves: Halves, columns: Sequence[Feature], *, rng: np.random.Generator
+) -> tuple[tuple[str, float], ...]:
+    held = np.flatnonzero(~halves.fit)
+    rows = rng.permutation(held)[:PERMUTED_ROWS]
+    values, actual = halves.values[rows], halves.is_dev[rows]
+    full = _separation(model, values, actual)
+    drops = []
+    for place, column in enumerate(columns):
+        kept = values[:, place].copy()
+        values[:, place] = rng.permutation(kept)
+        drops.append((column.name, full - _separation(model, values, actual)))
+        values[:, place] = kept
+    return tuple(sorted((each for each in drops if each[1] > 0), key=lambda each: -each[1]))
+
+
+def _separation(model: Any, values: Floats, actual: Booleans) -> float:
+    said = np.asarray(model.predict(values), np.bool_)
+    return float(said[actual].mean() - said[~actual].mean())

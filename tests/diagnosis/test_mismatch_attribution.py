@@ -1,0 +1,68 @@
+"""What a gap is made of: the known answers of methods.md c, and tables with one planted cause."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wellfit.data.features import Feature, Features
+from wellfit.diagnosis.mismatch.attribution import Side, attribute_gap, attribution_finding, split_gap
+from wellfit.diagnosis.rows import Rows
+
+SOURCE, DEV = (0.8, 0.2), (0.2, 0.8)
+KNOWN = [
+    pytest.param(SOURCE, DEV, (0.1, 0.3), (0.1, 0.3), 0.12, 0.0, id="covariate: .06 + 0 + .06"),
+    pytest.param((0.5, 0.5), (0.5, 0.5), (0.1, 0.3), (0.2, 0.4), 0.0, 0.1, id="concept: 0 + .1 + 0"),
+]
+
+
+@pytest.mark.parametrize(("source", "dev", "losses", "dev_losses", "covariate", "concept"), KNOWN)
+def test_two_inputs_have_the_shares_of_the_paper(source, dev, losses, dev_losses, covariate, concept):
+    from_dev = np.array(dev) / (np.array(source) + np.array(dev))
+    sides = []
+    for shares, each in ((source, losses), (dev, dev_losses)):
+        x = np.repeat([0, 1], np.rint(1_000 * np.array(shares)).astype(int))
+        sides.append(Side(np.array(each)[x], from_dev[x]))
+    found = split_gap(*sides, rng=np.random.default_rng(0))
+    assert found.gap == pytest.approx(covariate + concept)
+    assert (found.covariate.value, found.concept.value) == pytest.approx((covariate, concept), abs=1e-12)
+
+
+def table(rows: int, *, shift: float, harder: float, seed: int) -> Rows:
+    """The loss rises with x0; a concept shift adds to it everywhere."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, 3))
+    x[:, 0] += shift
+    losses = 0.2 / (1 + np.exp(-2 * x[:, 0])) + harder + 0.02 * rng.normal(size=rows)
+    columns = tuple(Feature(f"x{place}", "number") for place in range(3))
+    return Rows(features=Features(columns, x), target=np.zeros(rows, np.int64), classes=2, losses=losses)
+
+
+def test_a_covariate_shift_is_told_from_a_concept_shift():
+    source = table(3_000, shift=0.0, harder=0.0, seed=1)
+    inputs = attribute_gap(source, table(3_000, shift=1.0, harder=0.0, seed=2))
+    assert inputs.covariate.low > 0.03
+    assert abs(inputs.concept.value) < 0.01
+    labels = attribute_gap(source, table(3_000, shift=0.0, harder=0.1, seed=2))
+    assert labels.concept.low > 0.08
+    assert abs(labels.covariate.value) < 0.01
+    assert attribution_finding(inputs, tolerance=0.02).status == "fired"
+    assert attribution_finding(labels, tolerance=0.02).status == "fired"
+
+
+def test_nothing_shifted_passes():
+    alarms = []
+    for seed in range(5):
+        found = attribute_gap(
+            table(800, shift=0.0, harder=0.0, seed=2 * seed), table(800, shift=0.0, harder=0.0, seed=2 * seed + 1)
+        )
+        alarms.append(attribution_finding(found, tolerance=0.02).status)
+    assert "fired" not in alarms
+
+
+def test_inputs_that_share_nothing_are_refused():
+    found = attribute_gap(table(500, shift=0.0, harder=0.0, seed=1), table(500, shift=8.0, harder=0.0, seed=2))
+    assert found is None
+    finding = attribution_finding(None, tolerance=0.02)
+    assert finding.status == "not applicable"
+    assert "50 rows" in finding.evidence
