@@ -18,7 +18,9 @@ Refit: TypeAlias = Callable[[Integers, int], tuple[float, Floats]]
 SMALLEST = 16  # methods.md g (LCDB): anchors 16 * 2^(k/2)
 FEWEST_REPEATS = 3
 FEWEST_ANCHORS = 4  # pow3 has three parameters
-_PRIOR_REPEATS = 3.0  # weight of the pooled spread beside an anchor's own
+_FASTEST = -2.0  # power by which the spread may fall with the rows
+_LEAST_SPREAD = 1e-9  # of the error: refits that agree exactly still leave a weight that is finite
+_ROUNDING = 0.01  # anchors are whole rows
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,14 @@ class Anchors:
         rows: [anchors] training rows, rising; the last is all of them.
         train: [anchors, repeats] train loss.
         dev: [anchors, repeats] mean dev loss; repeat r trains on nested subsets of one permutation.
+        dev_noise: [anchors, anchors] covariance of the dev errors over dev sets: what is common to two anchors is in
+            their difference no more.
     """
 
     rows: Integers
     train: Floats
     dev: Floats
+    dev_noise: Floats
 
     @property
     def mean(self) -> Floats:
@@ -41,21 +46,33 @@ class Anchors:
         return np.asarray(self.dev.mean(axis=1))
 
     @property
-    def sd(self) -> Floats:
-        """[anchors] standard error of the dev error.
+    def spread(self) -> Floats:
+        """[anchors] standard deviation of the dev error over training sets of that size.
 
-        With few repeats an anchor's own spread is shrunk towards the median spread relative to the error: at the last
-        anchor all repeats train on the same rows and may agree by construction.
+        Subsets of the same n rows overlap: at m rows they vary by about sqrt(1 - m/n) of it. It is read off the
+        anchors of at most half the rows, and continued to the others as a power of the rows.
         """
-        repeats = self.dev.shape[1]
-        own = self.dev.std(axis=1, ddof=1)
-        pooled = float(np.median(own / np.maximum(self.mean, 1e-12))) * self.mean
-        variance = ((repeats - 1) * own**2 + _PRIOR_REPEATS * pooled**2) / (repeats - 1 + _PRIOR_REPEATS)
-        return np.asarray(np.maximum(np.sqrt(variance / repeats), 1e-9 * np.maximum(self.mean.max(), 1e-12)))
+        share = self.rows / self.rows[-1]
+        few = share <= 0.5 + _ROUNDING
+        own = self.dev[few].std(axis=1, ddof=1) / np.sqrt(1 - share[few])
+        least = _LEAST_SPREAD * max(float(np.abs(self.mean).max()), _LEAST_SPREAD)
+        slope, level = np.polyfit(np.log(share[few]), np.log(np.maximum(own, least)), 1) if few.sum() > 1 else (0, 0)
+        return np.asarray(np.maximum(np.exp(level + np.clip(slope, _FASTEST, 0.0) * np.log(share)), least))
+
+    @property
+    def luck(self) -> Floats:
+        """[anchors] the part of the spread that all subsets share, and that repeats cannot show: of these n rows."""
+        return np.asarray(self.spread * np.sqrt(self.rows / self.rows[-1]))
+
+    @property
+    def sd(self) -> Floats:
+        """[anchors] standard error of the mean dev error as a point of the curve over all training sets."""
+        share = self.rows / self.rows[-1]
+        return np.asarray(self.spread * np.sqrt((1 - share) / self.dev.shape[1] + share))
 
     def first(self, count: int) -> Anchors:
         """Without the last anchors."""
-        return Anchors(self.rows[:count], self.train[:count], self.dev[:count])
+        return Anchors(self.rows[:count], self.train[:count], self.dev[:count], self.dev_noise[:count, :count])
 
 
 def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
@@ -97,13 +114,15 @@ def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0)
     repeats = refits // len(sizes)
     rng = np.random.default_rng(seed)
     train, dev = np.empty((2, len(sizes), repeats))
+    rows_of_dev: list[Floats] = [np.zeros(1)] * len(sizes)
     for repeat in range(repeats):
         order = rng.permutation(rows)
         for place, size in enumerate(sizes):
             loss, losses = refit(order[:size], int(rng.integers(2**31)))
             train[place, repeat], dev[place, repeat] = loss, float(np.mean(losses))
+            rows_of_dev[place] = rows_of_dev[place] + np.asarray(losses, dtype=np.float64) / repeats
     _require_finite(train, dev)
-    return Anchors(sizes, train, dev)
+    return Anchors(sizes, train, dev, np.cov(np.stack(rows_of_dev)) / len(rows_of_dev[0]))
 
 
 def _require_finite(train: Floats, dev: Floats) -> None:

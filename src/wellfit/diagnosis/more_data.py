@@ -183,10 +183,16 @@ def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[fl
     for family in FAMILIES:
         curve = fit_curve(family, seen.rows * 1.0, seen.mean, sd=seen.sd, floor=floor)
         errors[family] = float(anchors.mean[-1] - curve.at(float(anchors.rows[-1])))
-    noise = math.hypot(float(anchors.sd[-1]), float(seen.sd[-1]))
+    noise = math.hypot(float(anchors.sd[-1]), float(seen.sd[-1]), _paired_noise(anchors, len(seen.rows) - 1))
     least = min(abs(error) for error in errors.values())
     kept = tuple(family for family in FAMILIES if abs(errors[family]) <= max(least, FORETOLD * noise))
     return errors[primary], tuple(dict.fromkeys((*kept, primary)))
+
+
+def _paired_noise(anchors: Anchors, place: int) -> float:
+    """Standard error over dev sets of the difference between an anchor and the last."""
+    noise = anchors.dev_noise
+    return math.sqrt(max(0.0, float(noise[place, place] + noise[-1, -1] - 2 * noise[place, -1])))
 
 
 def _gain(
@@ -226,10 +232,11 @@ def _draws(
     if family == "last1":
         return np.zeros(DRAWS)
     found = np.empty(DRAWS)
+    noise = rng.multivariate_normal(np.zeros(len(rows)), anchors.dev_noise, size=DRAWS, method="eigh")
     for draw in range(DRAWS):
-        # Whole repeats are drawn, since a repeat's anchors share rows; the noise of single means is added, since few
-        # repeats drawn anew vary less than new ones would.
+        # Whole repeats are drawn, since a repeat's anchors are nested; what all repeats share is added as one shift.
         drawn = anchors.dev[:, rng.integers(0, anchors.dev.shape[1], anchors.dev.shape[1])].mean(axis=1)
+        drawn = drawn + anchors.luck * rng.standard_normal() + noise[draw]
         again = fit_curve(family, rows, drawn, sd=sd, floor=floor, start=point)
         found[draw] = _drop(again, float(rows[-1]), factor)
     return found

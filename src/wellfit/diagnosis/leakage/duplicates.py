@@ -18,6 +18,7 @@ from wellfit.goals import Goal
 
 COARSE = 0.5  # above this share of training rows with a twin in train, equal rows are what such columns give anyway
 _NAMED_AT_MOST = 5  # rows listed in evidence
+_IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def duplicates_finding(
     said = [
         f"{count:,} of {rows:,} rows of {part.replace('_', '-')}" for part, (count, rows) in counts.items() if count
     ]
-    said += [f"{count:,} rows of {part.replace('_', ' ')}" for part, count in (test or {}).items() if count]
+    said += [f"{count:,} rows of {_IN_WORDS.get(part, part)}" for part, count in (test or {}).items() if count]
     if not said:
         return finding("WF203", fired=False, evidence="No row is in two splits.")
     if any(each.coarse for each in found.values()):
