@@ -112,7 +112,7 @@ def test_twice_the_data_is_priced_with_an_interval_that_holds_the_truth():
     """Of four intervals of 95 %, three at least hold it; the proof below has more of them."""
     truth, held = float(ols_error(200) - ols_error(400)), []
     for seed in range(4):
-        anchors = measure_anchors(least_squares_refit(200, seed=seed), rows=200, refits=24, seed=seed)
+        anchors = measure_anchors(least_squares_refit(200, seed=seed), rows=200, refits=30, seed=seed)
         found = more_data(anchors, delta=0.001, target=1.02)
         held.append(found.gain.low <= truth <= found.gain.high)
         assert 0 <= found.chance <= 1
