@@ -11,8 +11,11 @@ import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
 from wellfit.config import Config
+from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.findings import completed
 from wellfit.exceptions import BadInput
+from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
@@ -131,9 +134,16 @@ def _require_built_in(module: ModuleFactory | None) -> None:
         )
 
 
-def diagnose(experiment: Experiment | Path | str, **reference: Any) -> Diagnosis:
-    """Diagnose an experiment's network; see `Experiment.diagnose`."""
-    return _experiment(experiment).diagnose(**reference)
+def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnosis | DataDiagnosis:
+    """Diagnose an experiment's network; see `Experiment.diagnose`.
+
+    Of a split, and of an experiment in which nothing was trained yet, what the rows show: copies, leaks, mismatch.
+    """
+    if isinstance(data, Split):
+        prepared, goal = data.prepared(), default_goal(data.schema.task)
+        return DataDiagnosis(goal, completed(findings_on_data(data, prepared, open_rows(data, prepared, goal=goal))))
+    experiment = _experiment(data)
+    return experiment.diagnose(**reference) if experiment.is_trained else experiment.data_findings
 
 
 def sweep(

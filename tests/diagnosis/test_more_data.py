@@ -214,7 +214,7 @@ def test_only_power_laws_have_a_power_law():
 @pytest.mark.proof
 def test_the_interval_holds_the_truth_in_simulation_and_nothing_fires_on_flat_curves():
     held = []
-    for seed in range(20):
+    for seed in range(100, 120):  # others than those that set the widening
         anchors = measure_anchors(least_squares_refit(400, seed=seed), rows=400, refits=50, seed=seed)
         gain = more_data(anchors, delta=0.002, seed=seed).gain
         held.append(gain is None or gain.low <= ols_error(400) - ols_error(800) <= gain.high)

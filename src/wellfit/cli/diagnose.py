@@ -14,6 +14,7 @@ from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
+    from wellfit.diagnosis.data_diagnosis import DataDiagnosis
     from wellfit.diagnosis.diagnosis import Diagnosis
 
 _NUMBERS = {
@@ -37,6 +38,8 @@ _NUMBERS = {
   wellfit diagnose --train-error .01 --dev-error .11 --human-error 0 --train-rows 50000 --dev-rows 1000
   wellfit diagnose predictions.parquet --human-error .01
   wellfit diagnose churn.wellfit --json --fail-on gap
+
+Of an experiment that `wellfit split` made, before anything is trained, it says what the rows show.
 
 PREDICTIONS is a CSV or Parquet file with the columns split (train, train_dev, dev, test), y, and prediction
 or one p_<class> for each class; any further columns are features.
@@ -69,6 +72,7 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
     coded findings, and the remedies in the order to try. Without an argument, the errors are given as options.
     """
     asked = given(options)
+    diagnosis: Diagnosis | DataDiagnosis
     if source is None:
         diagnosis = _of_numbers(asked)
     else:
@@ -92,14 +96,14 @@ def _of_numbers(asked: Json) -> Diagnosis:
     return wf.diagnose_errors(**asked)
 
 
-def _of_experiment(path: Path, asked: Json) -> Diagnosis:
+def _of_experiment(path: Path, asked: Json) -> Diagnosis | DataDiagnosis:
     import wellfit as wf
 
     if "goal" in asked:
         raise BadInput(
             "an experiment keeps its goal", found=f"--goal {asked['goal']} beside {path}", remedy="Leave --goal out"
         )
-    return wf.open_experiment(path).diagnose(**asked)
+    return wf.diagnose(path, **asked)
 
 
 def _of_predictions(path: Path, asked: Json) -> Diagnosis:

@@ -97,10 +97,14 @@ def fit_curve(
         return (_error(frame, parameters, rows) - errors) / sd
 
     inside = [np.clip(np.array(each), low + 1e-9 * (high - low), high - 1e-9 * (high - low)) for each in starts]
-    fits = [
-        least_squares(residuals, each, bounds=(low, high), x_scale=scale, max_nfev=_EVALUATIONS, ftol=1e-10, xtol=1e-10)
-        for each in inside
-    ]
+    # A step too far out overflows; the trust region refuses it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        fits = [
+            least_squares(
+                residuals, each, bounds=(low, high), x_scale=scale, max_nfev=_EVALUATIONS, ftol=1e-10, xtol=1e-10
+            )
+            for each in inside
+        ]
     best = min(fits, key=lambda fit: fit.cost)
     bend = tuple(float(value) for value in best.x[2:])
     return Curve(family, float(best.x[0]), float(best.x[1]), bend, frame.reference, 2 * float(best.cost))

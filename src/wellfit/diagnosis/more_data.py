@@ -1,7 +1,7 @@
 """What more training data would buy: the learning curve extrapolated, with an interval that its past errors widen.
 
-pow4 is the primary curve (pow3 where there are few anchors). The interval is the spread of bootstrapped repeats over
-all families that foretold the last anchors, widened by how far the primary curve missed them when they were hidden.
+pow4 is the primary curve (pow3 where there are few anchors). The interval is the widest spread of bootstrapped repeats
+among all families that foretold the last anchors, widened by how far the primary curve missed them when hidden.
 Checked by simulation on ordinary least squares, whose curve is sigma^2 (1 + d / (n - d - 1)): exactly a pow4.
 """
 
@@ -27,6 +27,7 @@ HIDDEN = 2  # anchors left out for the backtest: half the rows, as far back as t
 FORETOLD = 3.0  # standard errors by which a family may miss the hidden anchors
 RISE = 3.0  # standard errors of a rise that noise does not explain
 DRAWS = 60  # bootstrap draws for each family
+CALIBRATED = 1.25  # widening with which intervals of least squares held the truth in 23 of 24 (20 without it)
 FAMILIES: tuple[CurveName, ...] = ("pow3", "pow4", "mmf4", "exp4", "last1")
 
 
@@ -209,13 +210,17 @@ def _gain(
     rng = np.random.default_rng(seed)
     rows = float(anchors.rows[-1])
     value = _drop(curve, rows, factor)
-    draws = np.concatenate([_draws(family, anchors, curve, factor=factor, floor=floor, rng=rng) for family in families])
-    low, high = (float(limit) for limit in np.quantile(draws, (0.025, 0.975)))
+    found = [_draws(family, anchors, curve, factor=factor, floor=floor, rng=rng) for family in families]
+    # The widest of the families' intervals: which of them is right is not a matter of chance, so that they are no
+    # mixture (as one, the flat ones cut off the upper limits of the others: 19 of 24 intervals held the truth).
+    low = min(float(np.quantile(each, 0.025)) for each in found)
+    high = max(float(np.quantile(each, 0.975)) for each in found)
+    draws = np.concatenate(found)
     widening = abs(missed or 0.0)
     gain = Estimate(
         value,
-        value - math.hypot(max(0.0, value - low), widening),
-        value + math.hypot(max(0.0, high - value), widening),
+        value - math.hypot(CALIBRATED * max(0.0, value - low), widening),
+        value + math.hypot(CALIBRATED * max(0.0, high - value), widening),
         int(rows),
     )
     chance = float(np.mean(draws + widening * rng.standard_normal(draws.size) / 1.96 > delta))
@@ -231,11 +236,13 @@ def _draws(
         point = fit_curve(family, rows, anchors.mean, sd=sd, floor=floor)
     if family == "last1":
         return np.zeros(DRAWS)
-    found = np.empty(DRAWS)
+    found, repeats = np.empty(DRAWS), anchors.dev.shape[1]
+    # Repeats drawn from R vary by (R - 1)/R of what repeats do.
+    wide = anchors.mean[:, None] + math.sqrt(repeats / (repeats - 1)) * (anchors.dev - anchors.mean[:, None])
     noise = rng.multivariate_normal(np.zeros(len(rows)), anchors.dev_noise, size=DRAWS, method="eigh")
     for draw in range(DRAWS):
         # Whole repeats are drawn, since a repeat's anchors are nested; what all repeats share is added as one shift.
-        drawn = anchors.dev[:, rng.integers(0, anchors.dev.shape[1], anchors.dev.shape[1])].mean(axis=1)
+        drawn = wide[:, rng.integers(0, repeats, repeats)].mean(axis=1)
         drawn = drawn + anchors.luck * rng.standard_normal() + noise[draw]
         again = fit_curve(family, rows, drawn, sd=sd, floor=floor, start=point)
         found[draw] = _drop(again, float(rows[-1]), factor)

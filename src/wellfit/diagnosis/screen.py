@@ -38,6 +38,11 @@ def screen(
     return "\n\n".join(filter(None, blocks))
 
 
+def findings_text(findings: Sequence[Finding]) -> str:
+    """The findings alone: fired ones first, with what to do."""
+    return "\n".join(_findings(findings))
+
+
 def _ladder(errors: Errors, goal: Goal) -> list[str]:
     lines = [f"{'':<12}{unit_of(goal):>16}   {'95 % interval':<24}{'rows':>12}", _optimal(errors, goal)]
     rungs = (("train", errors.train), ("train-dev", errors.train_dev), ("dev", errors.dev), ("test", errors.test))

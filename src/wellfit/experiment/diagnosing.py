@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-import numpy as np
-
-from wellfit.data.columns import missing_in
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
-from wellfit.diagnosis.findings import Finding, data_findings, training_findings
+from wellfit.diagnosis.findings import Finding, training_findings
+from wellfit.diagnosis.gaps import checked_tolerance
 from wellfit.diagnosis.optimal_error import Optimal, reference
+from wellfit.experiment.about_data import OpenRows
 from wellfit.experiment.rivals import Rivals
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import row_losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,7 @@ class Diagnostician:
     data: Prepared
     goal: Goal
     rivals: Rivals
+    rows: OpenRows
     about_data: tuple[Finding, ...]
     optimal: Optimal | None
     tolerance: float | None
@@ -48,6 +48,14 @@ class Diagnostician:
             references=self.rivals.dev,
             ahead=self.rivals.ahead_of(outcome, data=self.data, goal=self.goal),
         )
+        tolerance = checked_tolerance(self.tolerance, goal=self.goal, dev=errors["dev"].value)
+        parts = {"train_dev": self.data.train_dev, "dev": self.data.dev}
+        losses = {
+            part: row_losses(self.goal, arrays.target, outcome.predictions[part])
+            for part, arrays in parts.items()
+            if arrays is not None
+        }
+        about_losses = self.rows.findings_of(losses, tolerance=tolerance)
         return diagnose_losses(
             goal=self.goal,
             optimal=self.optimal,
@@ -56,7 +64,7 @@ class Diagnostician:
             dev=errors["dev"],
             test=test,
             tolerance=self.tolerance,
-            context=(*self.about_data, *about_training),
+            context=(*self.about_data, *about_training, *about_losses),
             best_dev_high=best_dev_high,
         )
 
@@ -91,15 +99,3 @@ def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[s
     given = {name: value for name, value in asked.items() if value is not None}
     kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
     return {**kept, **given}
-
-
-def findings_on_data(split: Split, data: Prepared) -> tuple[Finding, ...]:
-    """What the split shows before anything is trained; test rows enter by their hashes alone."""
-    features = split.schema.features
-    unseen = (data.dev.codes == 0).mean(axis=0) if data.dev.rows else np.zeros(data.dev.codes.shape[1])
-    return data_findings(
-        dropped={column.name: column.note for column in split.schema.dropped},
-        duplicates={part.replace("_", "-"): count for part, count in split.duplicates.items() if part in split.rows},
-        missing={column.name: float(missing_in(split.train.column(column.name)).mean()) for column in features},
-        unseen={fit.name: float(share) for fit, share in zip(data.preparation.categories, unseen, strict=True)},
-    )

@@ -16,10 +16,13 @@ from wellfit._files import write_whole
 from wellfit._typing import Json, Notify, ignore_events
 from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.findings import Finding, completed
 from wellfit.exceptions import Refusal
+from wellfit.experiment.about_data import OpenRows, findings_on_data, open_rows
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
-from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred, with_earlier
+from wellfit.experiment.diagnosing import Diagnostician, referred, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
 from wellfit.experiment.preparing import prepared_in
@@ -93,6 +96,25 @@ class Experiment:
         # A network of an earlier plan may still be the best: then its diagnosis belongs to the experiment.
         return kept if best in known else kept + earlier[-1:]
 
+    @cached_property
+    def _rows(self) -> OpenRows:
+        return open_rows(self.split, self.prepared, goal=self.goal)
+
+    @cached_property
+    def _about_data(self) -> tuple[Finding, ...]:
+        return findings_on_data(self.split, self.prepared, self._rows)
+
+    @property
+    def data_findings(self) -> DataDiagnosis:
+        """What its rows show, whether anything was trained or not."""
+        return DataDiagnosis(self.goal, completed(self._about_data))
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a network to diagnose."""
+        with self._reading() as journal:
+            return chosen_identity(journal.entries()) is not None
+
     @property
     def network(self) -> Outcome:
         """The network it stands for: the candidate with the lowest dev loss.
@@ -133,7 +155,8 @@ class Experiment:
             data=self.prepared,
             goal=self.goal,
             rivals=rivals,
-            about_data=findings_on_data(self.split, self.prepared),
+            rows=self._rows,
+            about_data=self._about_data,
             **referred(with_earlier(reference_options, self.last_asked().get("reference", {})), goal=self.goal),
         )
         errors = estimates(outcome, data=self.prepared, goal=self.goal)

@@ -13,9 +13,10 @@ from typing import Any
 from wellfit._typing import Json, Notify
 from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
+from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
-from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, referred
+from wellfit.experiment.diagnosing import Diagnostician, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
 from wellfit.experiment.preparing import prepared_in
@@ -93,6 +94,8 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     split, goal = load_split(folder.path), folder.goal
     data = prepared_in(folder, split)
     rivals = remembered_rivals(data, goal=goal, seed=plan.seed, folder=folder.models, journal=journal, notify=notify)
+    rows = open_rows(split, data, goal=goal)
+    about_data = findings_on_data(split, data, rows)
     recall = Memory(journal, plan=plan.identity)
     purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)
 
@@ -114,7 +117,8 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
                 data=data,
                 goal=goal,
                 rivals=rivals,
-                about_data=findings_on_data(split, data),
+                rows=rows,
+                about_data=about_data,
                 **referred(plan.reference, goal=goal),
             ),
             best_dev_high=min(each.high for each in rivals.dev.values()),

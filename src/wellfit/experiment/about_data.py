@@ -1,0 +1,127 @@
+"""What the open rows of a split show: leakage, mismatch and columns, with and without a network's losses on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit._typing import Floats, Integers
+from wellfit.data.columns import missing_in
+from wellfit.data.features import features_of
+from wellfit.data.prepare import Prepared
+from wellfit.data.schema import Schema
+from wellfit.diagnosis.findings import Finding, data_findings
+from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
+from wellfit.diagnosis.leakage.facade import leakage_findings
+from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
+from wellfit.diagnosis.mismatch.facade import mismatch_findings
+from wellfit.diagnosis.rows import Rows
+from wellfit.goals import Goal
+from wellfit.splits.split import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRows:
+    """The rows that may be looked at, as a person reads them.
+
+    Attributes:
+        train: rows that are trained on.
+        dev: rows of the distribution that matters.
+        train_dev: rows of the training distribution that are not trained on, if any.
+        sealed: copies of other rows among the sealed ones, by the split's hashes alone.
+        goal: in whose loss rows are measured.
+        seed: of every subsample.
+    """
+
+    train: Rows
+    dev: Rows
+    train_dev: Rows | None
+    sealed: Mapping[str, int]
+    goal: Goal
+    seed: int
+
+    def findings_of(self, losses: Mapping[str, Floats], *, tolerance: float) -> tuple[Finding, ...]:
+        """WF203 and WF305: what a network's losses by part ([rows] each) add to what the rows show."""
+        dev = replace(self.dev, losses=losses["dev"])
+        train_dev = None
+        if self.train_dev is not None:
+            train_dev = replace(self.train_dev, losses=losses["train_dev"])
+        parts = {"train": self.train, "dev": dev} | ({} if train_dev is None else {"train_dev": train_dev})
+        copies = duplicates_finding(find_duplicates(parts), test=self.sealed, goal=self.goal)
+        split = None if train_dev is None else attribute_gap(train_dev, dev, seed=self.seed)
+        return copies, attribution_finding(split, tolerance=tolerance)
+
+
+def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:
+    """Read the open parts of a split."""
+    tables = {"train": split.train, "dev": split.dev} | (
+        {} if split.train_dev is None else {"train_dev": split.train_dev}
+    )
+    features = features_of(tables, split.schema)
+    groups, times = _groups(tables, split.schema), _times(tables, split.schema)
+    arrays = {"train": data.train, "dev": data.dev, "train_dev": data.train_dev}
+    parts = {
+        part: Rows(
+            features=features[part],
+            target=found.target,
+            classes=len(split.schema.classes),
+            groups=groups.get(part),
+            times=times.get(part),
+        )
+        for part, found in arrays.items()
+        if found is not None
+    }
+    sealed = {
+        part: count for part, count in split.duplicates.items() if part.startswith("test") and "test" in split.rows
+    }
+    return OpenRows(
+        train=parts["train"],
+        dev=parts["dev"],
+        train_dev=parts.get("train_dev"),
+        sealed=sealed,
+        goal=goal,
+        seed=split.seed,
+    )
+
+
+def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Finding, ...]:
+    """What the split shows before anything is trained; test rows enter by their hashes alone."""
+    unseen = (data.dev.codes == 0).mean(axis=0) if data.dev.rows else np.zeros(data.dev.codes.shape[1])
+    of_columns = data_findings(
+        dropped={column.name: column.note for column in split.schema.dropped},
+        missing={
+            column.name: float(missing_in(split.train.column(column.name)).mean()) for column in split.schema.features
+        },
+        unseen={fit.name: float(share) for fit, share in zip(data.preparation.categories, unseen, strict=True)},
+    )
+    leaks = leakage_findings(
+        rows.train, rows.dev, goal=rows.goal, train_dev=rows.train_dev, test=rows.sealed, seed=rows.seed
+    )
+    shifts = mismatch_findings(rows.train, rows.dev, tolerance=0.0, levels=split.schema.classes, seed=rows.seed)
+    return (*of_columns, *leaks, *shifts)
+
+
+def _groups(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Integers]:
+    """[rows] code of each row's group, over all parts alike; empty without groups."""
+    name = next((column.name for column in schema.columns if column.role == "group"), None)
+    if name is None or any(name not in table.column_names for table in tables.values()):
+        return {}
+    columns = {part: table.column(name).cast(pa.string()) for part, table in tables.items()}
+    known = pc.unique(pa.chunked_array([chunk for column in columns.values() for chunk in column.chunks], pa.string()))
+    return {
+        part: np.asarray(pc.fill_null(pc.index_in(column, value_set=known), -1).to_numpy(), np.int64)
+        for part, column in columns.items()
+    }
+
+
+def _times(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Floats]:
+    """[rows] when each row was measured, in days (or in the column's own unit where it holds numbers)."""
+    columns = tuple(replace(column, role="feature") for column in schema.columns if column.role == "time")
+    if not columns or any(columns[0].name not in table.column_names for table in tables.values()):
+        return {}
+    found = features_of(tables, replace(schema, columns=columns))
+    return {part: each.values[:, 0] for part, each in found.items()}

@@ -1,0 +1,125 @@
+"""Leaks that were planted are found, each by its own method; where nothing was planted nothing fires."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from wellfit.data.features import Feature, Features
+from wellfit.diagnosis.leakage.facade import leakage_findings
+from wellfit.diagnosis.leakage.groups import group_finding, group_leakage, hidden_error
+from wellfit.diagnosis.rows import Rows
+from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
+
+ERROR = Goal("error")
+CODES = ("WF203", "WF205", "WF206", "WF207", "WF208")
+
+
+def rows_of(values: np.ndarray, target: np.ndarray, **more) -> Rows:
+    columns = tuple(Feature(f"x{place}", "number") for place in range(values.shape[1]))
+    classes = 2 if target.dtype.kind == "i" else 0
+    return Rows(features=Features(columns, np.asarray(values, float)), target=target, classes=classes, **more)
+
+
+def clean(rows: int, *, seed: int = 0, columns: int = 4, **more) -> Rows:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(rows, columns))
+    return rows_of(values, (values[:, 0] + rng.normal(size=rows) > 0).astype(np.int64), **more)
+
+
+def statuses(train: Rows, dev: Rows) -> dict[str, str]:
+    return {found.code: found.status for found in leakage_findings(train, dev, goal=ERROR)}
+
+
+def test_copies_are_counted_and_told_with_the_error_without_them():
+    train, dev = clean(1_000, seed=1), clean(400, seed=2)
+    values, losses = dev.features.values.copy(), np.full(400, 0.0)
+    values[:40] = train.features.values[:40]
+    losses[40:130] = 1.0
+    copied = rows_of(values, dev.target, losses=losses)
+    found = {each.code: each for each in leakage_findings(train, copied, goal=ERROR)}
+    assert found["WF203"].status == "fired"
+    assert "40 of 400 rows of dev" in found["WF203"].evidence
+    # 90 of 400 rows are wrong, and 90 of the 360 that are no copies.
+    assert "Error with them 22.5 %, without 25.0 %" in found["WF203"].evidence
+
+
+def test_copies_with_a_little_noise_are_near_copies():
+    train, dev = clean(2_000, seed=1), clean(1_000, seed=2)
+    values = dev.features.values.copy()
+    values[:60] = train.features.values[:60] + 1e-6
+    assert statuses(train, rows_of(values, dev.target))["WF205"] == "fired"
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05], ids=["the target itself", "with noise"])
+def test_a_column_that_tells_the_class_is_named(noise):
+    rng = np.random.default_rng(0)
+    train = clean(500, seed=1)
+    values = train.features.values.copy()
+    values[:, 2] = train.target + noise * rng.normal(size=500)
+    found = {each.code: each for each in leakage_findings(rows_of(values, train.target), clean(200), goal=ERROR)}
+    assert found["WF206"].status == "fired"
+    assert "x2" in found["WF206"].evidence
+
+
+def test_columns_whose_sum_is_the_target_are_named():
+    """As casual + registered = cnt in the bike-sharing table."""
+    rng = np.random.default_rng(0)
+    values = rng.gamma(2.0, 50.0, size=(600, 5))
+    target = values[:, 1] + values[:, 3]
+    found = {
+        each.code: each
+        for each in leakage_findings(rows_of(values, target), rows_of(values[:200], target[:200]), goal=Goal("rmse"))
+    }
+    assert found["WF206"].status == "fired"
+    assert "x1" in found["WF206"].evidence
+    assert "x3" in found["WF206"].evidence
+
+
+def test_groups_on_both_sides_and_times_that_overlap_fire():
+    train = clean(500, seed=1, groups=np.arange(500) // 5, times=np.arange(500.0))
+    dev = clean(100, seed=2, groups=np.arange(100) // 5 + 90, times=np.arange(450.0, 550.0))
+    found = statuses(train, dev)
+    assert (found["WF207"], found["WF208"]) == ("fired", "fired")
+    later = clean(100, seed=2, groups=np.arange(100) // 5 + 900, times=np.arange(600.0, 700.0))
+    found = statuses(train, later)
+    assert (found["WF207"], found["WF208"]) == ("passed", "passed")
+
+
+def test_groups_that_are_all_single_rows_are_not_applicable():
+    found = group_leakage(clean(50, groups=np.arange(50)), clean(20, seed=1, groups=np.arange(50, 70)))
+    assert group_finding(found).status == "not applicable"
+
+
+def test_what_groups_hide_is_what_was_planted():
+    """The score is .1 lower on a group that was trained on, whatever else."""
+    groups = np.repeat(np.arange(40), 10)
+
+    def score(train: np.ndarray, held: np.ndarray, seed: int) -> float:
+        known = np.isin(groups[held], groups[train]).mean()
+        return 0.3 - 0.1 * known + 0.01 * np.random.default_rng(seed).normal()
+
+    found = hidden_error(groups, score, seed=0)
+    assert found.low <= 0.1 <= found.high
+    assert found.low > 0.05
+    with pytest.raises(BadInput, match="10 groups"):
+        hidden_error(np.repeat([0, 1], 50), score)
+
+
+@pytest.mark.parametrize("rows", [100, 1_000])
+def test_nothing_planted_is_silent(rows):
+    runs, alarms = 30, dict.fromkeys(CODES, 0)
+    for seed in range(runs):
+        groups = np.arange(rows) // 4
+        train = clean(3 * rows, seed=2 * seed, groups=np.arange(3 * rows) // 4 + rows)
+        dev = clean(rows, seed=2 * seed + 1, groups=groups)
+        for code, status in statuses(train, dev).items():
+            alarms[code] += status == "fired"
+    assert max(alarms.values()) <= stats.binom.ppf(1 - 0.001, runs, 0.05), alarms
+
+
+def test_few_rows_are_no_verdict():
+    found = statuses(clean(12, seed=1), clean(8, seed=2))
+    assert (found["WF205"], found["WF206"]) == ("not applicable", "not applicable")
