@@ -37,6 +37,7 @@ _NUMBERS = {
     examples="""
   wellfit diagnose --train-error .01 --dev-error .11 --human-error 0 --train-rows 50000 --dev-rows 1000
   wellfit diagnose predictions.parquet --human-error .01
+  wellfit diagnose predictions.csv --labels-per-row anna,ben,carl
   wellfit diagnose churn.wellfit --json --fail-on gap
 
 Of an experiment that `wellfit split` made, before anything is trained, it says what the rows show.
@@ -62,6 +63,12 @@ or one p_<class> for each class; any further columns are features.
 @click.option("--train-dev-sd", type=float, metavar="SD", help="The same of a train-dev row.")
 @click.option("--dev-sd", type=float, metavar="SD", help="The same of a dev row.")
 @click.option("--test-sd", type=float, metavar="SD", help="The same of a test row.")
+@click.option(
+    "--labels-per-row",
+    metavar="C,C,...",
+    type=click.UNPROCESSED,
+    help="Columns of PREDICTIONS that hold one annotator's label each: their disagreement is the reference.",
+)
 @goal_option
 @reference_options
 @fail_on_option
@@ -72,6 +79,12 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
     coded findings, and the remedies in the order to try. Without an argument, the errors are given as options.
     """
     asked = given(options)
+    if "labels_per_row" in asked and (source is None or source.is_dir()):
+        raise BadInput(
+            "--labels-per-row names columns of a file of predictions",
+            found="no such file",
+            remedy="Give PREDICTIONS, or the error of people as --human-error",
+        )
     diagnosis: Diagnosis | DataDiagnosis
     if source is None:
         diagnosis = _of_numbers(asked)
@@ -110,6 +123,8 @@ def _of_predictions(path: Path, asked: Json) -> Diagnosis:
     from wellfit.data.read import read_table
     from wellfit.diagnosis.table import diagnose_table
 
+    if "labels_per_row" in asked:
+        asked = {**asked, "labels_per_row": [name.strip() for name in asked["labels_per_row"].split(",")]}
     return diagnose_table(read_table(path, name="PREDICTIONS").frame, **asked)
 
 

@@ -50,12 +50,13 @@ def finding(code: str, *, fired: bool | None, evidence: str) -> Finding:
 def gap_findings(
     errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float
 ) -> tuple[Finding, ...]:
-    """The findings that follow from errors and gaps alone: WF101-WF104, WF301, WF401, WF402."""
+    """The findings that follow from errors and gaps alone: WF101-WF104, WF107, WF301, WF401, WF402."""
     return (
         _of_gap("WF101", gaps["avoidable_bias"], goal, absent=""),
         _of_gap("WF102", gaps["variance"], goal, absent=""),
         _below_reference(errors, gaps["avoidable_bias"], goal),
         _no_reference(errors, goal),
+        _below_optimal(errors, goal),
         _of_gap("WF301", gaps["mismatch"], goal, absent=_NO_TRAIN_DEV),
         _of_gap(
             "WF401",
@@ -156,6 +157,16 @@ def _below_reference(errors: Errors, bias: Gap | None, goal: Goal) -> Finding:
         return finding("WF103", fired=None, evidence="No reference was given.")
     shown = f"Train {error_text(goal, errors.train.value)}, reference {error_text(goal, errors.optimal.low)}."
     return finding("WF103", fired=bool(bias and bias.below_reference), evidence=shown)
+
+
+def _below_optimal(errors: Errors, goal: Goal) -> Finding:
+    """Whether dev is better than anything can be: then rows leak, or the reference speaks of another target."""
+    optimal = errors.optimal
+    if optimal.source == "none" or optimal.upper_bound:
+        return finding("WF107", fired=None, evidence="There is no lower limit for the optimal error.")
+    least, most = error_text(goal, optimal.low), error_text(goal, errors.dev.high)
+    said = f"Dev is at most {most} (upper limit), the optimal error at least {least}."
+    return finding("WF107", fired=errors.dev.high < optimal.low, evidence=said)
 
 
 def _no_reference(errors: Errors, goal: Goal) -> Finding:

@@ -12,7 +12,7 @@ from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
-Source = Literal["human", "given", "none"]
+Source = Literal["human", "given", "labels", "none"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Optimal:
     Attributes:
         low: lower limit, in the goal's loss.
         high: upper limit.
-        source: a person's error, an interval that was given, or nothing.
+        source: a person's error, an interval that was given, several labels per row, or nothing.
         upper_bound: whether the true optimum may lie below (a person's error is only reached, never proven best).
         point: the human error itself where `rows` widened it to an interval; otherwise the middle is used.
         rows: rows on which the human error was measured, where known.

@@ -18,7 +18,8 @@ from wellfit.diagnosis.labels import (
     looks_like_classes,
     probabilities_of,
 )
-from wellfit.diagnosis.optimal_error import reference
+from wellfit.diagnosis.optimal_error import Optimal, reference
+from wellfit.diagnosis.reference.label_disagreement import counts_of, label_disagreement
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.stats.intervals import Estimate
@@ -29,7 +30,7 @@ Pair: TypeAlias = tuple[Any, Any]
 _NEEDS_PROBABILITIES = ("log_loss", "auc")
 
 
-def diagnose_predictions(
+def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     *,
     train: Pair,
     dev: Pair,
@@ -41,6 +42,7 @@ def diagnose_predictions(
     optimal_error: tuple[float, float] | float | None = None,
     tolerance: float | None = None,
     classes: Sequence[Any] | None = None,
+    labels_per_row: Sequence[Sequence[Any]] | None = None,
 ) -> Diagnosis:
     """Diagnose any model from its predictions.
 
@@ -60,6 +62,8 @@ def diagnose_predictions(
         optimal_error: the optimal error as (low, high), or one number.
         tolerance: the gap that does not matter, in the goal's loss (.02 for 2 points; MSE for rmse).
         classes: the classes in the order of the probability columns, where it is not that of the sorted labels.
+        labels_per_row: one column of labels per annotator, None where one gave no label: how often they disagree
+            brackets the optimal error (goal error).
 
     Raises:
         BadInput: for lengths that differ, missing values, labels that are no class, no probabilities where the goal
@@ -70,9 +74,12 @@ def diagnose_predictions(
     chosen, notes = _goal(goal, parts)
     ready = _classified(parts, chosen, classes) if chosen.task == "classification" else _valued(parts)
     measured: dict[str, Estimate] = {name: _estimate(name, chosen, pair) for name, pair in ready.items()}
+    given_reference = reference(
+        goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error
+    )
     return diagnose_losses(
         goal=chosen,
-        optimal=reference(goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error),
+        optimal=given_reference if labels_per_row is None else _by_labels(labels_per_row, chosen, given_reference),
         train=measured["train"],
         train_dev=measured.get("train_dev"),
         dev=measured["dev"],
@@ -80,6 +87,18 @@ def diagnose_predictions(
         tolerance=tolerance,
         notes=notes,
     )
+
+
+def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | None) -> Optimal:
+    """The optimal error of one annotator's label."""
+    if given is not None or goal.name != "error":
+        raise BadInput(
+            "several labels per row are the reference for the goal error, in place of any other",
+            found=f"labels_per_row with {'another reference' if given else f'goal {goal.name}'}",
+            remedy="Leave one of them out",
+        )
+    texts = [[None if label is None else str(label) for label in column] for column in columns]
+    return label_disagreement(counts_of(texts)[0]).optimal
 
 
 def _checked(name: str, pair: Pair) -> tuple[Array, Array]:

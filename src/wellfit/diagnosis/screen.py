@@ -14,6 +14,7 @@ from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate
 
 WIDTH = 96
+_SAID = {"given": "given", "labels": "from several labels per row"}
 
 
 def screen(
@@ -58,7 +59,7 @@ def _optimal(errors: Errors, goal: Goal) -> str:
         said = said if limits[0] == limits[1] else f"{limits[0]} to {limits[1]}, {said}"
         value = error_text(goal, errors.optimal.low if errors.optimal.point is None else errors.optimal.point)
         return f"{'optimal':<12}{value:>16}   {said}"
-    said = "given" if errors.optimal.source == "given" else "no reference was given"
+    said = _SAID.get(errors.optimal.source, "no reference was given")
     value = limits[0] if limits[0] == limits[1] else f"{limits[0]} to {limits[1]}"
     return f"{'optimal':<12}{value:>16}   {said}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def diagnose_table(
     human_rows: int | None = None,
     optimal_error: tuple[float, float] | float | None = None,
     tolerance: float | None = None,
+    labels_per_row: Sequence[str] | None = None,
 ) -> Diagnosis:
     """Diagnose any model from a table of predictions.
 
@@ -38,6 +40,7 @@ def diagnose_table(
         human_rows: on how many rows it was measured.
         optimal_error: the optimal error as (low, high), or one number.
         tolerance: the gap that does not matter, in the goal's loss.
+        labels_per_row: columns that hold one annotator's label each; empty where one gave none.
 
     Raises:
         BadInput: for a missing column, an unknown split, a missing train or dev, and what `diagnose_predictions`
@@ -67,7 +70,21 @@ def diagnose_table(
         optimal_error=optimal_error,
         tolerance=tolerance,
         classes=classes,
+        labels_per_row=None if labels_per_row is None else _annotators(table, labels_per_row),
     )
+
+
+def _annotators(table: pa.Table, columns: Sequence[str]) -> list[list[str | None]]:
+    """One list of labels per annotator."""
+    for column in columns:
+        _require(table, column)
+    if len(columns) < 2:
+        raise BadInput(
+            "--labels-per-row names the columns of at least two annotators",
+            found=", ".join(columns) or "none",
+            remedy="Name them all: --labels-per-row anna,ben,carl",
+        )
+    return [table[column].cast(pa.string()).to_pylist() for column in columns]
 
 
 def _require(table: pa.Table, column: str) -> None:

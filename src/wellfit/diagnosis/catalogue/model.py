@@ -53,4 +53,13 @@ ENTRIES = (
         "difference where the rows are known, otherwise by the value.",
         "Use that model, or keep it as the bar that the network must pass.",
     ),
+    CatalogueEntry(
+        "WF107",
+        "dev below the optimal error",
+        "The network does better on dev than the optimal error says anything can: dev rows leak into training, or the "
+        "optimal error speaks of another target (one annotator's label where dev has a majority's).",
+        "Fired when the upper limit of the dev error is below the lower limit of the optimal error. A human error is "
+        "no lower limit: a network may do better.",
+        "Look at WF203 and WF205 to WF207 first, then ask how the reference was measured.",
+    ),
 )

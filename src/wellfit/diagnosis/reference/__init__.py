@@ -1,0 +1,1 @@
+"""Sources of the optimal error, each with its interval: labels, repeated rows, neighbours, noise variance."""

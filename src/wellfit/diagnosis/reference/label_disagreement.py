@@ -1,0 +1,182 @@
+"""The optimal error from several labels per row: how often annotators disagree brackets what any network can reach.
+
+With counts n_c of m labels in a row, mean(1 - max n_c / m) is too low (Jensen) and the error of the plurality of the
+other labels on one that is left out is too high, for every m; both tend to the optimal error. The share of disagreeing
+pairs D obeys Cover and Hart's (1967) inequality for any number of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats, Integers, Json
+from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.exceptions import BadInput
+from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
+
+FEWEST_LABELS = 2
+FEWEST_ROWS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreement:
+    """The bracket around the optimal error of predicting one annotator's label.
+
+    Attributes:
+        plugin: mean of 1 - the plurality's share: too low.
+        left_out: error of the plurality of the others on a label that is left out: too high.
+        pairs: share of pairs of labels that disagree.
+        classes: number of classes.
+        labels: mean number of labels per row.
+        rows: rows with at least two labels.
+    """
+
+    plugin: Estimate
+    left_out: Estimate
+    pairs: Estimate
+    classes: int
+    labels: float
+    rows: int
+
+    @property
+    def low(self) -> float:
+        """Lower limit: the larger of two lower confidence limits, never of two point estimates."""
+        return max(0.0, self.plugin.low, cover_hart(max(self.pairs.low, 0.0), classes=self.classes))
+
+    @property
+    def high(self) -> float:
+        """Upper limit."""
+        return min(1.0, max(self.left_out.high, self.low))
+
+    @property
+    def optimal(self) -> Optimal:
+        """As the reference of a diagnosis."""
+        return Optimal(self.low, self.high, source="labels", upper_bound=False)
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "low": self.low,
+            "high": self.high,
+            "plugin": self.plugin.to_json(),
+            "left_out": self.left_out.to_json(),
+            "pairs": self.pairs.to_json(),
+            "classes": self.classes,
+            "labels": self.labels,
+            "rows": self.rows,
+        }
+
+
+def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Disagreement:
+    """Bracket the optimal error.
+
+    Args:
+        counts: [rows, classes] how many labels of each class a row has; rows with fewer than two labels are left out.
+        weights: [rows] how much a row counts; all alike when None.
+
+    Raises:
+        BadInput: negative counts, fewer than two classes, or fewer than ten rows with two labels.
+    """
+    counts = np.asarray(counts, dtype=np.int64)
+    if counts.ndim != 2 or counts.shape[1] < 2 or (counts < 0).any():
+        raise BadInput(
+            "labels per row are counts of at least two classes",
+            found=f"an array of shape {counts.shape}",
+            remedy="Give one column per annotator",
+        )
+    several = counts.sum(axis=1) >= FEWEST_LABELS
+    if several.sum() < FEWEST_ROWS:
+        raise BadInput(
+            f"the optimal error needs {FEWEST_ROWS} rows with {FEWEST_LABELS} or more labels",
+            found=f"{int(several.sum())} such rows",
+            remedy="Have more rows labelled by several people, or give --human-error",
+        )
+    kept = counts[several]
+    share = np.ones(len(kept)) if weights is None else np.asarray(weights, np.float64)[several]
+    totals = kept.sum(axis=1)
+    same = (kept * (kept - 1)).sum(axis=1) / (totals * (totals - 1))
+    return Disagreement(
+        plugin=_mean(1 - kept.max(axis=1) / totals, share),
+        left_out=_mean(_left_out(kept), share),
+        pairs=_mean(1 - same, share),
+        classes=counts.shape[1],
+        labels=float(totals.mean()),
+        rows=len(kept),
+    )
+
+
+def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Estimate:
+    """Error of the plurality of m - r labels on the majority of the other r: an upper limit where a majority decides.
+
+    Args:
+        counts: [rows, classes] labels of each class.
+        voters: r, how many labels make the target.
+        seed: of the split of the labels, and of ties.
+
+    Raises:
+        BadInput: where no row has more labels than voters.
+    """
+    rng = np.random.default_rng(seed)
+    enough = counts.sum(axis=1) > voters
+    if not enough.any():
+        raise BadInput(
+            f"a majority of {voters} leaves labels over to predict it by",
+            found=f"at most {int(counts.sum(axis=1).max(initial=0))} labels in a row",
+            remedy="Lower the number of voters",
+        )
+    kept = np.asarray(counts[enough], dtype=np.int64)
+    voted = np.stack([rng.multivariate_hypergeometric(row, voters) for row in kept])
+    target, said = _plurality(voted, rng), _plurality(kept - voted, rng)
+    return _mean((target != said).astype(np.float64), np.ones(len(kept)))
+
+
+def cover_hart(disagreement: float, *, classes: int) -> float:
+    """Cover and Hart's lower bound on the optimal error from a pair disagreement (or a nearest neighbour's error)."""
+    most = (classes - 1) / classes
+    return most * (1 - math.sqrt(max(0.0, 1 - disagreement / most)))
+
+
+def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]]:
+    """Count labels, which come one list per annotator; None where one did not label a row.
+
+    Returns:
+        [rows, classes] counts, and the classes.
+    """
+    classes = tuple(sorted({each for column in labels for each in column if each is not None}))
+    place = {name: index for index, name in enumerate(classes)}
+    counts = np.zeros((len(labels[0]), max(len(classes), 1)), np.int64)
+    for column in labels:
+        for row, name in enumerate(column):
+            if name is not None:
+                counts[row, place[name]] += 1
+    return counts, classes
+
+
+def _left_out(counts: Integers) -> Floats:
+    """[rows] error of the plurality of the other labels, ties split evenly, in the mean over the label left out."""
+    totals = counts.sum(axis=1)
+    wrong = np.zeros(len(counts))
+    for place in range(counts.shape[1]):
+        others = counts.copy()
+        others[:, place] -= 1
+        top = others.max(axis=1)
+        ties = (others == top[:, None]).sum(axis=1)
+        right = np.where(others[:, place] == top, 1 / ties, 0.0)
+        wrong += counts[:, place] / totals * (1 - right)
+    return wrong
+
+
+def _plurality(counts: Integers, rng: np.random.Generator) -> Integers:
+    return np.asarray((counts + rng.random(counts.shape) / 2).argmax(axis=1))
+
+
+def _mean(values: Floats, weights: Floats) -> Estimate:
+    """Weighted mean with a normal interval."""
+    share = weights / weights.sum()
+    value = float(share @ values)
+    error = math.sqrt(float(share**2 @ (values - value) ** 2))
+    half = normal_quantile(LEVEL) * error
+    return Estimate(value, value - half, value + half, len(values))

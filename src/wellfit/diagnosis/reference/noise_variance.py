@@ -1,0 +1,105 @@
+"""The optimal squared error of a regression: the variance of the noise, from differences between neighbours.
+
+Gamma test: half the squared difference of the targets of k-th neighbours, against their squared distance; the intercept
+is the variance at distance 0. The product estimator (Liitiainen 2010) has the same aim by other means; Rice's half
+squared difference of first neighbours is too high by what the function moves between them, and serves as upper limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from wellfit._typing import Floats, Json
+from wellfit.diagnosis.leakage.duplicates import keys_of
+from wellfit.diagnosis.reference.nearest_neighbours import standardized
+from wellfit.diagnosis.rows import Rows
+from wellfit.stats.intervals import Estimate, mean_interval
+
+NEIGHBOURS = 10
+FEWEST_ROWS = 100
+MOST_ROWS = 20_000
+MANY_COLUMNS = 5  # above it neighbours are far, and every estimate is too high
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseVariance:
+    """Estimates of the noise variance; too high rather than too low.
+
+    Attributes:
+        gamma: intercept of the gamma test.
+        product: mean of (y - y1)(y - y2).
+        rice: half the mean of (y - y1)^2, with its interval: an upper limit.
+        replicates: pooled variance within rows of equal inputs, unbiased; None where there are none.
+        columns: number of columns.
+        rows: rows that were looked at.
+    """
+
+    gamma: float
+    product: float
+    rice: Estimate
+    replicates: float | None
+    columns: int
+    rows: int
+
+    @property
+    def warning(self) -> str:
+        """Why not to trust it; "" where there is nothing to say."""
+        if self.columns <= MANY_COLUMNS:
+            return ""
+        return f"With {self.columns} columns neighbours are far apart, and the noise is over-estimated."
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "gamma": self.gamma,
+            "product": self.product,
+            "rice": self.rice.to_json(),
+            "replicates": self.replicates,
+            "columns": self.columns,
+            "rows": self.rows,
+            "warning": self.warning,
+        }
+
+
+def noise_variance(rows: Rows, *, seed: int = 0) -> NoiseVariance | None:
+    """Estimate the variance of the target that no function of the columns explains.
+
+    Args:
+        rows: with features and values.
+        seed: of the subsample.
+
+    Returns:
+        None for classes, or with fewer than 100 rows.
+    """
+    if rows.classes or rows.rows < FEWEST_ROWS:
+        return None
+    drawn = np.sort(np.random.default_rng(seed).permutation(rows.rows)[:MOST_ROWS])
+    target = np.asarray(rows.target, np.float64)[drawn]
+    points = standardized(rows.features.values[drawn])
+    distances, places = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(points).kneighbors(points)
+    others = target[places[:, 1:]]
+    apart = target[:, None] - others
+    delta, gamma = (distances[:, 1:] ** 2).mean(axis=0), (apart**2).mean(axis=0) / 2
+    intercept = (
+        float(np.polynomial.polynomial.polyfit(delta, gamma, 1)[0]) if np.ptp(delta) > 0 else float(gamma.mean())
+    )
+    return NoiseVariance(
+        gamma=max(0.0, intercept),
+        product=max(0.0, float((apart[:, 0] * apart[:, 1]).mean())),
+        rice=mean_interval(apart[:, 0] ** 2 / 2),
+        replicates=_within(keys_of(rows.features), np.asarray(rows.target, np.float64)),
+        columns=rows.features.values.shape[1],
+        rows=len(drawn),
+    )
+
+
+def _within(keys: np.ndarray[tuple[int], np.dtype[np.uint64]], target: Floats) -> float | None:
+    groups, counts = np.unique(keys, return_inverse=True, return_counts=True)[1:]
+    freedom = int((counts - 1).sum())
+    if not freedom:
+        return None
+    means = np.bincount(groups, weights=target) / counts
+    return float(((target - means[groups]) ** 2).sum() / freedom)

@@ -1,0 +1,58 @@
+"""Several labels per row as the reference, from the command line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+PEOPLE = ("anna", "ben", "carl")
+
+
+@pytest.fixture
+def predictions(tmp_path):
+    """Annotators are wrong in a fifth of the rows, each in his own; the network says the truth."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 4_000)
+    people = {name: truth ^ (rng.random(4_000) < 0.2) for name in PEOPLE}
+    split = np.where(np.arange(4_000) < 3_000, "train", "dev")
+    table = pa.table({"split": split, "y": people["anna"], "prediction": truth, **people})
+    pa.csv.write_csv(table, tmp_path / "p.csv")
+    return tmp_path / "p.csv"
+
+
+def test_disagreement_is_the_reference(run, predictions):
+    body = run("diagnose", predictions, "--labels-per-row", ",".join(PEOPLE), "--json").json
+    optimal = body["errors"]["optimal"]
+    assert optimal["source"] == "labels"
+    assert optimal["low"] <= 0.2 <= optimal["high"]
+    assert body["gaps"]["avoidable_bias"]["verdict"] == "no"
+    assert "several labels per row" in run("diagnose", predictions, "--labels-per-row", ",".join(PEOPLE)).out
+
+
+def test_a_network_better_than_any_can_be_is_an_alarm(run, predictions, tmp_path):
+    rows = pyarrow.csv.read_csv(predictions)
+    leaked = rows.set_column(rows.column_names.index("prediction"), "prediction", rows["y"])
+    pa.csv.write_csv(leaked, tmp_path / "leaked.csv")
+    body = run("diagnose", tmp_path / "leaked.csv", "--labels-per-row", ",".join(PEOPLE), "--json").json
+    assert next(each["status"] for each in body["findings"] if each["code"] == "WF107") == "fired"
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (("--labels-per-row", "anna"), "at least two annotators"),
+        (("--labels-per-row", "anna,dora"), "no column dora"),
+        (("--labels-per-row", "anna,ben", "--human-error", ".1"), "in place of any other"),
+        (("--labels-per-row", "anna,ben", "--goal", "auc"), "goal error"),
+    ],
+    ids=["one annotator", "unknown column", "two references", "another goal"],
+)
+def test_what_cannot_be_is_refused(run, predictions, words, rule):
+    run("diagnose", predictions, *words).assert_refused(rule)
+
+
+def test_bare_numbers_have_no_columns(run):
+    words = ("--train-error", ".1", "--dev-error", ".2", "--labels-per-row", "a,b")
+    run("diagnose", *words).assert_refused("file of predictions")
