@@ -73,6 +73,17 @@ ENTRIES = (
         "Split with --time-on.",
     ),
     CatalogueEntry(
+        "WF209",
+        "wrong labels",
+        "Labels disagree with the network even on the rows that it is surest of: some of them are wrong, or no row is "
+        "easy.",
+        "Of each class that the network predicts, the tenth of the dev rows that it is surest of: the share with "
+        "another label, with its Wilson interval. Fired when the lower limit is above 2 %, passed when the upper one "
+        "is below. Only an audit tells more: the error on all labels, corrected by the audited ones, is unbiased.",
+        "Have the named rows labelled again, and a random sample too. Wrong labels in dev make every network look "
+        "worse than it is.",
+    ),
+    CatalogueEntry(
         "WF210",
         "more data would help",
         "The learning curve still falls: more training rows of the same kind would lower the dev error by more than "

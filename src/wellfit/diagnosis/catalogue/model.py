@@ -62,4 +62,23 @@ ENTRIES = (
         "no lower limit: a network may do better.",
         "Look at WF203 and WF205 to WF207 first, then ask how the reference was measured.",
     ),
+    CatalogueEntry(
+        "WF108",
+        "regions that under-fit",
+        "In some part of the inputs the network fits even its training rows worse than another model does on rows that "
+        "it never saw.",
+        "A tree of depth 3 finds the regions on one half of the rows; on the other half, train loss less the best "
+        "reference model's dev loss inside is compared with the same outside (one-sided, margin the tolerance, Holm "
+        "over the regions).",
+        "Look at rows of the region: a column that the network takes wrongly, too few rows for a bigger network to "
+        "care. A bigger network, or an embedding of that column.",
+    ),
+    CatalogueEntry(
+        "WF109",
+        "regions that over-fit",
+        "In some part of the inputs the gap between dev and train is larger than elsewhere.",
+        "A tree of depth 3 finds the regions on one half of the rows; on the other half, dev loss less train loss "
+        "inside is compared with the same outside (one-sided, margin the tolerance, Holm over the regions).",
+        "More rows of that region first; then more regularization for all.",
+    ),
 )

@@ -1,0 +1,171 @@
+"""Exact decompositions of the error into bias and variance, when a network was trained M times (seeds, bootstraps).
+
+All terms are corrected for the finite number of trainings, so that they do not shrink or grow with M in expectation.
+Trainings with other seeds vary by what the seed decides; those on bootstraps by the rows too (and overstate both terms,
+since a bootstrap holds 63 % of the rows): the caller says which it was.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from wellfit._typing import Floats, Integers, Json
+from wellfit.exceptions import BadInput
+from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
+
+Varied = Literal["seeds", "bootstraps", "halves"]
+FEWEST = 2
+FEWEST_HALVES = 2
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decomposition:
+    """A mean loss as the sum of two terms.
+
+    Attributes:
+        loss: what: "squared", "0-1" or "cross-entropy".
+        total: mean loss of a training, over rows and trainings.
+        bias: bias and noise together (they cannot be told apart without the optimal error).
+        variance: what the trainings differ by; for 0-1 loss its net effect, which is negative on biased rows.
+        trainings: M.
+        varied: what differed between the trainings.
+    """
+
+    loss: str
+    total: float
+    bias: Estimate
+    variance: Estimate
+    trainings: int
+    varied: Varied
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "loss": self.loss,
+            "total": self.total,
+            "bias": self.bias.to_json(),
+            "variance": self.variance.to_json(),
+            "trainings": self.trainings,
+            "varied": self.varied,
+        }
+
+
+def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") -> Decomposition:
+    """bias^2 + noise = mean (y_bar - y)^2 - s^2 / M, variance = s^2 with 1 / (M - 1).
+
+    Args:
+        target: [rows] values.
+        predictions: [trainings, rows].
+        varied: what differed between the trainings.
+
+    Raises:
+        BadInput: for fewer than two trainings, or shapes that differ.
+    """
+    _check(target, predictions)
+    spread = predictions.var(axis=0, ddof=1)
+    bias = (predictions.mean(axis=0) - target) ** 2 - spread / len(predictions)
+    return _decomposed("squared", bias, spread, trainings=len(predictions), varied=varied)
+
+
+def zero_one(target: Integers, predictions: Integers, *, varied: Varied = "seeds") -> Decomposition:
+    """Domingos (2000): on rows whose main prediction is right variance costs, on biased rows it pays.
+
+    E loss = mean B + net variance, where B says that the most frequent prediction is wrong; the net variance of an
+    unbiased row is the share of other predictions, that of a biased row minus the share of right ones. The sum is exact
+    for any M.
+
+    Args:
+        target: [rows] class codes.
+        predictions: [trainings, rows] class codes.
+        varied: what differed between the trainings.
+
+    Raises:
+        BadInput: for fewer than two trainings, or shapes that differ.
+    """
+    _check(target, predictions)
+    wrong = (predictions != target).mean(axis=0)
+    biased = _main(predictions) != target
+    bias = biased.astype(np.float64)
+    return _decomposed("0-1", bias, wrong - bias, trainings=len(predictions), varied=varied)
+
+
+def cross_entropy(target: Integers, probabilities: Floats, *, varied: Varied = "seeds") -> Decomposition:
+    """Heskes (1998): bias + noise = -log of the geometric mean's probability of y, variance = its normalizer's -log.
+
+    The sum is the mean cross-entropy exactly; both terms are corrected for finite M by the jackknife.
+
+    Args:
+        target: [rows] class codes.
+        probabilities: [trainings, rows, classes].
+        varied: what differed between the trainings.
+
+    Raises:
+        BadInput: for fewer than two trainings, or shapes that differ.
+    """
+    _check(target, probabilities)
+    logs = np.log(np.clip(probabilities, _SMALLEST, None))
+    count = len(logs)
+    own = -np.take_along_axis(logs, np.broadcast_to(target[None, :, None], (count, len(target), 1)), axis=2)[..., 0]
+    sums = logs.sum(axis=0)
+    whole = _log_normalizer(sums / count)
+    if count > FEWEST:
+        left_out = np.mean([_log_normalizer((sums - each) / (count - 1)) for each in logs], axis=0)
+        whole = count * whole - (count - 1) * left_out
+    return _decomposed("cross-entropy", own.mean(axis=0) - whole, whole, trainings=count, varied=varied)
+
+
+def halves_variance(first: Floats, second: Floats) -> Estimate:
+    """Variance of a network trained on half the rows, from two disjoint halves: 1/2 ||f1 - f2||^2 (Yang et al., 2020).
+
+    Args:
+        first: [rows] or [rows, classes] predictions of the network that one half trained.
+        second: the same of the other half.
+    """
+    apart = (first - second) ** 2 / 2
+    return _estimate(apart if apart.ndim == 1 else apart.sum(axis=1))
+
+
+def _decomposed(loss: str, bias: Floats, variance: Floats, *, trainings: int, varied: Varied) -> Decomposition:
+    terms = _estimate(bias), _estimate(variance)
+    return Decomposition(
+        loss=loss,
+        total=terms[0].value + terms[1].value,
+        bias=terms[0],
+        variance=terms[1],
+        trainings=trainings,
+        varied=varied,
+    )
+
+
+def _main(predictions: Integers) -> Integers:
+    """[rows] the most frequent prediction; the smallest code of equals."""
+    classes = int(predictions.max()) + 1
+    counts = np.stack([(predictions == code).sum(axis=0) for code in range(classes)])
+    return np.asarray(counts.argmax(axis=0))
+
+
+def _log_normalizer(mean_logs: Floats) -> Floats:
+    """[rows] -log sum_c exp(mean log p_c): 0 where all trainings agree."""
+    return np.asarray(-np.log(np.exp(mean_logs).sum(axis=1)))
+
+
+def _estimate(values: Floats) -> Estimate:
+    """Mean over rows with a normal interval."""
+    rows = len(values)
+    value = float(values.mean())
+    half = normal_quantile(LEVEL) * float(values.std(ddof=1)) / math.sqrt(rows) if rows > 1 else 0.0
+    return Estimate(value, value - half, value + half, rows)
+
+
+def _check(target: Floats | Integers, predictions: Floats | Integers) -> None:
+    if predictions.ndim < FEWEST_HALVES or len(predictions) < FEWEST or predictions.shape[1] != len(target):
+        raise BadInput(
+            "a decomposition needs predictions [trainings, rows] of at least two trainings",
+            found=f"predictions {predictions.shape} for {len(target)} rows",
+            remedy="Train more seeds",
+        )

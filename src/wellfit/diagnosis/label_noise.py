@@ -1,0 +1,178 @@
+"""Wrong labels: how many there are, and what auditing m rows would tell.
+
+Auditing is unbiased whatever the pattern: the error on all noisy labels is corrected by the mean difference between
+clean and noisy errors on audited rows (double sampling; prediction-powered inference). Without an audit wrong
+labels cannot be told from classes that overlap, but in one place: where a model that never saw a row is surest of it.
+Labels that disagree even there are wrong, or no row is easy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.exceptions import BadInput
+from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
+
+MATERIAL = 0.02  # share of wrong labels that is worth an alarm
+SUREST = 0.1  # of the rows that the model says are of a class
+FEWEST_ROWS = 200
+AUDITED = 200  # rows whose audit is priced
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The clean error, from noisy labels of all rows and clean ones of some.
+
+    Attributes:
+        clean: the error on clean labels.
+        noisy: the error on the labels as they are.
+        rate: share of wrong labels among audited rows.
+        audited: how many rows were audited.
+    """
+
+    clean: Estimate
+    noisy: Estimate
+    rate: Estimate
+    audited: int
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "clean": self.clean.to_json(),
+            "noisy": self.noisy.to_json(),
+            "rate": self.rate.to_json(),
+            "audited": self.audited,
+        }
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Rows whose label looks wrong.
+
+    Attributes:
+        rate: share of the rows that the model is surest of, whose label is another class.
+        rows: places of all rows with another label than the model's, the surest first: where to begin an audit.
+        of: rows that were looked at.
+    """
+
+    rate: Estimate
+    rows: tuple[int, ...]
+    of: int
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {"rate": self.rate.to_json(), "rows": list(self.rows), "of": self.of}
+
+
+def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integers) -> Audit:
+    """Correct an error for wrong labels.
+
+    Args:
+        noisy_wrong: [rows] whether the prediction differs from the label.
+        clean_wrong: [audited] whether it differs from the audited label.
+        audited: [audited] places of the audited rows, drawn at random.
+
+    Raises:
+        BadInput: for fewer than two audited rows, or counts that differ.
+    """
+    if len(audited) < 2 or len(audited) != len(clean_wrong):
+        raise BadInput(
+            "an audit gives a clean label to at least two rows",
+            found=f"{len(audited)} rows and {len(clean_wrong)} labels",
+            remedy="Audit more rows, drawn at random",
+        )
+    rows = len(noisy_wrong)
+    apart = clean_wrong.astype(np.float64) - noisy_wrong[audited]
+    noisy = float(noisy_wrong.mean())
+    value = noisy + float(apart.mean())
+    # The audited rows are among all rows, so that the sampling error of all of them enters once.
+    variance = noisy * (1 - noisy) / rows + float(apart.var(ddof=1)) / len(audited)
+    half = normal_quantile(LEVEL) * math.sqrt(variance)
+    clean = Estimate(value, max(0.0, value - half), min(1.0, value + half), rows)
+    changed = float((apart != 0).sum())
+    return Audit(clean, wilson(float(noisy_wrong.sum()), rows), wilson(changed, len(audited)), len(audited))
+
+
+def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
+    """Half-width of the clean error's 95 % interval that auditing so many rows would buy.
+
+    Args:
+        rate: share of labels whose correction changes whether the prediction is right.
+        audited: m.
+        rows: N.
+        error: on the labels as they are.
+    """
+    return normal_quantile(LEVEL) * math.sqrt(error * (1 - error) / rows + rate * (1 - rate) / audited)
+
+
+def observed_error(error: float, *, noise: float, classes: int) -> float:
+    """What a clean error looks like under symmetric noise: rho + e (1 - rho C / (C - 1)).
+
+    Args:
+        error: on clean labels.
+        noise: rho, share of labels that are another class, each as likely.
+        classes: C.
+    """
+    return noise + error * (1 - noise * classes / (classes - 1))
+
+
+def clean_error(observed: float, *, noise: float, classes: int) -> float:
+    """The inverse of `observed_error` (Rogan and Gladen, 1978), between 0 and 1.
+
+    Raises:
+        BadInput: where so much noise leaves nothing of the labels.
+    """
+    kept = 1 - noise * classes / (classes - 1)
+    if kept <= 0:
+        raise BadInput(
+            f"symmetric noise among {classes} classes stays below {1 - 1 / classes:.3g}",
+            found=f"{noise:g}",
+            remedy="Have rows audited",
+        )
+    return min(1.0, max(0.0, (observed - noise) / kept))
+
+
+def suspicious_labels(target: Integers, probabilities: Floats) -> Suspicion | None:
+    """Look at the labels of the rows that a model is surest of; None with fewer than 200 rows.
+
+    Args:
+        target: [rows] class codes.
+        probabilities: [rows, classes] of a model that was not trained on the row (of dev, or cross-fitted).
+    """
+    if len(target) < FEWEST_ROWS:
+        return None
+    said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    surest = np.zeros(len(target), bool)
+    for code in np.unique(said):
+        rows = np.flatnonzero(said == code)
+        surest[rows[np.argsort(-sure[rows], kind="stable")[: math.ceil(SUREST * len(rows))]]] = True
+    other = said != target
+    order = np.flatnonzero(other)[np.argsort(-sure[other], kind="stable")]
+    rate = wilson(float((surest & other).sum()), int(surest.sum()))
+    return Suspicion(rate, tuple(int(row) for row in order), len(target))
+
+
+def label_noise_finding(found: Suspicion | None) -> Finding:
+    """WF209: fired when the share is surely above 2 % where the model is surest, passed when it is surely below."""
+    if found is None:
+        why = f"This needs {FEWEST_ROWS} rows with probabilities of a model that was not trained on them."
+        return finding("WF209", fired=None, evidence=why)
+    rate = found.rate
+    said = (
+        f"Of the {rate.rows:,} rows that the network is surest of, {100 * rate.low:.1f} to {100 * rate.high:.1f} % "
+        "have another label"
+    )
+    if rate.high <= MATERIAL:
+        return finding("WF209", fired=False, evidence=f"{said}.")
+    if rate.low <= MATERIAL:
+        audit = audit_width(rate.value, audited=AUDITED, rows=found.of, error=rate.value)
+        said = f"Cannot tell: {said}. Auditing {AUDITED} rows would tell to within {100 * audit:.1f} points."
+        return finding("WF209", fired=None, evidence=said)
+    named = ", ".join(str(row + 1) for row in found.rows[:_NAMED_AT_MOST])
+    return finding("WF209", fired=True, evidence=f"{said}. Audit first: dev rows {named}.")

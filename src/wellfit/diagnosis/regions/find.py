@@ -1,0 +1,185 @@
+"""Regions in which one loss is above another: found on one half of the rows, tested on the other.
+
+A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and each is
+tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region that was
+searched and tested on the same rows is "significant" in nearly every table of pure noise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.tree import DecisionTreeRegressor
+
+from wellfit._typing import Booleans, Floats, Json
+from wellfit.diagnosis.regions.rules import Encoding, Rule, rules_of
+from wellfit.diagnosis.rows import Rows
+from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
+from wellfit.stats.multiplicity import holm
+
+DEPTH = 3
+SMALLEST_LEAF = 32
+LEAF_SHARE = 0.01
+FEWEST_ROWS = 200  # of each side: two halves of three leaves
+MOST_ROWS = 40_000
+WORTH = 12.0
+"""A split must explain so many times what a fixed one explains of noise; the best of many explains about ten times."""
+_PRIOR_ROWS = 2.0  # rows of the pooled spread beside a leaf's own: equal losses in a leaf are no certainty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """One region.
+
+    Attributes:
+        rule: in words.
+        share: of the tested rows of the first side.
+        gap: first loss - second loss inside.
+        elsewhere: the same in all other rows.
+        excess: gap - elsewhere, with its 95 % interval.
+        part: of the sum of the gap over all tested rows, what lies inside; None where that sum is not positive.
+        certain: whether the excess is surely above the tolerance.
+    """
+
+    rule: str
+    share: float
+    gap: float
+    elsewhere: float
+    excess: Estimate
+    part: float | None
+    certain: bool
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "rule": self.rule,
+            "share": self.share,
+            "gap": self.gap,
+            "elsewhere": self.elsewhere,
+            "excess": self.excess.to_json(),
+            "part": self.part,
+            "certain": self.certain,
+        }
+
+
+@dataclass(frozen=True)
+class _Half:
+    """Encoded values [rows, columns] and losses [rows] of a half of one side."""
+
+    values: Floats
+    losses: Floats
+
+
+def find_regions(first: Rows, second: Rows | None, *, tolerance: float, seed: int = 0) -> tuple[Region, ...] | None:
+    """Where the loss of the first rows is above that of the second by more than elsewhere.
+
+    Args:
+        first: rows with losses.
+        second: other rows with losses; None where the first side's losses are differences already (of the same row
+            out of fold and in fold).
+        tolerance: excess that does not matter.
+        seed: of the halves.
+
+    Returns:
+        Regions by falling excess, or None where a side has no losses or fewer than 200 rows.
+    """
+    sides = [first] if second is None else [first, second]
+    if any(side.losses is None or side.rows < FEWEST_ROWS for side in sides) or not first.features.columns:
+        return None
+    rng = np.random.default_rng(seed)
+    halves = [_halved(side, rng) for side in sides]
+    found, tested = [pair[0] for pair in halves], [pair[1] for pair in halves]
+    encoding, rules = _leaves(first, found)
+    coded = [_Half(encoding.encoded(half.values), half.losses) for half in tested]
+    effects = [_effect(rule, coded) for rule in rules]
+    kept = [(rule, effect) for rule, effect in zip(rules, effects, strict=True) if effect is not None]
+    certain = holm([effect.limit for _, effect in kept], above=tolerance) if len(kept) > 1 else [False] * len(kept)
+    regions = [
+        effect.region(encoding.words(rule), certain=sure) for (rule, effect), sure in zip(kept, certain, strict=True)
+    ]
+    return tuple(sorted(regions, key=lambda region: -region.excess.value))
+
+
+@dataclass(frozen=True)
+class _Effect:
+    share: float
+    gap: float
+    elsewhere: float
+    error: float
+    part: float | None
+
+    def limit(self, level: float) -> float:
+        """Lower limit of the excess at a two-sided level."""
+        return self.gap - self.elsewhere - normal_quantile(level) * self.error
+
+    def region(self, words: str, *, certain: bool) -> Region:
+        value, half = self.gap - self.elsewhere, normal_quantile(LEVEL) * self.error
+        excess = Estimate(value, value - half, value + half, None)
+        return Region(
+            rule=words,
+            share=self.share,
+            gap=self.gap,
+            elsewhere=self.elsewhere,
+            excess=excess,
+            part=self.part,
+            certain=certain,
+        )
+
+
+def _halved(side: Rows, rng: np.random.Generator) -> tuple[_Half, _Half]:
+    order = rng.permutation(side.rows)[:MOST_ROWS]
+    if side.groups is not None:  # whole groups, since their rows err alike
+        names = np.unique(side.groups[order], return_inverse=True)[1]
+        inside: Booleans = (rng.random(int(names.max()) + 1) < 0.5)[names]
+    else:
+        inside = np.arange(len(order)) < len(order) // 2
+    losses = np.asarray(side.losses, np.float64)
+    first, second = (_Half(side.features.values[rows], losses[rows]) for rows in (order[inside], order[~inside]))
+    return first, second
+
+
+def _leaves(first: Rows, halves: list[_Half]) -> tuple[Encoding, list[Rule]]:
+    """The leaves of a tree that explains where the first loss is above the second."""
+    signal = halves[0].losses
+    if len(halves) > 1:
+        encoding = Encoding.of(first.features.columns, halves[1].values, halves[1].losses)
+        usual = _tree(halves[1].losses).fit(encoding.encoded(halves[1].values), halves[1].losses)
+        signal = signal - usual.predict(encoding.encoded(halves[0].values))
+    encoding = Encoding.of(first.features.columns, halves[0].values, signal)
+    tree = _tree(signal).fit(encoding.encoded(halves[0].values), signal)
+    return encoding, rules_of(tree)
+
+
+def _tree(signal: Floats) -> DecisionTreeRegressor:
+    rows = len(signal)
+    return DecisionTreeRegressor(
+        max_depth=DEPTH,
+        min_samples_leaf=max(SMALLEST_LEAF, math.ceil(LEAF_SHARE * rows)),
+        min_impurity_decrease=WORTH * float(signal.var()) / rows,
+        random_state=0,
+    )
+
+
+def _effect(rule: Rule, halves: list[_Half]) -> _Effect | None:
+    """The excess of one frozen leaf on the tested halves; None where it holds nearly none or nearly all of them."""
+    inside = [rule.holds(half.values) for half in halves]
+    cells = [(half.losses[mask], half.losses[~mask]) for half, mask in zip(halves, inside, strict=True)]
+    if min(len(cell) for pair in cells for cell in pair) < SMALLEST_LEAF // 2:
+        return None
+    signs = (1.0, -1.0)[: len(cells)]
+    gap, elsewhere = (
+        sum(sign * float(pair[place].mean()) for sign, pair in zip(signs, cells, strict=True)) for place in (0, 1)
+    )
+    spreads = [float(half.losses.var()) for half in halves]
+    variance = sum(_variance(cell, spread) for pair, spread in zip(cells, spreads, strict=True) for cell in pair)
+    share = float(inside[0].mean())
+    total = share * gap + (1 - share) * elsewhere
+    return _Effect(share, gap, elsewhere, math.sqrt(variance), share * gap / total if total > 0 else None)
+
+
+def _variance(cell: Floats, pooled: float) -> float:
+    """Variance of a cell's mean, drawn towards the spread of all rows by two rows."""
+    rows = len(cell)
+    return (rows * float(cell.var()) + _PRIOR_ROWS * pooled) / (rows + _PRIOR_ROWS) / max(rows - 1, 1)
