@@ -15,13 +15,30 @@ from wellfit.data.features import features_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.findings import Finding, data_findings
+from wellfit.diagnosis.label_noise import label_noise_finding, suspicious_labels
 from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
 from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
+from wellfit.diagnosis.regions.findings import region_findings
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
 from wellfit.splits.split import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnRows:
+    """A network on the open rows.
+
+    Attributes:
+        losses: part (train, train_dev, dev) -> [rows] losses.
+        predictions: [dev rows, classes] probabilities, or [dev rows] values.
+        rival: [dev rows] losses of the best reference model, None without any.
+    """
+
+    losses: Mapping[str, Floats]
+    predictions: Floats
+    rival: Floats | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +61,22 @@ class OpenRows:
     goal: Goal
     seed: int
 
-    def findings_of(self, losses: Mapping[str, Floats], *, tolerance: float) -> tuple[Finding, ...]:
-        """WF203 and WF305: what a network's losses by part ([rows] each) add to what the rows show."""
-        dev = replace(self.dev, losses=losses["dev"])
+    def findings_of(self, network: OnRows, *, tolerance: float) -> tuple[Finding, ...]:
+        """WF108, WF109, WF203, WF209 and WF305: what a network's losses and predictions add to what the rows show."""
+        losses = network.losses
+        train, dev = (replace(part, losses=losses[name]) for name, part in (("train", self.train), ("dev", self.dev)))
         train_dev = None
         if self.train_dev is not None:
             train_dev = replace(self.train_dev, losses=losses["train_dev"])
         parts = {"train": self.train, "dev": dev} | ({} if train_dev is None else {"train_dev": train_dev})
         copies = duplicates_finding(find_duplicates(parts), test=self.sealed, goal=self.goal)
         split = None if train_dev is None else attribute_gap(train_dev, dev, seed=self.seed)
-        return copies, attribution_finding(split, tolerance=tolerance)
+        rival = None if network.rival is None else replace(self.dev, losses=network.rival)
+        regions = region_findings(train, dev, goal=self.goal, tolerance=tolerance, rival=rival, seed=self.seed)
+        suspicion = None
+        if self.goal.task == "classification":
+            suspicion = suspicious_labels(np.asarray(self.dev.target, np.int64), network.predictions)
+        return (*regions, copies, label_noise_finding(suspicion), attribution_finding(split, tolerance=tolerance))
 
 
 def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:

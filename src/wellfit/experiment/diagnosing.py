@@ -11,7 +11,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.findings import Finding, training_findings
 from wellfit.diagnosis.gaps import checked_tolerance
 from wellfit.diagnosis.optimal_error import Optimal, reference
-from wellfit.experiment.about_data import OpenRows
+from wellfit.experiment.about_data import OnRows, OpenRows
 from wellfit.experiment.rivals import Rivals
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
@@ -55,7 +55,13 @@ class Diagnostician:
             for part, arrays in parts.items()
             if arrays is not None
         }
-        about_losses = self.rows.findings_of(losses, tolerance=tolerance)
+        best = min(self.rivals.dev, key=lambda name: self.rivals.dev[name].value, default=None)
+        network = OnRows(
+            losses={**losses, "train": outcome.train_losses},
+            predictions=outcome.predictions["dev"],
+            rival=None if best is None else self.rivals.dev_losses[best],
+        )
+        about_losses = self.rows.findings_of(network, tolerance=tolerance)
         return diagnose_losses(
             goal=self.goal,
             optimal=self.optimal,

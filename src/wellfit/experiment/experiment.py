@@ -22,6 +22,7 @@ from wellfit.diagnosis.findings import Finding, completed
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import OpenRows, findings_on_data, open_rows
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
+from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
@@ -161,7 +162,9 @@ class Experiment:
         )
         errors = estimates(outcome, data=self.prepared, goal=self.goal)
         highs += [each.high for each in rivals.dev.values()]
-        return diagnostician(errors, outcome=outcome, best_dev_high=min(highs), test=test)
+        diagnosis = diagnostician(errors, outcome=outcome, best_dev_high=min(highs), test=test)
+        with self._reading() as journal:
+            return with_dev_use(diagnosis, journal, models=self.folder.models, data=self.prepared)
 
     def train(self, config: Config, *, notify: Notify = ignore_events) -> Outcome:
         """Train one config, and make it a candidate for the experiment's network."""

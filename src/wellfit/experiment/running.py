@@ -16,6 +16,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
+from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
@@ -125,6 +126,12 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             notify=notify,
         )
         turn = follow(bench, config, only=plan.only, ensemble=plan.ensemble, idea=plan.idea)
+
+    def final() -> Json:
+        diagnosis = with_dev_use(turn.diagnosis, journal, models=folder.models, data=data)
+        return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
+
+    recall("diagnosis", "final", final)
     if turn.outcome.members:
         details = described(turn.outcome, folder=folder, data=data)
         OutcomeStore(folder.models, journal).put(turn.outcome, details=details)

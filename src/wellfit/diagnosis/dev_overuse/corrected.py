@@ -1,0 +1,110 @@
+"""The dev loss of a chosen candidate, corrected for having been chosen there (BBC, Tsamardinos et al., 2018).
+
+Rows are drawn with replacement, the candidate that is best on them is chosen, and its loss on the rows left out counts:
+the choice is repeated where it cannot profit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats, Json
+from wellfit.diagnosis.dev_overuse.best_of_many import decisions_left
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.words import error_text, gap_text
+from wellfit.goals import Goal
+from wellfit.stats.intervals import Estimate
+
+DRAWS = 500
+FEWEST_ROWS = 50
+_AT_ONCE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevUse:
+    """What dev has carried.
+
+    Attributes:
+        decisions: candidates that were compared on it.
+        best: lowest dev loss among them.
+        corrected: what the choice is worth on other rows, with a 95 % interval.
+        budget: candidates that these rows carry until the best looks better by the tolerance than it is.
+        tolerance: gap that does not matter.
+    """
+
+    decisions: int
+    best: float
+    corrected: Estimate
+    budget: int
+    tolerance: float
+
+    @property
+    def optimism(self) -> float:
+        """By how much the chosen candidate looks better than it is."""
+        return self.corrected.value - self.best
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {
+            "decisions": self.decisions,
+            "best": self.best,
+            "corrected": self.corrected.to_json(),
+            "optimism": self.optimism,
+            "budget": self.budget,
+            "tolerance": self.tolerance,
+        }
+
+
+def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None:
+    """Correct the best dev loss of many; None with fewer than two candidates or fewer than 50 rows.
+
+    Args:
+        losses: [candidates, rows] loss of each on each dev row.
+        tolerance: gap that does not matter.
+        seed: of the draws.
+    """
+    count, rows = losses.shape
+    if count < 2 or rows < FEWEST_ROWS:
+        return None
+    means = losses.mean(axis=1)
+    found = _out_of_bag(losses, np.random.default_rng(seed))
+    value = float(found.mean())
+    # The sampling error of the corrected loss is that of a mean over all rows; the draws' own spread is wider, since
+    # each sees a third of the rows.
+    half = 1.96 * float(losses[int(means.argmin())].std(ddof=1)) / np.sqrt(rows)
+    return DevUse(
+        decisions=count,
+        best=float(means.min()),
+        corrected=Estimate(value, value - half, value + half, rows),
+        budget=decisions_left(losses, tolerance=tolerance),
+        tolerance=tolerance,
+    )
+
+
+def dev_use_finding(found: DevUse | None, *, goal: Goal) -> Finding:
+    """WF403: fired when choosing has made dev look better by more than the tolerance."""
+    if found is None:
+        why = f"This needs at least two networks with dev losses, on at least {FEWEST_ROWS} rows."
+        return finding("WF403", fired=None, evidence=why)
+    left = found.budget - found.decisions
+    budget = f"{max(0, left):,} more before the best looks better by the tolerance" if left < 10_000 else "plenty left"
+    said = (
+        f"Dev has compared {found.decisions:,} networks: the best has {error_text(goal, found.best)} there, "
+        f"{error_text(goal, max(0.0, found.corrected.value))} corrected for the choice (optimism "
+        f"{gap_text(goal, found.optimism)}); {budget}."
+    )
+    return finding("WF403", fired=found.optimism > found.tolerance, evidence=said)
+
+
+def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
+    """[draws] loss outside the bag of the candidate that is best inside."""
+    rows, found = losses.shape[1], []
+    for start in range(0, DRAWS, _AT_ONCE):
+        bags = rng.multinomial(rows, np.full(rows, 1 / rows), size=min(_AT_ONCE, DRAWS - start))
+        best = (losses @ bags.T).argmin(axis=0)
+        outside = (bags == 0).astype(np.float64)
+        chosen = losses[best]
+        found.append((chosen * outside).sum(axis=1) / np.maximum(outside.sum(axis=1), 1.0))
+    return np.concatenate(found)

@@ -1,0 +1,31 @@
+"""How many networks an experiment has compared on dev, and what that costs: counted from its journal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.findings import completed
+from wellfit.journal.outcomes import KIND, OutcomeStore
+from wellfit.journal.store import Journal
+from wellfit.outcome import Status
+from wellfit.stats.scores import row_losses
+
+
+def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: Prepared) -> Diagnosis:
+    """The same diagnosis with WF403, over every training that the journal holds and that did not diverge."""
+    store, goal = OutcomeStore(models, journal), diagnosis.goal
+    outcomes = [store.get(entry.body["identity"]) for entry in journal.entries(KIND)]
+    losses = [
+        row_losses(goal, data.dev.target, outcome.predictions["dev"])
+        for outcome in outcomes
+        if outcome is not None and outcome.status is not Status.DIVERGED
+    ]
+    found = dev_use(np.stack(losses), tolerance=diagnosis.tolerance) if losses else None
+    finding = dev_use_finding(found, goal=goal)
+    return replace(diagnosis, findings=completed((*diagnosis.findings, finding)))

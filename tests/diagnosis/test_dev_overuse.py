@@ -1,0 +1,97 @@
+"""Dev overuse: known answers of methods.md i, BBC in its two simulated cases, and the Ladder under attack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wellfit.diagnosis.dev_overuse.best_of_many import decisions_left, effective_sd, expected_maximum, shrunk
+from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
+from wellfit.diagnosis.dev_overuse.ladder import Ladder
+from wellfit.goals import Goal
+
+ERROR = Goal("error")
+
+
+@pytest.mark.parametrize(
+    ("count", "known"), [(1, 0.0), (2, 0.5642), (5, 1.1630), (10, 1.5388), (50, 2.2491), (100, 2.5076), (1000, 3.2414)]
+)
+def test_the_expected_maximum_has_the_known_answers(count, known):
+    assert expected_maximum(count) == pytest.approx(known, abs=5e-5)
+
+
+def correlated(count: int, rows: int, *, rho: float, error: float = 0.1, seed: int = 0) -> np.ndarray:
+    """0-1 losses of equally good candidates: with probability sqrt(rho) a row's loss is the one that all share."""
+    rng = np.random.default_rng(seed)
+    shared = rng.random(rows) < error
+    own = rng.random((count, rows)) < error
+    return np.where(rng.random((count, rows)) < np.sqrt(rho), shared, own).astype(float)
+
+
+@pytest.mark.parametrize(("rho", "budget"), [(0.0, 4), (0.8, 66)])
+def test_the_budget_has_the_known_answers(rho, budget):
+    """n = 1000, p = .1, tolerance .01 (methods.md i)."""
+    sd = np.sqrt(0.1 * 0.9 * (1 - rho) / 1_000)
+    assert sd * expected_maximum(budget) <= 0.01 < sd * expected_maximum(budget + 1)
+    losses = correlated(60, 1_000, rho=rho)
+    assert effective_sd(losses) == pytest.approx(sd, rel=0.12)
+    assert 0.5 * budget <= decisions_left(losses, tolerance=0.01) <= 2 * budget
+
+
+@pytest.mark.parametrize(
+    ("rows", "count", "naive", "corrected"), [(200, 20, 0.0632, 0.1014), (1_000, 50, 0.0784, 0.0991)]
+)
+def test_bbc_recovers_the_truth_of_one_tenth(rows, count, naive, corrected):
+    """methods.md i: truth .100; the best of k looks like .0632 and .0784."""
+    found = [dev_use(correlated(count, rows, rho=0.0, seed=seed), tolerance=0.01, seed=seed) for seed in range(60)]
+    for values, known in (
+        ([each.best for each in found], naive),
+        ([each.corrected.value for each in found], corrected),
+    ):
+        assert np.mean(values) == pytest.approx(known, abs=4 * np.std(values) / np.sqrt(60) + 5e-5)
+
+
+def test_a_single_choice_between_two_alike_is_silent_and_many_fire():
+    few = [dev_use(correlated(2, 2_000, rho=0.8, seed=seed), tolerance=0.01) for seed in range(40)]
+    assert [dev_use_finding(each, goal=ERROR).status for each in few] == ["passed"] * 40
+    many = dev_use(correlated(200, 300, rho=0.0), tolerance=0.01)
+    finding = dev_use_finding(many, goal=ERROR)
+    assert finding.status == "fired"
+    assert "Dev has compared 200 networks" in finding.evidence
+    assert "0 more before" in finding.evidence
+
+
+def test_one_network_is_no_choice():
+    assert dev_use(np.zeros((1, 100)), tolerance=0.01) is None
+    assert dev_use_finding(None, goal=ERROR).status == "not applicable"
+
+
+def test_shrinking_moves_scores_to_their_mean_by_what_is_noise():
+    scores = np.array([0.1, 0.2, 0.3])
+    np.testing.assert_allclose(shrunk(scores, np.zeros(3)), scores)
+    np.testing.assert_allclose(shrunk(scores, np.full(3, 0.1)), 0.2)
+    halfway = shrunk(scores, np.full(3, np.sqrt(0.005)))
+    np.testing.assert_allclose(halfway, [0.15, 0.2, 0.25])
+
+
+def test_the_majority_attack_fools_a_plain_score_and_not_the_ladder():
+    """n = 2000, k = 500, truth .5: the plain score shows .388, the Ladder about .470 (methods.md i)."""
+    rng = np.random.default_rng(0)
+    rows, label = 2_000, np.random.default_rng(1).integers(0, 2, 2_000)
+
+    def attack(ask) -> float:
+        votes, start = np.zeros(rows), ask(np.full(rows, 0.5))
+        for _ in range(500):
+            guess = rng.integers(0, 2, rows)
+            shown = ask((guess != label).astype(float))
+            if shown < start:
+                votes += 2 * guess - 1
+                start = min(start, shown) if ask is not plain else 0.5
+        final = np.where(votes == 0, rng.integers(0, 2, rows), votes > 0).astype(int)
+        return float(ask((final != label).astype(float)))
+
+    def plain(losses: np.ndarray) -> float:
+        return float(losses.mean())
+
+    assert attack(plain) < 0.41
+    assert attack(Ladder(rows).ask) > 0.45
