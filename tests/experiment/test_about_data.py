@@ -72,3 +72,18 @@ def test_a_column_that_gives_the_target_away_is_found_before_training(leak):
     values = told.astype(float) if leak == "y" else np.exp(3.0 * told) + 0.01 * np.arange(900)
     found = wf.diagnose(wf.split(rows.append_column("told", pa.array(values)), target="y", drop=("day",)))
     assert "WF206" in fired(found)
+
+
+def test_what_more_data_would_buy_is_measured_kept_and_reported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = wf.open_experiment(wf.split(table(), target="y", drop=("day",), out="e.wellfit").folder)
+    wf.train(experiment, wf.Config(optimization=wf.Optimization(epochs=4)))
+    before = next(each for each in wf.diagnose(experiment).findings if each.code == "WF210")
+    assert before.status == "not applicable"
+    found = experiment.more_data(refits=12)
+    assert found.rows == 540
+    assert len(found.anchors) == 4
+    after = next(each for each in wf.diagnose(experiment).findings if each.code == "WF210")
+    assert after.evidence != before.evidence
+    assert "Twice the data" in after.evidence or "Cannot tell" in after.evidence
+    assert "WF210" in experiment.report().read_text()

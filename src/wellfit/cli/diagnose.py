@@ -39,6 +39,7 @@ _NUMBERS = {
   wellfit diagnose predictions.parquet --human-error .01
   wellfit diagnose predictions.csv --labels-per-row anna,ben,carl
   wellfit diagnose churn.wellfit --json --fail-on gap
+  wellfit diagnose churn.wellfit --refits 24
 
 Of an experiment that `wellfit split` made, before anything is trained, it says what the rows show.
 
@@ -64,6 +65,12 @@ or one p_<class> for each class; any further columns are features.
 @click.option("--dev-sd", type=float, metavar="SD", help="The same of a dev row.")
 @click.option("--test-sd", type=float, metavar="SD", help="The same of a test row.")
 @click.option(
+    "--refits",
+    type=int,
+    metavar="N",
+    help="Train EXPERIMENT's network N times on parts of its rows (24, say), to tell what more data would buy.",
+)
+@click.option(
     "--labels-per-row",
     metavar="C,C,...",
     type=click.UNPROCESSED,
@@ -79,6 +86,12 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
     coded findings, and the remedies in the order to try. Without an argument, the errors are given as options.
     """
     asked = given(options)
+    if "refits" in asked and (source is None or not source.is_dir()):
+        raise BadInput(
+            "--refits trains an experiment's network again",
+            found="no experiment",
+            remedy="Give EXPERIMENT, the folder that `wellfit run` made",
+        )
     if "labels_per_row" in asked and (source is None or source.is_dir()):
         raise BadInput(
             "--labels-per-row names columns of a file of predictions",
@@ -116,6 +129,9 @@ def _of_experiment(path: Path, asked: Json) -> Diagnosis | DataDiagnosis:
         raise BadInput(
             "an experiment keeps its goal", found=f"--goal {asked['goal']} beside {path}", remedy="Leave --goal out"
         )
+    refits = asked.pop("refits", None)
+    if refits is not None:
+        wf.open_experiment(path).more_data(refits=refits, **asked)
     return wf.diagnose(path, **asked)
 
 

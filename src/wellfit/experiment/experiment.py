@@ -19,12 +19,15 @@ from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, completed
+from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import OpenRows, findings_on_data, open_rows
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
 from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
+from wellfit.experiment.learning_curve import KIND as MORE_DATA
+from wellfit.experiment.learning_curve import known_curve, measured_curve
 from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
 from wellfit.experiment.preparing import prepared_in
 from wellfit.experiment.result import run_to_json
@@ -164,7 +167,41 @@ class Experiment:
         highs += [each.high for each in rivals.dev.values()]
         diagnosis = diagnostician(errors, outcome=outcome, best_dev_high=min(highs), test=test)
         with self._reading() as journal:
-            return with_dev_use(diagnosis, journal, models=self.folder.models, data=self.prepared)
+            full = with_dev_use(diagnosis, journal, models=self.folder.models, data=self.prepared)
+            curve = known_curve(journal.entries(), outcome.identity)
+        return full if curve is None else replace(full, findings=completed((*full.findings, curve)))
+
+    def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
+        """Say what more training data would buy its network, by training it again on parts of the rows.
+
+        Of an ensemble the heaviest member is trained. The journal keeps what was found, for later diagnoses.
+
+        Args:
+            refits: how many trainings: at least 12 (four sizes, three repeats).
+            target: a dev error in the goal's loss, for the rows that it needs.
+            **reference_options: as `diagnose`.
+
+        Raises:
+            Refusal: when nothing was trained yet.
+            BadInput: for too few rows or refits.
+        """
+        diagnosis, network = self.diagnose(**reference_options), self.network
+        found = measured_curve(
+            self.prepared,
+            network.config,
+            goal=self.goal,
+            delta=diagnosis.tolerance,
+            refits=refits,
+            floor=diagnosis.errors.optimal.low,
+            target=target,
+        )
+        with self._writing("more data") as journal:
+            finding = more_data_finding(found, self.goal)
+            body = {"identity": network.identity, "finding": finding.to_json(), **found.to_json()}
+            journal.append(MORE_DATA, body)
+            journal.append("diagnosis", {"step": None, "identity": network.identity, **self.diagnose().to_json()})
+        self.report()
+        return found
 
     def train(self, config: Config, *, notify: Notify = ignore_events) -> Outcome:
         """Train one config, and make it a candidate for the experiment's network."""

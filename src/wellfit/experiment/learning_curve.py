@@ -1,0 +1,83 @@
+"""What more data would buy an experiment's network: it is trained again on parts of the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from wellfit._typing import Floats, Integers, Json
+from wellfit.config import Config, total_updates, updates_per_epoch
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.learning_anchors import Refit, measure_anchors
+from wellfit.diagnosis.more_data import MoreData, more_data
+from wellfit.exceptions import Refusal
+from wellfit.goals import Goal
+from wellfit.journal.entry import Entry
+from wellfit.outcome import Status
+from wellfit.stats.scores import row_losses
+from wellfit.sweeps.executor import InProcess
+
+KIND = "more data"
+LONGEST = 8
+"""A part of the rows is gone through more often, up to so many times, so that a small part is not trained less."""
+
+
+def measured_curve(
+    data: Prepared,
+    config: Config,
+    *,
+    goal: Goal,
+    delta: float,
+    refits: int,
+    floor: float = 0.0,
+    target: float | None = None,
+) -> MoreData:
+    """Retrain a config on nested parts of the training rows, and extrapolate its dev error.
+
+    Args:
+        data: prepared train and dev; the transforms stay those of all training rows.
+        config: what is trained; the rows decide its epochs (as many updates as on all of them, within bounds).
+        goal: in whose loss the curve is.
+        delta: the smallest gain that matters.
+        refits: how many trainings.
+        floor: lower limit of the optimal error.
+        target: a dev error, for the rows that it needs.
+
+    Raises:
+        BadInput: for too few rows, or fewer refits than four sizes with three repeats.
+        Refusal: when a training diverges.
+    """
+    refit = _refit(data, config, goal=goal)
+    anchors = measure_anchors(refit, rows=data.train.rows, refits=refits, seed=config.seed)
+    return more_data(anchors, delta=delta, floor=floor, target=target, seed=config.seed)
+
+
+def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
+    """The finding of the last curve that was measured for a network."""
+    bodies: list[Json] = [entry.body for entry in entries if entry.kind == KIND and entry.body["identity"] == identity]
+    return Finding(**bodies[-1]["finding"]) if bodies else None
+
+
+def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
+    planned = total_updates(config, rows=data.train.rows)
+
+    def refit(rows: Integers, seed: int) -> tuple[float, Floats]:
+        part = replace(data, train=_taken(data.train, rows), train_dev=None)
+        in_epoch = updates_per_epoch(rows=len(rows), batch_size=config.optimization.batch_size)
+        epochs = min(-(-planned // in_epoch), LONGEST * config.optimization.epochs)
+        again = replace(config, optimization=replace(config.optimization, epochs=epochs), seed=seed)
+        (outcome,) = InProcess(part, goal=goal).train([again])
+        if outcome.status is Status.DIVERGED:
+            raise Refusal(
+                "a learning curve needs trainings that do not diverge",
+                found=f"one that did, on {len(rows):,} rows",
+                remedy="Lower the learning rate",
+            )
+        return outcome.losses["train"], row_losses(goal, data.dev.target, outcome.predictions["dev"])
+
+    return refit
+
+
+def _taken(arrays: Arrays, rows: Integers) -> Arrays:
+    return Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows])
