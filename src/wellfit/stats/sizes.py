@@ -55,13 +55,13 @@ def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) 
     Raises:
         BadInput: for an error outside [0, 1], a margin outside (0, .5) or a level outside (0, 1).
     """
-    _check_rate("an error rate", error)
-    _check_open("a margin", margin, below=0.5)
-    _check_open("a level", level)
+    check_rate("an error rate", error)
+    check_open("a margin", margin, below=0.5)
+    check_open("a level", level)
     square = margin**2
     a, b = square - 0.25, 2 * square - error * (1 - error)
     u = (-b - math.sqrt(b * b - 4 * a * square)) / (2 * a)
-    return max(1, _ceil(normal_quantile(level) ** 2 / u))
+    return whole_rows(normal_quantile(level) ** 2 / u)
 
 
 def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
@@ -70,7 +70,7 @@ def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
     Raises:
         BadInput: for fewer than one row, or an error outside [0, 1].
     """
-    _check_rate("an error rate", error)
+    check_rate("an error rate", error)
     _check_rows(rows)
     interval = wilson(error * rows, rows, level=level)
     return (interval.high - interval.low) / 2
@@ -87,7 +87,7 @@ def rows_to_detect(
     Raises:
         BadInput: unless 0 < difference <= disagreement <= 1, and for other values out of range.
     """
-    _check_open("a difference", difference)
+    check_open("a difference", difference)
     _check_detection(disagreement, level=level, power=power, candidates=candidates)
     if disagreement > 1 or disagreement < difference:
         raise BadInput(
@@ -97,7 +97,7 @@ def rows_to_detect(
         )
     z, z_power = _quantiles(level, power=power, candidates=candidates)
     root = z * math.sqrt(disagreement) + z_power * math.sqrt(disagreement - difference**2)
-    return max(1, _ceil((root / difference) ** 2))
+    return whole_rows((root / difference) ** 2)
 
 
 def detectable_difference(
@@ -203,25 +203,27 @@ def _quantiles(level: float, *, power: float, candidates: int) -> tuple[float, f
     return normal_quantile(1 - (1 - level) / candidates), float(special.ndtri(power))
 
 
-def _ceil(value: float) -> int:
-    # Rounding must not add a row to an exact answer.
-    return math.ceil(value - 1e-9 * value)
+def whole_rows(value: float) -> int:
+    """Round up, except for what is a rounding error above a whole number."""
+    return max(1, math.ceil(value - 1e-9 * value))
 
 
 def _check_detection(disagreement: float, *, level: float, power: float, candidates: int) -> None:
-    _check_open("a disagreement", disagreement, below=1 + 1e-12)
-    _check_open("a level", level)
-    _check_open("a power", power)
+    check_open("a disagreement", disagreement, below=1 + 1e-12)
+    check_open("a level", level)
+    check_open("a power", power)
     if candidates < 1:
         raise BadInput("there is at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
 
 
-def _check_rate(name: str, value: float) -> None:
+def check_rate(name: str, value: float) -> None:
+    """Refuse a rate outside [0, 1]."""
     if not 0 <= value <= 1:
         raise BadInput(f"{name} lies between 0 and 1", found=f"{value:g}", remedy="Write 5 % as .05")
 
 
-def _check_open(name: str, value: float, *, below: float = 1.0) -> None:
+def check_open(name: str, value: float, *, below: float = 1.0) -> None:
+    """Refuse what is not strictly between 0 and `below`."""
     if not 0 < value < below:
         raise BadInput(f"{name} lies between 0 and {below:g}, ends excluded", found=f"{value:g}", remedy="Correct it")
 
