@@ -45,13 +45,20 @@ def main() -> None:
     parser.add_argument("--rivals-cache", type=Path, help="JSON file of the rivals' results, read and added to")
     parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
     parser.add_argument("--only-rivals", action="store_true", help="fill the cache, and leave wellfit out")
+    parser.add_argument("--only-ours", action="store_true", help="leave the rivals out")
     asked = parser.parse_args()
     seeds, budget = (asked.seeds[:1], "30s") if asked.quick else (asked.seeds, "5m")
     usual = QUICK_SOURCES if asked.quick else SOURCES
     sources = [each for each in SOURCES if each.name in asked.tables] or usual
     cache = Cache(asked.rivals_cache)
     figures = {
-        source.name: figures_of(source, seeds, budget=None if asked.only_rivals else budget, cache=cache)
+        source.name: figures_of(
+            source,
+            seeds,
+            budget=None if asked.only_rivals else budget,
+            cache=cache,
+            rivals=() if asked.only_ours else tuple(RIVALS),
+        )
         for source in sources
     }
     finish("quality", rows_of(figures), as_json=asked.json)
@@ -76,16 +83,18 @@ class Cache:
             self._path.write_text(json.dumps(self._known, indent=1, sort_keys=True))
 
 
-def figures_of(source: Source, seeds: list[int], *, budget: str | None, cache: Cache) -> Figures:
+def figures_of(
+    source: Source, seeds: list[int], *, budget: str | None, cache: Cache, rivals: tuple[str, ...]
+) -> Figures:
     """Return what every side came to on one table."""
-    found: Figures = {side: [] for side in ([OURS] if budget else []) + list(RIVALS)}
+    found: Figures = {side: [] for side in ([OURS] if budget else []) + list(rivals)}
     for seed in seeds:
         data = divided(source, seed=seed)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             if budget:
                 found[OURS].append(ours(data, folder, seed=seed, budget=budget))
-            for rival in RIVALS:
+            for rival in rivals:
                 key = f"{source.name}/{seed}/{rival}"
                 if (known := cache.get(key)) is None:
                     known = theirs(data, folder, rival, seed=seed)
@@ -135,7 +144,7 @@ def rows_of(figures: dict[str, Figures]) -> list[Row]:
         for side, found in sides.items():
             target = ABSOLUTE.get(name) if side == OURS else None
             rows.append(Row(f"{name}: {RIVALS.get(side, side)}", _metric(found), target, note=_told(found)))
-    if all(OURS in sides for sides in figures.values()):
+    if all({OURS, *NETWORKS} <= sides.keys() for sides in figures.values()):
         best = {name: min(_metric(sides[rival]) for rival in NETWORKS) for name, sides in figures.items()}
         held = [name for name, sides in figures.items() if _metric(sides[OURS]) <= best[name]]
         # A table or two say nothing about five: then the count is only shown.

@@ -68,6 +68,10 @@ class Sealed(Protocol):
         """Where it is kept, None in memory."""
         ...
 
+    def groups(self, rows: pa.Table) -> Integers | None:
+        """Codes of the groups of opened rows, None where rows stand on their own."""
+        ...
+
     def targets(self, rows: pa.Table) -> Integers | Floats:
         """Class codes, or values."""
         ...
@@ -169,11 +173,11 @@ def open_test(
                 )
             _write_down(split, connection, standing, subject=subject, at=at)
         test = break_seal(split.seal)
-        target = split.targets(test)
+        target, groups = split.targets(test), split.groups(test)
         level = 1 - ALPHA / standing.number
 
         def measured(model: Predict) -> Estimate:
-            return estimate(goal, target, np.asarray(model(test)), level=level)
+            return estimate(goal, target, np.asarray(model(test)), groups=groups, level=level)
 
         error = measured(predict)
         losses = {name: measured(model) for name, model in (references or {}).items()}

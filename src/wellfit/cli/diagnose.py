@@ -76,6 +76,11 @@ or one p_<class> for each class; any further columns are features.
     type=click.UNPROCESSED,
     help="Columns of PREDICTIONS that hold one annotator's label each: their disagreement is the reference.",
 )
+@click.option(
+    "--group-on",
+    metavar="COLUMN",
+    help="Column of PREDICTIONS that says which rows belong together: intervals resample groups whole.",
+)
 @goal_option
 @reference_options
 @fail_on_option
@@ -86,18 +91,7 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
     coded findings, and the remedies in the order to try. Without an argument, the errors are given as options.
     """
     asked = given(options)
-    if "refits" in asked and (source is None or not source.is_dir()):
-        raise BadInput(
-            "--refits trains an experiment's network again",
-            found="no experiment",
-            remedy="Give EXPERIMENT, the folder that `wellfit run` made",
-        )
-    if "labels_per_row" in asked and (source is None or source.is_dir()):
-        raise BadInput(
-            "--labels-per-row names columns of a file of predictions",
-            found="no such file",
-            remedy="Give PREDICTIONS, or the error of people as --human-error",
-        )
+    _check_source(asked, source)
     diagnosis: Diagnosis | DataDiagnosis
     if source is None:
         diagnosis = _of_numbers(asked)
@@ -107,6 +101,24 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
     body = diagnosis.to_json()
     session.result(body, text=str(diagnosis))
     return exit_code(body, fail_on=fail_on)
+
+
+def _check_source(asked: Json, source: Path | None) -> None:
+    """Some options need an experiment, some a file of predictions."""
+    if "refits" in asked and (source is None or not source.is_dir()):
+        raise BadInput(
+            "--refits trains an experiment's network again",
+            found="no experiment",
+            remedy="Give EXPERIMENT, the folder that `wellfit run` made",
+        )
+    remedies = {
+        "labels_per_row": "Give PREDICTIONS, or the error of people as --human-error",
+        "group_on": "Give PREDICTIONS; an experiment knows its groups since `wellfit split --group-on`",
+    }
+    for name, remedy in remedies.items():
+        if name in asked and (source is None or source.is_dir()):
+            flag = "--" + name.replace("_", "-")
+            raise BadInput(f"{flag} names columns of a file of predictions", found="no such file", remedy=remedy)
 
 
 def _of_numbers(asked: Json) -> Diagnosis:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from wellfit._typing import Floats, Integers, Json
 from wellfit.data.columns import moments_of, numbers_of, require_finite, texts_of
-from wellfit.data.schema import Column, Schema, require_columns, target_values
+from wellfit.data.schema import Column, Schema, group_codes, require_columns, target_values
 
 SOFT_LIMIT = 3.0  # scaled values z become z / sqrt(1 + (z/3)^2): near z at 0, never beyond 3 (training.md 5.1)
 MOST_LEVELS = 255  # rarer levels of a category share one code
@@ -30,11 +30,13 @@ class Arrays:
         numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`.
         codes: int32 [rows, C]: category codes; 0 = a level that train never had.
         target: [rows] int64 class codes, or float64 values in the target's own unit; empty where unknown.
+        groups: [rows] code of each row's group within these rows, None for rows on their own.
     """
 
     numeric: Floats
     codes: Integers
     target: Integers | Floats
+    groups: Integers | None = None
 
     @property
     def rows(self) -> int:
@@ -120,7 +122,7 @@ class Preparation:
         for place, category in enumerate(self.categories):
             codes[:, place] = coded(table.column(category.name), category)
         target = target_values(table, self.schema) if with_target else np.empty(0)
-        return Arrays(numeric, codes, target)
+        return Arrays(numeric, codes, target, group_codes(table, self.schema) if with_target else None)
 
     def _number_values(self, table: pa.Table) -> Iterator[tuple[NumberFit, Floats]]:
         """Each number with its raw values; the ones that are scaled come first, in the order of `numeric`."""

@@ -189,6 +189,15 @@ def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
     return codes
 
 
+def group_codes(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any] | None:
+    """[rows] int64 code of each row's group, None where there is no group column; unknown groups share one code."""
+    name = next((column.name for column in schema.columns if column.role == "group"), None)
+    if name is None or name not in table.column_names:
+        return None
+    encoded = pc.fill_null(table.column(name).cast(pa.string()), "").combine_chunks().dictionary_encode()
+    return np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
+
+
 def _require_free(name: str, special: Mapping[str, Role]) -> None:
     if name in special:
         raise BadInput(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,6 +43,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     tolerance: float | None = None,
     classes: Sequence[Any] | None = None,
     labels_per_row: Sequence[Sequence[Any]] | None = None,
+    groups: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
     """Diagnose any model from its predictions.
 
@@ -64,6 +65,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
         classes: the classes in the order of the probability columns, where it is not that of the sorted labels.
         labels_per_row: one column of labels per annotator, None where one gave no label: how often they disagree
             brackets the optimal error (goal error).
+        groups: part -> [rows] group of each row (a patient, a customer): then intervals resample groups whole.
 
     Raises:
         BadInput: for lengths that differ, missing values, labels that are no class, no probabilities where the goal
@@ -73,7 +75,10 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     parts = {name: _checked(name, pair) for name, pair in given.items() if pair is not None}
     chosen, notes = _goal(goal, parts)
     ready = _classified(parts, chosen, classes) if chosen.task == "classification" else _valued(parts)
-    measured: dict[str, Estimate] = {name: _estimate(name, chosen, pair) for name, pair in ready.items()}
+    of_part = groups or {}
+    measured: dict[str, Estimate] = {
+        name: _estimate(name, chosen, pair, groups=of_part.get(name)) for name, pair in ready.items()
+    }
     given_reference = reference(
         goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error
     )
@@ -173,7 +178,16 @@ def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Fl
     return {name: (target.astype(np.float64), values.astype(np.float64)) for name, (target, values) in parts.items()}
 
 
-def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats]) -> Estimate:
+def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, groups: Any | None) -> Estimate:
     if name == "train":  # over all training rows: a fixed number of this model
         return Estimate.fixed(loss(goal, *pair), rows=len(pair[0]))
-    return estimate(goal, *pair)
+    if groups is None:
+        return estimate(goal, *pair)
+    named = array_of(f"groups of {name}", groups)
+    if named.shape != pair[0].shape:
+        raise BadInput(
+            f"every row of {name} has its group",
+            found=f"{len(pair[0])} rows and groups of shape {named.shape}",
+            remedy="Give one group for each row",
+        )
+    return estimate(goal, *pair, groups=np.unique(named, return_inverse=True)[1])

@@ -27,6 +27,7 @@ def diagnose_table(
     optimal_error: tuple[float, float] | float | None = None,
     tolerance: float | None = None,
     labels_per_row: Sequence[str] | None = None,
+    group_on: str | None = None,
 ) -> Diagnosis:
     """Diagnose any model from a table of predictions.
 
@@ -41,6 +42,7 @@ def diagnose_table(
         optimal_error: the optimal error as (low, high), or one number.
         tolerance: the gap that does not matter, in the goal's loss.
         labels_per_row: columns that hold one annotator's label each; empty where one gave none.
+        group_on: column of the group that each row belongs to; then intervals resample groups whole.
 
     Raises:
         BadInput: for a missing column, an unknown split, a missing train or dev, and what `diagnose_predictions`
@@ -71,7 +73,15 @@ def diagnose_table(
         tolerance=tolerance,
         classes=classes,
         labels_per_row=None if labels_per_row is None else _annotators(table, labels_per_row),
+        groups=None if group_on is None else _groups(table, group_on, masks),
     )
+
+
+def _groups(table: pa.Table, column: str, masks: dict[str, Array]) -> dict[str, Array]:
+    """The group of every row, by part."""
+    _require(table, column)
+    named = np.asarray([str(group) for group in table[column].to_pylist()])
+    return {part: named[mask] for part, mask in masks.items()}
 
 
 def _annotators(table: pa.Table, columns: Sequence[str]) -> list[list[str | None]]:

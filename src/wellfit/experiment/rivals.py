@@ -65,7 +65,7 @@ def remembered_rivals(
 
 def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, object]:
     train = Estimate.fixed(reference.losses["train"], rows=data.train.rows)
-    dev = estimate(goal, data.dev.target, reference.predictions["dev"])
+    dev = estimate(goal, data.dev.target, reference.predictions["dev"], groups=data.dev.groups)
     return {
         "name": reference.name,
         "errors": {"train": train.to_json(), "dev": dev.to_json()},

@@ -32,7 +32,7 @@ def unseal_for(
         NoRoom: the ledger, the registry or the journal cannot be written.
     """
     network = predict_average(data.preparation, parts_in(outcome, OutcomeStore(folder.models, journal)))
-    dev = estimate(folder.goal, data.dev.target, outcome.predictions["dev"])
+    dev = estimate(folder.goal, data.dev.target, outcome.predictions["dev"], groups=data.dev.groups)
     references = RefitReferences(data, goal=folder.goal, seed=split.seed)
     opening = open_test(
         split,

@@ -139,6 +139,9 @@ class SealedTest:
         """Class codes, or values, of opened rows."""
         return self._target("test", array_of("sealed target", rows.column(TARGET).to_pylist()))
 
+    def groups(self, rows: pa.Table) -> None:
+        """No groups: X is sealed as it is, and nothing says which of its columns would be one."""
+
     @cached_property
     def _card(self) -> Json:
         path = self.folder / CARD_NAME

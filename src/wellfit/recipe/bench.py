@@ -125,6 +125,8 @@ def estimates(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Esti
     """Losses of `outcome` with intervals, by part."""
     parts = {"train_dev": data.train_dev, "dev": data.dev}
     measured = {
-        part: estimate(goal, arrays.target, outcome.predictions[part]) for part, arrays in parts.items() if arrays
+        part: estimate(goal, arrays.target, outcome.predictions[part], groups=arrays.groups)
+        for part, arrays in parts.items()
+        if arrays
     }
     return {"train": Estimate.fixed(outcome.losses["train"], rows=data.train.rows), **measured}

@@ -19,7 +19,7 @@ from wellfit._typing import Floats, Integers, Json, Part
 from wellfit.data.hashing import Words, row_hashes
 from wellfit.data.prepare import Preparation, Prepared, fit_preparation
 from wellfit.data.read import Source, Table
-from wellfit.data.schema import Schema, target_values
+from wellfit.data.schema import Schema, group_codes, target_values
 from wellfit.exceptions import BadInput
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.partition import SplitOptions, partition
@@ -83,6 +83,10 @@ class Split:
     def targets(self, rows: pa.Table) -> Integers | Floats:
         """Class codes, or values in the target's own unit."""
         return target_values(rows, self.schema)
+
+    def groups(self, rows: pa.Table) -> Integers | None:
+        """[rows] code of each row's group, None where rows stand on their own."""
+        return group_codes(rows, self.schema)
 
     def to_json(self) -> Json:
         """The journal's entry: everything but the rows and their hashes."""

@@ -90,12 +90,12 @@ def normal_quantile(level: float) -> float:
     return float(special.ndtri((1 + level) / 2))
 
 
-def wilson(errors: float, rows: int, *, level: float = LEVEL) -> Estimate:
+def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
     """Wilson's score interval for an error rate (Wilson 1927).
 
     Args:
         errors: how many rows are wrong; may be fractional, when a rounded rate was multiplied by the rows.
-        rows: how many rows there are.
+        rows: how many rows there are; fractional for rows in groups, that are worth fewer.
         level: coverage, two-sided.
 
     Raises:
@@ -109,7 +109,7 @@ def wilson(errors: float, rows: int, *, level: float = LEVEL) -> Estimate:
     # At 0 and at all rows the limit is exact; rounding must not move it past the value.
     low = 0.0 if errors == 0 else min(rate, middle - half)
     high = 1.0 if errors == rows else max(rate, middle + half)
-    return Estimate(rate, low, high, rows, binomial=True)
+    return Estimate(rate, low, high, round(rows), binomial=True)
 
 
 def clopper_pearson(errors: float, rows: int, *, level: float = LEVEL) -> Estimate:
@@ -205,13 +205,13 @@ def _t_quantile(level: float, freedom: float) -> float:
     return normal_quantile(level) if math.isinf(freedom) else float(special.stdtrit(freedom, (1 + level) / 2))
 
 
-def _check_counts(errors: float, rows: int) -> None:
+def _check_counts(errors: float, rows: float) -> None:
     if rows < 1:
-        raise BadInput("an error rate needs at least one row", found=f"{rows} rows", remedy="Give the number of rows")
+        raise BadInput("an error rate needs at least one row", found=f"{rows:g} rows", remedy="Give the number of rows")
     if not 0 <= errors <= rows:
         raise BadInput(
             "the number of errors lies between 0 and the number of rows",
-            found=f"{errors:g} errors in {rows} rows",
+            found=f"{errors:g} errors in {rows:g} rows",
             remedy="Check the two counts",
         )
 

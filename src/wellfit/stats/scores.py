@@ -11,6 +11,7 @@ from wellfit._typing import Booleans, Floats, Integers
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.stats.auc import auc_estimate, auc_losses
+from wellfit.stats.groups import grouped_mean, grouped_rate, has_groups
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
 
 Targets: TypeAlias = Integers | Floats
@@ -51,16 +52,27 @@ def loss(goal: Goal, target: Targets, prediction: Floats) -> float:
     return float(row_losses(goal, target, prediction).mean())
 
 
-def estimate(goal: Goal, target: Targets, prediction: Floats, *, level: float = LEVEL, seed: int = 0) -> Estimate:
+def estimate(
+    goal: Goal,
+    target: Targets,
+    prediction: Floats,
+    *,
+    groups: Integers | None = None,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Estimate:
     """The goal's loss with its interval.
 
     Wilson for error, Wilson per class joined by MOVER for balanced_error, DeLong for auc, t or BCa otherwise (r2 by
-    the delta method, since its variance is estimated on the same rows).
+    the delta method, since its variance is estimated on the same rows). Where rows share `groups` ([rows] codes),
+    groups are resampled whole: t or BCa over groups, and for error Wilson at the rows that they are worth.
 
     Raises:
         BadInput: as `row_losses`; also for one row, where the mean of a loss has no interval.
     """
     losses = row_losses(goal, target, prediction)
+    if has_groups(groups):
+        return _over_groups(goal, losses, target, groups=np.asarray(groups), level=level, seed=seed)
     if goal.name == "error":
         return wilson(float(losses.sum()), losses.size, level=level)
     if goal.name == "balanced_error":
@@ -71,6 +83,16 @@ def estimate(goal: Goal, target: Targets, prediction: Floats, *, level: float = 
         losses = _linearised(losses, np.asarray(target, dtype=np.float64))
     found = mean_interval(losses, level=level, seed=seed)
     return Estimate(found.value, max(0.0, found.low), found.high, found.rows)
+
+
+def _over_groups(goal: Goal, losses: Floats, target: Targets, *, groups: Integers, level: float, seed: int) -> Estimate:
+    if goal.name == "error":
+        return grouped_rate(losses, groups, level=level)
+    if goal.name == "r2":
+        losses = _linearised(losses, np.asarray(target, dtype=np.float64))
+    found = grouped_mean(losses, groups, level=level, seed=seed)
+    highest = 1.0 if goal.name in ("auc", "balanced_error") else found.high
+    return Estimate(found.value, max(0.0, found.low), min(highest, found.high), found.rows)
 
 
 def in_unit_of(goal: Goal, found: Estimate) -> Estimate:

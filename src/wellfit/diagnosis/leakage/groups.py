@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from scipy import special
 
 from wellfit._typing import Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
@@ -17,7 +15,8 @@ from wellfit.diagnosis.rows import Rows
 from wellfit.diagnosis.words import gap_unit, number_text
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
-from wellfit.stats.intervals import LEVEL, Estimate
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.resampled import resampled_difference
 
 Score: TypeAlias = Callable[[Integers, Integers, int], float]
 """(rows to train on, rows to score, seed) -> mean loss on the latter."""
@@ -116,7 +115,7 @@ def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed
         by_group, at_random = (score(np.flatnonzero(~held), np.flatnonzero(held), run) for held in (whole, mixed))
         differences[repeat] = by_group - at_random
         ratios[repeat] = whole.sum() / (~whole).sum()
-    return _nadeau_bengio(differences, float(ratios.mean()))
+    return resampled_difference(differences, ratio=float(ratios.mean()))
 
 
 def group_finding(found: GroupLeakage | None, *, tolerance: float = 0.0, goal: Goal | None = None) -> Finding:
@@ -142,11 +141,3 @@ def group_finding(found: GroupLeakage | None, *, tolerance: float = 0.0, goal: G
     evidence = f"{counted} Split by group the error is higher by from {low} to {high}{unit}."
     fired = True if found.hidden.low > tolerance else False if found.hidden.high <= tolerance else None
     return finding("WF207", fired=fired, evidence=evidence if fired is not None else f"Cannot tell: {evidence}")
-
-
-def _nadeau_bengio(differences: np.ndarray[tuple[int], np.dtype[np.float64]], ratio: float) -> Estimate:
-    count = len(differences)
-    value = float(differences.mean())
-    error = float(differences.std(ddof=1)) * math.sqrt(1 / count + ratio)
-    half = float(special.stdtrit(count - 1, (1 + LEVEL) / 2)) * error
-    return Estimate(value, value - half, value + half, count)
