@@ -43,6 +43,34 @@ def test_text_names_the_rows(run, option):
     assert f"{max(v for v in run('size', *option, '--json').json.values() if isinstance(v, int)):,}" in ran.out
 
 
+OTHER_QUESTIONS = {
+    "several models at once": (["--margin", ".01", "--candidates", "100"], 41_471, "hoeffding"),
+    "a mean loss": (["--relative", ".1"], 769, "normal"),
+    "recall": (["--recall", ".5", "--margin", ".01", "--prevalence", ".5"], 2 * 9600, "wilson"),
+    "groups": (
+        ["--error", ".05", "--margin", ".01", "--group-size", "11", "--group-correlation", ".1"],
+        3676,
+        "wilson",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_QUESTIONS)
+def test_other_questions(run, case):
+    options, rows, method = OTHER_QUESTIONS[case]
+    body = run("size", *options, "--json").json
+    assert (body["rows"], body["method"]) == (rows, method)
+    assert f"{rows:,} rows" in run("size", *options).out
+
+
+def test_an_auc_is_sized_by_its_rarer_class(run):
+    rows = [
+        run("size", "--auc", ".85", "--margin", ".02", "--prevalence", share, "--json").json["rows"]
+        for share in (0.5, 0.1)
+    ]
+    assert rows[1] > 2 * rows[0]
+
+
 REFUSED = {
     "nothing": ([], "no question"),
     "two questions": (["--margin", ".01", "--detect", ".01"], "--margin"),
@@ -52,6 +80,9 @@ REFUSED = {
     "candidates with rows": (["--rows", "1000", "--candidates", "3"], "--candidates"),
     "rate above one": (["--error", "1.5", "--margin", ".01"], "1.5"),
     "negative rate": (["--error", "-.1", "--margin", ".01"], "-0.1"),
+    "auc and recall": (["--auc", ".8", "--recall", ".9"], "--recall"),
+    "prevalence of an error": (["--margin", ".1", "--prevalence", ".2"], "--prevalence"),
+    "groups of half a row": (["--margin", ".1", "--group-size", ".5"], "0.5"),
     "not a rate": (["--error", "nan", "--margin", ".01"], "nan"),
     "no margin": (["--margin", "0"], "0"),
     "wide margin": (["--margin", ".7"], "0.7"),
