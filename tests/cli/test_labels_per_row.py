@@ -56,3 +56,20 @@ def test_what_cannot_be_is_refused(run, predictions, words, rule):
 def test_bare_numbers_have_no_columns(run):
     words = ("--train-error", ".1", "--dev-error", ".2", "--labels-per-row", "a,b")
     run("diagnose", *words).assert_refused("file of predictions")
+
+
+def test_rows_of_a_group_are_resampled_together(run, tmp_path):
+    rows = ["split,y,prediction,patient", *(f"train,{i % 2},{i % 2},{i}" for i in range(60))]
+    rows += [f"dev,{i % 2},{(i % 2) ^ (i % 50 < 10)},{i // 10}" for i in range(400)]
+    path = tmp_path / "predictions.csv"
+    path.write_text("\n".join(rows) + "\n")
+    alone = run("diagnose", path, "--json").json["errors"]["dev"]
+    together = run("diagnose", path, "--group-on", "patient", "--json").json["errors"]["dev"]
+    assert together["value"] == alone["value"] == 0.2
+    assert together["high"] - together["low"] > 2 * (alone["high"] - alone["low"])
+
+
+def test_groups_need_a_file_of_predictions(run):
+    ran = run("diagnose", "--train-error", ".1", "--dev-error", ".2", "--group-on", "patient")
+    assert ran.code == 2
+    assert "--group-on" in ran.err

@@ -189,6 +189,22 @@ def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
     return codes
 
 
+def feature_columns(table: pa.Table) -> Schema:
+    """The schema of features without a target: kinds are inferred, useless columns dropped.
+
+    Raises:
+        BadInput: for infinite values.
+    """
+    kinds = {name: infer_kind(table.column(name)) for name in table.column_names}
+    columns = tuple(
+        _column(table.column(name), name=name, kind=kind, role=None, asked=False) for name, kind in kinds.items()
+    )
+    for column in columns:
+        if column.role == "feature" and column.kind == "number":
+            require_finite(numbers_of(table.column(column.name), name=column.name), name=column.name)
+    return Schema(columns, "", "classification")
+
+
 def group_codes(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any] | None:
     """[rows] int64 code of each row's group, None where there is no group column; unknown groups share one code."""
     name = next((column.name for column in schema.columns if column.role == "group"), None)

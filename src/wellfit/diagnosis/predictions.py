@@ -8,7 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from wellfit._typing import Floats, Integers
+from wellfit.diagnosis.beside_predictions import findings_of_rows, rows_of
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.gaps import checked_tolerance
 from wellfit.diagnosis.labels import (
     Array,
     array_of,
@@ -44,6 +47,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     classes: Sequence[Any] | None = None,
     labels_per_row: Sequence[Sequence[Any]] | None = None,
     groups: Mapping[str, Any] | None = None,
+    features: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
     """Diagnose any model from its predictions.
 
@@ -66,6 +70,8 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
         labels_per_row: one column of labels per annotator, None where one gave no label: how often they disagree
             brackets the optimal error (goal error).
         groups: part -> [rows] group of each row (a patient, a customer): then intervals resample groups whole.
+        features: part -> what the rows were predicted from, a frame or an array [rows, columns]: adds leakage,
+            mismatch by columns, regions and doubtful labels.
 
     Raises:
         BadInput: for lengths that differ, missing values, labels that are no class, no probabilities where the goal
@@ -82,8 +88,17 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     given_reference = reference(
         goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error
     )
+    tolerance = checked_tolerance(tolerance, goal=chosen, dev=measured["dev"].value)
+    found = None if features is None else rows_of(features, ready, goal=chosen, groups=groups)
+    context: tuple[Finding, ...] = ()
+    if found is not None:
+        context = (
+            *found[1],
+            *findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance),
+        )
     return diagnose_losses(
         goal=chosen,
+        context=context,
         optimal=given_reference if labels_per_row is None else _by_labels(labels_per_row, chosen, given_reference),
         train=measured["train"],
         train_dev=measured.get("train_dev"),

@@ -32,7 +32,8 @@ def diagnose_table(
     """Diagnose any model from a table of predictions.
 
     Columns: `split` (train, train_dev or train-dev, dev, test), `y`, and `prediction` or one `p_<class>` for each
-    class. Probabilities are used where every class of y has its column; other columns are features and are ignored.
+    class. Probabilities are used where every class of y has its column. Other columns are features: they show leakage,
+    mismatch and regions.
 
     Args:
         table: one row per row of the data.
@@ -74,7 +75,18 @@ def diagnose_table(
         classes=classes,
         labels_per_row=None if labels_per_row is None else _annotators(table, labels_per_row),
         groups=None if group_on is None else _groups(table, group_on, masks),
+        features=_features(table, masks, beside=(*(labels_per_row or ()), *([group_on] if group_on else []))),
     )
+
+
+def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]) -> dict[str, pa.Table] | None:
+    """The columns that are none of the predictions', by part; None without any."""
+    names = [
+        name
+        for name in table.column_names
+        if name not in {"split", "y", "prediction", *beside} and not name.startswith(PREFIX)
+    ]
+    return {part: table.select(names).filter(pa.array(mask)) for part, mask in masks.items()} if names else None
 
 
 def _groups(table: pa.Table, column: str, masks: dict[str, Array]) -> dict[str, Array]:

@@ -27,7 +27,6 @@ FEWEST_ROWS = 100
 FOLDS = 5
 DRAWS = 1_000
 SIDE_ROWS = 20_000
-_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _parts(source: Side, dev: Side) -> tuple[float, float]:
 def _cross_fitted(values: Floats, is_dev: Floats, columns: Sequence[Feature], *, seed: int) -> Floats:
     found = np.empty(len(values))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    with threadpool_limits(limits=_THREADS):
+    with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
         for fit, held in folds.split(values, is_dev):
             model = domain_classifier(columns, seed=seed).fit(values[fit], is_dev[fit])
             found[held] = model.predict_proba(values[held])[:, 1]
