@@ -225,7 +225,7 @@ def total_updates(config: Config, *, rows: int) -> int:
     return config.optimization.epochs * updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
 
 
-def weight_decay_of(l2: float, *, rows: int) -> float:
+def weight_decay_of(l2: float, *, rows: float) -> float:
     """lambda / m: what SGD's and AdamW's `weight_decay` must be for the same decay."""
     return l2 / rows
 

@@ -105,3 +105,9 @@ def _noisy(seed, rows):
     rng = np.random.default_rng(seed)
     target = rng.normal(5, 3, rows)
     return target, target + rng.normal(0, 2, rows)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("rmse", [2.5, 0.5]), ("mae", [1.5, 0.5]), ("r2", [1.0, 0.125])])
+def test_several_targets_are_averaged_row_by_row(name, expected):
+    target, prediction = np.array([[0.0, 0.0], [2.0, 4.0]]), np.array([[1.0, 2.0], [2.0, 3.0]])
+    np.testing.assert_allclose(row_losses(Goal(name), target, prediction), expected)

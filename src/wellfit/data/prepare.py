@@ -29,19 +29,27 @@ class Arrays:
     Attributes:
         numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`.
         codes: int32 [rows, C]: category codes; 0 = a level that train never had.
-        target: [rows] int64 class codes, or float64 values in the target's own unit; empty where unknown.
+        target: [rows] int64 class codes, or float64 values in the target's own unit, or [rows, outputs] float64 where
+            a row has several; empty where unknown.
         groups: [rows] code of each row's group within these rows, None for rows on their own.
+        weights: [rows] float64: how many rows each row stands for in the cost; None for one each.
     """
 
     numeric: Floats
     codes: Integers
     target: Integers | Floats
     groups: Integers | None = None
+    weights: Floats | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return int(self.numeric.shape[0])
+
+    @property
+    def total(self) -> float:
+        """m of the cost: how many rows these stand for."""
+        return self.rows if self.weights is None else float(self.weights.sum())
 
 
 @dataclass(frozen=True)
@@ -79,13 +87,17 @@ class CategoryFit:
 
 @dataclass(frozen=True)
 class Preparation:
-    """Everything learnt from the training rows that turns a table into arrays."""
+    """Everything learnt from the training rows that turns a table into arrays.
+
+    `targets` is how many numbers a regression predicts for a row; all of them are on one scale.
+    """
 
     schema: Schema
     numbers: tuple[NumberFit, ...]
     categories: tuple[CategoryFit, ...]
     target_mean: float = 0.0
     target_scale: float = 1.0
+    targets: int = 1
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -94,8 +106,8 @@ class Preparation:
 
     @property
     def outputs(self) -> int:
-        """Classes, or 1."""
-        return max(len(self.schema.classes), 1)
+        """Classes, or the numbers predicted for a row."""
+        return len(self.schema.classes) or self.targets
 
     @property
     def numeric_names(self) -> tuple[str, ...]:
@@ -140,6 +152,7 @@ class Preparation:
             ],
             "target_mean": self.target_mean,
             "target_scale": self.target_scale,
+            **({"targets": self.targets} if self.targets > 1 else {}),
         }
 
     @classmethod
@@ -153,6 +166,7 @@ class Preparation:
             ),
             target_mean=body["target_mean"],
             target_scale=body["target_scale"],
+            targets=body.get("targets", 1),
         )
 
 

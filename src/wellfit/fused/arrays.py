@@ -1,8 +1,8 @@
 """What the compiled updates read and write, by name.
 
-Shapes: K members, T updates of one call, B rows of a batch, D numeric columns, C categorical columns, S inputs that
-need no parameters (numbers, bins, one-hot), L layers, P parameters of a member. Matrices are stored [inputs, outputs].
-All reals have one type, float32 or float64.
+Shapes: K members, T updates of one call, B rows of a batch, Q targets of a row, D numeric columns, C categorical
+columns, S inputs that need no parameters (numbers, bins, one-hot), L layers, P parameters of a member. Matrices are
+stored [inputs, outputs]. All reals have one type, float32 or float64.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Batches(NamedTuple):
         numeric: [T, B, D].
         codes: [T, B, C].
         shared: [T, B, S] the encoding of both, apart from embeddings.
-        target: [T, B] class codes or standardized values, as reals.
+        target: [T, B, Q] class codes or standardized values, as reals.
+        weights: [T, B] of each row in the cost, their mean over all training rows 1.
         partners: [T, B] the row that each row is mixed with.
         jitter: [T, B, D] standard normal noise; [T, 0, 0] where no member wants it.
         noise: [T, B * hidden units] layer after layer.
@@ -102,6 +103,7 @@ class Batches(NamedTuple):
     codes: Integers
     shared: Floats
     target: Floats
+    weights: Floats
     partners: Integers
     jitter: Floats
     noise: npt.NDArray[np.uint16]

@@ -16,7 +16,7 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.arrays import Batches, Plan
 from wellfit.fused.kernels import encode
 from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
-from wellfit.training.tensors import target_of
+from wellfit.training.tensors import target_of, weights_of
 
 BYTES_AT_ONCE = 4 * 2**20
 """Batches of one call: a few times the second-level cache of a core, which then keeps a member's parameters."""
@@ -90,7 +90,8 @@ class Source:
 
     def __init__(self, data: Prepared, layout: Reader, *, config: Config, stream: str) -> None:
         self._train = data.train
-        self._target = target_of(data.train, data.preparation, dtype=torch.float64).numpy()
+        self._target = target_of(data.train, data.preparation, dtype=torch.float64).numpy().reshape(data.train.rows, -1)
+        self._weights = weights_of(data.train, dtype=torch.float64).numpy()
         self._layout = layout
         self._seed, self._stream = config.seed, stream
         self._size = config.optimization.batch_size
@@ -128,7 +129,8 @@ class Source:
             numeric=numeric.reshape(*shape, -1),
             codes=codes.reshape(*shape, -1),
             shared=shared.reshape(*shape, -1),
-            target=self._target[places].astype(self._layout.dtype).reshape(shape),
+            target=self._target[places].astype(self._layout.dtype).reshape(*shape, -1),
+            weights=self._weights[places].astype(self._layout.dtype).reshape(shape),
             partners=partners,
             jitter=self._jitter(updates, shape=(shape[1], numeric.shape[1]), wanted=needs.jitter),
             noise=self._noise(updates, rows=shape[1], wanted=needs.dropout),

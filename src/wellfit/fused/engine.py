@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from wellfit._typing import Booleans, Floats, Integers
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
+from wellfit.exceptions import BadInput
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import BYTES_OF_OUTPUTS, plan_memory
 from wellfit.fused.module_memory import plan_module_memory
@@ -83,6 +84,12 @@ def fit_stack(
     """
     for config in configs:
         require_labels(config.regularization, task=data.preparation.schema.task)
+    if module is not None and (data.train.weights is not None or data.preparation.targets > 1):
+        raise BadInput(
+            "a module of your own predicts one target, and every row counts once",
+            found="weights of rows" if data.train.weights is not None else f"{data.preparation.targets} targets",
+            remedy="Use the built-in network, or leave them out",
+        )
     # Numba's products are those of scipy's BLAS, which has threads of its own.
     with one_thread(), threadpool_limits(1, user_api="blas"):
         for stack in _passes(data, configs, stream=stream, memory=memory, module=module):

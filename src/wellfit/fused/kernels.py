@@ -65,12 +65,12 @@ def train(
                 embedded = _mixed(embedded, partners, share, desk.embedded[1, : len(codes)])
             thresholds, scales = rates.thresholds[update, member], rates.scales[update, member]
             last = _forward(plan, own, shared, embedded, batches.noise[update], thresholds, scales, desk)
-            target = batches.target[update]
+            target, weights = batches.target[update], batches.weights[update]
             if plan.classification:
-                smoothing = rates.smoothing[member]
-                losses[update, member] = _cross_entropy(last, target, partners, share, smoothing, desk.deltas[0])
+                smoothing, deltas = rates.smoothing[member], desk.deltas[0]
+                losses[update, member] = _cross_entropy(last, target, weights, partners, share, smoothing, deltas)
             else:
-                losses[update, member] = _squared_error(last, target, partners, share, desk.deltas[0])
+                losses[update, member] = _squared_error(last, target, weights, partners, share, desk.deltas[0])
             _backward(plan, own, shared, embedded, desk)
             _scatter(plan, codes, partners, share, desk)
             advance(plan, state, rates, desk.gradient, update, member)
@@ -257,16 +257,17 @@ def _activate(
 
 @compiled
 def _cross_entropy(
-    logits: Floats, target: Floats, partners: Integers, share: Real, smoothing: Real, deltas: Floats
+    logits: Floats, target: Floats, weights: Floats, partners: Integers, share: Real, smoothing: Real, deltas: Floats
 ) -> Real:
     """Return the cost against the mixed and smoothed labels, and write its derivative by the logits."""
     rows, classes = logits.shape
     one = logits.dtype.type(1)
     each = smoothing / logits.dtype.type(classes)
     own, other = (one - smoothing) * share, (one - smoothing) * (one - share)
-    cost, part = logits.dtype.type(0), one / logits.dtype.type(rows)
+    cost, each_row = logits.dtype.type(0), one / logits.dtype.type(rows)
     for row in range(rows):
-        first, second = int(target[row]), int(target[partners[row]])
+        first, second = int(target[row, 0]), int(target[partners[row], 0])
+        part = each_row * (share * weights[row] + (one - share) * weights[partners[row]])
         highest = logits[row, 0]
         for place in range(1, classes):
             highest = max(highest, logits[row, place])
@@ -281,24 +282,28 @@ def _cross_entropy(
         if other > 0:
             # Logits may be so far apart that 0 times their difference is not 0.
             along += other * (logits[row, second] - highest)
-        cost += logits.dtype.type(math.log(total)) - along
+        cost += (logits.dtype.type(math.log(total)) - along) * part
         for place in range(classes):
             deltas[row * classes + place] = (deltas[row * classes + place] / total - each) * part
         deltas[row * classes + first] -= own * part
         deltas[row * classes + second] -= other * part
-    return cost * part
+    return cost
 
 
 @compiled
-def _squared_error(values: Floats, target: Floats, partners: Integers, share: Real, deltas: Floats) -> Real:
-    rows = len(values)
+def _squared_error(
+    values: Floats, target: Floats, weights: Floats, partners: Integers, share: Real, deltas: Floats
+) -> Real:
+    rows, targets = values.shape
     one = values.dtype.type(1)
-    cost, part = values.dtype.type(0), one / values.dtype.type(rows)
+    cost, each_row = values.dtype.type(0), one / values.dtype.type(rows * targets)
     for row in range(rows):
-        miss = values[row, 0] - share * target[row] - (one - share) * target[partners[row]]
-        cost += miss * miss
-        deltas[row] = (miss + miss) * part
-    return cost * part
+        part = each_row * (share * weights[row] + (one - share) * weights[partners[row]])
+        for place in range(targets):
+            miss = values[row, place] - share * target[row, place] - (one - share) * target[partners[row], place]
+            cost += miss * miss * part
+            deltas[row * targets + place] = (miss + miss) * part
+    return cost
 
 
 @compiled

@@ -23,7 +23,7 @@ def module_batch(batches: Batches, rates: Rates, update: int, *, classes: int) -
     """
     partners, share = batches.partners[update], rates.share[update]
     values = _mixed(_jittered(batches, rates.jitter, update), partners, share, rank=2)
-    target = batches.target[update]
+    target = batches.target[update, :, 0]
     if classes:
         target = _smoothed(np.eye(classes, dtype=target.dtype)[target.astype(np.int64)], rates.smoothing)
     return ModuleBatch(values, _mixed(target, partners, share, rank=2 if classes else 1))

@@ -21,10 +21,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True, kw_only=True)
 class Schedules:
-    """The knobs of K configs of one stack, along a training of `updates` updates on `rows` rows."""
+    """The knobs of K configs of one stack, along a training of `updates` updates; `rows` is m of the cost."""
 
     configs: Sequence[Config]
-    rows: int
+    rows: float
     updates: int
     dtype: type[np.floating[Any]]
 

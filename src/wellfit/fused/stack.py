@@ -48,7 +48,7 @@ class Stack:
         self._encode = Encoder(layout)
 
     def _rates(self, start: int, uniform: Floats) -> Rates:
-        dtype, rows = self.layout.dtype, self._data.train.rows
+        dtype, rows = self.layout.dtype, self._data.train.total
         schedules = Schedules(configs=self.configs, rows=rows, updates=self.planned, dtype=dtype)
         return schedules.rates(start, uniform=uniform)
 
@@ -91,10 +91,7 @@ class Stack:
     def advance(self, stop: int) -> Floats:
         """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
         batches, uniform = self._source.read(self.updates, stop=stop, needs=Needs.of(self.configs))
-        schedules = Schedules(
-            configs=self.configs, rows=self._data.train.rows, updates=self.planned, dtype=self.layout.dtype
-        )
-        rates = schedules.rates(self.updates, uniform=uniform)
+        rates = self._rates(self.updates, uniform)
         losses = np.empty((len(uniform), len(self)), self.layout.dtype)
         train(self.layout.plan, np.arange(len(self)), self._state, rates, batches, self._desk, losses)
         self.updates += len(uniform)

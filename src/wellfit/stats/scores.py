@@ -26,8 +26,8 @@ def row_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
         goal: error: 0 or 1; log_loss: -log of the true class's probability, clipped; balanced_error: 0 or n / (C n_c),
             C = the classes that occur; auc: DeLong pseudo-losses; rmse: squared error; mae: absolute error;
             r2: squared error over this target's variance.
-        target: [rows] class codes, or values.
-        prediction: [rows, classes] probabilities, or [rows] values.
+        target: [rows] class codes, or values; or [rows, targets] values, whose losses are averaged over the targets.
+        prediction: [rows, classes] probabilities, or values of the target's shape.
 
     Raises:
         BadInput: when shapes do not fit, there are no rows, a value is not finite or the goal is not defined here.
@@ -104,18 +104,22 @@ def in_unit_of(goal: Goal, found: Estimate) -> Estimate:
 
 def _value_losses(goal: Goal, target: Floats, prediction: Floats) -> Floats:
     if goal.name == "mae":
-        return np.asarray(np.abs(target - prediction))
+        return _over_targets(np.abs(target - prediction))
     squared = (target - prediction) ** 2
     if goal.name == "rmse":
-        return np.asarray(squared)
-    variance = float(target.var())
-    if variance == 0:
+        return _over_targets(squared)
+    variance = target.var(axis=0)
+    if not np.all(variance):
         raise BadInput(
             "r2 needs a target that varies",
-            found=f"{target.size} rows that are all {target[0]:g}",
+            found=f"{len(target)} rows that are all {np.ravel(target[0])[np.argmin(variance)]:g}",
             remedy="Choose the goal rmse or mae",
         )
-    return np.asarray(squared / variance)
+    return _over_targets(squared / variance)
+
+
+def _over_targets(losses: Floats) -> Floats:
+    return losses.mean(axis=1) if losses.ndim == 2 else np.asarray(losses)
 
 
 def _linearised(losses: Floats, target: Floats) -> Floats:
@@ -141,7 +145,9 @@ def _balanced(wrong: Booleans, target: Integers, *, level: float) -> Estimate:
 
 def _check_shapes(goal: Goal, target: Targets, prediction: Floats) -> None:
     wanted = 1 if goal.task == "regression" else 2
-    if target.ndim != 1 or prediction.ndim != wanted or len(target) != len(prediction) or not len(target):
+    several = wanted == 1 and target.ndim == 2 and target.shape == prediction.shape
+    single = target.ndim == 1 and prediction.ndim == wanted and len(target) == len(prediction)
+    if not (several or single) or not len(target):
         shape = "[rows]" if wanted == 1 else "[rows, classes]"
         raise BadInput(
             f"{goal.name} compares a target [rows] with predictions {shape}, at least one row",

@@ -220,11 +220,11 @@ class _Without:
 
 
 def _row_losses(outputs: Tensor, target: Tensor) -> Tensor:
-    """Losses [U, N] of outputs [..., N, K]: cross-entropy, or squared error of the standardized target [N]."""
+    """Losses [U, N] of outputs [..., N, K]: cross-entropy, or squared error of the standardized targets."""
     outputs = outputs.reshape(-1, *outputs.shape[-2:])
-    targets = target.expand(len(outputs), -1)
     if target.is_floating_point():
-        return (outputs[..., 0] - targets).double().square()
+        return (outputs - target.reshape(outputs.shape[1:])).double().square().mean(dim=-1)
+    targets = target.expand(len(outputs), -1)
     return nn.functional.cross_entropy(outputs.transpose(1, 2), targets, reduction="none").double()
 
 

@@ -28,7 +28,7 @@ from wellfit.training.objective import mean_loss, optimizer_for, require_labels,
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
 from wellfit.training.predict import predict
 from wellfit.training.proximal import soften
-from wellfit.training.tensors import Inputs, network_from, new_network, state_of, target_of
+from wellfit.training.tensors import Inputs, network_from, new_network, state_of, target_of, weights_of
 from wellfit.training.threads import one_thread
 
 
@@ -101,6 +101,8 @@ class Training:
         self._classes = data.preparation.outputs
         self._inputs = Inputs.of(data.train, dtype=dtype)
         self._target = target_of(data.train, data.preparation, dtype=dtype)
+        self._weights = None if data.train.weights is None else weights_of(data.train, dtype=dtype)
+        self._total = data.train.total
         self._optimizer = optimizer_for(network, config.optimization)
         ema = config.regularization.ema
         self._average = MovingAverage(network, ema=ema) if ema else None
@@ -134,11 +136,14 @@ class Training:
 
     def _cost(self, batch: Tensor, now: Moment) -> Tensor:
         inputs, target = self._inputs[batch], self._labels(batch)
+        weights = None if self._weights is None else self._weights[batch]
         values = self.network.encode(jittered(inputs.numeric, now), inputs.codes)
         mix = mixture(now, rows=len(batch))
         if mix:
             values, target = mix(values), mix(target)
-        return mean_loss(self.network.from_encoded(values, Dropout(now)), target, task=self._task)
+            weights = None if weights is None else mix(weights)
+        outputs = self.network.from_encoded(values, Dropout(now))
+        return mean_loss(outputs, target, task=self._task, weights=weights)
 
     def _labels(self, batch: Tensor) -> Tensor:
         knobs, target = self._config.regularization, self._target[batch]
@@ -150,10 +155,10 @@ class Training:
     def _descend(self, now: Moment) -> None:
         if self._config.optimization.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimization.clip_norm)
-        set_step(self._optimizer, now, rows=len(self._target))
+        set_step(self._optimizer, now, rows=self._total)
         self._optimizer.step()
         if now.l1:
-            soften(self.network.decayed().values(), by=now.lr * now.l1 / len(self._target))
+            soften(self.network.decayed().values(), by=now.lr * now.l1 / self._total)
 
 
 def _train(

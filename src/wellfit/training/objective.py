@@ -18,14 +18,17 @@ from wellfit.training.moment import Moment
 from wellfit.training.network import MLP
 
 
-def mean_loss(outputs: Tensor, target: Tensor, *, task: Task) -> Tensor:
-    """Return (1/n) sum L over a batch: cross-entropy of logits [N, K], or the squared error of outputs [N, 1].
+def mean_loss(outputs: Tensor, target: Tensor, *, task: Task, weights: Tensor | None = None) -> Tensor:
+    """Return (1/n) sum L over a batch: cross-entropy of logits [N, K], or the mean squared error of outputs [N, K].
 
-    `target` is [N]: class codes, or the standardized target; or [N, K]: the share of each class in a row's label.
+    `target` is [N]: class codes, or the one standardized target; or [N, K]: the share of each class in a row's label,
+    or several standardized targets. `weights` [N] multiply L; their mean over all training rows is 1.
     """
     if task == "classification":
-        return nn.functional.cross_entropy(outputs, target)
-    return nn.functional.mse_loss(outputs[:, 0], target)
+        losses = nn.functional.cross_entropy(outputs, target, reduction="none")
+    else:
+        losses = (outputs - target.reshape(outputs.shape)).square().mean(dim=1)
+    return (losses if weights is None else losses * weights).mean()
 
 
 def soft_labels(codes: Tensor, *, classes: int, smoothing: float, dtype: torch.dtype) -> Tensor:
@@ -56,7 +59,7 @@ def optimizer_for(network: MLP, knobs: Optimization) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=knobs.lr, momentum=momentum)
 
 
-def set_step(optimizer: torch.optim.Optimizer, now: Moment, *, rows: int) -> None:
+def set_step(optimizer: torch.optim.Optimizer, now: Moment, *, rows: float) -> None:
     """Give the optimizer's next step the learning rate and the lambda of this moment, with m = `rows`."""
     decayed, others = optimizer.param_groups
     decayed["lr"] = others["lr"] = now.lr

@@ -41,15 +41,22 @@ class Inputs:
 
 
 def target_of(arrays: Arrays, preparation: Preparation, *, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return the target [N]: class codes, or values standardized by the training rows."""
+    """Return the target: class codes [N], or values [N] or [N, K] standardized by the training rows."""
     if preparation.schema.task == "classification":
         return torch.from_numpy(arrays.target)
     return torch.from_numpy((arrays.target - preparation.target_mean) / preparation.target_scale).to(dtype)
 
 
+def weights_of(arrays: Arrays, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return the weight of each row [N] relative to their mean: ones where none are given."""
+    if arrays.weights is None:
+        return torch.ones(arrays.rows, dtype=dtype)
+    return torch.from_numpy(arrays.weights / arrays.weights.mean()).to(dtype)
+
+
 def output_range_of(data: Prepared) -> Floats:
-    """Return the lowest and highest training target [2], to which predicted values are clipped."""
-    return np.array([data.train.target.min(), data.train.target.max()], dtype=np.float64)
+    """Return the lowest and highest training target [2] or [2, K], to which predicted values are clipped."""
+    return np.array([data.train.target.min(axis=0), data.train.target.max(axis=0)], dtype=np.float64)
 
 
 def new_network(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
@@ -84,10 +91,14 @@ def outputs_of(network: MLP, inputs: Inputs) -> Tensor:
 
 
 def predictions_of(outputs: Tensor, preparation: Preparation, *, output_range: Floats) -> Floats:
-    """Return probabilities [N, classes]; or values [N] in the target's unit, inside the range seen in training."""
+    """Return probabilities [N, classes]; or values [N] in the target's unit, inside the range seen in training.
+
+    Where a row has several targets, values are [N, K].
+    """
     if preparation.schema.task == "classification":
         return outputs.double().softmax(dim=1).float().numpy()
-    values = outputs[:, 0].double().numpy() * preparation.target_scale + preparation.target_mean
+    named = outputs[:, 0] if preparation.targets == 1 else outputs
+    values = named.double().numpy() * preparation.target_scale + preparation.target_mean
     low, high = output_range
     return np.clip(values, low, high)
 
