@@ -1,0 +1,267 @@
+"""False alarms: every test and every finding on data where nothing is wrong, at three sizes.
+
+Each repetition draws train, train-dev, dev and test from one distribution (five numbers, a category, groups that do not
+cross the parts, times that go on from train to dev) whose classes overlap, so that the best rule errs on 17.9 % of the
+rows; the models are that rule and two that are a little worse and equally good, none trained on the rows. Whatever
+fires is a false alarm. A cell (a test or a finding at one size) fails when its alarms would come up by chance, at the
+stated level, with less than .05 / cells. The learning curve takes seconds: it is drawn in every fifth repetition.
+
+`--repetitions`, `--sizes` and `--seeds` (the first one) draw fresh data. The table that is printed is Markdown.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+from scipy import integrate, special, stats
+
+from report import parser_of
+from wellfit._typing import Floats
+from wellfit.diagnosis.beside_predictions import findings_of_rows, rows_of
+from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
+from wellfit.diagnosis.diagnosis import diagnose_losses
+from wellfit.diagnosis.findings import training_findings
+from wellfit.diagnosis.leakage.target_leakage import target_leakage
+from wellfit.diagnosis.learning_anchors import measure_anchors
+from wellfit.diagnosis.mismatch.columns import column_shifts
+from wellfit.diagnosis.mismatch.domain_classifier import domain_shift
+from wellfit.diagnosis.mismatch.label_shift import label_shift
+from wellfit.diagnosis.more_data import more_data, more_data_finding
+from wellfit.diagnosis.optimal_error import reference
+from wellfit.diagnosis.regions.find import find_regions
+from wellfit.diagnosis.rows import Rows
+from wellfit.goals import goal_named
+from wellfit.stats.differences import difference, mcnemar_midp, paired_difference
+from wellfit.stats.groups import grouped_rate
+from wellfit.stats.intervals import Estimate, wilson
+from wellfit.stats.multiplicity import holm
+from wellfit.stats.paired_tests import worse_p
+from wellfit.stats.resampled import resampled_difference
+
+GOAL = goal_named("error")
+STEEP = 2.4  # of the logistic rule
+SPREAD = math.sqrt(1 + 0.5**2)  # of x0 + x1 / 2
+BAYES = 2 * integrate.quad(lambda z: special.expit(-STEEP * SPREAD * z) * stats.norm.pdf(z), 0, 10)[0]
+"""Error of the best rule, by integration."""
+TOLERANCE = 0.02
+NOT_ALARMS = frozenset({"WF104", "WF402"})
+"""They say what is missing (a reference, rows), not that something is wrong."""
+DRAWN_EVERY = 5  # repetitions: the learning curve
+LEVEL = 0.05
+ONE_SIDED = 0.025
+LEVELS: dict[str, float] = defaultdict(lambda: LEVEL)
+"""Name of a test -> how often it may reject at most."""
+LEVELS |= {"paired test, one-sided (worse_p)": LEVEL, "Holm over three gaps, one-sided": ONE_SIDED}
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--repetitions", type=int, default=500)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000])
+    asked = parser.parse_args()
+    repetitions, sizes = (60, asked.sizes[:2]) if asked.quick else (asked.repetitions, asked.sizes)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    counts: dict[str, dict[int, list[bool]]] = defaultdict(lambda: {rows: [] for rows in sizes})
+    cells = [(rows, 1_000_003 * asked.seeds[0] + repeat) for rows in sizes for repeat in range(repetitions)]
+    with ProcessPoolExecutor(2) as pool:
+        for (rows, _), alarms in zip(cells, pool.map(alarms_of, *zip(*cells, strict=True), chunksize=10), strict=True):
+            for name, alarm in alarms.items():
+                counts[name][rows].append(alarm)
+    sys.exit(0 if printed(counts, sizes=sizes, repetitions=repetitions) else 1)
+
+
+def printed(counts: dict[str, dict[int, list[bool]]], *, sizes: list[int], repetitions: int) -> bool:
+    """Print the table, and say whether every cell holds."""
+    cells = len(counts) * len(sizes)
+    print(f"{repetitions} repetitions, {cells} cells, seeds drawn anew for each\n")
+    print(f"| test or finding | level | {' | '.join(f'n = {rows:,}' for rows in sizes)} | |")
+    print(f"|---|---|{'---|' * (len(sizes) + 1)}")
+    held = True
+    for name, by_size in counts.items():
+        # P(X >= alarms) at the stated level
+        holds = all(stats.binom.sf(sum(each) - 1, len(each), LEVELS[name]) >= 0.05 / cells for each in by_size.values())
+        rates = " | ".join(f"{sum(each) / len(each):.3f}".removeprefix("0") for each in by_size.values())
+        print(f"| {name} | {LEVELS[name]:g} | {rates} | {'holds' if holds else 'MISSED'} |")
+        held = held and holds
+    return held
+
+
+def alarms_of(rows: int, seed: int) -> dict[str, bool]:
+    """Every test and finding once, on rows drawn with this seed."""
+    rng = np.random.default_rng([rows, seed])
+    world = World(rows, rng)
+    return {**tests(world, rng), **findings(world, rng, seed=seed)}
+
+
+class World:
+    """Four parts of one distribution, and the losses of models that were trained on none of them."""
+
+    def __init__(self, rows: int, rng: np.random.Generator) -> None:
+        self.rows = rows
+        sizes = {"train": rows, "train_dev": rows, "dev": rows, "test": rows}
+        self.features = {part: _features(count, rng) for part, count in sizes.items()}
+        logits = {part: STEEP * (each[:, 0] + 0.5 * each[:, 1]) for part, each in self.features.items()}
+        self.target = {
+            part: (rng.random(len(each)) < special.expit(each)).astype(np.int64) for part, each in logits.items()
+        }
+        self.told = {part: _probabilities(each) for part, each in logits.items()}
+        # Two more models, equally good, that err on some rows of their own.
+        self.others = [_probabilities(logits["dev"] + rng.normal(0, 1, rows)) for _ in range(2)]
+        self.groups = _groups(sizes, rng)
+
+    def losses(self, part: str) -> Floats:
+        """[rows] 0 or 1 of the best rule."""
+        return (self.told[part].argmax(axis=1) != self.target[part]).astype(float)
+
+    def rivals(self) -> list[Floats]:
+        """[dev rows] 0 or 1 of two models that are equally good."""
+        return [(told.argmax(axis=1) != self.target["dev"]).astype(float) for told in self.others]
+
+
+def _probabilities(logits: Floats) -> Floats:
+    """Return [rows, 2]."""
+    sure = special.expit(logits)
+    return np.column_stack([1 - sure, sure])
+
+
+def _features(rows: int, rng: np.random.Generator) -> Floats:
+    return np.column_stack([rng.normal(size=(rows, 5)), rng.integers(0, 4, rows)])
+
+
+def _groups(sizes: dict[str, int], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    found, start = {}, 0
+    for part, rows in sizes.items():
+        found[part] = start + rng.integers(0, max(rows // 4, 2), rows)
+        start = int(found[part].max()) + 1
+    return found
+
+
+def tests(world: World, rng: np.random.Generator) -> dict[str, bool]:
+    """Each test at its own level, where there is no effect at all."""
+    dev, test = world.losses("dev"), world.losses("test")
+    first, second = world.rivals()
+    rows = _rows(world)
+    split = difference(wilson(dev.sum(), len(dev)), wilson(test.sum(), len(test)))
+    paired = paired_difference(first, second)
+    shared = int((first > second).sum()), int((second > first).sum())
+    gaps = [_limit(dev, test), _limit(test, world.losses("train_dev")), _limit(world.losses("train_dev"), dev)]
+    folds = _fold_differences(world, rng)
+    grouped = grouped_rate(world.losses("dev"), world.groups["dev"])
+    domain = domain_shift(rows["train"], rows["dev"], tau=0.0, seed=int(rng.integers(1 << 30)))
+    columns = column_shifts(rows["train"], rows["dev"], tau=0.0)
+    labels = label_shift(rows["train"], rows["dev"], tau=0.0)
+    regions = find_regions(rows["dev"], rows["train_dev"], tolerance=0.0)
+    leak = target_leakage(rows["train"])
+    return {
+        "difference of two rates, 95 % interval (MOVER)": not split.low <= 0 <= split.high,
+        "paired difference, 95 % interval": not paired.low <= 0 <= paired.high,
+        "McNemar, mid-p": mcnemar_midp(*shared) < LEVEL,
+        "paired test, one-sided (worse_p)": worse_p(first, second) < LEVEL,
+        "Holm over three gaps, one-sided": any(holm(gaps, above=0.0)),
+        "Nadeau-Bengio t over 15 splits": not folds.low <= 0 <= folds.high,
+        "rate over groups, 95 % interval": not grouped.low <= BAYES <= grouped.high,
+        "total variation of the inputs above 0": domain is not None and domain.bound.low > 0,
+        "total variation of a column above 0 (Bonferroni)": columns is not None
+        and any(each.bound.low > 0 for each in columns.columns),
+        "total variation of the target above 0": labels is not None and labels.bound.low > 0,
+        "regions with any excess (Holm)": regions is not None and any(each.certain for each in regions),
+        "a column gives the target away": leak is not None and bool(leak.alone or leak.together),
+    }
+
+
+def findings(world: World, rng: np.random.Generator, *, seed: int) -> dict[str, bool]:
+    """Every finding of the catalogue that can be wrong, with the defaults of `wellfit diagnose`."""
+    rows = {part: replace(each, times=_times(part, each.rows)) for part, each in _rows(world).items()}
+    measured = {part: wilson(world.losses(part).sum(), world.rows) for part in ("train_dev", "dev", "test")}
+    losses = [world.losses("dev"), *world.rivals()]
+    lead = {"trees": paired_difference(losses[1], losses[2])}
+    use = dev_use(np.array([losses[0], losses[0]]), tolerance=TOLERANCE)
+    found = diagnose_losses(
+        goal=GOAL,
+        optimal=reference(goal=GOAL, human_error=BAYES),
+        train=Estimate.fixed(BAYES, rows=world.rows),
+        **measured,
+        tolerance=TOLERANCE,
+        context=(
+            *findings_of_rows(rows, world.told["dev"], goal=GOAL, tolerance=TOLERANCE, seed=seed),
+            *training_findings(
+                goal=GOAL,
+                status="finished",
+                advice="",
+                dev=measured["dev"],
+                references={"trees": measured["dev"]},
+                ahead=lead,
+            ),
+            dev_use_finding(use, goal=GOAL),
+            *([_more_data(world.rows, rng)] if seed % DRAWN_EVERY == 0 else []),
+        ),
+    )
+    left_out = NOT_ALARMS | (set() if seed % DRAWN_EVERY == 0 else {"WF210"})
+    return {f"{each.code} {each.title}": each.status == "fired" for each in found.findings if each.code not in left_out}
+
+
+def _more_data(rows: int, rng: np.random.Generator) -> object:
+    """A learner that is as good on any number of rows as it will ever be."""
+
+    def refit(kept: np.ndarray, seed: int) -> tuple[float, Floats]:
+        told = np.random.default_rng(seed)
+        return float(told.binomial(len(kept), BAYES) / len(kept)), (told.random(rows) < BAYES).astype(float)
+
+    anchors = measure_anchors(refit, rows=rows, refits=20, seed=int(rng.integers(1 << 30)))
+    return more_data_finding(more_data(anchors, delta=TOLERANCE), GOAL)
+
+
+def _rows(world: World) -> dict[str, Rows]:
+    names = [*(f"x{place}" for place in range(5)), "kind"]
+    tables = {
+        part: pa.table(
+            {
+                name: (each[:, place] if name != "kind" else pa.array(["abcd"[int(x)] for x in each[:, place]]))
+                for place, name in enumerate(names)
+            }
+        )
+        for part, each in world.features.items()
+        if part != "test"
+    }
+    ready = {part: (world.target[part], world.told[part]) for part in tables}
+    found = rows_of(tables, ready, goal=GOAL, groups=world.groups)
+    assert found is not None
+    return found[0]
+
+
+def _times(part: str, rows: int) -> Floats:
+    start = {"train": 0.0, "train_dev": 1.0, "dev": 2.0}[part]
+    return start + np.linspace(0, 0.9, rows)
+
+
+def _limit(first: Floats, second: Floats) -> Callable[[float], float]:
+    a, b = (wilson(each.sum(), len(each)) for each in (first, second))
+    return lambda level: difference(a.at_level(level), b.at_level(level)).low
+
+
+def _fold_differences(world: World, rng: np.random.Generator) -> Estimate:
+    """Two learners that estimate a mean, from one half of the training rows each."""
+    values, count = world.features["train"][:, 0], world.rows
+    held = count // 5
+
+    def differences() -> Iterator[float]:
+        for _ in range(15):
+            order = rng.permutation(count)
+            train, test = order[held:], order[:held]
+            one, two = np.array_split(train, 2)
+            far = [(values[test] - values[half].mean()) ** 2 for half in (one, two)]
+            yield float(np.mean(far[0] - far[1]))
+
+    return resampled_difference(np.array(list(differences())), ratio=held / (count - held))
+
+
+if __name__ == "__main__":
+    main()
