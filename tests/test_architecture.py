@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening"},
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal", "reports"},
+    "estimators": RECORDS | {"stats", "data", "training", "fused", "sweeps", "recipe", "diagnosis"},
     "travel": RECORDS | {"data", "training", "experiment", "reports"},
 }
 TOP = {"__init__", "__main__", "stages", "cli"}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from wellfit.diagnosis.diagnosis import Diagnosis
     from wellfit.diagnosis.errors import diagnose_errors
     from wellfit.diagnosis.predictions import diagnose_predictions
+    from wellfit.estimators.classifier import NetClassifier
+    from wellfit.estimators.regressor import NetRegressor
     from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
     from wellfit.experiment.experiment import Experiment, open_experiment
     from wellfit.loops.diagnose_estimator import diagnose_estimator
@@ -42,6 +44,8 @@ __all__ = [
     "Diagnosis",
     "Experiment",
     "Model",
+    "NetClassifier",
+    "NetRegressor",
     "Network",
     "NoRoom",
     "Opening",
@@ -84,6 +88,8 @@ _HOMES = {
     "diagnosis.diagnosis": ("Diagnosis",),
     "diagnosis.errors": ("diagnose_errors",),
     "diagnosis.predictions": ("diagnose_predictions",),
+    "estimators.classifier": ("NetClassifier",),
+    "estimators.regressor": ("NetRegressor",),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
     "experiment.experiment": ("Experiment", "open_experiment"),
     "loops.diagnose_estimator": ("diagnose_estimator",),

@@ -230,7 +230,7 @@ def weight_decay_of(l2: float, *, rows: float) -> float:
     return l2 / rows
 
 
-def l2_of(*, weight_decay: float, rows: int) -> float:
+def l2_of(*, weight_decay: float, rows: float) -> float:
     """lambda = weight_decay * m."""
     return weight_decay * rows
 

@@ -243,7 +243,8 @@ def _draws(
     for draw in range(DRAWS):
         # Whole repeats are drawn, since a repeat's anchors are nested; what all repeats share is added as one shift.
         drawn = wide[:, rng.integers(0, repeats, repeats)].mean(axis=1)
-        drawn = drawn + anchors.luck * rng.standard_normal() + noise[draw]
+        # No loss is below 0, however small dev is.
+        drawn = np.maximum(drawn + anchors.luck * rng.standard_normal() + noise[draw], 0.0)
         again = fit_curve(family, rows, drawn, sd=sd, floor=floor, start=point)
         found[draw] = _drop(again, float(rows[-1]), factor)
     return found

@@ -47,7 +47,7 @@ _PER_LAYER = frozenset({"keep_prob", "dropout"})
 class _Around:
     """What the conversion of one knob needs of the others."""
 
-    rows: int
+    rows: float
     lr: float
     beta1: float
 
@@ -61,7 +61,7 @@ _CONVERSIONS: Mapping[str, Callable[[Any, _Around], Any]] = {
 }
 
 
-def changed(config: Config, setting: Setting, *, rows: int) -> Config:
+def changed(config: Config, setting: Setting, *, rows: float) -> Config:
     """Return `config` with the knobs in `setting` set.
 
     Args:
@@ -76,7 +76,7 @@ def changed(config: Config, setting: Setting, *, rows: int) -> Config:
     return replace(config, **_boards(config, setting, rows=rows))
 
 
-def require_value(config: Config, name: str, value: Any, *, rows: int) -> None:
+def require_value(config: Config, name: str, value: Any, *, rows: float) -> None:
     """Check one value of one knob on its own.
 
     Raises:
@@ -142,7 +142,7 @@ def _has(kind: type[Any], name: str) -> bool:
     return canonical(name) in (knob.name for knob in fields(kind))
 
 
-def _boards(config: Config, setting: Setting, *, rows: int) -> dict[str, Any]:
+def _boards(config: Config, setting: Setting, *, rows: float) -> dict[str, Any]:
     plain = {name: _plain(name, value) for name, value in setting.items()}
     # Refuses an lr of 0 before anything is divided by it.
     optimization = replace(config.optimization, lr=plain.get("lr", config.optimization.lr))
