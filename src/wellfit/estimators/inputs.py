@@ -1,0 +1,112 @@
+"""X and y as scikit-learn's users give them -> an Arrow table and a target; what a column is, is decided at fit.
+
+An array, or a frame of numbers and truth values, goes through scikit-learn's own validation. In a frame with text,
+categories or dates every column is taken by its type: text and categories are categories, dates are dates.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+from sklearn.utils.validation import check_consistent_length, check_X_y, validate_data
+
+from wellfit.data.columns import stored_as
+from wellfit.data.kinds import Kind
+from wellfit.data.read import read_table
+from wellfit.data.schema import Column
+from wellfit.exceptions import BadInput
+
+_WORDS = (nw.String, nw.Categorical, nw.Enum)
+_MOMENTS = (nw.Date, nw.Datetime, nw.Time, nw.Duration)
+
+
+def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Table, tuple[Column, ...], Any]:
+    """Return the features of the training rows, what their columns are, and y as an array.
+
+    Sets `n_features_in_` and, for a frame, `feature_names_in_`.
+
+    Args:
+        estimator: that is being fitted.
+        X: [rows, features] array or data frame; NaN is a missing value.
+        y: [rows] classes; or with `numbers` [rows] or [rows, targets] numbers.
+        numbers: whether y is to be numbers.
+
+    Raises:
+        ValueError: for X or y that scikit-learn refuses, or with `numbers` a y that is no number.
+        TypeError: for a sparse X.
+        BadInput: for a column of a frame that holds neither numbers, text nor dates.
+    """
+    options = {"multi_output": numbers, "y_numeric": numbers}
+    if not _is_mixed(X):
+        values, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", **options)
+        columns = tuple(Column(name, "number", "feature", stored="float") for name in _names(values.shape[1]))
+        return _numbers(values), columns, y
+    validate_data(estimator, X, skip_check_array=True)
+    check_consistent_length(X, y)
+    # Of a mixed frame scikit-learn can only check y.
+    _, y = check_X_y(np.zeros((len(X), 1)), y, estimator=estimator, **options)
+    table = _mixed(X)
+    return table, _columns(X, table), y
+
+
+def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Table:
+    """Return new rows as a table of the columns that were decided at fit.
+
+    Raises:
+        ValueError: for other columns than those of the fit: names that are missing, unknown or in another order, or
+            another number of them.
+        TypeError: for a sparse X.
+        BadInput: for an array where the fit had a frame with categories or dates, or values of another type.
+    """
+    if all(column.kind == "number" and column.stored == "float" for column in columns):
+        values = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        return _numbers(values)
+    if not nw.dependencies.is_into_dataframe(X):
+        words = [column.name for column in columns if column.kind != "number"]
+        raise BadInput(
+            "an estimator fitted on a frame with categories or dates predicts for such a frame",
+            found=f"{type(X).__name__} in place of a frame with {', '.join(words[:4])}",
+            remedy="Give a frame with the columns of the fit",
+        )
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+    return _mixed(X).rename_columns([column.name for column in columns])
+
+
+def _is_mixed(X: Any) -> bool:
+    if not nw.dependencies.is_into_dataframe(X):
+        return False
+    types = nw.from_native(X, eager_only=True).schema.values()
+    return any(isinstance(one, (*_WORDS, *_MOMENTS)) for one in types)
+
+
+def _mixed(X: Any) -> pa.Table:
+    return read_table(X, name="X").frame
+
+
+def _columns(X: Any, table: pa.Table) -> tuple[Column, ...]:
+    types = nw.from_native(X, eager_only=True).schema.values()
+    return tuple(
+        Column(name, _kind(table.column(name), one), "feature", stored=stored_as(table.column(name)))
+        for name, one in zip(table.column_names, types, strict=True)
+    )
+
+
+def _kind(column: pa.ChunkedArray, declared: Any) -> Kind:
+    # A category of integers is a category all the same; Arrow has forgotten it by now.
+    if isinstance(declared, _WORDS):
+        return "category"
+    stored = stored_as(column)
+    if stored == "date":
+        return "date"
+    return "category" if stored in ("string", "nothing") else "number"
+
+
+def _names(columns: int) -> list[str]:
+    return [f"x{place}" for place in range(columns)]
+
+
+def _numbers(values: Any) -> pa.Table:
+    return pa.table([pa.array(column) for column in np.ascontiguousarray(values.T)], names=_names(values.shape[1]))

@@ -1,0 +1,120 @@
+"""What the estimators share: arguments -> rows -> config -> one training on the fused engine -> a model."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from wellfit._typing import Integers, Task
+from wellfit.config import Config
+from wellfit.data.schema import Column
+from wellfit.estimators.inputs import read_both, read_features
+from wellfit.estimators.knobs import config_of
+from wellfit.estimators.model import Model
+from wellfit.estimators.preparing import prepared
+from wellfit.estimators.rows import Rows, merged, weights_of, with_class_weights
+from wellfit.goals import default_goal
+from wellfit.outcome import Outcome, Status
+from wellfit.sweeps.executor import InProcess
+
+MOST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Given:
+    """What `fit` was given.
+
+    Attributes:
+        rows: those of positive weight; a row of no weight is not there.
+        places: [rows] where each of them stood in X.
+        columns: of the features.
+    """
+
+    rows: Rows
+    places: Integers
+    columns: tuple[Column, ...]
+
+
+class Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """One network with the knobs that its arguments name."""
+
+    _task: ClassVar[Task]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network.
+
+        Args:
+            X: [rows, features] array or data frame (pandas, polars, pyarrow). NaN is a missing value; in a frame, text
+                and categories are categories, and dates are dates. Scaling and encoding are done here.
+            y: [rows] the target; a regression may have several, [rows, targets].
+            sample_weight: [rows] how many rows each row stands for; a weight of 0 leaves it out, a weight of 2 is the
+                row twice.
+
+        Raises:
+            ValueError: for X and y that do not fit together, y with missing values, a single class, knobs out of range,
+                and weights that are negative or all zero (most as `wf.BadInput`).
+            TypeError: for a sparse X.
+        """
+        given = self._read(X, y, sample_weight)
+        train = merged(given.rows)
+        return self._train(train, self._config(train, given.columns), columns=given.columns)
+
+    def _encoded(self, y: Any) -> Any:
+        """Learn what y holds, and return it as the engine has it: [rows] int64 codes, or float64 numbers."""
+        raise NotImplementedError
+
+    @property
+    def _class_count(self) -> int:
+        """C, 0 for a regression; known once y was read."""
+        return len(self.classes_) if self._task == "classification" else 0
+
+    def _read(self, X: Any, y: Any, sample_weight: Any) -> Given:
+        table, columns, y = read_both(self, X, y, numbers=self._task == "regression")
+        weights = weights_of(sample_weight, rows=len(y))
+        places = np.flatnonzero(weights)
+        target = self._encoded(y[places])
+        rows = Rows(table if len(places) == len(y) else table.take(pa.array(places)), target, weights[places])
+        return Given(rows, places, columns)
+
+    def _config(self, train: Rows, columns: tuple[Column, ...]) -> Config:
+        numbers = sum(column.kind != "category" for column in columns)
+        seed = int(check_random_state(self.random_state).randint(MOST_SEED))
+        return config_of(self.get_params(deep=False), rows=train, columns=numbers, seed=seed)
+
+    def _weighted(self, train: Rows) -> Rows:
+        """Return merged rows, weighted by their classes too."""
+        if self._task == "regression":
+            return train
+        return with_class_weights(train, self.class_weight, classes=self.classes_)
+
+    def _train(self, train: Rows, config: Config, *, columns: tuple[Column, ...]) -> Self:
+        train = self._weighted(train)
+        data = prepared(train, None, columns=columns, classes=self._class_count)
+        (outcome,) = InProcess(data, goal=default_goal(self._task)).train([config])
+        _warn(outcome)
+        self.model_ = Model.of(data.preparation, outcome, train=train)
+        self.config_ = config
+        self.n_iter_ = config.optimization.epochs
+        return self
+
+    def _table(self, X: Any) -> pa.Table:
+        check_is_fitted(self, "model_")
+        return read_features(self, X, self.model_.columns)
+
+
+def _warn(outcome: Outcome) -> None:
+    if outcome.status is Status.DIVERGED:
+        warnings.warn(f"The training diverged. {outcome.status.advice}", ConvergenceWarning, stacklevel=4)
