@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
 from wellfit.diagnosis.regions.find import FEWEST_ROWS
 from wellfit.diagnosis.regions.findings import region_findings
-from wellfit.diagnosis.regions.rival import rival_losses
+from wellfit.diagnosis.regions.rival import rival_predictions
 from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
@@ -95,14 +96,14 @@ def findings_of_rows(
     train, dev, train_dev = rows["train"], rows["dev"], rows.get("train_dev")
     leaks = leakage_findings(train, dev, goal=goal, train_dev=train_dev, seed=seed)
     shifts = mismatch_findings(train, dev, tolerance=tolerance, train_dev=train_dev, seed=seed)
-    rival = None
+    rival = opinion = None
     if min(train.rows, dev.rows) >= FEWEST_ROWS:
-        losses = rival_losses(train, dev, goal=goal, seed=seed)
-        rival = Rows(features=dev.features, target=dev.target, classes=dev.classes, losses=losses, groups=dev.groups)
+        opinion = rival_predictions(train, dev, goal=goal, seed=seed)
+        rival = replace(dev, losses=row_losses(goal, dev.target, opinion))
     regions = region_findings(train, dev, goal=goal, tolerance=tolerance, rival=rival, seed=seed)
     suspicion = None
     if goal.task == "classification":
-        suspicion = suspicious_labels(np.asarray(dev.target, np.int64), predictions)
+        suspicion = suspicious_labels(np.asarray(dev.target, np.int64), predictions, rival=opinion)
     return (*leaks, *shifts, *regions, label_noise_finding(suspicion))
 
 

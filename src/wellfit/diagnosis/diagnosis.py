@@ -10,6 +10,7 @@ from wellfit._typing import Json
 from wellfit.diagnosis.findings import Finding, completed, gap_findings
 from wellfit.diagnosis.gaps import Errors, Gap, GapName, checked_tolerance, measure
 from wellfit.diagnosis.headline import headline
+from wellfit.diagnosis.leading import leading
 from wellfit.diagnosis.optimal_error import Optimal, no_reference
 from wellfit.diagnosis.prescribe import Remedy, ceiling, prescribe
 from wellfit.diagnosis.screen import screen
@@ -43,8 +44,13 @@ class Diagnosis:
 
     @property
     def headline(self) -> str:
-        """One or two sentences: cause, action, remainder."""
-        return headline(self.errors, self.gaps, goal=self.goal, tolerance=self.tolerance)
+        """One to three sentences: what spoils the errors if anything, cause, action, remainder."""
+        return headline(self.errors, self.gaps, goal=self.goal, tolerance=self.tolerance, findings=self.findings)
+
+    @property
+    def leading(self) -> tuple[Finding, ...]:
+        """The findings to act on first: leakage before an over-used dev set, that before the gaps; () without any."""
+        return leading(self.findings, self.gaps)
 
     def gap(self, name: GapName) -> Gap | None:
         """One gap, or None where it was not measured."""

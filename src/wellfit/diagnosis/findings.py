@@ -21,30 +21,31 @@ _NAMED_AT_MOST = 6  # columns listed in evidence
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: what was found, and what to do when it fired."""
+    """One check: what was found, and what to do when it fired; `interval` where one number decides it."""
 
     code: str
     title: str
     status: FindingStatus
     evidence: str
     remedy: str
+    interval: Estimate | None = None
 
     def to_json(self) -> Json:
-        """The five fields that scripts rely on."""
+        """The fields that scripts rely on."""
         return {
             "code": self.code,
             "title": self.title,
             "status": self.status,
             "evidence": self.evidence,
             "remedy": self.remedy,
-        }
+        } | ({} if self.interval is None else {"interval": self.interval.to_json()})
 
 
-def finding(code: str, *, fired: bool | None, evidence: str) -> Finding:
+def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate | None = None) -> Finding:
     """One entry of the catalogue with its outcome; `fired` None means not applicable."""
     entry = entry_of(code)
     status: FindingStatus = "not applicable" if fired is None else "fired" if fired else "passed"
-    return Finding(entry.code, entry.title, status, evidence, entry.remedy)
+    return Finding(entry.code, entry.title, status, evidence, entry.remedy, interval)
 
 
 def gap_findings(

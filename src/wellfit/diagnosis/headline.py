@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import GAP_NAMES, Errors, Gap, GapName
+from wellfit.diagnosis.leading import spoiling
 from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, size_text
 from wellfit.goals import Goal
 
@@ -22,8 +24,23 @@ _ACTIONS: dict[GapName, str] = {
 }
 
 
-def headline(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> str:
-    """Cause, action, remainder."""
+def headline(
+    errors: Errors,
+    gaps: Mapping[GapName, Gap | None],
+    *,
+    goal: Goal,
+    tolerance: float,
+    findings: Sequence[Finding] = (),
+) -> str:
+    """What spoils the errors, if anything; cause, action, remainder."""
+    verdict = _of_gaps(errors, gaps, goal=goal, tolerance=tolerance)
+    leaks = [f"{found.title} ({found.code})" for found in spoiling(findings)]
+    if not leaks:
+        return verdict
+    return f"First look at the rows: {_joined(leaks)}. Until that is mended no error can be trusted. {verdict}"
+
+
+def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> str:
     known = [gap for gap in (gaps[name] for name in GAP_NAMES) if gap is not None]
     high = [gap for gap in known if gap.verdict == "yes"]
     unsure = [GAP_WORDS[gap.name] for gap in known if gap.verdict == "cannot tell"]

@@ -2,14 +2,15 @@
 
 Auditing is unbiased whatever the pattern: the error on all noisy labels is corrected by the mean difference between
 clean and noisy errors on audited rows (double sampling; prediction-powered inference). Without an audit wrong
-labels cannot be told from classes that overlap, but in one place: where a model that never saw a row is surest of it.
-Labels that disagree even there are wrong, or no row is easy.
+labels cannot be told from classes that overlap, but in one place: where models that never saw a row are surest of it.
+Labels that disagree even there are wrong, or no row is easy. One network alone does not tell, since it may be sure and
+wrong (it over-fits) or sure of nothing (it under-fits): the same must hold for a second model of another kind.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,7 +57,8 @@ class Suspicion:
     """Rows whose label looks wrong.
 
     Attributes:
-        rate: share of the rows that the model is surest of, whose label is another class.
+        rate: share of the rows that the model is surest of, whose label is another class; of several models the
+            lowest share.
         rows: places of all rows with another label than the model's, the surest first: where to begin an audit.
         of: rows that were looked at.
     """
@@ -138,15 +140,24 @@ def clean_error(observed: float, *, noise: float, classes: int) -> float:
     return min(1.0, max(0.0, (observed - noise) / kept))
 
 
-def suspicious_labels(target: Integers, probabilities: Floats) -> Suspicion | None:
+def suspicious_labels(target: Integers, probabilities: Floats, *, rival: Floats | None = None) -> Suspicion | None:
     """Look at the labels of the rows that a model is surest of; None with fewer than 200 rows.
 
     Args:
         target: [rows] class codes.
         probabilities: [rows, classes] of a model that was not trained on the row (of dev, or cross-fitted).
+        rival: the same of a second model of another kind.
     """
     if len(target) < FEWEST_ROWS:
         return None
+    found = _doubts(target, probabilities)
+    if rival is not None:
+        second = _doubts(target, rival)
+        found = replace(found, rate=min(found.rate, second.rate, key=lambda rate: rate.value))
+    return found
+
+
+def _doubts(target: Integers, probabilities: Floats) -> Suspicion:
     said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     surest = np.zeros(len(target), bool)
     for code in np.unique(said):
@@ -165,14 +176,14 @@ def label_noise_finding(found: Suspicion | None) -> Finding:
         return finding("WF209", fired=None, evidence=why)
     rate = found.rate
     said = (
-        f"Of the {rate.rows:,} rows that the network is surest of, {100 * rate.low:.1f} to {100 * rate.high:.1f} % "
+        f"Of the {rate.rows:,} rows that a model is surest of, {100 * rate.low:.1f} to {100 * rate.high:.1f} % "
         "have another label"
     )
     if rate.high <= MATERIAL:
-        return finding("WF209", fired=False, evidence=f"{said}.")
+        return finding("WF209", fired=False, evidence=f"{said}.", interval=rate)
     if rate.low <= MATERIAL:
         audit = audit_width(rate.value, audited=AUDITED, rows=found.of, error=rate.value)
         said = f"Cannot tell: {said}. Auditing {AUDITED} rows would tell to within {100 * audit:.1f} points."
-        return finding("WF209", fired=None, evidence=said)
+        return finding("WF209", fired=None, evidence=said, interval=rate)
     named = ", ".join(str(row + 1) for row in found.rows[:_NAMED_AT_MOST])
-    return finding("WF209", fired=True, evidence=f"{said}. Audit first: dev rows {named}.")
+    return finding("WF209", fired=True, evidence=f"{said}. Audit first: dev rows {named}.", interval=rate)

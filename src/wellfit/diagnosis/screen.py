@@ -29,7 +29,7 @@ def screen(
 ) -> str:
     """The whole screen, at most 96 columns wide."""
     blocks = [
-        textwrap.fill(headline(errors, gaps, goal=goal, tolerance=tolerance), WIDTH),
+        textwrap.fill(headline(errors, gaps, goal=goal, tolerance=tolerance, findings=findings), WIDTH),
         "\n".join(_ladder(errors, goal)),
         "\n".join(_gaps(gaps, errors=errors, goal=goal, tolerance=tolerance)),
         "\n".join(_findings(findings)),

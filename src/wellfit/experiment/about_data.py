@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +16,13 @@ from wellfit.data.features import features_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.findings import Finding, data_findings
-from wellfit.diagnosis.label_noise import label_noise_finding, suspicious_labels
+from wellfit.diagnosis.label_noise import FEWEST_ROWS, label_noise_finding, suspicious_labels
 from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
 from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
 from wellfit.diagnosis.regions.findings import region_findings
+from wellfit.diagnosis.regions.rival import rival_predictions
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
 from wellfit.splits.split import Split
@@ -49,7 +51,7 @@ class OpenRows:
         train: rows that are trained on.
         dev: rows of the distribution that matters.
         train_dev: rows of the training distribution that are not trained on, if any.
-        sealed: copies of other rows among the sealed ones, by the split's hashes alone.
+        sealed: (copies of other rows, rows) of the sealed ones, by the split's hashes alone.
         goal: in whose loss rows are measured.
         seed: of every subsample.
     """
@@ -57,7 +59,7 @@ class OpenRows:
     train: Rows
     dev: Rows
     train_dev: Rows | None
-    sealed: Mapping[str, int]
+    sealed: Mapping[str, tuple[int, int]]
     goal: Goal
     seed: int
 
@@ -75,8 +77,16 @@ class OpenRows:
         regions = region_findings(train, dev, goal=self.goal, tolerance=tolerance, rival=rival, seed=self.seed)
         suspicion = None
         if self.goal.task == "classification":
-            suspicion = suspicious_labels(np.asarray(self.dev.target, np.int64), network.predictions)
+            target = np.asarray(self.dev.target, np.int64)
+            suspicion = suspicious_labels(target, network.predictions, rival=self._opinion)
         return (*regions, copies, label_noise_finding(suspicion), attribution_finding(split, tolerance=tolerance))
+
+    @cached_property
+    def _opinion(self) -> Floats | None:
+        """[dev rows, classes] probabilities of another model, for the labels that the network doubts."""
+        if min(self.train.rows, self.dev.rows) < FEWEST_ROWS or not self.train.features.columns:
+            return None
+        return rival_predictions(self.train, self.dev, goal=self.goal, seed=self.seed)
 
 
 def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:
@@ -99,7 +109,9 @@ def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:
         if found is not None
     }
     sealed = {
-        part: count for part, count in split.duplicates.items() if part.startswith("test") and "test" in split.rows
+        part: (count, split.rows["test"])
+        for part, count in split.duplicates.items()
+        if part.startswith("test") and "test" in split.rows
     }
     return OpenRows(
         train=parts["train"],

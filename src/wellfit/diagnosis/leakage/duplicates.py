@@ -16,6 +16,7 @@ from wellfit.diagnosis.leakage.without import WithAndWithout, with_and_without, 
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
 
+MATERIAL = 0.01  # copies of one row in a hundred matter: with fewer, no error moves by more than a point
 COARSE = 0.5  # above this share of training rows with a twin in train, equal rows are what such columns give anyway
 _NAMED_AT_MOST = 5  # rows listed in evidence
 _IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
@@ -83,20 +84,21 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
 
 
 def duplicates_finding(
-    found: Mapping[str, Duplicates], *, test: Mapping[str, int] | None = None, goal: Goal | None = None
+    found: Mapping[str, Duplicates], *, test: Mapping[str, tuple[int, int]] | None = None, goal: Goal | None = None
 ) -> Finding:
-    """WF203 with the error with and without the copies.
+    """WF203 with the error with and without the copies: fired from one row in a hundred on.
 
     Args:
         found: what `find_duplicates` gave.
-        test: name of a comparison ("test", "test_in_dev") -> copies, from the split's stored hashes alone.
+        test: name of a comparison ("test", "test_in_dev") -> (copies, rows), from the split's stored hashes alone.
         goal: of the losses, for the words.
     """
-    counts = {part: (len(each.copies), each.rows) for part, each in found.items()}
+    counts = {part: (len(each.copies), each.rows) for part, each in found.items()} | dict(test or {})
     said = [
-        f"{count:,} of {rows:,} rows of {part.replace('_', '-')}" for part, (count, rows) in counts.items() if count
+        f"{count:,} of {rows:,} rows of {_IN_WORDS.get(part, part.replace('_', '-'))}"
+        for part, (count, rows) in counts.items()
+        if count
     ]
-    said += [f"{count:,} rows of {_IN_WORDS.get(part, part)}" for part, count in (test or {}).items() if count]
     if not said:
         return finding("WF203", fired=False, evidence="No row is in two splits.")
     if any(each.coarse for each in found.values()):
@@ -106,6 +108,9 @@ def duplicates_finding(
             f"take too few values for equal rows to mean copies ({', '.join(said)})."
         )
         return finding("WF203", fired=None, evidence=evidence)
+    if all(count <= MATERIAL * rows for count, rows in counts.values()):
+        evidence = f"Few rows are in two splits: {', '.join(said)}; up to {100 * MATERIAL:g} % are no matter."
+        return finding("WF203", fired=False, evidence=evidence)
     details = "".join(_details(each, goal) for each in found.values() if each.copies)
     return finding("WF203", fired=True, evidence=f"Exact copies of training rows: {', '.join(said)}.{details}")
 

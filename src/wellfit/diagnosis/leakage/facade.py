@@ -20,7 +20,7 @@ def leakage_findings(
     *,
     goal: Goal,
     train_dev: Rows | None = None,
-    test: Mapping[str, int] | None = None,
+    test: Mapping[str, tuple[int, int]] | None = None,
     seed: int = 0,
 ) -> tuple[Finding, ...]:
     """WF203 and WF205 to WF208.
@@ -30,7 +30,7 @@ def leakage_findings(
         dev: rows of the distribution that matters.
         goal: of the rows' losses, where they have some.
         train_dev: rows of the training distribution that are not trained on.
-        test: name of a comparison ("test", "test_in_dev") -> exact copies, by the split's stored hashes alone.
+        test: name of a comparison ("test", "test_in_dev") -> (exact copies, rows), by the split's stored hashes alone.
         seed: of every subsample.
     """
     parts = {"train": train, "dev": dev} | ({} if train_dev is None else {"train_dev": train_dev})

@@ -1,4 +1,4 @@
-"""What another model reaches on dev rows: an upper limit of what is reachable in a region."""
+"""Another model on dev rows: an upper limit of what is reachable in a region, a second opinion on a label."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from threadpoolctl import threadpool_limits
 from wellfit._typing import Floats
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
-from wellfit.stats.scores import row_losses
 
 FIT_ROWS = 20_000
 _MOST_LEVELS = 255  # of a category, in scikit-learn's trees
 
 
-def rival_losses(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
-    """[dev rows] losses of gradient-boosted trees that were fit on (at most 20,000) training rows."""
+def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
+    """Gradient-boosted trees, fit on (at most 20,000) training rows: dev probabilities [rows, classes], or values."""
     columns = train.features.columns
     rows = np.sort(np.random.default_rng(seed).permutation(train.rows)[:FIT_ROWS])
     values, target = train.features.values[rows], np.asarray(train.target)[rows]
@@ -28,8 +27,8 @@ def rival_losses(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats
         if goal.task == "regression":
             loss = "absolute_error" if goal.name == "mae" else "squared_error"
             fitted: Any = HistGradientBoostingRegressor(loss=loss, early_stopping=False, **usual).fit(values, target)
-            return row_losses(goal, dev.target, fitted.predict(dev.features.values))
+            return np.asarray(fitted.predict(dev.features.values))
         fitted = HistGradientBoostingClassifier(early_stopping=False, **usual).fit(values, target)
         predicted = np.zeros((dev.rows, train.classes))
         predicted[:, fitted.classes_] = fitted.predict_proba(dev.features.values)
-    return row_losses(goal, dev.target, predicted)
+    return predicted
