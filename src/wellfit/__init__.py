@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from wellfit.diagnosis.errors import diagnose_errors
     from wellfit.diagnosis.predictions import diagnose_predictions
     from wellfit.estimators.classifier import NetClassifier
+    from wellfit.estimators.classifier_cv import NetClassifierCV
     from wellfit.estimators.regressor import NetRegressor
+    from wellfit.estimators.regressor_cv import NetRegressorCV
     from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
     from wellfit.experiment.experiment import Experiment, open_experiment
     from wellfit.loops.diagnose_estimator import diagnose_estimator
@@ -45,7 +47,9 @@ __all__ = [
     "Experiment",
     "Model",
     "NetClassifier",
+    "NetClassifierCV",
     "NetRegressor",
+    "NetRegressorCV",
     "Network",
     "NoRoom",
     "Opening",
@@ -89,7 +93,9 @@ _HOMES = {
     "diagnosis.errors": ("diagnose_errors",),
     "diagnosis.predictions": ("diagnose_predictions",),
     "estimators.classifier": ("NetClassifier",),
+    "estimators.classifier_cv": ("NetClassifierCV",),
     "estimators.regressor": ("NetRegressor",),
+    "estimators.regressor_cv": ("NetRegressorCV",),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
     "experiment.experiment": ("Experiment", "open_experiment"),
     "loops.diagnose_estimator": ("diagnose_estimator",),

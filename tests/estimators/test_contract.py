@@ -8,7 +8,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import wellfit as wf
 
 EPOCHS = 10
-ESTIMATORS = [wf.NetClassifier(epochs=EPOCHS), wf.NetRegressor(epochs=EPOCHS)]
+ESTIMATORS = [
+    wf.NetClassifier(epochs=EPOCHS),
+    wf.NetClassifierCV(epochs=EPOCHS),
+    wf.NetRegressor(epochs=EPOCHS),
+    wf.NetRegressorCV(epochs=EPOCHS),
+]
 
 
 # What the checks warn about in passing is theirs to say: a failed check is an error in any case.

@@ -140,7 +140,7 @@ def default_grid(config: Config, *, rows: int, members: int = DEFAULT_MEMBERS) -
     }
 
 
-def configs_of(config: Config, over: Space, *, rows: int, members: int | None = None) -> list[Config]:
+def configs_of(config: Config, over: Space, *, rows: float, members: int | None = None) -> list[Config]:
     """Return the members of a sweep: `config` with the knobs named in `over` changed, each once.
 
     Lists alone make a grid, of every combination. With an interval among them the members are a Sobol sequence
@@ -210,7 +210,7 @@ def share_at(name: str, values: Interval, *, value: float) -> float:
     return low + (high - low) * values.share_of(value)
 
 
-def require_space(config: Config, over: Space, *, rows: int) -> None:
+def require_space(config: Config, over: Space, *, rows: float) -> None:
     """Check a space before anything is trained.
 
     Raises:
@@ -235,7 +235,7 @@ def require_space(config: Config, over: Space, *, rows: int) -> None:
         changed(config, dict(zip(layered, combination, strict=True)), rows=rows)
 
 
-def _require_interval(config: Config, name: str, values: Interval, *, rows: int) -> None:
+def _require_interval(config: Config, name: str, values: Interval, *, rows: float) -> None:
     found = f"{name} from {values.low!r} to {values.high!r}"
     if not is_number(name):
         raise BadInput(f"{name} has no range", found=found, remedy=f"Give a list of values for {name}")

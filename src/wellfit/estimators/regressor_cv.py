@@ -1,0 +1,84 @@
+"""NetRegressorCV: stands to NetRegressor as LassoCV to Lasso."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wellfit.estimators.knobs import store
+from wellfit.estimators.predictions import Regresses
+from wellfit.estimators.searching import Searching
+
+
+class NetRegressorCV(Regresses, Searching):
+    """A neural network for numbers that chooses lambda and keep_prob, or other knobs, by cross-validation.
+
+        net = wf.NetRegressorCV(random_state=0).fit(X, y)
+        net.best_config_.regularization, net.diagnosis_
+
+    Every fold trains all candidates as one fused stack, on the same batches and the same noise, with transforms of its
+    own. The chosen candidate is trained again on all rows.
+
+    Args:
+        cv: a number of folds, the share of one dev split (0.2), a splitter, or an iterable of (train, dev); None: 5
+            folds, and above 20,000 rows a dev split of a fifth. Folds that are made here are shuffled, keep equal
+            rows together, and the rows of one group (`fit(..., groups=...)`).
+        over: what is searched: knob -> values (lists, `wf.uniform`, `wf.log_uniform`), or names of knobs, which get
+            their usual ranges; None: a grid of l2 x keep_prob, the exact 0 and 1 among them.
+        members: how many candidates are trained on every fold; None: at most 16, or all of a grid that is given.
+        goal: "rmse", "mae" or "r2": by whose loss the candidates are compared; None: "rmse".
+        rule: "best" trains the candidate with the lowest dev error, "one_se" the simplest within one standard error.
+        human_error: a person's error, for the diagnosis.
+        n_jobs: folds that are trained at once, in threads; None: 1, -1: as many as there are cores.
+        **others: every other argument is a knob of all candidates, as in `NetRegressor`.
+
+    Attributes:
+        best_config_: the candidate with the lowest dev error, over the dev rows of all folds.
+        one_se_config_: the simplest one within one standard error of it.
+        config_: of the two, the one that was trained on all rows.
+        l2_path_: [L] the lambdas tried beside the best candidate's other knobs, rising.
+        dev_error_path_: [L, folds] their dev errors, in the goal's loss (squared for rmse); of several targets the mean
+            over them, each standardized by the training rows.
+        cv_results_: "config", "train_error" and "dev_error" [candidates, folds], "mean_dev_error", "status".
+        diagnosis_: where the error of the trained candidate comes from, by the folds; print it.
+        model_: the network with its transforms.
+        n_iter_: epochs of the last training.
+        n_features_in_: features.
+        feature_names_in_: [features] where X was a frame.
+    """
+
+    def __init__(  # noqa: PLR0913 - scikit-learn's contract: one argument a knob
+        self,
+        *,
+        cv: Any = None,
+        over: Mapping[str, Any] | Sequence[str] | str | None = None,
+        members: int | None = None,
+        goal: str | None = None,
+        rule: str = "best",
+        human_error: float | None = None,
+        n_jobs: int | None = None,
+        widths: tuple[int, ...] = (64, 64),
+        activation: str = "relu",
+        embedding: str = "ple",
+        bins: int | None = None,
+        optimizer: str = "adam",
+        lr: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        schedule: str = "cosine",
+        momentum: float = 0.9,
+        betas: tuple[float, float] = (0.9, 0.999),
+        clip_norm: float | None = None,
+        l2: float = 0.0,
+        weight_decay: float | None = None,
+        l1: float = 0.0,
+        keep_prob: float | tuple[float, ...] = 1.0,
+        dropout: float | tuple[float, ...] | None = None,
+        input_noise: float = 0.0,
+        mixup: float = 0.0,
+        ema: float = 0.0,
+        l2_schedule: str = "constant",
+        keep_prob_schedule: str = "constant",
+        random_state: Any = None,
+    ) -> None:
+        store(self, locals())

@@ -1,0 +1,121 @@
+"""What the estimators share that choose their knobs: candidates -> folds -> the choice -> one training on all rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from joblib import effective_n_jobs  # type: ignore[import-untyped]  # scikit-learn's own
+
+from wellfit.config import Config
+from wellfit.data.schema import Column
+from wellfit.estimators.candidates import candidates, require_free
+from wellfit.estimators.comparing import Comparison, FoldData, compare, train_folds
+from wellfit.estimators.diagnosing import diagnose_comparison
+from wellfit.estimators.folds import Fold, folds_of, given_folds, is_own
+from wellfit.estimators.net import Given, Net
+from wellfit.estimators.preparing import prepared
+from wellfit.estimators.rows import Rows, merged
+from wellfit.exceptions import BadInput
+from wellfit.goals import default_goal, goal_named
+
+RULES = ("best", "one_se")
+
+
+class Searching(Net):
+    """A network that chooses some of its knobs by cross-validation or a dev split."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+        """Compare the candidates on the folds, choose, and train the chosen one on all rows.
+
+        Args:
+            X: [rows, features] array or data frame (pandas, polars, pyarrow). NaN is a missing value; in a frame, text
+                and categories are categories, and dates are dates. Scaling and encoding are done here, for every fold.
+            y: [rows] the target; a regression may have several, [rows, targets].
+            sample_weight: [rows] how many rows each row stands for, in training and on dev.
+            groups: [rows] rows of one group stay on one side of a fold.
+
+        Raises:
+            ValueError: as for a single network, and for folds, candidates or a goal that cannot be (most as
+                `wf.BadInput`).
+            TypeError: for a sparse X.
+            Refusal: when every candidate diverged.
+        """
+        arguments = self.get_params(deep=False)
+        require_free(arguments, self.over)
+        if self.rule not in RULES:
+            raise BadInput("rule is one of best, one_se", found=f"rule={self.rule!r}", remedy="Choose one of them")
+        goal = default_goal(self._task) if self.goal is None else goal_named(self.goal, task=self._task)
+        given = self._read(X, y, sample_weight)
+        train = merged(given.rows)
+        config = self._config(train, given.columns)
+        configs = candidates(config, self.over, rows=train, members=self.members)
+        folds = self._folds(X, y, given, groups=groups, seed=config.seed)
+        found = compare(train_folds(folds, configs, goal=goal, jobs=self._jobs(len(folds))), goal=goal)
+        self._keep(found)
+        chosen = self.best_config_ if self.rule == "best" else self.one_se_config_
+        counted = sample_weight is None
+        self.diagnosis_ = diagnose_comparison(found, chosen, human_error=self.human_error, counted=counted)
+        return self._train(train, chosen, columns=given.columns)
+
+    def _folds(self, X: Any, y: Any, given: Given, *, groups: Any, seed: int) -> list[FoldData]:
+        stratify = self._task == "classification"
+        rows, places = given.rows, given.places
+        if not is_own(self.cv):
+            count = len(y)
+            position = np.full(count, -1)
+            position[places] = np.arange(len(places))
+            found = [(position[here], position[there]) for here, there in given_folds(self.cv, X, y, groups=groups)]
+            folds = [(here[here >= 0], there[there >= 0]) for here, there in found]
+        elif groups is None:
+            # Rows that are equal stay on one side: they would tell dev what was learnt by heart.
+            rows = merged(rows)
+            folds = folds_of(self.cv, rows.target, seed=seed, stratify=stratify)
+        else:
+            named = _checked_groups(groups, rows=len(y))[places]
+            folds = folds_of(self.cv, rows.target, groups=named, seed=seed, stratify=stratify)
+        return [self._fold(rows, fold, given.columns) for fold in folds]
+
+    def _fold(self, rows: Rows, fold: Fold, columns: tuple[Column, ...]) -> FoldData:
+        if not all(map(len, fold)):
+            found = f"{len(fold[0])} rows to train on and {len(fold[1])} for dev"
+            raise BadInput("both sides of a fold have rows of positive weight", found=found, remedy="Correct cv")
+        train, dev = (merged(rows.take(side)) for side in fold)
+        data = prepared(self._weighted(train), dev, columns=columns, classes=self._class_count)
+        return FoldData(data, train.weights)
+
+    def _jobs(self, folds: int) -> int:
+        return int(min(effective_n_jobs(self.n_jobs), folds))
+
+    def _keep(self, found: Comparison) -> None:
+        """Keep what was compared, as LassoCV does."""
+        self.best_config_, self.one_se_config_ = found.choice.best.config, found.choice.chosen.config
+        path = _l2_path(found.configs, self.best_config_)
+        self.l2_path_ = np.array([found.configs[place].regularization.l2 for place in path])
+        self.dev_error_path_ = found.dev[path]
+        self.cv_results_ = {
+            "config": list(found.configs),
+            "train_error": found.train,
+            "dev_error": found.dev,
+            "mean_dev_error": found.dev.mean(axis=1),
+            "status": [status.value for status in found.statuses],
+        }
+
+
+def _checked_groups(groups: Any, *, rows: int) -> Any:
+    found = np.asarray(groups)
+    if found.shape != (rows,):
+        given = f"groups of shape {found.shape} for {rows} rows"
+        raise BadInput("every row has its group", found=given, remedy="Give one group for each row of X")
+    return np.unique(found, return_inverse=True)[1]
+
+
+def _l2_path(configs: tuple[Config, ...], best: Config) -> list[int]:
+    """Places of the candidates that differ from the best in lambda alone, by rising lambda; of all if it is alone."""
+
+    def without(config: Config) -> Config:
+        return replace(config, regularization=replace(config.regularization, l2=0.0))
+
+    same = [place for place, config in enumerate(configs) if without(config) == without(best)]
+    return sorted(same if len(same) > 1 else range(len(configs)), key=lambda place: configs[place].regularization.l2)
