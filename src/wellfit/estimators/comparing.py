@@ -88,7 +88,7 @@ def train_folds(
     """
 
     def trained(fold: FoldData) -> FoldResult:
-        return FoldResult(fold, tuple(InProcess(fold.prepared, goal=goal).train(configs)))
+        return FoldResult(fold, tuple(InProcess(fold.prepared, goal=goal, effects=False).train(configs)))
 
     # What each thread would set and restore for itself is set here once: one of them must not undo it for another.
     with one_thread(), threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(jobs) as pool:

@@ -103,7 +103,7 @@ class Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     def _train(self, train: Rows, config: Config, *, columns: tuple[Column, ...]) -> Self:
         train = self._weighted(train)
         data = prepared(train, None, columns=columns, classes=self._class_count)
-        (outcome,) = InProcess(data, goal=default_goal(self._task)).train([config])
+        (outcome,) = InProcess(data, goal=default_goal(self._task), effects=False).train([config])
         _warn(outcome)
         self.model_ = Model.of(data.preparation, outcome, train=train)
         self.config_ = config

@@ -63,6 +63,7 @@ def fit_stack(
     judge: Judge | None = None,
     memory: int | None = None,
     module: ModuleFactory | None = None,
+    effects: bool = True,
 ) -> None:
     """Train configs of one stack (see `stacks_of`), and measure each on every part.
 
@@ -78,6 +79,7 @@ def fit_stack(
         judge: says at the rungs (training/schedules.py, `rung_updates`) who goes on.
         memory: bytes that the members' parameters and moments may take; more members are trained in passes.
         module: makes the network, in place of the built-in one (training/module_factory.py).
+        effects: measure what regularizing did to each network (training/effects.py), for those who show it.
 
     Raises:
         BadInput: for a config that the data does not allow, or memory too small for one member; before any training.
@@ -94,7 +96,7 @@ def fit_stack(
     with one_thread(), threadpool_limits(1, user_api="blas"):
         for stack in _passes(data, configs, stream=stream, memory=memory, module=module):
             if deadline is None or time.monotonic() < deadline:
-                _Race(data, stack, goal=goal, deadline=deadline, judge=judge).run(on_outcome)
+                _Race(data, stack, goal=goal, deadline=deadline, judge=judge, effects=effects).run(on_outcome)
 
 
 def _passes(
@@ -136,7 +138,9 @@ class _Race:
         goal: Goal,
         deadline: float | None,
         judge: Judge | None,
+        effects: bool,
     ) -> None:
+        self._effects = effects
         self._data = data
         self._goal = goal
         self._deadline = math.inf if deadline is None else deadline
@@ -281,6 +285,7 @@ class _Race:
                 network=stack.network_of(rows[number]),
                 state=stack.state_of(rows[number]),
                 predictions={name: each[number] for name, each in predictions.items()},
+                effects=self._effects,
             )
             self._on_outcome(replace(outcome, seconds=member.seconds + share + time.monotonic() - began))
         self._clock = time.monotonic()

@@ -64,6 +64,7 @@ class InProcess:
         stream: of noise and batch order.
         memory: bytes that the members of a stack may take; more are trained in passes.
         module: makes the network, in place of the built-in one.
+        effects: measure what regularizing did to each network.
     """
 
     def __init__(
@@ -74,7 +75,9 @@ class InProcess:
         stream: str = SHARED,
         memory: int | None = None,
         module: ModuleFactory | None = None,
+        effects: bool = True,
     ) -> None:
+        self._effects = effects
         self._data = data
         self._goal = goal
         self._stream = stream
@@ -108,6 +111,7 @@ class InProcess:
                 judge=rungs.judge if rungs else None,
                 memory=self._memory,
                 module=self._module,
+                effects=self._effects,
                 on_outcome=keep,
             )
         return [found[config.identity] for config in configs if config.identity in found]

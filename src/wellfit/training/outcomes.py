@@ -36,11 +36,12 @@ def outcome_of(
     network: Net,
     state: Mapping[str, Floats],
     predictions: Mapping[str, Floats],
+    effects: bool = True,
 ) -> Outcome:
     """Return the outcome of a network, measured on every part by its predictions there.
 
     `state` has its parameters, as `Outcome.state` does; `predictions` has every part of `parts_of`: probabilities
-    [rows, classes], or values [rows] in the target's unit.
+    [rows, classes], or values [rows] in the target's unit. `effects` says whether what regularizing did is measured.
     """
     losses = {name: row_losses(goal, part.target, predictions[name]) for name, part in parts_of(data).items()}
     return Outcome(
@@ -54,7 +55,7 @@ def outcome_of(
         predictions={name: each for name, each in predictions.items() if name != "train"},
         train_losses=losses["train"],
         state=state,
-        effects=measure_effects(network, data, seed=config.seed),
+        effects=measure_effects(network, data, seed=config.seed) if effects else {},
         snapshots=ending.snapshots,
     )
 
