@@ -26,11 +26,11 @@ def spoiling(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> tuple[Finding, ...]:
     """The findings to act on first; none where nothing is certainly wrong.
 
-    In this order: leakage; a dev set that was chosen on too closely; a dev error below the optimal error; wrong
-    labels, which look like bias; then the gaps that are surely high, the largest lower limit first; then regions.
-    Bias that wrong labels could be, where the rows cannot tell, does not lead.
+    In this order: leakage; a dev set that was chosen on too closely; a dev error below the optimal error; the gaps
+    that are surely high, the largest lower limit first; then regions. Wrong labels look like bias: where they fired
+    they lead in its place, and bias that they could be, where the rows cannot tell, does not lead.
     """
-    for codes in (SPOILING, ("WF401", "WF403"), ("WF107",), ("WF209",)):
+    for codes in (SPOILING, ("WF401", "WF403"), ("WF107",)):
         if found := _fired(findings, codes):
             return found
     noise = next((found.interval for found in findings if found.code == "WF209"), None)
@@ -41,6 +41,9 @@ def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> 
         for gap in gaps.values()
         if gap is not None and gap.verdict == "yes" and not (gap.name == "avoidable_bias" and doubtful)
     ]
+    labels = _fired(findings, ("WF209",))
+    if labels and all(gap.name == "avoidable_bias" for gap in high):
+        return labels
     if high:
         order = [GAP_CODES[gap.name] for gap in sorted(high, key=lambda gap: -gap.low)]
         return _fired(findings, order)
