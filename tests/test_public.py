@@ -21,6 +21,11 @@ import wellfit as wf
 CONFIG = "wf.Config(optimization=wf.Optimization(epochs=2))"
 EXPERIMENT = 'experiment = wf.run(frame, target="y", budget="60updates", out=folder / "e.wellfit")'
 CALLS = {
+    "audited_error": (
+        "wrong = rng.random(120) < .2; rows = np.arange(40)",
+        "print(wf.audited_error(wrong, wrong[rows], rows).clean)",
+    ),
+    "decompose": ("", "print(wf.decompose(x[:, 0], np.stack([x[:, 0], x[:, 1]]), loss='squared').variance)"),
     "diagnose": (EXPERIMENT, "print(wf.diagnose(experiment, human_error=.01))"),
     "diagnose_errors": ("", "print(wf.diagnose_errors(train=.01, dev=.11, human_error=0., dev_rows=1000))"),
     "diagnose_estimator": (
@@ -33,6 +38,11 @@ CALLS = {
         f"{EXPERIMENT}; places = iter('ab')",
         "assert wf.export(experiment, folder / next(places))",
     ),
+    "hidden_error": (
+        "groups = np.repeat(np.arange(30), 4)",
+        "print(wf.hidden_error(groups, lambda train, test, seed: len(test) / len(train)))",
+    ),
+    "label_disagreement": ("", "print(wf.label_disagreement(np.tile([[2, 1], [3, 0]], (20, 1))).optimal)"),
     "load_model": (f"{EXPERIMENT}; wf.export(experiment, folder / 'm')", "wf.load_model(folder / 'm').predict(frame)"),
     "log_uniform": ("", "wf.log_uniform(10, 1e4)"),
     "mc_dropout": (

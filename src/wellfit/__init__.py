@@ -17,9 +17,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wellfit.config import Config, Network, Optimization, Regularization
     from wellfit.diagnosis.catalogue.lookup import explain
+    from wellfit.diagnosis.data_diagnosis import DataDiagnosis
+    from wellfit.diagnosis.decompositions import Decomposition, decompose
+    from wellfit.diagnosis.dev_overuse.ladder import Ladder
     from wellfit.diagnosis.diagnosis import Diagnosis
     from wellfit.diagnosis.errors import diagnose_errors
+    from wellfit.diagnosis.label_noise import audited_error
+    from wellfit.diagnosis.leakage.groups import hidden_error
     from wellfit.diagnosis.predictions import diagnose_predictions
+    from wellfit.diagnosis.reference.label_disagreement import label_disagreement
     from wellfit.estimators.classifier import NetClassifier
     from wellfit.estimators.classifier_cv import NetClassifierCV
     from wellfit.estimators.regressor import NetRegressor
@@ -43,8 +49,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BadInput",
     "Config",
+    "DataDiagnosis",
+    "Decomposition",
     "Diagnosis",
     "Experiment",
+    "Ladder",
     "Model",
     "NetClassifier",
     "NetClassifierCV",
@@ -62,12 +71,16 @@ __all__ = [
     "Status",
     "Sweep",
     "WellfitError",
+    "audited_error",
+    "decompose",
     "diagnose",
     "diagnose_errors",
     "diagnose_estimator",
     "diagnose_predictions",
     "explain",
     "export",
+    "hidden_error",
+    "label_disagreement",
     "load_model",
     "log_uniform",
     "mc_dropout",
@@ -89,13 +102,19 @@ __all__ = [
 _HOMES = {
     "config": ("Config", "Network", "Optimization", "Regularization"),
     "diagnosis.catalogue.lookup": ("explain",),
+    "diagnosis.data_diagnosis": ("DataDiagnosis",),
+    "diagnosis.decompositions": ("Decomposition", "decompose"),
+    "diagnosis.dev_overuse.ladder": ("Ladder",),
     "diagnosis.diagnosis": ("Diagnosis",),
     "diagnosis.errors": ("diagnose_errors",),
+    "diagnosis.label_noise": ("audited_error",),
+    "diagnosis.leakage.groups": ("hidden_error",),
     "diagnosis.predictions": ("diagnose_predictions",),
     "estimators.classifier": ("NetClassifier",),
     "estimators.classifier_cv": ("NetClassifierCV",),
     "estimators.regressor": ("NetRegressor",),
     "estimators.regressor_cv": ("NetRegressorCV",),
+    "diagnosis.reference.label_disagreement": ("label_disagreement",),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
     "experiment.experiment": ("Experiment", "open_experiment"),
     "loops.diagnose_estimator": ("diagnose_estimator",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wellfit.diagnosis.dev_overuse.best_of_many import decisions_left, effective_sd, expected_maximum, shrunk
+from wellfit.diagnosis.dev_overuse.best_of_many import decisions_left, effective_sd, expected_maximum
 from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
 from wellfit.diagnosis.dev_overuse.ladder import Ladder
 from wellfit.goals import Goal
@@ -64,14 +64,6 @@ def test_a_single_choice_between_two_alike_is_silent_and_many_fire():
 def test_one_network_is_no_choice():
     assert dev_use(np.zeros((1, 100)), tolerance=0.01) is None
     assert dev_use_finding(None, goal=ERROR).status == "not applicable"
-
-
-def test_shrinking_moves_scores_to_their_mean_by_what_is_noise():
-    scores = np.array([0.1, 0.2, 0.3])
-    np.testing.assert_allclose(shrunk(scores, np.zeros(3)), scores)
-    np.testing.assert_allclose(shrunk(scores, np.full(3, 0.1)), 0.2)
-    halfway = shrunk(scores, np.full(3, np.sqrt(0.005)))
-    np.testing.assert_allclose(halfway, [0.15, 0.2, 0.25])
 
 
 def test_the_majority_attack_fools_a_plain_score_and_not_the_ladder():

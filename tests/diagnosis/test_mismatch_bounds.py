@@ -11,7 +11,7 @@ from wellfit.diagnosis.mismatch.bounds import bound_from_counts, dkw_bound
 from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts, ks_distance
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
-from wellfit.diagnosis.mismatch.label_shift import label_finding, label_shift, target_shares
+from wellfit.diagnosis.mismatch.label_shift import label_finding, label_shift
 from wellfit.diagnosis.rows import Rows
 
 
@@ -112,13 +112,3 @@ def test_classes_that_became_frequent_are_named():
     assert label_finding(found).status == "fired"
     assert found.bound.value == pytest.approx(0.3, abs=0.05)
     assert "'cat'" in found.how or "'fish'" in found.how
-
-
-def test_shares_of_an_unlabelled_part_follow_from_the_confusion_matrix():
-    """Black-box shift estimation: exact where the confusion matrix is."""
-    target = np.repeat([0, 1], [600, 400])
-    said = np.concatenate([np.repeat([0, 1], [540, 60]), np.repeat([0, 1], [80, 320])])
-    shares = np.array([0.2, 0.8])
-    predicted = np.repeat([0, 1], np.rint(1_000 * np.array([[0.9, 0.2], [0.1, 0.8]]) @ shares).astype(int))
-    np.testing.assert_allclose(target_shares((target, said), predicted, classes=2), shares, atol=1e-9)
-    assert target_shares((target, np.zeros(1_000, np.int64)), predicted, classes=2) is None

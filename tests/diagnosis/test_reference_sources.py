@@ -68,7 +68,9 @@ def test_a_majority_is_easier_to_predict_than_one_annotator():
     counts = coin_counts(0.2, 9, rows=20_000)
     majority, one = majority_error(counts, voters=5), label_disagreement(counts)
     # A majority of five is 1 with probability P(Bin(5, .2) >= 3) = .05792; that of the other four errs too, at ties.
-    assert 0.05792 < majority.value < one.left_out.value
+    assert 0.05792 < majority.point < one.left_out.value
+    assert majority.low < majority.point < majority.high
+    assert majority.upper_bound
 
 
 def test_one_label_per_row_is_refused_with_what_is_missing():

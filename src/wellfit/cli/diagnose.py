@@ -77,6 +77,12 @@ or one p_<class> for each class; any further columns are features.
     help="Columns of PREDICTIONS that hold one annotator's label each: their disagreement is the reference.",
 )
 @click.option(
+    "--label-voters",
+    type=click.IntRange(1),
+    metavar="R",
+    help="With --labels-per-row: y is the majority of R such labels.  [default: 1]",
+)
+@click.option(
     "--group-on",
     metavar="COLUMN",
     help="Column of PREDICTIONS that says which rows belong together: intervals resample groups whole.",
@@ -110,6 +116,12 @@ def _check_source(asked: Json, source: Path | None) -> None:
             "--refits trains an experiment's network again",
             found="no experiment",
             remedy="Give EXPERIMENT, the folder that `wellfit run` made",
+        )
+    if "label_voters" in asked and "labels_per_row" not in asked:
+        raise BadInput(
+            "--label-voters says how y came from several labels",
+            found="no --labels-per-row",
+            remedy="Name their columns with --labels-per-row",
         )
     remedies = {
         "labels_per_row": "Give PREDICTIONS, or the error of people as --human-error",

@@ -55,6 +55,33 @@ class Decomposition:
         }
 
 
+Loss = Literal["squared", "0-1", "cross-entropy"]
+
+
+def decompose(
+    target: Integers | Floats, predictions: Integers | Floats, *, loss: Loss, varied: Varied = "seeds"
+) -> Decomposition:
+    """Split the error of M trainings of one configuration into bias (with noise) and variance.
+
+    Args:
+        target: [rows] values or class codes.
+        predictions: squared: [trainings, rows] values; 0-1: [trainings, rows] class codes; cross-entropy:
+            [trainings, rows, classes] probabilities.
+        loss: which decomposition: of the squared error; Domingos (2000); Heskes (1998).
+        varied: what differed between the trainings; bootstraps overstate both terms.
+
+    Raises:
+        BadInput: for an unknown loss, fewer than two trainings, or shapes that differ.
+    """
+    if loss == "squared":
+        return squared(np.asarray(target, np.float64), np.asarray(predictions, np.float64), varied=varied)
+    if loss == "0-1":
+        return zero_one(np.asarray(target), np.asarray(predictions), varied=varied)
+    if loss == "cross-entropy":
+        return cross_entropy(np.asarray(target, np.int64), np.asarray(predictions, np.float64), varied=varied)
+    raise BadInput("a loss to decompose is squared, 0-1 or cross-entropy", found=repr(loss), remedy="Choose one")
+
+
 def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") -> Decomposition:
     """bias^2 + noise = mean (y_bar - y)^2 - s^2 / M, variance = s^2 with 1 / (M - 1).
 

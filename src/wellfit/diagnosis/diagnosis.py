@@ -94,7 +94,7 @@ class Diagnosis:
         )
 
 
-def diagnose_losses(
+def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     *,
     goal: Goal,
     optimal: Optimal | None,
@@ -105,6 +105,7 @@ def diagnose_losses(
     tolerance: float | None = None,
     context: Iterable[Finding] = (),
     best_dev_high: float | None = None,
+    hint: str = "",
     notes: tuple[str, ...] = (),
 ) -> Diagnosis:
     """Diagnose losses with their intervals: the one path that every other entrance leads to.
@@ -119,6 +120,7 @@ def diagnose_losses(
         tolerance: in the goal's loss; None for the default.
         context: findings about the data and the training.
         best_dev_high: the smallest upper limit of any dev loss seen on this split; without it this dev's.
+        hint: what rows say about the optimal error, where there is no reference.
         notes: what was inferred or assumed, as sentences.
 
     Raises:
@@ -128,7 +130,7 @@ def diagnose_losses(
     errors = Errors(optimal=optimal or no_reference(highest), train=train, train_dev=train_dev, dev=dev, test=test)
     chosen = checked_tolerance(tolerance, goal=goal, dev=dev.value)
     gaps = measure(errors, tolerance=chosen)
-    findings = completed((*context, *gap_findings(errors, gaps, goal=goal, tolerance=chosen)))
+    findings = completed((*context, *gap_findings(errors, gaps, goal=goal, tolerance=chosen, hint=hint)))
     prescription = prescribe(errors, gaps, goal=goal, tolerance=chosen)
     return Diagnosis(
         goal=goal,

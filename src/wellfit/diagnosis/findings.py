@@ -49,14 +49,17 @@ def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate 
 
 
 def gap_findings(
-    errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float
+    errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float, hint: str = ""
 ) -> tuple[Finding, ...]:
-    """The findings that follow from errors and gaps alone: WF101-WF104, WF107, WF301, WF401, WF402."""
+    """The findings that follow from errors and gaps alone: WF101-WF104, WF107, WF301, WF401, WF402.
+
+    `hint` is what rows say about the optimal error where there is no reference.
+    """
     return (
         _of_gap("WF101", gaps["avoidable_bias"], goal, absent=""),
         _of_gap("WF102", gaps["variance"], goal, absent=""),
         _below_reference(errors, gaps["avoidable_bias"], goal),
-        _no_reference(errors, goal),
+        _no_reference(errors, goal, hint=hint),
         _below_optimal(errors, goal),
         _of_gap("WF301", gaps["mismatch"], goal, absent=_NO_TRAIN_DEV),
         _of_gap(
@@ -170,12 +173,13 @@ def _below_optimal(errors: Errors, goal: Goal) -> Finding:
     return finding("WF107", fired=errors.dev.high < optimal.low, evidence=said)
 
 
-def _no_reference(errors: Errors, goal: Goal) -> Finding:
+def _no_reference(errors: Errors, goal: Goal, *, hint: str) -> Finding:
     optimal = errors.optimal
     low, high = sorted((optimal.low, optimal.high), key=goal.score_of)
     limits = (error_text(goal, low), error_text(goal, high))
     if optimal.source == "none":
         evidence = f"Without a reference the optimal error is only known to lie between {' and '.join(limits)}."
+        evidence = f"{evidence} {hint}".strip()
     else:
         evidence = f"Optimal error {' to '.join(dict.fromkeys(limits))} ({optimal.source})."
     return finding("WF104", fired=optimal.source == "none", evidence=evidence)

@@ -22,7 +22,8 @@ from wellfit.diagnosis.labels import (
     probabilities_of,
 )
 from wellfit.diagnosis.optimal_error import Optimal, reference
-from wellfit.diagnosis.reference.label_disagreement import counts_of, label_disagreement
+from wellfit.diagnosis.reference.from_rows import said_by_rows
+from wellfit.diagnosis.reference.label_disagreement import counts_of, label_disagreement, majority_error
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.stats.intervals import Estimate
@@ -46,6 +47,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     tolerance: float | None = None,
     classes: Sequence[Any] | None = None,
     labels_per_row: Sequence[Sequence[Any]] | None = None,
+    label_voters: int = 1,
     groups: Mapping[str, Any] | None = None,
     features: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
@@ -69,6 +71,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
         classes: the classes in the order of the probability columns, where it is not that of the sorted labels.
         labels_per_row: one column of labels per annotator, None where one gave no label: how often they disagree
             brackets the optimal error (goal error).
+        label_voters: how many annotators' majority y is; 1 where y is one annotator's label.
         groups: part -> [rows] group of each row (a patient, a customer): then intervals resample groups whole.
         features: part -> what the rows were predicted from, a frame or an array [rows, columns]: adds leakage,
             mismatch by columns, regions and doubtful labels.
@@ -90,6 +93,9 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     )
     tolerance = checked_tolerance(tolerance, goal=chosen, dev=measured["dev"].value)
     found = None if features is None else rows_of(features, ready, goal=chosen, groups=groups)
+    optimal = given_reference
+    if labels_per_row is not None:
+        optimal = _by_labels(labels_per_row, chosen, given_reference, voters=label_voters)
     context: tuple[Finding, ...] = ()
     if found is not None:
         context = (
@@ -99,7 +105,8 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     return diagnose_losses(
         goal=chosen,
         context=context,
-        optimal=given_reference if labels_per_row is None else _by_labels(labels_per_row, chosen, given_reference),
+        optimal=optimal,
+        hint="" if found is None or optimal is not None else said_by_rows(found[0]["train"], goal=chosen),
         train=measured["train"],
         train_dev=measured.get("train_dev"),
         dev=measured["dev"],
@@ -109,8 +116,8 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     )
 
 
-def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | None) -> Optimal:
-    """The optimal error of one annotator's label."""
+def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | None, *, voters: int) -> Optimal:
+    """The optimal error of one annotator's label, or of a majority's."""
     if given is not None or goal.name != "error":
         raise BadInput(
             "several labels per row are the reference for the goal error, in place of any other",
@@ -118,7 +125,8 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
             remedy="Leave one of them out",
         )
     texts = [[None if label is None else str(label) for label in column] for column in columns]
-    return label_disagreement(counts_of(texts)[0]).optimal
+    counts = counts_of(texts)[0]
+    return label_disagreement(counts).optimal if voters == 1 else majority_error(counts, voters=voters)
 
 
 def _checked(name: str, pair: Pair) -> tuple[Array, Array]:

@@ -27,6 +27,7 @@ def diagnose_table(
     optimal_error: tuple[float, float] | float | None = None,
     tolerance: float | None = None,
     labels_per_row: Sequence[str] | None = None,
+    label_voters: int = 1,
     group_on: str | None = None,
 ) -> Diagnosis:
     """Diagnose any model from a table of predictions.
@@ -43,6 +44,7 @@ def diagnose_table(
         optimal_error: the optimal error as (low, high), or one number.
         tolerance: the gap that does not matter, in the goal's loss.
         labels_per_row: columns that hold one annotator's label each; empty where one gave none.
+        label_voters: how many annotators' majority y is.
         group_on: column of the group that each row belongs to; then intervals resample groups whole.
 
     Raises:
@@ -74,6 +76,7 @@ def diagnose_table(
         tolerance=tolerance,
         classes=classes,
         labels_per_row=None if labels_per_row is None else _annotators(table, labels_per_row),
+        label_voters=label_voters,
         groups=None if group_on is None else _groups(table, group_on, masks),
         features=_features(table, masks, beside=(*(labels_per_row or ()), *([group_on] if group_on else []))),
     )

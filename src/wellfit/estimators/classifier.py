@@ -21,10 +21,11 @@ class NetClassifier(Classifies):
         widths: units of each hidden layer, from input to output.
         activation: "relu", "tanh" or "gelu".
         embedding: "ple" adds the piecewise-linear encoding of numbers over quantile bins, "none" adds nothing.
-        bins: of each number; None: 32, and fewer where there are many columns.
+        bins: of each number; None: 4 to 32, fewer where rows are few or columns many.
         optimizer: "adam", "sgd" or "momentum".
         lr: learning rate, the peak of the schedule; None: 0.002.
-        epochs: passes over the training rows; None: enough for about 2,500 updates, between 16 and 128.
+        epochs: passes over the distinct training rows; None: enough for 2,500 updates, but at least 16, and at most
+            128 where no row is repeated.
         batch_size: rows of an update; None: 64 to 1,024, by the number of rows.
         schedule: "cosine", "constant" or "coslog4".
         momentum: of the optimizer "momentum".

@@ -6,7 +6,7 @@ stack of their own: they share what they read with each other, and nothing with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -81,8 +81,8 @@ class Comparison:
 
 def train_folds(
     folds: Sequence[FoldData], configs: Sequence[Config], *, goal: Goal, jobs: int
-) -> tuple[FoldResult, ...]:
-    """Train the candidates on every fold, `jobs` folds at a time.
+) -> Generator[FoldResult]:
+    """Train the candidates on every fold, `jobs` folds at a time, and yield what they came to, fold by fold.
 
     The compiled updates let go of Python's lock, so threads are enough.
     """
@@ -92,7 +92,7 @@ def train_folds(
 
     # What each thread would set and restore for itself is set here once: one of them must not undo it for another.
     with one_thread(), threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(jobs) as pool:
-        return tuple(pool.map(trained, folds))
+        yield from pool.map(trained, folds)
 
 
 def compare(folds: Sequence[FoldResult], *, goal: Goal) -> Comparison:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.utils.validation import check_consistent_length, check_X_y, validate_data
 
-from wellfit.data.columns import stored_as
+from wellfit.data.columns import stored_as, texts_of
 from wellfit.data.kinds import Kind
 from wellfit.data.read import read_table
 from wellfit.data.schema import Column
@@ -48,8 +48,9 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
     check_consistent_length(X, y)
     # Of a mixed frame scikit-learn can only check y.
     _, y = check_X_y(np.zeros((len(X), 1)), y, estimator=estimator, **options)
-    table = _mixed(X)
-    return table, _columns(X, table), y
+    table = read_table(X, name="X").frame
+    columns = _columns(X, table)
+    return _with_texts(table, columns), columns, y
 
 
 def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Table:
@@ -72,7 +73,8 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
             remedy="Give a frame with the columns of the fit",
         )
     validate_data(estimator, X, reset=False, skip_check_array=True)
-    return _mixed(X).rename_columns([column.name for column in columns])
+    table = read_table(X, name="X").frame.rename_columns([column.name for column in columns])
+    return _with_texts(table, columns)
 
 
 def _is_mixed(X: Any) -> bool:
@@ -80,10 +82,6 @@ def _is_mixed(X: Any) -> bool:
         return False
     types = nw.from_native(X, eager_only=True).schema.values()
     return any(isinstance(one, (*_WORDS, *_MOMENTS)) for one in types)
-
-
-def _mixed(X: Any) -> pa.Table:
-    return read_table(X, name="X").frame
 
 
 def _columns(X: Any, table: pa.Table) -> tuple[Column, ...]:
@@ -102,6 +100,12 @@ def _kind(column: pa.ChunkedArray, declared: Any) -> Kind:
     if stored == "date":
         return "date"
     return "category" if stored in ("string", "nothing") else "number"
+
+
+def _with_texts(table: pa.Table, columns: tuple[Column, ...]) -> pa.Table:
+    """Return the table with every category as text, whatever the frame stored."""
+    parts = [texts_of(part) if column.kind == "category" else part for column, part in zip(columns, table, strict=True)]
+    return pa.table(parts, names=table.column_names)
 
 
 def _names(columns: int) -> list[str]:

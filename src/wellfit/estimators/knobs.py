@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from wellfit.config import Config, Network, Optimization
+from wellfit.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.estimators.rows import Rows
 from wellfit.exceptions import BadInput
-from wellfit.recipe.defaults import LR, batch_size_for, bins_for, epochs_for
+from wellfit.recipe.defaults import (
+    ENOUGH_UPDATES,
+    FEWEST_BINS,
+    FEWEST_EPOCHS,
+    LR,
+    MOST_EPOCHS,
+    batch_size_for,
+    bins_for,
+)
 from wellfit.sweeps.knobs import changed
 
 KNOBS = (
@@ -19,6 +28,9 @@ KNOBS = (
 """Arguments that are knobs of a config by the same name; None leaves the choice to the number of rows."""
 SECOND_NAMES: Mapping[str, tuple[str, float]] = {"weight_decay": ("l2", 0.0), "dropout": ("keep_prob", 1.0)}
 """Another name for a knob -> the knob, and its value where nothing is regularized."""
+
+ROWS_PER_BIN, ROWS_PER_INPUT = 50, 2
+"""Training rows that a bin of one column needs, and one bin among those of all columns."""
 
 
 def store(estimator: Any, arguments: Mapping[str, Any]) -> None:
@@ -44,7 +56,7 @@ def config_of(arguments: Mapping[str, Any], *, rows: Rows, columns: int, seed: i
     _require_one_name(arguments)
     size = arguments["batch_size"] or batch_size_for(len(rows))
     base = Config(
-        network=Network(bins=bins_for(columns)),
+        network=Network(bins=bins_of(len(rows), columns=columns)),
         optimization=Optimization(lr=LR, batch_size=batch_size_for(len(rows))),
         seed=seed,
     )
@@ -56,7 +68,23 @@ def config_of(arguments: Mapping[str, Any], *, rows: Rows, columns: int, seed: i
     config = changed(base, setting, rows=rows.total)
     if arguments["epochs"] is not None:
         return config
-    return changed(config, {"epochs": epochs_for(len(rows), batch_size=size)}, rows=rows.total)
+    return changed(config, {"epochs": epochs_of(rows, batch_size=size)}, rows=rows.total)
+
+
+def epochs_of(rows: Rows, *, batch_size: int) -> int:
+    """Return epochs that make enough updates, within bounds."""
+    updates = updates_per_epoch(rows=len(rows), batch_size=batch_size)
+    # A thousand rows of which fifty are distinct are gone through as often as a thousand rows.
+    counted = not (rows.weights % 1).any()
+    most = MOST_EPOCHS * max(1, math.ceil(rows.total / len(rows)) if counted else 1)
+    return min(max(math.ceil(ENOUGH_UPDATES / updates), FEWEST_EPOCHS), most)
+
+
+def bins_of(rows: int, *, columns: int) -> int:
+    """Return the bins of each of so many numbers, on so many rows."""
+    # Measured on the tables that scikit-learn ships: a small one is learnt by heart bin by bin, and takes longer.
+    fitting = min(rows // ROWS_PER_BIN, rows // (ROWS_PER_INPUT * max(columns, 1)))
+    return min(bins_for(columns), max(fitting, FEWEST_BINS))
 
 
 def _require_one_name(arguments: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from wellfit._typing import Integers, Task
 from wellfit.config import Config
 from wellfit.data.schema import Column
+from wellfit.estimators.callbacks import CallbackSupport, told_of_fit, with_callbacks
 from wellfit.estimators.inputs import read_both, read_features
 from wellfit.estimators.knobs import config_of
 from wellfit.estimators.model import Model
@@ -43,7 +44,7 @@ class Given:
     columns: tuple[Column, ...]
 
 
-class Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Net(CallbackSupport, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """One network with the knobs that its arguments name."""
 
     _task: ClassVar[Task]
@@ -53,6 +54,7 @@ class Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         tags.input_tags.allow_nan = True
         return tags
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the network.
 
@@ -70,7 +72,9 @@ class Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         """
         given = self._read(X, y, sample_weight)
         train = merged(given.rows)
-        return self._train(train, self._config(train, given.columns), columns=given.columns)
+        config = self._config(train, given.columns)
+        with told_of_fit(self, subtasks=0, data=(X, y), metadata={"sample_weight": sample_weight}):
+            return self._train(train, config, columns=given.columns)
 
     def _encoded(self, y: Any) -> Any:
         """Learn what y holds, and return it as the engine has it: [rows] int64 codes, or float64 numbers."""

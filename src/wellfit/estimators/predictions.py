@@ -45,9 +45,10 @@ class Classifies(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-learn ha
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < FEWEST_CLASSES:
+            one, rows = self.classes_.tolist()[0], f"{len(y)} sample{'s' * (len(y) > 1)}"
             raise BadInput(
                 "a classifier learns from at least two classes",
-                found=f"1 class, {self.classes_[0]!r}, in {len(y)} sample{'s' * (len(y) > 1)} of positive weight",
+                found=f"1 class, {one!r}, in {rows} of positive weight",
                 remedy="Give rows of another class",
             )
         return np.asarray(codes, dtype=np.int64)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from wellfit._typing import Floats
-from wellfit.data.prepare import Arrays, Preparation, Prepared, fit_preparation
+from wellfit.data.prepare import Arrays, NumberFit, Preparation, Prepared, fit_preparation
 from wellfit.data.schema import Column, Schema
 from wellfit.estimators.rows import Rows
 
@@ -28,7 +29,7 @@ def prepared(train: Rows, dev: Rows | None, *, columns: tuple[Column, ...], clas
         classes: C; 0 for a regression.
     """
     # The target is no column of the table, so the transforms are fit as if there were none.
-    fitted = fit_preparation(train.table, Schema(columns, "", "classification"))
+    fitted = _with_an_input(fit_preparation(train.table, Schema(columns, "", "classification")))
     if classes:
         names = tuple(str(code) for code in range(classes))
         preparation = replace(fitted, schema=Schema(columns, "", "classification", names))
@@ -51,6 +52,14 @@ def target_moments(train: Rows) -> tuple[Floats, Floats]:
     # What rounding leaves of a constant is no spread.
     step = 8 * np.finfo(np.float64).eps * np.abs(mean)
     return mean, np.where(scale > step, scale, 1.0)
+
+
+def _with_an_input(fitted: Preparation) -> Preparation:
+    """Return the preparation; where no column varies, with one input that is always 0: a network needs one."""
+    if fitted.numeric_names or fitted.categories:
+        return fitted
+    nothing = NumberFit(fitted.schema.columns[0].name, "value", fill=0.0, scale=math.inf, indicator=False)
+    return replace(fitted, numbers=(nothing,))
 
 
 def _arrays(preparation: Preparation, rows: Rows, *, of: Rows) -> Arrays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from joblib import effective_n_jobs  # type: ignore[import-untyped]  # scikit-le
 
 from wellfit.config import Config
 from wellfit.data.schema import Column
+from wellfit.estimators.callbacks import told_of_fit, told_of_subtask, with_callbacks
 from wellfit.estimators.candidates import candidates, require_free
 from wellfit.estimators.comparing import Comparison, FoldData, compare, train_folds
 from wellfit.estimators.diagnosing import diagnose_comparison
@@ -18,7 +20,7 @@ from wellfit.estimators.net import Given, Net
 from wellfit.estimators.preparing import prepared
 from wellfit.estimators.rows import Rows, merged
 from wellfit.exceptions import BadInput
-from wellfit.goals import default_goal, goal_named
+from wellfit.goals import Goal, default_goal, goal_named
 
 RULES = ("best", "one_se")
 
@@ -26,6 +28,7 @@ RULES = ("best", "one_se")
 class Searching(Net):
     """A network that chooses some of its knobs by cross-validation or a dev split."""
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Compare the candidates on the folds, choose, and train the chosen one on all rows.
 
@@ -42,8 +45,7 @@ class Searching(Net):
             TypeError: for a sparse X.
             Refusal: when every candidate diverged.
         """
-        arguments = self.get_params(deep=False)
-        require_free(arguments, self.over)
+        require_free(self.get_params(deep=False), self.over)
         if self.rule not in RULES:
             raise BadInput("rule is one of best, one_se", found=f"rule={self.rule!r}", remedy="Choose one of them")
         goal = default_goal(self._task) if self.goal is None else goal_named(self.goal, task=self._task)
@@ -52,12 +54,21 @@ class Searching(Net):
         config = self._config(train, given.columns)
         configs = candidates(config, self.over, rows=train, members=self.members)
         folds = self._folds(X, y, given, groups=groups, seed=config.seed)
-        found = compare(train_folds(folds, configs, goal=goal, jobs=self._jobs(len(folds))), goal=goal)
-        self._keep(found)
-        chosen = self.best_config_ if self.rule == "best" else self.one_se_config_
-        counted = sample_weight is None
-        self.diagnosis_ = diagnose_comparison(found, chosen, human_error=self.human_error, counted=counted)
-        return self._train(train, chosen, columns=given.columns)
+        metadata = {"sample_weight": sample_weight, "groups": groups}
+        with told_of_fit(self, subtasks=len(folds) + 1, data=(X, y), metadata=metadata) as context:
+            found = self._compared(folds, configs, goal=goal, context=context)
+            chosen = self._chosen(found, counted=sample_weight is None)
+            with told_of_subtask(self, context, "all rows"):
+                return self._train(train, chosen, columns=given.columns)
+
+    def _compared(self, folds: list[FoldData], configs: list[Config], *, goal: Goal, context: Any) -> Comparison:
+        jobs = int(min(effective_n_jobs(self.n_jobs), len(folds)))
+        results = []
+        with closing(train_folds(folds, configs, goal=goal, jobs=jobs)) as trained:
+            for _ in folds:
+                with told_of_subtask(self, context, "fold"):
+                    results.append(next(trained))
+        return compare(results, goal=goal)
 
     def _folds(self, X: Any, y: Any, given: Given, *, groups: Any, seed: int) -> list[FoldData]:
         stratify = self._task == "classification"
@@ -85,12 +96,10 @@ class Searching(Net):
         data = prepared(self._weighted(train), dev, columns=columns, classes=self._class_count)
         return FoldData(data, train.weights)
 
-    def _jobs(self, folds: int) -> int:
-        return int(min(effective_n_jobs(self.n_jobs), folds))
-
-    def _keep(self, found: Comparison) -> None:
-        """Keep what was compared, as LassoCV does."""
+    def _chosen(self, found: Comparison, *, counted: bool) -> Config:
+        """Keep what was compared, as LassoCV does, and return the config to train on all rows."""
         self.best_config_, self.one_se_config_ = found.choice.best.config, found.choice.chosen.config
+        chosen = self.best_config_ if self.rule == "best" else self.one_se_config_
         path = _l2_path(found.configs, self.best_config_)
         self.l2_path_ = np.array([found.configs[place].regularization.l2 for place in path])
         self.dev_error_path_ = found.dev[path]
@@ -101,6 +110,8 @@ class Searching(Net):
             "mean_dev_error": found.dev.mean(axis=1),
             "status": [status.value for status in found.statuses],
         }
+        self.diagnosis_ = diagnose_comparison(found, chosen, human_error=self.human_error, counted=counted)
+        return chosen
 
 
 def _checked_groups(groups: Any, *, rows: int) -> Any:

@@ -21,6 +21,7 @@ from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplic
 from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
+from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.regions.findings import region_findings
 from wellfit.diagnosis.regions.rival import rival_predictions
 from wellfit.diagnosis.rows import Rows
@@ -80,6 +81,11 @@ class OpenRows:
             target = np.asarray(self.dev.target, np.int64)
             suspicion = suspicious_labels(target, network.predictions, rival=self._opinion)
         return (*regions, copies, label_noise_finding(suspicion), attribution_finding(split, tolerance=tolerance))
+
+    @cached_property
+    def said_of_optimum(self) -> str:
+        """What the training rows say about the optimal error."""
+        return said_by_rows(self.train, goal=self.goal, seed=self.seed) if self.train.features.columns else ""
 
     @cached_property
     def _opinion(self) -> Floats | None:

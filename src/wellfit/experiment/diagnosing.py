@@ -72,6 +72,7 @@ class Diagnostician:
             tolerance=self.tolerance,
             context=(*self.about_data, *about_training, *about_losses),
             best_dev_high=best_dev_high,
+            hint="" if self.optimal is not None else self.rows.said_of_optimum,
         )
 
 

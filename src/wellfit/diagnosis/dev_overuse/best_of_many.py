@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from scipy import integrate, special
 
 from wellfit._typing import Floats
@@ -55,15 +54,3 @@ def decisions_left(losses: Floats, *, tolerance: float) -> int:
         else:
             high = middle
     return low
-
-
-def shrunk(scores: Floats, errors: Floats) -> Floats:
-    """Empirical-Bayes scores where only scalars are known: mu + tau^2 / (tau^2 + s^2) (score - mu).
-
-    Args:
-        scores: [candidates] dev losses.
-        errors: [candidates] their standard errors.
-    """
-    middle = scores.mean()
-    between = max(0.0, float(scores.var(ddof=1) - (errors**2).mean())) if len(scores) > 1 else 0.0
-    return np.asarray(middle + between / (between + errors**2) * (scores - middle))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit._typing import Json
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.bounds import ALPHA, MATERIAL, TvBound
@@ -66,23 +66,3 @@ def label_finding(found: LabelShift | None) -> Finding:
     rows = f" About {needed:,} rows on each side would decide." if needed else ""
     said = f"Cannot tell: {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{rows}"
     return finding("WF304", fired=None, evidence=said)
-
-
-def target_shares(source: tuple[Integers, Integers], predicted: Integers, *, classes: int) -> Floats | None:
-    """Class shares of an unlabelled part under label shift: w = C^-1 mu (black-box shift estimation).
-
-    Args:
-        source: targets and predicted classes of held-out labelled rows.
-        predicted: predicted classes of the unlabelled rows.
-        classes: how many there are.
-
-    Returns:
-        [classes] shares that sum to 1; None where the predictions do not tell the classes apart well enough.
-    """
-    target, said = source
-    confusion = np.bincount(said * classes + target, minlength=classes**2).reshape(classes, classes) / len(target)
-    if min(confusion.sum(axis=0)) == 0 or np.linalg.cond(confusion / confusion.sum(axis=0)) > _WORST_CONDITION:
-        return None
-    weights = np.linalg.solve(confusion, np.bincount(predicted, minlength=classes) / len(predicted))
-    shares = np.clip(weights, 0, None) * confusion.sum(axis=0)
-    return np.asarray(shares / shares.sum(), np.float64)

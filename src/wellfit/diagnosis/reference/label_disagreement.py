@@ -15,7 +15,7 @@ import numpy as np
 from wellfit._typing import Floats, Integers, Json
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
-from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
+from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
 
 FEWEST_LABELS = 2
 FEWEST_ROWS = 10
@@ -108,8 +108,10 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
     )
 
 
-def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Estimate:
+def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
     """Error of the plurality of m - r labels on the majority of the other r: an upper limit where a majority decides.
+
+    Like a person's error it is what a network may still do better than.
 
     Args:
         counts: [rows, classes] labels of each class.
@@ -130,7 +132,8 @@ def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Estimate:
     kept = np.asarray(counts[enough], dtype=np.int64)
     voted = np.stack([rng.multivariate_hypergeometric(row, voters) for row in kept])
     target, said = _plurality(voted, rng), _plurality(kept - voted, rng)
-    return _mean((target != said).astype(np.float64), np.ones(len(kept)))
+    found = wilson(float((target != said).sum()), len(kept))
+    return Optimal(found.low, found.high, source="labels", upper_bound=True, point=found.value, rows=len(kept))
 
 
 def cover_hart(disagreement: float, *, classes: int) -> float:

@@ -17,7 +17,7 @@ from wellfit.diagnosis.rows import Rows
 from wellfit.stats.intervals import Estimate, wilson
 
 ENOUGH_ROWS = 1_000  # of each class; with fewer the estimate is not given (methods.md d)
-MOST_ROWS = 20_000
+MOST_CELLS = 160_000  # 20,000 rows of eight columns: neighbours in more are searched pair by pair
 _MISSING = 3.0  # standard deviations from the mean: a place of its own for what is missing
 
 
@@ -55,7 +55,9 @@ def nearest_neighbours(rows: Rows, *, seed: int = 0) -> Neighbours | None:
     target = np.asarray(rows.target, np.int64)
     if rows.classes < 2 or np.bincount(target, minlength=rows.classes).min() < ENOUGH_ROWS:
         return None
-    drawn = np.sort(np.random.default_rng(seed).permutation(rows.rows)[:MOST_ROWS])
+    drawn = np.sort(
+        np.random.default_rng(seed).permutation(rows.rows)[: MOST_CELLS // max(rows.features.values.shape[1], 8)]
+    )
     points = standardized(rows.features.values[drawn])
     twins = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(points)[1]
     # A row may have an equal, and then need not be its own nearest.

@@ -14,13 +14,12 @@ from sklearn.neighbors import NearestNeighbors
 
 from wellfit._typing import Floats, Json
 from wellfit.diagnosis.leakage.duplicates import keys_of
-from wellfit.diagnosis.reference.nearest_neighbours import standardized
+from wellfit.diagnosis.reference.nearest_neighbours import MOST_CELLS, standardized
 from wellfit.diagnosis.rows import Rows
 from wellfit.stats.intervals import Estimate, mean_interval
 
 NEIGHBOURS = 10
 FEWEST_ROWS = 100
-MOST_ROWS = 20_000
 MANY_COLUMNS = 5  # above it neighbours are far, and every estimate is too high
 
 
@@ -76,7 +75,9 @@ def noise_variance(rows: Rows, *, seed: int = 0) -> NoiseVariance | None:
     """
     if rows.classes or rows.rows < FEWEST_ROWS:
         return None
-    drawn = np.sort(np.random.default_rng(seed).permutation(rows.rows)[:MOST_ROWS])
+    drawn = np.sort(
+        np.random.default_rng(seed).permutation(rows.rows)[: MOST_CELLS // max(rows.features.values.shape[1], 8)]
+    )
     target = np.asarray(rows.target, np.float64)[drawn]
     points = standardized(rows.features.values[drawn])
     distances, places = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(points).kneighbors(points)
