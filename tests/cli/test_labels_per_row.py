@@ -78,20 +78,20 @@ def test_groups_need_a_file_of_predictions(run):
 def test_a_majority_of_labels_is_easier_to_predict_than_one(run, tmp_path):
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 900)
-    labels = truth[:, None] ^ (rng.random((900, 5)) < 0.2)
-    lines = ["split,y,prediction,a,b,c,d,e"]
+    labels = truth[:, None] ^ (rng.random((900, 9)) < 0.2)
+    lines = ["split,y,prediction,a,b,c,d,e,f,g,h,i"]
     for place, (label, row) in enumerate(zip(truth, labels, strict=True)):
         said = ",".join(map(str, row.astype(int)))
         lines.append(f"{'train' if place < 450 else 'dev'},{label},{label},{said}")
     path = tmp_path / "predictions.csv"
     path.write_text("\n".join(lines) + "\n")
     high = {
-        voters: run("diagnose", path, "--labels-per-row", "a,b,c,d,e", "--label-voters", voters, "--json").json[
+        voters: run("diagnose", path, "--labels-per-row", "a,b,c,d,e,f,g,h,i", "--label-voters", voters, "--json").json[
             "errors"
         ]["optimal"]["high"]
-        for voters in (1, 3)
+        for voters in (1, 5)
     }
-    assert high[3] < high[1]
+    assert high[5] < high[1]
 
 
 def test_voters_need_labels(run):

@@ -44,10 +44,8 @@ def _neighbours(rows: Rows, goal: Goal, *, seed: int) -> str:
     found = nearest_neighbours(rows, seed=seed)
     if found is None:
         return ""
-    return (
-        f"Nearest neighbours suggest about {error_text(goal, found.estimate)}: an estimate that is rather too high, "
-        "never a bound."
-    )
+    limits = " to ".join(error_text(goal, limit) for limit in (found.estimate, found.error.value))
+    return f"Nearest neighbours suggest {limits}: an estimate that is rather too high, never a bound."
 
 
 def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
