@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -78,37 +79,31 @@ def given_folds(cv: Any, X: Any, y: Any, *, groups: Any = None) -> list[Fold]:
         BadInput: for what yields no fold, an empty side, places outside X, or rows on both sides.
         ValueError: what the splitter raises.
     """
-    try:
-        found = [(np.asarray(train), np.asarray(dev)) for train, dev in check_cv(cv).split(X, y, groups)]
-    except TypeError as error:
+    if isinstance(cv, str | bool) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise BadInput(
             "cv is a number of folds, a share, a splitter or an iterable of (train, dev)",
             found=f"cv={cv!r}",
             remedy="Give for example 5, 0.2 or KFold(5)",
-        ) from error
+        )
+    found = [(np.asarray(train), np.asarray(dev)) for train, dev in check_cv(cv).split(X, y, groups)]
     if not found:
         raise BadInput("cv gives at least one fold", found="none", remedy="Give one (train, dev) pair or more")
     return [_checked(place, fold, rows=len(y)) for place, fold in enumerate(found)]
 
 
 def _splitter(cv: Any, *, groups: Any, seed: int, counts: Integers | None) -> Any:
-    stratified = counts is not None and counts[counts > 0].min() > 1
-    if float(cv) % 1:
+    if not (0 < cv < 1 or (cv >= 2 and cv % 1 == 0)):
+        rule = "cv is a number of folds from 2 on, or a share between 0 and 1"
+        raise BadInput(rule, found=f"cv={cv!r}", remedy="Give for example 5 or 0.2")
+    if cv < 1:
+        stratified = counts is not None and counts[counts > 0].min() > 1
         shuffled = GroupShuffleSplit if groups is not None else StratifiedShuffleSplit if stratified else ShuffleSplit
-        return _made(shuffled, cv, n_splits=1, test_size=float(cv), random_state=seed)
+        return shuffled(n_splits=1, test_size=float(cv), random_state=seed)
     if groups is not None:
         folded = StratifiedGroupKFold if counts is not None else GroupKFold
     else:
         folded = StratifiedKFold if counts is not None and counts.max() > 1 else KFold
-    return _made(folded, cv, n_splits=int(cv), shuffle=True, random_state=seed)
-
-
-def _made(kind: Any, cv: Any, **arguments: Any) -> Any:
-    try:
-        return kind(**arguments)
-    except ValueError as error:
-        rule = "cv is a number of folds from 2 on, or a share between 0 and 1"
-        raise BadInput(rule, found=f"cv={cv!r}", remedy="Give for example 5 or 0.2") from error
+    return folded(n_splits=int(cv), shuffle=True, random_state=seed)
 
 
 def _checked(place: int, fold: Fold, *, rows: int) -> Fold:
