@@ -6,16 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wellfit.config import Config
+import numpy as np
+
+from wellfit.config import Config, total_updates
 from wellfit.estimators.knobs import KNOBS, SECOND_NAMES
 from wellfit.estimators.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.sweeps.knobs import OFF, canonical
-from wellfit.sweeps.space import Interval, Space, Values, configs_of, default_grid, is_grid
+from wellfit.sweeps.space import Interval, Space, Values, configs_of, default_grid, is_grid, useful_shrinks
 from wellfit.sweeps.usual import usual_space
 
 DEFAULT_KNOBS = ("l2", "keep_prob")
 DEFAULT_MEMBERS = 16
+MOST_DECAY = 6.0
+"""The largest default lambda takes e^-6 of a weight's start by the end, or what is useful on a larger table."""
+MOST_SHRINK = 0.05
 _PER_ROW = ("l2", "l1")
 """Knobs whose usual values grow with m."""
 
@@ -35,7 +40,7 @@ def candidates(
         BadInput: for a space that cannot be searched.
     """
     if over is None:
-        space = default_grid(config, rows=len(rows), members=_count(members))
+        space = _default(config, rows=len(rows), members=_count(members))
     elif isinstance(over, Mapping):
         space = over
     else:
@@ -63,6 +68,18 @@ def require_free(arguments: Mapping[str, Any], over: Any) -> None:
                 found=f"{name}={arguments[name]!r} beside over={over!r}",
                 remedy=f"Leave {name} out, or search without it: over={others!r}",
             )
+
+
+def _default(config: Config, *, rows: int, members: int) -> Space:
+    """Return lambda x keep_prob, with lambdas that reach further where a table is so small that updates are few."""
+    grid = default_grid(config, rows=rows, members=members)
+    lambdas = 1 if isinstance(grid["l2"], Interval) else len(grid["l2"])
+    least, most = useful_shrinks(config, rows=rows)
+    # A schedule's mean is half its peak: so many updates take off the logarithm of this share of the weights.
+    most = min(max(most, 2 * MOST_DECAY / total_updates(config, rows=rows)), MOST_SHRINK)
+    shrinks = [0.0, *np.geomspace(least, most, lambdas - 1).tolist()]
+    unit = rows / config.optimization.lr
+    return {**grid, "l2": [float(f"{shrink * unit:.4g}") for shrink in shrinks]}
 
 
 def _count(members: int | None) -> int:
