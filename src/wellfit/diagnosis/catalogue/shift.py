@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wellfit.diagnosis.catalogue.entry import (
-    DIAGNOSE,
     GAP,
     MOVER,
     MOVER_SOURCE,
