@@ -50,7 +50,8 @@ def made(tmp_path_factory):
         patch.setenv("WELLFIT_HOME", str(tmp_path_factory.mktemp("registry")))
         in_this_process(patch)
         patch.chdir(folder)
-        assert main("run churn.csv --target churned --human-error .01 --budget 300updates --quiet".split()) == 0
+        asked = ["--target", "churned", "--human-error", ".01", "--budget", "300updates"]
+        assert main(["run", "churn.csv", *asked, "--quiet"]) == 0
     return folder
 
 
@@ -65,14 +66,17 @@ def folder(made, tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def _case(page):
+    kinds = ("DeprecationWarning", "FutureWarning", "UserWarning") if page.name in NOISY else ()
+    marks = [pytest.mark.filterwarnings(f"ignore::{kind}") for kind in kinds]
+    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
+
+
+@pytest.mark.parametrize("page", [_case(page) for page in PAGES])
 def test_the_blocks_of_a_page_run(page, request):
     found = blocks.blocks_of(page)
     if not any(block.lang != "text" and not block.skipped for block in found):
         return
-    if page.name in NOISY:
-        for kind in ("DeprecationWarning", "FutureWarning", "UserWarning"):
-            request.applymarker(pytest.mark.filterwarnings(f"ignore::{kind}"))
     runner = Runner(request, page)
     for block in found:
         runner.take(block)
