@@ -22,6 +22,7 @@ SMALLER = (
     (re.compile(r'budget="[^"]+"'), 'budget="300updates"'),
     (re.compile(r"--members \d+"), "--members 4"),
     (re.compile(r"members=\d+"), "members=4"),
+    (re.compile(r"^(wellfit sweep (?!.*--members)\S+)", re.M), r"\1 --members 4"),
     (re.compile(r"--refits \d+"), "--refits 12"),
 )
 """What is made smaller, so that a page takes seconds: budgets, populations and refits, nothing else."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import blocks
 import pytest
-import tables
 
+import tables
 from wellfit.cli import main
 from wellfit.sweeps.executor import InProcess
 
