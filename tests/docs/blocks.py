@@ -1,9 +1,9 @@
 """The code blocks of a page, and what a runner makes of them.
 
-A block runs when it is Python, or when its first line begins with `wellfit `; all other blocks are text. A block under
-`<!-- not run: why -->` does not run; one under `<!-- run in a folder of its own -->` finds the files as they were, and
-no experiment: it says in another way what the blocks before it have said. A block ```text right after one that ran must be what it printed; a line `…` in it
-stands for lines that are left out.
+A block runs when it is Python, or when its first line begins with `wellfit `; all other blocks are text. A block
+under `<!-- not run: why -->` does not run; one under `<!-- run in a folder of its own -->` finds the files as they
+were, and no experiment: it says in another way what the blocks before it have said. A block ```text right after one
+that ran must be what it printed; a line `…` in it stands for lines that are left out.
 """
 
 from __future__ import annotations
