@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 
-.PHONY: demo test proof check clean
+.PHONY: demo test proof check docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/wellfit demo
@@ -19,6 +19,11 @@ proof: $(VENV)/installed-dev
 
 check: $(VENV)/installed-dev
 	scripts/check
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python scripts/findings_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "build/site/index.html"
 
 clean:
 	rm -rf $(VENV)

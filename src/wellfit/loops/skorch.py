@@ -25,7 +25,11 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
     Train and dev are the two parts that the net's own `train_split` made.
 
     Args:
-        goal, human_error, human_rows, optimal_error, tolerance: as in `wellfit.diagnose_predictions`.
+        goal: as in `wellfit.diagnose_predictions`, and so are the next four.
+        human_error: error of people.
+        human_rows: on how many rows it was measured.
+        optimal_error: known range of the lowest reachable error.
+        tolerance: gap that does not matter.
         write: receives the text.
 
     Attributes:

@@ -2,95 +2,207 @@
 
 from __future__ import annotations
 
-from wellfit.diagnosis.catalogue.entry import CatalogueEntry
+from wellfit.diagnosis.catalogue.entry import DIAGNOSE, CatalogueEntry, Command, States
+
+_SPLIT = "wellfit split churn.csv --target churned"
+_NO_TABLE = "there is no table: predictions without features, or bare numbers, were given."
+_BY_GROUP = Command(f"{_SPLIT} --group-on customer -o by-customer.wellfit", "rows of one customer stay together")
 
 ENTRIES = (
     CatalogueEntry(
-        "WF201",
-        "constant or empty columns",
-        "Some columns hold one value or none: they carry nothing and were dropped.",
-        "Counted when the types were inferred.",
-        "Check the export if they should hold something; otherwise nothing.",
+        code="WF201",
+        title="constant or empty columns",
+        meaning="Some columns hold one value or none: they carry nothing and were dropped.",
+        computed="Counted over all rows when the types were inferred, before the split.",
+        states=States(
+            fired="at least one column was dropped as constant (also up to rounding) or as all missing.",
+            passed="none was.",
+            unknown=_NO_TABLE,
+        ),
+        remedy="Check the export if they should hold something; otherwise nothing.",
+        caution="A column that is constant here may vary in deployment; then this table cannot teach it.",
+        commands=(
+            Command(f"{_SPLIT} -o looked-at.wellfit", "prints what was dropped, and why"),
+            Command("wellfit diagnose looked-at.wellfit", "what the rows show, before anything is trained"),
+        ),
+        source="A count.",
+        module="data/kinds.py",
     ),
     CatalogueEntry(
-        "WF202",
-        "columns that look like identifiers",
-        "Some columns have (nearly) one value per row: a network can memorize them and they mean nothing on new rows.",
-        "Counted when the types were inferred; such columns are dropped.",
-        "If such a column is a real feature, name its type; if rows belong together by it, split with --group-on.",
+        code="WF202",
+        title="columns that look like identifiers",
+        meaning="Some columns have (nearly) one value per row: a network can memorize them and they mean nothing on "
+        "new rows.",
+        computed="Counted when the types were inferred: text with nearly as many values as rows, and whole numbers "
+        "without a gap or a repetition. A measurement with decimals is never dropped for being unique.",
+        states=States(
+            fired="at least one such column was dropped; the evidence names it.",
+            passed="no column looks like an identifier.",
+            unknown=_NO_TABLE,
+        ),
+        remedy="If such a column is a real feature, name its type; if rows belong together by it, split with "
+        "--group-on.",
+        caution="A number column that a few words turned into text looks like an identifier too: the evidence of the "
+        "split names the word.",
+        commands=(_BY_GROUP, Command(f"{_SPLIT} --drop customer -o dropped.wellfit", "leave a column out yourself")),
+        source="A count.",
+        module="data/kinds.py",
     ),
     CatalogueEntry(
-        "WF203",
-        "same rows in several splits",
-        "Some rows of dev or of the sealed test are exact copies of training rows: their error is too low.",
-        "Per-row hashes of the features and the target, compared across the splits; no test row is read for it.",
-        "Remove the copies before the split, or split with --group-on.",
+        code="WF203",
+        title="same rows in several splits",
+        meaning="Some rows of dev or of the sealed test are exact copies of training rows: their error is too low.",
+        computed="Per-row hashes of the features (and of the target, to tell copies that disagree), compared across "
+        "the splits; no test row is read for it. Where losses are known, the error is given with and without them.",
+        states=States(
+            fired="at least one row is a copy.",
+            passed="no row is in two splits.",
+            unknown="more than half of the training rows have an equal among themselves: then equal rows are what such "
+            "columns give anyway. Or there is no table.",
+        ),
+        remedy="Remove the copies before the split, or split with --group-on.",
+        caution="Two honest rows can be equal where columns are few and coarse. Copies with another target are the "
+        "sign of wrong labels, or of a missing column.",
+        commands=(DIAGNOSE, _BY_GROUP),
+        source="Hashes of rows.",
+        module="diagnosis/leakage/duplicates.py",
     ),
     CatalogueEntry(
-        "WF204",
-        "many missing values or unseen categories",
-        "Some columns are often missing, or dev holds categories that training never saw.",
-        "Fired when a column misses more than 20 % of its values, or more than 1 % of its dev rows have a category "
-        "that train has not.",
-        "Ask why they are missing; missingness enters the network as a column of its own. Collect rows of the new "
-        "categories.",
+        code="WF204",
+        title="many missing values or unseen categories",
+        meaning="Some columns are often missing, or dev holds categories that training never saw.",
+        computed="The share of missing values in each column of train, and the share of dev rows with a category that "
+        "train has not.",
+        states=States(
+            fired="a column misses more than 20 % of its values, or more than 1 % of its dev rows have an unseen "
+            "category.",
+            passed="no column does.",
+            unknown=_NO_TABLE,
+        ),
+        remedy="Ask why they are missing; missingness enters the network as a column of its own. Collect rows of the "
+        "new categories.",
+        caution="These two thresholds are fixed and have no interval: with few dev rows one row can pass 1 %.",
+        commands=(DIAGNOSE,),
+        source="A count.",
+        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
-        "WF205",
-        "near copies across the splits",
-        "Some dev rows are closer to a training row than rows drawn alike would be: their error is too low.",
-        "Distance of each dev row to its nearest training row (numbers in standard deviations), against the distances "
-        "within train; suspect below their .5 % quantile, exact copies left out. Fired when the excess over chance is "
-        "above 1 % of dev by the lower limit of its MOVER interval; passed when the upper limit is not. Copies that "
-        "were made before a random split lie as close within train and cannot be seen so.",
-        "Look at the named pairs; group the versions of one row and split with --group-on. Report the error without "
-        "them.",
+        code="WF205",
+        title="near copies across the splits",
+        meaning="Some dev rows are closer to a training row than rows drawn alike would be: their error is too low.",
+        computed="Distance of each dev row to its nearest training row (numbers in standard deviations), against the "
+        "distances within train; suspect below their .5 % quantile, exact copies left out.",
+        states=States(
+            fired="the excess of suspects over chance is above 1 % of dev, by the lower limit of its MOVER interval.",
+            passed="the upper limit is at most 1 %.",
+            unknown="the interval holds 1 %, or a part has fewer than 20 distinct rows.",
+        ),
+        remedy="Look at the named pairs; group the versions of one row and split with --group-on. Report the error "
+        "without them.",
+        caution="Copies that were made before a random split lie as close within train, and cannot be seen so.",
+        commands=(DIAGNOSE, _BY_GROUP),
+        source="Nearest neighbours; MOVER for the excess over chance.",
+        module="diagnosis/leakage/near_duplicates.py",
     ),
     CatalogueEntry(
-        "WF206",
-        "a column gives the target away",
-        "One column (or the sum of a few) predicts the target almost perfectly. It is often computed from the target, "
-        "or known only after it.",
-        "Each column alone, cross-fitted: AUC above .99 (for values: R2 of ranks above .99), with the lower limit of "
-        "its 95 % interval above .85; or up to three columns whose weighted sum has R2 above .999.",
-        "Ask when the column is known. If only after the target: --drop it. If before: keep it, the task is easy.",
-    ),
-    CatalogueEntry(
-        "WF207",
-        "groups in several splits",
-        "Rows of one group (a person, a device, a place) are in train and in dev: dev does not show how the network "
-        "does on new groups.",
-        "Groups counted on both sides; where a refit is possible, error under a group split minus error under a random "
-        "split, with the interval of Nadeau and Bengio: fired when its lower limit is above the tolerance, passed when "
-        "the upper limit is not.",
-        "Split with --group-on, unless every future row comes from a group that train has.",
-    ),
-    CatalogueEntry(
-        "WF208",
-        "dev rows from before the last training row",
-        "Training looked at rows from later than some dev rows: dev does not show how the network does in the future.",
-        "The last time in train against the first in dev.",
-        "Split with --time-on.",
-    ),
-    CatalogueEntry(
-        "WF209",
-        "wrong labels",
-        "Labels disagree with the network even on the rows that it is surest of: some of them are wrong, or no row is "
+        code="WF206",
+        title="a column gives the target away",
+        meaning="One column (or the sum of a few) predicts the target almost perfectly. It is often computed from the "
+        "target, or known only after it.",
+        computed="Each column alone, cross-fitted: the AUC for classes, R2 of ranks for values. For values also up to "
+        "three columns whose weighted sum may be the target.",
+        states=States(
+            fired="a column reaches .99 with the lower limit of its 95 % interval above .85, or a sum has R2 above "
+            ".999.",
+            passed="no column reaches .99, and no sum is the target.",
+            unknown="a column reaches .99 on too few rows to be sure, or there are fewer than 30 rows.",
+        ),
+        remedy="Ask when the column is known. If only after the target: --drop it. If before: keep it, the task is "
         "easy.",
-        "Of each class that the network predicts, the tenth of the dev rows that it is surest of: the share with "
-        "another label, with its Wilson interval. Fired when the lower limit is above 2 %, passed when the upper one "
-        "is below. Only an audit tells more: the error on all labels, corrected by the audited ones, is unbiased.",
-        "Have the named rows labelled again, and a random sample too. Wrong labels in dev make every network look "
-        "worse than it is.",
+        caution="Leakage that is spread over many columns is not seen here. An easy task fires it too.",
+        commands=(DIAGNOSE, Command(f"{_SPLIT} --drop spend -o without.wellfit", "the same table without the column")),
+        source="Cross-fitted AUC and R2 of single columns.",
+        module="diagnosis/leakage/target_leakage.py",
     ),
     CatalogueEntry(
-        "WF210",
-        "more data would help",
-        "The learning curve still falls: more training rows of the same kind would lower the dev error by more than "
-        "the tolerance.",
-        "Retrained on 16 * 2^(k/2) rows up to all, at least three times each. A power law (pow4) is fit; its interval "
-        "holds the spread of bootstrapped repeats over the curve families that foretold the last anchors, widened by "
-        "what the curve missed them by. Not extrapolated beyond four times the rows, nor where the error rises.",
-        "Weigh the price of the rows against the gain that is named. If it passed, do not collect more of the same.",
+        code="WF207",
+        title="groups in several splits",
+        meaning="Rows of one group (a person, a device, a place) are in train and in dev: dev does not show how the "
+        "network does on new groups.",
+        computed="Groups counted on both sides; where a refit is possible, error under a group split minus error under "
+        "a random split, with the interval of Nadeau and Bengio.",
+        states=States(
+            fired="dev shares groups with train, unless a refit shows that they hide no more than the tolerance.",
+            passed="no group of dev is in train, or the upper limit of what they hide is at most the tolerance.",
+            unknown="no group column is known (--group-on), or the refit's interval holds the tolerance.",
+        ),
+        remedy="Split with --group-on, unless every future row comes from a group that train has.",
+        caution="wellfit cannot guess which rows belong together: without a group column it is silent.",
+        commands=(_BY_GROUP, Command("wellfit diagnose by-customer.wellfit", "passes: no customer is on both sides")),
+        source="The corrected resampled interval of Nadeau and Bengio.",
+        module="diagnosis/leakage/groups.py",
+    ),
+    CatalogueEntry(
+        code="WF208",
+        title="dev rows from before the last training row",
+        meaning="Training looked at rows from later than some dev rows: dev does not show how the network does in the "
+        "future.",
+        computed="The last time in train against the first in dev.",
+        states=States(
+            fired="at least one dev row is from before the last training row.",
+            passed="all dev rows are from after it.",
+            unknown="rows have no time (--time-on).",
+        ),
+        remedy="Split with --time-on.",
+        caution="It matters only where the network will be used on later rows than it was trained on; that is nearly "
+        "always.",
+        commands=(
+            Command(f"{_SPLIT} --time-on signup -o by-time.wellfit", "train on the past, dev and test on what follows"),
+            Command("wellfit diagnose by-time.wellfit", "what the rows show"),
+        ),
+        source="A comparison of times.",
+        module="diagnosis/leakage/times.py",
+    ),
+    CatalogueEntry(
+        code="WF209",
+        title="wrong labels",
+        meaning="Labels disagree with the network even on the rows that it is surest of: some of them are wrong, or no "
+        "row is easy.",
+        computed="Of each class that the network predicts, the tenth of the dev rows that it is surest of: the share "
+        "with another label, with its Wilson interval.",
+        states=States(
+            fired="the lower limit is above 2 %.",
+            passed="the upper limit is at most 2 %.",
+            unknown="the interval holds 2 %, there are fewer than 200 dev rows, or no probabilities. The evidence says "
+            "what an audit of 200 rows would tell.",
+        ),
+        remedy="Have the named rows labelled again, and a random sample too. Wrong labels in dev make every network "
+        "look worse than it is.",
+        caution="A poor network is surely wrong as well. Only an audit tells more: the error on all labels, corrected "
+        "by the audited ones, is unbiased.",
+        commands=(DIAGNOSE,),
+        source="Wilson's interval; double sampling (prediction-powered inference) for the audit.",
+        module="diagnosis/label_noise.py",
+    ),
+    CatalogueEntry(
+        code="WF210",
+        title="more data would help",
+        meaning="The learning curve still falls: more training rows of the same kind would lower the dev error by more "
+        "than the tolerance.",
+        computed="Retrained on 16 * 2^(k/2) rows up to all, at least three times each. A power law (pow4) is fit; its "
+        "interval holds the spread of bootstrapped repeats over the curve families that foretold the last anchors, "
+        "widened by what the curve missed them by.",
+        states=States(
+            fired="the lower limit of the gain of twice the rows is above the tolerance.",
+            passed="the upper limit is at most the tolerance.",
+            unknown="the interval holds the tolerance, the curve is not extrapolated (too few anchors, an error that "
+            "rises), or nothing was refit.",
+        ),
+        remedy="Weigh the price of the rows against the gain that is named. If it passed, do not collect more of the "
+        "same.",
+        caution="It speaks of rows like these, for this network. It is never extrapolated beyond four times the rows.",
+        commands=(Command("wellfit diagnose churn.wellfit --refits 24", "draws the learning curve by 24 trainings"),),
+        source="Power-law learning curves (pow4, pow3) with a backtest on the last anchors.",
+        module="diagnosis/more_data.py",
     ),
 )

@@ -1,29 +1,94 @@
-"""One code of the catalogue."""
+"""One code of the catalogue: the same text for `wellfit explain` and for its page in the docs."""
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
-VERDICT = (
-    "The gap's interval is MOVER's, from the intervals of its two sides. Fired when its lower limit, Holm-adjusted "
-    "over all gaps, is above the tolerance; passed when its 95 % upper limit is at most the tolerance; otherwise not "
-    "applicable, because the numbers cannot tell."
-)
-"""How every gap becomes a verdict."""
+WIDTH = 100
+"""Columns of the text that `wellfit explain` prints."""
+
+
+@dataclass(frozen=True)
+class States:
+    """When a finding fires, when it passes, and when it says neither ("not applicable")."""
+
+    fired: str
+    passed: str
+    unknown: str
+
+    def items(self) -> tuple[tuple[str, str], ...]:
+        """(state, when), in the order in which they are printed."""
+        return ("Fired", self.fired), ("Passed", self.passed), ("Cannot tell", self.unknown)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that shows the finding or acts on it, and what it does."""
+
+    line: str
+    does: str
 
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """One code of the catalogue."""
+    """One code of the catalogue.
+
+    Attributes:
+        code: such as WF102.
+        title: in a few words.
+        meaning: what a fired finding says.
+        computed: how the evidence is measured.
+        states: when it fires, passes, or cannot tell.
+        remedy: what to do when it fired; printed with every finding.
+        caution: where it misleads.
+        commands: they show the finding or act on it.
+        source: the method, by its name in the literature.
+        module: where it is computed, from the package's root.
+    """
 
     code: str
     title: str
     meaning: str
     computed: str
+    states: States
     remedy: str
+    caution: str
+    commands: tuple[Command, ...]
+    source: str
+    module: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.code} {self.title}\n\n{self.meaning}\n\nHow it is computed. {self.computed}\n\n"
-            f"What to do. {self.remedy}"
+        paragraphs = (
+            self.meaning,
+            f"How it is computed. {self.computed}",
+            "\n".join(f"{state}: {when}" for state, when in self.states.items()),
+            f"What to do. {self.remedy}",
+            f"Take care. {self.caution}",
         )
+        commands = "\n".join(f"  {each.line}\n      {each.does}" for each in self.commands)
+        told = "\n\n".join(map(_filled, paragraphs))
+        return f"{self.code} {self.title}\n\n{told}\n\nCommands:\n{commands}\n\n{_filled(f'Source. {self.source}')}"
+
+
+def _filled(lines: str) -> str:
+    return "\n".join(
+        textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False) for line in lines.splitlines()
+    )
+
+
+GAP = States(
+    fired="the lower limit of the gap, Holm-adjusted over all gaps, is above the tolerance.",
+    passed="the 95 % upper limit of the gap is at most the tolerance.",
+    unknown="the interval holds the tolerance, or one side of the gap is not known. WF402 then says how many rows "
+    "would decide.",
+)
+"""How every gap becomes a verdict."""
+
+MOVER = "The gap's interval is MOVER's, from the intervals of its two sides (Wilson's for error rates)."
+MOVER_SOURCE = (
+    "MOVER (Newcombe's method 10 for two error rates); Holm's step-down procedure (1979) over the gaps; Wilson's "
+    "interval."
+)
+TV_SOURCE = "Lower bounds on the total variation; the Dvoretzky-Kiefer-Wolfowitz band; Newcombe's method 10."
+DIAGNOSE = Command("wellfit diagnose churn.wellfit", "all findings of an experiment, the fired ones first")

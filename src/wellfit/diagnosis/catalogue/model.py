@@ -2,83 +2,226 @@
 
 from __future__ import annotations
 
-from wellfit.diagnosis.catalogue.entry import VERDICT, CatalogueEntry
+from wellfit.diagnosis.catalogue.entry import DIAGNOSE, GAP, MOVER, MOVER_SOURCE, CatalogueEntry, Command, States
+
+_HALVES = (
+    "(one-sided, margin the tolerance, Holm over the regions). Searching and testing on different rows is what keeps "
+    "pure noise from looking like a region."
+)
 
 ENTRIES = (
     CatalogueEntry(
-        "WF101",
-        "high bias",
-        "The network does not fit its own training set as well as the optimal error says is possible: it under-fits.",
-        f"Avoidable bias = train error - optimal error. {VERDICT}",
-        "Work on the training set first: a bigger network, longer training, a better optimizer, another architecture. "
-        "More data does not help.",
+        code="WF101",
+        title="high bias",
+        meaning="The network does not fit its own training set as well as the optimal error says is possible: it "
+        "under-fits.",
+        computed=f"Avoidable bias = train error - optimal error. {MOVER}",
+        states=GAP,
+        remedy="Work on the training set first: a bigger network, longer training, a better optimizer, another "
+        "architecture. More data does not help.",
+        caution="The verdict is as good as the reference. Without one, the optimal error is only known to lie between "
+        "0 and the best dev error, and the answer is mostly 'cannot tell' (WF104). A network that is regularized has a "
+        "higher train error on purpose: look at the unregularized one first.",
+        commands=(
+            Command(
+                "wellfit diagnose --train-error .15 --dev-error .16 --human-error .01 --train-rows 50000 "
+                "--dev-rows 5000",
+                "an example: 14 points of avoidable bias",
+            ),
+            Command("wellfit run churn.wellfit --only bigger_network --budget 5m", "try a bigger network, and only it"),
+            Command("wellfit run churn.wellfit --only train_longer --budget 5m", "train longer, and only that"),
+        ),
+        source=MOVER_SOURCE,
+        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
-        "WF102",
-        "high variance",
-        "The network does worse on rows that it has not seen: it over-fits.",
-        f"Variance = train-dev error - train error (dev - train, mismatch included, without a train-dev set). "
-        f"{VERDICT}",
-        "More training data, regularization (lambda, keep_prob), augmentation, another architecture. Expect the train "
-        "error to rise: that is the price, dev is the gain.",
+        code="WF102",
+        title="high variance",
+        meaning="The network does worse on rows that it has not seen: it over-fits.",
+        computed="Variance = train-dev error - train error. Without a train-dev set it is dev - train, and then any "
+        f"mismatch is counted in; the text says so. {MOVER}",
+        states=GAP,
+        remedy="More training data, regularization (lambda, keep_prob), augmentation, another architecture. Expect the "
+        "train error to rise: that is the price, dev is the gain.",
+        caution="Where dev comes from another distribution than train, a part of this gap is mismatch: WF301 and WF302 "
+        "tell. Regularization can win at most the ceiling that the prescription names.",
+        commands=(
+            Command(
+                "wellfit diagnose --train-error .01 --dev-error .11 --human-error 0 --train-rows 50000 --dev-rows 1000",
+                "an example: 10 points of variance",
+            ),
+            Command(
+                "wellfit sweep churn.wellfit --over l2,keep_prob --members 16", "lambda and keep_prob side by side"
+            ),
+            Command("wellfit diagnose churn.wellfit --refits 24", "what more rows would buy instead (WF210)"),
+        ),
+        source=MOVER_SOURCE,
+        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
-        "WF103",
-        "below the reference",
-        "Train error is below the reference: the network has memorized, or it is better than the reference.",
-        "Fired when the train error is below the lower limit of the optimal error. The avoidable bias is then 0, never "
+        code="WF103",
+        title="below the reference",
+        meaning="Train error is below the reference: the network has memorized, or it is better than the reference.",
+        computed="The train error against the lower limit of the optimal error. The avoidable bias is then 0, never "
         "negative.",
-        "If dev is below the reference too, look for a better reference (or for leakage); if only train is, read the "
-        "variance.",
+        states=States(
+            fired="the train error is below the lower limit of the optimal error.",
+            passed="it is not.",
+            unknown="no reference was given.",
+        ),
+        remedy="If dev is below the reference too, look for a better reference (or for leakage); if only train is, "
+        "read the variance.",
+        caution="It is no fault by itself: a network with enough units can memorize any training set, and a network "
+        "may be better than people.",
+        commands=(
+            Command(
+                "wellfit diagnose --train-error .01 --dev-error .09 --human-error .05 --train-rows 5000 "
+                "--dev-rows 1000",
+                "an example: train at 1 %, people at 5 %",
+            ),
+            DIAGNOSE,
+        ),
+        source="The definition of avoidable bias; a human error is an upper limit of the optimal error, no lower one.",
+        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
-        "WF104",
-        "no reference for the optimal error",
-        "Nobody said which error is reachable, so 'high bias' can only be judged between 0 and the best dev error.",
-        "Fired when neither a human error nor an optimal error was given.",
-        "Have a person label 100 rows and give --human-error with --human-rows, or give --optimal-error LOW HIGH.",
+        code="WF104",
+        title="no reference for the optimal error",
+        meaning="Nobody said which error is reachable, so 'high bias' can only be judged between 0 and the best dev "
+        "error.",
+        computed="Looked up: whether a human error, an optimal error, or several labels per row were given.",
+        states=States(
+            fired="no reference of any kind was given.",
+            passed="there is one; the evidence names it.",
+            unknown="never: this can always be told.",
+        ),
+        remedy="Have a person label 100 rows and give --human-error with --human-rows, or give --optimal-error LOW "
+        "HIGH.",
+        caution="A human error of a few rows is itself uncertain: with --human-rows its interval enters the verdict.",
+        commands=(
+            Command(
+                "wellfit diagnose --train-error .08 --dev-error .09 --train-rows 5000 --dev-rows 1000",
+                "an example: 8 % may be all bias, or none",
+            ),
+            Command(
+                "wellfit diagnose --train-error .08 --dev-error .09 --train-rows 5000 --dev-rows 1000 "
+                "--human-error .07 --human-rows 100",
+                "the same with the labels of one person on 100 rows",
+            ),
+            Command(
+                "wellfit diagnose predictions.csv --labels-per-row anna,ben,carl",
+                "with the labels of three people on every row",
+            ),
+        ),
+        source="Human error as a stand-in for the Bayes error; Wilson's interval for its rows.",
+        module="diagnosis/optimal_error.py",
     ),
     CatalogueEntry(
-        "WF105",
-        "training did not finish",
-        "The training diverged or ran out of budget, so its errors are higher than they need be.",
-        "Read from the status of the training.",
-        "Diverged: a lower learning rate, or look for extreme values. Out of budget: a larger budget or fewer epochs.",
+        code="WF105",
+        title="training did not finish",
+        meaning="The training diverged or ran out of budget, so its errors are higher than they need be.",
+        computed="Read from the status of the training.",
+        states=States(
+            fired="the status is anything but 'finished'; stopping early on dev counts too, since it leaves the fit "
+            "to train unfinished.",
+            passed="the training made all of its planned updates.",
+            unknown="there is no training to look at: predictions or bare numbers were given.",
+        ),
+        remedy="Diverged: a lower learning rate, or look for extreme values. Out of budget: a larger budget or fewer "
+        "epochs.",
+        caution="Read WF101 and WF102 again after it: a training that was cut short looks like bias.",
+        commands=(
+            DIAGNOSE,
+            Command("wellfit train churn.wellfit --lr .0003 --epochs 64", "a lower learning rate, more epochs"),
+            Command("wellfit run churn.wellfit --budget 10m", "continue with a larger budget"),
+        ),
+        source="The journal of the experiment.",
+        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
-        "WF106",
-        "another method wins",
-        "A dummy, a linear model or gradient-boosted trees do better on the same dev rows.",
-        "Fired when a reference model's dev loss is lower: by the lower limit of the paired 95 % interval of the "
-        "difference where the rows are known, otherwise by the value.",
-        "Use that model, or keep it as the bar that the network must pass.",
+        code="WF106",
+        title="another method wins",
+        meaning="A dummy, a linear model or gradient-boosted trees do better on the same dev rows.",
+        computed="The best of the reference models against the network, row by row on dev.",
+        states=States(
+            fired="the best reference model's dev loss is lower: by the lower limit of the paired 95 % interval of the "
+            "difference where the rows are known, otherwise by the value.",
+            passed="it is not surely lower.",
+            unknown="no reference model was fit.",
+        ),
+        remedy="Use that model, or keep it as the bar that the network must pass.",
+        caution="'Passed' does not say that the network is better, only that the other is not surely better.",
+        commands=(
+            DIAGNOSE,
+            Command("wellfit report churn.wellfit", "the page with all methods on the same rows"),
+        ),
+        source="Paired differences over the same rows.",
+        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
-        "WF107",
-        "dev below the optimal error",
-        "The network does better on dev than the optimal error says anything can: dev rows leak into training, or the "
-        "optimal error speaks of another target (one annotator's label where dev has a majority's).",
-        "Fired when the upper limit of the dev error is below the lower limit of the optimal error. A human error is "
-        "no lower limit: a network may do better.",
-        "Look at WF203 and WF205 to WF207 first, then ask how the reference was measured.",
+        code="WF107",
+        title="dev below the optimal error",
+        meaning="The network does better on dev than the optimal error says anything can: dev rows leak into training, "
+        "or the optimal error speaks of another target (one annotator's label where dev has a majority's).",
+        computed="The upper limit of the dev error against the lower limit of the optimal error.",
+        states=States(
+            fired="the upper limit of the dev error is below the lower limit of the optimal error.",
+            passed="it is not.",
+            unknown="the optimal error has no lower limit. A human error is none: a network may do better than people.",
+        ),
+        remedy="Look at WF203 and WF205 to WF207 first, then ask how the reference was measured.",
+        caution="It is an alarm about the measurement, not about the network: do not tune until it is explained.",
+        commands=(
+            Command(
+                "wellfit diagnose --train-error .01 --dev-error .02 --optimal-error .05 .08 --train-rows 5000 "
+                "--dev-rows 2000",
+                "an example: dev at 2 %, while nothing should be below 5 %",
+            ),
+            DIAGNOSE,
+        ),
+        source="Wilson's interval of the dev error against an interval of the optimal error.",
+        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
-        "WF108",
-        "regions that under-fit",
-        "In some part of the inputs the network fits even its training rows worse than another model does on rows that "
-        "it never saw.",
-        "A tree of depth 3 finds the regions on one half of the rows; on the other half, train loss less the best "
-        "reference model's dev loss inside is compared with the same outside (one-sided, margin the tolerance, Holm "
-        "over the regions).",
-        "Look at rows of the region: a column that the network takes wrongly, too few rows for a bigger network to "
-        "care. A bigger network, or an embedding of that column.",
+        code="WF108",
+        title="regions that under-fit",
+        meaning="In some part of the inputs the network fits even its training rows worse than another model does on "
+        "rows that it never saw.",
+        computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, train loss less the "
+        f"best reference model's dev loss inside is compared with the same outside {_HALVES}",
+        states=States(
+            fired="a region's excess over the rest is surely above the tolerance; the rule is named.",
+            passed="no region's is.",
+            unknown="there are no losses by row, no reference model, or fewer than 200 rows of train or of dev.",
+        ),
+        remedy="Look at rows of the region: a column that the network takes wrongly, too few rows for a bigger network "
+        "to care. A bigger network, or an embedding of that column.",
+        caution="A region needs about 1 % of the rows and at least 32 of them to be seen at all.",
+        commands=(
+            DIAGNOSE,
+            Command("wellfit train churn.wellfit --widths 128,128", "a bigger network"),
+        ),
+        source="Regions by a regression tree; honest testing on the other half; Holm's procedure.",
+        module="diagnosis/regions/find.py",
     ),
     CatalogueEntry(
-        "WF109",
-        "regions that over-fit",
-        "In some part of the inputs the gap between dev and train is larger than elsewhere.",
-        "A tree of depth 3 finds the regions on one half of the rows; on the other half, dev loss less train loss "
-        "inside is compared with the same outside (one-sided, margin the tolerance, Holm over the regions).",
-        "More rows of that region first; then more regularization for all.",
+        code="WF109",
+        title="regions that over-fit",
+        meaning="In some part of the inputs the gap between dev and train is larger than elsewhere.",
+        computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, dev loss less train "
+        f"loss inside is compared with the same outside {_HALVES}",
+        states=States(
+            fired="a region's excess over the rest is surely above the tolerance; the rule is named.",
+            passed="no region's is.",
+            unknown="there are no losses by row, or fewer than 200 rows of train or of dev.",
+        ),
+        remedy="More rows of that region first; then more regularization for all.",
+        caution="A network can over-fit everywhere alike: then WF102 fires and this passes.",
+        commands=(
+            DIAGNOSE,
+            Command("wellfit sweep churn.wellfit --over l2,keep_prob --members 16", "more regularization for all"),
+        ),
+        source="Regions by a regression tree; honest testing on the other half; Holm's procedure.",
+        module="diagnosis/regions/find.py",
     ),
 )

@@ -2,53 +2,117 @@
 
 from __future__ import annotations
 
-from wellfit.diagnosis.catalogue.entry import VERDICT, CatalogueEntry
+from wellfit.diagnosis.catalogue.entry import (
+    GAP,
+    MOVER,
+    MOVER_SOURCE,
+    TV_SOURCE,
+    CatalogueEntry,
+    Command,
+    States,
+)
+
+_DEPLOYED = Command(
+    "wellfit split churn.csv --target churned --deployment-data phones.csv -o deployed.wellfit",
+    "dev and test are drawn from deployment, train and train-dev from the table",
+)
+_ON_DEPLOYED = Command("wellfit diagnose deployed.wellfit", "what the rows show, before anything is trained")
+_BOUND = States(
+    fired="the lower limit of the bound (95 %, one-sided) is above .10 of total variation.",
+    passed="its upper limit is below .10.",
+    unknown="the limits hold .10 (the evidence says how many rows would decide), or a side has fewer than 30 rows.",
+)
 
 ENTRIES = (
     CatalogueEntry(
-        "WF301",
-        "train and dev differ",
-        "Dev is harder than rows of the training distribution that were not trained on: it comes from elsewhere.",
-        f"Mismatch = dev error - train-dev error. {VERDICT} Not applicable without a train-dev set.",
-        "Collect training data that looks like deployment, or weight training rows towards it. Without a train-dev "
-        "set: say where dev comes from, and bring a sample of deployment data (--deployment-data) before training.",
+        code="WF301",
+        title="train and dev differ",
+        meaning="Dev is harder than rows of the training distribution that were not trained on: it comes from "
+        "elsewhere.",
+        computed=f"Mismatch = dev error - train-dev error. {MOVER}",
+        states=States(GAP.fired, GAP.passed, f"{GAP.unknown} Without a train-dev set it is never told."),
+        remedy="Collect training data that looks like deployment, or weight training rows towards it. Without a "
+        "train-dev set: say where dev comes from, and bring a sample of deployment data (--deployment-data) before "
+        "training.",
+        caution="Never make dev more like train to get rid of it: dev is what matters.",
+        commands=(
+            Command(
+                "wellfit diagnose --train-error .01 --train-dev-error .02 --dev-error .10 --human-error .01 "
+                "--train-rows 50000 --train-dev-rows 5000 --dev-rows 5000",
+                "an example: 8 points of mismatch",
+            ),
+            _DEPLOYED,
+        ),
+        source=MOVER_SOURCE,
+        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
-        "WF302",
-        "the inputs of train and dev differ",
-        "A classifier can tell dev rows from training rows: dev shows the network inputs that training has few of.",
-        "Boosted trees are fit on one half and counted on the other. True positive rate + true negative rate - 1 is at "
-        "most the total variation between the two, so its lower limit (95 %, one-sided) is a bound. Fired when that "
-        "is above .10, passed when the upper limit is below .10. Columns that only count time are left out.",
-        "Read WF303 for the columns. If deployment looks like dev, collect such rows for training or weight them up.",
+        code="WF302",
+        title="the inputs of train and dev differ",
+        meaning="A classifier can tell dev rows from training rows: dev shows the network inputs that training has few "
+        "of.",
+        computed="Boosted trees are fit on one half and counted on the other. True positive rate + true negative rate "
+        "- 1 is at most the total variation between the two, so its lower limit is a bound. Columns that only count "
+        "time are left out.",
+        states=_BOUND,
+        remedy="Read WF303 for the columns. If deployment looks like dev, collect such rows for training or weight "
+        "them up.",
+        caution="'Passed' means that this classifier sees no material difference; another may. Inputs that differ "
+        "need not cost anything: WF301 measures the cost.",
+        commands=(_DEPLOYED, _ON_DEPLOYED),
+        source=f"The classifier two-sample test (Lopez-Paz and Oquab, 2017), read as an effect size. {TV_SOURCE}",
+        module="diagnosis/mismatch/domain_classifier.py",
     ),
     CatalogueEntry(
-        "WF303",
-        "columns that shift",
-        "Some columns are distributed otherwise in dev than in train.",
-        "Numbers: the Kolmogorov-Smirnov distance less its DKW band. Categories: the levels that dev has more of, "
-        "chosen on one half and counted on the other. Both bound the total variation of the column, Bonferroni over "
-        "the columns. Fired above .10. Columns that only count time (dates, row numbers) are named apart.",
-        "Ask whether deployment differs as dev does. Collect such rows, or drop a column that only says when.",
+        code="WF303",
+        title="columns that shift",
+        meaning="Some columns are distributed otherwise in dev than in train.",
+        computed="Numbers: the Kolmogorov-Smirnov distance less its DKW band. Categories: the levels that dev has more "
+        "of, chosen on one half and counted on the other. Both bound the total variation of the column, Bonferroni "
+        "over the columns. Columns that only count time (dates, row numbers) are named apart.",
+        states=States(
+            fired="a column's lower limit is above .10 of total variation; the evidence says how it differs.",
+            passed="no column's upper limit reaches .10.",
+            unknown="neither, or a side has fewer than 30 rows.",
+        ),
+        remedy="Ask whether deployment differs as dev does. Collect such rows, or drop a column that only says when.",
+        caution="Columns can shift together without one of them shifting alone: WF302 sees that.",
+        commands=(_DEPLOYED, _ON_DEPLOYED),
+        source=TV_SOURCE,
+        module="diagnosis/mismatch/columns.py",
     ),
     CatalogueEntry(
-        "WF304",
-        "the targets of train and dev differ",
-        "Classes (or values) are more or less frequent in dev than in train.",
-        "A bound on the total variation of the targets: the classes that dev has more of, chosen on one half and "
-        "counted on the other; for values the Kolmogorov-Smirnov distance less its DKW band. Fired above .10.",
-        "If deployment has the shares of dev: weight the classes, or move the threshold. If not: draw dev anew.",
+        code="WF304",
+        title="the targets of train and dev differ",
+        meaning="Classes (or values) are more or less frequent in dev than in train.",
+        computed="A bound on the total variation of the targets: the classes that dev has more of, chosen on one half "
+        "and counted on the other; for values the Kolmogorov-Smirnov distance less its DKW band.",
+        states=_BOUND,
+        remedy="If deployment has the shares of dev: weight the classes, or move the threshold. If not: draw dev anew.",
+        caution="A random split that is stratified on the target cannot fire it. A split by time or by group can.",
+        commands=(_DEPLOYED, _ON_DEPLOYED),
+        source=TV_SOURCE,
+        module="diagnosis/mismatch/label_shift.py",
     ),
     CatalogueEntry(
-        "WF305",
-        "what the mismatch is made of",
-        "Dev is harder because its inputs are harder (covariate share), or because the same inputs have another "
-        "target (concept share).",
-        "The gap of the losses is split over the inputs that both parts share (Cai, Namkoong and Yadlowsky), weighted "
-        "by a cross-fitted domain classifier, with bootstrap intervals. Fired when the lower limit of a share is above "
-        "the tolerance, passed when all upper limits are below it; refused when the shared inputs count as less than "
-        "50 rows.",
-        "Covariate: more training rows like dev. Concept: a column that says what changed, or newer labels; more rows "
-        "of the old kind do not help.",
+        code="WF305",
+        title="what the mismatch is made of",
+        meaning="Dev is harder because its inputs are harder (covariate share), or because the same inputs have "
+        "another target (concept share).",
+        computed="The gap of the losses is split over the inputs that both parts share, weighted by a cross-fitted "
+        "domain classifier, with bootstrap intervals.",
+        states=States(
+            fired="the lower limit of a share is above the tolerance.",
+            passed="all upper limits are below the tolerance.",
+            unknown="neither; or there is no train-dev set, a part has fewer than 100 rows, or the shared inputs count "
+            "as less than 50 rows.",
+        ),
+        remedy="Covariate: more training rows like dev. Concept: a column that says what changed, or newer labels; "
+        "more rows of the old kind do not help.",
+        caution="The split is only as good as the domain classifier; a column that is missing turns covariate into "
+        "concept.",
+        commands=(_DEPLOYED, Command("wellfit train deployed.wellfit", "one network"), _ON_DEPLOYED),
+        source="DISDE (Cai, Namkoong and Yadlowsky).",
+        module="diagnosis/mismatch/attribution.py",
     ),
 )
