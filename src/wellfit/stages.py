@@ -27,7 +27,7 @@ from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget, parse_budget
-from wellfit.recipe.remedies import require_kind
+from wellfit.recipe.remedies.catalogue import require_kind
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.rungs import Rungs

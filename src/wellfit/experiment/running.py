@@ -32,6 +32,7 @@ from wellfit.recipe.defaults import first_config, pilot_config
 from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
+from wellfit.recipe.rules import Rules
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
 from wellfit.sweeps.worker_pool import WorkerPool, cores
@@ -50,6 +51,11 @@ class Plan:
     ensemble: bool = True
     idea: str | None = None
     seed: int = 0
+
+    @property
+    def rules(self) -> Rules:
+        """What the recipe may do."""
+        return Rules(only=self.only, ensemble=self.ensemble, idea=self.idea)
 
     @property
     def asked(self) -> Json:
@@ -125,7 +131,7 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             best_dev_high=min(each.high for each in rivals.dev.values()),
             notify=notify,
         )
-        turn = follow(bench, config, only=plan.only, ensemble=plan.ensemble, idea=plan.idea)
+        turn = follow(bench, config, plan.rules)
 
     def final() -> Json:
         diagnosis = with_dev_use(turn.diagnosis, journal, models=folder.models, data=data)

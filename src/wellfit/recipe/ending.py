@@ -9,8 +9,8 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import GapName
 from wellfit.diagnosis.words import error_text
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.follow import Turn
-from wellfit.recipe.remedies import describe_change
+from wellfit.recipe.remedies.change import describe_change
+from wellfit.recipe.turn import Turn
 
 LEFT: Mapping[GapName, str] = {
     "avoidable_bias": "bias left",

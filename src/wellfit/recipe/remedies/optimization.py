@@ -1,0 +1,73 @@
+"""The optimization board: what makes J small on the training set, with every regularizer where it stands."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
+from wellfit.recipe.expectation import Shares
+from wellfit.recipe.remedies.remedy import Remedy
+from wellfit.recipe.remedies.trials import against_bias
+
+WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
+LONGER = (2, 4)
+LR_FACTORS = (1 / 3, 3.0)
+MOMENTUM_LR = 30.0
+"""SGD with momentum takes about so many times the learning rate of Adam, whose steps are scaled already."""
+TRIALS_A_STEP = 3
+
+
+def bigger_network(config: Config) -> tuple[Config, ...]:
+    """Shapes further up the ladder, from the next one on: wider first, then deeper."""
+    size = _size(config.network.widths)
+    larger = [widths for widths in WIDTH_LADDER if _size(widths) > size]
+    return tuple(_network(config, widths=widths) for widths in larger[:TRIALS_A_STEP])
+
+
+def train_longer(config: Config) -> tuple[Config, ...]:
+    """Twice and four times the epochs; the schedule stretches with them."""
+    return tuple(_optimization(config, epochs=factor * config.optimization.epochs) for factor in LONGER)
+
+
+def better_optimizer(config: Config) -> tuple[Config, ...]:
+    """Other learning rates and the other kind of optimizer, at the same number of updates."""
+    lr = config.optimization.lr
+    other: OptimizerKind = "momentum" if config.optimization.optimizer == "adam" else "adam"
+    swapped = lr * MOMENTUM_LR if other == "momentum" else 1e-3
+    return (
+        *(_optimization(config, lr=factor * lr) for factor in LR_FACTORS),
+        _optimization(config, optimizer=other, lr=swapped),
+    )
+
+
+def architecture(config: Config) -> tuple[Config, ...]:
+    """The other activations, and the other way for numbers to enter."""
+    activations = (name for name in ACTIVATIONS if name != config.network.activation)
+    embeddings = (name for name in EMBEDDINGS if name != config.network.embedding)
+    return (
+        *(_network(config, activation=name) for name in activations),
+        *(_network(config, embedding=name) for name in embeddings),
+    )
+
+
+OPTIMIZATION: tuple[Remedy, ...] = (
+    against_bias("bigger_network", bigger_network, shares=Shares(0.0, 0.3, 1.0)),
+    against_bias("train_longer", train_longer, shares=Shares(0.0, 0.3, 1.0)),
+    against_bias("better_optimizer", better_optimizer, shares=Shares(0.0, 0.2, 1.0)),
+    against_bias("architecture", architecture, shares=Shares(0.0, 0.1, 1.0)),
+)
+"""What fights bias; of equals the first is tried first."""
+
+
+def _network(config: Config, **knobs: Any) -> Config:
+    return replace(config, network=replace(config.network, **knobs))
+
+
+def _optimization(config: Config, **knobs: Any) -> Config:
+    return replace(config, optimization=replace(config.optimization, **knobs))
+
+
+def _size(widths: tuple[int, ...]) -> int:
+    return sum(first * second for first, second in itertools.pairwise(widths)) + sum(widths)
