@@ -40,7 +40,7 @@ def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
         BadInput: the budget is not enough for the first network, or for the one step that was asked for.
     """
     rules = rules or Rules()
-    turn = _first(bench, start)
+    turn = first_turn(bench, start)
     if rules.only is not None:
         return _only(Work(bench=bench, turn=turn, rules=rules), REMEDIES[rules.only])
     turns = [turn]
@@ -65,7 +65,12 @@ def _averages(work: Work) -> bool:
     return work.turn.may_overfit and ENSEMBLE.is_affordable(work)
 
 
-def _first(bench: Bench, start: Config) -> Turn:
+def first_turn(bench: Bench, start: Config) -> Turn:
+    """Train the first network and diagnose it: where the recipe starts from.
+
+    Raises:
+        BadInput: the budget is not enough for it.
+    """
     if not bench.purse.is_timed and bench.purse.cost(start) > bench.purse.total:
         raise BadInput(
             "a budget must be enough for one epoch",
