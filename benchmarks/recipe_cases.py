@@ -54,7 +54,7 @@ from wellfit.sweeps.space import log_uniform, uniform
 from wellfit.training.predict import predict_average
 
 ROWS, DEV_ROWS, FRESH_ROWS = 800, 800, 10_000
-NETWORKS = 32
+NETWORKS = 24
 """Budget of a remedy: so many trainings of a healthy network."""
 HEALTHY = Config(
     network=Network(widths=(64, 64), bins=16), optimization=Optimization(lr=2e-3, epochs=30, batch_size=64)
@@ -275,6 +275,17 @@ class Measured:
     steps: Mapping[str, Json]
     seconds: float
 
+    def to_json(self) -> Json:
+        """What is kept of it: enough to try another way of choosing."""
+        kinds = list(self.losses)
+        return {
+            "case": self.name,
+            "choice": self.choice,
+            "gains": {kind: self.gain(kind) for kind in kinds},
+            "behind": {kind: self.behind(kind) for kind in kinds},
+            "steps": dict(self.steps),
+        }
+
     def gain(self, kind: str) -> tuple[float, float]:
         """Gain on fresh rows over doing nothing, and its standard error."""
         return _mean(self.losses[NOTHING] - self.losses[kind])
@@ -430,7 +441,7 @@ def main() -> None:
             print(_told(found[-1]), file=sys.stderr, flush=True)
             if asked.keep:
                 with asked.keep.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"case": name, "seed": seed, "steps": found[-1].steps}) + "\n")
+                    file.write(json.dumps({"seed": seed, **found[-1].to_json()}) + "\n")
     rows = [*rows_of(found, quick=asked.quick or bool(asked.cases), seed=asked.seeds[0]), *prior_rows(found)]
     finish("recipe_cases", rows, as_json=asked.json)
 

@@ -13,6 +13,7 @@ from typing import Any
 from wellfit._typing import Json, Notify
 from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
@@ -137,12 +138,12 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
         diagnosis = with_dev_use(turn.diagnosis, journal, models=folder.models, data=data)
         return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
 
-    recall("diagnosis", "final", final)
+    findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
     if turn.outcome.members:
         details = described(turn.outcome, folder=folder, data=data)
         OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
     propose(journal, turn.outcome, by="run")
-    recall("finish", "end", lambda: ending(turn, bench=bench))
+    recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings))
 
 
 def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:

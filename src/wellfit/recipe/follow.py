@@ -48,7 +48,7 @@ def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
         turns.append(_carry_out(work, remedy))
         turns.append(around_again(work, turns[-1]))
     best = min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
-    work = Work(bench=bench, turn=replace(best, step=turns[-1].step), rules=rules)
+    work = Work(bench=bench, turn=replace(best, step=turns[-1].step, exhausted=turns[-1].exhausted), rules=rules)
     return _carry_out(work, ENSEMBLE) if _averages(work) else work.turn
 
 

@@ -13,7 +13,8 @@ from wellfit.recipe.remedies.trials import against_bias
 
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 LONGER = (2, 4)
-LR_FACTORS = (1 / 3, 3.0)
+LR_FACTORS = (0.1, 1 / 3, 3.0, 10.0, 30.0)
+"""Down and up: a rate that is far too low is met more often than one that is far too high, which shows at once."""
 MOMENTUM_LR = 30.0
 """SGD with momentum takes about so many times the learning rate of Adam, whose steps are scaled already."""
 TRIALS_A_STEP = 3
