@@ -21,6 +21,7 @@ import wellfit as wf
 CONFIG = "wf.Config(optimization=wf.Optimization(epochs=2))"
 EXPERIMENT = 'experiment = wf.run(frame, target="y", budget="60updates", out=folder / "e.wellfit")'
 CALLS = {
+    "compare": (EXPERIMENT, "assert wf.compare(experiment, experiment).difference.value == 0"),
     "diagnose": (EXPERIMENT, "print(wf.diagnose(experiment, human_error=.01))"),
     "diagnose_errors": ("", "print(wf.diagnose_errors(train=.01, dev=.11, human_error=0., dev_rows=1000))"),
     "diagnose_estimator": (

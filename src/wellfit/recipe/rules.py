@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
 from wellfit.recipe.remedies.change import turned
 
-NEVER_TURNED = frozenset({"module", "batch_size", "schedule", "betas", "l2_schedule", "keep_prob_schedule"})
+BOARDS: Mapping[str, type[Any]] = {
+    "network": Network,
+    "optimization": Optimization,
+    "regularization": Regularization,
+}
+NEVER_TURNED = frozenset(
+    {"module", "batch_size", "schedule", "momentum", "betas", "clip_norm", "l2_schedule", "keep_prob_schedule"}
+)
 """Knobs that no remedy turns: fixing all others leaves nothing to do."""
 
 
@@ -36,16 +44,44 @@ class Rules:
         return tuple(trial for trial in trials if not turned(config, trial) & self.fixed)
 
 
-def require_free_knobs(fixed: Iterable[str]) -> None:
-    """Refuse locks that leave no knob to turn.
+Fixed = Mapping[str, Mapping[str, Any]]
+"""Board -> knob -> the value at which it is fixed."""
+
+
+def with_fixed(config: Config, fixed: Fixed) -> Config:
+    """Set the fixed knobs.
 
     Raises:
-        BadInput: when every knob of both boards is fixed.
+        BadInput: for an unknown board or knob, or a value out of range.
     """
-    known = {knob.name for board in (Network, Optimization, Regularization) for knob in fields(board)}
-    if known - NEVER_TURNED <= set(fixed):
+    body = config.to_json()
+    for board, knobs in fixed.items():
+        if board not in BOARDS:
+            raise BadInput(
+                f"a knob is on one of the boards {', '.join(BOARDS)}", found=repr(board), remedy="Correct the name"
+            )
+        body[board] = {**body[board], **knobs}
+    return Config.from_json(body)
+
+
+def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
+    """Refuse locks that contradict each other, or leave no knob to turn.
+
+    Raises:
+        BadInput: naming what is wrong with them.
+    """
+    with_fixed(Config(), fixed)
+    names = {knob for knobs in fixed.values() for knob in knobs}
+    known = {knob.name for board in BOARDS.values() for knob in fields(board)}
+    if known - NEVER_TURNED <= names:
         raise BadInput(
             "a run needs at least one knob that it may turn",
             found="every knob of both boards fixed",
-            remedy="Take some out of [network], [optimization] or [regularization], or train it once: `wellfit train`",
+            remedy="Free some in [network], [optimization] or [regularization], or train it once: `wellfit train`",
+        )
+    if fixed.get("optimization", {}).get("early_stopping") is not None and not early_stopping:
+        raise BadInput(
+            "early stopping turns both boards at once, so it is used only when asked for",
+            found="early_stopping fixed in [optimization]",
+            remedy="Add --allow-early-stopping, or take it out",
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
-from wellfit.recipe.expectation import Shares
+from wellfit.recipe.remedies.evidence import Evidence
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.trials import against_bias
 
@@ -23,7 +23,7 @@ TRIALS_A_STEP = 3
 def bigger_network(config: Config) -> tuple[Config, ...]:
     """Shapes further up the ladder, from the next one on: wider first, then deeper."""
     size = _size(config.network.widths)
-    larger = [widths for widths in WIDTH_LADDER if _size(widths) > size]
+    larger = [widths for widths in WIDTH_LADDER if _size(widths) > size and _fits(config, widths)]
     return tuple(_network(config, widths=widths) for widths in larger[:TRIALS_A_STEP])
 
 
@@ -53,13 +53,36 @@ def architecture(config: Config) -> tuple[Config, ...]:
     )
 
 
+def _bigger(seen: Evidence) -> float:
+    if seen.cramped:
+        return 0.9
+    return 0.05 if seen.slow or seen.fast else 0.05 + 0.35 * (1 - seen.unfinished)
+
+
+def _longer(seen: Evidence) -> float:
+    return 0.1 if seen.slow or seen.cramped else 0.1 + 0.7 * seen.unfinished
+
+
+def _optimizer(seen: Evidence) -> float:
+    return 0.8 if (seen.slow or seen.fast) and not seen.cramped else 0.1
+
+
+def _other_architecture(seen: Evidence) -> float:
+    return 0.35 if seen.blind and not seen.cramped else 0.05
+
+
 OPTIMIZATION: tuple[Remedy, ...] = (
-    against_bias("bigger_network", bigger_network, shares=Shares(0.0, 0.3, 1.0)),
-    against_bias("train_longer", train_longer, shares=Shares(0.0, 0.3, 1.0)),
-    against_bias("better_optimizer", better_optimizer, shares=Shares(0.0, 0.2, 1.0)),
-    against_bias("architecture", architecture, shares=Shares(0.0, 0.1, 1.0)),
+    against_bias("bigger_network", bigger_network, middle=_bigger),
+    against_bias("train_longer", train_longer, middle=_longer),
+    against_bias("better_optimizer", better_optimizer, middle=_optimizer),
+    against_bias("architecture", architecture, middle=_other_architecture),
 )
 """What fights bias; of equals the first is tried first."""
+
+
+def _fits(config: Config, widths: tuple[int, ...]) -> bool:
+    """Whether a keep_prob for each layer has a layer for each of its values."""
+    return not isinstance(config.regularization.keep_prob, tuple) or len(widths) == len(config.network.widths)
 
 
 def _network(config: Config, **knobs: Any) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from wellfit.config import Config
@@ -17,13 +17,17 @@ from wellfit.recipe.ensemble import (
 from wellfit.recipe.expectation import Shares
 from wellfit.recipe.regularize import best_members, members_affordable, sweep_step
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy
-from wellfit.recipe.remedies.trials import against_variance
+from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
 from wellfit.recipe.turn import Work
 from wellfit.sweeps.knobs import changed
 from wellfit.sweeps.space import MOST_SHRINK
 
 PATIENCE = (4, 8)
 """Points of the learning curve."""
+CROWDED, CROWDED_SHARE = 0.5, 0.3
+"""Inputs for each training row above which augmenting wins about so much of its ceiling (planted columns of noise)."""
+THIN, THIN_SHARE = 12, 0.35
+"""Rows in a bin below which an architecture with fewer of them wins about so much of its ceiling."""
 SWEPT = frozenset({"l2", "keep_prob"})
 
 AUGMENT: Sequence[Mapping[str, float]] = ({"input_noise": 0.1}, {"input_noise": 0.3}, {"mixup": 0.2}, {"mixup": 1.0})
@@ -75,6 +79,19 @@ def stop_early(work: Work) -> tuple[Config, ...]:
     return tuple(replace(work.config, optimization=replace(board, early_stopping=patience)) for patience in PATIENCE)
 
 
+def is_crowded(work: Work) -> bool:
+    """Whether the numbers enter as more inputs than half the training rows: then noise on them stands in for rows."""
+    train, network = work.bench.data.train, work.config.network
+    each = 1 + (network.bins if network.embedding == "ple" else 0)
+    return bool(each * train.numeric.shape[1] > CROWDED * train.rows)
+
+
+def has_thin_bins(work: Work) -> bool:
+    """Whether the bins of the numbers hold so few rows each that they can be learned by heart."""
+    train, network = work.bench.data.train, work.config.network
+    return network.embedding == "ple" and train.numeric.shape[1] > 0 and train.rows < THIN * network.bins
+
+
 def _keeps_by_layer(config: Config, widths: tuple[int, ...]) -> bool:
     return isinstance(config.regularization.keep_prob, tuple) and len(widths) != len(config.network.widths)
 
@@ -116,7 +133,7 @@ REGULARIZE = Remedy(
     kind="regularize",
     board="regularization",
     finding="WF102",
-    shares=Shares(0.0, 0.2, 0.7),
+    shares=lambda _work: SWEEP_SHARES,
     price=_sweep_price,
     apply=_sweep,
 )
@@ -124,19 +141,32 @@ ENSEMBLE = Remedy(
     kind="ensemble",
     board="regularization",
     finding="WF102",
-    shares=Shares(0.0, 0.1, 0.6),
+    shares=lambda _work: Shares(0.0, 0.1, 0.9),
     price=_ensemble_price,
     apply=_ensemble,
 )
 """The last step: it ends the line of single networks, so the loop takes it when nothing else is left."""
 
+
+def _usual(middle: float) -> Callable[[Work], Shares]:
+    return lambda _work: Shares(0.0, middle, 0.9)
+
+
+def _augment_shares(work: Work) -> Shares:
+    return Shares(0.0, CROWDED_SHARE if is_crowded(work) else 0.05, 0.9)
+
+
+def _architecture_shares(work: Work) -> Shares:
+    return Shares(0.0, THIN_SHARE if has_thin_bins(work) else 0.05, 0.9)
+
+
 REGULARIZATION: tuple[Remedy, ...] = (
     REGULARIZE,
-    against_variance("average_weights", average_weights, shares=Shares(0.0, 0.02, 0.4)),
-    against_variance("augment", augment, shares=Shares(0.0, 0.05, 0.5)),
-    against_variance("search_architecture", search_architecture, shares=Shares(0.0, 0.05, 0.6)),
-    against_variance("smooth_labels", smooth_labels, shares=Shares(0.0, 0.02, 0.4)),
-    against_variance("sparsify", sparsify, shares=Shares(0.0, 0.03, 0.5)),
-    against_variance("stop_early", stop_early, shares=Shares(0.0, 0.1, 0.6), coupled=True),
+    against_variance("average_weights", average_weights, shares=_usual(0.02)),
+    against_variance("augment", augment, shares=_augment_shares),
+    against_variance("search_architecture", search_architecture, shares=_architecture_shares),
+    against_variance("smooth_labels", smooth_labels, shares=_usual(0.02)),
+    against_variance("sparsify", sparsify, shares=_usual(0.03)),
+    against_variance("stop_early", stop_early, shares=_usual(0.1), coupled=True),
 )
 """What fights variance, but for the ensemble."""

@@ -57,7 +57,7 @@ class Remedy:
         kind: its name, as `run --only KIND` takes it.
         board: the board that it turns; the other is locked.
         finding: the code of the finding that calls for it.
-        shares: of the ceiling that it has won before.
+        shares: of the ceiling that it has won before, in the light of what the training shows.
         price: what it costs; None where there is nothing (left) to try.
         apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
         coupled: whether it turns both boards at once, so that it is used only when asked for.
@@ -66,7 +66,7 @@ class Remedy:
     kind: str
     board: Board
     finding: str
-    shares: Shares
+    shares: Callable[[Work], Shares]
     price: Callable[[Work], Price | None]
     apply: Callable[[Work], Result]
     coupled: bool = False
@@ -76,7 +76,7 @@ class Remedy:
         turn, price = work.turn, self.price(work)
         ceiling = turn.diagnosis.ceiling(GAP_OF[self.board])
         room = turn.outcome.losses["train"] if PART_OF[self.board] == "train" else ceiling
-        return expect(self.shares, ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
+        return expect(self.shares(work), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
 
     def is_affordable(self, work: Work) -> bool:
         """Whether the rest of the budget lets it begin."""

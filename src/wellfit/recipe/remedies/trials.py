@@ -11,6 +11,7 @@ from wellfit.outcome import Outcome, Status
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.expectation import Shares
 from wellfit.recipe.regularize import FEWEST_MEMBERS
+from wellfit.recipe.remedies.evidence import Evidence, evidence_of
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy
 from wellfit.recipe.turn import Work
 from wellfit.stats.differences import paired_difference
@@ -24,14 +25,22 @@ KEPT_NETWORKS = 12
 without one the choices on dev are better kept few."""
 DOUBT = 0.16
 """Chance of keeping a trial that is no better on dev, shared among a step's trials: one standard error for one."""
+SWEEP_SHARES = Shares(0.0, 0.2, 0.9)
+"""Of the ceiling, what a sweep of lambda and keep_prob has won."""
 ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
-def against_bias(kind: str, trials: Callable[[Config], tuple[Config, ...]], *, shares: Shares) -> Remedy:
+def against_bias(
+    kind: str, trials: Callable[[Config], tuple[Config, ...]], *, middle: Callable[[Evidence], float]
+) -> Remedy:
     """A remedy of the optimization board: its trials are compared on train."""
 
     def allowed(work: Work) -> tuple[Config, ...]:
         return work.allowed(trials(work.config))
+
+    def shares(work: Work) -> Shares:
+        numbers = work.bench.data.train.numeric.shape[1]
+        return Shares(0.0, middle(evidence_of(work.turn.outcome, numbers=numbers)), 1.0)
 
     return Remedy(
         kind=kind,
@@ -43,8 +52,11 @@ def against_bias(kind: str, trials: Callable[[Config], tuple[Config, ...]], *, s
     )
 
 
-def against_variance(kind: str, trials: Trials, *, shares: Shares, coupled: bool = False) -> Remedy:
-    """A small remedy of the regularization board: its trials are compared on dev."""
+def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shares], coupled: bool = False) -> Remedy:
+    """A small remedy of the regularization board: its trials are compared on dev.
+
+    It waits for budgets with plenty left, unless it promises as much as a sweep does.
+    """
 
     def allowed(work: Work) -> tuple[Config, ...]:
         return work.allowed(trials(work))
@@ -54,7 +66,7 @@ def against_variance(kind: str, trials: Trials, *, shares: Shares, coupled: bool
         board="regularization",
         finding="WF102",
         shares=shares,
-        price=partial(_price_on_dev, trials=allowed),
+        price=partial(_price_on_dev, trials=allowed, shares=shares),
         apply=partial(_best_on_dev, trials=allowed),
         coupled=coupled,
     )
@@ -89,18 +101,21 @@ def _best_on_train(work: Work, *, trials: Trials) -> Done:
     return Done(best if gain.low > 0 else before)
 
 
-def _price_on_dev(work: Work, *, trials: Trials) -> Price | None:
+def _price_on_dev(work: Work, *, trials: Trials, shares: Callable[[Work], Shares]) -> Price | None:
     found = trials(work)
     if not found:
         return None
     whole = sum(map(work.bench.purse.cost, found))
-    return Price(whole=whole, least=whole + _kept_back(work) * work.bench.purse.cost(work.config))
+    kept = _kept_back(work, promising=shares(work).middle >= SWEEP_SHARES.middle)
+    return Price(whole=whole, least=whole + kept * work.bench.purse.cost(work.config))
 
 
-def _kept_back(work: Work) -> float:
+def _kept_back(work: Work, *, promising: bool) -> float:
     """Trainings that a small step leaves to the larger ones: the sweep, where it is still to come, and the ensemble."""
     if work.rules.only is not None:
         return 0.0
+    if promising:
+        return FEWEST_MEMBERS / ENSEMBLE_SHARE
     sweep = 0 if "regularize" in work.turn.exhausted else DEFAULT_MEMBERS
     return (sweep + KEPT_NETWORKS) / ENSEMBLE_SHARE
 
