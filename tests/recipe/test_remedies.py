@@ -147,7 +147,7 @@ def test_early_stopping_is_offered_only_where_it_is_allowed(data):
     ],
 )
 def test_what_the_table_shows_decides_which_remedy_against_variance_comes_first(rows, columns, kind):
-    config = _config(network={"embedding": "ple", "bins": 16}, epochs=40)
+    config = _config(network={"embedding": "ple", "bins": 16}, epochs=150)
     steps = config.optimization.epochs * -(-rows // config.optimization.batch_size)
     work = _work(_data(train=rows, columns=columns), config, budget=f"{25 * steps}updates")
     assert (work.turn.gap("optimization").verdict, work.turn.gap("regularization").verdict) == ("no", "yes")
