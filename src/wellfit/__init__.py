@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from wellfit.opening import Opening
     from wellfit.outcome import Outcome, Status
     from wellfit.splits.split import Split
-    from wellfit.stages import diagnose, export, predict, report, run, split, sweep, train, unseal
+    from wellfit.stages import compare, diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.stats.sizes import plan_sizes, rows_for_margin, rows_to_detect
     from wellfit.sweeps.search import Sweep
     from wellfit.sweeps.space import log_uniform, uniform
@@ -72,6 +72,7 @@ __all__ = [
     "Sweep",
     "WellfitError",
     "audited_error",
+    "compare",
     "decompose",
     "diagnose",
     "diagnose_errors",
@@ -124,7 +125,7 @@ _HOMES = {
     "opening": ("Opening",),
     "outcome": ("Outcome", "Status"),
     "splits.split": ("Split",),
-    "stages": ("diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+    "stages": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "stats.sizes": ("plan_sizes", "rows_for_margin", "rows_to_detect"),
     "sweeps.search": ("Sweep",),
     "sweeps.space": ("log_uniform", "uniform"),

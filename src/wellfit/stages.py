@@ -16,6 +16,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
+from wellfit.experiment.comparing import Comparison, compare_networks
 from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
@@ -27,7 +28,8 @@ from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget, parse_budget
-from wellfit.recipe.remedies import require_kind
+from wellfit.recipe.remedies.catalogue import require_kind
+from wellfit.recipe.rules import Fixed, require_free_knobs
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.rungs import Rungs
@@ -205,6 +207,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     only: str | None = None,
     ensemble: bool = True,
     idea: str | None = None,
+    allow_early_stopping: bool = False,
+    fixed: Fixed | None = None,
+    branch: int | None = None,
     move_source: bool = False,
     notify: Notify = ignore_events,
     **options: Unpack[SplitArguments],
@@ -226,6 +231,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         only: carry out this one remedy.
         ensemble: whether what is left of the budget may go into an ensemble, where the network over-fits.
         idea: why; kept in the journal.
+        allow_early_stopping: whether a remedy may let dev choose the epoch, which turns both boards at once.
+        fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`).
+        branch: go on from the network of this step of the experiment's last run, on another path.
         move_source: move DATA into the experiment, out of reach.
         notify: receives events.
         **options: see `SplitArguments`.
@@ -236,7 +244,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
     began = time.monotonic()
-    require_kind(only)
+    require_kind(only, early_stopping=allow_early_stopping)
+    require_free_knobs(fixed or {}, early_stopping=allow_early_stopping)
     reference = _present(
         human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
     )
@@ -265,10 +274,26 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         ensemble=ensemble,
         idea=idea,
         seed=experiment.folder.settings.seed,
+        early_stopping=allow_early_stopping,
+        fixed=fixed or {},
+        start=None if branch is None else experiment.config_at(branch),
     )
     run_plan(experiment.folder, plan, began=began, notify=notify)
     experiment.report()
     return experiment
+
+
+def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Comparison:
+    """Compare two networks on the same dev rows: the paired difference with its interval, and the knobs that differ.
+
+    Args:
+        a: an experiment, or one step of it as "PATH@STEP".
+        b: the other.
+
+    Raises:
+        Refusal: they were split differently, so that the comparison would be void.
+    """
+    return compare_networks(a, b)
 
 
 def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Opening:

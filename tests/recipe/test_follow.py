@@ -25,7 +25,9 @@ from wellfit.recipe.ensemble import ensemble_step, reseeded
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
 from wellfit.recipe.regularize import widened
-from wellfit.recipe.remedies import OPTIMIZATION, describe_change
+from wellfit.recipe.remedies.change import describe_change
+from wellfit.recipe.remedies.optimization import architecture, better_optimizer, bigger_network, train_longer
+from wellfit.recipe.rules import Rules
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.joining import joined, parts_of
 from wellfit.sweeps.rungs import Rungs
@@ -142,7 +144,7 @@ def test_bias_is_fought_first_with_every_regularizer_at_zero():
 def test_variance_is_fought_by_regularizing_and_train_error_pays_for_it():
     journal: dict[str, Any] = {}
     bench, _ = _bench(_few_rows(), optimal=0.15, journal=journal)
-    turn = follow(bench, MEMORIZING, ensemble=False)
+    turn = follow(bench, MEMORIZING, Rules(ensemble=False))
     (step,) = (body for name, body in journal.items() if name.startswith("step/"))
     assert (step["board"], step["kind"], step["kept"]) == ("regularization", "regularize", True)
     assert turn.outcome.losses["dev"] < turn.first.losses["dev"] - 0.01
@@ -257,7 +259,7 @@ def test_a_step_once_taken_is_followed_again_whatever_the_clock_says():
 def test_one_remedy_by_name_is_carried_out_whatever_the_diagnosis():
     journal: dict[str, Any] = {}
     bench, _ = _bench(_two_bits(), optimal=0.0, journal=journal)
-    turn = follow(bench, SMALL, only="train_longer", idea="still falling")
+    turn = follow(bench, SMALL, Rules(only="train_longer", idea="still falling"))
     assert turn.step == 1
     assert journal["step/1"]["idea"] == "still falling"
     assert turn.outcome.config.optimization.epochs in (12, 24)
@@ -278,12 +280,12 @@ def test_a_budget_in_updates_is_an_upper_limit():
     assert (executor.trained, bench.purse.updates) == (1, 280)
 
 
-@pytest.mark.parametrize("kind", OPTIMIZATION)
-def test_a_trial_against_bias_never_regularizes(kind):
-    for trial in OPTIMIZATION[kind](SMALL):
+@pytest.mark.parametrize("trials", [bigger_network, train_longer, better_optimizer, architecture])
+def test_a_trial_against_bias_never_regularizes(trials):
+    for trial in trials(SMALL):
         assert trial.regularization == Regularization()
         assert trial != SMALL
-        if kind == "better_optimizer":
+        if trials is better_optimizer:
             assert trial.optimization.epochs == SMALL.optimization.epochs
 
 

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "size": "Say how many dev and test rows are needed.",
         "train": "Train one configuration on an experiment.",
         "sweep": "Search lambda and keep_prob; shows the lambda path.",
+        "compare": "Say which of two networks is better on dev, and which knobs differ.",
         "unseal": "Open the test set, once.",
         "predict": "Predict new rows with the experiment's best network.",
         "export": "Write the model for use elsewhere: a folder, ONNX or pt2.",

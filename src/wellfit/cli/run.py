@@ -9,17 +9,20 @@ import click
 
 from wellfit.cli.options import exit_code, fail_on_option, given, reference_options, split_options
 from wellfit.cli.session import Session
-from wellfit.cli.settings import types_of
+from wellfit.cli.settings import BOARDS, fixed_knobs, types_of
 from wellfit.cli.show import show_experiment
 from wellfit.cli.stage import FILE, stage
 
 
 @stage(
-    tables=("types",),
+    tables=("types", *BOARDS),
     examples="""
   wellfit run churn.csv --target churned --human-error .01 --budget 10m
   wellfit run prices.parquet --target price --goal mae --time-on sold --budget 20000updates
   wellfit run churn.wellfit --only regularize --idea "the labels of 2023 are noisy" --budget 5m
+
+  wellfit run churn.wellfit --branch 1 --idea "regularize later" --budget 5m
+  wellfit run churn.csv --config churn.toml        knobs in [network], [optimization], [regularization] stay fixed
 
 The same command again continues the experiment, or prints its result when it is finished.
 """,
@@ -32,6 +35,8 @@ The same command again continues the experiment, or prints its result when it is
     default=None,
     help="Average several networks where one over-fits; prediction takes several times as long.  [default: ensemble]",
 )
+@click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Go on from this step of the last run.")
+@click.option("--allow-early-stopping", is_flag=True, default=None, help="Let dev choose the epoch, where that helps.")
 @click.option("--idea", metavar="TEXT", help="Why you try this; kept in the journal.")
 @split_options
 @reference_options
@@ -46,6 +51,11 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str
     import wellfit as wf
 
     with session.watching() as notify:
-        experiment = wf.run(data, **given({**options, "types": types_of(ctx)}), **session.seeded, notify=notify)
+        experiment = wf.run(
+            data,
+            **given({**options, "types": types_of(ctx), "fixed": fixed_knobs(ctx) or None}),
+            **session.seeded,
+            notify=notify,
+        )
     body = show_experiment(session, experiment)
     return exit_code(body, fail_on=fail_on)

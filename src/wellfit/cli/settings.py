@@ -94,6 +94,14 @@ def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> 
     )
 
 
+def fixed_knobs(ctx: click.Context) -> dict[str, Json]:
+    """The knobs that the file fixes: board -> knob -> value, checked."""
+    from wellfit.config import Network, Optimization, Regularization
+
+    boards = {"network": Network, "optimization": Optimization, "regularization": Regularization}
+    return {name: _knobs(name, board, table) for name, board in boards.items() if (table := _table(ctx, name))}
+
+
 def _knobs(name: str, board: type, table: Json) -> Json:
     from pydantic import TypeAdapter, ValidationError
 

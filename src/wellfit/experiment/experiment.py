@@ -22,6 +22,7 @@ from wellfit.diagnosis.findings import Finding, completed
 from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import OpenRows, findings_on_data, open_rows
+from wellfit.experiment.branching import network_at
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
 from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_earlier
@@ -77,6 +78,15 @@ class Experiment:
     def goal(self) -> Goal:
         """What is compared."""
         return self.folder.goal
+
+    def config_at(self, step: int) -> Config:
+        """The config of a step's network in its last run (of an ensemble that of the heaviest member); 0 is the first.
+
+        Raises:
+            BadInput: when the run took no such step.
+        """
+        with self._reading() as journal:
+            return Config.from_json(network_at(journal.entries(), step)["config"])
 
     @cached_property
     def split(self) -> Split:

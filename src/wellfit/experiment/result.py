@@ -12,6 +12,11 @@ from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import in_unit_of
 
 STEP_FIELDS = ("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after")
+LATER_STEP_FIELDS = (
+    *("round", "locked", "kind", "finding", "kept", "coupled", "idea", "ceiling", "expected_low", "expected_high"),
+    *("cost", "spent", "as_expected"),
+)
+"""Fields that steps of older experiments do not have."""
 
 
 def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
@@ -34,14 +39,27 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         "goal": folder.goal.name,
         "errors": diagnosis.get("errors", {}),
         "gaps": diagnosis.get("gaps", {}),
-        "steps": [{name: step[name] for name in STEP_FIELDS} for step in bodies.get("step", [])],
+        "steps": [_step(step) for step in bodies.get("step", [])],
+        "foretold": _foretold(bodies.get("step", [])),
         "best": chosen.get("config"),
         "ensemble": chosen.get("members"),
         "references": {
             body["name"]: folder.goal.score_of(body["errors"]["dev"]["value"]) for body in bodies.get("reference", [])
         },
         "test": in_unit_of(folder.goal, tests[-1]).to_json() if tests else None,
+        "stop": finish.get("stop"),
         "reason": finish.get("reason"),
         "sentence": finish.get("sentence"),
         "seconds": finish.get("seconds"),
     }
+
+
+def _step(body: Json) -> Json:
+    later = {name: body.get(name) for name in LATER_STEP_FIELDS}
+    return {name: body[name] for name in STEP_FIELDS} | later
+
+
+def _foretold(steps: Iterable[Json]) -> Json:
+    """How many outcomes came inside their 90 % interval."""
+    judged = [bool(step["as_expected"]) for step in steps if step.get("as_expected") is not None]
+    return {"steps": len(judged), "inside": sum(judged)}

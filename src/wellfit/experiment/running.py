@@ -6,14 +6,16 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from wellfit._typing import Json, Notify
 from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
+from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.about_data import findings_on_data, open_rows
+from wellfit.experiment.branching import BRANCH
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
 from wellfit.experiment.dev_use import with_dev_use
@@ -32,6 +34,7 @@ from wellfit.recipe.defaults import first_config, pilot_config
 from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
+from wellfit.recipe.rules import Fixed, Rules, with_fixed
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
 from wellfit.sweeps.worker_pool import WorkerPool, cores
@@ -41,7 +44,8 @@ from wellfit.sweeps.worker_pool import WorkerPool, cores
 class Plan:
     """What one `run` is asked to do inside an experiment; another plan may follow in the same folder.
 
-    `reference` holds human_error, human_rows, optimal_error and tolerance as they were given.
+    `reference` holds human_error, human_rows, optimal_error and tolerance as they were given; `fixed` the knobs that no
+    step may turn, by board; `start` the config from which another path is taken, the network of an earlier step.
     """
 
     budget: Budget
@@ -50,6 +54,20 @@ class Plan:
     ensemble: bool = True
     idea: str | None = None
     seed: int = 0
+    early_stopping: bool = False
+    fixed: Fixed = field(default_factory=dict)
+    start: Config | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """What the recipe may do."""
+        return Rules(
+            only=self.only,
+            ensemble=self.ensemble,
+            early_stopping=self.early_stopping,
+            fixed=frozenset(knob for knobs in self.fixed.values() for knob in knobs),
+            idea=self.idea,
+        )
 
     @property
     def asked(self) -> Json:
@@ -60,6 +78,9 @@ class Plan:
             "only": self.only,
             "seed": self.seed,
             **({} if self.ensemble else {"ensemble": False}),
+            **({"allow_early_stopping": True} if self.early_stopping else {}),
+            **({"fixed": {board: dict(knobs) for board, knobs in self.fixed.items()}} if self.fixed else {}),
+            **({BRANCH: self.start.identity} if self.start else {}),
         }
 
     @property
@@ -103,9 +124,9 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     with WorkerPool(data, goal=goal) as pool:
 
         def start() -> Json:
-            known = plan.only and journal.entries(CANDIDATE)
+            known = plan.start or (plan.only and journal.entries(CANDIDATE))
             config = chosen_network(journal, folder.models).config if known else _first(data, plan, purse, pool=pool)
-            return {"config": config.to_json()}
+            return {"config": with_fixed(plan.start or config, plan.fixed).to_json()}
 
         config = Config.from_json(recall("plan", "start", start)["config"])
         bench = Bench(
@@ -125,18 +146,18 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             best_dev_high=min(each.high for each in rivals.dev.values()),
             notify=notify,
         )
-        turn = follow(bench, config, only=plan.only, ensemble=plan.ensemble, idea=plan.idea)
+        turn = follow(bench, config, plan.rules)
 
     def final() -> Json:
         diagnosis = with_dev_use(turn.diagnosis, journal, models=folder.models, data=data)
         return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
 
-    recall("diagnosis", "final", final)
+    findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
     if turn.outcome.members:
         details = described(turn.outcome, folder=folder, data=data)
         OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
     propose(journal, turn.outcome, by="run")
-    recall("finish", "end", lambda: ending(turn, bench=bench))
+    recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings))
 
 
 def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:

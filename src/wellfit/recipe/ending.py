@@ -1,51 +1,43 @@
-"""How a run ends: a reason, and a sentence that a manager understands."""
+"""How a run ends: why it stopped, what it bought, and how well it foretold that."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from wellfit._typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.gaps import GapName
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.words import error_text
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.follow import Turn
-from wellfit.recipe.remedies import describe_change
-
-LEFT: Mapping[GapName, str] = {
-    "avoidable_bias": "bias left",
-    "variance": "variance left",
-    "mismatch": "mismatch left",
-}
+from wellfit.recipe.remedies.change import describe_change
+from wellfit.recipe.rules import Rules
+from wellfit.recipe.stop import stop_of
+from wellfit.recipe.turn import Turn, Work
 
 
-def ending(turn: Turn, *, bench: Bench) -> Json:
-    """The journal's "finish" entry."""
+def ending(turn: Turn, *, bench: Bench, rules: Rules | None = None, findings: Iterable[Finding] = ()) -> Json:
+    """The journal's "finish" entry.
+
+    Args:
+        turn: the last one.
+        bench: the run's.
+        rules: what the user asked for.
+        findings: of the final diagnosis.
+    """
+    stop = stop_of(Work(bench=bench, turn=turn, rules=rules or Rules()), findings)
     return {
-        "reason": reason_of(turn.diagnosis, spent=bench.purse.remaining <= 0),
-        "sentence": sentence_of(turn, bench=bench),
+        "stop": stop.code,
+        "reason": stop.reason,
+        "sentence": _sentence(turn, bench=bench, stopped=stop.sentence),
         "best": turn.outcome.identity,
         "seconds": bench.purse.seconds,
         "updates": bench.purse.updates,
     }
 
 
-def reason_of(diagnosis: Diagnosis, *, spent: bool) -> str:
-    """Why the recipe stopped, as a few words."""
-    verdicts = {name: gap.verdict for name, gap in diagnosis.gaps.items() if gap is not None}
-    if set(verdicts.values()) == {"no"}:
-        return "fine within tolerance"
-    for name, left in LEFT.items():
-        if verdicts.get(name) == "yes":
-            return f"{left}, and the budget is spent" if spent else f"{left}, and nothing promising to try"
-    if verdicts.get("avoidable_bias") == "cannot tell" and diagnosis.errors.optimal.source == "none":
-        return "the reference is the obstacle: give --human-error"
-    return "cannot tell with this many rows"
-
-
-def sentence_of(turn: Turn, *, bench: Bench) -> str:
-    """What was changed and what it bought, what is left, and whether another method is ahead."""
-    parts = [_bought(turn, bench=bench), turn.diagnosis.headline, _rival(turn.diagnosis)]
+def _sentence(turn: Turn, *, bench: Bench, stopped: str) -> str:
+    """What was changed and what it bought, whether another method is ahead, and why the run stopped."""
+    parts = [_bought(turn, bench=bench), _rival(turn.diagnosis), stopped]
     return " ".join(part for part in parts if part)
 
 

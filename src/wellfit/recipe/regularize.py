@@ -26,10 +26,18 @@ BEYOND_KEEP_PROB = 0.6
 """Where the best member lies on the edge of the grid: factors by which the edge moves out."""
 
 
-def sweep_step(bench: Bench, before: Outcome, *, diagnosis: Diagnosis, step: int) -> Outcome:
+def members_affordable(bench: Bench, config: Config) -> int:
+    """How many networks of this size a sweep may have."""
+    return max(2, min(DEFAULT_MEMBERS, bench.purse.affordable(config, share=SWEEP_SHARE)))
+
+
+def sweep_step(
+    bench: Bench, before: Outcome, *, diagnosis: Diagnosis, step: int, fixed: frozenset[str] = frozenset()
+) -> Outcome:
     """Train the grid, of which `before` (lambda 0, keep_prob 1) is one, and return the member to go on with.
 
-    Where the best member lies on the edge of the grid, and the budget allows it, the grid is widened once.
+    Where the best member lies on the edge of the grid, and the budget allows it, the grid is widened once. Knobs in
+    `fixed` keep the value that `before` has.
     """
     limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
@@ -37,8 +45,10 @@ def sweep_step(bench: Bench, before: Outcome, *, diagnosis: Diagnosis, step: int
         return bench.purse.affordable(before.config, share=SWEEP_SHARE)
 
     def first() -> Json:
-        members = max(2, min(DEFAULT_MEMBERS, affordable()))
-        return {"over": default_grid(before.config, rows=bench.data.train.rows, members=members)}
+        members = members_affordable(bench, before.config)
+        over = default_grid(before.config, rows=bench.data.train.rows, members=members)
+        own = {"l2": before.config.regularization.l2, "keep_prob": mean_keep_prob(before.config)}
+        return {"over": {knob: [own[knob]] if knob in fixed else values for knob, values in over.items()}}
 
     over = bench.recall("plan", f"{step}/grid", first)["over"]
     found = _trained(bench, before, over=over, known=[before], limit=limit)
@@ -92,9 +102,10 @@ def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
     """
     l2, keep_prob = found.best.config.regularization.l2, mean_keep_prob(found.best.config)
     lambdas, keeps = list(over["l2"]), list(over["keep_prob"])
-    if l2 == max(lambdas) > 0:
+    # A knob with one value was fixed by the user: there is no edge to move.
+    if len(lambdas) > 1 and l2 == max(lambdas) > 0:
         lambdas += [factor * l2 for factor in BEYOND_LAMBDA]
-    if keep_prob == min(keeps) < 1:
+    if len(keeps) > 1 and keep_prob == min(keeps) < 1:
         keeps += [round(BEYOND_KEEP_PROB * keep_prob, 3)]
     wider = {"l2": lambdas, "keep_prob": keeps}
     more = len(lambdas) * len(keeps) - len(found.members)

@@ -162,6 +162,15 @@ def step(body: Json) -> StepRow:
         gaps_after=_short_gaps(section(body, "gaps_after")),
         seconds=number(body.get("seconds")),
         updates=count(body.get("updates")),
+        kind=text(body.get("kind")),
+        round=count(body.get("round")) or 1,
+        locked=text(body.get("locked")),
+        expected_low=number(body.get("expected_low")),
+        expected_high=number(body.get("expected_high")),
+        cost=number(body.get("cost")),
+        spent=number(body.get("spent")),
+        as_expected=found if isinstance(found := body.get("as_expected"), bool) else None,
+        coupled=body.get("coupled") is True,
     )
 
 

@@ -171,7 +171,10 @@ class RemedyRow:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
-    """One turn of the recipe."""
+    """One turn of the recipe.
+
+    `expected` is the ceiling in experiments of the first version, which had no interval.
+    """
 
     step: int
     board: str
@@ -187,6 +190,26 @@ class StepRow:
     gaps_after: tuple[tuple[str, float, str], ...]
     seconds: float | None
     updates: int | None
+    kind: str = ""
+    round: int = 1
+    locked: str = ""
+    expected_low: float | None = None
+    expected_high: float | None = None
+    cost: float | None = None
+    spent: float | None = None
+    as_expected: bool | None = None
+    coupled: bool = False
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many outcomes came inside their 90 % interval."""
+
+    inside: int
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.inside} of {self.steps} outcomes came inside their 90 % interval."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +275,12 @@ class Summary:
     finished: str
     openings: tuple[OpeningCard, ...]
     redo: Redo | None
+
+    @property
+    def score(self) -> Score | None:
+        """The journal's score of its own predictions; None where no step made one."""
+        judged = [step.as_expected for step in self.steps if step.as_expected is not None]
+        return Score(sum(judged), len(judged)) if judged else None
 
     @property
     def best_other(self) -> OtherMethod | None:

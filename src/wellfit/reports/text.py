@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wellfit.reports.estimates import Measure
 from wellfit.reports.measures import effect_rows
 from wellfit.reports.paths import coupled
-from wellfit.reports.records import Gap, Ladder, Summary
+from wellfit.reports.records import Gap, Ladder, StepRow, Summary
 from wellfit.reports.sweep_card import SweepCard
 from wellfit.reports.units import Unit, knob, seconds
 
@@ -54,12 +54,14 @@ def _blocks(summary: Summary) -> Iterator[RenderableType]:
     yield from summary.remarks
     yield from _ladder_blocks(summary)
     yield from _knobs(summary)
+    yield from _steps(summary)
     yield from _sweeps(summary)
     yield from _trade(summary)
     yield from _others(summary)
     yield from _seal(summary)
     yield from _findings(summary)
     yield from _next(summary)
+    yield from _end(summary)
 
 
 def _heading(words: str) -> RenderableType:
@@ -151,6 +153,22 @@ def _knobs(summary: Summary) -> Iterator[RenderableType]:
     if turned:
         yield _heading("What did we change?")
         yield _table(["board", "knob", "before", "now"], turned, left=2)
+
+
+def _steps(summary: Summary) -> Iterator[RenderableType]:
+    rows = [_step(summary.unit, step) for step in summary.steps if step.expected_high is not None]
+    if rows:
+        yield _heading("What was expected of each step, and what came?")
+        yield _table(["step", "board", "expected", "90 % interval", "got", ""], rows, left=2)
+    if summary.score:
+        yield str(summary.score)
+
+
+def _step(unit: Unit, step: StepRow) -> list[str]:
+    low, high = (unit.gap(limit or 0.0, sign=False) for limit in (step.expected_low, step.expected_high))
+    name = f"{step.step} {step.kind.replace('_', ' ')}" + (f" (round {step.round})" if step.round > 1 else "")
+    shown = [unit.gap(value or 0.0, sign=False) for value in (step.expected, step.got)]
+    return [name, step.board, shown[0], f"{low} to {high}", shown[1], "kept" if step.kept else "dropped"]
 
 
 def _sweeps(summary: Summary) -> Iterator[RenderableType]:
@@ -269,3 +287,10 @@ def _next(summary: Summary) -> Iterator[RenderableType]:
         kinds = ", ".join(row.kind.replace("_", " ") for row in rows if row.kind != "none")
         worth = f" (at most {summary.unit.gap(cause[1], sign=False)})" if cause[1] else ""
         yield f"{cause[0].rstrip('.')}{f': {kinds}{worth}' if kinds else ''}."
+
+
+def _end(summary: Summary) -> Iterator[RenderableType]:
+    """Why the run stopped: the last line is a sentence that a manager understands."""
+    if summary.finished:
+        yield _heading("How did it end?")
+        yield summary.finished

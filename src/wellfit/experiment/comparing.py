@@ -1,0 +1,175 @@
+"""Two networks on the same dev rows: by how much one is ahead, and which knobs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wellfit._typing import Json
+from wellfit.config import Config
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.experiment.branching import network_at
+from wellfit.experiment.experiment import Experiment, open_experiment
+from wellfit.goals import Goal
+from wellfit.journal.outcomes import OutcomeStore
+from wellfit.journal.store import open_journal
+from wellfit.outcome import Outcome
+from wellfit.reports.units import Unit
+from wellfit.splits.split import Split
+from wellfit.stats.differences import paired_difference
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import row_losses
+
+STEP_MARK = "@"
+"""PATH@2 is the network of step 2 in PATH."""
+
+
+@dataclass(frozen=True)
+class KnobPair:
+    """A knob that differs: its board, its name, and both values."""
+
+    board: str
+    knob: str
+    a: object
+    b: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What two networks differ by; `print` shows it.
+
+    Attributes:
+        goal: in whose loss the difference is.
+        names: of A and B, as they were given.
+        dev: dev losses of A and B.
+        difference: dev loss of A minus that of B on the same rows, with its 95 % interval; above 0: B is better.
+        knobs: those that differ; `module` names the code of an own module.
+        networks: how many networks A and B average.
+        same_rows: whether both were trained on the same rows.
+    """
+
+    goal: Goal
+    names: tuple[str, str]
+    dev: tuple[float, float]
+    difference: Estimate
+    knobs: tuple[KnobPair, ...]
+    networks: tuple[int, int]
+    same_rows: bool
+
+    @property
+    def better(self) -> str | None:
+        """The better one, where the interval excludes 0; None where these rows cannot tell."""
+        if self.difference.low > 0:
+            return self.names[1]
+        return self.names[0] if self.difference.high < 0 else None
+
+    def to_json(self) -> Json:
+        """The object that `compare --json` prints; the difference is in the goal's loss."""
+        return {
+            "schema": 1,
+            "goal": self.goal.name,
+            "a": self.names[0],
+            "b": self.names[1],
+            "dev": [self.goal.score_of(value) for value in self.dev],
+            "difference": self.difference.to_json(),
+            "better": self.better,
+            "knobs": [vars(pair) for pair in self.knobs],
+            "networks": list(self.networks),
+            "same_training_rows": self.same_rows,
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        unit, gap = Unit(self.goal), self.difference
+        for letter, name, value in zip("AB", self.names, self.dev, strict=True):
+            yield f"{letter}  {name}: dev {unit.noun} {unit.show(value)}"
+        said = f"{self.better} is better" if self.better else "These rows cannot tell which is better"
+        low, high = (unit.gap(limit) for limit in (gap.low, gap.high))
+        yield f"{said}: A minus B is {unit.gap(gap.value)} ({low} to {high}, paired on {gap.rows:,} dev rows)."
+        if not self.same_rows:
+            yield "They were trained on other rows."
+        yield from (f"{pair.board}: {pair.knob} {pair.a} -> {pair.b}" for pair in self.knobs)
+        if not self.knobs:
+            yield "No knob differs."
+        if self.networks[0] != self.networks[1]:
+            yield f"networks averaged {self.networks[0]} -> {self.networks[1]}"
+
+
+def compare_networks(a: Experiment | Path | str, b: Experiment | Path | str) -> Comparison:
+    """Compare the networks of two experiments, or of two steps (`PATH@STEP`).
+
+    Raises:
+        Refusal: nothing was trained, or a comparison is void since the dev rows or the goals differ.
+        BadInput: no such step.
+    """
+    (first, one), (second, two) = _network(a), _network(b)
+    names = (str(a.path) if isinstance(a, Experiment) else str(a), str(b.path) if isinstance(b, Experiment) else str(b))
+    _require_comparable(first, second)
+    target, goal = first.prepared.dev.target, first.goal
+    losses = [row_losses(goal, target, outcome.predictions["dev"]) for outcome in (one, two)]
+    return Comparison(
+        goal=goal,
+        names=names,
+        dev=(one.losses["dev"], two.losses["dev"]),
+        difference=paired_difference(*losses),
+        knobs=differing(one.config, two.config),
+        networks=(one.networks, two.networks),
+        same_rows=_same(first.split, second.split, part="train"),
+    )
+
+
+def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
+    """The knobs in which two configs differ, board by board."""
+    boards = ("network", "optimization", "regularization")
+    pairs = ((board, vars(getattr(a, board)), vars(getattr(b, board))) for board in boards)
+    return tuple(
+        KnobPair(board, knob, old[knob], new[knob])
+        for board, old, new in pairs
+        for knob in old
+        if old[knob] != new[knob]
+    )
+
+
+def _network(source: Experiment | Path | str) -> tuple[Experiment, Outcome]:
+    if isinstance(source, Experiment):
+        return source, source.network
+    path, _, step = str(source).rpartition(STEP_MARK)
+    if not path or not step.isdigit() or Path(source).exists():
+        experiment = open_experiment(source)
+        return experiment, experiment.network
+    experiment = open_experiment(path)
+    with open_journal(experiment.folder.journal, read_only=True) as journal:
+        body = network_at(journal.entries(), int(step))
+        outcome = OutcomeStore(experiment.folder.models, journal).get(str(body["config_after"]))
+    if outcome is None:
+        raise BadInput(
+            "a step is compared by its network's predictions",
+            found=f"none kept of step {step} in {path}",
+            remedy="Run the experiment again: it trains what is missing",
+        )
+    return experiment, outcome
+
+
+def _require_comparable(first: Experiment, second: Experiment) -> None:
+    if first.goal != second.goal:
+        raise _void(f"the goals {first.goal.name} and {second.goal.name}", "Give both the same --goal")
+    if not _same(first.split, second.split, part="dev"):
+        remedy = "Split once, and copy the experiment's folder for the second path (or branch: `wellfit run --branch`)"
+        raise _void(f"dev rows that are not the same in {first.path} and {second.path}", remedy)
+
+
+def _same(first: Split, second: Split, *, part: str) -> bool:
+    return np.array_equal(first.hashes[part], second.hashes[part])
+
+
+def _void(found: str, remedy: str) -> Refusal:
+    return Refusal(
+        "a comparison is paired, so both networks are measured on the same dev rows by the same goal",
+        found=found,
+        remedy=remedy,
+    )

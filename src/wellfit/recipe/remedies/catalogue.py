@@ -1,0 +1,40 @@
+"""Every remedy that the recipe can carry out by itself, by its kind.
+
+Remedies of the data board (more data, a deployment sample, a bigger dev set) need a person: they are prescribed, and
+priced at the end of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wellfit._typing import Board
+from wellfit.exceptions import BadInput
+from wellfit.recipe.remedies.optimization import OPTIMIZATION
+from wellfit.recipe.remedies.regularization import ENSEMBLE, REGULARIZATION
+from wellfit.recipe.remedies.remedy import Remedy
+
+BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {"optimization": OPTIMIZATION, "regularization": REGULARIZATION}
+REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*OPTIMIZATION, *REGULARIZATION, ENSEMBLE)}
+
+
+def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
+    """Refuse a remedy that the recipe cannot carry out by itself.
+
+    Raises:
+        BadInput: naming those that it can; or a coupled remedy without leave.
+    """
+    if only is None:
+        return
+    if only not in REMEDIES:
+        raise BadInput(
+            f"--only takes one of {', '.join(REMEDIES)}",
+            found=repr(only),
+            remedy="Other remedies need a person: `wellfit diagnose` says what to do",
+        )
+    if REMEDIES[only].coupled and not early_stopping:
+        raise BadInput(
+            "early stopping turns both boards at once, so it is used only when asked for",
+            found=f"--only {only}",
+            remedy="Add --allow-early-stopping, or take --only regularize",
+        )

@@ -1,0 +1,97 @@
+"""The optimization board: what makes J small on the training set, with every regularizer where it stands."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
+from wellfit.recipe.remedies.evidence import Evidence
+from wellfit.recipe.remedies.remedy import Remedy
+from wellfit.recipe.remedies.trials import against_bias
+
+WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
+LONGER = (2, 4)
+LR_FACTORS = (0.1, 1 / 3, 3.0, 10.0, 30.0)
+"""Down and up: a rate that is far too low is met more often than one that is far too high, which shows at once."""
+MOMENTUM_LR = 30.0
+"""SGD with momentum takes about so many times the learning rate of Adam, whose steps are scaled already."""
+TRIALS_A_STEP = 3
+
+
+def bigger_network(config: Config) -> tuple[Config, ...]:
+    """Shapes further up the ladder, from the next one on: wider first, then deeper."""
+    size = _size(config.network.widths)
+    larger = [widths for widths in WIDTH_LADDER if _size(widths) > size and _fits(config, widths)]
+    return tuple(_network(config, widths=widths) for widths in larger[:TRIALS_A_STEP])
+
+
+def train_longer(config: Config) -> tuple[Config, ...]:
+    """Twice and four times the epochs; the schedule stretches with them."""
+    return tuple(_optimization(config, epochs=factor * config.optimization.epochs) for factor in LONGER)
+
+
+def better_optimizer(config: Config) -> tuple[Config, ...]:
+    """Other learning rates and the other kind of optimizer, at the same number of updates."""
+    lr = config.optimization.lr
+    other: OptimizerKind = "momentum" if config.optimization.optimizer == "adam" else "adam"
+    swapped = lr * MOMENTUM_LR if other == "momentum" else 1e-3
+    return (
+        *(_optimization(config, lr=factor * lr) for factor in LR_FACTORS),
+        _optimization(config, optimizer=other, lr=swapped),
+    )
+
+
+def architecture(config: Config) -> tuple[Config, ...]:
+    """The other activations, and the other way for numbers to enter."""
+    activations = (name for name in ACTIVATIONS if name != config.network.activation)
+    embeddings = (name for name in EMBEDDINGS if name != config.network.embedding)
+    return (
+        *(_network(config, activation=name) for name in activations),
+        *(_network(config, embedding=name) for name in embeddings),
+    )
+
+
+def _bigger(seen: Evidence) -> float:
+    if seen.cramped:
+        return 0.9
+    return 0.05 if seen.slow or seen.fast else 0.05 + 0.35 * (1 - seen.unfinished)
+
+
+def _longer(seen: Evidence) -> float:
+    return 0.1 if seen.slow or seen.cramped else 0.1 + 0.7 * seen.unfinished
+
+
+def _optimizer(seen: Evidence) -> float:
+    return 0.8 if (seen.slow or seen.fast) and not seen.cramped else 0.1
+
+
+def _other_architecture(seen: Evidence) -> float:
+    return 0.35 if seen.blind and not seen.cramped else 0.05
+
+
+OPTIMIZATION: tuple[Remedy, ...] = (
+    against_bias("bigger_network", bigger_network, middle=_bigger),
+    against_bias("train_longer", train_longer, middle=_longer),
+    against_bias("better_optimizer", better_optimizer, middle=_optimizer),
+    against_bias("architecture", architecture, middle=_other_architecture),
+)
+"""What fights bias; of equals the first is tried first."""
+
+
+def _fits(config: Config, widths: tuple[int, ...]) -> bool:
+    """Whether a keep_prob for each layer has a layer for each of its values."""
+    return not isinstance(config.regularization.keep_prob, tuple) or len(widths) == len(config.network.widths)
+
+
+def _network(config: Config, **knobs: Any) -> Config:
+    return replace(config, network=replace(config.network, **knobs))
+
+
+def _optimization(config: Config, **knobs: Any) -> Config:
+    return replace(config, optimization=replace(config.optimization, **knobs))
+
+
+def _size(widths: tuple[int, ...]) -> int:
+    return sum(first * second for first, second in itertools.pairwise(widths)) + sum(widths)

@@ -1,0 +1,172 @@
+"""The regularization board: what makes dev follow train, with the optimization board where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from wellfit.config import Config
+from wellfit.recipe.ensemble import (
+    FEWEST_NETWORKS,
+    PARENTS,
+    SHARE,
+    Averaged,
+    ensemble_step,
+    networks_affordable,
+)
+from wellfit.recipe.expectation import Shares
+from wellfit.recipe.regularize import best_members, members_affordable, sweep_step
+from wellfit.recipe.remedies.remedy import Done, Price, Remedy
+from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
+from wellfit.recipe.turn import Work
+from wellfit.sweeps.knobs import changed
+from wellfit.sweeps.space import MOST_SHRINK
+
+PATIENCE = (4, 8)
+"""Points of the learning curve."""
+CROWDED, CROWDED_SHARE = 0.5, 0.3
+"""Inputs for each training row above which augmenting wins about so much of its ceiling (planted columns of noise)."""
+THIN, THIN_SHARE = 12, 0.35
+"""Rows in a bin below which an architecture with fewer of them wins about so much of its ceiling."""
+SWEPT = frozenset({"l2", "keep_prob"})
+
+AUGMENT: Sequence[Mapping[str, float]] = ({"input_noise": 0.1}, {"input_noise": 0.3}, {"mixup": 0.2}, {"mixup": 1.0})
+AVERAGE_WEIGHTS: Sequence[Mapping[str, float]] = ({"ema": 0.99}, {"ema": 0.997})
+SMOOTH_LABELS: Sequence[Mapping[str, float]] = ({"label_smoothing": 0.05}, {"label_smoothing": 0.15})
+SPARSIFY: Sequence[Mapping[str, float]] = tuple({"l1_step": MOST_SHRINK / by} for by in (3_000, 300, 30))
+"""l1 as what one update takes off each weight (lr * l1 / m)."""
+
+
+def augment(work: Work) -> tuple[Config, ...]:
+    """Noise on the numbers, and mixtures of rows."""
+    has_numbers = work.bench.data.train.numeric.shape[1] > 0
+    return _set(work, [each for each in AUGMENT if has_numbers or "input_noise" not in each])
+
+
+def average_weights(work: Work) -> tuple[Config, ...]:
+    """The moving average of the weights in place of the last ones."""
+    return _set(work, AVERAGE_WEIGHTS)
+
+
+def smooth_labels(work: Work) -> tuple[Config, ...]:
+    """A share of every label spread over all classes; a number has no classes."""
+    is_classes = work.bench.data.preparation.schema.task == "classification"
+    return _set(work, SMOOTH_LABELS) if is_classes else ()
+
+
+def sparsify(work: Work) -> tuple[Config, ...]:
+    """L1, which makes exact zeros: for tables of which most columns say nothing."""
+    return _set(work, SPARSIFY)
+
+
+def search_architecture(work: Work) -> tuple[Config, ...]:
+    """Networks with less to fill: half the width, one layer less, numbers as they are, half the bins."""
+    network = work.config.network
+    narrow = tuple(max(1, width // 2) for width in network.widths)
+    # Without a hidden layer it would be the linear model, which stands on the ladder already.
+    shapes = [replace(network, widths=widths) for widths in (narrow, network.widths[:-1]) if widths]
+    if network.embedding == "ple":
+        shapes += [replace(network, embedding="none"), replace(network, bins=max(2, network.bins // 2))]
+    tried = {shape: None for shape in shapes if shape != network and not _keeps_by_layer(work.config, shape.widths)}
+    return tuple(replace(work.config, network=shape) for shape in tried)
+
+
+def stop_early(work: Work) -> tuple[Config, ...]:
+    """Let dev choose the epoch: one knob that fits and regularizes at once."""
+    if work.config.optimization.early_stopping is not None:
+        return ()
+    board = work.config.optimization
+    return tuple(replace(work.config, optimization=replace(board, early_stopping=patience)) for patience in PATIENCE)
+
+
+def is_crowded(work: Work) -> bool:
+    """Whether the numbers enter as more inputs than half the training rows: then noise on them stands in for rows."""
+    train, network = work.bench.data.train, work.config.network
+    each = 1 + (network.bins if network.embedding == "ple" else 0)
+    return bool(each * train.numeric.shape[1] > CROWDED * train.rows)
+
+
+def has_thin_bins(work: Work) -> bool:
+    """Whether the bins of the numbers hold so few rows each that they can be learned by heart."""
+    train, network = work.bench.data.train, work.config.network
+    return network.embedding == "ple" and train.numeric.shape[1] > 0 and train.rows < THIN * network.bins
+
+
+def _keeps_by_layer(config: Config, widths: tuple[int, ...]) -> bool:
+    return isinstance(config.regularization.keep_prob, tuple) and len(widths) != len(config.network.widths)
+
+
+def _set(work: Work, settings: Sequence[Mapping[str, float]]) -> tuple[Config, ...]:
+    rows = work.bench.data.train.rows
+    found = (changed(work.config, setting, rows=rows) for setting in settings)
+    return tuple(config for config in found if config != work.config)
+
+
+def _sweep_price(work: Work) -> Price | None:
+    if work.rules.fixed >= SWEPT:
+        return None
+    cost = work.bench.purse.cost(work.config)
+    return Price(whole=members_affordable(work.bench, work.config) * cost, least=cost)
+
+
+def _sweep(work: Work) -> Done:
+    turn = work.turn
+    step, fixed = turn.step + 1, work.rules.fixed
+    return Done(sweep_step(work.bench, turn.outcome, diagnosis=turn.diagnosis, step=step, fixed=fixed))
+
+
+def _ensemble_price(work: Work) -> Price | None:
+    if not work.rules.ensemble:
+        return None
+    cost = work.bench.purse.cost(work.config)
+    networks = max(FEWEST_NETWORKS, networks_affordable(work.bench, work.config))
+    return Price(whole=networks * cost, least=FEWEST_NETWORKS * cost / SHARE)
+
+
+def _ensemble(work: Work) -> Averaged:
+    step = work.turn.step + 1
+    parents = best_members(work.bench, work.config, step=step, count=PARENTS)
+    return ensemble_step(work.bench, work.turn.outcome, parents=parents, step=step)
+
+
+REGULARIZE = Remedy(
+    kind="regularize",
+    board="regularization",
+    finding="WF102",
+    shares=lambda _work: SWEEP_SHARES,
+    price=_sweep_price,
+    apply=_sweep,
+)
+ENSEMBLE = Remedy(
+    kind="ensemble",
+    board="regularization",
+    finding="WF102",
+    shares=lambda _work: Shares(0.0, 0.1, 0.9),
+    price=_ensemble_price,
+    apply=_ensemble,
+)
+"""The last step: it ends the line of single networks, so the loop takes it when nothing else is left."""
+
+
+def _usual(middle: float) -> Callable[[Work], Shares]:
+    return lambda _work: Shares(0.0, middle, 0.9)
+
+
+def _augment_shares(work: Work) -> Shares:
+    return Shares(0.0, CROWDED_SHARE if is_crowded(work) else 0.05, 0.9)
+
+
+def _architecture_shares(work: Work) -> Shares:
+    return Shares(0.0, THIN_SHARE if has_thin_bins(work) else 0.05, 0.9)
+
+
+REGULARIZATION: tuple[Remedy, ...] = (
+    REGULARIZE,
+    against_variance("average_weights", average_weights, shares=_usual(0.02)),
+    against_variance("augment", augment, shares=_augment_shares),
+    against_variance("search_architecture", search_architecture, shares=_architecture_shares),
+    against_variance("smooth_labels", smooth_labels, shares=_usual(0.02)),
+    against_variance("sparsify", sparsify, shares=_usual(0.03)),
+    against_variance("stop_early", stop_early, shares=_usual(0.1), coupled=True),
+)
+"""What fights variance, but for the ensemble."""

@@ -1,0 +1,84 @@
+"""One remedy as a value: the loop asks it for its price and its promise, and lets it act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from wellfit._typing import Board, Json
+from wellfit.outcome import Outcome
+from wellfit.recipe.expectation import Expected, Shares, expect
+from wellfit.recipe.turn import GAP_OF, PART_OF, Work
+
+
+class Result(Protocol):
+    """What carrying out a remedy came to."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The network to go on with: the one from before where nothing was better."""
+        ...
+
+    def to_json(self) -> Json:
+        """What the step's entry says beside what all steps say."""
+        ...
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a remedy that ends with one network came to."""
+
+    outcome: Outcome
+
+    def to_json(self) -> Json:
+        """Nothing that the step's entry does not say."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a remedy costs here and now, in the unit of the budget.
+
+    Attributes:
+        whole: what carrying it out is expected to cost.
+        least: the rest of the budget below which it is not begun, since what follows would lack the means.
+    """
+
+    whole: float
+    least: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """One remedy.
+
+    Attributes:
+        kind: its name, as `run --only KIND` takes it.
+        board: the board that it turns; the other is locked.
+        finding: the code of the finding that calls for it.
+        shares: of the ceiling that it has won before, in the light of what the training shows.
+        price: what it costs; None where there is nothing (left) to try.
+        apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
+        coupled: whether it turns both boards at once, so that it is used only when asked for.
+    """
+
+    kind: str
+    board: Board
+    finding: str
+    shares: Callable[[Work], Shares]
+    price: Callable[[Work], Price | None]
+    apply: Callable[[Work], Result]
+    coupled: bool = False
+
+    def expected(self, work: Work) -> Expected:
+        """What it is expected to buy and to cost where the recipe stands."""
+        turn, price = work.turn, self.price(work)
+        ceiling = turn.diagnosis.ceiling(GAP_OF[self.board])
+        room = turn.outcome.losses["train"] if PART_OF[self.board] == "train" else ceiling
+        return expect(self.shares(work), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
+
+    def is_affordable(self, work: Work) -> bool:
+        """Whether the rest of the budget lets it begin."""
+        price = self.price(work)
+        return price is not None and work.bench.purse.remaining >= price.least

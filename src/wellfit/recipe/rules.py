@@ -1,0 +1,87 @@
+"""What the person at the helm asked of a run: which remedies and knobs it may touch, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.exceptions import BadInput
+from wellfit.recipe.remedies.change import turned
+
+BOARDS: Mapping[str, type[Any]] = {
+    "network": Network,
+    "optimization": Optimization,
+    "regularization": Regularization,
+}
+NEVER_TURNED = frozenset(
+    {"module", "batch_size", "schedule", "momentum", "betas", "clip_norm", "l2_schedule", "keep_prob_schedule"}
+)
+"""Knobs that no remedy turns: fixing all others leaves nothing to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules of one run.
+
+    Attributes:
+        only: carry out this one remedy, whatever the diagnosis says.
+        ensemble: whether several networks may be averaged, which takes their time and room at prediction.
+        early_stopping: whether dev may choose the epoch; that couples the boards, so it is off unless asked for.
+        fixed: knobs that no step may turn.
+        idea: why, in the user's words; kept with each step.
+    """
+
+    only: str | None = None
+    ensemble: bool = True
+    early_stopping: bool = False
+    fixed: frozenset[str] = frozenset()
+    idea: str | None = None
+
+    def allowed(self, config: Config, trials: Iterable[Config]) -> tuple[Config, ...]:
+        """The trials that leave the fixed knobs as they are in `config`."""
+        return tuple(trial for trial in trials if not turned(config, trial) & self.fixed)
+
+
+Fixed = Mapping[str, Mapping[str, Any]]
+"""Board -> knob -> the value at which it is fixed."""
+
+
+def with_fixed(config: Config, fixed: Fixed) -> Config:
+    """Set the fixed knobs.
+
+    Raises:
+        BadInput: for an unknown board or knob, or a value out of range.
+    """
+    body = config.to_json()
+    for board, knobs in fixed.items():
+        if board not in BOARDS:
+            raise BadInput(
+                f"a knob is on one of the boards {', '.join(BOARDS)}", found=repr(board), remedy="Correct the name"
+            )
+        body[board] = {**body[board], **knobs}
+    return Config.from_json(body)
+
+
+def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
+    """Refuse locks that contradict each other, or leave no knob to turn.
+
+    Raises:
+        BadInput: naming what is wrong with them.
+    """
+    with_fixed(Config(), fixed)
+    names = {knob for knobs in fixed.values() for knob in knobs}
+    known = {knob.name for board in BOARDS.values() for knob in fields(board)}
+    if known - NEVER_TURNED <= names:
+        raise BadInput(
+            "a run needs at least one knob that it may turn",
+            found="every knob of both boards fixed",
+            remedy="Free some in [network], [optimization] or [regularization], or train it once: `wellfit train`",
+        )
+    if fixed.get("optimization", {}).get("early_stopping") is not None and not early_stopping:
+        raise BadInput(
+            "early stopping turns both boards at once, so it is used only when asked for",
+            found="early_stopping fixed in [optimization]",
+            remedy="Add --allow-early-stopping, or take it out",
+        )

@@ -1,0 +1,60 @@
+"""What the journal keeps of a step: what was turned, why, what was expected, and what came."""
+
+from __future__ import annotations
+
+from wellfit._typing import Board, Json
+from wellfit.outcome import Outcome
+from wellfit.recipe.expectation import Expected
+from wellfit.recipe.remedies.change import describe_change
+from wellfit.recipe.remedies.remedy import Remedy
+from wellfit.recipe.turn import CAUSE_OF, PART_OF, Turn, Work
+
+OTHER: dict[Board, Board] = {"optimization": "regularization", "regularization": "optimization"}
+
+
+def step_body(work: Work, remedy: Remedy, *, expected: Expected, after: Outcome, spent: float) -> Json:
+    """The journal entry of one step.
+
+    Args:
+        work: where the recipe stood before.
+        remedy: what was carried out.
+        expected: what was expected of it.
+        after: the network to go on with.
+        spent: what it took, in the unit of the budget.
+    """
+    turn, board = work.turn, remedy.board
+    before, part = turn.outcome, PART_OF[board]
+    got = before.losses[part] - after.losses[part]
+    return {
+        "step": turn.step + 1,
+        "round": turn.round,
+        "board": board,
+        "locked": OTHER[board],
+        "kind": remedy.kind,
+        "finding": remedy.finding,
+        "did": f"{remedy.kind.replace('_', ' ')}: {describe_change(before, after)}",
+        "because": _cause(turn, board),
+        **expected.to_json(),
+        "spent": spent,
+        "got": got,
+        "as_expected": expected.holds(got),
+        "kept": after is not before,
+        "coupled": remedy.coupled,
+        "idea": work.rules.idea,
+        "config": after.config.to_json(),
+        "config_before": before.identity,
+        "config_after": after.identity,
+        "errors_before": dict(before.losses),
+        "errors_after": dict(after.losses),
+        "gaps_before": turn.diagnosis.to_json()["gaps"],
+        "gaps_after": work.bench.diagnose(after).to_json()["gaps"],
+    }
+
+
+def _cause(turn: Turn, board: Board) -> str:
+    gap = turn.gap(board)
+    if gap is None:
+        return "asked"
+    said = f"{CAUSE_OF[board]}: {gap.verdict}"
+    brought_back = board == "optimization" and turn.round > 1
+    return f"{said}, brought back by regularizing (round {turn.round})" if brought_back else said

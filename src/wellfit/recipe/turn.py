@@ -1,0 +1,83 @@
+"""Where the recipe stands after a step, and which gap each board closes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wellfit._typing import Board
+from wellfit.config import Config
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.gaps import Gap, GapName
+from wellfit.outcome import Outcome
+from wellfit.recipe.bench import Bench
+from wellfit.recipe.rules import Rules
+
+GAP_OF: Mapping[Board, GapName] = {"optimization": "avoidable_bias", "regularization": "variance"}
+CAUSE_OF: Mapping[Board, str] = {"optimization": "bias", "regularization": "variance"}
+PART_OF: Mapping[Board, str] = {"optimization": "train", "regularization": "dev"}
+"""Where a step on this board is judged: paired, on the same rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """Where the recipe stands.
+
+    Attributes:
+        step: number of the last step; 0 is the first network.
+        board: the board that it turned.
+        reserved: part of the budget that is kept for regularization.
+        first: what the first network came to.
+        plain: the last network whose regularizers stood where the first network's do (at zero, unless fixed).
+        outcome: what the network of now came to.
+        diagnosis: of that network.
+        exhausted: remedies that did not help, or have no trial left.
+        unsure: boards that were turned on a "cannot tell": once is enough.
+        round: how often bias has been fought: regularizing may bring it back.
+    """
+
+    step: int
+    reserved: float
+    first: Outcome
+    plain: Outcome
+    outcome: Outcome
+    diagnosis: Diagnosis
+    exhausted: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+    board: Board = "none"
+    round: int = 1
+
+    @property
+    def may_overfit(self) -> bool:
+        """Whether the variance is not known to be inside the tolerance."""
+        variance = self.diagnosis.gap("variance")
+        return variance is not None and variance.verdict != "no"
+
+    def gap(self, board: Board) -> Gap | None:
+        """The gap that a board closes."""
+        return self.diagnosis.gap(GAP_OF[board])
+
+    def wants(self, board: Board) -> bool:
+        """Whether this board is to be turned: its gap is high, or leans high and was not treated for that yet."""
+        gap = self.gap(board)
+        if gap is None or gap.verdict == "no":
+            return False
+        return gap.verdict == "yes" or (gap.value > self.diagnosis.tolerance and board not in self.unsure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a remedy is handed: the bench, where the recipe stands, and the rules of the run."""
+
+    bench: Bench
+    turn: Turn
+    rules: Rules
+
+    @property
+    def config(self) -> Config:
+        """Of the network of now."""
+        return self.turn.outcome.config
+
+    def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
+        """The trials that turn no fixed knob."""
+        return self.rules.allowed(self.config, trials)

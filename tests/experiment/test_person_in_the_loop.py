@@ -1,0 +1,151 @@
+"""A person at the helm: knobs that stay, paths that branch off, networks that are compared; and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+import wellfit as wf
+from wellfit.config import Config
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.experiment.comparing import differing
+from wellfit.journal.store import open_journal
+
+BUDGET = "2500updates"
+
+
+@pytest.fixture(scope="module")
+def finished(cancer_csv, tmp_path_factory):
+    """One run, made once; tests that write to it copy it first."""
+    return wf.run(cancer_csv, target="target", budget=BUDGET, out=tmp_path_factory.mktemp("run") / "cancer.wellfit")
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    shutil.copytree(finished.path, tmp_path / "copy.wellfit")
+    return wf.open_experiment(tmp_path / "copy.wellfit")
+
+
+def _trained(experiment) -> list[Config]:
+    with open_journal(experiment.folder.journal, read_only=True) as journal:
+        return [Config.from_json(entry.body["config"]) for entry in journal.entries("training")]
+
+
+def test_a_fixed_knob_is_turned_by_no_step(cancer_csv, tmp_path):
+    fixed = {"optimization": {"epochs": 8}, "regularization": {"keep_prob": 0.9}, "network": {"widths": [32]}}
+    experiment = wf.run(
+        cancer_csv, target="target", budget=BUDGET, only="regularize", fixed=fixed, out=tmp_path / "f.wellfit"
+    )
+    trained = _trained(experiment)
+    assert len({config.regularization.l2 for config in trained}) > 2
+    assert {config.optimization.epochs for config in trained} == {8}
+    assert {config.regularization.keep_prob for config in trained} == {0.9}
+    assert {config.network.widths for config in trained} == {(32,)}
+
+
+def test_with_both_knobs_of_the_sweep_fixed_nothing_is_swept(cancer_csv, tmp_path):
+    fixed = {"regularization": {"keep_prob": 1.0, "l2": 0.0}}
+    experiment = wf.run(
+        cancer_csv, target="target", budget=BUDGET, fixed=fixed, ensemble=False, out=tmp_path / "f.wellfit"
+    )
+    assert "regularize" not in {step["kind"] for step in experiment.to_json()["steps"]}
+
+
+def test_locks_that_leave_nothing_to_turn_are_refused_before_anything_is_made(cancer_csv, tmp_path):
+    body = json.loads(json.dumps(Config().to_json()))
+    body["optimization"] |= {"early_stopping": None, "clip_norm": None}
+    off = ("l1", "label_smoothing", "input_noise", "mixup", "ema")
+    body["regularization"] |= dict.fromkeys(off, 0.0)
+    fixed = {board: body[board] for board in ("network", "optimization", "regularization")}
+    with pytest.raises(BadInput, match="at least one knob that it may turn"):
+        wf.run(cancer_csv, target="target", fixed=fixed, out=tmp_path / "f.wellfit")
+    assert not (tmp_path / "f.wellfit").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param({"fixed": {"optimization": {"early_stopping": 5}}}, "only when asked for", id="fixed stopping"),
+        pytest.param({"fixed": {"optimisation": {"lr": 0.1}}}, "one of the boards", id="unknown board"),
+        pytest.param({"fixed": {"optimization": {"rate": 0.1}}}, "known knobs", id="unknown knob"),
+        pytest.param({"only": "stop_early"}, "--allow-early-stopping", id="coupled remedy"),
+        pytest.param({"only": "more_luck"}, "--only takes one of", id="unknown remedy"),
+    ],
+)
+def test_contradictions_are_refused_before_anything_is_made(cancer_csv, tmp_path, options, said):
+    with pytest.raises(BadInput, match=said):
+        wf.run(cancer_csv, target="target", out=tmp_path / "f.wellfit", **options)
+    assert not (tmp_path / "f.wellfit").exists()
+
+
+def test_early_stopping_is_tried_where_it_is_allowed_and_is_marked_as_coupled(copied):
+    experiment = wf.run(copied.path, only="stop_early", allow_early_stopping=True, budget="20000updates")
+    (step,) = experiment.to_json()["steps"]
+    assert (step["kind"], step["coupled"]) == ("stop_early", True)
+    assert {config.optimization.early_stopping for config in _trained(experiment)} == {None, 4, 8}
+
+
+def test_a_budget_too_small_for_the_step_that_was_asked_for_says_how_much_it_takes(copied):
+    needed = int(wf.open_experiment(copied.path).network.updates)
+    with pytest.raises(BadInput, match="enough for one step") as refused:
+        wf.run(copied.path, only="train_longer", budget=f"{needed + 1}updates")
+    enough = refused.value.remedy.rsplit("least ", 1)[1]
+    again = wf.run(copied.path, only="train_longer", budget=enough)
+    assert [step["kind"] for step in again.to_json()["steps"]] == ["train_longer"]
+
+
+def test_a_branch_goes_on_from_the_step_that_was_named_and_trains_nothing_twice(copied):
+    start = copied.config_at(0)
+    before = len(_trained(copied))
+    branched = wf.run(copied.path, branch=0, only="average_weights", idea="smooth it", budget=BUDGET)
+    (step,) = branched.to_json()["steps"]
+    assert (step["kind"], step["idea"]) == ("average_weights", "smooth it")
+    added = _trained(branched)[before:]
+    assert {config.network for config in added} == {start.network}
+    assert {config.regularization.ema for config in added} == {0.99, 0.997}
+    with open_journal(copied.folder.journal, read_only=True) as journal:
+        entries = len(journal.entries())
+    wf.run(copied.path, branch=0, only="average_weights", budget=BUDGET)
+    with open_journal(copied.folder.journal, read_only=True) as journal:
+        assert len(journal.entries()) == entries
+
+
+def test_a_branch_from_a_step_that_was_never_taken_is_refused(copied):
+    with pytest.raises(BadInput, match="step 99"):
+        wf.run(copied.path, branch=99)
+
+
+def test_networks_of_one_split_are_compared_on_the_same_rows(copied):
+    found = wf.compare(f"{copied.path}@0", copied)
+    assert found.dev[1] == copied.network.losses["dev"]
+    assert found.difference.value == pytest.approx(found.dev[0] - found.dev[1])
+    assert found.difference.low <= found.difference.value <= found.difference.high
+    assert {pair.knob for pair in found.knobs} == {
+        pair.knob for pair in differing(copied.config_at(0), copied.network.config)
+    }
+    assert found.same_rows
+    assert "paired on" in str(found)
+    assert json.loads(json.dumps(found.to_json()))["b"] == str(copied.path)
+
+
+def test_a_better_network_is_named(copied):
+    poor = wf.split(
+        _csv_of(copied), target="target", out=copied.path.with_name("worse.wellfit"), seed=copied.split.seed
+    )
+    wf.train(poor.folder, Config(optimization=wf.Optimization(epochs=1, lr=1e-9)))
+    found = wf.compare(poor.folder, copied.path)
+    assert found.better == str(copied.path)
+    assert found.difference.low > 0
+
+
+def test_a_comparison_of_other_dev_rows_is_void(copied, cancer_csv, tmp_path):
+    other = wf.split(cancer_csv, target="target", seed=5, out=tmp_path / "other.wellfit")
+    wf.train(other.folder, Config(optimization=wf.Optimization(epochs=1)))
+    with pytest.raises(Refusal, match="dev rows that are not the same"):
+        wf.compare(copied, tmp_path / "other.wellfit")
+
+
+def _csv_of(experiment) -> str:
+    return str(experiment.split.source.path)

@@ -1,0 +1,310 @@
+"""Remedies as values: their promises, their prices, what they may not turn, and which one comes next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.data.prepare import Prepared, fit_preparation
+from wellfit.data.schema import infer_schema
+from wellfit.diagnosis.diagnosis import diagnose_losses
+from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome
+from wellfit.recipe.again import MOST_ROUNDS, around_again
+from wellfit.recipe.bench import Bench
+from wellfit.recipe.budget import parse_budget
+from wellfit.recipe.expectation import Shares, expect
+from wellfit.recipe.follow import first_turn
+from wellfit.recipe.pick import next_remedy, ranking
+from wellfit.recipe.purse import Purse
+from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
+from wellfit.recipe.remedies.change import turned
+from wellfit.recipe.remedies.evidence import evidence_of
+from wellfit.recipe.remedies.regularization import search_architecture
+from wellfit.recipe.rows_wanted import rows_wanted
+from wellfit.recipe.rules import Rules
+from wellfit.recipe.stop import stop_of
+from wellfit.recipe.turn import Turn, Work
+from wellfit.sweeps.executor import InProcess
+
+ERROR = Goal("error")
+HEALTHY = Config(network=Network(widths=(64, 64), embedding="none"), optimization=Optimization(lr=2e-3, batch_size=64))
+
+
+class _Notes:
+    def __init__(self):
+        self.entries = {}
+
+    def __call__(self, kind, key, compute):
+        if (kind, key) not in self.entries:
+            self.entries[kind, key] = compute()
+        return self.entries[kind, key]
+
+    def known(self, kind, key):
+        return self.entries.get((kind, key))
+
+
+def _data(*, train: int = 400, columns: int = 4) -> Prepared:
+    """The sign of a product of two numbers, without noise."""
+    x = np.random.default_rng(0).normal(size=(train + 600, columns))
+    labels = np.where(x[:, 0] * x[:, 1] > 0, "yes", "no")
+    table = pa.table({**{f"x{place}": column for place, column in enumerate(x.T)}, "y": labels})
+    preparation = fit_preparation(table.slice(0, train), infer_schema(table, target="y"))
+    parts = [preparation.transform(part) for part in (table.slice(0, train), table.slice(train))]
+    return Prepared(preparation, parts[0], None, parts[1])
+
+
+@pytest.fixture(scope="module")
+def data() -> Prepared:
+    return _data()
+
+
+def _work(data: Prepared, config: Config, *, budget: str = "40000updates", optimal: float = 0.0, **rules) -> Work:
+    def diagnose(errors, *, outcome, best_dev_high):
+        reference = Optimal(optimal, optimal, source="given", upper_bound=False)
+        return diagnose_losses(goal=ERROR, optimal=reference, train=errors["train"], dev=errors["dev"])
+
+    bench = Bench(
+        data=data,
+        goal=ERROR,
+        executor=InProcess(data, goal=ERROR),
+        purse=Purse(parse_budget(budget), data=data, workers=1),
+        recall=_Notes(),
+        diagnose=diagnose,
+        best_dev_high=1.0,
+        notify=lambda _event: None,
+    )
+    return Work(bench=bench, turn=first_turn(bench, config), rules=Rules(**rules))
+
+
+def _config(*, network: dict | None = None, **optimization) -> Config:
+    return replace(
+        HEALTHY,
+        network=replace(HEALTHY.network, **(network or {})),
+        optimization=replace(HEALTHY.optimization, **optimization),
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        pytest.param(_config(network={"widths": (2,)}), "bigger_network", id="cramped"),
+        pytest.param(_config(epochs=1), "train_longer", id="cut short"),
+        pytest.param(_config(lr=2e-5), "better_optimizer", id="slow"),
+        pytest.param(_config(lr=3.0), "better_optimizer", id="fast"),
+    ],
+)
+def test_what_a_training_shows_decides_which_remedy_against_bias_comes_first(data, config, kind):
+    work = _work(data, config)
+    assert work.turn.gap("optimization").verdict == "yes"
+    remedy = next_remedy(work)
+    assert remedy is not None
+    assert (remedy.kind, remedy.board) == (kind, "optimization")
+
+
+def test_the_best_gain_for_its_cost_is_ranked_first(data):
+    work = _work(data, _config(epochs=1))
+    rates = [remedy.expected(work).rate for remedy in ranking(work, "optimization")]
+    assert len(rates) == 4
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_no_remedy_turns_a_fixed_knob(data):
+    work = _work(data, _config(epochs=1), fixed=frozenset({"epochs", "widths", "ema"}))
+    kinds = {remedy.kind for board in BY_BOARD for remedy in BY_BOARD[board] if remedy.price(work) is not None}
+    assert not kinds & {"train_longer", "bigger_network", "average_weights"}
+    assert {"better_optimizer", "architecture", "augment"} <= kinds
+    shapes = work.allowed(search_architecture(work))
+    assert all("widths" not in turned(work.config, shape) for shape in shapes)
+
+
+def test_a_sweep_with_one_fixed_knob_keeps_it_and_with_both_is_not_to_be_had(data):
+    assert REMEDIES["regularize"].price(_work(data, HEALTHY, fixed=frozenset({"l2"}))) is not None
+    assert REMEDIES["regularize"].price(_work(data, HEALTHY, fixed=frozenset({"l2", "keep_prob"}))) is None
+
+
+def test_early_stopping_is_offered_only_where_it_is_allowed(data):
+    def offered(work: Work) -> set[str]:
+        wide = replace(work, turn=replace(work.turn, exhausted=frozenset({"regularize"})))
+        return {remedy.kind for remedy in ranking(wide, "regularization")}
+
+    small = _config(epochs=8)
+    assert "stop_early" not in offered(_work(data, small))
+    assert "stop_early" in offered(_work(data, small, early_stopping=True))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "kind"),
+    [
+        pytest.param(400, 60, "augment", id="more inputs than half the rows"),
+        pytest.param(120, 3, "search_architecture", id="thin bins"),
+        pytest.param(400, 3, "regularize", id="neither"),
+    ],
+)
+def test_what_the_table_shows_decides_which_remedy_against_variance_comes_first(rows, columns, kind):
+    config = _config(network={"embedding": "ple", "bins": 16}, epochs=150)
+    steps = config.optimization.epochs * -(-rows // config.optimization.batch_size)
+    work = _work(_data(train=rows, columns=columns), config, budget=f"{25 * steps}updates")
+    assert (work.turn.gap("optimization").verdict, work.turn.gap("regularization").verdict) == ("no", "yes")
+    remedy = next_remedy(work)
+    assert remedy is not None
+    assert remedy.kind == kind
+
+
+def test_a_remedy_that_the_rest_of_the_budget_cannot_pay_for_is_not_begun(data):
+    work = _work(data, _config(epochs=1), budget="40updates")
+    assert ranking(work, "optimization") == []
+    stop = stop_of(work)
+    assert stop.code == "budget"
+    assert "updates more than the budget left" in stop.sentence
+
+
+@pytest.mark.parametrize("kind", [remedy.kind for remedy in BY_BOARD["regularization"]])
+def test_a_remedy_against_variance_leaves_the_optimization_board_alone(data, kind):
+    remedy = REMEDIES[kind]
+    work = _work(data, _config(epochs=4), only=kind, early_stopping=True)
+    after = remedy.apply(work).outcome
+    allowed = (
+        {"early_stopping"} if remedy.coupled else {"widths", "embedding"} if kind == "search_architecture" else set()
+    )
+    board = {**vars(work.config.optimization), **vars(work.config.network)}
+    assert turned(work.config, after.config) & board.keys() <= allowed
+
+
+def test_an_expectation_is_a_share_of_the_ceiling_and_knows_whether_it_held():
+    found = expect(Shares(0.0, 0.5, 0.9), ceiling=0.1, room=0.1, cost=20.0)
+    assert (found.value, found.low, found.high) == pytest.approx((0.05, 0.0, 0.09))
+    assert found.rate == pytest.approx(0.0025)
+    assert found.holds(0.09)
+    assert not found.holds(0.091)
+    assert not found.holds(-0.001)
+
+
+def test_a_train_error_may_fall_below_the_reference():
+    assert expect(Shares(0.0, 0.5, 1.0), ceiling=0.1, room=0.3, cost=1.0).holds(0.3)
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [
+        pytest.param(0.04, (2_000, 4_000), id="twice the tolerance"),
+        pytest.param(0.02, (1_000, 1_000), id="inside"),
+        pytest.param(0.5, (25_000, None), id="beyond a hundred times"),
+    ],
+)
+def test_rows_that_bring_a_variance_inside_the_tolerance(gap, expected):
+    assert rows_wanted(1_000, gap=gap, tolerance=0.02) == expected
+
+
+def test_a_network_without_numbers_is_not_blind_and_a_narrow_one_bears_a_larger_rate(data):
+    work = _work(data, _config(network={"widths": (8,)}))
+    seen = evidence_of(work.turn.outcome, numbers=0)
+    assert (seen.blind, seen.cramped, seen.slow) == (False, False, True)
+    assert evidence_of(work.turn.outcome, numbers=4).blind
+
+
+def _regularized(work: Work, *, l2: float) -> Turn:
+    """The turn after a sweep that has chosen a heavy lambda: train is far above the reference again."""
+    config = replace(work.config, regularization=Regularization(l2=l2))
+    (outcome,) = work.bench.train([config])
+    diagnosis = work.bench.diagnose(outcome)
+    return replace(
+        work.turn,
+        step=1,
+        board="regularization",
+        outcome=outcome,
+        diagnosis=diagnosis,
+        exhausted=frozenset({"regularize"}),
+    )
+
+
+def test_bias_that_regularizing_brought_back_opens_another_round(data):
+    """Without regularizers the network fits: so they stay locked, and a better network beside them is looked for."""
+    work = _work(data, _config(epochs=40))
+    assert work.turn.gap("optimization").verdict == "no"
+    after = _regularized(work, l2=2_000.0)
+    assert after.gap("optimization").verdict == "yes"
+    again = around_again(work, after)
+    assert again.round == 2
+    assert again.outcome is after.outcome
+    remedy = next_remedy(replace(work, turn=again))
+    assert remedy is not None
+    assert remedy.board == "optimization"
+
+
+def test_a_network_that_is_biased_without_regularizers_is_bettered_without_them(data):
+    work = _work(data, _config(epochs=2))
+    assert work.turn.gap("optimization").verdict == "yes"
+    again = around_again(work, _regularized(work, l2=2_000.0))
+    assert again.round == 2
+    assert again.outcome is work.turn.plain
+    assert again.outcome.config.regularization.is_off
+
+
+def test_the_loop_does_not_go_round_for_ever(data):
+    work = _work(data, _config(epochs=2))
+    last = replace(_regularized(work, l2=2_000.0), round=MOST_ROUNDS)
+    assert around_again(work, last) is last
+
+
+def test_a_better_fit_in_a_later_round_is_regularized_anew(data):
+    work = _work(data, _config(epochs=2))
+    (outcome,) = work.bench.train([_config(epochs=4)])
+    turn = replace(work.turn, round=2, board="optimization", outcome=outcome, exhausted=frozenset({"regularize"}))
+    assert around_again(work, turn).exhausted == frozenset()
+
+
+def _stopped(work: Work, **changes) -> tuple[str, str]:
+    stop = stop_of(replace(work, turn=replace(work.turn, **changes)))
+    return stop.code, stop.sentence
+
+
+def test_a_run_says_why_it_stopped(data):
+    every = frozenset(REMEDIES)
+    overfit = _work(data, _config(epochs=40))
+    code, sentence = _stopped(overfit, exhausted=every)
+    assert code == "more data"
+    assert "training rows (there are 400)" in sentence
+    code, sentence = _stopped(_work(data, _config(epochs=1)), exhausted=every)
+    assert code == "bias"
+    assert sentence.endswith(".")
+
+
+def test_a_dev_set_that_is_used_up_is_the_reason(data):
+    work = _work(data, _config(epochs=1))
+    used = [found for found in work.turn.diagnosis.findings if found.code == "WF403"]
+    fired = replace(used[0], status="fired", evidence="Dev has compared 900 networks.")
+    stop = stop_of(work, [fired])
+    assert stop.code == "dev used up"
+    assert "900 networks" in stop.sentence
+
+
+def test_bias_inside_the_uncertainty_of_the_reference_is_the_reason(data):
+    work = _work(data, _config(epochs=40))
+
+    def diagnose(outcome: Outcome):
+        errors = work.bench.errors(outcome)
+        unsure = Optimal(0.0, 0.1, source="given", upper_bound=False)
+        fine = replace(errors["dev"], value=0.005, low=0.004, high=0.006)
+        train = replace(errors["train"], value=0.05, low=0.05, high=0.05)
+        return diagnose_losses(
+            goal=ERROR,
+            optimal=unsure,
+            train=train,
+            dev=replace(fine, value=0.05, low=0.049, high=0.051),
+            tolerance=0.02,
+        )
+
+    diagnosis = diagnose(work.turn.outcome)
+    assert {name: gap.verdict for name, gap in diagnosis.gaps.items() if gap} == {
+        "avoidable_bias": "cannot tell",
+        "variance": "no",
+    }
+    code, sentence = _stopped(work, diagnosis=diagnosis)
+    assert code == "reference"
+    assert "uncertainty of the reference" in sentence
