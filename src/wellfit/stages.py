@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
 from wellfit.config import Config
+from wellfit.data.pictures.layout import LABEL
+from wellfit.data.pictures.listing import is_picture_source
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
@@ -49,6 +51,8 @@ class SplitArguments(TypedDict, total=False):
     goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date).
     stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
     test_data, deployment_data: files or frames; seed: decides the division and all training.
+    pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave files out
+    that cannot be read.
     """
 
     goal: str | None
@@ -63,12 +67,15 @@ class SplitArguments(TypedDict, total=False):
     test_data: Any
     deployment_data: Any
     seed: int
+    pictures: str | None
+    picture_size: int | None
+    skip_corrupt: bool
 
 
 def split(
     data: Any,
     *,
-    target: str,
+    target: str | None = None,
     out: Path | str | None = None,
     move_source: bool = False,
     notify: Notify = ignore_events,
@@ -78,7 +85,7 @@ def split(
 
     Args:
         data: CSV or Parquet file, data frame, or a frame's rows.
-        target: column to predict.
+        target: column to predict; folders of class folders and .npz arrays need none.
         out: leave an experiment in this folder; in memory when None.
         move_source: move DATA into the experiment, out of reach.
         notify: receives events.
@@ -88,7 +95,7 @@ def split(
         BadInput: whatever is wrong with the data or the options; nothing is written.
         Refusal: `out` holds another experiment, or something else.
     """
-    settings, sources = _settings(target, options), _sources(data, options)
+    settings, sources = _settings(_named(target, data, options), options), _sources(data, options)
     if out is None:
         return make_split(sources, settings, notify=notify)[0]
     folder = find_or_make(sources, settings, out=Path(out), move=move_source, check=lambda _goal: None, notify=notify)
@@ -216,7 +223,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
 
     Args:
         data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to go on with.
-        target: column to predict; an experiment knows it.
+        target: column to predict; an experiment knows it, and folders of class folders need none.
         out: the experiment's folder; ./NAME.wellfit when None.
         budget: "60s", "10m", "20000updates", or seconds: an upper limit over all continuations; 5m when None.
         human_error: the usual reference for the optimal error, in the goal's own unit.
@@ -326,13 +333,20 @@ def _made(
     check: Callable[[Goal], object],
     notify: Notify,
 ) -> Experiment:
-    if target is None:
-        if isinstance(data, str | Path) and not Path(data).is_file():
-            open_experiment(data)  # says what is wrong with the place: a target would not help
-        raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
-    sources, settings = _sources(data, options), _settings(target, options)
+    sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
     place = None if out is None else Path(out)
     return Experiment(find_or_make(sources, settings, out=place, move=move, check=check, notify=notify))
+
+
+def _named(target: str | None, data: Any, options: SplitArguments) -> str:
+    """The target; where none is given, the labels that pictures bring along."""
+    if target is not None:
+        return target
+    if options.get("pictures") is None and is_picture_source(data):
+        return LABEL
+    if isinstance(data, str | Path) and not Path(data).is_file():
+        open_experiment(data)  # says what is wrong with the place: a target would not help
+    raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
 
 
 def _settings(target: str, options: SplitArguments) -> Settings:

@@ -86,6 +86,11 @@ def split_options(function: Callback) -> Callback:
             metavar="FILE",
             help="Rows as they are met in use: dev and test are drawn from them, train and train-dev from DATA.",
         ),
+        click.option("--pictures", metavar="COLUMN", help="DATA is a table of pictures: the column with their paths."),
+        click.option(
+            "--picture-size", type=int, metavar="PIXELS", help="Their side.  [default: their own, at most 64]"
+        ),
+        click.option("--skip-corrupt", is_flag=True, default=None, help="Leave out pictures that cannot be read."),
         click.option("--move-source", is_flag=True, help="Move DATA into the experiment, out of reach."),
         click.option(
             "--out", "-o", type=FILE, metavar="FOLDER", help="The experiment's folder.  [default: ./NAME.wellfit]"
