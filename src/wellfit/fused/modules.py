@@ -21,6 +21,7 @@ from wellfit._typing import Floats, Task
 from wellfit.fused.module_masks import StackNoise
 from wellfit.fused.module_rows import row_layout
 from wellfit.fused.module_runs import Members, Run, at_once, one_by_one
+from wellfit.training.convolution import ConvNet
 from wellfit.training.module import PREFIX, ModuleNetwork
 from wellfit.training.module_checks import trial_rows
 
@@ -77,7 +78,7 @@ class ModuleGradients:
         self._network = network
         self._task: Task = task
         self._dtype = dtype
-        self.notice = network.findings.own_noise or self._trial()
+        self.notice = network.findings.own_noise or _slow_at_once(network) or self._trial()
 
     def __call__(self, rows: Floats, batch: ModuleBatch, noise: StackNoise) -> Gradients:
         """Return the gradients of the members `rows` [K, R] on a batch."""
@@ -152,6 +153,15 @@ class ModuleGradients:
         # Labels of ones are as good as any: every class in full.
         found = self._gradients(run, rows, ModuleBatch(values, np.ones(shape, self._dtype)), noise=noise)
         return found.values, found.costs, found.kept, self._outputs(run, rows, values)
+
+
+def _slow_at_once(network: ModuleNetwork) -> str:
+    """Why members of this network had better wait for each other; empty where that is not known.
+
+    Measured on one thread (benchmarks/image_throughput.py): 8 members at once, as grouped convolutions, take 1.0 to 2.1
+    times as long as one after the other on pictures of 28 and 32 pixels, and as long on pictures of 8.
+    """
+    return "grouped convolutions are slower than one network after the other" * isinstance(network.module, ConvNet)
 
 
 def _costs(outputs: Tensor, target: Tensor, *, task: Task) -> Tensor:
