@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from wellfit.exceptions import BadInput
 
 STRENGTHS: Mapping[str, float] = {"none": 0.0, "light": 0.4, "strong": 1.0}
-"""The names of strengths; the ranges of `Augmentation` are those of strength 1."""
+"""The names of ranges, as shares of the defaults of `Augmentation`."""
 _MIRROR_WORDS = frozenset({"left", "right"})
 _SHARES = ("flip_horizontal", "flip_vertical", "cutmix")
 _LARGEST: Mapping[str, float] = {
@@ -72,16 +72,8 @@ OPERATIONS: tuple[str, ...] = tuple(one.name for one in fields(Augmentation))
 NOTHING = Augmentation(**dict.fromkeys(OPERATIONS, 0.0))
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What `augment=` comes to: the ranges, and the strength at which a network is regularized by them."""
-
-    ranges: Augmentation
-    strength: float
-
-
-def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) -> Asked:
-    """Read `none`, `light`, `strong`, or ranges such as `rotate=10,translate=.1` (strength 1, nothing else).
+def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) -> Augmentation:
+    """Return the ranges of `none`, `light` or `strong`, or those given, as `rotate=10,translate=.1` (nothing else).
 
     Args:
         text: a name of `STRENGTHS`, or operations with their ranges.
@@ -93,8 +85,10 @@ def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) ->
     """
     if text in STRENGTHS:
         mirrored = 0.5 if survives_mirror(classes, colour=colour) else 0.0
-        return Asked(replace(Augmentation(), flip_horizontal=mirrored), STRENGTHS[text])
-    return Asked(replace(NOTHING, **dict(_range(item) for item in text.split(",") if item.strip())), 1.0)
+        strength = STRENGTHS[text]
+        weaker = {name: round(strength * getattr(Augmentation(), name), 6) for name in OPERATIONS}
+        return replace(Augmentation(**weaker), flip_horizontal=mirrored if strength else 0.0)
+    return replace(NOTHING, **dict(_range(item) for item in text.split(",") if item.strip()))
 
 
 def survives_mirror(classes: Sequence[str], *, colour: bool = True) -> bool:

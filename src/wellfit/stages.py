@@ -18,6 +18,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
+from wellfit.experiment.about_pictures import augmentation_for
 from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
@@ -211,6 +212,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     tolerance: float | None = None,
     only: str | None = None,
     ensemble: bool = True,
+    augment: str | None = None,
     idea: str | None = None,
     move_source: bool = False,
     notify: Notify = ignore_events,
@@ -232,6 +234,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         tolerance: the gap that does not matter, in the goal's loss.
         only: carry out this one remedy.
         ensemble: whether what is left of the budget may go into an ensemble, where the network over-fits.
+        augment: of pictures: none, light, strong (the default), or ranges such as "rotate=10,translate=.1"; what the
+            step against variance may turn on.
         idea: why; kept in the journal.
         move_source: move DATA into the experiment, out of reach.
         notify: receives events.
@@ -271,8 +275,10 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         only=only,
         ensemble=ensemble,
         idea=idea,
+        augment=augment or last.get("augment"),
         seed=experiment.folder.settings.seed,
     )
+    augmentation_for(experiment.split.schema, augment)
     run_plan(experiment.folder, plan, began=began, notify=notify)
     experiment.report()
     return experiment

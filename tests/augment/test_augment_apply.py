@@ -116,18 +116,18 @@ def test_the_gpu_changes_pictures_as_the_cpu_does():
 )
 def test_only_labels_that_surely_survive_a_mirror_are_mirrored_unasked(classes, colour, safe):
     assert survives_mirror(classes, colour=colour) is safe
-    assert (asked_for("light", classes=classes, colour=colour).ranges.flip_horizontal > 0) is safe
+    assert (asked_for("light", classes=classes, colour=colour).flip_horizontal > 0) is safe
 
 
 def test_flips_of_digits_are_there_when_they_are_asked_for():
     asked = asked_for("flip-horizontal=.5, rotate=10", classes=tuple("0123456789"), colour=False)
-    assert asked.ranges == replace(NOTHING, flip_horizontal=0.5, rotate=10)
-    assert asked.strength == 1
+    assert asked == replace(NOTHING, flip_horizontal=0.5, rotate=10)
 
 
 def test_named_strengths():
-    assert [asked_for(name).strength for name in ("none", "light", "strong")] == [0, STRENGTHS["light"], 1]
-    assert all(asked_for(name, classes=("cat", "dog")).ranges.flip_vertical == 0 for name in STRENGTHS)
+    assert [asked_for(name).rotate for name in ("none", "light", "strong")] == [0, 6, 15]
+    assert asked_for("none", classes=("cat", "dog")) == NOTHING
+    assert all(asked_for(name, classes=("cat", "dog")).flip_vertical == 0 for name in STRENGTHS)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from wellfit._typing import Json, Notify
 from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.experiment.about_data import findings_on_data, open_rows
+from wellfit.experiment.about_pictures import augmentation_for
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
 from wellfit.experiment.dev_use import with_dev_use
@@ -49,6 +50,7 @@ class Plan:
     only: str | None = None
     ensemble: bool = True
     idea: str | None = None
+    augment: str | None = None
     seed: int = 0
 
     @property
@@ -60,6 +62,7 @@ class Plan:
             "only": self.only,
             "seed": self.seed,
             **({} if self.ensemble else {"ensemble": False}),
+            **({"augment": self.augment} if self.augment else {}),
         }
 
     @property
@@ -142,13 +145,15 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
 def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:
     """The first network, at a pace that this machine was seen to keep."""
     rows, columns = data.train.rows, data.train.numeric.shape[1]
-    pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed) if purse.is_timed else None
+    shape = data.preparation.schema.picture
+    pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed, shape=shape) if purse.is_timed else None
     # One for each worker, since a core is slower while its neighbours work.
     pilots = [replace(pilot, seed=place) for place in range(cores())] if pilot else []
     timed = pool.train(pilots, deadline=purse.deadline)
     if timed:
         purse.pay(min(timed, key=lambda outcome: outcome.seconds))
-    return first_config(rows=rows, columns=columns, purse=purse, seed=plan.seed)
+    first = first_config(rows=rows, columns=columns, purse=purse, seed=plan.seed, shape=shape)
+    return replace(first, augmentation=augmentation_for(data.preparation.schema, plan.augment)) if shape else first
 
 
 def remembering(executor: Executor, folder: Folder, *, journal: Journal, data: Prepared) -> RememberingExecutor:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from wellfit.config import ACTIVATIONS, Config
 from wellfit.exceptions import BadInput
 from wellfit.outcome import Outcome
+from wellfit.recipe.pictures import wider_networks
 
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 LONGER = (2, 4)
@@ -21,6 +22,8 @@ TRIALS_A_STEP = 3
 
 def bigger_network(config: Config) -> tuple[Config, ...]:
     """Shapes further up the ladder, from the next one on."""
+    if config.network.kind == "conv":
+        return wider_networks(config)
     size = _size(config.network.widths)
     larger = [widths for widths in WIDTH_LADDER if _size(widths) > size]
     return tuple(replace(config, network=replace(config.network, widths=w)) for w in larger[:TRIALS_A_STEP])
@@ -92,6 +95,7 @@ def _knobs(config: Config) -> dict[str, str]:
         "lr": f"{optimization.lr:.3g}",
         "epochs": str(optimization.epochs),
         "lambda": f"{regularization.l2:.3g}",
+        "augment": f"{regularization.augment:.3g}",
         "keep_prob": f"{keep:.3g}" if isinstance(keep, float | int) else "/".join(f"{value:.3g}" for value in keep),
     }
 

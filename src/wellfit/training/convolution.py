@@ -55,7 +55,10 @@ class ConvNet(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the outputs [N, K] of pixels [N, C * H * W]."""
         pictures = (pixels.reshape(-1, *self.shape) - MIDDLE) / SPREAD
-        outputs: Tensor = self.head(self.blocks(pictures).flatten(1))
+        for block in self.blocks:
+            # Channels last in memory: pooling is 6 to 12 times as fast so on a CPU, convolution a quarter faster.
+            pictures = block(pictures.contiguous(memory_format=torch.channels_last))
+        outputs: Tensor = self.head(pictures.flatten(1))
         return outputs
 
 
@@ -74,7 +77,7 @@ def _conv_net(
 
 
 def _block(ins: int, outs: int, *, activation: Activation, pooled: bool) -> nn.Module:
-    convolution = nn.Conv2d(ins, outs, 3, padding=1)
+    convolution = _Convolution(ins, outs, 3, padding=1)
     with torch.no_grad():
         convolution.weight.normal_(0, math.sqrt(_SQUARED_GAIN[activation] / (9 * ins)))
         nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
@@ -82,3 +85,11 @@ def _block(ins: int, outs: int, *, activation: Activation, pooled: bool) -> nn.M
     # Pooled first: the largest of four commutes with an activation that rises, and a quarter of it is computed.
     parts = (convolution, pool, _ACTIVATIONS[activation]())
     return nn.Sequential(*parts, nn.Dropout(0.5))
+
+
+class _Convolution(nn.Conv2d):
+    """A convolution whose result has the channels last in memory."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return the result [N, outs, H, W]."""
+        return super().forward(pictures).contiguous(memory_format=torch.channels_last)
