@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
+from wellfit.augmentation import asked_for
 from wellfit.config import Config
 from wellfit.data.pictures.layout import LABEL
 from wellfit.data.pictures.listing import is_picture_source
@@ -248,6 +249,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     """
     began = time.monotonic()
     require_kind(only)
+    if augment is not None:
+        asked_for(augment)
     reference = _present(
         human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
     )

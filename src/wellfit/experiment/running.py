@@ -23,6 +23,8 @@ from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
 from wellfit.experiment.preparing import prepared_in
 from wellfit.experiment.rivals import remembered_rivals
+from wellfit.experiment.sample_sheet import KIND as SAMPLES
+from wellfit.experiment.sample_sheet import sample_sheet
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
@@ -111,6 +113,8 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             return {"config": config.to_json()}
 
         config = Config.from_json(recall("plan", "start", start)["config"])
+        if data.preparation.schema.picture:
+            recall(SAMPLES, "sheet", lambda: sample_sheet(data, config.augmentation, seed=plan.seed))
         bench = Bench(
             data=data,
             goal=goal,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from wellfit._typing import Json
 from wellfit.reports.estimates import Measure, Reference
+from wellfit.reports.pictures import PictureSheet
 from wellfit.reports.sweep_card import OTHER_REGULARIZERS, SweepCard
 from wellfit.reports.units import Unit
 
@@ -252,6 +253,7 @@ class Summary:
     finished: str
     openings: tuple[OpeningCard, ...]
     redo: Redo | None
+    pictures: PictureSheet | None = None
 
     @property
     def best_other(self) -> OtherMethod | None:

@@ -84,6 +84,10 @@ def picture_batches(source: Any, *, shape: Shape, column: str | None = None) -> 
 
 def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
     if path.is_dir():
+        if options.column and labelled:
+            raise BadInput(
+                "--pictures names a column of a table", found=f"a folder, {path}", remedy="Leave --pictures out"
+            )
         # New pictures may lie in class folders too: their labels are not looked at.
         return list_folder(path, target=options.target, labelled=labelled)
     if options.column is None:
