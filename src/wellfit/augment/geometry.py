@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import grid_sample
 
 from wellfit.augment.rows import where
 
@@ -42,9 +42,25 @@ class Motion:
 def moved(pictures: Tensor, motion: Motion) -> Tensor:
     """Return pictures [N, C, H, W] after their motion."""
     theta = _source_of_target(motion, height=pictures.shape[2], width=pictures.shape[3])
-    grid = affine_grid(theta, list(pictures.shape), align_corners=False)
+    grid = _places(theta, height=pictures.shape[2], width=pictures.shape[3])
     after = grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return where(motion.moves, after, pictures)
+
+
+def _places(theta: Tensor, *, height: int, width: int) -> Tensor:
+    """Return the places [N, H, W, 2] of `theta` [N, 2, 3] for every pixel.
+
+    The same as `torch.nn.functional.affine_grid`, whose products of matrices take several times as long on a CPU.
+    """
+    down, across = (
+        (2 * torch.arange(size, device=theta.device, dtype=theta.dtype) + 1) / size - 1 for size in (height, width)
+    )
+    grid = theta.new_empty(len(theta), height, width, 2)
+    for axis in (0, 1):
+        by_row = theta[:, axis, 1, None] * down + theta[:, axis, 2, None]
+        by_column = theta[:, axis, 0, None] * across
+        torch.add(by_row[:, :, None], by_column[:, None, :], out=grid[..., axis])
+    return grid
 
 
 def _source_of_target(motion: Motion, *, height: int, width: int) -> Tensor:
