@@ -181,6 +181,7 @@ def test_the_command_line_takes_a_folder(folder, tmp_path, capsys):
     [
         (("--augment", "rotat=3"), "rotate"),
         (("--picture-size", "3"), "from 8 to 512"),
+        (("--move-source",), "moves one table"),
         (("--pictures", "where", "--target", "what"), "names a column of a table"),
     ],
 )

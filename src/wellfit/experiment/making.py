@@ -16,6 +16,7 @@ from wellfit.data.pictures.read import read_pictures
 from wellfit.data.pictures.schema import picture_schema
 from wellfit.data.read import Table, read_table
 from wellfit.data.schema import Schema, infer_schema
+from wellfit.exceptions import BadInput
 from wellfit.experiment.folder import Folder, create_folder, default_path, is_experiment, open_folder
 from wellfit.experiment.settings import Settings
 from wellfit.goals import Goal, default_goal, goal_named
@@ -81,6 +82,10 @@ def find_or_make(
         found = _found(path, sources.data, settings)
         check(found.goal)
         return found
+    if move and is_picture_source(sources.data, column=settings.pictures):
+        raise BadInput(
+            "--move-source moves one table", found="pictures", remedy="Move them away yourself once they are split"
+        )
     table, schema = _read(sources.data, settings, notify=notify)
     goal = _goal(settings, schema)
     check(goal)

@@ -82,7 +82,21 @@ class ModuleGradients:
 
     def __call__(self, rows: Floats, batch: ModuleBatch, noise: StackNoise) -> Gradients:
         """Return the gradients of the members `rows` [K, R] on a batch."""
-        return self._gradients(one_by_one if self.notice else at_once, rows, batch, noise=noise)
+        if not self.notice:
+            return self._gradients(at_once, rows, batch, noise=noise)
+        # Each goes back before the next goes forward: what it has to keep until then stays in the cache of a core.
+        parts = [
+            self._gradients(one_by_one, rows[place : place + 1], self._batch_of(batch, place), noise=noise.only(place))
+            for place in range(len(rows))
+        ]
+        values, costs, kept = ([getattr(part, name) for part in parts] for name in ("values", "costs", "kept"))
+        return Gradients(np.concatenate(values), np.concatenate(costs), np.concatenate(kept))
+
+    def _batch_of(self, batch: ModuleBatch, member: int) -> ModuleBatch:
+        """Return what one member reads."""
+        target_axes = 2 if self._task == "classification" else 1
+        values = batch.values[member] if batch.values.ndim == 3 else batch.values
+        return ModuleBatch(values, batch.target[member] if batch.target.ndim > target_axes else batch.target)
 
     def outputs(self, rows: Floats, values: Floats) -> Floats:
         """Return the outputs [K, N, C] of the members `rows` [K, R] on encoded rows [N, D], without dropout."""
