@@ -172,8 +172,9 @@ class ModuleGradients:
 def _slow_at_once(network: ModuleNetwork) -> str:
     """Why members of this network had better wait for each other; empty where that is not known.
 
-    Measured on one thread (benchmarks/image_throughput.py): 8 members at once, as grouped convolutions, take 1.0 to 2.1
-    times as long as one after the other on pictures of 28 and 32 pixels, and as long on pictures of 8.
+    Timed once, on one thread of a busy machine and before channels came last in memory: 8 members at once, as grouped
+    convolutions, took 1.2 to 2.1 times as long as one after the other on pictures of 28 and 32 pixels, and 0.8 to 1.1
+    times on pictures of 8.
     """
     return "grouped convolutions are slower than one network after the other" * isinstance(network.module, ConvNet)
 

@@ -20,7 +20,7 @@ STRENGTHS = (0.0, 0.5, 1.0)
 KEEPS = (1.0, 0.75, LEAST_KEEP_PROB)
 LEAST_POOLED = 4
 COST = 1.5
-"""How many times as long a member takes as the first network: changes of pictures and dropout, measured."""
+"""How many times as long a member may take as the first network, for changes of pictures and dropout: a guess."""
 
 
 def first_network(shape: Shape) -> Network:

@@ -56,7 +56,7 @@ class ConvNet(nn.Module):
         """Return the outputs [N, K] of pixels [N, C * H * W]."""
         pictures = (pixels.reshape(-1, *self.shape) - MIDDLE) / SPREAD
         for block in self.blocks:
-            # Channels last in memory: pooling is 6 to 12 times as fast so on a CPU, convolution a quarter faster.
+            # Channels last in memory: pooling is 6 to 12 times as fast so on a CPU, convolution up to a quarter faster.
             pictures = block(pictures.contiguous(memory_format=torch.channels_last))
         outputs: Tensor = self.head(pictures.flatten(1))
         return outputs
