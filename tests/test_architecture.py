@@ -10,20 +10,22 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wellfit"
-RECORDS = {"exceptions", "config", "outcome", "goals", "_typing", "_files"}
+RECORDS = {"exceptions", "augmentation", "config", "outcome", "goals", "_typing", "_files"}
 ALLOWED: dict[str, set[str]] = {
     "exceptions": set(),
     "_typing": set(),
     "_files": {"exceptions"},
-    "config": {"_typing", "exceptions"},
+    "augmentation": {"exceptions"},
+    "config": {"_typing", "augmentation", "exceptions"},
     "outcome": {"_typing", "config"},
     "goals": {"_typing", "exceptions"},
     "stats": RECORDS,
     "data": RECORDS | {"stats"},
     "journal": RECORDS | {"stats"},
     "splits": RECORDS | {"stats", "data"},
-    "training": RECORDS | {"stats", "data"},
-    "fused": RECORDS | {"stats", "data", "training"},
+    "augment": RECORDS,
+    "training": RECORDS | {"stats", "data", "augment"},
+    "fused": RECORDS | {"stats", "data", "training", "augment"},
     "sweeps": RECORDS | {"stats", "data", "training", "fused", "reports"},
     "diagnosis": RECORDS | {"stats", "data", "reports"},
     "recipe": RECORDS | {"stats", "data", "splits", "sweeps", "diagnosis"},

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Literal
 
 from wellfit._typing import Json
+from wellfit.augmentation import Augmentation
 from wellfit.exceptions import BadInput
 
 Activation = Literal["relu", "tanh", "gelu"]
@@ -22,12 +23,14 @@ OptimizerKind = Literal["adam", "sgd", "momentum"]
 Schedule = Literal["cosine", "constant", "coslog4"]
 Strength = Literal["constant", "flat_cos"]
 Embedding = Literal["none", "ple"]
+NetworkKind = Literal["mlp", "conv"]
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "tanh", "gelu")
 OPTIMIZERS: tuple[OptimizerKind, ...] = ("adam", "sgd", "momentum")
 SCHEDULES: tuple[Schedule, ...] = ("cosine", "constant", "coslog4")
 STRENGTHS: tuple[Strength, ...] = ("constant", "flat_cos")
 EMBEDDINGS: tuple[Embedding, ...] = ("none", "ple")
+KINDS: tuple[NetworkKind, ...] = ("mlp", "conv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class Network:
     `module` names a module of the user's own that takes the place of all this (training/module_source.py).
     `embedding` "ple" adds to every numeric column its piecewise-linear encoding over at most `bins` quantile bins
     of the training rows (Gorishniy et al., 2022); "none" takes the numbers as they are.
+    `kind` "conv" is a network of pictures (training/convolution.py): the widths are the channels of its blocks.
     """
 
     widths: tuple[int, ...] = (64, 64)
@@ -44,10 +48,12 @@ class Network:
     embedding: Embedding = "ple"
     bins: int = 32
     module: str = ""
+    kind: NetworkKind = "mlp"
 
     def __post_init__(self) -> None:
         _require_choice("activation", self.activation, ACTIVATIONS)
         _require_choice("embedding", self.embedding, EMBEDDINGS)
+        _require_choice("kind", self.kind, KINDS)
         _require_range("bins", self.bins, low=2, high=math.inf)
         if any(width < 1 for width in self.widths):
             raise BadInput(
@@ -103,6 +109,7 @@ class Regularization:
         input_noise: standard deviation of the noise added to the standardized numbers (Bishop, 1995).
         mixup: alpha of Beta(alpha, alpha), from which two rows' shares in their mixture are drawn (Zhang et al., 2018).
         ema: decay of the moving average of the parameters, which takes the place of the last ones.
+        augment: strength at which training pictures are changed at random; 1 takes the whole of `Config.augmentation`.
         l2_schedule: of lambda and l1; "flat_cos" is constant for half of the training, then half a cosine down to 0.
         keep_prob_schedule: the same for the share of dropped units.
     """
@@ -114,11 +121,12 @@ class Regularization:
     input_noise: float = 0.0
     mixup: float = 0.0
     ema: float = 0.0
+    augment: float = 0.0
     l2_schedule: Strength = "constant"
     keep_prob_schedule: Strength = "constant"
 
     def __post_init__(self) -> None:
-        for knob in ("l2", "l1", "input_noise", "mixup"):
+        for knob in ("l2", "l1", "input_noise", "mixup", "augment"):
             _require_range(knob, getattr(self, knob), low=0.0, high=math.inf)
         for knob in ("label_smoothing", "ema"):
             _require_range(knob, getattr(self, knob), low=0.0, high=1.0, open_high=True)
@@ -131,18 +139,22 @@ class Regularization:
     def is_off(self) -> bool:
         """Whether nothing is regularized."""
         keeps = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,)
-        others = (self.l2, self.l1, self.label_smoothing, self.input_noise, self.mixup, self.ema)
+        others = (self.l2, self.l1, self.label_smoothing, self.input_noise, self.mixup, self.ema, self.augment)
         return not any(others) and all(keep == 1 for keep in keeps)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that decides one training, apart from the data."""
+    """Everything that decides one training, apart from the data.
+
+    `augmentation` says what random changes of pictures there are; `regularization.augment` turns them on.
+    """
 
     network: Network = field(default_factory=Network)
     optimization: Optimization = field(default_factory=Optimization)
     regularization: Regularization = field(default_factory=Regularization)
     seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         keep = self.regularization.keep_prob
@@ -167,6 +179,8 @@ class Config:
     def to_json(self) -> Json:
         """Plain values, as `from_json` reads them; knobs that came later are there only where they are on."""
         body = asdict(self)
+        if self.augmentation == Augmentation():
+            del body["augmentation"]
         for board, knobs in _LATER.items():
             for knob, off in knobs.items():
                 if body[board][knob] == off:
@@ -186,6 +200,7 @@ class Config:
                 optimization=Optimization(**_tuples(body.get("optimization", {}))),
                 regularization=Regularization(**_tuples(body.get("regularization", {}))),
                 seed=body.get("seed", 0),
+                augmentation=Augmentation(**body.get("augmentation", {})),
             )
         except TypeError as error:
             raise BadInput(
@@ -194,7 +209,7 @@ class Config:
 
 
 _LATER: Mapping[str, Mapping[str, object]] = {
-    "network": {"module": ""},
+    "network": {"module": "", "kind": "mlp"},
     "optimization": {"clip_norm": None, "early_stopping": None},
     "regularization": {
         "l1": 0.0,
@@ -202,6 +217,7 @@ _LATER: Mapping[str, Mapping[str, object]] = {
         "input_noise": 0.0,
         "mixup": 0.0,
         "ema": 0.0,
+        "augment": 0.0,
         "l2_schedule": "constant",
         "keep_prob_schedule": "constant",
     },

@@ -10,12 +10,16 @@ from typing import Any, TypedDict, Unpack
 import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
+from wellfit.augmentation import asked_for
 from wellfit.config import Config
+from wellfit.data.pictures.layout import LABEL
+from wellfit.data.pictures.listing import is_picture_source
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
+from wellfit.experiment.about_pictures import augmentation_for
 from wellfit.experiment.comparing import Comparison, compare_networks
 from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
@@ -51,6 +55,8 @@ class SplitArguments(TypedDict, total=False):
     goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date).
     stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
     test_data, deployment_data: files or frames; seed: decides the division and all training.
+    pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave files out
+    that cannot be read.
     """
 
     goal: str | None
@@ -65,12 +71,15 @@ class SplitArguments(TypedDict, total=False):
     test_data: Any
     deployment_data: Any
     seed: int
+    pictures: str | None
+    picture_size: int | None
+    skip_corrupt: bool
 
 
 def split(
     data: Any,
     *,
-    target: str,
+    target: str | None = None,
     out: Path | str | None = None,
     move_source: bool = False,
     notify: Notify = ignore_events,
@@ -80,7 +89,7 @@ def split(
 
     Args:
         data: CSV or Parquet file, data frame, or a frame's rows.
-        target: column to predict.
+        target: column to predict; folders of class folders and .npz arrays need none.
         out: leave an experiment in this folder; in memory when None.
         move_source: move DATA into the experiment, out of reach.
         notify: receives events.
@@ -90,7 +99,7 @@ def split(
         BadInput: whatever is wrong with the data or the options; nothing is written.
         Refusal: `out` holds another experiment, or something else.
     """
-    settings, sources = _settings(target, options), _sources(data, options)
+    settings, sources = _settings(_named(target, data, options), options), _sources(data, options)
     if out is None:
         return make_split(sources, settings, notify=notify)[0]
     folder = find_or_make(sources, settings, out=Path(out), move=move_source, check=lambda _goal: None, notify=notify)
@@ -206,6 +215,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     tolerance: float | None = None,
     only: str | None = None,
     ensemble: bool = True,
+    augment: str | None = None,
     idea: str | None = None,
     allow_early_stopping: bool = False,
     fixed: Fixed | None = None,
@@ -221,7 +231,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
 
     Args:
         data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to go on with.
-        target: column to predict; an experiment knows it.
+        target: column to predict; an experiment knows it, and folders of class folders need none.
         out: the experiment's folder; ./NAME.wellfit when None.
         budget: "60s", "10m", "20000updates", or seconds: an upper limit over all continuations; 5m when None.
         human_error: the usual reference for the optimal error, in the goal's own unit.
@@ -230,6 +240,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         tolerance: the gap that does not matter, in the goal's loss.
         only: carry out this one remedy.
         ensemble: whether what is left of the budget may go into an ensemble, where the network over-fits.
+        augment: of pictures: none, light, strong (the default), or ranges such as "rotate=10,translate=.1"; what the
+            step against variance may turn on.
         idea: why; kept in the journal.
         allow_early_stopping: whether a remedy may let dev choose the epoch, which turns both boards at once.
         fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`).
@@ -246,6 +258,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     began = time.monotonic()
     require_kind(only, early_stopping=allow_early_stopping)
     require_free_knobs(fixed or {}, early_stopping=allow_early_stopping)
+    if augment is not None:
+        asked_for(augment)
     reference = _present(
         human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
     )
@@ -273,11 +287,13 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         only=only,
         ensemble=ensemble,
         idea=idea,
+        augment=augment or last.get("augment"),
         seed=experiment.folder.settings.seed,
         early_stopping=allow_early_stopping,
         fixed=fixed or {},
         start=None if branch is None else experiment.config_at(branch),
     )
+    augmentation_for(experiment.split.schema, augment)
     run_plan(experiment.folder, plan, began=began, notify=notify)
     experiment.report()
     return experiment
@@ -351,13 +367,20 @@ def _made(
     check: Callable[[Goal], object],
     notify: Notify,
 ) -> Experiment:
-    if target is None:
-        if isinstance(data, str | Path) and not Path(data).is_file():
-            open_experiment(data)  # says what is wrong with the place: a target would not help
-        raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
-    sources, settings = _sources(data, options), _settings(target, options)
+    sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
     place = None if out is None else Path(out)
     return Experiment(find_or_make(sources, settings, out=place, move=move, check=check, notify=notify))
+
+
+def _named(target: str | None, data: Any, options: SplitArguments) -> str:
+    """The target; where none is given, the labels that pictures bring along."""
+    if target is not None:
+        return target
+    if options.get("pictures") is None and is_picture_source(data):
+        return LABEL
+    if isinstance(data, str | Path) and not Path(data).is_file():
+        open_experiment(data)  # says what is wrong with the place: a target would not help
+    raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
 
 
 def _settings(target: str, options: SplitArguments) -> Settings:

@@ -20,9 +20,9 @@ Decorator = Callable[[Callback], Callback]
 GOALS = "error, balanced_error, log_loss, auc, rmse, mae, r2"
 
 _BOARD_KNOBS = {
-    "network": ("widths", "activation"),
+    "network": ("widths", "activation", "kind"),
     "regularization": (
-        *("l2", "keep_prob", "l1", "label_smoothing", "input_noise", "mixup", "ema"),
+        *("l2", "keep_prob", "l1", "label_smoothing", "input_noise", "mixup", "ema", "augment"),
         *("l2_schedule", "keep_prob_schedule"),
     ),
 }
@@ -86,6 +86,11 @@ def split_options(function: Callback) -> Callback:
             metavar="FILE",
             help="Rows as they are met in use: dev and test are drawn from them, train and train-dev from DATA.",
         ),
+        click.option("--pictures", metavar="COLUMN", help="DATA is a table of pictures: the column with their paths."),
+        click.option(
+            "--picture-size", type=int, metavar="PIXELS", help="Their side.  [default: their own, at most 64]"
+        ),
+        click.option("--skip-corrupt", is_flag=True, default=None, help="Leave out pictures that cannot be read."),
         click.option("--move-source", is_flag=True, help="Move DATA into the experiment, out of reach."),
         click.option(
             "--out", "-o", type=FILE, metavar="FOLDER", help="The experiment's folder.  [default: ./NAME.wellfit]"
@@ -104,6 +109,7 @@ def config_options(function: Callback) -> Callback:
             help="Hidden widths, from input to output.  [default: 64,64]",
         ),
         click.option("--activation", metavar="NAME", help="relu, tanh or gelu.  [default: relu]"),
+        click.option("--kind", metavar="NAME", help="mlp, or conv for pictures.  [default: mlp]"),
         click.option("--optimizer", metavar="NAME", help="adam, sgd or momentum.  [default: adam]"),
         click.option("--lr", type=float, metavar="LR", help="Learning rate, at its peak.  [default: .001]"),
         click.option("--epochs", type=int, metavar="N", help="Passes over the training rows.  [default: 32]"),
@@ -124,6 +130,7 @@ def config_options(function: Callback) -> Callback:
         click.option("--input-noise", type=float, metavar="SD", help="Added to standardized numbers.  [default: 0]"),
         click.option("--mixup", type=float, metavar="ALPHA", help="Mix rows, by Beta(alpha, alpha).  [default: 0]"),
         click.option("--ema", type=float, metavar="DECAY", help="Average the weights, for instance .99.  [default: 0]"),
+        click.option("--augment", type=float, metavar="S", help="Change pictures at random, 1 strongly.  [default: 0]"),
         click.option("--l2-schedule", metavar="NAME", help="Of l2 and l1: constant or flat_cos.  [default: constant]"),
         click.option("--keep-prob-schedule", metavar="NAME", help="constant or flat_cos.  [default: constant]"),
         click.option(

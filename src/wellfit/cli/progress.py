@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from wellfit._typing import Notify
 
 # Events that come many times a second: they move the live line and are never printed as lines of their own.
-FREQUENT = frozenset({"point", "member"})
+FREQUENT = frozenset({"point", "member", "pictures"})
 _WORDS: Mapping[str, str] = {
+    "pictures": "decoded {done:,} of {of:,} pictures",
     "read": "read {rows} rows, {columns} columns",
     "split": "split {policy}; the test set is sealed",
     "references": "fitting the reference models on {rows} rows",

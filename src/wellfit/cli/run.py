@@ -19,6 +19,7 @@ from wellfit.cli.stage import FILE, stage
     examples="""
   wellfit run churn.csv --target churned --human-error .01 --budget 10m
   wellfit run prices.parquet --target price --goal mae --time-on sold --budget 20000updates
+  wellfit run photos/ --budget 10m        # a folder with a folder of pictures for each class
   wellfit run churn.wellfit --only regularize --idea "the labels of 2023 are noisy" --budget 5m
 
   wellfit run churn.wellfit --branch 1 --idea "regularize later" --budget 5m
@@ -37,6 +38,7 @@ The same command again continues the experiment, or prints its result when it is
 )
 @click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Go on from this step of the last run.")
 @click.option("--allow-early-stopping", is_flag=True, default=None, help="Let dev choose the epoch, where that helps.")
+@click.option("--augment", metavar="HOW", help="Of pictures: none, light, strong or rotate=10,...  [default: strong]")
 @click.option("--idea", metavar="TEXT", help="Why you try this; kept in the journal.")
 @split_options
 @reference_options

@@ -11,7 +11,6 @@ from wellfit.cli.options import given, split_options
 from wellfit.cli.session import Session
 from wellfit.cli.settings import types_of
 from wellfit.cli.stage import FILE, stage
-from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
     from wellfit.splits.split import Split
@@ -34,8 +33,6 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, out: Path | 
     """Divide a table into train, dev and a sealed test set; leaves an experiment."""
     import wellfit as wf
 
-    if options["target"] is None:
-        raise BadInput("split needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
     folder = out or Path(f"{data.stem}.wellfit")
     asked = given({**options, "types": types_of(ctx)})
     with session.watching() as notify:

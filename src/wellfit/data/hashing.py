@@ -61,7 +61,7 @@ def _canonical(chunk: pa.Array) -> tuple[tuple[Words, Words], npt.NDArray[np.boo
     """Bits of each cell for the two lanes, and where it is missing."""
     unknown = missing_in(chunk)
     stored = stored_as(chunk)
-    if stored == "string":
+    if stored == "string" or pa.types.is_fixed_size_binary(chunk.type):
         return _text_words(chunk), unknown
     if stored == "nothing":
         zeros = np.zeros(len(chunk), dtype=np.uint64)
@@ -99,10 +99,14 @@ def _integer_bits(values: npt.NDArray[np.int64]) -> Words:
 
 def _text_words(chunk: pa.Array) -> tuple[Words, Words]:
     encoded = chunk.dictionary_encode()
-    levels = [_words(b"text\0" + level.encode()) for level in encoded.dictionary.to_pylist()] or [_words(_NULL)]
+    levels = [_words(b"text\0" + _bytes(level)) for level in encoded.dictionary.to_pylist()] or [_words(_NULL)]
     words = np.array(levels, dtype=np.uint64)
     index = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
     return words[index, 0], words[index, 1]
+
+
+def _bytes(level: str | bytes) -> bytes:
+    return level if isinstance(level, bytes) else level.encode()
 
 
 def _words(text: bytes) -> Words:

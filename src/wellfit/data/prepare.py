@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,9 +13,11 @@ import pyarrow.compute as pc
 
 from wellfit._typing import Floats, Integers, Json
 from wellfit.data.columns import moments_of, numbers_of, require_finite, texts_of
+from wellfit.data.pictures.column import pixels_of
 from wellfit.data.schema import Column, Schema, group_codes, require_columns, target_values
 
 SOFT_LIMIT = 3.0  # scaled values z become z / sqrt(1 + (z/3)^2): near z at 0, never beyond 3 (training.md 5.1)
+WHITE = np.float32(255)
 MOST_LEVELS = 255  # rarer levels of a category share one code
 _TURN_STEP = 1e-9  # sines closer than this are equal
 _DAY = 86_400_000_000.0  # microseconds
@@ -27,7 +30,8 @@ class Arrays:
     """Rows as a network takes them.
 
     Attributes:
-        numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`.
+        numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`;
+            of pictures their pixels in [0, 1], channel by channel.
         codes: int32 [rows, C]: category codes; 0 = a level that train never had.
         target: [rows] int64 class codes, or float64 values in the target's own unit, or [rows, outputs] float64 where
             a row has several; empty where unknown.
@@ -112,6 +116,8 @@ class Preparation:
     @property
     def numeric_names(self) -> tuple[str, ...]:
         """Names of the columns of `Arrays.numeric`."""
+        if self.schema.picture:
+            return tuple(f"pixel {place}" for place in range(math.prod(self.schema.picture)))
         scaled = [number.label for number in self.numbers if number.scale]
         return (*scaled, *(f"{number.name} is missing" for number in self.numbers if number.indicator))
 
@@ -121,6 +127,8 @@ class Preparation:
         Raises:
             BadInput: a feature is missing, a value is infinite or not of its type, or (with target) a class is new.
         """
+        if self.schema.picture:
+            return self._pictures(table, with_target=with_target)
         require_columns(table.column_names, self.schema.feature_names)
         numeric = np.empty((table.num_rows, len(self.numeric_names)), dtype=np.float32)
         indicator = sum(number.scale > 0 for number in self.numbers)
@@ -135,6 +143,16 @@ class Preparation:
             codes[:, place] = coded(table.column(category.name), category)
         target = target_values(table, self.schema) if with_target else np.empty(0)
         return Arrays(numeric, codes, target, group_codes(table, self.schema) if with_target else None)
+
+    def _pictures(self, table: pa.Table, *, with_target: bool) -> Arrays:
+        (name,) = self.schema.compared
+        require_columns(table.column_names, [name], rule="pictures are read by `read_pictures`")
+        pixels = pixels_of(table.column(name), self.schema.picture or (0, 0, 0))
+        numeric = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32).reshape(len(pixels), -1)
+        numeric /= WHITE
+        target = target_values(table, self.schema) if with_target else np.empty(0)
+        groups = group_codes(table, self.schema) if with_target else None
+        return Arrays(numeric, np.empty((len(pixels), 0), np.int32), target, groups)
 
     def _number_values(self, table: pa.Table) -> Iterator[tuple[NumberFit, Floats]]:
         """Each number with its raw values; the ones that are scaled come first, in the order of `numeric`."""
@@ -188,7 +206,8 @@ def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:
     """
     numbers: list[NumberFit] = []
     categories = []
-    for column in schema.features:
+    # A network of pictures sees their pixels alone; what was measured of them is for people.
+    for column in () if schema.picture else schema.features:
         values = table.column(column.name)
         if column.kind == "category":
             categories.append(_fit_category(values, column.name))

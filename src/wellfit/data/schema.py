@@ -18,7 +18,7 @@ from wellfit.data.kinds import KINDS, Kind, infer_kind, reason_to_drop
 from wellfit.exceptions import BadInput
 from wellfit.stats.sizes import FEWEST_ROWS
 
-Role = Literal["feature", "target", "group", "time", "split", "dropped"]
+Role = Literal["feature", "target", "group", "time", "split", "dropped", "picture"]
 ClassKind = Literal["string", "integer", "boolean", ""]
 
 MOST_INTEGER_CLASSES = 20  # design: more distinct integers are a regression target
@@ -37,13 +37,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """All columns of DATA in order, the task, and the classes as sorted text (empty for regression)."""
+    """All columns of DATA in order, the task, and the classes as sorted text (empty for regression).
+
+    Of pictures, `picture` is their height, width and channels; the features are what was measured of them.
+    """
 
     columns: tuple[Column, ...]
     target: str
     task: Task
     classes: tuple[str, ...] = ()
     class_kind: ClassKind = ""
+    picture: tuple[int, int, int] | None = None
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -54,6 +58,12 @@ class Schema:
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features."""
         return tuple(column.name for column in self.features)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns in which copies of a row are equal."""
+        pixels = tuple(column.name for column in self.columns if column.role == "picture")
+        return pixels or self.feature_names
 
     @property
     def dropped(self) -> tuple[Column, ...]:
@@ -68,13 +78,15 @@ class Schema:
             "task": self.task,
             "classes": list(self.classes),
             "class_kind": self.class_kind,
+            **({"picture": list(self.picture)} if self.picture else {}),
         }
 
     @classmethod
     def from_json(cls, body: Json) -> Schema:
         """Rebuild a schema from `to_json`'s values."""
         columns = tuple(Column(**column) for column in body["columns"])
-        return cls(columns, body["target"], body["task"], tuple(body["classes"]), body["class_kind"])
+        picture = tuple(body["picture"]) if body.get("picture") else None
+        return cls(columns, body["target"], body["task"], tuple(body["classes"]), body["class_kind"], picture)
 
 
 def infer_schema(

@@ -25,6 +25,7 @@ from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.regions.findings import region_findings
 from wellfit.diagnosis.regions.rival import rival_predictions
 from wellfit.diagnosis.rows import Rows
+from wellfit.experiment.about_pictures import with_look_alikes
 from wellfit.goals import Goal
 from wellfit.splits.split import Split
 
@@ -143,7 +144,7 @@ def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Find
         rows.train, rows.dev, goal=rows.goal, train_dev=rows.train_dev, test=rows.sealed, seed=rows.seed
     )
     shifts = mismatch_findings(rows.train, rows.dev, tolerance=0.0, levels=split.schema.classes, seed=rows.seed)
-    return (*of_columns, *leaks, *shifts)
+    return (*of_columns, *with_look_alikes(leaks, split), *shifts)
 
 
 def _groups(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Integers]:

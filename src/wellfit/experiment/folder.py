@@ -20,6 +20,7 @@ from typing import Any
 
 from wellfit._files import write_whole
 from wellfit._typing import Json
+from wellfit.data.pictures.listing import folder_source
 from wellfit.exceptions import NoRoom, Refusal
 from wellfit.experiment.settings import Settings
 from wellfit.goals import Goal, default_goal, goal_named
@@ -63,6 +64,8 @@ class Folder:
         """
         if str(path.resolve()) != self.data["path"]:
             raise _other_data(self.path, found=f"{path}, where the experiment was made from {self.data['path']}")
+        if path.is_dir() and folder_source(path).sha256 != self.data["sha256"]:
+            raise _other_data(self.path, found=f"{path} with other pictures, sizes or times than at the split")
         if path.is_file():
             stat = path.stat()
             if (stat.st_size, stat.st_mtime) != (self.data["bytes"], self.data["modified"]):

@@ -10,8 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from wellfit._typing import Json, Notify
+from wellfit.data.pictures.layout import PictureOptions
+from wellfit.data.pictures.listing import is_picture_source
+from wellfit.data.pictures.read import read_pictures
+from wellfit.data.pictures.schema import picture_schema
 from wellfit.data.read import Table, read_table
 from wellfit.data.schema import Schema, infer_schema
+from wellfit.exceptions import BadInput
 from wellfit.experiment.folder import Folder, create_folder, default_path, is_experiment, open_folder
 from wellfit.experiment.settings import Settings
 from wellfit.goals import Goal, default_goal, goal_named
@@ -77,6 +82,10 @@ def find_or_make(
         found = _found(path, sources.data, settings)
         check(found.goal)
         return found
+    if move and is_picture_source(sources.data, column=settings.pictures):
+        raise BadInput(
+            "--move-source moves one table", found="pictures", remedy="Move them away yourself once they are split"
+        )
     table, schema = _read(sources.data, settings, notify=notify)
     goal = _goal(settings, schema)
     check(goal)
@@ -103,20 +112,28 @@ def _found(path: Path, data: Any, settings: Settings) -> Folder:
 
 
 def _read(data: Any, settings: Settings, *, notify: Notify) -> tuple[Table, Schema]:
+    asked: dict[str, Any] = {
+        name: getattr(settings, name)
+        for name in ("target", "task", "drop", "types", "group_on", "time_on", "split_on", "stratify_on")
+    }
+    if is_picture_source(data, column=settings.pictures):
+        pictures, shape = read_pictures(data, options=_picture_options(settings), notify=notify)
+        notify({"event": "read", "rows": pictures.frame.num_rows, "columns": len(pictures.frame.column_names)})
+        return pictures, picture_schema(
+            pictures.frame, shape=shape, paths=settings.pictures, several=settings.deployment_data is not None, **asked
+        )
     table = read_table(data)
     notify({"event": "read", "rows": table.frame.num_rows, "columns": table.frame.num_columns})
-    schema = infer_schema(
-        table.frame,
+    return table, infer_schema(table.frame, **asked)
+
+
+def _picture_options(settings: Settings) -> PictureOptions:
+    return PictureOptions(
+        column=settings.pictures,
         target=settings.target,
-        task=settings.task,
-        drop=settings.drop,
-        types=settings.types,
-        group_on=settings.group_on,
-        time_on=settings.time_on,
-        split_on=settings.split_on,
-        stratify_on=settings.stratify_on,
+        size=settings.picture_size,
+        skip_corrupt=settings.skip_corrupt,
     )
-    return table, schema
 
 
 def _divided(table: Table, schema: Schema, *, sources: Sources, settings: Settings) -> Split:
@@ -126,15 +143,19 @@ def _divided(table: Table, schema: Schema, *, sources: Sources, settings: Settin
         time_on=settings.time_on,
         split_on=settings.split_on,
         sizes=settings.sizes,
-        test_data=_frame(sources.test_data, name="--test-data"),
-        deployment_data=_frame(sources.deployment_data, name="--deployment-data"),
+        test_data=_frame(sources.test_data, schema, settings, name="--test-data"),
+        deployment_data=_frame(sources.deployment_data, schema, settings, name="--deployment-data"),
         seed=settings.seed,
     )
     return split_table(table, schema=schema, options=options)
 
 
-def _frame(source: Any, *, name: str) -> pa.Table | None:
-    return None if source is None else read_table(source, name=name).frame
+def _frame(source: Any, schema: Schema, settings: Settings, *, name: str) -> pa.Table | None:
+    if source is None:
+        return None
+    if schema.picture is None:
+        return read_table(source, name=name).frame
+    return read_pictures(source, options=_picture_options(settings), shape=schema.picture)[0].frame
 
 
 def _goal(settings: Settings, schema: Schema) -> Goal:

@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from wellfit._typing import Floats
+from wellfit.data.pictures.read import picture_batches
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.data.read import read_batches
 from wellfit.data.schema import Schema
@@ -41,11 +42,18 @@ def predicted_batches(
     source: Any, *, preparation: Preparation, predict: Callable[[Arrays], Floats], watch: Watch | None = None
 ) -> Iterator[pa.Table]:
     """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order."""
-    for batch in read_batches(source, schema=preparation.schema):
+    for batch in _new_rows(source, preparation.schema):
         arrays = preparation.transform(batch, with_target=False)
         if watch is not None:
             watch.see(arrays)
         yield _table(predict(arrays), preparation.schema)
+
+
+def _new_rows(source: Any, schema: Schema) -> Iterator[pa.Table]:
+    if schema.picture is None:
+        return read_batches(source, schema=schema)
+    (paths,) = (column.note for column in schema.columns if column.role == "picture")
+    return picture_batches(source, shape=schema.picture, column=paths or None)
 
 
 class Watch:
@@ -58,15 +66,19 @@ class Watch:
 
     def __init__(self, preparation: Preparation, *, usual: Arrays) -> None:
         self._categories = tuple(fit.name for fit in preparation.categories)
-        self._numbers = preparation.numeric_names
-        self._usual = _unlike(usual) / max(usual.rows, 1)
-        self._counts = np.zeros(len(self._categories) + len(self._numbers))
+        # A single pixel says nothing about a picture.
+        self._numbers = () if preparation.schema.picture else preparation.numeric_names
+        self._usual = _unlike(usual)[: len(self)] / max(usual.rows, 1)
+        self._counts = np.zeros(len(self))
         self._rows = 0
+
+    def __len__(self) -> int:
+        return len(self._categories) + len(self._numbers)
 
     def see(self, arrays: Arrays) -> None:
         """Count one batch."""
         self._rows += arrays.rows
-        self._counts += _unlike(arrays)
+        self._counts += _unlike(arrays)[: len(self)]
 
     def warnings(self) -> list[str]:
         """One sentence for each column in which many more rows than usual differ from what train had."""

@@ -15,6 +15,7 @@ from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.about_data import findings_on_data, open_rows
+from wellfit.experiment.about_pictures import augmentation_for
 from wellfit.experiment.branching import BRANCH
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
@@ -24,6 +25,8 @@ from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
 from wellfit.experiment.preparing import prepared_in
 from wellfit.experiment.rivals import remembered_rivals
+from wellfit.experiment.sample_sheet import KIND as SAMPLES
+from wellfit.experiment.sample_sheet import sample_sheet
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
@@ -53,6 +56,7 @@ class Plan:
     only: str | None = None
     ensemble: bool = True
     idea: str | None = None
+    augment: str | None = None
     seed: int = 0
     early_stopping: bool = False
     fixed: Fixed = field(default_factory=dict)
@@ -81,6 +85,7 @@ class Plan:
             **({"allow_early_stopping": True} if self.early_stopping else {}),
             **({"fixed": {board: dict(knobs) for board, knobs in self.fixed.items()}} if self.fixed else {}),
             **({BRANCH: self.start.identity} if self.start else {}),
+            **({"augment": self.augment} if self.augment else {}),
         }
 
     @property
@@ -129,6 +134,8 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             return {"config": with_fixed(plan.start or config, plan.fixed).to_json()}
 
         config = Config.from_json(recall("plan", "start", start)["config"])
+        if data.preparation.schema.picture:
+            recall(SAMPLES, "sheet", lambda: sample_sheet(data, config.augmentation, seed=plan.seed))
         bench = Bench(
             data=data,
             goal=goal,
@@ -163,13 +170,15 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
 def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:
     """The first network, at a pace that this machine was seen to keep."""
     rows, columns = data.train.rows, data.train.numeric.shape[1]
-    pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed) if purse.is_timed else None
+    shape = data.preparation.schema.picture
+    pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed, shape=shape) if purse.is_timed else None
     # One for each worker, since a core is slower while its neighbours work.
     pilots = [replace(pilot, seed=place) for place in range(cores())] if pilot else []
     timed = pool.train(pilots, deadline=purse.deadline)
     if timed:
         purse.pay(min(timed, key=lambda outcome: outcome.seconds))
-    return first_config(rows=rows, columns=columns, purse=purse, seed=plan.seed)
+    first = first_config(rows=rows, columns=columns, purse=purse, seed=plan.seed, shape=shape)
+    return replace(first, augmentation=augmentation_for(data.preparation.schema, plan.augment)) if shape else first
 
 
 def remembering(executor: Executor, folder: Folder, *, journal: Journal, data: Prepared) -> RememberingExecutor:

@@ -10,12 +10,15 @@ from typing import Any
 from wellfit._typing import Json, Task
 from wellfit.exceptions import BadInput, Refusal
 
+_ABOUT_PICTURES = frozenset({"pictures", "picture_size", "skip_corrupt"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Target, goal and split of an experiment, as they were given; None means the default.
 
-    `test_data` and `deployment_data` are paths here; frames are named by their SHA-256.
+    `test_data` and `deployment_data` are paths here; frames are named by their SHA-256. `pictures` is the column with
+    their paths, `picture_size` their side in pixels, and `skip_corrupt` leaves those out that cannot be read.
     """
 
     target: str
@@ -31,14 +34,18 @@ class Settings:
     test_data: str | None = None
     deployment_data: str | None = None
     seed: int = 0
+    pictures: str | None = None
+    picture_size: int | None = None
+    skip_corrupt: bool = False
 
     def __post_init__(self) -> None:
         if self.task not in (None, "classification", "regression"):
             raise BadInput("a task is classification or regression", found=repr(self.task), remedy="Choose one of them")
 
     def to_json(self) -> Json:
-        """Plain values."""
-        return {**asdict(self), "drop": list(self.drop), "types": dict(self.types)}
+        """Plain values; what is about pictures is there only where it was given."""
+        body = {**asdict(self), "drop": list(self.drop), "types": dict(self.types)}
+        return {name: value for name, value in body.items() if value or name not in _ABOUT_PICTURES}
 
     @classmethod
     def from_json(cls, body: Json) -> Settings:

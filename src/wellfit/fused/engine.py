@@ -26,13 +26,14 @@ from wellfit.outcome import CurvePoint, Outcome, Status
 from wellfit.stats.scores import row_losses
 from wellfit.training.early_stopping import Stopping
 from wellfit.training.learning_curve import Yardstick, check_points
-from wellfit.training.module import module_network
+from wellfit.training.module import ModuleNetwork, module_network
 from wellfit.training.module_factory import ModuleFactory
 from wellfit.training.noise import SHARED
 from wellfit.training.objective import require_labels
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
+from wellfit.training.pictures import require_pictures
 from wellfit.training.schedules import rung_updates
-from wellfit.training.tensors import Inputs, output_range_of, predictions_of
+from wellfit.training.tensors import Inputs, conv_network, output_range_of, predictions_of
 from wellfit.training.threads import one_thread
 
 Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
@@ -86,6 +87,7 @@ def fit_stack(
     """
     for config in configs:
         require_labels(config.regularization, task=data.preparation.schema.task)
+        require_pictures(config, data.preparation.schema)
     if module is not None and (data.train.weights is not None or data.preparation.targets > 1):
         raise BadInput(
             "a module of your own predicts one target, and every row counts once",
@@ -103,18 +105,25 @@ def _passes(
     data: Prepared, configs: Sequence[Config], *, stream: str, memory: int | None, module: ModuleFactory | None
 ) -> Iterator[AnyStack]:
     """Yield the configs as stacks that fit into memory, each made when it is its turn."""
-    if module is None:
+    conv = module is None and configs[0].network.kind == "conv"
+    if module is None and not conv:
         layout = layout_of(data, configs[0])
         plan = plan_memory(data, configs, layout=layout, limit=memory)
     else:
-        network = module_network(data, module, seed=configs[0].seed)
+        network = _module_network(data, configs[0], module)
         plan = plan_module_memory(network, configs, rows=data.train.rows, limit=memory)
     for start in range(0, len(configs), plan.members):
         members = configs[start : start + plan.members]
-        if module is None:
+        if module is None and not conv:
             yield Stack(data, members, layout=layout, stream=stream)
         else:
             yield ModuleStack(data, members, network=network, stream=stream)
+
+
+def _module_network(data: Prepared, config: Config, module: ModuleFactory | None) -> ModuleNetwork:
+    if module is None:
+        return conv_network(data.preparation, config.network, seed=config.seed).float()
+    return module_network(data, module, seed=config.seed)
 
 
 @dataclass

@@ -18,7 +18,7 @@ from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.fused.arrays import ADAM, GELU, MOMENTUM, RELU, SGD, TANH, Plan
 from wellfit.training.network import MLP, Embedding, OneHot
-from wellfit.training.tensors import new_network
+from wellfit.training.tensors import new_mlp
 
 ACTIVATIONS = {"relu": RELU, "tanh": TANH, "gelu": GELU}
 OPTIMIZERS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM}
@@ -109,7 +109,7 @@ class Layout:
 def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] = np.float32) -> Layout:
     """Return the layout of all configs that fuse with this one; float64 is for comparisons with the reference loop."""
     kind = torch.float64 if dtype is np.float64 else torch.float32
-    network = new_network(data, config.network, seed=config.seed, dtype=kind)
+    network = new_mlp(data, config.network, seed=config.seed, dtype=kind)
     pieces = _pieces(network)
     places = {piece.name: piece for piece in pieces}
     inputs, one_hots, embeddings, shared = _inputs(network, columns=data.train.numeric.shape[1], places=places)

@@ -5,6 +5,8 @@ The formulas are those of the compiled `kernels.py`, whose batches and rates are
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from wellfit._typing import Floats, Integers
@@ -12,7 +14,17 @@ from wellfit.fused.arrays import Batches, Rates
 from wellfit.fused.modules import ModuleBatch
 
 
-def module_batch(batches: Batches, rates: Rates, update: int, *, classes: int) -> ModuleBatch:
+class Change(Protocol):
+    """Changes what a batch's members read, before input noise and mixup."""
+
+    def __call__(self, values: Floats, target: Floats) -> tuple[Floats, Floats]:
+        """Return values [B, S] and target, with K in front where members differ."""
+        ...
+
+
+def module_batch(
+    batches: Batches, rates: Rates, update: int, *, classes: int, change: Change | None = None
+) -> ModuleBatch:
     """Return what K members read at one of the T updates that `batches` and `rates` hold.
 
     Args:
@@ -20,22 +32,25 @@ def module_batch(batches: Batches, rates: Rates, update: int, *, classes: int) -
         rates: of each member.
         update: which of the T.
         classes: C; 0 where the target is a number.
+        change: of pictures.
     """
     partners, share = batches.partners[update], rates.share[update]
-    values = _mixed(_jittered(batches, rates.jitter, update), partners, share, rank=2)
-    target = batches.target[update, :, 0]
+    values: Floats = batches.shared[update]
+    target: Floats = batches.target[update, :, 0]
     if classes:
         target = _smoothed(np.eye(classes, dtype=target.dtype)[target.astype(np.int64)], rates.smoothing)
+    if change is not None:
+        values, target = change(values, target)
+    values = _mixed(_jittered(values, batches, rates.jitter, update=update), partners, share, rank=2)
     return ModuleBatch(values, _mixed(target, partners, share, rank=2 if classes else 1))
 
 
-def _jittered(batches: Batches, spread: Floats, update: int) -> Floats:
-    """Return encoded rows [B, S]; with noise [K, B, S] on the numbers where a member wants it."""
-    shared: Floats = batches.shared[update]
+def _jittered(values: Floats, batches: Batches, spread: Floats, *, update: int) -> Floats:
+    """Return encoded rows as they are; with noise [K, B, S] on the numbers where a member wants it."""
     if not spread.any():
-        return shared
+        return values
     noise = batches.jitter[update]
-    moved: Floats = np.tile(shared, (len(spread), 1, 1))
+    moved: Floats = np.array(np.broadcast_to(values, (len(spread), *values.shape[-2:])))
     moved[:, :, : noise.shape[1]] += spread[:, None, None] * noise
     return moved
 

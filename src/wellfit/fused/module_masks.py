@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ class StackNoise:
     def of_member(self, member: int) -> SiteMasks:
         """Return the masks of one member, as the reference loop has them."""
         return SiteMasks(self.seed, self.stream, self.update, tuple(self.keep_probs[member].tolist()))
+
+    def only(self, member: int) -> StackNoise:
+        """Return the noise of a stack of this member alone."""
+        return replace(self, keep_probs=self.keep_probs[member : member + 1])
 
     def tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return keep_prob and the highest noise that keeps a unit, both [K, S] with at least one site."""

@@ -17,15 +17,17 @@ from wellfit.fused.arrays import ADAM, RELU, SGD, Batches, Plan, Rates, State
 from wellfit.fused.batches import Encoder, Needs, Source
 from wellfit.fused.kernels import advance
 from wellfit.fused.layout import OPTIMIZERS
-from wellfit.fused.module_batches import module_batch
+from wellfit.fused.module_batches import Change, module_batch
 from wellfit.fused.module_masks import StackNoise
 from wellfit.fused.modules import ModuleGradients
+from wellfit.fused.picture_batches import PictureChange
 from wellfit.fused.rates import Schedules
 from wellfit.training.effects import Net
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import site_keep_probs
+from wellfit.training.pictures import Address
 from wellfit.training.schedules import keep_prob_at, strength
-from wellfit.training.tensors import OUTPUT_RANGE, ROWS_AT_ONCE, output_range_of
+from wellfit.training.tensors import OUTPUT_RANGE, output_range_of, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class ModuleStack:
 
     def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
         """Return the outputs [M, N, outputs] of members `rows` [M, R] on N rows, without dropout."""
-        at_once = max(ROWS_AT_ONCE // len(rows), 1)
+        at_once = max(rows_at_once(self._network) // len(rows), 1)
         starts = range(0, max(arrays.rows, 1), at_once)
         parts = [self._encode(arrays, slice(start, start + at_once))[2] for start in starts]
         return np.concatenate([self._module.outputs(rows, part) for part in parts], axis=1)
@@ -159,13 +161,20 @@ class ModuleStack:
         """Make one update of all members, and return their costs [K]."""
         plan = self._layout.plan
         self._trained[:] = self._state.parameters
-        batch = module_batch(batches, rates, place, classes=self._network.outputs if plan.classification else 0)
+        classes = self._network.outputs if plan.classification else 0
+        batch = module_batch(batches, rates, place, classes=classes, change=self._change())
         found = self._module(self._rows, batch, self._noise())
         self._rows[:, self._module.layout.parameters :] = found.kept
         for member in range(len(self)):
             advance(plan, self._state, rates, found.values[member], place, member)
         self.updates += 1
         return found.costs
+
+    def _change(self) -> Change | None:
+        shape = self._data.preparation.schema.picture
+        if shape is None or not any(config.regularization.augment for config in self.configs):
+            return None
+        return PictureChange(self.configs, Address(self.configs[0].seed, self._stream, self.updates), shape)
 
     def _noise(self) -> StackNoise:
         schedules = [config.regularization.keep_prob_schedule for config in self.configs]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wellfit.config import Config, Network, Optimization, updates_per_epoch
+from wellfit.recipe.pictures import Shape, first_network
 from wellfit.recipe.purse import Purse
 
 BATCH_SIZES: Mapping[int, int] = {1_000: 64, 8_000: 128, 30_000: 256, 100_000: 512}
@@ -27,7 +28,7 @@ FIRST_SHARE = 0.08
 """Share of the budget for the first training, which only shows where the recipe starts."""
 
 
-def first_config(*, rows: int, columns: int, purse: Purse, seed: int) -> Config:
+def first_config(*, rows: int, columns: int, purse: Purse, seed: int, shape: Shape | None = None) -> Config:
     """Return the network that the recipe starts from.
 
     Args:
@@ -35,14 +36,15 @@ def first_config(*, rows: int, columns: int, purse: Purse, seed: int) -> Config:
         columns: numeric columns.
         purse: shortens the schedule where the budget is small.
         seed: of weights, noise and batch order.
+        shape: of the pictures, where rows are some.
     """
-    config = _with_epochs(1, rows=rows, columns=columns, seed=seed)
+    config = _with_epochs(1, rows=rows, columns=columns, seed=seed, shape=shape)
     affordable = max(1, purse.affordable(config, share=FIRST_SHARE))
     enough = epochs_for(rows, batch_size=config.optimization.batch_size)
-    return _with_epochs(min(enough, affordable), rows=rows, columns=columns, seed=seed)
+    return _with_epochs(min(enough, affordable), rows=rows, columns=columns, seed=seed, shape=shape)
 
 
-def pilot_config(*, rows: int, columns: int, seed: int) -> Config | None:
+def pilot_config(*, rows: int, columns: int, seed: int, shape: Shape | None = None) -> Config | None:
     """Return the same network, trained just long enough to learn how fast this machine is.
 
     None where one epoch is long already: there the first network is the pilot.
@@ -50,12 +52,12 @@ def pilot_config(*, rows: int, columns: int, seed: int) -> Config | None:
     in_epoch = updates_per_epoch(rows=rows, batch_size=batch_size_for(rows))
     if in_epoch > 2 * PILOT_UPDATES:
         return None
-    return _with_epochs(-(-PILOT_UPDATES // in_epoch), rows=rows, columns=columns, seed=seed)
+    return _with_epochs(-(-PILOT_UPDATES // in_epoch), rows=rows, columns=columns, seed=seed, shape=shape)
 
 
-def _with_epochs(epochs: int, *, rows: int, columns: int, seed: int) -> Config:
+def _with_epochs(epochs: int, *, rows: int, columns: int, seed: int, shape: Shape | None) -> Config:
     return Config(
-        network=Network(bins=bins_for(columns)),
+        network=first_network(shape) if shape else Network(bins=bins_for(columns)),
         optimization=Optimization(lr=LR, epochs=epochs, batch_size=batch_size_for(rows)),
         seed=seed,
     )

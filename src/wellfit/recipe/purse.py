@@ -14,6 +14,7 @@ from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Prepared
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget
+from wellfit.recipe.pictures import weights_times_places
 
 # One slow core, before anything was measured. Only the first training relies on it.
 ASSUMED_FLOPS = 2e10
@@ -51,6 +52,7 @@ class Purse:
         self._numbers = data.train.numeric.shape[1]
         self._categories = data.train.codes.shape[1]
         self._outputs = data.preparation.outputs
+        self._shape = data.preparation.schema.picture
         self._workers = workers
         self._clock = clock
         self._started = clock() - spent
@@ -120,5 +122,7 @@ class Purse:
         inputs = (1 + bins) * self._numbers + CATEGORY_INPUTS * self._categories
         widths = (inputs, *config.network.widths, self._outputs)
         weights = sum(ins * outs for ins, outs in itertools.pairwise(widths))
+        if config.network.kind == "conv" and self._shape:
+            weights = weights_times_places(config.network, shape=self._shape, outputs=self._outputs)
         batch = min(config.optimization.batch_size, self._rows)
         return OVERHEAD_FLOPS + 6.0 * float(batch * weights)  # two for forward, four for backward, per weight and row

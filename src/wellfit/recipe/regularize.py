@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -11,6 +12,7 @@ from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
+from wellfit.recipe.pictures import picture_grid
 from wellfit.sweeps.search import Sweep, sweep
 from wellfit.sweeps.selection import TrainLimit, mean_keep_prob
 from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
@@ -46,7 +48,8 @@ def sweep_step(
 
     def first() -> Json:
         members = members_affordable(bench, before.config)
-        over = default_grid(before.config, rows=bench.data.train.rows, members=members)
+        grid = picture_grid if before.config.network.kind == "conv" else default_grid
+        over = grid(before.config, rows=bench.data.train.rows, members=members)
         own = {"l2": before.config.regularization.l2, "keep_prob": mean_keep_prob(before.config)}
         return {"over": {knob: [own[knob]] if knob in fixed else values for knob, values in over.items()}}
 
@@ -72,7 +75,8 @@ def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list
 
 
 def _with_knobs(config: Config, row: Json) -> Config:
-    knobs = replace(config.regularization, l2=row["l2"], keep_prob=row["keep_prob"])
+    augment = row.get("knobs", {}).get("augment", 0.0)
+    knobs = replace(config.regularization, l2=row["l2"], keep_prob=row["keep_prob"], augment=augment)
     return replace(config, regularization=knobs)
 
 
@@ -107,8 +111,8 @@ def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
         lambdas += [factor * l2 for factor in BEYOND_LAMBDA]
     if len(keeps) > 1 and keep_prob == min(keeps) < 1:
         keeps += [round(BEYOND_KEEP_PROB * keep_prob, 3)]
-    wider = {"l2": lambdas, "keep_prob": keeps}
-    more = len(lambdas) * len(keeps) - len(found.members)
+    wider = {**over, "l2": lambdas, "keep_prob": keeps}
+    more = math.prod(map(len, wider.values())) - len(found.members)
     return wider if wider != over and more <= affordable else None
 
 

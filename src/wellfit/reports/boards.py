@@ -16,7 +16,16 @@ from wellfit.reports.units import knob
 _OPTIMIZATION = ("optimizer", "lr", "epochs", "batch_size", "schedule")
 _LATER = {
     "optimization": ("clip_norm", "early_stopping"),
-    "regularization": ("l1", "label_smoothing", "input_noise", "mixup", "ema", "l2_schedule", "keep_prob_schedule"),
+    "regularization": (
+        "l1",
+        "label_smoothing",
+        "input_noise",
+        "mixup",
+        "ema",
+        "augment",
+        "l2_schedule",
+        "keep_prob_schedule",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from wellfit._typing import Json
 from wellfit.reports.estimates import Measure, Reference
+from wellfit.reports.pictures import PictureSheet
 from wellfit.reports.sweep_card import OTHER_REGULARIZERS, SweepCard
 from wellfit.reports.units import Unit
 
@@ -275,6 +276,7 @@ class Summary:
     finished: str
     openings: tuple[OpeningCard, ...]
     redo: Redo | None
+    pictures: PictureSheet | None = None
 
     @property
     def score(self) -> Score | None:

@@ -14,7 +14,7 @@ MARK = "[category]"
 def redacted(summary: Summary) -> Summary:
     """The same numbers without class labels, and without any label in sentences that the data had a part in.
 
-    The folder of the source goes too; column names stay.
+    The folder of the source goes too, and so do pictures; column names stay.
     """
     seal = summary.seal
     if seal is None:
@@ -43,6 +43,7 @@ def redacted(summary: Summary) -> Summary:
         )
         if summary.redo and seal.source
         else summary.redo,
+        pictures=None,
     )
 
 

@@ -16,6 +16,7 @@ from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
 from wellfit.reports import reading, rungs, values
 from wellfit.reports.boards import knob_boards
+from wellfit.reports.pictures import picture_sheet
 from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, Redo, Rung, SealCard, Summary
 from wellfit.reports.sentences import Story, headline, remarks
 from wellfit.reports.sweep_card import SweepCard
@@ -72,6 +73,7 @@ def summarize(entries: Sequence[EntryLike]) -> Summary:
         finished=story.finished,
         openings=story.openings,
         redo=_redo(bodies, seal, story.unit) if seal else None,
+        pictures=picture_sheet(bodies.get("pictures", [{}])[-1]),
     )
 
 

@@ -22,6 +22,7 @@ from wellfit.data.read import Source, Table
 from wellfit.data.schema import Schema, group_codes, target_values
 from wellfit.exceptions import BadInput
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
+from wellfit.splits.look_alikes import near_copies_of
 from wellfit.splits.partition import SplitOptions, partition
 from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
 from wellfit.stats.sizes import precision_of
@@ -42,7 +43,8 @@ class Split:
         rows: part -> rows, the sealed test included.
         precision: what dev and test can show; `sentence` says it in words.
         policy: how the rows were divided, in words.
-        duplicates: part -> rows whose features also occur in train; "test_in_dev" likewise.
+        duplicates: part -> rows whose features also occur in train; "test_in_dev" likewise; of pictures also
+            "near_dev" and the like: those that look like one of train without being a copy.
         hashes: part -> uint64 [rows, 2] over all columns that were read, dropped ones included.
         unlabelled: rows without a target; they are in no part.
         source: where the rows came from.
@@ -139,7 +141,7 @@ def split_table(
     options = options or SplitOptions()
     parts = partition(table.frame, schema, options)
     hashes: dict[str, Words] = {part: row_hashes(rows) for part, rows in parts.tables.items()}
-    duplicates = _duplicates(parts.tables, schema)
+    duplicates = _duplicates(parts.tables, schema) | near_copies_of(parts.tables, schema)
     kept = {part: _kept(rows, schema) for part, rows in parts.tables.items()}
     return Split(
         schema=schema,
@@ -214,7 +216,7 @@ def _kept(rows: pa.Table, schema: Schema) -> pa.Table:
 
 def _duplicates(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
     """Rows of each part whose features occur in train, and test rows whose features occur in dev."""
-    keys = {part: row_hashes(rows, columns=schema.feature_names)[:, 0] for part, rows in tables.items()}
+    keys = {part: row_hashes(rows, columns=schema.compared)[:, 0] for part, rows in tables.items()}
     found: dict[str, int] = {
         part: int(np.isin(key, keys["train"]).sum()) for part, key in keys.items() if part != "train"
     }

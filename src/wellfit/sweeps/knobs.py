@@ -28,7 +28,7 @@ ALIASES: Mapping[str, str] = {
 }
 OFF: Mapping[str, float] = {
     **dict.fromkeys(("l2", "weight_decay", "shrink", "l1", "l1_step", "dropout"), 0.0),
-    **dict.fromkeys(("label_smoothing", "input_noise", "mixup", "ema"), 0.0),
+    **dict.fromkeys(("label_smoothing", "input_noise", "mixup", "ema", "augment"), 0.0),
     "keep_prob": 1.0,
 }
 """The value at which a regularizer does nothing."""
@@ -39,7 +39,7 @@ Setting: TypeAlias = Mapping[str, Any]
 _WHOLE = frozenset({"widths", "bins", "epochs", "batch_size", "early_stopping"})
 _MAYBE_NONE = frozenset({"clip_norm", "early_stopping"})
 _TUPLES = frozenset({"widths", "betas"})
-_WORDS = frozenset({"activation", "embedding", "optimizer", "schedule", "l2_schedule", "keep_prob_schedule"})
+_WORDS = frozenset({"activation", "embedding", "kind", "optimizer", "schedule", "l2_schedule", "keep_prob_schedule"})
 _PER_LAYER = frozenset({"keep_prob", "dropout"})
 
 

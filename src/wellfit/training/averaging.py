@@ -9,7 +9,7 @@ import copy
 
 import torch
 
-from wellfit.training.network import MLP
+from wellfit.training.module import AnyNetwork
 from wellfit.training.schedules import averaging_decay
 
 
@@ -20,12 +20,12 @@ class MovingAverage:
         network: a network with the averaged parameters; buffers are those of the network under training.
     """
 
-    def __init__(self, network: MLP, *, ema: float) -> None:
+    def __init__(self, network: AnyNetwork, *, ema: float) -> None:
         self.network = copy.deepcopy(network, {id(buffer): buffer for buffer in network.buffers()})
         self._ema = ema
 
     @torch.no_grad()
-    def add(self, network: MLP, *, update: int) -> None:
+    def add(self, network: AnyNetwork, *, update: int) -> None:
         """Make the average d * average + (1 - d) * parameters, as they are after update number `update` (from 0)."""
         decay = averaging_decay(self._ema, update=update)
         for mean, value in zip(self.network.parameters(), network.parameters(), strict=True):

@@ -229,7 +229,7 @@ def _row_losses(outputs: Tensor, target: Tensor) -> Tensor:
 
 
 def _sizes(decayed: Mapping[str, Tensor]) -> dict[str, float]:
-    weights = [value.detach() for value in decayed.values()]
+    weights = [value.detach().flatten(1) for value in decayed.values()]
     every, present = sum(one.numel() for one in weights), sum(int(one.count_nonzero()) for one in weights)
     return {
         "zeros": 1 - present / every if every else 0.0,

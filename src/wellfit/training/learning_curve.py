@@ -13,7 +13,7 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint
 from wellfit.stats.scores import loss
-from wellfit.training.network import MLP
+from wellfit.training.module import AnyNetwork
 from wellfit.training.noise import batch_order
 from wellfit.training.tensors import Inputs, output_range_of, outputs_of, predictions_of
 
@@ -75,7 +75,7 @@ class LearningCurve:
         """Rows that a point is measured on."""
         return self._yardstick.rows
 
-    def measure(self, network: MLP, *, update: int) -> MLP | None:
+    def measure(self, network: AnyNetwork, *, update: int) -> AnyNetwork | None:
         """Add a point and return a copy of the network; or return None where an output is not finite."""
         yardstick = self._yardstick
         train, dev = (outputs_of(network, inputs) for inputs in (yardstick.train, yardstick.dev))

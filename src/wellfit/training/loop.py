@@ -21,11 +21,12 @@ from wellfit.training.early_stopping import Stopping
 from wellfit.training.input_noise import jittered
 from wellfit.training.learning_curve import LearningCurve, check_points
 from wellfit.training.mixup import mixture
+from wellfit.training.module import AnyNetwork
 from wellfit.training.moment import Moment
-from wellfit.training.network import MLP
 from wellfit.training.noise import SHARED, batch_order
 from wellfit.training.objective import mean_loss, optimizer_for, require_labels, set_step, soft_labels
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
+from wellfit.training.pictures import Address, changed, cut_of, member_of, require_pictures
 from wellfit.training.predict import predict
 from wellfit.training.proximal import soften
 from wellfit.training.tensors import Inputs, network_from, new_network, state_of, target_of, weights_of
@@ -62,7 +63,7 @@ def fit(
         network = new_network(data, config.network, seed=config.seed)
         curve = LearningCurve(data, goal=goal, seed=config.seed)
         training = Training(config, data, network=network, stream=stream)
-        stopping = Stopping[MLP](config.optimization.early_stopping)
+        stopping = Stopping[AnyNetwork](config.optimization.early_stopping)
         status = _train(training, curve, stopping, data=data, deadline=deadline, notify=notify)
         state = state_of(stopping.network or network, data)
         predicted = predict(data.preparation, config, state)
@@ -87,17 +88,19 @@ class Training:
         config: Config,
         data: Prepared,
         *,
-        network: MLP,
+        network: AnyNetwork,
         stream: str = SHARED,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._task = data.preparation.schema.task
         require_labels(config.regularization, task=self._task)
+        require_pictures(config, data.preparation.schema)
         self.network = network
         self.updates = 0
         self.planned = total_updates(config, rows=data.train.rows)
         self._config = config
         self._stream = stream
+        self._shape = data.preparation.schema.picture
         self._classes = data.preparation.outputs
         self._inputs = Inputs.of(data.train, dtype=dtype)
         self._target = target_of(data.train, data.preparation, dtype=dtype)
@@ -108,7 +111,7 @@ class Training:
         self._average = MovingAverage(network, ema=ema) if ema else None
 
     @property
-    def measured(self) -> MLP:
+    def measured(self) -> AnyNetwork:
         """The network that is measured and kept: the moving average where there is one, else `network`."""
         return self._average.network if self._average else self.network
 
@@ -137,7 +140,8 @@ class Training:
     def _cost(self, batch: Tensor, now: Moment) -> Tensor:
         inputs, target = self._inputs[batch], self._labels(batch)
         weights = None if self._weights is None else self._weights[batch]
-        values = self.network.encode(jittered(inputs.numeric, now), inputs.codes)
+        numeric, target = self._augmented(inputs.numeric, target, now)
+        values = self.network.encode(jittered(numeric, now), inputs.codes)
         mix = mixture(now, rows=len(batch))
         if mix:
             values, target = mix(values), mix(target)
@@ -145,9 +149,18 @@ class Training:
         outputs = self.network.from_encoded(values, Dropout(now))
         return mean_loss(outputs, target, task=self._task, weights=weights)
 
+    def _augmented(self, numeric: Tensor, target: Tensor, now: Moment) -> tuple[Tensor, Tensor]:
+        if self._shape is None or not self._config.regularization.augment:
+            return numeric, target
+        member, at = member_of(self._config), Address(self._config.seed, self._stream, now.update)
+        numeric = changed(numeric, [member], at=at, shape=self._shape)[0]
+        cut = cut_of(member, at=at, rows=len(numeric), shape=self._shape)
+        return (cut.pictures(numeric), cut.labels(target)) if cut else (numeric, target)
+
     def _labels(self, batch: Tensor) -> Tensor:
         knobs, target = self._config.regularization, self._target[batch]
-        if self._task == "regression" or not (knobs.mixup or knobs.label_smoothing):
+        cut = knobs.augment * self._config.augmentation.cutmix
+        if self._task == "regression" or not (knobs.mixup or knobs.label_smoothing or cut):
             return target
         dtype = self._inputs.numeric.dtype
         return soft_labels(target, classes=self._classes, smoothing=knobs.label_smoothing, dtype=dtype)
@@ -164,7 +177,7 @@ class Training:
 def _train(
     training: Training,
     curve: LearningCurve,
-    stopping: Stopping[MLP],
+    stopping: Stopping[AnyNetwork],
     *,
     data: Prepared,
     deadline: float | None,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from wellfit.training.dropout import Dropout
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module_checks import Findings, examine, site_keep_probs
 from wellfit.training.module_factory import ModuleFactory, build, require_own_parameters, seeded
-from wellfit.training.network import OneHot
+from wellfit.training.network import MLP, OneHot
 from wellfit.training.schedules import keep_prob_at, strength
 
 PREFIX = "module."
@@ -130,6 +131,9 @@ class ModuleNetwork(nn.Module):
     def _parameters_of(self, *, decayed: bool) -> dict[str, Tensor]:
         named = dict(self.module.named_parameters())
         return {PREFIX + one.name: named[one.name] for one in self.decay_list() if one.decayed is decayed}
+
+
+AnyNetwork: TypeAlias = MLP | ModuleNetwork
 
 
 def torch_seed(*, seed: int, stream: str, update: int) -> int:

@@ -26,8 +26,8 @@ from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
 from wellfit.training.dropout import Dropout
 from wellfit.training.learning_curve import some_rows
+from wellfit.training.module import AnyNetwork
 from wellfit.training.moment import Moment
-from wellfit.training.network import MLP
 from wellfit.training.predict import predict
 from wellfit.training.tensors import OUTPUT_RANGE, ROWS_AT_ONCE, Inputs, network_from, predictions_of
 from wellfit.training.threads import one_thread
@@ -126,7 +126,7 @@ def _drops(config: Config, *, batch: int, passes: int) -> Iterator[Dropout]:
         yield Dropout(Moment(config=steady, stream=f"monte carlo/{number}", update=batch, updates=batch + 1))
 
 
-def _outputs(network: MLP, inputs: Inputs, drops: Iterable[Dropout]) -> Iterator[Tensor]:
+def _outputs(network: AnyNetwork, inputs: Inputs, drops: Iterable[Dropout]) -> Iterator[Tensor]:
     # Dropout comes after a layer's activation: what enters the first layer is the same in every pass.
     encoded = network.encode(inputs.numeric, inputs.codes)
     return (network.from_encoded(encoded, drop) for drop in drops)

@@ -22,7 +22,7 @@ LEVELS = 65_536
 
 _WORD = 2**64
 _FRACTIONS = 2**52
-_MASK, _ORDER, _WEIGHTS, _INPUT, _MIXING = 0, 1, 2, 3, 4
+_MASK, _ORDER, _WEIGHTS, _INPUT, _MIXING, _PICTURES, _PIXELS, _CUT = range(8)
 
 
 def noise_block(*, seed: int, stream: str, update: int, layer: int, rows: int, width: int) -> npt.NDArray[np.uint16]:
@@ -61,6 +61,27 @@ def mixing(*, seed: int, stream: str, update: int, rows: int) -> tuple[float, np
     # The middle of one of 2^52 equal parts of the interval is neither of its ends.
     uniform = (int(source.integers(_FRACTIONS)) + 0.5) / _FRACTIONS
     return uniform, source.permutation(rows)
+
+
+def picture_draws(*, seed: int, stream: str, update: int, rows: int, width: int) -> npt.NDArray[np.float32]:
+    """Return the uniform numbers [rows, width] that decide how pictures are changed; fewer rows give the first."""
+    source = np.random.Generator(_philox((seed, stream), purpose=_PICTURES, at=(width, 0, update)))
+    return source.random((rows, width), dtype=np.float32)
+
+
+def pixel_noise(*, seed: int, stream: str, update: int, rows: int, width: int) -> npt.NDArray[np.float32]:
+    """Return standard normal noise [rows, width] of the pixels of pictures; fewer rows give the first of them."""
+    source = np.random.Generator(_philox((seed, stream), purpose=_PIXELS, at=(width, 0, update)))
+    return source.standard_normal((rows, width), dtype=np.float32)
+
+
+def cutting(
+    *, seed: int, stream: str, update: int, rows: int
+) -> tuple[tuple[float, float, float, float], npt.NDArray[np.int64]]:
+    """Return what cutmix draws for one batch: whether, area, down and right in [0, 1), and partners [rows]."""
+    source = np.random.Generator(_philox((seed, stream), purpose=_CUT, at=(rows, 0, update)))
+    whether, area, down, right = source.random(4).tolist()
+    return (whether, area, down, right), source.permutation(rows)
 
 
 def weight_noise(*, seed: int, layer: int, shape: tuple[int, int]) -> npt.NDArray[np.float32]:

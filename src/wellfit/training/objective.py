@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from wellfit._typing import Task
 from wellfit.config import Optimization, Regularization, weight_decay_of
 from wellfit.exceptions import BadInput
+from wellfit.training.module import AnyNetwork
 from wellfit.training.moment import Moment
-from wellfit.training.network import MLP
 
 
 def mean_loss(outputs: Tensor, target: Tensor, *, task: Task, weights: Tensor | None = None) -> Tensor:
@@ -50,7 +50,7 @@ def require_labels(regularization: Regularization, *, task: Task) -> None:
         )
 
 
-def optimizer_for(network: MLP, knobs: Optimization) -> torch.optim.Optimizer:
+def optimizer_for(network: AnyNetwork, knobs: Optimization) -> torch.optim.Optimizer:
     """Return the optimizer of `knobs`, its first group the decayed weights; `set_step` gives it lambda and the rate."""
     groups = [{"params": list(network.decayed().values())}, {"params": list(network.undecayed().values())}]
     if knobs.optimizer == "adam":

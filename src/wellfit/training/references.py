@@ -25,6 +25,7 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.stats.scores import loss
 from wellfit.training.noise import batch_order
+from wellfit.training.small_pictures import reduced, reduced_data
 
 MOST_CELLS = 4_000_000
 """Rows x columns that linear and trees are fit on; a larger table is thinned at random, and the note says so."""
@@ -61,6 +62,9 @@ def fit_references(
 
     Where the training rows are thinned, the train loss is that of the rows that were fit.
     """
+    shape = data.preparation.schema.picture
+    data = reduced_data(data)
+    extra = {name: reduced(part, shape) for name, part in (extra or {}).items()} if shape else extra
     parts = {"train_dev": data.train_dev, "dev": data.dev, **(extra or {})}
     present = {name: part for name, part in parts.items() if part is not None and part.rows}
     few, why_few = _thinned(data.train, cells=min(MOST_CELLS, MOST_LINEAR_CELLS // data.preparation.outputs), seed=seed)

@@ -12,6 +12,9 @@ from torch import Tensor
 from wellfit._typing import Floats
 from wellfit.config import Network
 from wellfit.data.prepare import Arrays, Preparation, Prepared
+from wellfit.exceptions import BadInput
+from wellfit.training.convolution import ConvNet, conv_factory
+from wellfit.training.module import AnyNetwork, ModuleNetwork
 from wellfit.training.network import MLP
 from wellfit.training.piecewise_linear import quantile_edges
 
@@ -19,6 +22,7 @@ EDGES = "bins.edges"
 OUTPUT_RANGE = "output_range"
 ROWS_AT_ONCE = 8_192
 """Rows of one forward pass when predicting, so that memory does not grow with the table."""
+PICTURES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -59,23 +63,52 @@ def output_range_of(data: Prepared) -> Floats:
     return np.array([data.train.target.min(axis=0), data.train.target.max(axis=0)], dtype=np.float64)
 
 
-def new_network(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
-    """Return the network that `seed` starts from; its bin edges come from the training rows alone."""
+def new_network(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> AnyNetwork:
+    """Return the network that `seed` starts from."""
+    if network.kind == "conv":
+        return conv_network(data.preparation, network, seed=seed).to(dtype)
+    return new_mlp(data, network, seed=seed, dtype=dtype)
+
+
+def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
+    """Return the network of a table that `seed` starts from; its bin edges come from the training rows alone."""
     edges = quantile_edges(data.train.numeric, bins=network.bins) if network.embedding == "ple" else None
     started = _shaped(data.preparation, network, edges=edges)
     started.start(seed=seed)
     return started.to(dtype)
 
 
-def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network) -> MLP:
+def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -> ModuleNetwork:
+    """Return the convolutional network that `seed` starts from.
+
+    Raises:
+        BadInput: the rows are no pictures.
+    """
+    if preparation.schema.picture is None:
+        raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave kind out")
+    return ModuleNetwork(
+        conv_factory(network, preparation.schema.picture),
+        columns=len(preparation.numeric_names),
+        levels=(),
+        outputs=preparation.outputs,
+        task=preparation.schema.task,
+        seed=seed,
+    )
+
+
+def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network) -> AnyNetwork:
     """Return the network whose parameters and bin edges `state` holds."""
-    restored = _shaped(preparation, network, edges=state.get(EDGES))
+    restored: AnyNetwork
+    if network.kind == "conv":
+        restored = conv_network(preparation, network).float()
+    else:
+        restored = _shaped(preparation, network, edges=state.get(EDGES))
     named = {name: torch.from_numpy(np.array(value)) for name, value in state.items() if name != OUTPUT_RANGE}
     restored.load_state_dict(named)
     return restored.eval()
 
 
-def state_of(network: MLP, data: Prepared) -> dict[str, Floats]:
+def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
     """Return everything that prediction needs beside the preparation and the config, by name."""
     state: dict[str, Floats] = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
     if data.preparation.schema.task == "regression":
@@ -83,10 +116,17 @@ def state_of(network: MLP, data: Prepared) -> dict[str, Floats]:
     return state
 
 
+def rows_at_once(network: AnyNetwork) -> int:
+    """Return the rows of one forward pass: a picture in the middle of a network is many times as large as it was."""
+    pictures = isinstance(network, ModuleNetwork) and isinstance(network.module, ConvNet)
+    return PICTURES_AT_ONCE if pictures else ROWS_AT_ONCE
+
+
 @torch.no_grad()
-def outputs_of(network: MLP, inputs: Inputs) -> Tensor:
+def outputs_of(network: AnyNetwork, inputs: Inputs) -> Tensor:
     """Return the outputs [N, K] without dropout, a few thousand rows at a time."""
-    batches = [inputs[start : start + ROWS_AT_ONCE] for start in range(0, max(len(inputs), 1), ROWS_AT_ONCE)]
+    most = rows_at_once(network)
+    batches = [inputs[start : start + most] for start in range(0, max(len(inputs), 1), most)]
     return torch.cat([network(batch.numeric, batch.codes) for batch in batches])
 
 

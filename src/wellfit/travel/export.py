@@ -41,6 +41,8 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
     """
     if format not in FORMATS:
         raise BadInput(f"format is one of {', '.join(FORMATS)}", found=repr(format), remedy="Choose one of them")
+    if model.preparation.schema.picture and format != "folder":
+        raise BadInput("pictures are exported as a folder", found=f"format={format!r}", remedy="Leave the format out")
     if format == "folder":
         save_model(model, out, card=card)
         return [out]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
+from wellfit.recipe.pictures import wider_networks
 from wellfit.recipe.remedies.evidence import Evidence
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.trials import against_bias
@@ -22,6 +23,8 @@ TRIALS_A_STEP = 3
 
 def bigger_network(config: Config) -> tuple[Config, ...]:
     """Shapes further up the ladder, from the next one on: wider first, then deeper."""
+    if config.network.kind == "conv":
+        return wider_networks(config)
     size = _size(config.network.widths)
     larger = [widths for widths in WIDTH_LADDER if _size(widths) > size and _fits(config, widths)]
     return tuple(_network(config, widths=widths) for widths in larger[:TRIALS_A_STEP])
@@ -44,7 +47,9 @@ def better_optimizer(config: Config) -> tuple[Config, ...]:
 
 
 def architecture(config: Config) -> tuple[Config, ...]:
-    """The other activations, and the other way for numbers to enter."""
+    """The other activations, and the other way for numbers to enter; pictures enter in one way only."""
+    if config.network.kind == "conv":
+        return ()
     activations = (name for name in ACTIVATIONS if name != config.network.activation)
     embeddings = (name for name in EMBEDDINGS if name != config.network.embedding)
     return (

@@ -60,8 +60,10 @@ def sparsify(work: Work) -> tuple[Config, ...]:
 
 
 def search_architecture(work: Work) -> tuple[Config, ...]:
-    """Networks with less to fill: half the width, one layer less, numbers as they are, half the bins."""
+    """Networks with less to fill: half the width, a layer less, numbers as they are, half the bins; not for pictures."""
     network = work.config.network
+    if network.kind == "conv":
+        return ()
     narrow = tuple(max(1, width // 2) for width in network.widths)
     # Without a hidden layer it would be the linear model, which stands on the ladder already.
     shapes = [replace(network, widths=widths) for widths in (narrow, network.widths[:-1]) if widths]

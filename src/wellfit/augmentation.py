@@ -1,0 +1,119 @@
+"""How pictures are changed while a network trains on them: ranges, names for their strengths, and the guard of labels.
+
+A picture of a 6 that is flipped is no 6 any more: what can change a label is never on unless it was asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from wellfit.exceptions import BadInput
+
+STRENGTHS: Mapping[str, float] = {"none": 0.0, "light": 0.4, "strong": 1.0}
+"""The names of ranges, as shares of the defaults of `Augmentation`."""
+_MIRROR_WORDS = frozenset({"left", "right"})
+_SHARES = ("flip_horizontal", "flip_vertical", "cutmix")
+_LARGEST: Mapping[str, float] = {
+    **dict.fromkeys(_SHARES, 1.0),
+    **dict.fromkeys(("translate", "erase", "brightness", "contrast", "saturation", "noise"), 1.0),
+    **{"rotate": 180.0, "scale": 3.0, "crop": 64.0, "blur": 8.0, "jpeg": 99.0},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Ranges of random changes at strength 1; 0 leaves a change out.
+
+    Attributes:
+        flip_horizontal: share of the pictures that are mirrored, left for right.
+        flip_vertical: share of the pictures that are mirrored, top for bottom.
+        rotate: degrees, either way.
+        translate: share of height and width, either way.
+        scale: a picture is made larger or smaller by a factor of at most 1 + scale.
+        crop: pixels by which a picture, mirrored at its edges, is moved either way.
+        erase: side of a square that is blanked, as a share of the picture's sides (cutout).
+        brightness: factor 1 - b to 1 + b on all values.
+        contrast: the same on the distances from the picture's mean grey.
+        saturation: the same on the distances from each pixel's grey.
+        noise: largest standard deviation of Gaussian noise, where white is 1.
+        blur: largest standard deviation of a Gaussian blur, in pixels.
+        jpeg: compressed as JPEG with a quality of 100 - jpeg at worst.
+        cutmix: share of the batches in which a box is cut from another picture, and its label with it.
+    """
+
+    flip_horizontal: float = 0.0
+    flip_vertical: float = 0.0
+    rotate: float = 15.0
+    translate: float = 0.1
+    scale: float = 0.15
+    crop: float = 0.0
+    erase: float = 0.0
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    noise: float = 0.0
+    blur: float = 0.0
+    jpeg: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in OPERATIONS:
+            value, most = getattr(self, name), _LARGEST[name]
+            if not (math.isfinite(value) and 0 <= value <= most):
+                raise BadInput(
+                    f"{name} is in [0, {most:g}]", found=f"{name}={value!r}", remedy=f"Give a {name} in that range"
+                )
+
+
+OPERATIONS: tuple[str, ...] = tuple(one.name for one in fields(Augmentation))
+NOTHING = Augmentation(**dict.fromkeys(OPERATIONS, 0.0))
+
+
+def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) -> Augmentation:
+    """Return the ranges of `none`, `light` or `strong`, or those given, as `rotate=10,translate=.1` (nothing else).
+
+    Args:
+        text: a name of `STRENGTHS`, or operations with their ranges.
+        classes: of the labels; they decide whether a named strength mirrors pictures.
+        colour: whether pictures have colours.
+
+    Raises:
+        BadInput: for an unknown operation or a range that is none.
+    """
+    if text in STRENGTHS:
+        mirrored = 0.5 if survives_mirror(classes, colour=colour) else 0.0
+        strength = STRENGTHS[text]
+        weaker = {name: round(strength * getattr(Augmentation(), name), 6) for name in OPERATIONS}
+        return replace(Augmentation(**weaker), flip_horizontal=mirrored if strength else 0.0)
+    return replace(NOTHING, **dict(_range(item) for item in text.split(",") if item.strip()))
+
+
+def survives_mirror(classes: Sequence[str], *, colour: bool = True) -> bool:
+    """Whether a picture's label surely stays when left and right change places: never for digits, letters and text.
+
+    Only pictures in colour whose classes have names of two letters or more, none of which speaks of a side, count.
+    """
+    words = [word for name in classes for word in name.lower().replace("-", " ").replace("_", " ").split()]
+    named = bool(words) and all(len(name) > 1 and not name.isdigit() for name in classes)
+    return colour and named and not _MIRROR_WORDS & set(words)
+
+
+def _range(item: str) -> tuple[str, float]:
+    name, _, value = item.partition("=")
+    name = name.strip().replace("-", "_")
+    if name not in OPERATIONS:
+        near = difflib.get_close_matches(name, [*OPERATIONS, *STRENGTHS], n=1)
+        raise BadInput(
+            f"augment is {', '.join(STRENGTHS)}, or ranges of operations",
+            found=repr(item.strip()),
+            remedy=f"Did you mean {near[0]!r}" if near else f"Choose from {', '.join(OPERATIONS)}",
+        )
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise BadInput(
+            "a range of an operation is a number", found=repr(item.strip()), remedy=f"Write {name}=NUMBER"
+        ) from error

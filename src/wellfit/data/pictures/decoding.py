@@ -1,0 +1,135 @@
+"""All files of a listing -> pixels, measures and hashes: in workers, in constant memory, and once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from wellfit._typing import Notify
+from wellfit.data.pictures.cache import VERSION, Decoded, keep_decoded, load_decoded, new_pixels
+from wellfit.data.pictures.canvas import canvas_for, fitted
+from wellfit.data.pictures.decode import Header, Pixels, read_header, read_pixels, require_pillow
+from wellfit.data.pictures.layout import FILE, LOOK, Shape
+from wellfit.data.pictures.listing import Listing
+from wellfit.data.pictures.look import look_of
+from wellfit.data.pictures.measures import COLOUR_MEASURES, GREY_MEASURES, measures_of
+from wellfit.exceptions import BadInput
+
+FILES_AT_ONCE = 256
+"""Between two reports of progress; so many pictures are in memory at a time."""
+Picture = tuple[Pixels, dict[str, float], int]
+
+
+def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, notify: Notify) -> Decoded:
+    """Return the pictures of a listing, from the cache where they were decoded before.
+
+    Args:
+        listing: the files.
+        size: side that was asked for.
+        shape: that of other pictures, which these must have too.
+        notify: receives an event each few hundred files.
+
+    Raises:
+        BadInput: Pillow is missing, or no file can be used.
+        NoRoom: the cache does not take them.
+    """
+    require_pillow()
+    key = _key(listing, size=size, shape=shape)
+    known = load_decoded(key)
+    if known is not None:
+        notify({"event": "pictures", "done": len(listing.files), "of": len(listing.files), "cached": True})
+        return known
+    with ThreadPoolExecutor(_workers()) as pool:
+        headers = list(pool.map(lambda file: read_header(listing.root / file), listing.files))
+        good = [one for one in headers if isinstance(one, Header)]
+        if not good:
+            reason = f"{listing.files[0]}: {headers[0]}"
+            raise BadInput("DATA needs pictures that can be read", found=reason, remedy="Write the files again")
+        shape = shape or canvas_for(good, size=size)
+        return _decoded(listing, headers, key=key, shape=shape, pool=pool, notify=notify)
+
+
+def _decoded(
+    listing: Listing,
+    headers: Sequence[Header | str],
+    *,
+    key: str,
+    shape: Shape,
+    pool: ThreadPoolExecutor,
+    notify: Notify,
+) -> Decoded:
+    refused = {file: one for file, one in zip(listing.files, headers, strict=True) if isinstance(one, str)}
+    sizes = {file: one.bytes for file, one in zip(listing.files, headers, strict=True) if isinstance(one, Header)}
+    rows: list[dict[str, float | int | str]] = []
+    with new_pixels(key, rows=len(sizes), shape=shape) as (part, pixels):
+
+        def one(file: str) -> Picture | str:
+            return _picture(listing.root / file, shape=shape, size=sizes[file])
+
+        for start in range(0, len(sizes), FILES_AT_ONCE):
+            files = list(sizes)[start : start + FILES_AT_ONCE]
+            for file, found in zip(files, pool.map(one, files), strict=True):
+                if isinstance(found, str):
+                    refused[file] = found
+                    continue
+                pixels[len(rows)] = found[0]
+                rows.append({FILE: file, **found[1], LOOK: found[2]})
+            notify({"event": "pictures", "done": start + len(files), "of": len(listing.files)})
+        pixels.flush()  # type: ignore[attr-defined]
+        if len(rows) < len(sizes):
+            # The array ends where the last picture that could be decoded stands.
+            _shorten(part, pixels, rows=len(rows))
+        return keep_decoded(part, key, rows=_table(rows, colour=shape[2] == 3), refused=refused)
+
+
+def _picture(path: Path, *, shape: Shape, size: int) -> Picture | str:
+    pixels = read_pixels(path, colour=shape[2] == 3)
+    return pixels if isinstance(pixels, str) else picture_of(pixels, shape=shape, size=size)
+
+
+def picture_of(pixels: Pixels, *, shape: Shape, size: int | None) -> Picture:
+    """Return pixels at the common size, the measures of the picture as it was, and its hash."""
+    return fitted(pixels, shape), measures_of(pixels, size=size), look_of(pixels)
+
+
+def _table(rows: Sequence[dict[str, float | int | str]], *, colour: bool) -> pa.Table:
+    measures = (*GREY_MEASURES, *(COLOUR_MEASURES if colour else ()))
+    columns = {FILE: pa.array([row[FILE] for row in rows], pa.string())}
+    columns |= {name: pa.array([row[name] for row in rows], pa.float64()) for name in measures}
+    return pa.table({**columns, LOOK: pa.array([row[LOOK] for row in rows], pa.uint64())})
+
+
+def _shorten(part: Path, pixels: Pixels, *, rows: int) -> None:
+    path = part / "pixels.npy"
+    shorter = np.lib.format.open_memmap(
+        path.with_suffix(".short"), mode="w+", dtype=np.uint8, shape=(rows, *pixels.shape[1:])
+    )
+    for block in _blocks(rows):
+        shorter[block] = pixels[block]
+    shorter.flush()
+    path.with_suffix(".short").replace(path)
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(start, min(start + FILES_AT_ONCE, rows)) for start in range(0, rows, FILES_AT_ONCE))
+
+
+def _key(listing: Listing, *, size: int | None, shape: Shape | None) -> str:
+    digest = hashlib.sha256(f"{VERSION} {listing.root.resolve()} {size} {shape}".encode())
+    for file in listing.files:
+        try:
+            stat = (listing.root / file).stat()
+            digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        except OSError:
+            digest.update(f"{file}\0none\0".encode())
+    return digest.hexdigest()[:32]
+
+
+def _workers() -> int:
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 16)

@@ -1,0 +1,130 @@
+"""Which pictures DATA names, and their labels: a folder of class folders, or a table with a column of paths."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from wellfit.data.columns import texts_of
+from wellfit.data.pictures.layout import RESERVED
+from wellfit.data.read import Source, read_table
+from wellfit.data.schema import require_columns
+from wellfit.exceptions import BadInput
+
+ENDINGS = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Pictures in a fixed order.
+
+    Attributes:
+        root: folder below which they lie.
+        files: paths from there, with / between.
+        table: further columns, the labels among them; None where there are none.
+        source: where all of it came from.
+        ignored: files in class folders that are no pictures by their names.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    table: pa.Table | None
+    source: Source
+    ignored: tuple[str, ...] = ()
+
+
+def is_picture_source(source: object, *, column: str | None = None) -> bool:
+    """Whether DATA is pictures: a folder with some (no experiment), .npz arrays, or a table whose paths were named."""
+    if column is not None:
+        return True
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source)
+    if path.suffix.lower() == ".npz":
+        return True
+    if not path.is_dir() or (path / "experiment.json").exists():
+        return False
+    return any(one.suffix.lower() in ENDINGS for one in path.rglob("*"))
+
+
+def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
+    """List a folder of class folders; or, not `labelled`, every picture below a folder.
+
+    Raises:
+        BadInput: no class folders, or one class alone.
+    """
+    found = sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
+    pictures = [path for path in found if path.suffix.lower() in ENDINGS]
+    ignored = tuple(_name(path, root) for path in found if path.suffix.lower() not in ENDINGS)
+    files = tuple(_name(path, root) for path in pictures)
+    if not labelled:
+        if not files:
+            raise BadInput("NEW needs pictures", found=f"none below {root}", remedy=f"Give {', '.join(ENDINGS)} files")
+        return Listing(root, files, None, folder_source(root), ignored)
+    loose = [file for file in files if "/" not in file]
+    if loose or not files:
+        what = f"{len(loose)} pictures beside them, such as {loose[0]}" if loose else f"no pictures below {root}"
+        raise BadInput(
+            "a folder of pictures has a folder for each class, and the pictures in them",
+            found=what,
+            remedy="Move every picture into the folder of its class, or give a CSV with --pictures COLUMN",
+        )
+    labels = [file.split("/")[0] for file in files]
+    if len(set(labels)) < 2:
+        raise BadInput(
+            "a folder of pictures has at least two class folders",
+            found=f"only {labels[0]!r} in {root}",
+            remedy="Add the folder of another class",
+        )
+    return Listing(root, files, pa.table({target: labels}), folder_source(root), ignored)
+
+
+def list_column(path: Path, *, column: str, name: str = "DATA") -> Listing:
+    """List the pictures that a column of a CSV or Parquet file names, from the file's own folder.
+
+    Raises:
+        BadInput: no such column, a missing or repeated path, or one that leaves the folder.
+    """
+    table = read_table(path, name=name)
+    require_columns(table.frame.column_names, [column], rule="--pictures names a column with paths")
+    taken = [one for one in table.frame.column_names if one in RESERVED and one != column]
+    if taken:
+        raise BadInput(f"{', '.join(RESERVED)} are columns of wellfit's own", found=repr(taken[0]), remedy="Rename it")
+    files = texts_of(table.frame.column(column)).to_pylist()
+    root = path.resolve().parent
+    for row, file in enumerate(files):
+        _require_inside(file, root, place=f"row {row + 1} of column {column!r} in {path}")
+    return Listing(root, tuple(files), table.frame.drop_columns([column]), table.source)
+
+
+def folder_source(root: Path) -> Source:
+    """Return what a folder is known by: names, sizes and times of the files in it, without reading them."""
+    digest, total, latest = hashlib.sha256(), 0, 0.0
+    for path in sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root)):
+        stat = path.stat()
+        digest.update(f"{_name(path, root)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        total, latest = total + stat.st_size, max(latest, stat.st_mtime)
+    return Source(str(root.resolve()), total, latest, digest.hexdigest())
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _require_inside(file: str | None, root: Path, *, place: str) -> None:
+    if file is None:
+        raise BadInput("every row names a picture", found=f"no path in {place}", remedy="Fill it in, or remove the row")
+    path = root / file
+    if Path(file).is_absolute() or not path.resolve().is_relative_to(root):
+        raise BadInput(
+            "paths of pictures stay inside the folder of the table",
+            found=f"{file!r} in {place}",
+            remedy="Put the table above its pictures, and write paths from there",
+        )

@@ -1,0 +1,159 @@
+"""Pictures -> the table that is split, sealed and diagnosed like any other, with the pixels in one of its columns."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from wellfit._typing import Notify, ignore_events
+from wellfit.data.pictures.arrays import read_npz
+from wellfit.data.pictures.column import pixel_column
+from wellfit.data.pictures.decode import require_pillow
+from wellfit.data.pictures.decoding import decoded, picture_of
+from wellfit.data.pictures.layout import FILE, LOOK, PICTURE, PictureOptions, Shape
+from wellfit.data.pictures.listing import Listing, list_column, list_folder
+from wellfit.data.pictures.measures import COLOUR_MEASURES, GREY_MEASURES
+from wellfit.data.read import Source, Table
+from wellfit.exceptions import BadInput
+
+logger = logging.getLogger(__name__)
+
+NAMED_AT_MOST = 5
+ROWS_AT_ONCE = 4_096
+
+
+def read_pictures(
+    source: Path | str,
+    *,
+    options: PictureOptions | None = None,
+    shape: Shape | None = None,
+    labelled: bool = True,
+    notify: Notify = ignore_events,
+) -> tuple[Table, Shape]:
+    """Read pictures and their labels.
+
+    Args:
+        source: a folder of class folders, a CSV or Parquet file with a column of paths, or an .npz file.
+        options: how to read them.
+        shape: that of other pictures, which these are brought to.
+        labelled: whether labels must be there.
+        notify: receives progress.
+
+    Returns:
+        The table, and the shape of every picture.
+
+    Raises:
+        BadInput: whatever is wrong with the folder, the table or a file; with `skip_corrupt` files are left out.
+        NoRoom: the cache of decoded pictures does not fit on the disk.
+    """
+    options, path = options or PictureOptions(), Path(source)
+    if not path.exists():
+        raise BadInput("DATA must exist", found=f"nothing at {path}", remedy="Check the path")
+    if path.suffix.lower() == ".npz":
+        return _from_arrays(path, options, shape=shape, labelled=labelled)
+    listing = _listing(path, options, labelled=labelled)
+    found = decoded(listing, size=options.size, shape=shape, notify=notify)
+    _judge_refused(found.refused, files=len(listing.files), skip=options.skip_corrupt)
+    if listing.ignored:
+        logger.warning("%d files are no pictures by their names: %s", len(listing.ignored), _some(listing.ignored))
+    frame = _joined(listing, found.rows)
+    return Table(frame.append_column(PICTURE, pixel_column(found.pixels)), listing.source), found.shape
+
+
+def picture_batches(source: Any, *, shape: Shape, column: str | None = None) -> Iterator[pa.Table]:
+    """Yield new pictures in order, a few thousand at a time, with their files and pixels.
+
+    Raises:
+        BadInput: as `read_pictures`; a file that cannot be used is always refused, since every row gets an answer.
+    """
+    if not isinstance(source, str | Path):
+        raise BadInput(
+            "NEW is a folder of pictures, a table of paths, or .npz arrays",
+            found=type(source).__name__,
+            remedy="Give a path",
+        )
+    table, _ = read_pictures(source, options=PictureOptions(column=column), shape=shape, labelled=False)
+    for start in range(0, table.frame.num_rows, ROWS_AT_ONCE):
+        yield table.frame.slice(start, ROWS_AT_ONCE)
+
+
+def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
+    if path.is_dir():
+        if options.column and labelled:
+            raise BadInput(
+                "--pictures names a column of a table", found=f"a folder, {path}", remedy="Leave --pictures out"
+            )
+        # New pictures may lie in class folders too: their labels are not looked at.
+        return list_folder(path, target=options.target, labelled=labelled)
+    if options.column is None:
+        raise BadInput(
+            "pictures are a folder, .npz arrays, or a table with --pictures COLUMN",
+            found=f"{path} without a column",
+            remedy="Name the column that holds their paths",
+        )
+    return list_column(path, column=options.column)
+
+
+def _joined(listing: Listing, rows: pa.Table) -> pa.Table:
+    """The measures of every picture that could be read, and what the listing says of it beside."""
+    if listing.table is None:
+        return rows
+    place = {file: number for number, file in enumerate(listing.files)}
+    if len(place) < len(listing.files):
+        raise BadInput(
+            "a picture is named once",
+            found=f"{len(listing.files) - len(place)} paths named again",
+            remedy="Remove them",
+        )
+    own = listing.table.take(pa.array([place[file] for file in rows.column(FILE).to_pylist()], pa.int64()))
+    for name in own.column_names:
+        measured = f"{name} of the table" if name in rows.column_names else name
+        rows = rows.append_column(measured, own.column(name))
+    return rows
+
+
+def _judge_refused(refused: Mapping[str, str], *, files: int, skip: bool) -> None:
+    if not refused:
+        return
+    named = _some([f"{file} ({why})" for file, why in sorted(refused.items())])
+    if not skip:
+        raise BadInput(
+            "every picture can be read",
+            found=f"{len(refused)} of {files:,} that cannot: {named}",
+            remedy="Replace or remove them, or leave them out with --skip-corrupt",
+        )
+    logger.warning("%d of %s pictures left out: %s", len(refused), f"{files:,}", named)
+
+
+def _some(names: list[str] | tuple[str, ...]) -> str:
+    more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+    return ", ".join(names[:NAMED_AT_MOST]) + more
+
+
+def _from_arrays(path: Path, options: PictureOptions, *, shape: Shape | None, labelled: bool) -> tuple[Table, Shape]:
+    require_pillow()
+    pixels, labels = read_npz(path, labelled=labelled)
+    own = (*pixels.shape[1:3], pixels.shape[3])
+    side = options.size
+    wanted = shape or ((side, side, own[2]) if side else own)
+    if wanted[2] != own[2]:
+        raise BadInput(
+            "all pictures have the same channels",
+            found=f"{own[2]} where the others have {wanted[2]}",
+            remedy="Convert them",
+        )
+    found = [picture_of(each, shape=wanted, size=None) for each in pixels]
+    measures = (*GREY_MEASURES, *(COLOUR_MEASURES if own[2] == 3 else ()))
+    columns: dict[str, Any] = {FILE: [f"{path.name}[{row}]" for row in range(len(found))]}
+    columns |= {name: pa.array([one[1][name] for one in found], pa.float64()) for name in measures}
+    columns[LOOK] = pa.array([one[2] for one in found], pa.uint64())
+    if labels is not None and labelled:
+        columns[options.target] = labels
+    columns[PICTURE] = pixel_column(np.stack([one[0] for one in found]))
+    stat = path.stat()
+    return Table(pa.table(columns), Source(str(path.resolve()), stat.st_size, stat.st_mtime)), wanted

@@ -1,0 +1,58 @@
+"""What the columns of a table of pictures are for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from wellfit.data.columns import numbers_of
+from wellfit.data.pictures.layout import FILE, LOOK, PICTURE, Shape
+from wellfit.data.pictures.measures import COLOUR_MEASURES, GREY_MEASURES
+from wellfit.data.schema import Column, Schema, infer_schema
+
+
+def picture_schema(
+    table: pa.Table,
+    *,
+    shape: Shape,
+    target: str,
+    drop: Sequence[str] = (),
+    several: bool = False,
+    paths: str | None = None,
+    **options: Any,
+) -> Schema:
+    """Decide kind and role of every column: the pixels, the target, and the features that people read.
+
+    Args:
+        table: all rows.
+        shape: of the pictures.
+        target: the labels.
+        drop: columns to leave out.
+        several: whether other pictures follow: then what does not vary here may still tell the sources apart.
+        paths: the column that named the files, for new tables.
+        **options: as `infer_schema`.
+
+    Raises:
+        BadInput: as `infer_schema`.
+    """
+    measured = table.drop_columns([PICTURE])
+    known = [name for name in (*GREY_MEASURES, *COLOUR_MEASURES) if name in table.column_names]
+    flat = [name for name in known if name not in drop and _is_flat(measured.column(name))]
+    dropped = [*drop, FILE, LOOK, *flat]
+    schema = infer_schema(measured, target=target, drop=dropped, **options)
+    pixels = Column(PICTURE, "number", "picture", paths or "", "nested")
+    kept = tuple(
+        replace(column, role="feature", note="") if several and column.name in flat else column
+        for column in schema.columns
+    )
+    return replace(schema, columns=(*kept, pixels), picture=shape)
+
+
+def _is_flat(column: pa.ChunkedArray) -> bool:
+    """Whether all pictures measure the same: pictures of one size, or arrays, which have no files."""
+    values = numbers_of(column, name="measures")
+    return bool(np.unique(values[~np.isnan(values)]).size < 2)
