@@ -60,7 +60,7 @@ def sparsify(work: Work) -> tuple[Config, ...]:
 
 
 def search_architecture(work: Work) -> tuple[Config, ...]:
-    """Networks with less to fill: half the width, a layer less, numbers as they are, half the bins; not for pictures."""
+    """Networks with less to fill: half the width, a layer less, plain numbers, half the bins; not for pictures."""
     network = work.config.network
     if network.kind == "conv":
         return ()
