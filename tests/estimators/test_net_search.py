@@ -258,6 +258,17 @@ def test_the_diagnosis_has_the_errors_of_the_folds(two_classes):
     assert "measured on 3 folds; dev chose among 6 networks" in str(found.diagnosis_)
 
 
+def test_the_interval_of_a_diagnosis_resamples_groups_whole(two_classes):
+    X, y = two_classes
+    groups = np.arange(240) // 24
+    harder = np.where(np.isin(groups, (0, 1, 2)), np.where(y == "yes", "no", "yes"), y)
+    for weights in (None, np.full(240, 0.5)):
+        found = net(over={"l2": [0.0]}).fit(X, harder, sample_weight=weights, groups=groups).diagnosis_.errors.dev
+        plain = net(over={"l2": [0.0]}).fit(X, harder, sample_weight=weights).diagnosis_.errors.dev
+        assert found.rows == plain.rows == 240
+        assert found.high - found.low > 1.5 * (plain.high - plain.low)
+
+
 def test_threads_change_nothing(two_classes):
     X, y = two_classes
     alone, together = net().fit(X, y), net(n_jobs=2).fit(X, y)

@@ -57,7 +57,7 @@ class NetClassifier(Classifies):
     def __init__(  # noqa: PLR0913 - scikit-learn's contract: one argument a knob
         self,
         *,
-        widths: tuple[int, ...] = (64, 64),
+        widths: tuple[int, ...] = (128, 128),
         activation: str = "relu",
         embedding: str = "ple",
         bins: int | None = None,

@@ -57,7 +57,7 @@ class NetClassifierCV(Classifies, Searching):
         rule: str = "best",
         human_error: float | None = None,
         n_jobs: int | None = None,
-        widths: tuple[int, ...] = (64, 64),
+        widths: tuple[int, ...] = (128, 128),
         activation: str = "relu",
         embedding: str = "ple",
         bins: int | None = None,

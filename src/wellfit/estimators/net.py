@@ -21,7 +21,7 @@ from wellfit.estimators.inputs import read_both, read_features
 from wellfit.estimators.knobs import config_of
 from wellfit.estimators.model import Model
 from wellfit.estimators.preparing import prepared
-from wellfit.estimators.rows import Rows, merged, weights_of, with_class_weights
+from wellfit.estimators.rows import Rows, groups_of, merged, weights_of, with_class_weights
 from wellfit.goals import default_goal
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps.executor import InProcess
@@ -85,13 +85,14 @@ class Net(CallbackSupport, BaseEstimator):  # type: ignore[misc]  # scikit-learn
         """C, 0 for a regression; known once y was read."""
         return len(self.classes_) if self._task == "classification" else 0
 
-    def _read(self, X: Any, y: Any, sample_weight: Any) -> Given:
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, groups: Any = None) -> Given:
         table, columns, y = read_both(self, X, y, numbers=self._task == "regression")
         weights = weights_of(sample_weight, rows=len(y))
         places = np.flatnonzero(weights)
         target = self._encoded(y[places])
-        rows = Rows(table if len(places) == len(y) else table.take(pa.array(places)), target, weights[places])
-        return Given(rows, places, columns)
+        kept = table if len(places) == len(y) else table.take(pa.array(places))
+        named = None if groups is None else groups_of(groups, rows=len(y))[places]
+        return Given(Rows(kept, target, weights[places], named), places, columns)
 
     def _config(self, train: Rows, columns: tuple[Column, ...]) -> Config:
         numbers = sum(column.kind != "category" for column in columns)

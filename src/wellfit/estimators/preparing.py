@@ -68,4 +68,4 @@ def _arrays(preparation: Preparation, rows: Rows, *, of: Rows) -> Arrays:
         mean, scale = target_moments(of)
         target = (target - mean) / scale
     found = preparation.transform(rows.table, with_target=False)
-    return replace(found, target=target, weights=rows.weights)
+    return replace(found, target=target, weights=rows.weights, groups=rows.groups)

@@ -27,11 +27,13 @@ class Rows:
         table: the features.
         target: [rows] int64 class codes, or float64 numbers [rows] or [rows, targets].
         weights: [rows] float64, how many rows each stands for.
+        groups: [rows] code of each row's group; None for rows on their own.
     """
 
     table: pa.Table
     target: Integers | Floats
     weights: Floats
+    groups: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -48,7 +50,12 @@ class Rows:
 
     def take(self, places: Integers) -> Rows:
         """Some of the rows."""
-        return Rows(self.table.take(pa.array(places)), self.target[places], self.weights[places])
+        groups = None if self.groups is None else self.groups[places]
+        return Rows(self.table.take(pa.array(places)), self.target[places], self.weights[places], groups)
+
+    def ungrouped(self) -> Rows:
+        """The rows without their groups: rows of two groups may then be equal."""
+        return replace(self, groups=None)
 
 
 def weights_of(sample_weight: Any, *, rows: int) -> Floats:
@@ -73,6 +80,19 @@ def weights_of(sample_weight: Any, *, rows: int) -> Floats:
         found = f"sample weights that are all zero, of {rows} rows"
         raise BadInput("some sample weight is above zero", found=found, remedy="Give some row a weight")
     return weights
+
+
+def groups_of(groups: Any, *, rows: int) -> Integers:
+    """Return the code of each row's group [rows].
+
+    Raises:
+        BadInput: for a wrong length.
+    """
+    found = np.asarray(groups)
+    if found.shape != (rows,):
+        given = f"groups of shape {found.shape} for {rows} rows"
+        raise BadInput("every row has its group", found=given, remedy="Give one group for each row of X")
+    return np.asarray(np.unique(found, return_inverse=True)[1])
 
 
 def merged(rows: Rows) -> Rows:
@@ -110,6 +130,7 @@ def with_class_weights(rows: Rows, class_weight: Any, *, classes: Any) -> Rows:
 def _hashed(rows: Rows) -> pa.Table:
     """Everything in which rows may differ; names say the place alone, so that a frame is the array of its values."""
     columns = [*rows.table.columns, *map(pa.array, rows.target.reshape(len(rows), -1).T.copy())]
+    columns += [] if rows.groups is None else [pa.array(rows.groups)]
     return pa.table(columns, names=[str(place) for place in range(len(columns))])
 
 

@@ -49,8 +49,8 @@ class Searching(Net):
         if self.rule not in RULES:
             raise BadInput("rule is one of best, one_se", found=f"rule={self.rule!r}", remedy="Choose one of them")
         goal = default_goal(self._task) if self.goal is None else goal_named(self.goal, task=self._task)
-        given = self._read(X, y, sample_weight)
-        train = merged(given.rows)
+        given = self._read(X, y, sample_weight, groups=groups)
+        train = merged(given.rows.ungrouped())
         config = self._config(train, given.columns)
         configs = candidates(config, self.over, rows=train, members=self.members)
         folds = self._folds(X, y, given, groups=groups, seed=config.seed)
@@ -71,28 +71,25 @@ class Searching(Net):
         return compare(results, goal=goal)
 
     def _folds(self, X: Any, y: Any, given: Given, *, groups: Any, seed: int) -> list[FoldData]:
-        stratify = self._task == "classification"
-        rows, places = given.rows, given.places
-        if not is_own(self.cv):
-            count = len(y)
-            position = np.full(count, -1)
-            position[places] = np.arange(len(places))
-            found = [(position[here], position[there]) for here, there in given_folds(self.cv, X, y, groups=groups)]
-            folds = [(here[here >= 0], there[there >= 0]) for here, there in found]
-        elif groups is None:
+        if is_own(self.cv):
             # Rows that are equal stay on one side: they would tell dev what was learnt by heart.
-            rows = merged(rows)
-            folds = folds_of(self.cv, rows.target, seed=seed, stratify=stratify)
+            rows = merged(given.rows)
+            stratify = self._task == "classification"
+            folds = folds_of(self.cv, rows.target, groups=rows.groups, seed=seed, stratify=stratify)
         else:
-            named = _checked_groups(groups, rows=len(y))[places]
-            folds = folds_of(self.cv, rows.target, groups=named, seed=seed, stratify=stratify)
+            rows = given.rows
+            place = np.full(len(y), -1)
+            place[given.places] = np.arange(len(rows))
+            found = [(place[here], place[there]) for here, there in given_folds(self.cv, X, y, groups=groups)]
+            # Rows of no weight have no place.
+            folds = [(here[here >= 0], there[there >= 0]) for here, there in found]
         return [self._fold(rows, fold, given.columns) for fold in folds]
 
     def _fold(self, rows: Rows, fold: Fold, columns: tuple[Column, ...]) -> FoldData:
         if not all(map(len, fold)):
             found = f"{len(fold[0])} rows to train on and {len(fold[1])} for dev"
             raise BadInput("both sides of a fold have rows of positive weight", found=found, remedy="Correct cv")
-        train, dev = (merged(rows.take(side)) for side in fold)
+        train, dev = merged(rows.take(fold[0]).ungrouped()), merged(rows.take(fold[1]))
         data = prepared(self._weighted(train), dev, columns=columns, classes=self._class_count)
         return FoldData(data, train.weights)
 
@@ -112,14 +109,6 @@ class Searching(Net):
         }
         self.diagnosis_ = diagnose_comparison(found, chosen, human_error=self.human_error, counted=counted)
         return chosen
-
-
-def _checked_groups(groups: Any, *, rows: int) -> Any:
-    found = np.asarray(groups)
-    if found.shape != (rows,):
-        given = f"groups of shape {found.shape} for {rows} rows"
-        raise BadInput("every row has its group", found=given, remedy="Give one group for each row of X")
-    return np.unique(found, return_inverse=True)[1]
 
 
 def _l2_path(configs: tuple[Config, ...], best: Config) -> list[int]:
