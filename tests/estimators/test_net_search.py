@@ -192,7 +192,7 @@ def test_groups_that_do_not_fit_are_refused(two_classes):
     X, y = two_classes
     with pytest.raises(wf.BadInput, match=r"every row has its group; found groups of shape \(3,\) for 240 rows"):
         net().fit(X, y, groups=[1, 2, 3])
-    with pytest.raises(wf.BadInput, match="rows are enough for their folds"):
+    with pytest.raises(wf.BadInput, match="groups are enough for their folds; found cv=5 for 2 groups"):
         net(cv=5).fit(X, y, groups=np.arange(240) % 2)
 
 

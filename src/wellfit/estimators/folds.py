@@ -59,6 +59,9 @@ def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: b
     if cv is None:
         most = int(counts.max()) if groups is None else len(np.unique(groups))
         cv = DEV_SHARE if rows > MOST_FOLDED_ROWS else max(2, min(FOLDS, most))
+    elif groups is not None and cv > len(np.unique(groups)):
+        found, remedy = f"cv={cv!r} for {len(np.unique(groups))} groups", "Give fewer folds, or rows of more groups"
+        raise BadInput("groups are enough for their folds", found=found, remedy=remedy)
     splitter = _splitter(cv, groups=groups, seed=seed, counts=counts if stratify else None)
     try:
         with warnings.catch_warnings():
