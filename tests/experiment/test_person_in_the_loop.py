@@ -56,7 +56,7 @@ def test_with_both_knobs_of_the_sweep_fixed_nothing_is_swept(cancer_csv, tmp_pat
 def test_locks_that_leave_nothing_to_turn_are_refused_before_anything_is_made(cancer_csv, tmp_path):
     body = json.loads(json.dumps(Config().to_json()))
     body["optimization"] |= {"early_stopping": None, "clip_norm": None}
-    off = ("l1", "label_smoothing", "input_noise", "mixup", "ema")
+    off = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "augment")
     body["regularization"] |= dict.fromkeys(off, 0.0)
     fixed = {board: body[board] for board in ("network", "optimization", "regularization")}
     with pytest.raises(BadInput, match="at least one knob that it may turn"):

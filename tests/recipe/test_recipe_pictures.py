@@ -11,7 +11,7 @@ from wellfit.augmentation import NOTHING
 from wellfit.config import Config, Network
 from wellfit.data.prepare import Arrays
 from wellfit.recipe.pictures import COST, first_network, picture_grid, weights_times_places, wider_networks
-from wellfit.recipe.remedies import bigger_network
+from wellfit.recipe.remedies.optimization import bigger_network
 from wellfit.training.convolution import ConvNet
 from wellfit.training.small_pictures import MOST_SIDE, reduced
 

@@ -16,7 +16,7 @@ BOARDS: Mapping[str, type[Any]] = {
     "regularization": Regularization,
 }
 NEVER_TURNED = frozenset(
-    {"module", "batch_size", "schedule", "momentum", "betas", "clip_norm", "l2_schedule", "keep_prob_schedule"}
+    {"module", "kind", "batch_size", "schedule", "momentum", "betas", "clip_norm", "l2_schedule", "keep_prob_schedule"}
 )
 """Knobs that no remedy turns: fixing all others leaves nothing to do."""
 

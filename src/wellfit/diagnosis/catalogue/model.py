@@ -28,8 +28,10 @@ ENTRIES = (
                 "--dev-rows 5000",
                 "an example: 14 points of avoidable bias",
             ),
-            Command("wellfit run churn.wellfit --only bigger_network --budget 5m", "try a bigger network, and only it"),
-            Command("wellfit run churn.wellfit --only train_longer --budget 5m", "train longer, and only that"),
+            Command(
+                "wellfit run churn.wellfit --only train_longer --budget 5m",
+                "train longer, and only that (bigger_network, better_optimizer and architecture go the same way)",
+            ),
         ),
         source=MOVER_SOURCE,
         module="diagnosis/gaps.py",
