@@ -53,15 +53,20 @@ def sweep_step(
         own = {"l2": before.config.regularization.l2, "keep_prob": mean_keep_prob(before.config)}
         return {"over": {knob: [own[knob]] if knob in fixed else values for knob, values in over.items()}}
 
-    over = bench.recall("plan", f"{step}/grid", first)["over"]
+    over = _in_order(bench.recall("plan", f"{step}/grid", first)["over"])
     found = _trained(bench, before, over=over, known=[before], limit=limit)
     wider = bench.recall(
         "plan", f"{step}/wider", lambda: {"over": widened(over, found=found, affordable=affordable())}
     )["over"]
     if wider:
-        found = _trained(bench, before, over=wider, known=found.members, limit=limit)
+        found = _trained(bench, before, over=_in_order(wider), known=found.members, limit=limit)
     bench.recall("sweep", str(step), found.to_json)
     return found.chosen
+
+
+def _in_order(over: Grid) -> Grid:
+    """The journal sorts names: members must come in one order, or ties would be broken otherwise after a kill."""
+    return {knob: over[knob] for knob in ("l2", "keep_prob")}
 
 
 def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:

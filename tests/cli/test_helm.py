@@ -1,0 +1,63 @@
+"""`run` with fixed knobs and branches, and `compare`, as typed on the command line."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from sklearn.datasets import load_iris
+
+
+@pytest.fixture
+def iris(tmp_path):
+    """A small table."""
+    bunch = load_iris()
+    columns = {name.split(" (")[0].replace(" ", "_"): bunch.data[:, i] for i, name in enumerate(bunch.feature_names)}
+    species = [str(bunch.target_names[code]) for code in bunch.target]
+    pa.csv.write_csv(pa.table({**columns, "species": species}), tmp_path / "iris.csv")
+    return tmp_path / "iris.csv"
+
+
+def _run(run, iris, *more: object):
+    return run("run", iris, "--target", "species", "--budget", "600updates", "--quiet", "--json", *more)
+
+
+def test_a_run_is_fixed_by_its_file_branched_and_compared(run, iris, tmp_path):
+    (tmp_path / "knobs.toml").write_text("[optimization]\nlr = 0.004\n[regularization]\nkeep_prob = 0.9\n")
+    made = _run(run, iris, "--config", "knobs.toml", "--out", "iris.wellfit")
+    assert made.code == 0, made.err
+    assert made.json["best"]["optimization"]["lr"] == 0.004
+    assert made.json["best"]["regularization"]["keep_prob"] == 0.9
+    assert made.json["foretold"]["inside"] <= made.json["foretold"]["steps"] == len(made.json["steps"])
+    assert made.json["stop"]
+
+    branched = run(
+        *("run", "iris.wellfit", "--branch", "0", "--only", "better_optimizer", "--idea", "another rate"),
+        *("--budget", "20000updates", "--quiet", "--json"),
+    )
+    assert branched.code == 0, branched.err
+    (step,) = branched.json["steps"]
+    assert (step["kind"], step["idea"], step["locked"]) == ("better_optimizer", "another rate", "regularization")
+    assert step["expected_low"] <= step["expected"] <= step["expected_high"]
+    assert step["cost"] > 0
+
+    compared = run("compare", "iris.wellfit@0", "iris.wellfit", "--json")
+    assert compared.code == 0, compared.err
+    assert compared.json["a"] == "iris.wellfit@0"
+    assert compared.json["difference"]["low"] <= compared.json["difference"]["high"]
+    assert "paired on" in run("compare", "iris.wellfit@0", "iris.wellfit").out
+
+
+def test_locks_that_contradict_each_other_are_refused(run, iris, tmp_path):
+    (tmp_path / "knobs.toml").write_text("[optimization]\nearly_stopping = 4\n")
+    _run(run, iris, "--config", "knobs.toml").assert_refused("early stopping", "--allow-early-stopping")
+    (tmp_path / "knobs.toml").write_text("[optimization]\nrate = 4\n")
+    _run(run, iris, "--config", "knobs.toml").assert_refused("rate", "[optimization]")
+    assert not (tmp_path / "iris.wellfit").exists()
+
+
+def test_what_cannot_be_compared_is_refused(run, iris):
+    assert run("split", iris, "--target", "species", "--out", "a.wellfit").code == 0
+    run("compare", "b.wellfit", "a.wellfit").assert_refused("no folder at b.wellfit")
+    run("compare", "a.wellfit", "a.wellfit").assert_refused("trained network")
+    run("compare", "a.wellfit@3", "a.wellfit").assert_refused("step 3", "none")
