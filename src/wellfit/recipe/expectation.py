@@ -1,7 +1,7 @@
 """What a step is expected to buy before it is taken, and whether what came was inside.
 
-The shares of a ceiling that each remedy has won were measured by benchmarks/recipe_cases.py on planted cases; they are
-a prior, so the interval is wide, and the journal keeps the score.
+The shares of a ceiling that a remedy wins are priors set by hand, after looking at cases of benchmarks/recipe_cases.py,
+not yet calibrated: so the interval is wide, and the journal keeps the score.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LEVEL = 0.9
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the ceiling that a remedy has won before: 5 %, the middle, and 95 %."""
+    """Shares of the ceiling that a remedy is thought to win: 5 %, the middle, and 95 %."""
 
     low: float
     middle: float
