@@ -50,7 +50,8 @@ def sweep_step(
         members = members_affordable(bench, before.config)
         grid = picture_grid if before.config.network.kind == "conv" else default_grid
         over = grid(before.config, rows=bench.data.train.rows, members=members)
-        own = {"l2": before.config.regularization.l2, "keep_prob": mean_keep_prob(before.config)}
+        knobs = before.config.regularization
+        own = {"l2": knobs.l2, "keep_prob": mean_keep_prob(before.config), "augment": knobs.augment}
         return {"over": {knob: [own[knob]] if knob in fixed else values for knob, values in over.items()}}
 
     over = _in_order(bench.recall("plan", f"{step}/grid", first)["over"])
@@ -66,7 +67,7 @@ def sweep_step(
 
 def _in_order(over: Grid) -> Grid:
     """The journal sorts names: members must come in one order, or ties would be broken otherwise after a kill."""
-    return {knob: over[knob] for knob in ("l2", "keep_prob")}
+    return {knob: over[knob] for knob in ("l2", "keep_prob", "augment") if knob in over}
 
 
 def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:
