@@ -35,7 +35,7 @@ def main() -> None:
     for name, (truth, draw) in _SIMULATED.items():
         for size in (100, 1_000):
             rows.append(_simulated(f"{name}, n = {size:,}", truth, draw, size=size, repeats=repeats))
-    finish("coverage", rows, as_json=asked.json)
+    finish("interval_coverage", rows, as_json=asked.json)
 
 
 def exact_coverage(method: Interval, rows: int, rates: Floats) -> Floats:
