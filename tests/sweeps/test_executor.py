@@ -76,11 +76,11 @@ def test_a_deadline_cuts_short_what_runs_and_starts_nothing_more(where, data, po
     executor = pool if where == "pool" else InProcess(data, goal=GOAL)
     began = time.monotonic()
     # Seeds do not fuse: these are four stacks.
-    outcomes = executor.train([config(seed, epochs=1_000_000) for seed in range(4)], deadline=began + 1.0)
+    outcomes = executor.train([config(seed, epochs=1_000_000) for seed in range(4)], deadline=began + 3.0)
     assert {outcome.status for outcome in outcomes} == {Status.OUT_OF_BUDGET}
     assert len(outcomes) < 4
     assert executor.train([ENDLESS], deadline=time.monotonic() - 1) == []
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 def test_a_config_that_is_asked_for_twice_is_trained_once_and_returned_twice(data, pool):
