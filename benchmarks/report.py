@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+
+from wellfit.stats.intervals import wilson
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,17 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return parser
+
+
+def share_row(name: str, hits: Sequence[bool], target: float | None, *, quick: bool, at_most: bool = False) -> Row:
+    """The share of hits with its 95 % interval; a quick run misses the target only where the interval excludes it."""
+    if not hits:
+        return Row(name, math.nan, None, note="no case")
+    share = wilson(float(sum(hits)), len(hits))
+    note = f"{sum(hits)} of {len(hits)}, 95 % interval {share.low:.2f} to {share.high:.2f}"
+    if target is not None and quick and share.low <= target <= share.high:
+        return Row(name, share.value, None, note=f"{note}, which holds the target of {target:g}")
+    return Row(name, share.value, target, at_most=at_most, note=note)
 
 
 def finish(name: str, rows: list[Row], *, as_json: bool) -> None:
