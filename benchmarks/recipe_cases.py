@@ -26,8 +26,7 @@ from report import Row, finish, parser_of, share_row
 from suffering import NAMES, Case, case_of
 from wellfit._typing import Floats, Json
 from wellfit.exceptions import BadInput
-from wellfit.recipe.follow import first_turn, follow
-from wellfit.recipe.pick import next_remedy
+from wellfit.recipe.follow import carry_out, first_turn, follow, next_step
 from wellfit.recipe.remedies.catalogue import REMEDIES
 from wellfit.recipe.rules import Rules
 from wellfit.recipe.turn import GAP_OF, Work
@@ -36,7 +35,7 @@ from workbench import Notes, Remembering, bench_of, fresh_losses, search_everyth
 NETWORKS = 24
 """Budget of a remedy: so many trainings of a healthy network."""
 BEST, HARMFUL, INSIDE = 0.80, 0.03, 0.80
-NOTHING, SEARCH = "nothing", "search everything"
+NOTHING, SEARCH, STEP = "nothing", "search everything", "first step"
 QUICK = ("product/small", "rings/few_rows", "linear/noise_columns", "waves/short", "friedman/few_rows", "rings/fine")
 
 
@@ -67,7 +66,7 @@ class Measured:
 
     def behind(self, kind: str) -> tuple[float, float]:
         """By how much a remedy is behind the best one, and the standard error of that."""
-        best = min((each for each in self.losses if each != SEARCH), key=lambda each: self.losses[each].mean())
+        best = min(self.losses.keys() - {SEARCH, STEP}, key=lambda each: self.losses[each].mean())
         return _mean(self.losses[kind] - self.losses[best])
 
     def is_best(self, kind: str) -> bool:
@@ -90,9 +89,11 @@ def measured(case: Case, *, others: bool) -> Measured:
     began, executor = time.monotonic(), Remembering(case.data, goal=case.goal)
     bench = bench_of(case, executor, Notes(), networks=NETWORKS)
     turn = first_turn(bench, case.start)
-    picked = next_remedy(Work(bench=bench, turn=turn, rules=Rules()))
-    choice = picked.kind if picked else NOTHING
+    picked = next_step(Work(bench=bench, turn=turn, rules=Rules()))
+    choice = picked.remedy.kind if picked.remedy else NOTHING
+    after = carry_out(picked.work, picked.remedy).outcome if picked.remedy else turn.outcome
     losses, steps = {NOTHING: fresh_losses(case, turn.outcome, executor)}, {}
+    losses[STEP] = fresh_losses(case, after, executor)
     for kind, remedy in REMEDIES.items():
         if remedy.coupled or (kind != choice and not others):
             continue
@@ -112,9 +113,12 @@ def measured(case: Case, *, others: bool) -> Measured:
 def rows_of(found: Sequence[Measured], *, quick: bool, seed: int) -> list[Row]:
     """The table: the recipe against its rivals, and the score of its expectations."""
     rng = np.random.default_rng(seed)
-    random = {each.name: str(rng.choice([kind for kind in each.losses if kind != SEARCH])) for each in found}
+    random = {
+        each.name: str(rng.choice([kind for kind in each.losses if kind not in (SEARCH, STEP)])) for each in found
+    }
     policies: dict[str, Callable[[Measured], str]] = {
         "the recipe's first choice": lambda each: each.choice,
+        "the recipe's first step, its pilot paid from the same budget": lambda _each: STEP,
         "a random applicable remedy": lambda each: random[each.name],
         "always the bigger network": lambda each: "bigger_network" if "bigger_network" in each.losses else NOTHING,
         "always search everything": lambda _each: SEARCH,

@@ -12,7 +12,7 @@ from wellfit.outcome import Outcome
 from wellfit.recipe.again import around_again
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.ensemble import rejoined
-from wellfit.recipe.pick import next_remedy
+from wellfit.recipe.pick import Pick, next_remedy
 from wellfit.recipe.remedies.catalogue import REMEDIES
 from wellfit.recipe.remedies.regularization import ENSEMBLE
 from wellfit.recipe.remedies.remedy import Remedy, Result
@@ -44,18 +44,24 @@ def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
     if rules.only is not None:
         return _only(Work(bench=bench, turn=turn, rules=rules), REMEDIES[rules.only])
     turns = [turn]
-    while (remedy := _next_single(work := Work(bench=bench, turn=turns[-1], rules=rules))) is not None:
-        turns.append(_carry_out(work, remedy))
-        turns.append(around_again(work, turns[-1]))
+    while remedy := _single(pick := next_step(Work(bench=bench, turn=turns[-1], rules=rules))):
+        turns.append(carry_out(pick.work, remedy))
+        turns.append(around_again(pick.work, turns[-1]))
     best = min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
-    work = Work(bench=bench, turn=replace(best, step=turns[-1].step, exhausted=turns[-1].exhausted), rules=rules)
-    return _carry_out(work, ENSEMBLE) if _averages(work) else work.turn
+    exhausted = turns[-1].exhausted | pick.work.without_gain
+    work = Work(bench=bench, turn=replace(best, step=turns[-1].step, exhausted=exhausted), rules=rules)
+    return carry_out(work, ENSEMBLE) if _averages(work) else work.turn
 
 
-def _next_single(work: Work) -> Remedy | None:
+def next_step(work: Work) -> Pick:
+    """What comes next where the recipe stands: a remedy, the ensemble when nothing else is left, or nothing."""
+    pick = next_remedy(work)
+    return Pick(ENSEMBLE, pick.work) if pick.remedy is None and _averages(pick.work) else pick
+
+
+def _single(pick: Pick) -> Remedy | None:
     """The next remedy that ends with one network; the ensemble comes after all of them."""
-    remedy = next_remedy(work)
-    return None if remedy is None or remedy.kind == ENSEMBLE.kind else remedy
+    return None if pick.remedy is None or pick.remedy.kind == ENSEMBLE.kind else pick.remedy
 
 
 def _averages(work: Work) -> bool:
@@ -98,7 +104,7 @@ def first_turn(bench: Bench, start: Config) -> Turn:
 def _only(work: Work, remedy: Remedy) -> Turn:
     if work.bench.remembered_step(work.turn.step + 1) is None:
         _require_means(work, remedy)
-    return _carry_out(work, remedy)
+    return carry_out(work, remedy)
 
 
 def _require_means(work: Work, remedy: Remedy) -> None:
@@ -120,7 +126,8 @@ def _require_means(work: Work, remedy: Remedy) -> None:
         )
 
 
-def _carry_out(work: Work, remedy: Remedy) -> Turn:
+def carry_out(work: Work, remedy: Remedy) -> Turn:
+    """Take one step, or follow it again where an earlier session took it, and diagnose what came."""
     turn, board = work.turn, remedy.board
     step, fresh = turn.step + 1, list[Outcome]()
 
@@ -145,7 +152,7 @@ def _carry_out(work: Work, remedy: Remedy) -> Turn:
         outcome=after,
         plain=after if _is_plain(after, turn) else turn.plain,
         diagnosis=_diagnosed(work.bench, after, step=step),
-        exhausted=turn.exhausted | ({remedy.kind} if once else set()),
+        exhausted=turn.exhausted | set(body.get("without_gain", ())) | ({remedy.kind} if once else set()),
         unsure=turn.unsure if gap and gap.verdict == "yes" else turn.unsure | {board},
     )
 

@@ -67,11 +67,23 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a remedy is handed: the bench, where the recipe stands, and the rules of the run."""
+    """What a remedy is handed.
+
+    Attributes:
+        bench: data, engine, purse and memory.
+        turn: where the recipe stands.
+        rules: of the run.
+        piloted: networks that the pilot of this step has trained and paid for.
+        favourite: the kind of remedy that did best in it; none where no pilot was made, or nothing helped.
+        without_gain: kinds that did not help in it.
+    """
 
     bench: Bench
     turn: Turn
     rules: Rules
+    piloted: tuple[Outcome, ...] = ()
+    favourite: str | None = None
+    without_gain: frozenset[str] = frozenset()
 
     @property
     def config(self) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from wellfit.recipe.remedies.remedy import Done, Price, Remedy
 from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
 from wellfit.recipe.turn import Work
 from wellfit.sweeps.knobs import changed
-from wellfit.sweeps.space import MOST_SHRINK
+from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, useful_shrinks
 
 PATIENCE = (4, 8)
 """Points of the learning curve."""
@@ -35,6 +36,8 @@ AVERAGE_WEIGHTS: Sequence[Mapping[str, float]] = ({"ema": 0.99}, {"ema": 0.997})
 SMOOTH_LABELS: Sequence[Mapping[str, float]] = ({"label_smoothing": 0.05}, {"label_smoothing": 0.15})
 SPARSIFY: Sequence[Mapping[str, float]] = tuple({"l1_step": MOST_SHRINK / by} for by in (3_000, 300, 30))
 """l1 as what one update takes off each weight (lr * l1 / m)."""
+
+PICTURES: Sequence[Mapping[str, float]] = ({"augment": 1.0}, {"augment": 1.0, "keep_prob": 0.75}, {"keep_prob": 0.75})
 
 
 def augment(work: Work) -> tuple[Config, ...]:
@@ -111,6 +114,19 @@ def _sweep_price(work: Work) -> Price | None:
     return Price(whole=members_affordable(work.bench, work.config) * cost, least=cost)
 
 
+def _sweep_pilot(work: Work) -> tuple[Config, ...]:
+    """A little of both knobs, and more of the one or the other; pictures are changed first of all."""
+    rows = work.bench.data.train.rows
+    least, most = useful_shrinks(work.config, rows=rows)
+    middle = math.sqrt(least * most)
+    settings: Sequence[Mapping[str, float]] = (
+        {"shrink": middle, "keep_prob": 0.8},
+        {"shrink": (middle * most) ** 0.5, "keep_prob": 0.9},
+        {"shrink": middle, "keep_prob": LEAST_KEEP_PROB},
+    )
+    return work.allowed(_set(work, PICTURES if work.config.network.kind == "conv" else settings))
+
+
 def _sweep(work: Work) -> Done:
     turn = work.turn
     step, fixed = turn.step + 1, work.rules.fixed
@@ -138,6 +154,8 @@ REGULARIZE = Remedy(
     shares=lambda _work: SWEEP_SHARES,
     price=_sweep_price,
     apply=_sweep,
+    pilot=_sweep_pilot,
+    is_wide=True,
 )
 ENSEMBLE = Remedy(
     kind="ensemble",
@@ -164,11 +182,11 @@ def _architecture_shares(work: Work) -> Shares:
 
 REGULARIZATION: tuple[Remedy, ...] = (
     REGULARIZE,
-    against_variance("average_weights", average_weights, shares=_usual(0.02)),
-    against_variance("augment", augment, shares=_augment_shares),
-    against_variance("search_architecture", search_architecture, shares=_architecture_shares),
-    against_variance("smooth_labels", smooth_labels, shares=_usual(0.02)),
-    against_variance("sparsify", sparsify, shares=_usual(0.03)),
+    against_variance("average_weights", average_weights, piloted=1, shares=_usual(0.02)),
+    against_variance("augment", augment, piloted=2, shares=_augment_shares),
+    against_variance("search_architecture", search_architecture, piloted=3, shares=_architecture_shares),
+    against_variance("smooth_labels", smooth_labels, piloted=1, shares=_usual(0.02)),
+    against_variance("sparsify", sparsify, piloted=1, shares=_usual(0.03)),
     against_variance("stop_early", stop_early, shares=_usual(0.1), coupled=True),
 )
 """What fights variance, but for the ensemble."""

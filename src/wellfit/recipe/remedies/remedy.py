@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wellfit._typing import Board, Json
+from wellfit.config import Config
 from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares, expect
 from wellfit.recipe.turn import GAP_OF, PART_OF, Work
@@ -60,6 +61,8 @@ class Remedy:
         shares: of the ceiling that it has won before, in the light of what the training shows.
         price: what it costs; None where there is nothing (left) to try.
         apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
+        pilot: a few of its trials, which show before the step whether it helps here; none where it takes all of them.
+        is_wide: whether it has much more to try than its pilot, which then does not speak against it.
         coupled: whether it turns both boards at once, so that it is used only when asked for.
     """
 
@@ -69,6 +72,8 @@ class Remedy:
     shares: Callable[[Work], Shares]
     price: Callable[[Work], Price | None]
     apply: Callable[[Work], Result]
+    pilot: Callable[[Work], tuple[Config, ...]] = lambda _work: ()
+    is_wide: bool = False
     coupled: bool = False
 
     def expected(self, work: Work) -> Expected:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from wellfit._typing import Floats
 from wellfit.config import Config
-from wellfit.outcome import Outcome, Status
+from wellfit.outcome import Outcome
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.expectation import Shares
+from wellfit.recipe.judge import best_of
 from wellfit.recipe.regularize import FEWEST_MEMBERS
 from wellfit.recipe.remedies.evidence import Evidence, evidence_of
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy
 from wellfit.recipe.turn import Work
-from wellfit.stats.differences import paired_difference
-from wellfit.stats.scores import row_losses
 from wellfit.sweeps.space import DEFAULT_MEMBERS
 
 Trials = Callable[[Work], tuple[Config, ...]]
@@ -23,17 +21,14 @@ Trials = Callable[[Work], tuple[Config, ...]]
 KEPT_NETWORKS = 12
 """Networks whose cost a small step on dev leaves over: they win an ensemble eleven twelfths of what many would, and
 without one the choices on dev are better kept few."""
-DOUBT = 0.16
-"""Chance of keeping a trial that is no better on dev, shared among a step's trials: one standard error for one."""
 SWEEP_SHARES = Shares(0.0, 0.2, 0.9)
 """Of the ceiling, what a sweep of lambda and keep_prob has won."""
-ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 def against_bias(
-    kind: str, trials: Callable[[Config], tuple[Config, ...]], *, middle: Callable[[Evidence], float]
+    kind: str, trials: Callable[[Config], tuple[Config, ...]], *, middle: Callable[[Evidence], float], piloted: int
 ) -> Remedy:
-    """A remedy of the optimization board: its trials are compared on train."""
+    """A remedy of the optimization board: its trials are compared on train, and `piloted` of them in a pilot."""
 
     def allowed(work: Work) -> tuple[Config, ...]:
         return work.allowed(trials(work.config))
@@ -49,11 +44,14 @@ def against_bias(
         shares=shares,
         price=partial(_price_on_train, trials=allowed),
         apply=partial(_best_on_train, trials=allowed),
+        pilot=lambda work: spread(allowed(work), piloted),
     )
 
 
-def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shares], coupled: bool = False) -> Remedy:
-    """A small remedy of the regularization board: its trials are compared on dev.
+def against_variance(
+    kind: str, trials: Trials, *, shares: Callable[[Work], Shares], piloted: int = 0, coupled: bool = False
+) -> Remedy:
+    """A small remedy of the regularization board: its trials are compared on dev, and `piloted` of them in a pilot.
 
     It waits for budgets with plenty left, unless it promises as much as a sweep does.
     """
@@ -66,10 +64,22 @@ def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shar
         board="regularization",
         finding="WF102",
         shares=shares,
-        price=partial(_price_on_dev, trials=allowed, shares=shares),
+        price=lambda work: _price_on_dev(work, allowed(work), promising=_promises(work, kind, shares)),
         apply=partial(_best_on_dev, trials=allowed),
+        pilot=lambda work: spread(allowed(work), piloted),
         coupled=coupled,
     )
+
+
+def spread(trials: Sequence[Config], count: int) -> tuple[Config, ...]:
+    """So many of the trials, evenly spread over their order."""
+    taken = min(count, len(trials))
+    return tuple(trials[(2 * place + 1) * len(trials) // (2 * taken)] for place in range(taken))
+
+
+def _promises(work: Work, kind: str, shares: Callable[[Work], Shares]) -> bool:
+    """Whether a small remedy promises as much as a sweep, or has shown it in a pilot."""
+    return kind == work.favourite or shares(work).middle >= SWEEP_SHARES.middle
 
 
 def _others(work: Work, trials: Sequence[Config]) -> int:
@@ -82,8 +92,11 @@ def _price_on_train(work: Work, *, trials: Trials) -> Price | None:
     if not found:
         return None
     costs = [work.bench.purse.cost(trial) for trial in found]
-    affordable = [work.bench.purse.cost(trial) for trial in _affordable(work, found)]
-    return Price(whole=sum(affordable or costs), least=min(costs) * _others(work, found))
+    fresh = _not_piloted(work, found)
+    affordable = [work.bench.purse.cost(trial) for trial in _affordable(work, fresh)]
+    # What the pilot has paid for costs nothing more.
+    least = 0.0 if len(fresh) < len(found) else min(costs) * _others(work, found)
+    return Price(whole=sum(affordable or costs), least=least)
 
 
 def _affordable(work: Work, trials: Sequence[Config]) -> list[Config]:
@@ -92,21 +105,14 @@ def _affordable(work: Work, trials: Sequence[Config]) -> list[Config]:
 
 
 def _best_on_train(work: Work, *, trials: Trials) -> Done:
-    before = work.turn.outcome
-    trained = [one for one in work.bench.train(_affordable(work, trials(work))) if one.status is Status.FINISHED]
-    if not trained:
-        return Done(before)
-    best = min(trained, key=lambda outcome: outcome.losses["train"])
-    gain = paired_difference(before.train_losses, best.train_losses)
-    return Done(best if gain.low > 0 else before)
+    return Done(best_of(work, _trained(work, trials(work), only=_affordable), "optimization"))
 
 
-def _price_on_dev(work: Work, *, trials: Trials, shares: Callable[[Work], Shares]) -> Price | None:
-    found = trials(work)
+def _price_on_dev(work: Work, found: Sequence[Config], *, promising: bool) -> Price | None:
     if not found:
         return None
-    whole = sum(map(work.bench.purse.cost, found))
-    kept = _kept_back(work, promising=shares(work).middle >= SWEEP_SHARES.middle)
+    whole = sum(map(work.bench.purse.cost, _not_piloted(work, found)))
+    kept = _kept_back(work, promising=promising)
     return Price(whole=whole, least=whole + kept * work.bench.purse.cost(work.config))
 
 
@@ -121,15 +127,21 @@ def _kept_back(work: Work, *, promising: bool) -> float:
 
 
 def _best_on_dev(work: Work, *, trials: Trials) -> Done:
-    before = work.turn.outcome
-    trained = [outcome for outcome in work.bench.train(trials(work)) if outcome.status in ENDED]
-    if not trained:
-        return Done(before)
-    best = min(trained, key=lambda outcome: outcome.losses["dev"])
-    gain = paired_difference(_on_dev(work, before), _on_dev(work, best), level=1 - 2 * DOUBT / len(trained))
-    return Done(best if gain.low > 0 else before)
+    return Done(best_of(work, _trained(work, trials(work)), "regularization"))
 
 
-def _on_dev(work: Work, outcome: Outcome) -> Floats:
-    data = work.bench.data.dev
-    return row_losses(work.bench.goal, data.target, outcome.predictions["dev"])
+def _trained(
+    work: Work,
+    trials: Sequence[Config],
+    *,
+    only: Callable[[Work, Sequence[Config]], Sequence[Config]] = lambda _work, trials: trials,
+) -> list[Outcome]:
+    """The trials that the pilot has trained, and those of the others that are let through, trained now."""
+    wanted = {trial.identity for trial in trials}
+    known = [outcome for outcome in work.piloted if outcome.config.identity in wanted]
+    return [*known, *work.bench.train(only(work, _not_piloted(work, trials)))]
+
+
+def _not_piloted(work: Work, trials: Sequence[Config]) -> list[Config]:
+    known = {outcome.config.identity for outcome in work.piloted}
+    return [trial for trial in trials if trial.identity not in known]
