@@ -66,7 +66,8 @@ class Measured:
 
     def behind(self, kind: str) -> tuple[float, float]:
         """By how much a remedy is behind the best one, and the standard error of that."""
-        best = min(self.losses.keys() - {SEARCH, STEP}, key=lambda each: self.losses[each].mean())
+        rivals = [each for each in self.losses if each not in (SEARCH, STEP)]
+        best = min(rivals, key=lambda each: self.losses[each].mean())
         return _mean(self.losses[kind] - self.losses[best])
 
     def is_best(self, kind: str) -> bool:

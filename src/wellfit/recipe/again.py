@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wellfit._typing import Json
-from wellfit.recipe.pick import ranking
+from wellfit.recipe.pick import is_called, ranking
 from wellfit.recipe.remedies.catalogue import BY_BOARD
 from wellfit.recipe.turn import Turn, Work
 
@@ -63,4 +63,4 @@ def _start(work: Work, name: str) -> Turn:
 
 
 def _can_go(work: Work) -> bool:
-    return _is_biased(work.turn) and bool(ranking(work, "optimization"))
+    return _is_biased(work.turn) and is_called(work, "optimization") and bool(ranking(work, "optimization"))

@@ -32,7 +32,7 @@ def next_remedy(work: Work) -> Pick:
     if remembered is not None:
         return Pick(REMEDIES[str(remembered["kind"])], work)
     for board in BY_BOARD:
-        if _is_called(work, board):
+        if is_called(work, board):
             work = piloted(work, applicable(work, board))
             if ranked := ranking(work, board):
                 return Pick(ranked[0], work)
@@ -40,9 +40,7 @@ def next_remedy(work: Work) -> Pick:
 
 
 def ranking(work: Work, board: Board) -> list[Remedy]:
-    """The remedies of a board that may be taken now, best first; none where its gap does not call for them."""
-    if not _is_called(work, board):
-        return []
+    """The remedies of a board that the budget allows, best first."""
     found = [each for each in applicable(work, board) if each.is_affordable(work)]
     return sorted(found, key=lambda remedy: (remedy.kind != work.favourite, -remedy.expected(work).rate))
 
@@ -59,7 +57,7 @@ def applicable(work: Work, board: Board) -> list[Remedy]:
     ]
 
 
-def _is_called(work: Work, board: Board) -> bool:
+def is_called(work: Work, board: Board) -> bool:
     """Whether the board's gap calls for it; bias has a share of the budget only, where regularizing may be needed."""
     return work.turn.wants(board) and (board != "optimization" or _has_its_share(work))
 

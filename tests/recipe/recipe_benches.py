@@ -1,0 +1,98 @@
+"""Benches for tests of the recipe: the real engine, counted; a journal as a dictionary; a known reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from wellfit.config import Config
+from wellfit.data.prepare import Prepared, fit_preparation
+from wellfit.data.schema import infer_schema
+from wellfit.diagnosis.diagnosis import diagnose_losses
+from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.goals import Goal
+from wellfit.outcome import Outcome
+from wellfit.recipe.bench import Bench
+from wellfit.recipe.budget import parse_budget
+from wellfit.recipe.purse import Purse
+from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
+from wellfit.sweeps.rungs import Rungs
+
+ERROR = Goal("error")
+
+
+class Counting(InProcess):
+    """The real executor, which remembers outcomes and counts the trainings it made."""
+
+    def __init__(self, data: Prepared, *, goal: Goal) -> None:
+        super().__init__(data, goal=goal)
+        self.known: dict[str, Outcome] = {}
+        self.trained = 0
+
+    def train(
+        self,
+        configs: Sequence[Config],
+        *,
+        deadline: float | None = None,
+        rungs: Rungs | None = None,
+        on_outcome: OnOutcome = ignore_outcome,
+    ) -> list[Outcome]:
+        missing = [config for config in configs if config.identity not in self.known]
+        self.trained += len(missing)
+        self.known |= {
+            outcome.config.identity: outcome for outcome in super().train(missing, deadline=deadline, rungs=rungs)
+        }
+        return [self.known[config.identity] for config in configs]
+
+
+class Notes:
+    """The journal's memory as a dictionary."""
+
+    def __init__(self, entries: dict[str, Any]) -> None:
+        self._entries = entries
+
+    def __call__(self, kind: str, key: str, compute: Callable[[], Any]) -> Any:
+        name = f"{kind}/{key}"
+        if name not in self._entries:
+            self._entries[name] = compute()
+        return self._entries[name]
+
+    def known(self, kind: str, key: str) -> Any:
+        return self._entries.get(f"{kind}/{key}")
+
+
+def prepared(x: np.ndarray, y: np.ndarray, *, train: int) -> Prepared:
+    """The first rows train, the others are dev."""
+    table = pa.table({**{f"x{place}": column for place, column in enumerate(x.T)}, "y": np.where(y, "yes", "no")})
+    schema = infer_schema(table, target="y")
+    preparation = fit_preparation(table.slice(0, train), schema)
+    return Prepared(
+        preparation, preparation.transform(table.slice(0, train)), None, preparation.transform(table.slice(train))
+    )
+
+
+def bench_of(
+    data: Prepared, *, optimal: float, budget: str = "8000updates", journal: dict[str, Any] | None = None
+) -> tuple[Bench, Counting]:
+    """A bench with a budget, on which the optimal error is known."""
+
+    def diagnose(errors, *, outcome, best_dev_high):
+        reference = Optimal(optimal, optimal, source="given", upper_bound=False)
+        return diagnose_losses(goal=ERROR, optimal=reference, train=errors["train"], dev=errors["dev"])
+
+    executor = Counting(data, goal=ERROR)
+    purse = Purse(parse_budget(budget), data=data, workers=1)
+    bench = Bench(
+        data=data,
+        goal=ERROR,
+        executor=executor,
+        purse=purse,
+        recall=Notes({} if journal is None else journal),
+        diagnose=diagnose,
+        best_dev_high=1.0,
+        notify=lambda _event: None,
+    )
+    return bench, executor
