@@ -52,6 +52,14 @@ def test_a_step_that_couples_the_boards_says_so():
     assert "Coupled: this step turns both boards at once." in render_html(summarize(_with(**FORETOLD, coupled=True)))
 
 
+def test_what_a_pilot_found_without_gain_is_named_beside_the_step():
+    summary = summarize(_with(**FORETOLD, without_gain=["augment", "smooth_labels"]))
+    said = "Tried beside step 1, without gain: augment, smooth labels."
+    assert said in render_text(summary, width=160)
+    assert said in render_html(summary)
+    assert "Tried beside" not in render_text(summarize(_with(**FORETOLD))) + render_html(summarize(finished()))
+
+
 def test_an_experiment_of_the_first_version_has_no_score():
     summary = summarize(finished())
     assert summary.score is None

@@ -14,7 +14,7 @@ from wellfit.stats.scores import in_unit_of
 STEP_FIELDS = ("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after")
 LATER_STEP_FIELDS = (
     *("round", "locked", "kind", "finding", "kept", "coupled", "idea", "ceiling", "expected_low", "expected_high"),
-    *("cost", "spent", "as_expected"),
+    *("cost", "spent", "as_expected", "without_gain"),
 )
 """Fields that steps of older experiments do not have."""
 

@@ -200,6 +200,13 @@ class StepRow:
     spent: float | None = None
     as_expected: bool | None = None
     coupled: bool = False
+    without_gain: tuple[str, ...] = ()
+
+    @property
+    def beside(self) -> str:
+        """What a pilot tried beside the step, and found without gain."""
+        names = ", ".join(name.replace("_", " ") for name in self.without_gain)
+        return f"Tried beside step {self.step}, without gain: {names}." if names else ""
 
 
 @dataclass(frozen=True)

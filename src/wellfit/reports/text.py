@@ -160,6 +160,7 @@ def _steps(summary: Summary) -> Iterator[RenderableType]:
     if rows:
         yield _heading("What was expected of each step, and what came?")
         yield _table(["step", "board", "expected", "90 % interval", "got", ""], rows, left=2)
+    yield from (step.beside for step in summary.steps if step.beside)
     if summary.score:
         yield str(summary.score)
 
