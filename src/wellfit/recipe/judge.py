@@ -26,6 +26,11 @@ def helpful(work: Work, trials: Sequence[Outcome], board: Board) -> list[Outcome
     return [trial for trial in ended if paired_difference(before, _on_dev(work, trial), level=level).low > 0]
 
 
+def is_behind(work: Work, trial: Outcome, best: Outcome) -> bool:
+    """Whether a trial is surely worse on dev than another one."""
+    return paired_difference(_on_dev(work, trial), _on_dev(work, best)).low > 0
+
+
 def closing(work: Work, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
     """The trials that close the board's gap as far as any of them; all of them where it is closed on dev alone."""
     if board != "optimization" or not trials:

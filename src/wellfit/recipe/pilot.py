@@ -2,7 +2,8 @@
 
 What a remedy has won elsewhere says little about these rows, and networks that fuse are cheap to train together. A
 remedy whose trials do not help is not taken up again. Of those that help against bias, several may close the gap: then
-the one that does best on dev is taken, since more of train cannot be won.
+the one that does best on dev is taken, since more of train cannot be won. Against variance a sweep is taken when its
+trials help and are not surely behind: it has many more of them.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from wellfit._typing import Board
 from wellfit.outcome import Outcome
-from wellfit.recipe.judge import closing, helpful
+from wellfit.recipe.judge import closing, helpful, is_behind
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.turn import Work
 
@@ -44,7 +44,7 @@ def piloted(work: Work, remedies: Sequence[Remedy]) -> Work:
     return replace(
         work,
         piloted=(*work.piloted, *trained.values()),
-        favourite=_favourite(work, helped, board),
+        favourite=_favourite(work, remedies, helped),
         without_gain=work.without_gain | _hopeless(remedies, helped),
     )
 
@@ -56,7 +56,11 @@ def _hopeless(remedies: Sequence[Remedy], helped: Mapping[str, Sequence[Outcome]
     )
 
 
-def _favourite(work: Work, helped: Mapping[str, Sequence[Outcome]], board: Board) -> str | None:
-    found = closing(work, [outcome for outcomes in helped.values() for outcome in outcomes], board)
-    best = min(found, key=lambda outcome: outcome.losses["dev"], default=None)
-    return next((kind for kind, outcomes in helped.items() if best in outcomes), None)
+def _favourite(work: Work, remedies: Sequence[Remedy], helped: Mapping[str, Sequence[Outcome]]) -> str | None:
+    found = closing(work, [outcome for outcomes in helped.values() for outcome in outcomes], remedies[0].board)
+    if not found:
+        return None
+    best = min(found, key=lambda outcome: outcome.losses["dev"])
+    wide = [remedy.kind for remedy in remedies if remedy.is_wide]
+    level = [kind for kind in wide if any(not is_behind(work, trial, best) for trial in helped.get(kind, ()))]
+    return next(iter(level), None) or next(kind for kind, outcomes in helped.items() if best in outcomes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wellfit.config import Config
 from wellfit.outcome import Outcome
 
 CRAMPED_WIDTH = 4
@@ -41,6 +42,13 @@ class Evidence:
     blind: bool
 
 
+def times_the_usual_rate(config: Config) -> float:
+    """The learning rate, as Adam would have it, over the usual one of networks of this width."""
+    narrowest = min(config.network.widths, default=USUAL_WIDTH)
+    usual = min(USUAL_LR * USUAL_WIDTH / narrowest, LARGEST_LR)
+    return config.optimization.lr * ADAM_EQUAL[config.optimization.optimizer] / usual
+
+
 def evidence_of(outcome: Outcome, *, numbers: int) -> Evidence:
     """Read the evidence of a training.
 
@@ -48,15 +56,12 @@ def evidence_of(outcome: Outcome, *, numbers: int) -> Evidence:
         outcome: of the training.
         numbers: numeric columns of the table.
     """
-    network, optimization = outcome.config.network, outcome.config.optimization
-    narrowest = min(network.widths, default=USUAL_WIDTH)
-    usual = min(USUAL_LR * USUAL_WIDTH / narrowest, LARGEST_LR)
-    lr = optimization.lr * ADAM_EQUAL[optimization.optimizer]
-    travelled = outcome.updates * lr / (ENOUGH_UPDATES * usual)
+    network, rate = outcome.config.network, times_the_usual_rate(outcome.config)
+    travelled = outcome.updates * rate / ENOUGH_UPDATES
     return Evidence(
-        cramped=narrowest <= CRAMPED_WIDTH,
-        slow=lr < SLOW * usual,
-        fast=lr > FAST * usual,
+        cramped=min(network.widths, default=USUAL_WIDTH) <= CRAMPED_WIDTH,
+        slow=rate < SLOW,
+        fast=rate > FAST,
         unfinished=max(0.0, 1.0 - travelled),
         blind=network.embedding == "none" and numbers > 0,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from typing import Any
 
 from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
 from wellfit.recipe.pictures import wider_networks
-from wellfit.recipe.remedies.evidence import Evidence
+from wellfit.recipe.remedies.evidence import Evidence, times_the_usual_rate
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.trials import against_bias
 
@@ -81,10 +82,14 @@ def _other_architecture(seen: Evidence) -> float:
     return max(0.05, 0.35 * (1 - seen.unfinished)) if seen.blind and not seen.cramped else 0.05
 
 
+def _near_the_usual_rate(config: Config) -> float:
+    return abs(math.log(times_the_usual_rate(config)))
+
+
 OPTIMIZATION: tuple[Remedy, ...] = (
     against_bias("bigger_network", bigger_network, middle=_bigger, piloted=1),
     against_bias("train_longer", train_longer, middle=_longer, piloted=1),
-    against_bias("better_optimizer", better_optimizer, middle=_optimizer, piloted=3),
+    against_bias("better_optimizer", better_optimizer, middle=_optimizer, piloted=3, first=_near_the_usual_rate),
     against_bias("architecture", architecture, middle=_other_architecture, piloted=2),
 )
 """What fights bias; of equals the first is tried first."""

@@ -26,9 +26,22 @@ SWEEP_SHARES = Shares(0.0, 0.2, 0.9)
 
 
 def against_bias(
-    kind: str, trials: Callable[[Config], tuple[Config, ...]], *, middle: Callable[[Evidence], float], piloted: int
+    kind: str,
+    trials: Callable[[Config], tuple[Config, ...]],
+    *,
+    middle: Callable[[Evidence], float],
+    piloted: int,
+    first: Callable[[Config], float] | None = None,
 ) -> Remedy:
-    """A remedy of the optimization board: its trials are compared on train, and `piloted` of them in a pilot."""
+    """A remedy of the optimization board: its trials are compared on train.
+
+    Args:
+        kind: its name.
+        trials: what it tries.
+        middle: the share of the ceiling that it is thought to win.
+        piloted: how many trials a pilot has.
+        first: which these are, those with the lowest value; None for trials spread over their order.
+    """
 
     def allowed(work: Work) -> tuple[Config, ...]:
         return work.allowed(trials(work.config))
@@ -44,7 +57,9 @@ def against_bias(
         shares=shares,
         price=partial(_price_on_train, trials=allowed),
         apply=partial(_best_on_train, trials=allowed),
-        pilot=lambda work: spread(allowed(work), piloted),
+        pilot=lambda work: (
+            tuple(sorted(allowed(work), key=first)[:piloted]) if first else spread(allowed(work), piloted)
+        ),
     )
 
 
