@@ -147,25 +147,26 @@ def select_ensemble(
     )
 
 
-def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal, rival: Outcome) -> Ensemble:
+def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) -> Ensemble:
     """The average of all outcomes alike: nothing is chosen on dev, so that its dev loss is an honest one.
+
+    Without it one of them would be taken, whichever: what that loses in the mean is as honest.
 
     Args:
         outcomes: with predictions for dev.
         target: [rows] of dev.
         goal: in whose loss it is measured.
-        rival: what is taken without an ensemble.
     """
     dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in outcomes]))
     candidates = [each for outcome in outcomes for each in _candidates(outcome, snapshots=False)]
     weights = np.full(len(outcomes), 1 / len(outcomes))
-    reached = dev.loss(weights)
+    reached, alone = dev.loss(weights), [loss(goal, target, each) for each in dev.predictions]
     return Ensemble(
         picks=_picks(candidates, weights),
         loss=reached,
-        single=min(outcome.losses["dev"] for outcome in outcomes),
+        single=min(alone),
         honest_loss=reached,
-        honest_single=loss(goal, target, rival.predictions["dev"]),
+        honest_single=float(np.mean(alone)),
     )
 
 
