@@ -78,7 +78,7 @@ def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], s
     found = _chosen(bench, before, trained)
     if not found.is_ahead:
         return Averaged(before, found, ())
-    candidates, weights = [before, *trained], {pick.member: pick.weight for pick in found.picks}
+    candidates, weights = [before, *trained], found.weights
     outcome = joined(candidates, weights, data=bench.data, goal=bench.goal)
     if worse_p(_on_dev(bench, outcome), _on_dev(bench, before)) < SURELY_WORSE:
         return Averaged(before, found, ())
@@ -89,7 +89,7 @@ def _chosen(bench: Bench, before: Outcome, trained: Sequence[Outcome]) -> Ensemb
     """The average of all alike, or the greedy one where that is ahead on rows that did not choose it."""
     target, goal = bench.data.dev.target, bench.goal
     alike = plain_ensemble(trained, target, goal=goal)
-    greedy = select_ensemble([before, *trained], target, goal=goal, snapshots=False, seed=before.config.seed)
+    greedy = select_ensemble([before, *trained], target, goal=goal, seed=before.config.seed)
     ahead = greedy.honest_loss is not None and greedy.honest_loss < alike.loss
     found = greedy if ahead and len(greedy.picks) > 1 else alike
     return replace(found, honest_single=_worth(before, trained))
@@ -109,7 +109,7 @@ def _on_dev(bench: Bench, outcome: Outcome) -> Floats:
 def rejoined(bench: Bench, body: Json) -> Outcome:
     """The ensemble that an earlier session journaled, of trainings that are remembered."""
     members = [bench.outcome_of(Config.from_json(config)) for config in body["members"]]
-    weights = {pick["member"]: pick["weight"] for pick in body["ensemble"]["picks"]}
+    weights = {pick["identity"]: pick["weight"] for pick in body["ensemble"]["picks"]}
     return joined(members, weights, data=bench.data, goal=bench.goal)
 
 

@@ -15,6 +15,7 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
 from wellfit.stats.scores import row_losses
+from wellfit.sweeps.album import Album
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.knobs import canonical
@@ -45,6 +46,7 @@ class Sweep:
         rungs: how members were compared while they trained; None where all were trained to their end.
         monte_carlo: what Monte-Carlo dropout gains for the chosen member; None where it has no dropout.
         ensemble: what an average of members would reach on dev, beside the one that was chosen.
+        snapshots: of the members at the rungs, the best first; those that an ensemble looks at.
     """
 
     goal: Goal
@@ -60,6 +62,7 @@ class Sweep:
     rungs: Rungs | None = None
     monte_carlo: MonteCarlo | None = None
     ensemble: Ensemble | None = None
+    snapshots: tuple[Outcome, ...] = ()
 
     @property
     def best(self) -> Outcome:
@@ -68,7 +71,7 @@ class Sweep:
 
     @property
     def chosen(self) -> Outcome:
-        """The simplest member within one standard error of the best."""
+        """The simplest member within one standard error of the best; a snapshot of one, where rungs allow it."""
         return self.choice.chosen
 
     def __str__(self) -> str:
@@ -96,6 +99,7 @@ class Sweep:
             "planned": self.planned,
             "best": self.best.config.identity,
             "chosen": self.chosen.config.identity,
+            **({"chosen_at": self.chosen.updates} if self.chosen.is_snapshot else {}),
             "tied": [member.config.identity for member in self.choice.tied],
             "path": [row["identity"] for row in self.path()],
             "warnings": list(self.warnings),
@@ -168,7 +172,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         deadline: `time.monotonic()`, after which no member is started.
         rungs: compare members while they train, and drop those that are behind; None trains all to their end. The
             schedule "coslog4", which anneals at each rung, then takes the place of "cosine".
-        on_outcome: is called in this process for every newly trained member.
+        on_outcome: is called in this process for every newly trained member, and for its snapshots at rungs.
 
     Raises:
         BadInput: for a space that cannot be searched, before any training.
@@ -181,18 +185,23 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     asked = None if over is None else members
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal)
     _require_labels(space, data=data)
+    album = Album()
+
+    def told(outcome: Outcome) -> None:
+        album.add(outcome)
+        on_outcome(outcome)
+
     training = Training(
         executor=executor,
         known={outcome.config.identity: outcome for outcome in known},
         deadline=deadline,
         rungs=rungs,
-        on_outcome=on_outcome,
+        on_outcome=told,
     )
     outcomes, planned = train_in_rounds(proposals, training)
-    dev_losses = {
-        outcome.config.identity: row_losses(goal, data.dev.target, outcome.predictions["dev"]) for outcome in outcomes
-    }
-    choice = choose(outcomes, dev_losses, limit=limit, baseline=baseline)
+    candidates = [*outcomes, *(album.snapshots if rungs and rungs.snapshots else ())]
+    dev_losses = {each.identity: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in candidates}
+    choice = choose(candidates, dev_losses, limit=limit, baseline=baseline)
     missing = planned - len(outcomes)
     unstarted = [f"Time ran out before {missing} of {planned} members started."] if missing else []
     found = _monte_carlo(data, choice.chosen, goal=goal)
@@ -209,10 +218,10 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         search=proposals.name,
         rungs=rungs,
         monte_carlo=found,
-        # A snapshot's weights are not kept, so that it could not predict new rows.
         ensemble=select_ensemble(
-            outcomes, data.dev.target, goal=goal, rival=choice.chosen, snapshots=False, seed=config.seed
+            [*outcomes, *album.snapshots], data.dev.target, goal=goal, rival=choice.chosen, seed=config.seed
         ),
+        snapshots=tuple(album.snapshots),
     )
 
 
