@@ -18,6 +18,7 @@ from statistics import mean
 
 from wellfit._typing import Floats, Json
 from wellfit.config import Config
+from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
 from wellfit.stats.paired_tests import worse_p
@@ -30,6 +31,8 @@ MOST_NETWORKS = 24
 """More buy little: the gain of n networks over one is 1 - 1/n of what infinitely many would gain."""
 PARENTS = 4
 """Configs that are trained again: the best of the sweep, since networks with other knobs err otherwise too."""
+WITNESSES = 2
+"""Networks trained as the one from before was, which tell what it is worth."""
 SURELY_WORSE = 0.05
 """p-value on dev at which an average is not taken, whatever the other seeds say: the network from before is better."""
 SHARE = 0.8
@@ -64,18 +67,19 @@ def networks_affordable(bench: Bench, config: Config) -> int:
 
 
 def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], step: int) -> Averaged:
-    """Train `before`'s config and the parents with new seeds, and average those that do best together.
+    """Train the parents with new seeds, and average those that do best together.
 
     The ensemble takes the place of `before` when it is ahead on rows that did not choose it: chosen on one half of dev
     and measured on the other, both ways.
     """
     planned = bench.recall("plan", f"{step}/networks", lambda: {"networks": networks_affordable(bench, before.config)})
-    others = [config for config in parents if config != before.config]
-    configs = reseeded([before.config, *others][:PARENTS], networks=planned["networks"])
-    trained = [outcome for outcome in bench.train(configs) if outcome.status is Status.FINISHED]
+    witnesses = [] if before.config in parents else reseeded([before.config], networks=WITNESSES)
+    configs = reseeded(parents, networks=max(planned["networks"] - len(witnesses), FEWEST_NETWORKS))
+    ended = [outcome for outcome in bench.train([*configs, *witnesses]) if outcome.status is Status.FINISHED]
+    trained = [outcome for outcome in ended if outcome.config in configs]
     if len(trained) < FEWEST_NETWORKS:
         return Averaged(before, None, ())
-    found = _chosen(bench, before, trained)
+    found = replace(_chosen(bench, before, trained), honest_single=_worth(before, ended))
     if not found.is_ahead:
         return Averaged(before, found, ())
     candidates, weights = [before, *trained], found.weights
@@ -89,10 +93,10 @@ def _chosen(bench: Bench, before: Outcome, trained: Sequence[Outcome]) -> Ensemb
     """The average of all alike, or the greedy one where that is ahead on rows that did not choose it."""
     target, goal = bench.data.dev.target, bench.goal
     alike = plain_ensemble(trained, target, goal=goal)
-    greedy = select_ensemble([before, *trained], target, goal=goal, seed=before.config.seed)
+    by = Goal("log_loss") if goal.name == "error" else goal
+    greedy = select_ensemble([before, *trained], target, goal=goal, by=by, seed=before.config.seed)
     ahead = greedy.honest_loss is not None and greedy.honest_loss < alike.loss
-    found = greedy if ahead and len(greedy.picks) > 1 else alike
-    return replace(found, honest_single=_worth(before, trained))
+    return greedy if ahead and len(greedy.picks) > 1 else alike
 
 
 def _worth(before: Outcome, trained: Sequence[Outcome]) -> float:
@@ -109,7 +113,9 @@ def _on_dev(bench: Bench, outcome: Outcome) -> Floats:
 def rejoined(bench: Bench, body: Json) -> Outcome:
     """The ensemble that an earlier session journaled, of trainings that are remembered."""
     members = [bench.outcome_of(Config.from_json(config)) for config in body["members"]]
-    weights = {pick["identity"]: pick["weight"] for pick in body["ensemble"]["picks"]}
+    picks = body["ensemble"]["picks"]
+    # Journals of the first version name picks by their member alone.
+    weights = {pick.get("identity", pick["member"]): pick["weight"] for pick in picks}
     return joined(members, weights, data=bench.data, goal=bench.goal)
 
 

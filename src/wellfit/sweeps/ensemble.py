@@ -101,6 +101,7 @@ def select_ensemble(
     target: Targets,
     *,
     goal: Goal,
+    by: Goal | None = None,
     rival: Outcome | None = None,
     seed: int = 0,
 ) -> Ensemble:
@@ -111,7 +112,9 @@ def select_ensemble(
     Args:
         outcomes: with predictions for dev, snapshots among them where those may be picked.
         target: [rows] of dev.
-        goal: in whose loss the ensemble is chosen.
+        goal: in whose loss the ensemble is measured.
+        by: in whose loss it is chosen; in the same when None. Log-loss varies less with the rows than an error does,
+            but the ensemble may then be worse on dev than the best member alone.
         rival: what is taken without an ensemble; the best member alone when None.
         seed: of the bags and the halves.
 
@@ -131,7 +134,7 @@ def select_ensemble(
     trained = np.array([not each.is_snapshot for each in candidates])
 
     def greedy(part: _Dev) -> Floats:
-        return greedy_weights(goal, part.target, part.predictions, seed=seed)
+        return greedy_weights(by or goal, part.target, part.predictions, seed=seed)
 
     def alone(part: _Dev) -> Floats:
         return part.best_of(trained)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wellfit._typing import Json
@@ -14,6 +14,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
+from wellfit.stats.refinement import refined_loss
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.album import Album
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
@@ -47,6 +48,7 @@ class Sweep:
         monte_carlo: what Monte-Carlo dropout gains for the chosen member; None where it has no dropout.
         ensemble: what an average of members would reach on dev, beside the one that was chosen.
         snapshots: of the members at the rungs, the best first; those that an ensemble looks at.
+        refined: identity of a member -> its dev loss by stats/refinement.py, by which its like is bred.
     """
 
     goal: Goal
@@ -63,6 +65,7 @@ class Sweep:
     monte_carlo: MonteCarlo | None = None
     ensemble: Ensemble | None = None
     snapshots: tuple[Outcome, ...] = ()
+    refined: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def best(self) -> Outcome:
@@ -123,6 +126,7 @@ class Sweep:
             "shrink": shrink_of(l2, rows=self.rows, lr=config.optimization.lr),
             "train": member.losses["train"],
             "dev": member.losses["dev"],
+            "refined": self.refined.get(config.identity, member.losses["dev"]),
             "norm": member.weight_norm,
             "norms": list(member.weight_norms),
             "effects": dict(member.effects),
@@ -222,6 +226,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
             [*outcomes, *album.snapshots], data.dev.target, goal=goal, rival=choice.chosen, seed=config.seed
         ),
         snapshots=tuple(album.snapshots),
+        refined={one.identity: refined_loss(goal, data.dev.target, one.predictions["dev"]) for one in outcomes},
     )
 
 
