@@ -19,6 +19,7 @@ class Status(Enum):
     OUT_OF_BUDGET = "out of budget"
     STOPPED_EARLY = "stopped early"
     DROPPED = "dropped"
+    AT_RUNG = "at a rung"
 
     @property
     def advice(self) -> str:
@@ -34,6 +35,8 @@ _ADVICE = {
     Status.STOPPED_EARLY: "The epoch was chosen by dev, so that fitting and regularizing are coupled: its dev error is "
     "optimistic, and lambda or keep_prob may do better.",
     Status.DROPPED: "It was behind at a rung, and the rest of its updates went to the others.",
+    Status.AT_RUNG: "It is a snapshot of a training that went on: to choose it on dev is to choose the epoch, so that "
+    "fitting and regularizing are coupled.",
 }
 
 
@@ -48,7 +51,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One trained configuration, or the average of several (an ensemble).
+    """One trained configuration, what it was at a rung (a snapshot), or the average of several (an ensemble).
 
     Attributes:
         config: of the training; of an ensemble that of its heaviest member.
@@ -58,7 +61,7 @@ class Outcome:
         weight_norms: ||W||_F of each decayed matrix, from input to output.
         state: parameter name -> float32 array: the trained weights.
         effects: what regularizing did to the network, by name (training/effects.py).
-        snapshots: dev predictions at earlier rungs, by update: members of an ensemble that cost nothing.
+        snapshots: after how many updates snapshots were taken: outcomes of their own, which cost an ensemble nothing.
         members: identity -> weight of the trainings that an ensemble averages; the weights add up to 1. An ensemble has
             no weights, norms, curve or effects of its own. Empty for one training.
     """
@@ -74,13 +77,20 @@ class Outcome:
     train_losses: Floats
     state: Mapping[str, Floats]
     effects: Mapping[str, float] = field(default_factory=dict)
-    snapshots: Mapping[str, Floats] = field(default_factory=dict)
+    snapshots: tuple[int, ...] = ()
     members: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
-        """Sixteen hexadecimal digits: those of the config, or of an ensemble those of its members and weights."""
-        return digest_of(dict(sorted(self.members.items()))) if self.members else self.config.identity
+        """Sixteen hexadecimal digits: of the config; of a snapshot with its update; of an ensemble's weights."""
+        if self.members:
+            return digest_of(dict(sorted(self.members.items())))
+        return snapshot_identity(self.config, self.updates) if self.is_snapshot else self.config.identity
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it was taken from a training that went on."""
+        return self.status is Status.AT_RUNG
 
     @property
     def networks(self) -> int:
@@ -96,7 +106,6 @@ class Outcome:
     def arrays(self) -> dict[str, Floats]:
         """Every array by a name of its own ("state/...", "predictions/...", "train/losses"), kept beside `to_json`."""
         groups = {"state": self.state, "predictions": self.predictions, "train": {"losses": self.train_losses}}
-        groups |= {"snapshots": self.snapshots}
         return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     @classmethod
@@ -118,7 +127,7 @@ class Outcome:
             train_losses=arrays["train/losses"],
             state=group("state"),
             effects=body.get("effects", {}),
-            snapshots=group("snapshots"),
+            snapshots=tuple(body.get("snapshots", ())),
             members=body.get("members", {}),
         )
 
@@ -134,5 +143,11 @@ class Outcome:
             "curve": [[point.update, point.train, point.dev] for point in self.curve],
             "weight_norms": list(self.weight_norms),
             "effects": dict(self.effects),
+            **({"snapshots": list(self.snapshots)} if self.snapshots else {}),
             **({"members": dict(self.members)} if self.members else {}),
         }
+
+
+def snapshot_identity(config: Config, update: int) -> str:
+    """The identity of what a training of `config` was after so many updates."""
+    return digest_of({"config": config.identity, "update": update})

@@ -164,6 +164,7 @@ def sweep(
     over: Space | Sequence[str] | None = None,
     members: int | None = None,
     rungs: bool | Rungs = False,
+    ensemble: bool = False,
     memory: str | int | None = None,
     module: ModuleFactory | None = None,
     goal: str | None = None,
@@ -179,6 +180,8 @@ def sweep(
             ranges; lambda x keep_prob by default.
         members: how many trainings.
         rungs: compare members at 1/15, 3/15 and 7/15 of the training, and drop those that are behind.
+        ensemble: where it is ahead, make the average of members (and their snapshots at rungs) a candidate for the
+            experiment's network.
         memory: the most that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
         module: makes networks of your own, as in `train` (with a split only; members run in this process).
         goal: in whose loss a split's members are compared; an experiment has its own.
@@ -190,7 +193,14 @@ def sweep(
     if not isinstance(data, Split):
         _require_built_in(module)
         return _experiment(data).sweep(
-            config, over=over, members=members, rungs=rules, memory=limit, notify=notify, **reference
+            config,
+            over=over,
+            members=members,
+            rungs=rules,
+            ensemble=ensemble,
+            memory=limit,
+            notify=notify,
+            **reference,
         )
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()

@@ -130,6 +130,14 @@ def test_sweep_over_more_knobs_shows_the_best_members_and_what_was_dropped(run, 
     assert {row["status"] for row in members} <= {"finished", "dropped"}
 
 
+def test_a_sweep_may_choose_a_network_at_a_rung_and_propose_its_ensemble(run, iris):
+    asked = ("sweep", iris, "--over", "l2", "--members", "2", "--rungs", "--epochs", "15", "--json", "--quiet")
+    body = run(*asked, "--snapshots", "--ensemble").json
+    assert body["rungs"]["snapshots"]
+    assert not run(*asked).json["rungs"]["snapshots"]
+    run("sweep", iris, "--snapshots").assert_refused("--snapshots without --rungs")
+
+
 def test_memory_for_less_than_one_member_is_refused_before_any_training(run, iris):
     failed = run("sweep", iris, "--memory", "1m")
     assert failed.code == 2

@@ -16,8 +16,10 @@ from wellfit.fused.memory import parse_memory, plan_memory
 from wellfit.goals import Goal
 from wellfit.outcome import Status
 from wellfit.stats.scores import row_losses
-from wellfit.training.loop import fit
+from wellfit.training.loop import Training, fit
+from wellfit.training.predict import predict
 from wellfit.training.schedules import rung_updates
+from wellfit.training.tensors import new_network, state_of
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -44,8 +46,8 @@ def outcomes_of(data, configs, *, goal=None, **options):
     told = []
     goal = goal or GOALS[data.preparation.schema.task]
     fit_stack(data, configs, goal=goal, on_outcome=told.append, **options)
-    assert len({outcome.config.identity for outcome in told}) == len(told)
-    found = {outcome.config.identity: outcome for outcome in told}
+    assert len({outcome.identity for outcome in told}) == len(told)
+    found = {outcome.identity: outcome for outcome in told}
     return [found[config.identity] for config in configs if config.identity in found]
 
 
@@ -122,23 +124,37 @@ def test_at_rungs_the_judge_drops_members_and_the_others_go_on_as_without_them(t
     assert [len(members) for members, _ in asked] == [4, 3, 2]
     assert all(affordable == len(members) for members, affordable in asked)
     last = outcomes[-1]
-    assert sorted(map(int, last.snapshots)) == list(rungs)
+    assert last.snapshots == rungs
     alone = outcomes_of(data, ANNEALED[-1:])[0]
     np.testing.assert_array_equal(last.predictions["dev"], alone.predictions["dev"])
 
 
-def test_what_the_judge_sees_is_the_loss_of_the_snapshot(table):
-    data, seen = table("classification"), []
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_snapshot_is_the_network_that_the_judge_saw_and_that_the_reference_loop_has_there(table, ema):
+    data, seen, told = table("classification"), [], []
+    configs = [replace(one, regularization=replace(one.regularization, ema=ema)) for one in ANNEALED[:2]]
 
     def judge(losses, _affordable):
         seen.append(dict(losses))
         return list(losses)
 
-    outcomes = outcomes_of(data, ANNEALED[:2], judge=judge)
-    for outcome in outcomes:
-        for rung, losses in zip(sorted(map(int, outcome.snapshots)), seen, strict=True):
-            expected = row_losses(GOALS["classification"], data.dev.target, outcome.snapshots[str(rung)])
-            np.testing.assert_allclose(losses[outcome.config.identity], expected, rtol=1e-12)
+    fit_stack(data, configs, goal=GOALS["classification"], judge=judge, on_outcome=told.append)
+    snapshots = [outcome for outcome in told if outcome.is_snapshot]
+    planned = total_updates(BASE, rows=data.train.rows)
+    assert [each.updates for each in snapshots] == [rung for rung in rung_updates(planned) for _ in configs]
+    for place, snapshot in enumerate(snapshots):
+        expected = row_losses(GOALS["classification"], data.dev.target, snapshot.predictions["dev"])
+        losses = seen[place // len(configs)][snapshot.config.identity]
+        np.testing.assert_allclose(losses, expected, rtol=1e-12)
+        again = predict(data.preparation, snapshot.config, snapshot.state)
+        np.testing.assert_allclose(again(data.dev), snapshot.predictions["dev"], atol=1e-6)
+        network = new_network(data, snapshot.config.network, seed=snapshot.config.seed)
+        training = Training(snapshot.config, data, network=network)
+        for _ in zip(range(snapshot.updates), training.losses(), strict=False):
+            pass
+        for name, value in state_of(training.measured, data).items():
+            np.testing.assert_allclose(snapshot.state[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert len({each.identity for each in told}) == len(told)
 
 
 def test_a_deadline_that_pays_for_few_members_says_so_to_the_judge(table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from wellfit.config import Config, Network, Regularization
 from wellfit.exceptions import NoRoom
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
-from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.outcome import CurvePoint, Outcome, Status, snapshot_identity
 
 
 def _outcome() -> Outcome:
@@ -48,6 +49,19 @@ def test_an_outcome_survives_the_disk(tmp_path):
     for kept, given in ((back.predictions, outcome.predictions), (back.state, outcome.state)):
         assert kept.keys() == given.keys()
         assert all(np.array_equal(kept[name], given[name]) and kept[name].dtype == given[name].dtype for name in kept)
+
+
+def test_a_snapshot_is_kept_beside_the_training_that_it_was_taken_from(tmp_path):
+    trained = replace(_outcome(), snapshots=(3, 7))
+    taken = [replace(trained, status=Status.AT_RUNG, updates=at, snapshots=()) for at in (3, 7)]
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        outcomes = OutcomeStore(tmp_path / "models", journal)
+        for each in (*taken, trained):
+            outcomes.put(each, details={})
+        back = [outcomes.get(snapshot_identity(trained.config, at)) for at in trained.snapshots]
+        assert [each and each.to_json() for each in back] == [each.to_json() for each in taken]
+        assert outcomes.get(trained.config.identity).to_json() == trained.to_json()
+        assert len(journal.entries("training")) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"not tensors", b"\x80" * 4000], ids=["empty", "text", "noise"])

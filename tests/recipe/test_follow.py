@@ -13,7 +13,7 @@ from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
 from wellfit.recipe.ending import ending
-from wellfit.recipe.ensemble import ensemble_step, reseeded
+from wellfit.recipe.ensemble import WITNESSES, ensemble_step, reseeded
 from wellfit.recipe.follow import follow
 from wellfit.recipe.regularize import widened
 from wellfit.recipe.remedies.change import describe_change
@@ -130,6 +130,34 @@ def test_an_ensemble_that_is_not_ahead_on_other_rows_is_not_kept():
     assert done.outcome is truth
     assert done.configs == ()
     assert executor.trained > 2
+
+
+def test_a_network_that_dev_was_lucky_with_is_no_match_for_an_average():
+    """Three rows are right by chance: other seeds tell that the config is worth no more than they are."""
+    data = _few_rows()
+    bench, executor = _bench(data, optimal=0.15, budget="24000updates")
+    (trained,) = executor.train([MEMORIZING])
+    predicted = trained.predictions["dev"].copy()
+    wrong = np.flatnonzero(predicted.argmax(axis=1) != data.dev.target)[:3]
+    predicted[wrong] = predicted[wrong, ::-1]
+    lucky = replace(trained, predictions={"dev": predicted}, losses={**trained.losses, "dev": 0.0})
+    done = ensemble_step(bench, lucky, parents=[MEMORIZING], step=1)
+    assert done.found is not None
+    assert done.found.honest_single > done.found.honest_loss
+    assert done.outcome.networks > 1
+
+
+def test_witnesses_of_the_network_from_before_take_no_part_in_the_average():
+    data = _few_rows()
+    bench, executor = _bench(data, optimal=0.15, budget="24000updates")
+    (trained,) = executor.train([SMALL])
+    done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
+    assert done.found is not None
+    fresh = [config for config in done.configs if config != SMALL]
+    assert {config.network for config in fresh} == {MEMORIZING.network}
+    known = [each for each in executor.known.values() if each.config.network == SMALL.network]
+    assert len(known) == 1 + WITNESSES
+    assert done.found.honest_single == pytest.approx(np.mean([each.losses["dev"] for each in known[1:]]))
 
 
 def test_nothing_is_averaged_where_nothing_over_fits():

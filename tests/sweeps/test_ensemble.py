@@ -15,11 +15,11 @@ from wellfit.sweeps.ensemble import select_ensemble
 RMSE = Goal("rmse")
 
 
-def member(seed, predictions, *, status=Status.FINISHED, snapshots=None):
+def member(seed, predictions, *, status=Status.FINISHED, updates=1):
     return Outcome(
         config=Config(seed=seed),
         status=status,
-        updates=1,
+        updates=updates,
         seconds=1.0,
         losses={"train": 0.0, "dev": 0.0},
         curve=(),
@@ -27,8 +27,11 @@ def member(seed, predictions, *, status=Status.FINISHED, snapshots=None):
         predictions={"dev": predictions},
         train_losses=np.empty(0),
         state={},
-        snapshots=snapshots or {},
     )
+
+
+def snapshot(seed, predictions, *, updates):
+    return member(seed, predictions, status=Status.AT_RUNG, updates=updates)
 
 
 def regression(*, rows=600, members=12, seed=0):
@@ -40,7 +43,7 @@ def regression(*, rows=600, members=12, seed=0):
 def test_what_is_reported_is_what_the_average_of_the_picks_loses():
     target, outcomes = regression()
     found = select_ensemble(outcomes, target, goal=RMSE)
-    predictions = {(one.config.identity, None): one.predictions["dev"] for one in outcomes}
+    predictions = {one.identity: one.predictions["dev"] for one in outcomes}
     assert found.loss == pytest.approx(loss(RMSE, target, found.average(predictions)))
     assert found.single == min(loss(RMSE, target, one.predictions["dev"]) for one in outcomes)
     assert found.loss < 0.2 * found.single
@@ -72,14 +75,15 @@ def test_an_ensemble_that_is_truly_better_is_so_on_the_other_half():
 
 def test_a_snapshot_is_picked_as_such_and_couples_the_ensemble():
     target, outcomes = regression(members=3)
-    perfect = member(9, target + 1.0, snapshots={"40": target.copy()})
-    found = select_ensemble([*outcomes, perfect], target, goal=RMSE)
-    assert (found.picks[0].member, found.picks[0].snapshot) == (perfect.config.identity, "40")
+    trained, perfect = member(9, target + 1.0), snapshot(9, target.copy(), updates=40)
+    found = select_ensemble([*outcomes, trained, perfect], target, goal=RMSE)
+    assert (found.picks[0].member, found.picks[0].snapshot) == (trained.identity, 40)
+    assert found.weights[perfect.identity] == found.picks[0].weight
     assert found.picks[0].coupled
     assert found.coupled
     # The best member alone is a trained one.
     assert found.single > 0.5
-    without = select_ensemble([*outcomes, perfect], target, goal=RMSE, snapshots=False)
+    without = select_ensemble([*outcomes, trained], target, goal=RMSE)
     assert {pick.snapshot for pick in without.picks} == {None}
     assert not without.coupled
 
@@ -94,8 +98,8 @@ def test_a_member_stopped_early_couples_the_ensemble_too():
 @pytest.mark.parametrize("status", [Status.DIVERGED, Status.DROPPED])
 def test_members_without_an_end_take_no_part(status):
     target, outcomes = regression(members=2)
-    lost = member(7, target, status=status, snapshots={"3": target})
-    found = select_ensemble([lost, *outcomes], target, goal=RMSE)
+    lost = member(7, target, status=status)
+    found = select_ensemble([lost, snapshot(7, target, updates=3), *outcomes], target, goal=RMSE)
     assert lost.config.identity not in {pick.member for pick in found.picks}
     with pytest.raises(Refusal, match="1 members, all diverged or dropped"):
         select_ensemble([lost], target, goal=RMSE)
@@ -114,7 +118,7 @@ def test_an_ensemble_is_json():
     target, outcomes = regression(members=4)
     body = json.loads(json.dumps(select_ensemble(outcomes, target, goal=RMSE).to_json(), allow_nan=False))
     assert {"picks", "loss", "single", "honest_loss", "honest_single", "optimism", "coupled"} == set(body)
-    assert set(body["picks"][0]) == {"member", "snapshot", "weight", "coupled"}
+    assert set(body["picks"][0]) == {"identity", "member", "snapshot", "weight", "coupled"}
 
 
 def test_the_same_members_give_the_same_ensemble():

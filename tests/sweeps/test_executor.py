@@ -109,6 +109,21 @@ def test_at_rungs_members_that_are_behind_are_dropped(where, data, pool):
     assert all(outcome.updates < total_updates(outcome.config, rows=400) for outcome in outcomes[2:])
 
 
+def test_what_passes_a_rung_is_told_there_and_not_returned(data, pool):
+    members = [config(epochs=30, l2=0.0), config(epochs=30, l2=1.0)]
+    told = {}
+    for executor in (InProcess(data, goal=GOAL), pool):
+        found = []
+        outcomes = executor.train(members, rungs=Rungs(keep=0.99), on_outcome=found.append)
+        assert [outcome.config for outcome in outcomes] == members
+        assert not any(outcome.is_snapshot for outcome in outcomes)
+        told[executor] = sorted((each for each in found if each.is_snapshot), key=lambda each: each.identity)
+        assert {each.updates for each in told[executor]} == set(outcomes[0].snapshots)
+    here, there = told.values()
+    assert len(here) == 3 * len(members)
+    assert all(same(first, second) for first, second in zip(here, there, strict=True))
+
+
 def test_nothing_to_train_is_no_outcomes(pool):
     assert pool.train([]) == []
 

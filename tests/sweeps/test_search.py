@@ -13,6 +13,7 @@ from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
 from wellfit.outcome import Status
 from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.joining import joined
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.selection import TrainLimit
@@ -152,6 +153,29 @@ def test_rungs_are_handed_to_the_executor_where_there_are_any(data, executor):
     sweep(data, SMALL, over={"l2": [0.0]}, executor=counting, goal=GOAL)
     assert counting.rungs_given == [rungs, None]
     assert found.to_json()["rungs"] == rungs.to_json()
+
+
+LONGER = replace(SMALL, optimization=replace(SMALL.optimization, epochs=20))
+
+
+def test_a_network_at_a_rung_may_be_chosen_where_that_is_asked_for_and_is_marked_as_coupled(data, executor):
+    # Lambda smooths this member to nothing: what it was at its first rung is better than its end.
+    over = {"l2": [3e5]}
+    found = sweep(data, LONGER, over=over, executor=executor, goal=GOAL, rungs=Rungs())
+    assert [each.is_snapshot for each in found.snapshots] == [True] * 3
+    assert not found.chosen.is_snapshot
+    taken = sweep(data, LONGER, over=over, executor=executor, goal=GOAL, rungs=Rungs(snapshots=True))
+    assert taken.choice.best.losses["dev"] == min(each.losses["dev"] for each in (*found.members, *found.snapshots))
+    assert taken.chosen.is_snapshot
+    assert taken.to_json()["chosen_at"] == taken.chosen.updates
+    assert sum("choose the epoch" in warning for warning in taken.warnings) == 1
+
+
+def test_the_ensemble_of_a_sweep_with_rungs_is_of_networks_that_predict(data, executor):
+    found = sweep(data, LONGER, over={"l2": [0.0, 1.0, 10.0]}, executor=executor, goal=GOAL, rungs=Rungs(keep=0.9))
+    average = joined([*found.members, *found.snapshots], found.ensemble.weights, data=data, goal=GOAL)
+    assert average.losses["dev"] == pytest.approx(found.ensemble.loss)
+    assert set(average.members) <= {each.identity for each in (*found.members, *found.snapshots)}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wellfit._typing import Notify
 
 # Events that come many times a second: they move the live line and are never printed as lines of their own.
-FREQUENT = frozenset({"point", "member", "pictures"})
+FREQUENT = frozenset({"point", "member", "snapshot", "pictures"})
 _WORDS: Mapping[str, str] = {
     "pictures": "decoded {done:,} of {of:,} pictures",
     "read": "read {rows} rows, {columns} columns",
@@ -24,6 +24,7 @@ _WORDS: Mapping[str, str] = {
     "training": "training {identity}",
     "step": "step {step}: {kind} ({board})",
     "member": "one more network: dev {dev:.4g}",
+    "snapshot": "one more network, at a rung: dev {dev:.4g}",
     "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",
 }
 """Words for the events of the stages; an event of another shape is written out plainly."""

@@ -14,7 +14,7 @@ from wellfit.cli.over import parse_over
 from wellfit.cli.session import Session
 from wellfit.cli.settings import BOARDS, config_of, tables_of
 from wellfit.cli.stage import FILE, stage
-from wellfit.exceptions import Refusal
+from wellfit.exceptions import BadInput, Refusal
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
@@ -50,6 +50,10 @@ MOST_SHOWN = 12
 )
 @click.option("--members", type=click.IntRange(min=1), metavar="N", help="How many configurations to train.")
 @click.option("--rungs", is_flag=True, help="Compare at 1/15, 3/15 and 7/15 of the training, and drop what is behind.")
+@click.option(
+    "--snapshots", is_flag=True, help="With --rungs: what a member was at a rung may be chosen too (coupled)."
+)
+@click.option("--ensemble", is_flag=True, help="Make the average of several members a candidate, where it is ahead.")
 @click.option("--memory", metavar="SIZE", help="Most that all members take at a time (500m, 4g); else in passes.")
 @config_options
 @click.pass_context
@@ -62,6 +66,8 @@ def command(
     over: str,
     members: int | None,
     rungs: bool,
+    snapshots: bool,
+    ensemble: bool,
     memory: str | None,
     **options: Any,
 ) -> None:
@@ -71,7 +77,10 @@ def command(
     the options, or else from the experiment's network, with its regularizers off.
     """
     import wellfit as wf
+    from wellfit.sweeps.rungs import Rungs
 
+    if snapshots and not rungs:
+        raise BadInput("snapshots are taken at rungs", found="--snapshots without --rungs", remedy="Add --rungs")
     asked = given(options)
     opened = wf.open_experiment(experiment)
     seed = opened.split.seed if session.seed is None else session.seed
@@ -80,7 +89,16 @@ def command(
     rows = opened.split.rows["train"]
     space = parse_over(over, config=config, rows=rows, members=members)
     with session.watching() as notify:
-        sweep = wf.sweep(opened, config, over=space, members=members, rungs=rungs, memory=memory, notify=notify)
+        sweep = wf.sweep(
+            opened,
+            config,
+            over=space,
+            members=members,
+            rungs=rungs and Rungs(snapshots=snapshots),
+            ensemble=ensemble,
+            memory=memory,
+            notify=notify,
+        )
     body = {"schema": 1, "goal": opened.goal.name, **sweep.to_json(), "path": sweep.path()}
     session.result(body, text=_text(sweep, opened.goal))
 

@@ -11,16 +11,16 @@ from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
-from wellfit.journal.outcomes import KIND, OutcomeStore
+from wellfit.journal.outcomes import KIND, SNAPSHOT, OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Status
 from wellfit.stats.scores import row_losses
 
 
 def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: Prepared) -> Diagnosis:
-    """The same diagnosis with WF403, over every training that the journal holds and that did not diverge."""
+    """The same diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
     store, goal = OutcomeStore(models, journal), diagnosis.goal
-    outcomes = [store.get(entry.body["identity"]) for entry in journal.entries(KIND)]
+    outcomes = [store.get(entry.body["identity"]) for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind)]
     losses = [
         row_losses(goal, data.dev.target, outcome.predictions["dev"])
         for outcome in outcomes

@@ -22,6 +22,7 @@ from wellfit.diagnosis.findings import Finding, completed
 from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import OpenRows, findings_on_data, open_rows
+from wellfit.experiment.averaging import propose_average
 from wellfit.experiment.branching import network_at
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
 from wellfit.experiment.dev_use import with_dev_use
@@ -233,6 +234,7 @@ class Experiment:
         over: Space | Sequence[str] | None = None,
         members: int | None = None,
         rungs: Rungs | None = None,
+        ensemble: bool = False,
         memory: int | None = None,
         notify: Notify = ignore_events,
         **reference_options: Any,
@@ -244,6 +246,7 @@ class Experiment:
             over: knob -> values, or names of knobs; lambda x keep_prob by default.
             members: how many trainings.
             rungs: how members are compared and dropped while they train; None trains all to their end.
+            ensemble: make the average of members and snapshots a candidate too, where it is ahead.
             memory: bytes that all members take at a time; more are trained in passes.
             notify: receives an event for each member.
             **reference_options: as `diagnose`; a warning tells where lambda over-smooths against it.
@@ -261,10 +264,12 @@ class Experiment:
                 members=members,
                 rungs=rungs,
                 limit=self._train_limit(reference_options),
-                on_outcome=lambda outcome: notify({"event": "member", "dev": outcome.losses["dev"]}),
+                on_outcome=lambda outcome: notify(_event(outcome)),
             )
             journal.append("sweep", found.to_json())
             propose(journal, found.chosen, by="sweep")
+            if ensemble:
+                propose_average(found, folder=self.folder, data=self.prepared, journal=journal)
             self._journal_diagnosis(journal)
         return found
 
@@ -366,6 +371,10 @@ class Experiment:
         with open_journal(self.folder.journal) as journal:
             journal.append("session", {"command": command})
             yield journal
+
+
+def _event(outcome: Outcome) -> Json:
+    return {"event": "snapshot" if outcome.is_snapshot else "member", "dev": outcome.losses["dev"]}
 
 
 def _is_sound(training: Entry) -> bool:

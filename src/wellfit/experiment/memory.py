@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
-from wellfit.outcome import Outcome, Status
+from wellfit.outcome import Outcome, Status, snapshot_identity
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 
@@ -61,12 +61,12 @@ class RememberingExecutor:
     ) -> list[Outcome]:
         """Return outcomes in the order of the configs, from the journal where it has them.
 
-        A config that `deadline` did not let start has none.
+        A config that `deadline` did not let start has none. Snapshots of a training that is known are told again.
         """
 
         def keep(outcome: Outcome) -> None:
             self._outcomes.put(outcome, details=self._describe(outcome))
-            known[outcome.config.identity] = outcome
+            known[outcome.identity] = outcome
             on_outcome(outcome)
 
         known = {
@@ -74,10 +74,16 @@ class RememberingExecutor:
             for config in configs
             if (outcome := self._outcomes.get(config.identity)) and not _deserves_more(outcome, deadline)
         }
+        for snapshot in self._snapshots(known.values()) if rungs else ():
+            on_outcome(snapshot)
         missing = {config.identity: config for config in configs if config.identity not in known}
         if missing:
             self._executor.train(list(missing.values()), deadline=deadline, rungs=rungs, on_outcome=keep)
         return [known[config.identity] for config in configs if config.identity in known]
+
+    def _snapshots(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        found = (self._outcomes.get(snapshot_identity(one.config, at)) for one in outcomes for at in one.snapshots)
+        return [snapshot for snapshot in found if snapshot]
 
     def close(self) -> None:
         """Close the executor that does the work."""

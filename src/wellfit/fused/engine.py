@@ -74,7 +74,8 @@ def fit_stack(
         data: the prepared parts.
         configs: K of them, alike in what does not fuse.
         goal: in whose loss outcomes are measured.
-        on_outcome: receives each outcome as its member ends.
+        on_outcome: receives each outcome as its member ends, and before that a snapshot of it at each rung that it
+            passes.
         stream: of noise and batch order.
         deadline: `time.monotonic()` by which the outcomes are there; members that it cuts short are "out of budget".
         judge: says at the rungs (training/schedules.py, `rung_updates`) who goes on.
@@ -132,7 +133,7 @@ class _Member:
 
     stopping: Stopping[Floats]
     points: list[CurvePoint] = field(default_factory=list)
-    snapshots: dict[str, Floats] = field(default_factory=dict)
+    snapshots: list[int] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -225,7 +226,7 @@ class _Race:
         self._end(due[~broken], Status.STOPPED_EARLY, updates=updates[~broken])
 
     def _compare(self) -> None:
-        """Let the judge drop members, and keep what the others predict here: an ensemble may want it."""
+        """Let the judge drop members, and hand snapshots of the others over."""
         stack = self._stack
         if self._judge is None:
             return
@@ -236,10 +237,11 @@ class _Race:
             for config, predicted in zip(stack.configs, predictions, strict=True)
         }
         stay = self._judge(losses, self._affordable())
-        for config, predicted in zip(stack.configs, predictions, strict=True):
-            self._members[config.identity].snapshots[str(stack.updates)] = predicted
-        leave = np.array([config.identity not in stay for config in stack.configs])
-        self._end(leave, Status.DROPPED, updates=np.full(len(stack), stack.updates))
+        updates = np.full(len(stack), stack.updates)
+        self._end(np.array([config.identity not in stay for config in stack.configs]), Status.DROPPED, updates=updates)
+        self._hand_all_over(np.arange(len(stack)), Status.AT_RUNG, updates=updates)
+        for config in stack.configs:
+            self._members[config.identity].snapshots.append(stack.updates)
 
     def _affordable(self) -> int:
         """Return how many members the deadline can pay to the end, at the pace so far."""
@@ -259,23 +261,19 @@ class _Race:
 
     def _end(self, leaving: Booleans, status: Status, *, updates: Integers) -> None:
         """Measure the members marked in [K], hand their outcomes over, and let go of them."""
-        stack = self._stack
-        places = np.flatnonzero(leaving)
+        self._hand_all_over(np.flatnonzero(leaving), status, updates=updates)
+        if leaving.any():
+            self._stack.keep(~leaving)
+
+    def _hand_all_over(self, places: Integers, status: Status, *, updates: Integers) -> None:
         at_once = max(1, BYTES_OF_OUTPUTS // (self._data.train.rows * 4 * self._data.preparation.outputs))
         for start in range(0, len(places), at_once):
             self._hand_over(places[start : start + at_once], status, updates=updates)
-        if len(places):
-            stack.keep(~leaving)
 
     def _hand_over(self, places: Integers, status: Status, *, updates: Integers) -> None:
         stack = self._stack
         members = [self._members[stack.configs[place].identity] for place in places]
-        live = stack.parameters
-        kept = [
-            live[place] if member.stopping.network is None else member.stopping.network
-            for place, member in zip(places, members, strict=True)
-        ]
-        rows = np.array(kept)
+        rows = self._parameters(places, at_rung=status is Status.AT_RUNG)
         predictions = {name: self._predictions(rows, part) for name, part in parts_of(self._data).items()}
         share = (time.monotonic() - self._clock) / len(places)
         for number, (place, member) in enumerate(zip(places, members, strict=True)):
@@ -294,10 +292,18 @@ class _Race:
                 network=stack.network_of(rows[number]),
                 state=stack.state_of(rows[number]),
                 predictions={name: each[number] for name, each in predictions.items()},
-                effects=self._effects,
+                effects=self._effects and status is not Status.AT_RUNG,
             )
             self._on_outcome(replace(outcome, seconds=member.seconds + share + time.monotonic() - began))
         self._clock = time.monotonic()
+
+    def _parameters(self, places: Integers, *, at_rung: bool) -> Floats:
+        """Return what members are kept as: what the judge saw, or in the end what their curve says."""
+        live = self._stack.parameters[places]
+        kept = [self._members[self._stack.configs[place].identity].stopping.network for place in places]
+        if at_rung:
+            return live
+        return np.array([row if best is None else best for row, best in zip(live, kept, strict=True)])
 
     def _predictions(self, rows: Floats, part: Arrays) -> list[Floats]:
         """Return the predictions of parameters [M, P] on a part, as `Outcome.predictions` has them."""

@@ -17,7 +17,6 @@ from wellfit.fused.batches import BYTES_AT_ONCE
 from wellfit.fused.layout import Layout
 from wellfit.fused.stack import ROWS_AT_ONCE
 from wellfit.training.learning_curve import MOST_ROWS
-from wellfit.training.schedules import RUNGS
 
 BYTES_OF_OUTPUTS = 2**26
 """Outputs of all rows are held for so many members at once as fit into this."""
@@ -71,7 +70,7 @@ def plan_memory(data: Prepared, configs: Sequence[Config], *, layout: Layout, li
     Raises:
         BadInput: where the limit does not hold one member.
     """
-    fixed, member = _fixed(data, configs[0], layout=layout), _member(data, configs, layout=layout)
+    fixed, member = _fixed(data, configs[0], layout=layout), _member(configs, layout=layout)
     return shared_out(len(configs), fixed=fixed, member=member, limit=limit)
 
 
@@ -102,12 +101,11 @@ def _fixed(data: Prepared, config: Config, *, layout: Layout) -> int:
     return real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + _TIMES_OUTPUTS * outputs
 
 
-def _member(data: Prepared, configs: Sequence[Config], *, layout: Layout) -> int:
+def _member(configs: Sequence[Config], *, layout: Layout) -> int:
     moments = {SGD: 0, MOMENTUM: 1, ADAM: 2}[layout.plan.optimizer]
     averages = 2 if any(config.regularization.ema for config in configs) else 0
     # Live, kept at the last or best point, and copied while members leave the stack.
     rows = 2 * (1 + moments) + averages + 2
     points = 2 * MOST_ROWS * layout.outputs
-    snapshots = len(RUNGS) * data.dev.rows * layout.outputs
     real = np.dtype(layout.dtype).itemsize
-    return int(real * (rows * layout.size + points + snapshots))
+    return int(real * (rows * layout.size + points))

@@ -15,6 +15,8 @@ from wellfit.outcome import Outcome
 
 KIND = "training"
 ENSEMBLE = "ensemble"
+SNAPSHOT = "snapshot"
+_KINDS = (KIND, ENSEMBLE, SNAPSHOT)
 
 
 class OutcomeStore:
@@ -22,7 +24,7 @@ class OutcomeStore:
 
     Args:
         folder: holds one `<identity>.safetensors` a training.
-        journal: receives one "training" (or "ensemble") entry each, after its arrays are safe on disk.
+        journal: receives one "training" (or "ensemble", or "snapshot") entry each, after its arrays are safe on disk.
     """
 
     def __init__(self, folder: Path, journal: Journal) -> None:
@@ -31,7 +33,7 @@ class OutcomeStore:
 
     def get(self, identity: str) -> Outcome | None:
         """Return the outcome with this identity, or None when it was never finished."""
-        entry = self._journal.find(KIND, identity) or self._journal.find(ENSEMBLE, identity)
+        entry = next((found for kind in _KINDS if (found := self._journal.find(kind, identity))), None)
         arrays = load_arrays(self._path(identity)) if entry else None
         return Outcome.from_json(entry.body, arrays=arrays) if entry and arrays else None
 
@@ -44,7 +46,8 @@ class OutcomeStore:
         identity = outcome.identity
         arrays = {name: np.ascontiguousarray(array) for name, array in outcome.arrays.items()}
         write_whole(self._path(identity), lambda file: file.write(save(arrays)))
-        self._journal.append(ENSEMBLE if outcome.members else KIND, {**outcome.to_json(), **details}, key=identity)
+        kind = ENSEMBLE if outcome.members else SNAPSHOT if outcome.is_snapshot else KIND
+        self._journal.append(kind, {**outcome.to_json(), **details}, key=identity)
 
     def _path(self, identity: str) -> Path:
         # The identity may come from a stranger's journal: a path in it must not lead out of the folder.

@@ -1,12 +1,14 @@
-"""The first network: small, every regularizer at zero, paced by the size of the table and by the budget.
+"""The first network: as large as the budget pays for, every regularizer at zero, paced by the size of the table.
 
-Measured on the dev rows of adult and california_housing: piecewise-linear encoding with 32 bins lowers the dev error
-more than any other knob, and 16 bins buy half of it.
+Measured on dev rows (docs/benchmarks.md): piecewise-linear encoding with 32 bins lowers the dev error of adult and
+california_housing more than any other knob, and 16 bins buy half of it. A larger network that is regularized, and then
+averaged, predicts no worse than a small one and often better: what it costs is time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from wellfit.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.recipe.pictures import Shape, first_network
@@ -26,6 +28,12 @@ PILOT_UPDATES = 150
 """Updates that tell how fast a machine is; a small share of any training."""
 FIRST_SHARE = 0.08
 """Share of the budget for the first training, which only shows where the recipe starts."""
+WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
+"""Shapes of networks, from small to large: wider first, then deeper."""
+FIRST_SHAPES = WIDTH_LADDER[:4]
+"""Larger ones are for networks that turn out to be too small."""
+TRAININGS = 60
+"""What a run that over-fits goes through: a sweep, an ensemble, and what is tried on the way."""
 
 
 def first_config(*, rows: int, columns: int, purse: Purse, seed: int, shape: Shape | None = None) -> Config:
@@ -41,7 +49,15 @@ def first_config(*, rows: int, columns: int, purse: Purse, seed: int, shape: Sha
     config = _with_epochs(1, rows=rows, columns=columns, seed=seed, shape=shape)
     affordable = max(1, purse.affordable(config, share=FIRST_SHARE))
     enough = epochs_for(rows, batch_size=config.optimization.batch_size)
-    return _with_epochs(min(enough, affordable), rows=rows, columns=columns, seed=seed, shape=shape)
+    found = _with_epochs(min(enough, affordable), rows=rows, columns=columns, seed=seed, shape=shape)
+    return found if shape else _as_large_as_affordable(found, purse)
+
+
+def _as_large_as_affordable(config: Config, purse: Purse) -> Config:
+    """The same network in the largest shape that a whole run can train; updates do not tell what a shape costs."""
+    shapes = FIRST_SHAPES if purse.is_timed else ()
+    larger = [replace(config, network=replace(config.network, widths=widths)) for widths in shapes]
+    return next((each for each in reversed(larger) if purse.affordable(each) >= TRAININGS), config)
 
 
 def pilot_config(*, rows: int, columns: int, seed: int, shape: Shape | None = None) -> Config | None:

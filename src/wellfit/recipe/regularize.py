@@ -71,9 +71,9 @@ def _in_order(over: Grid) -> Grid:
 
 
 def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:
-    """The configs of the last sweep with the lowest dev loss; `config` alone where there was none around it."""
+    """The configs of the last sweep that know most on dev; `config` alone where there was none around it."""
     bodies = [body for each in range(1, step) if (body := bench.recall.known("sweep", str(each)))]
-    rows = sorted(bodies[-1]["members"] if bodies else [], key=lambda row: float(row["dev"]))
+    rows = sorted(bodies[-1]["members"] if bodies else [], key=lambda row: float(row.get("refined", row["dev"])))
     finished = [row for row in rows if row["status"] == Status.FINISHED.value]
     around = [_with_knobs(config, row) for row in finished]
     known = {each.identity for each in around} & {row["identity"] for row in finished}

@@ -22,14 +22,16 @@ class Pick:
     """One part of an ensemble.
 
     Attributes:
+        identity: of the outcome.
         member: identity of the config.
-        snapshot: the update after which its predictions were taken at a rung; None for the trained member.
+        snapshot: after how many updates it was taken at a rung; None for the trained member.
         weight: its share of the average.
         coupled: whether dev chose its epoch: a snapshot, or a member that stopped early.
     """
 
+    identity: str
     member: str
-    snapshot: str | None
+    snapshot: int | None
     weight: float
     coupled: bool
 
@@ -75,9 +77,14 @@ class Ensemble:
         """Whether dev chose the epoch of a pick."""
         return any(pick.coupled for pick in self.picks)
 
-    def average(self, predictions: Mapping[tuple[str, str | None], Floats]) -> Floats:
-        """Return the average of predictions, which are given by member and snapshot."""
-        return np.asarray(sum(pick.weight * predictions[pick.member, pick.snapshot] for pick in self.picks))
+    @property
+    def weights(self) -> dict[str, float]:
+        """Identity of each pick -> its weight."""
+        return {pick.identity: pick.weight for pick in self.picks}
+
+    def average(self, predictions: Mapping[str, Floats]) -> Floats:
+        """Return the average of predictions, which are given by the identity of their outcome."""
+        return np.asarray(sum(pick.weight * predictions[pick.identity] for pick in self.picks))
 
     def to_json(self) -> Json:
         """Plain values, for the journal."""
@@ -94,8 +101,8 @@ def select_ensemble(
     target: Targets,
     *,
     goal: Goal,
+    by: Goal | None = None,
     rival: Outcome | None = None,
-    snapshots: bool = True,
     seed: int = 0,
 ) -> Ensemble:
     """Choose an ensemble that is never worse on dev than the best member alone.
@@ -103,11 +110,12 @@ def select_ensemble(
     Members that diverged or were dropped take no part, nor do their snapshots.
 
     Args:
-        outcomes: with predictions for dev.
+        outcomes: with predictions for dev, snapshots among them where those may be picked.
         target: [rows] of dev.
-        goal: in whose loss the ensemble is chosen.
+        goal: in whose loss the ensemble is measured.
+        by: in whose loss it is chosen; in the same when None. Log-loss varies less with the rows than an error does,
+            but the ensemble may then be worse on dev than the best member alone.
         rival: what is taken without an ensemble; the best member alone when None.
-        snapshots: whether earlier rungs of the members may be picked.
         seed: of the bags and the halves.
 
     Raises:
@@ -120,12 +128,13 @@ def select_ensemble(
             found=f"{len(outcomes)} members, all diverged or dropped" if outcomes else "no members",
             remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
         )
-    candidates = [each for member in members for each in _candidates(member, snapshots=snapshots)]
-    dev = _Dev(goal, target, np.stack([each.predictions for each in candidates]))
-    trained = np.array([each.snapshot is None for each in candidates])
+    went_on = {member.config.identity for member in members}
+    candidates = members + [each for each in outcomes if each.is_snapshot and each.config.identity in went_on]
+    dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in candidates]))
+    trained = np.array([not each.is_snapshot for each in candidates])
 
     def greedy(part: _Dev) -> Floats:
-        return greedy_weights(goal, part.target, part.predictions, seed=seed)
+        return greedy_weights(by or goal, part.target, part.predictions, seed=seed)
 
     def alone(part: _Dev) -> Floats:
         return part.best_of(trained)
@@ -147,34 +156,26 @@ def select_ensemble(
     )
 
 
-def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal, rival: Outcome) -> Ensemble:
+def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) -> Ensemble:
     """The average of all outcomes alike: nothing is chosen on dev, so that its dev loss is an honest one.
+
+    Without it one of them would be taken, whichever: what that loses in the mean is as honest.
 
     Args:
         outcomes: with predictions for dev.
         target: [rows] of dev.
         goal: in whose loss it is measured.
-        rival: what is taken without an ensemble.
     """
     dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in outcomes]))
-    candidates = [each for outcome in outcomes for each in _candidates(outcome, snapshots=False)]
     weights = np.full(len(outcomes), 1 / len(outcomes))
-    reached = dev.loss(weights)
+    reached, alone = dev.loss(weights), [loss(goal, target, each) for each in dev.predictions]
     return Ensemble(
-        picks=_picks(candidates, weights),
+        picks=_picks(outcomes, weights),
         loss=reached,
-        single=min(outcome.losses["dev"] for outcome in outcomes),
+        single=min(alone),
         honest_loss=reached,
-        honest_single=loss(goal, target, rival.predictions["dev"]),
+        honest_single=float(np.mean(alone)),
     )
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    member: str
-    snapshot: str | None
-    coupled: bool
-    predictions: Floats
 
 
 @dataclass(frozen=True)
@@ -214,20 +215,19 @@ class _Dev:
         return _Dev(self.goal, self.target[rows], self.predictions[:, rows])
 
 
-def _candidates(member: Outcome, *, snapshots: bool) -> list[_Candidate]:
-    identity, early = member.config.identity, member.status is Status.STOPPED_EARLY
-    found = [_Candidate(identity, None, early, member.predictions["dev"])]
-    earlier = member.snapshots if snapshots else {}
-    return found + [_Candidate(identity, update, True, each) for update, each in earlier.items()]
-
-
-def _picks(candidates: Sequence[_Candidate], weights: Floats) -> tuple[Pick, ...]:
-    picked = [
-        Pick(each.member, each.snapshot, float(weight), each.coupled)
-        for each, weight in zip(candidates, weights, strict=True)
-        if weight
-    ]
+def _picks(candidates: Sequence[Outcome], weights: Floats) -> tuple[Pick, ...]:
+    picked = [_pick(each, float(weight)) for each, weight in zip(candidates, weights, strict=True) if weight]
     return tuple(sorted(picked, key=lambda pick: -pick.weight))
+
+
+def _pick(outcome: Outcome, weight: float) -> Pick:
+    return Pick(
+        identity=outcome.identity,
+        member=outcome.config.identity,
+        snapshot=outcome.updates if outcome.is_snapshot else None,
+        weight=weight,
+        coupled=outcome.is_snapshot or outcome.status is Status.STOPPED_EARLY,
+    )
 
 
 def _crossed(halves: tuple[_Dev, _Dev] | None, choose: Callable[[_Dev], Floats]) -> float | None:

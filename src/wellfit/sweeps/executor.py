@@ -36,17 +36,17 @@ class Executor(Protocol):
         rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs; call `on_outcome` in this process and thread as each one ends.
+        """Train configs; call `on_outcome` in this process and thread as each one ends, and as it passes a rung.
 
         Args:
             configs: what to train; those that fuse are trained together.
             deadline: `time.monotonic()` by which the outcomes are there.
             rungs: how members that fuse are compared and dropped on the way; None trains all of them to the end.
-            on_outcome: receives each outcome.
+            on_outcome: receives each outcome, snapshots at rungs among them.
 
         Returns:
             The outcomes in the order of the configs. A config that the deadline did not let start has none; one that
-            it cut short has status "out of budget".
+            it cut short has status "out of budget". Snapshots are not among them.
         """
         ...
 
@@ -96,7 +96,7 @@ class InProcess:
         found: dict[str, Outcome] = {}
 
         def keep(outcome: Outcome) -> None:
-            found[outcome.config.identity] = outcome
+            found[outcome.identity] = outcome
             on_outcome(outcome)
 
         for stack in stacks_of(list({config.identity: config for config in configs}.values())):

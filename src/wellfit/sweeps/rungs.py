@@ -27,10 +27,13 @@ class Rungs:
         level: probability, at most, that a member is dropped that is no worse than any other at each of the rungs.
         keep: share of the members that stays at a rung whatever the test says. A member that starts slowly, as
             regularized ones do, is significantly behind and may still win, so significance alone is not enough.
+        snapshots: whether what a member was at a rung may be chosen: a choice of the epoch, so that fitting and
+            regularizing are coupled.
     """
 
     level: float = 0.05
     keep: float = 0.5
+    snapshots: bool = False
 
     def __post_init__(self) -> None:
         for name in ("level", "keep"):
@@ -52,7 +55,7 @@ class Rungs:
     @classmethod
     def from_json(cls, body: Json) -> Rungs:
         """Rebuild rungs from `to_json`'s values."""
-        return cls(level=body["level"], keep=body["keep"])
+        return cls(level=body["level"], keep=body["keep"], snapshots=body.get("snapshots", False))
 
 
 def survivors(losses: Mapping[str, Floats], *, affordable: int, rungs: Rungs) -> frozenset[str]:

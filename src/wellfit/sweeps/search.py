@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wellfit._typing import Json
@@ -14,7 +14,9 @@ from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
+from wellfit.stats.refinement import refined_loss
 from wellfit.stats.scores import row_losses
+from wellfit.sweeps.album import Album
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.knobs import canonical
@@ -45,6 +47,8 @@ class Sweep:
         rungs: how members were compared while they trained; None where all were trained to their end.
         monte_carlo: what Monte-Carlo dropout gains for the chosen member; None where it has no dropout.
         ensemble: what an average of members would reach on dev, beside the one that was chosen.
+        snapshots: of the members at the rungs, the best first; those that an ensemble looks at.
+        refined: identity of a member -> its dev loss by stats/refinement.py, by which its like is bred.
     """
 
     goal: Goal
@@ -60,6 +64,8 @@ class Sweep:
     rungs: Rungs | None = None
     monte_carlo: MonteCarlo | None = None
     ensemble: Ensemble | None = None
+    snapshots: tuple[Outcome, ...] = ()
+    refined: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def best(self) -> Outcome:
@@ -68,7 +74,7 @@ class Sweep:
 
     @property
     def chosen(self) -> Outcome:
-        """The simplest member within one standard error of the best."""
+        """The simplest member within one standard error of the best; a snapshot of one, where rungs allow it."""
         return self.choice.chosen
 
     def __str__(self) -> str:
@@ -96,6 +102,7 @@ class Sweep:
             "planned": self.planned,
             "best": self.best.config.identity,
             "chosen": self.chosen.config.identity,
+            **({"chosen_at": self.chosen.updates} if self.chosen.is_snapshot else {}),
             "tied": [member.config.identity for member in self.choice.tied],
             "path": [row["identity"] for row in self.path()],
             "warnings": list(self.warnings),
@@ -119,6 +126,7 @@ class Sweep:
             "shrink": shrink_of(l2, rows=self.rows, lr=config.optimization.lr),
             "train": member.losses["train"],
             "dev": member.losses["dev"],
+            "refined": self.refined.get(config.identity, member.losses["dev"]),
             "norm": member.weight_norm,
             "norms": list(member.weight_norms),
             "effects": dict(member.effects),
@@ -168,7 +176,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         deadline: `time.monotonic()`, after which no member is started.
         rungs: compare members while they train, and drop those that are behind; None trains all to their end. The
             schedule "coslog4", which anneals at each rung, then takes the place of "cosine".
-        on_outcome: is called in this process for every newly trained member.
+        on_outcome: is called in this process for every newly trained member, and for its snapshots at rungs.
 
     Raises:
         BadInput: for a space that cannot be searched, before any training.
@@ -181,18 +189,23 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     asked = None if over is None else members
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal)
     _require_labels(space, data=data)
+    album = Album()
+
+    def told(outcome: Outcome) -> None:
+        album.add(outcome)
+        on_outcome(outcome)
+
     training = Training(
         executor=executor,
         known={outcome.config.identity: outcome for outcome in known},
         deadline=deadline,
         rungs=rungs,
-        on_outcome=on_outcome,
+        on_outcome=told,
     )
     outcomes, planned = train_in_rounds(proposals, training)
-    dev_losses = {
-        outcome.config.identity: row_losses(goal, data.dev.target, outcome.predictions["dev"]) for outcome in outcomes
-    }
-    choice = choose(outcomes, dev_losses, limit=limit, baseline=baseline)
+    candidates = [*outcomes, *(album.snapshots if rungs and rungs.snapshots else ())]
+    dev_losses = {each.identity: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in candidates}
+    choice = choose(candidates, dev_losses, limit=limit, baseline=baseline)
     missing = planned - len(outcomes)
     unstarted = [f"Time ran out before {missing} of {planned} members started."] if missing else []
     found = _monte_carlo(data, choice.chosen, goal=goal)
@@ -209,10 +222,11 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         search=proposals.name,
         rungs=rungs,
         monte_carlo=found,
-        # A snapshot's weights are not kept, so that it could not predict new rows.
         ensemble=select_ensemble(
-            outcomes, data.dev.target, goal=goal, rival=choice.chosen, snapshots=False, seed=config.seed
+            [*outcomes, *album.snapshots], data.dev.target, goal=goal, rival=choice.chosen, seed=config.seed
         ),
+        snapshots=tuple(album.snapshots),
+        refined={one.identity: refined_loss(goal, data.dev.target, one.predictions["dev"]) for one in outcomes},
     )
 
 

@@ -20,7 +20,7 @@ from wellfit.exceptions import Refusal
 from wellfit.outcome import Outcome, Status
 
 MOST_STANDARD_ERRORS = 1.0
-_ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
+_ENDED = (Status.FINISHED, Status.STOPPED_EARLY, Status.AT_RUNG)
 _NEVER = (Status.DIVERGED, Status.DROPPED)
 _TOLD = (Status.DIVERGED, Status.OUT_OF_BUDGET, Status.STOPPED_EARLY)
 
@@ -55,12 +55,12 @@ def choose(
 ) -> Choice:
     """Choose one of the members that came to their end; where none did, one that was cut short.
 
-    A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` says so);
-    one that was dropped at a rung is never chosen.
+    A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` says so),
+    and so is a snapshot where snapshots are given; a member that was dropped at a rung is never chosen.
 
     Args:
-        outcomes: of the members.
-        dev_losses: of each member, by identity, the loss [rows] of every dev row.
+        outcomes: of the members, and of their snapshots where these may be chosen.
+        dev_losses: of each outcome, by identity, the loss [rows] of every dev row.
         limit: over-smoothed members are chosen only where every tied member is one.
         baseline: dev loss that the choice must not exceed: one standard error is wide on a small dev set, and
             simplicity must not cost more than the sweep has won.
@@ -79,7 +79,7 @@ def choose(
             remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
         )
     best = min(sound, key=lambda outcome: (outcome.losses["dev"], _least_fit_first(outcome)))
-    tied = [one for one in sound if _within(dev_losses[one.config.identity], dev_losses[best.config.identity])]
+    tied = [one for one in sound if _within(dev_losses[one.identity], dev_losses[best.identity])]
     inside = [one for one in tied if limit is None or limit.allows(one)]
     no_worse = [one for one in inside or tied if one.losses["dev"] <= max(baseline, best.losses["dev"])]
     return Choice(best, min(no_worse or [best], key=_least_fit_first), tuple(tied))
@@ -87,7 +87,9 @@ def choose(
 
 def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:
     """Return what a reader should know before trusting the choice, one sentence each."""
-    return (*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
+    coupled = [f"The chosen network is no end of a training. {Status.AT_RUNG.advice}"] * choice.chosen.is_snapshot
+    told = (*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
+    return (*told, *coupled)
 
 
 def mean_keep_prob(config: Config) -> float:

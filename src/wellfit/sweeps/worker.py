@@ -1,8 +1,8 @@
 """One worker process: trains the stacks it is asked for, one after the other, on one thread.
 
 It reads one JSON object a line from standard input, and answers on standard output with one a line: each outcome as
-its member ends, then that it is done. When standard input ends, the parent is gone, however it went: the worker
-leaves at once, also in the middle of a training.
+its member ends or passes a rung, then that it is done. When standard input ends, the parent is gone, however it went:
+the worker leaves at once, also in the middle of a training.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ class WorkerPool:
                         one.result()
                         ended += 1
                     else:
-                        found[one.config.identity] = one
+                        found[one.identity] = one
                         on_outcome(one)
             except BaseException:
                 # Ctrl-C, a refusal or a full journal: nothing goes on training behind the caller's back.
@@ -219,7 +219,8 @@ class WorkerPool:
                     self._crew.give_back(worker)
                     return _require_done(answer)
                 outcome = read_outcome(self._crew.folder / answer["arrays"], answer["outcome"])
-                del left[outcome.config.identity]
+                # A snapshot is not the end of its training.
+                left.pop(outcome.identity, None)
                 arrived(outcome)
             code = self._crew.lose(worker)
             if code > 0:

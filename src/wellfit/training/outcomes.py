@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Ending:
     updates: int
     seconds: float
     points: Sequence[CurvePoint]
-    snapshots: Mapping[str, Floats] = field(default_factory=dict)
+    snapshots: Sequence[int] = ()
 
 
 def outcome_of(
@@ -56,7 +56,7 @@ def outcome_of(
         train_losses=losses["train"],
         state=state,
         effects=measure_effects(network, data, seed=config.seed) if effects else {},
-        snapshots=ending.snapshots,
+        snapshots=tuple(ending.snapshots),
     )
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
+from wellfit.recipe.defaults import WIDTH_LADDER
 from wellfit.recipe.pictures import wider_networks
 from wellfit.recipe.remedies.evidence import Evidence, times_the_usual_rate
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.trials import against_bias
 
-WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 LONGER = (2, 4)
 FEW_EPOCHS, MUCH_LONGER = 2, (4, 16)
 """Twice hardly anything is hardly anything."""

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+
+from wellfit.config import Config
+from wellfit.outcome import Outcome, Status
+from wellfit.sweeps.album import Album
+from wellfit.sweeps.greedy import MOST
+
+
+def outcome(seed: int, *, dev: float, status: Status = Status.AT_RUNG) -> Outcome:
+    return Outcome(
+        config=Config(seed=seed),
+        status=status,
+        updates=5,
+        seconds=1.0,
+        losses={"train": 0.0, "dev": dev},
+        curve=(),
+        weight_norms=(),
+        predictions={},
+        train_losses=np.empty(0),
+        state={},
+    )
+
+
+def test_the_best_snapshots_are_kept_whatever_their_order_and_no_more_than_an_ensemble_looks_at():
+    taken = [outcome(seed, dev=seed // 2) for seed in range(2 * MOST)]
+    albums = [Album(), Album()]
+    for album, order in zip(albums, (taken, Random(0).sample(taken, len(taken))), strict=True):
+        for each in order:
+            album.add(each)
+    first, second = ([each.identity for each in album.snapshots] for album in albums)
+    assert first == second
+    assert len(first) == MOST
+    assert [each.losses["dev"] for each in albums[0].snapshots] == [seed // 2 for seed in range(MOST)]
+
+
+def test_the_end_of_a_training_is_no_snapshot():
+    album = Album()
+    album.add(outcome(0, dev=0.0, status=Status.FINISHED))
+    assert album.snapshots == []
