@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from wellfit._typing import Json, Notify
+from wellfit._typing import Floats, Json, Notify
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis
@@ -13,7 +13,7 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.purse import Purse
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import estimate
+from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import Executor
 
 
@@ -115,6 +115,10 @@ class Bench:
     def errors(self, outcome: Outcome) -> dict[str, Estimate]:
         """Losses with intervals: train (exact: zero width), train_dev (if any) and dev."""
         return estimates(outcome, data=self.data, goal=self.goal)
+
+    def dev_losses(self, outcome: Outcome) -> Floats:
+        """[dev rows] the loss on each."""
+        return row_losses(self.goal, self.data.dev.target, outcome.predictions["dev"])
 
     def diagnose(self, outcome: Outcome) -> Diagnosis:
         """Diagnose one outcome against the reference."""

@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
 from wellfit.stats.paired_tests import worse_p
-from wellfit.stats.scores import row_losses
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
 from wellfit.sweeps.joining import joined
 
@@ -84,7 +83,7 @@ def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], s
         return Averaged(before, found, ())
     candidates, weights = [before, *trained], found.weights
     outcome = joined(candidates, weights, data=bench.data, goal=bench.goal)
-    if worse_p(_on_dev(bench, outcome), _on_dev(bench, before)) < SURELY_WORSE:
+    if worse_p(bench.dev_losses(outcome), bench.dev_losses(before)) < SURELY_WORSE:
         return Averaged(before, found, ())
     return Averaged(outcome, found, tuple(each.config for each in candidates if each.identity in weights))
 
@@ -104,10 +103,6 @@ def _worth(before: Outcome, trained: Sequence[Outcome]) -> float:
     seed = before.config.seed
     alike = [each.losses["dev"] for each in trained if replace(each.config, seed=seed) == before.config]
     return mean(alike) if alike else before.losses["dev"]
-
-
-def _on_dev(bench: Bench, outcome: Outcome) -> Floats:
-    return row_losses(bench.goal, bench.data.dev.target, outcome.predictions["dev"])
 
 
 def rejoined(bench: Bench, body: Json) -> Outcome:

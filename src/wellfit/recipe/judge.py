@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wellfit._typing import Board, Floats
+from wellfit._typing import Board
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.turn import Work
 from wellfit.stats.differences import paired_difference
-from wellfit.stats.scores import row_losses
 
 DOUBT = 0.16
 """Chance of keeping a trial that is no better on dev, shared among a step's trials: one standard error for one."""
@@ -22,13 +21,13 @@ def helpful(work: Work, trials: Sequence[Outcome], board: Board) -> list[Outcome
         return [
             trial for trial in ended if paired_difference(work.turn.outcome.train_losses, trial.train_losses).low > 0
         ]
-    before, level = _on_dev(work, work.turn.outcome), 1 - 2 * DOUBT / max(len(ended), 1)
-    return [trial for trial in ended if paired_difference(before, _on_dev(work, trial), level=level).low > 0]
+    before, level = work.bench.dev_losses(work.turn.outcome), 1 - 2 * DOUBT / max(len(ended), 1)
+    return [trial for trial in ended if paired_difference(before, work.bench.dev_losses(trial), level=level).low > 0]
 
 
 def is_behind(work: Work, trial: Outcome, best: Outcome) -> bool:
     """Whether a trial is surely worse on dev than another one."""
-    return paired_difference(_on_dev(work, trial), _on_dev(work, best)).low > 0
+    return paired_difference(work.bench.dev_losses(trial), work.bench.dev_losses(best)).low > 0
 
 
 def closing(work: Work, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
@@ -48,8 +47,3 @@ def best_of(work: Work, trials: Sequence[Outcome], board: Board) -> Outcome:
     """
     found = closing(work, helpful(work, trials, board), board)
     return min(found, key=lambda trial: trial.losses["dev"], default=work.turn.outcome)
-
-
-def _on_dev(work: Work, outcome: Outcome) -> Floats:
-    data = work.bench.data.dev
-    return row_losses(work.bench.goal, data.target, outcome.predictions["dev"])
