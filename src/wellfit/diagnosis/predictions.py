@@ -100,7 +100,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     if found is not None:
         context = (
             *found[1],
-            *findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance),
+            *findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance, optimal=optimal),
         )
     return diagnose_losses(
         goal=chosen,

@@ -61,7 +61,7 @@ class Diagnostician:
             predictions=outcome.predictions["dev"],
             rival=None if best is None else self.rivals.dev_losses[best],
         )
-        about_losses = self.rows.findings_of(network, tolerance=tolerance)
+        about_losses = self.rows.findings_of(network, tolerance=tolerance, optimal=self.optimal)
         return diagnose_losses(
             goal=self.goal,
             optimal=self.optimal,

@@ -24,9 +24,10 @@ from wellfit.diagnosis.leakage.without import WithAndWithout, with_and_without, 
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
 from wellfit.stats.differences import difference
-from wellfit.stats.intervals import LEVEL, Estimate, wilson
+from wellfit.stats.intervals import Estimate, wilson
 
 QUANTILE = 0.005  # methods.md h
+SURE = 0.99  # of the interval: the better of two comparisons is told, and what it says comes before every other finding
 MATERIAL = 0.01  # an excess of one dev row in a hundred matters
 CLOSE = 0.1  # a tenth of that distance: chance falls at least as fast, so that a few such rows tell in a small dev set
 DECIDING_ROWS = 1_000  # of each part, with which clean data pass (simulated)
@@ -183,7 +184,7 @@ class _Space:
 
 
 def _excess(near: Booleans, by_chance: Estimate) -> Estimate:
-    return difference(wilson(float(near.sum()), len(near)), by_chance)
+    return difference(wilson(float(near.sum()), len(near), level=SURE), by_chance)
 
 
 def _scaled(share: Estimate, factor: float) -> Estimate:
@@ -196,7 +197,7 @@ def _by_chance(rank: int, rows: int) -> Estimate:
     The closest pairs count twice, once from either end, so that half as many distances are independent.
     """
     first, second = max(rank / 2, 0.5), (rows + 1 - rank) / 2
-    tail = (1 - LEVEL) / 2
+    tail = (1 - SURE) / 2
     value = rank / (rows + 1)
     low, high = (float(special.betaincinv(first, second, x)) for x in (tail, 1 - tail))
     return Estimate(value, min(low, value), max(high, value), rows)
