@@ -55,4 +55,4 @@ def test_a_bin_ends_with_its_last_value_and_ties_stay_together():
     assert np.all(np.diff(edges) > 0)
     counts = np.bincount(np.searchsorted(edges, values[:, 0]))
     assert sorted(counts)[-1] >= 2_000
-    assert np.median(counts) <= 2 * 4_000 / 255
+    assert np.median(counts) <= 2 * 4_000 / 128

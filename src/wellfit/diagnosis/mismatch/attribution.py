@@ -26,6 +26,7 @@ FEWEST_ROWS = 100
 FOLDS = 5
 DRAWS = 1_000
 SIDE_ROWS = 20_000
+_EVEN = 2.0  # weights of rows that come from either part alike are 1/2
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _cross_fitted(values: Floats, is_dev: Booleans, columns: Sequence[Feature], 
 
 
 def _effective(weights: Floats) -> float:
-    return float(weights.sum() ** 2 / (weights**2).sum())
+    """Rows that the weights are worth, at most those that both parts share: tiny weights, if all alike, are none."""
+    return float(min(weights.sum() ** 2 / (weights**2).sum(), _EVEN * weights.sum()))
 
 
 def _resampled(side: Side, rng: np.random.Generator) -> Side:
