@@ -15,7 +15,7 @@ from wellfit.experiment.about_data import OnRows, OpenRows
 from wellfit.experiment.rivals import Rivals
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.stats.intervals import Estimate
+from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.stats.scores import row_losses
 
 
@@ -66,6 +66,7 @@ class Diagnostician:
             goal=self.goal,
             optimal=self.optimal,
             train=errors["train"],
+            train_sample=mean_interval(outcome.train_losses) if self.goal.name != "error" else None,
             train_dev=errors.get("train_dev"),
             dev=errors["dev"],
             test=test,
