@@ -255,3 +255,12 @@ def test_a_loss_that_is_no_rate_is_judged_by_its_spread():
         for sample in (wide, narrow)
     ]
     assert told == ["cannot tell", "yes"]
+
+
+@pytest.mark.parametrize(("rows", "status"), [(100, "passed"), (10_000, "fired"), (None, "fired")])
+def test_below_the_reference_is_told_from_chance(rows, status):
+    found = diagnose_errors(train=0.15, dev=0.17, dev_rows=1000, human_error=0.17, train_rows=rows)
+    told = next(each for each in found.findings if each.code == "WF103")
+    assert told.status == status
+    assert ("chance alone" in told.evidence) == (status == "passed")
+    assert found.gap("avoidable_bias").below_reference

@@ -15,7 +15,8 @@ ENTRIES = (
         title="high bias",
         meaning="The network does not fit its own training set as well as the optimal error says is possible: it "
         "under-fits.",
-        computed=f"Avoidable bias = train error - optimal error. {MOVER}",
+        computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows; for "
+        "'yes' it must also be high as a sample of so many rows, since the optimal error is about all there could be.",
         states=GAP,
         remedy="Work on the training set first: a bigger network, longer training, a better optimizer, another "
         "architecture. More data does not help.",
@@ -67,7 +68,8 @@ ENTRIES = (
         computed="The train error against the lower limit of the optimal error. The avoidable bias is then 0, never "
         "negative.",
         states=States(
-            fired="the train error is below the lower limit of the optimal error.",
+            fired="the train error is below the lower limit of the optimal error, by more than chance does on so many "
+            "rows.",
             passed="it is not.",
             unknown="no reference was given.",
         ),
