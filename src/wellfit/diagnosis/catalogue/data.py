@@ -93,7 +93,7 @@ ENTRIES = (
         computed="Distance of each dev row to its nearest training row (numbers in standard deviations), against the "
         "distances within train; suspect below their .5 % quantile, exact copies left out.",
         states=States(
-            fired="the excess of suspects over chance is above 1 % of dev, by the lower limit of its MOVER interval (99 %).",
+            fired="the excess of suspects over chance is above 1 % of dev: the lower limit of MOVER at 99 %.",
             passed="the upper limit is at most 1 %.",
             unknown="the interval holds 1 %, or a part has fewer than 20 distinct rows.",
         ),

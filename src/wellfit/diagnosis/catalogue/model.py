@@ -194,7 +194,7 @@ ENTRIES = (
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, train loss less the "
         f"best reference model's dev loss inside is compared with the same outside {_HALVES}",
         states=States(
-            fired="a region's excess over the rest, and the gap inside, are surely above the tolerance; the rule is named.",
+            fired="a region's excess over the rest and its own gap are surely above the tolerance; the rule is named.",
             passed="no region's is.",
             unknown="there are no losses by row, no reference model, or fewer than 200 rows of train or of dev.",
         ),
@@ -215,7 +215,7 @@ ENTRIES = (
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, dev loss less train "
         f"loss inside is compared with the same outside {_HALVES}",
         states=States(
-            fired="a region's excess over the rest, and the gap inside, are surely above the tolerance; the rule is named.",
+            fired="a region's excess over the rest and its own gap are surely above the tolerance; the rule is named.",
             passed="no region's is.",
             unknown="there are no losses by row, or fewer than 200 rows of train or of dev.",
         ),
