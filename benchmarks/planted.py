@@ -250,12 +250,14 @@ FAULTS: dict[str, tuple[Callable[[Case], None], frozenset[str]]] = {
 }
 
 
-def verdict_of(case: Place) -> tuple[str, str]:
+def verdict_of(at: Place) -> tuple[str, str]:
     """("right", "wrong" or "cannot tell", what was said first) of one case."""
-    _, fault, _, _ = case
-    found = diagnosed(case)
+    return verdict(diagnosed(at), FAULTS[at[1]][1])
+
+
+def verdict(found: wf.Diagnosis, expected: frozenset[str]) -> tuple[str, str]:
+    """The same of a diagnosis and the families of what was planted."""
     said = {FAMILIES[each.code] for each in found.leading if each.code in FAMILIES}
-    expected = FAULTS[fault][1]
     told = " and ".join(each.code for each in found.leading) or "nothing"
     if not expected:
         return ("right" if not said else "wrong"), told
@@ -300,12 +302,13 @@ def main() -> None:
     parser.add_argument("--generators", nargs="+", default=[each.name for each in GENERATORS])
     parser.add_argument("--faults", nargs="+", default=list(FAULTS))
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--workers", type=int, default=2)
     parser.set_defaults(seeds=[0])
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     generators = asked.generators[:2] if asked.quick else asked.generators
     cases = list(product(generators, asked.faults, asked.sizes, asked.seeds))
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(asked.workers) as pool:
         found = list(pool.map(verdict_of, cases, chunksize=4))
     sys.exit(0 if printed(cases, found, sizes=asked.sizes) else 1)
 

@@ -224,3 +224,43 @@ def test_a_gap_equal_to_the_tolerance_is_rarely_called_high(rows):
         )
         false += any(gaps[name].verdict == "yes" for name in ("variance", "mismatch", "dev_overfit"))
     assert wilson(false, runs).low <= 0.05
+
+
+def test_the_best_rule_on_few_rows_is_no_bias():
+    """A rule that errs on 18 % of all rows errs on more than 20 % of 200 in one table of four: no alarm of its own."""
+    rng = np.random.default_rng(0)
+    fired = {"few": 0, "exact": 0}
+    for _ in range(400):
+        rate = float((rng.random(200) < 0.18).mean())
+        fired["exact"] += rate > 0.2
+        parts = {"train": Estimate.fixed(rate, rows=200), "dev": wilson(36, 200)}
+        found = diagnose_losses(
+            goal=Goal("error"), optimal=reference(goal=Goal("error"), human_error=0.18), **parts, tolerance=0.02
+        )
+        bias = found.gap("avoidable_bias")
+        assert bias.low == bias.high == bias.value
+        fired["few"] += bias.verdict == "yes"
+    assert fired["exact"] / 400 > 0.15
+    assert fired["few"] / 400 <= 0.025 + 4 * math.sqrt(0.025 * 0.975 / 400)
+
+
+def test_a_loss_that_is_no_rate_is_judged_by_its_spread():
+    optimal = reference(goal=Goal("rmse"), human_error=0.5)
+    parts = {"train": Estimate.fixed(0.29, rows=100), "dev": Estimate(0.29, 0.22, 0.36, 100)}
+    wide, narrow = (Estimate(0.29, 0.29 - half, 0.29 + half, 100) for half in (0.07, 0.005))
+    told = [
+        diagnose_losses(goal=Goal("rmse"), optimal=optimal, **parts, train_sample=sample, tolerance=0.02)
+        .gap("avoidable_bias")
+        .verdict
+        for sample in (wide, narrow)
+    ]
+    assert told == ["cannot tell", "yes"]
+
+
+@pytest.mark.parametrize(("rows", "status"), [(100, "passed"), (10_000, "fired"), (None, "fired")])
+def test_below_the_reference_is_told_from_chance(rows, status):
+    found = diagnose_errors(train=0.15, dev=0.17, dev_rows=1000, human_error=0.17, train_rows=rows)
+    told = next(each for each in found.findings if each.code == "WF103")
+    assert told.status == status
+    assert ("chance alone" in told.evidence) == (status == "passed")
+    assert found.gap("avoidable_bias").below_reference

@@ -66,3 +66,12 @@ def test_inputs_that_share_nothing_are_refused():
     finding = attribution_finding(None, tolerance=0.02)
     assert finding.status == "not applicable"
     assert "50 rows" in finding.evidence
+
+
+def test_tiny_weights_that_are_all_alike_share_nothing():
+    """A classifier of one split tells all rows apart alike: by (sum w)^2 / sum w^2 alone every row would count."""
+    rng = np.random.default_rng(0)
+    sides = [Side(rng.random(500), np.full(500, likely)) for likely in (0.003, 0.997)]
+    assert split_gap(*sides, rng=rng) is None
+    even = [Side(rng.random(500), np.full(500, 0.5)) for _ in range(2)]
+    assert split_gap(*even, rng=rng).shared == pytest.approx(500)

@@ -101,3 +101,14 @@ def test_few_rows_are_no_verdict():
     findings = region_findings(train, dev, goal=RMSE, tolerance=0.1)
     assert [each.status for each in findings] == ["not applicable"] * 2
     assert "200 rows" in findings[1].evidence
+
+
+def test_where_the_gap_is_only_less_negative_nothing_is_at_fault():
+    """A reference model that is poor on one half of the rows says nothing against the other half."""
+    values = inputs(4_000, 5)
+    noise = np.random.default_rng(1).chisquare(1, (2, 4_000))
+    best = rows_of(values, 0.25 * noise[0])
+    rival = rows_of(inputs(4_000, 6), noise[1] * (0.25 + 2.0 * (inputs(4_000, 6)[:, 0] > 50)))
+    found = find_regions(best, rival, tolerance=0.02)
+    assert any(region.excess.low > 0.02 for region in found)
+    assert not any(region.certain for region in found)

@@ -13,11 +13,12 @@ from wellfit._typing import Floats, Integers
 from wellfit.data.features import features_of
 from wellfit.data.read import read_table
 from wellfit.data.schema import feature_columns, require_columns
+from wellfit.diagnosis.doubted_labels import doubted_labels
 from wellfit.diagnosis.findings import Finding, data_findings
-from wellfit.diagnosis.label_noise import label_noise_finding, suspicious_labels
 from wellfit.diagnosis.labels import Array
 from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
+from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.regions.find import FEWEST_ROWS
 from wellfit.diagnosis.regions.findings import region_findings
 from wellfit.diagnosis.regions.rival import rival_predictions
@@ -82,7 +83,13 @@ def rows_of(
 
 
 def findings_of_rows(
-    rows: Mapping[str, Rows], predictions: Floats, *, goal: Goal, tolerance: float, seed: int = 0
+    rows: Mapping[str, Rows],
+    predictions: Floats,
+    *,
+    goal: Goal,
+    tolerance: float,
+    optimal: Optimal | None = None,
+    seed: int = 0,
 ) -> tuple[Finding, ...]:
     """WF108, WF109, WF203, WF205 to WF209 and WF302 to WF305 of predicted rows.
 
@@ -91,6 +98,7 @@ def findings_of_rows(
         predictions: [dev rows, classes] probabilities, or [dev rows] values.
         goal: of the losses.
         tolerance: gap that does not matter.
+        optimal: the reference, where there is one.
         seed: of every subsample.
     """
     train, dev, train_dev = rows["train"], rows["dev"], rows.get("train_dev")
@@ -101,10 +109,8 @@ def findings_of_rows(
         opinion = rival_predictions(train, dev, goal=goal, seed=seed)
         rival = replace(dev, losses=row_losses(goal, dev.target, opinion))
     regions = region_findings(train, dev, goal=goal, tolerance=tolerance, rival=rival, seed=seed)
-    suspicion = None
-    if goal.task == "classification":
-        suspicion = suspicious_labels(np.asarray(dev.target, np.int64), predictions, rival=opinion)
-    return (*leaks, *shifts, *regions, label_noise_finding(suspicion))
+    labels = doubted_labels(dev, predictions, goal=goal, opinion=opinion, optimal=optimal)
+    return (*leaks, *shifts, *regions, labels)
 
 
 def _table(features: Any, part: str) -> pa.Table:

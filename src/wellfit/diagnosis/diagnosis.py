@@ -16,7 +16,7 @@ from wellfit.diagnosis.prescribe import Remedy, ceiling, prescribe
 from wellfit.diagnosis.screen import screen
 from wellfit.goals import Goal
 from wellfit.reports.notebook import diagnosis_bundle
-from wellfit.stats.intervals import Estimate
+from wellfit.stats.intervals import Estimate, wilson
 from wellfit.stats.scores import in_unit_of
 
 
@@ -99,6 +99,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     goal: Goal,
     optimal: Optimal | None,
     train: Estimate,
+    train_sample: Estimate | None = None,
     train_dev: Estimate | None = None,
     dev: Estimate,
     test: Estimate | None = None,
@@ -114,6 +115,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
         goal: in whose loss all numbers are.
         optimal: the reference; None where nobody gave one.
         train: loss over all training rows: a fixed number of this model (`Estimate.fixed`).
+        train_sample: the same loss with the interval of a sample of so many rows; Wilson's for a fixed error rate.
         train_dev: rows of the training distribution that were not trained on.
         dev: rows of the distribution that matters.
         test: only once it has been unsealed.
@@ -127,7 +129,16 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
         BadInput: for a tolerance out of range.
     """
     highest = dev.high if best_dev_high is None else min(best_dev_high, dev.high)
-    errors = Errors(optimal=optimal or no_reference(highest), train=train, train_dev=train_dev, dev=dev, test=test)
+    if train_sample is None and goal.name == "error" and train.is_fixed and train.rows:
+        train_sample = wilson(train.value * train.rows, train.rows)
+    errors = Errors(
+        optimal=optimal or no_reference(highest),
+        train=train,
+        train_sample=train_sample,
+        train_dev=train_dev,
+        dev=dev,
+        test=test,
+    )
     chosen = checked_tolerance(tolerance, goal=goal, dev=dev.value)
     gaps = measure(errors, tolerance=chosen)
     findings = completed((*context, *gap_findings(errors, gaps, goal=goal, tolerance=chosen, hint=hint)))

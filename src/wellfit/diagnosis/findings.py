@@ -160,7 +160,12 @@ def _below_reference(errors: Errors, bias: Gap | None, goal: Goal) -> Finding:
     if errors.optimal.source == "none":
         return finding("WF103", fired=None, evidence="No reference was given.")
     shown = f"Train {error_text(goal, errors.train.value)}, reference {error_text(goal, errors.optimal.low)}."
-    return finding("WF103", fired=bool(bias and bias.below_reference), evidence=shown)
+    below = bool(bias and bias.below_reference)
+    sample = errors.train_sample
+    if below and sample is not None and sample.high >= errors.optimal.low:
+        shown += f" On so few rows chance alone would do that (up to {error_text(goal, sample.high)})."
+        below = False
+    return finding("WF103", fired=below, evidence=shown)
 
 
 def _below_optimal(errors: Errors, goal: Goal) -> Finding:

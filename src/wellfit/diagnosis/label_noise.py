@@ -16,11 +16,12 @@ import numpy as np
 
 from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
 
 MATERIAL = 0.02  # share of wrong labels that is worth an alarm
-SUREST = 0.1  # of the rows that the model says are of a class
+SUREST = 0.1  # of the rows
 FEWEST_ROWS = 200
 AUDITED = 200  # rows whose audit is priced
 _NAMED_AT_MOST = 5
@@ -159,18 +160,47 @@ def suspicious_labels(target: Integers, probabilities: Floats, *, rival: Floats 
 
 def _doubts(target: Integers, probabilities: Floats) -> Suspicion:
     said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    # Of all rows, not of each class: a class may have no easy row at all.
     surest = np.zeros(len(target), bool)
-    for code in np.unique(said):
-        rows = np.flatnonzero(said == code)
-        surest[rows[np.argsort(-sure[rows], kind="stable")[: math.ceil(SUREST * len(rows))]]] = True
+    surest[np.argsort(-sure, kind="stable")[: math.ceil(SUREST * len(target))]] = True
     other = said != target
     order = np.flatnonzero(other)[np.argsort(-sure[other], kind="stable")]
     rate = wilson(float((surest & other).sum()), int(surest.sum()))
     return Suspicion(rate, tuple(int(row) for row in order), len(target))
 
 
-def label_noise_finding(found: Suspicion | None) -> Finding:
-    """WF209: fired when the share is surely above 2 % where the model is surest, passed when it is surely below."""
+@dataclass(frozen=True)
+class Yardstick:
+    """What is known about errors on the same rows beside the labels.
+
+    Attributes:
+        best: the lowest dev error of any model.
+        optimal: the reference.
+        classes: C.
+    """
+
+    best: Estimate
+    optimal: Optimal
+    classes: int
+
+    def explains(self, rate: Estimate) -> bool:
+        """Whether the labels need not be wrong: no error is surely above the reference, or one is below what they cost.
+
+        With so many wrong labels no model gets below `observed_error` of the optimal one.
+        """
+        if self.best.low <= self.optimal.high:
+            return True
+        most = 1 - 1 / self.classes
+        return self.best.high < observed_error(self.optimal.low, noise=min(rate.low, most), classes=self.classes)
+
+
+def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None = None) -> Finding:
+    """WF209: fired when the share is surely above 2 % where the model is surest, passed when it is surely below.
+
+    Args:
+        found: what `suspicious_labels` gave.
+        yardstick: what tells wrong labels from rows that nobody can tell, where there is a reference.
+    """
     if found is None:
         why = f"This needs {FEWEST_ROWS} rows with probabilities of a model that was not trained on them."
         return finding("WF209", fired=None, evidence=why)
@@ -185,5 +215,10 @@ def label_noise_finding(found: Suspicion | None) -> Finding:
         audit = audit_width(rate.value, audited=AUDITED, rows=found.of, error=rate.value)
         said = f"Cannot tell: {said}. Auditing {AUDITED} rows would tell to within {100 * audit:.1f} points."
         return finding("WF209", fired=None, evidence=said, interval=rate)
+    if yardstick is not None and yardstick.explains(rate):
+        return finding("WF209", fired=None, evidence=f"Cannot tell: {said}; {_EXPLAINED}")
     named = ", ".join(str(row + 1) for row in found.rows[:_NAMED_AT_MOST])
     return finding("WF209", fired=True, evidence=f"{said}. Audit first: dev rows {named}.", interval=rate)
+
+
+_EXPLAINED = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from wellfit._typing import Floats, Json
+from wellfit.diagnosis.curve_fitting import fit_curve, fit_curves
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.learning_anchors import FEWEST_ANCHORS, Anchors
-from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, rows_for
+from wellfit.diagnosis.learning_curves import Curve, CurveName, rows_for
 from wellfit.diagnosis.words import error_text, gap_text, gap_unit, number_text
 from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate
@@ -210,7 +211,7 @@ def _gain(
     rng = np.random.default_rng(seed)
     rows = float(anchors.rows[-1])
     value = _drop(curve, rows, factor)
-    found = [_draws(family, anchors, curve, factor=factor, floor=floor, rng=rng) for family in families]
+    found = [_draws(family, anchors, factor=factor, floor=floor, rng=rng) for family in families]
     # The widest of the families' intervals: which of them is right is not a matter of chance, so that they are no
     # mixture (as one, the flat ones cut off the upper limits of the others: 19 of 24 intervals held the truth).
     low = min(float(np.quantile(each, 0.025)) for each in found)
@@ -227,27 +228,19 @@ def _gain(
     return gain, chance
 
 
-def _draws(
-    family: CurveName, anchors: Anchors, primary: Curve, *, factor: float, floor: float, rng: np.random.Generator
-) -> Floats:
-    rows, sd = anchors.rows * 1.0, anchors.sd
-    point = primary
-    if family != primary.family:
-        point = fit_curve(family, rows, anchors.mean, sd=sd, floor=floor)
+def _draws(family: CurveName, anchors: Anchors, *, factor: float, floor: float, rng: np.random.Generator) -> Floats:
     if family == "last1":
         return np.zeros(DRAWS)
-    found, repeats = np.empty(DRAWS), anchors.dev.shape[1]
+    rows, repeats = anchors.rows * 1.0, anchors.dev.shape[1]
     # Repeats drawn from R vary by (R - 1)/R of what repeats do.
     wide = anchors.mean[:, None] + math.sqrt(repeats / (repeats - 1)) * (anchors.dev - anchors.mean[:, None])
     noise = rng.multivariate_normal(np.zeros(len(rows)), anchors.dev_noise, size=DRAWS, method="eigh")
-    for draw in range(DRAWS):
-        # Whole repeats are drawn, since a repeat's anchors are nested; what all repeats share is added as one shift.
-        drawn = wide[:, rng.integers(0, repeats, repeats)].mean(axis=1)
-        # No loss is below 0, however small dev is.
-        drawn = np.maximum(drawn + anchors.luck * rng.standard_normal() + noise[draw], 0.0)
-        again = fit_curve(family, rows, drawn, sd=sd, floor=floor, start=point)
-        found[draw] = _drop(again, float(rows[-1]), factor)
-    return found
+    # Whole repeats are drawn, since a repeat's anchors are nested; what all repeats share is added as one shift.
+    drawn = wide[:, rng.integers(0, repeats, (DRAWS, repeats))].mean(axis=2).T
+    shifts = anchors.luck * rng.standard_normal((DRAWS, 1))
+    # No loss is below 0, however small dev is.
+    fits = fit_curves(family, rows, np.maximum(drawn + shifts + noise, 0.0), sd=anchors.sd, floor=floor)
+    return np.array([_drop(fit, float(rows[-1]), factor) for fit in fits])
 
 
 def _drop(curve: Curve, rows: float, factor: float) -> float:

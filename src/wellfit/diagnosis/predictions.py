@@ -100,7 +100,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     if found is not None:
         context = (
             *found[1],
-            *findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance),
+            *findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance, optimal=optimal),
         )
     return diagnose_losses(
         goal=chosen,
@@ -108,6 +108,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
         optimal=optimal,
         hint="" if found is None or optimal is not None else said_by_rows(found[0]["train"], goal=chosen),
         train=measured["train"],
+        train_sample=estimate(chosen, *ready["train"]) if len(ready["train"][0]) > 1 else None,
         train_dev=measured.get("train_dev"),
         dev=measured["dev"],
         test=measured.get("test"),

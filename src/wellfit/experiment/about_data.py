@@ -15,12 +15,14 @@ from wellfit.data.columns import missing_in
 from wellfit.data.features import features_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
+from wellfit.diagnosis.doubted_labels import doubted_labels
 from wellfit.diagnosis.findings import Finding, data_findings
-from wellfit.diagnosis.label_noise import FEWEST_ROWS, label_noise_finding, suspicious_labels
+from wellfit.diagnosis.label_noise import FEWEST_ROWS
 from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
 from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
+from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.regions.findings import region_findings
 from wellfit.diagnosis.regions.rival import rival_predictions
@@ -65,7 +67,7 @@ class OpenRows:
     goal: Goal
     seed: int
 
-    def findings_of(self, network: OnRows, *, tolerance: float) -> tuple[Finding, ...]:
+    def findings_of(self, network: OnRows, *, tolerance: float, optimal: Optimal | None) -> tuple[Finding, ...]:
         """WF108, WF109, WF203, WF209 and WF305: what a network's losses and predictions add to what the rows show."""
         losses = network.losses
         train, dev = (replace(part, losses=losses[name]) for name, part in (("train", self.train), ("dev", self.dev)))
@@ -77,11 +79,9 @@ class OpenRows:
         split = None if train_dev is None else attribute_gap(train_dev, dev, seed=self.seed)
         rival = None if network.rival is None else replace(self.dev, losses=network.rival)
         regions = region_findings(train, dev, goal=self.goal, tolerance=tolerance, rival=rival, seed=self.seed)
-        suspicion = None
-        if self.goal.task == "classification":
-            target = np.asarray(self.dev.target, np.int64)
-            suspicion = suspicious_labels(target, network.predictions, rival=self._opinion)
-        return (*regions, copies, label_noise_finding(suspicion), attribution_finding(split, tolerance=tolerance))
+        opinion = self._opinion if self.goal.task == "classification" else None
+        labels = doubted_labels(dev, network.predictions, goal=self.goal, opinion=opinion, optimal=optimal)
+        return (*regions, copies, labels, attribution_finding(split, tolerance=tolerance))
 
     @cached_property
     def said_of_optimum(self) -> str:

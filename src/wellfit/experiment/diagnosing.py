@@ -15,7 +15,7 @@ from wellfit.experiment.about_data import OnRows, OpenRows
 from wellfit.experiment.rivals import Rivals
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.stats.intervals import Estimate
+from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.stats.scores import row_losses
 
 
@@ -61,11 +61,12 @@ class Diagnostician:
             predictions=outcome.predictions["dev"],
             rival=None if best is None else self.rivals.dev_losses[best],
         )
-        about_losses = self.rows.findings_of(network, tolerance=tolerance)
+        about_losses = self.rows.findings_of(network, tolerance=tolerance, optimal=self.optimal)
         return diagnose_losses(
             goal=self.goal,
             optimal=self.optimal,
             train=errors["train"],
+            train_sample=mean_interval(outcome.train_losses) if self.goal.name != "error" else None,
             train_dev=errors.get("train_dev"),
             dev=errors["dev"],
             test=test,

@@ -93,7 +93,7 @@ ENTRIES = (
         computed="Distance of each dev row to its nearest training row (numbers in standard deviations), against the "
         "distances within train; suspect below their .5 % quantile, exact copies left out.",
         states=States(
-            fired="the excess of suspects over chance is above 1 % of dev, by the lower limit of its MOVER interval.",
+            fired="the excess of suspects over chance is above 1 % of dev: the lower limit of MOVER at 99 %.",
             passed="the upper limit is at most 1 %.",
             unknown="the interval holds 1 %, or a part has fewer than 20 distinct rows.",
         ),
@@ -168,13 +168,15 @@ ENTRIES = (
         title="wrong labels",
         meaning="Labels disagree with the network even on the rows that it is surest of: some of them are wrong, or no "
         "row is easy.",
-        computed="Of each class that the network predicts, the tenth of the dev rows that it is surest of: the share "
-        "with another label, with its Wilson interval.",
+        computed="The tenth of the dev rows that the network is surest of: the share with another label, its Wilson "
+        "interval. The lower of two shares, the other being that of boosted trees. With a reference for the goal error "
+        "the best dev error must fit to so many wrong labels.",
         states=States(
-            fired="the lower limit is above 2 %.",
+            fired="the lower limit is above 2 %, and the reference does not explain it.",
             passed="the upper limit is at most 2 %.",
-            unknown="the interval holds 2 %, there are fewer than 200 dev rows, or no probabilities. The evidence says "
-            "what an audit of 200 rows would tell.",
+            unknown="the interval holds 2 %, the best dev error is too near the reference for that many wrong labels, "
+            "there are fewer than 200 dev rows, or no probabilities. The evidence says what an audit of 200 rows would "
+            "tell.",
         ),
         remedy="Have the named rows labelled again, and a random sample too. Wrong labels in dev make every network "
         "look worse than it is.",

@@ -15,7 +15,8 @@ ENTRIES = (
         title="high bias",
         meaning="The network does not fit its own training set as well as the optimal error says is possible: it "
         "under-fits.",
-        computed=f"Avoidable bias = train error - optimal error. {MOVER}",
+        computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows; for "
+        "'yes' it must also be high as a sample of so many rows, since the optimal error is about all there could be.",
         states=GAP,
         remedy="Work on the training set first: a bigger network, longer training, a better optimizer, another "
         "architecture. More data does not help.",
@@ -67,7 +68,8 @@ ENTRIES = (
         computed="The train error against the lower limit of the optimal error. The avoidable bias is then 0, never "
         "negative.",
         states=States(
-            fired="the train error is below the lower limit of the optimal error.",
+            fired="the train error is below the lower limit of the optimal error, by more than chance does on so many "
+            "rows.",
             passed="it is not.",
             unknown="no reference was given.",
         ),
@@ -192,7 +194,7 @@ ENTRIES = (
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, train loss less the "
         f"best reference model's dev loss inside is compared with the same outside {_HALVES}",
         states=States(
-            fired="a region's excess over the rest is surely above the tolerance; the rule is named.",
+            fired="a region's excess over the rest and its own gap are surely above the tolerance; the rule is named.",
             passed="no region's is.",
             unknown="there are no losses by row, no reference model, or fewer than 200 rows of train or of dev.",
         ),
@@ -213,7 +215,7 @@ ENTRIES = (
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, dev loss less train "
         f"loss inside is compared with the same outside {_HALVES}",
         states=States(
-            fired="a region's excess over the rest is surely above the tolerance; the rule is named.",
+            fired="a region's excess over the rest and its own gap are surely above the tolerance; the rule is named.",
             passed="no region's is.",
             unknown="there are no losses by row, or fewer than 200 rows of train or of dev.",
         ),

@@ -20,18 +20,20 @@ from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.data.features import Features
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import among, keys_of
+from wellfit.diagnosis.leakage.nearest_rows import nearest_rows
 from wellfit.diagnosis.leakage.without import WithAndWithout, with_and_without, without_text
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
 from wellfit.stats.differences import difference
-from wellfit.stats.intervals import LEVEL, Estimate, wilson
+from wellfit.stats.intervals import Estimate, wilson
 
 QUANTILE = 0.005  # methods.md h
+SURE = 0.99  # of the interval: the better of two comparisons is told, and what it says comes before every other finding
 MATERIAL = 0.01  # an excess of one dev row in a hundred matters
 CLOSE = 0.1  # a tenth of that distance: chance falls at least as fast, so that a few such rows tell in a small dev set
 DECIDING_ROWS = 1_000  # of each part, with which clean data pass (simulated)
 QUERIES = 2_000  # rows of each part whose neighbours are searched
-MANY_ROWS = 200_000  # above it fewer queries keep the search within seconds
+MANY_ROWS = 50_000  # above it fewer queries keep the search within seconds
 FEW_QUERIES = 1_000
 DIMENSIONS = 32  # of the space that wide rows are projected to at random
 TREE_DIMENSIONS = 8  # up to so many a k-d tree is faster than comparing all pairs
@@ -93,9 +95,7 @@ def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates 
     own = np.sort(rng.permutation(len(places))[:queries])
     space = _Space.of(train.features, seed=seed)
     known = space.points(train.features, places)
-    search = NearestNeighbors(algorithm="kd_tree" if known.shape[1] <= TREE_DIMENSIONS else "brute").fit(known)
-    within = search.kneighbors(known[own], n_neighbors=2)[0][:, 1]
-    distances, twins = (found[:, 0] for found in search.kneighbors(space.points(dev.features, asked), n_neighbors=1))
+    within, distances, twins = _searched(known, own, space.points(dev.features, asked))
     rank = max(1, math.floor(QUANTILE * len(within)))
     threshold = float(np.partition(within, rank - 1)[rank - 1])
     by_chance = _by_chance(rank, len(within))
@@ -182,8 +182,17 @@ class _Space:
         return np.asarray(points, dtype=np.float32)
 
 
+def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floats, Integers]:
+    """Distances of known rows to the nearest other one, of other rows to the nearest known one, and its place."""
+    if known.shape[1] > TREE_DIMENSIONS:
+        return (nearest_rows(known, known[own], own=own)[0], *nearest_rows(known, asked))
+    search = NearestNeighbors(algorithm="kd_tree").fit(known)
+    distances, twins = (found[:, 0] for found in search.kneighbors(asked, n_neighbors=1))
+    return search.kneighbors(known[own], n_neighbors=2)[0][:, 1], distances, twins
+
+
 def _excess(near: Booleans, by_chance: Estimate) -> Estimate:
-    return difference(wilson(float(near.sum()), len(near)), by_chance)
+    return difference(wilson(float(near.sum()), len(near), level=SURE), by_chance)
 
 
 def _scaled(share: Estimate, factor: float) -> Estimate:
@@ -196,7 +205,7 @@ def _by_chance(rank: int, rows: int) -> Estimate:
     The closest pairs count twice, once from either end, so that half as many distances are independent.
     """
     first, second = max(rank / 2, 0.5), (rows + 1 - rank) / 2
-    tail = (1 - LEVEL) / 2
+    tail = (1 - SURE) / 2
     value = rank / (rows + 1)
     low, high = (float(special.betaincinv(first, second, x)) for x in (tail, 1 - tail))
     return Estimate(value, min(low, value), max(high, value), rows)

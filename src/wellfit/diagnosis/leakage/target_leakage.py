@@ -158,13 +158,14 @@ def _ranks(values: Integers | Floats) -> Floats:
 def _cross_fitted(
     column: Feature, values: Floats, target: Integers | Floats, *, folds: Integers, classes: int
 ) -> Floats:
-    """Predictions of each row by the other folds."""
+    """Predictions of each row by the other folds; bins are made of all rows, without their targets."""
     width = int(target.max()) + 1 if classes else 1
     predicted = np.empty((len(values), width))
+    edges = _edges(column, values)
+    bins = _bins(edges, values)
     for fold in range(FOLDS):
         held, fit = folds == fold, folds != fold
-        edges = _edges(column, values[fit])
-        before, after = _bins(edges, values[fit]), _bins(edges, values[held])
+        before, after = bins[fit], bins[held]
         if classes:
             predicted[held] = _shares(before, target[fit], width=width, bins=len(edges) + 2)[after]
         elif column.kind == "category":

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
-from threadpoolctl import threadpool_limits
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Booleans, Floats, Json
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.mismatch.domain_classifier import domain_classifier
+from wellfit.diagnosis.mismatch.domain_trees import DomainTrees
 from wellfit.diagnosis.mismatch.time_columns import time_columns
 from wellfit.diagnosis.rows import Rows
 from wellfit.stats.intervals import Estimate
@@ -27,6 +26,7 @@ FEWEST_ROWS = 100
 FOLDS = 5
 DRAWS = 1_000
 SIDE_ROWS = 20_000
+_EVEN = 2.0  # weights of rows that come from either part alike are 1/2
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | No
     drawn = [np.sort(rng.permutation(part.rows)[:SIDE_ROWS]) for part in (source, dev)]
     values = [part.features.values[rows][:, kept] for part, rows in zip((source, dev), drawn, strict=True)]
     columns = [source.features.columns[place] for place in kept]
-    from_dev = _cross_fitted(np.concatenate(values), np.repeat([0, 1], list(map(len, values))), columns, seed=seed)
+    from_dev = _cross_fitted(
+        np.concatenate(values), np.repeat([False, True], list(map(len, values))), columns, seed=seed
+    )
     sides = (
         Side(source.losses[drawn[0]], from_dev[: len(drawn[0])]),
         Side(dev.losses[drawn[1]], from_dev[len(drawn[0]) :]),
@@ -127,18 +129,17 @@ def _parts(source: Side, dev: Side) -> tuple[float, float]:
     return float(dev.losses.mean() - source.losses.mean()) - concept, concept
 
 
-def _cross_fitted(values: Floats, is_dev: Floats, columns: Sequence[Feature], *, seed: int) -> Floats:
+def _cross_fitted(values: Floats, is_dev: Booleans, columns: Sequence[Feature], *, seed: int) -> Floats:
     found = np.empty(len(values))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
-        for fit, held in folds.split(values, is_dev):
-            model = domain_classifier(columns, seed=seed).fit(values[fit], is_dev[fit])
-            found[held] = model.predict_proba(values[held])[:, 1]
+    for fit, held in folds.split(values, is_dev):
+        found[held] = DomainTrees.fit(values[fit], is_dev[fit], columns, seed=seed).from_dev(values[held])
     return found
 
 
 def _effective(weights: Floats) -> float:
-    return float(weights.sum() ** 2 / (weights**2).sum())
+    """Rows that the weights are worth, at most those that both parts share: tiny weights, if all alike, are none."""
+    return float(min(weights.sum() ** 2 / (weights**2).sum(), _EVEN * weights.sum()))
 
 
 def _resampled(side: Side, rng: np.random.Generator) -> Side:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
 from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.bounds import MATERIAL, TvBound, bound_from_counts
+from wellfit.diagnosis.mismatch.domain_trees import DomainTrees
 from wellfit.diagnosis.mismatch.time_columns import time_columns
 from wellfit.diagnosis.rows import Rows
 
 SIDE_ROWS = 20_000  # of each side at most: the limits are then .012 from the value
 FEWEST_ROWS = 30
+EVEN = 0.5  # both sides weigh alike
 PERMUTED_ROWS = 4_000  # rows on which a column's part in telling the sides apart is measured
-_MOST_LEVELS = 255  # of a category, in scikit-learn's boosting
 _NAMED = 4
 
 
@@ -82,27 +80,11 @@ def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0
     rng = np.random.default_rng(seed)
     halves = halved([train, dev], kept, rng=rng)
     columns = [train.features.columns[i] for i in kept]
-    with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
-        model = domain_classifier(columns, seed=seed).fit(halves.values[halves.fit], halves.is_dev[halves.fit])
-        bound = held_out_bound(model, halves)
-        alarm = bound.verdict(tau) == "yes"
-        importance = _importance(model, halves, columns, rng=rng) if alarm else ()
+    model = DomainTrees.fit(halves.values[halves.fit], halves.is_dev[halves.fit], columns, seed=seed)
+    bound = _held_out_bound(model, halves)
+    alarm = bound.verdict(tau) == "yes"
+    importance = _importance(model, halves, columns, rng=rng) if alarm else ()
     return DomainShift(bound, importance, time, tau)
-
-
-def domain_classifier(columns: Sequence[Feature], *, seed: int) -> Any:
-    """Boosted trees that weigh both sides alike, categories as such."""
-    categories = [c.kind == "category" and 0 < len(c.levels) <= _MOST_LEVELS for c in columns]
-    return HistGradientBoostingClassifier(
-        max_iter=60,
-        max_leaf_nodes=15,
-        min_samples_leaf=10,
-        l2_regularization=1.0,
-        early_stopping=False,
-        class_weight="balanced",
-        categorical_features=categories if any(categories) else None,
-        random_state=seed,
-    )
 
 
 def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -> Halves:
@@ -118,9 +100,9 @@ def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -
     return Halves(np.concatenate(values), is_dev, fit)
 
 
-def held_out_bound(model: Any, halves: Halves) -> TvBound:
+def _held_out_bound(model: DomainTrees, halves: Halves) -> TvBound:
     """The bound from the rows that the classifier was not fit on."""
-    said = np.asarray(model.predict(halves.values[~halves.fit]), np.bool_)
+    said = model.from_dev(halves.values[~halves.fit]) > EVEN
     actual = halves.is_dev[~halves.fit]
     dev, train = ((int(said[actual == side].sum()), int((actual == side).sum())) for side in (True, False))
     return bound_from_counts(dev, train)
@@ -148,7 +130,7 @@ def domain_finding(found: DomainShift | None) -> Finding:
 
 
 def _importance(
-    model: Any, halves: Halves, columns: Sequence[Feature], *, rng: np.random.Generator
+    model: DomainTrees, halves: Halves, columns: Sequence[Feature], *, rng: np.random.Generator
 ) -> tuple[tuple[str, float], ...]:
     held = np.flatnonzero(~halves.fit)
     rows = rng.permutation(held)[:PERMUTED_ROWS]
@@ -163,6 +145,6 @@ def _importance(
     return tuple(sorted((each for each in drops if each[1] > 0), key=lambda each: -each[1]))
 
 
-def _separation(model: Any, values: Floats, actual: Booleans) -> float:
-    said = np.asarray(model.predict(values), np.bool_)
+def _separation(model: DomainTrees, values: Floats, actual: Booleans) -> float:
+    said = model.from_dev(values) > EVEN
     return float(said[actual].mean() - said[~actual].mean())

@@ -40,7 +40,7 @@ class Region:
         elsewhere: the same in all other rows.
         excess: gap - elsewhere, with its 95 % interval.
         part: of the sum of the gap over all tested rows, what lies inside; None where that sum is not positive.
-        certain: whether the excess is surely above the tolerance.
+        certain: whether the excess and the gap inside are both surely above the tolerance.
     """
 
     rule: str
@@ -108,11 +108,16 @@ class _Effect:
     gap: float
     elsewhere: float
     error: float
+    error_inside: float
     part: float | None
 
     def limit(self, level: float) -> float:
-        """Lower limit of the excess at a two-sided level."""
-        return self.gap - self.elsewhere - normal_quantile(level) * self.error
+        """Lower limit, at a two-sided level, of the excess or of the gap inside, whichever is lower.
+
+        A region is no fault because the gap is more negative elsewhere.
+        """
+        z = normal_quantile(level)
+        return min(self.gap - self.elsewhere - z * self.error, self.gap - z * self.error_inside)
 
     def region(self, words: str, *, certain: bool) -> Region:
         value, half = self.gap - self.elsewhere, normal_quantile(LEVEL) * self.error
@@ -173,10 +178,13 @@ def _effect(rule: Rule, halves: list[_Half]) -> _Effect | None:
         sum(sign * float(pair[place].mean()) for sign, pair in zip(signs, cells, strict=True)) for place in (0, 1)
     )
     spreads = [float(half.losses.var()) for half in halves]
-    variance = sum(_variance(cell, spread) for pair, spread in zip(cells, spreads, strict=True) for cell in pair)
+    inner, outer = (
+        sum(_variance(pair[place], spread) for pair, spread in zip(cells, spreads, strict=True)) for place in (0, 1)
+    )
     share = float(inside[0].mean())
     total = share * gap + (1 - share) * elsewhere
-    return _Effect(share, gap, elsewhere, math.sqrt(variance), share * gap / total if total > 0 else None)
+    part = share * gap / total if total > 0 else None
+    return _Effect(share, gap, elsewhere, math.sqrt(inner + outer), math.sqrt(inner), part)
 
 
 def _variance(cell: Floats, pooled: float) -> float:

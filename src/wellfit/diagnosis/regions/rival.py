@@ -28,7 +28,10 @@ def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> F
             loss = "absolute_error" if goal.name == "mae" else "squared_error"
             fitted: Any = HistGradientBoostingRegressor(loss=loss, early_stopping=False, **usual).fit(values, target)
             return np.asarray(fitted.predict(dev.features.values))
-        fitted = HistGradientBoostingClassifier(early_stopping=False, **usual).fit(values, target)
         predicted = np.zeros((dev.rows, train.classes))
+        if len(np.unique(target)) < 2:  # nothing to learn
+            predicted[:, target[0]] = 1.0
+            return predicted
+        fitted = HistGradientBoostingClassifier(early_stopping=False, **usual).fit(values, target)
         predicted[:, fitted.classes_] = fitted.predict_proba(dev.features.values)
     return predicted
