@@ -13,7 +13,6 @@ from wellfit.data.schema import ClassKind
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.goals import default_goal
-from wellfit.training.predict import Part
 from wellfit.travel.export import export_model
 from wellfit.travel.model import Model
 
@@ -40,8 +39,7 @@ def model_of_estimator(estimator: Net) -> Model:
     if schema.classes:
         names = tuple(map(str, estimator.classes_.tolist()))
         schema = replace(schema, classes=names, class_kind=_kind(estimator.classes_))
-    part = Part(1.0, kept.config, kept.state)
-    return Model(default_goal(schema.task), replace(preparation, schema=schema), (part,))
+    return Model(default_goal(schema.task), replace(preparation, schema=schema), kept.parts)
 
 
 def take_estimator(estimator: Net, out: Path, *, format: str) -> list[Path]:  # noqa: A002
