@@ -44,7 +44,10 @@ def test_a_result_has_its_text_and_one_static_drawing(kind, results):
     assert len(page.encode()) <= MOST_BYTES
 
 
-COMPUTING = ("torch", "sklearn", "scipy", "wellfit.fused", "wellfit.training", "wellfit.sweeps.executor")
+COMPUTING = (
+    *("torch", "sklearn", "scipy", "wellfit.fused", "wellfit.sweeps.executor"),
+    *(f"wellfit.training.{name}" for name in ("loop", "network", "predict", "references", "tensors")),
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
