@@ -64,7 +64,9 @@ class Augmentation:
             value, most = getattr(self, name), _LARGEST[name]
             if not (math.isfinite(value) and 0 <= value <= most):
                 raise BadInput(
-                    f"{name} is in [0, {most:g}]", found=f"{name}={value!r}", remedy=f"Give a {name} in that range"
+                    f"{name} is in [0, {most:g}]",
+                    found=f"{name}={value!r}",
+                    remedy=f"Give {name} a value in that range",
                 )
 
 

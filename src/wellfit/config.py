@@ -276,4 +276,4 @@ def _require_range(
     below = value < high if open_high else value <= high
     if not (math.isfinite(value) and above and below):
         rule = f"{knob} must be finite and in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
-        raise BadInput(rule, found=f"{knob}={value!r}", remedy=f"Give a {knob} in that range")
+        raise BadInput(rule, found=f"{knob}={value!r}", remedy=f"Give {knob} a value in that range")

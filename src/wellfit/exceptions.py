@@ -29,7 +29,8 @@ class WellfitError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.rule}; found {self.found}. {self.remedy}."
+        end = "" if self.remedy.endswith("?") else "."
+        return f"{self.rule}; found {self.found}. {self.remedy}{end}"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions pickle by positional arguments; workers send these across processes.

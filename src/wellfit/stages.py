@@ -17,6 +17,7 @@ from wellfit.data.pictures.listing import is_picture_source
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
+from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.about_pictures import augmentation_for
@@ -43,6 +44,7 @@ from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
 from wellfit.training.module_factory import ModuleFactory
 from wellfit.training.module_source import named_after
+from wellfit.travel.estimators import take_estimator
 from wellfit.travel.folder import is_saved_model, load_model
 from wellfit.travel.taking import take
 
@@ -334,11 +336,11 @@ def predict(experiment: Experiment | Path | str, new: Any, *, out: Path | str | 
     return _experiment(experiment).predict(new, out=out)
 
 
-def export(experiment: Experiment | Path | str, out: Path | str, *, format: str = "folder") -> list[Path]:  # noqa: A002
-    """Write an experiment's model for use without it.
+def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format: str = "folder") -> list[Path]:  # noqa: A002
+    """Write the model of an experiment, or of a fitted estimator, for use without it.
 
     Args:
-        experiment: the experiment.
+        experiment: the experiment; or a NetClassifier and the like, whose columns of an array are called x0, x1, ...
         out: a new folder, or the file of the graph.
         format: "folder" (safetensors, JSON and a model card; `load_model` opens it), "onnx" or "pt2" (graphs with the
             transforms inside; `<out>.transforms.json` beside them says how to fill their inputs).
@@ -348,9 +350,12 @@ def export(experiment: Experiment | Path | str, out: Path | str, *, format: str 
 
     Raises:
         Refusal: nothing was trained yet.
-        BadInput: an unknown format, something that exists, or a missing extra.
+        NotFittedError: the estimator was not fitted.
+        BadInput: an unknown format, something that exists, a missing extra, or an estimator of several targets.
         NoRoom: the disk is full.
     """
+    if isinstance(experiment, Net):
+        return take_estimator(experiment, Path(out), format=format)
     return take(_experiment(experiment), Path(out), format=format)
 
 

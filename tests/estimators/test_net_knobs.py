@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_nothing_is_regularized_by_default(two_classes, one_number):
 def test_every_argument_is_a_knob_or_explained(kind):
     arguments = list(inspect.signature(kind).parameters)
     known = {*KNOBS, *SECOND_NAMES, "class_weight", "random_state", "cv", "over", "members", "goal", "rule"}
-    known |= {"human_error", "n_jobs"}
+    known |= {"human_error", "n_jobs", "networks"}
     assert set(arguments) <= known
     text = inspect.getdoc(kind) if kind in SINGLE else inspect.getdoc(kind) + inspect.getdoc(SINGLE[0])
     assert [name for name in arguments if f"{name}:" not in text] == []
@@ -88,12 +89,14 @@ def test_second_names(two_classes):
         ({"keep_prob": 0.0}, "keep_prob must be finite"),
         ({"l2": -1.0}, "l2 must be finite"),
         ({"l2": "much"}, "l2 takes numbers; found l2='much'"),
-        ({"widths": 64}, "widths takes several numbers"),
+        ({"widths": 64}, r"widths takes several numbers at once; found widths=64. Write widths=\(64,\)"),
         ({"epochs": 1.5}, "epochs takes whole numbers"),
-        ({"epochs": 0}, "epochs must be finite"),
+        ({"epochs": 0}, "epochs must be finite and in .*Give epochs a value in that range"),
         ({"batch_size": -1}, "batch_size must be finite"),
         ({"activation": "swish"}, "activation must be one of relu, tanh, gelu"),
         ({"optimizer": "lion"}, "optimizer must be one of"),
+        ({"networks": 0}, "networks is a number from 1 on; found networks=0"),
+        ({"networks": 2.5}, "networks is a number from 1 on; found networks=2.5"),
         ({"random_state": "seed"}, "cannot be used to seed"),
     ],
 )
@@ -113,7 +116,7 @@ def test_the_estimator_is_the_network_of_the_engine(two_classes):
     estimator = fitted(two_classes, epochs=20, l2=5.0, keep_prob=0.9)
     model = estimator.model_
     arrays = model.preparation.transform(estimator._table(X), with_target=False)
-    network = network_from(model.state, model.preparation, model.config.network)
+    network = network_from(model.parts[0].state, model.preparation, estimator.config_.network)
     outputs = outputs_of(network, Inputs.of(arrays))
     expected = predictions_of(outputs, model.preparation, output_range=np.array([-np.inf, np.inf]))
     np.testing.assert_allclose(estimator.predict_proba(X), expected, atol=1e-6)
@@ -121,7 +124,7 @@ def test_the_estimator_is_the_network_of_the_engine(two_classes):
 
 def test_each_regularizer_does_what_it_says(one_number):
     def norms(**knobs):
-        state = wf.NetRegressor(random_state=0, epochs=30, lr=0.01, **knobs).fit(*one_number).model_.state
+        state = wf.NetRegressor(random_state=0, epochs=30, lr=0.01, **knobs).fit(*one_number).model_.parts[0].state
         weights = [value for name, value in state.items() if name.endswith("weight")]
         return sum((value**2).sum() for value in weights), np.mean([(value == 0).mean() for value in weights])
 
@@ -139,6 +142,29 @@ def test_a_seed_gives_one_network_and_no_seed_another_each_time(two_classes):
     assert not np.array_equal(*(fitted(two_classes, random_state=None).predict_proba(X) for _ in range(2)))
     generator = np.random.RandomState(0)
     assert not np.array_equal(*(fitted(two_classes, random_state=generator).predict_proba(X) for _ in range(2)))
+
+
+def alone(estimator):
+    """The estimator's networks, each as a model of its own."""
+    return [replace(estimator.model_, parts=(replace(part, weight=1.0),)) for part in estimator.model_.parts]
+
+
+def test_networks_with_seeds_of_their_own_are_averaged(two_classes):
+    X, _ = two_classes
+    average = fitted(two_classes, networks=3)
+    seeds = [part.config.seed for part in average.model_.parts]
+    assert seeds == [average.config_.seed + place for place in range(3)]
+    each = [model.probabilities(average._table(X)) for model in alone(average)]
+    assert not np.array_equal(each[0], each[1])
+    np.testing.assert_allclose(average.predict_proba(X), np.mean(each, axis=0), rtol=1e-12)
+    np.testing.assert_array_equal(fitted(two_classes).predict_proba(X), each[0])
+
+
+def test_several_targets_are_averaged_in_their_own_units(one_number):
+    X, y = one_number
+    average = wf.NetRegressor(epochs=2, networks=2, random_state=0).fit(X, np.column_stack([y, -50 * y]))
+    each = [model.values(average._table(X)) for model in alone(average)]
+    np.testing.assert_allclose(average.predict(X), np.mean(each, axis=0), rtol=1e-12)
 
 
 def test_a_fitted_estimator_pickles_and_a_clone_is_not_fitted(two_classes):

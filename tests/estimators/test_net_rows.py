@@ -26,8 +26,8 @@ def test_whole_weights_are_repetitions_and_omissions_to_the_last_bit(make, two_c
     shuffled = np.random.default_rng(1).permutation(np.repeat(np.arange(len(y)), counts))
     repeated = make().fit(X[shuffled], y[shuffled])
     np.testing.assert_array_equal(weighted.predict(X), repeated.predict(X))
-    for name, value in weighted.model_.state.items():
-        np.testing.assert_array_equal(value, repeated.model_.state[name])
+    for name, value in weighted.model_.parts[0].state.items():
+        np.testing.assert_array_equal(value, repeated.model_.parts[0].state[name])
 
 
 def test_the_order_of_the_rows_is_no_matter(two_classes):

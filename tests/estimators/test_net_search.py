@@ -32,7 +32,7 @@ def test_what_is_kept_of_a_search(two_classes):
     best = results["config"].index(found.best_config_)
     assert found.dev_error_path_.mean(axis=1).min() == results["mean_dev_error"][best]
     assert results["mean_dev_error"][best] == results["mean_dev_error"].min()
-    assert found.config_ == found.best_config_ == found.model_.config
+    assert found.config_ == found.best_config_ == found.model_.parts[0].config
     assert found.one_se_config_ in results["config"]
     assert found.score(X, y) > 0.85
 
@@ -56,7 +56,7 @@ def test_the_dev_error_of_a_fold_is_that_of_the_single_network(two_classes):
 def test_the_network_is_trained_again_on_all_rows(two_classes):
     X, y = two_classes
     found = net(over={"l2": [30.0]}).fit(X, y)
-    alone = wf.NetClassifier(epochs=10, random_state=0, l2=30.0).fit(X, y)
+    alone = wf.NetClassifier(epochs=10, random_state=0, l2=30.0, networks=4).fit(X, y)
     np.testing.assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
 
 
@@ -157,6 +157,8 @@ def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
         ({"over": {"lambda": [1.0]}}, "known knobs"),
         ({"over": {"l2": []}}, "at least one value"),
         ({"over": {"l2": [1.0, 2.0]}, "members": 1}, "a grid fits into its number of members"),
+        ({"members": 0}, "at least one member; found members=0"),
+        ({"over": ["keep_prb"]}, r"Did you mean 'keep_prob'\?$"),
         ({"human_error": 2.0}, "human_error lies between 0 and 1"),
     ],
 )

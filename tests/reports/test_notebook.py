@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +42,25 @@ def test_a_result_has_its_text_and_one_static_drawing(kind, results):
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert len(page.encode()) <= MOST_BYTES
+
+
+COMPUTING = (
+    *("torch", "sklearn", "scipy", "wellfit.fused", "wellfit.sweeps.executor"),
+    *(f"wellfit.training.{name}" for name in ("loop", "network", "predict", "references", "tensors")),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_computed(kind, results):
+    """No function of what trains, predicts or tests is called."""
+    called = set()
+    sys.setprofile(lambda frame, *_: called.add(frame.f_globals.get("__name__", "")))
+    try:
+        results[kind]._repr_mimebundle_()
+    finally:
+        sys.setprofile(None)
+    assert "wellfit.reports.notebook" in called
+    assert [name for name in called if name.startswith(COMPUTING)] == []
 
 
 def test_two_drawings_on_one_page_share_no_id(results):

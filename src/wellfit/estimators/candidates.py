@@ -13,7 +13,7 @@ from wellfit.estimators.knobs import KNOBS, SECOND_NAMES
 from wellfit.estimators.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.sweeps.knobs import OFF, canonical
-from wellfit.sweeps.space import Interval, Space, Values, configs_of, default_grid, is_grid, useful_shrinks
+from wellfit.sweeps.space import Interval, Space, Values, configs_of, count_of, default_grid, is_grid, useful_shrinks
 from wellfit.sweeps.usual import usual_space
 
 DEFAULT_KNOBS = ("l2", "keep_prob")
@@ -83,7 +83,7 @@ def _default(config: Config, *, rows: int, members: int) -> Space:
 
 
 def _count(members: int | None) -> int:
-    return DEFAULT_MEMBERS if members is None else members
+    return DEFAULT_MEMBERS if members is None else count_of(members)
 
 
 def _times(values: Values, factor: float, *, name: str) -> Values:

@@ -43,12 +43,13 @@ class NetClassifier(Classifies):
         l2_schedule: of l2 and l1, "constant" or "flat_cos".
         keep_prob_schedule: of dropout, "constant" or "flat_cos".
         class_weight: None, "balanced", or a mapping from class to weight.
+        networks: how many are trained, each with a seed of its own, and averaged.
         random_state: of weights, batches and noise; an integer gives the same network every time.
 
     Attributes:
         classes_: [classes] in the order of `predict_proba`.
         config_: the config that was trained.
-        model_: the network with its transforms.
+        model_: the network, or networks, with the transforms.
         n_iter_: epochs made.
         n_features_in_: features.
         feature_names_in_: [features] where X was a frame.
@@ -81,6 +82,7 @@ class NetClassifier(Classifies):
         l2_schedule: str = "constant",
         keep_prob_schedule: str = "constant",
         class_weight: Any = None,
+        networks: int = 1,
         random_state: Any = None,
     ) -> None:
         store(self, locals())

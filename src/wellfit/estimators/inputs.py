@@ -6,6 +6,9 @@ categories or dates every column is taken by its type: text and categories are c
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import narwhals as nw
@@ -37,11 +40,14 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
     Raises:
         ValueError: for X or y that scikit-learn refuses, or with `numbers` a y that is no number.
         TypeError: for a sparse X.
-        BadInput: for a column of a frame that holds neither numbers, text nor dates.
+        BadInput: for a column of a frame that holds neither numbers, text nor dates, an array of texts, and classes
+            with missing values.
     """
     options = {"multi_output": numbers, "y_numeric": numbers}
+    _require_whole(y)
     if not _is_mixed(X):
-        values, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", **options)
+        with _told_of_words():
+            values, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", **options)
         columns = tuple(Column(name, "number", "feature", stored="float") for name in _names(values.shape[1]))
         return _numbers(values), columns, y
     validate_data(estimator, X, skip_check_array=True)
@@ -63,7 +69,8 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
         BadInput: for an array where the fit had a frame with categories or dates, or values of another type.
     """
     if all(column.kind == "number" and column.stored == "float" for column in columns):
-        values = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        with _told_of_words():
+            values = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         return _numbers(values)
     if not nw.dependencies.is_into_dataframe(X):
         words = [column.name for column in columns if column.kind != "number"]
@@ -75,6 +82,37 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
     validate_data(estimator, X, reset=False, skip_check_array=True)
     table = read_table(X, name="X").frame.rename_columns([column.name for column in columns])
     return _with_texts(table, columns)
+
+
+def _require_whole(y: Any) -> None:
+    """Refuse classes with missing values: of texts scikit-learn says only "Input contains NaN"."""
+    # Among texts in a list, NumPy would make the text "nan" of a missing one.
+    values = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+    if values.dtype != object:
+        return
+    missing = [place for place, value in enumerate(values.ravel()) if _is_missing(value)]
+    if missing:
+        found = f"{values.ravel()[missing[0]]} in row {missing[0]} ({len(missing)} such rows)"
+        raise BadInput("y has a value in every row", found=found, remedy="Leave those rows out")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
+
+
+@contextmanager
+def _told_of_words() -> Iterator[None]:
+    """Say what to do where an array, or a column of objects, holds text."""
+    try:
+        yield
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        raise BadInput(
+            "an array, or a column of mixed objects, holds numbers",
+            found=str(error),
+            remedy="Give a data frame whose columns of text are of a text type, and they are categories",
+        ) from error
 
 
 def _is_mixed(X: Any) -> bool:

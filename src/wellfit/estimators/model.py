@@ -1,8 +1,8 @@
-"""A trained network as an estimator keeps it: plain values that pickle, and a function of a table."""
+"""Trained networks as an estimator keeps them: plain values that pickle, and a function of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,39 +11,38 @@ import torch
 from scipy.special import softmax
 
 from wellfit._typing import Floats
-from wellfit.config import Config
 from wellfit.data.prepare import Preparation
 from wellfit.data.schema import Column
 from wellfit.estimators.preparing import target_moments
 from wellfit.estimators.rows import Rows
 from wellfit.outcome import Outcome
+from wellfit.training.predict import Part
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, outputs_of
 from wellfit.training.threads import one_thread
 
 
 @dataclass(frozen=True)
 class Model:
-    """One network with its transforms.
+    """One network, or the average of several, with the transforms.
 
     Attributes:
         preparation: from a table to arrays.
-        config: that it was trained with.
-        state: parameter name -> array.
+        parts: the networks, with their shares.
         mean: of the targets, and
         scale: of the targets, by which outputs become predictions; scalars, or [targets].
     """
 
     preparation: Preparation
-    config: Config
-    state: Mapping[str, Floats]
+    parts: tuple[Part, ...]
     mean: Floats
     scale: Floats
 
     @classmethod
-    def of(cls, preparation: Preparation, outcome: Outcome, *, train: Rows) -> Model:
-        """Return the model of a finished training on these rows."""
+    def of(cls, preparation: Preparation, outcomes: Sequence[Outcome], *, train: Rows) -> Model:
+        """Return the average of trainings on these rows."""
         mean, scale = (np.zeros(()), np.ones(())) if preparation.schema.classes else target_moments(train)
-        return cls(preparation, outcome.config, dict(outcome.state), mean, scale)
+        parts = tuple(Part(1 / len(outcomes), each.config, dict(each.state)) for each in outcomes)
+        return cls(preparation, parts, mean, scale)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -52,21 +51,26 @@ class Model:
 
     def probabilities(self, table: pa.Table) -> Floats:
         """Return the probability of each class [rows, classes]."""
-        return np.asarray(softmax(self._outputs(table), axis=1))
+        return self._average(table, lambda _part, outputs: np.asarray(softmax(outputs, axis=1)))
 
     def values(self, table: pa.Table) -> Floats:
         """Return the targets in their own unit [rows] or [rows, targets], inside the range of the training rows."""
-        outputs = self._outputs(table)
+        return self._average(table, self._values)
+
+    def _values(self, part: Part, outputs: Floats) -> Floats:
         outputs = outputs[:, 0] if self.preparation.targets == 1 else outputs
-        low, high = self.state[OUTPUT_RANGE]
+        low, high = part.state[OUTPUT_RANGE]
         if self.preparation.targets > 1:
             # The engine knew several targets as standardized ones.
             low, high = low * self.scale + self.mean, high * self.scale + self.mean
         return np.clip(outputs * self.scale + self.mean, low, high)
 
-    def _outputs(self, table: pa.Table) -> Floats:
+    def _average(self, table: pa.Table, predicted: Callable[[Part, Floats], Floats]) -> Floats:
         # In float64 a row has the same outputs whatever rows are beside it, to 1e-12.
-        arrays = self.preparation.transform(table, with_target=False)
+        inputs = Inputs.of(self.preparation.transform(table, with_target=False), dtype=torch.float64)
+        return np.asarray(sum(part.weight * predicted(part, self._outputs(part, inputs)) for part in self.parts))
+
+    def _outputs(self, part: Part, inputs: Inputs) -> Floats:
         with one_thread():
-            network = network_from(self.state, self.preparation, self.config.network).double()
-            return np.asarray(outputs_of(network, Inputs.of(arrays, dtype=torch.float64)).numpy())
+            network = network_from(part.state, self.preparation, part.config.network).double()
+            return np.asarray(outputs_of(network, inputs).numpy())

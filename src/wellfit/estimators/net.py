@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +24,7 @@ from wellfit.estimators.knobs import config_of
 from wellfit.estimators.model import Model
 from wellfit.estimators.preparing import prepared
 from wellfit.estimators.rows import Rows, groups_of, merged, weights_of, with_class_weights
+from wellfit.exceptions import BadInput
 from wellfit.goals import default_goal
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps.executor import InProcess
@@ -108,18 +111,25 @@ class Net(CallbackSupport, BaseEstimator):  # type: ignore[misc]  # scikit-learn
     def _train(self, train: Rows, config: Config, *, columns: tuple[Column, ...]) -> Self:
         train = self._weighted(train)
         data = prepared(train, None, columns=columns, classes=self._class_count)
-        (outcome,) = InProcess(data, goal=default_goal(self._task), effects=False).train([config])
-        _warn(outcome)
-        self.model_ = Model.of(data.preparation, outcome, train=train)
+        outcomes = InProcess(data, goal=default_goal(self._task), effects=False).train(self._seeded(config))
+        _warn(outcomes)
+        self.model_ = Model.of(data.preparation, outcomes, train=train)
         self.config_ = config
         self.n_iter_ = config.optimization.epochs
         return self
+
+    def _seeded(self, config: Config) -> list[Config]:
+        """The config with a seed for each of the networks, its own first."""
+        if not isinstance(self.networks, numbers.Integral) or self.networks < 1:
+            found = f"networks={self.networks!r}"
+            raise BadInput("networks is a number from 1 on", found=found, remedy="Give for example 1 or 4")
+        return [replace(config, seed=(config.seed + place) % MOST_SEED) for place in range(int(self.networks))]
 
     def _table(self, X: Any) -> pa.Table:
         check_is_fitted(self, "model_")
         return read_features(self, X, self.model_.columns)
 
 
-def _warn(outcome: Outcome) -> None:
-    if outcome.status is Status.DIVERGED:
-        warnings.warn(f"The training diverged. {outcome.status.advice}", ConvergenceWarning, stacklevel=4)
+def _warn(outcomes: Sequence[Outcome]) -> None:
+    if any(outcome.status is Status.DIVERGED for outcome in outcomes):
+        warnings.warn(f"The training diverged. {Status.DIVERGED.advice}", ConvergenceWarning, stacklevel=4)

@@ -41,11 +41,12 @@ class NetRegressor(Regresses):
         ema: decay of the moving average of the weights, which takes their place.
         l2_schedule: of l2 and l1, "constant" or "flat_cos".
         keep_prob_schedule: of dropout, "constant" or "flat_cos".
+        networks: how many are trained, each with a seed of its own, and averaged.
         random_state: of weights, batches and noise; an integer gives the same network every time.
 
     Attributes:
         config_: the config that was trained.
-        model_: the network with its transforms.
+        model_: the network, or networks, with the transforms.
         n_iter_: epochs made.
         n_features_in_: features.
         feature_names_in_: [features] where X was a frame.
@@ -76,6 +77,7 @@ class NetRegressor(Regresses):
         ema: float = 0.0,
         l2_schedule: str = "constant",
         keep_prob_schedule: str = "constant",
+        networks: int = 1,
         random_state: Any = None,
     ) -> None:
         store(self, locals())

@@ -30,6 +30,8 @@ class NetRegressorCV(Regresses, Searching):
         rule: "best" trains the candidate with the lowest dev error, "one_se" the simplest within one standard error.
         human_error: a person's error, for the diagnosis.
         n_jobs: folds that are trained at once, in threads; None: 1, -1: as many as there are cores.
+        networks: how many are trained on all rows with the chosen knobs, each with a seed of its own, and averaged; the
+            candidates are single networks, so that an average is a little better than their errors say.
         **others: every other argument is a knob of all candidates, as in `NetRegressor`.
 
     Attributes:
@@ -41,7 +43,7 @@ class NetRegressorCV(Regresses, Searching):
             over them, each standardized by the training rows.
         cv_results_: "config", "train_error" and "dev_error" [candidates, folds], "mean_dev_error", "status".
         diagnosis_: where the error of the trained candidate comes from, by the folds; print it.
-        model_: the network with its transforms.
+        model_: the networks with their transforms.
         n_iter_: epochs of the last training.
         n_features_in_: features.
         feature_names_in_: [features] where X was a frame.
@@ -79,6 +81,7 @@ class NetRegressorCV(Regresses, Searching):
         ema: float = 0.0,
         l2_schedule: str = "constant",
         keep_prob_schedule: str = "constant",
+        networks: int = 4,
         random_state: Any = None,
     ) -> None:
         store(self, locals())

@@ -164,7 +164,8 @@ def _plain(name: str, value: Any) -> Any:
     several = isinstance(value, list | tuple)
     if several != (name in _TUPLES) and not (several and name in _PER_LAYER):
         rule = f"{name} takes several numbers at once" if name in _TUPLES else f"{name} takes one number at once"
-        raise BadInput(rule, found=f"{name}={value!r}", remedy="Correct the value")
+        remedy = f"Write {name}=({value!r},)" if name in _TUPLES else "Give one number"
+        raise BadInput(rule, found=f"{name}={value!r}", remedy=remedy)
     whole = is_whole(name)
     return tuple(_number(name, one, whole=whole) for one in value) if several else _number(name, value, whole=whole)
 
