@@ -135,7 +135,7 @@ def test_an_ensemble_that_is_not_ahead_on_other_rows_is_not_kept():
 def test_a_network_that_dev_was_lucky_with_is_no_match_for_an_average():
     """Three rows are right by chance: other seeds tell that the config is worth no more than they are."""
     data = _few_rows()
-    bench, executor = _bench(data, optimal=0.15, budget="24000updates")
+    bench, executor = bench_of(data, optimal=0.15, budget="24000updates")
     (trained,) = executor.train([MEMORIZING])
     predicted = trained.predictions["dev"].copy()
     wrong = np.flatnonzero(predicted.argmax(axis=1) != data.dev.target)[:3]
@@ -149,7 +149,7 @@ def test_a_network_that_dev_was_lucky_with_is_no_match_for_an_average():
 
 def test_witnesses_of_the_network_from_before_take_no_part_in_the_average():
     data = _few_rows()
-    bench, executor = _bench(data, optimal=0.15, budget="24000updates")
+    bench, executor = bench_of(data, optimal=0.15, budget="24000updates")
     (trained,) = executor.train([SMALL])
     done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
     assert done.found is not None
