@@ -153,6 +153,9 @@ def _of_gap(code: str, gap: Gap | None, goal: Goal, *, absent: str) -> Finding:
     said = f"{GAP_WORDS[gap.name].capitalize()} {interval_text(goal, gap)}"
     if gap.verdict == "cannot tell":
         return finding(code, fired=None, evidence=f"Cannot tell: {said[0].lower()}{said[1:]}.")
+    if gap.by_chance:
+        chance = "On so few training rows the best rule there is may err as often."
+        return finding(code, fired=None, evidence=f"Cannot tell: {said[0].lower()}{said[1:]}. {chance}")
     return finding(code, fired=gap.verdict == "yes", evidence=f"{said}.")
 
 

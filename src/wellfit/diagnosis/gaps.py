@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -66,6 +66,7 @@ class Gap:
             tolerance; None where rows cannot decide.
         below_reference: of the avoidable bias: train is below the reference, so the bias is held at 0.
         includes_mismatch: of the variance: there is no train-dev set, so it cannot be told from mismatch.
+        by_chance: of a high avoidable bias: the best rule there is could err as often on so few training rows.
     """
 
     name: GapName
@@ -76,6 +77,7 @@ class Gap:
     rows_needed: int | None = None
     below_reference: bool | None = None
     includes_mismatch: bool | None = None
+    by_chance: bool = False
 
     def to_json(self) -> Json:
         """The fields that scripts rely on; the two flags only for the gaps that have them."""
@@ -114,16 +116,18 @@ def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> flo
 def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
     """Every gap that the rungs allow, with its verdict; None for the others.
 
-    Intervals are MOVER's. *Yes*: the lower limit, Holm-adjusted over the gaps, is above the tolerance; that of the
-    avoidable bias also with the training rows as a sample. *No*: the plain 95 % upper limit is at most the tolerance.
+    Intervals are MOVER's. *Yes*: the lower limit, Holm-adjusted over the gaps, is above the tolerance. *No*: the
+    plain 95 % upper limit is at most the tolerance.
     """
     sides = _sides(errors)
-    names = [name for name in GAP_NAMES if name in sides]
-    tested = sides if errors.train_sample is None else sides | {"avoidable_bias": (errors.train_sample, errors.optimal)}
-    high = holm([_lower_limit(*tested[name]) for name in names], above=tolerance + SLACK)
+    high = _high(sides, tolerance=tolerance)
     found: dict[GapName, Gap | None] = dict.fromkeys(GAP_NAMES)
-    for name, yes in zip(names, high, strict=True):
+    for name, yes in high.items():
         found[name] = _flagged(_judged(name, sides[name], yes=yes, tolerance=tolerance), errors)
+    bias = found["avoidable_bias"]
+    if errors.train_sample is not None and bias is not None and bias.verdict == "yes":
+        sampled = _high(sides | {"avoidable_bias": (errors.train_sample, errors.optimal)}, tolerance=tolerance)
+        found["avoidable_bias"] = replace(bias, by_chance=not sampled["avoidable_bias"])
     return found
 
 
@@ -146,6 +150,13 @@ def _sides(errors: Errors) -> dict[GapName, tuple[Estimate, Side]]:
     if errors.test is not None:
         sides["dev_overfit"] = (errors.test, errors.dev)
     return sides
+
+
+def _high(sides: Mapping[GapName, tuple[Estimate, Side]], *, tolerance: float) -> dict[GapName, bool]:
+    """Gap -> whether it is surely above the tolerance, by Holm's procedure over all of them."""
+    names = [name for name in GAP_NAMES if name in sides]
+    high = holm([_lower_limit(*sides[name]) for name in names], above=tolerance + SLACK)
+    return dict(zip(names, high, strict=True))
 
 
 def _interval(after: Estimate, before: Side, level: float) -> Estimate:

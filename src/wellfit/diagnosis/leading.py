@@ -39,7 +39,9 @@ def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> 
     high = [
         gap
         for gap in gaps.values()
-        if gap is not None and gap.verdict == "yes" and not (gap.name == "avoidable_bias" and doubtful)
+        if gap is not None
+        and gap.verdict == "yes"
+        and not (gap.name == "avoidable_bias" and (doubtful or gap.by_chance))
     ]
     labels = _fired(findings, ("WF209",))
     if labels and all(gap.name == "avoidable_bias" for gap in high):

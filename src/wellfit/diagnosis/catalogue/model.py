@@ -15,8 +15,8 @@ ENTRIES = (
         title="high bias",
         meaning="The network does not fit its own training set as well as the optimal error says is possible: it "
         "under-fits.",
-        computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows; for "
-        "'yes' it must also be high as a sample of so many rows, since the optimal error is about all there could be.",
+        computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows; "
+        "but the optimal error is about all rows there could be, so it must also be high as that of a sample.",
         states=GAP,
         remedy="Work on the training set first: a bigger network, longer training, a better optimizer, another "
         "architecture. More data does not help.",
