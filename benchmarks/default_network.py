@@ -39,6 +39,7 @@ BASE: Mapping[str, Any] = {"widths": (128, 128), "lr": 2e-3, "shrink": 5e-5, "ke
 PIECES: Mapping[str, Mapping[str, Any]] = {
     "as they are": {},
     "gelu": {"activation": "gelu"},
+    "256 wide, gelu": {"widths": (256, 256), "activation": "gelu"},
     "tanh": {"activation": "tanh"},
     "no bins": {"embedding": "none"},
     "16 bins": {"bins": 16},
