@@ -2,9 +2,9 @@
 
 Rivals, on both cores: Optuna's TPE with its successive-halving pruner (both as shipped) driving the loop that was
 tuned by hand, and scikit-learn's HalvingRandomSearchCV over MLPClassifier, 64 trials each. wellfit's time ends when a
-network as good as the best of the rival's is there, a snapshot at a rung among them; sweeps with other seeds follow one another until then, or until
-the rival's time is used up. Nobody's clock counts the start of Python and the reading of the data. Medians over the
-seeds, of which each divides the table anew.
+network as good as the best of the rival's is there, which may be a snapshot at a rung; sweeps with other seeds follow
+one another until then, or until the rival's time is used up. Nobody's clock counts the start of Python and the reading
+of the data. Medians over the seeds, of which each divides the table anew.
 """
 
 from __future__ import annotations
