@@ -2,9 +2,9 @@
 
 Rivals, on both cores: Optuna's TPE with its successive-halving pruner (both as shipped) driving the loop that was
 tuned by hand, and scikit-learn's HalvingRandomSearchCV over MLPClassifier, 64 trials each. wellfit's time ends when a
-network as good as the best of the rival's is there; sweeps with other seeds follow one another until then, or until
-the rival's time is used up. Nobody's clock counts the start of Python and the reading of the data. Medians over the
-seeds, of which each divides the table anew.
+network as good as the best of the rival's is there, which may be a snapshot at a rung; sweeps with other seeds follow
+one another until then, or until the rival's time is used up. Nobody's clock counts the start of Python and the reading
+of the data. Medians over the seeds, of which each divides the table anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from report import Row, arguments, finish
+from report import Row, finish, parser_of
 from rivals.environment import run_rival
 from tables import ADULT, PHONEME, Source, divided
 from wellfit.config import Config, Network, Optimization, l2_of
@@ -79,8 +79,11 @@ class Race:
 
 
 def main() -> None:
-    asked = arguments(__doc__)
-    seeds, cases = (asked.seeds[:1], CASES[:1]) if asked.quick else (asked.seeds, CASES)
+    parser = parser_of(__doc__)
+    parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
+    asked = parser.parse_args()
+    seeds, usual = (asked.seeds[:1], CASES[:1]) if asked.quick else (asked.seeds, CASES)
+    cases = [case for case in CASES if case.source.name in asked.tables] or usual
     rows: list[Row] = []
     for case in cases:
         races = [races_of(case, seed) for seed in seeds]

@@ -12,8 +12,16 @@ from recipe_benches import ERROR, bench_of, prepared
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
+from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.ending import ending
-from wellfit.recipe.ensemble import WITNESSES, ensemble_step, reseeded
+from wellfit.recipe.ensemble import (
+    FEWEST_OF_A_SHAPE,
+    MOST_OF_A_SHAPE,
+    WITNESSES,
+    ensemble_step,
+    planned_networks,
+    reseeded,
+)
 from wellfit.recipe.follow import follow
 from wellfit.recipe.regularize import widened
 from wellfit.recipe.remedies.change import describe_change
@@ -145,6 +153,25 @@ def test_a_network_that_dev_was_lucky_with_is_no_match_for_an_average():
     assert done.found is not None
     assert done.found.honest_single > done.found.honest_loss
     assert done.outcome.networks > 1
+
+
+def test_where_time_is_left_larger_shapes_take_part_and_dev_chooses_among_the_averages():
+    data = _few_rows()
+    bench, executor = bench_of(data, optimal=0.15, budget="60s")
+    (trained,) = bench.train([MEMORIZING])
+    planned = planned_networks(bench, MEMORIZING)
+    shapes = [tuple(widths) for widths, _ in planned["larger"]]
+    assert shapes == larger_shapes(MEMORIZING.network.widths)[: len(shapes)] != []
+    assert all(FEWEST_OF_A_SHAPE <= count <= MOST_OF_A_SHAPE for _, count in planned["larger"])
+    done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
+    grown = [each for each in executor.known.values() if each.config.network.widths in shapes]
+    assert len(grown) == sum(count for _, count in planned["larger"])
+    assert done.outcome.networks > 1
+
+
+def test_updates_do_not_tell_what_a_shape_costs_so_that_none_is_added():
+    bench, _ = bench_of(_few_rows(), optimal=0.15, budget="24000updates")
+    assert planned_networks(bench, MEMORIZING)["larger"] == []
 
 
 def test_witnesses_of_the_network_from_before_take_no_part_in_the_average():

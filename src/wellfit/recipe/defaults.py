@@ -7,6 +7,7 @@ averaged, predicts no worse than a small one and often better: what it costs is 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -30,8 +31,8 @@ FIRST_SHARE = 0.08
 """Share of the budget for the first training, which only shows where the recipe starts."""
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 """Shapes of networks, from small to large: wider first, then deeper."""
-FIRST_SHAPES = WIDTH_LADDER[:4]
-"""Larger ones are for networks that turn out to be too small."""
+FIRST_SHAPES = WIDTH_LADDER[:3]
+"""Deeper ones are for networks that turn out to be too small, and for an ensemble to try."""
 TRAININGS = 60
 """What a run that over-fits goes through: a sweep, an ensemble, and what is tried on the way."""
 
@@ -58,6 +59,15 @@ def _as_large_as_affordable(config: Config, purse: Purse) -> Config:
     shapes = FIRST_SHAPES if purse.is_timed else ()
     larger = [replace(config, network=replace(config.network, widths=widths)) for widths in shapes]
     return next((each for each in reversed(larger) if purse.affordable(each) >= TRAININGS), config)
+
+
+def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Shapes further up the ladder, from the next one on."""
+    return [shape for shape in WIDTH_LADDER if _size(shape) > _size(widths)]
+
+
+def _size(widths: tuple[int, ...]) -> int:
+    return sum(first * second for first, second in itertools.pairwise(widths)) + sum(widths)
 
 
 def pilot_config(*, rows: int, columns: int, seed: int, shape: Shape | None = None) -> Config | None:

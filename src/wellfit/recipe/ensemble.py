@@ -3,8 +3,9 @@
 Members of a sweep share weights, batches and noise, so that they can be compared; an ensemble wants the contrary (each
 network with draws of its own errs on other rows). So the best configs are trained again, every seed on its own.
 
-Two averages are tried: of all alike, which nobody chose and whose dev loss is honest; and the greedy choice, which must
-be ahead of that by its honest loss. On few dev rows choosing costs more than it buys.
+Where time is left, networks of larger shapes with the same regularizers join them. What is tried: the average of all
+alike, or of one shape alone; and the greedy choice, which must be ahead of that by its honest loss. On few dev rows
+choosing costs more than it buys.
 
 The network from before was chosen by dev, which flatters it: what it is worth is told by networks trained alike with
 other seeds, which nobody chose. Without them an average would be compared with luck.
@@ -16,20 +17,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 
+import numpy as np
+
 from wellfit._typing import Json
-from wellfit.config import Config
+from wellfit.config import Config, Network
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
+from wellfit.recipe.defaults import larger_shapes
 from wellfit.stats.paired_tests import worse_p
+from wellfit.stats.refinement import refined_losses
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
 from wellfit.sweeps.joining import joined
 
 FEWEST_NETWORKS = 2
 MOST_NETWORKS = 24
 """More buy little: the gain of n networks over one is 1 - 1/n of what infinitely many would gain."""
-PARENTS = 4
-"""Configs that are trained again: the best of the sweep, since networks with other knobs err otherwise too."""
+PARENTS = 12
+"""Configs that are trained again, at most: those that dev cannot tell from the best; other knobs err otherwise."""
+LARGER_SHAPES, FEWEST_OF_A_SHAPE, MOST_OF_A_SHAPE = 2, 4, 12
+"""Shapes further up the ladder that take part where their share of the time pays for the fewest."""
 WITNESSES = 2
 """Networks trained as the one from before was, which tell what it is worth."""
 SURELY_WORSE = 0.05
@@ -60,9 +67,30 @@ class Averaged:
         }
 
 
-def networks_affordable(bench: Bench, config: Config) -> int:
+def networks_affordable(bench: Bench, config: Config, *, share: float = SHARE) -> int:
     """How many networks with seeds of their own the rest of the budget pays for."""
-    return min(bench.purse.affordable(config, share=SHARE), MOST_NETWORKS)
+    return min(bench.purse.affordable(config, share=share), MOST_NETWORKS)
+
+
+def planned_networks(bench: Bench, config: Config) -> Json:
+    """How many networks of this shape the rest of the budget pays for, and of larger ones beside them."""
+    shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if _may_grow(bench, config) else []
+    part = SHARE / (1 + len(shapes))
+    counts = [bench.purse.affordable(with_widths(config, shape), share=part) for shape in shapes]
+    pairs = [(list(shape), min(count, MOST_OF_A_SHAPE)) for shape, count in zip(shapes, counts, strict=True)]
+    larger = [pair for pair in pairs if pair[1] >= FEWEST_OF_A_SHAPE]
+    return {"networks": networks_affordable(bench, config, share=SHARE - part * len(larger)), "larger": larger}
+
+
+def _may_grow(bench: Bench, config: Config) -> bool:
+    """Updates do not tell what a shape costs; and a keep_prob for each layer fits no other number of them."""
+    built_in = config.network.kind == "mlp" and not config.network.module
+    return bench.purse.is_timed and built_in and not isinstance(config.regularization.keep_prob, tuple)
+
+
+def with_widths(config: Config, widths: Sequence[int]) -> Config:
+    """The same network in another shape."""
+    return replace(config, network=replace(config.network, widths=tuple(widths)))
 
 
 def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], step: int) -> Averaged:
@@ -71,9 +99,11 @@ def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], s
     The ensemble takes the place of `before` when it is ahead on rows that did not choose it: chosen on one half of dev
     and measured on the other, both ways.
     """
-    planned = bench.recall("plan", f"{step}/networks", lambda: {"networks": networks_affordable(bench, before.config)})
+    planned = bench.recall("plan", f"{step}/networks", lambda: planned_networks(bench, before.config))
     witnesses = [] if before.config in parents else reseeded([before.config], networks=WITNESSES)
     configs = reseeded(parents, networks=max(planned["networks"] - len(witnesses), FEWEST_NETWORKS))
+    for widths, networks in planned.get("larger", ()):
+        configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
     ended = [outcome for outcome in bench.train([*configs, *witnesses]) if outcome.status is Status.FINISHED]
     trained = [outcome for outcome in ended if outcome.config in configs]
     if len(trained) < FEWEST_NETWORKS:
@@ -89,13 +119,27 @@ def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], s
 
 
 def _chosen(bench: Bench, before: Outcome, trained: Sequence[Outcome]) -> Ensemble:
-    """The average of all alike, or the greedy one where that is ahead on rows that did not choose it."""
+    """An average of networks alike, or the greedy one where that is ahead on rows that did not choose it."""
     target, goal = bench.data.dev.target, bench.goal
-    alike = plain_ensemble(trained, target, goal=goal)
+    alike = plain_ensemble(_best_group(bench, trained), target, goal=goal)
     by = Goal("log_loss") if goal.name == "error" else goal
     greedy = select_ensemble([before, *trained], target, goal=goal, by=by, seed=before.config.seed)
     ahead = greedy.honest_loss is not None and greedy.honest_loss < alike.loss
     return greedy if ahead and len(greedy.picks) > 1 else alike
+
+
+def _best_group(bench: Bench, trained: Sequence[Outcome]) -> Sequence[Outcome]:
+    """All networks, or those of one shape, whichever know most together: a choice among a few."""
+    shapes: dict[Network, list[Outcome]] = {}
+    for outcome in trained:
+        shapes.setdefault(outcome.config.network, []).append(outcome)
+    alone = [group for group in shapes.values() if len(group) >= FEWEST_NETWORKS] if len(shapes) > 1 else []
+
+    def lost(group: Sequence[Outcome]) -> float:
+        average = np.mean([outcome.predictions["dev"].astype(np.float64) for outcome in group], axis=0)
+        return float(refined_losses(bench.goal, bench.data.dev.target, average).mean())
+
+    return min([trained, *alone], key=lost)
 
 
 def _worth(before: Outcome, trained: Sequence[Outcome]) -> float:

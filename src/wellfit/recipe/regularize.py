@@ -10,7 +10,7 @@ from typing import TypeAlias
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.outcome import Outcome, Status
+from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.pictures import picture_grid
 from wellfit.sweeps.search import Sweep, sweep
@@ -71,13 +71,12 @@ def _in_order(over: Grid) -> Grid:
 
 
 def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:
-    """The configs of the last sweep that know most on dev; `config` alone where there was none around it."""
+    """The configs that the last sweep found best to breed from; `config` alone where there was none around it."""
     bodies = [body for each in range(1, step) if (body := bench.recall.known("sweep", str(each)))]
-    rows = sorted(bodies[-1]["members"] if bodies else [], key=lambda row: float(row.get("refined", row["dev"])))
-    finished = [row for row in rows if row["status"] == Status.FINISHED.value]
-    around = [_with_knobs(config, row) for row in finished]
-    known = {each.identity for each in around} & {row["identity"] for row in finished}
-    return [each for each in around if each.identity in known][:count] or [config]
+    rows = {row["identity"]: row for row in bodies[-1]["members"]} if bodies else {}
+    breed = bodies[-1].get("breed", []) if bodies else []
+    around = [(identity, _with_knobs(config, rows[identity])) for identity in breed]
+    return [each for identity, each in around if each.identity == identity][:count] or [config]
 
 
 def _with_knobs(config: Config, row: Json) -> Config:

@@ -14,16 +14,16 @@ from scipy.optimize import minimize_scalar
 
 from wellfit._typing import Floats
 from wellfit.goals import Goal
-from wellfit.stats.scores import SMALLEST_PROBABILITY, Targets, loss, row_losses
+from wellfit.stats.scores import SMALLEST_PROBABILITY, Targets, row_losses
 
 HOTTEST = 20.0
 """Temperatures are looked for between 1 / HOTTEST and this."""
 
 
-def refined_loss(goal: Goal, target: Targets, prediction: Floats) -> float:
-    """Return a loss that ranks as the goal's does, and varies less with the rows: for goals that count wrong rows.
+def refined_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
+    """Return losses [rows] whose mean ranks as the goal does and varies less with the rows, where the goal is an error.
 
-    Any other goal reads every row already, and is returned as it is.
+    Any other goal reads every row already, and its own losses are returned.
 
     Args:
         goal: what is compared.
@@ -31,14 +31,14 @@ def refined_loss(goal: Goal, target: Targets, prediction: Floats) -> float:
         prediction: [rows, classes] probabilities, or values.
     """
     if goal.name != "error":
-        return loss(goal, target, prediction)
+        return row_losses(goal, target, prediction)
     logits = np.log(np.clip(np.asarray(prediction, dtype=np.float64), SMALLEST_PROBABILITY, 1.0))
 
-    def at(log_temperature: float) -> float:
+    def at(log_temperature: float) -> Floats:
         scaled = logits / math.exp(log_temperature)
         scaled -= scaled.max(axis=1, keepdims=True)
         odds = np.exp(scaled)
-        return float(row_losses(Goal("log_loss"), target, odds / odds.sum(axis=1, keepdims=True)).mean())
+        return row_losses(Goal("log_loss"), target, odds / odds.sum(axis=1, keepdims=True))
 
     bounds = (-math.log(HOTTEST), math.log(HOTTEST))
-    return float(minimize_scalar(at, bounds=bounds, method="bounded").fun)
+    return at(minimize_scalar(lambda place: float(at(place).mean()), bounds=bounds, method="bounded").x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wellfit._typing import Json
@@ -14,7 +14,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
-from wellfit.stats.refinement import refined_loss
+from wellfit.stats.refinement import refined_losses
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.album import Album
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
@@ -23,7 +23,7 @@ from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import proposals_of
 from wellfit.sweeps.rounds import Training, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
-from wellfit.sweeps.selection import Choice, TrainLimit, choose, mean_keep_prob, warnings_of
+from wellfit.sweeps.selection import Choice, TrainLimit, alike_best, choose, mean_keep_prob, warnings_of
 from wellfit.sweeps.space import Interval, Space, default_grid
 from wellfit.sweeps.usual import usual_space
 from wellfit.training.monte_carlo import MonteCarlo, monte_carlo
@@ -48,7 +48,8 @@ class Sweep:
         monte_carlo: what Monte-Carlo dropout gains for the chosen member; None where it has no dropout.
         ensemble: what an average of members would reach on dev, beside the one that was chosen.
         snapshots: of the members at the rungs, the best first; those that an ensemble looks at.
-        refined: identity of a member -> its dev loss by stats/refinement.py, by which its like is bred.
+        breed: the members that know most (stats/refinement.py) and those that cannot be told from the first of them,
+            the best first: an ensemble is bred from them.
     """
 
     goal: Goal
@@ -65,7 +66,7 @@ class Sweep:
     monte_carlo: MonteCarlo | None = None
     ensemble: Ensemble | None = None
     snapshots: tuple[Outcome, ...] = ()
-    refined: Mapping[str, float] = field(default_factory=dict)
+    breed: tuple[Outcome, ...] = ()
 
     @property
     def best(self) -> Outcome:
@@ -103,6 +104,7 @@ class Sweep:
             "best": self.best.config.identity,
             "chosen": self.chosen.config.identity,
             **({"chosen_at": self.chosen.updates} if self.chosen.is_snapshot else {}),
+            "breed": [member.config.identity for member in self.breed],
             "tied": [member.config.identity for member in self.choice.tied],
             "path": [row["identity"] for row in self.path()],
             "warnings": list(self.warnings),
@@ -126,7 +128,6 @@ class Sweep:
             "shrink": shrink_of(l2, rows=self.rows, lr=config.optimization.lr),
             "train": member.losses["train"],
             "dev": member.losses["dev"],
-            "refined": self.refined.get(config.identity, member.losses["dev"]),
             "norm": member.weight_norm,
             "norms": list(member.weight_norms),
             "effects": dict(member.effects),
@@ -226,7 +227,10 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
             [*outcomes, *album.snapshots], data.dev.target, goal=goal, rival=choice.chosen, seed=config.seed
         ),
         snapshots=tuple(album.snapshots),
-        refined={one.identity: refined_loss(goal, data.dev.target, one.predictions["dev"]) for one in outcomes},
+        breed=alike_best(
+            outcomes,
+            [refined_losses(goal, data.dev.target, outcome.predictions["dev"]) for outcome in outcomes],
+        ),
     )
 
 

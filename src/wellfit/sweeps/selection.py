@@ -85,6 +85,16 @@ def choose(
     return Choice(best, min(no_worse or [best], key=_least_fit_first), tuple(tied))
 
 
+def alike_best(outcomes: Sequence[Outcome], losses: Sequence[Floats]) -> tuple[Outcome, ...]:
+    """The finished members within one standard error of the best by these dev losses [rows], the best first."""
+    pairs = zip(outcomes, losses, strict=True)
+    ended = sorted(
+        ((one, rows) for one, rows in pairs if one.status is Status.FINISHED),
+        key=lambda pair: (float(pair[1].mean()), pair[0].identity),
+    )
+    return tuple(one for one, rows in ended if _within(rows, ended[0][1]))
+
+
 def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:
     """Return what a reader should know before trusting the choice, one sentence each."""
     coupled = [f"The chosen network is no end of a training. {Status.AT_RUNG.advice}"] * choice.chosen.is_snapshot

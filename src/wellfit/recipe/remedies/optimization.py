@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import replace
 from typing import Any
 
 from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
-from wellfit.recipe.defaults import WIDTH_LADDER
+from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.pictures import wider_networks
 from wellfit.recipe.remedies.evidence import Evidence, times_the_usual_rate
 from wellfit.recipe.remedies.remedy import Remedy
@@ -28,8 +27,7 @@ def bigger_network(config: Config) -> tuple[Config, ...]:
     """Shapes further up the ladder, from the next one on: wider first, then deeper."""
     if config.network.kind == "conv":
         return wider_networks(config)
-    size = _size(config.network.widths)
-    larger = [widths for widths in WIDTH_LADDER if _size(widths) > size and _fits(config, widths)]
+    larger = [widths for widths in larger_shapes(config.network.widths) if _fits(config, widths)]
     return tuple(_network(config, widths=widths) for widths in larger[:TRIALS_A_STEP])
 
 
@@ -106,7 +104,3 @@ def _network(config: Config, **knobs: Any) -> Config:
 
 def _optimization(config: Config, **knobs: Any) -> Config:
     return replace(config, optimization=replace(config.optimization, **knobs))
-
-
-def _size(widths: tuple[int, ...]) -> int:
-    return sum(first * second for first, second in itertools.pairwise(widths)) + sum(widths)
