@@ -60,7 +60,8 @@ def test_a_graph_of_an_estimator_is_that_of_its_network(tmp_path):
     X, y = load_iris(return_X_y=True)
     fitted = wf.NetClassifier(**SMALL).fit(X, y)
     graph, _ = wf.export(fitted, tmp_path / "m.onnx", format="onnx")
-    found = session(str(graph), providers=["CPUExecutionProvider"]).run(None, {"numbers": X})[0]
+    inputs = {"numbers": X, "codes": np.empty((len(X), 0), np.int64)}
+    found = session(str(graph), providers=["CPUExecutionProvider"]).run(None, inputs)[0]
     np.testing.assert_allclose(found, fitted.predict_proba(X), **CLOSE)
 
 

@@ -88,8 +88,8 @@ def _require_whole(y: Any) -> None:
     """Refuse classes with missing values: of texts scikit-learn says only "Input contains NaN"."""
     # Among texts in a list, NumPy would make the text "nan" of a missing one.
     values = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
-    if values.dtype != object:
-        return
+    if y is None or values.dtype != object:
+        return  # that y is not there at all, scikit-learn says itself
     missing = [place for place, value in enumerate(values.ravel()) if _is_missing(value)]
     if missing:
         found = f"{values.ravel()[missing[0]]} in row {missing[0]} ({len(missing)} such rows)"

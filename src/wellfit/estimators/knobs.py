@@ -29,7 +29,7 @@ KNOBS = (
 SECOND_NAMES: Mapping[str, tuple[str, float]] = {"weight_decay": ("l2", 0.0), "dropout": ("keep_prob", 1.0)}
 """Another name for a knob -> the knob, and its value where nothing is regularized."""
 
-ROWS_PER_BIN, ROWS_PER_INPUT = 50, 2
+ROWS_PER_BIN, ROWS_PER_INPUT = 50, 4
 """Training rows that a bin of one column needs, and one bin among those of all columns."""
 
 
