@@ -25,7 +25,7 @@ def main() -> None:
     fired = {each.code: each.evidence for each in by_time.findings if each.status == "fired" and each.code in SHIFTS}
     for code, evidence in fired.items():
         print(f"{code}: {evidence}", file=sys.stderr)
-    named = [name for name in OF_THE_SEASON if f"{name}:" in fired.get("WF303", "")]
+    named = [name for name in sorted(OF_THE_SEASON) if f"{name}:" in fired.get("WF303", "")]
     alarms, seeds = 0, asked.seeds[:5] if asked.quick else asked.seeds
     for seed in seeds:
         at_random = wf.diagnose(wf.split(file, target=BIKE.target, drop=BIKE.drop, seed=seed))

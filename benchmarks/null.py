@@ -73,7 +73,8 @@ def main() -> None:
     asked = parser.parse_args()
     repetitions, sizes = (60, asked.sizes[:2]) if asked.quick else (asked.repetitions, asked.sizes)
     os.environ["OMP_NUM_THREADS"] = "1"
-    cells = [(rows, 1_000_003 * asked.seeds[0] + repeat) for rows in sizes for repeat in range(repetitions)]
+    # Every size in turn, so that a run that was cut is a smaller table (`--repetitions` with the same --keep).
+    cells = [(rows, 1_000_003 * asked.seeds[0] + repeat) for repeat in range(repetitions) for rows in sizes]
     done = {} if asked.keep is None or not asked.keep.exists() else kept(asked.keep)
     left = [cell for cell in cells if cell not in done]
     with ProcessPoolExecutor(asked.workers) as pool, Path(asked.keep or os.devnull).open("a") as file:
