@@ -94,7 +94,7 @@ ENTRIES = (
         "distances within train; suspect below their .5 % quantile, exact copies left out.",
         states=States(
             fired="the excess of suspects over chance is above 1 % of dev: the lower limit of MOVER at 99 %.",
-            passed="the upper limit is at most 1 %.",
+            passed="the upper limit at 95 % is at most 1 %.",
             unknown="the interval holds 1 %, or a part has fewer than 20 distinct rows.",
         ),
         remedy="Look at the named pairs; group the versions of one row and split with --group-on. Report the error "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -25,15 +25,15 @@ from wellfit.diagnosis.leakage.without import WithAndWithout, with_and_without, 
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
 from wellfit.stats.differences import difference
-from wellfit.stats.intervals import Estimate, wilson
+from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
 QUANTILE = 0.005  # methods.md h
-SURE = 0.99  # of the interval: the better of two comparisons is told, and what it says comes before every other finding
+SURE = 0.99  # of the lower limit: the better of two comparisons is told, and what it says comes before all else
 MATERIAL = 0.01  # an excess of one dev row in a hundred matters
 CLOSE = 0.1  # a tenth of that distance: chance falls at least as fast, so that a few such rows tell in a small dev set
-DECIDING_ROWS = 1_000  # of each part, with which clean data pass (simulated)
+DECIDING_ROWS = 2_000  # of each part, with which clean data pass nine times in ten (simulated)
 QUERIES = 2_000  # rows of each part whose neighbours are searched
-MANY_ROWS = 50_000  # above it fewer queries keep the search within seconds
+MANY_ROWS = 200_000  # above it fewer queries keep the search within seconds
 FEW_QUERIES = 1_000
 DIMENSIONS = 32  # of the space that wide rows are projected to at random
 TREE_DIMENSIONS = 8  # up to so many a k-d tree is faster than comparing all pairs
@@ -98,9 +98,8 @@ def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates 
     within, distances, twins = _searched(known, own, space.points(dev.features, asked))
     rank = max(1, math.floor(QUANTILE * len(within)))
     threshold = float(np.partition(within, rank - 1)[rank - 1])
-    by_chance = _by_chance(rank, len(within))
-    excess = _excess(distances < threshold, by_chance)
-    closer = _excess(distances < CLOSE * threshold, _scaled(by_chance, CLOSE))
+    excess = _excess(distances < threshold, rank=rank, rows=len(within))
+    closer = _excess(distances < CLOSE * threshold, rank=rank, rows=len(within), scale=CLOSE)
     if closer.low > max(excess.low, MATERIAL):
         threshold, excess = CLOSE * threshold, closer
     near = distances < threshold
@@ -191,21 +190,28 @@ def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floa
     return search.kneighbors(known[own], n_neighbors=2)[0][:, 1], distances, twins
 
 
-def _excess(near: Booleans, by_chance: Estimate) -> Estimate:
-    return difference(wilson(float(near.sum()), len(near), level=SURE), by_chance)
+def _excess(near: Booleans, *, rank: int, rows: int, scale: float = 1.0) -> Estimate:
+    """Share that is near beyond chance: the lower limit at 99 %, the upper one at 95 %."""
+    wide, usual = (
+        difference(
+            wilson(float(near.sum()), len(near), level=level), _scaled(_by_chance(rank, rows, level=level), scale)
+        )
+        for level in (SURE, LEVEL)
+    )
+    return replace(usual, low=wide.low)
 
 
 def _scaled(share: Estimate, factor: float) -> Estimate:
     return Estimate(factor * share.value, factor * share.low, factor * share.high, share.rows)
 
 
-def _by_chance(rank: int, rows: int) -> Estimate:
+def _by_chance(rank: int, rows: int, *, level: float) -> Estimate:
     """Share of fresh rows below the rank-th of so many distances: Beta(rank, rows + 1 - rank).
 
     The closest pairs count twice, once from either end, so that half as many distances are independent.
     """
     first, second = max(rank / 2, 0.5), (rows + 1 - rank) / 2
-    tail = (1 - SURE) / 2
+    tail = (1 - level) / 2
     value = rank / (rows + 1)
     low, high = (float(special.betaincinv(first, second, x)) for x in (tail, 1 - tail))
     return Estimate(value, min(low, value), max(high, value), rows)
