@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 MODEL = Path(__file__).parents[1] / "older" / "schema_1" / "model_kind"
-SHORT, LONG = 30_000, 3_000_000
-MOST_GROWTH = 96 * 2**10
-"""KiB that a hundred times as many rows may add; kept in memory, rows and predictions would take twice that."""
+SHORT, LONG = 30_000, 900_000
+MOST_GROWTH = 80 * 2**10
+"""KiB that thirty times as many rows may add; encoded at once, they alone would take twice that."""
 PROGRAM = """
 import sys
 from pathlib import Path
