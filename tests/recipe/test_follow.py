@@ -245,6 +245,7 @@ def test_where_time_is_left_larger_shapes_take_part_and_dev_chooses_among_the_av
     shapes = [tuple(widths) for widths, _ in planned["larger"]]
     assert shapes == larger_shapes(MEMORIZING.network.widths)[: len(shapes)] != []
     assert all(FEWEST_OF_A_SHAPE <= count <= MOST_OF_A_SHAPE for _, count in planned["larger"])
+    assert planned_networks(bench, MEMORIZING, fixed=frozenset({"widths"}))["larger"] == []
     done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
     grown = [each for each in executor.known.values() if each.config.network.widths in shapes]
     assert len(grown) == sum(count for _, count in planned["larger"])
