@@ -23,7 +23,7 @@ from wellfit.recipe.ensemble import (
     reseeded,
 )
 from wellfit.recipe.follow import follow
-from wellfit.recipe.regularize import widened
+from wellfit.recipe.regularize import best_members, widened
 from wellfit.recipe.remedies.change import describe_change
 from wellfit.recipe.remedies.optimization import architecture, better_optimizer, bigger_network, train_longer
 from wellfit.recipe.rules import Rules
@@ -163,6 +163,7 @@ def test_where_time_is_left_larger_shapes_take_part_and_dev_chooses_among_the_av
     shapes = [tuple(widths) for widths, _ in planned["larger"]]
     assert shapes == larger_shapes(MEMORIZING.network.widths)[: len(shapes)] != []
     assert all(FEWEST_OF_A_SHAPE <= count <= MOST_OF_A_SHAPE for _, count in planned["larger"])
+    assert planned_networks(bench, MEMORIZING, fixed=frozenset({"widths"}))["larger"] == []
     done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
     grown = [each for each in executor.known.values() if each.config.network.widths in shapes]
     assert len(grown) == sum(count for _, count in planned["larger"])
@@ -195,6 +196,19 @@ def test_nothing_is_averaged_where_nothing_over_fits():
     bench, executor = bench_of(prepared(x, flipped, train=10_000), optimal=0.1, budget="200000updates")
     assert follow(bench, SMALL).outcome.networks == 1
     assert executor.trained == 1
+
+
+def test_an_ensemble_is_bred_from_what_the_last_sweep_found_also_where_the_network_has_grown_since():
+    journal: dict[str, Any] = {}
+    bench, _ = bench_of(_few_rows(), optimal=0.15, budget="24000updates", journal=journal)
+    assert best_members(bench, MEMORIZING, step=3, count=4) == [MEMORIZING]
+    follow(bench, MEMORIZING)
+    body = next(body for name, body in journal.items() if name.startswith("sweep/"))
+    rows = {row["identity"]: row for row in body["members"]}
+    found = best_members(bench, replace(MEMORIZING, network=WIDER), step=99, count=3)
+    assert [each.network for each in found] == [WIDER] * len(found)
+    knobs = [(each.regularization.l2, each.regularization.keep_prob) for each in found]
+    assert knobs == [(rows[one]["l2"], rows[one]["keep_prob"]) for one in body["breed"][:3]]
 
 
 def test_every_network_of_an_ensemble_has_a_seed_of_its_own_and_parents_take_turns():

@@ -1,7 +1,8 @@
 """The first network: as large as the budget pays for, every regularizer at zero, paced by the size of the table.
 
 Measured on dev rows (docs/benchmarks.md): piecewise-linear encoding with 32 bins lowers the dev error of adult and
-california_housing more than any other knob, and 16 bins buy half of it. A larger network that is regularized, and then
+california_housing more than any other knob, and 16 bins buy half of it; GELU in place of ReLU lowers that of phoneme,
+california_housing and bike_hour by 1 to 3 %. A larger network that is regularized, and then
 averaged, predicts no worse than a small one and often better: what it costs is time.
 """
 
@@ -83,7 +84,7 @@ def pilot_config(*, rows: int, columns: int, seed: int, shape: Shape | None = No
 
 def _with_epochs(epochs: int, *, rows: int, columns: int, seed: int, shape: Shape | None) -> Config:
     return Config(
-        network=first_network(shape) if shape else Network(bins=bins_for(columns)),
+        network=first_network(shape) if shape else Network(activation="gelu", bins=bins_for(columns)),
         optimization=Optimization(lr=LR, epochs=epochs, batch_size=batch_size_for(rows)),
         seed=seed,
     )

@@ -72,9 +72,10 @@ def networks_affordable(bench: Bench, config: Config, *, share: float = SHARE) -
     return min(bench.purse.affordable(config, share=share), MOST_NETWORKS)
 
 
-def planned_networks(bench: Bench, config: Config) -> Json:
+def planned_networks(bench: Bench, config: Config, *, fixed: frozenset[str] = frozenset()) -> Json:
     """How many networks of this shape the rest of the budget pays for, and of larger ones beside them."""
-    shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if _may_grow(bench, config) else []
+    grows = "widths" not in fixed and _may_grow(bench, config)
+    shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if grows else []
     part = SHARE / (1 + len(shapes))
     counts = [bench.purse.affordable(with_widths(config, shape), share=part) for shape in shapes]
     pairs = [(list(shape), min(count, MOST_OF_A_SHAPE)) for shape, count in zip(shapes, counts, strict=True)]
@@ -93,18 +94,20 @@ def with_widths(config: Config, widths: Sequence[int]) -> Config:
     return replace(config, network=replace(config.network, widths=tuple(widths)))
 
 
-def ensemble_step(bench: Bench, before: Outcome, *, parents: Sequence[Config], step: int) -> Averaged:
+def ensemble_step(
+    bench: Bench, before: Outcome, *, parents: Sequence[Config], step: int, fixed: frozenset[str] = frozenset()
+) -> Averaged:
     """Train the parents with new seeds, and average those that do best together.
 
     The ensemble takes the place of `before` when it is ahead on rows that did not choose it: chosen on one half of dev
-    and measured on the other, both ways.
+    and measured on the other, both ways. Knobs in `fixed` are those of the parents.
     """
-    planned = bench.recall("plan", f"{step}/networks", lambda: planned_networks(bench, before.config))
+    planned = bench.recall("plan", f"{step}/networks", lambda: planned_networks(bench, before.config, fixed=fixed))
     witnesses = [] if before.config in parents else reseeded([before.config], networks=WITNESSES)
     configs = reseeded(parents, networks=max(planned["networks"] - len(witnesses), FEWEST_NETWORKS))
     for widths, networks in planned.get("larger", ()):
         configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
-    ended = [outcome for outcome in bench.train([*configs, *witnesses]) if outcome.status is Status.FINISHED]
+    ended = [outcome for outcome in bench.train([*witnesses, *configs]) if outcome.status is Status.FINISHED]
     trained = [outcome for outcome in ended if outcome.config in configs]
     if len(trained) < FEWEST_NETWORKS:
         return Averaged(before, None, ())

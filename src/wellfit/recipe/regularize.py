@@ -71,12 +71,14 @@ def _in_order(over: Grid) -> Grid:
 
 
 def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:
-    """The configs that the last sweep found best to breed from; `config` alone where there was none around it."""
+    """`config` with the lambdas and keep_probs that the last sweep found best to breed from; alone without a sweep.
+
+    The network may have grown since: what regularized the smaller one is then where a larger one begins.
+    """
     bodies = [body for each in range(1, step) if (body := bench.recall.known("sweep", str(each)))]
     rows = {row["identity"]: row for row in bodies[-1]["members"]} if bodies else {}
     breed = bodies[-1].get("breed", []) if bodies else []
-    around = [(identity, _with_knobs(config, rows[identity])) for identity in breed]
-    return [each for identity, each in around if each.identity == identity][:count] or [config]
+    return [_with_knobs(config, rows[identity]) for identity in breed][:count] or [config]
 
 
 def _with_knobs(config: Config, row: Json) -> Config:

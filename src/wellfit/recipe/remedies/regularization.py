@@ -144,7 +144,7 @@ def _ensemble_price(work: Work) -> Price | None:
 def _ensemble(work: Work) -> Averaged:
     step = work.turn.step + 1
     parents = best_members(work.bench, work.config, step=step, count=PARENTS)
-    return ensemble_step(work.bench, work.turn.outcome, parents=parents, step=step)
+    return ensemble_step(work.bench, work.turn.outcome, parents=parents, step=step, fixed=work.rules.fixed)
 
 
 REGULARIZE = Remedy(
