@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wellfit"
-RECORDS = {"exceptions", "augmentation", "config", "outcome", "goals", "_typing", "_files"}
+RECORDS = {"exceptions", "augmentation", "config", "outcome", "goals", "_compiled", "_typing", "_files"}
 ALLOWED: dict[str, set[str]] = {
     "exceptions": set(),
     "_typing": set(),
+    "_compiled": set(),
     "_files": {"exceptions"},
     "augmentation": {"exceptions"},
     "config": {"_typing", "augmentation", "exceptions"},

@@ -71,7 +71,7 @@ class Draws:
 def ranges_of(members: Sequence[tuple[Augmentation, float]], *, rows: int) -> dict[str, Tensor]:
     """Return operation -> [K * rows]: for K members with their strengths, each for its `rows` pictures in turn."""
     return {
-        name: torch.tensor([_range(name, one, strength) for one, strength in members]).repeat_interleave(rows)
+        name: torch.tensor([range_of(name, one, strength) for one, strength in members]).repeat_interleave(rows)
         for name in OPERATIONS
     }
 
@@ -87,7 +87,8 @@ def augmented(pictures: Tensor, draws: Draws, *, ranges: Ranges) -> Tensor:
     return pictures
 
 
-def _range(name: str, one: Augmentation, strength: float) -> float:
+def range_of(name: str, one: Augmentation, strength: float) -> float:
+    """Return the range of one operation for a member: what was asked for, times the strength."""
     value = float(getattr(one, name))
     # A share of pictures ends at what was asked for: a strength above 1 must not flip nine of ten.
     return value * min(strength, 1.0) if name.startswith("flip") or name == "cutmix" else value * strength
