@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "fused": RECORDS | {"stats", "data", "training", "augment"},
     "sweeps": RECORDS | {"stats", "data", "training", "fused", "reports"},
     "diagnosis": RECORDS | {"stats", "data", "reports"},
-    "recipe": RECORDS | {"stats", "data", "splits", "sweeps", "diagnosis"},
+    "recipe": RECORDS | {"stats", "data", "splits", "sweeps", "diagnosis", "augment"},
     "opening": RECORDS | {"stats", "data", "splits", "training"},
     "reports": RECORDS | {"stats"},
     "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening"},

@@ -21,7 +21,7 @@ from wellfit.augment.flips import flip_horizontal, flip_vertical
 from wellfit.augment.geometry import Motion, moved
 from wellfit.augment.jpeg import recompressed
 from wellfit.augment.noise import noisy
-from wellfit.augmentation import OPERATIONS, Augmentation
+from wellfit.augmentation import OPERATIONS, Augmentation, range_of
 
 COLUMNS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
@@ -85,13 +85,6 @@ def augmented(pictures: Tensor, draws: Draws, *, ranges: Ranges) -> Tensor:
         if any(bool(ranges[name].any()) for name in steps):
             pictures = step(pictures, draws, ranges)
     return pictures
-
-
-def range_of(name: str, one: Augmentation, strength: float) -> float:
-    """Return the range of one operation for a member: what was asked for, times the strength."""
-    value = float(getattr(one, name))
-    # A share of pictures ends at what was asked for: a strength above 1 must not flip nine of ten.
-    return value * min(strength, 1.0) if name.startswith("flip") or name == "cutmix" else value * strength
 
 
 def _flip_horizontal(pictures: Tensor, draws: Draws, ranges: Ranges) -> Tensor:

@@ -68,7 +68,8 @@ or one p_<class> for each class; any further columns are features.
     "--refits",
     type=int,
     metavar="N",
-    help="Train EXPERIMENT's network N times on parts of its rows (24, say), to tell what more data would buy.",
+    help="Train EXPERIMENT's network N times on parts of its rows (24, say), to tell what more data would buy, "
+    "and what augmentation is worth in pictures.",
 )
 @click.option(
     "--labels-per-row",

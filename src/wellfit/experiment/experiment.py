@@ -184,7 +184,8 @@ class Experiment:
     def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
         """Say what more training data would buy its network, by training it again on parts of the rows.
 
-        Of an ensemble the heaviest member is trained. The journal keeps what was found, for later diagnoses.
+        Of an ensemble the heaviest member is trained. The journal keeps what was found, for later diagnoses. Where
+        pictures are augmented, it is trained without that as well: what augmentation is worth is told in pictures.
 
         Args:
             refits: how many trainings: at least 12 (four sizes, three repeats).
@@ -196,7 +197,7 @@ class Experiment:
             BadInput: for too few rows or refits.
         """
         diagnosis, network = self.diagnose(**reference_options), self.network
-        found = measured_curve(
+        found, worth = measured_curve(
             self.prepared,
             network.config,
             goal=self.goal,
@@ -208,6 +209,9 @@ class Experiment:
         with self._writing("more data") as journal:
             finding = more_data_finding(found, self.goal)
             body = {"identity": network.identity, "finding": finding.to_json(), **found.to_json()}
+            if worth is not None:
+                body["finding"]["evidence"] += f" {worth.sentence}"
+                body["worth"] = worth.to_json()
             journal.append(MORE_DATA, body)
             journal.append("diagnosis", {"step": None, "identity": network.identity, **self.diagnose().to_json()})
         self.report()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from wellfit._typing import Floats
+from wellfit._typing import Board, Floats
 from wellfit.config import Config
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
@@ -53,7 +54,13 @@ def against_bias(
 
 
 def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shares], coupled: bool = False) -> Remedy:
-    """A small remedy of the regularization board: its trials are compared on dev.
+    """A small remedy of the regularization board: its trials are compared on dev."""
+    remedy = on_dev(kind, trials, board="regularization", finding="WF102", shares=shares)
+    return replace(remedy, coupled=coupled)
+
+
+def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Callable[[Work], Shares]) -> Remedy:
+    """A handful of trials that are compared on dev.
 
     It waits for budgets with plenty left, unless it promises as much as a sweep does.
     """
@@ -63,12 +70,11 @@ def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shar
 
     return Remedy(
         kind=kind,
-        board="regularization",
-        finding="WF102",
+        board=board,
+        finding=finding,
         shares=shares,
         price=partial(_price_on_dev, trials=allowed, shares=shares),
         apply=partial(_best_on_dev, trials=allowed),
-        coupled=coupled,
     )
 
 
