@@ -35,6 +35,7 @@ from wellfit.experiment.result import run_to_json
 from wellfit.experiment.rivals import known_rivals
 from wellfit.experiment.running import remembering
 from wellfit.experiment.unsealing import known_test, unseal_for
+from wellfit.experiment.views import Views, views_on_dev, with_views
 from wellfit.goals import Goal
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
@@ -55,7 +56,7 @@ from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
-from wellfit.training.predict import Part, predict_average
+from wellfit.training.predict import Part
 
 logger = logging.getLogger(__name__)
 
@@ -286,12 +287,25 @@ class Experiment:
         self.report()
         return opening
 
-    def predict(self, new: Any, *, out: Path | str | None = None) -> pa.Table | int:
+    def views(self, views: int = 8) -> Views:
+        """Say what several changed views of each dev picture buy, and what they cost (test-time augmentation).
+
+        Args:
+            views: of each picture, the picture itself among them.
+
+        Raises:
+            Refusal: when nothing was trained yet.
+            BadInput: for a number out of range, or a table.
+        """
+        return views_on_dev(self.parts, self.prepared, goal=self.goal, views=views)
+
+    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1) -> pa.Table | int:
         """Predict new rows, in their order, with the transforms that train was given.
 
         Args:
             new: file, data frame, or a frame's rows.
             out: a .csv or .parquet file to stream to.
+            views: of each picture, over which predictions are averaged; they take so many times as long.
 
         Returns:
             The predictions as an Arrow table; with `out` the number of rows written.
@@ -301,7 +315,7 @@ class Experiment:
         """
         preparation = self.prepared.preparation
         watch = Watch(preparation, usual=self.prepared.dev)
-        network = predict_average(preparation, self.parts)
+        network = with_views(self.parts, preparation, views=views)
         batches = predicted_batches(new, preparation=preparation, predict=network, watch=watch)
         result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
         for warning in watch.warnings():

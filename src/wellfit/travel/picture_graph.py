@@ -44,8 +44,7 @@ class PictureGraph(nn.Module):
         """Return the predictions of N pictures."""
         values = pixels.permute(0, 3, 1, 2).flatten(1).to(torch.float32) / WHITE
         found = [
-            self.shares[place] * self._predicted(network(values), place)
-            for place, network in enumerate(self.networks)
+            self.shares[place] * self._predicted(network(values), place) for place, network in enumerate(self.networks)
         ]
         return torch.stack(found).sum(dim=0)
 
