@@ -27,6 +27,8 @@ from wellfit.experiment.candidates import chosen_identity, chosen_network, parts
 from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
+from wellfit.experiment.labelling import KIND as LABEL
+from wellfit.experiment.labelling import HumanError, human_error, labels_of, require_labels
 from wellfit.experiment.learning_curve import KIND as MORE_DATA
 from wellfit.experiment.learning_curve import known_curve, measured_curve
 from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
@@ -286,6 +288,30 @@ class Experiment:
             )
         self.report()
         return opening
+
+    def labels(self) -> dict[int, str]:
+        """The dev pictures that people have labelled: row -> label.
+
+        Raises:
+            BadInput: for a table, or a number as the target.
+        """
+        require_labels(self.split.schema)
+        with self._reading() as journal:
+            return labels_of(journal.entries())
+
+    def keep_label(self, row: int, label: str) -> None:
+        """Write down how a person labelled a dev picture; a later label of the same row counts instead."""
+        with open_journal(self.folder.journal) as journal:
+            journal.append(LABEL, {"row": row, "label": label})
+
+    def human_error(self) -> HumanError:
+        """The error of the people who labelled dev pictures, and how many more labels would settle the bias.
+
+        Raises:
+            BadInput: for a table, or a number as the target.
+        """
+        labels = self.labels()
+        return human_error(labels, self.split, diagnosis=self.diagnose() if self.is_trained else None)
 
     def views(self, views: int = 8) -> Views:
         """Say what several changed views of each dev picture buy, and what they cost (test-time augmentation).
