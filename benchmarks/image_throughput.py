@@ -24,6 +24,7 @@ from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Column, Schema
 from wellfit.fused.module_stack import ModuleStack
+from wellfit.fused.picture_batches import PictureChange
 from wellfit.training.loop import Training
 from wellfit.training.pictures import Address, changed
 from wellfit.training.tensors import conv_network
@@ -52,11 +53,15 @@ def main() -> None:
 def augmentation_rows(shape: tuple[int, int, int], *, seconds: float, rounds: int, kornia: bool) -> list[Row]:
     """Return how many times the rivals' rate wellfit's is."""
     values, ways = pictures_of(shape, rows=BATCH), asked_for("strong", classes=("cat", "dog"), colour=shape[2] == 3)
+    labels, augmenting = np.zeros((BATCH, 2), np.float32), replace(config(1.0, l2=0.0), augmentation=ways)
     rng = np.random.default_rng(0)
     alone = values.numpy().reshape(BATCH, shape[2], *shape[:2])
     update = iter(range(10**9))
     sides: dict[str, Callable[[], object]] = {
-        "wellfit": lambda: changed(values, [(ways, 1.0)], at=Address(0, "s", next(update)), shape=shape),
+        "wellfit": lambda: PictureChange([augmenting], Address(0, "s", next(update)), shape)(values.numpy(), labels),
+        "its own operations in torch": lambda: changed(
+            values, [(ways, 1.0)], at=Address(0, "s", next(update)), shape=shape
+        ),
         "NumPy and SciPy": lambda: [changed_alone(each, rng) for each in alone],
     }
     found: dict[str, list[float]] = {name: [] for name in (*sides, "kornia")}
@@ -75,7 +80,7 @@ def augmentation_rows(shape: tuple[int, int, int], *, seconds: float, rounds: in
             at_most=False,
             note=f"{ours:,.0f} and {median(found[name]):,.0f} pictures/s",
         )
-        for name in ("kornia", "NumPy and SciPy")
+        for name in ("kornia", "NumPy and SciPy", "its own operations in torch")
         if found[name]
     ]
 

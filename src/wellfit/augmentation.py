@@ -16,7 +16,7 @@ STRENGTHS: Mapping[str, float] = {"none": 0.0, "light": 0.4, "strong": 1.0}
 """The names of ranges, as shares of the defaults of `Augmentation`."""
 _MIRROR_WORDS = frozenset({"left", "right"})
 _SHARES = ("flip_horizontal", "flip_vertical", "cutmix")
-_LARGEST: Mapping[str, float] = {
+LARGEST: Mapping[str, float] = {
     **dict.fromkeys(_SHARES, 1.0),
     **dict.fromkeys(("translate", "erase", "brightness", "contrast", "saturation", "noise"), 1.0),
     **{"rotate": 180.0, "scale": 3.0, "crop": 64.0, "blur": 8.0, "jpeg": 99.0},
@@ -61,13 +61,18 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name in OPERATIONS:
-            value, most = getattr(self, name), _LARGEST[name]
+            value, most = getattr(self, name), LARGEST[name]
             if not (math.isfinite(value) and 0 <= value <= most):
                 raise BadInput(
                     f"{name} is in [0, {most:g}]",
                     found=f"{name}={value!r}",
                     remedy=f"Give {name} a value in that range",
                 )
+
+    @classmethod
+    def within(cls, ranges: Mapping[str, float]) -> Augmentation:
+        """Return these ranges and no other changes, each cut at the largest that there is."""
+        return cls(**{name: min(ranges.get(name, 0.0), LARGEST[name]) for name in OPERATIONS})
 
 
 OPERATIONS: tuple[str, ...] = tuple(one.name for one in fields(Augmentation))
@@ -91,6 +96,13 @@ def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) ->
         weaker = {name: round(strength * getattr(Augmentation(), name), 6) for name in OPERATIONS}
         return replace(Augmentation(**weaker), flip_horizontal=mirrored if strength else 0.0)
     return replace(NOTHING, **dict(_range(item) for item in text.split(",") if item.strip()))
+
+
+def range_of(name: str, one: Augmentation, strength: float) -> float:
+    """Return the range of one operation for a member: what was asked for, times the strength."""
+    value = float(getattr(one, name))
+    # A share of pictures ends at what was asked for: a strength above 1 must not flip nine of ten.
+    return value * min(strength, 1.0) if name.startswith("flip") or name == "cutmix" else value * strength
 
 
 def survives_mirror(classes: Sequence[str], *, colour: bool = True) -> bool:

@@ -145,8 +145,6 @@ def test_a_model_travels_as_a_folder(finished, folder, tmp_path):
     new = tmp_path / "new"
     shutil.copytree(folder / "digit 1", new)
     assert wf.load_model(tmp_path / "model").predict(new).equals(finished.predict(new))
-    with pytest.raises(BadInput, match="as a folder"):
-        wf.export(finished, tmp_path / "model.onnx", format="onnx")
 
 
 def test_a_table_of_paths_is_run_and_predicted(folder, tmp_path):

@@ -257,6 +257,7 @@ def test_measures_tell_what_they_are_called_after(tmp_path):
     assert rows["warm"]["warmth"] > plain["warmth"] + 0.15
     assert rows["grey"]["colourfulness"] == 0 < plain["colourfulness"]
     assert rows["squeezed"]["bytes_per_pixel"] < 0.5 * plain["bytes_per_pixel"]
+    assert rows["squeezed"]["blockiness"] > 1.2 * plain["blockiness"]
 
 
 def test_what_counts_as_pictures(tmp_path):

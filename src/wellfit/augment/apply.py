@@ -21,7 +21,7 @@ from wellfit.augment.flips import flip_horizontal, flip_vertical
 from wellfit.augment.geometry import Motion, moved
 from wellfit.augment.jpeg import recompressed
 from wellfit.augment.noise import noisy
-from wellfit.augmentation import OPERATIONS, Augmentation
+from wellfit.augmentation import OPERATIONS, Augmentation, range_of
 
 COLUMNS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
@@ -71,7 +71,7 @@ class Draws:
 def ranges_of(members: Sequence[tuple[Augmentation, float]], *, rows: int) -> dict[str, Tensor]:
     """Return operation -> [K * rows]: for K members with their strengths, each for its `rows` pictures in turn."""
     return {
-        name: torch.tensor([_range(name, one, strength) for one, strength in members]).repeat_interleave(rows)
+        name: torch.tensor([range_of(name, one, strength) for one, strength in members]).repeat_interleave(rows)
         for name in OPERATIONS
     }
 
@@ -85,12 +85,6 @@ def augmented(pictures: Tensor, draws: Draws, *, ranges: Ranges) -> Tensor:
         if any(bool(ranges[name].any()) for name in steps):
             pictures = step(pictures, draws, ranges)
     return pictures
-
-
-def _range(name: str, one: Augmentation, strength: float) -> float:
-    value = float(getattr(one, name))
-    # A share of pictures ends at what was asked for: a strength above 1 must not flip nine of ten.
-    return value * min(strength, 1.0) if name.startswith("flip") or name == "cutmix" else value * strength
 
 
 def _flip_horizontal(pictures: Tensor, draws: Draws, ranges: Ranges) -> Tensor:

@@ -68,7 +68,14 @@ or one p_<class> for each class; any further columns are features.
     "--refits",
     type=int,
     metavar="N",
-    help="Train EXPERIMENT's network N times on parts of its rows (24, say), to tell what more data would buy.",
+    help="Train EXPERIMENT's network N times on parts of its rows (24, say), to tell what more data would buy, "
+    "and what augmentation is worth in pictures.",
+)
+@click.option(
+    "--views",
+    type=int,
+    metavar="N",
+    help="Of EXPERIMENT's pictures: what averaging over N changed views of each buys on dev, and what it costs.",
 )
 @click.option(
     "--labels-per-row",
@@ -96,27 +103,34 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
     Gives the errors with their intervals, the gaps (avoidable bias, variance, mismatch, dev overfit) with verdicts,
     coded findings, and the remedies in the order to try. Without an argument, the errors are given as options.
     """
+    import wellfit as wf
+
     asked = given(options)
     _check_source(asked, source)
+    views = asked.pop("views", None)
     diagnosis: Diagnosis | DataDiagnosis
     if source is None:
         diagnosis = _of_numbers(asked)
     else:
         _refuse_numbers(asked, source)
         diagnosis = _of_experiment(source, asked) if source.is_dir() else _of_predictions(source, asked)
-    body = diagnosis.to_json()
-    session.result(body, text=str(diagnosis))
+    body, text = diagnosis.to_json(), str(diagnosis)
+    if views is not None and source is not None:
+        found = wf.open_experiment(source).views(views)
+        body, text = {**body, "views": found.to_json()}, f"{text}\n{found.sentence}"
+    session.result(body, text=text)
     return exit_code(body, fail_on=fail_on)
 
 
 def _check_source(asked: Json, source: Path | None) -> None:
     """Some options need an experiment, some a file of predictions."""
-    if "refits" in asked and (source is None or not source.is_dir()):
-        raise BadInput(
-            "--refits trains an experiment's network again",
-            found="no experiment",
-            remedy="Give EXPERIMENT, the folder that `wellfit run` made",
-        )
+    for name, does in (("refits", "trains an experiment's network again"), ("views", "shows pictures to a network")):
+        if name in asked and (source is None or not source.is_dir()):
+            raise BadInput(
+                f"--{name} {does}",
+                found="no experiment",
+                remedy="Give EXPERIMENT, the folder that `wellfit run` made",
+            )
     if "label_voters" in asked and "labels_per_row" not in asked:
         raise BadInput(
             "--label-voters says how y came from several labels",

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "sweep": "Search lambda and keep_prob; shows the lambda path.",
         "compare": "Say which of two networks is better on dev, and which knobs differ.",
         "unseal": "Open the test set, once.",
+        "label": "Label dev pictures by hand: the error of people.",
         "predict": "Predict new rows with the experiment's best network.",
         "export": "Write the model for use elsewhere: a folder, ONNX or pt2.",
         "report": "Write the report page again.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,13 +21,16 @@ from wellfit.diagnosis.label_noise import FEWEST_ROWS
 from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
 from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
+from wellfit.diagnosis.mismatch.describe import direction
+from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
+from wellfit.diagnosis.mismatch.picture_words import picture_direction
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.regions.findings import region_findings
 from wellfit.diagnosis.regions.rival import rival_predictions
 from wellfit.diagnosis.rows import Rows
-from wellfit.experiment.about_pictures import with_look_alikes
+from wellfit.experiment.about_pictures import with_channels, with_look_alikes
 from wellfit.goals import Goal
 from wellfit.splits.split import Split
 
@@ -40,11 +43,13 @@ class OnRows:
         losses: part (train, train_dev, dev) -> [rows] losses.
         predictions: [dev rows, classes] probabilities, or [dev rows] values.
         rival: [dev rows] losses of the best reference model, None without any.
+        seen: part -> [rows, channels] what a network of pictures sees in them; empty for tables.
     """
 
     losses: Mapping[str, Floats]
     predictions: Floats
     rival: Floats | None
+    seen: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +85,20 @@ class OpenRows:
         rival = None if network.rival is None else replace(self.dev, losses=network.rival)
         regions = region_findings(train, dev, goal=self.goal, tolerance=tolerance, rival=rival, seed=self.seed)
         opinion = self._opinion if self.goal.task == "classification" else None
-        labels = doubted_labels(dev, network.predictions, goal=self.goal, opinion=opinion, optimal=optimal)
-        return (*regions, copies, labels, attribution_finding(split, tolerance=tolerance))
+        return (
+            *regions,
+            copies,
+            doubted_labels(dev, network.predictions, goal=self.goal, opinion=opinion, optimal=optimal),
+            attribution_finding(split, tolerance=tolerance),
+            *([domain_finding(domain_shift(*self._seen(network.seen), seed=self.seed))] if network.seen else []),
+        )
+
+    def _seen(self, seen: Mapping[str, Floats]) -> tuple[Rows, Rows]:
+        """Train-dev (train, where there is none) and dev, with what the network sees in them beside the measures."""
+        sources = {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}
+        parts = [(sources[name], seen[name]) for name in (next(iter(seen.keys() - {"dev"})), "dev")]
+        first, second = (with_channels(part, values) for part, values in parts if part is not None)
+        return first, second
 
     @cached_property
     def said_of_optimum(self) -> str:
@@ -143,7 +160,14 @@ def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Find
     leaks = leakage_findings(
         rows.train, rows.dev, goal=rows.goal, train_dev=rows.train_dev, test=rows.sealed, seed=rows.seed
     )
-    shifts = mismatch_findings(rows.train, rows.dev, tolerance=0.0, levels=split.schema.classes, seed=rows.seed)
+    shifts = mismatch_findings(
+        rows.train,
+        rows.dev,
+        tolerance=0.0,
+        levels=split.schema.classes,
+        seed=rows.seed,
+        describe=direction if split.schema.picture is None else picture_direction,
+    )
     return (*of_columns, *with_look_alikes(leaks, split), *shifts)
 
 

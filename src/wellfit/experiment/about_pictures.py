@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from wellfit._typing import Floats
 from wellfit.augmentation import Augmentation, asked_for
+from wellfit.data.features import Feature, Features
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.splits.look_alikes import NEAR
 from wellfit.splits.split import Split
@@ -27,6 +33,13 @@ def with_look_alikes(findings: Sequence[Finding], split: Split) -> tuple[Finding
     evidence = f"Pictures that look like one of train (perceptual hash, confirmed pixel by pixel): {said}."
     found = finding(CODE, fired=fired, evidence=evidence)
     return tuple(found if one.code == CODE else one for one in findings)
+
+
+def with_channels(part: Rows, seen: Floats) -> Rows:
+    """Put what a network sees in each picture, [rows, channels], beside what was measured of it."""
+    channels = tuple(Feature(f"channel {place + 1} of the network", "number") for place in range(seen.shape[1]))
+    features = part.features
+    return replace(part, features=Features((*features.columns, *channels), np.hstack([features.values, seen])))
 
 
 def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:

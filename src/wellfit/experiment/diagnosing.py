@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from wellfit._typing import Floats
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.findings import Finding, training_findings
@@ -17,6 +18,7 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.stats.scores import row_losses
+from wellfit.training.picture_features import picture_features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class Diagnostician:
             losses={**losses, "train": outcome.train_losses},
             predictions=outcome.predictions["dev"],
             rival=None if best is None else self.rivals.dev_losses[best],
+            seen=self._seen(outcome),
         )
         about_losses = self.rows.findings_of(network, tolerance=tolerance, optimal=self.optimal)
         return diagnose_losses(
@@ -75,6 +78,16 @@ class Diagnostician:
             best_dev_high=best_dev_high,
             hint="" if self.optimal is not None else self.rows.said_of_optimum,
         )
+
+    def _seen(self, outcome: Outcome) -> dict[str, Floats]:
+        """What a network of pictures sees in train-dev (in train, where there is none) and in dev."""
+        held_out = "train" if self.data.train_dev is None else "train_dev"
+        parts = {held_out: self.data.train_dev or self.data.train, "dev": self.data.dev}
+        seen = {
+            part: picture_features(self.data.preparation, outcome.config, outcome.state, arrays=arrays)
+            for part, arrays in parts.items()
+        }
+        return {part: values for part, values in seen.items() if values is not None}
 
 
 REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})

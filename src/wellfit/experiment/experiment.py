@@ -28,6 +28,8 @@ from wellfit.experiment.candidates import chosen_identity, chosen_network, parts
 from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
+from wellfit.experiment.labelling import KIND as LABEL
+from wellfit.experiment.labelling import HumanError, human_error, labels_of, require_labels
 from wellfit.experiment.learning_curve import KIND as MORE_DATA
 from wellfit.experiment.learning_curve import known_curve, measured_curve
 from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
@@ -36,6 +38,7 @@ from wellfit.experiment.result import run_to_json
 from wellfit.experiment.rivals import known_rivals
 from wellfit.experiment.running import remembering
 from wellfit.experiment.unsealing import known_test, unseal_for
+from wellfit.experiment.views import Views, views_on_dev, with_views
 from wellfit.goals import Goal
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
@@ -56,7 +59,7 @@ from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
-from wellfit.training.predict import Part, predict_average
+from wellfit.training.predict import Part
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +188,8 @@ class Experiment:
     def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
         """Say what more training data would buy its network, by training it again on parts of the rows.
 
-        Of an ensemble the heaviest member is trained. The journal keeps what was found, for later diagnoses.
+        Of an ensemble the heaviest member is trained. The journal keeps what was found, for later diagnoses. Where
+        pictures are augmented, it is trained without that as well: what augmentation is worth is told in pictures.
 
         Args:
             refits: how many trainings: at least 12 (four sizes, three repeats).
@@ -197,7 +201,7 @@ class Experiment:
             BadInput: for too few rows or refits.
         """
         diagnosis, network = self.diagnose(**reference_options), self.network
-        found = measured_curve(
+        found, worth = measured_curve(
             self.prepared,
             network.config,
             goal=self.goal,
@@ -209,6 +213,9 @@ class Experiment:
         with self._writing("more data") as journal:
             finding = more_data_finding(found, self.goal)
             body = {"identity": network.identity, "finding": finding.to_json(), **found.to_json()}
+            if worth is not None:
+                body["finding"]["evidence"] += f" {worth.sentence}"
+                body["worth"] = worth.to_json()
             journal.append(MORE_DATA, body)
             journal.append("diagnosis", {"step": None, "identity": network.identity, **self.diagnose().to_json()})
         self.report()
@@ -287,12 +294,49 @@ class Experiment:
         self.report()
         return opening
 
-    def predict(self, new: Any, *, out: Path | str | None = None) -> pa.Table | int:
+    def labels(self) -> dict[int, str]:
+        """The dev pictures that people have labelled: row -> label.
+
+        Raises:
+            BadInput: for a table, or a number as the target.
+        """
+        require_labels(self.split.schema)
+        with self._reading() as journal:
+            return labels_of(journal.entries())
+
+    def keep_label(self, row: int, label: str) -> None:
+        """Write down how a person labelled a dev picture; a later label of the same row counts instead."""
+        with open_journal(self.folder.journal) as journal:
+            journal.append(LABEL, {"row": row, "label": label})
+
+    def human_error(self) -> HumanError:
+        """The error of the people who labelled dev pictures, and how many more labels would settle the bias.
+
+        Raises:
+            BadInput: for a table, or a number as the target.
+        """
+        labels = self.labels()
+        return human_error(labels, self.split, diagnosis=self.diagnose() if self.is_trained else None)
+
+    def views(self, views: int = 8) -> Views:
+        """Say what several changed views of each dev picture buy, and what they cost (test-time augmentation).
+
+        Args:
+            views: of each picture, the picture itself among them.
+
+        Raises:
+            Refusal: when nothing was trained yet.
+            BadInput: for a number out of range, or a table.
+        """
+        return views_on_dev(self.parts, self.prepared, goal=self.goal, views=views)
+
+    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1) -> pa.Table | int:
         """Predict new rows, in their order, with the transforms that train was given.
 
         Args:
             new: file, data frame, or a frame's rows.
             out: a .csv or .parquet file to stream to.
+            views: of each picture, over which predictions are averaged; they take so many times as long.
 
         Returns:
             The predictions as an Arrow table; with `out` the number of rows written.
@@ -302,7 +346,7 @@ class Experiment:
         """
         preparation = self.prepared.preparation
         watch = Watch(preparation, usual=self.prepared.dev)
-        network = predict_average(preparation, self.parts)
+        network = with_views(self.parts, preparation, views=views)
         batches = predicted_batches(new, preparation=preparation, predict=network, watch=watch)
         result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
         for warning in watch.warnings():

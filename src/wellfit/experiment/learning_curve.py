@@ -9,8 +9,9 @@ from wellfit._typing import Floats, Integers, Json
 from wellfit.config import Config, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.learning_anchors import Refit, measure_anchors
+from wellfit.diagnosis.learning_anchors import Anchors, Refit, measure_anchors
 from wellfit.diagnosis.more_data import MoreData, more_data
+from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import Refusal
 from wellfit.goals import Goal
 from wellfit.journal.entry import Entry
@@ -32,15 +33,17 @@ def measured_curve(
     refits: int,
     floor: float = 0.0,
     target: float | None = None,
-) -> MoreData:
+) -> tuple[MoreData, Worth | None]:
     """Retrain a config on nested parts of the training rows, and extrapolate its dev error.
+
+    Where it augments pictures, the same is done without that, which tells what augmentation is worth in pictures.
 
     Args:
         data: prepared train and dev; the transforms stay those of all training rows.
         config: what is trained; the rows decide its epochs (as many updates as on all of them, within bounds).
         goal: in whose loss the curve is.
         delta: the smallest gain that matters.
-        refits: how many trainings.
+        refits: how many trainings of each curve.
         floor: lower limit of the optimal error.
         target: a dev error, for the rows that it needs.
 
@@ -48,9 +51,18 @@ def measured_curve(
         BadInput: for too few rows, or fewer refits than four sizes with three repeats.
         Refusal: when a training diverges.
     """
+    anchors = _anchors(data, config, goal=goal, refits=refits)
+    found = more_data(anchors, delta=delta, floor=floor, target=target, seed=config.seed)
+    if data.preparation.schema.picture is None or not config.regularization.augment:
+        return found, None
+    plain = replace(config, regularization=replace(config.regularization, augment=0.0))
+    without = _anchors(data, plain, goal=goal, refits=refits)
+    return found, worth_in_rows(without, anchors.dev[-1], floor=floor, seed=config.seed)
+
+
+def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anchors:
     refit = _refit(data, config, goal=goal)
-    anchors = measure_anchors(refit, rows=data.train.rows, refits=refits, seed=config.seed)
-    return more_data(anchors, delta=delta, floor=floor, target=target, seed=config.seed)
+    return measure_anchors(refit, rows=data.train.rows, refits=refits, seed=config.seed)
 
 
 def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:

@@ -14,9 +14,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from wellfit._compiled import compiled
 from wellfit._typing import Floats, Integers, Real
 from wellfit.fused.arrays import ADAM, MOMENTUM, RELU, TANH, Batches, Desk, Plan, Rates, State
-from wellfit.fused.compiled import compiled
 from wellfit.fused.normal import EXPONENTIAL, LOWEST, SQUARINGS, TAIL
 
 KEEP_ALL = 65_535

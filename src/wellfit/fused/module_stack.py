@@ -114,6 +114,10 @@ class ModuleStack:
         _, uniform = self._source.read(0, stop=1, needs=Needs((), False, False))
         spare = State(*(array[:1].copy() for array in self._state))
         advance(self._layout.plan, spare, self._rates(uniform), np.zeros_like(spare.parameters[0]), 0, 0)
+        change = self._change()
+        if change is not None:
+            none = np.zeros((1, self._layout.shared), self._layout.dtype)
+            change(none, np.zeros((1, self._network.outputs), self._layout.dtype))
 
     def advance(self, stop: int) -> Floats:
         """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""

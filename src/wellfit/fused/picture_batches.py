@@ -1,4 +1,4 @@
-"""What the members of a stack see of a batch of pictures: each way of changing them is computed once."""
+"""What the members of a stack see of a batch of pictures: each way of changing them is computed once, compiled."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from wellfit._typing import Floats
+from wellfit.augment.fast import changed_fast
 from wellfit.config import Config
-from wellfit.training.pictures import Address, Shape, changed, cut_of, member_of
+from wellfit.training.pictures import Address, Shape, cut_of, drawn, member_of
 
 
 class PictureChange:
@@ -33,7 +34,10 @@ class PictureChange:
 
         Where all members change pictures in the same way there is no K in front of the pixels.
         """
-        pixels = changed(torch.from_numpy(values), self._ways, at=self._at, shape=self._shape)
+        height, width, channels = self._shape
+        uniform, normal = drawn(self._ways, at=self._at, rows=len(values), shape=self._shape)
+        pictures = values.reshape(len(values), channels, height, width)
+        pixels = torch.from_numpy(changed_fast(pictures, self._ways, uniform=uniform, normal=normal)).flatten(2)
         labels = torch.from_numpy(target)
         cuts = [cut_of(way, at=self._at, rows=len(values), shape=self._shape) for way in self._ways]
         seen = [cut.pictures(each) if cut else each for cut, each in zip(cuts, pixels, strict=True)]

@@ -144,7 +144,7 @@ def carry_out(work: Work, remedy: Remedy) -> Turn:
     after = fresh[0] if fresh else _remembered(work.bench, turn, body)
     gap = turn.gap(board)
     # A sweep has tried its whole grid; more of a smaller step would only choose on dev again.
-    once = board == "regularization" or not body["kept"]
+    once = board != "optimization" or not body["kept"]
     return replace(
         turn,
         step=step,

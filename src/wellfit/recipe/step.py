@@ -9,7 +9,11 @@ from wellfit.recipe.remedies.change import describe_change
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.turn import CAUSE_OF, PART_OF, Turn, Work
 
-OTHER: dict[Board, Board] = {"optimization": "regularization", "regularization": "optimization"}
+OTHER: dict[Board, Board] = {
+    "optimization": "regularization",
+    "data": "optimization",
+    "regularization": "optimization",
+}
 
 
 def step_body(work: Work, remedy: Remedy, *, expected: Expected, after: Outcome, spent: float) -> Json:

@@ -14,7 +14,7 @@ from wellfit.diagnosis.words import GAP_WORDS, gap_text, size_text
 from wellfit.recipe.pick import applicable
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.rows_wanted import rows_wanted
-from wellfit.recipe.turn import Work
+from wellfit.recipe.turn import GAP_OF, Work
 
 Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up", "reference", "rows"]
 
@@ -67,7 +67,7 @@ def _left(work: Work, gap: Gap, left: str) -> Stop:
 
 def cheapest_waiting(work: Work, gap: Gap) -> Remedy | None:
     """The remedy of this gap's board that was not tried, and that the least larger budget would pay for."""
-    boards: Mapping[GapName, Board] = {"avoidable_bias": "optimization", "variance": "regularization"}
+    boards: Mapping[GapName, Board] = {board_gap: board for board, board_gap in GAP_OF.items()}
     board = boards.get(gap.name)
     waiting = applicable(work, board) if board and work.rules.only is None else []
     priced = [(price.least, remedy.kind, remedy) for remedy in waiting if (price := remedy.price(work))]

@@ -41,6 +41,7 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
         Knob(name="shrink = lr·λ/m", before=knob(first.shrink), after=knob(best.shrink)),
         Knob(name="keep_prob", before=first.keep_probs, after=best.keep_probs),
         *_later(first, best, board="regularization"),
+        *_changes(first, best),
         *_networks(first, best),
     )
 
@@ -58,6 +59,16 @@ def _later(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
         if before.get(name) is not None or after.get(name) is not None:
             pair = (_short(each[name]) if each.get(name) is not None else "off" for each in (before, after))
             yield Knob(name=name.replace("_", " "), before=next(pair), after=next(pair))
+
+
+def _changes(first: Network, best: Network) -> Iterator[Knob]:
+    """Ranges of the changes of pictures that a step has widened."""
+    before, after = (values.section(network.config, "augmentation") for network in (first, best))
+    for name in after:
+        if before.get(name) != after[name]:
+            yield Knob(
+                name=f"{name.replace('_', ' ')} of pictures", before=_short(before.get(name)), after=_short(after[name])
+            )
 
 
 def _settings(config: Json) -> dict[str, str]:

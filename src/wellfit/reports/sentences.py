@@ -96,7 +96,7 @@ def _action(story: Story) -> str:
     turned = [step for step in kept if step.board == "regularization"]
     if turned and story.before and story.after and story.best:
         return f"{_regularizers(story.best)} {_shrunk(story, 'variance')}."
-    effect = _shrunk(story, "avoidable bias")
+    effect = _shrunk(story, "mismatch" if kept[-1].board == "data" else "avoidable bias")
     return f"{_sentence(kept[-1].did)} {effect}." if effect else ""
 
 
@@ -152,6 +152,8 @@ def _treated(story: Story) -> str:
     boards = {step.board for step in story.steps if step.kept}
     if "regularization" in boards:
         return "variance"
+    if "data" in boards:
+        return "mismatch"
     return "avoidable bias" if boards else ""
 
 

@@ -73,7 +73,7 @@ def summarize(entries: Sequence[EntryLike]) -> Summary:
         finished=story.finished,
         openings=story.openings,
         redo=_redo(bodies, seal, story.unit) if seal else None,
-        pictures=picture_sheet(bodies.get("pictures", [{}])[-1]),
+        pictures=picture_sheet(bodies.get("pictures", [{}])[-1], curve=bodies.get("more data", [{}])[-1]),
     )
 
 

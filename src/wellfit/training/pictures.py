@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from wellfit._typing import Floats
 from wellfit.augment.apply import DRAWN, Draws, augmented, ranges_of
 from wellfit.augment.cutmix import box_of, share_outside
 from wellfit.augmentation import Augmentation
@@ -62,18 +64,25 @@ def require_pictures(config: Config, schema: Schema) -> None:
             )
 
 
+def drawn(members: Sequence[Member], *, at: Address, rows: int, shape: Shape) -> tuple[Floats, Floats | None]:
+    """Return what is random about a batch: uniform numbers [N, DRAWN], and noise [N, C, H, W] where it is wanted."""
+    address: dict[str, Any] = {"seed": at.seed, "stream": at.stream, "update": at.update, "rows": rows}
+    uniform = picture_draws(**address, width=DRAWN)
+    if not any(one.noise * strength for one, strength in members):
+        return uniform, None
+    height, width, channels = shape
+    return uniform, pixel_noise(**address, width=height * width * channels).reshape(rows, channels, height, width)
+
+
 def changed(values: Tensor, members: Sequence[Member], *, at: Address, shape: Shape) -> Tensor:
     """Return pixels [K, N, D] of a batch [N, D], as each of K members sees them."""
-    rows, height, width, channels = len(values), *shape
-    uniform = picture_draws(seed=at.seed, stream=at.stream, update=at.update, rows=rows, width=DRAWN)
-    noise = None
-    if any(one.noise * strength for one, strength in members):
-        normal = pixel_noise(seed=at.seed, stream=at.stream, update=at.update, rows=rows, width=values.shape[1])
-        noise = torch.from_numpy(normal).to(values).reshape(rows, channels, height, width).repeat(len(members), 1, 1, 1)
-    draws = Draws(torch.from_numpy(uniform).to(values).repeat(len(members), 1), noise)
+    rows, count, (height, width, channels) = len(values), len(members), shape
+    uniform, normal = drawn(members, at=at, rows=rows, shape=shape)
+    noise = None if normal is None else torch.from_numpy(normal).to(values).repeat(count, 1, 1, 1)
+    draws = Draws(torch.from_numpy(uniform).to(values).repeat(count, 1), noise)
     ranges = {name: each.to(values) for name, each in ranges_of(members, rows=rows).items()}
-    pictures = values.reshape(rows, channels, height, width).repeat(len(members), 1, 1, 1)
-    return augmented(pictures, draws, ranges=ranges).reshape(len(members), rows, -1)
+    pictures = values.reshape(rows, channels, height, width).repeat(count, 1, 1, 1)
+    return augmented(pictures, draws, ranges=ranges).reshape(count, rows, -1)
 
 
 @dataclass(frozen=True)

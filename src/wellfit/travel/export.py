@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from wellfit.exceptions import BadInput
 from wellfit.travel.folder import save_model
 from wellfit.travel.graph import INPUTS, Graph, transforms_of
 from wellfit.travel.model import Model
+from wellfit.travel.picture_graph import PIXELS, PictureGraph, picture_transforms_of
 
 FORMATS = ("folder", "onnx", "pt2")
 _TRIED_ROWS = 2
@@ -41,8 +43,6 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
     """
     if format not in FORMATS:
         raise BadInput(f"format is one of {', '.join(FORMATS)}", found=repr(format), remedy="Choose one of them")
-    if model.preparation.schema.picture and format != "folder":
-        raise BadInput("pictures are exported as a folder", found=f"format={format!r}", remedy="Leave the format out")
     if format == "folder":
         save_model(model, out, card=card)
         return [out]
@@ -50,38 +50,60 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
     for path in (out, described):
         if path.exists():
             raise BadInput("an export overwrites nothing", found=f"{path} exists", remedy="Name another file")
-    graph = _WRITERS[format](Graph(model).eval())
-    text = json.dumps(transforms_of(model.preparation), indent=1)
-    write_whole(out, lambda file: file.write(graph))
+    pictures = model.preparation.schema.picture is not None
+    traced = _of_pictures(PictureGraph(model)) if pictures else _of_rows(Graph(model))
+    content = _WRITERS[format](traced)
+    transforms = picture_transforms_of if pictures else transforms_of
+    text = json.dumps(transforms(model.preparation), indent=1)
+    write_whole(out, lambda file: file.write(content))
     write_whole(described, lambda file: file.write(text.encode()))
     return [out, described]
 
 
-def _rows(graph: Graph) -> tuple[torch.Tensor, torch.Tensor]:
-    """Made-up rows, by which the graph is traced."""
+@dataclass(frozen=True)
+class Traced:
+    """A graph, the made-up inputs by which it is traced, and their names."""
+
+    graph: Graph | PictureGraph
+    inputs: Mapping[str, torch.Tensor]
+
+    @property
+    def any_rows(self) -> dict[str, dict[int, torch.export.Dim]]:
+        """Which axis of each input may have any length."""
+        rows = torch.export.Dim("rows", min=1)
+        return {name: {0: rows} for name in self.inputs}
+
+
+def _of_rows(graph: Graph) -> Traced:
     numbers, codes = graph.columns
-    return torch.zeros(_TRIED_ROWS, numbers, dtype=torch.float64), torch.zeros(_TRIED_ROWS, codes, dtype=torch.int64)
+    shapes = ((_TRIED_ROWS, numbers), (_TRIED_ROWS, codes))
+    made_up = (torch.zeros(shapes[0], dtype=torch.float64), torch.zeros(shapes[1], dtype=torch.int64))
+    return Traced(graph.eval(), dict(zip(INPUTS, made_up, strict=True)))
 
 
-def _onnx(graph: Graph) -> bytes:
+def _of_pictures(graph: PictureGraph) -> Traced:
+    return Traced(graph.eval(), {PIXELS: torch.zeros(_TRIED_ROWS, *graph.shape, dtype=torch.uint8)})
+
+
+def _onnx(traced: Traced) -> bytes:
     try:
         import onnxscript  # noqa: F401 - torch needs it, and says so less clearly
     except ImportError as error:
         raise BadInput(
             "an ONNX export needs the extra `onnx`", found=str(error), remedy="pip install 'wellfit[onnx]'"
         ) from error
-    output = "probabilities" if graph.classifies else "values"
+    output = "probabilities" if traced.graph.classifies else "values"
     # torch's exporter tells about its own work.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            graph,
-            _rows(graph),
+            traced.graph,
+            tuple(traced.inputs.values()),
             dynamo=True,
-            input_names=list(INPUTS),
+            input_names=list(traced.inputs),
             output_names=[output],
-            dynamic_shapes=_any_rows(),
+            dynamic_shapes=traced.any_rows,
             verbose=False,
         )
     if program is None:
@@ -89,8 +111,8 @@ def _onnx(graph: Graph) -> bytes:
     return bytes(program.model_proto.SerializeToString())
 
 
-def _pt2(graph: Graph) -> bytes:
-    program = torch.export.export(graph, _rows(graph), dynamic_shapes=_any_rows())
+def _pt2(traced: Traced) -> bytes:
+    program = torch.export.export(traced.graph, tuple(traced.inputs.values()), dynamic_shapes=traced.any_rows)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Bin edges are views of one array, which torch stores once.
@@ -99,9 +121,4 @@ def _pt2(graph: Graph) -> bytes:
     return buffer.getvalue()
 
 
-def _any_rows() -> dict[str, dict[int, torch.export.Dim]]:
-    rows = torch.export.Dim("rows", min=1)
-    return {name: {0: rows} for name in INPUTS}
-
-
-_WRITERS: Mapping[str, Callable[[Graph], bytes]] = {"onnx": _onnx, "pt2": _pt2}
+_WRITERS: Mapping[str, Callable[[Traced], bytes]] = {"onnx": _onnx, "pt2": _pt2}

@@ -18,7 +18,7 @@ from wellfit.travel.model import Model
 
 INPUTS = ("numbers", "codes")
 _LARGEST = 1e100
-_ANY = np.array([-np.inf, np.inf])
+ANY = np.array([-np.inf, np.inf])
 
 
 class Graph(nn.Module):
@@ -46,7 +46,7 @@ class Graph(nn.Module):
             "shares": [part.weight for part in model.parts],
             "fills": [number.fill for number in scaled],
             "scales": [number.scale for number in scaled],
-            "ranges": [part.state.get(OUTPUT_RANGE, _ANY).tolist() for part in model.parts],
+            "ranges": [part.state.get(OUTPUT_RANGE, ANY).tolist() for part in model.parts],
         }
         for name, chosen in places.items():
             self.register_buffer(name, torch.tensor(chosen, dtype=torch.bool).nonzero()[:, 0])
@@ -75,7 +75,12 @@ class Graph(nn.Module):
         if self.classifies:
             return outputs.double().softmax(dim=1)
         values = outputs[:, 0].double() * self.scale + self.mean
-        return torch.minimum(torch.maximum(values, self.ranges[place, 0]), self.ranges[place, 1])
+        return within(values, self.ranges[place])
+
+
+def within(values: Tensor, limits: Tensor) -> Tensor:
+    """Return values [N] cut at limits [2]: the lowest and highest training target."""
+    return torch.minimum(torch.maximum(values, limits[0]), limits[1])
 
 
 def transforms_of(preparation: Preparation) -> Json:

@@ -13,6 +13,7 @@ from wellfit._typing import Floats
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.exceptions import BadInput
 from wellfit.experiment.predicting import predicted_batches, write_batches
+from wellfit.experiment.views import with_views
 from wellfit.goals import Goal
 from wellfit.training.predict import Part, predict_average
 
@@ -43,12 +44,13 @@ class Model:
         """Probabilities [N, classes], or values [N], of prepared rows."""
         return np.asarray(predict_average(self.preparation, self.parts)(arrays), dtype=np.float64)
 
-    def predict(self, new: Any, *, out: Path | str | None = None) -> pa.Table | int:
+    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1) -> pa.Table | int:
         """Predict new rows in their order; a file is streamed in constant memory.
 
         Args:
             new: file, data frame, or a frame's rows.
             out: a .csv or .parquet file to stream to.
+            views: of each picture, over which predictions are averaged; they take so many times as long.
 
         Returns:
             `prediction` (and `p_<class>`) as an Arrow table; with `out` the number of rows written.
@@ -56,5 +58,6 @@ class Model:
         Raises:
             BadInput: for rows that the transforms cannot take; nothing is written.
         """
-        batches = predicted_batches(new, preparation=self.preparation, predict=self.of_arrays)
+        predict = with_views(self.parts, self.preparation, views=views)
+        batches = predicted_batches(new, preparation=self.preparation, predict=predict)
         return write_batches(batches, Path(out)) if out else pa.concat_tables(batches)

@@ -23,7 +23,7 @@ from wellfit._typing import Json
 from wellfit.data.pictures.decode import Pixels
 from wellfit.data.pictures.layout import Shape
 
-VERSION = 1
+VERSION = 2
 _PIXELS, _ROWS, _ABOUT = "pixels.npy", "rows.parquet", "about.json"
 
 

@@ -6,7 +6,7 @@ and tested on the other. Missing is a value like any other. Bonferroni over the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,13 @@ class ColumnShifts:
         return {"columns": [each.to_json() for each in self.columns], "time": list(self.time), "tau": self.tau}
 
 
-def column_shifts(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0) -> ColumnShifts | None:
+Describe = Callable[[Feature, Floats, Floats], str]
+"""One column, its values in train and those in dev -> one phrase."""
+
+
+def column_shifts(
+    train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0, describe: Describe = direction
+) -> ColumnShifts | None:
     """Compare each column of two parts; None with fewer than 30 rows on a side or no column."""
     if min(train.rows, dev.rows) < FEWEST_ROWS or not train.features.columns:
         return None
@@ -73,7 +79,7 @@ def column_shifts(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 
     for place, column in compared:
         sides = (train.features.values[rows[0], place], dev.features.values[rows[1], place])
         bound = shift_of(column, sides, alpha=ALPHA / len(compared), rng=rng)
-        found.append(ColumnShift(column.name, bound, direction(column, *sides)))
+        found.append(ColumnShift(column.name, bound, describe(column, *sides)))
     return ColumnShifts(tuple(sorted(found, key=lambda each: (-each.bound.low, -each.bound.value))), time, tau)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
 from wellfit.diagnosis.mismatch.bounds import MATERIAL
-from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts
+from wellfit.diagnosis.mismatch.columns import Describe, column_finding, column_shifts
+from wellfit.diagnosis.mismatch.describe import direction
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.mismatch.label_shift import label_finding, label_shift
 from wellfit.diagnosis.rows import Rows
@@ -20,6 +21,7 @@ def mismatch_findings(
     levels: tuple[str, ...] = (),
     tau: float = MATERIAL,
     seed: int = 0,
+    describe: Describe = direction,
 ) -> tuple[Finding, ...]:
     """WF302 to WF305.
 
@@ -31,11 +33,12 @@ def mismatch_findings(
         levels: names of the classes.
         tau: total variation that is material.
         seed: of every subsample.
+        describe: says how a column differs.
     """
     split = None if train_dev is None else attribute_gap(train_dev, dev, seed=seed)
     return (
         domain_finding(domain_shift(train, dev, tau=tau, seed=seed)),
-        column_finding(column_shifts(train, dev, tau=tau, seed=seed)),
+        column_finding(column_shifts(train, dev, tau=tau, seed=seed, describe=describe)),
         label_finding(label_shift(train, dev, levels=levels, tau=tau, seed=seed)),
         attribution_finding(split, tolerance=tolerance),
     )

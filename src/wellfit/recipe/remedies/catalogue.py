@@ -1,7 +1,7 @@
 """Every remedy that the recipe can carry out by itself, by its kind.
 
-Remedies of the data board (more data, a deployment sample, a bigger dev set) need a person: they are prescribed, and
-priced at the end of a run.
+The other remedies of the data board (more data, a deployment sample, a bigger dev set) need a person: they are
+prescribed, and priced at the end of a run.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ from collections.abc import Mapping
 
 from wellfit._typing import Board
 from wellfit.exceptions import BadInput
+from wellfit.recipe.remedies.mismatch import DATA
 from wellfit.recipe.remedies.optimization import OPTIMIZATION
 from wellfit.recipe.remedies.regularization import ENSEMBLE, REGULARIZATION
 from wellfit.recipe.remedies.remedy import Remedy
 
-BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {"optimization": OPTIMIZATION, "regularization": REGULARIZATION}
-REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*OPTIMIZATION, *REGULARIZATION, ENSEMBLE)}
+BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
+    "optimization": OPTIMIZATION,
+    "data": DATA,
+    "regularization": REGULARIZATION,
+}
+"""In the order of their turns: what brings train nearer to dev comes before the sweep, which is judged on dev."""
+REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*OPTIMIZATION, *DATA, *REGULARIZATION, ENSEMBLE)}
 
 
 def require_kind(only: str | None, *, early_stopping: bool = False) -> None:

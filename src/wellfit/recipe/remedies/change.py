@@ -18,7 +18,7 @@ def describe_change(before: Outcome, after: Outcome) -> str:
     """What differs, as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
     knobs = [
         f"{_NAMES.get(name, name.replace('_', ' '))} {old} -> {new}"
-        for board in _BOARDS
+        for board in (*_BOARDS, "augmentation")
         for name, old, new in _pairs(getattr(before.config, board), getattr(after.config, board))
     ]
     if before.networks != after.networks:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
+from wellfit._typing import Board
 from wellfit.config import Config
 from wellfit.outcome import Outcome
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
@@ -66,7 +68,13 @@ def against_bias(
 def against_variance(
     kind: str, trials: Trials, *, shares: Callable[[Work], Shares], piloted: int = 0, coupled: bool = False
 ) -> Remedy:
-    """A small remedy of the regularization board: its trials are compared on dev, and `piloted` of them in a pilot.
+    """A small remedy of the regularization board: its trials are compared on dev, and `piloted` of them in a pilot."""
+    remedy = on_dev(kind, trials, board="regularization", finding="WF102", shares=shares)
+    return replace(remedy, coupled=coupled, pilot=lambda work: spread(work.allowed(trials(work)), piloted))
+
+
+def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Callable[[Work], Shares]) -> Remedy:
+    """A handful of trials that are compared on dev.
 
     It waits for budgets with plenty left, unless it promises as much as a sweep does.
     """
@@ -76,13 +84,11 @@ def against_variance(
 
     return Remedy(
         kind=kind,
-        board="regularization",
-        finding="WF102",
+        board=board,
+        finding=finding,
         shares=shares,
         price=lambda work: _price_on_dev(work, allowed(work), promising=_promises(work, kind, shares)),
         apply=partial(_best_on_dev, trials=allowed),
-        pilot=lambda work: spread(allowed(work), piloted),
-        coupled=coupled,
     )
 
 

@@ -1,7 +1,7 @@
-"""How the functions of `kernels.py` are compiled: by numba, at their first call, and kept on disk for the next process.
+"""How the functions of the files called `kernels.py` are compiled: by numba, at their first call, and kept on disk.
 
 Numba knows that a kept function is stale by the file that it is written in, and not by the files of what it calls.
-All compiled functions therefore stand in one file.
+Compiled functions that call each other therefore stand in one file.
 """
 
 from __future__ import annotations

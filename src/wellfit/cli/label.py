@@ -1,0 +1,49 @@
+"""`wellfit label`: a person labels dev pictures, so that the human error is known."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wellfit.cli.session import Session
+from wellfit.cli.stage import FILE, stage
+
+if TYPE_CHECKING:
+    from wellfit.experiment.labelling import HumanError
+
+BATCH = 50
+
+
+@stage(examples="\n  wellfit label cats.wellfit\n  wellfit label cats.wellfit --batch 100 --no-browser\n")
+@click.argument("experiment", type=FILE)
+@click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Pictures of this sitting.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the page; any free one by default.")
+@click.option("--no-browser", is_flag=True, help="Only say the address of the page.")
+def command(*, session: Session, experiment: Path, batch: int, port: int, no_browser: bool) -> None:
+    """Label dev pictures of EXPERIMENT by hand, in a page on this machine: the human error with its interval.
+
+    Pictures come in one random order, without the labels that they have. Every label is kept at once, so that Ctrl-C
+    loses none and the next call goes on. Says how many more would settle whether the bias is high. Test pictures stay
+    sealed.
+    """
+    import wellfit as wf
+    from wellfit.cli.label_page import LabelServer
+
+    opened = wf.open_experiment(experiment)
+    with LabelServer(opened.split, opened.labels(), keep=opened.keep_label, batch=batch, port=port) as server:
+        session.say(f"Label {len(server.rows)} pictures at {server.address} (Ctrl-C ends it; nothing is lost)")
+        if not no_browser:
+            webbrowser.open(server.address)
+        server.serve_batch()
+    found = opened.human_error()
+    session.result({"schema": 1, **found.to_json()}, text=_text(experiment, found))
+
+
+def _text(experiment: Path, found: HumanError) -> str:
+    if found.error is None:
+        return found.sentence
+    reference = f"--human-error {found.error.value:.4g} --human-rows {found.error.rows}"
+    return f"{found.sentence}\nUse it: wellfit diagnose {experiment} {reference}"

@@ -1,0 +1,110 @@
+"""What augmentation is worth in real rows: how many more would bring the network without it as far.
+
+The learning curve without augmentation is followed to the dev error that all rows reach with it. The interval comes
+from repeated trainings, with the dev set as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats, Json
+from wellfit.diagnosis.curve_fitting import fit_curve, fit_curves
+from wellfit.diagnosis.learning_anchors import Anchors
+from wellfit.diagnosis.learning_curves import Curve, CurveName, rows_for
+from wellfit.diagnosis.more_data import CALIBRATED, DRAWS, FARTHEST, FEW_ANCHORS
+
+_LEVELS = (0.025, 0.975)
+_DIGITS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """What a change of the training rows is worth.
+
+    Attributes:
+        rows: training rows now.
+        more: further rows that would do as much; None beyond four times the rows.
+        low: lower 95 % limit of `more`.
+        high: upper limit; None beyond four times the rows.
+        without: mean dev error of repeated trainings without the change.
+        changed: the same with it.
+    """
+
+    rows: int
+    more: int | None
+    low: int | None
+    high: int | None
+    without: float
+    changed: float
+
+    def to_json(self) -> Json:
+        """Plain values, and the sentence."""
+        return {**vars(self), "sentence": self.sentence}
+
+    @property
+    def sentence(self) -> str:
+        """As a person says it."""
+        if self.more == 0:
+            return "Augmentation is worth no more pictures here: without it dev error is as low."
+        limit = _rounded((FARTHEST - 1) * self.rows)
+        if self.more is None:
+            return f"Augmentation is worth more than {limit} more pictures (there are {self.rows:,})."
+        low = f"more than {limit}" if self.low is None else _rounded(self.low)
+        high = f"more than {limit}" if self.high is None else _rounded(self.high)
+        return (
+            f"Augmentation is worth about {_rounded(self.more)} more pictures (from {low} to {high}): the "
+            f"{self.rows:,} do with it what {_rounded(self.rows + self.more)} would do without."
+        )
+
+
+def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed: int = 0) -> Worth:
+    """Follow the curve without a change to the error that is reached with it.
+
+    Args:
+        without: the learning curve without the change; its last anchor is all rows.
+        changed: [repeats] dev error of trainings on all rows with the change.
+        floor: lower limit of the optimal error.
+        seed: of the bootstrap.
+    """
+    rows, rng = int(without.rows[-1]), np.random.default_rng(seed)
+    family: CurveName = "pow3" if len(without.rows) <= FEW_ANCHORS else "pow4"
+    at, repeats = without.rows * 1.0, without.dev.shape[1]
+
+    curve = fit_curve(family, at, without.mean, sd=without.sd, floor=floor)
+    drawn = _widened(without.dev)[:, rng.integers(0, repeats, (DRAWS, repeats))].mean(axis=2).T
+    reached = rng.choice(_widened(np.asarray(changed)[None, :])[0], (DRAWS, len(changed))).mean(axis=1)
+    again = fit_curves(family, at, drawn, sd=without.sd, floor=floor)
+    found = np.array([_more(each, float(error), rows) for each, error in zip(again, reached, strict=True)])
+    low, high = (float(np.quantile(found, level, method="nearest")) for level in _LEVELS)
+    more = _more(curve, float(changed.mean()), rows)
+    whole = [None if math.isinf(each) else round(each) for each in (more, min(low, more), max(high, more))]
+    return Worth(
+        rows=rows,
+        more=whole[0],
+        low=whole[1],
+        high=whole[2],
+        without=float(without.mean[-1]),
+        changed=float(changed.mean()),
+    )
+
+
+def _widened(repeats: Floats) -> Floats:
+    """Return repeats [..., R] farther from their mean: R drawn from R vary by (R - 1)/R of what repeats do."""
+    count, mean = repeats.shape[-1], repeats.mean(axis=-1, keepdims=True)
+    return np.asarray(mean + CALIBRATED * math.sqrt(count / max(1, count - 1)) * (repeats - mean))
+
+
+def _more(curve: Curve, target: float, rows: int) -> float:
+    """Rows beyond those that there are; infinity where the curve does not get there."""
+    needed = rows_for(curve, target, most=int(FARTHEST * rows))
+    return math.inf if needed is None else max(0.0, needed - rows)
+
+
+def _rounded(rows: float) -> str:
+    """Two digits are more than such a number knows."""
+    size = max(0, len(str(round(rows))) - _DIGITS)
+    return f"{round(rows, -size):,.0f}"

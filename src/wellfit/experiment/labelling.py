@@ -1,0 +1,138 @@
+"""Dev pictures labelled by hand: the human error with its interval, and how many more would settle the verdict on bias.
+
+Rows come in one random order, so that any number of them is a fair sample. The label that the data has is not shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Json
+from wellfit.data.pictures.column import pixels_of
+from wellfit.data.schema import Schema
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.exceptions import BadInput
+from wellfit.journal.entry import Entry
+from wellfit.splits.split import Split
+from wellfit.stats.intervals import Estimate, wilson
+from wellfit.training.noise import batch_order
+
+KIND = "label"
+STREAM = "labelling"
+BATCH = 50
+SHOWN_SIDE = 320
+"""A small picture is drawn so large, without smoothing."""
+
+
+def require_labels(schema: Schema) -> None:
+    """Refuse what nobody can label picture by picture.
+
+    Raises:
+        BadInput: for a table, or a number as the target.
+    """
+    if schema.picture is None or not schema.classes:
+        what = "a table" if schema.picture is None else "a number as the target"
+        raise BadInput(
+            "labels are given to pictures of classes",
+            found=what,
+            remedy="Give the error of people as --human-error, or several labels a row with --labels-per-row",
+        )
+
+
+def labels_of(entries: Iterable[Entry]) -> dict[int, str]:
+    """Dev row -> the last label that a person gave it."""
+    return {int(entry.body["row"]): str(entry.body["label"]) for entry in entries if entry.kind == KIND}
+
+
+def waiting(labels: Mapping[int, str], split: Split) -> list[int]:
+    """The dev rows that nobody labelled yet, in the order in which they are shown."""
+    order = batch_order(seed=split.seed, stream=STREAM, epoch=0, rows=split.dev.num_rows)
+    return [int(row) for row in order if int(row) not in labels]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HumanError:
+    """What people come to on dev.
+
+    Attributes:
+        error: with its Wilson interval; None before anything was labelled.
+        rows: dev pictures that there are.
+        more: further labels at which, the error held, the verdict on bias would be settled; 0 where it is, None where
+            labels cannot settle it, or nothing was trained yet.
+    """
+
+    error: Estimate | None
+    rows: int
+    more: int | None
+
+    @property
+    def sentence(self) -> str:
+        """As a person says it."""
+        if self.error is None:
+            return f"None of the {self.rows:,} dev pictures is labelled by hand yet."
+        found, labelled = self.error, self.error.rows
+        said = f"Human error {100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
+        return f"{said} on {labelled:,} of {self.rows:,} dev pictures. {self._settled}"
+
+    @property
+    def _settled(self) -> str:
+        if self.more is None:
+            return "More labels do not settle whether the bias is high."
+        if self.more == 0:
+            return "That settles whether the bias is high."
+        return f"About {self.more:,} more would settle whether the bias is high."
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        error = None if self.error is None else self.error.to_json()
+        return {"error": error, "rows": self.rows, "more": self.more, "sentence": self.sentence}
+
+
+def human_error(labels: Mapping[int, str], split: Split, *, diagnosis: Diagnosis | None) -> HumanError:
+    """Compare the labels of people with those of the data.
+
+    Args:
+        labels: dev row -> label.
+        split: has the dev rows.
+        diagnosis: of the network whose bias is in question; None where there is none.
+    """
+    rows = split.dev.num_rows
+    if not labels:
+        return HumanError(error=None, rows=rows, more=None)
+    given = split.dev.column(split.schema.target).cast("string").to_pylist()
+    wrong = sum(given[row] != label for row, label in labels.items())
+    error = wilson(wrong, len(labels))
+    limit = None if diagnosis is None else diagnosis.errors.train.value - diagnosis.tolerance
+    return HumanError(error=error, rows=rows, more=None if limit is None else rows_to_settle(error, limit, most=rows))
+
+
+def rows_to_settle(error: Estimate, limit: float, *, most: int) -> int | None:
+    """Further rows, in whole batches, at which the interval leaves `limit`: train error less the tolerance.
+
+    Below it the bias is high, above it it is not; None where `most` rows do not do.
+    """
+    done = error.rows or 0
+    for rows in range(done, most + BATCH, BATCH):
+        found = wilson(error.value * min(rows, most), min(rows, most))
+        if found.high < limit or found.low >= limit:
+            return min(rows, most) - done
+    return None
+
+
+def png_of(split: Split, row: int) -> str:
+    """One dev picture as a PNG in base64, small ones enlarged."""
+    from PIL import Image
+
+    (column,) = (one.name for one in split.schema.columns if one.role == "picture")
+    shape = split.schema.picture or (0, 0, 0)
+    pixels = pixels_of(split.dev.column(column).slice(row, 1), shape)[0]
+    image = Image.fromarray(np.ascontiguousarray(pixels.squeeze(2) if shape[2] == 1 else pixels))
+    factor = max(1, SHOWN_SIDE // max(image.size))
+    buffer = io.BytesIO()
+    image.resize((factor * image.width, factor * image.height), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()

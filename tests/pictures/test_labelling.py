@@ -1,0 +1,139 @@
+"""Dev pictures labelled by hand, in the page and in the journal."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+from picture_cases import squares, write_folder
+
+import wellfit as wf
+from wellfit.cli import label as label_command
+from wellfit.cli import main
+from wellfit.cli.label_page import LabelServer
+from wellfit.exceptions import BadInput
+from wellfit.experiment.labelling import rows_to_settle, waiting
+from wellfit.stats.intervals import wilson
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    place = tmp_path_factory.mktemp("labels")
+    root = write_folder(place / "data", squares(160, classes=("dark", "<b>light")))
+    return wf.run(root, budget="200updates", out=place / "e", ensemble=False)
+
+
+@pytest.fixture
+def experiment(trained, tmp_path):
+    shutil.copytree(trained.path, tmp_path / "e")
+    return wf.open_experiment(tmp_path / "e")
+
+
+def served(experiment, *, batch):
+    server = LabelServer(experiment.split, experiment.labels(), keep=experiment.keep_label, batch=batch)
+    thread = threading.Thread(target=server.serve_batch, daemon=True)
+    thread.start()
+    return server, thread
+
+
+def get(address):
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def post(server, **fields):
+    body = urllib.parse.urlencode(fields).encode()
+    with urllib.request.urlopen(server.address, body, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def truth(experiment, row):
+    return experiment.split.dev.column("label")[row].as_py()
+
+
+def test_a_batch_is_labelled_in_the_page_and_the_next_one_goes_on(experiment):
+    server, thread = served(experiment, batch=4)
+    rows = list(server.rows)
+    with server:
+        page = get(server.address)
+        assert "1 of 4" in page
+        assert "<b>light" not in page
+        assert "&lt;b&gt;light" in page
+        for place, row in enumerate(rows):
+            page = post(server, place=place, label=truth(experiment, row) if place else "dark")
+        thread.join(10)
+        assert "This batch is labelled" in page
+    wrong = int(truth(experiment, rows[0]) != "dark")
+    found = experiment.human_error()
+    assert (found.error.rows, found.error.value) == (4, wrong / 4)
+    assert not set(waiting(experiment.labels(), experiment.split)) & set(rows)
+
+
+def test_back_gives_a_label_anew_and_a_label_that_is_none_is_not_taken(experiment):
+    server, thread = served(experiment, batch=2)
+    rows = list(server.rows)
+    with server:
+        post(server, place=0, label="dark")
+        assert "1 of 2" in post(server, place=1, back=1)
+        assert "1 of 2" in post(server, place=0, label="a cat")
+        post(server, place=0, label="<b>light")
+        post(server, place=1, label="dark")
+        thread.join(10)
+    assert experiment.labels() == {rows[0]: "<b>light", rows[1]: "dark"}
+
+
+def test_only_who_knows_the_address_may_label(experiment):
+    server, thread = served(experiment, batch=1)
+    with server:
+        for path in ("/", "/label", server.path + "x"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                get(f"http://127.0.0.1:{server.server_port}{path}")
+        assert server.server_address[0] == "127.0.0.1"
+        post(server, place=0, label="dark")
+        thread.join(10)
+
+
+def test_the_command_says_what_people_come_to(experiment, capsys, monkeypatch):
+    def answer(address):
+        place = get(address)
+        number = int(re.search(r"name='place' value='(\d+)'", place)[1])
+        urllib.request.urlopen(address, f"place={number}&label=dark".encode(), timeout=10).close()
+
+    def person(address):
+        threading.Thread(target=lambda: [answer(address) for _ in range(3)], daemon=True).start()
+
+    monkeypatch.setattr(label_command.webbrowser, "open", person)
+    assert main(["label", str(experiment.path), "--batch", "3", "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["error"]["rows"] == 3
+    assert body["rows"] == experiment.split.rows["dev"]
+    assert main(["label", str(experiment.path), "--batch", "1", "--no-browser", "--help"]) == 0
+
+
+def test_rows_settle_the_verdict_where_the_interval_leaves_the_limit():
+    error = wilson(1, 50)
+    more = rows_to_settle(error, 0.05, most=2_000)
+    assert more % 50 == 0
+    assert wilson(error.value * (50 + more), 50 + more).high < 0.05 <= wilson(error.value * more, more).high
+    assert rows_to_settle(error, 0.3, most=2_000) == 0
+    assert rows_to_settle(error, 0.02, most=500) is None
+
+
+def test_a_table_is_not_labelled_by_hand(cancer_csv, tmp_path, capsys):
+    wf.split(cancer_csv, target="target", out=tmp_path / "e")
+    assert main(["label", str(tmp_path / "e")]) == 2
+    assert "labels are given to pictures of classes" in capsys.readouterr().err
+    with pytest.raises(BadInput):
+        wf.open_experiment(tmp_path / "e").human_error()
+
+
+def test_before_any_label_nothing_is_claimed(experiment):
+    found = experiment.human_error()
+    assert found.error is None
+    assert found.sentence.startswith("None of the")
