@@ -14,7 +14,7 @@ from wellfit.goals import GOALS
 
 HEAVY = {"torch", "numpy", "scipy", "pyarrow", "sklearn", "pydantic", "rich", "narwhals", "jinja2", "safetensors"}
 COMMON = ("--json", "--events", "--seed", "--quiet", "--log-file", "--config", "--debug")
-STAGES = "diagnose run split size train sweep compare unseal predict export report explain demo doctor".split()  # noqa: SIM905
+STAGES = "diagnose run split size train sweep compare unseal label predict export report explain demo doctor".split()  # noqa: SIM905
 
 
 def imported_by(*arguments: str) -> set[str]:

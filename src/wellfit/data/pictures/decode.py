@@ -21,7 +21,7 @@ _TURNED = frozenset({5, 6, 7, 8})
 _ORIENTATION = 0x0112
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Header:
     """What a file says of its picture before it is decoded, as it is seen: turned by its EXIF orientation."""
 

@@ -66,26 +66,32 @@ def _decoded(
 ) -> Decoded:
     refused = {file: one for file, one in zip(listing.files, headers, strict=True) if isinstance(one, str)}
     sizes = {file: one.bytes for file, one in zip(listing.files, headers, strict=True) if isinstance(one, Header)}
-    rows: list[dict[str, float | int | str]] = []
+    # Tables of a block each: a dictionary for every picture would make memory grow with the folder.
+    blocks = [_table([], colour=shape[2] == 3)]
+    count = 0
     with new_pixels(key, rows=len(sizes), shape=shape) as (part, pixels):
 
         def one(file: str) -> Picture | str:
             return _picture(listing.root / file, shape=shape, size=sizes[file])
 
-        for start in range(0, len(sizes), FILES_AT_ONCE):
-            files = list(sizes)[start : start + FILES_AT_ONCE]
+        names = list(sizes)
+        for start in range(0, len(names), FILES_AT_ONCE):
+            files = names[start : start + FILES_AT_ONCE]
+            rows: list[dict[str, float | int | str]] = []
             for file, found in zip(files, pool.map(one, files), strict=True):
                 if isinstance(found, str):
                     refused[file] = found
                     continue
-                pixels[len(rows)] = found[0]
+                pixels[count + len(rows)] = found[0]
                 rows.append({FILE: file, **found[1], LOOK: found[2]})
+            blocks.append(_table(rows, colour=shape[2] == 3))
+            count += len(rows)
             notify({"event": "pictures", "done": start + len(files), "of": len(listing.files)})
         pixels.flush()  # type: ignore[attr-defined]
-        if len(rows) < len(sizes):
+        if count < len(sizes):
             # The array ends where the last picture that could be decoded stands.
-            _shorten(part, pixels, rows=len(rows))
-        return keep_decoded(part, key, rows=_table(rows, colour=shape[2] == 3), refused=refused)
+            _shorten(part, pixels, rows=count)
+        return keep_decoded(part, key, rows=pa.concat_tables(blocks).combine_chunks(), refused=refused)
 
 
 def _picture(path: Path, *, shape: Shape, size: int) -> Picture | str:
