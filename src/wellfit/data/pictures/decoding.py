@@ -46,7 +46,12 @@ def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, n
         notify({"event": "pictures", "done": len(listing.files), "of": len(listing.files), "cached": True})
         return known
     with ThreadPoolExecutor(_workers()) as pool:
-        headers = list(pool.map(lambda file: read_header(listing.root / file), listing.files))
+        # A block at a time: what a pool has been promised all at once takes more memory than what it brings.
+        headers = [
+            header
+            for block in _blocks(len(listing.files))
+            for header in pool.map(lambda file: read_header(listing.root / file), listing.files[block])
+        ]
         good = [one for one in headers if isinstance(one, Header)]
         if not good:
             reason = f"{listing.files[0]}: {headers[0]}"
