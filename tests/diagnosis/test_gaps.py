@@ -265,3 +265,28 @@ def test_below_the_reference_is_told_from_chance(rows, status):
     assert told.status == status
     assert ("chance alone" in told.evidence) == (status == "passed")
     assert found.gap("avoidable_bias").below_reference
+
+
+def test_the_ends_of_a_range_for_the_optimum_do_not_cancel_with_the_spread_of_train():
+    found = diagnose_losses(
+        goal=Goal("rmse"),
+        optimal=reference(goal=Goal("rmse"), optimal_error=(0.0, 10.0)),
+        train=Estimate(100.0, 72.0, 128.0, 300),
+        dev=Estimate(150.0, 120.0, 180.0, 300),
+    )
+    bias = found.gap("avoidable_bias")
+    assert (bias.low, bias.high) == (0.0, 128.0)
+
+
+def test_without_a_reference_nothing_is_said_to_under_fit():
+    found = diagnose_errors(train=0.3, dev=0.3, train_rows=1000, dev_rows=100_000)
+    assert found.gap("avoidable_bias").verdict == "cannot tell"
+    assert "under-fits (" not in found.headline
+    assert "give a human error" in found.headline
+
+
+def test_a_bias_that_chance_may_be_is_told_as_such_beside_its_verdict():
+    found = diagnose_errors(train=0.1, dev=0.1, train_rows=50, dev_rows=5000, human_error=0.05)
+    assert found.gap("avoidable_bias").verdict == "yes"
+    assert "may err as often" in found.headline
+    assert found.findings[0].status == "not applicable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
@@ -72,3 +73,11 @@ def test_what_cannot_travel_is_refused(tmp_path):
     several = wf.NetRegressor(**SMALL).fit(X, np.column_stack([y, y]))
     with pytest.raises(BadInput, match="2 targets"):
         wf.export(several, tmp_path / "m")
+
+
+def test_columns_of_numbers_keep_their_names(tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=["age", "height"])
+    network = wf.NetClassifier(epochs=3, random_state=0).fit(frame, frame["age"] > 0)
+    wf.export(network, tmp_path / "model")
+    told = wf.load_model(tmp_path / "model").predict(frame)
+    np.testing.assert_allclose(np.asarray(told["p_True"]), network.predict_proba(frame)[:, 1], atol=1e-6)

@@ -154,8 +154,8 @@ def _of_gap(code: str, gap: Gap | None, goal: Goal, *, absent: str) -> Finding:
     if gap.verdict == "cannot tell":
         return finding(code, fired=None, evidence=f"Cannot tell: {said[0].lower()}{said[1:]}.")
     if gap.by_chance:
-        chance = "On so few training rows the best rule there is may err as often."
-        return finding(code, fired=None, evidence=f"Cannot tell: {said[0].lower()}{said[1:]}. {chance}")
+        chance = "for these rows it is high, but on so few training rows the best rule there is may err as often"
+        return finding(code, fired=None, evidence=f"Cannot tell: {said[0].lower()}{said[1:]}; {chance}.")
     return finding(code, fired=gap.verdict == "yes", evidence=f"{said}.")
 
 

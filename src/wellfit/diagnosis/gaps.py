@@ -160,7 +160,11 @@ def _high(sides: Mapping[GapName, tuple[Estimate, Side]], *, tolerance: float) -
 
 
 def _interval(after: Estimate, before: Side, level: float) -> Estimate:
-    return difference(after.at_level(level), before.at_level(level))
+    first, second = after.at_level(level), before.at_level(level)
+    if isinstance(before, Optimal) and before.rows is None:
+        # A range that the optimum may lie anywhere in is no sampling error: its ends do not cancel by chance.
+        return Estimate(first.value - second.value, first.low - second.high, first.high - second.low, rows=None)
+    return difference(first, second)
 
 
 def _lower_limit(after: Estimate, before: Side) -> Callable[[float], float]:

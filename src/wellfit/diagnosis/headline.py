@@ -49,9 +49,10 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
         rest = "Whether it under-fits cannot be told without a reference: give a human error."
     if high:
         causes = _joined([_CAUSES[gap.name].format(size=size_text(goal, gap, errors)) for gap in high])
-        parts = [f"The network {causes}.", _ACTIONS[high[0].name]]
+        chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
+        parts = [f"The network {causes}.", *chance, _ACTIONS[high[0].name]]
         return " ".join([*parts, rest] if unsure else parts)
-    leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance]
+    leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and _leans(gap, errors)]
     if leaning:
         causes = _joined([_CAUSES[gap.name].format(size=size_text(goal, gap, errors)) for gap in leaning])
         return f"It looks as if the network {causes}, but no gap is certain. {rest}"
@@ -62,6 +63,14 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
         f"with a dev {'score' if goal.name in ('auc', 'r2') else 'error'} of {error_text(goal, errors.dev.value)}. "
         "There is nothing to treat."
     )
+
+
+def _leans(gap: Gap, errors: Errors) -> bool:
+    """Without a reference the value of the bias is the middle of what is not known: it leans nowhere."""
+    return gap.name != "avoidable_bias" or errors.optimal.source != "none"
+
+
+_BY_CHANCE = "On so few training rows the best rule there is may err as often."
 
 
 def _joined(words: list[str]) -> str:

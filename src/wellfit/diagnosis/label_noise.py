@@ -212,7 +212,8 @@ def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None 
     if rate.high <= MATERIAL:
         return finding("WF209", fired=False, evidence=f"{said}.", interval=rate)
     if rate.low <= MATERIAL:
-        audit = audit_width(rate.value, audited=AUDITED, rows=found.of, error=rate.value)
+        error = len(found.rows) / found.of
+        audit = audit_width(rate.value, audited=AUDITED, rows=found.of, error=error)
         said = f"Cannot tell: {said}. Auditing {AUDITED} rows would tell to within {100 * audit:.1f} points."
         return finding("WF209", fired=None, evidence=said, interval=rate)
     if yardstick is not None and yardstick.explains(rate):

@@ -7,7 +7,7 @@ categories or dates every column is taken by its type: text and categories are c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,8 +48,10 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
     if not _is_mixed(X):
         with _told_of_words():
             values, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", **options)
-        columns = tuple(Column(name, "number", "feature", stored="float") for name in _names(values.shape[1]))
-        return _numbers(values), columns, y
+        names = getattr(estimator, "feature_names_in_", None)
+        names = _names(values.shape[1]) if names is None else [*map(str, names)]
+        columns = tuple(Column(name, "number", "feature", stored="float") for name in names)
+        return _numbers(values, names), columns, y
     validate_data(estimator, X, skip_check_array=True)
     check_consistent_length(X, y)
     # Of a mixed frame scikit-learn can only check y.
@@ -71,7 +73,7 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
     if all(column.kind == "number" and column.stored == "float" for column in columns):
         with _told_of_words():
             values = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        return _numbers(values)
+        return _numbers(values, [column.name for column in columns])
     if not nw.dependencies.is_into_dataframe(X):
         words = [column.name for column in columns if column.kind != "number"]
         raise BadInput(
@@ -150,5 +152,5 @@ def _names(columns: int) -> list[str]:
     return [f"x{place}" for place in range(columns)]
 
 
-def _numbers(values: Any) -> pa.Table:
-    return pa.table([pa.array(column) for column in np.ascontiguousarray(values.T)], names=_names(values.shape[1]))
+def _numbers(values: Any, names: Sequence[str]) -> pa.Table:
+    return pa.table([pa.array(column) for column in np.ascontiguousarray(values.T)], names=names)
