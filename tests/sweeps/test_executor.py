@@ -186,7 +186,9 @@ def test_a_pool_without_workers_is_refused(data):
 
 
 SCRIPT = """
-import pathlib, sys
+import pathlib, signal, sys
+# A shell that starts pytest in the background has it ignore SIGINT, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np, pyarrow as pa
 from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared, fit_preparation
