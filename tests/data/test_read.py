@@ -209,5 +209,5 @@ def test_batches_name_a_missing_column_and_a_wrong_value(tmp_path):
     with pytest.raises(BadInput, match="Did you mean 'widht'"):
         list(read_batches(path, schema=schema))
     path.write_text("width\n1\nabc\n")
-    with pytest.raises(BadInput, match="abc"):
+    with pytest.raises(BadInput, match="column 'width': 'abc'"):
         list(read_batches(path, schema=schema))

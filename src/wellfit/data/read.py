@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +186,7 @@ def _csv_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
         ):
             yield batch.rename_columns(list(schema.feature_names))
     except pa.ArrowInvalid as error:
-        raise _unreadable(path, dialect, error) from error
+        raise _of_another_type(path, list(written), error) or _unreadable(path, dialect, error) from error
 
 
 # Dates and text stay text: a batch must not guess types that another batch contradicts.
@@ -200,6 +201,21 @@ _CSV_TYPES: Mapping[str, pa.DataType] = {
 def _header(path: Path, dialect: Dialect) -> list[str]:
     with path.open(encoding=dialect.encoding, newline="") as text:
         return next(row for row in csv.reader(text, delimiter=dialect.delimiter) if row)
+
+
+def _of_another_type(path: Path, names: Sequence[str], error: pa.ArrowInvalid) -> BadInput | None:
+    """The message for a value that its column does not hold; Arrow counts the columns from 0."""
+    told = _CONVERSION.match(str(error))
+    if told is None:
+        return None
+    return BadInput(
+        "a column holds values of the type that it had in training",
+        found=f"{path}, column {names[int(told['place'])]!r}: {told['value']}",
+        remedy="Correct the value, or leave it empty where it is missing",
+    )
+
+
+_CONVERSION = re.compile(r"In CSV column #(?P<place>\d+): CSV conversion error.*invalid value (?P<value>'.*')")
 
 
 def _unreadable(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> BadInput:
