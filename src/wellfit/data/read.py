@@ -215,7 +215,9 @@ def _of_another_type(path: Path, names: Sequence[str], error: pa.ArrowInvalid) -
     )
 
 
-_CONVERSION = re.compile(r"In CSV column #(?P<place>\d+): CSV conversion error.*invalid value (?P<value>'.*')")
+_CONVERSION = re.compile(
+    r"In CSV column #(?P<place>\d+): (?:Row #\d+: )?CSV conversion error.*invalid value (?P<value>'.*')"
+)
 
 
 def _unreadable(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> BadInput:
