@@ -298,16 +298,27 @@ def _refit(case: Case, model: DecisionTreeClassifier, *, columns: slice) -> None
 
 
 def main() -> None:
-    parser = parser_of(__doc__)
-    parser.add_argument("--generators", nargs="+", default=[each.name for each in GENERATORS])
-    parser.add_argument("--faults", nargs="+", default=list(FAULTS))
+    judge(__doc__, generators=[each.name for each in GENERATORS], faults=list(FAULTS), verdict_of=verdict_of)
+
+
+def judge(
+    description: str | None,
+    *,
+    generators: list[str],
+    faults: list[str],
+    verdict_of: Callable[[Place], tuple[str, str]],
+) -> None:
+    """Read what to draw, give a verdict on every case, print the table, and exit with 1 where a target is missed."""
+    parser = parser_of(description)
+    parser.add_argument("--generators", nargs="+", default=generators)
+    parser.add_argument("--faults", nargs="+", default=faults)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--workers", type=int, default=2)
     parser.set_defaults(seeds=[0])
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    generators = asked.generators[:2] if asked.quick else asked.generators
-    cases = list(product(generators, asked.faults, asked.sizes, asked.seeds))
+    drawn = asked.generators[:2] if asked.quick else asked.generators
+    cases = list(product(drawn, asked.faults, asked.sizes, asked.seeds))
     with ProcessPoolExecutor(asked.workers) as pool:
         found = list(pool.map(verdict_of, cases, chunksize=4))
     sys.exit(0 if printed(cases, found, sizes=asked.sizes) else 1)

@@ -6,12 +6,8 @@ optimal error (or RMSE) of each is known. `--generators`, `--faults`, `--sizes` 
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,8 +16,7 @@ from scipy import special
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import wellfit as wf
-from planted import PARTS, SIZES, Place, printed, verdict
-from report import parser_of
+from planted import PARTS, Place, judge, verdict
 from wellfit._typing import Floats, Integers
 
 Scores = Callable[[Floats], Floats]
@@ -237,19 +232,7 @@ def diagnosed(at: Place) -> wf.Diagnosis:
 
 
 def main() -> None:
-    parser = parser_of(__doc__)
-    parser.add_argument("--generators", nargs="+", default=[each.name for each in KINDS])
-    parser.add_argument("--faults", nargs="+", default=list(FAULTS))
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--workers", type=int, default=2)
-    parser.set_defaults(seeds=[0])
-    asked = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    generators = asked.generators[:2] if asked.quick else asked.generators
-    cases = list(product(generators, asked.faults, asked.sizes, asked.seeds))
-    with ProcessPoolExecutor(asked.workers) as pool:
-        found = list(pool.map(verdict_of, cases, chunksize=4))
-    sys.exit(0 if printed(cases, found, sizes=asked.sizes) else 1)
+    judge(__doc__, generators=[each.name for each in KINDS], faults=list(FAULTS), verdict_of=verdict_of)
 
 
 if __name__ == "__main__":
