@@ -103,6 +103,7 @@ def test_what_a_training_shows_decides_which_remedy_against_bias_comes_first(dat
     work = _work(data, config)
     assert work.turn.gap("optimization").verdict == "yes"
     assert ranking(work, "optimization")[0].kind == kind
+    assert next_remedy(work).remedy.board == "optimization"
 
 
 def test_the_best_gain_for_its_cost_is_ranked_first(data):
@@ -150,6 +151,7 @@ def test_what_the_table_shows_decides_which_remedy_against_variance_comes_first(
     work = _work(_data(train=rows, columns=columns), config, budget=f"{25 * steps}updates")
     assert (work.turn.gap("optimization").verdict, work.turn.gap("regularization").verdict) == ("no", "yes")
     assert ranking(work, "regularization")[0].kind == kind
+    assert next_remedy(work).remedy.board == "regularization"
 
 
 def test_a_remedy_that_the_rest_of_the_budget_cannot_pay_for_is_not_begun(data):
