@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
 
@@ -34,6 +35,15 @@ def _cut(folder, *, last: int) -> None:
         connection.execute("DELETE FROM entries WHERE seq > ?", (last,))
 
 
+def _shuffle_trainings(folder, *, seed: int) -> None:
+    with sqlite3.connect(folder / "journal.sqlite") as connection:
+        places = [row[0] for row in connection.execute("SELECT seq FROM entries WHERE kind = 'training'")]
+        random.Random(seed).shuffle(places)
+        # Below all others, so that no two are ever the same.
+        for place, old in enumerate(places):
+            connection.execute("UPDATE entries SET seq = ? WHERE seq = ?", (-1 - place, old))
+
+
 def _steps(folder) -> list[dict]:
     """The steps of both plans, without what a clock has measured."""
     with open_journal(folder / "journal.sqlite", read_only=True) as journal:
@@ -54,3 +64,14 @@ def test_a_journal_cut_anywhere_leads_to_the_same_end(finished, tmp_path, share)
     assert _stable(again) == _stable(branched)
     assert len(_steps(cut)) > 1
     assert _steps(cut) == _steps(folder)
+
+
+def test_the_order_in_which_workers_end_changes_no_diagnosis(finished, tmp_path):
+    """Many networks make the same error on dev: which of them counts as the best must not hang on who ended first."""
+    folder, _ = finished
+    expected = wf.diagnose(wf.open_experiment(folder)).to_json()
+    for order in range(3):
+        turned = tmp_path / f"{order}.wellfit"
+        shutil.copytree(folder, turned)
+        _shuffle_trainings(turned, seed=order)
+        assert wf.diagnose(wf.open_experiment(turned)).to_json() == expected

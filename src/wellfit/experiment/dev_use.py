@@ -20,7 +20,9 @@ from wellfit.stats.scores import row_losses
 def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: Prepared) -> Diagnosis:
     """The same diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
     store, goal = OutcomeStore(models, journal), diagnosis.goal
-    outcomes = [store.get(entry.body["identity"]) for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind)]
+    # Workers end in any order, and of equals the first is chosen: sorted, a killed run says the same when it goes on.
+    identities = sorted(entry.body["identity"] for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind))
+    outcomes = [store.get(identity) for identity in identities]
     losses = [
         row_losses(goal, data.dev.target, outcome.predictions["dev"])
         for outcome in outcomes
