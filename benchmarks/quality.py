@@ -5,7 +5,8 @@ they stop early on, or pick their epoch by), in their own environment. Test rows
 wellfit's are sealed and opened once, the rivals' come without their target. Figures are means over the seeds, each
 of which divides the table anew; adult has its official test set.
 
-`--rivals-cache FILE` keeps what the rivals came to, so that they are measured once on one machine.
+`--rivals-cache FILE` keeps what the rivals came to, so that they are measured once on one machine: they need hours. Two
+processes may fill it at once, each with `--threads 1` and its own `--rivals` or `--seeds`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -34,7 +36,6 @@ QUICK_SOURCES = (CREDIT,)
 MOST_LOST = 1
 """Tables on which the better of the two networks may be ahead."""
 ABSOLUTE = {PHONEME.name: 0.10, CALIFORNIA.name: 46_500.0}
-THREADS = 2
 
 Figures = dict[str, list[tuple[float, float]]]
 """Side -> (test metric, seconds) of each seed."""
@@ -44,21 +45,17 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--rivals-cache", type=Path, help="JSON file of the rivals' results, read and added to")
     parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
+    parser.add_argument("--rivals", nargs="+", choices=RIVALS, default=list(RIVALS), help="only these rivals")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each rival (default: 2)")
     parser.add_argument("--only-rivals", action="store_true", help="fill the cache, and leave wellfit out")
     parser.add_argument("--only-ours", action="store_true", help="leave the rivals out")
     asked = parser.parse_args()
     seeds, budget = (asked.seeds[:1], "30s") if asked.quick else (asked.seeds, "5m")
     usual = QUICK_SOURCES if asked.quick else SOURCES
     sources = [each for each in SOURCES if each.name in asked.tables] or usual
-    cache = Cache(asked.rivals_cache)
+    rivals = Rivals(() if asked.only_ours else tuple(asked.rivals), Cache(asked.rivals_cache), asked.threads)
     figures = {
-        source.name: figures_of(
-            source,
-            seeds,
-            budget=None if asked.only_rivals else budget,
-            cache=cache,
-            rivals=() if asked.only_ours else tuple(RIVALS),
-        )
+        source.name: figures_of(source, seeds, budget=None if asked.only_rivals else budget, rivals=rivals)
         for source in sources
     }
     finish("quality", rows_of(figures), as_json=asked.json)
@@ -69,7 +66,8 @@ class Cache:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._known: dict[str, list[float]] = json.loads(path.read_text()) if path and path.is_file() else {}
+        self._known: dict[str, list[float]] = {}
+        self._known = self._read()
 
     def get(self, key: str) -> tuple[float, float] | None:
         """Return (test metric, seconds), where they are known."""
@@ -78,28 +76,43 @@ class Cache:
 
     def put(self, key: str, figures: tuple[float, float]) -> None:
         """Keep them, on the disk at once: the next rival may take an hour."""
-        self._known[key] = list(figures)
+        self._known = self._read() | {key: list(figures)}
         if self._path:
             self._path.write_text(json.dumps(self._known, indent=1, sort_keys=True))
 
+    def _read(self) -> dict[str, list[float]]:
+        """Return what the file knows by now: another process may fill it too."""
+        return json.loads(self._path.read_text()) if self._path and self._path.is_file() else self._known
 
-def figures_of(
-    source: Source, seeds: list[int], *, budget: str | None, cache: Cache, rivals: tuple[str, ...]
-) -> Figures:
+
+@dataclass(frozen=True)
+class Rivals:
+    """Who is measured, where what is known of them is kept, and on how many threads each runs."""
+
+    names: tuple[str, ...]
+    cache: Cache
+    threads: int
+
+    def figures(self, rival: str, data: Divided, folder: Path, *, seed: int) -> tuple[float, float]:
+        """Return (test metric, seconds) of one of them, from the cache where it is known."""
+        key = f"{data.source.name}/{seed}/{rival}"
+        if (known := self.cache.get(key)) is None:
+            known = theirs(data, folder, rival, seed=seed, threads=self.threads)
+            self.cache.put(key, known)
+        return known
+
+
+def figures_of(source: Source, seeds: list[int], *, budget: str | None, rivals: Rivals) -> Figures:
     """Return what every side came to on one table."""
-    found: Figures = {side: [] for side in ([OURS] if budget else []) + list(rivals)}
+    found: Figures = {side: [] for side in ([OURS] if budget else []) + list(rivals.names)}
     for seed in seeds:
         data = divided(source, seed=seed)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             if budget:
                 found[OURS].append(ours(data, folder, seed=seed, budget=budget))
-            for rival in rivals:
-                key = f"{source.name}/{seed}/{rival}"
-                if (known := cache.get(key)) is None:
-                    known = theirs(data, folder, rival, seed=seed)
-                    cache.put(key, known)
-                found[rival].append(known)
+            for rival in rivals.names:
+                found[rival].append(rivals.figures(rival, data, folder, seed=seed))
     return found
 
 
@@ -123,11 +136,11 @@ def ours(data: Divided, folder: Path, *, seed: int, budget: str) -> tuple[float,
     return experiment.goal.score_of(loss), seconds
 
 
-def theirs(data: Divided, folder: Path, rival: str, *, seed: int) -> tuple[float, float]:
+def theirs(data: Divided, folder: Path, rival: str, *, seed: int, threads: int) -> tuple[float, float]:
     """Let one rival fit and predict, and measure its predictions: error, or RMSE."""
     if not (folder / "columns.json").is_file():
         write_parts(data, folder)
-    answer = json.loads(run_rival("quality_rival.py", [str(folder), rival, str(seed)], threads=THREADS))
+    answer = json.loads(run_rival("quality_rival.py", [str(folder), rival, str(seed)], threads=threads))
     predicted = np.load(folder / f"{rival}-{seed}.npy")
     truth = data.rows("test")[data.source.target].to_numpy(zero_copy_only=False)
     if data.schema.task == "regression":

@@ -8,6 +8,7 @@ prints its seconds as JSON.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,6 @@ MODELS = {
     "xgboost": (XGB_TD_Classifier, XGB_TD_Regressor),
     "catboost": (CatBoost_TD_Classifier, CatBoost_TD_Regressor),
 }
-THREADS = 2
 MISSING = "(missing)"
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     columns = json.loads((folder / "columns.json").read_text())
     train, dev, test = (pd.read_parquet(folder / f"{part}.parquet") for part in ("train", "dev", "test"))
     model = MODELS[name][columns["task"] == "regression"](
-        device="cpu", random_state=seed, n_threads=THREADS, n_cv=1, n_refit=0, **epochs
+        device="cpu", random_state=seed, n_threads=int(os.environ["OMP_NUM_THREADS"]), n_cv=1, n_refit=0, **epochs
     )
     numbers, categories = columns["numbers"], columns["categories"]
     medians = train[numbers].median()
