@@ -113,3 +113,12 @@ def test_nothing_is_regularized_where_nothing_over_fits():
     kinds = {each.kind for each in diagnose_errors(train=0.2, dev=0.2, human_error=0.0).prescription}
     assert "regularize" not in kinds
     assert {"bigger_network", "train_longer", "better_optimizer", "architecture"} == kinds
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_pictures_are_first_changed_toward_deployment(pictures):
+    """What is measured on rows of another kind is collected; pictures can also be made to look like it."""
+    parts = {name: wilson(wrong, 10_000) for name, wrong in (("train", 50), ("train_dev", 80), ("dev", 1_500))}
+    found = diagnose_losses(goal=Goal("error"), optimal=None, **parts, pictures=pictures).prescription
+    kinds = [each.kind for each in found if each.because == "mismatch"]
+    assert kinds == ["augment"] * pictures + ["collect_deployment_data", "reweight"]

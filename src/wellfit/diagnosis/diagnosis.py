@@ -108,6 +108,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     best_dev_high: float | None = None,
     hint: str = "",
     notes: tuple[str, ...] = (),
+    pictures: bool = False,
 ) -> Diagnosis:
     """Diagnose losses with their intervals: the one path that every other entrance leads to.
 
@@ -124,6 +125,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
         best_dev_high: the smallest upper limit of any dev loss seen on this split; without it this dev's.
         hint: what rows say about the optimal error, where there is no reference.
         notes: what was inferred or assumed, as sentences.
+        pictures: whether the rows are pictures.
 
     Raises:
         BadInput: for a tolerance out of range.
@@ -142,7 +144,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     chosen = checked_tolerance(tolerance, goal=goal, dev=dev.value)
     gaps = measure(errors, tolerance=chosen)
     findings = completed((*context, *gap_findings(errors, gaps, goal=goal, tolerance=chosen, hint=hint)))
-    prescription = prescribe(errors, gaps, goal=goal, tolerance=chosen)
+    prescription = prescribe(errors, gaps, goal=goal, tolerance=chosen, pictures=pictures)
     return Diagnosis(
         goal=goal,
         tolerance=chosen,

@@ -60,6 +60,12 @@ _RECIPE: dict[GapName, tuple[tuple[str, Board, str], ...]] = {
     "dev_overfit": (("bigger_dev_set", "data", "a larger dev set, drawn anew, is harder to fit by choosing on it"),),
 }
 
+_TOWARD: tuple[str, Board, str] = (
+    "augment",
+    "data",
+    "training pictures can be changed to look like those of deployment",
+)
+
 
 def ceiling(errors: Errors, gap: Gap) -> float:
     """The most that closing this gap can buy: max(0, min(gap, dev - L)).
@@ -73,9 +79,11 @@ def ceiling(errors: Errors, gap: Gap) -> float:
 
 
 def prescribe(
-    errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float
+    errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float, pictures: bool = False
 ) -> tuple[Remedy, ...]:
     """Remedies in the order to try: bias first, then variance, mismatch, dev overfit.
+
+    `pictures`: whether the rows are pictures, for which augmentation is a remedy of mismatch too.
 
     A gap is treated when its verdict is yes, or when the numbers cannot tell but its value is beyond the tolerance.
     What is then still undecided asks for a bigger dev set or for a reference; otherwise there is nothing to do.
@@ -85,7 +93,7 @@ def prescribe(
         remedy
         for gap in known
         if gap.verdict == "yes" or _leans_high(gap, tolerance)
-        for remedy in _remedies(errors, gap, goal=goal)
+        for remedy in _remedies(errors, gap, goal=goal, pictures=pictures)
     ]
     return (*remedies, *_for_certainty(errors, known, done={remedy.kind for remedy in remedies})) or (_nothing(gaps),)
 
@@ -94,16 +102,14 @@ def _leans_high(gap: Gap, tolerance: float) -> bool:
     return gap.verdict == "cannot tell" and gap.value > tolerance
 
 
-def _remedies(errors: Errors, gap: Gap, *, goal: Goal) -> list[Remedy]:
+def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Remedy]:
     most = ceiling(errors, gap)
     name, size = GAP_WORDS[gap.name].capitalize(), gap_text(goal, gap.value)
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
     doubt = "" if gap.verdict == "yes" else ", though the interval cannot tell"
-    return [
-        Remedy(kind, board, gap.name, most, f"{name} is {size}{doubt}: {reason}.")
-        for kind, board, reason in _RECIPE[gap.name]
-    ]
+    kinds = (_TOWARD, *_RECIPE[gap.name]) if pictures and gap.name == "mismatch" else _RECIPE[gap.name]
+    return [Remedy(kind, board, gap.name, most, f"{name} is {size}{doubt}: {reason}.") for kind, board, reason in kinds]
 
 
 def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Remedy]:

@@ -77,6 +77,7 @@ class Diagnostician:
             context=(*self.about_data, *about_training, *about_losses),
             best_dev_high=best_dev_high,
             hint="" if self.optimal is not None else self.rows.said_of_optimum,
+            pictures=self.data.preparation.schema.picture is not None,
         )
 
     def _seen(self, outcome: Outcome) -> dict[str, Floats]:
