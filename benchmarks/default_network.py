@@ -8,7 +8,6 @@ table measure. Of adult, the official test file is not read.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ SOURCES = (PHONEME, CREDIT, CALIFORNIA, BIKE, ADULT)
 QUICK_SOURCES = (CREDIT, PHONEME)
 TOLD_BY = (0, 1, 2)
 """Seeds of the divisions whose test rows are left alone."""
-NETWORKS = int(os.environ.get("NETWORKS", "8"))
+NETWORKS = 8
 BASE: Mapping[str, Any] = {"widths": (128, 128), "lr": 2e-3, "shrink": 5e-5, "keep_prob": 0.85}
 PIECES: Mapping[str, Mapping[str, Any]] = {
     "as they are": {},
@@ -91,21 +90,22 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
     parser.add_argument("--pieces", nargs="+", default=[], help="only these pieces, and the networks as they are")
+    parser.add_argument("--networks", type=int, default=NETWORKS, help=f"trained alike (default: {NETWORKS})")
     parser.set_defaults(seeds=[10, 11, 12])
     asked = parser.parse_args()
     usual = QUICK_SOURCES if asked.quick else SOURCES
     sources = [each for each in SOURCES if each.name in asked.tables] or usual
     names = [name for name in PIECES if not asked.pieces or name in asked.pieces or not PIECES[name]]
-    rows = [row for source in sources for row in rows_of(source, names, seeds=asked.seeds)]
+    rows = [row for source in sources for row in rows_of(source, names, seeds=asked.seeds, networks=asked.networks)]
     finish("default_network", rows, as_json=asked.json)
 
 
-def rows_of(source: Source, names: Sequence[str], *, seeds: Sequence[int]) -> list[Row]:
+def rows_of(source: Source, names: Sequence[str], *, seeds: Sequence[int], networks: int) -> list[Row]:
     """Return a line for each piece on one table: the loss of the average, and how both figures change."""
     parts = [held_out(source, seed=seed) for seed in seeds]
     rows, base = [], []
     for name in names:
-        figures = [figures_of(data, PIECES[name]) for data in parts]
+        figures = [figures_of(data, PIECES[name], networks=networks) for data in parts]
         base = base or figures
         pairs = list(zip(figures, base, strict=True))
         together = [one.together - other.together for one, other in pairs]
@@ -153,11 +153,11 @@ def config_of(data: Prepared, piece: Mapping[str, Any]) -> Config:
     return changed(usual, knobs, rows=rows)
 
 
-def figures_of(data: Prepared, piece: Mapping[str, Any]) -> Figures:
+def figures_of(data: Prepared, piece: Mapping[str, Any], *, networks: int) -> Figures:
     """Train networks with seeds of their own."""
     goal, config = default_goal(data.preparation.schema.task), config_of(data, piece)
     with InProcess(data, goal=goal, effects=False) as executor:
-        outcomes = executor.train([replace(config, seed=seed) for seed in range(NETWORKS)])
+        outcomes = executor.train([replace(config, seed=seed) for seed in range(networks)])
     alone = mean(outcome.losses["dev"] for outcome in outcomes)
     average = np.mean([outcome.predictions["dev"].astype(np.float64) for outcome in outcomes], axis=0)
     smooth = Goal("log_loss") if goal.name == "error" else goal
