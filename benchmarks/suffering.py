@@ -151,10 +151,16 @@ def _generated(name: str, function: Callable[[Floats], Floats], suffering: Suffe
 
 
 def _of_table(name: str, source: Source, suffering: Suffering, *, seed: int) -> Case:
-    whole = divided(source, seed=seed)
-    train, dev = whole.rows("train").slice(0, suffering.rows), whole.rows("dev").slice(0, DEV_ROWS)
+    whole, rng = divided(source, seed=seed), np.random.default_rng([seed, NAMES.index(name)])
+
+    def drawn(part: str, rows: int) -> pa.Table:
+        # By chance: hours and districts lie in an order, and the first rows of a table are unlike the others.
+        table = whole.rows(part)
+        return table.take(pa.array(rng.permutation(table.num_rows)[:rows]))
+
+    train = drawn("train", suffering.rows)
     preparation = fit_preparation(train, whole.schema)
-    arrays = [preparation.transform(part) for part in (train, dev, whole.rows("test").slice(0, FRESH_ROWS))]
+    arrays = [preparation.transform(part) for part in (train, drawn("dev", DEV_ROWS), drawn("test", FRESH_ROWS))]
     goal = Goal("error" if whole.schema.task == "classification" else "rmse")
     data = Prepared(preparation, arrays[0], None, arrays[1])
     return Case(name, data, arrays[2], goal, None, suffering.config(seed=seed))

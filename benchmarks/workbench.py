@@ -17,13 +17,14 @@ from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.budget import Budget
 from wellfit.recipe.purse import Purse
-from wellfit.stats.scores import row_losses
+from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.joining import parts_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import log_uniform, uniform
 from wellfit.training.predict import predict_average
+from wellfit.training.references import fit_references
 
 
 class Remembering(InProcess):
@@ -32,6 +33,9 @@ class Remembering(InProcess):
     def __init__(self, data: Prepared, *, goal: Goal) -> None:
         super().__init__(data, goal=goal)
         self.known: dict[str, Outcome] = {}
+        references = fit_references(data, goal=goal, seed=0)
+        self.best_dev_high = min(estimate(goal, data.dev.target, each.predictions["dev"]).high for each in references)
+        """Smallest upper limit of dev among the reference models, which every run fits before its first network."""
 
     def train(
         self,
@@ -90,7 +94,7 @@ def bench_of(case: Case, executor: Remembering, notes: Notes, *, networks: int) 
         purse=Purse(budget, data=data, workers=1),
         recall=notes,
         diagnose=diagnose,
-        best_dev_high=math.inf,
+        best_dev_high=executor.best_dev_high,
         notify=lambda _event: None,
     )
 

@@ -11,10 +11,11 @@ from recipe_benches import bench_of, prepared
 from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared
 from wellfit.recipe.follow import carry_out, first_turn, next_step
-from wellfit.recipe.judge import best_of, closing, helpful
-from wellfit.recipe.pilot import piloted
+from wellfit.recipe.judge import best_of, helpful
+from wellfit.recipe.pick import ranking
+from wellfit.recipe.pilot import affordable, piloted
 from wellfit.recipe.remedies.catalogue import BY_BOARD
-from wellfit.recipe.remedies.trials import spread
+from wellfit.recipe.remedies.trials import middle_first
 from wellfit.recipe.rules import Rules
 from wellfit.recipe.turn import Work
 
@@ -50,10 +51,13 @@ def wiggles() -> Work:
 
 
 def test_what_helps_on_these_rows_comes_before_what_helped_elsewhere(wiggles):
-    untried = _work(_wiggles(), BLIND, budget="5000updates")
-    assert next_step(untried).work.piloted == ()
-    assert next_step(untried).remedy.kind == "better_optimizer"
+    assert ranking(wiggles, "optimization")[0].kind == "better_optimizer"
     assert next_step(wiggles).remedy.kind == "architecture"
+
+
+def test_a_budget_that_cannot_pay_for_one_trial_of_each_has_no_pilot():
+    poor = _work(_wiggles(), BLIND, budget="3000updates")
+    assert piloted(poor, BY_BOARD["optimization"]) is poor
 
 
 def test_a_remedy_that_does_not_help_is_journaled_and_not_taken_up_again():
@@ -72,18 +76,27 @@ def test_what_a_pilot_has_trained_is_paid_once():
     carry_out(pick.work, pick.remedy)
     executor = work.bench.executor
     assert work.bench.purse.updates == sum(outcome.updates for outcome in executor.known.values())
-    assert len(pick.work.piloted) == 7  # 1 bigger, 1 longer, 3 of the optimizer, 2 architectures
+    assert len(pick.work.piloted) == 14  # 3 bigger, 2 longer, 6 of the optimizer, 3 architectures
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"), [(0, ()), (1, (2,)), (2, (1, 3)), (4, (0, 1, 3, 4)), (9, (0, 1, 2, 3, 4))], ids=str
-)
-def test_trials_of_a_pilot_are_spread_over_their_order(count, expected):
-    trials = [replace(BLIND, seed=seed) for seed in range(5)]
-    assert tuple(trial.seed for trial in spread(trials, count)) == expected
+def test_a_pilot_takes_turns_where_it_cannot_pay_for_all(wiggles):
+    """One of each remedy, then another of each, and no more than its share."""
+    once = wiggles.bench.purse.cost(BLIND)
+    trials = [replace(BLIND, seed=seed) for seed in range(9)]
+    wanted = {"long": trials[:6], "short": trials[6:7], "other": trials[7:]}
+    few, _ = bench_of(_wiggles(), budget=f"{10 * once:.0f}updates", optimal=0.0)
+    found = affordable(replace(wiggles, bench=few), wanted)
+    assert [trial.seed for trial in found] == [0, 6, 7, 1, 8]
 
 
-def test_of_those_that_close_the_bias_the_best_on_dev_is_taken(wiggles):
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_a_pilot_begins_in_the_middle(count):
+    trials = [replace(BLIND, seed=seed) for seed in range(count)]
+    expected = {0: (), 1: (0,), 2: (0, 1), 5: (2, 1, 3, 0, 4)}[count]
+    assert tuple(trial.seed for trial in middle_first(trials)) == expected
+
+
+def test_of_those_that_fit_train_better_the_best_on_dev_is_taken(wiggles):
     now = wiggles.turn.outcome
     perfect = replace(now, train_losses=np.zeros_like(now.train_losses))
 
@@ -92,9 +105,8 @@ def test_of_those_that_close_the_bias_the_best_on_dev_is_taken(wiggles):
         return replace(perfect, config=config, losses={"train": train, "dev": dev})
 
     lowest, close = trial(seed=1, train=0.0, dev=0.3), trial(seed=2, train=0.01, dev=0.2)
-    far = trial(seed=3, train=0.1, dev=0.1)
-    assert closing(wiggles, [lowest, close, far], "optimization") == [lowest, close]
-    assert best_of(wiggles, [lowest, close, far], "optimization") is close
+    no_better = replace(trial(seed=3, train=0.1, dev=0.1), train_losses=now.train_losses)
+    assert best_of(wiggles, [lowest, close, no_better], "optimization") is close
 
 
 def test_nothing_is_better_than_itself(wiggles):

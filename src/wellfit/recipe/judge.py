@@ -30,20 +30,9 @@ def is_behind(work: Work, trial: Outcome, best: Outcome) -> bool:
     return paired_difference(work.bench.dev_losses(trial), work.bench.dev_losses(best)).low > 0
 
 
-def closing(work: Work, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
-    """The trials that close the board's gap as far as any of them; all of them where it is closed on dev alone."""
-    if board != "optimization" or not trials:
-        return list(trials)
-    diagnosis = work.turn.diagnosis
-    lowest = min(trial.losses["train"] for trial in trials)
-    most = max(lowest, diagnosis.errors.optimal.high) + diagnosis.tolerance
-    return [trial for trial in trials if trial.losses["train"] <= most]
-
-
 def best_of(work: Work, trials: Sequence[Outcome], board: Board) -> Outcome:
-    """The trial to go on with, or the network of now where none is surely better.
+    """The trial to go on with: of those that are surely better the one with the lowest dev loss, or the network of now.
 
-    Against bias: of those that close the gap, the one with the lowest dev loss.
+    Against bias too: a trial must fit train better, but of two that do, the one that fits it best may only memorize.
     """
-    found = closing(work, helpful(work, trials, board), board)
-    return min(found, key=lambda trial: trial.losses["dev"], default=work.turn.outcome)
+    return min(helpful(work, trials, board), key=lambda trial: trial.losses["dev"], default=work.turn.outcome)

@@ -85,10 +85,10 @@ def _near_the_usual_rate(config: Config) -> float:
 
 
 OPTIMIZATION: tuple[Remedy, ...] = (
-    against_bias("bigger_network", bigger_network, middle=_bigger, piloted=1),
-    against_bias("train_longer", train_longer, middle=_longer, piloted=1),
-    against_bias("better_optimizer", better_optimizer, middle=_optimizer, piloted=3, first=_near_the_usual_rate),
-    against_bias("architecture", architecture, middle=_other_architecture, piloted=2),
+    against_bias("bigger_network", bigger_network, middle=_bigger),
+    against_bias("train_longer", train_longer, middle=_longer),
+    against_bias("better_optimizer", better_optimizer, middle=_optimizer, first=_near_the_usual_rate),
+    against_bias("architecture", architecture, middle=_other_architecture),
 )
 """What fights bias; of equals the first is tried first."""
 

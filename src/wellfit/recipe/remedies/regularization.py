@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from wellfit.config import Config
+from wellfit.config import ACTIVATIONS, Config
+from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.ensemble import (
     FEWEST_NETWORKS,
     PARENTS,
@@ -29,6 +30,9 @@ CROWDED, CROWDED_SHARE = 0.5, 0.3
 """Inputs for each training row above which augmenting wins about so much of its ceiling (planted columns of noise)."""
 THIN, THIN_SHARE = 12, 0.35
 """Rows in a bin below which an architecture with fewer of them wins about so much of its ceiling."""
+LARGER, MOST_TIMES = 2, 4
+"""Shapes up the ladder that a search over architectures tries, and the most that one costs, in networks of now."""
+PILOTED_KEEPS = (0.8, LEAST_KEEP_PROB, 1.0)
 SWEPT = frozenset({"l2", "keep_prob"})
 
 AUGMENT: Sequence[Mapping[str, float]] = ({"input_noise": 0.1}, {"input_noise": 0.3}, {"mixup": 0.2}, {"mixup": 1.0})
@@ -63,17 +67,25 @@ def sparsify(work: Work) -> tuple[Config, ...]:
 
 
 def search_architecture(work: Work) -> tuple[Config, ...]:
-    """Networks with less to fill: half the width, a layer less, plain numbers, half the bins; not for pictures."""
+    """Networks with less to fill, and others that may suit the rows better; not for pictures.
+
+    Half the width, a layer less, plain numbers, half the bins; the other activations; and the next shapes up the
+    ladder, since a network that fits all rows already often follows them more smoothly when it grows (Nakkiran et al.,
+    2019, "Deep double descent").
+    """
     network = work.config.network
     if network.kind == "conv":
         return ()
     narrow = tuple(max(1, width // 2) for width in network.widths)
     # Without a hidden layer it would be the linear model, which stands on the ladder already.
-    shapes = [replace(network, widths=widths) for widths in (narrow, network.widths[:-1]) if widths]
+    widths = [shape for shape in (narrow, network.widths[:-1]) if shape] + larger_shapes(network.widths)[:LARGER]
+    shapes = [replace(network, widths=shape) for shape in widths]
     if network.embedding == "ple":
         shapes += [replace(network, embedding="none"), replace(network, bins=max(2, network.bins // 2))]
+    shapes += [replace(network, activation=name) for name in ACTIVATIONS]
     tried = {shape: None for shape in shapes if shape != network and not _keeps_by_layer(work.config, shape.widths)}
-    return tuple(replace(work.config, network=shape) for shape in tried)
+    cost, most = work.bench.purse.cost, MOST_TIMES * work.bench.purse.cost(work.config)
+    return tuple(trial for shape in tried if cost(trial := replace(work.config, network=shape)) <= most)
 
 
 def stop_early(work: Work) -> tuple[Config, ...]:
@@ -115,15 +127,14 @@ def _sweep_price(work: Work) -> Price | None:
 
 
 def _sweep_pilot(work: Work) -> tuple[Config, ...]:
-    """A little of both knobs, and more of the one or the other; pictures are changed first of all."""
+    """A coarse grid of both knobs, the middle first; pictures are changed first of all."""
     rows = work.bench.data.train.rows
     least, most = useful_shrinks(work.config, rows=rows)
     middle = math.sqrt(least * most)
-    settings: Sequence[Mapping[str, float]] = (
-        {"shrink": middle, "keep_prob": 0.8},
-        {"shrink": (middle * most) ** 0.5, "keep_prob": 0.9},
-        {"shrink": middle, "keep_prob": LEAST_KEEP_PROB},
-    )
+    strong = math.sqrt(middle * most)
+    settings: Sequence[Mapping[str, float]] = [
+        {"shrink": shrink, "keep_prob": keep} for keep in PILOTED_KEEPS for shrink in (middle, strong, 0.0)
+    ]
     return work.allowed(_set(work, PICTURES if work.config.network.kind == "conv" else settings))
 
 
@@ -182,11 +193,11 @@ def _architecture_shares(work: Work) -> Shares:
 
 REGULARIZATION: tuple[Remedy, ...] = (
     REGULARIZE,
-    against_variance("average_weights", average_weights, piloted=1, shares=_usual(0.02)),
-    against_variance("augment", augment, piloted=2, shares=_augment_shares),
-    against_variance("search_architecture", search_architecture, piloted=3, shares=_architecture_shares),
-    against_variance("smooth_labels", smooth_labels, piloted=1, shares=_usual(0.02)),
-    against_variance("sparsify", sparsify, piloted=1, shares=_usual(0.03)),
+    against_variance("average_weights", average_weights, shares=_usual(0.02)),
+    against_variance("augment", augment, shares=_augment_shares),
+    against_variance("search_architecture", search_architecture, shares=_architecture_shares),
+    against_variance("smooth_labels", smooth_labels, shares=_usual(0.02)),
+    against_variance("sparsify", sparsify, shares=_usual(0.03)),
     against_variance("stop_early", stop_early, shares=_usual(0.1), coupled=True),
 )
 """What fights variance, but for the ensemble."""

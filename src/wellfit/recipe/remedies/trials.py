@@ -32,7 +32,6 @@ def against_bias(
     trials: Callable[[Config], tuple[Config, ...]],
     *,
     middle: Callable[[Evidence], float],
-    piloted: int,
     first: Callable[[Config], float] | None = None,
 ) -> Remedy:
     """A remedy of the optimization board: its trials are compared on train.
@@ -41,8 +40,7 @@ def against_bias(
         kind: its name.
         trials: what it tries.
         middle: the share of the ceiling that it is thought to win.
-        piloted: how many trials a pilot has.
-        first: which these are, those with the lowest value; None for trials spread over their order.
+        first: a pilot begins with the trials of the lowest value; None for those in the middle of their order.
     """
 
     def allowed(work: Work) -> tuple[Config, ...]:
@@ -59,18 +57,14 @@ def against_bias(
         shares=shares,
         price=partial(_price_on_train, trials=allowed),
         apply=partial(_best_on_train, trials=allowed),
-        pilot=lambda work: (
-            tuple(sorted(allowed(work), key=first)[:piloted]) if first else spread(allowed(work), piloted)
-        ),
+        pilot=lambda work: tuple(sorted(allowed(work), key=first)) if first else middle_first(allowed(work)),
     )
 
 
-def against_variance(
-    kind: str, trials: Trials, *, shares: Callable[[Work], Shares], piloted: int = 0, coupled: bool = False
-) -> Remedy:
-    """A small remedy of the regularization board: its trials are compared on dev, and `piloted` of them in a pilot."""
+def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shares], coupled: bool = False) -> Remedy:
+    """A small remedy of the regularization board: its trials are compared on dev."""
     remedy = on_dev(kind, trials, board="regularization", finding="WF102", shares=shares)
-    return replace(remedy, coupled=coupled, pilot=lambda work: spread(work.allowed(trials(work)), piloted))
+    return replace(remedy, coupled=coupled, pilot=lambda work: middle_first(work.allowed(trials(work))))
 
 
 def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Callable[[Work], Shares]) -> Remedy:
@@ -92,10 +86,10 @@ def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Cal
     )
 
 
-def spread(trials: Sequence[Config], count: int) -> tuple[Config, ...]:
-    """So many of the trials, evenly spread over their order."""
-    taken = min(count, len(trials))
-    return tuple(trials[(2 * place + 1) * len(trials) // (2 * taken)] for place in range(taken))
+def middle_first(trials: Sequence[Config]) -> tuple[Config, ...]:
+    """The trials from the middle of their order outwards: a pilot that cannot pay for all begins with the usual."""
+    middle = (len(trials) - 1) / 2
+    return tuple(trials[place] for place in sorted(range(len(trials)), key=lambda place: abs(place - middle)))
 
 
 def _promises(work: Work, kind: str, shares: Callable[[Work], Shares]) -> bool:
