@@ -72,6 +72,16 @@ class Measured:
         best = min(rivals, key=lambda each: self.losses[each].mean())
         return _mean(self.losses[kind] - self.losses[best])
 
+    @property
+    def board(self) -> str:
+        """The board of the recipe's choice."""
+        return REMEDIES[self.choice].board if self.choice in REMEDIES else "none"
+
+    def best_on_dev(self, board: str | None = None) -> str:
+        """The remedy (of one board) that ends with the lowest dev loss: what no choice before the act can know."""
+        dev = {kind: step["errors_after"]["dev"] for kind, step in self.steps.items() if board in (None, step["board"])}
+        return min(dev, key=lambda kind: float(dev[kind]), default=NOTHING)
+
     def is_best(self, kind: str) -> bool:
         """Whether it is the best remedy, or within one standard error of it."""
         value, error = self.behind(kind)
@@ -123,6 +133,8 @@ def rows_of(found: Sequence[Measured], *, quick: bool, seed: int) -> list[Row]:
         "the recipe's first choice": lambda each: each.choice,
         "the recipe's first step, with its pilot, from the budget of a run": lambda _each: STEP,
         "a random applicable remedy": lambda each: random[each.name],
+        "every remedy of its board carried out, dev chooses": lambda each: each.best_on_dev(each.board),
+        "every remedy of both boards carried out, dev chooses": lambda each: each.best_on_dev(),
         "always the bigger network": lambda each: "bigger_network" if "bigger_network" in each.losses else NOTHING,
         "always search everything": lambda _each: SEARCH,
     }
