@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -210,7 +211,9 @@ def sweep(
     if module:
         start = named_after(module, start, data=prepared)
         here = InProcess(prepared, goal=wanted, memory=limit, module=module)
-        return search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
+        found = search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
+        slow = [f"The members ran one after the other, and not at once: {here.notice}."] if here.notice else []
+        return replace(found, warnings=(*found.warnings, *slow))
     with WorkerPool(prepared, goal=wanted, memory=limit) as pool:
         return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
 
