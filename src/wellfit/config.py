@@ -291,7 +291,9 @@ def _plain(value: Any) -> Any:
 
 def _require_several(knob: str, values: object) -> None:
     if not isinstance(values, tuple):
-        raise BadInput(f"{knob} takes several numbers", found=f"{knob}={values!r}", remedy=f"Write {knob}=({values!r},)")
+        raise BadInput(
+            f"{knob} takes several numbers", found=f"{knob}={values!r}", remedy=f"Write {knob}=({values!r},)"
+        )
 
 
 def _require_whole(knob: str, value: object, *, low: int) -> None:
