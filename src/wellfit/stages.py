@@ -23,7 +23,7 @@ from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.about_pictures import augmentation_for
 from wellfit.experiment.comparing import Comparison, compare_networks
-from wellfit.experiment.diagnosing import referred, with_earlier
+from wellfit.experiment.diagnosing import referred, require_known, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
@@ -190,7 +190,11 @@ def sweep(
         goal: in whose loss a split's members are compared; an experiment has its own.
         notify: receives events.
         **reference: human_error and the like, for an experiment; a warning tells where lambda over-smooths.
+
+    Raises:
+        BadInput: for a space, a module or an argument that cannot be used, before any training.
     """
+    require_known(reference)
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
     limit = None if memory is None else parse_memory(memory)
     if not isinstance(data, Split):
@@ -204,6 +208,12 @@ def sweep(
             memory=limit,
             notify=notify,
             **reference,
+        )
+    if reference:
+        raise BadInput(
+            "the sweep of a split has no reference",
+            found=", ".join(f"{name}={value!r}" for name, value in reference.items()),
+            remedy="Leave it out, or sweep an experiment",
         )
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()

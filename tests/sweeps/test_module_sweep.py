@@ -118,6 +118,19 @@ def test_members_that_cannot_run_at_once_are_told(split):
     assert not any("one after the other" in words for words in fast)
 
 
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"membrs": 3}, "found an argument 'membrs'"),
+        ({"human_eror": 0.1}, r"Did you mean 'human_error'\?"),
+        ({"human_error": 0.1}, "the sweep of a split has no reference; found human_error=0.1"),
+    ],
+)
+def test_an_argument_that_would_do_nothing_is_refused(argument, message, split):
+    with pytest.raises(BadInput, match=message):
+        wf.sweep(split, CONFIG, module=make_net, **argument)
+
+
 def test_an_experiment_takes_no_module_yet(split, tmp_path):
     with pytest.raises(BadInput, match="on a split"):
         wf.train(tmp_path / "any.wellfit", CONFIG, module=make_net)
