@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
 from wellfit.augmentation import asked_for
-from wellfit.config import Config
+from wellfit.config import Config, Network
 from wellfit.data.pictures.layout import LABEL
 from wellfit.data.pictures.listing import is_picture_source
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
@@ -219,6 +219,7 @@ def sweep(
     prepared = data.prepared()
     start = config or Config(seed=data.seed)
     if module:
+        _require_no_shape(over)
         start = named_after(module, start, data=prepared)
         here = InProcess(prepared, goal=wanted, memory=limit, module=module)
         found = search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
@@ -226,6 +227,18 @@ def sweep(
         return replace(found, warnings=(*found.warnings, *slow))
     with WorkerPool(prepared, goal=wanted, memory=limit) as pool:
         return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
+
+
+def _require_no_shape(over: Space | Sequence[str] | None) -> None:
+    """Refuse knobs of the built-in network: a module that ignores them would train the same network many times."""
+    names = (over,) if isinstance(over, str) else over or ()
+    for knob in fields(Network):
+        if knob.name in names:
+            raise BadInput(
+                "the shape of a module of your own is its own",
+                found=f"over={knob.name!r}",
+                remedy="Leave it out, or sweep a factory of each shape",
+            )
 
 
 def run(  # noqa: PLR0913 - one argument an option of `wellfit run`

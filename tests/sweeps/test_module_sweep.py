@@ -98,6 +98,7 @@ REFUSED = {
     "shared parameters": (lambda: SHARED, {"l2": [0.0]}, "new parameters"),
     "outputs that do not fit": (lambda inputs: nn.Linear(inputs, 5), {"l2": [0.0]}, "outputs"),
     "outputs of one row that do not fit": (Squeezing, {"l2": [0.0]}, r"module must return .*found \[2\] from 1 rows"),
+    "a shape that is not its own": (make_net, {"widths": [(8,), (16,)]}, "found over='widths'"),
     # 240 training rows: one is left for the last batch.
     "a last batch that is too small": (make_norm, {"batch_size": [32, 239]}, "found one row in the last batch"),
 }
