@@ -75,7 +75,6 @@ REFUSED = {
     "keep_prob=1:.5": "low=1",
     "lambda": "found over='lambda'. Did you mean 'l2'?",
     "module": "found over='module'. Choose from",
-    "=1/2": "found over=''",
     "l2=": "at least one value; found l2=",
     "l2,l2=3:4": "stands once in --over; found l2 twice",
     "keepprob": "Did you mean 'keep_prob'?",
