@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import numbers
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from wellfit._typing import Json
 from wellfit.augmentation import Augmentation
@@ -51,14 +52,14 @@ class Network:
     kind: NetworkKind = "mlp"
 
     def __post_init__(self) -> None:
+        _keep_plain(self)
         _require_choice("activation", self.activation, ACTIVATIONS)
         _require_choice("embedding", self.embedding, EMBEDDINGS)
         _require_choice("kind", self.kind, KINDS)
-        _require_range("bins", self.bins, low=2, high=math.inf)
-        if any(width < 1 for width in self.widths):
-            raise BadInput(
-                "every width must be at least 1", found=f"widths={self.widths}", remedy="Give positive widths"
-            )
+        _require_whole("bins", self.bins, low=2)
+        _require_several("widths", self.widths)
+        for place, width in enumerate(self.widths):
+            _require_whole(f"widths[{place}]", width, low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,18 +84,22 @@ class Optimization:
     early_stopping: int | None = None
 
     def __post_init__(self) -> None:
+        _keep_plain(self)
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_choice("schedule", self.schedule, SCHEDULES)
         _require_range("lr", self.lr, low=0.0, high=math.inf, open_low=True)
-        _require_range("epochs", self.epochs, low=1, high=math.inf)
-        _require_range("batch_size", self.batch_size, low=1, high=math.inf)
+        _require_whole("epochs", self.epochs, low=1)
+        _require_whole("batch_size", self.batch_size, low=1)
         _require_range("momentum", self.momentum, low=0.0, high=1.0, open_high=True)
+        _require_several("betas", self.betas)
+        if len(self.betas) != 2:
+            raise BadInput("betas are two numbers", found=f"betas={self.betas!r}", remedy="Give both, as (0.9, 0.999)")
         for beta in self.betas:
             _require_range("betas", beta, low=0.0, high=1.0, open_high=True)
         if self.clip_norm is not None:
             _require_range("clip_norm", self.clip_norm, low=0.0, high=math.inf, open_low=True)
         if self.early_stopping is not None:
-            _require_range("early_stopping", self.early_stopping, low=1, high=math.inf)
+            _require_whole("early_stopping", self.early_stopping, low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +131,7 @@ class Regularization:
     keep_prob_schedule: Strength = "constant"
 
     def __post_init__(self) -> None:
+        _keep_plain(self)
         for knob in ("l2", "l1", "input_noise", "mixup", "augment"):
             _require_range(knob, getattr(self, knob), low=0.0, high=math.inf)
         for knob in ("label_smoothing", "ema"):
@@ -157,6 +163,8 @@ class Config:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", _plain(self.seed))
+        _require_whole("seed", self.seed, low=0)
         keep = self.regularization.keep_prob
         if isinstance(keep, tuple) and not self.network.module and len(keep) != len(self.network.widths):
             raise BadInput(
@@ -196,9 +204,9 @@ class Config:
         """
         try:
             return cls(
-                network=Network(**_tuples(body.get("network", {}))),
-                optimization=Optimization(**_tuples(body.get("optimization", {}))),
-                regularization=Regularization(**_tuples(body.get("regularization", {}))),
+                network=Network(**body.get("network", {})),
+                optimization=Optimization(**body.get("optimization", {})),
+                regularization=Regularization(**body.get("regularization", {})),
                 seed=body.get("seed", 0),
                 augmentation=Augmentation(**body.get("augmentation", {})),
             )
@@ -256,10 +264,6 @@ def shrink_of(l2: float, *, rows: int, lr: float) -> float:
     return lr * l2 / rows
 
 
-def _tuples(knobs: Json) -> Json:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in knobs.items()}
-
-
 def _require_choice(knob: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise BadInput(
@@ -269,11 +273,46 @@ def _require_choice(knob: str, value: str, choices: tuple[str, ...]) -> None:
         )
 
 
+def _keep_plain(board: Network | Optimization | Regularization) -> None:
+    """Make a board of Python's own values: a config is a key, which a list cannot be, and JSON, which numpy is not."""
+    for knob in fields(board):
+        object.__setattr__(board, knob.name, _plain(getattr(board, knob.name)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
+
+
+def _require_several(knob: str, values: object) -> None:
+    if not isinstance(values, tuple):
+        raise BadInput(
+            f"{knob} takes several numbers", found=f"{knob}={values!r}", remedy=f"Write {knob}=({values!r},)"
+        )
+
+
+def _require_whole(knob: str, value: object, *, low: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        raise BadInput(
+            f"{knob} must be a whole number, at least {low}",
+            found=f"{knob}={value!r}",
+            remedy=f"Give {knob} such a value",
+        )
+
+
 def _require_range(
-    knob: str, value: float, *, low: float, high: float, open_low: bool = False, open_high: bool = False
+    knob: str, value: object, *, low: float, high: float, open_low: bool = False, open_high: bool = False
 ) -> None:
+    left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
+    rule = f"{knob} must be finite and in {left}{low:g}, {high:g}{right}"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise BadInput(rule, found=f"{knob}={value!r}, which is no number", remedy="Give one number")
     above = value > low if open_low else value >= low
     below = value < high if open_high else value <= high
     if not (math.isfinite(value) and above and below):
-        rule = f"{knob} must be finite and in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
         raise BadInput(rule, found=f"{knob}={value!r}", remedy=f"Give {knob} a value in that range")

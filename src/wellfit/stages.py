@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
 from wellfit.augmentation import asked_for
-from wellfit.config import Config
+from wellfit.config import Config, Network
 from wellfit.data.pictures.layout import LABEL
 from wellfit.data.pictures.listing import is_picture_source
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
@@ -22,7 +23,7 @@ from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.about_pictures import augmentation_for
 from wellfit.experiment.comparing import Comparison, compare_networks
-from wellfit.experiment.diagnosing import referred, with_earlier
+from wellfit.experiment.diagnosing import referred, require_known, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
@@ -189,7 +190,11 @@ def sweep(
         goal: in whose loss a split's members are compared; an experiment has its own.
         notify: receives events.
         **reference: human_error and the like, for an experiment; a warning tells where lambda over-smooths.
+
+    Raises:
+        BadInput: for a space, a module or an argument that cannot be used, before any training.
     """
+    require_known(reference)
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
     limit = None if memory is None else parse_memory(memory)
     if not isinstance(data, Split):
@@ -204,15 +209,36 @@ def sweep(
             notify=notify,
             **reference,
         )
+    if reference:
+        raise BadInput(
+            "the sweep of a split has no reference",
+            found=", ".join(f"{name}={value!r}" for name, value in reference.items()),
+            remedy="Leave it out, or sweep an experiment",
+        )
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()
     start = config or Config(seed=data.seed)
     if module:
+        _require_no_shape(over)
         start = named_after(module, start, data=prepared)
         here = InProcess(prepared, goal=wanted, memory=limit, module=module)
-        return search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
+        found = search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
+        slow = [f"The members ran one after the other, and not at once: {here.notice}."] if here.notice else []
+        return replace(found, warnings=(*found.warnings, *slow))
     with WorkerPool(prepared, goal=wanted, memory=limit) as pool:
         return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
+
+
+def _require_no_shape(over: Space | Sequence[str] | None) -> None:
+    """Refuse knobs of the built-in network: a module that ignores them would train the same network many times."""
+    names = (over,) if isinstance(over, str) else over or ()
+    for knob in fields(Network):
+        if knob.name in names:
+            raise BadInput(
+                "the shape of a module of your own is its own",
+                found=f"over={knob.name!r}",
+                remedy="Leave it out, or sweep a factory of each shape",
+            )
 
 
 def run(  # noqa: PLR0913 - one argument an option of `wellfit run`

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from wellfit.cli.group import COMMANDS
 from wellfit.cli.options import GOALS as GOALS_IN_HELP
+from wellfit.config import Network, Optimization, Regularization
 from wellfit.goals import GOALS
 
 HEAVY = {"torch", "numpy", "scipy", "pyarrow", "sklearn", "pydantic", "rich", "narwhals", "jinja2", "safetensors"}
@@ -51,6 +53,14 @@ def test_every_command_takes_the_common_options_and_shows_an_example(run, name):
     assert ran.code == 0
     assert all(option in ran.out for option in COMMON)
     assert f"wellfit {name}" in ran.out.partition("Examples:")[2]
+
+
+@pytest.mark.parametrize("name", ["train", "sweep"])
+def test_every_knob_has_an_option(run, name):
+    told = run(name, "--help").out.split()
+    knobs = {field.name for board in (Network, Optimization, Regularization) for field in fields(board)}
+    # A module comes from Python alone.
+    assert [knob for knob in sorted(knobs - {"module"}) if f"--{knob.replace('_', '-')}" not in told] == []
 
 
 def test_without_arguments_the_help_is_shown(run):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +11,7 @@ import pytest
 
 import wellfit as wf
 from wellfit.config import Config, Network, Optimization
+from wellfit.outcome import Status
 from wellfit.sweeps.rungs import Rungs
 
 CONFIG = Config(network=Network(widths=(32,)), optimization=Optimization(epochs=60, batch_size=32, lr=0.01))
@@ -56,6 +59,17 @@ def test_a_sweep_that_is_known_is_told_again_with_its_snapshots(experiment):
     assert again.ensemble == first.ensemble
     for one, other in zip(first.snapshots, again.snapshots, strict=True):
         np.testing.assert_array_equal(one.predictions["dev"], other.predictions["dev"])
+
+
+def test_a_member_that_was_dropped_is_trained_to_its_end_where_there_are_no_rungs(experiment, monkeypatch):
+    # Members are compared with those of their own worker.
+    monkeypatch.setattr("wellfit.sweeps.worker_pool.cores", lambda: 1)
+    slow = replace(CONFIG, optimization=replace(CONFIG.optimization, epochs=15, schedule="coslog4"))
+    over = {"l2": [0.0, 1e4, 1e5], "keep_prob": [1.0]}
+    first = wf.sweep(experiment, slow, over=over, rungs=Rungs(keep=0.01, level=0.9))
+    assert Status.DROPPED in {member.status for member in first.members}
+    again = wf.sweep(experiment, slow, over=over)
+    assert {member.status for member in again.members} == {Status.FINISHED}
 
 
 def test_a_chosen_snapshot_is_the_network_and_is_marked(experiment, waves):

@@ -10,7 +10,7 @@ import pytest
 
 from wellfit.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.exceptions import BadInput
-from wellfit.fused.engine import fit_stack, stacks_of
+from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import parse_memory, plan_memory
 from wellfit.goals import Goal
@@ -194,6 +194,21 @@ def test_more_memory_never_means_more_passes(members, table):
     assert passes == sorted(passes, reverse=True)
     with pytest.raises(BadInput, match="memory holds at least one member"):
         plan_memory(data, configs, layout=layout, limit=whole.fixed + whole.member - 1)
+
+
+def test_a_small_table_takes_little(table):
+    data, configs = table("classification"), [with_knobs(l2=float(l2)) for l2 in range(4)]
+    assert plan_memory(data, configs, layout=layout_of(data, BASE)).peak < 50e6
+
+
+def test_all_stacks_are_refused_before_the_first_is_trained(table):
+    data = table("classification")
+    small, large = BASE, replace(BASE, network=Network(widths=(4_000, 4_000)))
+    limit = plan_memory(data, [small], layout=layout_of(data, small)).least
+    assert require_trainable(data, [[small]], memory=limit) == limit
+    assert require_trainable(data, [[small], [large]]) == 0
+    with pytest.raises(BadInput, match="memory holds at least one member"):
+        require_trainable(data, [[small], [large]], memory=limit)
 
 
 SIZES = {"500m": 500 * 2**20, "4g": 2**32, "4 GiB": 2**32, "1.5G": 3 * 2**29, "1000000": 1_000_000, "8k": 8_192}

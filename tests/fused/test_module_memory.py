@@ -32,5 +32,6 @@ def test_a_member_takes_its_parameters_too():
     net = network(small)
     parameters = 20 * 64 + 64 + 64 * 3 + 3
     float32, float64 = (member_bytes(net, rows=100, dtype=dtype) for dtype in (np.float32, np.float64))
-    assert float32 == 8 * parameters + 6 * 4 * parameters + 2 * activation_bytes(net, rows=100)
-    assert float64 == 8 * parameters + 2 * (float32 - 8 * parameters)
+    rows = 3 * 8 * parameters
+    assert float32 == rows + 6 * 4 * parameters + 2 * activation_bytes(net, rows=100)
+    assert float64 == rows + 2 * (float32 - rows)

@@ -13,6 +13,7 @@ import pytest
 
 from wellfit.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
+from wellfit.fused.engine import require_trainable
 from wellfit.goals import Goal
 from wellfit.outcome import Status
 from wellfit.sweeps import transfer
@@ -89,6 +90,24 @@ def test_a_config_that_is_asked_for_twice_is_trained_once_and_returned_twice(dat
         outcomes = executor.train([CONFIGS[0]] * 2, on_outcome=told.append)
         assert [outcome.config for outcome in outcomes] == [CONFIGS[0]] * 2
         assert len(told) == 1
+
+
+def test_with_memory_for_one_worker_there_is_one(data):
+    least = require_trainable(data, [[CONFIGS[0], CONFIGS[2]]], memory=10**9)
+    for share, started in ((1.5, 1), (2.5, 2)):
+        with WorkerPool(data, goal=GOAL, workers=2, memory=int(share * least)) as pool:
+            pool.train([CONFIGS[0], CONFIGS[2]])
+            assert len(pool._crew._all) == started
+
+
+@pytest.mark.parametrize("where", ["here", "pool"])
+def test_memory_for_no_member_is_refused_before_any_training_with_the_memory_that_was_asked_for(where, data):
+    executor = (WorkerPool if where == "pool" else InProcess)(data, goal=GOAL, memory=10**6)
+    told = []
+    with pytest.raises(BadInput, match="found memory=1 MB"):
+        executor.train([CONFIGS[0], config(epochs=1)], on_outcome=told.append)
+    assert told == []
+    executor.close()
 
 
 def test_shares_are_dealt_out_evenly_and_hold_what_fuses():

@@ -32,6 +32,33 @@ def make_tensor(inputs: int, outputs: int) -> torch.Tensor:
     return torch.zeros(inputs, outputs)
 
 
+def make_norm(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, outputs))
+
+
+class Branching(nn.Module):
+    """A module that torch.vmap cannot run: what it does depends on what it reads."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        found = self.layer(rows)
+        return found if found.sum() > 0 else -found
+
+
+class Squeezing(nn.Module):
+    """A module whose outputs lose the axis of the rows where there is one row."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.layer(rows).squeeze()
+
+
 SHARED = nn.Linear(4, 2)
 
 
@@ -70,6 +97,10 @@ REFUSED = {
     "not a module": (make_tensor, {"l2": [0.0]}, "torch.nn.Module"),
     "shared parameters": (lambda: SHARED, {"l2": [0.0]}, "new parameters"),
     "outputs that do not fit": (lambda inputs: nn.Linear(inputs, 5), {"l2": [0.0]}, "outputs"),
+    "outputs of one row that do not fit": (Squeezing, {"l2": [0.0]}, r"module must return .*found \[2\] from 1 rows"),
+    "a shape that is not its own": (make_net, {"widths": [(8,), (16,)]}, "found over='widths'"),
+    # 240 training rows: one is left for the last batch.
+    "a last batch that is too small": (make_norm, {"batch_size": [32, 239]}, "found one row in the last batch"),
 }
 
 
@@ -78,6 +109,27 @@ def test_a_module_that_cannot_be_trained_is_refused_before_any_training(case, sp
     module, over, rule = REFUSED[case]
     with pytest.raises(BadInput, match=rule):
         wf.sweep(split, CONFIG, over=over, module=module)
+
+
+def test_members_that_cannot_run_at_once_are_told(split):
+    over = {"l2": [0.0, 1.0]}
+    slow, fast = (wf.sweep(split, CONFIG, over=over, module=module).warnings for module in (Branching, make_net))
+    told = "The members ran one after the other, and not at once: torch.vmap cannot run it"
+    assert [words.startswith(told) for words in slow if "one after the other" in words] == [True]
+    assert not any("one after the other" in words for words in fast)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"membrs": 3}, "found an argument 'membrs'"),
+        ({"human_eror": 0.1}, r"Did you mean 'human_error'\?"),
+        ({"human_error": 0.1}, "the sweep of a split has no reference; found human_error=0.1"),
+    ],
+)
+def test_an_argument_that_would_do_nothing_is_refused(argument, message, split):
+    with pytest.raises(BadInput, match=message):
+        wf.sweep(split, CONFIG, module=make_net, **argument)
 
 
 def test_an_experiment_takes_no_module_yet(split, tmp_path):

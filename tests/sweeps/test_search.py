@@ -12,6 +12,7 @@ from wellfit.config import Config, Network, Optimization, shrink_of, weight_deca
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
 from wellfit.outcome import Status
+from wellfit.reports.units import Unit
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.joining import joined
 from wellfit.sweeps.rungs import Rungs
@@ -58,6 +59,11 @@ def test_the_journal_entry_is_json_with_the_contracts_names(found):
     assert len(identities) == len(set(identities)) == body["planned"] == 12
     assert {body["best"], body["chosen"]} <= set(body["tied"]) <= set(identities)
     assert body["optimal"] is None
+
+
+def test_values_of_numpy_are_json(data, executor):
+    found = sweep(data, SMALL, over={"l2": np.geomspace(1, 100, 2)}, executor=executor, goal=GOAL)
+    assert json.loads(json.dumps(found.to_json()))["over"] == {"l2": [1.0, 100.0]}
 
 
 def test_known_outcomes_are_not_trained_again_and_change_nothing(data, executor, found):
@@ -168,6 +174,10 @@ def test_a_network_at_a_rung_may_be_chosen_where_that_is_asked_for_and_is_marked
     assert taken.choice.best.losses["dev"] == min(each.losses["dev"] for each in (*found.members, *found.snapshots))
     assert taken.chosen.is_snapshot
     assert taken.to_json()["chosen_at"] == taken.chosen.updates
+    assert taken.to_json()["snapshot"]["dev"] == taken.chosen.losses["dev"]
+    assert f"dev {Unit(GOAL).show(taken.chosen.losses['dev'])}" in str(taken)
+    assert taken.chosen.losses["dev"] < taken.members[0].losses["dev"]
+    assert "snapshot" not in found.to_json()
     assert sum("choose the epoch" in warning for warning in taken.warnings) == 1
 
 

@@ -93,6 +93,16 @@ def test_an_over_smoothed_member_is_chosen_only_where_all_are():
     assert chosen([best, smooth], limit=TrainLimit(0.0, 0.01)).chosen is smooth[0]
 
 
+def test_the_first_of_many_diverged_members_are_told_by_the_knobs_in_which_members_differ():
+    lost = [member([], l2=float(l2), keep=0.5, status=Status.DIVERGED) for l2 in range(1, 6)]
+    every = [member(range(5)), *lost]
+    told = warnings_of([outcome for outcome, _ in every], chosen(every))
+    named = "(l2 1, keep_prob 0.5; l2 2, keep_prob 0.5; l2 3, keep_prob 0.5; ...)"
+    assert next(words for words in told if "diverged" in words).startswith(
+        f"5 of 6 members ended as diverged {named}. "
+    )
+
+
 def test_a_diverged_member_is_never_chosen():
     fine, lost = member(range(100)), member([], l2=1.0, status=Status.DIVERGED)
     assert chosen([fine, lost]).best is fine[0]
@@ -133,7 +143,11 @@ WARNED = {
         ["lambda over-smooths from 4 on"],
     ),
     "over-smoothed choice": ([member(range(5), train=0.5)], {"limit": TrainLimit(0.0, 0.02)}, ["chosen member itself"]),
-    "diverged": ([member(range(5)), member([], l2=1.0, status=Status.DIVERGED)], {}, ["1 of 2 members .* diverged"]),
+    "diverged": (
+        [member(range(5)), member([], l2=1.0, status=Status.DIVERGED)],
+        {},
+        [r"1 of 2 members ended as diverged \(l2 1\)\. "],
+    ),
     "stopped early": (
         [member(range(5), status=Status.STOPPED_EARLY)],
         {},

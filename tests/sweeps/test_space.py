@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -154,7 +155,9 @@ REFUSED = {
     "keep_prob 0": ({"keep_prob": [0.0]}, "keep_prob=0"),
     "dropout 1": ({"dropout": [1.0]}, "keep_prob=0"),
     "keep_prob above 1": ({"keep_prob": [1.5]}, "keep_prob=1.5"),
-    "a range that reaches keep_prob 0": ({"keep_prob": uniform(0, 1)}, r"in \(0, 1\]; found keep_prob=0"),
+    "a range that reaches keep_prob 0": ({"keep_prob": uniform(0, 1)}, r"in \(0, 1\]; found keep_prob=0\.0\. Give"),
+    "the name of lambda in books": ({"lambda": [1]}, "Did you mean 'l2'"),
+    "a name that is no knob": ({"module": ["net"]}, "found over='module'. Choose from"),
     "a range that reaches dropout 1": ({"dropout": uniform(0, 1)}, "found dropout=1"),
     "a range below lambda 0": ({"l2": uniform(-1, 1)}, "l2=-1"),
     "lambda not a number": ({"l2": [math.nan]}, "l2=nan"),
@@ -183,11 +186,17 @@ def test_a_space_that_cannot_be_searched_names_the_knob(over, message):
 
 
 @pytest.mark.parametrize(
-    ("make", "low", "high"), [(uniform, 2, 1), (log_uniform, 0, 1), (log_uniform, 2, 1), (uniform, 0, math.nan)]
+    ("make", "low", "high"),
+    [(uniform, 2, 1), (log_uniform, 0, 1), (log_uniform, 2, 1), (uniform, 0, math.nan), (uniform, "a", 1)],
 )
 def test_a_range_runs_upwards_and_a_log_range_from_above_zero(make, low, high):
-    with pytest.raises(BadInput, match=f"low={low}"):
+    with pytest.raises(BadInput, match=f"low={low!r}"):
         make(low, high)
+
+
+def test_the_ends_of_a_range_are_pythons_own_numbers():
+    body = log_uniform(np.float32(0.5), np.int64(2)).to_json()
+    assert json.loads(json.dumps(body)) == {"low": 0.5, "high": 2, "log": True}
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ BAD = {
     "wrong outputs": (lambda inputs: nn.Linear(inputs, 3), r"\[rows, 2\] logits", r"\[5, 3\] from 5 rows"),
     "too many axes": (returning(lambda out: out[:, None]), r"\[rows, 2\] logits", r"\[5, 1, 2\]"),
     "one value a row": (returning(lambda out: out[:, 0]), r"\[rows, 2\] logits", r"\[5\] from"),
+    "an axis lost with one row": (returning(torch.squeeze), r"\[rows, 2\] logits", r"\[2\] from 1 rows"),
+    "not finished": (returning(lambda out: out.nothing), r"\[rows, 7\]", "AttributeError"),
     "a tuple": (returning(lambda out: (out, out)), r"\[rows, 2\] logits", "tuple"),
     "classes, not logits": (returning(lambda out: out > 0), r"\[rows, 2\] logits", "bool"),
     "detached": (returning(lambda out: out.detach()), r"\[rows, 2\] logits", "do not depend"),

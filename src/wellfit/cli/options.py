@@ -20,12 +20,14 @@ Decorator = Callable[[Callback], Callback]
 GOALS = "error, balanced_error, log_loss, auc, rmse, mae, r2"
 
 _BOARD_KNOBS = {
-    "network": ("widths", "activation", "kind"),
+    "network": ("widths", "activation", "embedding", "bins", "kind"),
     "regularization": (
         *("l2", "keep_prob", "l1", "label_smoothing", "input_noise", "mixup", "ema", "augment"),
         *("l2_schedule", "keep_prob_schedule"),
     ),
 }
+_SEVERAL = ("widths", "betas", "keep_prob")
+"""Knobs that are written with commas between."""
 
 goal_option = click.option("--goal", metavar="GOAL", help=f"{GOALS}.  [default: error; rmse for regression]")
 
@@ -109,12 +111,18 @@ def config_options(function: Callback) -> Callback:
             help="Hidden widths, from input to output.  [default: 64,64]",
         ),
         click.option("--activation", metavar="NAME", help="relu, tanh or gelu.  [default: relu]"),
+        click.option("--embedding", metavar="NAME", help="Of numbers: ple (in bins), or none.  [default: ple]"),
+        click.option("--bins", type=int, metavar="N", help="Of each number, at most.  [default: 32]"),
         click.option("--kind", metavar="NAME", help="mlp, or conv for pictures.  [default: mlp]"),
         click.option("--optimizer", metavar="NAME", help="adam, sgd or momentum.  [default: adam]"),
         click.option("--lr", type=float, metavar="LR", help="Learning rate, at its peak.  [default: .001]"),
         click.option("--epochs", type=int, metavar="N", help="Passes over the training rows.  [default: 32]"),
         click.option("--batch-size", type=int, metavar="N", help="Rows per update.  [default: 256]"),
         click.option("--schedule", metavar="NAME", help="cosine, constant or coslog4.  [default: cosine]"),
+        click.option("--momentum", type=float, metavar="SHARE", help="Of the optimizer momentum.  [default: .9]"),
+        click.option(
+            "--betas", metavar="B1,B2", type=click.UNPROCESSED, help="Of the optimizer adam.  [default: .9,.999]"
+        ),
         click.option("--clip-norm", type=float, metavar="NORM", help="Largest norm of a gradient.  [default: none]"),
         click.option("--l2", type=float, metavar="LAMBDA", help="Lambda in lambda/(2m) ||W||^2.  [default: 0]"),
         click.option(
@@ -147,7 +155,7 @@ def boards_of(asked: Mapping[str, Any]) -> dict[str, Json]:
     boards: dict[str, Json] = {"network": {}, "optimization": {}, "regularization": {}}
     for knob, value in asked.items():
         board = next((name for name, knobs in _BOARD_KNOBS.items() if knob in knobs), "optimization")
-        boards[board][knob] = _numbers(knob, value) if knob in ("widths", "keep_prob") else value
+        boards[board][knob] = _numbers(knob, value) if knob in _SEVERAL else value
     return boards
 
 
@@ -157,7 +165,7 @@ def _numbers(knob: str, text: str | float | Sequence[float]) -> Any:
         parts = [float(part) for part in text.split(",")] if isinstance(text, str) else text
     except ValueError as error:
         raise BadInput(
-            f"{knob} is a number, or numbers with commas between", found=repr(text), remedy="Write 64,64 or .8"
+            f"{knob} is a number, or numbers with commas between", found=repr(text), remedy="Write .9,.999 or .8"
         ) from error
     several = parts if isinstance(parts, Sequence) else [parts]
     return several[0] if knob == "keep_prob" and len(several) == 1 else tuple(several)

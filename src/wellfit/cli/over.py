@@ -31,7 +31,7 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
     """
     from wellfit.sweeps.usual import usual_space
 
-    asked = dict(_split(item) for item in text.split(",") if item.strip())
+    asked = _asked(text)
     given = {name: _values(name, values) for name, values in asked.items() if values}
     bare = [name for name in asked if name not in given]
     if asked and not bare:
@@ -45,9 +45,19 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
     return {**usual, **given}
 
 
-def _split(item: str) -> tuple[str, str]:
-    name, _, values = item.partition("=")
-    return name.strip().replace("-", "_"), values.strip()
+def _asked(text: str) -> dict[str, str]:
+    """The text of each knob's values; empty where it is bare."""
+    found: dict[str, str] = {}
+    for item in text.split(","):
+        spelled, equals, values = (part.strip() for part in item.partition("="))
+        name = spelled.replace("-", "_")
+        if name in found:
+            raise BadInput("a knob stands once in --over", found=f"{name} twice", remedy="Keep one of them")
+        if equals and not values:
+            raise BadInput("a knob has at least one value", found=f"{name}=", remedy=f"Give values, or {name} alone")
+        if name or values:
+            found[name] = values
+    return found
 
 
 def _grid(config: Config, *, rows: int, members: int | None, knobs: int) -> dict[str, list[float]]:

@@ -117,9 +117,11 @@ def _text(sweep: Sweep, goal: Goal) -> str:
     """The lambda path, or the best members where other knobs vary too; the choice, and the warnings."""
     from wellfit.reports.units import Unit
 
-    members: list[Json] = sweep.to_json()["members"]
+    body = sweep.to_json()
+    members: list[Json] = body["members"]
     others = sorted({name for row in members for name in row["knobs"] if _varies(name, members)})
     shown = _best(members, sweep) if others else sweep.path()
+    shown += [body["snapshot"]] if sweep.chosen.is_snapshot else []
     heads = ("lambda", "weight_decay", "shrink", "keep_prob", *others, "train", "dev", "||W||", "")
     rows = [heads, *(_cells(row, sweep, Unit(goal), others=others) for row in shown)]
     table = "\n".join("  ".join(cell.rjust(12) for cell in row).rstrip() for row in rows)
@@ -167,7 +169,13 @@ def _ensemble(sweep: Sweep, unit: Unit) -> list[str]:
 
 
 def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tuple[str, ...]:
-    mark = "chosen" if row["identity"] == sweep.chosen.config.identity else ""
+    """A row of the table: its figures, whether it was chosen, and how it ended if not as planned."""
+    from wellfit.outcome import Status
+
+    chosen = sweep.chosen
+    is_chosen = (row["identity"], row["status"]) == (chosen.config.identity, chosen.status.value)
+    how = "" if row["status"] == Status.FINISHED.value else row["status"]
+    mark = ", ".join(filter(None, ["chosen" * is_chosen, how]))
     knobs = [f"{row[name]:.4g}" for name in ("l2", "weight_decay", "shrink", "keep_prob")]
     knobs += [_shown(row["knobs"].get(name)) for name in others]
     return (*knobs, unit.show(row["train"]), unit.show(row["dev"]), f"{row['norm']:.4g}", mark)

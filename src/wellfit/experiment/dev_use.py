@@ -21,7 +21,8 @@ def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: 
     """The same diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
     store, goal = OutcomeStore(models, journal), diagnosis.goal
     # Workers end in any order, and of equals the first is chosen: sorted, a killed run says the same when it goes on.
-    identities = sorted(entry.body["identity"] for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind))
+    # A training that was cut short and taken up again has two entries, and is one network.
+    identities = sorted({entry.body["identity"] for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind)})
     outcomes = [store.get(identity) for identity in identities]
     losses = [
         row_losses(goal, data.dev.target, outcome.predictions["dev"])

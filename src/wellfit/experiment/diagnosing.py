@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -12,6 +13,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.findings import Finding, training_findings
 from wellfit.diagnosis.gaps import checked_tolerance
 from wellfit.diagnosis.optimal_error import Optimal, reference
+from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import OnRows, OpenRows
 from wellfit.experiment.rivals import Rivals
 from wellfit.goals import Goal
@@ -99,6 +101,23 @@ class Referred(TypedDict):
 
     optimal: Optimal | None
     tolerance: float | None
+
+
+def require_known(asked: Collection[str]) -> None:
+    """Check the names of what is asked for: a slip must not pass for no reference at all.
+
+    Raises:
+        BadInput: with the nearest known name.
+    """
+    known = sorted({*REFERENCES, "tolerance"})
+    for name in asked:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise BadInput(
+                f"a reference is given by {', '.join(known)}",
+                found=f"an argument {name!r}",
+                remedy=f"Did you mean {near[0]!r}?" if near else "Leave it out, or correct its name",
+            )
 
 
 def referred(asked: Mapping[str, Any], *, goal: Goal) -> Referred:

@@ -26,7 +26,7 @@ from wellfit.experiment.averaging import propose_average
 from wellfit.experiment.branching import network_at
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
 from wellfit.experiment.dev_use import with_dev_use
-from wellfit.experiment.diagnosing import Diagnostician, referred, with_earlier
+from wellfit.experiment.diagnosing import Diagnostician, referred, require_known, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.labelling import KIND as LABEL
 from wellfit.experiment.labelling import HumanError, human_error, labels_of, require_labels
@@ -162,8 +162,9 @@ class Experiment:
 
         Raises:
             Refusal: when nothing was trained yet.
-            BadInput: for a reference out of range.
+            BadInput: for a reference out of range, or an unknown name.
         """
+        require_known(reference_options)
         with self._reading() as journal:
             outcome = chosen_network(journal, self.folder.models)
             rivals = known_rivals(self.folder.models, journal)

@@ -72,7 +72,7 @@ class RememberingExecutor:
         known = {
             config.identity: outcome
             for config in configs
-            if (outcome := self._outcomes.get(config.identity)) and not _deserves_more(outcome, deadline)
+            if (outcome := self._outcomes.get(config.identity)) and not _deserves_more(outcome, deadline, rungs)
         }
         for snapshot in self._snapshots(known.values()) if rungs else ():
             on_outcome(snapshot)
@@ -90,8 +90,10 @@ class RememberingExecutor:
         self._executor.close()
 
 
-def _deserves_more(outcome: Outcome, deadline: float | None) -> bool:
-    """Whether a training that ran out of time would now get further than it did."""
+def _deserves_more(outcome: Outcome, deadline: float | None, rungs: Rungs | None) -> bool:
+    """Whether a training that ran out of time, or was dropped at a rung, would now get further than it did."""
+    if outcome.status is Status.DROPPED:
+        return rungs is None
     if outcome.status is not Status.OUT_OF_BUDGET:
         return False
     return deadline is None or deadline - time.monotonic() > outcome.seconds

@@ -16,8 +16,8 @@ from wellfit._typing import Booleans, Floats, Integers
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.exceptions import BadInput
-from wellfit.fused.layout import layout_of
-from wellfit.fused.memory import BYTES_OF_OUTPUTS, plan_memory
+from wellfit.fused.layout import Layout, layout_of
+from wellfit.fused.memory import BYTES_OF_OUTPUTS, MemoryPlan, plan_memory
 from wellfit.fused.module_memory import plan_module_memory
 from wellfit.fused.module_stack import ModuleStack
 from wellfit.fused.stack import Stack
@@ -27,6 +27,7 @@ from wellfit.stats.scores import row_losses
 from wellfit.training.early_stopping import Stopping
 from wellfit.training.learning_curve import Yardstick, check_points
 from wellfit.training.module import ModuleNetwork, module_network
+from wellfit.training.module_checks import require_last_batch, site_keep_probs
 from wellfit.training.module_factory import ModuleFactory
 from wellfit.training.noise import SHARED
 from wellfit.training.objective import require_labels
@@ -65,7 +66,7 @@ def fit_stack(
     memory: int | None = None,
     module: ModuleFactory | None = None,
     effects: bool = True,
-) -> None:
+) -> str:
     """Train configs of one stack (see `stacks_of`), and measure each on every part.
 
     A member that diverges, stops early or is dropped leaves the stack; the others do not notice.
@@ -83,9 +84,52 @@ def fit_stack(
         module: makes the network, in place of the built-in one (training/module_factory.py).
         effects: measure what regularizing did to each network (training/effects.py), for those who show it.
 
+    Returns:
+        Why the members of a user's module ran one after the other; empty where they ran at once.
+
     Raises:
-        BadInput: for a config that the data does not allow, or memory too small for one member; before any training.
+        BadInput: as `require_trainable` does, before any training.
     """
+    notice = ""
+    # Numba's products are those of scipy's BLAS, which has threads of its own.
+    with one_thread(), threadpool_limits(1, user_api="blas"):
+        for stack in _passes(data, configs, stream=stream, memory=memory, module=module):
+            if module is not None and isinstance(stack, ModuleStack):
+                notice = stack.notice
+            if deadline is None or time.monotonic() < deadline:
+                _Race(data, stack, goal=goal, deadline=deadline, judge=judge, effects=effects).run(on_outcome)
+    return notice
+
+
+def require_trainable(
+    data: Prepared,
+    stacks: Sequence[Sequence[Config]],
+    *,
+    memory: int | None = None,
+    module: ModuleFactory | None = None,
+) -> int:
+    """Refuse all stacks before the first of them is trained.
+
+    Args:
+        data: the prepared parts.
+        stacks: as `stacks_of` makes them.
+        memory: as in `fit_stack`.
+        module: as in `fit_stack`.
+
+    Returns:
+        The bytes that any of the stacks needs at least; 0 where there is no limit.
+
+    Raises:
+        BadInput: for a config that the data or the module does not allow, or memory too small for one member.
+    """
+    for configs in stacks:
+        _require_allowed(data, configs, module=module)
+    if memory is None and module is None:
+        return 0
+    return max((_planned(data, each, memory=memory, module=module)[1].least for each in stacks), default=0)
+
+
+def _require_allowed(data: Prepared, configs: Sequence[Config], *, module: ModuleFactory | None) -> None:
     for config in configs:
         require_labels(config.regularization, task=data.preparation.schema.task)
         require_pictures(config, data.preparation.schema)
@@ -95,30 +139,35 @@ def fit_stack(
             found="weights of rows" if data.train.weights is not None else f"{data.preparation.targets} targets",
             remedy="Use the built-in network, or leave them out",
         )
-    # Numba's products are those of scipy's BLAS, which has threads of its own.
-    with one_thread(), threadpool_limits(1, user_api="blas"):
-        for stack in _passes(data, configs, stream=stream, memory=memory, module=module):
-            if deadline is None or time.monotonic() < deadline:
-                _Race(data, stack, goal=goal, deadline=deadline, judge=judge, effects=effects).run(on_outcome)
 
 
 def _passes(
     data: Prepared, configs: Sequence[Config], *, stream: str, memory: int | None, module: ModuleFactory | None
 ) -> Iterator[AnyStack]:
     """Yield the configs as stacks that fit into memory, each made when it is its turn."""
-    conv = module is None and configs[0].network.kind == "conv"
-    if module is None and not conv:
-        layout = layout_of(data, configs[0])
-        plan = plan_memory(data, configs, layout=layout, limit=memory)
-    else:
-        network = _module_network(data, configs[0], module)
-        plan = plan_module_memory(network, configs, rows=data.train.rows, limit=memory)
+    _require_allowed(data, configs, module=module)
+    network, plan = _planned(data, configs, memory=memory, module=module)
     for start in range(0, len(configs), plan.members):
         members = configs[start : start + plan.members]
-        if module is None and not conv:
-            yield Stack(data, members, layout=layout, stream=stream)
+        if isinstance(network, Layout):
+            yield Stack(data, members, layout=network, stream=stream)
         else:
             yield ModuleStack(data, members, network=network, stream=stream)
+
+
+def _planned(
+    data: Prepared, configs: Sequence[Config], *, memory: int | None, module: ModuleFactory | None
+) -> tuple[Layout | ModuleNetwork, MemoryPlan]:
+    """Return what all members start from, and in how many passes they are trained."""
+    if module is None and configs[0].network.kind == "mlp":
+        layout = layout_of(data, configs[0])
+        return layout, plan_memory(data, configs, layout=layout, limit=memory)
+    network = _module_network(data, configs[0], module)
+    for config in configs:
+        site_keep_probs(config.regularization.keep_prob, sites=len(network.findings.sites))
+    size = configs[0].optimization.batch_size
+    require_last_batch(network.module, inputs=network.inputs, rows=data.train.rows % size or size)
+    return network, plan_module_memory(network, configs, data=data, limit=memory)
 
 
 def _module_network(data: Prepared, config: Config, module: ModuleFactory | None) -> ModuleNetwork:

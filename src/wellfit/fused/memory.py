@@ -59,6 +59,11 @@ class MemoryPlan:
     passes: int
 
     @property
+    def least(self) -> int:
+        """The bytes without which no member can be trained."""
+        return self.fixed + self.member
+
+    @property
     def peak(self) -> int:
         """The most bytes at any time."""
         return self.fixed + self.member * self.members
@@ -70,7 +75,7 @@ def plan_memory(data: Prepared, configs: Sequence[Config], *, layout: Layout, li
     Raises:
         BadInput: where the limit does not hold one member.
     """
-    fixed, member = _fixed(data, configs[0], layout=layout), _member(configs, layout=layout)
+    fixed, member = _fixed(data, configs, layout=layout), _member(configs, layout=layout)
     return shared_out(len(configs), fixed=fixed, member=member, limit=limit)
 
 
@@ -83,7 +88,7 @@ def shared_out(count: int, *, fixed: int, member: int, limit: int | None) -> Mem
     if limit is not None and fixed + member > limit:
         raise BadInput(
             "memory holds at least one member",
-            found=f"memory={limit / _MEGABYTE:.0f} MB, one member takes {(fixed + member) / _MEGABYTE:.0f} MB",
+            found=f"memory={limit / _MEGABYTE:.3g} MB, one member takes {(fixed + member) / _MEGABYTE:.3g} MB",
             remedy=f"Give {math.ceil((fixed + member) / _MEGABYTE)} MB or more, or a smaller network or batch",
         )
     at_once = count if limit is None else min(count, (limit - fixed) // member)
@@ -91,14 +96,20 @@ def shared_out(count: int, *, fixed: int, member: int, limit: int | None) -> Mem
     return MemoryPlan(fixed, member, math.ceil(count / passes), passes)
 
 
-def _fixed(data: Prepared, config: Config, *, layout: Layout) -> int:
-    rows = max(min(config.optimization.batch_size, data.train.rows), ROWS_AT_ONCE)
+def bytes_of_outputs(data: Prepared, *, members: int) -> int:
+    """Return the bytes of what so many members are measured by: a few of them at a time, at least one."""
+    one = np.dtype(np.float32).itemsize * data.train.rows * data.preparation.outputs
+    return _TIMES_OUTPUTS * max(one, min(BYTES_OF_OUTPUTS, members * one))
+
+
+def _fixed(data: Prepared, configs: Sequence[Config], *, layout: Layout) -> int:
+    rows = max(min(configs[0].optimization.batch_size, data.train.rows), ROWS_AT_ONCE)
     columns = int(data.train.numeric.shape[1])
     # The desk (stack.py), and the batches of a call with what they are copied from.
     units = 2 * layout.units + 2 * layout.widest + 3 * layout.shared + 3 * layout.embedded + 2 * columns
-    outputs = max(BYTES_OF_OUTPUTS, 4 * data.train.rows * layout.outputs)
     real = np.dtype(layout.dtype).itemsize
-    return real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + _TIMES_OUTPUTS * outputs
+    outputs = bytes_of_outputs(data, members=len(configs))
+    return real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + outputs
 
 
 def _member(configs: Sequence[Config], *, layout: Layout) -> int:

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from wellfit.config import Config
-from wellfit.fused.memory import MemoryPlan, shared_out
+from wellfit.data.prepare import Prepared
+from wellfit.fused.batches import BYTES_AT_ONCE
+from wellfit.fused.memory import MemoryPlan, bytes_of_outputs, shared_out
 from wellfit.fused.module_rows import row_layout
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module import ModuleNetwork
@@ -19,27 +21,30 @@ from wellfit.training.module_factory import seeded
 
 _COPIES = 6
 """Of the trained parameters: themselves, two moments, an average, and a gradient before and after it is flattened."""
+_ROWS = 3
+"""A member's whole row in float64: itself, as it was at its last or best point, and copied while it is measured."""
 _TWICE = 2
 """Derivatives of what a pass keeps take as much again while it is gone through backwards."""
 
 
 def plan_module_memory(
-    network: ModuleNetwork, configs: Sequence[Config], *, rows: int, limit: int | None = None
+    network: ModuleNetwork, configs: Sequence[Config], *, data: Prepared, limit: int | None = None
 ) -> MemoryPlan:
     """Return the plan for configs of one module, in as few passes as `limit` (bytes) allows.
 
     Raises:
         BadInput: where the limit does not hold one member.
     """
-    batch = min(configs[0].optimization.batch_size, rows)
-    return shared_out(len(configs), fixed=0, member=member_bytes(network, rows=batch), limit=limit)
+    batch = min(configs[0].optimization.batch_size, data.train.rows)
+    fixed = 2 * BYTES_AT_ONCE + bytes_of_outputs(data, members=len(configs))
+    return shared_out(len(configs), fixed=fixed, member=member_bytes(network, rows=batch), limit=limit)
 
 
 def member_bytes(network: ModuleNetwork, *, rows: int, dtype: type[np.floating[Any]] = np.float32) -> int:
     """Return the bytes that a member takes at most with batches of `rows` rows: parameters, buffers, activations."""
     layout, size = row_layout(network.module), np.dtype(dtype).itemsize
     row = layout.size * np.dtype(np.float64).itemsize
-    return row + _COPIES * layout.parameters * size + _TWICE * activation_bytes(network, rows=rows) * size // 4
+    return _ROWS * row + _COPIES * layout.parameters * size + _TWICE * activation_bytes(network, rows=rows) * size // 4
 
 
 def activation_bytes(network: ModuleNetwork, *, rows: int) -> int:

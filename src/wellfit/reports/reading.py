@@ -103,14 +103,16 @@ def sweep(body: Json) -> SweepCard:
     """One sweep entry."""
     tied = {text(identity) for identity in items(body, "tied")}
     chosen, best = text(body.get("chosen")), text(body.get("best"))
-    members = tuple(_member(item, tied=tied, chosen=chosen, best=best) for item in objects(body, "members"))
+    rows = [*objects(body, "members"), section(body, "snapshot")]
+    *members, snapshot = (_member(row, tied=tied, chosen=chosen, best=best) for row in rows)
     return SweepCard(
-        members=members,
+        members=tuple(members),
         planned=count(body.get("planned")) or len(members),
         warnings=tuple(map(text, items(body, "warnings"))),
         optimal=reference(section(body, "optimal")),
         seconds=number(body.get("seconds")),
         monte_carlo=_monte_carlo(section(body, "monte_carlo")),
+        snapshot=snapshot if snapshot.chosen else None,
     )
 
 

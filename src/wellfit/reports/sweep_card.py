@@ -66,7 +66,10 @@ class MonteCarloRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCard:
-    """One sweep over the regularization board."""
+    """One sweep over the regularization board.
+
+    `snapshot` is what the chosen member was at a rung, where that was chosen in place of its end.
+    """
 
     members: tuple[Member, ...]
     planned: int
@@ -74,11 +77,12 @@ class SweepCard:
     optimal: Reference | None
     seconds: float | None
     monte_carlo: MonteCarloRow | None = None
+    snapshot: Member | None = None
 
     @property
     def chosen(self) -> Member | None:
         """The simplest member that is tied with the best."""
-        return next((member for member in self.members if member.chosen), None)
+        return self.snapshot or next((member for member in self.members if member.chosen), None)
 
     @property
     def best(self) -> Member | None:

@@ -1,6 +1,8 @@
 """Who trains the members of a sweep: this process, or a pool of workers. Both train them in fused stacks.
 
-Every executor gives the same outcomes for the same configs, in the order of the configs, whatever its size.
+Every executor gives the same outcomes for the same configs, in the order of the configs, whatever its size. With rungs
+that holds for members that stay: one is compared with those of its own worker and pass, so that who is dropped depends
+on how many of these there are.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Protocol, Self
 
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
-from wellfit.fused.engine import fit_stack, stacks_of
+from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.rungs import Rungs
@@ -65,6 +67,9 @@ class InProcess:
         memory: bytes that the members of a stack may take; more are trained in passes.
         module: makes the network, in place of the built-in one.
         effects: measure what regularizing did to each network.
+
+    Attributes:
+        notice: why the members of a user's module ran one after the other; empty where they ran at once.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class InProcess:
         self._stream = stream
         self._memory = memory
         self._module = module
+        self.notice = ""
 
     def train(
         self,
@@ -99,10 +105,13 @@ class InProcess:
             found[outcome.identity] = outcome
             on_outcome(outcome)
 
-        for stack in stacks_of(list({config.identity: config for config in configs}.values())):
+        stacks = stacks_of(list({config.identity: config for config in configs}.values()))
+        if len(stacks) > 1:
+            require_trainable(self._data, stacks, memory=self._memory, module=self._module)
+        for stack in stacks:
             if deadline is not None and time.monotonic() >= deadline:
                 break
-            fit_stack(
+            self.notice = fit_stack(
                 self._data,
                 stack,
                 goal=self._goal,

@@ -41,6 +41,10 @@ _MAYBE_NONE = frozenset({"clip_norm", "early_stopping"})
 _TUPLES = frozenset({"widths", "betas"})
 _WORDS = frozenset({"activation", "embedding", "kind", "optimizer", "schedule", "l2_schedule", "keep_prob_schedule"})
 _PER_LAYER = frozenset({"keep_prob", "dropout"})
+_NO_KNOBS = frozenset({"module"})
+"""Fields of a config that a sweep cannot turn."""
+_MEANT: Mapping[str, str] = {"lambda": "l2", "lambda_": "l2", "learning_rate": "lr"}
+"""What people call knobs, far from their names here."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ def require_value(config: Config, name: str, value: Any, *, rows: float) -> None
         _boards(config, {name: value}, rows=rows)
     except BadInput as error:
         asked = f"{name}={value!r}"
-        found = asked if error.found == asked else f"{asked}, that is {error.found}"
+        same = canonical(name) == name or error.found == asked
+        found = error.found if same else f"{asked}, that is {error.found}"
         raise BadInput(error.rule, found=found, remedy=error.remedy) from error
 
 
@@ -98,10 +103,10 @@ def require_names(names: Collection[str]) -> None:
     """
     if not names:
         raise BadInput("a sweep is over at least one knob", found="none", remedy="Name a knob, such as l2")
-    known = [knob.name for _, kind in BOARDS for knob in fields(kind)] + list(ALIASES)
+    known = [knob.name for _, kind in BOARDS for knob in fields(kind) if knob.name not in _NO_KNOBS] + list(ALIASES)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = [_MEANT[name]] if name in _MEANT else difflib.get_close_matches(name, known, n=1)
             raise BadInput(
                 "a sweep is over known knobs",
                 found=f"over={name!r}",

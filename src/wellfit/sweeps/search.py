@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from wellfit._typing import Json
 from wellfit.config import Config, Regularization, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
@@ -103,7 +105,11 @@ class Sweep:
             "planned": self.planned,
             "best": self.best.config.identity,
             "chosen": self.chosen.config.identity,
-            **({"chosen_at": self.chosen.updates} if self.chosen.is_snapshot else {}),
+            **(
+                {"chosen_at": self.chosen.updates, "snapshot": self._row(self.chosen)}
+                if self.chosen.is_snapshot
+                else {}
+            ),
             "breed": [member.config.identity for member in self.breed],
             "tied": [member.config.identity for member in self.choice.tied],
             "path": [row["identity"] for row in self.path()],
@@ -272,4 +278,6 @@ def _require_labels(space: Space, *, data: Prepared) -> None:
 
 
 def _values_to_json(values: Interval | Sequence[Any]) -> Any:
-    return values.to_json() if isinstance(values, Interval) else list(values)
+    if isinstance(values, Interval):
+        return values.to_json()
+    return [value.item() if isinstance(value, np.generic) else value for value in values]

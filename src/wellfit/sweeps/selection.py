@@ -20,6 +20,8 @@ from wellfit.exceptions import Refusal
 from wellfit.outcome import Outcome, Status
 
 MOST_STANDARD_ERRORS = 1.0
+MOST_NAMED = 3
+"""Members that a warning names by their knobs."""
 _ENDED = (Status.FINISHED, Status.STOPPED_EARLY, Status.AT_RUNG)
 _NEVER = (Status.DIVERGED, Status.DROPPED)
 _TOLD = (Status.DIVERGED, Status.OUT_OF_BUDGET, Status.STOPPED_EARLY)
@@ -161,9 +163,27 @@ def _path(outcomes: Sequence[Outcome], chosen: Outcome) -> list[Outcome]:
 
 
 def _lost(outcomes: Sequence[Outcome]) -> list[str]:
-    counts = {status: sum(outcome.status is status for outcome in outcomes) for status in _TOLD}
-    return [
-        f"{count} of {len(outcomes)} members ended as {status.value}. {status.advice}"
-        for status, count in counts.items()
-        if count
-    ]
+    found = []
+    for status in _TOLD:
+        lost = [outcome for outcome in outcomes if outcome.status is status]
+        which = _which(lost, outcomes) if status is Status.DIVERGED else ""
+        if lost:
+            found.append(f"{len(lost)} of {len(outcomes)} members ended as {status.value}{which}. {status.advice}")
+    return found
+
+
+def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
+    """The first few of the lost members by the knobs in which members differ: ` (lr 10, l2 off; lr 30, l2 5)`."""
+    every = [_knobs(outcome) for outcome in outcomes]
+    names = dict.fromkeys(name for knobs in every for name in knobs)
+    varying = [name for name in names if len({knobs.get(name) for knobs in every}) > 1]
+    shown = [[f"{name} {_knobs(one).get(name, 'off')}" for name in varying] for one in lost[:MOST_NAMED]]
+    more = ["..."] * (len(lost) > MOST_NAMED)
+    return f" ({'; '.join([*map(', '.join, shown), *more])})" if varying else ""
+
+
+def _knobs(outcome: Outcome) -> dict[str, str]:
+    """The knobs of a member as they are shown; some are left out where they are off."""
+    body = outcome.config.to_json()
+    knobs = {**body["network"], **body["optimization"], **body["regularization"]}
+    return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in knobs.items()}

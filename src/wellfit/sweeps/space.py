@@ -47,7 +47,13 @@ class Interval:
     to_one: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            end = getattr(self, name)
+            # Numpy's numbers are no JSON.
+            object.__setattr__(self, name, end.item() if isinstance(end, np.generic) else end)
         found = f"low={self.low!r}, high={self.high!r}"
+        if not all(isinstance(end, int | float) for end in (self.low, self.high)):
+            raise BadInput("a range has two numbers as its ends", found=found, remedy="Correct them")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise BadInput("a range is finite and low <= high", found=found, remedy="Swap or correct them")
         if self.log and not self.to_one and self.low <= 0:

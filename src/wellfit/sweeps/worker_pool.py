@@ -27,7 +27,7 @@ from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
-from wellfit.fused.engine import stacks_of
+from wellfit.fused.engine import require_trainable, stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.executor import OnOutcome, ignore_outcome
@@ -136,7 +136,8 @@ class WorkerPool:
         goal: in whose loss outcomes are measured.
         workers: processes at most; by default one a core. Fewer are started where there are fewer configs.
         stream: of noise and batch order.
-        memory: bytes that all members under training may take, in all workers together.
+        memory: bytes that all members under training may take, in all workers together; where it does not hold a
+            member for each of them, there are fewer workers.
     """
 
     def __init__(
@@ -151,7 +152,7 @@ class WorkerPool:
         if workers is not None and workers < 1:
             raise BadInput("a pool has at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
         self._limit = workers or cores()
-        self._fixed = {"stream": stream, "memory": memory // self._limit if memory else None}
+        self._data, self._stream, self._memory = data, stream, memory
         self._crew = _Crew(Path(tempfile.mkdtemp(prefix="wellfit-")))
         # Runs also at the end of a program that never closed the pool.
         self._finish = weakref.finalize(self, self._crew.close)
@@ -172,13 +173,20 @@ class WorkerPool:
         """Train configs on the workers, as `Executor.train` says; a stack is shared out to all of them.
 
         Raises:
+            BadInput: as `require_trainable` does, before any training.
             WellfitError: what a worker refused; or, when a config killed its worker twice, that it did.
         """
-        request = {**self._fixed, "deadline": deadline, "rungs": rungs.to_json() if rungs else None}
-        shares = shares_of(configs, workers=self._limit)
+        workers = self._affordable(configs)
+        request = {
+            "stream": self._stream,
+            "memory": None if self._memory is None else self._memory // workers,
+            "deadline": deadline,
+            "rungs": rungs.to_json() if rungs else None,
+        }
+        shares = shares_of(configs, workers=workers)
         found: dict[str, Outcome] = {}
         arrived: queue.SimpleQueue[Outcome | Future[None]] = queue.SimpleQueue()
-        with ThreadPoolExecutor(min(self._limit, len(shares)) or 1) as threads:
+        with ThreadPoolExecutor(min(workers, len(shares)) or 1) as threads:
             for share in shares:
                 threads.submit(self._train, share, request, arrived.put).add_done_callback(arrived.put)
             try:
@@ -207,6 +215,11 @@ class WorkerPool:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    def _affordable(self, configs: Sequence[Config]) -> int:
+        """How many workers the memory holds a member for, at least one and no more than there may be."""
+        least = require_trainable(self._data, stacks_of(configs), memory=self._memory)
+        return self._limit if self._memory is None else max(min(self._limit, self._memory // max(least, 1)), 1)
 
     def _train(self, share: Sequence[Config], request: Json, arrived: Callable[[Outcome], None]) -> None:
         left, code = {config.identity: config for config in share}, 0

@@ -15,6 +15,8 @@ from wellfit.exceptions import BadInput
 from wellfit.training.dropout_sites import DropoutSites, Site, SiteMasks
 from wellfit.training.module_factory import seeded
 
+_FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""How a module says that it cannot take what it was given, or is not finished."""
 _MORE_ROWS = 3
 """Rows of a trial beyond the outputs, so that rows and outputs cannot be mistaken for each other."""
 
@@ -55,8 +57,34 @@ def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Find
             _require_fit(_run(tried.train(), rows), task=task, rows=len(rows), outputs=outputs)
         with DropoutSites(None):
             _require_fit(_run(tried.eval(), rows), task=task, rows=len(rows), outputs=outputs)
+            # Outputs that are squeezed lose their axis where one row is predicted.
+            _require_fit(_run(tried, rows[:1]), task=task, rows=1, outputs=outputs)
         draws = not torch.equal(before, torch.default_generator.get_state())
     return Findings(tuple(sites.sites), draws)
+
+
+def require_last_batch(module: nn.Module, *, inputs: int, rows: int) -> None:
+    """Refuse a module that cannot train on a batch of one row, where the last one of an epoch has no more.
+
+    Args:
+        module: is tried as a copy.
+        inputs: columns of what it receives.
+        rows: of the last batch.
+
+    Raises:
+        BadInput: as norms over the rows of a batch do, it fails on one row.
+    """
+    if rows != 1:
+        return
+    try:
+        with torch.enable_grad(), seeded(0), DropoutSites(None):
+            copy.deepcopy(module).train()(trial_rows(module, inputs=inputs, outputs=1)[:1])
+    except _FAILURES as error:
+        raise BadInput(
+            "a module trains on every batch of an epoch",
+            found=f"one row in the last batch, on which it fails ({type(error).__name__}: {error})",
+            remedy="Choose another batch_size",
+        ) from error
 
 
 def trial_rows(module: nn.Module, *, inputs: int, outputs: int) -> Tensor:
@@ -91,7 +119,7 @@ def site_keep_probs(keep_prob: float | tuple[float, ...], *, sites: int) -> tupl
 def _run(module: Callable[[Tensor], Any], rows: Tensor) -> Any:
     try:
         return module(rows)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except _FAILURES as error:
         raise BadInput(
             f"module maps one tensor [rows, {rows.shape[1]}] to its outputs",
             found=f"{type(error).__name__}: {error}",
