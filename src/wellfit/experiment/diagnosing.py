@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from wellfit._typing import Floats
 from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import kept_rows
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.findings import Finding, training_findings
 from wellfit.diagnosis.gaps import checked_tolerance
@@ -57,14 +58,16 @@ class Diagnostician:
             for part, arrays in parts.items()
             if arrays is not None
         }
+        # Rows that were added to train come after its own.
+        kept = kept_rows(self.data, outcome.config.data)
         best = min(self.rivals.dev, key=lambda name: self.rivals.dev[name].value, default=None)
         network = OnRows(
-            losses={**losses, "train": outcome.train_losses},
+            losses={**losses, "train": outcome.train_losses[: int(kept.sum())]},
             predictions=outcome.predictions["dev"],
             rival=None if best is None else self.rivals.dev_losses[best],
             seen=self._seen(outcome),
         )
-        about_losses = self.rows.findings_of(network, tolerance=tolerance, optimal=self.optimal)
+        about_losses = self.rows.of_train(kept).findings_of(network, tolerance=tolerance, optimal=self.optimal)
         return diagnose_losses(
             goal=self.goal,
             optimal=self.optimal,

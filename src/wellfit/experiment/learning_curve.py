@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from wellfit._typing import Floats, Integers, Json
-from wellfit.config import Config, total_updates, updates_per_epoch
+from wellfit.config import Config, DataBoard, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
+from wellfit.data.training_rows import flattened, trained_on
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.learning_anchors import Anchors, Refit, measure_anchors
 from wellfit.diagnosis.more_data import MoreData, more_data
@@ -51,6 +52,7 @@ def measured_curve(
         BadInput: for too few rows, or fewer refits than four sizes with three repeats.
         Refusal: when a training diverges.
     """
+    data, config = trained_on(data, config.data), replace(config, data=DataBoard())
     anchors = _anchors(data, config, goal=goal, refits=refits)
     found = more_data(anchors, delta=delta, floor=floor, target=target, seed=config.seed)
     if data.preparation.schema.picture is None or not config.regularization.augment:
@@ -92,4 +94,5 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
 
 
 def _taken(arrays: Arrays, rows: Integers) -> Arrays:
-    return Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows])
+    weights = None if arrays.weights is None else flattened(arrays.weights[rows], 1.0)
+    return Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows], weights=weights)

@@ -128,7 +128,7 @@ def _require_means(work: Work, remedy: Remedy) -> None:
 
 def carry_out(work: Work, remedy: Remedy) -> Turn:
     """Take one step, or follow it again where an earlier session took it, and diagnose what came."""
-    turn, board = work.turn, remedy.board
+    turn, board, gap = work.turn, remedy.board, work.turn.diagnosis.gap(remedy.closes)
     step, fresh = turn.step + 1, list[Outcome]()
 
     def take() -> Json:
@@ -142,7 +142,6 @@ def carry_out(work: Work, remedy: Remedy) -> Turn:
 
     body = work.bench.remember_step(step, take)
     after = fresh[0] if fresh else _remembered(work.bench, turn, body)
-    gap = turn.gap(board)
     # A sweep has tried its whole grid; more of a smaller step would only choose on dev again.
     once = board != "optimization" or not body["kept"]
     return replace(
