@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from wellfit.config import Config, DataBoard, Network, Optimization
-from wellfit.data.prepare import Prepared, fit_preparation
+from wellfit.data.prepare import Copies, Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.data.training_rows import OF_TRAIN, rows_trained_on, trained_on
 from wellfit.exceptions import BadInput
@@ -43,7 +43,7 @@ def data() -> Prepared:
         for start, length in ((0, TRAIN), (TRAIN, DEV), (TRAIN + DEV, MORE))
     )
     importance = {OF_TRAIN: rng.uniform(0.1, 5, TRAIN), "new": rng.uniform(0.1, 5, MORE)}
-    copies = np.arange(TRAIN) % 10 == 0
+    copies = Copies(np.arange(TRAIN) % 10 == 0, np.arange(DEV) % 5 == 0)
     return Prepared(preparation, train, None, dev, more={"new": more}, importance=importance, copies=copies)
 
 
@@ -93,11 +93,10 @@ def test_workers_are_handed_all_of_it(data, tmp_path):
     write_data(tmp_path, data, goal=GOAL)
     read, _ = read_data(tmp_path)
     for board, _rows in BOARDS.values():
-        for mine, theirs in zip(
-            vars(trained_on(data, board).train).values(), vars(trained_on(read, board).train).values()
-        ):
-            assert (mine is None) == (theirs is None)
-            assert mine is None or np.array_equal(mine, theirs)
+        mine, theirs = (vars(trained_on(each, board).train) for each in (data, read))
+        for name, array in mine.items():
+            assert (array is None) == (theirs[name] is None)
+            assert array is None or np.array_equal(array, theirs[name])
 
 
 @pytest.mark.parametrize("board", [DataBoard(more_data="other"), DataBoard(reweight=1.0), DataBoard(drop_rows=True)])

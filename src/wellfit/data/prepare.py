@@ -189,6 +189,14 @@ class Preparation:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """Rows that are in train and in dev alike: [train rows] and [dev rows] whether a row is one of them."""
+
+    train: Booleans
+    dev: Booleans
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The parts that training and choosing may see, as arrays; and what the data board can turn (training_rows.py).
 
@@ -197,7 +205,7 @@ class Prepared:
         train, train_dev, dev: the parts.
         more: name -> rows that can be added to train.
         importance: name ("" for train) -> [rows] how much more often such rows are met in deployment than in train.
-        copies: [train rows] whether a row has a copy in dev; None where nobody looked.
+        copies: rows that are in train and in dev; None where there are none, or nobody looked.
     """
 
     preparation: Preparation
@@ -206,7 +214,7 @@ class Prepared:
     dev: Arrays
     more: Mapping[str, Arrays] = field(default_factory=dict)
     importance: Mapping[str, Floats] = field(default_factory=dict)
-    copies: Booleans | None = None
+    copies: Copies | None = None
 
 
 def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:

@@ -58,7 +58,7 @@ def kept_rows(data: Prepared, board: DataBoard) -> Booleans:
     """
     if not board.drop_rows:
         return np.ones(data.train.rows, dtype=bool)
-    return ~_known(data.copies is not None, data.copies, board)
+    return ~_known(data.copies is not None, data.copies, board).train
 
 
 def flattened(importance: Floats, power: float) -> Floats:

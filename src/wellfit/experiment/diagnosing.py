@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from wellfit._typing import Floats
+from wellfit._typing import Booleans, Floats
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import kept_rows
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.findings import Finding, training_findings
 from wellfit.diagnosis.gaps import checked_tolerance
+from wellfit.diagnosis.leakage.near_duplicates import near_duplicates, near_duplicates_finding
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.experiment.about_data import OnRows, OpenRows
 from wellfit.experiment.rivals import Rivals
@@ -77,10 +78,18 @@ class Diagnostician:
             dev=errors["dev"],
             test=test,
             tolerance=self.tolerance,
-            context=(*self.about_data, *about_training, *about_losses),
+            context=(*self._about_data(kept), *about_training, *about_losses),
             best_dev_high=best_dev_high,
             hint="" if self.optimal is not None else self.rows.said_of_optimum,
         )
+
+    def _about_data(self, kept: Booleans) -> tuple[Finding, ...]:
+        """What the rows show, near copies among those that are trained on."""
+        if kept.all():
+            return self.about_data
+        rows = self.rows.of_train(kept)
+        near = near_duplicates_finding(near_duplicates(rows.train, rows.dev, seed=rows.seed), goal=self.goal)
+        return tuple(near if found.code == near.code else found for found in self.about_data)
 
     def _seen(self, outcome: Outcome) -> dict[str, Floats]:
         """What a network of pictures sees in train-dev (in train, where there is none) and in dev."""

@@ -10,7 +10,7 @@ from wellfit.config import Config, DataBoard, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import flattened, trained_on
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.learning_anchors import Anchors, Refit, measure_anchors
+from wellfit.diagnosis.learning_anchors import FEWEST_REPEATS, Anchors, Refit, anchor_rows, measure_anchors
 from wellfit.diagnosis.more_data import MoreData, more_data
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import Refusal
@@ -67,6 +67,18 @@ def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anch
     return measure_anchors(refit, rows=data.train.rows, refits=refits, seed=config.seed)
 
 
+def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
+    """How many updates the refits take on parts of so many rows.
+
+    Raises:
+        BadInput: for too few rows.
+    """
+    sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
+    planned = total_updates(config, rows=rows)
+    once = sum(total_updates(_on_part(config, rows=int(size), planned=planned), rows=int(size)) for size in sizes)
+    return refits // len(sizes) * once
+
+
 def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
     """The finding of the last curve that was measured for a network."""
     bodies: list[Json] = [entry.body for entry in entries if entry.kind == KIND and entry.body["identity"] == identity]
@@ -78,9 +90,7 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
 
     def refit(rows: Integers, seed: int) -> tuple[float, Floats]:
         part = replace(data, train=_taken(data.train, rows), train_dev=None)
-        in_epoch = updates_per_epoch(rows=len(rows), batch_size=config.optimization.batch_size)
-        epochs = min(-(-planned // in_epoch), LONGEST * config.optimization.epochs)
-        again = replace(config, optimization=replace(config.optimization, epochs=epochs), seed=seed)
+        again = replace(_on_part(config, rows=len(rows), planned=planned), seed=seed)
         (outcome,) = InProcess(part, goal=goal).train([again])
         if outcome.status is Status.DIVERGED:
             raise Refusal(
@@ -91,6 +101,13 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
         return outcome.losses["train"], row_losses(goal, data.dev.target, outcome.predictions["dev"])
 
     return refit
+
+
+def _on_part(config: Config, *, rows: int, planned: int) -> Config:
+    """The same training on fewer rows, with as many updates, within bounds."""
+    in_epoch = updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
+    epochs = min(-(-planned // in_epoch), LONGEST * config.optimization.epochs)
+    return replace(config, optimization=replace(config.optimization, epochs=epochs))
 
 
 def _taken(arrays: Arrays, rows: Integers) -> Arrays:

@@ -10,6 +10,7 @@ from wellfit._files import write_whole
 from wellfit.data.prepare import Preparation, Prepared
 from wellfit.exceptions import Refusal
 from wellfit.experiment.added_rows import kept_rows
+from wellfit.experiment.copies import known_copies
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.weighing import known_importance
 from wellfit.splits.split import Split
@@ -30,7 +31,7 @@ def prepared_in(folder: Folder, split: Split) -> Prepared:
         text = json.dumps(prepared.preparation.to_json(), ensure_ascii=False)
         write_whole(path, lambda file: file.write(text.encode()))
     more = {name: prepared.preparation.transform(rows) for name, rows in kept_rows(folder).items()}
-    return replace(prepared, more=more, importance=known_importance(folder))
+    return replace(prepared, more=more, importance=known_importance(folder), copies=known_copies(folder))
 
 
 def _kept(path: Path) -> Preparation:

@@ -20,11 +20,13 @@ from wellfit.experiment.added_rows import keep_rows
 from wellfit.experiment.branching import BRANCH
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
+from wellfit.experiment.copies import with_copies
 from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
 from wellfit.experiment.preparing import prepared_in
+from wellfit.experiment.pricing import price_more_data, with_price
 from wellfit.experiment.rivals import remembered_rivals
 from wellfit.experiment.sample_sheet import KIND as SAMPLES
 from wellfit.experiment.sample_sheet import sample_sheet
@@ -134,6 +136,7 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     rows = open_rows(split, data, goal=goal)
     about_data = findings_on_data(split, data, rows)
     data = with_importance(data, folder=folder, split=split, rows=rows, findings=about_data)
+    data = with_copies(data, folder=folder, rows=rows, findings=about_data)
     recall = Memory(journal, plan=plan.identity)
     purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)
 
@@ -166,8 +169,10 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
         )
         turn = follow(bench, config, plan.rules)
 
+        priced = None if plan.only else price_more_data(turn, bench)
+
     def final() -> Json:
-        diagnosis = with_dev_use(turn.diagnosis, journal, models=folder.models, data=data)
+        diagnosis = with_dev_use(with_price(turn.diagnosis, priced), journal, models=folder.models, data=data)
         return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
@@ -175,7 +180,7 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
         details = described(turn.outcome, folder=folder, data=data)
         OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
     propose(journal, turn.outcome, by="run")
-    recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings))
+    recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings, priced=priced))
 
 
 def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:

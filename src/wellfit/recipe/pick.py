@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wellfit._typing import Board
 from wellfit.recipe.pilot import piloted
-from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
+from wellfit.recipe.remedies.catalogue import BY_BOARD, FIRST, REMEDIES
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.turn import Work
 
@@ -31,6 +31,9 @@ def next_remedy(work: Work) -> Pick:
     remembered = work.bench.remembered_step(work.turn.step + 1)
     if remembered is not None:
         return Pick(REMEDIES[str(remembered["kind"])], work)
+    for remedy in FIRST:
+        if remedy.kind not in work.turn.exhausted and remedy.is_affordable(work):
+            return Pick(remedy, work)
     for board in BY_BOARD:
         if is_called(work, board):
             work = piloted(work, applicable(work, board))

@@ -114,6 +114,10 @@ class Purse:
             return updates
         return updates * self._flops(config) * self._seconds_per_flop / self._workers
 
+    def cost_alone(self, config: Config) -> float:
+        """Expected price of one training while the other workers rest."""
+        return self.cost(config) * (self._workers if self.is_timed else 1)
+
     def affordable(self, config: Config, *, share: float = 1.0) -> int:
         """How many trainings of `config` fit into this share of the rest."""
         return int(share * self.remaining / self.cost(config))

@@ -156,7 +156,7 @@ def _treated(story: Story) -> str:
 def _gap_of(step: StepRow) -> str:
     """The gap that a step was to close."""
     if step.board == "data":
-        return "variance" if step.kind == "more_data" else "mismatch"
+        return "mismatch" if step.kind in ("augment_toward", "reweight") else "variance"
     return "variance" if step.board == "regularization" else "avoidable bias"
 
 

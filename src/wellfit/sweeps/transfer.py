@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from wellfit._typing import Json
-from wellfit.data.prepare import Arrays, Preparation, Prepared
+from wellfit.data.prepare import Arrays, Copies, Preparation, Prepared
 from wellfit.exceptions import NoRoom
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 
 PARTS = ("train", "train_dev", "dev")
 FIELDS = ("numeric", "codes", "target")
+COPIES = ("train", "dev")
 
 
 def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
@@ -47,7 +48,7 @@ def read_data(folder: Path) -> tuple[Prepared, Goal]:
     train, dev = parts["train"], parts["dev"]
     if train is None or dev is None:
         raise FileNotFoundError(folder / "train.numeric.npy")
-    copies = folder / "copies.npy"
+    copies = [folder / f"copies.{side}.npy" for side in COPIES]
     data = Prepared(
         Preparation.from_json(described["preparation"]),
         train,
@@ -55,7 +56,7 @@ def read_data(folder: Path) -> tuple[Prepared, Goal]:
         dev,
         more={name: rows for at, name in enumerate(described["more"]) if (rows := _mapped(folder, f"more{at}"))},
         importance={name: np.load(folder / f"importance{at}.npy") for at, name in enumerate(described["importance"])},
-        copies=np.load(copies) if copies.is_file() else None,
+        copies=Copies(*map(np.load, copies)) if copies[0].is_file() else None,
     )
     return data, Goal(described["goal"])
 
@@ -68,7 +69,7 @@ def _named_arrays(data: Prepared) -> Iterator[tuple[str, Any]]:
             yield from ((f"{part}.{field}", getattr(arrays, field)) for field in FIELDS)
     yield from ((f"importance{at}", weights) for at, weights in enumerate(data.importance.values()))
     if data.copies is not None:
-        yield "copies", data.copies
+        yield from ((f"copies.{side}", getattr(data.copies, side)) for side in COPIES)
 
 
 def _mapped(folder: Path, part: str) -> Arrays | None:

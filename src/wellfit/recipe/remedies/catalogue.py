@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from wellfit._typing import Board
 from wellfit.exceptions import BadInput
+from wellfit.recipe.remedies.drop_rows import DROP_ROWS
 from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD
 from wellfit.recipe.remedies.more_data import MORE_DATA
 from wellfit.recipe.remedies.optimization import OPTIMIZATION
@@ -19,13 +20,15 @@ from wellfit.recipe.remedies.reweight import REWEIGHT
 
 DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD, REWEIGHT, MORE_DATA)
 """What changes the training rows."""
+FIRST: tuple[Remedy, ...] = (DROP_ROWS,)
+"""What repairs the measurement, before anything that it says is treated."""
 BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
     "optimization": OPTIMIZATION,
     "data": DATA,
     "regularization": REGULARIZATION,
 }
 """In the order of their turns: what brings train nearer to dev comes before the sweep, which is judged on dev."""
-REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*OPTIMIZATION, *DATA, *REGULARIZATION, ENSEMBLE)}
+REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, ENSEMBLE)}
 
 
 def require_rows(only: str | None, more_data: object) -> None:

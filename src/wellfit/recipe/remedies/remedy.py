@@ -66,6 +66,9 @@ class Remedy:
         is_wide: whether it has much more to try than its pilot, which then does not speak against it.
         coupled: whether it turns both boards at once, so that it is used only when asked for.
         gap: that it closes; None for the one of its board.
+        foretold: what it is expected to buy, where that is no share of a ceiling.
+        repairs_measurement: whether it is called by a finding on the rows instead of a gap: then it comes before all
+            others, and what was measured before it is no rival of what comes after.
     """
 
     kind: str
@@ -78,6 +81,8 @@ class Remedy:
     is_wide: bool = False
     coupled: bool = False
     gap: GapName | None = None
+    foretold: Callable[[Work], Expected] | None = None
+    repairs_measurement: bool = False
 
     @property
     def closes(self) -> GapName:
@@ -86,6 +91,8 @@ class Remedy:
 
     def expected(self, work: Work) -> Expected:
         """What it is expected to buy and to cost where the recipe stands."""
+        if self.foretold is not None:
+            return self.foretold(work)
         turn, price = work.turn, self.price(work)
         ceiling = turn.diagnosis.ceiling(self.closes)
         room = turn.outcome.losses["train"] if PART_OF[self.board] == "train" else ceiling
