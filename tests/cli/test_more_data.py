@@ -1,4 +1,4 @@
-"""`wellfit run --more-data FILE`: one message and exit code 2 for each file that cannot be used, before any training."""
+"""`wellfit run --more-data FILE`: one message and exit code 2 for each file that cannot be used, before training."""
 
 from __future__ import annotations
 

@@ -98,6 +98,13 @@ def test_the_experiment_goes_on_without_the_file(finished, copied):
     assert _stable(wf.run(copied, **RUN).to_json()) == _stable(finished.to_json())
 
 
+def test_rows_that_were_taken_out_of_the_folder_are_missed(copied):
+    _cut(copied, share=0.8)
+    shutil.rmtree(copied / "more_data")
+    with pytest.raises(Refusal, match="keeps the rows that were added"):
+        wf.run(copied, **RUN)
+
+
 @pytest.fixture
 def replaced(files):
     """`more.csv` is put back after the test."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,20 @@ def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
     key = f"{more.name}/{more.path}"
     if journal.find(KIND, key) is None:
         journal.append(KIND, more.to_json(), key=key)
+
+
+def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> None:
+    """Refuse to go on without rows that a run was given.
+
+    Raises:
+        Refusal: when the experiment does not have them any more.
+    """
+    if name is not None and name not in kept:
+        raise Refusal(
+            "an experiment keeps the rows that were added to train",
+            found=f"no {_place(folder, name)}",
+            remedy=f"Give their file again with {NAME}, or restore the folder from a copy",
+        )
 
 
 def kept_rows(folder: Folder) -> dict[str, pa.Table]:

@@ -16,7 +16,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.about_pictures import augmentation_for
-from wellfit.experiment.added_rows import keep_rows
+from wellfit.experiment.added_rows import keep_rows, require_kept
 from wellfit.experiment.branching import BRANCH
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
@@ -122,9 +122,9 @@ def run_plan(folder: Folder, plan: Plan, *, began: float, notify: Notify) -> Non
             before = time.monotonic() - began
             spent = seconds_spent(journal.entries()) + before
             session = {"command": "run", "plan": plan.identity, "asked": plan.asked, "seconds_before": before}
-            journal.append("session", session)
             if plan.more is not None:
                 keep_rows(plan.more, folder=folder, journal=journal)
+            journal.append("session", session)
             _run(folder, plan, journal=journal, spent=spent, notify=notify)
 
 
@@ -132,6 +132,7 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     began = time.monotonic() - spent
     split, goal = load_split(folder.path), folder.goal
     data = prepared_in(folder, split)
+    require_kept(plan.more_data, data.more, folder=folder)
     rivals = remembered_rivals(data, goal=goal, seed=plan.seed, folder=folder.models, journal=journal, notify=notify)
     rows = open_rows(split, data, goal=goal)
     about_data = findings_on_data(split, data, rows)
