@@ -29,7 +29,7 @@ from wellfit.exceptions import BadInput
 from wellfit.recipe.follow import carry_out, first_turn, follow, next_step
 from wellfit.recipe.remedies.catalogue import REMEDIES
 from wellfit.recipe.rules import Rules
-from wellfit.recipe.turn import GAP_OF, Work
+from wellfit.recipe.turn import Work
 from workbench import Notes, Remembering, bench_of, fresh_losses, search_everything
 
 NETWORKS = 24
@@ -157,7 +157,7 @@ def prior_rows(found: Sequence[Measured]) -> list[Row]:
     """What share of its ceiling each remedy won where its gap called for it: the prior of recipe/remedies."""
     rows = []
     for kind, remedy in REMEDIES.items():
-        gap = GAP_OF[remedy.board]
+        gap = remedy.closes
         steps = [each.steps[kind] for each in found if kind in each.steps]
         called = [step for step in steps if step["ceiling"] > 0 and step["gaps_before"][gap]["verdict"] != "no"]
         shares = [step["got"] / step["ceiling"] for step in called]

@@ -150,10 +150,36 @@ class Regularization:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """Everything that decides one training, apart from the data.
+class DataBoard:
+    """The knobs of the data: on which training rows, and how much each of them counts; dev and test never change.
 
-    `augmentation` says what random changes of pictures there are; `regularization.augment` turns them on.
+    The rows themselves are those of the data that a config is trained on (data/training_rows.py).
+
+    Attributes:
+        more_data: name of the rows that are added to the training rows; "" for none.
+        reweight: power of the importance weights by which rows count (1 takes them whole, 0 counts every row once).
+        drop_rows: leave out the training rows that have a copy in dev.
+    """
+
+    more_data: str = ""
+    reweight: float = 0.0
+    drop_rows: bool = False
+
+    def __post_init__(self) -> None:
+        _require_range("reweight", self.reweight, low=0.0, high=1.0)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the training rows are taken as they are."""
+        return self == DataBoard()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that decides one training, apart from the rows.
+
+    `augmentation` says what random changes of pictures there are; `regularization.augment` turns them on. `data` says
+    which of the rows at hand are trained on.
     """
 
     network: Network = field(default_factory=Network)
@@ -161,6 +187,7 @@ class Config:
     regularization: Regularization = field(default_factory=Regularization)
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    data: DataBoard = field(default_factory=DataBoard)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", _plain(self.seed))
@@ -189,6 +216,8 @@ class Config:
         body = asdict(self)
         if self.augmentation == Augmentation():
             del body["augmentation"]
+        if self.data.is_off:
+            del body["data"]
         for board, knobs in _LATER.items():
             for knob, off in knobs.items():
                 if body[board][knob] == off:
@@ -209,6 +238,7 @@ class Config:
                 regularization=Regularization(**body.get("regularization", {})),
                 seed=body.get("seed", 0),
                 augmentation=Augmentation(**body.get("augmentation", {})),
+                data=DataBoard(**body.get("data", {})),
             )
         except TypeError as error:
             raise BadInput(

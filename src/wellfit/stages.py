@@ -22,6 +22,7 @@ from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.about_pictures import augmentation_for
+from wellfit.experiment.added_rows import added_to, read_more
 from wellfit.experiment.comparing import Comparison, compare_networks
 from wellfit.experiment.diagnosing import referred, require_known, with_earlier
 from wellfit.experiment.experiment import Experiment, open_experiment
@@ -34,8 +35,9 @@ from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget, parse_budget
-from wellfit.recipe.remedies.catalogue import require_kind
+from wellfit.recipe.remedies.catalogue import require_kind, require_rows
 from wellfit.recipe.rules import Fixed, require_free_knobs
+from wellfit.splits.more_rows import more_rows_for
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.rungs import Rungs
@@ -258,6 +260,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     allow_early_stopping: bool = False,
     fixed: Fixed | None = None,
     branch: int | None = None,
+    more_data: Any = None,
     move_source: bool = False,
     notify: Notify = ignore_events,
     **options: Unpack[SplitArguments],
@@ -284,6 +287,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         allow_early_stopping: whether a remedy may let dev choose the epoch, which turns both boards at once.
         fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`).
         branch: go on from the network of this step of the experiment's last run, on another path.
+        more_data: file or frame with more training rows, in the columns of DATA: a remedy against variance trains with
+            them where that helps on dev. The experiment keeps them.
         move_source: move DATA into the experiment, out of reach.
         notify: receives events.
         **options: see `SplitArguments`.
@@ -309,7 +314,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         kept.require_compatible({"target": target, **options}, folder=experiment.path)
         referred(reference, goal=experiment.goal)
         last = experiment.last_asked()
+        require_rows(only, last.get("more_data") if more_data is None else more_data)
     else:
+        require_rows(only, more_data)
         experiment = _made(
             data,
             target,
@@ -318,7 +325,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
             move=move_source,
             check=lambda goal: referred(reference, goal=goal),
             notify=notify,
+            more_data=more_data,
         )
+    more = None if more_data is None else added_to(experiment.folder, experiment.split, more_data)
     plan = Plan(
         budget=limit or parse_budget(last.get("budget", DEFAULT_BUDGET)),
         reference=with_earlier(reference, last.get("reference", {})),
@@ -330,9 +339,12 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         early_stopping=allow_early_stopping,
         fixed=fixed or {},
         start=None if branch is None else experiment.config_at(branch),
+        more_data=more.name if more else last.get("more_data"),
+        more=more,
     )
     augmentation_for(experiment.split.schema, augment)
     run_plan(experiment.folder, plan, began=began, notify=notify)
+    experiment.forget()
     experiment.report()
     return experiment
 
@@ -409,10 +421,15 @@ def _made(
     move: bool,
     check: Callable[[Goal], object],
     notify: Notify,
+    more_data: Any = None,
 ) -> Experiment:
+    def fits(made: Split) -> None:
+        if more_data is not None:
+            more_rows_for(made, read_more(more_data))
+
     sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
     place = None if out is None else Path(out)
-    return Experiment(find_or_make(sources, settings, out=place, move=move, check=check, notify=notify))
+    return Experiment(find_or_make(sources, settings, out=place, move=move, check=check, notify=notify, fits=fits))
 
 
 def _named(target: str | None, data: Any, options: SplitArguments) -> str:

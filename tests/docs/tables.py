@@ -19,6 +19,7 @@ def write_all(folder: Path) -> None:
     churn = churn_table(ROWS, seed=0)
     pyarrow.csv.write_csv(churn, folder / "churn.csv")
     pyarrow.csv.write_csv(churn_table(200, seed=1, phones=0.8), folder / "phones.csv")
+    pyarrow.csv.write_csv(churn_table(150, seed=5), folder / "later.csv")
     pyarrow.csv.write_csv(churn_table(40, seed=2).drop_columns(["churned"]), folder / "new.csv")
     pyarrow.csv.write_csv(churn_table(40, seed=2).drop_columns(["churned"]), folder / "new_customers.csv")
     pyarrow.parquet.write_table(prices_table(300, seed=3), folder / "prices.parquet")

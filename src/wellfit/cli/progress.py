@@ -23,6 +23,7 @@ _WORDS: Mapping[str, str] = {
     "references": "fitting the reference models on {rows} rows",
     "training": "training {identity}",
     "step": "step {step}: {kind} ({board})",
+    "curve": "{refits} trainings on parts of the rows: what would more data buy?",
     "member": "one more network: dev {dev:.4g}",
     "snapshot": "one more network, at a rung: dev {dev:.4g}",
     "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",

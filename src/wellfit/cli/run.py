@@ -38,6 +38,7 @@ The same command again continues the experiment, or prints its result when it is
 )
 @click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Go on from this step of the last run.")
 @click.option("--allow-early-stopping", is_flag=True, default=None, help="Let dev choose the epoch, where that helps.")
+@click.option("--more-data", type=FILE, metavar="FILE", help="More training rows: added where that helps on dev.")
 @click.option("--augment", metavar="HOW", help="Of pictures: none, light, strong or rotate=10,...  [default: strong]")
 @click.option("--idea", metavar="TEXT", help="Why you try this; kept in the journal.")
 @split_options

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.data.columns import moments_of, numbers_of, require_finite, texts_of
 from wellfit.data.pictures.column import pixels_of
 from wellfit.data.schema import Column, Schema, group_codes, require_columns, target_values
@@ -189,13 +189,32 @@ class Preparation:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """Rows that are in train and in dev alike: [train rows] and [dev rows] whether a row is one of them."""
+
+    train: Booleans
+    dev: Booleans
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """The parts that training and choosing may see, as arrays."""
+    """The parts that training and choosing may see, as arrays; and what the data board can turn (training_rows.py).
+
+    Attributes:
+        preparation: what turned tables into them.
+        train, train_dev, dev: the parts.
+        more: name -> rows that can be added to train.
+        importance: name ("" for train) -> [rows] how much more often such rows are met in deployment than in train.
+        copies: rows that are in train and in dev; None where there are none, or nobody looked.
+    """
 
     preparation: Preparation
     train: Arrays
     train_dev: Arrays | None
     dev: Arrays
+    more: Mapping[str, Arrays] = field(default_factory=dict)
+    importance: Mapping[str, Floats] = field(default_factory=dict)
+    copies: Copies | None = None
 
 
 def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:

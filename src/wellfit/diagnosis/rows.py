@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wellfit._typing import Floats, Integers
 from wellfit.data.features import Features
@@ -32,3 +32,9 @@ class Rows:
     def rows(self) -> int:
         """Number of rows."""
         return self.features.rows
+
+    def take(self, rows: Integers) -> Rows:
+        """Some of the rows."""
+        values = {name: getattr(self, name) for name in ("target", "losses", "groups", "times")}
+        taken = {name: None if each is None else each[rows] for name, each in values.items()}
+        return replace(self, features=self.features.take(rows), **taken)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Floats, Integers
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.data.columns import missing_in
 from wellfit.data.features import features_of
 from wellfit.data.prepare import Prepared
@@ -71,6 +71,10 @@ class OpenRows:
     sealed: Mapping[str, tuple[int, int]]
     goal: Goal
     seed: int
+
+    def of_train(self, kept: Booleans) -> OpenRows:
+        """The same rows with some of train's."""
+        return self if kept.all() else replace(self, train=self.train.take(np.flatnonzero(kept)))
 
     def findings_of(self, network: OnRows, *, tolerance: float, optimal: Optimal | None) -> tuple[Finding, ...]:
         """WF108, WF109, WF203, WF209 and WF305: what a network's losses and predictions add to what the rows show."""

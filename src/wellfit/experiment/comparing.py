@@ -125,7 +125,7 @@ def compare_networks(a: Experiment | Path | str, b: Experiment | Path | str) -> 
 
 def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
     """The knobs in which two configs differ, board by board."""
-    boards = ("network", "optimization", "regularization")
+    boards = ("network", "optimization", "regularization", "data")
     pairs = ((board, vars(getattr(a, board)), vars(getattr(b, board))) for board in boards)
     return tuple(
         KnobPair(board, knob, old[knob], new[knob])

@@ -7,11 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from wellfit._typing import Floats
+from wellfit._typing import Booleans, Floats
 from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import kept_rows
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.findings import Finding, training_findings
 from wellfit.diagnosis.gaps import checked_tolerance
+from wellfit.diagnosis.leakage.near_duplicates import near_duplicates, near_duplicates_finding
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import OnRows, OpenRows
@@ -59,14 +61,16 @@ class Diagnostician:
             for part, arrays in parts.items()
             if arrays is not None
         }
+        # Rows that were added to train come after its own.
+        kept = kept_rows(self.data, outcome.config.data)
         best = min(self.rivals.dev, key=lambda name: self.rivals.dev[name].value, default=None)
         network = OnRows(
-            losses={**losses, "train": outcome.train_losses},
+            losses={**losses, "train": outcome.train_losses[: int(kept.sum())]},
             predictions=outcome.predictions["dev"],
             rival=None if best is None else self.rivals.dev_losses[best],
             seen=self._seen(outcome),
         )
-        about_losses = self.rows.findings_of(network, tolerance=tolerance, optimal=self.optimal)
+        about_losses = self.rows.of_train(kept).findings_of(network, tolerance=tolerance, optimal=self.optimal)
         return diagnose_losses(
             goal=self.goal,
             optimal=self.optimal,
@@ -76,11 +80,19 @@ class Diagnostician:
             dev=errors["dev"],
             test=test,
             tolerance=self.tolerance,
-            context=(*self.about_data, *about_training, *about_losses),
+            context=(*self._about_data(kept), *about_training, *about_losses),
             best_dev_high=best_dev_high,
             hint="" if self.optimal is not None else self.rows.said_of_optimum,
             pictures=self.data.preparation.schema.picture is not None,
         )
+
+    def _about_data(self, kept: Booleans) -> tuple[Finding, ...]:
+        """What the rows show, near copies among those that are trained on."""
+        if kept.all():
+            return self.about_data
+        rows = self.rows.of_train(kept)
+        near = near_duplicates_finding(near_duplicates(rows.train, rows.dev, seed=rows.seed), goal=self.goal)
+        return tuple(near if found.code == near.code else found for found in self.about_data)
 
     def _seen(self, outcome: Outcome) -> dict[str, Floats]:
         """What a network of pictures sees in train-dev (in train, where there is none) and in dev."""

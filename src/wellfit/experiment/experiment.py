@@ -102,6 +102,10 @@ class Experiment:
         """Train, train-dev and dev as arrays."""
         return prepared_in(self.folder, self.split)
 
+    def forget(self) -> None:
+        """Read arrays again when they are next asked for: a run may have added rows."""
+        self.__dict__.pop("prepared", None)
+
     def entries(self) -> list[Entry]:
         """The journal, without the steps of plans that a later one replaced."""
         with self._reading() as journal:

@@ -5,6 +5,7 @@ split.json           schema, seal, duplicates; beside it train, train-dev, dev a
 test.sealed          the test rows; read by `unseal` alone
 ledger.jsonl         openings of the test set
 journal.sqlite       everything that happened
+more_data/           rows that were added to train, as Parquet
 models/              the fitted transforms as JSON, one safetensors file a training
 report.html
 """

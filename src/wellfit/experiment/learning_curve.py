@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from wellfit._typing import Floats, Integers, Json
-from wellfit.config import Config, total_updates, updates_per_epoch
+from wellfit.config import Config, DataBoard, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
+from wellfit.data.training_rows import flattened, trained_on
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.learning_anchors import Anchors, Refit, measure_anchors
+from wellfit.diagnosis.learning_anchors import FEWEST_REPEATS, Anchors, Refit, anchor_rows, measure_anchors
 from wellfit.diagnosis.more_data import MoreData, more_data
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import Refusal
@@ -51,6 +52,7 @@ def measured_curve(
         BadInput: for too few rows, or fewer refits than four sizes with three repeats.
         Refusal: when a training diverges.
     """
+    data, config = trained_on(data, config.data), replace(config, data=DataBoard())
     anchors = _anchors(data, config, goal=goal, refits=refits)
     found = more_data(anchors, delta=delta, floor=floor, target=target, seed=config.seed)
     if data.preparation.schema.picture is None or not config.regularization.augment:
@@ -65,6 +67,18 @@ def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anch
     return measure_anchors(refit, rows=data.train.rows, refits=refits, seed=config.seed)
 
 
+def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
+    """How many updates the refits take on parts of so many rows.
+
+    Raises:
+        BadInput: for too few rows.
+    """
+    sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
+    planned = total_updates(config, rows=rows)
+    once = sum(total_updates(_on_part(config, rows=int(size), planned=planned), rows=int(size)) for size in sizes)
+    return refits // len(sizes) * once
+
+
 def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
     """The finding of the last curve that was measured for a network."""
     bodies: list[Json] = [entry.body for entry in entries if entry.kind == KIND and entry.body["identity"] == identity]
@@ -76,9 +90,7 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
 
     def refit(rows: Integers, seed: int) -> tuple[float, Floats]:
         part = replace(data, train=_taken(data.train, rows), train_dev=None)
-        in_epoch = updates_per_epoch(rows=len(rows), batch_size=config.optimization.batch_size)
-        epochs = min(-(-planned // in_epoch), LONGEST * config.optimization.epochs)
-        again = replace(config, optimization=replace(config.optimization, epochs=epochs), seed=seed)
+        again = replace(_on_part(config, rows=len(rows), planned=planned), seed=seed)
         (outcome,) = InProcess(part, goal=goal).train([again])
         if outcome.status is Status.DIVERGED:
             raise Refusal(
@@ -91,5 +103,13 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
     return refit
 
 
+def _on_part(config: Config, *, rows: int, planned: int) -> Config:
+    """The same training on fewer rows, with as many updates, within bounds."""
+    in_epoch = updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
+    epochs = min(-(-planned // in_epoch), LONGEST * config.optimization.epochs)
+    return replace(config, optimization=replace(config.optimization, epochs=epochs))
+
+
 def _taken(arrays: Arrays, rows: Integers) -> Arrays:
-    return Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows])
+    weights = None if arrays.weights is None else flattened(arrays.weights[rows], 1.0)
+    return Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows], weights=weights)

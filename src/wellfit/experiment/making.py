@@ -61,6 +61,7 @@ def find_or_make(
     move: bool,
     check: Callable[[Goal], object],
     notify: Notify,
+    fits: Callable[[Split], object] = lambda _split: None,
 ) -> Folder:
     """Open the experiment of the same command, or make it.
 
@@ -71,6 +72,7 @@ def find_or_make(
         move: take the source file out of reach once it is split.
         check: what else must hold; raises before anything is made.
         notify: receives events.
+        fits: what must hold of a new split; raises before anything is made.
 
     Raises:
         BadInput: whatever is wrong with DATA or the options; nothing is made.
@@ -90,6 +92,7 @@ def find_or_make(
     goal = _goal(settings, schema)
     check(goal)
     split = _divided(table, schema, sources=sources, settings=settings)
+    fits(split)
 
     def fill(folder: Path) -> Json:
         return {**split.save(folder).to_json(), "goal": goal.name, "asked": settings.to_json()}

@@ -32,9 +32,16 @@ class Rivals:
     dev_losses: Mapping[str, Floats]
 
     def ahead_of(self, outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
-        """By how much each reference is ahead of a network on the same dev rows: network minus reference, paired."""
+        """By how much each reference is ahead of a network on the same dev rows: network minus reference, paired.
+
+        References were fit on all training rows: with a network that was trained without those that have copies in dev
+        they are compared on the dev rows without.
+        """
         own = row_losses(goal, data.dev.target, outcome.predictions["dev"])
-        return {name: paired_difference(own, losses) for name, losses in self.dev_losses.items()}
+        fair = np.ones(len(own), dtype=bool)
+        if outcome.config.data.drop_rows and data.copies is not None:
+            fair = ~data.copies.dev
+        return {name: paired_difference(own[fair], losses[fair]) for name, losses in self.dev_losses.items()}
 
 
 def known_rivals(folder: Path, journal: Journal) -> Rivals:

@@ -16,17 +16,21 @@ from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.about_pictures import augmentation_for
+from wellfit.experiment.added_rows import keep_rows, require_kept
 from wellfit.experiment.branching import BRANCH
 from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import chosen_network, propose
+from wellfit.experiment.copies import with_copies
 from wellfit.experiment.dev_use import with_dev_use
 from wellfit.experiment.diagnosing import Diagnostician, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.memory import Memory, RememberingExecutor
 from wellfit.experiment.preparing import prepared_in
+from wellfit.experiment.pricing import price_more_data, with_price
 from wellfit.experiment.rivals import remembered_rivals
 from wellfit.experiment.sample_sheet import KIND as SAMPLES
 from wellfit.experiment.sample_sheet import sample_sheet
+from wellfit.experiment.weighing import with_importance
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
@@ -38,6 +42,7 @@ from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
 from wellfit.recipe.rules import Fixed, Rules, with_fixed
+from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
 from wellfit.sweeps.worker_pool import WorkerPool, cores
@@ -48,7 +53,8 @@ class Plan:
     """What one `run` is asked to do inside an experiment; another plan may follow in the same folder.
 
     `reference` holds human_error, human_rows, optimal_error and tolerance as they were given; `fixed` the knobs that no
-    step may turn, by board; `start` the config from which another path is taken, the network of an earlier step.
+    step may turn, by board; `start` the config from which another path is taken, the network of an earlier step;
+    `more_data` the name of the rows that may be added to train, and `more` these rows where this command brought them.
     """
 
     budget: Budget
@@ -61,6 +67,8 @@ class Plan:
     early_stopping: bool = False
     fixed: Fixed = field(default_factory=dict)
     start: Config | None = None
+    more_data: str | None = None
+    more: MoreRows | None = None
 
     @property
     def rules(self) -> Rules:
@@ -71,6 +79,7 @@ class Plan:
             early_stopping=self.early_stopping,
             fixed=frozenset(knob for knobs in self.fixed.values() for knob in knobs),
             idea=self.idea,
+            more_data=self.more_data,
         )
 
     @property
@@ -86,6 +95,7 @@ class Plan:
             **({"fixed": {board: dict(knobs) for board, knobs in self.fixed.items()}} if self.fixed else {}),
             **({BRANCH: self.start.identity} if self.start else {}),
             **({"augment": self.augment} if self.augment else {}),
+            **({"more_data": self.more_data} if self.more_data else {}),
         }
 
     @property
@@ -112,6 +122,8 @@ def run_plan(folder: Folder, plan: Plan, *, began: float, notify: Notify) -> Non
             before = time.monotonic() - began
             spent = seconds_spent(journal.entries()) + before
             session = {"command": "run", "plan": plan.identity, "asked": plan.asked, "seconds_before": before}
+            if plan.more is not None:
+                keep_rows(plan.more, folder=folder, journal=journal)
             journal.append("session", session)
             _run(folder, plan, journal=journal, spent=spent, notify=notify)
 
@@ -120,9 +132,12 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     began = time.monotonic() - spent
     split, goal = load_split(folder.path), folder.goal
     data = prepared_in(folder, split)
+    require_kept(plan.more_data, data.more, folder=folder)
     rivals = remembered_rivals(data, goal=goal, seed=plan.seed, folder=folder.models, journal=journal, notify=notify)
     rows = open_rows(split, data, goal=goal)
     about_data = findings_on_data(split, data, rows)
+    data = with_importance(data, folder=folder, split=split, rows=rows, findings=about_data)
+    data = with_copies(data, folder=folder, rows=rows, findings=about_data)
     recall = Memory(journal, plan=plan.identity)
     purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)
 
@@ -155,8 +170,10 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
         )
         turn = follow(bench, config, plan.rules)
 
+        priced = None if plan.only else price_more_data(turn, bench)
+
     def final() -> Json:
-        diagnosis = with_dev_use(turn.diagnosis, journal, models=folder.models, data=data)
+        diagnosis = with_dev_use(with_price(turn.diagnosis, priced), journal, models=folder.models, data=data)
         return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
@@ -164,7 +181,7 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
         details = described(turn.outcome, folder=folder, data=data)
         OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
     propose(journal, turn.outcome, by="run")
-    recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings))
+    recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings, priced=priced))
 
 
 def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:
@@ -193,11 +210,11 @@ def remembering(executor: Executor, folder: Folder, *, journal: Journal, data: P
 def described(outcome: Outcome, *, folder: Folder, data: Prepared) -> Json:
     """What the journal says of an outcome beside what it is: losses with intervals, and lambda in other units."""
     errors = estimates(outcome, data=data, goal=folder.goal)
-    l2, lr = outcome.config.regularization.l2, outcome.config.optimization.lr
+    l2, lr, rows = outcome.config.regularization.l2, outcome.config.optimization.lr, len(outcome.train_losses)
     return {
         "errors": {part: found.to_json() for part, found in errors.items()},
-        "weight_decay": weight_decay_of(l2, rows=data.train.rows),
-        "shrink": shrink_of(l2, rows=data.train.rows, lr=lr),
+        "weight_decay": weight_decay_of(l2, rows=rows),
+        "shrink": shrink_of(l2, rows=rows, lr=lr),
     }
 
 

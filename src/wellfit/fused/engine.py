@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from wellfit._typing import Booleans, Floats, Integers
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
+from wellfit.data.training_rows import trained_on
 from wellfit.exceptions import BadInput
 from wellfit.fused.layout import Layout, layout_of
 from wellfit.fused.memory import BYTES_OF_OUTPUTS, MemoryPlan, plan_memory
@@ -45,11 +46,11 @@ AnyStack: TypeAlias = Stack | ModuleStack
 
 
 def stacks_of(configs: Sequence[Config]) -> list[list[Config]]:
-    """Return the configs, grouped by what does not fuse: network, optimizer, batch size, epochs and seed."""
+    """Return the configs, grouped by what does not fuse: network, optimizer, batch size, epochs, rows and seed."""
     found: dict[tuple[Any, ...], list[Config]] = {}
     for config in configs:
         knobs = config.optimization
-        kind = (config.network, knobs.optimizer, knobs.batch_size, knobs.epochs, config.seed)
+        kind = (config.network, knobs.optimizer, knobs.batch_size, knobs.epochs, config.data, config.seed)
         found.setdefault(kind, []).append(config)
     return list(found.values())
 
@@ -133,6 +134,7 @@ def _require_allowed(data: Prepared, configs: Sequence[Config], *, module: Modul
     for config in configs:
         require_labels(config.regularization, task=data.preparation.schema.task)
         require_pictures(config, data.preparation.schema)
+    data = trained_on(data, configs[0].data)
     if module is not None and (data.train.weights is not None or data.preparation.targets > 1):
         raise BadInput(
             "a module of your own predicts one target, and every row counts once",

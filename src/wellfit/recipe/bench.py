@@ -133,4 +133,4 @@ def estimates(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Esti
         for part, arrays in parts.items()
         if arrays
     }
-    return {"train": Estimate.fixed(outcome.losses["train"], rows=data.train.rows), **measured}
+    return {"train": Estimate.fixed(outcome.losses["train"], rows=len(outcome.train_losses)), **measured}

@@ -14,8 +14,17 @@ from wellfit.recipe.rules import Rules
 from wellfit.recipe.stop import stop_of
 from wellfit.recipe.turn import Turn, Work
 
+PRICE_BY = "`wellfit diagnose EXPERIMENT --refits 24` says what twice the data would buy."
 
-def ending(turn: Turn, *, bench: Bench, rules: Rules | None = None, findings: Iterable[Finding] = ()) -> Json:
+
+def ending(
+    turn: Turn,
+    *,
+    bench: Bench,
+    rules: Rules | None = None,
+    findings: Iterable[Finding] = (),
+    priced: Finding | None = None,
+) -> Json:
     """The journal's "finish" entry.
 
     Args:
@@ -23,21 +32,22 @@ def ending(turn: Turn, *, bench: Bench, rules: Rules | None = None, findings: It
         bench: the run's.
         rules: what the user asked for.
         findings: of the final diagnosis.
+        priced: WF210, where the budget paid for it.
     """
     stop = stop_of(Work(bench=bench, turn=turn, rules=rules or Rules()), findings)
     return {
         "stop": stop.code,
         "reason": stop.reason,
-        "sentence": _sentence(turn, bench=bench, stopped=stop.sentence),
+        "sentence": _sentence(turn, bench=bench, stopped=stop.sentence, priced=priced),
         "best": turn.outcome.identity,
         "seconds": bench.purse.seconds,
         "updates": bench.purse.updates,
     }
 
 
-def _sentence(turn: Turn, *, bench: Bench, stopped: str) -> str:
-    """What was changed and what it bought, whether another method is ahead, and why the run stopped."""
-    parts = [_bought(turn, bench=bench), _rival(turn.diagnosis), stopped]
+def _sentence(turn: Turn, *, bench: Bench, stopped: str, priced: Finding | None) -> str:
+    """What was changed and bought, whether another method is ahead, why the run stopped, what more data would buy."""
+    parts = [_bought(turn, bench=bench), _rival(turn.diagnosis), stopped, _worth(turn.diagnosis, priced)]
     return " ".join(part for part in parts if part)
 
 
@@ -46,7 +56,17 @@ def _bought(turn: Turn, *, bench: Bench) -> str:
     if last.identity == first.identity:
         return ""
     before, after = (error_text(bench.goal, outcome.losses["dev"]) for outcome in (first, last))
-    return f"From {before} to {after} on dev by {describe_change(first, last)}."
+    flattered = last.config.data.drop_rows and not first.config.data.drop_rows
+    why = " The first error was flattered by copies of training rows in dev." if flattered else ""
+    return f"From {before} to {after} on dev by {describe_change(first, last)}.{why}"
+
+
+def _worth(diagnosis: Diagnosis, priced: Finding | None) -> str:
+    """What more data would buy where variance is left, or the command that says it."""
+    variance = diagnosis.gap("variance")
+    if variance is None or variance.verdict != "yes":
+        return ""
+    return PRICE_BY if priced is None else priced.evidence
 
 
 def _rival(diagnosis: Diagnosis) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
 from wellfit.outcome import Outcome
 from wellfit.recipe.again import around_again
@@ -46,6 +47,8 @@ def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
     turns = [turn]
     while remedy := _single(pick := next_step(Work(bench=bench, turn=turns[-1], rules=rules))):
         turns.append(carry_out(pick.work, remedy))
+        if remedy.repairs_measurement and turns[-1].outcome is not turns[-2].outcome:
+            turns = turns[-1:]
         turns.append(around_again(pick.work, turns[-1]))
     best = min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
     exhausted = turns[-1].exhausted | pick.work.without_gain
@@ -128,7 +131,7 @@ def _require_means(work: Work, remedy: Remedy) -> None:
 
 def carry_out(work: Work, remedy: Remedy) -> Turn:
     """Take one step, or follow it again where an earlier session took it, and diagnose what came."""
-    turn, board = work.turn, remedy.board
+    turn, board, gap = work.turn, remedy.board, work.turn.diagnosis.gap(remedy.closes)
     step, fresh = turn.step + 1, list[Outcome]()
 
     def take() -> Json:
@@ -142,7 +145,6 @@ def carry_out(work: Work, remedy: Remedy) -> Turn:
 
     body = work.bench.remember_step(step, take)
     after = fresh[0] if fresh else _remembered(work.bench, turn, body)
-    gap = turn.gap(board)
     # A sweep has tried its whole grid; more of a smaller step would only choose on dev again.
     once = board != "optimization" or not body["kept"]
     return replace(
@@ -153,8 +155,13 @@ def carry_out(work: Work, remedy: Remedy) -> Turn:
         plain=after if _is_plain(after, turn) else turn.plain,
         diagnosis=_diagnosed(work.bench, after, step=step),
         exhausted=turn.exhausted | set(body.get("without_gain", ())) | ({remedy.kind} if once else set()),
-        unsure=turn.unsure if gap and gap.verdict == "yes" else turn.unsure | {board},
+        unsure=turn.unsure if _was_sure(remedy, gap) else turn.unsure | {board},
     )
+
+
+def _was_sure(remedy: Remedy, gap: Gap | None) -> bool:
+    """Whether a step was called by something else than a gap that only leans high."""
+    return remedy.repairs_measurement or (gap is not None and gap.verdict == "yes")
 
 
 def _is_plain(outcome: Outcome, turn: Turn) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wellfit._typing import Board
 from wellfit.recipe.pilot import piloted
-from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
+from wellfit.recipe.remedies.catalogue import BY_BOARD, FIRST, REMEDIES
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.turn import Work
 
@@ -31,6 +31,9 @@ def next_remedy(work: Work) -> Pick:
     remembered = work.bench.remembered_step(work.turn.step + 1)
     if remembered is not None:
         return Pick(REMEDIES[str(remembered["kind"])], work)
+    for remedy in FIRST:
+        if remedy.kind not in work.turn.exhausted and remedy.is_affordable(work):
+            return Pick(remedy, work)
     for board in BY_BOARD:
         if is_called(work, board):
             work = piloted(work, applicable(work, board))
@@ -46,20 +49,22 @@ def ranking(work: Work, board: Board) -> list[Remedy]:
 
 
 def applicable(work: Work, board: Board) -> list[Remedy]:
-    """The remedies of a board that are not exhausted, allowed, and have something to try."""
+    """The remedies of a board that a gap calls for, not exhausted, allowed, and with something to try."""
     done = work.turn.exhausted | work.without_gain
     return [
         remedy
         for remedy in BY_BOARD[board]
         if remedy.kind not in done
         and (work.rules.early_stopping or not remedy.coupled)
+        and work.turn.wants(board, remedy.closes)
         and remedy.price(work) is not None
     ]
 
 
 def is_called(work: Work, board: Board) -> bool:
-    """Whether the board's gap calls for it; bias has a share of the budget only, where regularizing may be needed."""
-    return work.turn.wants(board) and (board != "optimization" or _has_its_share(work))
+    """Whether a gap calls for the board; bias has a share of the budget only, where regularizing may be needed."""
+    wanted = any(work.turn.wants(board, remedy.closes) for remedy in BY_BOARD[board])
+    return wanted and (board != "optimization" or _has_its_share(work))
 
 
 def _has_its_share(work: Work) -> bool:

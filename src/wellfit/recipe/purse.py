@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import rows_trained_on
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget
 from wellfit.recipe.pictures import weights_times_places
@@ -48,7 +49,7 @@ class Purse:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._budget = budget
-        self._rows = data.train.rows
+        self._data = data
         self._numbers = data.train.numeric.shape[1]
         self._categories = data.train.codes.shape[1]
         self._outputs = data.preparation.outputs
@@ -108,14 +109,21 @@ class Purse:
 
     def cost(self, config: Config) -> float:
         """Expected price of one training, in the budget's own unit, when the workers share the load evenly."""
-        updates = float(total_updates(config, rows=self._rows))
+        updates = float(total_updates(config, rows=self._rows_of(config)))
         if self._budget.updates:
             return updates
         return updates * self._flops(config) * self._seconds_per_flop / self._workers
 
+    def cost_alone(self, config: Config) -> float:
+        """Expected price of one training while the other workers rest."""
+        return self.cost(config) * (self._workers if self.is_timed else 1)
+
     def affordable(self, config: Config, *, share: float = 1.0) -> int:
         """How many trainings of `config` fit into this share of the rest."""
         return int(share * self.remaining / self.cost(config))
+
+    def _rows_of(self, config: Config) -> int:
+        return rows_trained_on(self._data, config.data)
 
     def _flops(self, config: Config) -> float:
         bins = config.network.bins if config.network.embedding == "ple" else 0
@@ -124,5 +132,5 @@ class Purse:
         weights = sum(ins * outs for ins, outs in itertools.pairwise(widths))
         if config.network.kind == "conv" and self._shape:
             weights = weights_times_places(config.network, shape=self._shape, outputs=self._outputs)
-        batch = min(config.optimization.batch_size, self._rows)
+        batch = min(config.optimization.batch_size, self._rows_of(config))
         return OVERHEAD_FLOPS + 6.0 * float(batch * weights)  # two for forward, four for backward, per weight and row

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from wellfit._typing import Json
 from wellfit.config import Config
+from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
@@ -49,7 +50,7 @@ def sweep_step(
     def first() -> Json:
         members = members_affordable(bench, before.config)
         grid = picture_grid if before.config.network.kind == "conv" else default_grid
-        over = grid(before.config, rows=bench.data.train.rows, members=members)
+        over = grid(before.config, rows=rows_trained_on(bench.data, before.config.data), members=members)
         knobs = before.config.regularization
         own = {"l2": knobs.l2, "keep_prob": mean_keep_prob(before.config), "augment": knobs.augment}
         return {"over": {knob: [own[knob]] if knob in fixed else values for knob, values in over.items()}}

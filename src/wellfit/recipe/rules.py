@@ -31,6 +31,7 @@ class Rules:
         early_stopping: whether dev may choose the epoch; that couples the boards, so it is off unless asked for.
         fixed: knobs that no step may turn.
         idea: why, in the user's words; kept with each step.
+        more_data: name of the rows that may be added to train.
     """
 
     only: str | None = None
@@ -38,6 +39,7 @@ class Rules:
     early_stopping: bool = False
     fixed: frozenset[str] = frozenset()
     idea: str | None = None
+    more_data: str | None = None
 
     def allowed(self, config: Config, trials: Iterable[Config]) -> tuple[Config, ...]:
         """The trials that leave the fixed knobs as they are in `config`."""

@@ -37,7 +37,7 @@ def step_body(work: Work, remedy: Remedy, *, expected: Expected, after: Outcome,
         "kind": remedy.kind,
         "finding": remedy.finding,
         "did": f"{remedy.kind.replace('_', ' ')}: {describe_change(before, after)}",
-        "because": _cause(turn, board),
+        "because": _cause(turn, remedy),
         **expected.to_json(),
         "spent": spent,
         "got": got,
@@ -56,10 +56,10 @@ def step_body(work: Work, remedy: Remedy, *, expected: Expected, after: Outcome,
     }
 
 
-def _cause(turn: Turn, board: Board) -> str:
-    gap = turn.gap(board)
+def _cause(turn: Turn, remedy: Remedy) -> str:
+    gap = turn.diagnosis.gap(remedy.closes)
     if gap is None:
         return "asked"
-    said = f"{CAUSE_OF[board]}: {gap.verdict}"
-    brought_back = board == "optimization" and turn.round > 1
+    said = f"{CAUSE_OF[remedy.closes]}: {gap.verdict}"
+    brought_back = remedy.board == "optimization" and turn.round > 1
     return f"{said}, brought back by regularizing (round {turn.round})" if brought_back else said

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from wellfit._typing import Board
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Gap, GapName
 from wellfit.diagnosis.words import GAP_WORDS, gap_text, size_text
 from wellfit.recipe.pick import applicable
+from wellfit.recipe.remedies.catalogue import BY_BOARD
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.rows_wanted import rows_wanted
-from wellfit.recipe.turn import GAP_OF, Work
+from wellfit.recipe.turn import Work
 
 Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up", "reference", "rows"]
 
@@ -66,10 +66,9 @@ def _left(work: Work, gap: Gap, left: str) -> Stop:
 
 
 def cheapest_waiting(work: Work, gap: Gap) -> Remedy | None:
-    """The remedy of this gap's board that was not tried, and that the least larger budget would pay for."""
-    boards: Mapping[GapName, Board] = {board_gap: board for board, board_gap in GAP_OF.items()}
-    board = boards.get(gap.name)
-    waiting = applicable(work, board) if board and work.rules.only is None else []
+    """The remedy of this gap that was not tried, and that the least larger budget would pay for."""
+    boards = BY_BOARD if work.rules.only is None else ()
+    waiting = [each for board in boards for each in applicable(work, board) if each.closes == gap.name]
     priced = [(price.least, remedy.kind, remedy) for remedy in waiting if (price := remedy.price(work))]
     return min(priced, default=(0.0, "", None), key=lambda each: each[:2])[2]
 
@@ -99,7 +98,7 @@ def _bias(work: Work, gap: Gap) -> str:
 
 
 def _more_data(work: Work, gap: Gap) -> str:
-    diagnosis, rows = work.turn.diagnosis, work.bench.data.train.rows
+    diagnosis, rows = work.turn.diagnosis, work.rows
     low, high = rows_wanted(rows, gap=gap.value, tolerance=diagnosis.tolerance)
     many = f"{low:,} to {high:,}" if high else f"{low:,} or many more"
     return (

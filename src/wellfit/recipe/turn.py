@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wellfit._typing import Board
 from wellfit.config import Config
+from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap, GapName
 from wellfit.outcome import Outcome
@@ -18,7 +19,7 @@ GAP_OF: Mapping[Board, GapName] = {
     "data": "mismatch",
     "regularization": "variance",
 }
-CAUSE_OF: Mapping[Board, str] = {"optimization": "bias", "data": "mismatch", "regularization": "variance"}
+CAUSE_OF: Mapping[GapName, str] = {"avoidable_bias": "bias", "mismatch": "mismatch", "variance": "variance"}
 PART_OF: Mapping[Board, str] = {"optimization": "train", "data": "dev", "regularization": "dev"}
 """Where a step on this board is judged: paired, on the same rows."""
 
@@ -58,12 +59,12 @@ class Turn:
         return variance is not None and variance.verdict != "no"
 
     def gap(self, board: Board) -> Gap | None:
-        """The gap that a board closes."""
+        """The gap that a board closes, but for what its remedies say otherwise."""
         return self.diagnosis.gap(GAP_OF[board])
 
-    def wants(self, board: Board) -> bool:
-        """Whether this board is to be turned: its gap is high, or leans high and was not treated for that yet."""
-        gap = self.gap(board)
+    def wants(self, board: Board, closes: GapName) -> bool:
+        """Whether this board is to be turned against a gap: it is high, or leans high and the board was not turned."""
+        gap = self.diagnosis.gap(closes)
         if gap is None or gap.verdict == "no":
             return False
         return gap.verdict == "yes" or (gap.value > self.diagnosis.tolerance and board not in self.unsure)
@@ -93,6 +94,11 @@ class Work:
     def config(self) -> Config:
         """Of the network of now."""
         return self.turn.outcome.config
+
+    @property
+    def rows(self) -> int:
+        """Training rows m of the network of now."""
+        return rows_trained_on(self.bench.data, self.config.data)
 
     def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
         """The trials that turn no fixed knob."""

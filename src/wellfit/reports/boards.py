@@ -26,6 +26,7 @@ _LATER = {
         "l2_schedule",
         "keep_prob_schedule",
     ),
+    "data": ("more_data", "reweight", "drop_rows"),
 }
 
 
@@ -46,6 +47,13 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
     )
 
 
+def data_board(first: Network | None, best: Network | None) -> tuple[Knob, ...]:
+    """What was changed about the training rows; empty where nothing was."""
+    if first is None or best is None:
+        return ()
+    return tuple(_later(first, best, board="data"))
+
+
 def _networks(first: Network, best: Network) -> Iterator[Knob]:
     """How many networks are averaged, where that is more than one."""
     if best.networks > 1:
@@ -56,8 +64,8 @@ def _later(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
     """Knobs that are off by default, where either network has them on."""
     before, after = (values.section(network.config, board) for network in (first, best))
     for name in _LATER[board]:
-        if before.get(name) is not None or after.get(name) is not None:
-            pair = (_short(each[name]) if each.get(name) is not None else "off" for each in (before, after))
+        if before.get(name) or after.get(name):
+            pair = (_short(each[name]) if each.get(name) else "off" for each in (before, after))
             yield Knob(name=name.replace("_", " "), before=next(pair), after=next(pair))
 
 
@@ -79,5 +87,7 @@ def _settings(config: Json) -> dict[str, str]:
 
 
 def _short(value: object) -> str:
+    if value is True:
+        return "on"
     found = values.number(value)
     return values.text(value) if found is None else knob(found)

@@ -284,6 +284,7 @@ class Summary:
     openings: tuple[OpeningCard, ...]
     redo: Redo | None
     pictures: PictureSheet | None = None
+    data: tuple[Knob, ...] = ()
 
     @property
     def score(self) -> Score | None:

@@ -96,7 +96,7 @@ def _action(story: Story) -> str:
     turned = [step for step in kept if step.board == "regularization"]
     if turned and story.before and story.after and story.best:
         return f"{_regularizers(story.best)} {_shrunk(story, 'variance')}."
-    effect = _shrunk(story, "mismatch" if kept[-1].board == "data" else "avoidable bias")
+    effect = _shrunk(story, _gap_of(kept[-1]))
     return f"{_sentence(kept[-1].did)} {effect}." if effect else ""
 
 
@@ -149,12 +149,15 @@ def _remainder(story: Story) -> str:
 
 def _treated(story: Story) -> str:
     """The gap whose size `_action` has named already."""
-    boards = {step.board for step in story.steps if step.kept}
-    if "regularization" in boards:
-        return "variance"
-    if "data" in boards:
-        return "mismatch"
-    return "avoidable bias" if boards else ""
+    treated = {_gap_of(step) for step in story.steps if step.kept}
+    return next((name for name in ("variance", "mismatch", "avoidable bias") if name in treated), "")
+
+
+def _gap_of(step: StepRow) -> str:
+    """The gap that a step was to close."""
+    if step.board == "data":
+        return "mismatch" if step.kind in ("augment_toward", "reweight") else "variance"
+    return "variance" if step.board == "regularization" else "avoidable bias"
 
 
 def _has_no_reference(ladder: Ladder) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
 from wellfit.reports import reading, rungs, values
-from wellfit.reports.boards import knob_boards
+from wellfit.reports.boards import data_board, knob_boards
 from wellfit.reports.pictures import picture_sheet
 from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, Redo, Rung, SealCard, Summary
 from wellfit.reports.sentences import Story, headline, remarks
@@ -74,6 +74,7 @@ def summarize(entries: Sequence[EntryLike]) -> Summary:
         openings=story.openings,
         redo=_redo(bodies, seal, story.unit) if seal else None,
         pictures=picture_sheet(bodies.get("pictures", [{}])[-1], curve=bodies.get("more data", [{}])[-1]),
+        data=data_board(story.first, story.best),
     )
 
 

@@ -148,7 +148,11 @@ def _verdict(gap: Gap) -> str:
 
 
 def _knobs(summary: Summary) -> Iterator[RenderableType]:
-    boards = (("optimization", summary.optimization), ("regularization", summary.regularization))
+    boards = (
+        ("data", summary.data),
+        ("optimization", summary.optimization),
+        ("regularization", summary.regularization),
+    )
     turned = [(board, it.name, it.before, it.after) for board, knobs in boards for it in knobs if it.turned]
     if turned:
         yield _heading("What did we change?")

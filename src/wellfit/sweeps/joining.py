@@ -8,6 +8,7 @@ import numpy as np
 
 from wellfit._typing import Floats
 from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import trained_on
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.scores import loss, row_losses
@@ -20,12 +21,13 @@ def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Pr
     Args:
         members: trainings, with their weights and predictions; those without a weight take no part.
         weights: identity -> weight; they add up to 1.
-        data: the prepared parts; every member goes through the training rows once more.
+        data: the prepared parts; every member goes through its training rows, the same for all, once more.
         goal: in whose loss the average is measured.
     """
     used = sorted((each for each in members if each.identity in weights), key=lambda each: -weights[each.identity])
     shares = {each.identity: weights[each.identity] for each in used}
     predictions = {part: _average(used, shares, part=part) for part in used[0].predictions}
+    data = trained_on(data, used[0].config.data)
     on_train = predict_average(data.preparation, parts_of(used, shares))(data.train)
     targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
     losses = {

@@ -13,6 +13,7 @@ import numpy as np
 from wellfit._typing import Json
 from wellfit.config import Config, Regularization, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import rows_trained_on
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
@@ -190,7 +191,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         Refusal: when no member was trained to a finite loss.
     """
     began = time.monotonic()
-    rows = data.train.rows
+    rows = rows_trained_on(data, config.data)
     config = _annealed(config) if rungs else config
     space = _space(over, config, rows=rows, members=members)
     asked = None if over is None else members

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wellfit._typing import Json
-from wellfit.data.prepare import Arrays, Preparation, Prepared
+from wellfit.data.prepare import Arrays, Copies, Preparation, Prepared
 from wellfit.exceptions import NoRoom
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 
 PARTS = ("train", "train_dev", "dev")
 FIELDS = ("numeric", "codes", "target")
+COPIES = ("train", "dev")
 
 
 def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
@@ -24,13 +27,12 @@ def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
         NoRoom: where the folder cannot take them.
     """
     try:
+        names = {"more": list(data.more), "importance": list(data.importance)}
         (folder / "data.json").write_text(
-            json.dumps({"preparation": data.preparation.to_json(), "goal": goal.name}), encoding="utf-8"
+            json.dumps({"preparation": data.preparation.to_json(), "goal": goal.name, **names}), encoding="utf-8"
         )
-        for part in PARTS:
-            arrays = getattr(data, part)
-            for field in FIELDS if arrays is not None else ():
-                np.save(folder / f"{part}.{field}.npy", getattr(arrays, field), allow_pickle=False)
+        for name, array in _named_arrays(data):
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
     except OSError as error:
         raise NoRoom(
             "the temporary folder takes a copy of the prepared data for the workers",
@@ -46,8 +48,28 @@ def read_data(folder: Path) -> tuple[Prepared, Goal]:
     train, dev = parts["train"], parts["dev"]
     if train is None or dev is None:
         raise FileNotFoundError(folder / "train.numeric.npy")
-    preparation = Preparation.from_json(described["preparation"])
-    return Prepared(preparation, train, parts["train_dev"], dev), Goal(described["goal"])
+    copies = [folder / f"copies.{side}.npy" for side in COPIES]
+    data = Prepared(
+        Preparation.from_json(described["preparation"]),
+        train,
+        parts["train_dev"],
+        dev,
+        more={name: rows for at, name in enumerate(described["more"]) if (rows := _mapped(folder, f"more{at}"))},
+        importance={name: np.load(folder / f"importance{at}.npy") for at, name in enumerate(described["importance"])},
+        copies=Copies(*map(np.load, copies)) if copies[0].is_file() else None,
+    )
+    return data, Goal(described["goal"])
+
+
+def _named_arrays(data: Prepared) -> Iterator[tuple[str, Any]]:
+    """Every array by the name of its file; what has a name of its own is numbered."""
+    more = {f"more{at}": rows for at, rows in enumerate(data.more.values())}
+    for part, arrays in ({name: getattr(data, name) for name in PARTS} | more).items():
+        if arrays is not None:
+            yield from ((f"{part}.{field}", getattr(arrays, field)) for field in FIELDS)
+    yield from ((f"importance{at}", weights) for at, weights in enumerate(data.importance.values()))
+    if data.copies is not None:
+        yield from ((f"copies.{side}", getattr(data.copies, side)) for side in COPIES)
 
 
 def _mapped(folder: Path, part: str) -> Arrays | None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wellfit._typing import Notify, ignore_events
 from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import trained_on
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.training.averaging import MovingAverage
@@ -59,6 +60,7 @@ def fit(
         BadInput: for label smoothing with a regression target.
     """
     began = time.monotonic()
+    data = trained_on(data, config.data)
     with one_thread():
         network = new_network(data, config.network, seed=config.seed)
         curve = LearningCurve(data, goal=goal, seed=config.seed)

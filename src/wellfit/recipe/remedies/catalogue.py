@@ -1,7 +1,7 @@
 """Every remedy that the recipe can carry out by itself, by its kind.
 
-The other remedies of the data board (more data, a deployment sample, a bigger dev set) need a person: they are
-prescribed, and priced at the end of a run.
+More data are a remedy where a person has brought them; a deployment sample and a bigger dev set need a person: they
+are prescribed.
 """
 
 from __future__ import annotations
@@ -10,18 +10,39 @@ from collections.abc import Mapping
 
 from wellfit._typing import Board
 from wellfit.exceptions import BadInput
-from wellfit.recipe.remedies.mismatch import DATA
+from wellfit.recipe.remedies.drop_rows import DROP_ROWS
+from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD
+from wellfit.recipe.remedies.more_data import MORE_DATA
 from wellfit.recipe.remedies.optimization import OPTIMIZATION
 from wellfit.recipe.remedies.regularization import ENSEMBLE, REGULARIZATION
 from wellfit.recipe.remedies.remedy import Remedy
+from wellfit.recipe.remedies.reweight import REWEIGHT
 
+DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD, REWEIGHT, MORE_DATA)
+"""What changes the training rows."""
+FIRST: tuple[Remedy, ...] = (DROP_ROWS,)
+"""What repairs the measurement, before anything that it says is treated."""
 BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
     "optimization": OPTIMIZATION,
     "data": DATA,
     "regularization": REGULARIZATION,
 }
 """In the order of their turns: what brings train nearer to dev comes before the sweep, which is judged on dev."""
-REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*OPTIMIZATION, *DATA, *REGULARIZATION, ENSEMBLE)}
+REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, ENSEMBLE)}
+
+
+def require_rows(only: str | None, more_data: object) -> None:
+    """Refuse `--only more_data` where nobody has brought rows.
+
+    Raises:
+        BadInput: saying how to bring them.
+    """
+    if only == MORE_DATA.kind and more_data is None:
+        raise BadInput(
+            "more data are rows that somebody brings",
+            found=f"--only {only} without a file",
+            remedy="Give them with --more-data FILE; `wellfit diagnose EXPERIMENT --refits 24` prices them",
+        )
 
 
 def require_kind(only: str | None, *, early_stopping: bool = False) -> None:

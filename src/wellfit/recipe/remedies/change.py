@@ -18,7 +18,7 @@ def describe_change(before: Outcome, after: Outcome) -> str:
     """What differs, as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
     knobs = [
         f"{_NAMES.get(name, name.replace('_', ' '))} {old} -> {new}"
-        for board in (*_BOARDS, "augmentation")
+        for board in (*_BOARDS, "augmentation", "data")
         for name, old, new in _pairs(getattr(before.config, board), getattr(after.config, board))
     ]
     if before.networks != after.networks:
@@ -37,6 +37,6 @@ def _pairs(before: object, after: object) -> list[tuple[str, str, str]]:
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ("x" if all(isinstance(part, int) for part in value) else "/").join(map(_shown, value))
-    if value is None:
+    if value is None or value is False or value == "":
         return "off"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

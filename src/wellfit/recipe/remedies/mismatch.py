@@ -10,7 +10,6 @@ from wellfit.augmentation import OPERATIONS, Augmentation, range_of
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays
 from wellfit.recipe.expectation import Shares
-from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.trials import on_dev
 from wellfit.recipe.toward import toward
 from wellfit.recipe.turn import Work
@@ -58,5 +57,3 @@ AUGMENT_TOWARD = on_dev(
     finding="WF301",
     shares=lambda _work: Shares(0.0, 0.5, 1.0),
 )
-DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD,)
-"""What fights mismatch without new rows."""

@@ -100,13 +100,13 @@ def is_crowded(work: Work) -> bool:
     """Whether the numbers enter as more inputs than half the training rows: then noise on them stands in for rows."""
     train, network = work.bench.data.train, work.config.network
     each = 1 + (network.bins if network.embedding == "ple" else 0)
-    return bool(each * train.numeric.shape[1] > CROWDED * train.rows)
+    return bool(each * train.numeric.shape[1] > CROWDED * work.rows)
 
 
 def has_thin_bins(work: Work) -> bool:
     """Whether the bins of the numbers hold so few rows each that they can be learned by heart."""
     train, network = work.bench.data.train, work.config.network
-    return network.embedding == "ple" and train.numeric.shape[1] > 0 and train.rows < THIN * network.bins
+    return network.embedding == "ple" and train.numeric.shape[1] > 0 and work.rows < THIN * network.bins
 
 
 def _keeps_by_layer(config: Config, widths: tuple[int, ...]) -> bool:
@@ -114,7 +114,7 @@ def _keeps_by_layer(config: Config, widths: tuple[int, ...]) -> bool:
 
 
 def _set(work: Work, settings: Sequence[Mapping[str, float]]) -> tuple[Config, ...]:
-    rows = work.bench.data.train.rows
+    rows = work.rows
     found = (changed(work.config, setting, rows=rows) for setting in settings)
     return tuple(config for config in found if config != work.config)
 
@@ -128,7 +128,7 @@ def _sweep_price(work: Work) -> Price | None:
 
 def _sweep_pilot(work: Work) -> tuple[Config, ...]:
     """A coarse grid of both knobs, the middle first; pictures are changed first of all."""
-    rows = work.bench.data.train.rows
+    rows = work.rows
     least, most = useful_shrinks(work.config, rows=rows)
     middle = math.sqrt(least * most)
     strong = math.sqrt(middle * most)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from wellfit._typing import Board, Json
 from wellfit.config import Config
+from wellfit.diagnosis.gaps import GapName
 from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares, expect
 from wellfit.recipe.turn import GAP_OF, PART_OF, Work
@@ -64,6 +65,10 @@ class Remedy:
         pilot: a few of its trials, which show before the step whether it helps here; none where it takes all of them.
         is_wide: whether it has much more to try than its pilot, which then does not speak against it.
         coupled: whether it turns both boards at once, so that it is used only when asked for.
+        gap: that it closes; None for the one of its board.
+        foretold: what it is expected to buy, where that is no share of a ceiling.
+        repairs_measurement: whether it is called by a finding on the rows instead of a gap: then it comes before all
+            others, and what was measured before it is no rival of what comes after.
     """
 
     kind: str
@@ -75,11 +80,21 @@ class Remedy:
     pilot: Callable[[Work], tuple[Config, ...]] = lambda _work: ()
     is_wide: bool = False
     coupled: bool = False
+    gap: GapName | None = None
+    foretold: Callable[[Work], Expected] | None = None
+    repairs_measurement: bool = False
+
+    @property
+    def closes(self) -> GapName:
+        """The gap that it closes."""
+        return self.gap or GAP_OF[self.board]
 
     def expected(self, work: Work) -> Expected:
         """What it is expected to buy and to cost where the recipe stands."""
+        if self.foretold is not None:
+            return self.foretold(work)
         turn, price = work.turn, self.price(work)
-        ceiling = turn.diagnosis.ceiling(GAP_OF[self.board])
+        ceiling = turn.diagnosis.ceiling(self.closes)
         room = turn.outcome.losses["train"] if PART_OF[self.board] == "train" else ceiling
         return expect(self.shares(work), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
 

@@ -1,0 +1,92 @@
+"""The rows that a config trains on: what its data board makes of train. Dev and train-dev stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from wellfit._typing import Booleans, Floats
+from wellfit.config import DataBoard
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.exceptions import BadInput
+
+Found = TypeVar("Found")
+
+OF_TRAIN = ""
+"""The name of train's own rows among those that have an importance."""
+
+
+def trained_on(data: Prepared, board: DataBoard) -> Prepared:
+    """The same data with the training rows of a config; the transforms stay those of train.
+
+    Raises:
+        BadInput: for rows that the data does not have.
+    """
+    if board.is_off:
+        return data
+    kept = kept_rows(data, board)
+    parts = [(OF_TRAIN, _taken(data.train, kept), kept)]
+    if board.more_data:
+        more = _known(board.more_data in data.more, data.more.get(board.more_data), board)
+        parts.append((board.more_data, more, np.ones(more.rows, dtype=bool)))
+    weights = None
+    if board.reweight:
+        known = [_known(name in data.importance, data.importance.get(name), board)[rows] for name, _, rows in parts]
+        weights = flattened(np.concatenate(known), board.reweight)
+    return replace(data, train=replace(_joined([arrays for _, arrays, _ in parts]), weights=weights))
+
+
+def rows_trained_on(data: Prepared, board: DataBoard) -> int:
+    """How many training rows a config has.
+
+    Raises:
+        BadInput: for rows that the data does not have.
+    """
+    if board.is_off:
+        return data.train.rows
+    more = _known(board.more_data in data.more, data.more.get(board.more_data), board).rows if board.more_data else 0
+    return int(kept_rows(data, board).sum()) + more
+
+
+def kept_rows(data: Prepared, board: DataBoard) -> Booleans:
+    """[train rows] whether a row is trained on.
+
+    Raises:
+        BadInput: where copies are left out of data in which nobody looked for them.
+    """
+    if not board.drop_rows:
+        return np.ones(data.train.rows, dtype=bool)
+    return ~_known(data.copies is not None, data.copies, board).train
+
+
+def flattened(importance: Floats, power: float) -> Floats:
+    """[rows] weights of mean 1, so that m and lambda keep their meaning; a power below 1 lowers their variance."""
+    raised = importance.astype(np.float64) ** power
+    return np.asarray(raised / raised.mean())
+
+
+def effective_rows(weights: Floats) -> float:
+    """How many rows of equal weight tell as much: (sum w)^2 / sum w^2 (Kish, 1965)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _known(there: bool, found: Found | None, board: DataBoard) -> Found:
+    if not there or found is None:
+        raise BadInput(
+            "a config trains on rows that the data has",
+            found=f"{board}, where they are not",
+            remedy="Train it in the experiment that it comes from, or leave its data board off",
+        )
+    return found
+
+
+def _taken(arrays: Arrays, rows: Booleans) -> Arrays:
+    return arrays if rows.all() else Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows])
+
+
+def _joined(parts: list[Arrays]) -> Arrays:
+    if len(parts) == 1:
+        return parts[0]
+    return Arrays(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("numeric", "codes", "target")))

@@ -1,0 +1,132 @@
+"""The rows of `--more-data`, kept in the experiment: what was trained on them goes on without their file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wellfit._files import write_whole
+from wellfit.data.read import Table, read_table
+from wellfit.exceptions import BadInput, Refusal
+from wellfit.experiment.folder import Folder
+from wellfit.journal.entry import Entry
+from wellfit.journal.store import Journal, open_journal
+from wellfit.splits.more_rows import NAME, MoreRows, more_rows_for
+from wellfit.splits.split import Split
+
+KIND = "added rows"
+FOLDER = "more_data"
+
+
+def read_more(source: Any, entries: Iterable[Entry] = ()) -> Table:
+    """Read `--more-data`.
+
+    Args:
+        source: file or frame.
+        entries: of the journal, which tells whether the file was given before.
+
+    Raises:
+        BadInput: as `read_table`; or the file was given before, and is gone.
+    """
+    known = _given_before(source, entries)
+    if known and not Path(source).exists():
+        raise BadInput(
+            f"{NAME} must be there when the command is given again",
+            found=f"no file {source}; {known['read']:,} rows were read from it before",
+            remedy="Restore it, or give the experiment in place of DATA, without --more-data: it has kept the rows",
+        )
+    return read_table(source, name=NAME)
+
+
+def require_unchanged(more: MoreRows, source: Any, entries: Iterable[Entry]) -> None:
+    """Refuse a file that has other rows than when it was given before.
+
+    Raises:
+        Refusal: naming both hashes.
+    """
+    known = _given_before(source, entries)
+    if known and known["sha256"] != more.sha256:
+        raise Refusal(
+            f"{NAME} keeps its rows while an experiment goes on",
+            found=f"{source} with {more.read:,} rows (SHA-256 {more.sha256[:12]}...), where it had {known['read']:,} "
+            f"({known['sha256'][:12]}...) before",
+            remedy="Restore it, or give the new rows under another name",
+        )
+
+
+def added_to(folder: Folder, split: Split, source: Any) -> MoreRows:
+    """Read and check `--more-data` for an experiment that is there.
+
+    Raises:
+        BadInput: as `more_rows_for`, or for a file that is gone.
+        Refusal: the file has other rows than when it was given before.
+    """
+    with open_journal(folder.journal, read_only=True) as journal:
+        entries = journal.entries(KIND)
+    more = more_rows_for(split, read_more(source, entries))
+    require_unchanged(more, source, entries)
+    return more
+
+
+def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
+    """Write rows into the experiment, once, and journal where they came from.
+
+    Raises:
+        NoRoom: when the disk is full.
+    """
+    path = _place(folder, more.name)
+    if not path.is_file():
+        write_whole(path, lambda file: pq.write_table(more.table, file))
+    key = f"{more.name}/{more.path}"
+    if journal.find(KIND, key) is None:
+        journal.append(KIND, more.to_json(), key=key)
+
+
+def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> None:
+    """Refuse to go on without rows that a run was given.
+
+    Raises:
+        Refusal: when the experiment does not have them any more.
+    """
+    if name is not None and name not in kept:
+        raise Refusal(
+            "an experiment keeps the rows that were added to train",
+            found=f"no {_place(folder, name)}",
+            remedy=f"Give their file again with {NAME}, or restore the folder from a copy",
+        )
+
+
+def kept_rows(folder: Folder) -> dict[str, pa.Table]:
+    """Name -> rows that were ever added in this experiment.
+
+    Raises:
+        Refusal: when a file of theirs is damaged.
+    """
+    return {path.stem: _read(path) for path in sorted((folder.path / FOLDER).glob("*.parquet"))}
+
+
+def _given_before(source: Any, entries: Iterable[Entry]) -> dict[str, Any] | None:
+    if not isinstance(source, str | Path):
+        return None
+    path = str(Path(source).resolve())
+    bodies = [entry.body for entry in entries if entry.kind == KIND and entry.body["path"] == path]
+    return bodies[-1] if bodies else None
+
+
+def _place(folder: Folder, name: str) -> Path:
+    return folder.path / FOLDER / f"{name}.parquet"
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise Refusal(
+            "an experiment's added rows are written by wellfit alone",
+            found=f"{path}, which cannot be read ({error})",
+            remedy="Restore the folder from a copy",
+        ) from error

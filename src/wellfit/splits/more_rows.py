@@ -1,0 +1,225 @@
+"""More training rows for a split: checked against dev and the sealed test set before anything is trained on them.
+
+Sealed rows are known by their hashes alone, so a row counts as one of them when all its columns are equal. Whole groups
+of the sealed rows cannot be seen this way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import stats
+
+from wellfit._typing import Booleans, Json
+from wellfit.data.columns import stored_as, texts_of
+from wellfit.data.hashing import Words, as_bytes, row_hashes
+from wellfit.data.prepare import fit_preparation
+from wellfit.data.read import Table
+from wellfit.data.schema import Schema, labelled_rows
+from wellfit.exceptions import BadInput
+from wellfit.splits.assign import times_of
+from wellfit.splits.split import Split
+
+NAME = "--more-data"
+CHANCE = 0.001
+"""Chance at which so many equal rows are still taken for coincidence, in tables whose rows repeat themselves."""
+_SHOWN = 5
+_WORDS = {"test": "of the sealed test set", "dev": "of dev", "train_dev": "of train-dev"}
+
+
+@dataclass(frozen=True)
+class MoreRows:
+    """Rows that may be added to the training rows of a split.
+
+    Attributes:
+        table: the rows, in the columns of the split.
+        sha256: of all rows as they were read.
+        path: of their file, None for a frame.
+        read: how many rows were read.
+        unlabelled: those of them without a target.
+        copies: those of them that train has already.
+    """
+
+    table: pa.Table = field(repr=False)
+    sha256: str
+    path: str | None
+    read: int
+    unlabelled: int
+    copies: int
+
+    @property
+    def name(self) -> str:
+        """What configs and the journal call them."""
+        return f"{self.table.num_rows} rows {self.sha256[:12]}"
+
+    def to_json(self) -> Json:
+        """The journal's entry."""
+        counts = {"read": self.read, "unlabelled": self.unlabelled, "copies": self.copies, "rows": self.table.num_rows}
+        return {"name": self.name, "sha256": self.sha256, "path": self.path, **counts}
+
+
+def more_rows_for(split: Split, more: Table) -> MoreRows:
+    """Check more training rows, and leave out those without a target and those that train has.
+
+    Raises:
+        BadInput: other columns, values of another type, unknown classes, rows (or groups, or times) of dev or test,
+            or no row that is new.
+    """
+    schema = split.schema
+    if schema.picture is not None:
+        raise BadInput(f"{NAME} takes rows of a table", found="an experiment of pictures", remedy="Leave it out")
+    _require_same_columns(schema, more.frame)
+    whole = _as_stored(more.frame, schema)
+    usable = labelled_rows(whole, schema)
+    _require_known_classes(usable, schema)
+    _require_usable_values(split, usable)
+    _require_separate(split, usable)
+    _require_other_groups(split, usable)
+    _require_the_past(split, usable)
+    copies = _equal_to(split, usable, part="train", usual="dev")
+    fresh = usable.filter(pa.array(~copies)).select(split.train.column_names)
+    if not fresh.num_rows:
+        raise BadInput(
+            f"{NAME} needs rows that train does not have",
+            found=f"{copies.sum():,} rows that it has, and {whole.num_rows - usable.num_rows:,} without a target",
+            remedy="Give new rows",
+        )
+    return MoreRows(
+        table=fresh,
+        sha256=hashlib.sha256(row_hashes(whole).tobytes()).hexdigest(),
+        path=more.source.path,
+        read=whole.num_rows,
+        unlabelled=whole.num_rows - usable.num_rows,
+        copies=int(copies.sum()),
+    )
+
+
+def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
+    names = {column.name for column in schema.columns}
+    missing = [column.name for column in schema.columns if column.name not in frame.column_names]
+    other = [name for name in frame.column_names if name not in names]
+    if missing or other:
+        found = [
+            f"{len(each)} {what} ({', '.join(map(repr, each[:_SHOWN]))})"
+            for what, each in (("missing", missing), ("that DATA does not have", other))
+            if each
+        ]
+        raise BadInput(
+            f"{NAME} has the columns of DATA", found=" and ".join(found), remedy="Rename, add or remove these columns"
+        )
+
+
+def _as_stored(frame: pa.Table, schema: Schema) -> pa.Table:
+    """Text where DATA had text: a file of fewer rows may look like numbers."""
+    columns = {column.name: frame.column(column.name) for column in schema.columns}
+    text = {column.name for column in schema.columns if column.stored == "string"}
+    return pa.table(
+        {
+            name: texts_of(column) if name in text and stored_as(column) != "string" else column
+            for name, column in columns.items()
+        }
+    )
+
+
+def _require_known_classes(usable: pa.Table, schema: Schema) -> None:
+    if not schema.classes:
+        return
+    counts = pc.value_counts(texts_of(usable.column(schema.target))).to_pylist()
+    unknown = {str(each["values"]): each["counts"] for each in counts if each["values"] not in schema.classes}
+    if unknown:
+        shown = ", ".join(f"{count:,} of {name!r}" for name, count in list(unknown.items())[:_SHOWN])
+        raise BadInput(
+            f"{NAME} has the classes of DATA",
+            found=f"{sum(unknown.values()):,} rows of another class in column {schema.target!r} ({shown})",
+            remedy="Remove these rows, or split again from data that has the class",
+        )
+
+
+def _require_usable_values(split: Split, usable: pa.Table) -> None:
+    try:
+        fit_preparation(split.train, split.schema).transform(usable)
+    except BadInput as error:
+        raise BadInput(error.rule, found=f"{error.found} of {NAME}", remedy=error.remedy) from error
+
+
+def _require_separate(split: Split, usable: pa.Table) -> None:
+    parts = [part for part in _WORDS if part in split.hashes]
+    found = {part: int(_equal_to(split, usable, part=part, usual="train").sum()) for part in parts}
+    if any(found.values()):
+        told = " and ".join(f"{count:,} {_WORDS[part]}" for part, count in found.items() if count)
+        raise BadInput(
+            f"{NAME} holds no row that a network is measured on",
+            found=f"{told} among {usable.num_rows:,} rows",
+            remedy="Remove these rows: what was measured on them would be worth nothing",
+        )
+
+
+def _equal_to(split: Split, usable: pa.Table, *, part: str, usual: str) -> Booleans:
+    """[rows] whether a row is one of a part; none where as many rows of the `usual` part are equal by chance."""
+    known = set(as_bytes(split.hashes[part]))
+
+    def equal(words: Words) -> Booleans:
+        return np.fromiter((key in known for key in as_bytes(words)), dtype=bool, count=len(words))
+
+    found = np.logical_or.reduce([equal(words) for words in _hashed_as(usable, split.schema, part=part)])
+    by_chance = stats.binom.ppf(1 - CHANCE, len(found), equal(split.hashes[usual]).mean())
+    return found if found.sum() > by_chance else np.zeros_like(found)
+
+
+def _hashed_as(usable: pa.Table, schema: Schema, *, part: str) -> Iterator[Words]:
+    """The hashes that rows have where they stand in a part.
+
+    A file for test or deployment need not have the columns that DATA only brought along, and a split column says there
+    what it says of no training row.
+    """
+    kept = [column.name for column in schema.columns if column.role != "dropped"]
+    needed = [*schema.feature_names, schema.target]
+    for columns in ([column.name for column in schema.columns], kept, needed):
+        yield row_hashes(usable, columns=columns)
+    name = _column_of(schema, "split")
+    for spelling in (part, part.title(), part.upper()) if name else ():
+        said = pa.array([spelling] * usable.num_rows)
+        yield row_hashes(usable.set_column(usable.column_names.index(name), name, said))
+
+
+def _require_other_groups(split: Split, usable: pa.Table) -> None:
+    name = _column_of(split.schema, "group")
+    if name is None:
+        return
+    for part, table in _measured(split).items():
+        if name in table.column_names:
+            both = pc.is_in(texts_of(usable.column(name)), value_set=texts_of(table.column(name)).combine_chunks())
+            if count := int(pc.sum(both).as_py() or 0):
+                raise BadInput(
+                    f"{NAME} holds no group that a network is measured on",
+                    found=f"{count:,} rows of groups {_WORDS[part]} in column {name!r}",
+                    remedy="Remove these groups",
+                )
+
+
+def _require_the_past(split: Split, usable: pa.Table) -> None:
+    name = _column_of(split.schema, "time")
+    if name is None or name not in split.dev.column_names:
+        return
+    kind = next(column.kind for column in split.schema.columns if column.name == name)
+    times, dev = (times_of(table.column(name), name=name, kind=kind) for table in (usable, split.dev))
+    late = int((times >= dev.min()).sum())
+    if late:
+        raise BadInput(
+            f"{NAME} is older than dev, as train is",
+            found=f"{late:,} rows that are not, by column {name!r}",
+            remedy="Remove these rows: nobody knows them at the time that dev stands for",
+        )
+
+
+def _measured(split: Split) -> Mapping[str, pa.Table]:
+    return {"dev": split.dev} | ({} if split.train_dev is None else {"train_dev": split.train_dev})
+
+
+def _column_of(schema: Schema, role: str) -> str | None:
+    return next((column.name for column in schema.columns if column.role == role), None)

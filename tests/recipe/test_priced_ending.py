@@ -1,0 +1,74 @@
+"""Where a run ends with variance left, its last sentence prices more data, or names the command that does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from recipe_benches import bench_of, prepared
+
+from wellfit.config import Config, Network, Optimization, total_updates
+from wellfit.experiment.learning_curve import _on_part, updates_of_curve
+from wellfit.experiment.pricing import REFITS, price_more_data
+from wellfit.recipe.ending import PRICE_BY, ending
+from wellfit.recipe.follow import first_turn
+
+TRAIN, DEV = 90, 800
+START = Config(network=Network(widths=(16,), embedding="none"), optimization=Optimization(lr=5e-3, epochs=20))
+
+
+def _turn(*, budget: str = "4000updates", optimal: float = 0.05, journal: dict | None = None):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(TRAIN + DEV, 8))
+    y = x @ np.array([1.5, -1, 1, 0.7, 0, 0, 0, 0]) + 0.3 * rng.normal(size=TRAIN + DEV) > 0
+    bench, _ = bench_of(prepared(x, y, train=TRAIN), optimal=optimal, budget=budget, journal=journal)
+    return first_turn(bench, START), bench
+
+
+@pytest.fixture(scope="module")
+def priced():
+    journal: dict = {}
+    turn, bench = _turn(journal=journal)
+    before = bench.purse.updates
+    return turn, bench, price_more_data(turn, bench), journal, bench.purse.updates - before
+
+
+def test_the_gain_of_twice_the_rows_ends_the_sentence(priced):
+    turn, bench, finding, _, _ = priced
+    assert finding.code == "WF210"
+    assert "wice the data (180 training rows): dev error lower by from" in finding.evidence
+    assert ending(turn, bench=bench, priced=finding)["sentence"].endswith(finding.evidence)
+
+
+def test_its_updates_are_paid(priced):
+    *_, paid = priced
+    assert paid == updates_of_curve(START, rows=TRAIN, refits=REFITS) > 0
+
+
+def test_what_the_journal_has_is_not_measured_again(priced):
+    _, _, finding, journal, paid = priced
+    turn, bench = _turn(journal=journal)
+    before, known = bench.purse.updates, dict(journal)
+    assert price_more_data(turn, bench) == finding
+    assert bench.purse.updates - before == paid
+    assert journal == known
+
+
+def test_a_budget_that_does_not_pay_for_it_names_the_command():
+    turn, bench = _turn(budget="60updates")
+    assert price_more_data(turn, bench) is None
+    assert ending(turn, bench=bench)["sentence"].endswith(PRICE_BY)
+
+
+def test_without_variance_nothing_is_priced_and_nothing_said():
+    turn, bench = _turn()
+    fine = replace(turn.diagnosis.gaps["variance"], verdict="no")
+    turn = replace(turn, diagnosis=replace(turn.diagnosis, gaps={**turn.diagnosis.gaps, "variance": fine}))
+    assert price_more_data(turn, bench) is None
+    assert PRICE_BY not in ending(turn, bench=bench)["sentence"]
+
+
+def test_a_part_is_trained_with_as_many_updates():
+    planned = total_updates(START, rows=4_000)
+    assert total_updates(_on_part(START, rows=1_000, planned=planned), rows=1_000) == planned
