@@ -91,7 +91,7 @@ def fit_stack(
     Raises:
         BadInput: as `require_trainable` does, before any training.
     """
-    notice = ""
+    notice, data = "", trained_on(data, configs[0].data)
     # Numba's products are those of scipy's BLAS, which has threads of its own.
     with one_thread(), threadpool_limits(1, user_api="blas"):
         for stack in _passes(data, configs, stream=stream, memory=memory, module=module):
@@ -127,14 +127,14 @@ def require_trainable(
         _require_allowed(data, configs, module=module)
     if memory is None and module is None:
         return 0
-    return max((_planned(data, each, memory=memory, module=module)[1].least for each in stacks), default=0)
+    plans = (_planned(trained_on(data, each[0].data), each, memory=memory, module=module)[1] for each in stacks)
+    return max((plan.least for plan in plans), default=0)
 
 
 def _require_allowed(data: Prepared, configs: Sequence[Config], *, module: ModuleFactory | None) -> None:
     for config in configs:
         require_labels(config.regularization, task=data.preparation.schema.task)
         require_pictures(config, data.preparation.schema)
-    data = trained_on(data, configs[0].data)
     if module is not None and (data.train.weights is not None or data.preparation.targets > 1):
         raise BadInput(
             "a module of your own predicts one target, and every row counts once",
