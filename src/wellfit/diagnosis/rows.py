@@ -35,6 +35,11 @@ class Rows:
 
     def take(self, rows: Integers) -> Rows:
         """Some of the rows."""
-        values = {name: getattr(self, name) for name in ("target", "losses", "groups", "times")}
-        taken = {name: None if each is None else each[rows] for name, each in values.items()}
-        return replace(self, features=self.features.take(rows), **taken)
+        return replace(
+            self,
+            features=self.features.take(rows),
+            target=self.target[rows],
+            losses=None if self.losses is None else self.losses[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            times=None if self.times is None else self.times[rows],
+        )

@@ -42,6 +42,7 @@ from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
 from wellfit.recipe.purse import Purse
 from wellfit.recipe.rules import Fixed, Rules, with_fixed
+from wellfit.recipe.turn import Turn
 from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
@@ -169,8 +170,13 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
             notify=notify,
         )
         turn = follow(bench, config, plan.rules)
+    _close(folder, plan, turn=turn, bench=bench, journal=journal)
 
-        priced = None if plan.only else price_more_data(turn, bench)
+
+def _close(folder: Folder, plan: Plan, *, turn: Turn, bench: Bench, journal: Journal) -> None:
+    """Price more data, diagnose for good, propose the network, and say why the run ended."""
+    data, recall = bench.data, bench.recall
+    priced = None if plan.only else price_more_data(turn, bench)
 
     def final() -> Json:
         diagnosis = with_dev_use(with_price(turn.diagnosis, priced), journal, models=folder.models, data=data)

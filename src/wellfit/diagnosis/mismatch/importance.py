@@ -49,8 +49,8 @@ def importance_of(
     rng = np.random.default_rng(seed)
     fold_of = [_folds(part, rng=rng) for part in (train, dev)]
     columns = [train.features.columns[i] for i in kept]
-    own = np.empty(train.rows)
-    sums = {name: np.zeros(rows.rows) for name, rows in (others or {}).items()}
+    own: Floats = np.empty(train.rows)
+    sums: dict[str, Floats] = {name: np.zeros(rows.rows) for name, rows in (others or {}).items()}
     for fold in range(FOLDS):
         sides = [_some(np.flatnonzero(folds != fold), rng=rng) for folds in fold_of]
         values = [part.features.values[rows][:, kept] for part, rows in zip((train, dev), sides, strict=True)]
@@ -59,7 +59,7 @@ def importance_of(
         held = fold_of[0] == fold
         own[held] = _ratio(model.from_dev(train.features.values[held][:, kept]))
         for name, rows in (others or {}).items():
-            sums[name] += _ratio(model.from_dev(rows.values[:, kept])) / FOLDS
+            sums[name] = sums[name] + _ratio(model.from_dev(rows.values[:, kept])) / FOLDS
     return own, sums
 
 
