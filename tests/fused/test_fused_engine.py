@@ -165,7 +165,7 @@ def test_a_deadline_that_pays_for_few_members_says_so_to_the_judge(table):
         told.append(affordable)
         return list(losses)[: max(affordable, 1)]
 
-    outcomes_of(data, slow, judge=judge, deadline=time.monotonic() + 4.0)
+    outcomes_of(data, slow, judge=judge, deadline=time.monotonic() + 8.0)
     assert told[0] < len(slow)
 
 
