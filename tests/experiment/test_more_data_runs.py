@@ -71,6 +71,11 @@ def test_the_rows_lower_the_dev_error_and_the_journal_says_so(finished):
     assert finished.split.rows == {"train": 80, "dev": 600, "test": 400}
 
 
+def test_the_comparison_with_other_methods_tells_what_they_did_not_have(finished):
+    (said,) = [found.evidence for found in finished.diagnose().findings if found.code == "WF106"]
+    assert said.endswith("The reference models were fit without the added 1000 rows.")
+
+
 def test_the_report_shows_the_rows(finished):
     assert "more data" in str(finished)
     assert "Change the training rows" in finished.report().read_text()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from wellfit._typing import Booleans, Floats
@@ -80,7 +80,7 @@ class Diagnostician:
             dev=errors["dev"],
             test=test,
             tolerance=self.tolerance,
-            context=(*self._about_data(kept), *about_training, *about_losses),
+            context=(*self._about_data(kept), *_told_of_rows(about_training, outcome), *about_losses),
             best_dev_high=best_dev_high,
             hint="" if self.optimal is not None else self.rows.said_of_optimum,
             pictures=self.data.preparation.schema.picture is not None,
@@ -103,6 +103,13 @@ class Diagnostician:
             for part, arrays in parts.items()
         }
         return {part: values for part, values in seen.items() if values is not None}
+
+
+def _told_of_rows(findings: Iterable[Finding], outcome: Outcome) -> tuple[Finding, ...]:
+    """WF106 with the rows that the reference models did not have."""
+    added = outcome.config.data.more_data
+    note = f" The reference models were fit without the added {added.split()[0]} rows." if added else ""
+    return tuple(replace(each, evidence=each.evidence + note) if each.code == "WF106" else each for each in findings)
 
 
 REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
