@@ -17,8 +17,6 @@ import pytest
 from sklearn.datasets import load_iris
 
 from wellfit.cli import main
-from wellfit.goals import Goal
-from wellfit.reports.units import Unit
 
 
 @pytest.fixture(scope="module")
@@ -138,15 +136,6 @@ def test_a_sweep_may_choose_a_network_at_a_rung_and_propose_its_ensemble(run, ir
     assert body["rungs"]["snapshots"]
     assert not run(*asked).json["rungs"]["snapshots"]
     run("sweep", iris, "--snapshots").assert_refused("--snapshots without --rungs")
-
-
-def test_a_network_chosen_at_a_rung_is_shown_as_it_was_there(run, iris):
-    asked = ("sweep", iris, "--over", "l2=1e6", "--rungs", "--snapshots", "--epochs", "30", "--lr", ".01", "--quiet")
-    body = run(*asked, "--json").json
-    lines = [line for line in run(*asked).out.splitlines() if "chosen" in line]
-    assert [line.endswith("chosen, at a rung") for line in lines] == [True]
-    assert Unit(Goal(body["goal"])).show(body["snapshot"]["dev"]) in lines[0]
-    assert body["snapshot"]["dev"] < body["members"][0]["dev"]
 
 
 def test_a_member_that_diverged_is_marked_and_told_with_its_knobs(run, iris):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wellfit.cli.sweep import _text as sweep_table
 from wellfit.config import Config, Network, Optimization, shrink_of, weight_decay_of
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
@@ -178,6 +179,9 @@ def test_a_network_at_a_rung_may_be_chosen_where_that_is_asked_for_and_is_marked
     assert f"dev {Unit(GOAL).show(taken.chosen.losses['dev'])}" in str(taken)
     assert taken.chosen.losses["dev"] < taken.members[0].losses["dev"]
     assert "snapshot" not in found.to_json()
+    (line,) = (line for line in sweep_table(taken, GOAL).splitlines() if line.endswith("chosen, at a rung"))
+    assert Unit(GOAL).show(taken.chosen.losses["dev"]) in line
+    assert "at a rung" not in sweep_table(found, GOAL)
     assert sum("choose the epoch" in warning for warning in taken.warnings) == 1
 
 
