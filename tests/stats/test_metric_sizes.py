@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -38,11 +38,13 @@ def test_the_error_of_an_auc_is_that_of_exponential_scores():
 
 
 @given(st.floats(0.5, 0.99), st.floats(0.02, 0.2), st.floats(0.05, 0.95))
+@example(auc=0.75, margin=0.125, prevalence=0.2 - 2**-55)
 def test_an_auc_gets_the_fewest_rows_that_reach_the_margin(auc, margin, prevalence):
     rows = rows_for_auc(auc=auc, margin=margin, prevalence=prevalence)
 
     def half(count):
-        return 1.959964 * auc_error(auc=auc, positives=prevalence * count, negatives=(1 - prevalence) * count)
+        positives, negatives = max(1.0, prevalence * count), max(1.0, (1 - prevalence) * count)
+        return 1.959964 * auc_error(auc=auc, positives=positives, negatives=negatives)
 
     assert half(rows) <= margin * (1 + 1e-6)
     if rows > math.ceil(1 / min(prevalence, 1 - prevalence)):

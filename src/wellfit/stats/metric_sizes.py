@@ -53,7 +53,9 @@ def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: f
     low, high = fewest, fewest
 
     def half_width(rows: int) -> float:
-        return z * auc_error(auc=auc, positives=prevalence * rows, negatives=(1 - prevalence) * rows)
+        # A fifth of five rows is less than one by a rounding error.
+        positives, negatives = max(1.0, prevalence * rows), max(1.0, (1 - prevalence) * rows)
+        return z * auc_error(auc=auc, positives=positives, negatives=negatives)
 
     while half_width(high) > margin:
         low, high = high, 2 * high
