@@ -87,6 +87,20 @@ def test_rows_of_another_law_are_tried_and_not_kept():
     assert turn.outcome.config.data == DataBoard()
 
 
+def test_rows_that_dev_cannot_judge_are_kept():
+    """Of twenty more rows dev cannot tell whether they help: nothing surely speaks against them."""
+    journal: dict = {}
+    data = _data()
+    rows = data.more[NAME]
+    few = Arrays(*(getattr(rows, name)[:20] for name in ("numeric", "codes", "target")))
+    bench, _ = bench_of(replace(data, more={NAME: few}), optimal=0.07, budget="1500updates", journal=journal)
+    turn = follow(bench, START, replace(RULES, only=KIND))
+    (step,) = _steps(turn, journal)
+    assert step["kept"]
+    assert abs(step["got"]) < 0.05
+    assert turn.outcome.config.data.more_data == NAME
+
+
 def test_without_variance_the_rows_are_left_alone():
     journal: dict = {}
     # A line has no variance worth speaking of on 1,200 rows, and the reference says that nothing is missing.

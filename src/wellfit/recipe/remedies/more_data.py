@@ -3,6 +3,9 @@
 The variance of a network falls with its training rows m, as 1/m to 1/sqrt(m) (recipe/rows_wanted.py), and nothing else
 on either board changes: so the rows are taken before a knob is turned against variance, which would cost bias. The
 training keeps its number of updates, so that it fits as well as before; it only goes through the rows less often.
+
+Rows that a person has brought are kept unless dev is surely worse with them: that more rows of the same law help is
+known, and a small dev set would throw most of them away. What dev refuses is rows of another law.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ from wellfit.config import Config, total_updates, updates_per_epoch
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.recipe.defaults import FEWEST_EPOCHS
 from wellfit.recipe.expectation import Shares
-from wellfit.recipe.remedies.remedy import Price
-from wellfit.recipe.remedies.trials import on_dev
+from wellfit.recipe.judge import ENDED
+from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Result
 from wellfit.recipe.rows_wanted import FASTEST, SLOWEST
 from wellfit.recipe.turn import Work
+from wellfit.stats.differences import paired_difference
 
 KIND = "more_data"
 
@@ -55,6 +59,16 @@ def _price(work: Work) -> Price | None:
     return Price(whole=cost, least=cost)
 
 
-MORE_DATA = replace(
-    on_dev(KIND, with_more_data, board="data", finding="WF102", shares=_shares), price=_price, gap="variance"
+def _carry_out(work: Work) -> Result:
+    before = work.turn.outcome
+    trained = [each for each in work.bench.train(with_more_data(work)) if each.status in ENDED]
+    if not trained:
+        return Done(before)
+    (after,) = trained
+    gain = paired_difference(work.bench.dev_losses(before), work.bench.dev_losses(after))
+    return Done(before if gain.high < 0 else after)
+
+
+MORE_DATA = Remedy(
+    kind=KIND, board="data", finding="WF102", shares=_shares, price=_price, apply=_carry_out, gap="variance"
 )
