@@ -368,12 +368,12 @@ def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Openi
 
 
 def predict(
-    experiment: Experiment | Path | str, new: Any, *, out: Path | str | None = None, views: int = 1
+    experiment: Experiment | Path | str, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1
 ) -> pa.Table | int:
     """Predict new rows in their order; see `Experiment.predict`. A saved model's folder predicts as well."""
     if not isinstance(experiment, Experiment) and is_saved_model(Path(experiment)):
-        return load_model(experiment).predict(new, out=out, views=views)
-    return _experiment(experiment).predict(new, out=out, views=views)
+        return load_model(experiment).predict(new, out=out, views=views, passes=passes)
+    return _experiment(experiment).predict(new, out=out, views=views, passes=passes)
 
 
 def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format: str = "folder") -> list[Path]:  # noqa: A002

@@ -16,6 +16,8 @@ from wellfit.cli import main
 from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Arrays
 from wellfit.exceptions import BadInput
+from wellfit.experiment.views import with_views
+from wellfit.training.passes import average_often
 from wellfit.training.predict import Part
 from wellfit.training.test_time import averaged_views, view_of
 
@@ -98,6 +100,20 @@ def test_a_saved_model_averages_the_same_views(trained, tmp_path):
     wf.export(experiment, tmp_path / "model")
     assert wf.load_model(tmp_path / "model").predict(new, views=3).equals(experiment.predict(new, views=3))
     assert not experiment.predict(new, views=3).equals(experiment.predict(new))
+
+
+def test_each_view_gets_its_passes_with_dropout(trained):
+    experiment, preparation = trained[0], trained[0].prepared.preparation
+    config = replace(experiment.parts[0].config, regularization=Regularization(keep_prob=0.7))
+    parts = [replace(part, config=config) for part in experiment.parts]
+    arrays = experiment.prepared.dev
+    found = with_views(parts, preparation, views=3, passes=4)(arrays)
+    several = average_often(preparation, parts, passes=4)
+    ranges = view_of(parts, preparation)
+    np.testing.assert_array_equal(
+        found, averaged_views(several, ranges, shape=preparation.schema.picture, views=3)(arrays)
+    )
+    assert not np.array_equal(found, with_views(parts, preparation, views=3)(arrays))
 
 
 @pytest.mark.parametrize("views", [0, 1_000])

@@ -9,7 +9,7 @@ from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.stats.scores import row_losses
-from wellfit.training import monte_carlo as module
+from wellfit.training import tensors
 from wellfit.training.loop import fit
 from wellfit.training.monte_carlo import monte_carlo, predict_often
 from wellfit.training.predict import predict
@@ -107,7 +107,7 @@ def test_rows_of_another_batch_have_masks_of_their_own(trained, monkeypatch):
     twice = replace(
         data.dev, numeric=np.tile(data.dev.numeric[:50], (2, 1)), codes=np.tile(data.dev.codes[:50], (2, 1))
     )
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(tensors, "ROWS_AT_ONCE", 50)
     mean = several(twice)[0]
     assert len(mean) == 100
     assert not np.array_equal(mean[:50], mean[50:])

@@ -23,7 +23,15 @@ from wellfit.cli.stage import FILE, stage
     metavar="N",
     help="Of pictures: average over N changed views of each; it takes N times as long.",
 )
-def command(*, session: Session, experiment: Path, new: Path, out: Path, views: int) -> None:
+@click.option(
+    "--passes",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Monte-Carlo dropout: average over N passes with dropout on; it takes about N times as long.",
+)
+def command(*, session: Session, experiment: Path, new: Path, out: Path, views: int, passes: int) -> None:
     """Write prediction (and p_<class>) for every row of NEW, in the same order, to OUT.
 
     Rows pass through the transforms that were fit on train. Warns when NEW does not look like train.
@@ -31,11 +39,13 @@ def command(*, session: Session, experiment: Path, new: Path, out: Path, views: 
     import wellfit as wf
 
     began = time.monotonic()
-    rows = wf.predict(experiment, new, out=out, views=views)
+    rows = wf.predict(experiment, new, out=out, views=views, passes=passes)
     body = {"schema": 1, "out": str(out), "rows": rows}
-    if views == 1:
+    asked = {name: count for name, count in (("views", views), ("passes", passes)) if count > 1}
+    if not asked:
         session.result(body, text=f"{rows:,} predictions in {out}")
         return
     seconds = time.monotonic() - began
-    text = f"{rows:,} predictions in {out}, each of {views} views, in {seconds:.1f} s"
-    session.result({**body, "views": views, "seconds": seconds}, text=text)
+    each = " in ".join(f"{count} {name}" for name, count in asked.items())
+    text = f"{rows:,} predictions in {out}, each of {each}, in {seconds:.1f} s"
+    session.result({**body, **asked, "seconds": seconds}, text=text)

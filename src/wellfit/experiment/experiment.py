@@ -335,23 +335,25 @@ class Experiment:
         """
         return views_on_dev(self.parts, self.prepared, goal=self.goal, views=views)
 
-    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1) -> pa.Table | int:
+    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1) -> pa.Table | int:
         """Predict new rows, in their order, with the transforms that train was given.
 
         Args:
             new: file, data frame, or a frame's rows.
             out: a .csv or .parquet file to stream to.
             views: of each picture, over which predictions are averaged; they take so many times as long.
+            passes: with dropout on, over which predictions are averaged (Monte-Carlo dropout); 1 is without dropout.
 
         Returns:
             The predictions as an Arrow table; with `out` the number of rows written.
 
         Raises:
-            BadInput: for rows that the transforms cannot take; nothing is written.
+            BadInput: for rows that the transforms cannot take, views of a table, and passes of a network that was
+                trained without dropout; nothing is written.
         """
         preparation = self.prepared.preparation
         watch = Watch(preparation, usual=self.prepared.dev)
-        network = with_views(self.parts, preparation, views=views)
+        network = with_views(self.parts, preparation, views=views, passes=passes)
         batches = predicted_batches(new, preparation=preparation, predict=network, watch=watch)
         result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
         for warning in watch.warnings():

@@ -13,7 +13,8 @@ from wellfit.goals import Goal
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
-from wellfit.training.predict import Part, predict_average
+from wellfit.training.passes import average_often
+from wellfit.training.predict import Part
 from wellfit.training.test_time import averaged_views, require_views, view_of
 
 _THOUSAND = 1_000
@@ -62,14 +63,16 @@ class Views:
         }
 
 
-def with_views(parts: Sequence[Part], preparation: Preparation, *, views: int) -> Callable[[Arrays], Floats]:
-    """Return the function that predicts pictures by the average of so many views.
+def with_views(
+    parts: Sequence[Part], preparation: Preparation, *, views: int, passes: int = 1
+) -> Callable[[Arrays], Floats]:
+    """Return the function that predicts by the average of so many views of a picture, in so many passes with dropout.
 
     Raises:
-        BadInput: for a number out of range, or a table.
+        BadInput: for a number out of range, views of a table, or passes of networks without dropout.
     """
     require_views(views, preparation)
-    alone = predict_average(preparation, parts)
+    alone = average_often(preparation, parts, passes=passes)
     if views == 1 or preparation.schema.picture is None:
         return alone
     return averaged_views(alone, view_of(parts, preparation), shape=preparation.schema.picture, views=views)

@@ -29,7 +29,7 @@ from wellfit.training.learning_curve import some_rows
 from wellfit.training.module import AnyNetwork
 from wellfit.training.moment import Moment
 from wellfit.training.predict import predict
-from wellfit.training.tensors import OUTPUT_RANGE, ROWS_AT_ONCE, Inputs, network_from, predictions_of
+from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, predictions_of, rows_at_once
 from wellfit.training.threads import one_thread
 
 PASSES = 30
@@ -103,10 +103,10 @@ def predict_often(
     def of(arrays: Arrays) -> tuple[Floats, Floats]:
         with one_thread(), torch.no_grad():
             network, inputs = network_from(state, preparation, config.network), Inputs.of(arrays)
-            found = []
-            for batch, start in enumerate(range(0, max(len(inputs), 1), ROWS_AT_ONCE)):
+            most, found = rows_at_once(network), []
+            for batch, start in enumerate(range(0, max(len(inputs), 1), most)):
                 drops = _drops(config, batch=batch, passes=passes)
-                outputs = _outputs(network, inputs[start : start + ROWS_AT_ONCE], drops)
+                outputs = _outputs(network, inputs[start : start + most], drops)
                 found.append(_moments(predictions_of(each, preparation, output_range=_ANY) for each in outputs))
         mean, spread = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return (mean.clip(*state[OUTPUT_RANGE]) if OUTPUT_RANGE in state else mean), spread

@@ -44,20 +44,22 @@ class Model:
         """Probabilities [N, classes], or values [N], of prepared rows."""
         return np.asarray(predict_average(self.preparation, self.parts)(arrays), dtype=np.float64)
 
-    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1) -> pa.Table | int:
+    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1) -> pa.Table | int:
         """Predict new rows in their order; a file is streamed in constant memory.
 
         Args:
             new: file, data frame, or a frame's rows.
             out: a .csv or .parquet file to stream to.
             views: of each picture, over which predictions are averaged; they take so many times as long.
+            passes: with dropout on, over which predictions are averaged (Monte-Carlo dropout); 1 is without dropout.
 
         Returns:
             `prediction` (and `p_<class>`) as an Arrow table; with `out` the number of rows written.
 
         Raises:
-            BadInput: for rows that the transforms cannot take; nothing is written.
+            BadInput: for rows that the transforms cannot take, views of a table, and passes of a network that was
+                trained without dropout; nothing is written.
         """
-        predict = with_views(self.parts, self.preparation, views=views)
+        predict = with_views(self.parts, self.preparation, views=views, passes=passes)
         batches = predicted_batches(new, preparation=self.preparation, predict=predict)
         return write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
