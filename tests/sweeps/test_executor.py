@@ -19,7 +19,7 @@ from wellfit.outcome import Status
 from wellfit.sweeps import transfer
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.rungs import Rungs
-from wellfit.sweeps.worker_pool import WorkerPool, shares_of
+from wellfit.sweeps.worker_pool import _PROGRAM, WorkerPool, shares_of
 
 GOAL = Goal("error")
 
@@ -277,6 +277,17 @@ def test_no_worker_and_no_folder_outlives_the_parent(how, tmp_path):
     wait_until(lambda: not any(alive(int(pid)) for pid in pids.strip("[").split(", ")), seconds=20)
     wait_until(lambda: not Path(folder.strip()).exists(), seconds=20)
     assert ("KeyboardInterrupt" in errors) == (how == signal.SIGINT)
+
+
+def test_a_worker_is_deaf_to_ctrl_c_before_its_imports(tmp_path):
+    """A worker that a Ctrl-C met while it imported printed a traceback into the message that the user reads."""
+    stand_in = tmp_path / "wellfit" / "sweeps" / "worker.py"
+    stand_in.parent.mkdir(parents=True)
+    stand_in.write_text("import signal\nsignal.raise_signal(signal.SIGINT)\nmain = print\n")
+    # -S leaves out what is installed, so that the stand-in is imported.
+    command = [sys.executable, "-S", "-P", "-c", _PROGRAM, str(tmp_path), "deaf"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "deaf\n", "")
 
 
 def alive(pid):

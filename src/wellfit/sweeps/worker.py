@@ -11,7 +11,6 @@ import json
 import os
 import queue
 import shutil
-import signal
 import sys
 import threading
 import uuid
@@ -31,8 +30,6 @@ from wellfit.sweeps.transfer import read_data, write_outcome
 
 def main(folder: str) -> None:
     """Serve the parent, with the data that it laid out in `folder`."""
-    # Ctrl-C goes to the whole terminal; the parent decides what becomes of the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Answers keep standard output to themselves: whatever else prints goes to standard error.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

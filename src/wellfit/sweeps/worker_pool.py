@@ -39,8 +39,12 @@ ATTEMPTS = 2
 """A config whose worker was killed (most often for memory) is tried this many times."""
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-# -P and the appended path keep the folder the user happens to be in from standing in for a module.
-_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from wellfit.sweeps.worker import main; main(sys.argv[2])"
+# -P and the appended path keep the folder the user happens to be in from standing in for a module. Ctrl-C goes to the
+# whole terminal, also during the seconds of the imports; the parent decides what becomes of the workers.
+_PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path.append(sys.argv[1]); "
+    "from wellfit.sweeps.worker import main; main(sys.argv[2])"
+)
 _PACKAGES = Path(__file__).parents[2]
 _REFUSALS = {kind.__name__: kind for kind in (WellfitError, BadInput, Refusal, NoRoom)}
 
