@@ -98,6 +98,8 @@ def test_rows_that_dev_cannot_judge_are_kept():
     (step,) = _steps(turn, journal)
     assert step["kept"]
     assert abs(step["got"]) < 0.05
+    assert step["expected_low"] < step["got"] < 0
+    assert step["as_expected"]
     assert turn.outcome.config.data.more_data == NAME
 
 

@@ -63,5 +63,5 @@ def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expec
         cost: in the unit of the budget.
     """
     highest = max(shares.high * room, shares.middle * ceiling)
-    # A remedy that does not help is not kept, so what comes is never below 0.
+    # A remedy that does not help is not kept, so what comes is never below 0; those that are say so themselves.
     return Expected(value=shares.middle * ceiling, low=shares.low * ceiling, high=highest, ceiling=ceiling, cost=cost)
