@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -208,6 +208,7 @@ FINITE = st.floats(-1e12, 1e12, allow_subnormal=False)
 
 
 @given(arrays(np.float64, st.integers(1, 40), elements=FINITE), st.floats(0.1, 100), st.floats(-100, 100))
+@example(np.array([-4.0, -1.0, -np.finfo(np.float64).tiny, *[0.0] * 6]), 1.0, 0.0)
 def test_scaled_values_keep_order_and_bounds(values, factor, shift):
     median, scale = robust_scale(values)
     if scale:

@@ -255,7 +255,9 @@ def part_of(values: pa.ChunkedArray, *, column: Column, part: str) -> Floats:
 
 def scaled(values: Floats, number: NumberFit) -> Floats:
     """(value - median) / scale, with missing values at the median, then softly limited to +-3."""
-    z = (values - number.fill) / number.scale
+    # Where most values differ by next to nothing the quotient overflows: it is far beyond the limit all the same.
+    with np.errstate(over="ignore"):
+        z = (values - number.fill) / number.scale
     # Beyond 1e100 the square would overflow; the limit is reached long before.
     z = np.clip(np.nan_to_num(z, nan=0.0), -1e100, 1e100)
     return np.asarray(z / np.sqrt(1 + (z / SOFT_LIMIT) ** 2))
