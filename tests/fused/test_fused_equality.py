@@ -1,4 +1,4 @@
-"""The fused engine against its slow twin, the reference loop: the same parameters in float64, with dropout on."""
+"""The fused engines against their slow twin, the reference loop: the same parameters in float64, with dropout on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.fused.device import Device
+from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.stack import Stack
 from wellfit.training.loop import Training
@@ -19,6 +21,7 @@ from wellfit.training.tensors import new_network
 UPDATES = 30
 OPTIMIZERS = ("sgd", "momentum", "adam")
 TASKS = ("classification", "regression")
+ENGINES = ("cores", "device")
 
 KNOBS: dict[str, list[dict[str, object]]] = {
     "lr": [{"lr": lr} for lr in (0.001, 0.003, 0.01, 0.02, 0.05)],
@@ -73,8 +76,15 @@ def config_of(knobs: dict[str, object], *, optimizer: str = "adam", network: Net
     )
 
 
-def fused(data, configs, *, updates=UPDATES, stream=SHARED):
-    stack = Stack(data, configs, layout=layout_of(data, configs[0], dtype=np.float64), stream=stream)
+def stack_of(data, configs, *, stream=SHARED, engine="cores"):
+    layout = layout_of(data, configs[0], dtype=np.float64)
+    if engine == "cores":
+        return Stack(data, configs, layout=layout, stream=stream)
+    return DeviceStack(data, configs, layout=layout, stream=stream, device=Device("cpu"))
+
+
+def fused(data, configs, *, updates=UPDATES, stream=SHARED, engine="cores"):
+    stack = stack_of(data, configs, stream=stream, engine=engine)
     costs = []
     while stack.updates < updates:
         costs += list(stack.advance(updates))
@@ -89,8 +99,8 @@ def alone(data, config, layout, *, updates=UPDATES, stream=SHARED):
     return layout.pack(training.measured), np.array(costs)
 
 
-def assert_same(data, configs, *, updates=UPDATES, stream=SHARED):
-    stack, costs = fused(data, configs, updates=updates, stream=stream)
+def assert_same(data, configs, *, engine, updates=UPDATES, stream=SHARED):
+    stack, costs = fused(data, configs, updates=updates, stream=stream, engine=engine)
     for member, config in enumerate(configs):
         row, expected = alone(data, config, stack.layout, updates=updates, stream=stream)
         assert np.abs(stack.parameters[member] - row).max() <= 1e-9 * np.abs(row).max()
@@ -98,14 +108,15 @@ def assert_same(data, configs, *, updates=UPDATES, stream=SHARED):
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("knob", KNOBS)
-def test_five_different_members_are_what_each_is_alone(knob, optimizer, task, table):
+def test_five_different_members_are_what_each_is_alone(knob, optimizer, task, engine, table):
     members = KNOBS[knob]
     if task == "regression":
         members = [{name: value for name, value in one.items() if name != "label_smoothing"} for one in members]
-    assert_same(table(task), [config_of(one, optimizer=optimizer) for one in members])
+    assert_same(table(task), [config_of(one, optimizer=optimizer) for one in members], engine=engine)
 
 
 NETWORKS = {
@@ -118,33 +129,38 @@ NETWORKS = {
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_other_networks(network, task, table):
+def test_other_networks(network, task, engine, table):
     knobs = [{"keep_prob": keep, "l2": 2.0, "mixup": mixup} for keep, mixup in ((1.0, 0.0), (0.7, 0.0), (0.5, 0.4))]
-    assert_same(table(task), [config_of(one, network=NETWORKS[network]) for one in knobs])
+    assert_same(table(task), [config_of(one, network=NETWORKS[network]) for one in knobs], engine=engine)
 
 
 @pytest.mark.timeout(600)
-def test_no_hidden_layer(table):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_hidden_layer(engine, table):
     configs = [config_of({"l2": l2, "keep_prob": ()}, network=Network(widths=(), bins=5)) for l2 in (0.0, 3.0)]
-    assert_same(table("classification"), configs)
+    assert_same(table("classification"), configs, engine=engine)
 
 
 @pytest.mark.timeout(600)
-def test_a_table_without_numbers(table):
-    assert_same(table("classification", numbers=False), [config_of(one) for one in KNOBS["keep_prob"]])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_table_without_numbers(engine, table):
+    assert_same(table("classification", numbers=False), [config_of(one) for one in KNOBS["keep_prob"]], engine=engine)
 
 
 @pytest.mark.timeout(600)
-def test_a_batch_of_the_whole_table(table):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_batch_of_the_whole_table(engine, table):
     configs = [config_of({**one, "batch_size": 1_000, "epochs": UPDATES}) for one in KNOBS["keep_prob"]]
-    assert_same(table("classification"), configs)
+    assert_same(table("classification"), configs, engine=engine)
 
 
 @pytest.mark.timeout(600)
-def test_a_stream_of_its_own(table):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_stream_of_its_own(engine, table):
     configs = [config_of(one) for one in KNOBS["all at once"]]
-    assert_same(table("classification"), configs, stream="of its own")
-    own, shared = (fused(table("classification"), configs, stream=stream)[0] for stream in ("of its own", SHARED))
+    assert_same(table("classification"), configs, stream="of its own", engine=engine)
+    own, shared = (fused(table("classification"), configs, stream=stream, engine=engine)[0] for stream in ("of its own", SHARED))
     assert not np.allclose(own.parameters, shared.parameters)

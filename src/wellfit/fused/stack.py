@@ -7,50 +7,32 @@ from collections.abc import Sequence
 import numpy as np
 
 from wellfit._typing import Booleans, Floats
-from wellfit.config import Config, total_updates
+from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.arrays import ADAM, SGD, Desk, Rates, State
-from wellfit.fused.batches import Encoder, Needs, Source
+from wellfit.fused.arrays import ADAM, SGD, Desk, State
+from wellfit.fused.batches import Needs
 from wellfit.fused.kernels import outputs, train
 from wellfit.fused.layout import Layout
-from wellfit.fused.rates import Schedules
-from wellfit.training.effects import Net
-from wellfit.training.tensors import network_from, state_of
+from wellfit.fused.population import Population
 
 ROWS_AT_ONCE = 1_024
 """Rows of one forward pass: their activations stay in the second-level cache."""
 
 
-class Stack:
-    """Configs that differ in fusible knobs only, as rows of one array; K falls as members leave.
+class Stack(Population):
+    """A population on one core, trained by compiled updates.
 
     Args:
         data: the prepared parts.
         configs: K of them.
         layout: of their parameters.
         stream: of noise and batch order.
-
-    Attributes:
-        configs: of the members that are still there, in the order of the rows.
-        updates: made so far.
-        planned: of a whole training.
     """
 
     def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: Layout, stream: str) -> None:
-        self.configs = tuple(configs)
-        self.updates = 0
-        self.planned = total_updates(configs[0], rows=data.train.rows)
-        self.layout = layout
-        self._data = data
-        self._source = Source(data, layout, config=configs[0], stream=stream)
-        self._state = _first_state(layout, configs)
+        super().__init__(data, configs, layout=layout, stream=stream)
+        self._state = first_state(layout, configs)
         self._desk = self._laid_out()
-        self._encode = Encoder(layout)
-
-    def _rates(self, start: int, uniform: Floats) -> Rates:
-        dtype, rows = self.layout.dtype, self._data.train.total
-        schedules = Schedules(configs=self.configs, rows=rows, updates=self.planned, dtype=dtype)
-        return schedules.rates(start, uniform=uniform)
 
     def _laid_out(self) -> Desk:
         layout, rows = self.layout, max(self._source.rows, ROWS_AT_ONCE)
@@ -65,17 +47,10 @@ class Stack:
             gradient=np.empty(layout.size, self.layout.dtype),
         )
 
-    def __len__(self) -> int:
-        return len(self.configs)
-
     @property
     def parameters(self) -> Floats:
         """[K, P] what is measured, kept and predicted with: the moving average where a member has one."""
-        live, average = self._state.parameters, self._state.average
-        if not average.shape[1]:
-            return live
-        averaged = np.array([config.regularization.ema > 0 for config in self.configs])
-        return np.where(averaged[:, None], average, live)
+        return self._measured(self._state.parameters, self._state.average)
 
     def compile(self) -> None:
         """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
@@ -108,23 +83,14 @@ class Stack:
             found[:, part] = into
         return found
 
-    def state_of(self, row: Floats) -> dict[str, Floats]:
-        """Return the network of a member's parameters [P], as `Outcome.state` has it."""
-        named = self.layout.unpack(row)
-        fixed = state_of(self.layout.network, self._data)
-        return {name: named.get(name, value) for name, value in fixed.items()}
-
-    def network_of(self, row: Floats) -> Net:
-        """Return the network of a member's parameters [P]."""
-        return network_from(self.state_of(row), self._data.preparation, self.configs[0].network)
-
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""
         self.configs = tuple(config for config, stays in zip(self.configs, members, strict=True) if stays)
         self._state = State(*(np.ascontiguousarray(array[members]) for array in self._state))
 
 
-def _first_state(layout: Layout, configs: Sequence[Config]) -> State:
+def first_state(layout: Layout, configs: Sequence[Config]) -> State:
+    """Return the state in which all members start: what the seed gave the network, and moments of zero."""
     parameters = np.tile(layout.pack(layout.network), (len(configs), 1))
     none = np.empty((len(configs), 0), parameters.dtype)
     averaged = any(config.regularization.ema for config in configs)

@@ -1,0 +1,97 @@
+"""Where a stack is trained when it is not on the cores of this machine, and how exactly products are computed there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wellfit._typing import Json
+from wellfit.exceptions import BadInput
+
+CPU = "cpu"
+DEVICES = (CPU, "cuda")
+FLOAT32, TF32, BF16 = PRECISIONS = ("float32", "tf32", "bf16")
+"""Of matrix products: as they are; with 10 bits of each factor; with 7. Sums, steps and moments stay float32."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """An accelerator.
+
+    Attributes:
+        name: as torch calls it; "cpu" runs the same code here, slowly: its tests do.
+        precision: of matrix products, one of PRECISIONS.
+    """
+
+    name: str
+    precision: str = FLOAT32
+
+    @classmethod
+    def from_json(cls, body: Json) -> Device:
+        """Rebuild it from `to_json`'s values."""
+        return cls(body["name"], body["precision"])
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {"name": self.name, "precision": self.precision}
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it is another chip than the one that this runs on."""
+        return self.name != CPU
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Memory that nobody uses there; None where that is the machine's own."""
+        return torch.cuda.mem_get_info()[0] if self.is_gpu else None
+
+    @contextlib.contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """Compute products as asked for, and leave torch's own setting as it was."""
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if self.precision == TF32 else "highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    def product(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return the matrix products of two stacks of matrices."""
+        if self.precision == BF16:
+            return torch.matmul(left.bfloat16(), right.bfloat16()).to(left.dtype)
+        return torch.matmul(left, right)
+
+
+def device_of(name: str, precision: str) -> Device | None:
+    """Return the device that is asked for; None for this machine's own cores.
+
+    Raises:
+        BadInput: for a device or precision that there is not, or that this machine does not have.
+    """
+    if name not in DEVICES:
+        raise BadInput(f"device is one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Give one of them")
+    if precision not in PRECISIONS:
+        raise BadInput(
+            f"precision is one of {', '.join(PRECISIONS)}",
+            found=f"precision={precision!r}",
+            remedy="Give one of them",
+        )
+    if name == CPU:
+        if precision != FLOAT32:
+            raise BadInput(
+                "the cores of this machine compute in float32",
+                found=f"precision={precision!r} with device={name!r}",
+                remedy="Leave the precision out, or give a device that has it",
+            )
+        return None
+    if not torch.cuda.is_available():
+        raise BadInput(
+            "the device is there, and this torch was built for it",
+            found=f"device={name!r}, torch {torch.__version__} sees none",
+            remedy="Install a torch with CUDA, or leave the device out",
+        )
+    return Device(name, precision)

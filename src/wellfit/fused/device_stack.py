@@ -1,0 +1,117 @@
+"""A stack on a device: the interface of `Stack`, all members at once in batched products.
+
+There a member's last digits may depend on how many others there are: libraries choose their ways to multiply by the
+size of the whole. What the members read is the same as on the cores: batches, noise and schedules come from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wellfit._typing import Booleans, Floats
+from wellfit.config import Config
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.fused.arrays import Rates
+from wellfit.fused.batches import Needs
+from wellfit.fused.device import Device
+from wellfit.fused.device_moments import Moment, Parcel, parcel_of
+from wellfit.fused.device_network import DeviceNetwork
+from wellfit.fused.device_replay import Replay
+from wellfit.fused.device_steps import Rows, Wants, advance
+from wellfit.fused.layout import Layout
+from wellfit.fused.population import Population
+from wellfit.fused.stack import first_state
+
+BYTES_OF_ACTIVATIONS = 2**30
+"""Rows of one forward pass: as many as have activations of so many bytes in all members."""
+
+
+class DeviceStack(Population):
+    """A population on a device.
+
+    Args:
+        data: the prepared parts.
+        configs: K of them.
+        layout: of their parameters.
+        stream: of noise and batch order.
+        device: that trains them.
+    """
+
+    def __init__(
+        self, data: Prepared, configs: Sequence[Config], *, layout: Layout, stream: str, device: Device
+    ) -> None:
+        super().__init__(data, configs, layout=layout, stream=stream)
+        self._device = device
+        self._network = DeviceNetwork(layout, device)
+        self._rows = Rows(*(self._sent(array) for array in first_state(layout, configs)))
+        self._replay = Replay(device)
+
+    @property
+    def parameters(self) -> Floats:
+        """[K, P] what is measured, kept and predicted with: the moving average where a member has one."""
+        return self._measured(_back(self._rows.parameters), _back(self._rows.average))
+
+    def compile(self) -> None:
+        """Have the device's libraries loaded: no member's time is spent on it."""
+        self.outputs(_back(self._rows.parameters[:1]), self._data.dev)
+
+    @torch.no_grad()
+    def advance(self, stop: int) -> Floats:
+        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
+        needs = Needs.of(self.configs)
+        batches, uniform = self._source.read(self.updates, stop=stop, needs=needs)
+        rates = self._rates(self.updates, uniform)
+        parcel = parcel_of(batches, rates, device=self._device.name)
+        losses = torch.empty(len(parcel), len(self), dtype=self._rows.parameters.dtype, device=self._device.name)
+        update = self._update_of(parcel, needs, _wants(rates))
+        with self._device.arithmetic():
+            for place in range(len(parcel)):
+                losses[place] = update(*parcel.rows_at(place))
+        self.updates += len(parcel)
+        return _back(losses)
+
+    def _update_of(self, parcel: Parcel, needs: Needs, wants: Wants) -> Callable[..., Tensor]:
+        """Return one update as a function of a parcel's rows; it changes the state and returns the costs [K]."""
+
+        def update(*rows: Tensor) -> Tensor:
+            moment = parcel.moment_of(rows)
+            costs, gradient = self._network.costs_and_gradients(self._rows.parameters, moment, needs)
+            advance(self.layout.plan, self._rows, gradient, moment, wants)
+            return costs
+
+        return self._replay.of(update, key=(parcel.kind, needs, wants), example=parcel.rows_at(0))
+
+    @torch.no_grad()
+    def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
+        """Return the outputs [M, N, outputs] of parameters [M, P] on N rows, without dropout."""
+        there, found = self._sent(rows), []
+        units = self.layout.units + self.layout.shared
+        at_once = max(1, BYTES_OF_ACTIVATIONS // (len(rows) * units * np.dtype(self.layout.dtype).itemsize))
+        with self._device.arithmetic():
+            for start in range(0, max(arrays.rows, 1), at_once):
+                _, codes, shared = self._encode(arrays, slice(start, start + at_once))
+                found.append(_back(self._network.outputs(there, self._sent(codes), self._sent(shared))))
+        return np.concatenate(found, axis=1)
+
+    def keep(self, members: Booleans) -> None:
+        """Let go of all members but those marked in [K]: they cost nothing from here on."""
+        self.configs = tuple(config for config, stays in zip(self.configs, members, strict=True) if stays)
+        self._rows = self._rows.of(self._sent(members))
+        self._replay = Replay(self._device)
+
+    def _sent(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self._device.name, copy=True)
+
+
+def _wants(rates: Rates) -> Wants:
+    return Wants(
+        clip=bool(np.isfinite(rates.clip).any()), penalty=bool(rates.penalty.any()), soft=bool(rates.soft.any())
+    )
+
+
+def _back(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.cpu().numpy())
