@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wellfit"
-RECORDS = {"exceptions", "augmentation", "config", "outcome", "goals", "_compiled", "_typing", "_files"}
+RECORDS = {"exceptions", "augmentation", "config", "device", "outcome", "goals", "_compiled", "_typing", "_files"}
 ALLOWED: dict[str, set[str]] = {
     "exceptions": set(),
     "_typing": set(),
@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "_files": {"exceptions"},
     "augmentation": {"exceptions"},
     "config": {"_typing", "augmentation", "exceptions"},
+    "device": {"_typing", "exceptions"},
     "outcome": {"_typing", "config"},
     "goals": {"_typing", "exceptions"},
     "stats": RECORDS,

@@ -15,6 +15,7 @@ from wellfit.augmentation import asked_for
 from wellfit.config import Config, Network
 from wellfit.data.pictures.layout import LABEL
 from wellfit.data.pictures.listing import is_picture_source
+from wellfit.device import CPU, FLOAT32, device_of
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
@@ -162,7 +163,7 @@ def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnos
     return experiment.diagnose(**reference) if experiment.is_trained else experiment.data_findings
 
 
-def sweep(
+def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     data: Split | Experiment | Path | str,
     config: Config | None = None,
     *,
@@ -171,6 +172,8 @@ def sweep(
     rungs: bool | Rungs = False,
     ensemble: bool = False,
     memory: str | int | None = None,
+    device: str = CPU,
+    precision: str = FLOAT32,
     module: ModuleFactory | None = None,
     goal: str | None = None,
     notify: Notify = ignore_events,
@@ -188,6 +191,8 @@ def sweep(
         ensemble: where it is ahead, make the average of members (and their snapshots at rungs) a candidate for the
             experiment's network.
         memory: the most that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
+        device: "cuda" trains all members at once on a GPU; "cpu" on the cores of this machine.
+        precision: of matrix products on a GPU: "float32", "tf32" or "bf16".
         module: makes networks of your own, as in `train` (with a split only; members run in this process).
         goal: in whose loss a split's members are compared; an experiment has its own.
         notify: receives events.
@@ -199,6 +204,7 @@ def sweep(
     require_known(reference)
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
     limit = None if memory is None else parse_memory(memory)
+    chip = device_of(device, precision)
     if not isinstance(data, Split):
         _require_built_in(module)
         return _experiment(data).sweep(
@@ -208,6 +214,7 @@ def sweep(
             rungs=rules,
             ensemble=ensemble,
             memory=limit,
+            device=chip,
             notify=notify,
             **reference,
         )
@@ -223,11 +230,11 @@ def sweep(
     if module:
         _require_no_shape(over)
         start = named_after(module, start, data=prepared)
-        here = InProcess(prepared, goal=wanted, memory=limit, module=module)
+        here = InProcess(prepared, goal=wanted, memory=limit, module=module, device=chip)
         found = search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
         slow = [f"The members ran one after the other, and not at once: {here.notice}."] if here.notice else []
         return replace(found, warnings=(*found.warnings, *slow))
-    with WorkerPool(prepared, goal=wanted, memory=limit) as pool:
+    with WorkerPool(prepared, goal=wanted, memory=limit, device=chip) as pool:
         return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.fused.device import Device
+from wellfit.device import Device
 from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.stack import Stack
@@ -162,5 +162,7 @@ def test_a_batch_of_the_whole_table(engine, table):
 def test_a_stream_of_its_own(engine, table):
     configs = [config_of(one) for one in KNOBS["all at once"]]
     assert_same(table("classification"), configs, stream="of its own", engine=engine)
-    own, shared = (fused(table("classification"), configs, stream=stream, engine=engine)[0] for stream in ("of its own", SHARED))
+    own, shared = (
+        fused(table("classification"), configs, stream=stream, engine=engine)[0] for stream in ("of its own", SHARED)
+    )
     assert not np.allclose(own.parameters, shared.parameters)

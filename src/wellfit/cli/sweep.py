@@ -14,6 +14,7 @@ from wellfit.cli.over import parse_over
 from wellfit.cli.session import Session
 from wellfit.cli.settings import BOARDS, config_of, tables_of
 from wellfit.cli.stage import FILE, stage
+from wellfit.device import CPU, FLOAT32
 from wellfit.exceptions import BadInput, Refusal
 
 if TYPE_CHECKING:
@@ -55,9 +56,23 @@ MOST_SHOWN = 12
 )
 @click.option("--ensemble", is_flag=True, help="Make the average of several members a candidate, where it is ahead.")
 @click.option("--memory", metavar="SIZE", help="Most that all members take at a time (500m, 4g); else in passes.")
+@click.option(
+    "--device",
+    default=CPU,
+    metavar="NAME",
+    show_default=True,
+    help="cpu: the cores of this machine; cuda: a GPU, all members at once.",
+)
+@click.option(
+    "--precision",
+    default=FLOAT32,
+    metavar="TYPE",
+    show_default=True,
+    help="Of matrix products on a GPU: float32, tf32 or bf16.",
+)
 @config_options
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
     /,
     *,
@@ -69,6 +84,8 @@ def command(
     snapshots: bool,
     ensemble: bool,
     memory: str | None,
+    device: str,
+    precision: str,
     **options: Any,
 ) -> None:
     """Train many configurations on EXPERIMENT and choose by dev with the one-standard-error rule.
@@ -97,6 +114,8 @@ def command(
             rungs=rungs and Rungs(snapshots=snapshots),
             ensemble=ensemble,
             memory=memory,
+            device=device,
+            precision=precision,
             notify=notify,
         )
     body = {"schema": 1, "goal": opened.goal.name, **sweep.to_json(), "path": sweep.path()}

@@ -16,6 +16,7 @@ from wellfit._files import write_whole
 from wellfit._typing import Json, Notify, ignore_events
 from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Prepared
+from wellfit.device import Device
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, completed
@@ -248,6 +249,7 @@ class Experiment:
         rungs: Rungs | None = None,
         ensemble: bool = False,
         memory: int | None = None,
+        device: Device | None = None,
         notify: Notify = ignore_events,
         **reference_options: Any,
     ) -> Sweep:
@@ -260,13 +262,15 @@ class Experiment:
             rungs: how members are compared and dropped while they train; None trains all to their end.
             ensemble: make the average of members and snapshots a candidate too, where it is ahead.
             memory: bytes that all members take at a time; more are trained in passes.
+            device: that trains them; the cores of this machine when None.
             notify: receives an event for each member.
             **reference_options: as `diagnose`; a warning tells where lambda over-smooths against it.
 
         Raises:
             BadInput: for a space that cannot be searched, before any training.
         """
-        with self._writing("sweep") as journal, WorkerPool(self.prepared, goal=self.goal, memory=memory) as pool:
+        workers = WorkerPool(self.prepared, goal=self.goal, memory=memory, device=device)
+        with self._writing("sweep") as journal, workers as pool:
             found = search(
                 self.prepared,
                 config or self._base(journal),

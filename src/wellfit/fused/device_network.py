@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wellfit.device import Device
 from wellfit.fused.arrays import RELU, TANH
 from wellfit.fused.batches import Needs
-from wellfit.fused.device import Device
+from wellfit.fused.device_arithmetic import product
 from wellfit.fused.device_moments import Moment
 from wellfit.fused.layout import Layout
 
@@ -62,10 +63,10 @@ class DeviceNetwork:
     def costs_and_gradients(self, rows: Tensor, moment: Moment, needs: Needs) -> tuple[Tensor, Tensor]:
         """Return the cost [K] of the batch to each member `rows` [K, P], and its derivative [K, P]."""
         read = self._read(rows, moment, needs)
-        way = self._forward(rows, read, moment, needs)
+        way = self._forward(rows, read, moment=moment, needs=needs)
         cost = _cross_entropy if self._classes else _squared_error
         costs, deltas = cost(way.outputs, moment, mixed=needs.mixup)
-        return costs, self._backward(rows, read, way, deltas, moment, needs)
+        return costs, self._backward(rows, read, way, deltas=deltas, moment=moment, mixed=needs.mixup)
 
     def outputs(self, rows: Tensor, codes: Tensor, shared: Tensor) -> Tensor:
         """Return the outputs [K, B, outputs] on encoded rows, without dropout."""
@@ -96,7 +97,7 @@ class DeviceNetwork:
     def _tables(self, rows: Tensor) -> list[tuple[int, Tensor]]:
         """Column of codes and table [K, levels, size] of each embedding, as views of the rows."""
         return [
-            (column, rows[:, table : self._ends[table]].unflatten(1, (-1, size)))
+            (column, rows[:, table : self._ends[table]].view(len(rows), -1, size))
             for column, size, table, _ in self._plan.embeddings.tolist()
         ]
 
@@ -107,21 +108,21 @@ class DeviceNetwork:
 
     def _weights(self, rows: Tensor, layer: int) -> Tensor:
         inputs, width, place, _ = self._layers[layer]
-        return rows[:, place : place + inputs * width].unflatten(1, (inputs, width))
+        return rows[:, place : place + inputs * width].view(len(rows), inputs, width)
 
     def _bias(self, rows: Tensor, layer: int) -> Tensor:
         _, width, _, bias = self._layers[layer]
         return rows[:, None, bias : bias + width]
 
     def _product(self, left: Tensor, right: Tensor) -> Tensor:
-        return self._device.product(left, right)
+        return product(self._device, left, right)
 
     def _first(self, rows: Tensor, read: _Read) -> Tensor:
         weights = self._weights(rows, 0)
         found = self._product(read.shared, weights[:, : self._shared]) + self._bias(rows, 0)
         return found + self._product(read.embedded, weights[:, self._shared :]) if self._embedded else found
 
-    def _forward(self, rows: Tensor, read: _Read, moment: Moment, needs: Needs) -> _Way:
+    def _forward(self, rows: Tensor, read: _Read, *, moment: Moment, needs: Needs) -> _Way:
         hidden = self._first(rows, read)
         inputs, slopes = [], []
         start = 0
@@ -150,20 +151,18 @@ class DeviceNetwork:
         below = torch.special.ndtr(values)
         return values * below, below + values * (values * values * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
 
-    def _backward(
-        self, rows: Tensor, read: _Read, way: _Way, deltas: Tensor, moment: Moment, needs: Needs
-    ) -> Tensor:
+    def _backward(self, rows: Tensor, read: _Read, way: _Way, *, deltas: Tensor, moment: Moment, mixed: bool) -> Tensor:
         gradient = torch.zeros_like(rows)
         for layer in range(len(self._layers) - 1, 0, -1):
-            self._add_layer(gradient, layer, way.inputs[layer - 1], deltas)
+            self._add_layer(gradient, layer, inputs=way.inputs[layer - 1], deltas=deltas)
             deltas = self._product(deltas, self._weights(rows, layer).mT) * way.slopes[layer - 1]
         self._add_first(gradient, read, deltas)
         if self._embedded:
             into = self._product(deltas, self._weights(rows, 0)[:, self._shared :].mT)
-            self._scatter(gradient, into, moment, mixed=needs.mixup)
+            self._scatter(gradient, into, moment, mixed=mixed)
         return gradient
 
-    def _add_layer(self, gradient: Tensor, layer: int, inputs: Tensor, deltas: Tensor) -> None:
+    def _add_layer(self, gradient: Tensor, layer: int, *, inputs: Tensor, deltas: Tensor) -> None:
         self._weights(gradient, layer).copy_(self._product(inputs.mT, deltas))
         self._bias(gradient, layer).copy_(deltas.sum(dim=1, keepdim=True))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor
 
-from wellfit.fused.device import Device
+from wellfit.device import Device
 
 Update = Callable[..., Tensor]
 

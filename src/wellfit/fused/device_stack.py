@@ -15,10 +15,11 @@ from torch import Tensor
 from wellfit._typing import Booleans, Floats
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
+from wellfit.device import Device
 from wellfit.fused.arrays import Rates
 from wellfit.fused.batches import Needs
-from wellfit.fused.device import Device
-from wellfit.fused.device_moments import Moment, Parcel, parcel_of
+from wellfit.fused.device_arithmetic import arithmetic
+from wellfit.fused.device_moments import Parcel, parcel_of
 from wellfit.fused.device_network import DeviceNetwork
 from wellfit.fused.device_replay import Replay
 from wellfit.fused.device_steps import Rows, Wants, advance
@@ -68,7 +69,7 @@ class DeviceStack(Population):
         parcel = parcel_of(batches, rates, device=self._device.name)
         losses = torch.empty(len(parcel), len(self), dtype=self._rows.parameters.dtype, device=self._device.name)
         update = self._update_of(parcel, needs, _wants(rates))
-        with self._device.arithmetic():
+        with arithmetic(self._device):
             for place in range(len(parcel)):
                 losses[place] = update(*parcel.rows_at(place))
         self.updates += len(parcel)
@@ -80,7 +81,7 @@ class DeviceStack(Population):
         def update(*rows: Tensor) -> Tensor:
             moment = parcel.moment_of(rows)
             costs, gradient = self._network.costs_and_gradients(self._rows.parameters, moment, needs)
-            advance(self.layout.plan, self._rows, gradient, moment, wants)
+            advance(self.layout.plan, self._rows, gradient, moment=moment, wants=wants)
             return costs
 
         return self._replay.of(update, key=(parcel.kind, needs, wants), example=parcel.rows_at(0))
@@ -91,7 +92,7 @@ class DeviceStack(Population):
         there, found = self._sent(rows), []
         units = self.layout.units + self.layout.shared
         at_once = max(1, BYTES_OF_ACTIVATIONS // (len(rows) * units * np.dtype(self.layout.dtype).itemsize))
-        with self._device.arithmetic():
+        with arithmetic(self._device):
             for start in range(0, max(arrays.rows, 1), at_once):
                 _, codes, shared = self._encode(arrays, slice(start, start + at_once))
                 found.append(_back(self._network.outputs(there, self._sent(codes), self._sent(shared))))

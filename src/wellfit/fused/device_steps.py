@@ -36,13 +36,13 @@ class Wants:
 
 
 @torch.no_grad()
-def advance(plan: Plan, rows: Rows, gradient: Tensor, moment: Moment, wants: Wants) -> None:
+def advance(plan: Plan, rows: Rows, gradient: Tensor, *, moment: Moment, wants: Wants) -> None:
     """Take one step along the gradient [K, P]: clip, decay, optimizer, L1, moving average."""
     decayed = rows.parameters[:, : plan.decayed]
     if wants.clip:
         gradient *= _factors(gradient, moment.clip)[:, None]
     if plan.optimizer == ADAM:
-        _adam(plan, rows, gradient, moment)
+        _adam(plan, rows, gradient, moment=moment)
     else:
         if wants.penalty:
             gradient[:, : plan.decayed] += moment.penalty[:, None] * decayed
@@ -62,7 +62,7 @@ def _factors(gradient: Tensor, highest: Tensor) -> Tensor:
     return torch.where(factors < 1, factors, 1)
 
 
-def _adam(plan: Plan, rows: Rows, gradient: Tensor, moment: Moment) -> None:
+def _adam(plan: Plan, rows: Rows, gradient: Tensor, *, moment: Moment) -> None:
     """Adam with decoupled decay (Loshchilov and Hutter, 2019, algorithm 2)."""
     beta1, beta2 = moment.betas[:, :1], moment.betas[:, 1:]
     rows.first.mul_(beta1).add_((1 - beta1) * gradient)

@@ -16,7 +16,10 @@ from wellfit._typing import Booleans, Floats, Integers
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import trained_on
+from wellfit.device import Device
 from wellfit.exceptions import BadInput
+from wellfit.fused.device_memory import plan_device_memory
+from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import Layout, layout_of
 from wellfit.fused.memory import BYTES_OF_OUTPUTS, MemoryPlan, plan_memory
 from wellfit.fused.module_memory import plan_module_memory
@@ -42,7 +45,7 @@ Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
 """(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
 
 
-AnyStack: TypeAlias = Stack | ModuleStack
+AnyStack: TypeAlias = Stack | DeviceStack | ModuleStack
 
 
 def stacks_of(configs: Sequence[Config]) -> list[list[Config]]:
@@ -55,7 +58,7 @@ def stacks_of(configs: Sequence[Config]) -> list[list[Config]]:
     return list(found.values())
 
 
-def fit_stack(
+def fit_stack(  # noqa: PLR0913 - what, how and by when; each is its own thing
     data: Prepared,
     configs: Sequence[Config],
     *,
@@ -67,6 +70,7 @@ def fit_stack(
     memory: int | None = None,
     module: ModuleFactory | None = None,
     effects: bool = True,
+    device: Device | None = None,
 ) -> str:
     """Train configs of one stack (see `stacks_of`), and measure each on every part.
 
@@ -84,6 +88,7 @@ def fit_stack(
         memory: bytes that the members' parameters and moments may take; more members are trained in passes.
         module: makes the network, in place of the built-in one (training/module_factory.py).
         effects: measure what regularizing did to each network (training/effects.py), for those who show it.
+        device: that trains the built-in network; the core that calls when None.
 
     Returns:
         Why the members of a user's module ran one after the other; empty where they ran at once.
@@ -94,7 +99,7 @@ def fit_stack(
     notice, data = "", trained_on(data, configs[0].data)
     # Numba's products are those of scipy's BLAS, which has threads of its own.
     with one_thread(), threadpool_limits(1, user_api="blas"):
-        for stack in _passes(data, configs, stream=stream, memory=memory, module=module):
+        for stack in _passes(data, configs, stream=stream, memory=memory, module=module, device=device):
             if module is not None and isinstance(stack, ModuleStack):
                 notice = stack.notice
             if deadline is None or time.monotonic() < deadline:
@@ -108,6 +113,7 @@ def require_trainable(
     *,
     memory: int | None = None,
     module: ModuleFactory | None = None,
+    device: Device | None = None,
 ) -> int:
     """Refuse all stacks before the first of them is trained.
 
@@ -116,6 +122,7 @@ def require_trainable(
         stacks: as `stacks_of` makes them.
         memory: as in `fit_stack`.
         module: as in `fit_stack`.
+        device: as in `fit_stack`.
 
     Returns:
         The bytes that any of the stacks needs at least; 0 where there is no limit.
@@ -124,14 +131,25 @@ def require_trainable(
         BadInput: for a config that the data or the module does not allow, or memory too small for one member.
     """
     for configs in stacks:
-        _require_allowed(data, configs, module=module)
-    if memory is None and module is None:
+        _require_allowed(data, configs, module=module, device=device)
+    if memory is None and module is None and device is None:
         return 0
-    plans = (_planned(trained_on(data, each[0].data), each, memory=memory, module=module)[1] for each in stacks)
+    plans = (
+        _planned(trained_on(data, each[0].data), each, memory=memory, module=module, device=device)[1]
+        for each in stacks
+    )
     return max((plan.least for plan in plans), default=0)
 
 
-def _require_allowed(data: Prepared, configs: Sequence[Config], *, module: ModuleFactory | None) -> None:
+def _require_allowed(
+    data: Prepared, configs: Sequence[Config], *, module: ModuleFactory | None, device: Device | None
+) -> None:
+    if device is not None and (module is not None or configs[0].network.kind != "mlp"):
+        raise BadInput(
+            "a device trains the built-in network of tables",
+            found="a module of your own" if module is not None else "a network of pictures",
+            remedy="Leave the device out",
+        )
     for config in configs:
         require_labels(config.regularization, task=data.preparation.schema.task)
         require_pictures(config, data.preparation.schema)
@@ -144,25 +162,40 @@ def _require_allowed(data: Prepared, configs: Sequence[Config], *, module: Modul
 
 
 def _passes(
-    data: Prepared, configs: Sequence[Config], *, stream: str, memory: int | None, module: ModuleFactory | None
+    data: Prepared,
+    configs: Sequence[Config],
+    *,
+    stream: str,
+    memory: int | None,
+    module: ModuleFactory | None,
+    device: Device | None,
 ) -> Iterator[AnyStack]:
     """Yield the configs as stacks that fit into memory, each made when it is its turn."""
-    _require_allowed(data, configs, module=module)
-    network, plan = _planned(data, configs, memory=memory, module=module)
+    _require_allowed(data, configs, module=module, device=device)
+    network, plan = _planned(data, configs, memory=memory, module=module, device=device)
     for start in range(0, len(configs), plan.members):
         members = configs[start : start + plan.members]
-        if isinstance(network, Layout):
+        if isinstance(network, ModuleNetwork):
+            yield ModuleStack(data, members, network=network, stream=stream)
+        elif device is None:
             yield Stack(data, members, layout=network, stream=stream)
         else:
-            yield ModuleStack(data, members, network=network, stream=stream)
+            yield DeviceStack(data, members, layout=network, stream=stream, device=device)
 
 
 def _planned(
-    data: Prepared, configs: Sequence[Config], *, memory: int | None, module: ModuleFactory | None
+    data: Prepared,
+    configs: Sequence[Config],
+    *,
+    memory: int | None,
+    module: ModuleFactory | None,
+    device: Device | None,
 ) -> tuple[Layout | ModuleNetwork, MemoryPlan]:
     """Return what all members start from, and in how many passes they are trained."""
     if module is None and configs[0].network.kind == "mlp":
         layout = layout_of(data, configs[0])
+        if device is not None:
+            return layout, plan_device_memory(data, configs, layout=layout, device=device, limit=memory)
         return layout, plan_memory(data, configs, layout=layout, limit=memory)
     network = _module_network(data, configs[0], module)
     for config in configs:

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
+from wellfit.device import Device
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
@@ -67,6 +68,7 @@ class InProcess:
         memory: bytes that the members of a stack may take; more are trained in passes.
         module: makes the network, in place of the built-in one.
         effects: measure what regularizing did to each network.
+        device: that trains the built-in network; one core of this machine when None.
 
     Attributes:
         notice: why the members of a user's module ran one after the other; empty where they ran at once.
@@ -81,6 +83,7 @@ class InProcess:
         memory: int | None = None,
         module: ModuleFactory | None = None,
         effects: bool = True,
+        device: Device | None = None,
     ) -> None:
         self._effects = effects
         self._data = data
@@ -88,6 +91,7 @@ class InProcess:
         self._stream = stream
         self._memory = memory
         self._module = module
+        self._device = device
         self.notice = ""
 
     def train(
@@ -107,7 +111,7 @@ class InProcess:
 
         stacks = stacks_of(list({config.identity: config for config in configs}.values()))
         if len(stacks) > 1:
-            require_trainable(self._data, stacks, memory=self._memory, module=self._module)
+            require_trainable(self._data, stacks, memory=self._memory, module=self._module, device=self._device)
         for stack in stacks:
             if deadline is not None and time.monotonic() >= deadline:
                 break
@@ -121,6 +125,7 @@ class InProcess:
                 memory=self._memory,
                 module=self._module,
                 effects=self._effects,
+                device=self._device,
                 on_outcome=keep,
             )
         return [found[config.identity] for config in configs if config.identity in found]

@@ -20,6 +20,7 @@ from pathlib import Path
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
+from wellfit.device import Device
 from wellfit.exceptions import WellfitError
 from wellfit.fused.engine import fit_stack
 from wellfit.goals import Goal
@@ -68,6 +69,7 @@ def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal, tell: Ca
             deadline=request["deadline"],
             judge=rungs.judge if rungs else None,
             memory=request["memory"],
+            device=Device.from_json(request["device"]) if request["device"] else None,
             on_outcome=hand_over,
         )
     except WellfitError as error:

@@ -26,6 +26,7 @@ from typing import Self
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
+from wellfit.device import Device
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.fused.engine import require_trainable, stacks_of
 from wellfit.goals import Goal
@@ -142,6 +143,7 @@ class WorkerPool:
         stream: of noise and batch order.
         memory: bytes that all members under training may take, in all workers together; where it does not hold a
             member for each of them, there are fewer workers.
+        device: that trains the built-in network, in one worker; the cores of this machine when None.
     """
 
     def __init__(
@@ -152,11 +154,13 @@ class WorkerPool:
         workers: int | None = None,
         stream: str = SHARED,
         memory: int | None = None,
+        device: Device | None = None,
     ) -> None:
         if workers is not None and workers < 1:
             raise BadInput("a pool has at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
-        self._limit = workers or cores()
-        self._data, self._stream, self._memory = data, stream, memory
+        # All members of a stack are one product there, and a second process would only wait for the first.
+        self._limit = 1 if device else workers or cores()
+        self._data, self._stream, self._memory, self._device = data, stream, memory, device
         self._crew = _Crew(Path(tempfile.mkdtemp(prefix="wellfit-")))
         # Runs also at the end of a program that never closed the pool.
         self._finish = weakref.finalize(self, self._crew.close)
@@ -184,6 +188,7 @@ class WorkerPool:
         request = {
             "stream": self._stream,
             "memory": None if self._memory is None else self._memory // workers,
+            "device": self._device.to_json() if self._device else None,
             "deadline": deadline,
             "rungs": rungs.to_json() if rungs else None,
         }
@@ -222,7 +227,7 @@ class WorkerPool:
 
     def _affordable(self, configs: Sequence[Config]) -> int:
         """How many workers the memory holds a member for, at least one and no more than there may be."""
-        least = require_trainable(self._data, stacks_of(configs), memory=self._memory)
+        least = require_trainable(self._data, stacks_of(configs), memory=self._memory, device=self._device)
         return self._limit if self._memory is None else max(min(self._limit, self._memory // max(least, 1)), 1)
 
     def _train(self, share: Sequence[Config], request: Json, arrived: Callable[[Outcome], None]) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
 
 from wellfit._typing import Json
 from wellfit.exceptions import BadInput
@@ -44,27 +39,6 @@ class Device:
         """Whether it is another chip than the one that this runs on."""
         return self.name != CPU
 
-    @property
-    def free_bytes(self) -> int | None:
-        """Memory that nobody uses there; None where that is the machine's own."""
-        return torch.cuda.mem_get_info()[0] if self.is_gpu else None
-
-    @contextlib.contextmanager
-    def arithmetic(self) -> Iterator[None]:
-        """Compute products as asked for, and leave torch's own setting as it was."""
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if self.precision == TF32 else "highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)
-
-    def product(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return the matrix products of two stacks of matrices."""
-        if self.precision == BF16:
-            return torch.matmul(left.bfloat16(), right.bfloat16()).to(left.dtype)
-        return torch.matmul(left, right)
-
 
 def device_of(name: str, precision: str) -> Device | None:
     """Return the device that is asked for; None for this machine's own cores.
@@ -88,6 +62,8 @@ def device_of(name: str, precision: str) -> Device | None:
                 remedy="Leave the precision out, or give a device that has it",
             )
         return None
+    import torch
+
     if not torch.cuda.is_available():
         raise BadInput(
             "the device is there, and this torch was built for it",
