@@ -21,7 +21,8 @@ from wellfit.training.tensors import new_network
 UPDATES = 30
 OPTIMIZERS = ("sgd", "momentum", "adam")
 TASKS = ("classification", "regression")
-ENGINES = ("cores", "device")
+ENGINES = ("cores", "cpu", *(["cuda"] if torch.cuda.is_available() else []))
+"""Compiled updates, and the engine of devices: on this machine everywhere, and on its GPU if it has one."""
 
 KNOBS: dict[str, list[dict[str, object]]] = {
     "lr": [{"lr": lr} for lr in (0.001, 0.003, 0.01, 0.02, 0.05)],
@@ -80,7 +81,7 @@ def stack_of(data, configs, *, stream=SHARED, engine="cores"):
     layout = layout_of(data, configs[0], dtype=np.float64)
     if engine == "cores":
         return Stack(data, configs, layout=layout, stream=stream)
-    return DeviceStack(data, configs, layout=layout, stream=stream, device=Device("cpu"))
+    return DeviceStack(data, configs, layout=layout, stream=stream, device=Device(engine))
 
 
 def fused(data, configs, *, updates=UPDATES, stream=SHARED, engine="cores"):
