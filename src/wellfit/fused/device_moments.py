@@ -83,6 +83,11 @@ class Parcel:
         """Alike for parcels whose moments have the same shapes."""
         return tuple(shape for group in self.shapes for shape in group.values())
 
+    def between(self, first: int, end: int) -> Parcel:
+        """Return some of the updates."""
+        reals, longs, shorts = (tensor[first:end] for tensor in self.tensors)
+        return Parcel((reals, longs, shorts), self.shapes)
+
     def rows_at(self, update: int) -> tuple[Tensor, ...]:
         """Return one update's row of each tensor."""
         return tuple(tensor[update] for tensor in self.tensors)

@@ -152,44 +152,42 @@ class DeviceNetwork:
         return values * below, below + values * (values * values * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
 
     def _backward(self, rows: Tensor, read: _Read, way: _Way, *, deltas: Tensor, moment: Moment, mixed: bool) -> Tensor:
-        gradient = torch.zeros_like(rows)
+        parts: dict[int, Tensor] = {}
         for layer in range(len(self._layers) - 1, 0, -1):
-            self._add_layer(gradient, layer, inputs=way.inputs[layer - 1], deltas=deltas)
+            parts |= self._layer_parts(layer, way.inputs[layer - 1], deltas)
             deltas = self._product(deltas, self._weights(rows, layer).mT) * way.slopes[layer - 1]
-        self._add_first(gradient, read, deltas)
+        parts |= self._layer_parts(0, read.shared, deltas)
         if self._embedded:
+            inputs, width, place, _ = self._layers[0]
+            parts[place + (inputs - self._embedded) * width] = self._product(read.embedded.mT, deltas)
             into = self._product(deltas, self._weights(rows, 0)[:, self._shared :].mT)
-            self._scatter(gradient, into, moment, mixed=mixed)
-        return gradient
+            parts |= self._table_parts(rows, into, moment=moment, mixed=mixed)
+        # Every place of a row is in one part.
+        return torch.cat([parts[start].flatten(1) for start in sorted(parts)], dim=1)
 
-    def _add_layer(self, gradient: Tensor, layer: int, *, inputs: Tensor, deltas: Tensor) -> None:
-        self._weights(gradient, layer).copy_(self._product(inputs.mT, deltas))
-        self._bias(gradient, layer).copy_(deltas.sum(dim=1, keepdim=True))
+    def _layer_parts(self, layer: int, inputs: Tensor, deltas: Tensor) -> dict[int, Tensor]:
+        """Place in the row -> derivative, of a layer's W and bias."""
+        _, _, place, bias = self._layers[layer]
+        return {place: self._product(inputs.mT, deltas), bias: deltas.sum(dim=1)}
 
-    def _add_first(self, gradient: Tensor, read: _Read, deltas: Tensor) -> None:
-        into = self._weights(gradient, 0)
-        into[:, : self._shared] = self._product(read.shared.mT, deltas)
-        if self._embedded:
-            into[:, self._shared :] = self._product(read.embedded.mT, deltas)
-        self._bias(gradient, 0).copy_(deltas.sum(dim=1, keepdim=True))
-
-    def _scatter(self, gradient: Tensor, deltas: Tensor, moment: Moment, *, mixed: bool) -> None:
-        """Add the derivatives by the embedded inputs up in the tables; code 0 is no level and stays zeros.
+    def _table_parts(self, rows: Tensor, deltas: Tensor, *, moment: Moment, mixed: bool) -> dict[int, Tensor]:
+        """Place in the row -> derivative, of each table; code 0 is no level and stays zeros.
 
         As a product, whose sums have an order: additions into one place from many threads have none.
         """
-        own, other = (deltas, None)
-        if mixed:
-            share = moment.share[:, None, None]
-            own, other = share * deltas, (1 - share) * deltas
-        parts = torch.split(own, self._plan.embeddings[:, 1].tolist(), dim=2)
-        others = torch.split(other, self._plan.embeddings[:, 1].tolist(), dim=2) if other is not None else ()
-        for place, (column, table) in enumerate(self._tables(gradient)):
+        sizes = self._plan.embeddings[:, 1].tolist()
+        share = moment.share[:, None, None]
+        own = torch.split(share * deltas if mixed else deltas, sizes, dim=2)
+        other = torch.split((1 - share) * deltas, sizes, dim=2) if mixed else ()
+        found = {}
+        for place, (column, table) in enumerate(self._tables(rows)):
             codes, levels = moment.codes[:, column], torch.arange(table.shape[1], device=deltas.device)[:, None]
-            sums = torch.matmul((codes == levels).to(deltas.dtype), parts[place])
-            if others:
-                sums += torch.matmul((codes[moment.partners] == levels).to(deltas.dtype), others[place])
-            table[:, 1:] = sums[:, 1:]
+            sums = torch.matmul((codes == levels).to(deltas.dtype), own[place])
+            if mixed:
+                sums += torch.matmul((codes[moment.partners] == levels).to(deltas.dtype), other[place])
+            sums[:, 0] = 0
+            found[int(self._plan.embeddings[place, 2])] = sums
+        return found
 
 
 def _cross_entropy(logits: Tensor, moment: Moment, *, mixed: bool) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,6 @@ from wellfit._typing import Booleans, Floats
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.device import Device
-from wellfit.fused.arrays import Rates
 from wellfit.fused.batches import Needs
 from wellfit.fused.device_arithmetic import arithmetic
 from wellfit.fused.device_moments import Parcel, parcel_of
@@ -50,6 +49,8 @@ class DeviceStack(Population):
         self._network = DeviceNetwork(layout, device)
         self._rows = Rows(*(self._sent(array) for array in first_state(layout, configs)))
         self._replay = Replay(device)
+        self._needs = Needs.of(configs)
+        self._ahead: Parcel | None = None
 
     @property
     def parameters(self) -> Floats:
@@ -63,20 +64,27 @@ class DeviceStack(Population):
     @torch.no_grad()
     def advance(self, stop: int) -> Floats:
         """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
-        needs = Needs.of(self.configs)
-        batches, uniform = self._source.read(self.updates, stop=stop, needs=needs)
-        rates = self._rates(self.updates, uniform)
-        parcel = parcel_of(batches, rates, device=self._device.name)
+        ahead = self._ahead or self._parcel(self.updates)
+        parcel, self._ahead = ahead.between(0, stop - self.updates), ahead.between(stop - self.updates, len(ahead))
         losses = torch.empty(len(parcel), len(self), dtype=self._rows.parameters.dtype, device=self._device.name)
-        update = self._update_of(parcel, needs, _wants(rates))
+        update = self._update_of(parcel)
         with arithmetic(self._device):
             for place in range(len(parcel)):
                 losses[place] = update(*parcel.rows_at(place))
         self.updates += len(parcel)
+        if not self._ahead and self.updates < self.planned:
+            # While the device is still at work.
+            self._ahead = self._parcel(self.updates)
         return _back(losses)
 
-    def _update_of(self, parcel: Parcel, needs: Needs, wants: Wants) -> Callable[..., Tensor]:
+    def _parcel(self, start: int) -> Parcel:
+        """Send what the updates from `start` on read."""
+        batches, uniform = self._source.read(start, stop=self.planned, needs=self._needs)
+        return parcel_of(batches, self._rates(start, uniform), device=self._device.name)
+
+    def _update_of(self, parcel: Parcel) -> Callable[..., Tensor]:
         """Return one update as a function of a parcel's rows; it changes the state and returns the costs [K]."""
+        needs, wants = self._needs, Wants.of(self.configs)
 
         def update(*rows: Tensor) -> Tensor:
             moment = parcel.moment_of(rows)
@@ -103,15 +111,11 @@ class DeviceStack(Population):
         self.configs = tuple(config for config, stays in zip(self.configs, members, strict=True) if stays)
         self._rows = self._rows.of(self._sent(members))
         self._replay = Replay(self._device)
+        self._needs = Needs.of(self.configs)
+        self._ahead = None
 
     def _sent(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device.name, copy=True)
-
-
-def _wants(rates: Rates) -> Wants:
-    return Wants(
-        clip=bool(np.isfinite(rates.clip).any()), penalty=bool(rates.penalty.any()), soft=bool(rates.soft.any())
-    )
 
 
 def _back(tensor: Tensor) -> Floats:

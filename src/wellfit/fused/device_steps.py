@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from wellfit.config import Config
 from wellfit.fused.arrays import ADAM, MOMENTUM, Plan
 from wellfit.fused.device_moments import Moment
 from wellfit.fused.kernels import ADAM_EPSILON, CLIP_EPSILON
@@ -33,6 +35,16 @@ class Wants:
     clip: bool
     penalty: bool
     soft: bool
+
+    @classmethod
+    def of(cls, configs: Sequence[Config]) -> Wants:
+        """Return what configs want."""
+        knobs = [config.regularization for config in configs]
+        return cls(
+            clip=any(config.optimization.clip_norm is not None for config in configs),
+            penalty=any(one.l2 > 0 for one in knobs),
+            soft=any(one.l1 > 0 for one in knobs),
+        )
 
 
 @torch.no_grad()
@@ -64,10 +76,10 @@ def _factors(gradient: Tensor, highest: Tensor) -> Tensor:
 
 def _adam(plan: Plan, rows: Rows, gradient: Tensor, *, moment: Moment) -> None:
     """Adam with decoupled decay (Loshchilov and Hutter, 2019, algorithm 2)."""
-    beta1, beta2 = moment.betas[:, :1], moment.betas[:, 1:]
-    rows.first.mul_(beta1).add_((1 - beta1) * gradient)
-    rows.second.mul_(beta2).add_((1 - beta2) * gradient.square_())
-    ratio = rows.second.sqrt().mul_(moment.root[:, None]).add_(ADAM_EPSILON)
+    rows.first.lerp_(gradient, 1 - moment.betas[:, :1])
+    rows.second.lerp_(gradient.square_(), 1 - moment.betas[:, 1:])
+    epsilon = torch.full_like(moment.root, ADAM_EPSILON)[:, None]
+    ratio = torch.addcmul(epsilon, rows.second.sqrt(), moment.root[:, None])
     torch.div(rows.first, ratio, out=ratio)
     rows.parameters[:, : plan.decayed].mul_(moment.shrink[:, None])
-    rows.parameters.sub_(ratio.mul_(moment.step[:, None]))
+    rows.parameters.addcmul_(ratio, -moment.step[:, None])
