@@ -7,14 +7,19 @@ of which divides the table anew; adult has its official test set.
 
 `--rivals-cache FILE` keeps what the rivals came to, so that they are measured once on one machine: they need hours. Two
 processes may fill it at once, each with `--threads 1` and its own `--rivals` or `--seeds`.
+
+`--lay-out FOLDER` writes what the rivals get and stops; rivals/quality_elsewhere.py measures them on another machine;
+`--score FOLDER` puts what came back into the cache, with the machine's name: its seconds are not to be compared.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -23,7 +28,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import wellfit as wf
+from quality_cells import lay_out, metric_of, score
 from report import Row, finish, parser_of
+from rivals.cache import Cache, Cell, cell_key
 from rivals.environment import run_rival
 from tables import ADULT, BIKE, CALIFORNIA, CREDIT, PART, PHONEME, Divided, Source, divided, write_parts
 
@@ -37,23 +44,23 @@ MOST_LOST = 1
 """Tables on which the better of the two networks may be ahead."""
 ABSOLUTE = {PHONEME.name: 0.10, CALIFORNIA.name: 46_500.0}
 
-Figures = dict[str, list[tuple[float, float]]]
-"""Side -> (test metric, seconds) of each seed."""
+Figures = dict[str, list[Cell]]
+"""Side -> what it came to on each seed."""
 
 
 def main() -> None:
-    parser = parser_of(__doc__)
-    parser.add_argument("--rivals-cache", type=Path, help="JSON file of the rivals' results, read and added to")
-    parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
-    parser.add_argument("--rivals", nargs="+", choices=RIVALS, default=list(RIVALS), help="only these rivals")
-    parser.add_argument("--threads", type=int, default=2, help="threads of each rival (default: 2)")
-    parser.add_argument("--only-rivals", action="store_true", help="fill the cache, and leave wellfit out")
-    parser.add_argument("--only-ours", action="store_true", help="leave the rivals out")
-    asked = parser.parse_args()
+    asked = _asked()
     seeds, budget = (asked.seeds[:1], "30s") if asked.quick else (asked.seeds, "5m")
     usual = QUICK_SOURCES if asked.quick else SOURCES
     sources = [each for each in SOURCES if each.name in asked.tables] or usual
-    rivals = Rivals(() if asked.only_ours else tuple(asked.rivals), Cache(asked.rivals_cache), asked.threads)
+    cache = Cache(asked.rivals_cache)
+    if asked.lay_out:
+        lay_out(sources, seeds, asked.lay_out, rivals=asked.rivals, known=cache)
+        return
+    if asked.score:
+        score(sources, seeds, asked.score, rivals=asked.rivals, cache=cache)
+        return
+    rivals = Rivals(() if asked.only_ours else tuple(asked.rivals), cache, asked.threads)
     figures = {
         source.name: figures_of(source, seeds, budget=None if asked.only_rivals else budget, rivals=rivals)
         for source in sources
@@ -61,28 +68,17 @@ def main() -> None:
     finish("quality", rows_of(figures), as_json=asked.json)
 
 
-class Cache:
-    """What the rivals came to, by table, seed and rival; kept in a file, or forgotten."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._known: dict[str, list[float]] = {}
-        self._known = self._read()
-
-    def get(self, key: str) -> tuple[float, float] | None:
-        """Return (test metric, seconds), where they are known."""
-        found = self._known.get(key)
-        return (found[0], found[1]) if found else None
-
-    def put(self, key: str, figures: tuple[float, float]) -> None:
-        """Keep them, on the disk at once: the next rival may take an hour."""
-        self._known = self._read() | {key: list(figures)}
-        if self._path:
-            self._path.write_text(json.dumps(self._known, indent=1, sort_keys=True))
-
-    def _read(self) -> dict[str, list[float]]:
-        """Return what the file knows by now: another process may fill it too."""
-        return json.loads(self._path.read_text()) if self._path and self._path.is_file() else self._known
+def _asked() -> argparse.Namespace:
+    parser = parser_of(__doc__)
+    parser.add_argument("--rivals-cache", type=Path, help="JSON file of the rivals' results, read and added to")
+    parser.add_argument("--tables", nargs="+", default=[], help="only these tables")
+    parser.add_argument("--rivals", nargs="+", choices=RIVALS, default=list(RIVALS), help="only these rivals")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each rival (default: 2)")
+    parser.add_argument("--only-rivals", action="store_true", help="fill the cache, and leave wellfit out")
+    parser.add_argument("--only-ours", action="store_true", help="leave the rivals out")
+    parser.add_argument("--lay-out", type=Path, metavar="FOLDER", help="write what the rivals get there, and stop")
+    parser.add_argument("--score", type=Path, metavar="FOLDER", help="put what came back into the cache, and stop")
+    return parser.parse_args()
 
 
 @dataclass(frozen=True)
@@ -93,9 +89,9 @@ class Rivals:
     cache: Cache
     threads: int
 
-    def figures(self, rival: str, data: Divided, folder: Path, *, seed: int) -> tuple[float, float]:
-        """Return (test metric, seconds) of one of them, from the cache where it is known."""
-        key = f"{data.source.name}/{seed}/{rival}"
+    def figures(self, rival: str, data: Divided, folder: Path, *, seed: int) -> Cell:
+        """Return what one of them came to, from the cache where it is known."""
+        key = cell_key(data.source.name, seed, rival)
         if (known := self.cache.get(key)) is None:
             known = theirs(data, folder, rival, seed=seed, threads=self.threads)
             self.cache.put(key, known)
@@ -116,7 +112,7 @@ def figures_of(source: Source, seeds: list[int], *, budget: str | None, rivals: 
     return found
 
 
-def ours(data: Divided, folder: Path, *, seed: int, budget: str) -> tuple[float, float]:
+def ours(data: Divided, folder: Path, *, seed: int, budget: str) -> Cell:
     """Run wellfit on the whole table, told by the column `part` which rows are sealed, and open the seal."""
     # A registry of this benchmark's own: its openings are no openings of the user's.
     os.environ["WELLFIT_HOME"] = str(folder / "registry")
@@ -133,21 +129,15 @@ def ours(data: Divided, folder: Path, *, seed: int, budget: str) -> tuple[float,
     )
     seconds = time.monotonic() - began
     loss = experiment.unseal().error.value
-    return experiment.goal.score_of(loss), seconds
+    return Cell(experiment.goal.score_of(loss), seconds)
 
 
-def theirs(data: Divided, folder: Path, rival: str, *, seed: int, threads: int) -> tuple[float, float]:
-    """Let one rival fit and predict, and measure its predictions: error, or RMSE."""
+def theirs(data: Divided, folder: Path, rival: str, *, seed: int, threads: int) -> Cell:
+    """Let one rival fit and predict, and measure its predictions."""
     if not (folder / "columns.json").is_file():
         write_parts(data, folder)
     answer = json.loads(run_rival("quality_rival.py", [str(folder), rival, str(seed)], threads=threads))
-    predicted = np.load(folder / f"{rival}-{seed}.npy")
-    truth = data.rows("test")[data.source.target].to_numpy(zero_copy_only=False)
-    if data.schema.task == "regression":
-        metric = float(np.sqrt(np.mean((predicted.ravel().astype(float) - truth.astype(float)) ** 2)))
-    else:
-        metric = float(np.mean(predicted.ravel().astype(str) != truth.astype(str)))
-    return metric, answer["seconds"]
+    return Cell(metric_of(data, np.load(folder / f"{rival}-{seed}.npy")), answer["seconds"])
 
 
 def rows_of(figures: dict[str, Figures]) -> list[Row]:
@@ -167,13 +157,17 @@ def rows_of(figures: dict[str, Figures]) -> list[Row]:
     return rows
 
 
-def _metric(found: list[tuple[float, float]]) -> float:
-    return mean(metric for metric, _ in found)
+def _metric(found: list[Cell]) -> float:
+    return mean(cell.metric for cell in found)
 
 
-def _told(found: list[tuple[float, float]]) -> str:
-    shown = ", ".join(f"{metric:.5g}" for metric, _ in found)
-    return f"{mean(seconds for _, seconds in found):,.1f} s; {shown}"
+def _told(found: list[Cell]) -> str:
+    here = [cell.seconds for cell in found if cell.machine is None]
+    elsewhere = Counter(cell.machine for cell in found if cell.machine)
+    told = [f"{mean(here):,.1f} s"] if here else []
+    told.append(", ".join(f"{cell.metric:.5g}" for cell in found))
+    told += [f"{count} of {len(found)} measured on {machine}" for machine, count in elsewhere.items()]
+    return "; ".join(told)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One of pytabkit's models on one split: `quality_rival.py FOLDER NAME SEED [EPOCHS]`, in the rivals' environment.
+"""One of pytabkit's models on one split: `quality_rival.py FOLDER NAME SEED`, in the rivals' environment.
 
 FOLDER holds train, dev and test as Parquet and columns.json; test has no target. Dev is what the model stops early
 on, or picks its epoch by, as its authors do. Leaves NAME-SEED.npy, the predictions of the test rows, in FOLDER, and
@@ -7,9 +7,9 @@ prints its seconds as JSON.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -36,12 +36,18 @@ MISSING = "(missing)"
 
 
 def main() -> None:
-    folder, name, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    epochs = {"n_epochs": int(sys.argv[4])} if len(sys.argv) > 4 else {}
+    asked = _asked()
+    folder, name, seed = asked.folder, asked.name, asked.seed
+    epochs = {"n_epochs": asked.epochs} if asked.epochs else {}
     columns = json.loads((folder / "columns.json").read_text())
     train, dev, test = (pd.read_parquet(folder / f"{part}.parquet") for part in ("train", "dev", "test"))
     model = MODELS[name][columns["task"] == "regression"](
-        device="cpu", random_state=seed, n_threads=int(os.environ["OMP_NUM_THREADS"]), n_cv=1, n_refit=0, **epochs
+        device=asked.device,
+        random_state=seed,
+        n_threads=int(os.environ["OMP_NUM_THREADS"]),
+        n_cv=1,
+        n_refit=0,
+        **epochs,
     )
     numbers, categories = columns["numbers"], columns["categories"]
     medians = train[numbers].median()
@@ -63,6 +69,16 @@ def main() -> None:
     predicted = np.asarray(model.predict(features(test)))
     np.save(folder / f"{name}-{seed}.npy", predicted.astype(str if predicted.dtype == object else predicted.dtype))
     print(json.dumps({"seconds": fitted - began, "predict_seconds": time.monotonic() - fitted}))
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("name", choices=MODELS)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--epochs", type=int, help="fewer than the model's own, to try things out")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
