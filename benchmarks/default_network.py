@@ -42,7 +42,9 @@ PIECES: Mapping[str, Mapping[str, Any]] = {
     "tanh": {"activation": "tanh"},
     "no bins": {"embedding": "none"},
     "16 bins": {"bins": 16},
+    "32 bins": {"bins": 32},
     "64 bins": {"bins": 64},
+    "128 bins": {"bins": 128},
     "256 wide": {"widths": (256, 256)},
     "3 layers": {"widths": (128, 128, 128)},
     "3 x 256": {"widths": (256, 256, 256)},
@@ -147,7 +149,7 @@ def config_of(data: Prepared, piece: Mapping[str, Any]) -> Config:
     batch = knobs.get("batch_size", batch_size_for(rows))
     epochs = round(epochs_for(rows, batch_size=batch) * knobs.pop("times", 1))
     usual = Config(
-        network=Network(bins=bins_for(data.train.numeric.shape[1])),
+        network=Network(bins=bins_for(data.train.numeric.shape[1], rows=rows)),
         optimization=Optimization(epochs=epochs, batch_size=batch),
     )
     return changed(usual, knobs, rows=rows)

@@ -18,7 +18,15 @@ def test_batches_grow_with_the_rows_and_epochs_shrink(rows, batch_size, epochs):
 
 @pytest.mark.parametrize(("columns", "bins"), [(0, 32), (8, 32), (50, 20), (1_000, 4)])
 def test_many_columns_get_fewer_bins_each(columns, bins):
-    assert bins_for(columns) == bins
+    assert bins_for(columns, rows=600) == bins
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "bins"),
+    [(3_242, 5, 32), (5_001, 8, 64), (13_210, 8, 128), (1_000_000, 8, 128), (1_000_000, 50, 20)],
+)
+def test_many_rows_get_more_bins_where_columns_are_few(rows, columns, bins):
+    assert bins_for(columns, rows=rows) == bins
 
 
 @pytest.mark.parametrize("rows", [30, 600, 19_536, 76_000])

@@ -84,7 +84,7 @@ def bins_of(rows: int, *, columns: int) -> int:
     """Return the bins of each of so many numbers, on so many rows."""
     # Measured on the tables that scikit-learn ships: a small one is learnt by heart bin by bin, and takes longer.
     fitting = min(rows // ROWS_PER_BIN, rows // (ROWS_PER_INPUT * max(columns, 1)))
-    return min(bins_for(columns), max(fitting, FEWEST_BINS))
+    return min(bins_for(columns, rows=rows), max(fitting, FEWEST_BINS))
 
 
 def _require_one_name(arguments: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ class NetRegressor(Regresses):
         widths: units of each hidden layer, from input to output.
         activation: "relu", "tanh" or "gelu".
         embedding: "ple" adds the piecewise-linear encoding of numbers over quantile bins, "none" adds nothing.
-        bins: of each number; None: 4 to 32, fewer where rows are few or columns many.
+        bins: of each number; None: 4 to 128, fewer where rows are few or columns many.
         optimizer: "adam", "sgd" or "momentum".
         lr: learning rate, the peak of the schedule; None: 0.002.
         epochs: passes over the distinct training rows; None: enough for 2,500 updates, but at least 16, and at most
