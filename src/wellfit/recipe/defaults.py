@@ -26,7 +26,7 @@ FEWEST_EPOCHS, MOST_EPOCHS = 16, 128
 MOST_INPUTS = 1_024
 """Bins of all numeric columns together; a table with many columns gets fewer bins for each."""
 BINS: Mapping[int, int] = {5_000: 32, 10_000: 64}
-"""Up to so many training rows, so many bins; above the last, MOST_BINS. On 3,500 rows 128 bins cost, on 11,000 they pay."""
+"""Up to so many training rows, so many bins; above the last, MOST_BINS: on 3,500 rows they cost, on 11,000 they pay."""
 MOST_BINS, FEWEST_BINS = 128, 4
 LR = 2e-3
 PILOT_UPDATES = 150
