@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from wellfit.splits.split import Split
     from wellfit.stages import compare, diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.stats.sizes import plan_sizes, rows_for_margin, rows_to_detect
+    from wellfit.sweeps.rungs import Rungs
     from wellfit.sweeps.search import Sweep
     from wellfit.sweeps.space import log_uniform, uniform
     from wellfit.travel.folder import load_model
@@ -66,6 +67,7 @@ __all__ = [
     "Outcome",
     "Refusal",
     "Regularization",
+    "Rungs",
     "SealedTest",
     "Split",
     "Status",
@@ -127,6 +129,7 @@ _HOMES = {
     "splits.split": ("Split",),
     "stages": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "stats.sizes": ("plan_sizes", "rows_for_margin", "rows_to_detect"),
+    "sweeps.rungs": ("Rungs",),
     "sweeps.search": ("Sweep",),
     "sweeps.space": ("log_uniform", "uniform"),
     "travel.folder": ("load_model",),

@@ -40,7 +40,7 @@ from wellfit.recipe.remedies.catalogue import require_kind, require_rows
 from wellfit.recipe.rules import Fixed, require_free_knobs
 from wellfit.splits.more_rows import more_rows_for
 from wellfit.splits.split import Split, load_split
-from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.executor import InProcess, telling
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
@@ -189,7 +189,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
         members: how many trainings.
         rungs: compare members at 1/15, 3/15 and 7/15 of the training, and drop those that are behind.
         ensemble: where it is ahead, make the average of members (and their snapshots at rungs) a candidate for the
-            experiment's network.
+            experiment's network (with an experiment only).
         memory: the most that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
         device: "cuda" trains all members at once on a GPU; "cpu" on the cores of this machine.
         precision: of matrix products on a GPU: "float32", "tf32" or "bf16".
@@ -218,24 +218,36 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
             notify=notify,
             **reference,
         )
-    if reference:
-        raise BadInput(
-            "the sweep of a split has no reference",
-            found=", ".join(f"{name}={value!r}" for name, value in reference.items()),
-            remedy="Leave it out, or sweep an experiment",
-        )
+    _require_no_experiment({**reference, **({"ensemble": True} if ensemble else {})})
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()
     start = config or Config(seed=data.seed)
+    asked: dict[str, Any] = {
+        "goal": wanted,
+        "over": over,
+        "members": members,
+        "rungs": rules,
+        "on_outcome": telling(notify),
+    }
     if module:
         _require_no_shape(over)
         start = named_after(module, start, data=prepared)
         here = InProcess(prepared, goal=wanted, memory=limit, module=module, device=chip)
-        found = search(prepared, start, executor=here, goal=wanted, over=over, members=members, rungs=rules)
+        found = search(prepared, start, executor=here, **asked)
         slow = [f"The members ran one after the other, and not at once: {here.notice}."] if here.notice else []
         return replace(found, warnings=(*found.warnings, *slow))
     with WorkerPool(prepared, goal=wanted, memory=limit, device=chip) as pool:
-        return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
+        return search(prepared, start, executor=pool, **asked)
+
+
+def _require_no_experiment(given: Mapping[str, Any]) -> None:
+    """Refuse what only an experiment has: a reference, and a network that an average could take the place of."""
+    if given:
+        raise BadInput(
+            "the sweep of a split has no reference, and no network but its members",
+            found=", ".join(f"{name}={value!r}" for name, value in given.items()),
+            remedy="Leave it out (`Sweep.ensemble` tells what an average reaches), or sweep an experiment",
+        )
 
 
 def _require_no_shape(over: Space | Sequence[str] | None) -> None:

@@ -79,4 +79,5 @@ def test_a_chosen_snapshot_is_the_network_and_is_marked(experiment, waves):
     assert experiment.network.identity == found.chosen.identity
     assert experiment.network.updates == found.chosen.updates
     assert any("coupled" in warning for warning in found.warnings)
+    assert "<td>chosen at a rung</td>" in experiment.report().read_text()
     assert experiment.predict(waves).num_rows == 600

@@ -124,12 +124,22 @@ def test_members_that_cannot_run_at_once_are_told(split):
     [
         ({"membrs": 3}, "found an argument 'membrs'"),
         ({"human_eror": 0.1}, r"Did you mean 'human_error'\?"),
-        ({"human_error": 0.1}, "the sweep of a split has no reference; found human_error=0.1"),
+        (
+            {"human_error": 0.1},
+            "the sweep of a split has no reference, and no network but its members; found human_error=0.1",
+        ),
+        ({"ensemble": True}, "and no network but its members; found ensemble=True"),
     ],
 )
 def test_an_argument_that_would_do_nothing_is_refused(argument, message, split):
     with pytest.raises(BadInput, match=message):
         wf.sweep(split, CONFIG, module=make_net, **argument)
+
+
+def test_members_tell_a_receiver_of_events(split):
+    events = []
+    wf.sweep(split, CONFIG, over={"l2": [0.0, 1.0]}, module=make_net, notify=events.append)
+    assert [event["event"] for event in events] == ["member", "member"]
 
 
 def test_an_experiment_takes_no_module_yet(split, tmp_path):

@@ -53,7 +53,7 @@ from wellfit.reports.records import Summary
 from wellfit.reports.summary import summarize
 from wellfit.reports.text import render_text
 from wellfit.splits.split import Split, load_split
-from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.executor import InProcess, telling
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
@@ -280,7 +280,7 @@ class Experiment:
                 members=members,
                 rungs=rungs,
                 limit=self._train_limit(reference_options),
-                on_outcome=lambda outcome: notify(_event(outcome)),
+                on_outcome=telling(notify),
             )
             journal.append("sweep", found.to_json())
             propose(journal, found.chosen, by="sweep")
@@ -426,10 +426,6 @@ class Experiment:
         with open_journal(self.folder.journal) as journal:
             journal.append("session", {"command": command})
             yield journal
-
-
-def _event(outcome: Outcome) -> Json:
-    return {"event": "snapshot" if outcome.is_snapshot else "member", "dev": outcome.losses["dev"]}
 
 
 def _is_sound(training: Entry) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
+from wellfit._typing import Notify
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.device import Device
@@ -26,6 +27,13 @@ OnOutcome = Callable[[Outcome], None]
 
 def ignore_outcome(_outcome: Outcome) -> None:
     """Take an outcome and do nothing: the default `on_outcome`."""
+
+
+def telling(notify: Notify) -> OnOutcome:
+    """Return what tells a receiver of events about each outcome."""
+    return lambda outcome: notify(
+        {"event": "snapshot" if outcome.is_snapshot else "member", "dev": outcome.losses["dev"]}
+    )
 
 
 class Executor(Protocol):
