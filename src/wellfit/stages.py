@@ -218,12 +218,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
             notify=notify,
             **reference,
         )
-    if reference:
-        raise BadInput(
-            "the sweep of a split has no reference",
-            found=", ".join(f"{name}={value!r}" for name, value in reference.items()),
-            remedy="Leave it out, or sweep an experiment",
-        )
+    _require_no_reference(reference)
     wanted = _goal(goal, data.schema.task)
     prepared = data.prepared()
     start = config or Config(seed=data.seed)
@@ -236,6 +231,15 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
         return replace(found, warnings=(*found.warnings, *slow))
     with WorkerPool(prepared, goal=wanted, memory=limit, device=chip) as pool:
         return search(prepared, start, executor=pool, goal=wanted, over=over, members=members, rungs=rules)
+
+
+def _require_no_reference(reference: Mapping[str, Any]) -> None:
+    if reference:
+        raise BadInput(
+            "the sweep of a split has no reference",
+            found=", ".join(f"{name}={value!r}" for name, value in reference.items()),
+            remedy="Leave it out, or sweep an experiment",
+        )
 
 
 def _require_no_shape(over: Space | Sequence[str] | None) -> None:
