@@ -108,6 +108,17 @@ def test_a_plan_goes_in_passes_where_the_limit_is_tight(table):
         plan_device_memory(data, MEMBERS, layout=layout, device=HERE, limit=whole.fixed)
 
 
+def test_a_smaller_last_batch_is_planned_for_as_a_recording_of_its_own(table):
+    data = table("classification")
+
+    def member_bytes(batch_size):
+        config = config_of({"batch_size": batch_size})
+        return plan_device_memory(data, [config], layout=layout_of(data, config), device=HERE).member
+
+    assert data.train.rows % 70 == 0
+    assert member_bytes(70) < member_bytes(69)
+
+
 REFUSED = {
     "a device that there is not": ("tpu", "float32", "device='tpu'"),
     "a precision that there is not": ("cuda", "float8", "precision='float8'"),

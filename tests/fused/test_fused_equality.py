@@ -147,8 +147,9 @@ def test_no_hidden_layer(engine, table):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_table_without_numbers(engine, table):
-    assert_same(table("classification", numbers=False), [config_of(one) for one in KNOBS["keep_prob"]], engine=engine)
+@pytest.mark.parametrize("knob", ["keep_prob", "input_noise"])
+def test_a_table_without_numbers(knob, engine, table):
+    assert_same(table("classification", numbers=False), [config_of(one) for one in KNOBS[knob]], engine=engine)
 
 
 @pytest.mark.timeout(600)

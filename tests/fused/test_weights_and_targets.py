@@ -1,4 +1,4 @@
-"""Rows that count more than once, and rows with several targets: both engines alike, and by their definition."""
+"""Rows that count more than once, and rows with several targets: all engines alike, and by their definition."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_fused_equality import KNOBS, alone, assert_same, config_of, fused
+from test_fused_equality import ENGINES, KNOBS, alone, assert_same, config_of, fused
 
 from wellfit.config import Network
 from wellfit.data.prepare import Arrays, Prepared
@@ -36,12 +36,13 @@ def with_targets(data: Prepared, *, targets: int) -> Prepared:
     return Prepared(preparation, spread(data.train), None, spread(data.dev))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("knob", ["keep_prob", "mixup", "l2", "l1"])
-def test_both_engines_agree_with_weights(knob, task, table):
+def test_all_engines_agree_with_weights(knob, task, engine, table):
     data = table(task)
     weights = np.random.default_rng(0).uniform(0.1, 5.0, data.train.rows)
-    assert_same(weighted(data, weights), [config_of(one) for one in KNOBS[knob]])
+    assert_same(weighted(data, weights), [config_of(one) for one in KNOBS[knob]], engine=engine)
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -66,9 +67,10 @@ def test_equal_weights_change_no_bit(table):
     np.testing.assert_array_equal(ones.parameters, plain.parameters)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("knob", ["keep_prob", "mixup", "l2"])
-def test_both_engines_agree_with_several_targets(knob, table):
-    assert_same(with_targets(table("regression"), targets=3), [config_of(one) for one in KNOBS[knob]])
+def test_all_engines_agree_with_several_targets(knob, engine, table):
+    assert_same(with_targets(table("regression"), targets=3), [config_of(one) for one in KNOBS[knob]], engine=engine)
 
 
 def test_several_targets_are_predicted_measured_and_kept_inside_their_range(table):

@@ -269,8 +269,10 @@ class Experiment:
         Raises:
             BadInput: for a space that cannot be searched, before any training.
         """
-        workers = WorkerPool(self.prepared, goal=self.goal, memory=memory, device=device)
-        with self._writing("sweep") as journal, workers as pool:
+        with (
+            self._writing("sweep") as journal,
+            WorkerPool(self.prepared, goal=self.goal, memory=memory, device=device) as pool,
+        ):
             found = search(
                 self.prepared,
                 config or self._base(journal),

@@ -29,6 +29,12 @@ def product(device: Device, left: Tensor, right: Tensor) -> Tensor:
     return torch.matmul(left, right)
 
 
+def give_back(device: Device) -> None:
+    """Return memory that torch keeps for later: who plans the next stack, maybe in another process, sees it as used."""
+    if device.is_gpu:
+        torch.cuda.empty_cache()
+
+
 def free_bytes(device: Device) -> int | None:
     """Return the memory that nobody uses there; None where that is the machine's own."""
     return torch.cuda.mem_get_info()[0] if device.is_gpu else None

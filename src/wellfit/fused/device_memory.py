@@ -12,14 +12,12 @@ from wellfit.device import Device
 from wellfit.fused.arrays import ADAM, MOMENTUM, SGD
 from wellfit.fused.batches import BYTES_AT_ONCE
 from wellfit.fused.device_arithmetic import free_bytes
-from wellfit.fused.device_stack import BYTES_OF_ACTIVATIONS
+from wellfit.fused.device_stack import BYTES_OF_ACTIVATIONS, bytes_of_row
 from wellfit.fused.layout import Layout
 from wellfit.fused.memory import MemoryPlan, shared_out
 
 _SHARE = 0.8
 """Of a device's free memory that a stack may take: its libraries take some, and so does what is freed in pieces."""
-_PER_UNIT = 6
-"""Numbers of each unit of each row of a batch: output, slope, mask, their products, and the same once recorded."""
 _SPARE = 4
 """Rows of parameters beside state: the gradient, and what steps are made of."""
 
@@ -35,9 +33,12 @@ def plan_device_memory(
     moments = {SGD: 0, MOMENTUM: 1, ADAM: 2}[layout.plan.optimizer]
     averages = any(config.regularization.ema for config in configs)
     rows = min(configs[0].optimization.batch_size, data.train.rows)
-    units = layout.units + layout.shared + layout.embedded
-    real = np.dtype(layout.dtype).itemsize
-    member = real * ((1 + moments + averages + _SPARE) * layout.size + _PER_UNIT * rows * units)
+    row_of_parameters = np.dtype(layout.dtype).itemsize * layout.size
+    state = (1 + moments + averages) * row_of_parameters
+    update = _SPARE * row_of_parameters + rows * bytes_of_row(layout)
+    # An epoch's last, smaller batch is recorded apart, and each recording keeps its memory.
+    recordings = 2 if data.train.rows % rows else 1
+    member = state + recordings * update
     free = free_bytes(device)
     bounds = [bound for bound in (limit, None if free is None else int(_SHARE * free)) if bound is not None]
     fixed = BYTES_OF_ACTIVATIONS + 2 * BYTES_AT_ONCE

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wellfit._typing import Floats
 from wellfit.fused.arrays import Batches, Rates
 
 _HALF = 2**15
 """torch compares no unsigned integers of 16 bits: noise and thresholds both move down by half of their range."""
+_TYPES = ((np.float32, np.float64), (np.int64,), (np.int16,))
+"""What travels as one tensor."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Moment:
     """One update: the batch, and every member's knobs at it.
 
     Attributes:
-        numeric, codes, shared, target, weights, partners, jitter: of `Batches`, without T.
+        numeric, codes, shared, target, weights, partners, jitter: of `Batches`, without T; no numbers without jitter.
         noise: [B * hidden units], and `thresholds` [K, L - 1], both 2^15 lower than there.
         step, root, shrink, penalty, soft, averaging, share: [K] of `Rates`, without T.
         scales: [K, L - 1].
@@ -106,33 +107,22 @@ def parcel_of(batches: Batches, rates: Rates, *, device: str) -> Parcel:
     updates = len(batches.shared)
     steady = {"betas": rates.betas, "clip": rates.clip, "smoothing": rates.smoothing, "spread": rates.jitter}
     named: dict[str, npt.NDArray[Any]] = {
-        **_fields(batches, updates),
         **{name: value for name, value in rates._asdict().items() if name not in {"jitter", *steady}},
         **{name: np.broadcast_to(value, (updates, *value.shape)) for name, value in steady.items()},
+        **batches._asdict(),
     }
+    # Only moved numbers are encoded anew; noise has rows, if no columns, wherever a member wants it.
+    named["numeric"] = batches.numeric[:, : batches.jitter.shape[1]]
     named |= {name: _signed(named[name]) for name in ("noise", "thresholds")}
-    order = [field.name for field in fields(Moment)]
-    groups: list[dict[str, npt.NDArray[Any]]] = [{}, {}, {}]
-    for name in order:
-        groups[_group_of(named[name])][name] = named[name]
+    reals, longs, shorts = ({name: value for name, value in named.items() if value.dtype in types} for types in _TYPES)
     return Parcel(
-        tensors=(_sent(groups[0], device), _sent(groups[1], device), _sent(groups[2], device)),
-        shapes=tuple({name: value.shape[1:] for name, value in group.items()} for group in groups),
+        tensors=(_sent(reals, device), _sent(longs, device), _sent(shorts, device)),
+        shapes=tuple({name: value.shape[1:] for name, value in group.items()} for group in (reals, longs, shorts)),
     )
-
-
-def _fields(batches: Batches, updates: int) -> dict[str, npt.NDArray[Any]]:
-    """What batches hold; the numbers only where they are moved before they are encoded."""
-    none: Floats = np.empty((updates, 0, 0), batches.numeric.dtype)
-    return {**batches._asdict(), "numeric": batches.numeric if batches.jitter.size else none}
 
 
 def _signed(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
     return (values ^ np.uint16(_HALF)).view(np.int16)
-
-
-def _group_of(values: npt.NDArray[Any]) -> int:
-    return 0 if values.dtype.kind == "f" else 1 if values.dtype == np.int64 else 2
 
 
 def _sent(group: Mapping[str, npt.NDArray[Any]], device: str) -> Tensor:

@@ -17,7 +17,7 @@ from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.device import Device
 from wellfit.fused.batches import Needs
-from wellfit.fused.device_arithmetic import arithmetic
+from wellfit.fused.device_arithmetic import arithmetic, give_back
 from wellfit.fused.device_moments import Parcel, parcel_of
 from wellfit.fused.device_network import DeviceNetwork
 from wellfit.fused.device_replay import Replay
@@ -28,6 +28,13 @@ from wellfit.fused.stack import first_state
 
 BYTES_OF_ACTIVATIONS = 2**30
 """Rows of one forward pass: as many as have activations of so many bytes in all members."""
+_PER_UNIT = 6
+"""Numbers of each unit of each row: output, slope, mask, and what they are made of."""
+
+
+def bytes_of_row(layout: Layout) -> int:
+    """Return the bytes of a member's activations on one row."""
+    return _PER_UNIT * np.dtype(layout.dtype).itemsize * (layout.units + layout.shared + layout.embedded)
 
 
 class DeviceStack(Population):
@@ -98,8 +105,7 @@ class DeviceStack(Population):
     def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
         """Return the outputs [M, N, outputs] of parameters [M, P] on N rows, without dropout."""
         there, found = self._sent(rows), []
-        units = self.layout.units + self.layout.shared
-        at_once = max(1, BYTES_OF_ACTIVATIONS // (len(rows) * units * np.dtype(self.layout.dtype).itemsize))
+        at_once = max(1, BYTES_OF_ACTIVATIONS // (len(rows) * bytes_of_row(self.layout)))
         with arithmetic(self._device):
             for start in range(0, max(arrays.rows, 1), at_once):
                 _, codes, shared = self._encode(arrays, slice(start, start + at_once))
@@ -109,10 +115,13 @@ class DeviceStack(Population):
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""
         self.configs = tuple(config for config, stays in zip(self.configs, members, strict=True) if stays)
-        self._rows = self._rows.of(self._sent(members))
-        self._replay = Replay(self._device)
         self._needs = Needs.of(self.configs)
         self._ahead = None
+        # Recordings hold memory of their own: it goes before the rows are copied.
+        self._replay = Replay(self._device)
+        self._rows = self._rows.of(self._sent(members))
+        if not self.configs:
+            give_back(self._device)
 
     def _sent(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device.name, copy=True)

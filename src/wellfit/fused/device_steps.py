@@ -25,7 +25,7 @@ class Rows:
 
     def of(self, members: Tensor) -> Rows:
         """Return the rows of some members."""
-        return Rows(*(each[members].contiguous() for each in vars(self).values()))
+        return Rows(*(each[members] for each in vars(self).values()))
 
 
 @dataclass(frozen=True)
