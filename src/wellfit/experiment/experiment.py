@@ -37,6 +37,7 @@ from wellfit.experiment.preparing import prepared_in
 from wellfit.experiment.result import run_to_json
 from wellfit.experiment.rivals import known_rivals
 from wellfit.experiment.running import remembering
+from wellfit.experiment.tempering import temper
 from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.experiment.views import Views, views_on_dev, with_views
 from wellfit.goals import Goal
@@ -139,7 +140,7 @@ class Experiment:
 
     @property
     def network(self) -> Outcome:
-        """The network it stands for: the candidate with the lowest dev loss.
+        """The network it stands for: the candidate with the lowest dev loss, at its temperature.
 
         Raises:
             Refusal: when nothing was trained yet.
@@ -235,7 +236,7 @@ class Experiment:
             notify({"event": "training", "identity": config.identity})
             outcome = executor.train([config])[0]
             if outcome.status is not Status.DIVERGED:
-                propose(journal, outcome, by="train")
+                self._propose(outcome, journal=journal, by="train")
                 self._journal_diagnosis(journal)
         return outcome
 
@@ -279,7 +280,7 @@ class Experiment:
                 on_outcome=lambda outcome: notify(_event(outcome)),
             )
             journal.append("sweep", found.to_json())
-            propose(journal, found.chosen, by="sweep")
+            self._propose(found.chosen, journal=journal, by="sweep")
             if ensemble:
                 propose_average(found, folder=self.folder, data=self.prepared, journal=journal)
             self._journal_diagnosis(journal)
@@ -386,6 +387,10 @@ class Experiment:
     def to_json(self) -> Json:
         """The object that `run --json` prints."""
         return run_to_json(self.entries(), folder=self.folder)
+
+    def _propose(self, outcome: Outcome, *, journal: Journal, by: str) -> None:
+        """Make a network a candidate, at its temperature."""
+        propose(journal, temper(outcome, folder=self.folder, data=self.prepared, journal=journal), by=by)
 
     def _base(self, journal: Journal) -> Config:
         """The network's config without regularizers, or the default one."""
