@@ -152,12 +152,17 @@ class Experiment:
     def parts(self) -> tuple[Part, ...]:
         """What its network predicts with: one training's weights, or those of an ensemble's members and their shares.
 
+        Their average is at the `temperature` of `network`.
+
         Raises:
             Refusal: when nothing was trained yet.
         """
+        return self._chosen()[1]
+
+    def _chosen(self) -> tuple[Outcome, tuple[Part, ...]]:
         with self._reading() as journal:
             outcome = chosen_network(journal, self.folder.models)
-            return parts_in(outcome, OutcomeStore(self.folder.models, journal))
+            return outcome, parts_in(outcome, OutcomeStore(self.folder.models, journal))
 
     def diagnose(self, **reference_options: Any) -> Diagnosis:
         """Diagnose its network; once the test set was opened for it, with the test rung.
@@ -334,7 +339,8 @@ class Experiment:
             Refusal: when nothing was trained yet.
             BadInput: for a number out of range, or a table.
         """
-        return views_on_dev(self.parts, self.prepared, goal=self.goal, views=views)
+        network, parts = self._chosen()
+        return views_on_dev(parts, self.prepared, goal=self.goal, views=views, temperature=network.temperature)
 
     def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1) -> pa.Table | int:
         """Predict new rows, in their order, with the transforms that train was given.
@@ -354,8 +360,9 @@ class Experiment:
         """
         preparation = self.prepared.preparation
         watch = Watch(preparation, usual=self.prepared.dev)
-        network = with_views(self.parts, preparation, views=views, passes=passes)
-        batches = predicted_batches(new, preparation=preparation, predict=network, watch=watch)
+        network, parts = self._chosen()
+        predict = with_views(parts, preparation, views=views, passes=passes, temperature=network.temperature)
+        batches = predicted_batches(new, preparation=preparation, predict=predict, watch=watch)
         result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
         for warning in watch.warnings():
             logger.warning("NEW does not look like train: %s", warning)

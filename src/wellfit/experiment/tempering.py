@@ -17,7 +17,7 @@ from wellfit.recipe.bench import estimates
 from wellfit.stats.calibration import calibrated
 from wellfit.stats.scores import row_losses
 from wellfit.stats.temperature import tempered
-from wellfit.training.predict import Part, predict_average
+from wellfit.training.predict import Part, at_temperature, predict_average
 
 
 def temper(outcome: Outcome, *, folder: Folder, data: Prepared, journal: Journal) -> Outcome:
@@ -53,7 +53,7 @@ def _at(temperature: float, outcome: Outcome, *, parts: Sequence[Part], data: Pr
         # The likeliest class stays, and so does every error; an auc moves by ties of rounding alone.
         return at
     data = trained_on(data, outcome.config.data)
-    on_train = tempered(predict_average(data.preparation, parts)(data.train), temperature)
+    on_train = at_temperature(predict_average(data.preparation, parts), temperature)(data.train)
     targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
     losses = {
         part: row_losses(goal, arrays.target, on_train if part == "train" else predictions[part])
