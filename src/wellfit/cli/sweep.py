@@ -99,8 +99,10 @@ def command(
             memory=memory,
             notify=notify,
         )
-    body = {"schema": 1, "goal": opened.goal.name, **sweep.to_json(), "path": sweep.path()}
-    session.result(body, text=_text(sweep, opened.goal))
+    known = {"goal": opened.goal.name, "temperature": opened.to_json()["temperature"]}
+    tempered = opened.summary().tempered
+    text = "\n".join([_text(sweep, opened.goal), *([tempered.sentence] if tempered else [])])
+    session.result({"schema": 1, **known, **sweep.to_json(), "path": sweep.path()}, text=text)
 
 
 def _trained(opened: Experiment) -> Config | None:

@@ -13,7 +13,6 @@ from wellfit.goals import Goal
 from wellfit.journal.outcomes import TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
-from wellfit.recipe.bench import estimates
 from wellfit.stats.calibration import calibrated
 from wellfit.stats.scores import row_losses
 from wellfit.stats.temperature import tempered
@@ -41,8 +40,7 @@ def temper(outcome: Outcome, *, folder: Folder, data: Prepared, journal: Journal
     at = outcome
     if found.temperature != 1.0:
         at = _at(found.temperature, outcome, parts=parts_in(outcome, store), data=data, goal=folder.goal)
-    errors = {part: each.to_json() for part, each in estimates(at, data=data, goal=folder.goal).items()}
-    store.temper(at, details={**found.to_json(), "errors": errors})
+    store.temper(at, details=found.to_json())
     return at
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,7 +37,12 @@ class Calibration:
 
     def to_json(self) -> Json:
         """Plain values, for the journal."""
-        return {"temperature": self.temperature, **asdict(self)}
+        return {
+            "temperature": self.temperature,
+            "fitted": self.fitted,
+            "log_loss_before": self.before,
+            "log_loss_honest": self.honest,
+        }
 
 
 def calibrated(target: Targets, probabilities: Floats, *, seed: int = 0) -> Calibration | None:
