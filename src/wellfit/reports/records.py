@@ -147,8 +147,8 @@ class Tempered:
         """What was done to the probabilities, and what it buys on rows that did not choose it."""
         much = "less" if self.temperature > 1 else "more"
         return (
-            f"The network's probabilities are made {much} sure, by the temperature {self.temperature:.3g}: a dev log-loss "
-            f"of {self.honest:.4f} (fitted on one half, measured on the other) where it was {self.before:.4f}."
+            f"The network's probabilities are made {much} sure, by the temperature {self.temperature:.3g}: a dev "
+            f"log-loss of {self.honest:.4f} (fitted on one half, measured on the other) where it was {self.before:.4f}."
         )
 
 
