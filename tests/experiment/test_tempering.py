@@ -18,6 +18,7 @@ from wellfit.config import Config, Network, Optimization
 from wellfit.goals import Goal
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
+from wellfit.outcome import Outcome
 from wellfit.stats.calibration import calibrated
 from wellfit.stats.scores import loss
 from wellfit.stats.temperature import tempered
@@ -131,6 +132,25 @@ def test_it_is_said_in_numbers_and_in_words(by_error):
     said = f"by the temperature {body['temperature']:.3g}"
     assert said in " ".join(str(by_error).split())
     assert said in by_error.report().read_text()
+
+
+def test_the_command_says_it_too(by_error, tmp_path):
+    shutil.copytree(by_error.path, tmp_path / "copy.wellfit")
+    asked = ["sweep", str(tmp_path / "copy.wellfit"), "--over", "l2=0/1", "--epochs", "20"]
+    done = CliRunner().invoke(command, asked)
+    assert done.exit_code == 0, done.output
+    network = wf.open_experiment(tmp_path / "copy.wellfit").network
+    assert (f"by the temperature {network.temperature:.3g}" in done.output) == (network.temperature != 1.0)
+    body = json.loads(CliRunner().invoke(command, ["--json", *asked]).output)
+    assert body["temperature"]["temperature"] == network.temperature
+
+
+def test_it_travels_in_plain_values(by_error):
+    network = by_error.network
+    again = Outcome.from_json(json.loads(json.dumps(network.to_json())), arrays=network.arrays)
+    assert again.temperature == network.temperature
+    before = {name: value for name, value in network.to_json().items() if name != "temperature"}
+    assert Outcome.from_json(before, arrays=network.arrays).temperature == 1.0
 
 
 def test_a_sweep_tempers_the_average_and_no_member(tmp_path):
