@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from wellfit.travel.taking import model_of, take
 
 SURE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=60, batch_size=32, lr=0.01))
 OVER = {"l2": [0.0, 1.0], "keep_prob": [1.0, 0.8]}
+BUDGET = "400updates"
 LOG_LOSS = Goal("log_loss")
 
 
@@ -141,7 +143,7 @@ def test_the_command_says_it_too(by_error, tmp_path):
     assert done.exit_code == 0, done.output
     network = wf.open_experiment(tmp_path / "copy.wellfit").network
     assert (f"by the temperature {network.temperature:.3g}" in done.output) == (network.temperature != 1.0)
-    body = json.loads(CliRunner().invoke(command, ["--json", *asked]).output)
+    body = json.loads(CliRunner().invoke(command, [*asked, "--json"]).stdout)
     assert body["temperature"]["temperature"] == network.temperature
 
 
@@ -167,6 +169,33 @@ def test_a_sweep_tempers_the_average_and_no_member(tmp_path):
     assert sum(entry.kind == "temperature" for entry in experiment.entries()) == sum(
         entry.kind == "temperature" for entry in known
     )
+
+
+def test_a_run_that_was_killed_about_the_temperature_ends_the_same(tmp_path):
+    whole = wf.run(
+        noisy(classes=2, rows=500), target="y", goal="log_loss", budget=BUDGET, out=tmp_path / "whole.wellfit"
+    )
+    assert whole.network.temperature != 1.0
+    with open_journal(whole.folder.journal, read_only=True) as journal:
+        (place,) = [entry.seq for entry in journal.entries("temperature")]
+    for last in (place - 1, place):
+        shutil.copytree(whole.path, tmp_path / f"{last}.wellfit")
+        with sqlite3.connect(tmp_path / f"{last}.wellfit" / "journal.sqlite") as connection:
+            connection.execute("DELETE FROM entries WHERE seq > ?", (last,))
+        again = wf.run(tmp_path / f"{last}.wellfit", budget=BUDGET)
+        assert again.network.temperature == whole.network.temperature
+        assert _stable(again.to_json()) == _stable(whole.to_json())
+        assert again.diagnose().to_json() == whole.diagnose().to_json()
+
+
+def test_the_last_diagnosis_of_a_run_is_of_the_tempered_network(tmp_path):
+    found = wf.run(noisy(classes=2, rows=500), target="y", goal="log_loss", budget=BUDGET, out=tmp_path / "e.wellfit")
+    assert found.to_json()["errors"]["dev"]["value"] == pytest.approx(found.network.losses["dev"])
+    assert found.to_json()["errors"] == json.loads(json.dumps(found.diagnose().to_json()["errors"]))
+
+
+def _stable(body):
+    return {name: value for name, value in body.items() if name not in ("seconds", "experiment", "report")}
 
 
 def test_damaged_probabilities_are_never_half_used(by_error, tmp_path):
