@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal", "reports"},
     "estimators": RECORDS | {"stats", "data", "training", "fused", "sweeps", "recipe", "diagnosis"},
-    "travel": RECORDS | {"data", "training", "estimators", "experiment", "reports"},
+    "travel": RECORDS | {"stats", "data", "training", "estimators", "experiment", "reports"},
 }
 TOP = {"__init__", "__main__", "stages", "cli"}
 TORCH_FREE = ("stats", "data", "splits", "diagnosis", "journal", "reports")

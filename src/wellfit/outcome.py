@@ -64,6 +64,8 @@ class Outcome:
         snapshots: after how many updates snapshots were taken: outcomes of their own, which cost an ensemble nothing.
         members: identity -> weight of the trainings that an ensemble averages; the weights add up to 1. An ensemble has
             no weights, norms, curve or effects of its own. Empty for one training.
+        temperature: at which its probabilities are (stats/temperature.py); 1 as they were trained. It is no part of the
+            identity: what it is follows from the predictions for dev.
     """
 
     config: Config
@@ -79,6 +81,7 @@ class Outcome:
     effects: Mapping[str, float] = field(default_factory=dict)
     snapshots: tuple[int, ...] = ()
     members: Mapping[str, float] = field(default_factory=dict)
+    temperature: float = 1.0
 
     @property
     def identity(self) -> str:
@@ -129,6 +132,7 @@ class Outcome:
             effects=body.get("effects", {}),
             snapshots=tuple(body.get("snapshots", ())),
             members=body.get("members", {}),
+            temperature=body.get("temperature", 1.0),
         )
 
     def to_json(self) -> Json:
@@ -145,6 +149,7 @@ class Outcome:
             "effects": dict(self.effects),
             **({"snapshots": list(self.snapshots)} if self.snapshots else {}),
             **({"members": dict(self.members)} if self.members else {}),
+            **({"temperature": self.temperature} if self.temperature != 1.0 else {}),
         }
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from wellfit.exceptions import BadInput, Refusal
+from wellfit.stats.temperature import tempered
 from wellfit.travel.folder import ABOUT, CARD, WEIGHTS, load_model, save_model
 
 
@@ -29,7 +31,14 @@ def test_an_average_is_the_weighted_mean_of_its_parts(model, new):
     alone = [type(model)(model.goal, model.preparation, (part,)) for part in model.parts]
     bare = [type(each)(each.goal, each.preparation, (type(each.parts[0])(1.0, *_rest(each)),)) for each in alone]
     first, second = (each.of_arrays(arrays) for each in bare)
-    np.testing.assert_allclose(model.of_arrays(arrays), 0.75 * first + 0.25 * second, rtol=1e-12)
+    bare_average = replace(model, temperature=1.0).of_arrays(arrays)
+    np.testing.assert_allclose(bare_average, 0.75 * first + 0.25 * second, rtol=1e-12)
+
+
+def test_the_average_is_tempered_and_not_its_parts(model, new):
+    arrays = model.preparation.transform(new, with_target=False)
+    average = replace(model, temperature=1.0).of_arrays(arrays)
+    np.testing.assert_array_equal(model.of_arrays(arrays), tempered(average, model.temperature))
 
 
 def _rest(model):

@@ -118,8 +118,10 @@ def command(  # noqa: PLR0913 - one argument an option
             precision=precision,
             notify=notify,
         )
-    body = {"schema": 1, "goal": opened.goal.name, **sweep.to_json(), "path": sweep.path()}
-    session.result(body, text=_text(sweep, opened.goal))
+    known = {"goal": opened.goal.name, "temperature": opened.to_json()["temperature"]}
+    tempered = opened.summary().tempered
+    text = "\n".join([_text(sweep, opened.goal), *([tempered.sentence] if tempered else [])])
+    session.result({"schema": 1, **known, **sweep.to_json(), "path": sweep.path()}, text=text)
 
 
 def _trained(opened: Experiment) -> Config | None:

@@ -6,6 +6,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.experiment.candidates import propose
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.running import described
+from wellfit.experiment.tempering import temper
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.sweeps.joining import joined
@@ -19,4 +20,4 @@ def propose_average(found: Sweep, *, folder: Folder, data: Prepared, journal: Jo
         return
     outcome = joined([*found.members, *found.snapshots], ensemble.weights, data=data, goal=found.goal)
     OutcomeStore(folder.models, journal).put(outcome, details=described(outcome, folder=folder, data=data))
-    propose(journal, outcome, by="sweep")
+    propose(journal, temper(outcome, folder=folder, data=data, journal=journal), by="sweep")

@@ -32,7 +32,7 @@ def chosen_identity(entries: Iterable[Entry]) -> str | None:
 
 
 def chosen_network(journal: Journal, models: Path) -> Outcome:
-    """Return the candidate with the lowest dev loss; the earlier one of equals.
+    """Return the candidate with the lowest dev loss, at its temperature; the earlier one of equals.
 
     Raises:
         Refusal: when nothing was trained yet.
@@ -42,7 +42,9 @@ def chosen_network(journal: Journal, models: Path) -> Outcome:
     for body in sorted(candidates, key=lambda body: float(body["dev"])):
         outcome = outcomes.get(body["identity"])
         if outcome is not None and all(outcomes.get(member) for member in outcome.members):
-            return outcome
+            at = outcomes.tempered(outcome)
+            if at is not None:
+                return at
     raise Refusal(
         "this needs a trained network",
         found=f"no finished training in {models.parent}",

@@ -38,6 +38,7 @@ from wellfit.experiment.preparing import prepared_in
 from wellfit.experiment.result import run_to_json
 from wellfit.experiment.rivals import known_rivals
 from wellfit.experiment.running import remembering
+from wellfit.experiment.tempering import temper
 from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.experiment.views import Views, views_on_dev, with_views
 from wellfit.goals import Goal
@@ -140,7 +141,7 @@ class Experiment:
 
     @property
     def network(self) -> Outcome:
-        """The network it stands for: the candidate with the lowest dev loss.
+        """The network it stands for: the candidate with the lowest dev loss, at its temperature.
 
         Raises:
             Refusal: when nothing was trained yet.
@@ -152,12 +153,17 @@ class Experiment:
     def parts(self) -> tuple[Part, ...]:
         """What its network predicts with: one training's weights, or those of an ensemble's members and their shares.
 
+        Their average is at the `temperature` of `network`.
+
         Raises:
             Refusal: when nothing was trained yet.
         """
+        return self._chosen()[1]
+
+    def _chosen(self) -> tuple[Outcome, tuple[Part, ...]]:
         with self._reading() as journal:
             outcome = chosen_network(journal, self.folder.models)
-            return parts_in(outcome, OutcomeStore(self.folder.models, journal))
+            return outcome, parts_in(outcome, OutcomeStore(self.folder.models, journal))
 
     def diagnose(self, **reference_options: Any) -> Diagnosis:
         """Diagnose its network; once the test set was opened for it, with the test rung.
@@ -236,7 +242,7 @@ class Experiment:
             notify({"event": "training", "identity": config.identity})
             outcome = executor.train([config])[0]
             if outcome.status is not Status.DIVERGED:
-                propose(journal, outcome, by="train")
+                self._propose(outcome, journal=journal, by="train")
                 self._journal_diagnosis(journal)
         return outcome
 
@@ -285,7 +291,7 @@ class Experiment:
                 on_outcome=telling(notify),
             )
             journal.append("sweep", found.to_json())
-            propose(journal, found.chosen, by="sweep")
+            self._propose(found.chosen, journal=journal, by="sweep")
             if ensemble:
                 propose_average(found, folder=self.folder, data=self.prepared, journal=journal)
             self._journal_diagnosis(journal)
@@ -339,7 +345,8 @@ class Experiment:
             Refusal: when nothing was trained yet.
             BadInput: for a number out of range, or a table.
         """
-        return views_on_dev(self.parts, self.prepared, goal=self.goal, views=views)
+        network, parts = self._chosen()
+        return views_on_dev(parts, self.prepared, goal=self.goal, views=views, temperature=network.temperature)
 
     def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1) -> pa.Table | int:
         """Predict new rows, in their order, with the transforms that train was given.
@@ -359,8 +366,9 @@ class Experiment:
         """
         preparation = self.prepared.preparation
         watch = Watch(preparation, usual=self.prepared.dev)
-        network = with_views(self.parts, preparation, views=views, passes=passes)
-        batches = predicted_batches(new, preparation=preparation, predict=network, watch=watch)
+        network, parts = self._chosen()
+        predict = with_views(parts, preparation, views=views, passes=passes, temperature=network.temperature)
+        batches = predicted_batches(new, preparation=preparation, predict=predict, watch=watch)
         result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
         for warning in watch.warnings():
             logger.warning("NEW does not look like train: %s", warning)
@@ -392,6 +400,10 @@ class Experiment:
     def to_json(self) -> Json:
         """The object that `run --json` prints."""
         return run_to_json(self.entries(), folder=self.folder)
+
+    def _propose(self, outcome: Outcome, *, journal: Journal, by: str) -> None:
+        """Make a network a candidate, at its temperature."""
+        propose(journal, temper(outcome, folder=self.folder, data=self.prepared, journal=journal), by=by)
 
     def _base(self, journal: Journal) -> Config:
         """The network's config without regularizers, or the default one."""

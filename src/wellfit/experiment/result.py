@@ -17,6 +17,7 @@ LATER_STEP_FIELDS = (
     *("cost", "spent", "as_expected", "without_gain"),
 )
 """Fields that steps of older experiments do not have."""
+TEMPERATURE_FIELDS = ("temperature", "fitted", "log_loss_before", "log_loss_honest")
 
 
 def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
@@ -43,6 +44,7 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         "foretold": _foretold(bodies.get("step", [])),
         "best": chosen.get("config"),
         "ensemble": chosen.get("members"),
+        "temperature": _temperature(bodies.get("temperature", []), best),
         "references": {
             body["name"]: folder.goal.score_of(body["errors"]["dev"]["value"]) for body in bodies.get("reference", [])
         },
@@ -52,6 +54,12 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         "sentence": finish.get("sentence"),
         "seconds": finish.get("seconds"),
     }
+
+
+def _temperature(bodies: Iterable[Json], best: str | None) -> Json | None:
+    """At which temperature the network's probabilities are, and what that buys; None where none could be fitted."""
+    found = next((body for body in bodies if body["identity"] == best), None)
+    return found and {name: found[name] for name in TEMPERATURE_FIELDS}
 
 
 def _step(body: Json) -> Json:

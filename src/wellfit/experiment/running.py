@@ -30,6 +30,7 @@ from wellfit.experiment.pricing import price_more_data, with_price
 from wellfit.experiment.rivals import remembered_rivals
 from wellfit.experiment.sample_sheet import KIND as SAMPLES
 from wellfit.experiment.sample_sheet import sample_sheet
+from wellfit.experiment.tempering import temper
 from wellfit.experiment.weighing import with_importance
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
@@ -174,8 +175,14 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
 
 
 def _close(folder: Folder, plan: Plan, *, turn: Turn, bench: Bench, journal: Journal) -> None:
-    """Price more data, diagnose for good, propose the network, and say why the run ended."""
+    """Temper the network, price more data, diagnose for good, propose the network, and say why the run ended."""
     data, recall = bench.data, bench.recall
+    if turn.outcome.members:
+        details = described(turn.outcome, folder=folder, data=data)
+        OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
+    outcome = temper(turn.outcome, folder=folder, data=data, journal=journal)
+    if outcome.temperature != 1.0:
+        turn = replace(turn, outcome=outcome, diagnosis=bench.diagnose(outcome))
     priced = None if plan.only else price_more_data(turn, bench)
 
     def final() -> Json:
@@ -183,9 +190,6 @@ def _close(folder: Folder, plan: Plan, *, turn: Turn, bench: Bench, journal: Jou
         return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
-    if turn.outcome.members:
-        details = described(turn.outcome, folder=folder, data=data)
-        OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
     propose(journal, turn.outcome, by="run")
     recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings, priced=priced))
 

@@ -16,7 +16,7 @@ from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate
-from wellfit.training.predict import predict_average
+from wellfit.training.predict import at_temperature, predict_average
 from wellfit.training.references import fit_references
 
 NAMES = ("dummy", "linear", "trees")
@@ -31,7 +31,8 @@ def unseal_for(
         Refusal: it was opened before (without `again`), or is not what was sealed.
         NoRoom: the ledger, the registry or the journal cannot be written.
     """
-    network = predict_average(data.preparation, parts_in(outcome, OutcomeStore(folder.models, journal)))
+    average = predict_average(data.preparation, parts_in(outcome, OutcomeStore(folder.models, journal)))
+    network = at_temperature(average, outcome.temperature)
     dev = estimate(folder.goal, data.dev.target, outcome.predictions["dev"], groups=data.dev.groups)
     references = RefitReferences(data, goal=folder.goal, seed=split.seed)
     opening = open_test(

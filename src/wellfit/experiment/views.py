@@ -14,7 +14,7 @@ from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
 from wellfit.training.passes import average_often
-from wellfit.training.predict import Part
+from wellfit.training.predict import Part, at_temperature
 from wellfit.training.test_time import averaged_views, require_views, view_of
 
 _THOUSAND = 1_000
@@ -64,9 +64,11 @@ class Views:
 
 
 def with_views(
-    parts: Sequence[Part], preparation: Preparation, *, views: int, passes: int = 1
+    parts: Sequence[Part], preparation: Preparation, *, views: int, passes: int = 1, temperature: float = 1.0
 ) -> Callable[[Arrays], Floats]:
     """Return the function that predicts by the average of so many views of a picture, in so many passes with dropout.
+
+    The temperature is that of the average, as it was fitted.
 
     Raises:
         BadInput: for a number out of range, views of a table, or passes of networks without dropout.
@@ -74,19 +76,20 @@ def with_views(
     require_views(views, preparation)
     alone = average_often(preparation, parts, passes=passes)
     if views == 1 or preparation.schema.picture is None:
-        return alone
-    return averaged_views(alone, view_of(parts, preparation), shape=preparation.schema.picture, views=views)
+        return at_temperature(alone, temperature)
+    several = averaged_views(alone, view_of(parts, preparation), shape=preparation.schema.picture, views=views)
+    return at_temperature(several, temperature)
 
 
-def views_on_dev(parts: Sequence[Part], data: Prepared, *, goal: Goal, views: int) -> Views:
+def views_on_dev(parts: Sequence[Part], data: Prepared, *, goal: Goal, views: int, temperature: float = 1.0) -> Views:
     """Measure what several views of each dev picture buy and cost.
 
     Raises:
         BadInput: as `with_views`.
     """
-    many = with_views(parts, data.preparation, views=views)
+    several = [with_views(parts, data.preparation, views=each, temperature=temperature) for each in (1, views)]
     losses, seconds = [], []
-    for predict in (with_views(parts, data.preparation, views=1), many):
+    for predict in several:
         began = time.perf_counter()
         found = predict(data.dev)
         seconds.append((time.perf_counter() - began) * _THOUSAND / data.dev.rows)

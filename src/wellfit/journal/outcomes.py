@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from wellfit.outcome import Outcome
 KIND = "training"
 ENSEMBLE = "ensemble"
 SNAPSHOT = "snapshot"
+TEMPERATURE = "temperature"
 _KINDS = (KIND, ENSEMBLE, SNAPSHOT)
 
 
@@ -44,14 +46,44 @@ class OutcomeStore:
             NoRoom: when the disk is full; nothing half-written remains.
         """
         identity = outcome.identity
-        arrays = {name: np.ascontiguousarray(array) for name, array in outcome.arrays.items()}
-        write_whole(self._path(identity), lambda file: file.write(save(arrays)))
+        write_whole(self._path(identity), lambda file: file.write(_saved(outcome)))
         kind = ENSEMBLE if outcome.members else SNAPSHOT if outcome.is_snapshot else KIND
         self._journal.append(kind, {**outcome.to_json(), **details}, key=identity)
+
+    def temper(self, outcome: Outcome, *, details: Json) -> None:
+        """Keep what an outcome is at its temperature, beside what it is without; the weights are the same.
+
+        Raises:
+            NoRoom: when the disk is full; nothing half-written remains.
+        """
+        if outcome.temperature != 1.0:
+            write_whole(self._path(_tempered(outcome)), lambda file: file.write(_saved(replace(outcome, state={}))))
+        body = {"identity": outcome.identity, "losses": dict(outcome.losses), "temperature": outcome.temperature}
+        self._journal.append(TEMPERATURE, {**body, **details}, key=outcome.identity)
+
+    def tempered(self, outcome: Outcome) -> Outcome | None:
+        """Return an outcome at the temperature that was kept for it; as it is without one, None where it is damaged."""
+        entry = self._journal.find(TEMPERATURE, outcome.identity)
+        if entry is None or entry.body["temperature"] == 1.0:
+            return outcome
+        arrays = load_arrays(self._path(_tempered(outcome)))
+        if arrays is None:
+            return None
+        kept = Outcome.from_json({**outcome.to_json(), **entry.body}, arrays=arrays)
+        return replace(kept, state=outcome.state)
 
     def _path(self, identity: str) -> Path:
         # The identity may come from a stranger's journal: a path in it must not lead out of the folder.
         return self._folder / f"{Path(identity).name}.safetensors"
+
+
+def _saved(outcome: Outcome) -> bytes:
+    arrays = {name: np.ascontiguousarray(array) for name, array in outcome.arrays.items()}
+    return bytes(save(arrays))
+
+
+def _tempered(outcome: Outcome) -> str:
+    return f"{outcome.identity}-tempered"
 
 
 def load_arrays(path: Path) -> dict[str, Floats] | None:

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wellfit._typing import Json
-from wellfit.reports.records import FindingRow, Network, OpeningCard, OtherMethod, RemedyRow, SealCard, StepRow
+from wellfit.reports.records import (
+    FindingRow,
+    Network,
+    OpeningCard,
+    OtherMethod,
+    RemedyRow,
+    SealCard,
+    StepRow,
+    Tempered,
+)
 from wellfit.reports.rungs import GAPS, PARTS, value_of
 from wellfit.reports.sweep_card import Member, MonteCarloRow, SweepCard
 from wellfit.reports.units import knob, plain
@@ -83,6 +92,15 @@ def network(body: Json) -> Network:
         spared=tuple(map(text, items(body, "spared"))) or ("biases", "embeddings"),
         networks=max(1, len(section(body, "members"))),
     )
+
+
+def tempered(body: Json) -> Tempered | None:
+    """The temperature of one network, where it has another one than 1."""
+    found = [number(body.get(name)) for name in ("temperature", "log_loss_before", "log_loss_honest")]
+    temperature, before, honest = found
+    if temperature is None or before is None or honest is None or temperature == 1.0:
+        return None
+    return Tempered(temperature=temperature, before=before, honest=honest)
 
 
 def _decayed_names(body: Json, count: int) -> list[str]:

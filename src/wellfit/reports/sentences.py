@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow
+from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow, Tempered
 from wellfit.reports.sweep_card import SweepCard
 from wellfit.reports.units import Unit, knob
 
@@ -29,6 +29,7 @@ class Story:
     openings: tuple[OpeningCard, ...]
     rival_is_sure: bool
     finished: str
+    tempered: Tempered | None = None
 
 
 def headline(story: Story) -> str:
@@ -45,6 +46,8 @@ def remarks(story: Story) -> Iterator[str]:
         yield "How much of the rest could be avoided is not known: give --human-error."
     yield from _optimism(story)
     yield from _test(story)
+    if story.tempered is not None:
+        yield story.tempered.sentence
     if not story.finished and not story.openings:
         yield (
             "This experiment has not finished: what follows is how far it got. Run the same command again to continue."

@@ -17,7 +17,18 @@ from wellfit.goals import GOALS, Goal
 from wellfit.reports import reading, rungs, values
 from wellfit.reports.boards import data_board, knob_boards
 from wellfit.reports.pictures import picture_sheet
-from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, Redo, Rung, SealCard, Summary
+from wellfit.reports.records import (
+    Gap,
+    Ladder,
+    Network,
+    OpeningCard,
+    OtherMethod,
+    Redo,
+    Rung,
+    SealCard,
+    Summary,
+    Tempered,
+)
 from wellfit.reports.sentences import Story, headline, remarks
 from wellfit.reports.sweep_card import SweepCard
 from wellfit.reports.trade import trade_rows, trade_sentence
@@ -75,6 +86,7 @@ def summarize(entries: Sequence[EntryLike]) -> Summary:
         redo=_redo(bodies, seal, story.unit) if seal else None,
         pictures=picture_sheet(bodies.get("pictures", [{}])[-1], curve=bodies.get("more data", [{}])[-1]),
         data=data_board(story.first, story.best),
+        tempered=story.tempered,
     )
 
 
@@ -110,6 +122,7 @@ def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story,
         openings=openings,
         rival_is_sure=_rival_is_sure(diagnosed),
         finished=values.text(finish.get("sentence")) or values.text(finish.get("reason")),
+        tempered=_tempered(bodies.get("temperature", []), best),
     )
     return story, diagnosed
 
@@ -161,6 +174,11 @@ def _best(networks: list[Network], named: Iterable[str]) -> Network | None:
 
 def _named(networks: list[Network], identity: str) -> Network | None:
     return next((network for network in reversed(networks) if identity and network.identity == identity), None)
+
+
+def _tempered(bodies: list[Json], best: Network | None) -> Tempered | None:
+    found = [body for body in bodies if best is not None and body.get("identity") == best.identity]
+    return reading.tempered(found[-1]) if found else None
 
 
 def _ladders(

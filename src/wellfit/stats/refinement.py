@@ -7,17 +7,12 @@ al., 2025, "Rethinking early stopping"), the first of the two ranks networks tha
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from wellfit._typing import Floats
 from wellfit.goals import Goal
 from wellfit.stats.scores import SMALLEST_PROBABILITY, Targets, row_losses
-
-HOTTEST = 20.0
-"""Temperatures are looked for between 1 / HOTTEST and this."""
+from wellfit.stats.temperature import best_temperature, tempered
 
 
 def refined_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
@@ -32,13 +27,5 @@ def refined_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
     """
     if goal.name != "error":
         return row_losses(goal, target, prediction)
-    logits = np.log(np.clip(np.asarray(prediction, dtype=np.float64), SMALLEST_PROBABILITY, 1.0))
-
-    def at(log_temperature: float) -> Floats:
-        scaled = logits / math.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        odds = np.exp(scaled)
-        return row_losses(Goal("log_loss"), target, odds / odds.sum(axis=1, keepdims=True))
-
-    bounds = (-math.log(HOTTEST), math.log(HOTTEST))
-    return at(minimize_scalar(lambda place: float(at(place).mean()), bounds=bounds, method="bounded").x)
+    surest = np.clip(prediction, SMALLEST_PROBABILITY, 1.0)
+    return row_losses(Goal("log_loss"), target, tempered(surest, best_temperature(target, surest)))

@@ -11,6 +11,7 @@ from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
+from wellfit.stats.halves import halves
 from wellfit.stats.scores import Targets, loss
 from wellfit.sweeps.greedy import greedy_weights
 
@@ -200,9 +201,7 @@ class _Dev:
 
     def halves(self, *, seed: int) -> tuple[_Dev, _Dev] | None:
         """Two random halves of the rows with alike targets; None where the goal is not defined on one of them."""
-        order = np.random.default_rng(seed).permutation(len(self.target))
-        order = order[np.argsort(self.target[order], kind="stable")]
-        first, second = self._at(order[::2]), self._at(order[1::2])
+        first, second = (self._at(rows) for rows in halves(self.target, seed=seed))
         try:
             for half in (first, second):
                 half.loss(half.best_of(np.ones(len(self.predictions), bool)))

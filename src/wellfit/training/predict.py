@@ -10,6 +10,7 @@ import numpy as np
 from wellfit._typing import Floats
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Preparation
+from wellfit.stats.temperature import tempered
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, outputs_of, predictions_of
 from wellfit.training.threads import one_thread
 
@@ -41,6 +42,11 @@ def predict_average(preparation: Preparation, parts: Sequence[Part]) -> Callable
         return np.asarray(sum(weight * network(arrays).astype(np.float64) for weight, network in networks))
 
     return of
+
+
+def at_temperature(predict: Callable[[Arrays], Floats], temperature: float) -> Callable[[Arrays], Floats]:
+    """Return a function of probabilities at a temperature; at 1 the function itself."""
+    return predict if temperature == 1.0 else lambda arrays: tempered(predict(arrays), temperature)
 
 
 def predict(preparation: Preparation, config: Config, state: Mapping[str, Floats]) -> Callable[[Arrays], Floats]:

@@ -40,6 +40,7 @@ def _model(summary: Summary) -> Iterator[str]:
             ("task", summary.seal.task if summary.seal else ""),
             ("chosen by", f"{summary.unit.noun} on dev"),
             ("training ended", summary.best.status),
+            ("probabilities", summary.tempered.sentence if summary.tempered else ""),
         ]
     )
     knobs = [*summary.optimization, *summary.regularization]

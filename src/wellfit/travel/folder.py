@@ -56,6 +56,7 @@ def save_model(model: Model, folder: Path, *, card: str = "") -> None:
             "goal": model.goal.name,
             "preparation": model.preparation.to_json(),
             "parts": [{"weight": part.weight, "config": part.config.to_json()} for part in model.parts],
+            **({"temperature": model.temperature} if model.temperature != 1.0 else {}),
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
     )
@@ -92,6 +93,7 @@ def load_model(folder: Path | str) -> Model:
                 Part(float(part["weight"]), Config.from_json(part["config"]), _state(arrays, place=number))
                 for number, part in enumerate(body["parts"])
             ),
+            temperature=float(body.get("temperature", 1.0)),
         )
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _damaged(place, repr(error)) from error

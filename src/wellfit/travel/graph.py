@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wellfit._typing import Json
 from wellfit.data.prepare import SOFT_LIMIT, CategoryFit, Preparation
+from wellfit.stats.temperature import LEAST
 from wellfit.training.tensors import OUTPUT_RANGE, network_from
 from wellfit.travel.model import Model
 
@@ -53,6 +54,7 @@ class Graph(nn.Module):
         for name, kept in values.items():
             self.register_buffer(name, torch.tensor(kept, dtype=torch.float64))
         self.mean, self.scale = preparation.target_mean, preparation.target_scale
+        self.temperature = model.temperature
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
         """Return the predictions of N rows."""
@@ -61,7 +63,7 @@ class Graph(nn.Module):
             self.shares[place] * self._predicted(network(numeric, codes), place)
             for place, network in enumerate(self.networks)
         ]
-        return torch.stack(found).sum(dim=0)
+        return at(self.temperature, torch.stack(found).sum(dim=0))
 
     def transformed(self, numbers: Tensor) -> Tensor:
         """Return the numbers as the network takes them: float32 [N, D], scaled, then missing-value indicators."""
@@ -76,6 +78,13 @@ class Graph(nn.Module):
             return outputs.double().softmax(dim=1)
         values = outputs[:, 0].double() * self.scale + self.mean
         return within(values, self.ranges[place])
+
+
+def at(temperature: float, predictions: Tensor) -> Tensor:
+    """Return probabilities [N, classes] at a temperature; at 1, as values always are, they stay as they are."""
+    if temperature == 1.0:
+        return predictions
+    return (predictions.clamp(LEAST, 1.0).log() / temperature).softmax(dim=1)
 
 
 def within(values: Tensor, limits: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from wellfit.exceptions import BadInput
 from wellfit.experiment.predicting import predicted_batches, write_batches
 from wellfit.experiment.views import with_views
 from wellfit.goals import Goal
-from wellfit.training.predict import Part, predict_average
+from wellfit.training.predict import Part, at_temperature, predict_average
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Model:
         goal: what it was chosen by.
         preparation: the transforms that were fit on the training rows.
         parts: one network, or those of an ensemble.
+        temperature: of their average (stats/temperature.py); 1 leaves it as it is.
     """
 
     goal: Goal
     preparation: Preparation
     parts: tuple[Part, ...]
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if any(part.config.network.module for part in self.parts):
@@ -42,7 +44,8 @@ class Model:
 
     def of_arrays(self, arrays: Arrays) -> Floats:
         """Probabilities [N, classes], or values [N], of prepared rows."""
-        return np.asarray(predict_average(self.preparation, self.parts)(arrays), dtype=np.float64)
+        network = at_temperature(predict_average(self.preparation, self.parts), self.temperature)
+        return np.asarray(network(arrays), dtype=np.float64)
 
     def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1) -> pa.Table | int:
         """Predict new rows in their order; a file is streamed in constant memory.
@@ -60,6 +63,6 @@ class Model:
             BadInput: for rows that the transforms cannot take, views of a table, and passes of a network that was
                 trained without dropout; nothing is written.
         """
-        predict = with_views(self.parts, self.preparation, views=views, passes=passes)
+        predict = with_views(self.parts, self.preparation, views=views, passes=passes, temperature=self.temperature)
         batches = predicted_batches(new, preparation=self.preparation, predict=predict)
         return write_batches(batches, Path(out)) if out else pa.concat_tables(batches)

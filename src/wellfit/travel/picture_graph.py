@@ -14,7 +14,7 @@ from wellfit.data.pictures.decode import MOST_PIXELS
 from wellfit.data.prepare import Preparation
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.tensors import OUTPUT_RANGE, network_from
-from wellfit.travel.graph import ANY, within
+from wellfit.travel.graph import ANY, at, within
 from wellfit.travel.model import Model
 
 PIXELS = "pixels"
@@ -39,6 +39,7 @@ class PictureGraph(nn.Module):
         ranges = [part.state.get(OUTPUT_RANGE, ANY).tolist() for part in model.parts]
         self.register_buffer("ranges", torch.tensor(ranges, dtype=torch.float64))
         self.mean, self.scale = preparation.target_mean, preparation.target_scale
+        self.temperature = model.temperature
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the predictions of N pictures."""
@@ -46,7 +47,7 @@ class PictureGraph(nn.Module):
         found = [
             self.shares[place] * self._predicted(network(values), place) for place, network in enumerate(self.networks)
         ]
-        return torch.stack(found).sum(dim=0)
+        return at(self.temperature, torch.stack(found).sum(dim=0))
 
     def _predicted(self, outputs: Tensor, place: int) -> Tensor:
         if self.classifies:

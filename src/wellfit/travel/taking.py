@@ -16,7 +16,7 @@ def model_of(experiment: Experiment) -> Model:
     Raises:
         Refusal: when nothing was trained yet.
     """
-    return Model(experiment.goal, experiment.prepared.preparation, experiment.parts)
+    return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)
 
 
 def take(experiment: Experiment, out: Path, *, format: str) -> list[Path]:  # noqa: A002
