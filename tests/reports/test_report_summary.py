@@ -51,7 +51,7 @@ def test_the_rest_is_not_called_irreducible_where_another_method_is_better():
     ("name", "words"),
     [
         ("finished", "the price of regularizing, not a fault"),
-        ("finished", "the choice among 65 networks"),
+        ("finished", "the choice among 2 networks"),
         ("killed before the finish", "has not finished"),
         ("unsealed", "certified"),
         ("unsealed twice", "opened 2 times"),

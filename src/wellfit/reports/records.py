@@ -201,6 +201,8 @@ class StepRow:
     as_expected: bool | None = None
     coupled: bool = False
     without_gain: tuple[str, ...] = ()
+    network: str = ""
+    """Identity of the network that the recipe went on with; empty in experiments of the first version."""
 
     @property
     def beside(self) -> str:

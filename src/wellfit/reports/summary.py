@@ -24,6 +24,7 @@ from wellfit.reports.trade import trade_rows, trade_sentence
 from wellfit.reports.units import Unit
 
 _RIVAL_CODE = "WF106"
+_DIVERGED = "diverged"
 
 
 class EntryLike(Protocol):
@@ -106,12 +107,19 @@ def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story,
         best=best,
         steps=tuple(map(reading.step, bodies.get("step", []))),
         sweeps=sweeps,
+        compared=_compared(bodies),
         others=_others(bodies),
         openings=openings,
         rival_is_sure=_rival_is_sure(diagnosed),
         finished=values.text(finish.get("sentence")) or values.text(finish.get("reason")),
     )
     return story, diagnosed
+
+
+def _compared(bodies: dict[str, list[Json]]) -> int:
+    """How many networks dev has compared: those that WF403 counts."""
+    trained = [body for kind in ("training", "snapshot") for body in bodies.get(kind, [])]
+    return len({values.text(body.get("identity")) for body in trained if body.get("status") != _DIVERGED})
 
 
 def _by_kind(entries: Sequence[EntryLike]) -> dict[str, list[Json]]:
