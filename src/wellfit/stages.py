@@ -351,6 +351,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         early_stopping=early_stopping,
         fixed=knobs,
         start=None if branch is None else experiment.config_at(branch),
+        start_step=branch,
         more_data=more.name if more else last.get("more_data"),
         more=more,
     )

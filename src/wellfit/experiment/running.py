@@ -53,7 +53,7 @@ class Plan:
     """What one `run` is asked to do inside an experiment; another plan may follow in the same folder.
 
     `reference` holds human_error, human_rows, optimal_error and tolerance as they were given; `fixed` the knobs that no
-    step may turn, by board; `start` the config from which another path is taken, the network of an earlier step;
+    step may turn, by board; `start` the config from which another path is taken, the network of step `start_step`;
     `more_data` the name of the rows that may be added to train, and `more` these rows where this command brought them.
     """
 
@@ -67,6 +67,7 @@ class Plan:
     early_stopping: bool = False
     fixed: Fixed = field(default_factory=dict)
     start: Config | None = None
+    start_step: int | None = None
     more_data: str | None = None
     more: MoreRows | None = None
 
@@ -118,7 +119,8 @@ def run_plan(folder: Folder, plan: Plan, *, began: float, notify: Notify) -> Non
         NoRoom: when the disk is full; what was finished by then is kept.
     """
     with open_journal(folder.journal) as journal:
-        session = {"plan": plan.identity, "asked": plan.asked}
+        branch = {} if plan.start_step is None else {"branch_step": plan.start_step}
+        session = {"plan": plan.identity, "asked": plan.asked, **branch}
         if journal.find("finish", f"{plan.identity}/end") is None:
             earlier = seconds_spent(journal.entries(), plan.asked)
             if plan.more is not None:

@@ -258,6 +258,7 @@ class Redo:
     seed: int
     versions: tuple[tuple[str, str], ...]
     data: str
+    more_data: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
