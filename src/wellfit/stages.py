@@ -313,22 +313,20 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     last: Mapping[str, Any] = _experiment(data).last_asked() if _goes_on(data) else {}
     early_stopping = last.get("allow_early_stopping", False) if allow_early_stopping is None else allow_early_stopping
     knobs = last.get("fixed", {}) if fixed is None else fixed
-    require_kind(only, early_stopping=early_stopping)
     require_free_knobs(knobs, early_stopping=early_stopping)
+    require_kind(only, early_stopping=early_stopping)
+    require_rows(only, last.get("more_data") if more_data is None else more_data)
     if augment is not None:
         asked_for(augment)
-    reference = _present(
-        human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
-    )
+    named = {"human_error": human_error, "human_rows": human_rows}
+    reference = _present(**named, optimal_error=optimal_error, tolerance=tolerance)
     limit = None if budget is None else parse_budget(budget)
     if _goes_on(data):
         experiment = _experiment(data)
         kept = experiment.folder.resolved(experiment.folder.settings)
         kept.require_compatible({"target": target, **options}, folder=experiment.path)
         referred(reference, goal=experiment.goal)
-        require_rows(only, last.get("more_data") if more_data is None else more_data)
     else:
-        require_rows(only, more_data)
         experiment = _made(
             data,
             target,
@@ -356,9 +354,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         more=more,
     )
     augmentation_for(experiment.split.schema, augment)
-    if fixed is None and knobs:
-        named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
-        notify({"event": "fixed", "knobs": ", ".join(named)})
+    _tell_fixed(knobs if fixed is None else {}, notify)
     run_plan(experiment.folder, plan, began=began, notify=notify)
     experiment.forget()
     experiment.report()
@@ -427,6 +423,13 @@ def _experiment(experiment: Experiment | Path | str) -> Experiment:
 def _goes_on(data: Any) -> bool:
     """Whether an experiment was given in place of DATA."""
     return isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data)))
+
+
+def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
+    """Say which locks an earlier command left, so that none works unseen."""
+    named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
+    if named:
+        notify({"event": "fixed", "knobs": ", ".join(sorted(named))})
 
 
 def _present(**given: Any) -> dict[str, Any]:

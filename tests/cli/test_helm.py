@@ -35,10 +35,11 @@ def test_a_run_is_fixed_by_its_file_branched_and_compared(run, iris, tmp_path):
     assert made.json["foretold"]["inside"] <= made.json["foretold"]["steps"] == len(made.json["steps"])
     assert made.json["stop"]
 
-    branched = run(
-        *("run", "iris.wellfit", "--branch", "0", "--only", "better_optimizer", "--idea", "another rate"),
-        *("--budget", "20000updates", "--quiet", "--json"),
-    )
+    branch = ("run", "iris.wellfit", "--branch", "0", "--only", "better_optimizer", "--idea", "another rate")
+    asked = (*branch, "--budget", "20000updates", "--quiet", "--json")
+    run(*asked).assert_refused("with keep_prob, lr fixed", "an empty [network]")
+    (tmp_path / "free.toml").write_text("[network]\n")
+    branched = run(*asked, "--config", "free.toml")
     assert branched.code == 0, branched.err
     (step,) = branched.json["steps"]
     assert (step["kind"], step["idea"], step["locked"]) == ("better_optimizer", "another rate", "regularization")

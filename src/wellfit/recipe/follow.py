@@ -116,10 +116,12 @@ def _require_means(work: Work, remedy: Remedy) -> None:
     """Refuse a step that has nothing to try, or for which the budget is too small."""
     purse, price = work.bench.purse, remedy.price(work)
     if price is None:
+        fixed = ", ".join(sorted(work.rules.fixed))
         raise BadInput(
             "a step needs something to try",
-            found=f"--only {remedy.kind}, for which nothing is left here (or its knobs are fixed)",
-            remedy="Choose another remedy: `wellfit diagnose` shows the next ones",
+            found=f"--only {remedy.kind}, for which nothing is left here{f' with {fixed} fixed' if fixed else ''}",
+            remedy="Choose another remedy: `wellfit diagnose` shows the next ones"
+            + ("; or free knobs: an empty [network] in --config FILE.toml frees all" if fixed else ""),
         )
     if purse.remaining < price.least:
         raise BadInput(
