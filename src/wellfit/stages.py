@@ -273,10 +273,10 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     optimal_error: tuple[float, float] | float | None = None,
     tolerance: float | None = None,
     only: str | None = None,
-    ensemble: bool = True,
+    ensemble: bool | None = None,
     augment: str | None = None,
     idea: str | None = None,
-    allow_early_stopping: bool = False,
+    allow_early_stopping: bool | None = None,
     fixed: Fixed | None = None,
     branch: int | None = None,
     more_data: Any = None,
@@ -287,7 +287,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     """Do the whole job inside a budget: split, seal, reference models, network, diagnosis, remedies, report.
 
     The same call again continues the experiment, or returns it when it is finished. With an experiment in place of
-    DATA, budget and reference are the last run's where none is given.
+    DATA, what is not given is as in the last run (budget, reference, `ensemble`, `allow_early_stopping`, `augment`,
+    `fixed`, `more_data`); `only`, `branch` and `idea` are of one call.
 
     Args:
         data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to go on with.
@@ -299,12 +300,15 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         optimal_error: the optimal error, or (low, high).
         tolerance: the gap that does not matter, in the goal's loss.
         only: carry out this one remedy.
-        ensemble: whether what is left of the budget may go into an ensemble, where the network over-fits.
+        ensemble: whether what is left of the budget may go into an ensemble, where the network over-fits; yes when
+            None.
         augment: of pictures: none, light, strong (the default), or ranges such as "rotate=10,translate=.1"; what the
             step against variance may turn on.
         idea: why; kept in the journal.
-        allow_early_stopping: whether a remedy may let dev choose the epoch, which turns both boards at once.
-        fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`).
+        allow_early_stopping: whether a remedy may let dev choose the epoch, which turns both boards at once; no when
+            None.
+        fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`); {} frees those of
+            the last run.
         branch: go on from the network of this step of the experiment's last run, on another path.
         more_data: file or frame with more training rows, in the columns of DATA: a remedy against variance trains with
             them where that helps on dev. The experiment keeps them.
@@ -318,24 +322,23 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
     began = time.monotonic()
-    require_kind(only, early_stopping=allow_early_stopping)
-    require_free_knobs(fixed or {}, early_stopping=allow_early_stopping)
+    last: Mapping[str, Any] = _experiment(data).last_asked() if _goes_on(data) else {}
+    early_stopping = last.get("allow_early_stopping", False) if allow_early_stopping is None else allow_early_stopping
+    knobs = last.get("fixed", {}) if fixed is None else fixed
+    require_free_knobs(knobs, early_stopping=early_stopping)
+    require_kind(only, early_stopping=early_stopping)
+    require_rows(only, last.get("more_data") if more_data is None else more_data)
     if augment is not None:
         asked_for(augment)
-    reference = _present(
-        human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
-    )
+    named = {"human_error": human_error, "human_rows": human_rows}
+    reference = _present(**named, optimal_error=optimal_error, tolerance=tolerance)
     limit = None if budget is None else parse_budget(budget)
-    last: Mapping[str, Any] = {}
-    if isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data))):
+    if _goes_on(data):
         experiment = _experiment(data)
         kept = experiment.folder.resolved(experiment.folder.settings)
         kept.require_compatible({"target": target, **options}, folder=experiment.path)
         referred(reference, goal=experiment.goal)
-        last = experiment.last_asked()
-        require_rows(only, last.get("more_data") if more_data is None else more_data)
     else:
-        require_rows(only, more_data)
         experiment = _made(
             data,
             target,
@@ -351,17 +354,19 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         budget=limit or parse_budget(last.get("budget", DEFAULT_BUDGET)),
         reference=with_earlier(reference, last.get("reference", {})),
         only=only,
-        ensemble=ensemble,
+        ensemble=last.get("ensemble", True) if ensemble is None else ensemble,
         idea=idea,
         augment=augment or last.get("augment"),
         seed=experiment.folder.settings.seed,
-        early_stopping=allow_early_stopping,
-        fixed=fixed or {},
+        early_stopping=early_stopping,
+        fixed=knobs,
         start=None if branch is None else experiment.config_at(branch),
+        start_step=branch,
         more_data=more.name if more else last.get("more_data"),
         more=more,
     )
     augmentation_for(experiment.split.schema, augment)
+    _tell_fixed(knobs if fixed is None else {}, notify)
     run_plan(experiment.folder, plan, began=began, notify=notify)
     experiment.forget()
     experiment.report()
@@ -425,6 +430,18 @@ def report(experiment: Experiment | Path | str, *, redact: bool = False) -> Path
 
 def _experiment(experiment: Experiment | Path | str) -> Experiment:
     return experiment if isinstance(experiment, Experiment) else open_experiment(experiment)
+
+
+def _goes_on(data: Any) -> bool:
+    """Whether an experiment was given in place of DATA."""
+    return isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data)))
+
+
+def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
+    """Say which locks an earlier command left, so that none works unseen."""
+    named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
+    if named:
+        notify({"event": "fixed", "knobs": ", ".join(sorted(named))})
 
 
 def _present(**given: Any) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.csv
 import pytest
 from sklearn.datasets import load_iris
+
+from wellfit.config import Config
 
 
 @pytest.fixture
@@ -31,10 +35,11 @@ def test_a_run_is_fixed_by_its_file_branched_and_compared(run, iris, tmp_path):
     assert made.json["foretold"]["inside"] <= made.json["foretold"]["steps"] == len(made.json["steps"])
     assert made.json["stop"]
 
-    branched = run(
-        *("run", "iris.wellfit", "--branch", "0", "--only", "better_optimizer", "--idea", "another rate"),
-        *("--budget", "20000updates", "--quiet", "--json"),
-    )
+    branch = ("run", "iris.wellfit", "--branch", "0", "--only", "better_optimizer", "--idea", "another rate")
+    asked = (*branch, "--budget", "20000updates", "--quiet", "--json")
+    run(*asked).assert_refused("with keep_prob, lr fixed", "an empty [network]")
+    (tmp_path / "free.toml").write_text("[network]\n")
+    branched = run(*asked, "--config", "free.toml")
     assert branched.code == 0, branched.err
     (step,) = branched.json["steps"]
     assert (step["kind"], step["idea"], step["locked"]) == ("better_optimizer", "another rate", "regularization")
@@ -48,6 +53,11 @@ def test_a_run_is_fixed_by_its_file_branched_and_compared(run, iris, tmp_path):
     assert "paired on" in run("compare", "iris.wellfit@0", "iris.wellfit").out
 
 
+def _toml(knobs: dict[str, object]) -> str:
+    """TOML has no null: a knob without a value is left out."""
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in knobs.items() if value is not None)
+
+
 def test_locks_that_contradict_each_other_are_refused(run, iris, tmp_path):
     (tmp_path / "knobs.toml").write_text("[optimization]\nearly_stopping = 4\n")
     _run(run, iris, "--config", "knobs.toml").assert_refused("early stopping", "--allow-early-stopping")
@@ -56,8 +66,37 @@ def test_locks_that_contradict_each_other_are_refused(run, iris, tmp_path):
     assert not (tmp_path / "iris.wellfit").exists()
 
 
+def test_a_run_with_every_knob_fixed_is_refused(run, iris, tmp_path):
+    boards = {board: vars(getattr(Config(), board)) for board in ("network", "optimization", "regularization")}
+    tables = [f"[{board}]\n{_toml(knobs)}" for board, knobs in boards.items()]
+    (tmp_path / "knobs.toml").write_text("\n".join(tables))
+    _run(run, iris, "--config", "knobs.toml").assert_refused("every knob of both boards fixed", "Free some")
+    assert not (tmp_path / "iris.wellfit").exists()
+
+
+@pytest.mark.parametrize(
+    ("budget", "parts"),
+    [
+        pytest.param("1updates", ("one epoch", "1 updates", "at least 2updates"), id="updates"),
+        pytest.param("0.001s", ("one training", "nothing left of 0.0 s", "of at least"), id="seconds"),
+    ],
+)
+def test_a_budget_too_small_for_the_first_network_says_what_is_enough_and_loses_nothing(run, iris, budget, parts):
+    asked = ("run", iris, "--target", "species", "--quiet", "--json", "--budget")
+    refused = run(*asked, budget)
+    refused.assert_refused(*parts)
+    again = run(*asked, refused.err.partition("at least ")[2].partition(":")[0])
+    assert again.code == 0, again.err
+
+
 def test_what_cannot_be_compared_is_refused(run, iris):
     assert run("split", iris, "--target", "species", "--out", "a.wellfit").code == 0
     run("compare", "b.wellfit", "a.wellfit").assert_refused("no folder at b.wellfit")
     run("compare", "a.wellfit", "a.wellfit").assert_refused("trained network")
     run("compare", "a.wellfit@3", "a.wellfit").assert_refused("step 3", "none")
+
+
+def test_a_comparison_of_other_splits_is_void(run, iris):
+    for seed in (0, 1):
+        assert _run(run, iris, "--seed", seed, "--out", f"{seed}.wellfit").code == 0
+    run("compare", "0.wellfit", "1.wellfit").assert_refused("same dev rows", "not the same in", "Split once")

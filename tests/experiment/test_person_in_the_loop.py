@@ -91,9 +91,40 @@ def test_a_budget_too_small_for_the_step_that_was_asked_for_says_how_much_it_tak
     needed = int(wf.open_experiment(copied.path).network.updates)
     with pytest.raises(BadInput, match="enough for one step") as refused:
         wf.run(copied.path, only="train_longer", budget=f"{needed + 1}updates")
-    enough = refused.value.remedy.rsplit("least ", 1)[1]
+    enough = refused.value.remedy.rsplit("least ", 1)[1].split(":")[0]
     again = wf.run(copied.path, only="train_longer", budget=enough)
     assert [step["kind"] for step in again.to_json()["steps"]] == ["train_longer"]
+
+
+def test_going_on_keeps_what_the_last_run_was_given(cancer_csv, tmp_path):
+    fixed = {"optimization": {"lr": 0.002}, "network": {"widths": (32,)}}
+    asked = {"fixed": fixed, "ensemble": False, "allow_early_stopping": True}
+    made = wf.run(cancer_csv, target="target", budget="200updates", out=tmp_path / "f.wellfit", **asked)
+    events = []
+    gone_on = wf.run(made, budget="300updates", notify=events.append)
+    assert gone_on.last_asked() == made.last_asked() | {"budget": "300updates"}
+    assert {"event": "fixed", "knobs": "lr 0.002, widths [32]"} in events
+    assert {(each.optimization.lr, each.network.widths) for each in _trained(gone_on)} == {(0.002, (32,))}
+
+    freed = wf.run(made, budget="300updates", fixed={}, ensemble=True, allow_early_stopping=False)
+    assert freed.last_asked().keys() == {"budget", "reference", "only", "seed"}
+
+
+def test_a_finished_plan_that_is_asked_for_again_shows_its_own_result(copied):
+    whole = copied.to_json()
+    alone = wf.run(copied.path, only="average_weights", budget=BUDGET).to_json()
+    assert [step["kind"] for step in alone["steps"]] == ["average_weights"]
+    assert wf.run(copied.path, budget=BUDGET).to_json()["steps"] == whole["steps"]
+    again = wf.run(copied.path, only="average_weights", budget=BUDGET)
+    assert again.to_json()["steps"] == alone["steps"]
+    assert again.to_json()["sentence"] == alone["sentence"]
+
+
+def test_a_step_behind_an_earlier_network_is_not_said_to_be_the_one_that_is_shown(copied):
+    run = wf.run(copied.path, only="average_weights", budget=BUDGET)
+    step = run.summary().steps[-1]
+    ahead = step.network == run.network.identity or not step.kept
+    assert ("an earlier network stays" in run.summary().headline) is not ahead
 
 
 def test_a_branch_goes_on_from_the_step_that_was_named_and_trains_nothing_twice(copied):

@@ -104,22 +104,46 @@ def test_sigkill_at_any_moment_changes_nothing_but_time(cancer_csv, tmp_path):
     def command(name: str) -> list[str]:
         return [*WELLFIT, "run", str(cancer_csv), "--target", "target", "--budget", BUDGET, "--out", name, "--json"]
 
-    began = time.monotonic()
-    undisturbed = subprocess.run(command("never.wellfit"), cwd=tmp_path, capture_output=True, text=True, check=True)
-    seconds = time.monotonic() - began
-    expected = _stable(json.loads(undisturbed.stdout))
+    expected, seconds = _undisturbed(command("never.wellfit"), folder=tmp_path)
     moments = random.Random(7)
     for place in range(KILLS):
         name = f"killed-{place}.wellfit"
-        process = subprocess.Popen(command(name), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            process.communicate(timeout=moments.uniform(0.5, seconds))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        _kill(command(name), folder=tmp_path, after=moments.uniform(0.5, seconds))
         if (tmp_path / name / "journal.sqlite").is_file():
             with open_journal(tmp_path / name / "journal.sqlite", read_only=True) as journal:
                 assert journal.entries("split")
-        rerun = subprocess.run(command(name), cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert rerun.returncode == 0, rerun.stderr
-        assert _stable(json.loads(rerun.stdout)) == expected
+        assert _undisturbed(command(name), folder=tmp_path)[0] == expected
+
+
+@pytest.mark.timeout(1500)
+def test_sigkill_at_any_moment_of_a_branch_changes_nothing_but_time(cancer_csv, tmp_path):
+    _run("run", cancer_csv, "--target", "target", "--budget", "2500updates", "--out", "main.wellfit", folder=tmp_path)
+
+    def command(name: str) -> list[str]:
+        shutil.copytree(tmp_path / "main.wellfit", tmp_path / name)
+        return [*WELLFIT, "run", name, "--branch", "0", "--budget", BUDGET, "--idea", "another path", "--json"]
+
+    expected, seconds = _undisturbed(command("never.wellfit"), folder=tmp_path)
+    assert expected["steps"]
+    moments = random.Random(8)
+    for place in range(KILLS):
+        branch = command(f"killed-{place}.wellfit")
+        _kill(branch, folder=tmp_path, after=moments.uniform(0.5, seconds))
+        assert _undisturbed(branch, folder=tmp_path)[0] == expected
+
+
+def _undisturbed(command: list[str], *, folder: Path) -> tuple[Any, float]:
+    """What a command prints when nobody kills it, and the seconds that it takes."""
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return _stable(json.loads(done.stdout)), time.monotonic() - began
+
+
+def _kill(command: list[str], *, folder: Path, after: float) -> None:
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        process.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wellfit.experiment.running import Plan, seconds_spent
+from wellfit.experiment.running import Plan
+from wellfit.experiment.spent import seconds_spent
 from wellfit.journal.entry import Entry
 from wellfit.recipe.budget import parse_budget
 
@@ -21,6 +22,7 @@ def _entries(*rows: tuple[float, str, dict[str, object]]) -> list[Entry]:
 
 
 RUN, TRAIN = {"command": "run", "seconds_before": 2.0}, {"command": "train"}
+ONLY, BRANCH, SHOW = RUN | {"asked": {"only": "regularize"}}, RUN | {"asked": {"branch": "3f2a"}}, {"command": "show"}
 
 
 @pytest.mark.parametrize(
@@ -37,10 +39,27 @@ RUN, TRAIN = {"command": "run", "seconds_before": 2.0}, {"command": "train"}
             12.0,
             id="another command between",
         ),
+        pytest.param(
+            [(0, "session", RUN), (10, "training", {}), (500, "session", SHOW), (501, "session", RUN)],
+            14.0,
+            id="shown between",
+        ),
+        pytest.param(
+            [(0, "session", RUN), (10, "step", {}), (20, "session", ONLY), (60, "session", BRANCH), (90, "step", {})],
+            12.0,
+            id="other paths after it",
+        ),
     ],
 )
 def test_the_time_that_earlier_sessions_used(rows, seconds):
-    assert seconds_spent(_entries(*rows)) == pytest.approx(seconds)
+    assert seconds_spent(_entries(*rows), {}) == pytest.approx(seconds)
+
+
+def test_one_remedy_and_a_branch_have_a_budget_in_time_of_their_own():
+    rows = [(0, "session", RUN), (100, "step", {}), (200, "session", ONLY), (230, "step", {}), (300, "session", BRANCH)]
+    assert seconds_spent(_entries(*rows), {"only": "regularize"}) == pytest.approx(32.0)
+    assert seconds_spent(_entries(*rows), {"only": "augment"}) == 0
+    assert seconds_spent(_entries(*rows), {"branch": "3f2a"}) == pytest.approx(2.0)
 
 
 def test_a_plan_is_named_by_what_decides_it_and_not_by_the_idea():

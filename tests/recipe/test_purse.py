@@ -51,6 +51,22 @@ class _Clock:
 CONFIG = Config(optimization=Optimization(epochs=2, batch_size=10))
 
 
+def test_a_budget_that_is_enough_pays_for_the_start_of_the_command_once_more():
+    clock = _Clock()
+    purse = Purse(parse_budget("10s"), data=_data(100), workers=2, spent=20.0, start_up=3.0, clock=clock)
+    clock.now += 4.0
+    enough = parse_budget(purse.enough_for(5.0))
+    again = Purse(enough, data=_data(100), workers=2, spent=27.0, start_up=3.0, clock=clock)
+    assert again.remaining > 5.0
+    assert again.deadline - clock.now >= 5.0
+
+
+def test_a_budget_in_updates_that_is_enough_pays_for_what_was_booked():
+    purse = Purse(parse_budget("100updates"), data=_data(100), workers=2, start_up=3.0)
+    purse.book(70)
+    assert purse.enough_for(45.5) == "116updates"
+
+
 @given(rows=st.integers(1, 500), batch=st.integers(1, 64), epochs=st.integers(1, 9))
 def test_updates_are_the_batches_of_all_epochs(rows, batch, epochs):
     purse = Purse(parse_budget("1000updates"), data=_data(rows), workers=2)

@@ -6,6 +6,7 @@ import pytest
 from report_cases import CASES, Line, estimate, finished, opening, split, sweep
 
 from wellfit.goals import GOALS, Goal
+from wellfit.reports.redact import redacted
 from wellfit.reports.summary import summarize
 from wellfit.reports.units import Unit, knob, plain, seconds
 
@@ -51,7 +52,7 @@ def test_the_rest_is_not_called_irreducible_where_another_method_is_better():
     ("name", "words"),
     [
         ("finished", "the price of regularizing, not a fault"),
-        ("finished", "the choice among 65 networks"),
+        ("finished", "the choice among 2 networks"),
         ("killed before the finish", "has not finished"),
         ("unsealed", "certified"),
         ("unsealed twice", "opened 2 times"),
@@ -60,6 +61,21 @@ def test_the_rest_is_not_called_irreducible_where_another_method_is_better():
 )
 def test_the_lines_below_say(name, words):
     assert any(words in remark for remark in summarize(CASES[name]).remarks)
+
+
+def test_a_step_whose_network_is_behind_an_earlier_one_is_not_said_to_have_made_what_is_shown():
+    lines = [
+        Line("step", line.body | {"config_after": "another"}) if line.kind == "step" else line for line in finished()
+    ]
+    said = summarize(lines).headline
+    assert "was tried; an earlier network stays, which is ahead on dev" in said
+    assert "removed the variance" not in said
+
+
+def test_every_network_that_dev_has_compared_is_counted_once_and_none_that_diverged():
+    lost = [line.body | {"identity": "lost", "status": "diverged"} for line in finished() if line.kind == "training"]
+    lines = [*finished(), *(line for line in finished() if line.kind == "training"), Line("training", lost[0])]
+    assert any("among 2 networks" in remark for remark in summarize(lines).remarks)
 
 
 def test_before_is_the_first_network_and_after_the_best():
@@ -143,6 +159,29 @@ def test_the_command_repeats_the_options_of_the_split_and_the_reference():
         "wellfit run d.csv --target income --goal error --drop id --drop 'zip code' --group-on customer "
         "--budget 60s --optimal-error 0.01 0.02 --seed 0"
     )
+
+
+def test_the_command_repeats_knobs_branch_and_rows_in_words_that_can_be_typed():
+    asked = {
+        "budget": "60s",
+        "ensemble": False,
+        "allow_early_stopping": True,
+        "fixed": {"optimization": {"lr": 0.002}, "network": {"widths": [32]}},
+        "branch": "3f2a",
+        "more_data": "9c1d",
+    }
+    lines = [
+        split(source={"path": "d.csv"}),
+        Line("added rows", {"name": "9c1d", "path": "/home/ann/later.csv"}),
+        Line("session", {"command": "run", "asked": asked, "branch_step": 1}),
+    ]
+    summary = summarize(lines)
+    assert summary.redo.command == (
+        "wellfit run d.csv --target income --goal error --budget 60s --no-ensemble --allow-early-stopping --branch 1 "
+        "--more-data /home/ann/later.csv --seed 0 --config knobs.toml  "
+        "# knobs.toml: optimization.lr = 0.002; network.widths = [32]"
+    )
+    assert "--more-data later.csv" in redacted(summary).redo.command
 
 
 def test_numbers_that_are_not_finite_are_left_out():

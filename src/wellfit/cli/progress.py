@@ -21,6 +21,7 @@ _WORDS: Mapping[str, str] = {
     "read": "read {rows} rows, {columns} columns",
     "split": "split {policy}; the test set is sealed",
     "references": "fitting the reference models on {rows} rows",
+    "fixed": "fixed, as in the last run: {knobs}",
     "training": "training {identity}",
     "step": "step {step}: {kind} ({board})",
     "curve": "{refits} trainings on parts of the rows: what would more data buy?",

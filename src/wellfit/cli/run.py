@@ -25,7 +25,9 @@ from wellfit.cli.stage import FILE, stage
   wellfit run churn.wellfit --branch 1 --idea "regularize later" --budget 5m
   wellfit run churn.csv --config churn.toml        knobs in [network], [optimization], [regularization] stay fixed
 
-The same command again continues the experiment, or prints its result when it is finished.
+The same command again continues the experiment, or prints its result when it is finished. With EXPERIMENT, what is
+not given is as in the last run (an empty [network] in the TOML frees its knobs); --only, --branch and --idea are of one
+command, and with --only or --branch a budget in time is of that path alone.
 """,
 )
 @click.argument("data", type=FILE, metavar="DATA|EXPERIMENT")
@@ -56,7 +58,7 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str
     with session.watching() as notify:
         experiment = wf.run(
             data,
-            **given({**options, "types": types_of(ctx), "fixed": fixed_knobs(ctx) or None}),
+            **given({**options, "types": types_of(ctx), "fixed": fixed_knobs(ctx)}),
             **session.seeded,
             notify=notify,
         )

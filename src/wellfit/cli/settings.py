@@ -94,12 +94,14 @@ def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> 
     )
 
 
-def fixed_knobs(ctx: click.Context) -> dict[str, Json]:
-    """The knobs that the file fixes: board -> knob -> value, checked."""
+def fixed_knobs(ctx: click.Context) -> dict[str, Json] | None:
+    """The knobs that the file fixes: board -> knob -> value, checked; None where it has no such table at all."""
     from wellfit.config import Network, Optimization, Regularization
 
     boards = {"network": Network, "optimization": Optimization, "regularization": Regularization}
-    return {name: _knobs(name, board, table) for name, board in boards.items() if (table := _table(ctx, name))}
+    tables = {name: _table(ctx, name) for name in boards if name in tables_of(ctx)}
+    fixed = {name: _knobs(name, boards[name], table) for name, table in tables.items() if table}
+    return fixed if tables else None
 
 
 def _knobs(name: str, board: type, table: Json) -> Json:

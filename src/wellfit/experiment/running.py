@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from wellfit._typing import Json, Notify
@@ -30,9 +29,9 @@ from wellfit.experiment.pricing import price_more_data, with_price
 from wellfit.experiment.rivals import remembered_rivals
 from wellfit.experiment.sample_sheet import KIND as SAMPLES
 from wellfit.experiment.sample_sheet import sample_sheet
+from wellfit.experiment.spent import seconds_spent
 from wellfit.experiment.tempering import temper
 from wellfit.experiment.weighing import with_importance
-from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
 from wellfit.outcome import Outcome
@@ -55,7 +54,7 @@ class Plan:
     """What one `run` is asked to do inside an experiment; another plan may follow in the same folder.
 
     `reference` holds human_error, human_rows, optimal_error and tolerance as they were given; `fixed` the knobs that no
-    step may turn, by board; `start` the config from which another path is taken, the network of an earlier step;
+    step may turn, by board; `start` the config from which another path is taken, the network of step `start_step`;
     `more_data` the name of the rows that may be added to train, and `more` these rows where this command brought them.
     """
 
@@ -69,6 +68,7 @@ class Plan:
     early_stopping: bool = False
     fixed: Fixed = field(default_factory=dict)
     start: Config | None = None
+    start_step: int | None = None
     more_data: str | None = None
     more: MoreRows | None = None
 
@@ -107,7 +107,7 @@ class Plan:
 
 
 def run_plan(folder: Folder, plan: Plan, *, began: float, notify: Notify) -> None:
-    """Follow the recipe until it ends and journal the "finish" entry; a finished plan is not run again.
+    """Follow the recipe until it ends and journal the "finish" entry; a finished plan is only shown again.
 
     Args:
         folder: of the experiment.
@@ -120,18 +120,25 @@ def run_plan(folder: Folder, plan: Plan, *, began: float, notify: Notify) -> Non
         NoRoom: when the disk is full; what was finished by then is kept.
     """
     with open_journal(folder.journal) as journal:
+        branch = {} if plan.start_step is None else {"branch_step": plan.start_step}
+        session = {"plan": plan.identity, "asked": plan.asked, **branch}
         if journal.find("finish", f"{plan.identity}/end") is None:
-            before = time.monotonic() - began
-            spent = seconds_spent(journal.entries()) + before
-            session = {"command": "run", "plan": plan.identity, "asked": plan.asked, "seconds_before": before}
+            earlier = seconds_spent(journal.entries(), plan.asked)
             if plan.more is not None:
                 keep_rows(plan.more, folder=folder, journal=journal)
-            journal.append("session", session)
-            _run(folder, plan, journal=journal, spent=spent, notify=notify)
+            journal.append("session", {"command": "run", **session, "seconds_before": time.monotonic() - began})
+            _run(folder, plan, journal=journal, began=began, earlier=earlier, notify=notify)
+        elif plan.identity != _last_plan(journal):
+            # What is shown is the last session's plan.
+            journal.append("session", {"command": "show", **session})
 
 
-def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: Notify) -> None:
-    began = time.monotonic() - spent
+def _last_plan(journal: Journal) -> str | None:
+    plans = [str(entry.body["plan"]) for entry in journal.entries("session") if "plan" in entry.body]
+    return plans[-1] if plans else None
+
+
+def _run(folder: Folder, plan: Plan, *, journal: Journal, began: float, earlier: float, notify: Notify) -> None:
     split, goal = load_split(folder.path), folder.goal
     data = prepared_in(folder, split)
     require_kept(plan.more_data, data.more, folder=folder)
@@ -141,7 +148,7 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, spent: float, notify: 
     data = with_importance(data, folder=folder, split=split, rows=rows, findings=about_data)
     data = with_copies(data, folder=folder, rows=rows, findings=about_data)
     recall = Memory(journal, plan=plan.identity)
-    purse = Purse(plan.budget, data=data, workers=cores(), spent=time.monotonic() - began)
+    purse = Purse(plan.budget, data=data, workers=cores(), spent=earlier, start_up=time.monotonic() - began)
 
     with WorkerPool(data, goal=goal) as pool:
 
@@ -226,16 +233,3 @@ def described(outcome: Outcome, *, folder: Folder, data: Prepared) -> Json:
         "weight_decay": weight_decay_of(l2, rows=rows),
         "shrink": shrink_of(l2, rows=rows, lr=lr),
     }
-
-
-def seconds_spent(entries: Iterable[Entry]) -> float:
-    """Wall-clock seconds that earlier `run` sessions used, each from its command's start to its last entry."""
-    total, started, last = 0.0, None, None
-    for entry in entries:
-        at = datetime.fromisoformat(entry.at)
-        if entry.kind == "session":
-            total += (last - started).total_seconds() if started and last else 0.0
-            before = timedelta(seconds=entry.body.get("seconds_before", 0.0))
-            started = at - before if entry.body["command"] == "run" else None
-        last = at
-    return total + ((last - started).total_seconds() if started and last else 0.0)

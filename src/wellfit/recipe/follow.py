@@ -23,6 +23,7 @@ from wellfit.recipe.turn import Turn, Work
 
 OPTIMIZATION_SHARE = 0.4
 """Share of what the first network leaves of the budget that may be spent before regularization has its turn."""
+CONTINUES = "the same command continues"
 
 
 def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
@@ -83,16 +84,17 @@ def first_turn(bench: Bench, start: Config) -> Turn:
     if not bench.purse.is_timed and bench.purse.cost(start) > bench.purse.total:
         raise BadInput(
             "a budget must be enough for one epoch",
-            found=f"{bench.purse.total:g} updates",
-            remedy=f"Give a --budget of at least {bench.purse.cost(start):g}updates: the same command continues",
+            found=bench.purse.said(bench.purse.total),
+            remedy=f"Give a --budget of at least {bench.purse.enough_for(bench.purse.cost(start))}: {CONTINUES}",
         )
     bench.notify({"event": "training", "identity": "the first network", **start.to_json()})
     trained = bench.train([start], deadline=bench.purse.latest)
     if not trained:
+        total, enough = bench.purse.said(bench.purse.total), bench.purse.enough_for(bench.purse.cost_alone(start))
         raise BadInput(
             "a budget must be enough for one training",
-            found=f"nothing left of {bench.purse.total:g} after reading the data and fitting the reference models",
-            remedy="Give a larger --budget: the same command continues",
+            found=f"nothing left of {total} after reading the data and fitting the reference models",
+            remedy=f"Give a --budget of at least {enough}: {CONTINUES}",
         )
     return Turn(
         step=0,
@@ -114,18 +116,19 @@ def _require_means(work: Work, remedy: Remedy) -> None:
     """Refuse a step that has nothing to try, or for which the budget is too small."""
     purse, price = work.bench.purse, remedy.price(work)
     if price is None:
+        fixed = ", ".join(sorted(work.rules.fixed))
         raise BadInput(
             "a step needs something to try",
-            found=f"--only {remedy.kind}, for which nothing is left here (or its knobs are fixed)",
-            remedy="Choose another remedy: `wellfit diagnose` shows the next ones",
+            found=f"--only {remedy.kind}, for which nothing is left here{f' with {fixed} fixed' if fixed else ''}",
+            remedy="Choose another remedy: `wellfit diagnose` shows the next ones"
+            + ("; or free knobs: an empty [network] in --config FILE.toml frees all" if fixed else ""),
         )
     if purse.remaining < price.least:
-        unit = "s" if purse.is_timed else "updates"
-        enough = -(-(purse.total - purse.remaining + price.least) // 1)
         raise BadInput(
             "a budget must be enough for one step",
-            found=f"{purse.remaining:.0f} {unit} left, where {remedy.kind} takes {price.least:.0f}",
-            remedy=f"Give a --budget of at least {enough:.0f}{unit}",
+            found=f"{purse.said(purse.remaining)} left of {purse.said(purse.total)}, where {remedy.kind} takes "
+            f"{purse.said(price.least)}",
+            remedy=f"Give a --budget of at least {purse.enough_for(price.least)}: {CONTINUES}",
         )
 
 

@@ -7,6 +7,7 @@ updates decides the same on every machine; seconds are predicted from the traini
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 
@@ -36,6 +37,7 @@ class Purse:
         data: gives the rows and the width of the input.
         workers: trainings that run side by side.
         spent: seconds that earlier sessions of the same run have used.
+        start_up: seconds that this session has used already: the same command given again needs them again.
         clock: monotonic seconds.
     """
 
@@ -46,6 +48,7 @@ class Purse:
         data: Prepared,
         workers: int,
         spent: float = 0.0,
+        start_up: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._budget = budget
@@ -56,7 +59,8 @@ class Purse:
         self._shape = data.preparation.schema.picture
         self._workers = workers
         self._clock = clock
-        self._started = clock() - spent
+        self._started = clock() - spent - start_up
+        self._start_up = start_up
         self._updates = 0
         self._seconds_per_flop = 1 / ASSUMED_FLOPS
 
@@ -106,6 +110,17 @@ class Purse:
         if self.deadline is None:
             return None
         return max(self.deadline, self._clock() + SLACK_SHARE * self.total)
+
+    def enough_for(self, price: float) -> str:
+        """A budget with which the same command, given again, could pay this price."""
+        if self._budget.updates:
+            return str(Budget(seconds=None, updates=math.ceil(self._updates + price)))
+        needed = self.seconds + self._start_up + (1 + SLACK_SHARE) * price
+        return str(Budget(seconds=math.ceil(needed / (1 - CLOSING_SHARE)), updates=None))
+
+    def said(self, amount: float) -> str:
+        """An amount with the budget's unit, for a message."""
+        return f"{amount:,.1f} s" if self.is_timed else f"{amount:,.0f} updates"
 
     def cost(self, config: Config) -> float:
         """Expected price of one training, in the budget's own unit, when the workers share the load evenly."""

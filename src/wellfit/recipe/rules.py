@@ -74,8 +74,8 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
     """
     with_fixed(Config(), fixed)
     names = {knob for knobs in fixed.values() for knob in knobs}
-    known = {knob.name for board in BOARDS.values() for knob in fields(board)}
-    if known - NEVER_TURNED <= names:
+    known = {knob.name for board in BOARDS.values() for knob in fields(board)} - NEVER_TURNED
+    if known - (set() if early_stopping else {"early_stopping"}) <= names:
         raise BadInput(
             "a run needs at least one knob that it may turn",
             found="every knob of both boards fixed",

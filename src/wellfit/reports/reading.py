@@ -192,6 +192,7 @@ def step(body: Json) -> StepRow:
         as_expected=found if isinstance(found := body.get("as_expected"), bool) else None,
         coupled=body.get("coupled") is True,
         without_gain=tuple(map(text, found)) if isinstance(found := body.get("without_gain"), list) else (),
+        network=text(body.get("config_after")),
     )
 
 

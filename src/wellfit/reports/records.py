@@ -219,6 +219,8 @@ class StepRow:
     as_expected: bool | None = None
     coupled: bool = False
     without_gain: tuple[str, ...] = ()
+    network: str = ""
+    """Identity of the network that the recipe went on with; empty in experiments of the first version."""
 
     @property
     def beside(self) -> str:
@@ -274,6 +276,7 @@ class Redo:
     seed: int
     versions: tuple[tuple[str, str], ...]
     data: str
+    more_data: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import PurePath
 
-from wellfit.reports.records import SealCard, Summary
+from wellfit.reports.records import Redo, SealCard, Summary
 
 MARK = "[category]"
 
@@ -38,11 +38,7 @@ def redacted(summary: Summary) -> Summary:
             replace(card, warnings=tuple(hide.sub(MARK, words) for words in card.warnings)) for card in summary.sweeps
         ),
         finished=hide.sub(MARK, summary.finished),
-        redo=replace(
-            summary.redo, command=summary.redo.command.replace(seal.source, _name(seal.source)), data=_name(seal.source)
-        )
-        if summary.redo and seal.source
-        else summary.redo,
+        redo=summary.redo and _redo(summary.redo),
         pictures=None,
     )
 
@@ -55,6 +51,14 @@ def _seal(seal: SealCard, hide: re.Pattern[str]) -> SealCard:
         dropped=tuple((name, hide.sub(MARK, note)) for name, note in seal.dropped),
         duplicates=tuple((name, hide.sub(MARK, value)) for name, value in seal.duplicates),
     )
+
+
+def _redo(redo: Redo) -> Redo:
+    """Files by their names alone."""
+    command = redo.command
+    for path in filter(None, (redo.data, redo.more_data)):
+        command = command.replace(path, _name(path))
+    return replace(redo, command=command, data=_name(redo.data), more_data=_name(redo.more_data))
 
 
 def _hider(classes: tuple[str, ...]) -> re.Pattern[str]:

@@ -25,6 +25,7 @@ class Story:
     best: Network | None
     steps: tuple[StepRow, ...]
     sweeps: tuple[SweepCard, ...]
+    compared: int
     others: tuple[OtherMethod, ...]
     openings: tuple[OpeningCard, ...]
     rival_is_sure: bool
@@ -96,11 +97,19 @@ def _action(story: Story) -> str:
     if not kept:
         tried = len(story.steps)
         return f"None of the {tried} steps tried did better." if tried > 1 else ""
+    if _is_elsewhere(story, kept):
+        return f"{_sentence(kept[-1].did)} was tried; an earlier network stays, which is ahead on dev."
     turned = [step for step in kept if step.board == "regularization"]
     if turned and story.before and story.after and story.best:
         return f"{_regularizers(story.best)} {_shrunk(story, 'variance')}."
     effect = _shrunk(story, _gap_of(kept[-1]))
     return f"{_sentence(kept[-1].did)} {effect}." if effect else ""
+
+
+def _is_elsewhere(story: Story, kept: Sequence[StepRow]) -> bool:
+    """Whether the experiment stands at a network that no step of this run led to."""
+    reached = {step.network for step in kept if step.network}
+    return bool(reached) and story.best is not None and story.best.identity not in reached
 
 
 def _regularizers(best: Network) -> str:
@@ -152,7 +161,8 @@ def _remainder(story: Story) -> str:
 
 def _treated(story: Story) -> str:
     """The gap whose size `_action` has named already."""
-    treated = {_gap_of(step) for step in story.steps if step.kept}
+    kept = [step for step in story.steps if step.kept]
+    treated = set() if _is_elsewhere(story, kept) else {_gap_of(step) for step in kept}
     return next((name for name in ("variance", "mismatch", "avoidable bias") if name in treated), "")
 
 
@@ -221,9 +231,9 @@ def _regularized(best: Network | None) -> bool:
 
 
 def _optimism(story: Story) -> Iterator[str]:
-    tried = max((len(sweep.members) for sweep in story.sweeps), default=0)
-    if tried > 1 and not story.openings:
-        yield f"The dev {story.unit.noun} shown is the choice among {tried} networks, so it is a little too good."
+    if story.compared > 1 and not story.openings:
+        networks = f"{story.compared:,} networks"
+        yield f"The dev {story.unit.noun} shown is the choice among {networks}, so it is a little too good."
 
 
 def _test(story: Story) -> Iterator[str]:

@@ -5,7 +5,6 @@ A report can be rebuilt from the journal alone, at any moment: whatever has not 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
 from wellfit.reports import reading, rungs, values
 from wellfit.reports.boards import data_board, knob_boards
+from wellfit.reports.command import command_of
 from wellfit.reports.pictures import picture_sheet
 from wellfit.reports.records import (
     Gap,
@@ -35,6 +35,7 @@ from wellfit.reports.trade import trade_rows, trade_sentence
 from wellfit.reports.units import Unit
 
 _RIVAL_CODE = "WF106"
+_DIVERGED = "diverged"
 
 
 class EntryLike(Protocol):
@@ -118,6 +119,7 @@ def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story,
         best=best,
         steps=tuple(map(reading.step, bodies.get("step", []))),
         sweeps=sweeps,
+        compared=_compared(bodies),
         others=_others(bodies),
         openings=openings,
         rival_is_sure=_rival_is_sure(diagnosed),
@@ -125,6 +127,12 @@ def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story,
         tempered=_tempered(bodies.get("temperature", []), best),
     )
     return story, diagnosed
+
+
+def _compared(bodies: dict[str, list[Json]]) -> int:
+    """How many networks dev has compared: those that WF403 counts."""
+    trained = [body for kind in ("training", "snapshot") for body in bodies.get(kind, [])]
+    return len({values.text(body.get("identity")) for body in trained if body.get("status") != _DIVERGED})
 
 
 def _by_kind(entries: Sequence[EntryLike]) -> dict[str, list[Json]]:
@@ -253,32 +261,24 @@ def _title(seal: SealCard | None) -> str:
 
 def _redo(bodies: dict[str, list[Json]], seal: SealCard, unit: Unit) -> Redo:
     split = bodies["split"][-1]
-    plans = [values.section(body, "asked") for body in bodies.get("session", []) if "asked" in body]
-    plan = plans[-1] if plans else {}
+    session = next((body for body in reversed(bodies.get("session", [])) if "asked" in body), {})
+    plan = values.section(session, "asked")
     asked = {**values.section(split, "asked"), **plan, **values.section(plan, "reference")}
-    command = _command(seal, unit, asked)
+    given = {name: value for name, value in asked.items() if name not in ("target", "goal", "seed")}
+    # The plan names the network of a branch and the rows of a file by their hashes.
+    given |= {"branch": session.get("branch_step")} if "branch" in given else {}
+    more = _path_of(given.get("more_data"), bodies.get("added rows", []))
+    given |= {"more_data": more or None} if "more_data" in given else {}
     versions = {"wellfit": version("wellfit"), **values.section(split, "versions")}
     return Redo(
-        command=command,
+        command=command_of(seal.source, {"target": seal.target, "goal": unit.goal.name, **given, "seed": seal.seed}),
         seed=seal.seed,
         versions=tuple((name, values.text(value)) for name, value in versions.items()),
         data=seal.source,
+        more_data=more,
     )
 
 
-def _command(seal: SealCard, unit: Unit, asked: Json) -> str:
-    """The command that asks for the same again; options that were not given are left out."""
-    given = {name: value for name, value in asked.items() if name not in ("target", "goal", "seed")}
-    options = {"target": seal.target, "goal": unit.goal.name, **given, "seed": seal.seed}
-    words = ["wellfit", "run", seal.source or "DATA"]
-    for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
-        if name == "optimal_error" and isinstance(value, list):
-            words += [option, *map(str, value)]
-        elif value is False:
-            words.append(option.replace("--", "--no-", 1))
-        elif isinstance(value, list):
-            words += [word for each in value for word in (option, str(each))]
-        elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            words += [option, str(value)]
-    return shlex.join(words)
+def _path_of(name: object, added: list[Json]) -> str:
+    """The file of rows that were added to train."""
+    return next((values.text(body.get("path")) for body in reversed(added) if body.get("name") == name), "")
