@@ -15,7 +15,7 @@ DROPPED = "dropped"
 """Status of a training that a rung ended: what was measured of it is of another length than of the rest."""
 
 
-def others_of(knobs: Json) -> str:
+def others_of(knobs: Mapping[str, object]) -> str:
     """Name what regularizes beside lambda and keep_prob, with its value; early stopping is told elsewhere."""
     found = {name: knobs.get(name) for name in OTHER_REGULARIZERS if name != "early_stopping"}
     return ", ".join(
