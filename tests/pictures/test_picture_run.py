@@ -119,7 +119,8 @@ def test_new_pictures_are_predicted_in_the_order_of_their_names(finished, folder
     for number, path in enumerate(files):
         shutil.copy(path, new / f"{number:03d}.png")
     found = finished.predict(new)
-    assert found.column_names == ["prediction", *(f"p_digit {digit}" for digit in range(4))]
+    assert found["file"].to_pylist() == [f"{number:03d}.png" for number in range(len(files))]
+    assert found.column_names == ["file", "prediction", *(f"p_digit {digit}" for digit in range(4))]
     right = [path.parent.name == label for path, label in zip(files, found["prediction"].to_pylist(), strict=True)]
     assert sum(right) >= 0.8 * len(files)
     assert finished.predict(new, out=tmp_path / "p.csv") == len(files)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -102,6 +105,35 @@ def test_the_second_start_reads_the_cache_and_a_changed_file_does_not(tmp_path):
     assert not [one for one in cache_folder().iterdir() if one.name.startswith(".")]
 
 
+def deep_png(path, *, kind, channels):
+    """A PNG with 16 bits a channel, which Pillow would bring to 8 without a word."""
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", 12, 12, 16, kind, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(range(12)) * 2 * channels) * 12)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_a_channel_are_refused_in_colour_too(tmp_path, kind, channels):
+    root = write_folder(tmp_path / "p", squares(4))
+    deep_png(root / "light" / "deep.png", kind=kind, channels=channels)
+    with pytest.raises(BadInput, match=r"1 of 5 that cannot.*16 bits"):
+        read_pictures(root)
+
+
+def test_a_phone_may_keep_a_preview_beside_its_picture(tmp_path):
+    root = write_folder(tmp_path / "p", squares(4))
+    shown, preview = (Image.new("RGB", (12, 12), colour) for colour in ("red", "blue"))
+    shown.save(root / "light" / "phone.jpg", "MPO", save_all=True, append_images=[preview])
+    frame, pixels = pixels_in(root)
+    red, _, blue = pixels[frame.column("file").to_pylist().index("light/phone.jpg")].reshape(-1, 3).mean(axis=0)
+    assert red > 250
+    assert blue < 5
+
+
 def broken(root):
     """One of each kind of file that cannot be used, with a word of the reason."""
     good = squares(1)[0][1]
@@ -135,6 +167,7 @@ def test_with_the_flag_they_are_left_out_with_a_warning_and_nothing_else_is_lost
     assert frame.drop_columns([PICTURE]).equals(whole.drop_columns([PICTURE]))
     np.testing.assert_array_equal(pixels, expected)
     assert f"{len(names)} of" in caplog.text
+    assert {file.split("/")[1].split(".")[0] for file in read_pictures(root, options=SKIP)[0].skipped} == names
 
 
 @pytest.mark.parametrize(
@@ -192,6 +225,27 @@ def test_a_path_outside_the_folder_is_refused(tmp_path, path):
     table.write_text(f"where,what\n{path},a\n")
     with pytest.raises(BadInput, match="stay inside"):
         read_pictures(table, options=PictureOptions(column="where", target="what"))
+
+
+def test_a_picture_that_a_table_names_twice_is_refused_by_name(tmp_path):
+    write_folder(tmp_path / "p", squares(2))
+    (tmp_path / "t.csv").write_text("where,what\np/light/0000.png,a\np/dark/0001.png,b\np/light/0000.png,b\n")
+    with pytest.raises(BadInput, match="1 named again: p"):
+        read_pictures(tmp_path / "t.csv", options=PictureOptions(column="where", target="what"))
+
+
+def test_pictures_none_of_which_can_be_read_are_counted(tmp_path):
+    root = write_folder(tmp_path / "p", squares(6, side=1))
+    with pytest.raises(BadInput, match="none among 6: dark"):
+        read_pictures(root, options=SKIP)
+
+
+def test_new_pictures_are_never_left_out_and_the_message_does_not_offer_it(tmp_path):
+    Image.fromarray(squares(1)[0][1]).save(tmp_path / "0.png")
+    (tmp_path / "1.png").write_bytes(b"")
+    with pytest.raises(BadInput, match="1 of 2") as caught:
+        list(picture_batches(tmp_path, shape=(12, 12, 3)))
+    assert "skip" not in caught.value.remedy
 
 
 def test_arrays(tmp_path):

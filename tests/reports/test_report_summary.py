@@ -8,6 +8,7 @@ from report_cases import CASES, Line, estimate, finished, opening, split, sweep
 from wellfit.goals import GOALS, Goal
 from wellfit.reports.redact import redacted
 from wellfit.reports.summary import summarize
+from wellfit.reports.text import sweep_line
 from wellfit.reports.units import Unit, knob, plain, seconds
 
 
@@ -114,6 +115,26 @@ def test_the_trade_shows_that_train_pays_and_dev_gains():
     assert without.train < chosen.train
     assert without.dev > chosen.dev
     assert (without.test, chosen.test) == (None, pytest.approx(0.1462))
+
+
+def augmented_sweep():
+    """Of two networks without lambda and dropout, the second sees changed pictures."""
+    lines = sweep(members=65)
+    body = dict(lines.body)
+    plain, changed = (dict(row) for row in body["members"][:2])
+    changed |= {"l2": 0.0, "weight_decay": 0.0, "shrink": 0.0, "knobs": {"augment": 1.0}}
+    names = {"best": changed["identity"], "chosen": changed["identity"], "tied": [changed["identity"]]}
+    return Line("sweep", {**body, **names, "members": [plain, changed]})
+
+
+def test_augmentation_is_a_regularizer_beside_lambda_and_keep_prob():
+    summary = summarize([*finished()[:-5], augmented_sweep()])
+    (card,) = summary.sweeps
+    assert card.unregularized.others == ""
+    assert card.chosen.others == "augment 1"
+    without, chosen = summary.trade
+    assert (without.label, chosen.label) == ("no regularization", "chosen, augment 1")
+    assert "keep_prob 1, augment 1: train" in sweep_line(summary.unit, card)
 
 
 def test_the_last_of_several_sweeps_decides():

@@ -11,7 +11,10 @@ from wellfit.cli.session import Session
 from wellfit.cli.stage import FILE, stage
 
 
-@stage(examples="\n  wellfit predict churn.wellfit new_customers.csv -o predicted.csv\n")
+@stage(
+    examples="\n  wellfit predict churn.wellfit new_customers.csv -o predicted.csv\n"
+    "  wellfit predict cats.wellfit phones/ -o predicted.csv --views 8\n"
+)
 @click.argument("experiment", type=FILE)
 @click.argument("new", type=FILE)
 @click.option("-o", "--out", type=FILE, required=True, metavar="OUT", help="File to write: .csv or .parquet.")
@@ -21,7 +24,7 @@ from wellfit.cli.stage import FILE, stage
     default=1,
     show_default=True,
     metavar="N",
-    help="Of pictures: average over N changed views of each; it takes N times as long.",
+    help="Of pictures: average over N changed views of each; it takes N times as long, and the changes.",
 )
 @click.option(
     "--passes",
@@ -33,6 +36,8 @@ from wellfit.cli.stage import FILE, stage
 )
 def command(*, session: Session, experiment: Path, new: Path, out: Path, views: int, passes: int) -> None:
     """Write prediction (and p_<class>) for every row of NEW, in the same order, to OUT.
+
+    Of pictures also the file. NEW is then a folder of them, a table of paths, or .npz arrays.
 
     Rows pass through the transforms that were fit on train. Warns when NEW does not look like train.
     """

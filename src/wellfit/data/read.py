@@ -6,7 +6,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows as an Arrow table, and where they came from."""
+    """The rows as an Arrow table, where they came from, and the files to leave out, with the reasons."""
 
     frame: pa.Table
     source: Source
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_table(
@@ -107,7 +108,11 @@ def read_batches(source: Any, *, schema: Schema, rows: int = BATCH_ROWS) -> Iter
 
 def _existing(path: Path, *, name: str) -> Path:
     if path.is_dir():
-        raise BadInput(f"{name} must be a file", found=f"a folder, {path}", remedy="Give a CSV or Parquet file")
+        raise BadInput(
+            f"{name} must be a file",
+            found=f"a folder without pictures (.png, .jpg), {path}",
+            remedy="Give a CSV or Parquet file; or, of pictures, a folder with a folder for each class",
+        )
     if not path.is_file():
         raise BadInput(f"{name} must exist", found=f"no file {path}", remedy="Check the path")
     with path.open("rb") as file:

@@ -101,7 +101,7 @@ def open_folder(path: Path) -> Folder:
         raise Refusal(
             "EXPERIMENT is a folder that `wellfit run` or `wellfit split` made",
             found=f"{'a folder without ' + ABOUT if path.is_dir() else 'no folder'} at {path}",
-            remedy="Check the path, or make one with `wellfit split DATA --target COLUMN`",
+            remedy="Check the path, or make one with `wellfit split DATA --target COLUMN` (of pictures: .png and .jpg)",
         )
     try:
         about = json.loads((path / ABOUT).read_text(encoding="utf-8"))

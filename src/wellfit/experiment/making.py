@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,25 +140,34 @@ def _picture_options(settings: Settings) -> PictureOptions:
 
 
 def _divided(table: Table, schema: Schema, *, sources: Sources, settings: Settings) -> Split:
+    extra = {
+        "--test-data": _extra(sources.test_data, schema, settings, name="--test-data"),
+        "--deployment-data": _extra(sources.deployment_data, schema, settings, name="--deployment-data"),
+    }
     options = SplitOptions(
         stratify_on=settings.stratify_on,
         group_on=settings.group_on,
         time_on=settings.time_on,
         split_on=settings.split_on,
         sizes=settings.sizes,
-        test_data=_frame(sources.test_data, schema, settings, name="--test-data"),
-        deployment_data=_frame(sources.deployment_data, schema, settings, name="--deployment-data"),
+        test_data=_frame(extra["--test-data"]),
+        deployment_data=_frame(extra["--deployment-data"]),
         seed=settings.seed,
     )
-    return split_table(table, schema=schema, options=options)
+    skipped = {f"{name} {file}": why for name, one in extra.items() if one for file, why in one.skipped.items()}
+    return split_table(replace(table, skipped={**table.skipped, **skipped}), schema=schema, options=options)
 
 
-def _frame(source: Any, schema: Schema, settings: Settings, *, name: str) -> pa.Table | None:
+def _extra(source: Any, schema: Schema, settings: Settings, *, name: str) -> Table | None:
     if source is None:
         return None
     if schema.picture is None:
-        return read_table(source, name=name).frame
-    return read_pictures(source, options=_picture_options(settings), shape=schema.picture)[0].frame
+        return read_table(source, name=name)
+    return read_pictures(source, options=_picture_options(settings), shape=schema.picture)[0]
+
+
+def _frame(table: Table | None) -> pa.Table | None:
+    return None if table is None else table.frame
 
 
 def _goal(settings: Settings, schema: Schema) -> Goal:

@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from wellfit._typing import Floats
+from wellfit.data.pictures.layout import FILE
 from wellfit.data.pictures.read import picture_batches
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.data.read import read_batches
@@ -41,12 +42,13 @@ class Writer(Protocol):
 def predicted_batches(
     source: Any, *, preparation: Preparation, predict: Callable[[Arrays], Floats], watch: Watch | None = None
 ) -> Iterator[pa.Table]:
-    """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order."""
+    """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order; of pictures also their `file`."""
     for batch in _new_rows(source, preparation.schema):
         arrays = preparation.transform(batch, with_target=False)
         if watch is not None:
             watch.see(arrays)
-        yield _table(predict(arrays), preparation.schema)
+        found = _table(predict(arrays), preparation.schema)
+        yield found.add_column(0, FILE, batch.column(FILE)) if preparation.schema.picture else found
 
 
 def _new_rows(source: Any, schema: Schema) -> Iterator[pa.Table]:

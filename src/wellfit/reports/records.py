@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from wellfit._typing import Json
 from wellfit.reports.estimates import Measure, Reference
 from wellfit.reports.pictures import PictureSheet
-from wellfit.reports.sweep_card import OTHER_REGULARIZERS, SweepCard
+from wellfit.reports.sweep_card import OTHER_REGULARIZERS, SweepCard, others_of
 from wellfit.reports.units import Unit
 
 
@@ -125,6 +125,12 @@ class Network:
         """Whether dev chose the epoch at which its training ended."""
         board = self.config.get("optimization")
         return isinstance(board, Mapping) and board.get("early_stopping") is not None
+
+    @property
+    def others(self) -> str:
+        """What regularizes beside lambda and keep_prob, in words."""
+        board = self.config.get("regularization")
+        return others_of(board) if isinstance(board, Mapping) else ""
 
     @property
     def is_plain(self) -> bool:

@@ -118,6 +118,8 @@ def _regularizers(best: Network) -> str:
         parts.append(f"λ = {knob(best.l2)}")
     if best.keep_prob < 1:
         parts.append(f"keep_prob {best.keep_probs}")
+    if best.others:
+        parts.append(best.others if parts else _sentence(best.others))
     if best.networks > 1:
         parts.append(f"{best.networks} networks averaged")
     return " with ".join(parts) or "The step on regularization"
@@ -227,7 +229,7 @@ def _moves(story: Story) -> Iterator[str]:
 
 
 def _regularized(best: Network | None) -> bool:
-    return best is not None and (best.l2 > 0 or best.keep_prob < 1)
+    return best is not None and not best.is_plain
 
 
 def _optimism(story: Story) -> Iterator[str]:

@@ -7,11 +7,22 @@ from dataclasses import dataclass, field
 
 from wellfit._typing import Json
 from wellfit.reports.estimates import Measure, Reference
+from wellfit.reports.units import knob
 
-OTHER_REGULARIZERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "early_stopping")
+OTHER_REGULARIZERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "augment", "early_stopping")
 """Knobs that regularize beside lambda and keep_prob."""
 DROPPED = "dropped"
 """Status of a training that a rung ended: what was measured of it is of another length than of the rest."""
+
+
+def others_of(knobs: Mapping[str, object]) -> str:
+    """Name what regularizes beside lambda and keep_prob, with its value; early stopping is told elsewhere."""
+    found = {name: knobs.get(name) for name in OTHER_REGULARIZERS if name != "early_stopping"}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {knob(value)}"
+        for name, value in found.items()
+        if isinstance(value, int | float) and value
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +59,11 @@ class Member:
         """The knob L1."""
         value = self.knobs.get("l1", 0.0)
         return float(value) if isinstance(value, int | float) else 0.0
+
+    @property
+    def others(self) -> str:
+        """What regularizes beside lambda and keep_prob, in words."""
+        return others_of(self.knobs)
 
     @property
     def is_plain(self) -> bool:

@@ -25,7 +25,7 @@ from wellfit.reports.units import Unit, knob, plain
 
 WIDE, SLIM = 780, 350
 _KIB = 1024
-_OTHERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema")
+_OTHERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "augment")
 
 
 @dataclass(frozen=True)

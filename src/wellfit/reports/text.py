@@ -214,9 +214,10 @@ def sweep_line(unit: Unit, sweep: SweepCard) -> str:
     chosen = sweep.chosen
     if chosen is None:
         return done
+    others = f", {chosen.others}" if chosen.others else ""
     return (
         f"{done} Chosen: λ {knob(chosen.l2)} (weight_decay {knob(chosen.weight_decay)}, shrink {knob(chosen.shrink)} "
-        f"per update), keep_prob {chosen.keep_probs}: train {unit.show(chosen.train)}, "
+        f"per update), keep_prob {chosen.keep_probs}{others}: train {unit.show(chosen.train)}, "
         f"dev {_shown(unit, chosen.dev)}; {sum(member.tied for member in sweep.members)} are tied with the best."
     )
 

@@ -41,10 +41,11 @@ def _chosen(sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | N
     """The network that the experiment ends with, if it is regularized; else what the last sweep chose."""
     member = sweeps[-1].chosen if sweeps else None
     if best is not None and not best.is_plain:
-        return _of_network(best, "chosen" if best.networks == 1 else f"chosen, {best.networks} networks averaged")
+        averaged = f"{best.networks} networks averaged" if best.networks > 1 else ""
+        return _of_network(best, ", ".join(filter(None, ("chosen", best.others, averaged))))
     if member is None or member.is_plain:
         return None
-    return _of_member(member, "chosen")
+    return _of_member(member, ", ".join(filter(None, ("chosen", member.others))))
 
 
 def _without(networks: list[Network], sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | None:

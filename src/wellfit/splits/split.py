@@ -48,6 +48,7 @@ class Split:
         hashes: part -> uint64 [rows, 2] over all columns that were read, dropped ones included.
         unlabelled: rows without a target; they are in no part.
         source: where the rows came from.
+        skipped: files that could not be read and were asked to be left out -> why.
         seed: decides the division.
         folder: where it is saved, None in memory.
     """
@@ -66,6 +67,7 @@ class Split:
     source: Source
     seed: int
     folder: Path | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -92,7 +94,9 @@ class Split:
 
     def to_json(self) -> Json:
         """The journal's entry: everything but the rows and their hashes."""
+        skipped = {"skipped": dict(self.skipped)} if self.skipped else {}
         return {
+            **skipped,
             "rows": {part: self.rows.get(part) for part in get_args(Part)},
             "policy": self.policy,
             "precision": dict(self.precision),
@@ -151,12 +155,13 @@ def split_table(
         seal=seal_rows(kept["test"], now=now or datetime.now(UTC)),
         rows={str(part): count for part, count in parts.rows.items()},
         precision=precision_of(dev=parts.rows["dev"], test=parts.rows["test"], task=schema.task),
-        policy=parts.policy,
+        policy=parts.policy + _left_out(table.skipped),
         duplicates=duplicates,
         hashes=hashes,
         unlabelled=parts.unlabelled,
         source=table.source,
         seed=options.seed,
+        skipped=table.skipped,
     )
 
 
@@ -205,7 +210,12 @@ def _loaded(body: Json, folder: Path) -> Split:
         source=Source(source["path"], source["bytes"], source["modified"], source["sha256"]),
         seed=body["seed"],
         folder=folder,
+        skipped=body.get("skipped", {}),
     )
+
+
+def _left_out(skipped: Mapping[str, str]) -> str:
+    return f" (files that cannot be read, left out: {len(skipped):,})" if skipped else ""
 
 
 def _kept(rows: pa.Table, schema: Schema) -> pa.Table:

@@ -19,6 +19,10 @@ _GREY_MODES = frozenset({"1", "L", "LA"})
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr"})
 _TURNED = frozenset({5, 6, 7, 8})
 _ORIENTATION = 0x0112
+_DEEP = ";16"
+"""Stands in what a decoder calls the pixels of a file that has 16 bits a channel, whatever mode they are brought to."""
+_BESIDE = "MPO"
+"""A JPEG as phones write it, with a preview or depths after the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,15 @@ def read_pixels(path: Path, *, colour: bool) -> Pixels | str:
 
 def _problem(image: object) -> str:
     width, height = image.size  # type: ignore[attr-defined]
-    mode, frames = image.mode, getattr(image, "n_frames", 1)  # type: ignore[attr-defined]
+    mode, tiles = image.mode, image.tile  # type: ignore[attr-defined]
+    frames = 1 if image.format == _BESIDE else getattr(image, "n_frames", 1)  # type: ignore[attr-defined]
     if width * height > MOST_PIXELS:
         return f"{width} x {height} pixels, more than {MOST_PIXELS:,}"
     if min(width, height) < LEAST_SIDE:
         return f"{width} x {height} pixels, fewer than {LEAST_SIDE} a side"
     if frames > 1:
         return f"{frames} pictures in one file (animated)"
-    if mode not in _GREY_MODES | _COLOUR_MODES:
+    if mode not in _GREY_MODES | _COLOUR_MODES or any(_DEEP in str(tile) for tile in tiles):
         return f"pixels of mode {mode} (16 bits or more)"
     return ""
 

@@ -54,7 +54,7 @@ def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, n
         ]
         good = [one for one in headers if isinstance(one, Header)]
         if not good:
-            reason = f"{listing.files[0]}: {headers[0]}"
+            reason = f"none among {len(headers):,}: {listing.files[0]} ({headers[0]}) comes first"
             raise BadInput("DATA needs pictures that can be read", found=reason, remedy="Write the files again")
         shape = shape or canvas_for(good, size=size)
         return _decoded(listing, headers, key=key, shape=shape, pool=pool, notify=notify)

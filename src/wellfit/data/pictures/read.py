@@ -58,11 +58,14 @@ def read_pictures(
         return _from_arrays(path, options, shape=shape, labelled=labelled)
     listing = _listing(path, options, labelled=labelled)
     found = decoded(listing, size=options.size, shape=shape, notify=notify)
-    _judge_refused(found.refused, files=len(listing.files), skip=options.skip_corrupt)
+    ways = ", or leave them out with --skip-corrupt" if labelled else ": every one of NEW gets an answer"
+    _judge_refused(found.refused, files=len(listing.files), skip=options.skip_corrupt, ways=ways)
     if listing.ignored:
-        logger.warning("%d files are no pictures by their names: %s", len(listing.ignored), _some(listing.ignored))
+        logger.warning(
+            "Files that are no pictures by their names: %d (%s)", len(listing.ignored), _some(listing.ignored)
+        )
     frame = _joined(listing, found.rows)
-    return Table(frame.append_column(PICTURE, pixel_column(found.pixels)), listing.source), found.shape
+    return Table(frame.append_column(PICTURE, pixel_column(found.pixels)), listing.source, found.refused), found.shape
 
 
 def picture_batches(source: Any, *, shape: Shape, column: str | None = None) -> Iterator[pa.Table]:
@@ -104,11 +107,12 @@ def _joined(listing: Listing, rows: pa.Table) -> pa.Table:
     if listing.table is None:
         return rows
     place = {file: number for number, file in enumerate(listing.files)}
-    if len(place) < len(listing.files):
+    again = [file for number, file in enumerate(listing.files) if place[file] != number]
+    if again:
         raise BadInput(
             "a picture is named once",
-            found=f"{len(listing.files) - len(place)} paths named again",
-            remedy="Remove them",
+            found=f"{len(again)} named again: {_some(again)}",
+            remedy="Remove the rows",
         )
     own = listing.table.take(pa.array([place[file] for file in rows.column(FILE).to_pylist()], pa.int64()))
     for name in own.column_names:
@@ -117,7 +121,7 @@ def _joined(listing: Listing, rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _judge_refused(refused: Mapping[str, str], *, files: int, skip: bool) -> None:
+def _judge_refused(refused: Mapping[str, str], *, files: int, skip: bool, ways: str) -> None:
     if not refused:
         return
     named = _some([f"{file} ({why})" for file, why in sorted(refused.items())])
@@ -125,7 +129,7 @@ def _judge_refused(refused: Mapping[str, str], *, files: int, skip: bool) -> Non
         raise BadInput(
             "every picture can be read",
             found=f"{len(refused)} of {files:,} that cannot: {named}",
-            remedy="Replace or remove them, or leave them out with --skip-corrupt",
+            remedy=f"Replace or remove them{ways}",
         )
     logger.warning("%d of %s pictures left out: %s", len(refused), f"{files:,}", named)
 

@@ -42,11 +42,13 @@ def picture_schema(
     measured = table.drop_columns([PICTURE])
     known = [name for name in (*GREY_MEASURES, *COLOUR_MEASURES) if name in table.column_names]
     flat = [name for name in known if name not in drop and _is_flat(measured.column(name))]
-    dropped = [*drop, FILE, LOOK, *flat]
-    schema = infer_schema(measured, target=target, drop=dropped, **options)
+    notes = {FILE: "names the picture", LOOK: "tells near copies", **dict.fromkeys(flat, "the same in all pictures")}
+    schema = infer_schema(measured, target=target, drop=[*drop, *notes], **options)
     pixels = Column(PICTURE, "number", "picture", paths or "", "nested")
     kept = tuple(
-        replace(column, role="feature", note="") if several and column.name in flat else column
+        replace(column, role="feature", note="")
+        if several and column.name in flat
+        else replace(column, note=notes.get(column.name, column.note))
         for column in schema.columns
     )
     return replace(schema, columns=(*kept, pixels), picture=shape)
