@@ -219,25 +219,24 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
             **reference,
         )
     _require_no_experiment({**reference, **({"ensemble": True} if ensemble else {})})
-    wanted = _goal(goal, data.schema.task)
-    prepared = data.prepared()
+    wanted, prepared = _goal(goal, data.schema.task), data.prepared()
     start = config or Config(seed=data.seed)
-    asked: dict[str, Any] = {
-        "goal": wanted,
-        "over": over,
-        "members": members,
-        "rungs": rules,
-        "on_outcome": telling(notify),
-    }
+    asked: dict[str, Any] = {"over": over, "members": members, "rungs": rules, "on_outcome": telling(notify)}
     if module:
         _require_no_shape(over)
-        start = named_after(module, start, data=prepared)
         here = InProcess(prepared, goal=wanted, memory=limit, module=module, device=chip)
-        found = search(prepared, start, executor=here, **asked)
-        slow = [f"The members ran one after the other, and not at once: {here.notice}."] if here.notice else []
-        return replace(found, warnings=(*found.warnings, *slow))
+        start = named_after(module, start, data=prepared)
+        return _told(search(prepared, start, executor=here, goal=wanted, **asked), here)
     with WorkerPool(prepared, goal=wanted, memory=limit, device=chip) as pool:
-        return search(prepared, start, executor=pool, **asked)
+        return search(prepared, start, executor=pool, goal=wanted, **asked)
+
+
+def _told(found: Sweep, executor: InProcess) -> Sweep:
+    """Add a warning where the members of a user's module ran one after the other."""
+    if not executor.notice:
+        return found
+    slow = f"The members ran one after the other, and not at once: {executor.notice}."
+    return replace(found, warnings=(*found.warnings, slow))
 
 
 def _require_no_experiment(given: Mapping[str, Any]) -> None:
