@@ -8,6 +8,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from wellfit.cli.diagnose import what_refits_say
+
 # issue 2, "Shows": errors in % (human, train, train-dev, dev), rows of the dev sets, and the verdicts that must be.
 YES, NO, UNSURE = "yes", "no", "cannot tell"
 GOLDEN = {
@@ -166,3 +168,16 @@ def test_a_file_that_cannot_be_used_is_refused(name, run, tmp_path):
     path = tmp_path / "predictions.csv"
     path.write_bytes(content)
     run("diagnose", path).assert_refused(found)
+
+
+@pytest.mark.parametrize(("status", "lines"), [("passed", 1), ("fired", 0), ("not applicable", 0)])
+def test_what_was_asked_of_refits_is_told_also_where_it_passed(status, lines):
+    """The list of findings shows the evidence of the others."""
+    asked = {
+        "code": "WF210",
+        "title": "more data would help",
+        "status": status,
+        "evidence": "Worth 1,300 more pictures.",
+    }
+    found = what_refits_say({"findings": [{**asked, "code": "WF101", "status": "passed"}, asked]})
+    assert found == ["WF210 more data would help: no. Worth 1,300 more pictures."][:lines]

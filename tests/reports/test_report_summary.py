@@ -137,6 +137,18 @@ def test_augmentation_is_a_regularizer_beside_lambda_and_keep_prob():
     assert "keep_prob 1, augment 1: train" in sweep_line(summary.unit, card)
 
 
+def test_copies_and_pictures_that_look_alike_are_told_apart():
+    card = summarize([split(duplicates={"train_dev": 3, "near_train_dev": 2, "test_in_dev": 1})]).seal
+    assert (
+        dict(card.duplicates).items()
+        >= {
+            "train-dev rows also in train": "3",
+            "train-dev pictures that look like one of train": "2",
+            "test rows also in dev": "1",
+        }.items()
+    )
+
+
 def test_the_last_of_several_sweeps_decides():
     lines = [*finished()[:-5], sweep(), sweep(grid=False)]
     summary = summarize(lines)

@@ -107,19 +107,26 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
 
     asked = given(options)
     _check_source(asked, source)
-    views = asked.pop("views", None)
+    views, refits = asked.pop("views", None), asked.get("refits")
     diagnosis: Diagnosis | DataDiagnosis
     if source is None:
         diagnosis = _of_numbers(asked)
     else:
         _refuse_numbers(asked, source)
         diagnosis = _of_experiment(source, asked) if source.is_dir() else _of_predictions(source, asked)
-    body, text = diagnosis.to_json(), str(diagnosis)
+    body = diagnosis.to_json()
+    text = "\n".join([str(diagnosis), *(what_refits_say(body) if refits is not None else ())])
     if views is not None and source is not None:
         found = wf.open_experiment(source).views(views)
         body, text = {**body, "views": found.to_json()}, f"{text}\n{found.sentence}"
     session.result(body, text=text)
     return exit_code(body, fail_on=fail_on)
+
+
+def what_refits_say(body: Json) -> list[str]:
+    """What was asked for with --refits, where the list of findings only counts it among those that passed."""
+    found = [each for each in body["findings"] if each["code"] == "WF210" and each["status"] == "passed"]
+    return [f"WF210 {each['title']}: no. {each['evidence']}" for each in found]
 
 
 def _check_source(asked: Json, source: Path | None) -> None:

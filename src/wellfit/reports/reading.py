@@ -243,11 +243,17 @@ def seal(body: Json) -> SealCard:
     )
 
 
+_NEAR = "near-"
+"""Before the part in which pictures look like one of train."""
+
+
 def _left_over(body: Json) -> Iterable[tuple[str, str]]:
     """Rows that occur in two parts, and rows without a target."""
     for key, found in section(body, "duplicates").items():
         part, _, other = text(key).partition("_in_")
-        yield f"{part.replace('_', '-')} rows also in {other or 'train'}", _plain(found)
+        name = part.replace("_", "-")
+        twins = f"{name.removeprefix(_NEAR)} pictures that look like one of train"
+        yield twins if name.startswith(_NEAR) else f"{name} rows also in {other or 'train'}", _plain(found)
     if count(body.get("unlabelled")):
         yield "rows without a target, left out", _plain(body.get("unlabelled"))
 
