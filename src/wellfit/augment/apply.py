@@ -129,7 +129,9 @@ def _noise(pictures: Tensor, draws: Draws, ranges: Ranges) -> Tensor:
 
 
 def _jpeg(pictures: Tensor, draws: Draws, ranges: Ranges) -> Tensor:
-    quality = 100 - draws.of("jpeg")[0] * ranges["jpeg"]
+    # Geometric: between 100 and 10 little is lost, below 10 most is.
+    worst = (1 - ranges["jpeg"] / 100).clamp_min(0.01)
+    quality = 100 * worst ** draws.of("jpeg")[0]
     return recompressed(pictures, quality=quality, chosen=ranges["jpeg"] > 0)
 
 

@@ -95,7 +95,9 @@ def change(pictures: Floats, uniform: Floats, normal: Floats, ranges: Floats, de
             if most[NOISE] > 0 and len(normal):
                 _add(picture, draw[DRAWN_NOISE] * most[NOISE], normal[row])
             if most[JPEG] > 0:
-                quality = picture.dtype.type(100) - draw[DRAWN_JPEG] * most[JPEG]
+                real = picture.dtype.type
+                worst = max(real(1) - most[JPEG] / real(100), real(0.01))
+                quality = real(100) * worst ** draw[DRAWN_JPEG]
                 _compress(picture, quality, desk)
             if most[ERASE] > 0:
                 _erase(picture, draw, most[ERASE])
