@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from wellfit._typing import Json
 from wellfit.exceptions import BadInput
+
+if TYPE_CHECKING:
+    from wellfit._typing import Json
 
 CPU = "cpu"
 DEVICES = (CPU, "cuda")
