@@ -15,10 +15,12 @@ from wellfit.device import PRECISIONS, Device, device_of
 from wellfit.exceptions import BadInput
 from wellfit.fused.device_arithmetic import arithmetic, product
 from wellfit.fused.device_memory import plan_device_memory
+from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import layout_of
 from wellfit.goals import Goal
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.worker_pool import WorkerPool
+from wellfit.training.noise import SHARED
 
 MEMBERS = [config_of({**one, "lr": 0.005 * (place + 1)}) for place, one in enumerate(KNOBS["all at once"])]
 HERE = Device("cpu")
@@ -69,6 +71,20 @@ def test_outputs_are_those_of_the_cores(table):
     cores, there = (fused(data, MEMBERS, engine=engine)[0] for engine in ("cores", "cpu"))
     expected = cores.outputs(cores.parameters, data.dev)
     np.testing.assert_allclose(there.outputs(cores.parameters, data.dev), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_members_are_measured_in_float32_whatever_they_were_trained_with(precision, table):
+    data = table("classification")
+    layout = layout_of(data, MEMBERS[0])
+    stacks = [
+        DeviceStack(data, MEMBERS, layout=layout, stream=SHARED, device=Device("cpu", each))
+        for each in ("float32", precision)
+    ]
+    while stacks[0].updates < 10:
+        stacks[0].advance(10)
+    plain, other = (stack.outputs(stacks[0].parameters, data.dev) for stack in stacks)
+    np.testing.assert_array_equal(other, plain)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

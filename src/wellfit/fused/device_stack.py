@@ -54,6 +54,9 @@ class DeviceStack(Population):
         super().__init__(data, configs, layout=layout, stream=stream)
         self._device = device
         self._network = DeviceNetwork(layout, device)
+        # What is measured is what the network will predict elsewhere, whatever it was trained with.
+        self._exact = Device(device.name)
+        self._measured_network = DeviceNetwork(layout, self._exact)
         self._rows = Rows(*(self._sent(array) for array in first_state(layout, configs)))
         self._replay = Replay(device)
         self._needs = Needs.of(configs)
@@ -106,10 +109,10 @@ class DeviceStack(Population):
         """Return the outputs [M, N, outputs] of parameters [M, P] on N rows, without dropout."""
         there, found = self._sent(rows), []
         at_once = max(1, BYTES_OF_ACTIVATIONS // (len(rows) * bytes_of_row(self.layout)))
-        with arithmetic(self._device):
+        with arithmetic(self._exact):
             for start in range(0, max(arrays.rows, 1), at_once):
                 _, codes, shared = self._encode(arrays, slice(start, start + at_once))
-                found.append(_back(self._network.outputs(there, self._sent(codes), self._sent(shared))))
+                found.append(_back(self._measured_network.outputs(there, self._sent(codes), self._sent(shared))))
         return np.concatenate(found, axis=1)
 
     def keep(self, members: Booleans) -> None:
