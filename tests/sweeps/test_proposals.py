@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -12,6 +13,7 @@ from wellfit.config import Config, shrink_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps import proposals
+from wellfit.sweeps.knobs import changed, differs_only, setting_of
 from wellfit.sweeps.proposals import NOT_INSTALLED, proposals_of, quasi_random
 from wellfit.sweeps.space import log_uniform, uniform
 from wellfit.sweeps.tpe import ROUND
@@ -102,6 +104,53 @@ def test_optuna_learns_where_even_cover_does_not():
     assert np.median(best) < np.median(even)
     last = rounds(FOUR, 64)[-1]
     assert np.median(list(map(loss_of, last))) < np.median(list(map(loss_of, rounds(FOUR, 64)[0])))
+
+
+AROUND = {
+    "lr": log_uniform(1e-4, 5e-3),
+    "shrink": log_uniform(1e-6, 3e-3, zero=0.15),
+    "keep_prob": uniform(0.5, 0.98, zero=0.3),
+}
+
+
+def first_round(seen, *, config=BASE):
+    found, _ = proposals_of(config, AROUND, rows=ROWS, members=32, goal=GOAL, seen=seen)
+    return found.propose(found.round)
+
+
+def test_what_was_seen_is_learned_from_and_not_proposed_again():
+    seen = [outcome(one) for one in quasi_random(Config(seed=7), AROUND, rows=ROWS, members=40, goal=GOAL)]
+    alike = [outcome(replace(one.config, seed=0), loss=one.losses["dev"]) for one in seen]
+    good = len(known_good(AROUND, BASE, rows=ROWS, goal=GOAL))
+    taught = first_round(alike)
+    assert not {one.identity for one in taught} & {one.identity for one in alike}
+    untaught = first_round([])
+    # The settings that are known to be good come first either way, but for those that were seen.
+    assert np.median(list(map(loss_of, taught[-3:]))) < np.median(list(map(loss_of, untaught[good:])))
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(Config(seed=1), id="another seed"),
+        pytest.param(replace(BASE, network=replace(BASE.network, widths=(8,))), id="another shape"),
+        pytest.param(replace(BASE, optimization=replace(BASE.optimization, lr=1.0)), id="outside of the space"),
+    ],
+)
+def test_what_lies_elsewhere_is_not_learned_from(seen):
+    lost = outcome(seen, loss=0.0)
+    assert first_round([lost]) == first_round([])
+    assert first_round([outcome(BASE, status=Status.DROPPED)]) == first_round([])
+
+
+def test_a_setting_read_off_a_config_makes_that_config_again():
+    for config in quasi_random(BASE, AROUND, rows=ROWS, members=40, goal=GOAL):
+        again = changed(BASE, setting_of(config, AROUND, rows=ROWS), rows=ROWS)
+        assert again.optimization == config.optimization
+        assert again.regularization.l2 == pytest.approx(config.regularization.l2, rel=1e-12)
+        assert again.regularization.keep_prob == config.regularization.keep_prob
+        assert differs_only(BASE, config, AROUND)
+        assert not differs_only(BASE, config, ["epochs"]) or config == BASE
 
 
 def test_the_rounds_fill_and_no_config_comes_twice():

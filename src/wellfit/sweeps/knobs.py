@@ -143,6 +143,32 @@ def own_value(config: Config, name: str) -> Any:
     return value[1] if name == "beta2" else value
 
 
+def differs_only(config: Config, other: Config, names: Collection[str]) -> bool:
+    """Whether two configs are one but for the knobs of these names."""
+    turned = {canonical(name) for name in names}
+    taken = {
+        board: {knob.name: getattr(getattr(other, board), knob.name) for knob in fields(kind) if knob.name in turned}
+        for board, kind in BOARDS
+    }
+    boards: dict[str, Any] = {board: replace(getattr(config, board), **knobs) for board, knobs in taken.items()}
+    return replace(config, **boards) == other
+
+
+def setting_of(config: Config, names: Collection[str], *, rows: float) -> Setting:
+    """The values that `config` has of knobs, in the units of their names: `changed` backwards."""
+    lr, board = config.optimization.lr, config.regularization
+    keep_prob = sum(config.keep_probs) / len(config.keep_probs) if config.keep_probs else 1.0
+    known = {
+        "l2": board.l2,
+        "weight_decay": board.l2 / rows,
+        "shrink": lr * board.l2 / rows,
+        "l1_step": lr * board.l1 / rows,
+        "keep_prob": keep_prob,
+        "dropout": 1 - keep_prob,
+    }
+    return {name: known[name] if name in known else own_value(config, name) for name in names}
+
+
 def _has(kind: type[Any], name: str) -> bool:
     return canonical(name) in (knob.name for knob in fields(kind))
 

@@ -6,7 +6,7 @@ the outcomes, so a search that is begun again with the outcomes of an interrupte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -88,12 +88,13 @@ def quasi_random(config: Config, over: Space, *, rows: int, members: int, goal: 
 
 
 def proposals_of(
-    config: Config, over: Space, *, rows: int, members: int | None, goal: Goal
+    config: Config, over: Space, *, rows: int, members: int | None, goal: Goal, seen: Iterable[Outcome] = ()
 ) -> tuple[Proposals, tuple[str, ...]]:
     """Return who proposes the members, and what a reader should know about it, one sentence each.
 
     Lists alone are a grid. With an interval among them Optuna proposes where three or more knobs are searched and
-    `members` are enough to learn from; a quasi-random sequence does otherwise.
+    `members`, with the outcomes that were `seen` before, are enough to learn from; a quasi-random sequence does
+    otherwise.
 
     Raises:
         BadInput: for a space that cannot be searched.
@@ -102,12 +103,13 @@ def proposals_of(
     if is_grid(over):
         return Listed(configs_of(config, over, rows=rows, members=members), name="grid"), ()
     count = count_of(members)
-    if not _pays(over, members=count):
+    seen = list(seen)
+    if not _pays(over, members=count + len(seen)):
         return Listed(quasi_random(config, over, rows=rows, members=count, goal=goal), name="quasi-random"), ()
     if find_spec("optuna") is not None:
         from wellfit.sweeps.tpe import Tpe
 
-        return Tpe(config, over, rows=rows, members=count, goal=goal), ()
+        return Tpe(config, over, rows=rows, members=count, goal=goal, seen=seen), ()
     configs = quasi_random(config, over, rows=rows, members=count, goal=goal)
     return Listed(configs, name="quasi-random"), (NOT_INSTALLED,)
 

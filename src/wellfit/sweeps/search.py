@@ -161,6 +161,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     limit: TrainLimit | None = None,
     baseline: float = math.inf,
     known: Iterable[Outcome] = (),
+    seen: Iterable[Outcome] = (),
     deadline: float | None = None,
     rungs: Rungs | None = None,
     on_outcome: OnOutcome = ignore_outcome,
@@ -181,6 +182,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         limit: where lambda over-smooths; None where there is no reference.
         baseline: dev loss that the choice must not exceed.
         known: outcomes of earlier runs: members among them are not trained again.
+        seen: outcomes of other trainings, from which Optuna learns where they lie in the space.
         deadline: `time.monotonic()`, after which no member is started.
         rungs: compare members while they train, and drop those that are behind; None trains all to their end. The
             schedule "coslog4", which anneals at each rung, then takes the place of "cosine".
@@ -195,7 +197,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     config = _annealed(config) if rungs else config
     space = _space(over, config, rows=rows, members=members)
     asked = None if over is None else members
-    proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal)
+    proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal, seen=seen)
     _require_labels(space, data=data)
     album = Album()
 

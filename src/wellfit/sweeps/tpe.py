@@ -8,18 +8,18 @@ keeps outcomes, and telling them again in the same order brings back the same st
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial, TrialState, create_trial
 
 from wellfit.config import Config
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.sweeps.knobs import Setting, changed
+from wellfit.sweeps.knobs import OFF, Setting, changed, differs_only, setting_of
 from wellfit.sweeps.space import Interval, Space, Values, share_at, sobol, value_at
 from wellfit.sweeps.usual import known_good
 
@@ -41,18 +41,23 @@ class Tpe:
         rows: m, the training rows.
         members: how many configs in all.
         goal: decides which settings are known to be good.
+        seen: outcomes of other trainings: it learns from those that differ from `config` only in what is searched, and
+            that lie in the space.
     """
 
     name = "tpe"
 
-    def __init__(self, config: Config, over: Space, *, rows: int, members: int, goal: Goal) -> None:
+    def __init__(
+        self, config: Config, over: Space, *, rows: int, members: int, goal: Goal, seen: Iterable[Outcome] = ()
+    ) -> None:
         self.count = members
         self._config, self._over, self._rows = config, over, rows
         self._distributions = {name: _distribution(values) for name, values in over.items()}
         good = known_good(over, config, rows=rows, goal=goal)
-        even = sobol(over, start=0, count=max(BEFORE_MODEL - len(good), 0), seed=config.seed)
-        self._first: deque[Setting] = deque([*good, *even])
         self._study = _study(config.seed)
+        self._learned = {outcome.identity for outcome in seen if self._learns(outcome)}
+        even = sobol(over, start=0, count=max(BEFORE_MODEL - len(good) - len(self._learned), 0), seed=config.seed)
+        self._first: deque[Setting] = deque([*good, *even])
         for setting in self._first:
             self._study.enqueue_trial({name: _place(name, over[name], value) for name, value in setting.items()})
         self._trials: dict[str, Trial] = {}
@@ -70,7 +75,7 @@ class Tpe:
                 break
             trial = self._study.ask(self._distributions)
             config = changed(self._config, self._setting(trial), rows=self._rows)
-            if config.identity in self._trials:
+            if config.identity in self._trials or config.identity in self._learned:
                 self._study.tell(trial, state=TrialState.FAIL)
             else:
                 self._trials[config.identity] = trial
@@ -87,6 +92,18 @@ class Tpe:
             if outcome.status is not Status.DIVERGED:
                 trial.report(loss, step=outcome.updates)
             self._study.tell(trial, state=TrialState.PRUNED)
+
+    def _learns(self, outcome: Outcome) -> bool:
+        """Tell Optuna what an earlier training came to, where the space has a place for it."""
+        if outcome.status not in _COMPARABLE or not differs_only(self._config, outcome.config, self._over):
+            return False
+        setting = setting_of(outcome.config, self._over, rows=self._rows)
+        if not all(_is_inside(name, self._over[name], value) for name, value in setting.items()):
+            return False
+        places = {name: _place(name, self._over[name], value) for name, value in setting.items()}
+        trial = create_trial(params=places, distributions=self._distributions, value=outcome.losses["dev"])
+        self._study.add_trial(trial)
+        return True
 
     def _setting(self, trial: Trial) -> Setting:
         if self._first:
@@ -121,6 +138,12 @@ def _place(name: str, values: Values, value: Any) -> float:
     if isinstance(values, Interval):
         return share_at(name, values, value=value)
     return list(values).index(value) if value in values else 0
+
+
+def _is_inside(name: str, values: Values, value: Any) -> bool:
+    if not isinstance(values, Interval):
+        return value in values
+    return values.low <= value <= values.high or (bool(values.zero) and value == OFF[name])
 
 
 def _value(name: str, values: Values, place: float) -> Any:
