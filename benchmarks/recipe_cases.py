@@ -108,7 +108,8 @@ def measured(case: Case, *, others: bool) -> Measured:
     losses, steps = {NOTHING: fresh_losses(case, turn.outcome, executor)}, {}
     losses[STEP] = fresh_losses(case, after, executor)
     for kind, remedy in REMEDIES.items():
-        if remedy.coupled or (kind != choice and not others):
+        # What turns both boards at once stands in the table as "search everything".
+        if kind != choice and (remedy.coupled or not others):
             continue
         notes = Notes()
         try:

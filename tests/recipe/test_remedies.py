@@ -19,7 +19,7 @@ from wellfit.recipe.again import MOST_ROUNDS, around_again
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.budget import parse_budget
 from wellfit.recipe.expectation import Shares, expect
-from wellfit.recipe.follow import first_turn
+from wellfit.recipe.follow import first_turn, next_step
 from wellfit.recipe.pick import next_remedy, ranking
 from wellfit.recipe.purse import Purse
 from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
@@ -160,6 +160,25 @@ def test_a_remedy_that_the_rest_of_the_budget_cannot_pay_for_is_not_begun(data):
     stop = stop_of(work)
     assert stop.code == "budget"
     assert "updates more than the budget left" in stop.sentence
+
+
+@pytest.mark.parametrize(
+    ("bias", "variance", "kind"),
+    [
+        pytest.param("yes", "no", "search_both_boards", id="bias left"),
+        pytest.param("no", "cannot tell", "search_both_boards", id="variance left"),
+        pytest.param("cannot tell", "no", None, id="nothing that is surely left"),
+    ],
+)
+def test_a_search_of_both_boards_closes_a_run_in_which_a_gap_is_left(data, bias, variance, kind):
+    work = _work(data, _config(network={"widths": (4,)}, epochs=4))
+    found = work.turn.diagnosis
+    verdicts = {"avoidable_bias": bias, "variance": variance}
+    gaps = {name: gap and replace(gap, verdict=verdicts.get(name, gap.verdict)) for name, gap in found.gaps.items()}
+    single = frozenset(remedy.kind for board in BY_BOARD.values() for remedy in board)
+    turn = replace(work.turn, diagnosis=replace(found, gaps=gaps), exhausted=single)
+    remedy = next_step(replace(work, turn=turn)).remedy
+    assert (remedy and remedy.kind) == kind
 
 
 @pytest.mark.parametrize("kind", [remedy.kind for remedy in BY_BOARD["regularization"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from wellfit._typing import Floats, Json, Notify
@@ -15,6 +16,9 @@ from wellfit.recipe.purse import Purse
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import Executor
+
+ENDED = "ended"
+"""Kind of the journal's entries that name the networks which a step and its pilot have trained to their end."""
 
 
 class Recall(Protocol):
@@ -49,6 +53,10 @@ class Bench:
         diagnose: estimates -> diagnosis.
         best_dev_high: smallest upper limit of dev error among the reference models.
         notify: receives progress events.
+
+    Attributes:
+        ended: by identity, the configs of all trainings of this run that went to their end, pilots and members of
+            sweeps among them.
     """
 
     def __init__(
@@ -69,8 +77,10 @@ class Bench:
         self.recall = recall
         self.notify = notify
         self.executor = executor
+        self.ended: dict[str, Config] = {}
         self._diagnose = diagnose
         self._best_dev_high = best_dev_high
+        self._of_step: dict[str, Config] = {}
 
     def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
         """Train configs; outcomes in their order, without those that the budget did not let start."""
@@ -82,12 +92,22 @@ class Bench:
         """Pay for trainings, and let them lower the upper limit that stands in for a missing reference."""
         for outcome in outcomes:
             self.purse.pay(outcome)
+            if outcome.status is Status.FINISHED:
+                self._of_step[outcome.identity] = self.ended[outcome.identity] = outcome.config
             if outcome.status is not Status.DIVERGED:
                 self._best_dev_high = min(self._best_dev_high, self.errors(outcome)["dev"].high)
 
     def outcome_of(self, config: Config) -> Outcome:
         """Return the outcome of a config that a step has paid for already."""
         return (self.executor.train([config], deadline=self.purse.deadline) or self.executor.train([config]))[0]
+
+    def earlier(self, config: Config) -> list[Outcome]:
+        """What this run has trained to its end on the rows of `config`, but for `config` itself.
+
+        Without weights: there are many, and what they predict on dev is here.
+        """
+        others = [each for each in self.ended.values() if each.data == config.data and each != config]
+        return [replace(self.outcome_of(each), state={}) for each in others]
 
     def remembered_step(self, step: int) -> Json | None:
         """Return a step that an earlier session took: it is followed again even if the clock would now forbid it."""
@@ -97,10 +117,16 @@ class Bench:
         """Take a whole step from the journal, or compute it; either way its price and its best dev error count."""
         seconds, fresh = self.purse.seconds, []
 
+        def trained() -> Json:
+            return {"configs": [config.to_json() for config in self._of_step.values()]}
+
         def measured() -> Json:
             fresh.append(True)
+            body = compute()
+            # Before the step: where this one is, so are the networks that it and its pilot have trained.
+            self.recall(ENDED, str(step), trained)
             return {
-                **compute(),
+                **body,
                 "seconds": self.purse.seconds - seconds,
                 "updates_paid": self.purse.updates,
                 "best_dev_high": self._best_dev_high,
@@ -110,6 +136,10 @@ class Bench:
         if not fresh:
             self.purse.book(body["updates_paid"])
             self._best_dev_high = body["best_dev_high"]
+            known = self.recall.known(ENDED, str(step)) or {"configs": []}
+            configs = map(Config.from_json, known["configs"])
+            self.ended |= {config.identity: config for config in configs}
+        self._of_step = {}
         return body
 
     def errors(self, outcome: Outcome) -> dict[str, Estimate]:

@@ -15,7 +15,7 @@ from wellfit.recipe.bench import Bench
 from wellfit.recipe.ensemble import rejoined
 from wellfit.recipe.pick import Pick, next_remedy
 from wellfit.recipe.remedies.catalogue import REMEDIES
-from wellfit.recipe.remedies.regularization import ENSEMBLE
+from wellfit.recipe.remedies.regularization import CLOSING
 from wellfit.recipe.remedies.remedy import Remedy, Result
 from wellfit.recipe.rules import Rules
 from wellfit.recipe.step import step_body
@@ -30,8 +30,9 @@ def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
     """Train `start`, then turn boards until both gaps are fine, nothing is left to try, or the budget is spent.
 
     Fitting train better can cost dev error that regularizing does not win back: of the networks on the way, the one
-    with the lowest dev loss is gone on with, the last of equals. Where it may over-fit, the rest of the budget goes
-    into an ensemble. With `rules.only` the remedy's own network is returned.
+    with the lowest dev loss is gone on with, the last of equals. Where gaps are left, the rest of the budget goes
+    into a search over both boards around it, and where it may over-fit into an ensemble. With `rules.only` the remedy's
+    own network is returned.
 
     Args:
         bench: data, engine, purse and memory.
@@ -54,25 +55,33 @@ def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
     best = min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
     exhausted = turns[-1].exhausted | pick.work.without_gain
     work = Work(bench=bench, turn=replace(best, step=turns[-1].step, exhausted=exhausted), rules=rules)
-    return carry_out(work, ENSEMBLE) if _averages(work) else work.turn
+    for remedy in CLOSING:
+        if _closes(work, remedy):
+            work = replace(work, turn=carry_out(work, remedy))
+    return work.turn
 
 
 def next_step(work: Work) -> Pick:
-    """What comes next where the recipe stands: a remedy, the ensemble when nothing else is left, or nothing."""
+    """What comes next where the recipe stands: a single step, what closes the run when there is none, or nothing."""
     pick = next_remedy(work)
-    return Pick(ENSEMBLE, pick.work) if pick.remedy is None and _averages(pick.work) else pick
+    if pick.remedy is not None:
+        return pick
+    return Pick(next((remedy for remedy in CLOSING if _closes(pick.work, remedy)), None), pick.work)
 
 
 def _single(pick: Pick) -> Remedy | None:
-    """The next remedy that ends with one network; the ensemble comes after all of them."""
-    return None if pick.remedy is None or pick.remedy.kind == ENSEMBLE.kind else pick.remedy
+    """The next single step; what closes a run comes after all of them."""
+    return None if pick.remedy in CLOSING else pick.remedy
 
 
-def _averages(work: Work) -> bool:
-    """Whether the run ends with an ensemble; an earlier session's is taken up again."""
-    if work.bench.remembered_step(work.turn.step + 1) is not None:
-        return True
-    return work.turn.may_overfit and ENSEMBLE.is_affordable(work)
+def _closes(work: Work, remedy: Remedy) -> bool:
+    """Whether the run goes on with one of the closing steps; an earlier session's is taken up again."""
+    remembered = work.bench.remembered_step(work.turn.step + 1)
+    if remembered is not None:
+        return bool(remembered["kind"] == remedy.kind)
+    bias = work.turn.gap("optimization")
+    wanted = work.turn.may_overfit or (remedy.coupled and bias is not None and bias.verdict == "yes")
+    return wanted and remedy.is_affordable(work)
 
 
 def first_turn(bench: Bench, start: Config) -> Turn:

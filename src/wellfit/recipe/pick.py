@@ -55,7 +55,7 @@ def applicable(work: Work, board: Board) -> list[Remedy]:
         remedy
         for remedy in BY_BOARD[board]
         if remedy.kind not in done
-        and (work.rules.early_stopping or not remedy.coupled)
+        and (work.rules.early_stopping or not remedy.needs_leave)
         and work.turn.wants(board, remedy.closes)
         and remedy.price(work) is not None
     ]

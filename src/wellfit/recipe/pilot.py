@@ -18,8 +18,8 @@ from wellfit.recipe.judge import helpful, is_behind
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.turn import Work
 
-PILOT_SHARE = 0.5
-"""Of what is left of the budget: the most that a pilot may cost."""
+FIRST_SHARE, LATER_SHARE = 0.5, 0.25
+"""Of what is left of the budget: the most that the first pilot of a run may cost, and a later one."""
 FEWEST_REMEDIES = 2
 """Where there is one, there is nothing to choose."""
 
@@ -54,7 +54,8 @@ def piloted(work: Work, remedies: Sequence[Remedy]) -> Work:
 
 def affordable(work: Work, wanted: Mapping[str, Sequence[Config]]) -> list[Config]:
     """The trials that a pilot pays for: the first of every remedy, then the second of every one, and so on."""
-    rest, taken = PILOT_SHARE * work.bench.purse.remaining, dict[str, Config]()
+    share = FIRST_SHARE if work.turn.step == 0 else LATER_SHARE
+    rest, taken = share * work.bench.purse.remaining, dict[str, Config]()
     for trial in _in_turns(wanted):
         cost = work.bench.purse.cost(trial)
         if trial.identity not in taken and cost <= rest:

@@ -104,6 +104,10 @@ class Purse:
         """Monotonic time by which trainings must end under a budget in seconds; None for updates."""
         return None if self._budget.updates else self._clock() + self.remaining - CLOSING_SHARE * self.total
 
+    def deadline_at(self, share: float) -> float | None:
+        """Monotonic time by which a share of what is left is used up; None for updates."""
+        return None if self._budget.updates else self._clock() + share * self.remaining
+
     @property
     def latest(self) -> float | None:
         """The deadline of the first network, which every run needs: into the slack when reading took all the time."""

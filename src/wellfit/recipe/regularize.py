@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from wellfit._typing import Json
@@ -14,6 +13,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.pictures import picture_grid
+from wellfit.sweeps.knobs import changed
 from wellfit.sweeps.search import Sweep, sweep
 from wellfit.sweeps.selection import TrainLimit, mean_keep_prob
 from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
@@ -24,18 +24,26 @@ FEWEST_MEMBERS = 8
 """A network is too expensive for the rest of a budget when so many of it cannot be trained any more."""
 SWEEP_SHARE = 0.8
 """Predicted costs are rough: the rest is slack."""
+SHARE_BESIDE_SEARCH, FEWEST_BESIDE_SEARCH = 0.2, 8
+"""Where a search of both boards follows, which learns from this sweep."""
 BEYOND_LAMBDA = (10**0.5, 10.0)
 BEYOND_KEEP_PROB = 0.6
 """Where the best member lies on the edge of the grid: factors by which the edge moves out."""
 
 
-def members_affordable(bench: Bench, config: Config) -> int:
-    """How many networks of this size a sweep may have."""
-    return max(2, min(DEFAULT_MEMBERS, bench.purse.affordable(config, share=SWEEP_SHARE)))
+def members_affordable(bench: Bench, config: Config, *, share: float) -> int:
+    """How many networks of this size a sweep may have in this share of the rest."""
+    return max(2, min(DEFAULT_MEMBERS, bench.purse.affordable(config, share=share)))
 
 
 def sweep_step(
-    bench: Bench, before: Outcome, *, diagnosis: Diagnosis, step: int, fixed: frozenset[str] = frozenset()
+    bench: Bench,
+    before: Outcome,
+    *,
+    diagnosis: Diagnosis,
+    step: int,
+    share: float = SWEEP_SHARE,
+    fixed: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Train the grid, of which `before` (lambda 0, keep_prob 1) is one, and return the member to go on with.
 
@@ -45,10 +53,10 @@ def sweep_step(
     limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
     def affordable() -> int:
-        return bench.purse.affordable(before.config, share=SWEEP_SHARE)
+        return bench.purse.affordable(before.config, share=share)
 
     def first() -> Json:
-        members = members_affordable(bench, before.config)
+        members = members_affordable(bench, before.config, share=share)
         grid = picture_grid if before.config.network.kind == "conv" else default_grid
         over = grid(before.config, rows=rows_trained_on(bench.data, before.config.data), members=members)
         knobs = before.config.regularization
@@ -72,20 +80,29 @@ def _in_order(over: Grid) -> Grid:
 
 
 def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:
-    """`config` with the lambdas and keep_probs that the last sweep found best to breed from; alone without a sweep.
+    """`config` with the knobs that the last sweep found best to breed from; alone without a sweep.
 
-    The network may have grown since: what regularized the smaller one is then where a larger one begins.
+    The network may have grown since: what regularized the smaller one is then where a larger one begins. A search of
+    both boards that found nothing better is passed over.
     """
-    bodies = [body for each in range(1, step) if (body := bench.recall.known("sweep", str(each)))]
-    rows = {row["identity"]: row for row in bodies[-1]["members"]} if bodies else {}
-    breed = bodies[-1].get("breed", []) if bodies else []
-    return [_with_knobs(config, rows[identity]) for identity in breed][:count] or [config]
+    steps = [each for each in range(1, step) if _breeds(bench, each)]
+    body = bench.recall.known("sweep", str(steps[-1])) if steps else None
+    if body is None:
+        return [config]
+    rows = {row["identity"]: row for row in body["members"]}
+    others = [name for name in body["over"] if name not in ("l2", "shrink", "keep_prob")]
+    found = [_with_knobs(config, rows[identity], others=others) for identity in body.get("breed", [])]
+    return found[:count] or [config]
 
 
-def _with_knobs(config: Config, row: Json) -> Config:
-    augment = row.get("knobs", {}).get("augment", 0.0)
-    knobs = replace(config.regularization, l2=row["l2"], keep_prob=row["keep_prob"], augment=augment)
-    return replace(config, regularization=knobs)
+def _breeds(bench: Bench, step: int) -> bool:
+    body, taken = bench.recall.known("sweep", str(step)), bench.remembered_step(step)
+    return body is not None and ("shrink" not in body["over"] or bool(taken and taken["kept"]))
+
+
+def _with_knobs(config: Config, row: Json, *, others: Sequence[str]) -> Config:
+    knobs = {"augment": 0.0, **{name: row["knobs"][name] for name in others}}
+    return changed(config, {"l2": row["l2"], "keep_prob": row["keep_prob"], **knobs}, rows=1)
 
 
 def _trained(bench: Bench, before: Outcome, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:

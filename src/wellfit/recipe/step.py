@@ -33,10 +33,10 @@ def step_body(work: Work, remedy: Remedy, *, expected: Expected, after: Outcome,
         "step": turn.step + 1,
         "round": turn.round,
         "board": board,
-        "locked": OTHER[board],
+        "locked": "none" if remedy.coupled else OTHER[board],
         "kind": remedy.kind,
         "finding": remedy.finding,
-        "did": f"{remedy.kind.replace('_', ' ')}: {describe_change(before, after)}",
+        "did": f"{remedy.kind.replace('_', ' ')}: {_change(before, after)}",
         "because": _cause(turn, remedy),
         **expected.to_json(),
         "spent": spent,
@@ -54,6 +54,13 @@ def step_body(work: Work, remedy: Remedy, *, expected: Expected, after: Outcome,
         "gaps_before": turn.diagnosis.to_json()["gaps"],
         "gaps_after": work.bench.diagnose(after).to_json()["gaps"],
     }
+
+
+def _change(before: Outcome, after: Outcome) -> str:
+    # Members of an average differ in many knobs, of which the heaviest one's are no better than the others'.
+    if after.networks != before.networks:
+        return f"networks {before.networks} -> {after.networks}"
+    return describe_change(before, after)
 
 
 def _cause(turn: Turn, remedy: Remedy) -> str:

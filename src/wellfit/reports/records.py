@@ -194,6 +194,9 @@ class RemedyRow:
     why: str
 
 
+OPTIMIZATION = "optimization"
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
     """One turn of the recipe.
@@ -313,6 +316,10 @@ class Summary:
     pictures: PictureSheet | None = None
     data: tuple[Knob, ...] = ()
     tempered: Tempered | None = None
+
+    def steps_on(self, *boards: str) -> tuple[StepRow, ...]:
+        """The steps that turned one of these boards; one that turned both is on both."""
+        return tuple(step for step in self.steps if step.board in boards or (step.coupled and OPTIMIZATION in boards))
 
     @property
     def score(self) -> Score | None:

@@ -14,7 +14,7 @@ from wellfit.recipe.remedies.drop_rows import DROP_ROWS
 from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD
 from wellfit.recipe.remedies.more_data import MORE_DATA
 from wellfit.recipe.remedies.optimization import OPTIMIZATION
-from wellfit.recipe.remedies.regularization import ENSEMBLE, REGULARIZATION
+from wellfit.recipe.remedies.regularization import CLOSING, REGULARIZATION
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.reweight import REWEIGHT
 
@@ -28,7 +28,7 @@ BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
     "regularization": REGULARIZATION,
 }
 """In the order of their turns: what brings train nearer to dev comes before the sweep, which is judged on dev."""
-REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, ENSEMBLE)}
+REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, *CLOSING)}
 
 
 def require_rows(only: str | None, more_data: object) -> None:
@@ -49,7 +49,7 @@ def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
     """Refuse a remedy that the recipe cannot carry out by itself.
 
     Raises:
-        BadInput: naming those that it can; or a coupled remedy without leave.
+        BadInput: naming those that it can; or a remedy that needs leave without it.
     """
     if only is None:
         return
@@ -59,7 +59,7 @@ def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
             found=repr(only),
             remedy="Other remedies need a person: `wellfit diagnose` says what to do",
         )
-    if REMEDIES[only].coupled and not early_stopping:
+    if REMEDIES[only].needs_leave and not early_stopping:
         raise BadInput(
             "early stopping turns both boards at once, so it is used only when asked for",
             found=f"--only {only}",

@@ -17,9 +17,20 @@ from wellfit.recipe.ensemble import (
     networks_affordable,
 )
 from wellfit.recipe.expectation import Shares
-from wellfit.recipe.regularize import best_members, members_affordable, sweep_step
+from wellfit.recipe.regularize import (
+    FEWEST_BESIDE_SEARCH,
+    SHARE_BESIDE_SEARCH,
+    SWEEP_SHARE,
+    best_members,
+    members_affordable,
+    sweep_step,
+)
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy
 from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
+from wellfit.recipe.search import FEWEST_MEMBERS as FEWEST_SEARCHED
+from wellfit.recipe.search import MEAN_COST, SEARCHED, search_step
+from wellfit.recipe.search import SHARE as SEARCH_SHARE
+from wellfit.recipe.search import members_affordable as searched_members
 from wellfit.recipe.turn import Work
 from wellfit.sweeps.knobs import changed
 from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, useful_shrinks
@@ -123,7 +134,8 @@ def _sweep_price(work: Work) -> Price | None:
     if work.rules.fixed >= SWEPT:
         return None
     cost = work.bench.purse.cost(work.config)
-    return Price(whole=members_affordable(work.bench, work.config) * cost, least=cost)
+    # Where the search goes on from it, remedies are compared with both.
+    return Price(whole=members_affordable(work.bench, work.config, share=SWEEP_SHARE) * cost, least=cost)
 
 
 def _sweep_pilot(work: Work) -> tuple[Config, ...]:
@@ -140,15 +152,31 @@ def _sweep_pilot(work: Work) -> tuple[Config, ...]:
 
 def _sweep(work: Work) -> Done:
     turn = work.turn
-    step, fixed = turn.step + 1, work.rules.fixed
-    return Done(sweep_step(work.bench, turn.outcome, diagnosis=turn.diagnosis, step=step, fixed=fixed))
+    return Done(
+        sweep_step(
+            work.bench,
+            turn.outcome,
+            diagnosis=turn.diagnosis,
+            step=turn.step + 1,
+            share=_sweep_share(work),
+            fixed=work.rules.fixed,
+        )
+    )
+
+
+def _sweep_share(work: Work) -> float:
+    """Of the rest: less where that leaves enough for the search of both boards, which goes on from the sweep."""
+    rest, cost = work.bench.purse.remaining, work.bench.purse.cost(work.config)
+    search = None if work.rules.only else _search_price(work)
+    share = max(SHARE_BESIDE_SEARCH, FEWEST_BESIDE_SEARCH * cost / rest) if rest else SWEEP_SHARE
+    return share if search and (1 - share) * rest >= search.least else SWEEP_SHARE
 
 
 def _ensemble_price(work: Work) -> Price | None:
     if not work.rules.ensemble:
         return None
     cost = work.bench.purse.cost(work.config)
-    networks = max(FEWEST_NETWORKS, networks_affordable(work.bench, work.config))
+    networks = max(FEWEST_NETWORKS, networks_affordable(work.bench, [work.config]))
     return Price(whole=networks * cost, least=FEWEST_NETWORKS * cost / SHARE)
 
 
@@ -156,6 +184,19 @@ def _ensemble(work: Work) -> Averaged:
     step = work.turn.step + 1
     parents = best_members(work.bench, work.config, step=step, count=PARENTS)
     return ensemble_step(work.bench, work.turn.outcome, parents=parents, step=step, fixed=work.rules.fixed)
+
+
+def _search_price(work: Work) -> Price | None:
+    network, cost = work.config.network, work.bench.purse.cost(work.config)
+    # Pictures have other shapes, and few trainings; a module of the user has none that could be turned.
+    if network.kind == "conv" or network.module or work.rules.fixed >= SEARCHED:
+        return None
+    members = max(FEWEST_SEARCHED, searched_members(work.bench, work.config))
+    return Price(whole=MEAN_COST * members * cost, least=MEAN_COST * FEWEST_SEARCHED * cost / SEARCH_SHARE)
+
+
+def _search(work: Work) -> Done:
+    return Done(search_step(work.bench, work.turn.outcome, step=work.turn.step + 1, fixed=work.rules.fixed))
 
 
 REGULARIZE = Remedy(
@@ -176,7 +217,16 @@ ENSEMBLE = Remedy(
     price=_ensemble_price,
     apply=_ensemble,
 )
-"""The last step: it ends the line of single networks, so the loop takes it when nothing else is left."""
+"""The last step: it ends the line of single networks."""
+SEARCH = Remedy(
+    kind="search_both_boards",
+    board="regularization",
+    finding="WF102",
+    shares=lambda _work: SWEEP_SHARES,
+    price=_search_price,
+    apply=_search,
+    coupled=True,
+)
 
 
 def _usual(middle: float) -> Callable[[Work], Shares]:
@@ -198,6 +248,8 @@ REGULARIZATION: tuple[Remedy, ...] = (
     against_variance("search_architecture", search_architecture, shares=_architecture_shares),
     against_variance("smooth_labels", smooth_labels, shares=_usual(0.02)),
     against_variance("sparsify", sparsify, shares=_usual(0.03)),
-    against_variance("stop_early", stop_early, shares=_usual(0.1), coupled=True),
+    replace(against_variance("stop_early", stop_early, shares=_usual(0.1)), coupled=True, needs_leave=True),
 )
-"""What fights variance, but for the ensemble."""
+"""What fights variance, one step at a time."""
+CLOSING: tuple[Remedy, ...] = (SEARCH, ENSEMBLE)
+"""What follows when single steps are through, in this order."""

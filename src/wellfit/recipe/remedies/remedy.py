@@ -64,7 +64,8 @@ class Remedy:
         apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
         pilot: a few of its trials, which show before the step whether it helps here; none where it takes all of them.
         is_wide: whether it has much more to try than its pilot, which then does not speak against it.
-        coupled: whether it turns both boards at once, so that it is used only when asked for.
+        coupled: whether it turns both boards at once.
+        needs_leave: whether it is used only when asked for.
         gap: that it closes; None for the one of its board.
         foretold: what it is expected to buy, where that is no share of a ceiling.
         repairs_measurement: whether it is called by a finding on the rows instead of a gap: then it comes before all
@@ -80,6 +81,7 @@ class Remedy:
     pilot: Callable[[Work], tuple[Config, ...]] = lambda _work: ()
     is_wide: bool = False
     coupled: bool = False
+    needs_leave: bool = False
     gap: GapName | None = None
     foretold: Callable[[Work], Expected] | None = None
     repairs_measurement: bool = False

@@ -61,10 +61,10 @@ def against_bias(
     )
 
 
-def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shares], coupled: bool = False) -> Remedy:
+def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shares]) -> Remedy:
     """A small remedy of the regularization board: its trials are compared on dev."""
     remedy = on_dev(kind, trials, board="regularization", finding="WF102", shares=shares)
-    return replace(remedy, coupled=coupled, pilot=lambda work: middle_first(work.allowed(trials(work))))
+    return replace(remedy, pilot=lambda work: middle_first(work.allowed(trials(work))))
 
 
 def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Callable[[Work], Shares]) -> Remedy:

@@ -1,0 +1,109 @@
+"""The search that closes a line of single steps: the knobs of both boards at once, around the network of now.
+
+A step turns one board, which is cheap and tells why it helped. But knobs depend on each other: steps of a larger
+learning rate, or a network that has grown, regularize beside lambda (Li et al., 2019, "Towards explaining the
+regularization effect of initial large learning rate in training neural networks"; Nakkiran et al., 2019, "Deep double
+descent"). So what the steps leave of a budget goes into a search that learns from all that they have trained, and the
+ensemble chooses among its members too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wellfit._typing import Json
+from wellfit.config import Config
+from wellfit.data.training_rows import rows_trained_on
+from wellfit.outcome import Outcome
+from wellfit.recipe.bench import Bench
+from wellfit.recipe.defaults import larger_shapes
+from wellfit.sweeps.knobs import canonical
+from wellfit.sweeps.search import sweep
+from wellfit.sweeps.space import Space, log_uniform, uniform, useful_shrinks
+
+FEWEST_MEMBERS, MOST_MEMBERS = 8, 64
+"""Fewer find nothing; of more, the ensemble's time is better spent."""
+SHARE = 0.65
+"""Of what is left: the rest is for the ensemble."""
+LR_BELOW, LR_ABOVE = 0.5, 5.0
+"""Factors of the learning rate of now: a larger one regularizes, up to where it diverges."""
+LARGER, MOST_TIMES = 2, 4
+"""Shapes up the ladder that take part, and the most that a training of one may cost, in trainings of now."""
+MEAN_COST = 1.25
+"""Trainings of now that a member costs, at half, the same or twice the epochs."""
+SEARCHED = frozenset({"widths", "lr", "epochs", "l2", "keep_prob"})
+ZERO_SHRINK, ZERO_DROPOUT = 0.15, 0.3
+"""Share of members without lambda, and without dropout (sweeps/usual.py)."""
+LEAST_KEEP_PROB, MOST_KEEP_PROB = 0.5, 0.98
+
+
+def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fixed: frozenset[str]) -> Space:
+    """What is searched around `config`, without the knobs that are fixed.
+
+    Args:
+        config: the network of now.
+        widths: shapes that take part.
+        rows: m, the training rows.
+        fixed: knobs that keep their value.
+    """
+    board = config.optimization
+    shrinks = log_uniform(*useful_shrinks(config, rows=rows), zero=ZERO_SHRINK)
+    space: Space = {
+        "widths": widths,
+        "lr": log_uniform(LR_BELOW * board.lr, LR_ABOVE * board.lr),
+        "epochs": sorted({max(1, board.epochs // 2), board.epochs, 2 * board.epochs}),
+        "shrink": shrinks,
+        "keep_prob": uniform(LEAST_KEEP_PROB, MOST_KEEP_PROB, zero=ZERO_DROPOUT),
+    }
+    return {knob: values for knob, values in space.items() if canonical(knob) not in fixed}
+
+
+def shapes_of(bench: Bench, config: Config) -> list[tuple[int, ...]]:
+    """The shape of now, and the next larger ones that the budget can bear; a keep_prob by layer fits no others."""
+    by_layer = isinstance(config.regularization.keep_prob, tuple)
+    shapes = [] if by_layer else larger_shapes(config.network.widths)[:LARGER]
+    most = MOST_TIMES * bench.purse.cost(config)
+    grown = [(shape, replace(config, network=replace(config.network, widths=shape))) for shape in shapes]
+    return [config.network.widths, *(shape for shape, larger in grown if bench.purse.cost(larger) <= most)]
+
+
+def members_affordable(bench: Bench, config: Config) -> int:
+    """How many members the rest of the budget pays for beside the ensemble."""
+    return min(MOST_MEMBERS, int(bench.purse.affordable(config, share=SHARE) / MEAN_COST))
+
+
+def search_step(bench: Bench, before: Outcome, *, step: int, fixed: frozenset[str] = frozenset()) -> Outcome:
+    """Search around `before`, and return the member with the lowest dev loss, or `before` where none has a lower one.
+
+    Args:
+        bench: what it works with.
+        before: the network of now.
+        step: its number in the journal.
+        fixed: knobs that no member may turn.
+    """
+    config = before.config
+
+    def planned() -> Json:
+        return {"members": members_affordable(bench, config), "widths": [*map(list, shapes_of(bench, config))]}
+
+    plan = bench.recall("plan", f"{step}/search", planned)
+    widths = [tuple(shape) for shape in plan["widths"]]
+    found = sweep(
+        bench.data,
+        config,
+        executor=bench.executor,
+        goal=bench.goal,
+        over=space_of(config, widths, rows=rows_trained_on(bench.data, config.data), fixed=fixed),
+        members=plan["members"],
+        baseline=before.losses["dev"],
+        known=[before],
+        seen=[before, *bench.earlier(config)],
+        deadline=bench.purse.deadline_at(SHARE),
+        on_outcome=lambda outcome: bench.notify({"event": "member", "dev": outcome.losses["dev"]}),
+    )
+    bench.book(found.members)
+    # Knobs of both boards have no order from simple to not: the best is taken, and the ensemble sees the others.
+    found = replace(found, choice=replace(found.choice, chosen=found.best), monte_carlo=None)
+    bench.recall("sweep", str(step), found.to_json)
+    return min(before, found.best, key=lambda outcome: outcome.losses["dev"])
