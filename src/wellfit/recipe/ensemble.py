@@ -5,8 +5,8 @@ network with draws of its own errs on other rows). So the best configs are train
 
 Where time is left, networks of larger shapes with the same regularizers join them. What is tried: the average of all
 alike, or of one shape alone; and the greedy choice among all networks that the run has trained to their end, pilots and
-members of sweeps among them, since they are paid for and err on other rows. It must not be
-behind the average by its honest loss: on few dev rows choosing costs more than it buys.
+members of sweeps among them, since they are paid for and err on other rows. It must not be behind the average by its
+honest loss: on few dev rows choosing costs more than it buys.
 
 The network from before was chosen by dev, which flatters it: what it is worth is told by networks trained alike with
 other seeds, which nobody chose. Without them an average would be compared with luck.
@@ -127,8 +127,9 @@ def ensemble_step(
         return Averaged(before, None, ())
     fresh = [*witnesses, *configs]
     pool = [before, *trained, *(each for each in bench.earlier(before.config) if each.config not in fresh)]
-    found = replace(_chosen(bench, before, trained, pool=pool), honest_single=_worth(before, ended))
-    if not _fair(found) < _worth(before, ended):
+    worth = _worth(before, ended)
+    found = replace(_chosen(bench, before, trained, pool=pool), honest_single=worth)
+    if not _fair(found) < worth:
         return Averaged(before, found, ())
     weights = found.weights
     candidates = [each if each.state else bench.outcome_of(each.config) for each in pool if each.identity in weights]
