@@ -105,7 +105,7 @@ def _panel(drawing: Drawing, panel: Panel, *, left: float, axis: str) -> None:
     x = Scale((float(steps[0]), float(steps[-1])), pixels)
     heights = [unit.position(loss) for line in panel.lines for loss in (*line.train, *line.dev)]
     y = Scale(padded(heights), (_FLOOR, _TOP))
-    drawing.text((left + 62, 18), f"{panel.title}: {unit.noun}", style="b")
+    drawing.text((left + 62, 18), f"{panel.title}: {unit.noun} (squares train, circles dev)", style="b")
     draw_losses(drawing, y, unit=unit, pixels=pixels)
     for step, value in zip(steps, panel.places, strict=True):
         drawing.text((x(step), _FLOOR + 17), f"{value:,}", style="s", tone="soft", anchor="middle")
