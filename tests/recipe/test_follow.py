@@ -159,11 +159,11 @@ def test_where_time_is_left_larger_shapes_take_part_and_dev_chooses_among_the_av
     data = _few_rows()
     bench, executor = bench_of(data, optimal=0.15, budget="60s")
     (trained,) = bench.train([MEMORIZING])
-    planned = planned_networks(bench, [MEMORIZING])
+    planned = planned_networks(bench, MEMORIZING, parents=[MEMORIZING])
     shapes = [tuple(widths) for widths, _ in planned["larger"]]
     assert shapes == larger_shapes(MEMORIZING.network.widths)[: len(shapes)] != []
     assert all(FEWEST_OF_A_SHAPE <= count <= MOST_OF_A_SHAPE for _, count in planned["larger"])
-    assert planned_networks(bench, [MEMORIZING], fixed=frozenset({"widths"}))["larger"] == []
+    assert planned_networks(bench, MEMORIZING, parents=[MEMORIZING], fixed=frozenset({"widths"}))["larger"] == []
     done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
     grown = [each for each in executor.known.values() if each.config.network.widths in shapes]
     assert len(grown) == sum(count for _, count in planned["larger"])
@@ -172,7 +172,7 @@ def test_where_time_is_left_larger_shapes_take_part_and_dev_chooses_among_the_av
 
 def test_updates_do_not_tell_what_a_shape_costs_so_that_none_is_added():
     bench, _ = bench_of(_few_rows(), optimal=0.15, budget="24000updates")
-    assert planned_networks(bench, [MEMORIZING])["larger"] == []
+    assert planned_networks(bench, MEMORIZING, parents=[MEMORIZING])["larger"] == []
 
 
 def test_witnesses_of_the_network_from_before_take_no_part_in_the_average():

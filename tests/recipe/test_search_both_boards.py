@@ -15,7 +15,7 @@ from wellfit.recipe.regularize import best_members
 from wellfit.recipe.remedies.change import turned
 from wellfit.recipe.remedies.regularization import ENSEMBLE, SEARCH
 from wellfit.recipe.rules import Rules
-from wellfit.recipe.search import SEARCHED, search_step, shapes_of, space_of
+from wellfit.recipe.search import RANGES, search_step, shapes_of, space_of
 
 START = Config(
     network=Network(widths=(16,), embedding="none"), optimization=Optimization(epochs=20, batch_size=32, lr=2e-3)
@@ -103,7 +103,7 @@ def test_a_fixed_knob_is_not_searched(data):
 
 def test_with_every_knob_fixed_there_is_no_search(data):
     bench, _ = bench_of(data, optimal=0.05, budget=BUDGET)
-    turn = follow(bench, START, Rules(fixed=SEARCHED))
+    turn = follow(bench, START, Rules(fixed=RANGES))
     assert turn.outcome.networks >= 1
     assert bench.recall.known("sweep", str(turn.step)) is None
 

@@ -17,9 +17,6 @@ from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import Executor
 
-ENDED = "ended"
-"""Kind of the journal's entries that name the networks which a step and its pilot have trained to their end."""
-
 
 class Recall(Protocol):
     """The journal's memory: what was computed under this name before is returned, else computed and written down."""
@@ -104,10 +101,10 @@ class Bench:
     def earlier(self, config: Config) -> list[Outcome]:
         """What this run has trained to its end on the rows of `config`, but for `config` itself.
 
-        Without weights: there are many, and what they predict on dev is here.
+        Without weights and what is known of training rows: there are many, and what they predict on dev is here.
         """
         others = [each for each in self.ended.values() if each.data == config.data and each != config]
-        return [replace(self.outcome_of(each), state={}) for each in others]
+        return [_on_dev(self.outcome_of(each)) for each in others]
 
     def remembered_step(self, step: int) -> Json | None:
         """Return a step that an earlier session took: it is followed again even if the clock would now forbid it."""
@@ -117,27 +114,22 @@ class Bench:
         """Take a whole step from the journal, or compute it; either way its price and its best dev error count."""
         seconds, fresh = self.purse.seconds, []
 
-        def trained() -> Json:
-            return {"configs": [config.to_json() for config in self._of_step.values()]}
-
         def measured() -> Json:
             fresh.append(True)
-            body = compute()
-            # Before the step: where this one is, so are the networks that it and its pilot have trained.
-            self.recall(ENDED, str(step), trained)
             return {
-                **body,
+                **compute(),
                 "seconds": self.purse.seconds - seconds,
                 "updates_paid": self.purse.updates,
                 "best_dev_high": self._best_dev_high,
+                # Its own and its pilot's: those are not trained again when the step is followed again.
+                "ended": [config.to_json() for config in self._of_step.values()],
             }
 
         body = self.recall("step", str(step), measured)
         if not fresh:
             self.purse.book(body["updates_paid"])
             self._best_dev_high = body["best_dev_high"]
-            known = self.recall.known(ENDED, str(step)) or {"configs": []}
-            configs = map(Config.from_json, known["configs"])
+            configs = map(Config.from_json, body.get("ended", ()))
             self.ended |= {config.identity: config for config in configs}
         self._of_step = {}
         return body
@@ -153,6 +145,11 @@ class Bench:
     def diagnose(self, outcome: Outcome) -> Diagnosis:
         """Diagnose one outcome against the reference."""
         return self._diagnose(self.errors(outcome), outcome=outcome, best_dev_high=self._best_dev_high)
+
+
+def _on_dev(outcome: Outcome) -> Outcome:
+    predictions = {"dev": outcome.predictions["dev"]}
+    return replace(outcome, state={}, train_losses=outcome.train_losses[:0], predictions=predictions)
 
 
 def estimates(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:

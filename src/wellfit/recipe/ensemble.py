@@ -5,8 +5,8 @@ network with draws of its own errs on other rows). So the best configs are train
 
 Where time is left, networks of larger shapes with the same regularizers join them. What is tried: the average of all
 alike, or of one shape alone; and the greedy choice among all networks that the run has trained to their end, pilots and
-members of sweeps among them, since they are paid for and err on other rows. It must not be behind the average by its
-honest loss: on few dev rows choosing costs more than it buys.
+members of sweeps among them, since they are paid for and err on other rows. It is taken where halves of dev that did
+not make the choice do not speak against it: on few dev rows choosing costs more than it buys.
 
 The network from before was chosen by dev, which flatters it: what it is worth is told by networks trained alike with
 other seeds, which nobody chose. Without them an average would be compared with luck.
@@ -76,23 +76,37 @@ class Averaged:
         }
 
 
-def networks_affordable(bench: Bench, parents: Sequence[Config], *, share: float = SHARE) -> int:
-    """How many networks with seeds of their own, the parents in turns, the rest of the budget pays for."""
-    each = itertools.islice(itertools.cycle(parents), MOST_NETWORKS)
-    costs = itertools.accumulate(bench.purse.cost(parent) for parent in each)
-    return sum(cost <= share * bench.purse.remaining for cost in costs)
+def networks_affordable(
+    bench: Bench, parents: Sequence[Config], *, share: float = SHARE, beside: Sequence[Config] = ()
+) -> int:
+    """How many networks with seeds of their own, parents in turns, the rest of the budget pays for beside others."""
+    turns = itertools.islice(itertools.cycle(parents), MOST_NETWORKS)
+    costs = itertools.accumulate(map(bench.purse.cost, turns), initial=sum(map(bench.purse.cost, beside)))
+    return max(0, sum(cost <= share * bench.purse.remaining for cost in costs) - 1)
 
 
-def planned_networks(bench: Bench, parents: Sequence[Config], *, fixed: frozenset[str] = frozenset()) -> Json:
-    """How many networks of these parents the rest of the budget pays for, and of larger shapes beside them."""
-    config = parents[0]
+def planned_networks(
+    bench: Bench, config: Config, *, parents: Sequence[Config], fixed: frozenset[str] = frozenset()
+) -> Json:
+    """How many networks the rest of the budget pays for: of the parents, of larger shapes, and as witnesses.
+
+    Args:
+        bench: data and purse.
+        config: of the network from before.
+        parents: in the order of their turns.
+        fixed: knobs that no network may turn.
+    """
     grows = "widths" not in fixed and _may_grow(bench, config)
     shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if grows else []
     part = SHARE / (1 + len(shapes))
     counts = [bench.purse.affordable(with_widths(config, shape), share=part) for shape in shapes]
     pairs = [(list(shape), min(count, MOST_OF_A_SHAPE)) for shape, count in zip(shapes, counts, strict=True)]
     larger = [pair for pair in pairs if pair[1] >= FEWEST_OF_A_SHAPE]
-    return {"networks": networks_affordable(bench, parents, share=SHARE - part * len(larger)), "larger": larger}
+    share, witnesses = SHARE - part * len(larger), [] if config in parents else [config] * WITNESSES
+    if networks_affordable(bench, parents, share=share, beside=witnesses) < FEWEST_NETWORKS:
+        witnesses = []
+    networks = networks_affordable(bench, parents, share=share, beside=witnesses)
+    return {"networks": networks, "witnesses": len(witnesses), "larger": larger}
 
 
 def _may_grow(bench: Bench, config: Config) -> bool:
@@ -111,14 +125,14 @@ def ensemble_step(
 ) -> Averaged:
     """Train the parents with new seeds, and average those that do best together.
 
-    The ensemble takes the place of `before` when it is ahead on rows that did not choose it: chosen on one half of dev
-    and measured on the other, both ways. Knobs in `fixed` are those of the parents.
+    The ensemble takes the place of `before` when it is ahead of what networks like that are worth; a choice is measured
+    on halves of dev that did not make it, both ways. Knobs in `fixed` are those of the parents.
     """
-    # Its twins first: where the budget pays for few networks, they tell what it is worth.
-    parents = sorted(parents, key=lambda parent: parent != before.config)
-    planned = bench.recall("plan", f"{step}/networks", lambda: planned_networks(bench, parents, fixed=fixed))
-    witnesses = [] if before.config in parents else reseeded([before.config], networks=WITNESSES)
-    configs = reseeded(parents, networks=max(planned["networks"] - len(witnesses), FEWEST_NETWORKS))
+    planned = bench.recall(
+        "plan", f"{step}/networks", lambda: planned_networks(bench, before.config, parents=parents, fixed=fixed)
+    )
+    witnesses = reseeded([before.config], networks=planned.get("witnesses", 0))
+    configs = reseeded(parents, networks=planned["networks"])
     for widths, networks in planned.get("larger", ()):
         configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
     ended = [outcome for outcome in bench.train([*witnesses, *configs]) if outcome.status is Status.FINISHED]
@@ -127,9 +141,9 @@ def ensemble_step(
         return Averaged(before, None, ())
     fresh = [*witnesses, *configs]
     pool = [before, *trained, *(each for each in bench.earlier(before.config) if each.config not in fresh)]
-    worth = _worth(before, ended)
-    found = replace(_chosen(bench, before, trained, pool=pool), honest_single=worth)
-    if not _fair(found) < worth:
+    found, fair = _chosen(bench, before, trained, pool=pool)
+    found = replace(found, honest_single=(worth := _worth(before, ended)))
+    if not fair < worth:
         return Averaged(before, found, ())
     weights = found.weights
     candidates = [each if each.state else bench.outcome_of(each.config) for each in pool if each.identity in weights]
@@ -139,21 +153,20 @@ def ensemble_step(
     return Averaged(outcome, found, tuple(each.config for each in candidates))
 
 
-def _chosen(bench: Bench, before: Outcome, trained: Sequence[Outcome], *, pool: Sequence[Outcome]) -> Ensemble:
-    """An average of networks alike, or the greedy one where that is ahead on rows that did not choose it."""
+def _chosen(
+    bench: Bench, before: Outcome, trained: Sequence[Outcome], *, pool: Sequence[Outcome]
+) -> tuple[Ensemble, float]:
+    """The greedy choice, or an average of networks alike where that is ahead, and the loss by which it is judged.
+
+    The average was not chosen, so that its dev loss is honest. The choice was: it is judged by its honest loss, less
+    what choosing on half of dev costs.
+    """
     target, goal = bench.data.dev.target, bench.goal
     alike = plain_ensemble(_best_group(bench, trained), target, goal=goal)
     by = Goal("log_loss") if goal.name == "error" else goal
     greedy = select_ensemble(pool, target, goal=goal, by=by, seed=before.config.seed)
-    return greedy if len(greedy.picks) > 1 and _fair(greedy) < alike.loss else alike
-
-
-def _fair(found: Ensemble) -> float:
-    """Its honest loss, less what choosing on half of dev costs where it was chosen; infinite where none is known."""
-    if found.honest_loss is None:
-        return math.inf
-    was_chosen = found.honest_loss != found.loss
-    return found.honest_loss * (1 - COST_OF_HALF if was_chosen else 1)
+    fair = math.inf if greedy.honest_loss is None else (1 - COST_OF_HALF) * greedy.honest_loss
+    return (greedy, fair) if len(greedy.picks) > 1 and fair < alike.loss else (alike, alike.loss)
 
 
 def _best_group(bench: Bench, trained: Sequence[Outcome]) -> Sequence[Outcome]:

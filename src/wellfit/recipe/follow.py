@@ -1,4 +1,7 @@
-"""The recipe: fight bias first, then variance, one board a step, each step diagnosed and judged before and after."""
+"""The recipe: fight bias first, then variance, one board a step, each step diagnosed and judged before and after.
+
+Where single steps are through, a search of both boards and an ensemble close the run.
+"""
 
 from __future__ import annotations
 
@@ -54,10 +57,11 @@ def follow(bench: Bench, start: Config, rules: Rules | None = None) -> Turn:
         turns.append(around_again(pick.work, turns[-1]))
     best = min(reversed(turns), key=lambda turn: turn.outcome.losses["dev"])
     exhausted = turns[-1].exhausted | pick.work.without_gain
-    work = Work(bench=bench, turn=replace(best, step=turns[-1].step, exhausted=exhausted), rules=rules)
+    turn = replace(best, step=turns[-1].step, exhausted=exhausted)
+    work = Work(bench=bench, turn=turn, rules=rules, without_gain=pick.work.without_gain)
     for remedy in CLOSING:
         if _closes(work, remedy):
-            work = replace(work, turn=carry_out(work, remedy))
+            work = Work(bench=bench, turn=carry_out(work, remedy), rules=rules)
     return work.turn
 
 
@@ -148,7 +152,8 @@ def carry_out(work: Work, remedy: Remedy) -> Turn:
 
     def take() -> Json:
         expected = remedy.expected(work)
-        work.bench.notify({"event": "step", "step": step, "board": board, "kind": remedy.kind, **expected.to_json()})
+        turned = "both boards" if remedy.coupled else board
+        work.bench.notify({"event": "step", "step": step, "board": turned, "kind": remedy.kind, **expected.to_json()})
         spent = work.bench.purse.remaining
         result: Result = remedy.apply(work)
         fresh.append(result.outcome)

@@ -19,7 +19,7 @@ from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.turn import Work
 
 FIRST_SHARE, LATER_SHARE = 0.5, 0.25
-"""Of what is left of the budget: the most that the first pilot of a run may cost, and a later one."""
+"""Of what is left of the budget: the most that a pilot may cost before the first step of a run, and a later one."""
 FEWEST_REMEDIES = 2
 """Where there is one, there is nothing to choose."""
 

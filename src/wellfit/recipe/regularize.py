@@ -13,7 +13,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.pictures import picture_grid
-from wellfit.sweeps.knobs import changed
+from wellfit.sweeps.knobs import OFF, canonical, changed
 from wellfit.sweeps.search import Sweep, sweep
 from wellfit.sweeps.selection import TrainLimit, mean_keep_prob
 from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
@@ -59,9 +59,7 @@ def sweep_step(
         members = members_affordable(bench, before.config, share=share)
         grid = picture_grid if before.config.network.kind == "conv" else default_grid
         over = grid(before.config, rows=rows_trained_on(bench.data, before.config.data), members=members)
-        knobs = before.config.regularization
-        own = {"l2": knobs.l2, "keep_prob": mean_keep_prob(before.config), "augment": knobs.augment}
-        return {"over": {knob: [own[knob]] if knob in fixed else values for knob, values in over.items()}}
+        return {"over": {knob: values for knob, values in over.items() if knob not in fixed}}
 
     over = _in_order(bench.recall("plan", f"{step}/grid", first)["over"])
     found = _trained(bench, before, over=over, known=[before], limit=limit)
@@ -90,19 +88,20 @@ def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list
     if body is None:
         return [config]
     rows = {row["identity"]: row for row in body["members"]}
-    others = [name for name in body["over"] if name not in ("l2", "shrink", "keep_prob")]
-    found = [_with_knobs(config, rows[identity], others=others) for identity in body.get("breed", [])]
+    over = tuple(dict.fromkeys(map(canonical, body["over"])))
+    found = [_with_knobs(config, rows[identity], over=over) for identity in body.get("breed", [])]
     return found[:count] or [config]
 
 
 def _breeds(bench: Bench, step: int) -> bool:
     body, taken = bench.recall.known("sweep", str(step)), bench.remembered_step(step)
-    return body is not None and ("shrink" not in body["over"] or bool(taken and taken["kept"]))
+    return body is not None and (taken is None or not taken["coupled"] or taken["kept"])
 
 
-def _with_knobs(config: Config, row: Json, *, others: Sequence[str]) -> Config:
-    knobs = {"augment": 0.0, **{name: row["knobs"][name] for name in others}}
-    return changed(config, {"l2": row["l2"], "keep_prob": row["keep_prob"], **knobs}, rows=1)
+def _with_knobs(config: Config, row: Json, *, over: Sequence[str]) -> Config:
+    """`config` with what was searched as a member had it; a knob that is off is not in its row."""
+    known = {"l2": row["l2"], "keep_prob": row["keep_prob"], **row.get("knobs", {})}
+    return changed(config, {name: known.get(name, OFF.get(name)) for name in over}, rows=1)
 
 
 def _trained(bench: Bench, before: Outcome, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:
@@ -130,13 +129,13 @@ def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
         None where the best member lies inside, or the new members are more than `affordable`.
     """
     l2, keep_prob = found.best.config.regularization.l2, mean_keep_prob(found.best.config)
-    lambdas, keeps = list(over["l2"]), list(over["keep_prob"])
-    # A knob with one value was fixed by the user: there is no edge to move.
+    lambdas, keeps = list(over.get("l2", ())), list(over.get("keep_prob", ()))
+    # A knob that the user has fixed has no edge to move.
     if len(lambdas) > 1 and l2 == max(lambdas) > 0:
         lambdas += [factor * l2 for factor in BEYOND_LAMBDA]
     if len(keeps) > 1 and keep_prob == min(keeps) < 1:
         keeps += [round(BEYOND_KEEP_PROB * keep_prob, 3)]
-    wider = {**over, "l2": lambdas, "keep_prob": keeps}
+    wider = {**over, **{knob: values for knob, values in {"l2": lambdas, "keep_prob": keeps}.items() if values}}
     more = math.prod(map(len, wider.values())) - len(found.members)
     return wider if wider != over and more <= affordable else None
 

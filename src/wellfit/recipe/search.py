@@ -15,6 +15,7 @@ from dataclasses import replace
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.training_rows import rows_trained_on
+from wellfit.exceptions import Refusal
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.defaults import larger_shapes
@@ -32,7 +33,8 @@ LARGER, MOST_TIMES = 2, 4
 """Shapes up the ladder that take part, and the most that a training of one may cost, in trainings of now."""
 MEAN_COST = 1.25
 """Trainings of now that a member costs, at half, the same or twice the epochs."""
-SEARCHED = frozenset({"widths", "lr", "epochs", "l2", "keep_prob"})
+RANGES = frozenset({"lr", "l2", "keep_prob"})
+"""Knobs that are searched in a range: with these fixed, single steps have tried what is left."""
 ZERO_SHRINK, ZERO_DROPOUT = 0.15, 0.3
 """Share of members without lambda, and without dropout (sweeps/usual.py)."""
 LEAST_KEEP_PROB, MOST_KEEP_PROB = 0.5, 0.98
@@ -68,42 +70,84 @@ def shapes_of(bench: Bench, config: Config) -> list[tuple[int, ...]]:
     return [config.network.widths, *(shape for shape, larger in grown if bench.purse.cost(larger) <= most)]
 
 
-def members_affordable(bench: Bench, config: Config) -> int:
-    """How many members the rest of the budget pays for beside the ensemble."""
-    return min(MOST_MEMBERS, int(bench.purse.affordable(config, share=SHARE) / MEAN_COST))
+def members_affordable(bench: Bench, config: Config, *, share: float) -> int:
+    """About how many members this share of the rest pays for."""
+    affordable = int(bench.purse.affordable(config, share=share) / MEAN_COST)
+    return max(FEWEST_MEMBERS, min(MOST_MEMBERS, affordable))
 
 
-def search_step(bench: Bench, before: Outcome, *, step: int, fixed: frozenset[str] = frozenset()) -> Outcome:
+def search_step(
+    bench: Bench, before: Outcome, *, step: int, share: float = SHARE, fixed: frozenset[str] = frozenset()
+) -> Outcome:
     """Search around `before`, and return the member with the lowest dev loss, or `before` where none has a lower one.
 
     Args:
         bench: what it works with.
         before: the network of now.
         step: its number in the journal.
+        share: of the rest that it may spend.
         fixed: knobs that no member may turn.
     """
     config = before.config
 
     def planned() -> Json:
-        return {"members": members_affordable(bench, config), "widths": [*map(list, shapes_of(bench, config))]}
+        return {
+            "members": members_affordable(bench, config, share=share),
+            "widths": [*map(list, shapes_of(bench, config))],
+            "spend": share * bench.purse.remaining,
+        }
 
     plan = bench.recall("plan", f"{step}/search", planned)
-    widths = [tuple(shape) for shape in plan["widths"]]
-    found = sweep(
-        bench.data,
-        config,
-        executor=bench.executor,
-        goal=bench.goal,
-        over=space_of(config, widths, rows=rows_trained_on(bench.data, config.data), fixed=fixed),
-        members=plan["members"],
-        baseline=before.losses["dev"],
-        known=[before],
-        seen=[before, *bench.earlier(config)],
-        deadline=bench.purse.deadline_at(SHARE),
-        on_outcome=lambda outcome: bench.notify({"event": "member", "dev": outcome.losses["dev"]}),
-    )
-    bench.book(found.members)
+    widths, trained = [tuple(shape) for shape in plan["widths"]], list[Outcome]()
+
+    def told(outcome: Outcome) -> None:
+        trained.append(outcome)
+        bench.notify({"event": "member", "dev": outcome.losses["dev"]})
+
+    try:
+        found = sweep(
+            bench.data,
+            config,
+            executor=bench.executor,
+            goal=bench.goal,
+            over=space_of(config, widths, rows=rows_trained_on(bench.data, config.data), fixed=fixed),
+            members=plan["members"],
+            baseline=before.losses["dev"],
+            known=[before],
+            seen=[before, *bench.earlier(config)],
+            within=None if bench.purse.is_timed else _Spending(bench, plan["spend"]),
+            deadline=bench.purse.deadline_at(share),
+            on_outcome=told,
+        )
+    except Refusal:
+        # No member was trained to a finite loss.
+        bench.book(trained)
+        return before
+    bench.book(member for member in found.members if member.config != config)
     # Knobs of both boards have no order from simple to not: the best is taken, and the ensemble sees the others.
     found = replace(found, choice=replace(found.choice, chosen=found.best), monte_carlo=None)
-    bench.recall("sweep", str(step), found.to_json)
+    bench.recall("sweep", str(step), lambda: {**found.to_json(), "coupled": True})
     return min(before, found.best, key=lambda outcome: outcome.losses["dev"])
+
+
+class _Spending:
+    """Lets configs through until an amount is spent.
+
+    Args:
+        bench: knows what a training costs.
+        amount: in the unit of the budget.
+    """
+
+    def __init__(self, bench: Bench, amount: float) -> None:
+        self._bench, self._left = bench, amount
+
+    def __call__(self, configs: Sequence[Config]) -> list[Config]:
+        """The first configs that what is left pays for."""
+        taken = []
+        for config in configs:
+            cost = self._bench.purse.cost(config)
+            if cost > self._left:
+                break
+            self._left -= cost
+            taken.append(config)
+        return taken

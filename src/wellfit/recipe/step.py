@@ -67,6 +67,9 @@ def _cause(turn: Turn, remedy: Remedy) -> str:
     gap = turn.diagnosis.gap(remedy.closes)
     if gap is None:
         return "asked"
+    if remedy.coupled:
+        left = {name: found.verdict for name, found in turn.diagnosis.gaps.items() if found and found.verdict != "no"}
+        return ", ".join(f"{CAUSE_OF[name]}: {verdict}" for name, verdict in left.items()) or "asked"
     said = f"{CAUSE_OF[remedy.closes]}: {gap.verdict}"
     brought_back = remedy.board == "optimization" and turn.round > 1
     return f"{said}, brought back by regularizing (round {turn.round})" if brought_back else said

@@ -12,6 +12,7 @@ from wellfit.diagnosis.gaps import Gap, GapName
 from wellfit.diagnosis.words import GAP_WORDS, gap_text, size_text
 from wellfit.recipe.pick import applicable
 from wellfit.recipe.remedies.catalogue import BY_BOARD
+from wellfit.recipe.remedies.regularization import SEARCH
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.rows_wanted import rows_wanted
 from wellfit.recipe.turn import Work
@@ -69,6 +70,8 @@ def cheapest_waiting(work: Work, gap: Gap) -> Remedy | None:
     """The remedy of this gap that was not tried, and that the least larger budget would pay for."""
     boards = BY_BOARD if work.rules.only is None else ()
     waiting = [each for board in boards for each in applicable(work, board) if each.closes == gap.name]
+    if boards and SEARCH.kind not in work.turn.exhausted:
+        waiting.append(SEARCH)
     priced = [(price.least, remedy.kind, remedy) for remedy in waiting if (price := remedy.price(work))]
     return min(priced, default=(0.0, "", None), key=lambda each: each[:2])[2]
 

@@ -131,6 +131,7 @@ def sweep(body: Json) -> SweepCard:
         seconds=number(body.get("seconds")),
         monte_carlo=_monte_carlo(section(body, "monte_carlo")),
         snapshot=snapshot if snapshot.chosen else None,
+        is_coupled=body.get("coupled") is True,
     )
 
 

@@ -232,6 +232,11 @@ class StepRow:
     """Identity of the network that the recipe went on with; empty in experiments of the first version."""
 
     @property
+    def turned(self) -> str:
+        """The board that it turned, in a word."""
+        return "both" if self.coupled else self.board
+
+    @property
     def beside(self) -> str:
         """What a pilot tried beside the step, and found without gain."""
         names = ", ".join(name.replace("_", " ") for name in self.without_gain)

@@ -15,6 +15,15 @@ DROPPED = "dropped"
 """Status of a training that a rung ended: what was measured of it is of another length than of the rest."""
 
 
+def fitting_of(knobs: Mapping[str, object]) -> str:
+    """Name knobs of the optimization board that a search has set, with their values."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {' × '.join(map(str, value)) if isinstance(value, list) else knob(value)}"
+        for name, value in knobs.items()
+        if isinstance(value, int | float | list)
+    )
+
+
 def others_of(knobs: Mapping[str, object]) -> str:
     """Name what regularizes beside lambda and keep_prob, with its value; early stopping is told elsewhere."""
     found = {name: knobs.get(name) for name in OTHER_REGULARIZERS if name != "early_stopping"}
@@ -66,6 +75,11 @@ class Member:
         return others_of(self.knobs)
 
     @property
+    def fitting(self) -> Json:
+        """The knobs that were searched beside those that regularize."""
+        return {name: value for name, value in self.knobs.items() if name not in OTHER_REGULARIZERS}
+
+    @property
     def is_plain(self) -> bool:
         """Whether every regularizer is at zero."""
         return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, OTHER_REGULARIZERS))
@@ -82,9 +96,10 @@ class MonteCarloRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCard:
-    """One sweep over the regularization board.
+    """One sweep, mostly over the regularization board.
 
-    `snapshot` is what the chosen member was at a rung, where that was chosen in place of its end.
+    `snapshot` is what the chosen member was at a rung, where that was chosen in place of its end; `is_coupled` marks
+    the search of both boards that closes a run.
     """
 
     members: tuple[Member, ...]
@@ -94,6 +109,12 @@ class SweepCard:
     seconds: float | None
     monte_carlo: MonteCarloRow | None = None
     snapshot: Member | None = None
+    is_coupled: bool = False
+
+    @property
+    def title(self) -> str:
+        """The question that it answers."""
+        return "What did a search of both boards find?" if self.is_coupled else "How much regularization?"
 
     @property
     def chosen(self) -> Member | None:
@@ -107,5 +128,7 @@ class SweepCard:
 
     @property
     def unregularized(self) -> Member | None:
-        """The member with every regularizer at zero, unless a rung ended it before the others."""
-        return next((member for member in self.members if member.is_plain and member.status != DROPPED), None)
+        """The member with every regularizer at zero and all else as chosen, unless a rung ended it early."""
+        plain = [member for member in self.members if member.is_plain and member.status != DROPPED]
+        chosen = self.chosen
+        return next((member for member in plain if chosen is None or member.fitting == chosen.fitting), None)

@@ -20,7 +20,7 @@ from wellfit.reports.charts.small import knob_name
 from wellfit.reports.estimates import Reference
 from wellfit.reports.measures import EffectRow, Measured, effect_rows, measures_of
 from wellfit.reports.paths import coupled, exported, is_one_line, knob_path, lambda_path, plane
-from wellfit.reports.sweep_card import Member, SweepCard
+from wellfit.reports.sweep_card import Member, SweepCard, fitting_of
 from wellfit.reports.units import Unit, knob, plain
 
 WIDE, SLIM = 780, 350
@@ -71,6 +71,11 @@ class SweepView:
     exported: tuple[Markup, ...]
     effects: tuple[EffectRow, ...]
     measured: tuple[Measured, ...]
+
+    @property
+    def fitting(self) -> str:
+        """What the search has set beside what regularizes, in words."""
+        return fitting_of(self.card.chosen.fitting) if self.card.chosen else ""
 
     @property
     def coupled(self) -> tuple[Member, ...]:

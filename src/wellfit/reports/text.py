@@ -11,7 +11,7 @@ from wellfit.reports.estimates import Measure
 from wellfit.reports.measures import effect_rows
 from wellfit.reports.paths import coupled
 from wellfit.reports.records import Gap, Ladder, StepRow, Summary
-from wellfit.reports.sweep_card import SweepCard
+from wellfit.reports.sweep_card import SweepCard, fitting_of
 from wellfit.reports.units import Unit, knob, seconds
 
 if TYPE_CHECKING:
@@ -173,12 +173,12 @@ def _step(unit: Unit, step: StepRow) -> list[str]:
     low, high = (unit.gap(limit or 0.0, sign=False) for limit in (step.expected_low, step.expected_high))
     name = f"{step.step} {step.kind.replace('_', ' ')}" + (f" (round {step.round})" if step.round > 1 else "")
     shown = [unit.gap(value or 0.0, sign=False) for value in (step.expected, step.got)]
-    return [name, step.board, shown[0], f"{low} to {high}", shown[1], "kept" if step.kept else "dropped"]
+    return [name, step.turned, shown[0], f"{low} to {high}", shown[1], "kept" if step.kept else "dropped"]
 
 
 def _sweeps(summary: Summary) -> Iterator[RenderableType]:
     for sweep in summary.sweeps:
-        yield _heading("How much regularization?")
+        yield _heading(sweep.title)
         yield sweep_line(summary.unit, sweep)
         yield from (f"Warning: {words}" for words in sweep.warnings)
         effects = effect_rows(sweep)
@@ -214,7 +214,7 @@ def sweep_line(unit: Unit, sweep: SweepCard) -> str:
     chosen = sweep.chosen
     if chosen is None:
         return done
-    others = f", {chosen.others}" if chosen.others else ""
+    others = "".join(f", {words}" for words in (chosen.others, fitting_of(chosen.fitting)) if words)
     return (
         f"{done} Chosen: λ {knob(chosen.l2)} (weight_decay {knob(chosen.weight_decay)}, shrink {knob(chosen.shrink)} "
         f"per update), keep_prob {chosen.keep_probs}{others}: train {unit.show(chosen.train)}, "

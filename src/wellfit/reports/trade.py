@@ -50,12 +50,19 @@ def _chosen(sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | N
 
 def _without(networks: list[Network], sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | None:
     label = "no regularization"
-    found = next((sweep.unregularized for sweep in reversed(sweeps) if sweep.unregularized), None)
-    if found is not None:
-        return _of_member(found, label)
-    same = [it for it in networks if best and it.config.get("network") == best.config.get("network")]
+    others = {it.identity for it in networks if best and not _is_alike(it, best)}
+    found = [member for sweep in sweeps if (member := sweep.unregularized) and member.identity not in others]
+    if found:
+        return _of_member(found[-1], label)
+    same = [it for it in networks if best and _is_alike(it, best)]
     plain = [network for network in same if network.is_plain and network.status != DROPPED]
     return _of_network(plain[-1], label) if plain else None
+
+
+def _is_alike(network: Network, best: Network) -> bool:
+    """Whether two networks differ at most in what regularizes them, as far as is known."""
+    pairs = [(network.config.get(board), best.config.get(board)) for board in ("network", "optimization")]
+    return all(one == other or not one or not other for one, other in pairs)
 
 
 def _of_network(network: Network, label: str) -> TradeRow:

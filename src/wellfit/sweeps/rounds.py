@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wellfit.config import Config
@@ -11,10 +11,13 @@ from wellfit.sweeps.executor import Executor, OnOutcome
 from wellfit.sweeps.proposals import Proposals
 from wellfit.sweeps.rungs import Rungs
 
+Within = Callable[[Sequence[Config]], Sequence[Config]]
+"""Lets the first of some configs through, as many as may be trained."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How configs become outcomes: those that are known are not trained again.
+    """How configs become outcomes: those that are known are not trained again, and only what is `within` a limit.
 
     After an interruption in the middle of a round with rungs, what is left of the round is compared among itself.
     """
@@ -24,6 +27,7 @@ class Training:
     deadline: float | None
     rungs: Rungs | None
     on_outcome: OnOutcome
+    within: Within | None = None
 
     def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
         """Return the outcomes in the order of the configs, without those that the deadline left out."""
@@ -42,13 +46,14 @@ def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outc
     """
     outcomes: list[Outcome] = []
     while len(outcomes) < proposals.count:
-        configs = proposals.propose(min(proposals.round, proposals.count - len(outcomes)))
+        proposed = proposals.propose(min(proposals.round, proposals.count - len(outcomes)))
+        configs = proposed if training.within is None else training.within(proposed)
         found = training(configs)
         outcomes += found
-        if not configs:
-            # The space has no more members that differ.
-            return outcomes, len(outcomes)
         if len(found) < len(configs):
             break
+        if not proposed or len(configs) < len(proposed):
+            # The space has no more members that differ, or the limit is reached.
+            return outcomes, len(outcomes)
         proposals.tell(found)
     return outcomes, proposals.count

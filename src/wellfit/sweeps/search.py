@@ -24,7 +24,7 @@ from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import proposals_of
-from wellfit.sweeps.rounds import Training, train_in_rounds
+from wellfit.sweeps.rounds import Training, Within, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.selection import Choice, TrainLimit, alike_best, choose, mean_keep_prob, warnings_of
 from wellfit.sweeps.space import Interval, Space, default_grid
@@ -164,6 +164,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     seen: Iterable[Outcome] = (),
     deadline: float | None = None,
     rungs: Rungs | None = None,
+    within: Within | None = None,
     on_outcome: OnOutcome = ignore_outcome,
 ) -> Sweep:
     """Train `config` with other knobs, and choose among the members by the one-standard-error rule.
@@ -186,6 +187,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         deadline: `time.monotonic()`, after which no member is started.
         rungs: compare members while they train, and drop those that are behind; None trains all to their end. The
             schedule "coslog4", which anneals at each rung, then takes the place of "cosine".
+        within: lets members through as long as they can be paid for; None trains all.
         on_outcome: is called in this process for every newly trained member, and for its snapshots at rungs.
 
     Raises:
@@ -210,6 +212,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         known={outcome.config.identity: outcome for outcome in known},
         deadline=deadline,
         rungs=rungs,
+        within=within,
         on_outcome=told,
     )
     outcomes, planned = train_in_rounds(proposals, training)

@@ -1,7 +1,11 @@
-"""The regularization board: what makes dev follow train, with the optimization board where it stands."""
+"""The regularization board: what makes dev follow train, with the optimization board where it stands.
+
+And what closes a run: a search of both boards, and an ensemble.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +20,7 @@ from wellfit.recipe.ensemble import (
     ensemble_step,
     networks_affordable,
 )
-from wellfit.recipe.expectation import Shares
+from wellfit.recipe.expectation import Expected, Shares, expect
 from wellfit.recipe.regularize import (
     FEWEST_BESIDE_SEARCH,
     SHARE_BESIDE_SEARCH,
@@ -28,7 +32,7 @@ from wellfit.recipe.regularize import (
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy
 from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
 from wellfit.recipe.search import FEWEST_MEMBERS as FEWEST_SEARCHED
-from wellfit.recipe.search import MEAN_COST, SEARCHED, search_step
+from wellfit.recipe.search import MEAN_COST, RANGES, search_step
 from wellfit.recipe.search import SHARE as SEARCH_SHARE
 from wellfit.recipe.search import members_affordable as searched_members
 from wellfit.recipe.turn import Work
@@ -175,28 +179,49 @@ def _sweep_share(work: Work) -> float:
 def _ensemble_price(work: Work) -> Price | None:
     if not work.rules.ensemble:
         return None
-    cost = work.bench.purse.cost(work.config)
-    networks = max(FEWEST_NETWORKS, networks_affordable(work.bench, [work.config]))
-    return Price(whole=networks * cost, least=FEWEST_NETWORKS * cost / SHARE)
+    parents = _parents(work)
+    networks = max(FEWEST_NETWORKS, networks_affordable(work.bench, parents))
+    costs = [work.bench.purse.cost(parent) for parent in itertools.islice(itertools.cycle(parents), networks)]
+    return Price(whole=sum(costs), least=sum(costs[:FEWEST_NETWORKS]) / SHARE)
 
 
 def _ensemble(work: Work) -> Averaged:
-    step = work.turn.step + 1
-    parents = best_members(work.bench, work.config, step=step, count=PARENTS)
-    return ensemble_step(work.bench, work.turn.outcome, parents=parents, step=step, fixed=work.rules.fixed)
+    step, fixed = work.turn.step + 1, work.rules.fixed
+    return ensemble_step(work.bench, work.turn.outcome, parents=_parents(work), step=step, fixed=fixed)
+
+
+def _parents(work: Work) -> list[Config]:
+    """What the ensemble is bred from, the network of now first: its twins tell what it is worth."""
+    found = best_members(work.bench, work.config, step=work.turn.step + 1, count=PARENTS)
+    return sorted(found, key=lambda parent: parent != work.config)
 
 
 def _search_price(work: Work) -> Price | None:
     network, cost = work.config.network, work.bench.purse.cost(work.config)
     # Pictures have other shapes, and few trainings; a module of the user has none that could be turned.
-    if network.kind == "conv" or network.module or work.rules.fixed >= SEARCHED:
+    if network.kind == "conv" or network.module or work.rules.fixed >= RANGES:
         return None
-    members = max(FEWEST_SEARCHED, searched_members(work.bench, work.config))
-    return Price(whole=MEAN_COST * members * cost, least=MEAN_COST * FEWEST_SEARCHED * cost / SEARCH_SHARE)
+    share = _search_share(work)
+    members = max(FEWEST_SEARCHED, searched_members(work.bench, work.config, share=share))
+    return Price(whole=MEAN_COST * members * cost, least=MEAN_COST * FEWEST_SEARCHED * cost / share)
+
+
+def _search_share(work: Work) -> float:
+    """Of the rest: an ensemble that follows needs some."""
+    followed = work.rules.ensemble and work.rules.only is None and work.turn.may_overfit
+    return SEARCH_SHARE if followed else SWEEP_SHARE
+
+
+def _search_expected(work: Work) -> Expected:
+    """A share of the largest gap: the search turns what is against bias and what is against variance."""
+    found, price = work.turn.diagnosis, _search_price(work)
+    ceiling = max(found.ceiling("avoidable_bias"), found.ceiling("variance"))
+    return expect(SWEEP_SHARES, ceiling=ceiling, room=ceiling, cost=price.whole if price else 0.0)
 
 
 def _search(work: Work) -> Done:
-    return Done(search_step(work.bench, work.turn.outcome, step=work.turn.step + 1, fixed=work.rules.fixed))
+    step, fixed, share = work.turn.step + 1, work.rules.fixed, _search_share(work)
+    return Done(search_step(work.bench, work.turn.outcome, step=step, share=share, fixed=fixed))
 
 
 REGULARIZE = Remedy(
@@ -226,6 +251,7 @@ SEARCH = Remedy(
     price=_search_price,
     apply=_search,
     coupled=True,
+    foretold=_search_expected,
 )
 
 

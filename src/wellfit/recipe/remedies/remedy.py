@@ -64,7 +64,7 @@ class Remedy:
         apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
         pilot: a few of its trials, which show before the step whether it helps here; none where it takes all of them.
         is_wide: whether it has much more to try than its pilot, which then does not speak against it.
-        coupled: whether it turns both boards at once.
+        coupled: whether it turns both boards at once, so that none is locked.
         needs_leave: whether it is used only when asked for.
         gap: that it closes; None for the one of its board.
         foretold: what it is expected to buy, where that is no share of a ceiling.
