@@ -10,12 +10,15 @@ import pytest
 from recipe_benches import bench_of, prepared
 
 from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.recipe.ending import ending
+from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
+from wellfit.recipe.ensemble import planned_networks
 from wellfit.recipe.follow import follow
 from wellfit.recipe.regularize import best_members
 from wellfit.recipe.remedies.change import turned
 from wellfit.recipe.remedies.regularization import ENSEMBLE, SEARCH
 from wellfit.recipe.rules import Rules
-from wellfit.recipe.search import RANGES, search_step, shapes_of, space_of
+from wellfit.recipe.search import RANGES, SHARE, search_step, shapes_of, space_of
 
 START = Config(
     network=Network(widths=(16,), embedding="none"), optimization=Optimization(epochs=20, batch_size=32, lr=2e-3)
@@ -54,6 +57,7 @@ def test_the_search_comes_after_single_steps_and_before_the_ensemble(run):
 def test_the_journal_says_that_no_board_was_locked(run):
     step = _step(run["journal"], SEARCH.kind)
     assert (step["board"], step["locked"], step["coupled"]) == ("regularization", "none", True)
+    assert "variance: " in step["because"]
     assert _step(run["journal"], "regularize")["locked"] == "optimization"
 
 
@@ -84,12 +88,71 @@ def test_a_run_that_is_continued_ends_with_the_same_networks(run, data):
         assert executor.trained == 0
         assert turn.outcome.identity == run["turn"].outcome.identity
         assert list(bench.ended) == list(run["bench"].ended)
+        assert turn.exhausted == run["turn"].exhausted
+        assert ending(turn, bench=bench)["sentence"] == ending(run["turn"], bench=run["bench"])["sentence"]
 
 
 def _is_after(name: str, cut: int) -> bool:
     kind, key = name.split("/", 1)
     number = int(key.split("/")[0])
-    return number > cut or (number == cut and kind in ("step", "sweep", "diagnosis", "ended"))
+    return number > cut or (number == cut and kind in ("step", "sweep", "diagnosis"))
+
+
+@pytest.mark.parametrize("fixed", [frozenset(), frozenset({"l2"})], ids=["all", "lambda fixed"])
+def test_the_search_spends_no_more_than_its_share(data, fixed):
+    bench, _ = bench_of(data, optimal=0.05, budget="6000updates")
+    (before,) = bench.train([START])
+    rest = bench.purse.remaining
+    search_step(bench, before, step=1, fixed=fixed)
+    assert rest * (SHARE - 0.2) < rest - bench.purse.remaining <= rest * SHARE
+
+
+def test_what_an_ensemble_plans_is_paid_by_its_share_of_the_rest(data):
+    longer = replace(START, optimization=replace(START.optimization, epochs=80))
+    for budget in (1_000, 2_000, 3_500, 8_000, 24_000):
+        bench, _ = bench_of(data, optimal=0.05, budget=f"{budget}updates")
+        planned = planned_networks(bench, START, parents=[longer, START])
+        parents = [longer, START] * planned["networks"]
+        cost = sum(map(bench.purse.cost, [START] * planned["witnesses"] + parents[: planned["networks"]]))
+        assert cost <= ENSEMBLE_SHARE * budget
+        assert planned["witnesses"] == 0 or planned["networks"] >= 2
+
+
+def _bred(bench_journal: dict[str, Any], config: Config, data) -> list[Config]:
+    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET, journal=bench_journal)
+    return best_members(bench, config, step=9, count=3)
+
+
+def _swept(over: dict[str, Any], rows: list[dict[str, Any]], *, coupled: bool = False, kept: bool = True):
+    members = [{"identity": str(place), **row} for place, row in enumerate(rows)]
+    body = {"over": over, "members": members, "breed": [row["identity"] for row in members]}
+    return body, {"coupled": coupled, "kept": kept}
+
+
+def test_a_knob_that_is_off_is_not_in_a_members_row(data):
+    over = {"l2": [0.0], "keep_prob": [1.0], "augment": [0.0, 1.0]}
+    rows = [{"l2": 0.0, "keep_prob": 1.0, "knobs": {}}, {"l2": 0.0, "keep_prob": 1.0, "knobs": {"augment": 1.0}}]
+    body, step = _swept(over, rows)
+    found = _bred({"sweep/1": body, "step/1": step}, START, data)
+    assert [config.regularization.augment for config in found] == [0.0, 1.0]
+
+
+def test_what_was_not_searched_stays_as_it_is(data):
+    by_layer = replace(START, regularization=Regularization(keep_prob=(0.5,)))
+    body, step = _swept({"lr": {"low": 1e-4, "high": 1e-2}}, [{"l2": 0.0, "keep_prob": 0.7, "knobs": {"lr": 3e-3}}])
+    (found,) = _bred({"sweep/1": body, "step/1": step}, by_layer, data)
+    assert found.regularization == by_layer.regularization
+    assert found.optimization.lr == 3e-3
+
+
+def test_a_search_that_found_nothing_better_breeds_nothing(data):
+    first = _swept({"l2": [2.0]}, [{"l2": 2.0, "keep_prob": 1.0, "knobs": {}}])
+    second = _swept(
+        {"epochs": [40]}, [{"l2": 0.0, "keep_prob": 1.0, "knobs": {"epochs": 40}}], coupled=True, kept=False
+    )
+    journal = {"sweep/1": first[0], "step/1": first[1], "sweep/2": second[0], "step/2": second[1]}
+    (found,) = _bred(journal, START, data)
+    assert (found.regularization.l2, found.optimization.epochs) == (2.0, 20)
 
 
 def test_a_fixed_knob_is_not_searched(data):

@@ -153,6 +153,19 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(data, executor):
     assert [one.losses for one in resumed.members] == [one.losses for one in whole.members]
 
 
+def test_a_search_goes_as_far_as_it_can_be_paid_for(data, executor):
+    left = [10]
+
+    def within(configs):
+        taken = configs[: left[0]]
+        left[0] -= len(taken)
+        return taken
+
+    found = sweep(data, SMALL, over=THREE, executor=Counting(executor), goal=GOAL, members=40, within=within)
+    assert (len(found.members), found.planned) == (10, 10)
+    assert not any("Time ran out" in warning for warning in found.warnings)
+
+
 def test_rungs_are_handed_to_the_executor_where_there_are_any(data, executor):
     counting = Counting(executor)
     rungs = Rungs(keep=0.25)
