@@ -20,6 +20,7 @@ from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.sweeps.knobs import canonical
+from wellfit.sweeps.proposals import NOT_INSTALLED
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import Space, log_uniform, uniform, useful_shrinks
 
@@ -125,7 +126,10 @@ def search_step(
         return before
     bench.book(member for member in found.members if member.config != config)
     # Knobs of both boards have no order from simple to not: the best is taken, and the ensemble sees the others.
-    found = replace(found, choice=replace(found.choice, chosen=found.best), monte_carlo=None)
+    choice = replace(found.choice, chosen=found.best)
+    # Where its ends lie is no advice to anybody: they were laid around the network, in time and in space.
+    warnings = tuple(words for words in found.warnings if words == NOT_INSTALLED)
+    found = replace(found, choice=choice, warnings=warnings, monte_carlo=None)
     bench.recall("sweep", str(step), lambda: {**found.to_json(), "coupled": True})
     return min(before, found.best, key=lambda outcome: outcome.losses["dev"])
 
