@@ -12,9 +12,12 @@ WHOLE = ("", "finished", "stopped early")
 
 
 def lambda_path(sweep: SweepCard) -> tuple[Member, ...]:
-    """Members by rising lambda that share everything else with the chosen one; all, where these are too few."""
-    same = knob_path(sweep, "l2")
-    found = same or tuple(sorted(_usable(sweep), key=lambda member: member.l2))
+    """Members by rising lambda that share everything else with the chosen one; all, where these are too few.
+
+    Members of a search of both boards differ in too much for one line.
+    """
+    others = [] if sweep.is_coupled else sorted(_usable(sweep), key=lambda member: member.l2)
+    found = knob_path(sweep, "l2") or tuple(others)
     return found if len({member.l2 for member in found}) >= LEAST_MEMBERS else ()
 
 
