@@ -28,7 +28,7 @@ from wellfit.recipe.remedies.evidence import evidence_of
 from wellfit.recipe.remedies.regularization import search_architecture
 from wellfit.recipe.rows_wanted import rows_wanted
 from wellfit.recipe.rules import Rules
-from wellfit.recipe.stop import stop_of
+from wellfit.recipe.stop import cheapest_waiting, stop_of
 from wellfit.recipe.turn import Turn, Work
 from wellfit.sweeps.executor import InProcess
 
@@ -179,6 +179,15 @@ def test_a_search_of_both_boards_closes_a_run_in_which_a_gap_is_left(data, bias,
     turn = replace(work.turn, diagnosis=replace(found, gaps=gaps), exhausted=single)
     remedy = next_step(replace(work, turn=turn)).remedy
     assert (remedy and remedy.kind) == kind
+
+
+@pytest.mark.parametrize(("name", "kind"), [("variance", "search_both_boards"), ("mismatch", None)])
+def test_a_search_that_could_not_be_paid_for_waits_for_a_gap_that_it_closes(data, name, kind):
+    work = _work(data, _config(epochs=4))
+    single = frozenset(remedy.kind for board in BY_BOARD.values() for remedy in board)
+    gap = replace(work.turn.diagnosis.gap("variance"), name=name)
+    waiting = cheapest_waiting(replace(work, turn=replace(work.turn, exhausted=single)), gap)
+    assert (waiting and waiting.kind) == kind
 
 
 @pytest.mark.parametrize("kind", [remedy.kind for remedy in BY_BOARD["regularization"]])

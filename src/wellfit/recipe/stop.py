@@ -70,7 +70,7 @@ def cheapest_waiting(work: Work, gap: Gap) -> Remedy | None:
     """The remedy of this gap that was not tried, and that the least larger budget would pay for."""
     boards = BY_BOARD if work.rules.only is None else ()
     waiting = [each for board in boards for each in applicable(work, board) if each.closes == gap.name]
-    if boards and SEARCH.kind not in work.turn.exhausted:
+    if boards and gap.name != "mismatch" and SEARCH.kind not in work.turn.exhausted:
         waiting.append(SEARCH)
     priced = [(price.least, remedy.kind, remedy) for remedy in waiting if (price := remedy.price(work))]
     return min(priced, default=(0.0, "", None), key=lambda each: each[:2])[2]
