@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -11,7 +11,6 @@ from typing import Any, TypedDict, Unpack
 import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
-from wellfit.augmentation import asked_for
 from wellfit.config import Config, Network
 from wellfit.data.pictures.layout import LABEL
 from wellfit.data.pictures.listing import is_picture_source
@@ -22,22 +21,21 @@ from wellfit.diagnosis.findings import completed
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
-from wellfit.experiment.about_pictures import augmentation_for
-from wellfit.experiment.added_rows import added_to, read_more
+from wellfit.experiment.added_rows import read_more
+from wellfit.experiment.asking import Wishes
 from wellfit.experiment.comparing import Comparison, compare_networks
-from wellfit.experiment.diagnosing import referred, require_known, with_earlier
+from wellfit.experiment.diagnosing import referred, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
-from wellfit.experiment.running import Plan, run_plan
+from wellfit.experiment.running import run_plan
 from wellfit.experiment.settings import Settings
 from wellfit.fused.memory import parse_memory
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget, parse_budget
-from wellfit.recipe.remedies.catalogue import require_kind, require_rows
-from wellfit.recipe.rules import Fixed, require_free_knobs
+from wellfit.recipe.rules import Fixed
 from wellfit.splits.more_rows import more_rows_for
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess, telling
@@ -51,8 +49,6 @@ from wellfit.training.module_source import named_after
 from wellfit.travel.estimators import take_estimator
 from wellfit.travel.folder import is_saved_model, load_model
 from wellfit.travel.taking import take
-
-DEFAULT_BUDGET = "5m"
 
 
 class SplitArguments(TypedDict, total=False):
@@ -321,51 +317,29 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
     began = time.monotonic()
-    last: Mapping[str, Any] = _experiment(data).last_asked() if _goes_on(data) else {}
-    early_stopping = last.get("allow_early_stopping", False) if allow_early_stopping is None else allow_early_stopping
-    knobs = last.get("fixed", {}) if fixed is None else fixed
-    require_free_knobs(knobs, early_stopping=early_stopping)
-    require_kind(only, early_stopping=early_stopping)
-    require_rows(only, last.get("more_data") if more_data is None else more_data)
-    if augment is not None:
-        asked_for(augment)
-    named = {"human_error": human_error, "human_rows": human_rows}
-    reference = _present(**named, optimal_error=optimal_error, tolerance=tolerance)
-    limit = None if budget is None else parse_budget(budget)
+    named = _present(human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance)
+    wishes = Wishes(
+        last=_experiment(data).last_asked() if _goes_on(data) else {},
+        reference=named,
+        budget=None if budget is None else parse_budget(budget),
+        only=only,
+        ensemble=ensemble,
+        idea=idea,
+        augment=augment,
+        allow_early_stopping=allow_early_stopping,
+        fixed=fixed,
+        branch=branch,
+        more_data=more_data,
+    )
+    wishes.require_possible()
     if _goes_on(data):
-        experiment = _experiment(data)
-        kept = experiment.folder.resolved(experiment.folder.settings)
-        kept.require_compatible({"target": target, **options}, folder=experiment.path)
-        referred(reference, goal=experiment.goal)
+        experiment = _compatible(data, {"target": target, **options}, reference=named)
     else:
         experiment = _made(
-            data,
-            target,
-            options,
-            out=out,
-            move=move_source,
-            check=lambda goal: referred(reference, goal=goal),
-            notify=notify,
-            more_data=more_data,
+            data, target, options, out=out, move=move_source, reference=named, more_data=more_data, notify=notify
         )
-    more = None if more_data is None else added_to(experiment.folder, experiment.split, more_data)
-    plan = Plan(
-        budget=limit or parse_budget(last.get("budget", DEFAULT_BUDGET)),
-        reference=with_earlier(reference, last.get("reference", {})),
-        only=only,
-        ensemble=last.get("ensemble", True) if ensemble is None else ensemble,
-        idea=idea,
-        augment=augment or last.get("augment"),
-        seed=experiment.folder.settings.seed,
-        early_stopping=early_stopping,
-        fixed=knobs,
-        start=None if branch is None else experiment.config_at(branch),
-        start_step=branch,
-        more_data=more.name if more else last.get("more_data"),
-        more=more,
-    )
-    augmentation_for(experiment.split.schema, augment)
-    _tell_fixed(knobs if fixed is None else {}, notify)
+    plan = wishes.plan_in(experiment)
+    _tell_fixed(wishes.knobs if fixed is None else {}, notify)
     run_plan(experiment.folder, plan, began=began, notify=notify)
     experiment.forget()
     experiment.report()
@@ -436,6 +410,15 @@ def _goes_on(data: Any) -> bool:
     return isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data)))
 
 
+def _compatible(data: Experiment | Path | str, given: Mapping[str, Any], *, reference: Mapping[str, Any]) -> Experiment:
+    """The experiment, where what is given of its split is as it was made, and the reference fits its goal."""
+    experiment = _experiment(data)
+    kept = experiment.folder.resolved(experiment.folder.settings)
+    kept.require_compatible(given, folder=experiment.path)
+    referred(reference, goal=experiment.goal)
+    return experiment
+
+
 def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
     """Say which locks an earlier command left, so that none works unseen."""
     named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
@@ -454,17 +437,20 @@ def _made(
     *,
     out: Path | str | None,
     move: bool,
-    check: Callable[[Goal], object],
+    reference: Mapping[str, Any],
+    more_data: Any,
     notify: Notify,
-    more_data: Any = None,
 ) -> Experiment:
+    def suits(goal: Goal) -> None:
+        referred(reference, goal=goal)
+
     def fits(made: Split) -> None:
         if more_data is not None:
             more_rows_for(made, read_more(more_data))
 
     sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
     place = None if out is None else Path(out)
-    return Experiment(find_or_make(sources, settings, out=place, move=move, check=check, notify=notify, fits=fits))
+    return Experiment(find_or_make(sources, settings, out=place, move=move, check=suits, notify=notify, fits=fits))
 
 
 def _named(target: str | None, data: Any, options: SplitArguments) -> str:
