@@ -98,10 +98,8 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
         optimal = _by_labels(labels_per_row, chosen, given_reference, voters=label_voters)
     context: tuple[Finding, ...] = ()
     if found is not None:
-        context = (
-            *found[1],
-            *findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance, optimal=optimal),
-        )
+        of_rows = findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance, optimal=optimal)
+        context = (*found[1], *of_rows)
     return diagnose_losses(
         goal=chosen,
         context=context,

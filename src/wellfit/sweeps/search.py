@@ -202,26 +202,19 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal, seen=seen)
     _require_labels(space, data=data)
     album = Album()
-
-    def told(outcome: Outcome) -> None:
-        album.add(outcome)
-        on_outcome(outcome)
-
     training = Training(
         executor=executor,
         known={outcome.config.identity: outcome for outcome in known},
         deadline=deadline,
         rungs=rungs,
         within=within,
-        on_outcome=told,
+        on_outcome=_filed(album, on_outcome),
     )
     outcomes, planned = train_in_rounds(proposals, training)
-    candidates = [*outcomes, *(album.snapshots if rungs and rungs.snapshots else ())]
-    dev_losses = {each.identity: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in candidates}
-    choice = choose(candidates, dev_losses, limit=limit, baseline=baseline)
-    missing = planned - len(outcomes)
-    unstarted = [f"Time ran out before {missing} of {planned} members started."] if missing else []
-    found = _monte_carlo(data, choice.chosen, goal=goal)
+    everything = [*outcomes, *album.snapshots]
+    candidates = everything if rungs and rungs.snapshots else outcomes
+    choice = _chosen(data, candidates, goal=goal, limit=limit, baseline=baseline)
+    told = (*_unstarted(planned - len(outcomes), planned=planned), *announced, *_not_annealed(config, rungs))
     return Sweep(
         goal=goal,
         over=space,
@@ -230,20 +223,38 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         planned=planned,
         choice=choice,
         limit=limit,
-        warnings=(*warnings_of(outcomes, choice, limit=limit), *unstarted, *announced, *_not_annealed(config, rungs)),
+        warnings=(*warnings_of(outcomes, choice, limit=limit), *told),
         seconds=time.monotonic() - began,
         search=proposals.name,
         rungs=rungs,
-        monte_carlo=found,
-        ensemble=select_ensemble(
-            [*outcomes, *album.snapshots], data.dev.target, goal=goal, rival=choice.chosen, seed=config.seed
-        ),
+        monte_carlo=_monte_carlo(data, choice.chosen, goal=goal),
+        ensemble=select_ensemble(everything, data.dev.target, goal=goal, rival=choice.chosen, seed=config.seed),
         snapshots=tuple(album.snapshots),
-        breed=alike_best(
-            outcomes,
-            [refined_losses(goal, data.dev.target, outcome.predictions["dev"]) for outcome in outcomes],
-        ),
+        breed=_breed(data, outcomes, goal=goal),
     )
+
+
+def _filed(album: Album, on_outcome: OnOutcome) -> OnOutcome:
+    def told(outcome: Outcome) -> None:
+        album.add(outcome)
+        on_outcome(outcome)
+
+    return told
+
+
+def _chosen(
+    data: Prepared, candidates: Sequence[Outcome], *, goal: Goal, limit: TrainLimit | None, baseline: float
+) -> Choice:
+    losses = {each.identity: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in candidates}
+    return choose(candidates, losses, limit=limit, baseline=baseline)
+
+
+def _breed(data: Prepared, outcomes: Sequence[Outcome], *, goal: Goal) -> tuple[Outcome, ...]:
+    return alike_best(outcomes, [refined_losses(goal, data.dev.target, each.predictions["dev"]) for each in outcomes])
+
+
+def _unstarted(missing: int, *, planned: int) -> list[str]:
+    return [f"Time ran out before {missing} of {planned} members started."] if missing else []
 
 
 def _monte_carlo(data: Prepared, chosen: Outcome, *, goal: Goal) -> MonteCarlo | None:
