@@ -10,6 +10,7 @@ import sys
 
 import click
 import pytest
+import torch
 
 from wellfit.cli.errors import guarded
 from wellfit.exceptions import BadInput, NoRoom, Refusal
@@ -25,6 +26,11 @@ ENDINGS = {
     "no permission": (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "/x"),
     "sqlite full": (sqlite3.OperationalError("database or disk is full"), 2, "no room left"),
     "memory": (MemoryError(), 2, "not enough memory"),
+    "device memory": (
+        torch.OutOfMemoryError("CUDA out of memory.\n 2 GiB wanted."),
+        2,
+        "out of memory. 2 GiB wanted. Give",
+    ),
     "usage": (click.UsageError("No such thing"), 2, "No such thing. See 'wellfit --help'."),
     "interrupt": (KeyboardInterrupt(), 130, "continues when the same command is run again"),
     "abort": (click.Abort(), 130, "Interrupted"),

@@ -101,13 +101,26 @@ def message_of(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, click.ClickException):
         return _usage(error)
-    if isinstance(error, MemoryError):
-        return _MEMORY
+    if isinstance(error, MemoryError) or _is_out_of_device_memory(error):
+        return _memory(error)
     if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
         return _sentence(errno.ENOSPC, "the journal")
     if isinstance(error, OSError) and error.errno in _REMEDIES:
         return _sentence(error.errno, str(error.filename or os.strerror(error.errno)))
     return None
+
+
+def _memory(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return _MEMORY
+    found = " ".join(str(error).split())[:200].rstrip(".")
+    return f"the device ran out of memory; found {found}. Give a smaller --memory, or use --device cpu."
+
+
+def _is_out_of_device_memory(error: Exception) -> bool:
+    # Who raised it has imported torch already; a command without it does not wait for that import to find out.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
 def _sentence(number: int, place: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -47,7 +48,7 @@ class Given:
     columns: tuple[Column, ...]
 
 
-class Net(CallbackSupport, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """One network with the knobs that its arguments name."""
 
     _task: ClassVar[Task]
@@ -79,9 +80,9 @@ class Net(CallbackSupport, BaseEstimator):  # type: ignore[misc]  # scikit-learn
         with told_of_fit(self, subtasks=0, data=(X, y), metadata={"sample_weight": sample_weight}):
             return self._train(train, config, columns=given.columns)
 
+    @abstractmethod
     def _encoded(self, y: Any) -> Any:
         """Learn what y holds, and return it as the engine has it: [rows] int64 codes, or float64 numbers."""
-        raise NotImplementedError
 
     @property
     def _class_count(self) -> int:
