@@ -147,8 +147,9 @@ def rows_of(found: Sequence[Measured], *, quick: bool, seed: int) -> list[Row]:
         targets = (BEST, HARMFUL) if place == 0 else (None, None)
         rows.append(share_row(f"{name}: best, or within one standard error", best, targets[0], quick=quick))
         rows.append(share_row(f"{name}: harmful", harmful, targets[1], quick=quick, at_most=True))
-    chosen = [each.steps[each.choice]["as_expected"] for each in found if each.choice in each.steps]
-    every = [step["as_expected"] for each in found for step in each.steps.values()]
+    first = [each.steps[each.choice]["as_expected"] for each in found if each.choice in each.steps]
+    chosen = [held for held in first if held is not None]
+    every = [step["as_expected"] for each in found for step in each.steps.values() if step["as_expected"] is not None]
     rows.append(share_row("outcomes inside their 90 % interval, first choices", chosen, INSIDE, quick=quick))
     rows.append(share_row("outcomes inside their 90 % interval, all remedies", every, None, quick=quick))
     return rows

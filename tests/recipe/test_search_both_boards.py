@@ -12,7 +12,7 @@ from recipe_benches import bench_of, prepared
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.recipe.ending import ending
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
-from wellfit.recipe.ensemble import planned_networks
+from wellfit.recipe.ensemble import ensemble_step, planned_networks
 from wellfit.recipe.follow import follow
 from wellfit.recipe.regularize import best_members
 from wellfit.recipe.remedies.change import turned
@@ -116,6 +116,19 @@ def test_what_an_ensemble_plans_is_paid_by_its_share_of_the_rest(data):
         cost = sum(map(bench.purse.cost, [START] * planned["witnesses"] + parents[: planned["networks"]]))
         assert cost <= ENSEMBLE_SHARE * budget
         assert planned["witnesses"] == 0 or planned["networks"] >= 2
+
+
+def test_a_parent_that_has_a_larger_shape_already_is_averaged_once(data):
+    """A search of both boards may have grown it: in the larger shape it is there twice."""
+    wide = replace(START, network=replace(START.network, widths=(32,)))
+    plan = {"networks": 2, "witnesses": 0, "larger": [[[32], 2]]}
+    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET, journal={"plan/1/networks": plan})
+    (before,) = bench.train([START])
+    averaged = ensemble_step(bench, before, parents=[START, wide], step=1)
+    assert averaged.found is not None
+    weights = averaged.found.weights
+    assert len(averaged.found.picks) == len(weights)
+    assert sum(weights.values()) == pytest.approx(1)
 
 
 def _bred(bench_journal: dict[str, Any], config: Config, data) -> list[Config]:

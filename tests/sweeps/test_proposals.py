@@ -15,8 +15,8 @@ from wellfit.outcome import Outcome, Status
 from wellfit.sweeps import proposals
 from wellfit.sweeps.knobs import changed, differs_only, setting_of
 from wellfit.sweeps.proposals import NOT_INSTALLED, proposals_of, quasi_random
-from wellfit.sweeps.space import log_uniform, uniform
-from wellfit.sweeps.tpe import ROUND
+from wellfit.sweeps.space import default_grid, log_uniform, uniform
+from wellfit.sweeps.tpe import BEFORE_MODEL, ROUND
 from wellfit.sweeps.usual import known_good, usual_space
 
 BASE, ROWS, GOAL = Config(), 4_000, Goal("log_loss")
@@ -141,6 +141,19 @@ def test_what_lies_elsewhere_is_not_learned_from(seen):
     lost = outcome(seen, loss=0.0)
     assert first_round([lost]) == first_round([])
     assert first_round([outcome(BASE, status=Status.DROPPED)]) == first_round([])
+
+
+@pytest.mark.parametrize("rows", [701, 1_234, 3_000, 4_001])
+def test_the_ends_of_a_grid_are_learned_from_although_it_rounds_them(rows):
+    over = {"lr": log_uniform(1e-4, 5e-3), **usual_space(("shrink", "keep_prob"), BASE, rows=rows)}
+
+    def asked(seen):
+        found, _ = proposals_of(BASE, over, rows=rows, members=32, goal=GOAL, seen=seen)
+        return found.propose(BEFORE_MODEL)
+
+    grid = default_grid(BASE, rows=rows, members=12)
+    for l2 in grid["l2"]:
+        assert asked([outcome(changed(BASE, {"l2": l2}, rows=rows), loss=0.0)]) != asked([]), l2
 
 
 def test_a_setting_read_off_a_config_makes_that_config_again():

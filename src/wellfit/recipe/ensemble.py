@@ -52,6 +52,7 @@ alike in 16; by these losses without a share it would be in 11.
 """
 SHARE = 0.8
 """Predicted costs are rough, and the average has to be measured: the rest is slack."""
+_ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ def ensemble_step(
     configs = reseeded(parents, networks=planned["networks"])
     for widths, networks in planned.get("larger", ()):
         configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
-    ended = [outcome for outcome in bench.train([*witnesses, *configs]) if outcome.status is Status.FINISHED]
+    # A parent that has a larger shape already is there twice.
+    configs = list({config.identity: config for config in configs}.values())
+    ended = [outcome for outcome in bench.train([*witnesses, *configs]) if outcome.status in _ENDED]
     trained = [outcome for outcome in ended if outcome.config in configs]
     if len(trained) < FEWEST_NETWORKS:
         return Averaged(before, None, ())

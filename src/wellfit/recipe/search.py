@@ -22,7 +22,8 @@ from wellfit.recipe.defaults import larger_shapes
 from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import NOT_INSTALLED
 from wellfit.sweeps.search import sweep
-from wellfit.sweeps.space import Space, log_uniform, uniform, useful_shrinks
+from wellfit.sweeps.space import Space, log_uniform
+from wellfit.sweeps.usual import usual_space
 
 FEWEST_MEMBERS, MOST_MEMBERS = 8, 64
 """Fewer find nothing; of more, the ensemble's time is better spent."""
@@ -36,9 +37,6 @@ MEAN_COST = 1.25
 """Trainings of now that a member costs, at half, the same or twice the epochs."""
 RANGES = frozenset({"lr", "l2", "keep_prob"})
 """Knobs that are searched in a range: with these fixed, single steps have tried what is left."""
-ZERO_SHRINK, ZERO_DROPOUT = 0.15, 0.3
-"""Share of members without lambda, and without dropout (sweeps/usual.py)."""
-LEAST_KEEP_PROB, MOST_KEEP_PROB = 0.5, 0.98
 
 
 def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fixed: frozenset[str]) -> Space:
@@ -51,13 +49,11 @@ def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fi
         fixed: knobs that keep their value.
     """
     board = config.optimization
-    shrinks = log_uniform(*useful_shrinks(config, rows=rows), zero=ZERO_SHRINK)
     space: Space = {
         "widths": widths,
         "lr": log_uniform(LR_BELOW * board.lr, LR_ABOVE * board.lr),
         "epochs": sorted({max(1, board.epochs // 2), board.epochs, 2 * board.epochs}),
-        "shrink": shrinks,
-        "keep_prob": uniform(LEAST_KEEP_PROB, MOST_KEEP_PROB, zero=ZERO_DROPOUT),
+        **usual_space(("shrink", "keep_prob"), config, rows=rows),
     }
     return {knob: values for knob, values in space.items() if canonical(knob) not in fixed}
 

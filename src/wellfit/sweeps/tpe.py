@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import isclose
 from typing import Any
 
 import optuna
@@ -29,6 +30,8 @@ ROUND = 8
 """Members trained at a time: a member costs as much in a small stack as in a large one, so a search learns early."""
 ASKS_PER_MEMBER = 4
 """Exact zeros and lists make equal configs: so often is Optuna asked for one that is new."""
+AT_AN_END = 1e-3
+"""A grid rounds its values to four digits: so near to an end of the space, relative to it, they are at that end."""
 _COMPARABLE = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
@@ -143,7 +146,10 @@ def _place(name: str, values: Values, value: Any) -> float:
 def _is_inside(name: str, values: Values, value: Any) -> bool:
     if not isinstance(values, Interval):
         return value in values
-    return values.low <= value <= values.high or (bool(values.zero) and value == OFF[name])
+    if values.zero and value == OFF[name]:
+        return True
+    ends = (values.low, values.high)
+    return values.low <= value <= values.high or any(isclose(value, end, rel_tol=AT_AN_END) for end in ends)
 
 
 def _value(name: str, values: Values, place: float) -> Any:

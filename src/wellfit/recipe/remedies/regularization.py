@@ -202,7 +202,7 @@ def _search_price(work: Work) -> Price | None:
     if network.kind == "conv" or network.module or work.rules.fixed >= RANGES:
         return None
     share = _search_share(work)
-    members = max(FEWEST_SEARCHED, searched_members(work.bench, work.config, share=share))
+    members = searched_members(work.bench, work.config, share=share)
     return Price(whole=MEAN_COST * members * cost, least=MEAN_COST * FEWEST_SEARCHED * cost / share)
 
 
