@@ -21,6 +21,7 @@ from wellfit.diagnosis.findings import completed
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
+from wellfit.experiment.about_pictures import augmentation_for
 from wellfit.experiment.added_rows import read_more
 from wellfit.experiment.asking import Wishes
 from wellfit.experiment.comparing import Comparison, compare_networks
@@ -335,9 +336,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     if _goes_on(data):
         experiment = _compatible(data, {"target": target, **options}, reference=named)
     else:
-        experiment = _made(
-            data, target, options, out=out, move=move_source, reference=named, more_data=more_data, notify=notify
-        )
+        experiment = _made(data, target, options, out=out, move=move_source, wishes=wishes, notify=notify)
     plan = wishes.plan_in(experiment)
     _tell_fixed(wishes.knobs if fixed is None else {}, notify)
     run_plan(experiment.folder, plan, began=began, notify=notify)
@@ -437,16 +436,16 @@ def _made(
     *,
     out: Path | str | None,
     move: bool,
-    reference: Mapping[str, Any],
-    more_data: Any,
+    wishes: Wishes,
     notify: Notify,
 ) -> Experiment:
     def suits(goal: Goal) -> None:
-        referred(reference, goal=goal)
+        referred(wishes.reference, goal=goal)
 
     def fits(made: Split) -> None:
-        if more_data is not None:
-            more_rows_for(made, read_more(more_data))
+        augmentation_for(made.schema, wishes.augment)
+        if wishes.more_data is not None:
+            more_rows_for(made, read_more(wishes.more_data))
 
     sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
     place = None if out is None else Path(out)

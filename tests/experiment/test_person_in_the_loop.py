@@ -180,3 +180,22 @@ def test_a_comparison_of_other_dev_rows_is_void(copied, cancer_csv, tmp_path):
 
 def _csv_of(experiment) -> str:
     return str(experiment.split.source.path)
+
+
+def test_a_remedy_that_did_not_help_leaves_what_the_experiment_stands_for(copied):
+    """A step begins with one network: where an ensemble stands, that network alone would be no remedy."""
+
+    def candidates():
+        with open_journal(copied.folder.journal, read_only=True) as journal:
+            return [entry.body["identity"] for entry in journal.entries("candidate")]
+
+    before = candidates()
+    (step,) = wf.run(copied.path, only="smooth_labels", budget=BUDGET).to_json()["steps"]
+    assert not step["kept"]
+    assert candidates() == before
+
+
+def test_augmentation_of_a_table_is_refused_before_anything_is_made(cancer_csv, tmp_path):
+    with pytest.raises(BadInput, match="augment is for pictures"):
+        wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "f.wellfit")
+    assert not (tmp_path / "f.wellfit").exists()

@@ -197,7 +197,9 @@ def _close(folder: Folder, plan: Plan, *, turn: Turn, bench: Bench, journal: Jou
         return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
-    propose(journal, turn.outcome, by="run")
+    # One remedy that did not help leaves what the experiment stands for, be it an ensemble of what it began with.
+    if plan.only is None or turn.outcome.identity != turn.first.identity or not journal.entries(CANDIDATE):
+        propose(journal, turn.outcome, by="run")
     recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings, priced=priced))
 
 

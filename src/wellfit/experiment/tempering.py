@@ -34,7 +34,7 @@ def temper(outcome: Outcome, *, folder: Folder, data: Prepared, journal: Journal
         return known
     if data.preparation.schema.task == "regression":
         return outcome
-    found = calibrated(data.dev.target, outcome.predictions["dev"], seed=outcome.config.seed)
+    found = calibrated(data.dev.target, outcome.predictions["dev"], groups=data.dev.groups, seed=outcome.config.seed)
     if found is None:
         return outcome
     at = outcome

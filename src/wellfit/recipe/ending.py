@@ -58,7 +58,16 @@ def _bought(turn: Turn, *, bench: Bench) -> str:
     before, after = (error_text(bench.goal, outcome.losses["dev"]) for outcome in (first, last))
     flattered = last.config.data.drop_rows and not first.config.data.drop_rows
     why = " The first error was flattered by copies of training rows in dev." if flattered else ""
-    return f"From {before} to {after} on dev by {describe_change(first, last)}.{why}"
+    return f"From {before} to {after} on dev by {describe_change(first, last)}.{why}{_luck(turn, bench=bench)}"
+
+
+def _luck(turn: Turn, *, bench: Bench) -> str:
+    """Why an average is taken that is behind on dev: the network before it was chosen there."""
+    averaged = (bench.remembered_step(turn.step) or {}).get("ensemble")
+    if not turn.outcome.members or not averaged or turn.outcome.losses["dev"] <= turn.first.losses["dev"]:
+        return ""
+    alike = error_text(bench.goal, averaged["honest_single"])
+    return f" The lower one was luck: networks trained alike, with other seeds, have {alike}."
 
 
 def _worth(diagnosis: Diagnosis, priced: Finding | None) -> str:

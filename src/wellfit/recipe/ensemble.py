@@ -164,10 +164,10 @@ def _chosen(
     The average was not chosen, so that its dev loss is honest. The choice was: it is judged by its honest loss, less
     what choosing on half of dev costs.
     """
-    target, goal = bench.data.dev.target, bench.goal
-    alike = plain_ensemble(_best_group(bench, trained), target, goal=goal)
+    dev, goal = bench.data.dev, bench.goal
+    alike = plain_ensemble(_best_group(bench, trained), dev.target, goal=goal)
     by = Goal("log_loss") if goal.name == "error" else goal
-    greedy = select_ensemble(pool, target, goal=goal, by=by, seed=before.config.seed)
+    greedy = select_ensemble(pool, dev.target, goal=goal, by=by, groups=dev.groups, seed=before.config.seed)
     fair = math.inf if greedy.honest_loss is None else (1 - COST_OF_HALF) * greedy.honest_loss
     return (greedy, fair) if len(greedy.picks) > 1 and fair < alike.loss else (alike, alike.loss)
 

@@ -39,7 +39,12 @@ def strength_of(member: Member, knob: str) -> float:
 
 
 def plane(sweep: SweepCard) -> tuple[Member, ...]:
-    """One member for each lambda and keep_prob: the one that shares the other knobs of the chosen, or the best."""
+    """One member for each lambda and keep_prob: the one that shares the other knobs of the chosen, or the best.
+
+    Members of a search of both boards differ in too much for one plane.
+    """
+    if sweep.is_coupled:
+        return ()
     wanted = _knobs(sweep.chosen) if sweep.chosen else ()
 
     def rank(member: Member) -> tuple[bool, bool, float]:

@@ -194,6 +194,7 @@ def step(body: Json) -> StepRow:
         coupled=body.get("coupled") is True,
         without_gain=tuple(map(text, found)) if isinstance(found := body.get("without_gain"), list) else (),
         network=text(body.get("config_after")),
+        worth=number(section(body, "ensemble").get("honest_single")),
     )
 
 

@@ -230,6 +230,13 @@ class StepRow:
     without_gain: tuple[str, ...] = ()
     network: str = ""
     """Identity of the network that the recipe went on with; empty in experiments of the first version."""
+    worth: float | None = None
+    """Dev loss of networks that were trained as the one from before was; known where networks were averaged."""
+
+    @property
+    def was_luck(self) -> bool:
+        """Whether an average was kept although it is behind on dev, where the network from before was chosen."""
+        return self.kept and self.worth is not None and self.got is not None and self.got < 0
 
     @property
     def turned(self) -> str:
@@ -325,6 +332,11 @@ class Summary:
     def steps_on(self, *boards: str) -> tuple[StepRow, ...]:
         """The steps that turned one of these boards; one that turned both is on both."""
         return tuple(step for step in self.steps if step.board in boards or (step.coupled and OPTIMIZATION in boards))
+
+    @property
+    def searched_both(self) -> bool:
+        """Whether a step that turned both boards was kept."""
+        return any(step.coupled and step.kept for step in self.steps)
 
     @property
     def score(self) -> Score | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow, Tempered
 from wellfit.reports.sweep_card import SweepCard
@@ -100,10 +101,18 @@ def _action(story: Story) -> str:
     if _is_elsewhere(story, kept):
         return f"{_sentence(kept[-1].did)} was tried; an earlier network stays, which is ahead on dev."
     turned = [step for step in kept if step.board == "regularization"]
+    if _searched_both(story):
+        since = dropwhile(lambda step: not step.coupled, turned)
+        return f"{_sentence(', and '.join(step.did for step in since))} {_shrunk(story, 'variance')}."
     if turned and story.before and story.after and story.best:
         return f"{_regularizers(story.best)} {_shrunk(story, 'variance')}."
     effect = _shrunk(story, _gap_of(kept[-1]))
     return f"{_sentence(kept[-1].did)} {effect}." if effect else ""
+
+
+def _searched_both(story: Story) -> bool:
+    """Whether a step that turned both boards was kept: then no board alone has the merit, or the price."""
+    return any(step.coupled and step.kept for step in story.steps)
 
 
 def _is_elsewhere(story: Story, kept: Sequence[StepRow]) -> bool:
@@ -221,7 +230,8 @@ def _moves(story: Story) -> Iterator[str]:
     if dev[0] and dev[1]:
         verb = "went" if dev[1].value >= dev[0].value else "fell" if unit.goal.name not in ("auc", "r2") else "rose"
         yield f"Dev {unit.noun} {verb} from {unit.show(dev[0].value)} to {unit.show(dev[1].value)}."
-    if train[0] and train[1] and train[1].value > train[0].value and _regularized(story.best):
+    risen = train[0] and train[1] and train[1].value > train[0].value
+    if train[0] and train[1] and risen and _regularized(story.best) and not _searched_both(story):
         yield (
             f"Train {unit.noun} went from {unit.show(train[0].value)} to {unit.show(train[1].value)}: "
             "that is the price of regularizing, not a fault."

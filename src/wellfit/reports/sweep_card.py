@@ -112,6 +112,11 @@ class SweepCard:
     is_coupled: bool = False
 
     @property
+    def verb(self) -> str:
+        """What was done with the best member: a search of both boards may have found none that is taken."""
+        return "Best found" if self.is_coupled else "Chosen"
+
+    @property
     def title(self) -> str:
         """The question that it answers."""
         return "What did a search of both boards find?" if self.is_coupled else "How much regularization?"

@@ -164,9 +164,15 @@ def _steps(summary: Summary) -> Iterator[RenderableType]:
     if rows:
         yield _heading("What was expected of each step, and what came?")
         yield _table(["step", "board", "expected", "90 % interval", "got", ""], rows, left=2)
+    yield from (_luck(summary.unit, step) for step in summary.steps if step.was_luck)
     yield from (step.beside for step in summary.steps if step.beside)
     if summary.score:
         yield str(summary.score)
+
+
+def _luck(unit: Unit, step: StepRow) -> str:
+    alike = f"networks trained alike, with other seeds, have {unit.show(step.worth or 0.0)}"
+    return f"Step {step.step} is kept: the dev {unit.noun} before was luck, {alike}."
 
 
 def _step(unit: Unit, step: StepRow) -> list[str]:
@@ -216,8 +222,8 @@ def sweep_line(unit: Unit, sweep: SweepCard) -> str:
         return done
     others = "".join(f", {words}" for words in (chosen.others, fitting_of(chosen.fitting)) if words)
     return (
-        f"{done} Chosen: λ {knob(chosen.l2)} (weight_decay {knob(chosen.weight_decay)}, shrink {knob(chosen.shrink)} "
-        f"per update), keep_prob {chosen.keep_probs}{others}: train {unit.show(chosen.train)}, "
+        f"{done} {sweep.verb}: λ {knob(chosen.l2)} (weight_decay {knob(chosen.weight_decay)}, shrink "
+        f"{knob(chosen.shrink)} per update), keep_prob {chosen.keep_probs}{others}: train {unit.show(chosen.train)}, "
         f"dev {_shown(unit, chosen.dev)}; {sum(member.tied for member in sweep.members)} are tied with the best."
     )
 

@@ -45,15 +45,18 @@ class Calibration:
         }
 
 
-def calibrated(target: Targets, probabilities: Floats, *, seed: int = 0) -> Calibration | None:
+def calibrated(
+    target: Targets, probabilities: Floats, *, groups: Integers | None = None, seed: int = 0
+) -> Calibration | None:
     """Fit a temperature; None where it cannot be: a half in which nothing is wrong would have any network surer yet.
 
     Args:
         target: [rows] class codes.
         probabilities: [rows, classes].
+        groups: [rows] group of each row, which no half divides.
         seed: of the halves.
     """
-    one, other = halves(target, seed=seed)
+    one, other = halves(target, seed=seed, groups=groups)
     wrong: Booleans = np.argmax(probabilities, axis=1) != target
     if not (wrong[one].any() and wrong[other].any()):
         return None

@@ -104,6 +104,7 @@ def select_ensemble(
     goal: Goal,
     by: Goal | None = None,
     rival: Outcome | None = None,
+    groups: Integers | None = None,
     seed: int = 0,
 ) -> Ensemble:
     """Choose an ensemble that is never worse on dev than the best member alone.
@@ -117,6 +118,7 @@ def select_ensemble(
         by: in whose loss it is chosen; in the same when None. Log-loss varies less with the rows than an error does,
             but the ensemble may then be worse on dev than the best member alone.
         rival: what is taken without an ensemble; the best member alone when None.
+        groups: [rows] group of each row, which no half divides.
         seed: of the bags and the halves.
 
     Raises:
@@ -144,10 +146,11 @@ def select_ensemble(
         return np.ones(len(part.predictions))
 
     weights = greedy(dev)
-    halves = dev.halves(seed=seed)
+    halves = dev.halves(seed=seed, groups=groups)
     honest_single = _crossed(halves, alone)
     if rival is not None:
-        honest_single = _crossed(_Dev(goal, target, rival.predictions["dev"][None]).halves(seed=seed), taken)
+        alike = _Dev(goal, target, rival.predictions["dev"][None]).halves(seed=seed, groups=groups)
+        honest_single = _crossed(alike, taken)
     return Ensemble(
         picks=_picks(candidates, weights),
         loss=dev.loss(weights),
@@ -199,9 +202,9 @@ class _Dev:
         ]
         return np.asarray(np.arange(len(losses)) == np.argmin(losses), dtype=np.float64)
 
-    def halves(self, *, seed: int) -> tuple[_Dev, _Dev] | None:
+    def halves(self, *, seed: int, groups: Integers | None) -> tuple[_Dev, _Dev] | None:
         """Two random halves of the rows with alike targets; None where the goal is not defined on one of them."""
-        first, second = (self._at(rows) for rows in halves(self.target, seed=seed))
+        first, second = (self._at(rows) for rows in halves(self.target, seed=seed, groups=groups))
         try:
             for half in (first, second):
                 half.loss(half.best_of(np.ones(len(self.predictions), bool)))

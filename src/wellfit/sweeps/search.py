@@ -228,7 +228,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         search=proposals.name,
         rungs=rungs,
         monte_carlo=_monte_carlo(data, choice.chosen, goal=goal),
-        ensemble=select_ensemble(everything, data.dev.target, goal=goal, rival=choice.chosen, seed=config.seed),
+        ensemble=_ensemble(data, everything, goal=goal, rival=choice.chosen, seed=config.seed),
         snapshots=tuple(album.snapshots),
         breed=_breed(data, outcomes, goal=goal),
     )
@@ -247,6 +247,11 @@ def _chosen(
 ) -> Choice:
     losses = {each.identity: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in candidates}
     return choose(candidates, losses, limit=limit, baseline=baseline)
+
+
+def _ensemble(data: Prepared, everything: Sequence[Outcome], *, goal: Goal, rival: Outcome, seed: int) -> Ensemble:
+    dev = data.dev
+    return select_ensemble(everything, dev.target, goal=goal, rival=rival, groups=dev.groups, seed=seed)
 
 
 def _breed(data: Prepared, outcomes: Sequence[Outcome], *, goal: Goal) -> tuple[Outcome, ...]:
