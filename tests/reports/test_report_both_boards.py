@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from report_cases import Line, finished
 
 from wellfit.goals import Goal
 from wellfit.reports import reading
-from wellfit.reports.paths import lambda_path
+from wellfit.reports.html import render_html
+from wellfit.reports.paths import lambda_path, plane
+from wellfit.reports.summary import Summary, summarize
 from wellfit.reports.sweep_view import sweep_view
-from wellfit.reports.text import sweep_line
+from wellfit.reports.text import render_text, sweep_line
 from wellfit.reports.units import Unit
 
 UNIT = Unit(Goal("error"))
@@ -35,6 +38,13 @@ def test_it_has_a_title_of_its_own_and_names_what_it_has_set():
 def test_no_line_joins_its_members():
     assert lambda_path(reading.sweep(_body(coupled=True))) == ()
     assert len(lambda_path(reading.sweep(_body(coupled=False)))) == 5
+    assert plane(reading.sweep(_body(coupled=True))) == ()
+    assert len(plane(reading.sweep(_body(coupled=False)))) == 5
+
+
+@pytest.mark.parametrize(("coupled", "said"), [(True, "Best found: λ 3"), (False, "Chosen: λ 3")], ids=["both", "one"])
+def test_what_it_found_may_not_be_what_is_chosen(coupled, said):
+    assert said in sweep_line(UNIT, reading.sweep(_body(coupled=coupled)))
 
 
 @pytest.mark.parametrize(("chosen", "found"), [("2", "0"), ("3", None)], ids=["same lr", "another lr"])
@@ -47,3 +57,36 @@ def test_a_step_that_turned_both_boards_is_on_both():
     body = {"step": 1, "board": "regularization", "kind": "search_both_boards", "coupled": True}
     assert reading.step(body).turned == "both"
     assert reading.step(body | {"coupled": False}).turned == "regularization"
+
+
+def _told(**changes: object) -> Summary:
+    return summarize([Line(one.kind, {**one.body, **changes}) if one.kind == "step" else one for one in finished()])
+
+
+DID = "search both boards: lr 0.001 -> 0.003, epochs 64 -> 32, lambda 0 -> 1,194"
+
+
+def test_the_headline_gives_no_regularizer_the_merit_of_a_search():
+    summary = _told(coupled=True, kept=True, board="regularization", did=DID)
+    assert "Search both boards: lr 0.001 → 0.003" in summary.headline
+    assert not any("price of regularizing" in line for line in summary.remarks)
+    alone = _told(coupled=False, kept=True, board="regularization", did=DID)
+    assert "Search both boards" not in alone.headline
+    assert any("price of regularizing" in line for line in alone.remarks)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_page_says_whether_dev_chose_the_epochs(kept):
+    page = render_html(_told(coupled=True, kept=kept, board="regularization"))
+    assert ("it set the number of epochs by dev as well" in page) == kept
+    assert ("Early stopping would turn both boards at once" in page) != kept
+
+
+@pytest.mark.parametrize(("got", "kept", "said"), [(-0.02, True, True), (0.02, True, False), (-0.02, False, False)])
+def test_an_average_that_is_behind_on_dev_says_why_it_is_kept(got, kept, said):
+    summary = _told(kind="ensemble", kept=kept, got=got, ensemble={"honest_single": 0.279}, **EXPECTED)
+    assert ("networks trained alike, with other seeds, have 27.9" in render_text(summary, width=200)) == said
+    assert ("networks trained alike, with other seeds, have 27.9" in render_html(summary)) == said
+
+
+EXPECTED = {"expected": 0.01, "expected_low": 0.0, "expected_high": 0.05}
