@@ -92,6 +92,16 @@ def test_a_run_that_is_continued_ends_with_the_same_networks(run, data):
         assert ending(turn, bench=bench)["sentence"] == ending(run["turn"], bench=run["bench"])["sentence"]
 
 
+@pytest.mark.parametrize(("got", "kept", "said"), [(-0.02, True, True), (0.02, True, False), (-0.02, False, False)])
+def test_the_sentence_says_why_an_average_that_is_behind_on_dev_is_taken(run, data, got, kept, said):
+    last = f"step/{run['turn'].step}"
+    changed = {"got": got, "kept": kept, "errors_before": {"dev": 0.2}, "ensemble": {"honest_single": 0.25}}
+    journal = run["journal"] | {last: run["journal"][last] | changed}
+    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET, journal=journal)
+    sentence = ending(run["turn"], bench=bench)["sentence"]
+    assert ("had 20.0 % by luck: others trained alike, with other seeds, have 25.0 %." in sentence) == said
+
+
 def _is_after(name: str, cut: int) -> bool:
     kind, key = name.split("/", 1)
     number = int(key.split("/")[0])

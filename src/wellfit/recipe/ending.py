@@ -63,11 +63,14 @@ def _bought(turn: Turn, *, bench: Bench) -> str:
 
 def _luck(turn: Turn, *, bench: Bench) -> str:
     """Why an average is taken that is behind on dev: the network before it was chosen there."""
-    averaged = (bench.remembered_step(turn.step) or {}).get("ensemble")
-    if not turn.outcome.members or not averaged or turn.outcome.losses["dev"] <= turn.first.losses["dev"]:
+    step = bench.remembered_step(turn.step)
+    if step is None or not (step.get("ensemble") and step["kept"] and step["got"] < 0):
         return ""
-    alike = error_text(bench.goal, averaged["honest_single"])
-    return f" The lower one was luck: networks trained alike, with other seeds, have {alike}."
+    before, alike = step["errors_before"]["dev"], step["ensemble"]["honest_single"]
+    return (
+        f" The network before the average had {error_text(bench.goal, before)} by luck: others trained alike, with "
+        f"other seeds, have {error_text(bench.goal, alike)}."
+    )
 
 
 def _worth(diagnosis: Diagnosis, priced: Finding | None) -> str:

@@ -171,7 +171,7 @@ def _steps(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _luck(unit: Unit, step: StepRow) -> str:
-    alike = f"networks trained alike, with other seeds, have {unit.show(step.worth or 0.0)}"
+    alike = f"others trained alike, with other seeds, have {unit.show(step.worth or 0.0)}"
     return f"Step {step.step} is kept: the dev {unit.noun} before was luck, {alike}."
 
 
