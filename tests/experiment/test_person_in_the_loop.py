@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 import wellfit as wf
 from wellfit.config import Config
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.experiment.comparing import differing
+from wellfit.experiment.comparing import KnobPair, differing
 from wellfit.journal.store import open_journal
 
 BUDGET = "2500updates"
@@ -199,3 +200,10 @@ def test_augmentation_of_a_table_is_refused_before_anything_is_made(cancer_csv, 
     with pytest.raises(BadInput, match="augment is for pictures"):
         wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "f.wellfit")
     assert not (tmp_path / "f.wellfit").exists()
+
+
+def test_a_comparison_is_short_for_eyes_and_whole_for_scripts(copied):
+    whole = wf.compare(copied.path, copied.path)
+    searched = replace(whole, knobs=(KnobPair("optimization", "lr", 0.001, 0.0012458923531144352),))
+    assert "optimization: lr 0.001 -> 0.001246" in str(searched)
+    assert searched.to_json()["knobs"][0]["b"] == 0.0012458923531144352

@@ -93,11 +93,16 @@ class Comparison:
         yield f"{said}: A minus B is {unit.gap(gap.value)} ({low} to {high}, paired on {gap.rows:,} dev rows)."
         if not self.same_rows:
             yield "They were trained on other rows."
-        yield from (f"{pair.board}: {pair.knob} {pair.a} -> {pair.b}" for pair in self.knobs)
+        yield from (f"{pair.board}: {pair.knob} {_short(pair.a)} -> {_short(pair.b)}" for pair in self.knobs)
         if not self.knobs:
             yield "No knob differs."
         if self.networks[0] != self.networks[1]:
             yield f"networks averaged {self.networks[0]} -> {self.networks[1]}"
+
+
+def _short(value: object) -> object:
+    """A searched number has more digits than anybody reads; `--json` keeps them."""
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def compare_networks(a: Experiment | Path | str, b: Experiment | Path | str) -> Comparison:

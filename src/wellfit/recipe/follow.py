@@ -152,7 +152,7 @@ def carry_out(work: Work, remedy: Remedy) -> Turn:
 
     def take() -> Json:
         expected = remedy.expected(work)
-        turned = "both boards" if remedy.coupled else board
+        turned = "both" if remedy.coupled else board
         work.bench.notify({"event": "step", "step": step, "board": turned, "kind": remedy.kind, **expected.to_json()})
         spent = work.bench.purse.remaining
         result: Result = remedy.apply(work)
