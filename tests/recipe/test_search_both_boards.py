@@ -92,13 +92,18 @@ def test_a_run_that_is_continued_ends_with_the_same_networks(run, data):
         assert ending(turn, bench=bench)["sentence"] == ending(run["turn"], bench=run["bench"])["sentence"]
 
 
-@pytest.mark.parametrize(("got", "kept", "said"), [(-0.02, True, True), (0.02, True, False), (-0.02, False, False)])
-def test_the_sentence_says_why_an_average_that_is_behind_on_dev_is_taken(run, data, got, kept, said):
+@pytest.mark.parametrize(
+    ("got", "kept", "alike", "said"),
+    [(-0.02, True, 0.25, True), (0.02, True, 0.25, False), (-0.02, False, 0.25, False), (-0.02, True, 0.19, False)],
+    ids=["behind", "ahead", "dropped", "no luck"],
+)
+def test_the_sentence_says_why_an_average_that_is_behind_on_dev_is_taken(run, data, got, kept, alike, said):
     last = f"step/{run['turn'].step}"
-    changed = {"got": got, "kept": kept, "errors_before": {"dev": 0.2}, "ensemble": {"honest_single": 0.25}}
+    changed = {"got": got, "kept": kept, "errors_before": {"dev": 0.2}, "ensemble": {"honest_single": alike}}
     journal = run["journal"] | {last: run["journal"][last] | changed}
     bench, _ = bench_of(data, optimal=0.05, budget=BUDGET, journal=journal)
     sentence = ending(run["turn"], bench=bench)["sentence"]
+    assert ("by luck" in sentence) == said
     assert ("had 20.0 % by luck: others trained alike, with other seeds, have 25.0 %." in sentence) == said
 
 

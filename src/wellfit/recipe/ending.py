@@ -67,6 +67,8 @@ def _luck(turn: Turn, *, bench: Bench) -> str:
     if step is None or not (step.get("ensemble") and step["kept"] and step["got"] < 0):
         return ""
     before, alike = step["errors_before"]["dev"], step["ensemble"]["honest_single"]
+    if alike <= before:
+        return ""
     return (
         f" The network before the average had {error_text(bench.goal, before)} by luck: others trained alike, with "
         f"other seeds, have {error_text(bench.goal, alike)}."

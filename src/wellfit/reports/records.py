@@ -235,8 +235,11 @@ class StepRow:
 
     @property
     def was_luck(self) -> bool:
-        """Whether an average was kept although it is behind on dev, where the network from before was chosen."""
-        return self.kept and self.worth is not None and self.got is not None and self.got < 0
+        """Whether an average was kept although it is behind on dev, where the network before had luck."""
+        before = self.errors_before[1]
+        if not self.kept or self.got is None or self.worth is None or before is None:
+            return False
+        return self.got < 0 and self.worth > before
 
     @property
     def turned(self) -> str:
