@@ -67,17 +67,17 @@ DID = "search both boards: lr 0.001 -> 0.003, epochs 64 -> 32, lambda 0 -> 1,194
 
 
 def test_the_headline_gives_no_regularizer_the_merit_of_a_search():
-    summary = _told(coupled=True, kept=True, board="regularization", did=DID)
-    assert "Search both boards: lr 0.001 → 0.003" in summary.headline
+    summary = _told(kind="search_both_boards", coupled=True, kept=True, board="regularization", did=DID)
+    assert "A search of both boards removed the variance." in summary.headline
     assert not any("price of regularizing" in line for line in summary.remarks)
-    alone = _told(coupled=False, kept=True, board="regularization", did=DID)
-    assert "Search both boards" not in alone.headline
+    alone = _told(kind="regularize", coupled=False, kept=True, board="regularization", did=DID)
+    assert "search of both boards" not in alone.headline
     assert any("price of regularizing" in line for line in alone.remarks)
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_page_says_whether_dev_chose_the_epochs(kept):
-    page = render_html(_told(coupled=True, kept=kept, board="regularization"))
+    page = render_html(_told(kind="search_both_boards", coupled=True, kept=kept, board="regularization"))
     assert ("it set the number of epochs by dev as well" in page) == kept
     assert ("Early stopping would turn both boards at once" in page) != kept
 

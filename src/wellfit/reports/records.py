@@ -195,6 +195,7 @@ class RemedyRow:
 
 
 OPTIMIZATION = "optimization"
+SEARCH_BOTH = "search_both_boards"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +233,11 @@ class StepRow:
     """Identity of the network that the recipe went on with; empty in experiments of the first version."""
     worth: float | None = None
     """Dev loss of networks that were trained as the one from before was; known where networks were averaged."""
+
+    @property
+    def is_kept_search(self) -> bool:
+        """Whether it is a search of both boards, and its network was gone on with."""
+        return self.kept and self.kind == SEARCH_BOTH
 
     @property
     def was_luck(self) -> bool:
@@ -338,8 +344,8 @@ class Summary:
 
     @property
     def searched_both(self) -> bool:
-        """Whether a step that turned both boards was kept."""
-        return any(step.coupled and step.kept for step in self.steps)
+        """Whether a search of both boards was kept."""
+        return any(step.is_kept_search for step in self.steps)
 
     @property
     def score(self) -> Score | None:

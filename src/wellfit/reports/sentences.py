@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile
 
 from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow, Tempered
 from wellfit.reports.sweep_card import SweepCard
@@ -102,8 +101,8 @@ def _action(story: Story) -> str:
         return f"{_sentence(kept[-1].did)} was tried; an earlier network stays, which is ahead on dev."
     turned = [step for step in kept if step.board == "regularization"]
     if _searched_both(story):
-        since = dropwhile(lambda step: not step.coupled, turned)
-        return f"{_sentence(', and '.join(step.did for step in since))} {_shrunk(story, 'variance')}."
+        average = f" and an average of {story.best.networks} networks" if story.best and story.best.networks > 1 else ""
+        return f"A search of both boards{average} {_shrunk(story, 'variance')}."
     if turned and story.before and story.after and story.best:
         return f"{_regularizers(story.best)} {_shrunk(story, 'variance')}."
     effect = _shrunk(story, _gap_of(kept[-1]))
@@ -111,8 +110,8 @@ def _action(story: Story) -> str:
 
 
 def _searched_both(story: Story) -> bool:
-    """Whether a step that turned both boards was kept: then no board alone has the merit, or the price."""
-    return any(step.coupled and step.kept for step in story.steps)
+    """Whether a search of both boards was kept: then no board alone has the merit, or the price."""
+    return any(step.is_kept_search for step in story.steps)
 
 
 def _is_elsewhere(story: Story, kept: Sequence[StepRow]) -> bool:
