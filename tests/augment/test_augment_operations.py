@@ -10,15 +10,23 @@ import torch
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
-from wellfit.augment.blur import TRUNCATE, blurred
-from wellfit.augment.colour import brightened, contrasted, saturated
-from wellfit.augment.crop import shifted
-from wellfit.augment.cutmix import box_of, share_outside
-from wellfit.augment.erase import boxes, erased
-from wellfit.augment.flips import flip_horizontal, flip_vertical
+from wellfit.augment.apply import (
+    TRUNCATE,
+    blurred,
+    box_of,
+    boxes,
+    brightened,
+    contrasted,
+    erased,
+    flip_horizontal,
+    flip_vertical,
+    noisy,
+    saturated,
+    share_outside,
+    shifted,
+)
 from wellfit.augment.geometry import Motion, moved
 from wellfit.augment.jpeg import compressed
-from wellfit.augment.noise import noisy
 
 
 def some(count=3, channels=3, height=12, width=17, *, seed=0):

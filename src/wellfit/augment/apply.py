@@ -2,26 +2,49 @@
 
 What is random is handed in: a row of uniform numbers for each picture, each operation reading its own columns, so that
 a picture is changed in the same way whatever else is on, on every device, and whatever pictures stand beside it.
+A Gaussian blur, with its own width for every picture.
+Brightness, contrast and saturation: each blends a picture with black, its mean grey, or its own grey picture.
+Random crops of a padded picture: the picture, mirrored at its edges, moved by whole pixels.
+CutMix (Yun et al., 2019): a box of every picture comes from its partner, and that share of its label.
+Cutout (DeVries and Taylor, 2017): a rectangle is blanked with the picture's mean colour.
+Mirror images.
+Gaussian noise on every value of a picture.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from wellfit.augment.blur import blurred
-from wellfit.augment.colour import brightened, contrasted, saturated
-from wellfit.augment.crop import shifted
-from wellfit.augment.erase import boxes, erased
-from wellfit.augment.flips import flip_horizontal, flip_vertical
-from wellfit.augment.geometry import Motion, moved
+from wellfit.augment.geometry import Motion, each, grey_of, moved, where
 from wellfit.augment.jpeg import recompressed
-from wellfit.augment.noise import noisy
 from wellfit.augmentation import OPERATIONS, Augmentation, range_of
+
+
+def brightened(pictures: Tensor, factor: Tensor) -> Tensor:
+    """Return factor [N] * pictures [N, C, H, W], inside [0, 1]."""
+    return where(factor != 1, (each(factor) * pictures).clamp_(0, 1), pictures)
+
+
+def contrasted(pictures: Tensor, factor: Tensor) -> Tensor:
+    """Return mean + factor [N] * (pictures - mean), with the mean of each picture's grey values, inside [0, 1]."""
+    mean = grey_of(pictures).mean(dim=(2, 3), keepdim=True)
+    return where(factor != 1, (mean + each(factor) * (pictures - mean)).clamp_(0, 1), pictures)
+
+
+def saturated(pictures: Tensor, factor: Tensor) -> Tensor:
+    """Return grey + factor [N] * (pictures - grey), with the grey value of each pixel, inside [0, 1]."""
+    if pictures.shape[1] == 1:
+        return pictures
+    grey = grey_of(pictures)
+    return where(factor != 1, (grey + each(factor) * (pictures - grey)).clamp_(0, 1), pictures)
+
 
 COLUMNS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
@@ -154,3 +177,125 @@ _STEPS: tuple[tuple[tuple[str, ...], Callable[[Tensor, Draws, Ranges], Tensor]],
     (("jpeg",), _jpeg),
     (("erase",), _erase),
 )
+
+
+TRUNCATE = 3.0
+"""A kernel reaches this many standard deviations, rounded to pixels."""
+
+
+def blurred(pictures: Tensor, sigma: Tensor) -> Tensor:
+    """Return pictures [N, C, H, W] under Gaussians of `sigma` [N] pixels; the edges are mirrored."""
+    taps = _kernels(sigma)
+    down = _filtered(pictures, taps, vertical=True)
+    return where(sigma > 0, _filtered(down, taps, vertical=False), pictures)
+
+
+def _kernels(sigma: Tensor) -> Tensor:
+    """Return [N, 2 r + 1] weights, r the widest radius; a narrower kernel has zeros at its ends."""
+    # In double, so that rounding does not depend on the pictures that stand beside.
+    wide = sigma.double()
+    radius = (TRUNCATE * wide).round()
+    widest = int(radius.max())
+    places = torch.arange(-widest, widest + 1, device=wide.device, dtype=wide.dtype)
+    weights = torch.exp(-0.5 * (places[None, :] / wide.clamp(min=1e-6)[:, None]) ** 2)
+    weights = torch.where(places.abs()[None, :] <= radius[:, None], weights, 0)
+    return (weights / weights.sum(dim=1, keepdim=True)).to(sigma.dtype)
+
+
+def _filtered(pictures: Tensor, taps: Tensor, *, vertical: bool) -> Tensor:
+    radius, size = taps.shape[1] // 2, pictures.shape[2 if vertical else 3]
+    if size == 1:
+        return pictures
+    wide = pictures
+    # One mirror reaches across the picture at most; a wide kernel on a small picture takes several.
+    left = radius
+    while left > 0:
+        step = min(left, size - 1)
+        wide = pad(wide, (0, 0, step, step) if vertical else (step, step, 0, 0), mode="reflect")
+        left -= step
+    found = torch.zeros_like(pictures)
+    for place in range(taps.shape[1]):
+        part = wide.narrow(2 if vertical else 3, place, size)
+        found = found + each(taps[:, place]) * part
+    return found
+
+
+def shifted(pictures: Tensor, *, down: Tensor, right: Tensor) -> Tensor:
+    """Return pictures [N, C, H, W] moved by whole pixels [N]; beyond the edge they are mirrored at it.
+
+    The same as padding by reflection and cutting out a window; the pixels at the edge are not repeated.
+    """
+    count, channels, height, width = pictures.shape
+    rows = _mirrored(height, by=down)[:, None, :, None].expand(count, channels, height, width)
+    columns = _mirrored(width, by=right)[:, None, None, :].expand(count, channels, height, width)
+    return pictures.gather(2, rows).gather(3, columns)
+
+
+def _mirrored(size: int, *, by: Tensor) -> Tensor:
+    """Return [N, size]: which place each place is filled from."""
+    places = torch.arange(size, device=by.device)[None, :] - by.round().long()[:, None]
+    if size == 1:
+        return torch.zeros_like(places)
+    turn = 2 * (size - 1)
+    places = places.remainder(turn)
+    return torch.minimum(places, turn - places)
+
+
+def box_of(*, area: float, down: float, right: float, shape: tuple[int, int]) -> Tensor:
+    """Return [H, W], True inside the box that all pictures of a batch exchange.
+
+    Args:
+        area: share of the picture, before the box is cut at its edges.
+        down: height of the centre, from 0 (top) to 1.
+        right: place of the centre across, from 0 (left) to 1.
+        shape: H and W.
+    """
+    centre, side = torch.tensor([[down], [right]]), torch.tensor([math.sqrt(area)])
+    return boxes(rows=centre[0], columns=centre[1], share=side, shape=shape)[0, 0]
+
+
+def share_outside(box: Tensor) -> float:
+    """Return the share of its own label that a picture keeps: the pixels that it keeps."""
+    return 1 - float(box.float().mean())
+
+
+def boxes(*, rows: Tensor, columns: Tensor, share: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return [N, 1, H, W], True inside boxes of `share` of both sides about a centre; they may reach over the edge.
+
+    Args:
+        rows: [N] height of the centre, from 0 (top) to 1.
+        columns: [N] place of the centre across, from 0 (left) to 1.
+        share: [N] of the sides.
+        shape: H and W.
+    """
+    down = _between(rows * shape[0], half=share * shape[0] / 2, size=shape[0])
+    across = _between(columns * shape[1], half=share * shape[1] / 2, size=shape[1])
+    return (down[:, :, None] & across[:, None, :])[:, None]
+
+
+def erased(pictures: Tensor, inside: Tensor) -> Tensor:
+    """Return pictures [N, C, H, W] with the mean of each of their channels `inside` [N, 1, H, W]."""
+    mean = pictures.mean(dim=(2, 3), keepdim=True)
+    blank = torch.where(inside, mean, pictures)
+    return where(inside.flatten(1).any(dim=1), blank, pictures)
+
+
+def _between(centre: Tensor, *, half: Tensor, size: int) -> Tensor:
+    """Return [N, size], True for pixels whose middle lies within `half` of `centre`."""
+    middles = torch.arange(size, device=centre.device, dtype=centre.dtype) + 0.5
+    return (middles[None, :] - centre[:, None]).abs() < half[:, None]
+
+
+def flip_horizontal(pictures: Tensor, flipped: Tensor) -> Tensor:
+    """Return pictures [N, C, H, W] with left and right exchanged in the rows marked in `flipped` [N]."""
+    return where(flipped, pictures.flip(3), pictures)
+
+
+def flip_vertical(pictures: Tensor, flipped: Tensor) -> Tensor:
+    """Return pictures [N, C, H, W] with top and bottom exchanged in the rows marked in `flipped` [N]."""
+    return where(flipped, pictures.flip(2), pictures)
+
+
+def noisy(pictures: Tensor, *, spread: Tensor, normal: Tensor) -> Tensor:
+    """Return pictures [N, C, H, W] + spread [N] * normal [N, C, H, W], inside [0, 1]."""
+    return where(spread != 0, (pictures + each(spread) * normal).clamp_(0, 1), pictures)

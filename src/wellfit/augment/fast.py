@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from wellfit._typing import Floats
-from wellfit.augment.blur import TRUNCATE
+from wellfit.augment.apply import TRUNCATE
+from wellfit.augment.geometry import GREY
 from wellfit.augment.jpeg import BLOCK, TO_YCC, cosines, tables_of
 from wellfit.augment.kernels import BLUR, PLACES_AT_ONCE, Desk, change
-from wellfit.augment.rows import GREY
 from wellfit.augmentation import OPERATIONS, Augmentation, range_of
 
 MIDDLE_QUALITY = 50

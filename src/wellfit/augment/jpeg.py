@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from wellfit.augment.rows import each, where
+from wellfit.augment.geometry import each, where
 
 BLOCK = 8
 TIE = 5e-4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wellfit._typing import Floats
-from wellfit.augment.rows import GREY
+from wellfit.augment.geometry import GREY
 
 BLOCK = 8
 FLAT = 2 / 255

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from wellfit._typing import Floats
-from wellfit.augment.apply import DRAWN, Draws, augmented, ranges_of
-from wellfit.augment.cutmix import box_of, share_outside
+from wellfit.augment.apply import DRAWN, Draws, augmented, box_of, ranges_of, share_outside
 from wellfit.augmentation import Augmentation
 from wellfit.config import Config
 from wellfit.data.schema import Schema
