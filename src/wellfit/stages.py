@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
 from wellfit.config import Config, Network
-from wellfit.data.pictures.layout import LABEL
-from wellfit.data.pictures.listing import is_picture_source
+from wellfit.data.pictures.listing import LABEL, is_picture_source
 from wellfit.device import CPU, FLOAT32, device_of
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 import wellfit as wf
 from wellfit.data.hashing import row_hashes
-from wellfit.data.pictures.look import MOST_BITS, look_of, near_copies
+from wellfit.data.pictures.decode import MOST_BITS, look_of, near_copies
 from wellfit.data.schema import Schema
 
 

@@ -11,9 +11,9 @@ import pytest
 from picture_cases import squares, write_folder
 
 import wellfit as wf
-from wellfit.data.pictures.column import pixels_of
-from wellfit.data.pictures.layout import PICTURE
+from wellfit.data.pictures.listing import PICTURE
 from wellfit.data.pictures.read import read_pictures
+from wellfit.data.pictures.schema import pixels_of
 from wellfit.exceptions import BadInput
 from wellfit.travel.export import TRANSFORMS
 

@@ -11,10 +11,9 @@ from PIL import Image
 from scipy import ndimage
 
 from wellfit.data.pictures.cache import cache_folder
-from wellfit.data.pictures.column import pixel_column, pixels_of
-from wellfit.data.pictures.layout import PICTURE, PictureOptions
-from wellfit.data.pictures.listing import folder_source, is_picture_source
+from wellfit.data.pictures.listing import PICTURE, PictureOptions, folder_source, is_picture_source
 from wellfit.data.pictures.read import picture_batches, read_pictures
+from wellfit.data.pictures.schema import pixel_column, pixels_of
 from wellfit.exceptions import BadInput
 
 SKIP = PictureOptions(skip_corrupt=True)

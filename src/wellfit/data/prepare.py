@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.data.columns import moments_of, numbers_of, require_finite, texts_of
-from wellfit.data.pictures.column import pixels_of
+from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.schema import Column, Schema, group_codes, require_columns, target_values
 
 SOFT_LIMIT = 3.0  # scaled values z become z / sqrt(1 + (z/3)^2): near z at 0, never beyond 3 (training.md 5.1)

@@ -13,8 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellfit._typing import Json, Task
-from wellfit.data.columns import Stored, missing_in, numbers_of, require_finite, stored_as, texts_of
-from wellfit.data.kinds import KINDS, Kind, infer_kind, reason_to_drop
+from wellfit.data.columns import (
+    KINDS,
+    Kind,
+    Stored,
+    infer_kind,
+    missing_in,
+    numbers_of,
+    reason_to_drop,
+    require_finite,
+    stored_as,
+    texts_of,
+)
 from wellfit.exceptions import BadInput
 from wellfit.stats.sizes import FEWEST_ROWS
 

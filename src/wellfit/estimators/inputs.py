@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.utils.validation import check_consistent_length, check_X_y, validate_data
 
-from wellfit.data.columns import stored_as, texts_of
-from wellfit.data.kinds import Kind
+from wellfit.data.columns import Kind, stored_as, texts_of
 from wellfit.data.read import read_table
 from wellfit.data.schema import Column
 from wellfit.exceptions import BadInput

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wellfit._typing import Json
-from wellfit.data.pictures.column import pixels_of
+from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import BadInput

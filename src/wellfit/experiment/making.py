@@ -10,8 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from wellfit._typing import Json, Notify
-from wellfit.data.pictures.layout import PictureOptions
-from wellfit.data.pictures.listing import is_picture_source
+from wellfit.data.pictures.listing import PictureOptions, is_picture_source
 from wellfit.data.pictures.read import read_pictures
 from wellfit.data.pictures.schema import picture_schema
 from wellfit.data.read import Table, read_table

@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from wellfit._typing import Floats
-from wellfit.data.pictures.layout import FILE
+from wellfit.data.pictures.listing import FILE
 from wellfit.data.pictures.read import picture_batches
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.data.read import read_batches

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from wellfit._typing import Floats, Part
-from wellfit.data.pictures.column import pixels_of
-from wellfit.data.pictures.layout import LOOK
-from wellfit.data.pictures.look import near_copies
+from wellfit.data.pictures.decode import near_copies
+from wellfit.data.pictures.listing import LOOK
+from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.schema import Schema
 
 NEAR = "near_"

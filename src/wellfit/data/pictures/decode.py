@@ -1,13 +1,20 @@
-"""One file -> pixels. What is not plainly one picture of 8 bits a channel is named, never guessed at."""
+"""One file -> pixels. What is not plainly one picture of 8 bits a channel is named, never guessed at.
+
+Near copies of pictures: a 64-bit hash of how a picture looks (pHash: Zauner, 2010), and a comparison that confirms.
+What a person can measure of a picture: the columns by which sources are compared and regions are described.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import dctn
 
+from wellfit._typing import Floats, Integers
 from wellfit.exceptions import BadInput
 
 Pixels = npt.NDArray[np.uint8]
@@ -112,3 +119,106 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+SIDE = 32
+FREQUENCIES = 8
+MOST_BITS = 12
+"""Hashes of near copies differ in at most so many of 64 bits; those of unrelated pictures in 32 on average."""
+LEAST_CORRELATION = 0.98
+"""Of the grey values of a near copy with those of its twin, at the common size.
+
+Measured: of 2,000 and 4,000 digits of MNIST one pair comes as near; of scenes compressed with quality 60 all do.
+"""
+ROWS_AT_ONCE = 512
+
+Hashes = npt.NDArray[np.uint64]
+
+
+def look_of(pixels: Pixels) -> int:
+    """Return the hash of one picture [H, W, C]."""
+    from PIL import Image
+
+    grey = pixels.mean(axis=2).round().astype(np.uint8)
+    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float64)
+    # The mean (frequency 0, 0) is brightness: it is left out by starting at 1 in both directions.
+    waves = dctn(small, norm="ortho")[1 : FREQUENCIES + 1, 1 : FREQUENCIES + 1].ravel()
+    bits = waves > np.median(waves)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def near_copies(looks: tuple[Hashes, Hashes], pictures: tuple[Floats, Floats]) -> Integers:
+    """Return, for rows of a part, the place of a near copy in another part, -1 where there is none.
+
+    Args:
+        looks: hashes [N] of the part, and [M] of the other.
+        pictures: grey values [N, P] and [M, P] of the same.
+    """
+    mine, others = looks
+    found = np.full(len(mine), -1, dtype=np.int64)
+    for start in range(0, len(mine), ROWS_AT_ONCE):
+        apart = np.bitwise_count(mine[start : start + ROWS_AT_ONCE, None] ^ others[None, :])
+        for row, twin in np.argwhere(apart <= MOST_BITS):
+            place = start + int(row)
+            if found[place] < 0 and _correlation(pictures[0][place], pictures[1][twin]) >= LEAST_CORRELATION:
+                found[place] = twin
+    return found
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    first, second = one - one.mean(), other - other.mean()
+    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    # Two blank pictures agree; a blank one and another do not.
+    return float((first * second).sum()) / size if size else float(not first.any() and not second.any())
+
+
+GREY_MEASURES = ("width", "height", "brightness", "contrast", "sharpness", "blockiness", "bytes_per_pixel")
+COLOUR_MEASURES = ("colourfulness", "warmth")
+_GREY = np.array([0.299, 0.587, 0.114])
+_TINY = 1e-3
+_BLOCK = 8
+
+
+def measures_of(pixels: Pixels, *, size: int | None) -> dict[str, float]:
+    """Return the measures of one picture [H, W, C] as it was decoded, before it is brought to the common size.
+
+    brightness: mean grey, white is 1. contrast: standard deviation of the grey values. sharpness: root mean square of
+    the Laplacian, in units of the contrast: falls by blur, whatever the light. blockiness: steps between neighbours at
+    the borders of 8 x 8 blocks, over those elsewhere: rises with JPEG; 1 below two blocks a side. bytes_per_pixel: of
+    the file of `size` bytes; falls with compression; NaN where there is no file. colourfulness: mean of max - min over
+    the channels. warmth: mean of red - blue.
+    """
+    values = pixels.astype(np.float64) / 255
+    grey = values[:, :, 0] if values.shape[2] == 1 else values @ _GREY
+    contrast = float(grey.std())
+    found = {
+        "width": float(pixels.shape[1]),
+        "height": float(pixels.shape[0]),
+        "brightness": float(grey.mean()),
+        "contrast": contrast,
+        "sharpness": float(np.sqrt(np.mean(_laplacian(grey) ** 2))) / (contrast + _TINY),
+        "blockiness": _blockiness(grey),
+        "bytes_per_pixel": math.nan if size is None else size / (pixels.shape[0] * pixels.shape[1]),
+    }
+    if values.shape[2] == 3:
+        found["colourfulness"] = float((values.max(axis=2) - values.min(axis=2)).mean())
+        found["warmth"] = float((values[:, :, 0] - values[:, :, 2]).mean())
+    return found
+
+
+def _laplacian(grey: Floats) -> Floats:
+    middle = grey[1:-1, 1:-1]
+    around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    return np.asarray(around - 4 * middle)
+
+
+def _blockiness(grey: Floats) -> float:
+    if min(grey.shape) < 2 * _BLOCK:
+        return 1.0
+    at_borders, elsewhere = [], []
+    for plane in (grey, grey.T):
+        steps = np.abs(np.diff(plane, axis=0)).mean(axis=1)
+        border = np.arange(1, len(plane)) % _BLOCK == 0
+        at_borders.append(steps[border].mean())
+        elsewhere.append(steps[~border].mean())
+    return float(np.mean(at_borders) / (np.mean(elsewhere) + _TINY))

@@ -1,15 +1,18 @@
-"""Which pictures DATA names, and their labels: a folder of class folders, or a table with a column of paths."""
+"""Which pictures DATA names, and their labels: a folder of class folders, or a table with a column of paths.
+
+The columns of a table of pictures.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from wellfit.data.columns import texts_of
-from wellfit.data.pictures.layout import RESERVED
 from wellfit.data.read import Source, read_table
 from wellfit.data.schema import require_columns
 from wellfit.exceptions import BadInput
@@ -128,3 +131,31 @@ def _require_inside(file: str | None, root: Path, *, place: str) -> None:
             found=f"{file!r} in {place}",
             remedy="Put the table above its pictures, and write paths from there",
         )
+
+
+FILE = "file"
+LABEL = "label"
+LOOK = "look"
+"""The perceptual hash; it is compared across the splits, and is no feature."""
+PICTURE = "picture"
+"""The pixels: bytes [H, W, C]."""
+RESERVED = (FILE, LOOK, PICTURE)
+Shape: TypeAlias = tuple[int, int, int]
+"""Height, width and channels (1 grey, 3 red-green-blue)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """How pictures are read.
+
+    Attributes:
+        column: of a CSV or Parquet file: the one that holds paths; None for a folder of class folders or .npz arrays.
+        target: name of the labels.
+        size: side in pixels to which pictures are brought; None for their own size, at most 64.
+        skip_corrupt: leave files out that cannot be used, instead of refusing them.
+    """
+
+    column: str | None = None
+    target: str = LABEL
+    size: int | None = None
+    skip_corrupt: bool = False

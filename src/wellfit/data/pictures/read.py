@@ -11,13 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from wellfit._typing import Notify, ignore_events
-from wellfit.data.pictures.arrays import read_npz
-from wellfit.data.pictures.column import pixel_column
-from wellfit.data.pictures.decode import require_pillow
+from wellfit.data.pictures.cache import read_npz
+from wellfit.data.pictures.decode import COLOUR_MEASURES, GREY_MEASURES, require_pillow
 from wellfit.data.pictures.decoding import decoded, picture_of
-from wellfit.data.pictures.layout import FILE, LOOK, PICTURE, PictureOptions, Shape
-from wellfit.data.pictures.listing import Listing, list_column, list_folder
-from wellfit.data.pictures.measures import COLOUR_MEASURES, GREY_MEASURES
+from wellfit.data.pictures.listing import FILE, LOOK, PICTURE, Listing, PictureOptions, Shape, list_column, list_folder
+from wellfit.data.pictures.schema import pixel_column
 from wellfit.data.read import Source, Table
 from wellfit.exceptions import BadInput
 

@@ -1,4 +1,7 @@
-"""What the columns of a table of pictures are for."""
+"""What the columns of a table of pictures are for.
+
+Pixels as a column of a table, and back.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from wellfit.data.columns import numbers_of
-from wellfit.data.pictures.layout import FILE, LOOK, PICTURE, Shape
-from wellfit.data.pictures.measures import COLOUR_MEASURES, GREY_MEASURES
+from wellfit.data.pictures.decode import COLOUR_MEASURES, GREY_MEASURES, Pixels
+from wellfit.data.pictures.listing import FILE, LOOK, PICTURE, Shape
 from wellfit.data.schema import Column, Schema, infer_schema
 
 
@@ -58,3 +61,21 @@ def _is_flat(column: pa.ChunkedArray) -> bool:
     """Whether all pictures measure the same: pictures of one size, or arrays, which have no files."""
     values = numbers_of(column, name="measures")
     return bool(np.unique(values[~np.isnan(values)]).size < 2)
+
+
+def pixel_column(pixels: Pixels) -> pa.Array:
+    """Return pixels [N, H, W, C] as a column of bytes, without copying them."""
+    size = int(np.prod(pixels.shape[1:]))
+    whole = np.ascontiguousarray(pixels)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(whole), [None, pa.py_buffer(whole)])
+
+
+def pixels_of(column: pa.ChunkedArray, shape: Shape) -> Pixels:
+    """Return the pixels [N, H, W, C] that a column of bytes holds."""
+    parts = [
+        np.frombuffer(chunk.buffers()[1], np.uint8)[
+            chunk.offset * chunk.type.byte_width : (chunk.offset + len(chunk)) * chunk.type.byte_width
+        ]
+        for chunk in column.chunks
+    ]
+    return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, *shape)

@@ -26,7 +26,7 @@ ENTRIES = (
             Command("wellfit diagnose looked-at.wellfit", "what the rows show, before anything is trained"),
         ),
         source="A count.",
-        module="data/kinds.py",
+        module="data/columns.py",
     ),
     CatalogueEntry(
         code="WF202",
@@ -46,7 +46,7 @@ ENTRIES = (
         "split names the word.",
         commands=(_BY_GROUP, Command(f"{_SPLIT} --drop customer -o dropped.wellfit", "leave a column out yourself")),
         source="A count.",
-        module="data/kinds.py",
+        module="data/columns.py",
     ),
     CatalogueEntry(
         code="WF203",
