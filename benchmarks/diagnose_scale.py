@@ -26,8 +26,7 @@ import wellfit as wf
 from large_table import COLUMNS, GIB, generated
 from report import Row, arguments, finish
 from rivals.environment import HERE, THREADS
-from wellfit.diagnosis.mismatch.columns import column_shifts
-from wellfit.diagnosis.mismatch.label_shift import label_shift
+from wellfit.diagnosis.mismatch.columns import column_shifts, label_shift
 from wellfit.experiment.about_data import open_rows
 from wellfit.goals import goal_named
 

@@ -27,17 +27,15 @@ from scipy import integrate, special, stats
 
 from report import parser_of
 from wellfit._typing import Floats
-from wellfit.diagnosis.beside_predictions import findings_of_rows, rows_of
 from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.findings import training_findings
 from wellfit.diagnosis.leakage.target_leakage import target_leakage
-from wellfit.diagnosis.learning_anchors import measure_anchors
-from wellfit.diagnosis.mismatch.columns import column_shifts
+from wellfit.diagnosis.mismatch.columns import column_shifts, label_shift
 from wellfit.diagnosis.mismatch.domain_classifier import domain_shift
-from wellfit.diagnosis.mismatch.label_shift import label_shift
-from wellfit.diagnosis.more_data import more_data, more_data_finding
+from wellfit.diagnosis.more_data import measure_anchors, more_data, more_data_finding
 from wellfit.diagnosis.optimal_error import reference
+from wellfit.diagnosis.predictions import findings_of_rows, rows_of
 from wellfit.diagnosis.regions.find import find_regions
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import goal_named

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from wellfit.diagnosis.catalogue.lookup import explain
     from wellfit.diagnosis.data_diagnosis import DataDiagnosis
     from wellfit.diagnosis.decompositions import Decomposition, decompose
-    from wellfit.diagnosis.dev_overuse.ladder import Ladder
-    from wellfit.diagnosis.diagnosis import Diagnosis
-    from wellfit.diagnosis.errors import diagnose_errors
+    from wellfit.diagnosis.dev_overuse.corrected import Ladder
+    from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_errors
     from wellfit.diagnosis.label_noise import audited_error
     from wellfit.diagnosis.leakage.groups import hidden_error
     from wellfit.diagnosis.predictions import diagnose_predictions

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from wellfit.diagnosis.curve_fitting import FLATTEST, STEEPEST, fit_curve, fit_curves
-from wellfit.diagnosis.learning_curves import shape_of
+from wellfit.diagnosis.learning_curves import FLATTEST, STEEPEST, fit_curve, fit_curves, shape_of
 
 ROWS = np.array([16 * 2 ** (k / 2) for k in range(11)])
 FAMILIES = ("pow3", "pow4", "mmf4", "exp4")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wellfit.diagnosis.dev_overuse.best_of_many import decisions_left, effective_sd, expected_maximum
-from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
-from wellfit.diagnosis.dev_overuse.ladder import Ladder
+from wellfit.diagnosis.dev_overuse.corrected import (
+    Ladder,
+    decisions_left,
+    dev_use,
+    dev_use_finding,
+    effective_sd,
+    expected_maximum,
+)
 from wellfit.goals import Goal
 
 ERROR = Goal("error")

@@ -7,7 +7,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from wellfit.data.features import Feature
-from wellfit.diagnosis.mismatch.domain_trees import DomainTrees
+from wellfit.diagnosis.mismatch.domain_classifier import DomainTrees
 
 NUMBER = Feature("x", "number")
 LEVELS = Feature("kind", "category", tuple("abcd"))

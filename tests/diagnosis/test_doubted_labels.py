@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wellfit.data.features import Feature, Features
-from wellfit.diagnosis.doubted_labels import doubted_labels
+from wellfit.diagnosis.label_noise import doubted_labels
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal

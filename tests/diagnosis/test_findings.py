@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from wellfit.diagnosis.catalogue.lookup import CATALOGUE, explain
-from wellfit.diagnosis.diagnosis import diagnose_losses
-from wellfit.diagnosis.errors import diagnose_errors
+from wellfit.diagnosis.diagnosis import diagnose_errors, diagnose_losses
 from wellfit.diagnosis.findings import data_findings, training_findings
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal

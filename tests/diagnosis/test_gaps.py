@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellfit.diagnosis.diagnosis import diagnose_losses
-from wellfit.diagnosis.errors import diagnose_errors
+from wellfit.diagnosis.diagnosis import diagnose_errors, diagnose_losses
 from wellfit.diagnosis.gaps import Errors, default_tolerance, measure
 from wellfit.diagnosis.optimal_error import Optimal, no_reference, reference
 from wellfit.exceptions import BadInput

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from wellfit.diagnosis.errors import diagnose_errors
+from wellfit.diagnosis.diagnosis import diagnose_errors
 
 
 def _diagnosed(human, train, train_dev, dev, *, rows=10_000):
@@ -97,6 +97,6 @@ def test_the_json_of_the_design():
 
 
 def test_the_diagnosis_needs_no_torch():
-    modules = "wellfit.diagnosis.errors, wellfit.diagnosis.table, wellfit.stats.scores, wellfit.stats.sizes"
+    modules = "wellfit.diagnosis.diagnosis, wellfit.diagnosis.table, wellfit.stats.scores, wellfit.stats.sizes"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

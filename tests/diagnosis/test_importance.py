@@ -7,7 +7,7 @@ import pytest
 
 from wellfit.data.features import Feature, Features
 from wellfit.data.training_rows import effective_rows, flattened
-from wellfit.diagnosis.mismatch.importance import MOST_TIMES, importance_of
+from wellfit.diagnosis.mismatch.attribution import MOST_TIMES, importance_of
 from wellfit.diagnosis.rows import Rows
 
 

@@ -8,10 +8,9 @@ from scipy import stats
 
 from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.mismatch.bounds import bound_from_counts, dkw_bound
-from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts, ks_distance
+from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts, ks_distance, label_finding, label_shift
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
-from wellfit.diagnosis.mismatch.label_shift import label_finding, label_shift
 from wellfit.diagnosis.rows import Rows
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from wellfit.data.features import Feature, Features
+from wellfit.diagnosis.mismatch.columns import time_columns
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
-from wellfit.diagnosis.mismatch.time_columns import time_columns
 from wellfit.diagnosis.rows import Rows
 
 NAMES = ("year", "season", "hour", "temperature", "humidity")

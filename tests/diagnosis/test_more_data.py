@@ -7,10 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from wellfit.diagnosis.curve_fitting import fit_curve
-from wellfit.diagnosis.learning_anchors import Anchors, anchor_rows, measure_anchors
-from wellfit.diagnosis.learning_curves import Curve, rows_for
-from wellfit.diagnosis.more_data import more_data, more_data_finding
+from wellfit.diagnosis.learning_curves import Curve, fit_curve, rows_for
+from wellfit.diagnosis.more_data import Anchors, anchor_rows, measure_anchors, more_data, more_data_finding
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from wellfit.diagnosis.leakage.nearest_rows import nearest_rows
+from wellfit.diagnosis.leakage.near_duplicates import nearest_rows
 
 
 @pytest.mark.parametrize(("rows", "queries"), [(30, 20), (20_000, 700)], ids=["few", "several blocks"])

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from wellfit.data.features import Feature
-from wellfit.diagnosis.mismatch.describe import direction
-from wellfit.diagnosis.mismatch.picture_words import WORDS, picture_direction
+from wellfit.diagnosis.mismatch.columns import WORDS, direction, picture_direction
 
 SHARP = Feature("sharpness", "number")
 

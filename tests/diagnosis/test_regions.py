@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from wellfit.data.features import Feature, Features
-from wellfit.diagnosis.regions.find import find_regions
-from wellfit.diagnosis.regions.findings import region_findings
+from wellfit.diagnosis.regions.find import find_regions, region_findings
 from wellfit.diagnosis.regions.rules import Encoding, rules_of
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wellfit.diagnosis.learning_anchors import Anchors
+from wellfit.diagnosis.more_data import Anchors
 from wellfit.diagnosis.worth import worth_in_rows
 
 ROWS = np.array([250, 354, 500, 707, 1000, 1414, 2000])

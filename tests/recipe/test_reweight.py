@@ -15,7 +15,7 @@ from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.data.training_rows import OF_TRAIN
 from wellfit.diagnosis.diagnosis import diagnose_losses
-from wellfit.diagnosis.mismatch.importance import importance_of
+from wellfit.diagnosis.mismatch.attribution import importance_of
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput

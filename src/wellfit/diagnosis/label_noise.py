@@ -5,6 +5,7 @@ clean and noisy errors on audited rows (double sampling; prediction-powered infe
 labels cannot be told from classes that overlap, but in one place: where models that never saw a row are surest of it.
 Labels that disagree even there are wrong, or no row is easy. One network alone does not tell, since it may be sure and
 wrong (it over-fits) or sure of nothing (it under-fits): the same must hold for a second model of another kind.
+WF209 of a model's predictions on dev, with a second model's opinion and the reference.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import numpy as np
 from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
+from wellfit.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
 
 MATERIAL = 0.02  # share of wrong labels that is worth an alarm
@@ -223,3 +226,26 @@ def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None 
 
 
 _EXPLAINED = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."
+
+
+def doubted_labels(
+    dev: Rows, predictions: Floats, *, goal: Goal, opinion: Floats | None, optimal: Optimal | None
+) -> Finding:
+    """Whether labels of dev are wrong.
+
+    Args:
+        dev: rows that the models were not trained on.
+        predictions: [rows, classes] probabilities of the model; values for regression.
+        goal: of the model.
+        opinion: the same of another model.
+        optimal: the reference, in the goal's loss.
+    """
+    if goal.task != "classification":
+        return label_noise_finding(None)
+    target = np.asarray(dev.target, np.int64)
+    yardstick = None
+    if goal.name == "error" and optimal is not None:
+        told = [predictions] if opinion is None else [predictions, opinion]
+        least = min(int((each.argmax(axis=1) != target).sum()) for each in told)
+        yardstick = Yardstick(wilson(least, len(target)), optimal, predictions.shape[1])
+    return label_noise_finding(suspicious_labels(target, predictions, rival=opinion), yardstick=yardstick)

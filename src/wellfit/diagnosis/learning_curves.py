@@ -2,12 +2,14 @@
 
 Every family falls (or stays) as rows are added: err(n) = floor + excess * shape(n), shape(reference) = 1. The families
 are those of LCDB: pow4 is floor + b (n + offset)^-a.
+Least squares for learning curves, many sets of errors at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -98,3 +100,154 @@ def _exp4(rows: Floats, bend: Bend) -> Floats:
 
 
 _SHAPES: Mapping[CurveName, Shape] = {"pow4": _power4, "pow3": _power3, "mmf4": _mmf4, "exp4": _exp4}
+
+
+STEEPEST = 2.0  # methods.md g: 0 < a <= 2
+FLATTEST = 0.02
+_CLOSEST = 0.5  # how near -offset may come to the smallest anchor, in rows
+_FARTHEST = 8.0  # mmf4 and exp4: the half-way point lies at most so many times the largest anchor away
+_GRID = 24  # places of each parameter that are tried
+_STEPS = 60
+_STRIDE = 1e-6  # of a numerical derivative, where the range of a parameter is 1
+_DAMPED, _EASED = 8.0, 0.3  # factors of the damping after a step that failed, and one that did not
+_HIGHEST_EXCESS = 10.0  # times the highest error
+
+
+def fit_curve(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, floor: float = 0.0) -> Curve:
+    """Weighted least squares within bounds.
+
+    Args:
+        family: which curve.
+        rows: [anchors] training rows, rising.
+        errors: [anchors] mean error.
+        sd: [anchors] standard error of each.
+        floor: the error that cannot be undercut: the lower limit of the optimal error.
+    """
+    return fit_curves(family, rows, errors[None], sd=sd, floor=floor)[0]
+
+
+def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, floor: float = 0.0) -> tuple[Curve, ...]:
+    """One curve for each set of errors [sets, anchors]; see `fit_curve`."""
+    if family == "last1":
+        misfits = (((errors - errors[:, -1:]) / sd) ** 2).sum(axis=1)
+        return tuple(
+            Curve("last1", float(last), 0.0, (), float(rows[-1]), float(misfit))
+            for last, misfit in zip(errors[:, -1], misfits, strict=True)
+        )
+    reference = float(rows[0])
+    bends = _Bends.of(family, rows)
+
+    def solved(places: Floats) -> _Solved:
+        shapes = shape_of(family, rows, bends.at(places), reference=reference)
+        return _solved(shapes, errors[:, None], sd=sd, floor=floor)
+
+    places = _refined(_on_grid(solved, bends.count), solved)
+    best = solved(places[:, None])
+    found = zip(best.floor[:, 0], best.excess[:, 0], best.misfit[:, 0], *bends.at(places), strict=True)
+    return tuple(
+        Curve(family, float(low), float(excess), tuple(float(x[0]) for x in bend), reference, float(misfit))
+        for low, excess, misfit, *bend in found
+    )
+
+
+@dataclass(frozen=True)
+class _Bends:
+    """How places in [0, 1] are parameters of a shape: evenly in logarithms.
+
+    Attributes:
+        low, high: [parameters] logarithms of the ends.
+        start: [parameters] what is subtracted afterwards (an offset may be negative).
+    """
+
+    low: Floats
+    high: Floats
+    start: Floats
+
+    @classmethod
+    def of(cls, family: CurveName, rows: Floats) -> _Bends:
+        second = {
+            "pow4": [(_CLOSEST, float(rows[0] + rows[-1]), float(rows[0]))],
+            "pow3": [],
+            "mmf4": [(rows[0] / _FARTHEST, rows[-1] * _FARTHEST, 0.0)],
+            "exp4": [(rows[0] / _FARTHEST, rows[-1] * _FARTHEST, 0.0)],
+        }[family]
+        low, high, start = np.array([(FLATTEST, STEEPEST, 0.0), *second]).T
+        return cls(np.log(low), np.log(high), start)
+
+    @property
+    def count(self) -> int:
+        return len(self.low)
+
+    def at(self, places: Floats) -> tuple[Floats, ...]:
+        """Each parameter [..., 1] at places [..., parameters]."""
+        values = np.exp(self.low + places * (self.high - self.low)) - self.start
+        return tuple(values[..., place, None] for place in range(self.count))
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """Floor and excess [sets, tried] at each bend, and what is left, in standard errors [sets, tried, anchors]."""
+
+    floor: Floats
+    excess: Floats
+    left: Floats
+
+    @property
+    def misfit(self) -> Floats:
+        return np.asarray((self.left**2).sum(axis=-1))
+
+
+def _solved(shapes: Floats, errors: Floats, *, sd: Floats, floor: float) -> _Solved:
+    """The convex problem in two unknowns within a box: its free solution, or the best of the four sides."""
+    weight = 1 / sd**2 / (1 / sd**2).sum()
+    least = np.minimum(max(0.0, floor), 0.999 * errors.min(axis=-1))
+    most = np.maximum(errors.max(axis=-1), least + 1e-9)
+    steep = _HIGHEST_EXCESS * errors.max(axis=-1) + 1e-9
+    mean_shape, mean_error = (shapes * weight).sum(axis=-1), (errors * weight).sum(axis=-1)
+    far_shape, far_error = shapes - mean_shape[..., None], errors - mean_error[..., None]
+    spread = (far_shape**2 * weight).sum(axis=-1)
+    free = (far_shape * far_error * weight).sum(axis=-1) / np.maximum(spread, np.finfo(float).tiny)
+    tried = [(mean_error - free * mean_shape, free)]
+    tried += [(np.clip(mean_error - side * mean_shape, least, most), side) for side in (0.0 * steep, steep)]
+    squares = (shapes**2 * weight).sum(axis=-1)
+    for side in (least, most):
+        along = ((errors - side[..., None]) * shapes * weight).sum(axis=-1) / squares
+        tried.append((side, np.clip(along, 0.0, steep)))
+    floors, excesses = (np.stack(np.broadcast_arrays(*side)) for side in zip(*tried, strict=True))
+    inside = (floors[0] >= least) & (floors[0] <= most) & (excesses[0] >= 0) & (excesses[0] <= steep)
+    left = (floors[..., None] + excesses[..., None] * shapes - errors) / sd
+    misfit = (left**2).sum(axis=-1)
+    misfit[0] = np.where(inside, misfit[0], np.inf)
+    chosen = misfit.argmin(axis=0)[None]
+    return _Solved(
+        np.take_along_axis(floors, chosen, 0)[0],
+        np.take_along_axis(excesses, chosen, 0)[0],
+        np.take_along_axis(left, chosen[..., None], 0)[0],
+    )
+
+
+def _on_grid(solved: Callable[[Floats], _Solved], parameters: int) -> Floats:
+    """[sets, parameters] the best of a grid of places."""
+    grid = np.array(list(product(np.linspace(0, 1, _GRID), repeat=parameters)))
+    return np.asarray(grid[solved(grid[None]).misfit.argmin(axis=1)])
+
+
+def _refined(places: Floats, solved: Callable[[Floats], _Solved]) -> Floats:
+    """[sets, parameters] after Levenberg's steps, each kept only where it fits better."""
+    sets, count = places.shape
+    # A derivative looks inwards, so that it never leaves the range.
+    damping = np.full(sets, 1e-3)
+    left = solved(places[:, None]).left[:, 0]
+    for _ in range(_STEPS):
+        stride = np.where(places < 0.5, _STRIDE, -_STRIDE)
+        moved = places[:, None] + stride[:, None] * np.eye(count)
+        slope = (solved(moved).left - left[:, None]) / stride[..., None]
+        normal = slope @ slope.transpose(0, 2, 1)
+        scaled = normal + damping[:, None, None] * (np.eye(count) * normal + 1e-12 * np.eye(count))
+        step = np.linalg.solve(scaled, -(slope @ left[..., None]))[..., 0]
+        ahead = np.clip(places + step, 0.0, 1.0)
+        then = solved(ahead[:, None]).left[:, 0]
+        better = (then**2).sum(axis=1) < (left**2).sum(axis=1)
+        places, left = np.where(better[:, None], ahead, places), np.where(better[:, None], then, left)
+        damping = np.where(better, _EASED * damping, _DAMPED * damping)
+    return places

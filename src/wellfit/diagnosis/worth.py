@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wellfit._typing import Floats, Json
-from wellfit.diagnosis.curve_fitting import fit_curve, fit_curves
-from wellfit.diagnosis.learning_anchors import Anchors
-from wellfit.diagnosis.learning_curves import Curve, CurveName, rows_for
-from wellfit.diagnosis.more_data import CALIBRATED, DRAWS, FARTHEST, FEW_ANCHORS
+from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_curves, rows_for
+from wellfit.diagnosis.more_data import CALIBRATED, DRAWS, FARTHEST, FEW_ANCHORS, Anchors
 
 _LEVELS = (0.025, 0.975)
 _DIGITS = 2

@@ -15,20 +15,17 @@ from wellfit.data.columns import missing_in
 from wellfit.data.features import features_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
-from wellfit.diagnosis.doubted_labels import doubted_labels
 from wellfit.diagnosis.findings import Finding, data_findings
-from wellfit.diagnosis.label_noise import FEWEST_ROWS
+from wellfit.diagnosis.label_noise import FEWEST_ROWS, doubted_labels
 from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
 from wellfit.diagnosis.leakage.facade import leakage_findings
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
-from wellfit.diagnosis.mismatch.describe import direction
+from wellfit.diagnosis.mismatch.columns import direction, picture_direction
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.mismatch.facade import mismatch_findings
-from wellfit.diagnosis.mismatch.picture_words import picture_direction
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.reference.from_rows import said_by_rows
-from wellfit.diagnosis.regions.findings import region_findings
-from wellfit.diagnosis.regions.rival import rival_predictions
+from wellfit.diagnosis.regions.find import region_findings, rival_predictions
 from wellfit.diagnosis.rows import Rows
 from wellfit.experiment.about_pictures import with_channels, with_look_alikes
 from wellfit.goals import Goal

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from wellfit._files import write_whole
 from wellfit.data.prepare import Copies, Prepared
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.leakage.copied_rows import copied_rows
+from wellfit.diagnosis.leakage.near_duplicates import copied_rows
 from wellfit.experiment.about_data import OpenRows
 from wellfit.experiment.folder import Folder
 from wellfit.journal.outcomes import load_arrays

@@ -10,8 +10,15 @@ from wellfit.config import Config, DataBoard, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import flattened, trained_on
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.learning_anchors import FEWEST_REPEATS, Anchors, Refit, anchor_rows, measure_anchors
-from wellfit.diagnosis.more_data import MoreData, more_data
+from wellfit.diagnosis.more_data import (
+    FEWEST_REPEATS,
+    Anchors,
+    MoreData,
+    Refit,
+    anchor_rows,
+    measure_anchors,
+    more_data,
+)
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import Refusal
 from wellfit.goals import Goal

@@ -8,8 +8,7 @@ from wellfit._typing import Json
 from wellfit.config import total_updates
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, completed
-from wellfit.diagnosis.learning_anchors import FEWEST_ANCHORS, FEWEST_REPEATS
-from wellfit.diagnosis.more_data import more_data_finding
+from wellfit.diagnosis.more_data import FEWEST_ANCHORS, FEWEST_REPEATS, more_data_finding
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.learning_curve import KIND, measured_curve, updates_of_curve
 from wellfit.recipe.bench import Bench

@@ -14,7 +14,7 @@ from wellfit.data.features import features_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import OF_TRAIN
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.mismatch.importance import importance_of
+from wellfit.diagnosis.mismatch.attribution import importance_of
 from wellfit.experiment.about_data import OpenRows
 from wellfit.experiment.added_rows import kept_rows
 from wellfit.experiment.folder import Folder

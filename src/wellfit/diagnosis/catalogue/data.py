@@ -161,7 +161,7 @@ ENTRIES = (
             Command("wellfit diagnose by-time.wellfit", "what the rows show"),
         ),
         source="A comparison of times.",
-        module="diagnosis/leakage/times.py",
+        module="diagnosis/leakage/groups.py",
     ),
     CatalogueEntry(
         code="WF209",

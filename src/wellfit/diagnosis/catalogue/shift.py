@@ -92,7 +92,7 @@ ENTRIES = (
         caution="A random split that is stratified on the target cannot fire it. A split by time or by group can.",
         commands=(_DEPLOYED, _ON_DEPLOYED),
         source=TV_SOURCE,
-        module="diagnosis/mismatch/label_shift.py",
+        module="diagnosis/mismatch/columns.py",
     ),
     CatalogueEntry(
         code="WF305",

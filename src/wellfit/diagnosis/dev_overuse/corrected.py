@@ -2,16 +2,19 @@
 
 Rows are drawn with replacement, the candidate that is best on them is chosen, and its loss on the rows left out counts:
 the choice is repeated where it cannot profit.
+What the best of k candidates looks better by than it is, and how many candidates a dev set carries.
+A dev score that may be asked again and again: the parameter-free Ladder (Blum and Hardt, 2015).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import integrate, special
 
 from wellfit._typing import Floats, Json
-from wellfit.diagnosis.dev_overuse.best_of_many import decisions_left
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.words import error_text, gap_text
 from wellfit.goals import Goal
@@ -108,3 +111,76 @@ def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
         chosen = losses[best]
         found.append((chosen * outside).sum(axis=1) / np.maximum(outside.sum(axis=1), 1.0))
     return np.concatenate(found)
+
+
+MOST = 1_000_000
+"""Candidates beyond which nobody counts."""
+
+
+def expected_maximum(count: int) -> float:
+    """E max of `count` standard normals: .5642, 1.1630, 1.5388 for 2, 5, 10."""
+    if count <= 1:
+        return 0.0
+
+    def density(x: float) -> float:
+        return float(x * count * special.ndtr(x) ** (count - 1) * math.exp(-x * x / 2) / math.sqrt(2 * math.pi))
+
+    return float(integrate.quad(density, -10.0, 10.0, epsabs=1e-10)[0])
+
+
+def effective_sd(losses: Floats) -> float:
+    """Standard error of the difference that chance makes between candidates, per candidate.
+
+    Args:
+        losses: [candidates, rows] loss of each candidate on each dev row.
+    """
+    count, rows = losses.shape
+    if count < 2:
+        return 0.0
+    # What all candidates share cancels: the spread around each row's mean is that of (1 - rho).
+    own = losses - losses.mean(axis=0) - (losses.mean(axis=1, keepdims=True) - losses.mean())
+    return math.sqrt(float((own**2).sum()) / ((count - 1) * rows) / rows)
+
+
+def decisions_left(losses: Floats, *, tolerance: float) -> int:
+    """Candidates that this dev set carries in all, until the best of them looks better by the tolerance than it is."""
+    spread = effective_sd(losses)
+    if spread * expected_maximum(MOST) <= tolerance:
+        return MOST
+    low, high = 1, MOST
+    while high - low > 1:
+        middle = int(math.sqrt(low * high)) if high > 2 * low else (low + high) // 2
+        if spread * expected_maximum(middle) <= tolerance:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+class Ladder:
+    """The best score so far, as a person may see it.
+
+    Args:
+        rows: number of dev rows.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._best: Floats | None = None
+        self.score = math.inf
+
+    def ask(self, losses: Floats) -> float:
+        """Show a candidate's losses [rows]; the best score so far, rounded to 1 / rows.
+
+        A candidate is accepted when its mean loss is below the best by more than one standard error of the difference.
+        """
+        mean = float(losses.mean())
+        if self._best is None:
+            accepted = True
+        else:
+            error = float((losses - self._best).std(ddof=1)) / math.sqrt(self._rows)
+            accepted = mean < self.score - error
+        if accepted:
+            self._best = np.asarray(losses, np.float64)
+            self.score = round(mean * self._rows) / self._rows
+        return self.score

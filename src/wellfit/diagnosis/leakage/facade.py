@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
-from wellfit.diagnosis.leakage.groups import group_finding, group_leakage
+from wellfit.diagnosis.leakage.groups import group_finding, group_leakage, time_finding, time_leakage
 from wellfit.diagnosis.leakage.near_duplicates import near_duplicates, near_duplicates_finding
 from wellfit.diagnosis.leakage.target_leakage import target_finding, target_leakage
-from wellfit.diagnosis.leakage.times import time_finding, time_leakage
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import Goal
 

@@ -2,11 +2,15 @@
 
 Numbers by the Kolmogorov-Smirnov distance with a DKW band, categories by a set of levels that is chosen on one half
 and tested on the other. Missing is a value like any other. Bonferroni over the columns.
+How a column of dev differs from train, in words.
+Whether the targets of two parts are distributed alike, both sides labelled; by their predictions otherwise.
+How the pictures of dev differ from those of train in what a person can measure, in words and as a factor.
+Columns that only count time or rows: they tell any two parts apart and say nothing about a shift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +19,37 @@ from wellfit._typing import Floats, Integers, Json
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.bounds import ALPHA, MATERIAL, TvBound, bound_from_counts, dkw_bound
-from wellfit.diagnosis.mismatch.describe import direction
-from wellfit.diagnosis.mismatch.time_columns import time_columns
 from wellfit.diagnosis.rows import Rows
+
+_MISSING_APART = 0.05  # difference of missing shares that is named before anything else
+
+
+def direction(column: Feature, train: Floats, dev: Floats) -> str:
+    """One phrase: 'dev is higher by 0.12 (median 0.5, train 0.38)', or the level whose share changed most."""
+    lost = [float(np.isnan(side).mean()) for side in (train, dev)]
+    if abs(lost[1] - lost[0]) > _MISSING_APART:
+        return f"missing in {100 * lost[1]:.0f} % of dev, {100 * lost[0]:.0f} % of train"
+    known = [side[~np.isnan(side)] for side in (train, dev)]
+    if not all(len(side) for side in known):
+        return "missing on one side"
+    return _level(column, known) if column.kind == "category" else _number(known)
+
+
+def _number(known: list[Floats]) -> str:
+    for name, of in (("median", np.median), ("mean", np.mean)):
+        before, after = (float(of(side)) for side in known)
+        if abs(after - before) > 0.1 * float(np.std(known[0])):
+            word = "higher" if after > before else "lower"
+            return f"dev is {word} by {abs(after - before):.3g} ({name} {after:.4g}, train {before:.4g})"
+    spread = [float(np.std(side)) for side in known]
+    return f"dev is spread differently (standard deviation {spread[1]:.3g}, train {spread[0]:.3g})"
+
+
+def _level(column: Feature, known: list[Floats]) -> str:
+    before, after = (np.bincount(side.astype(np.int64), minlength=len(column.levels)) / len(side) for side in known)
+    most = int(np.argmax(np.abs(after - before)))
+    return f"'{column.levels[most]}' is {100 * after[most]:.0f} % of dev, {100 * before[most]:.0f} % of train"
+
 
 COLUMN_ROWS = 100_000  # of each side: the DKW band of 50 columns is then .013
 FEWEST_ROWS = 30
@@ -139,3 +171,131 @@ def _of_levels(codes: Sequence[Integers], *, levels: int, alpha: float, rng: np.
     inside = shares[1] > shares[0]
     counts = [(int(inside[side].sum()), len(side)) for side in tested]
     return bound_from_counts(counts[1], counts[0], alpha=alpha)
+
+
+_WORST_CONDITION = 100.0  # of the confusion matrix, above which its inverse only carries noise
+
+
+@dataclass(frozen=True)
+class LabelShift:
+    """Bound on the total variation of the targets alone, and in words how dev differs."""
+
+    bound: TvBound
+    how: str
+    tau: float
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {"bound": self.bound.to_json(), "how": self.how, "tau": self.tau}
+
+
+def label_shift(
+    train: Rows, dev: Rows, *, levels: tuple[str, ...] = (), tau: float = MATERIAL, seed: int = 0
+) -> LabelShift | None:
+    """Compare the targets of two parts; None with fewer than 30 rows on a side.
+
+    Args:
+        train: one part.
+        dev: the other.
+        levels: names of the classes; their codes where not given.
+        tau: total variation that is material.
+        seed: of the halves on which the classes are chosen and tested.
+    """
+    if min(train.rows, dev.rows) < FEWEST_ROWS:
+        return None
+    named = levels or tuple(str(code) for code in range(train.classes))
+    column = Feature("target", "category", named) if train.classes else Feature("target", "number")
+    sides = (train.target.astype(np.float64), dev.target.astype(np.float64))
+    bound = shift_of(column, sides, alpha=ALPHA, rng=np.random.default_rng(seed))
+    return LabelShift(bound, direction(column, *sides), tau)
+
+
+def label_finding(found: LabelShift | None) -> Finding:
+    """WF304."""
+    if found is None:
+        return finding("WF304", fired=None, evidence=f"This needs at least {FEWEST_ROWS} labelled rows on each side.")
+    bound, verdict = found.bound, found.bound.verdict(found.tau)
+    if verdict == "yes":
+        said = f"The target: {found.how} (total variation at least {bound.low:.2f})."
+        return finding("WF304", fired=True, evidence=said)
+    if verdict == "no":
+        said = f"The targets differ by at most {bound.high:.2f} of total variation, as far as this comparison shows."
+        return finding("WF304", fired=False, evidence=said)
+    needed = bound.rows_to_decide(found.tau)
+    rows = f" About {needed:,} rows on each side would decide." if needed else ""
+    said = f"Cannot tell: {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{rows}"
+    return finding("WF304", fired=None, evidence=said)
+
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "sharpness": ("sharper", "blurrier"),
+    "brightness": ("brighter", "darker"),
+    "contrast": ("of higher contrast", "flatter"),
+    "blockiness": ("blockier (JPEG)", "less blocky"),
+    "bytes_per_pixel": ("less compressed", "more compressed"),
+    "width": ("wider", "narrower"),
+    "height": ("higher", "lower"),
+    "colourfulness": ("more colourful", "paler"),
+}
+"""Measure -> what pictures are where it is larger, and where it is smaller."""
+LEAST_FACTOR = 1.1
+"""Medians nearer than this differ less than their spread does."""
+
+
+def picture_direction(column: Feature, train: Floats, dev: Floats) -> str:
+    """One phrase: "dev pictures are blurrier: 3.1x (median 0.41, train 1.27)"; other columns as in tables."""
+    known = [side[~np.isnan(side)] for side in (train, dev)]
+    if column.name not in WORDS or not all(len(side) for side in known):
+        return direction(column, train, dev)
+    before, after = (float(np.median(side)) for side in known)
+    least, most = sorted((before, after))
+    if least <= 0 or most < LEAST_FACTOR * least:
+        return direction(column, train, dev)
+    more, less = WORDS[column.name]
+    word = more if after > before else less
+    return f"dev pictures are {word}: {most / least:.1f}x (median {after:.3g}, train {before:.3g})"
+
+
+ONE_WAY = 0.99  # share of a column's changes that go the same way, in the order of the rows or of time
+DENSE = 0.5  # share of the whole numbers in its range that an identifier uses
+_LOOKED_AT = 100_000
+
+
+def time_columns(train: Rows, dev: Rows) -> tuple[str, ...]:
+    """Names of the columns that are dates, rise (or fall) with time or row order, or number the rows."""
+    sides = [_in_order(part) for part in (train, dev)]
+    return tuple(
+        column.name
+        for place, column in enumerate(train.features.columns)
+        if _counts(column, [values[:, place] for values in sides])
+    )
+
+
+def _in_order(part: Rows) -> Floats:
+    values = part.features.values
+    if part.times is None:
+        return values[:_LOOKED_AT]
+    return values[np.argsort(part.times, kind="stable")[:_LOOKED_AT]]
+
+
+def _counts(column: Feature, sides: list[Floats]) -> bool:
+    if column.kind == "date":
+        return True
+    if column.kind == "category":
+        return False
+    known = [side[np.isfinite(side)] for side in sides]
+    return _one_way(known) or _numbers_rows(np.concatenate(known))
+
+
+def _one_way(sides: list[Floats]) -> bool:
+    steps = np.concatenate([np.sign(np.diff(side)) for side in sides])
+    ups, downs = int((steps > 0).sum()), int((steps < 0).sum())
+    return ups + downs > 0 and max(ups, downs) >= ONE_WAY * (ups + downs)
+
+
+def _numbers_rows(values: Floats) -> bool:
+    if len(values) < 30 or not bool((values == np.round(values)).all()):
+        return False
+    if len(np.unique(values)) < len(values):
+        return False
+    return len(values) >= DENSE * (float(values.max() - values.min()) + 1)

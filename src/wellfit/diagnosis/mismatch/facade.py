@@ -5,10 +5,15 @@ from __future__ import annotations
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
 from wellfit.diagnosis.mismatch.bounds import MATERIAL
-from wellfit.diagnosis.mismatch.columns import Describe, column_finding, column_shifts
-from wellfit.diagnosis.mismatch.describe import direction
+from wellfit.diagnosis.mismatch.columns import (
+    Describe,
+    column_finding,
+    column_shifts,
+    direction,
+    label_finding,
+    label_shift,
+)
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
-from wellfit.diagnosis.mismatch.label_shift import label_finding, label_shift
 from wellfit.diagnosis.rows import Rows
 
 

@@ -3,19 +3,27 @@
 A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and each is
 tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region that was
 searched and tested on the same rows is "significant" in nearly every table of pure noise.
+WF108 and WF109: in which regions a network under-fits, and in which it over-fits.
+Another model on dev rows: an upper limit of what is reachable in a region, a second opinion on a label.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.tree import DecisionTreeRegressor
+from threadpoolctl import threadpool_limits
 
 from wellfit._typing import Booleans, Floats, Json
+from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.regions.rules import Encoding, Rule, rules_of
 from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.words import gap_text
+from wellfit.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
 from wellfit.stats.multiplicity import holm
 
@@ -191,3 +199,70 @@ def _variance(cell: Floats, pooled: float) -> float:
     """Variance of a cell's mean, drawn towards the spread of all rows by two rows."""
     rows = len(cell)
     return (rows * float(cell.var()) + _PRIOR_ROWS * pooled) / (rows + _PRIOR_ROWS) / max(rows - 1, 1)
+
+
+_NAMED_AT_MOST = 3
+
+
+def region_findings(
+    train: Rows, dev: Rows, *, goal: Goal, tolerance: float, rival: Rows | None = None, seed: int = 0
+) -> tuple[Finding, Finding]:
+    """WF108 and WF109 of a network.
+
+    Where a network under-fits cannot be read off its train loss alone: classes may overlap more in one region than in
+    another. Another model's loss on dev rows of the region is an upper limit for what is reachable there.
+
+    Args:
+        train: rows that it was trained on, with its losses.
+        dev: rows that it was not trained on, with its losses.
+        goal: of the losses.
+        tolerance: excess that does not matter.
+        rival: dev rows with the losses of the best reference model, None without any.
+        seed: of the halves.
+    """
+    under = None if rival is None else find_regions(train, rival, tolerance=tolerance, seed=seed)
+    over = find_regions(dev, train, tolerance=tolerance, seed=seed)
+    return (
+        _of_regions("WF108", under, goal=goal, said="train is above what a reference model reaches on dev"),
+        _of_regions("WF109", over, goal=goal, said="dev is above train"),
+    )
+
+
+def _of_regions(code: str, regions: tuple[Region, ...] | None, *, goal: Goal, said: str) -> Finding:
+    if regions is None:
+        why = f"This needs losses by row and {FEWEST_ROWS} rows of train and of dev (and a reference model for WF108)."
+        return finding(code, fired=None, evidence=why)
+    certain = [region for region in regions if region.certain]
+    if not certain:
+        return finding(code, fired=False, evidence="No region differs from the rest by more than the tolerance.")
+    told = "; ".join(
+        f"{region.rule} ({100 * region.share:.0f} % of the rows): {said} by {gap_text(goal, region.gap)}, elsewhere by "
+        f"{gap_text(goal, region.elsewhere)}"
+        for region in certain[:_NAMED_AT_MOST]
+    )
+    return finding(code, fired=True, evidence=f"{told}.")
+
+
+FIT_ROWS = 20_000
+_MOST_LEVELS = 255  # of a category, in scikit-learn's trees
+
+
+def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
+    """Gradient-boosted trees, fit on (at most 20,000) training rows: dev probabilities [rows, classes], or values."""
+    columns = train.features.columns
+    rows = np.sort(np.random.default_rng(seed).permutation(train.rows)[:FIT_ROWS])
+    values, target = train.features.values[rows], np.asarray(train.target)[rows]
+    categories = [column.kind == "category" and 0 < len(column.levels) <= _MOST_LEVELS for column in columns]
+    usual = {"categorical_features": categories if any(categories) else None, "random_state": seed}
+    with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
+        if goal.task == "regression":
+            loss = "absolute_error" if goal.name == "mae" else "squared_error"
+            fitted: Any = HistGradientBoostingRegressor(loss=loss, early_stopping=False, **usual).fit(values, target)
+            return np.asarray(fitted.predict(dev.features.values))
+        predicted = np.zeros((dev.rows, train.classes))
+        if len(np.unique(target)) < 2:  # nothing to learn
+            predicted[:, target[0]] = 1.0
+            return predicted
+        fitted = HistGradientBoostingClassifier(early_stopping=False, **usual).fit(values, target)
+        predicted[:, fitted.classes_] = fitted.predict_proba(dev.features.values)
+    return predicted

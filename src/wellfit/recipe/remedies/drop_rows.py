@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from wellfit._typing import Json
 from wellfit.config import Config
-from wellfit.diagnosis.leakage.without import with_and_without
+from wellfit.diagnosis.leakage.duplicates import with_and_without
 from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares
 from wellfit.recipe.judge import ENDED
