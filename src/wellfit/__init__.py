@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from wellfit.diagnosis.leakage.groups import hidden_error
     from wellfit.diagnosis.predictions import diagnose_predictions
     from wellfit.diagnosis.reference.label_disagreement import label_disagreement
-    from wellfit.estimators.classifier import NetClassifier
-    from wellfit.estimators.classifier_cv import NetClassifierCV
-    from wellfit.estimators.regressor import NetRegressor
-    from wellfit.estimators.regressor_cv import NetRegressorCV
+    from wellfit.estimators.classifier import NetClassifier, NetClassifierCV, NetRegressor, NetRegressorCV
     from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
     from wellfit.experiment.experiment import Experiment, open_experiment
     from wellfit.loops.diagnose_estimator import diagnose_estimator

@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 import wellfit as wf
-from wellfit.estimators.rows import Rows, merged, weights_of, with_class_weights
+from wellfit.estimators.inputs import Rows, merged, weights_of, with_class_weights
 
 
 def net(**knobs):

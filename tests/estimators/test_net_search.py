@@ -122,7 +122,7 @@ def test_folds(name, two_classes):
 def test_five_folds_by_default_and_one_dev_split_where_rows_abound(two_classes, monkeypatch):
     X, y = two_classes
     assert net(cv=None, epochs=1).fit(X, y).dev_error_path_.shape[1] == 5
-    monkeypatch.setattr("wellfit.estimators.folds.MOST_FOLDED_ROWS", 200)
+    monkeypatch.setattr("wellfit.estimators.searching.MOST_FOLDED_ROWS", 200)
     assert net(cv=None, epochs=1).fit(X, y).dev_error_path_.shape[1] == 1
 
 

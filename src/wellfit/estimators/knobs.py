@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wellfit.config import Config, Network, Optimization, updates_per_epoch
-from wellfit.estimators.rows import Rows
+from wellfit.estimators.inputs import Rows
 from wellfit.exceptions import BadInput
 from wellfit.recipe.defaults import (
     ENOUGH_UPDATES,

@@ -13,8 +13,7 @@ from scipy.special import softmax
 from wellfit._typing import Floats
 from wellfit.data.prepare import Preparation
 from wellfit.data.schema import Column
-from wellfit.estimators.preparing import target_moments
-from wellfit.estimators.rows import Rows
+from wellfit.estimators.inputs import Rows, target_moments
 from wellfit.outcome import Outcome
 from wellfit.training.predict import Part
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, outputs_of

@@ -1,4 +1,7 @@
-"""What the estimators share: arguments -> rows -> config -> one training on the fused engine -> a model."""
+"""What the estimators share: arguments -> rows -> config -> one training on the fused engine -> a model.
+
+What classifiers predict, and what regressors do, apart from how they were fit.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,28 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from wellfit._typing import Integers, Task
+from wellfit._typing import Floats, Integers, Task
 from wellfit.config import Config
 from wellfit.data.schema import Column
 from wellfit.estimators.callbacks import CallbackSupport, told_of_fit, with_callbacks
-from wellfit.estimators.inputs import read_both, read_features
+from wellfit.estimators.inputs import (
+    Rows,
+    groups_of,
+    merged,
+    prepared,
+    read_both,
+    read_features,
+    weights_of,
+    with_class_weights,
+)
 from wellfit.estimators.knobs import config_of
 from wellfit.estimators.model import Model
-from wellfit.estimators.preparing import prepared
-from wellfit.estimators.rows import Rows, groups_of, merged, weights_of, with_class_weights
 from wellfit.exceptions import BadInput
 from wellfit.goals import default_goal
 from wellfit.outcome import Outcome, Status
@@ -134,3 +145,70 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
 def _warn(outcomes: Sequence[Outcome]) -> None:
     if any(outcome.status is Status.DIVERGED for outcome in outcomes):
         warnings.warn(f"The training diverged. {Status.DIVERGED.advice}", ConvergenceWarning, stacklevel=4)
+
+
+FEWEST_CLASSES = 2
+
+
+class Classifies(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-learn has no types
+    """A network whose target is a class."""
+
+    _task: ClassVar[Task] = "classification"
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Return the probability of each class [rows, classes], in the order of `classes_`.
+
+        Raises:
+            ValueError: for other columns than those of the fit.
+            NotFittedError: before `fit`.
+        """
+        table = self._table(X)
+        return self.model_.probabilities(table)
+
+    def predict(self, X: Any) -> Any:
+        """Return the most probable class [rows].
+
+        Raises:
+            ValueError: for other columns than those of the fit.
+            NotFittedError: before `fit`.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def _encoded(self, y: Any) -> Integers:
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < FEWEST_CLASSES:
+            one, rows = self.classes_.tolist()[0], f"{len(y)} sample{'s' * (len(y) > 1)}"
+            raise BadInput(
+                "a classifier learns from at least two classes",
+                found=f"1 class, {one!r}, in {rows} of positive weight",
+                remedy="Give rows of another class",
+            )
+        return np.asarray(codes, dtype=np.int64)
+
+
+class Regresses(RegressorMixin, Net):  # type: ignore[misc]  # scikit-learn has no types
+    """A network whose target is a number, or several."""
+
+    _task: ClassVar[Task] = "regression"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def predict(self, X: Any) -> Floats:
+        """Return the target [rows], or [rows, targets], inside the range of the training rows.
+
+        Raises:
+            ValueError: for other columns than those of the fit.
+            NotFittedError: before `fit`.
+        """
+        table = self._table(X)
+        return self.model_.values(table)
+
+    def _encoded(self, y: Any) -> Floats:
+        # As in scikit-learn: one column is one target, with a warning that says so.
+        flat = column_or_1d(y, warn=True) if np.ndim(y) == 2 and np.shape(y)[1] == 1 else y
+        return np.asarray(flat, dtype=np.float64)

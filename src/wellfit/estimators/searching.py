@@ -1,26 +1,44 @@
-"""What the estimators share that choose their knobs: candidates -> folds -> the choice -> one training on all rows."""
+"""What the estimators share that choose their knobs: candidates -> folds -> the choice -> one training on all rows.
+
+What a search tries: the configs of all members, from the arguments of an estimator.
+`cv` -> folds: (train, dev) places, as scikit-learn's users name them, and what a sound default is.
+"""
 
 from __future__ import annotations
 
+import numbers
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs  # type: ignore[import-untyped]  # scikit-learn's own
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    check_cv,
+)
 
-from wellfit.config import Config
+from wellfit._typing import Integers
+from wellfit.config import Config, total_updates
 from wellfit.data.schema import Column
 from wellfit.estimators.callbacks import told_of_fit, told_of_subtask, with_callbacks
-from wellfit.estimators.candidates import candidates, require_free
-from wellfit.estimators.comparing import Comparison, FoldData, compare, train_folds
-from wellfit.estimators.diagnosing import diagnose_comparison
-from wellfit.estimators.folds import Fold, folds_of, given_folds, is_own
+from wellfit.estimators.diagnosing import Comparison, FoldData, compare, diagnose_comparison, train_folds
+from wellfit.estimators.inputs import Rows, merged, prepared
+from wellfit.estimators.knobs import KNOBS, SECOND_NAMES
 from wellfit.estimators.net import Given, Net
-from wellfit.estimators.preparing import prepared
-from wellfit.estimators.rows import Rows, merged
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal, default_goal, goal_named
+from wellfit.sweeps.knobs import OFF, canonical
+from wellfit.sweeps.space import Interval, Space, Values, configs_of, count_of, default_grid, is_grid, useful_shrinks
+from wellfit.sweeps.usual import usual_space
 
 RULES = ("best", "one_se")
 
@@ -119,3 +137,184 @@ def _l2_path(configs: tuple[Config, ...], best: Config) -> list[int]:
 
     same = [place for place, config in enumerate(configs) if without(config) == without(best)]
     return sorted(same if len(same) > 1 else range(len(configs)), key=lambda place: configs[place].regularization.l2)
+
+
+DEFAULT_KNOBS = ("l2", "keep_prob")
+DEFAULT_MEMBERS = 16
+MOST_DECAY = 6.0
+"""The largest default lambda takes e^-6 of a weight's start by the end, or what is useful on a larger table."""
+MOST_SHRINK = 0.05
+_PER_ROW = ("l2", "l1")
+"""Knobs whose usual values grow with m."""
+
+
+def candidates(
+    config: Config, over: Space | Sequence[str] | str | None, *, rows: Rows, members: int | None
+) -> list[Config]:
+    """Return the configs to compare: `config` with other values of the knobs in `over`.
+
+    Args:
+        config: everything that is not searched.
+        over: knob -> values, names of knobs, which get their usual ranges, or None for lambda x keep_prob.
+        rows: the training rows.
+        members: the most configs; None for 16, or for the whole of a grid that was given.
+
+    Raises:
+        BadInput: for a space that cannot be searched.
+    """
+    if over is None:
+        space = _default(config, rows=len(rows), members=_count(members))
+    elif isinstance(over, Mapping):
+        space = over
+    else:
+        space = usual_space((over,) if isinstance(over, str) else tuple(over), config, rows=len(rows))
+    if not isinstance(over, Mapping):
+        # Usual ranges are known for rows that count once.
+        space = {name: _times(values, rows.total / len(rows), name=name) for name, values in space.items()}
+    asked = members if is_grid(space) else _count(members)
+    return configs_of(config, space, rows=rows.total, members=None if over is None else asked)
+
+
+def require_free(arguments: Mapping[str, Any], over: Any) -> None:
+    """Refuse a regularizer that is both searched and set.
+
+    Raises:
+        BadInput: that names it.
+    """
+    searched = {canonical(name) for name in ((over,) if isinstance(over, str) else over or DEFAULT_KNOBS)}
+    for name in (*KNOBS, *SECOND_NAMES):
+        off = OFF.get(canonical(name)) if name in KNOBS else None
+        if name in arguments and canonical(name) in searched and canonical(name) in OFF and arguments[name] != off:
+            others = [other for other in DEFAULT_KNOBS if other != canonical(name)]
+            raise BadInput(
+                "a knob that is searched is not set as well",
+                found=f"{name}={arguments[name]!r} beside over={over!r}",
+                remedy=f"Leave {name} out, or search without it: over={others!r}",
+            )
+
+
+def _default(config: Config, *, rows: int, members: int) -> Space:
+    """Return lambda x keep_prob, with lambdas that reach further where a table is so small that updates are few."""
+    grid = default_grid(config, rows=rows, members=members)
+    lambdas = 1 if isinstance(grid["l2"], Interval) else len(grid["l2"])
+    least, most = useful_shrinks(config, rows=rows)
+    # A schedule's mean is half its peak: so many updates take off the logarithm of this share of the weights.
+    most = min(max(most, 2 * MOST_DECAY / total_updates(config, rows=rows)), MOST_SHRINK)
+    shrinks = [0.0, *np.geomspace(least, most, lambdas - 1).tolist()]
+    unit = rows / config.optimization.lr
+    return {**grid, "l2": [float(f"{shrink * unit:.4g}") for shrink in shrinks]}
+
+
+def _count(members: int | None) -> int:
+    return DEFAULT_MEMBERS if members is None else count_of(members)
+
+
+def _times(values: Values, factor: float, *, name: str) -> Values:
+    if name not in _PER_ROW or factor == 1:
+        return values
+    if isinstance(values, Interval):
+        return replace(values, low=values.low * factor, high=values.high * factor)
+    return [value * factor for value in values]
+
+
+FOLDS = 5
+MOST_FOLDED_ROWS = 20_000
+"""Above so many rows one dev split of `DEV_SHARE` tells enough, and costs a fifth."""
+DEV_SHARE = 0.2
+
+Fold = tuple[Integers, Integers]
+"""Places of the rows to train on, and of those to measure."""
+
+
+def is_own(cv: Any) -> bool:
+    """Whether `cv` leaves the division to us: None, a number of folds, or the share of one dev split."""
+    return cv is None or (isinstance(cv, numbers.Real) and not isinstance(cv, bool))
+
+
+def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: bool) -> list[Fold]:
+    """Divide rows by a number of folds, or by the share of one dev split.
+
+    Args:
+        cv: folds, at least 2; or a share between 0 and 1; None for 5 folds, or above 20,000 rows for a fifth as dev.
+        labels: [rows] class codes, or anything of that length.
+        groups: [rows] rows of one group stay on one side.
+        seed: of the division.
+        stratify: keep the shares of the classes in `labels`, as far as they have rows enough.
+
+    Raises:
+        BadInput: for a number that is neither, or too few rows, groups or members of every class.
+    """
+    rows = len(labels)
+    if rows < 2:
+        remedy = "Give more rows"
+        raise BadInput(
+            "rows are divided into at least one to train on and one for dev", found="1 sample", remedy=remedy
+        )
+    counts = np.bincount(labels) if stratify else np.array([rows])
+    if cv is None:
+        most = int(counts.max()) if groups is None else len(np.unique(groups))
+        cv = DEV_SHARE if rows > MOST_FOLDED_ROWS else max(2, min(FOLDS, most))
+    elif groups is not None and cv > len(np.unique(groups)):
+        found, remedy = f"cv={cv!r} for {len(np.unique(groups))} groups", "Give fewer folds, or rows of more groups"
+        raise BadInput("groups are enough for their folds", found=found, remedy=remedy)
+    splitter = _splitter(cv, groups=groups, seed=seed, counts=counts if stratify else None)
+    try:
+        with warnings.catch_warnings():
+            # A class with fewer rows than folds is missing from some of them: that is what rows allow.
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            return list(splitter.split(np.zeros((rows, 1)), labels, groups))
+    except ValueError as error:
+        found = f"cv={cv!r} for {rows} rows: {str(error).splitlines()[0].rstrip('.')}"
+        raise BadInput(
+            "rows are enough for their folds", found=found, remedy="Give fewer folds, or more rows"
+        ) from error
+
+
+def given_folds(cv: Any, X: Any, y: Any, *, groups: Any = None) -> list[Fold]:
+    """Return the folds of a splitter or an iterable of (train, dev), checked against the rows of X.
+
+    Raises:
+        BadInput: for what yields no fold, an empty side, places outside X, or rows on both sides.
+        ValueError: what the splitter raises.
+    """
+    if isinstance(cv, str | bool) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+        raise BadInput(
+            "cv is a number of folds, a share, a splitter or an iterable of (train, dev)",
+            found=f"cv={cv!r}",
+            remedy="Give for example 5, 0.2 or KFold(5)",
+        )
+    found = [(np.asarray(train), np.asarray(dev)) for train, dev in check_cv(cv).split(X, y, groups)]
+    if not found:
+        raise BadInput("cv gives at least one fold", found="none", remedy="Give one (train, dev) pair or more")
+    return [_checked(place, fold, rows=len(y)) for place, fold in enumerate(found)]
+
+
+def _splitter(cv: Any, *, groups: Any, seed: int, counts: Integers | None) -> Any:
+    if not (0 < cv < 1 or (cv >= 2 and cv % 1 == 0)):
+        rule = "cv is a number of folds from 2 on, or a share between 0 and 1"
+        raise BadInput(rule, found=f"cv={cv!r}", remedy="Give for example 5 or 0.2")
+    if cv < 1:
+        stratified = counts is not None and counts[counts > 0].min() > 1
+        shuffled = GroupShuffleSplit if groups is not None else StratifiedShuffleSplit if stratified else ShuffleSplit
+        return shuffled(n_splits=1, test_size=float(cv), random_state=seed)
+    if groups is not None:
+        folded = StratifiedGroupKFold if counts is not None else GroupKFold
+    else:
+        folded = StratifiedKFold if counts is not None and counts.max() > 1 else KFold
+    return folded(n_splits=int(cv), shuffle=True, random_state=seed)
+
+
+def _checked(place: int, fold: Fold, *, rows: int) -> Fold:
+    train, dev = (np.flatnonzero(side) if side.dtype == bool else side for side in fold)
+    for side in (train, dev):
+        if side.ndim != 1 or not len(side) or side.dtype.kind not in "iu":
+            found = f"a side of shape {side.shape} and type {side.dtype} in fold {place}"
+            raise BadInput("both sides of a fold have places of rows", found=found, remedy="Correct cv")
+        if side.min() < -rows or side.max() >= rows:
+            found = f"place {side.max() if side.max() >= rows else side.min()} in fold {place}, X has {rows} rows"
+            raise BadInput("folds have places of rows of X", found=found, remedy="Correct cv")
+    both = np.intersect1d(train % rows, dev % rows)
+    if len(both):
+        found = f"row {both[0]} ({len(both)} such rows) in fold {place}"
+        raise BadInput("no row of a fold is trained on and measured", found=found, remedy="Correct cv")
+    return train % rows, dev % rows
