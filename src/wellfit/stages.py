@@ -19,17 +19,15 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import completed
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
-from wellfit.experiment.about_data import findings_on_data, open_rows
-from wellfit.experiment.about_pictures import augmentation_for
+from wellfit.experiment.about_data import augmentation_for, findings_on_data, open_rows
 from wellfit.experiment.added_rows import read_more
 from wellfit.experiment.asking import Wishes
 from wellfit.experiment.comparing import Comparison, compare_networks
 from wellfit.experiment.diagnosing import referred, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
-from wellfit.experiment.folder import is_experiment
+from wellfit.experiment.folder import Settings, is_experiment
 from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
 from wellfit.experiment.running import run_plan
-from wellfit.experiment.settings import Settings
 from wellfit.fused.memory import parse_memory
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening

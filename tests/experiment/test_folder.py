@@ -11,8 +11,7 @@ import pytest
 
 import wellfit as wf
 from wellfit.exceptions import BadInput, NoRoom, Refusal
-from wellfit.experiment.folder import ABOUT, create_folder, default_path, is_experiment, open_folder
-from wellfit.experiment.settings import Settings
+from wellfit.experiment.folder import ABOUT, Settings, create_folder, default_path, is_experiment, open_folder
 from wellfit.goals import Goal
 
 SETTINGS = Settings(target="y", drop=("id",), types={"zip": "category"}, sizes="60/20/20", seed=3)

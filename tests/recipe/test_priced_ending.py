@@ -9,8 +9,7 @@ import pytest
 from recipe_benches import bench_of, prepared
 
 from wellfit.config import Config, Network, Optimization, total_updates
-from wellfit.experiment.learning_curve import _on_part, updates_of_curve
-from wellfit.experiment.pricing import REFITS, price_more_data
+from wellfit.experiment.learning_curve import REFITS, _on_part, price_more_data, updates_of_curve
 from wellfit.recipe.ending import PRICE_BY, ending
 from wellfit.recipe.follow import first_turn
 

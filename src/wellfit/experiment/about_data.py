@@ -1,24 +1,32 @@
-"""What the open rows of a split show: leakage, mismatch and columns, with and without a network's losses on them."""
+"""What the open rows of a split show: leakage, mismatch and columns, with and without a network's losses on them.
+
+What only pictures have: near copies, which their looks tell best, and random changes that their labels survive.
+Training rows with a copy in dev, as an experiment keeps them for the networks that were trained without them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from safetensors.numpy import save
 
+from wellfit._files import write_whole
 from wellfit._typing import Booleans, Floats, Integers
+from wellfit.augmentation import Augmentation, asked_for
 from wellfit.data.columns import missing_in
-from wellfit.data.features import features_of
-from wellfit.data.prepare import Prepared
+from wellfit.data.features import Feature, Features, features_of
+from wellfit.data.prepare import Copies, Prepared
 from wellfit.data.schema import Schema
-from wellfit.diagnosis.findings import Finding, data_findings
+from wellfit.diagnosis.findings import Finding, data_findings, finding
 from wellfit.diagnosis.label_noise import FEWEST_ROWS, doubted_labels
 from wellfit.diagnosis.leakage.duplicates import duplicates_finding, find_duplicates
 from wellfit.diagnosis.leakage.facade import leakage_findings
+from wellfit.diagnosis.leakage.near_duplicates import copied_rows
 from wellfit.diagnosis.mismatch.attribution import attribute_gap, attribution_finding
 from wellfit.diagnosis.mismatch.columns import direction, picture_direction
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
@@ -27,8 +35,11 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.regions.find import region_findings, rival_predictions
 from wellfit.diagnosis.rows import Rows
-from wellfit.experiment.about_pictures import with_channels, with_look_alikes
+from wellfit.exceptions import BadInput
+from wellfit.experiment.folder import Folder
 from wellfit.goals import Goal
+from wellfit.journal.outcomes import load_arrays
+from wellfit.splits.look_alikes import NEAR
 from wellfit.splits.split import Split
 
 
@@ -192,3 +203,67 @@ def _times(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Floats]:
         return {}
     found = features_of(tables, replace(schema, columns=columns))
     return {part: each.values[:, 0] for part, each in found.items()}
+
+
+DEFAULT_AUGMENT = "strong"
+CODE = "WF205"
+MATERIAL = 0.01
+"""Near copies of one dev or test picture in a hundred matter."""
+
+
+def with_look_alikes(findings: Sequence[Finding], split: Split) -> tuple[Finding, ...]:
+    """Put the near copies that the split found in place of those among measured columns; tables have none."""
+    counts = {part[len(NEAR) :]: count for part, count in split.duplicates.items() if part.startswith(NEAR)}
+    if not counts:
+        return tuple(findings)
+    said = ", ".join(f"{count:,} of {split.rows[part]:,} {part.replace('_', '-')}" for part, count in counts.items())
+    fired = any(count > MATERIAL * split.rows[part] for part, count in counts.items())
+    evidence = f"Pictures that look like one of train (perceptual hash, confirmed pixel by pixel): {said}."
+    found = finding(CODE, fired=fired, evidence=evidence)
+    return tuple(found if one.code == CODE else one for one in findings)
+
+
+def with_channels(part: Rows, seen: Floats) -> Rows:
+    """Put what a network sees in each picture, [rows, channels], beside what was measured of it."""
+    channels = tuple(Feature(f"channel {place + 1} of the network", "number") for place in range(seen.shape[1]))
+    features = part.features
+    return replace(part, features=Features((*features.columns, *channels), np.hstack([features.values, seen])))
+
+
+def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
+    """Return the ranges of the random changes for pictures of these classes.
+
+    Raises:
+        BadInput: for an augmentation that is none, or on a table.
+    """
+    if schema.picture is None:
+        if asked is None:
+            return Augmentation()
+        raise BadInput("augment is for pictures", found=f"augment={asked!r} with a table", remedy="Leave it out")
+    colour = schema.picture[2] == 3
+    return asked_for(asked or DEFAULT_AUGMENT, classes=schema.classes, colour=colour)
+
+
+FILE = "copies.safetensors"
+
+
+def known_copies(folder: Folder) -> Copies | None:
+    """The copies that were found before."""
+    stored = load_arrays(folder.models / FILE)
+    return None if stored is None else Copies(stored["train"].astype(bool), stored["dev"].astype(bool))
+
+
+def with_copies(data: Prepared, *, folder: Folder, rows: OpenRows, findings: Iterable[Finding]) -> Prepared:
+    """The same data with the copies across train and dev, where a finding on the rows fired.
+
+    Raises:
+        NoRoom: when the disk is full.
+    """
+    if data.copies is not None:
+        return data
+    found = copied_rows(rows.train, rows.dev, findings=findings, seed=rows.seed)
+    if found is None:
+        return data
+    content = save({"train": found.train.astype(np.uint8), "dev": found.dev.astype(np.uint8)})
+    write_whole(folder.models / FILE, lambda file: file.write(content))
+    return replace(data, copies=found)

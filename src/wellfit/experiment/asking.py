@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wellfit.augmentation import asked_for
-from wellfit.experiment.about_pictures import augmentation_for
+from wellfit.experiment.about_data import augmentation_for
 from wellfit.experiment.added_rows import added_to
 from wellfit.experiment.diagnosing import with_earlier
 from wellfit.experiment.experiment import Experiment

@@ -11,8 +11,8 @@ import numpy as np
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.experiment.branching import network_at
 from wellfit.experiment.experiment import Experiment, open_experiment
+from wellfit.experiment.spent import network_at
 from wellfit.goals import Goal
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal

@@ -1,25 +1,34 @@
-"""The diagnosis of a network inside its experiment: with the reference models and what is known about the data."""
+"""The diagnosis of a network inside its experiment: with the reference models and what is known about the data.
+
+How many networks an experiment has compared on dev, and what that costs: counted from its journal.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypedDict
+
+import numpy as np
 
 from wellfit._typing import Booleans, Floats
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import kept_rows
+from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
-from wellfit.diagnosis.findings import Finding, training_findings
+from wellfit.diagnosis.findings import Finding, completed, training_findings
 from wellfit.diagnosis.gaps import checked_tolerance
 from wellfit.diagnosis.leakage.near_duplicates import near_duplicates, near_duplicates_finding
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import OnRows, OpenRows
-from wellfit.experiment.rivals import Rivals
+from wellfit.experiment.preparing import Rivals
 from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.journal.outcomes import KIND, SNAPSHOT, OutcomeStore
+from wellfit.journal.store import Journal
+from wellfit.outcome import Outcome, Status
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.stats.scores import row_losses
 from wellfit.training.picture_features import picture_features
@@ -159,3 +168,20 @@ def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[s
     given = {name: value for name, value in asked.items() if value is not None}
     kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
     return {**kept, **given}
+
+
+def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: Prepared) -> Diagnosis:
+    """The same diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
+    store, goal = OutcomeStore(models, journal), diagnosis.goal
+    # Workers end in any order, and of equals the first is chosen: sorted, a killed run says the same when it goes on.
+    # A training that was cut short and taken up again has two entries, and is one network.
+    identities = sorted({entry.body["identity"] for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind)})
+    outcomes = [store.get(identity) for identity in identities]
+    losses = [
+        row_losses(goal, data.dev.target, outcome.predictions["dev"])
+        for outcome in outcomes
+        if outcome is not None and outcome.status is not Status.DIVERGED
+    ]
+    found = dev_use(np.stack(losses), tolerance=diagnosis.tolerance) if losses else None
+    finding = dev_use_finding(found, goal=goal)
+    return replace(diagnosis, findings=completed((*diagnosis.findings, finding)))

@@ -23,24 +23,20 @@ from wellfit.diagnosis.findings import Finding, completed
 from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import OpenRows, findings_on_data, open_rows
-from wellfit.experiment.averaging import propose_average
-from wellfit.experiment.branching import network_at
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
-from wellfit.experiment.dev_use import with_dev_use
-from wellfit.experiment.diagnosing import Diagnostician, referred, require_known, with_earlier
+from wellfit.experiment.diagnosing import Diagnostician, referred, require_known, with_dev_use, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.labelling import KIND as LABEL
 from wellfit.experiment.labelling import HumanError, human_error, labels_of, require_labels
 from wellfit.experiment.learning_curve import KIND as MORE_DATA
 from wellfit.experiment.learning_curve import known_curve, measured_curve
-from wellfit.experiment.predicting import Watch, predicted_batches, write_batches
-from wellfit.experiment.preparing import prepared_in
+from wellfit.experiment.predicting import Views, Watch, predicted_batches, views_on_dev, with_views, write_batches
+from wellfit.experiment.preparing import known_rivals, prepared_in
 from wellfit.experiment.result import run_to_json
-from wellfit.experiment.rivals import known_rivals
-from wellfit.experiment.running import remembering
+from wellfit.experiment.running import propose_average, remembering
+from wellfit.experiment.spent import network_at
 from wellfit.experiment.tempering import temper
 from wellfit.experiment.unsealing import known_test, unseal_for
-from wellfit.experiment.views import Views, views_on_dev, with_views
 from wellfit.goals import Goal
 from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore

@@ -16,8 +16,7 @@ from wellfit.data.pictures.schema import picture_schema
 from wellfit.data.read import Table, read_table
 from wellfit.data.schema import Schema, infer_schema
 from wellfit.exceptions import BadInput
-from wellfit.experiment.folder import Folder, create_folder, default_path, is_experiment, open_folder
-from wellfit.experiment.settings import Settings
+from wellfit.experiment.folder import Folder, Settings, create_folder, default_path, is_experiment, open_folder
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.splits.partition import SplitOptions
 from wellfit.splits.seal import move_source

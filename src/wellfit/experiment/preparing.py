@@ -1,19 +1,39 @@
-"""The transforms of an experiment: fit on train once, and kept with its models as JSON."""
+"""The transforms of an experiment: fit on train once, and kept with its models as JSON.
+
+Reference models of an experiment: fit once, journaled, and compared with the network row by row.
+The importance of an experiment's training rows: measured once, and kept beside its models.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from safetensors.numpy import save
+
 from wellfit._files import write_whole
+from wellfit._typing import Floats, Notify
+from wellfit.data.features import features_of
 from wellfit.data.prepare import Preparation, Prepared
+from wellfit.data.training_rows import OF_TRAIN
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.mismatch.attribution import importance_of
 from wellfit.exceptions import Refusal
+from wellfit.experiment.about_data import OpenRows, known_copies
 from wellfit.experiment.added_rows import kept_rows
-from wellfit.experiment.copies import known_copies
 from wellfit.experiment.folder import Folder
-from wellfit.experiment.weighing import known_importance
+from wellfit.goals import Goal
+from wellfit.journal.outcomes import load_arrays
+from wellfit.journal.store import Journal
+from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
+from wellfit.stats.differences import paired_difference
+from wellfit.stats.intervals import Estimate
+from wellfit.stats.scores import estimate, row_losses
+from wellfit.training.references import Reference, fit_references
 
 FILE = "preparation.json"
 
@@ -43,3 +63,107 @@ def _kept(path: Path) -> Preparation:
             found=f"{path}, which cannot be read ({error!r})",
             remedy="Restore the folder from a copy",
         ) from error
+
+
+REFERENCES_FILE = "references.safetensors"
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Reference models on dev: estimates, and the loss of each row."""
+
+    dev: Mapping[str, Estimate]
+    dev_losses: Mapping[str, Floats]
+
+    def ahead_of(self, outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
+        """By how much each reference is ahead of a network on the same dev rows: network minus reference, paired.
+
+        References were fit on all training rows: with a network that was trained without those that have copies in dev
+        they are compared on the dev rows without.
+        """
+        own = row_losses(goal, data.dev.target, outcome.predictions["dev"])
+        fair = np.ones(len(own), dtype=bool)
+        if outcome.config.data.drop_rows and data.copies is not None:
+            fair = ~data.copies.dev
+        return {name: paired_difference(own[fair], losses[fair]) for name, losses in self.dev_losses.items()}
+
+
+def known_rivals(folder: Path, journal: Journal) -> Rivals:
+    """Reference models that are in the journal already; none where nothing was run."""
+    entries = {entry.body["name"]: entry.body for entry in journal.entries("reference")}
+    losses = load_arrays(folder / REFERENCES_FILE) or {}
+    dev = {name: Estimate.from_json(entries[name]["errors"]["dev"]) for name in losses if name in entries}
+    return Rivals(dev, losses)
+
+
+def remembered_rivals(
+    data: Prepared, *, goal: Goal, seed: int, folder: Path, journal: Journal, notify: Notify
+) -> Rivals:
+    """Take the reference models from the journal, or fit them and write them down."""
+    rivals = known_rivals(folder, journal)
+    if rivals.dev and rivals.dev.keys() == rivals.dev_losses.keys():
+        return rivals
+    notify({"event": "references", "rows": data.train.rows})
+    references = fit_references(data, goal=goal, seed=seed)
+    losses = {each.name: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in references}
+    content = save({name: np.ascontiguousarray(rows) for name, rows in losses.items()})
+    write_whole(folder / REFERENCES_FILE, lambda file: file.write(content))
+    for reference in references:
+        if reference.name not in rivals.dev:
+            journal.append("reference", _body(reference, data=data, goal=goal), key=reference.name)
+    return known_rivals(folder, journal)
+
+
+def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, object]:
+    train = Estimate.fixed(reference.losses["train"], rows=data.train.rows)
+    dev = estimate(goal, data.dev.target, reference.predictions["dev"], groups=data.dev.groups)
+    return {
+        "name": reference.name,
+        "errors": {"train": train.to_json(), "dev": dev.to_json()},
+        "seconds": reference.seconds,
+        "note": reference.note,
+    }
+
+
+IMPORTANCE_FILE = "importance.safetensors"
+_TRAIN = "train"
+"""What the file calls train's own rows, whose name is empty."""
+
+
+def known_importance(folder: Folder) -> dict[str, Floats]:
+    """Name -> importance of rows, as it was measured before."""
+    stored = load_arrays(folder.models / IMPORTANCE_FILE) or {}
+    return {OF_TRAIN if name == _TRAIN else name: weights for name, weights in stored.items()}
+
+
+def with_importance(
+    data: Prepared, *, folder: Folder, split: Split, rows: OpenRows, findings: Iterable[Finding]
+) -> Prepared:
+    """The same data with the importance of all rows that may be trained on, where dev is surely unlike train.
+
+    Without train-dev rows nobody can tell mismatch from variance, so nothing is measured; of pictures there is
+    augmentation toward dev.
+
+    Raises:
+        NoRoom: when the disk is full.
+    """
+    told_apart = any(found.code == "WF302" and found.status == "fired" for found in findings)
+    missing = {OF_TRAIN, *data.more} - data.importance.keys()
+    if split.train_dev is None or split.schema.picture is not None or not told_apart or not missing:
+        return data
+    measured = _measured(folder, split, rows)
+    if not measured:
+        return data
+    # What networks were trained with stays as it is.
+    found = {**measured, **data.importance}
+    content = save({name or _TRAIN: np.ascontiguousarray(weights) for name, weights in found.items()})
+    write_whole(folder.models / IMPORTANCE_FILE, lambda file: file.write(content))
+    return replace(data, importance=found)
+
+
+def _measured(folder: Folder, split: Split, rows: OpenRows) -> dict[str, Floats]:
+    more = kept_rows(folder)
+    features = features_of({"train": split.train, "dev": split.dev, **more}, split.schema)
+    train, dev = (replace(part, features=features[name]) for name, part in (("train", rows.train), ("dev", rows.dev)))
+    found = importance_of(train, dev, others={name: features[name] for name in more}, seed=split.seed)
+    return {} if found is None else {OF_TRAIN: found[0], **found[1]}

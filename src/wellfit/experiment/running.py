@@ -1,4 +1,7 @@
-"""Carry the recipe out inside an experiment: what is finished is journaled, what is journaled is not done again."""
+"""Carry the recipe out inside an experiment: what is finished is journaled, what is journaled is not done again.
+
+The ensemble of a sweep as a network of its experiment: kept, and proposed where it is ahead.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,18 @@ from wellfit._typing import Json, Notify
 from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.findings import Finding
-from wellfit.experiment.about_data import findings_on_data, open_rows
-from wellfit.experiment.about_pictures import augmentation_for
+from wellfit.experiment.about_data import augmentation_for, findings_on_data, open_rows, with_copies
 from wellfit.experiment.added_rows import keep_rows, require_kept
-from wellfit.experiment.branching import BRANCH
 from wellfit.experiment.candidates import KIND as CANDIDATE
-from wellfit.experiment.candidates import chosen_network, propose
-from wellfit.experiment.copies import with_copies
-from wellfit.experiment.dev_use import with_dev_use
-from wellfit.experiment.diagnosing import Diagnostician, referred
+from wellfit.experiment.candidates import Memory, RememberingExecutor, chosen_network, propose
+from wellfit.experiment.diagnosing import Diagnostician, referred, with_dev_use
 from wellfit.experiment.folder import Folder
-from wellfit.experiment.memory import Memory, RememberingExecutor
-from wellfit.experiment.preparing import prepared_in
-from wellfit.experiment.pricing import price_more_data, with_price
-from wellfit.experiment.rivals import remembered_rivals
-from wellfit.experiment.sample_sheet import KIND as SAMPLES
-from wellfit.experiment.sample_sheet import sample_sheet
-from wellfit.experiment.spent import seconds_spent
+from wellfit.experiment.labelling import KIND as SAMPLES
+from wellfit.experiment.labelling import sample_sheet
+from wellfit.experiment.learning_curve import price_more_data, with_price
+from wellfit.experiment.preparing import prepared_in, remembered_rivals, with_importance
+from wellfit.experiment.spent import BRANCH, seconds_spent
 from wellfit.experiment.tempering import temper
-from wellfit.experiment.weighing import with_importance
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
 from wellfit.outcome import Outcome
@@ -46,6 +42,8 @@ from wellfit.recipe.turn import Turn
 from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
+from wellfit.sweeps.joining import joined
+from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.worker_pool import WorkerPool, cores
 
 
@@ -235,3 +233,13 @@ def described(outcome: Outcome, *, folder: Folder, data: Prepared) -> Json:
         "weight_decay": weight_decay_of(l2, rows=rows),
         "shrink": shrink_of(l2, rows=rows, lr=lr),
     }
+
+
+def propose_average(found: Sweep, *, folder: Folder, data: Prepared, journal: Journal) -> None:
+    """Make the ensemble of a sweep a candidate, where it beats the chosen member on rows that did not choose it."""
+    ensemble = found.ensemble
+    if ensemble is None or not ensemble.is_ahead or len(ensemble.picks) == 1:
+        return
+    outcome = joined([*found.members, *found.snapshots], ensemble.weights, data=data, goal=found.goal)
+    OutcomeStore(folder.models, journal).put(outcome, details=described(outcome, folder=folder, data=data))
+    propose(journal, temper(outcome, folder=folder, data=data, journal=journal), by="sweep")

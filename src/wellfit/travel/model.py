@@ -12,8 +12,7 @@ import pyarrow as pa
 from wellfit._typing import Floats
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.exceptions import BadInput
-from wellfit.experiment.predicting import predicted_batches, write_batches
-from wellfit.experiment.views import with_views
+from wellfit.experiment.predicting import predicted_batches, with_views, write_batches
 from wellfit.goals import Goal
 from wellfit.training.predict import Part, at_temperature, predict_average
 
