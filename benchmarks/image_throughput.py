@@ -23,8 +23,8 @@ from wellfit.augmentation import asked_for
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Column, Schema
+from wellfit.fused.module_batches import PictureChange
 from wellfit.fused.module_stack import ModuleStack
-from wellfit.fused.picture_batches import PictureChange
 from wellfit.training.loop import Training
 from wellfit.training.pictures import Address, changed
 from wellfit.training.tensors import conv_network

@@ -13,10 +13,10 @@ import wellfit as wf
 from wellfit.config import Network
 from wellfit.device import PRECISIONS, Device, device_of
 from wellfit.exceptions import BadInput
-from wellfit.fused.device_arithmetic import arithmetic, product
-from wellfit.fused.device_memory import plan_device_memory
+from wellfit.fused.device_network import arithmetic, product
 from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import layout_of
+from wellfit.fused.memory import plan_device_memory
 from wellfit.goals import Goal
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.worker_pool import WorkerPool

@@ -5,7 +5,7 @@ import pytest
 from torch import nn
 
 from module_cases import Attention, Normed, Recurrent
-from wellfit.fused.module_memory import activation_bytes, member_bytes
+from wellfit.fused.memory import activation_bytes, member_bytes
 from wellfit.training.module import ModuleNetwork
 
 

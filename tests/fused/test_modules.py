@@ -23,7 +23,7 @@ from module_cases import (
     Tied,
 )
 from wellfit.config import Config, Network, Regularization
-from wellfit.fused.module_masks import StackMasks, StackNoise
+from wellfit.fused.module_rows import StackMasks, StackNoise
 from wellfit.fused.modules import ModuleBatch, ModuleGradients
 from wellfit.training.dropout import Dropout
 from wellfit.training.module import ModuleNetwork

@@ -13,8 +13,8 @@ import torch
 from wellfit._typing import Floats, Integers
 from wellfit.config import Config, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.arrays import Batches, Plan
 from wellfit.fused.kernels import encode
+from wellfit.fused.layout import Batches, Plan
 from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
 from wellfit.training.tensors import target_of, weights_of
 

@@ -1,22 +1,23 @@
 """The costs and the gradients of all members at once: `kernels.py` in batched products, for a device.
 
 The letters of the shapes are those of `arrays.py`.
+How a device computes products, and what memory it has left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from wellfit.device import Device
-from wellfit.fused.arrays import RELU, TANH
+from wellfit.device import BF16, TF32, Device
 from wellfit.fused.batches import Needs
-from wellfit.fused.device_arithmetic import product
-from wellfit.fused.device_moments import Moment
-from wellfit.fused.layout import Layout
+from wellfit.fused.device_steps import Moment
+from wellfit.fused.layout import RELU, TANH, Layout
 
 
 @dataclass(frozen=True)
@@ -217,3 +218,32 @@ def _mixed(values: Tensor, moment: Moment, *, mixed: bool) -> Tensor:
         return values
     share = moment.share[:, None, None]
     return share * values + (1 - share) * values[moment.partners]
+
+
+@contextlib.contextmanager
+def arithmetic(device: Device) -> Iterator[None]:
+    """Compute products as the device was asked to, and leave torch's own setting as it was."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if device.precision == TF32 else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def product(device: Device, left: Tensor, right: Tensor) -> Tensor:
+    """Return the matrix products of two stacks of matrices."""
+    if device.precision == BF16:
+        return torch.matmul(left.bfloat16(), right.bfloat16()).to(left.dtype)
+    return torch.matmul(left, right)
+
+
+def give_back(device: Device) -> None:
+    """Return memory that torch keeps for later: who plans the next stack, maybe in another process, sees it as used."""
+    if device.is_gpu:
+        torch.cuda.empty_cache()
+
+
+def free_bytes(device: Device) -> int | None:
+    """Return the memory that nobody uses there; None where that is the machine's own."""
+    return torch.cuda.mem_get_info()[0] if device.is_gpu else None

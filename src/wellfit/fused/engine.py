@@ -18,11 +18,9 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.device import Device
 from wellfit.exceptions import BadInput
-from wellfit.fused.device_memory import plan_device_memory
 from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import Layout, layout_of
-from wellfit.fused.memory import BYTES_OF_OUTPUTS, MemoryPlan, plan_memory
-from wellfit.fused.module_memory import plan_module_memory
+from wellfit.fused.memory import BYTES_OF_OUTPUTS, MemoryPlan, plan_device_memory, plan_memory, plan_module_memory
 from wellfit.fused.module_stack import ModuleStack
 from wellfit.fused.stack import Stack
 from wellfit.goals import Goal

@@ -5,6 +5,7 @@ of the core, and its arithmetic is its own, so that a member does not depend on 
 members share is read by all of them: batches, their encoding, and noise.
 
 The letters of the shapes are those of `arrays.py`. Literals would be float64, and are avoided.
+Polynomials from which the kernels make the normal distribution function, without a call for each number.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from numpy.polynomial import chebyshev
+from scipy.special import erfcx
 
 from wellfit._compiled import compiled
 from wellfit._typing import Floats, Integers, Real
-from wellfit.fused.arrays import ADAM, MOMENTUM, RELU, TANH, Batches, Desk, Plan, Rates, State
-from wellfit.fused.normal import EXPONENTIAL, LOWEST, SQUARINGS, TAIL
+from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Desk, Plan, Rates, State
 
 KEEP_ALL = 65_535
 """Noise is at most this: a threshold that keeps every unit."""
@@ -433,3 +435,30 @@ def _average(average: Floats, own: Floats, decay: Real) -> None:
     rest = own.dtype.type(1) - decay
     for place in range(len(own)):
         average[place] = decay * average[place] + rest * own[place]
+
+
+SQUARINGS = 5
+LOWEST = -40.0
+"""exp(-40) = 4e-18: a value below which nothing of the tail is left beside 1."""
+_NODES = 400
+
+
+def _fitted(values: Floats, places: Floats, *, degree: int) -> Floats:
+    """Coefficients of the polynomial through values at Chebyshev nodes, the highest power first."""
+    return np.ascontiguousarray(chebyshev.cheb2poly(chebyshev.chebfit(places, values, degree))[::-1])
+
+
+def _tail() -> Floats:
+    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+    t = (places + 1) / 2
+    return _fitted(erfcx(2 / t - 2) / t, places, degree=18)
+
+
+def _exponential() -> Floats:
+    lowest = LOWEST / 2**SQUARINGS
+    places = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+    return _fitted(np.exp((places - 1) / 2 * -lowest), places, degree=14)
+
+
+TAIL, EXPONENTIAL = _tail(), _exponential()
+"""P and E, the latter of 2 r / |lowest| + 1, r the argument in [lowest, 0]."""

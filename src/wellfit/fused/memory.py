@@ -1,22 +1,36 @@
-"""How much memory a population takes, and in how many passes it is trained where that is more than there may be."""
+"""How much memory a population takes, and in how many passes it is trained where that is more than there may be.
+
+How much of a device's memory a stack takes: there all members are under way at once, with their activations.
+What one member of a user's module takes while it trains: measured, since the module is not ours to read.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from wellfit.config import Config
 from wellfit.data.prepare import Prepared
+from wellfit.device import Device
 from wellfit.exceptions import BadInput
-from wellfit.fused.arrays import ADAM, MOMENTUM, SGD
 from wellfit.fused.batches import BYTES_AT_ONCE
-from wellfit.fused.layout import Layout
+from wellfit.fused.device_network import free_bytes
+from wellfit.fused.device_stack import BYTES_OF_ACTIVATIONS, bytes_of_row
+from wellfit.fused.layout import ADAM, MOMENTUM, SGD, Layout
+from wellfit.fused.module_rows import row_layout
 from wellfit.fused.stack import ROWS_AT_ONCE
+from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.learning_curve import MOST_ROWS
+from wellfit.training.module import ModuleNetwork
+from wellfit.training.module_factory import seeded
 
 BYTES_OF_OUTPUTS = 2**26
 """Outputs of all rows are held for so many members at once as fit into this."""
@@ -120,3 +134,78 @@ def _member(configs: Sequence[Config], *, layout: Layout) -> int:
     points = 2 * MOST_ROWS * layout.outputs
     real = np.dtype(layout.dtype).itemsize
     return int(real * (rows * layout.size + points))
+
+
+_SHARE = 0.8
+"""Of a device's free memory that a stack may take: its libraries take some, and so does what is freed in pieces."""
+_SPARE = 4
+"""Rows of parameters beside state: the gradient, and what steps are made of."""
+
+
+def plan_device_memory(
+    data: Prepared, configs: Sequence[Config], *, layout: Layout, device: Device, limit: int | None = None
+) -> MemoryPlan:
+    """Return the plan for configs of one stack, in as few passes as the device's free memory and `limit` allow.
+
+    Raises:
+        BadInput: where they do not hold one member.
+    """
+    moments = {SGD: 0, MOMENTUM: 1, ADAM: 2}[layout.plan.optimizer]
+    averages = any(config.regularization.ema for config in configs)
+    rows = min(configs[0].optimization.batch_size, data.train.rows)
+    row_of_parameters = np.dtype(layout.dtype).itemsize * layout.size
+    state = (1 + moments + averages) * row_of_parameters
+    update = _SPARE * row_of_parameters + rows * bytes_of_row(layout)
+    # An epoch's last, smaller batch is recorded apart, and each recording keeps its memory.
+    recordings = 2 if data.train.rows % rows else 1
+    member = state + recordings * update
+    free = free_bytes(device)
+    bounds = [bound for bound in (limit, None if free is None else int(_SHARE * free)) if bound is not None]
+    fixed = BYTES_OF_ACTIVATIONS + 2 * BYTES_AT_ONCE
+    return shared_out(len(configs), fixed=fixed, member=int(member), limit=min(bounds, default=None))
+
+
+_COPIES = 6
+"""Of the trained parameters: themselves, two moments, an average, and a gradient before and after it is flattened."""
+_ROWS = 3
+"""A member's whole row in float64: itself, as it was at its last or best point, and copied while it is measured."""
+_TWICE = 2
+"""Derivatives of what a pass keeps take as much again while it is gone through backwards."""
+
+
+def plan_module_memory(
+    network: ModuleNetwork, configs: Sequence[Config], *, data: Prepared, limit: int | None = None
+) -> MemoryPlan:
+    """Return the plan for configs of one module, in as few passes as `limit` (bytes) allows.
+
+    Raises:
+        BadInput: where the limit does not hold one member.
+    """
+    batch = min(configs[0].optimization.batch_size, data.train.rows)
+    fixed = 2 * BYTES_AT_ONCE + bytes_of_outputs(data, members=len(configs))
+    return shared_out(len(configs), fixed=fixed, member=member_bytes(network, rows=batch), limit=limit)
+
+
+def member_bytes(network: ModuleNetwork, *, rows: int, dtype: type[np.floating[Any]] = np.float32) -> int:
+    """Return the bytes that a member takes at most with batches of `rows` rows: parameters, buffers, activations."""
+    layout, size = row_layout(network.module), np.dtype(dtype).itemsize
+    row = layout.size * np.dtype(np.float64).itemsize
+    return _ROWS * row + _COPIES * layout.parameters * size + _TWICE * activation_bytes(network, rows=rows) * size // 4
+
+
+def activation_bytes(network: ModuleNetwork, *, rows: int) -> int:
+    """Return the bytes in float32 that a pass over `rows` made-up rows keeps for its gradient, each tensor once."""
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    module = copy.deepcopy(network.module).float().train()
+    own = {value.untyped_storage().data_ptr() for value in (*module.parameters(), *module.buffers())}
+    masks = SiteMasks(0, "trial", 0, (0.5,))
+    hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor)
+    with torch.enable_grad(), seeded(0), DropoutSites(masks, mapped=True), hooks:
+        module(torch.linspace(-1, 1, rows * network.inputs).reshape(rows, network.inputs))
+    return sum(bytes_ for place, bytes_ in kept.items() if place not in own)

@@ -13,14 +13,12 @@ import torch
 from wellfit._typing import Booleans, Floats
 from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.arrays import ADAM, RELU, SGD, Batches, Plan, Rates, State
 from wellfit.fused.batches import Encoder, Needs, Source
 from wellfit.fused.kernels import advance
-from wellfit.fused.layout import OPTIMIZERS
-from wellfit.fused.module_batches import Change, module_batch
-from wellfit.fused.module_masks import StackNoise
+from wellfit.fused.layout import ADAM, OPTIMIZERS, RELU, SGD, Batches, Plan, Rates, State
+from wellfit.fused.module_batches import Change, PictureChange, module_batch
+from wellfit.fused.module_rows import StackNoise
 from wellfit.fused.modules import ModuleGradients
-from wellfit.fused.picture_batches import PictureChange
 from wellfit.fused.rates import Schedules
 from wellfit.training.effects import Net
 from wellfit.training.module import ModuleNetwork

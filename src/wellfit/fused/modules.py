@@ -6,22 +6,25 @@ does not, or where torch draws noise out of our reach, they run one after the ot
 
 Shapes: K members, N rows of data, D inputs, C classes, P trained parameters, R numbers of a whole row (module_rows.py),
 S dropout sites.
+Two ways to run a user's module for K members: all at once, or one after the other. Same arguments, same answers.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from wellfit._typing import Floats, Task
-from wellfit.fused.module_masks import StackNoise
-from wellfit.fused.module_rows import row_layout
-from wellfit.fused.module_runs import Members, Run, at_once, one_by_one
+from wellfit.fused.module_rows import StackMasks, StackNoise, row_layout
 from wellfit.training.convolution import ConvNet
+from wellfit.training.dropout_sites import DropoutSites
 from wellfit.training.module import PREFIX, ModuleNetwork
 from wellfit.training.module_checks import trial_rows
 
@@ -192,3 +195,75 @@ def _close(found: Floats, expected: Floats) -> bool:
 
 def _first_line(problem: Exception | Warning | str) -> str:
     return str(problem).strip().split("\n")[0].rstrip(".")
+
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Members:
+    """K members and what they read.
+
+    Attributes:
+        parameters: [K, *shape] by name.
+        state: [K, *shape] buffers and frozen parameters by name.
+        values: [N, D] encoded rows of all members, or [K, N, D] of each.
+    """
+
+    parameters: Mapping[str, Tensor]
+    state: State
+    values: Tensor
+
+    def __len__(self) -> int:
+        return len(next(iter(self.parameters.values())))
+
+    @property
+    def values_axis(self) -> int | None:
+        """The axis of the members in `values`."""
+        return 0 if self.values.dim() == 3 else None
+
+
+class Run(Protocol):
+    """Runs a module for all members."""
+
+    def __call__(self, network: ModuleNetwork, members: Members, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+        """Return the outputs [K, N, C], and the buffers as the run left them; without noise, as in evaluation."""
+        ...
+
+
+def at_once(network: ModuleNetwork, members: Members, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+    """Run all members in one call, as `Run` says."""
+    network.module.train(noise is not None)
+    keeping = noise.tensors(members.values.dtype) if noise else (torch.empty(len(members), 0),) * 2
+
+    def member(given: State, values: Tensor, keeping: tuple[Tensor, Tensor]) -> tuple[Tensor, State]:
+        with DropoutSites(StackMasks(noise, *keeping) if noise else None, mapped=True):
+            outputs = functional_call(network.module, given, (values,))
+        return _two_dimensional(outputs), {name: given[name] for name in members.state}
+
+    # What the module does to its buffers must not reach those of the stack before all members are through.
+    given = {**members.parameters, **{name: value.clone() for name, value in members.state.items()}}
+    mapped = torch.vmap(member, in_dims=(0, members.values_axis, 0))
+    found: tuple[Tensor, State] = mapped(given, members.values, keeping)
+    return found
+
+
+def one_by_one(network: ModuleNetwork, members: Members, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+    """Run one member after the other, as `Run` says."""
+    network.module.train(noise is not None)
+    outputs, states = [], []
+    # Unbound at once: the gradient of one place of a tensor is a tensor of zeros around it.
+    parameters = {name: value.unbind() for name, value in members.parameters.items()}
+    for member in range(len(members)):
+        state = {name: value[member].clone() for name, value in members.state.items()}
+        given = {**{name: values[member] for name, values in parameters.items()}, **state}
+        masks = noise.of_member(member) if noise else None
+        values = members.values if members.values_axis is None else members.values[member]
+        with network.noise(masks), DropoutSites(masks):
+            outputs.append(_two_dimensional(functional_call(network.module, given, (values,))))
+        states.append({name: given[name].detach() for name in state})
+    return torch.stack(outputs), {name: torch.stack([each[name] for each in states]) for name in members.state}
+
+
+def _two_dimensional(outputs: Tensor) -> Tensor:
+    return outputs.unsqueeze(1) if outputs.dim() == 1 else outputs

@@ -12,7 +12,7 @@ from scipy.special import betaincinv
 
 from wellfit._typing import Floats
 from wellfit.config import SCHEDULES, Config, Optimization, Schedule
-from wellfit.fused.arrays import Rates
+from wellfit.fused.layout import Rates
 from wellfit.training.noise import threshold_of
 from wellfit.training.schedules import averaging_decay, keep_prob_at, learning_rate, strength
 
