@@ -13,8 +13,7 @@ from wellfit._files import write_whole
 from wellfit.data.read import Table, read_table
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.folder import Folder
-from wellfit.journal.entry import Entry
-from wellfit.journal.store import Journal, open_journal
+from wellfit.journal.store import Entry, Journal, open_journal
 from wellfit.splits.more_rows import NAME, MoreRows, more_rows_for
 from wellfit.splits.split import Split
 

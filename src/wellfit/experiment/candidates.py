@@ -13,9 +13,8 @@ from pathlib import Path
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.exceptions import Refusal
-from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
-from wellfit.journal.store import Journal
+from wellfit.journal.store import Entry, Journal
 from wellfit.outcome import Outcome, Status, snapshot_identity
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.joining import parts_of

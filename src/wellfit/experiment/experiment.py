@@ -38,9 +38,8 @@ from wellfit.experiment.spent import network_at
 from wellfit.experiment.tempering import temper
 from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.goals import Goal
-from wellfit.journal.entry import Entry
 from wellfit.journal.outcomes import OutcomeStore
-from wellfit.journal.store import Journal, open_journal
+from wellfit.journal.store import Entry, Journal, open_journal
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import estimates

@@ -21,7 +21,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import BadInput
-from wellfit.journal.entry import Entry
+from wellfit.journal.store import Entry
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.training.noise import SHARED, batch_order

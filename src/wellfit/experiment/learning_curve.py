@@ -28,7 +28,7 @@ from wellfit.diagnosis.more_data import (
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
-from wellfit.journal.entry import Entry
+from wellfit.journal.store import Entry
 from wellfit.outcome import Status
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.turn import Turn

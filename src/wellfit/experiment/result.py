@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from wellfit._typing import Json
 from wellfit.experiment.candidates import chosen_identity
 from wellfit.experiment.folder import Folder
-from wellfit.journal.entry import Entry
+from wellfit.journal.store import Entry
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import in_unit_of
 

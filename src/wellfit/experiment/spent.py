@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.exceptions import BadInput
-from wellfit.journal.entry import Entry
+from wellfit.journal.store import Entry
 
 
 def seconds_spent(entries: Iterable[Entry], asked: Json) -> float:

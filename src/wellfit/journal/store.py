@@ -2,6 +2,7 @@
 
 A commit is durable before `append` returns, so a process killed at any moment leaves a journal that opens with every
 entry whose `append` returned. Readers open the file read-only and never wait for the writer.
+One line of the journal.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +20,6 @@ from filelock import FileLock, Timeout
 
 from wellfit._typing import Json
 from wellfit.exceptions import NoRoom, Refusal
-from wellfit.journal.entry import Entry
 
 APPLICATION_ID = 0x77656C6C  # "well"
 MIGRATIONS: tuple[str, ...] = (
@@ -238,3 +239,22 @@ def _no_room(path: Path, error: Exception) -> NoRoom:
         found=f"{error} at {path.parent}",
         remedy="Free some space or choose another --out, then give the same command again: it continues",
     )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry.
+
+    Attributes:
+        seq: place in the journal, counted from 1 without gaps.
+        kind: what the body describes ("split", "training", "step", ...).
+        key: name under which the body is recalled; empty where entries are only listed.
+        body: plain JSON values.
+        at: when it was written, ISO 8601 in UTC.
+    """
+
+    seq: int
+    kind: str
+    key: str
+    body: Json
+    at: str
