@@ -24,7 +24,7 @@ from wellfit.sweeps.executor import InProcess
 WIDTHS, QUICK_WIDTHS = (16, 32, 64, 128, 256, 512, 1024), (16, 64, 256)
 MOST_ROWS, BATCH, UPDATES = 4_000, 128, 1_000
 USUAL_LR, USUAL_WIDTH = 2e-3, 64
-"""The rate goes with 1 / width from the usual width on (recipe/remedies/evidence.py)."""
+"""The rate goes with 1 / width from the usual width on (recipe/remedies/trials.py)."""
 
 Rung = dict[str, tuple[float, Floats]]
 """Way of making the network -> (train loss, [dev rows that judge] loss)."""

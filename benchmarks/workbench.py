@@ -15,8 +15,7 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.budget import Budget
-from wellfit.recipe.purse import Purse
+from wellfit.recipe.purse import Budget, Purse
 from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.joining import parts_of

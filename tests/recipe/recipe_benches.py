@@ -16,8 +16,7 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.budget import parse_budget
-from wellfit.recipe.purse import Purse
+from wellfit.recipe.purse import Purse, parse_budget
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 

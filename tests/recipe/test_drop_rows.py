@@ -10,10 +10,10 @@ from recipe_benches import bench_of, prepared
 
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Copies, Prepared
-from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
-from wellfit.recipe.remedies.drop_rows import KIND
+from wellfit.recipe.remedies.mismatch import DROP_ROWS_KIND as KIND
 from wellfit.recipe.rules import Rules
+from wellfit.recipe.stop import ending
 
 TRAIN, DEV, COPIED = 240, 400, 80
 START = Config(

@@ -13,7 +13,6 @@ from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
 from wellfit.recipe.defaults import larger_shapes
-from wellfit.recipe.ending import ending
 from wellfit.recipe.ensemble import (
     FEWEST_OF_A_SHAPE,
     MOST_OF_A_SHAPE,
@@ -24,9 +23,9 @@ from wellfit.recipe.ensemble import (
 )
 from wellfit.recipe.follow import follow
 from wellfit.recipe.regularize import best_members, widened
-from wellfit.recipe.remedies.change import describe_change
 from wellfit.recipe.remedies.optimization import architecture, better_optimizer, bigger_network, train_longer
-from wellfit.recipe.rules import Rules
+from wellfit.recipe.rules import Rules, describe_change
+from wellfit.recipe.stop import ending
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.joining import joined, parts_of
 from wellfit.sweeps.search import sweep

@@ -11,7 +11,8 @@ from recipe_benches import bench_of, prepared
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Arrays
 from wellfit.recipe.follow import follow
-from wellfit.recipe.remedies.more_data import KIND, with_more_data
+from wellfit.recipe.remedies.mismatch import MORE_DATA_KIND as KIND
+from wellfit.recipe.remedies.mismatch import with_more_data
 from wellfit.recipe.rules import Rules
 
 TRAIN, DEV, MORE = 60, 1_000, 1_500

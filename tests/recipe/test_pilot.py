@@ -10,10 +10,9 @@ from recipe_benches import bench_of, prepared
 
 from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared
+from wellfit.recipe.expectation import best_of, helpful
 from wellfit.recipe.follow import carry_out, first_turn, next_step
-from wellfit.recipe.judge import best_of, helpful
-from wellfit.recipe.pick import ranking
-from wellfit.recipe.pilot import affordable, piloted
+from wellfit.recipe.pick import affordable, piloted, ranking
 from wellfit.recipe.remedies.catalogue import BY_BOARD
 from wellfit.recipe.remedies.trials import middle_first
 from wellfit.recipe.rules import Rules

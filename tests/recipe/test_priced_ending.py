@@ -10,8 +10,8 @@ from recipe_benches import bench_of, prepared
 
 from wellfit.config import Config, Network, Optimization, total_updates
 from wellfit.experiment.learning_curve import REFITS, _on_part, price_more_data, updates_of_curve
-from wellfit.recipe.ending import PRICE_BY, ending
 from wellfit.recipe.follow import first_turn
+from wellfit.recipe.stop import PRICE_BY, ending
 
 TRAIN, DEV = 120, 800
 START = Config(

@@ -13,9 +13,8 @@ from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Schema
 from wellfit.outcome import Outcome, Status
-from wellfit.recipe.budget import parse_budget
 from wellfit.recipe.defaults import first_config
-from wellfit.recipe.purse import Purse
+from wellfit.recipe.purse import Purse, parse_budget
 
 
 def _data(rows: int, *, columns: int = 4) -> Prepared:

@@ -15,19 +15,16 @@ from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.recipe.again import MOST_ROUNDS, around_again
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.budget import parse_budget
 from wellfit.recipe.expectation import Shares, expect
-from wellfit.recipe.follow import first_turn, next_step
+from wellfit.recipe.follow import MOST_ROUNDS, around_again, first_turn, next_step
 from wellfit.recipe.pick import next_remedy, ranking
-from wellfit.recipe.purse import Purse
+from wellfit.recipe.purse import Purse, parse_budget
 from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
-from wellfit.recipe.remedies.change import turned
-from wellfit.recipe.remedies.evidence import evidence_of
+from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import search_architecture
-from wellfit.recipe.rows_wanted import rows_wanted
-from wellfit.recipe.rules import Rules
+from wellfit.recipe.remedies.trials import evidence_of
+from wellfit.recipe.rules import Rules, turned
 from wellfit.recipe.stop import cheapest_waiting, stop_of
 from wellfit.recipe.turn import Turn, Work
 from wellfit.sweeps.executor import InProcess

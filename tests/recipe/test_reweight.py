@@ -20,10 +20,9 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.recipe.bench import Bench
-from wellfit.recipe.budget import parse_budget
 from wellfit.recipe.follow import follow
-from wellfit.recipe.purse import Purse
-from wellfit.recipe.remedies.reweight import KIND
+from wellfit.recipe.purse import Purse, parse_budget
+from wellfit.recipe.remedies.mismatch import REWEIGHT_KIND as KIND
 from wellfit.recipe.rules import Rules
 from wellfit.stats.scores import row_losses
 from wellfit.training.predict import predict

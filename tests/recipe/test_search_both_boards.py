@@ -10,15 +10,14 @@ import pytest
 from recipe_benches import bench_of, prepared
 
 from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.recipe.ending import ending
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.ensemble import ensemble_step, planned_networks
 from wellfit.recipe.follow import follow
 from wellfit.recipe.regularize import best_members
-from wellfit.recipe.remedies.change import turned
 from wellfit.recipe.remedies.regularization import ENSEMBLE, SEARCH
-from wellfit.recipe.rules import Rules
+from wellfit.recipe.rules import Rules, turned
 from wellfit.recipe.search import RANGES, SHARE, search_step, shapes_of, space_of
+from wellfit.recipe.stop import ending
 
 START = Config(
     network=Network(widths=(16,), embedding="none"), optimization=Optimization(epochs=20, batch_size=32, lr=2e-3)

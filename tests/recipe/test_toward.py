@@ -11,8 +11,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 from sklearn.datasets import load_digits
 
 from wellfit.augmentation import LARGEST, NOTHING, Augmentation, range_of
-from wellfit.recipe.picture_profile import profile
-from wellfit.recipe.toward import Toward, toward
+from wellfit.recipe.pictures import profile
+from wellfit.recipe.remedies.mismatch import Toward, toward
 
 SIDE = 24
 

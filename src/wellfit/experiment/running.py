@@ -32,12 +32,11 @@ from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
 from wellfit.outcome import Outcome
 from wellfit.recipe.bench import Bench, estimates
-from wellfit.recipe.budget import Budget
 from wellfit.recipe.defaults import first_config, pilot_config
-from wellfit.recipe.ending import ending
 from wellfit.recipe.follow import follow
-from wellfit.recipe.purse import Purse
+from wellfit.recipe.purse import Budget, Purse
 from wellfit.recipe.rules import Fixed, Rules, with_fixed
+from wellfit.recipe.stop import ending
 from wellfit.recipe.turn import Turn
 from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import load_split

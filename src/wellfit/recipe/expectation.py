@@ -2,13 +2,18 @@
 
 The shares of a ceiling that a remedy wins are priors set by hand, after looking at cases of benchmarks/recipe_cases.py,
 not yet calibrated: so the interval is wide, and the journal keeps the score.
+Whether a trial worked: paired with the network from before, on train against bias, on dev against variance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wellfit._typing import Json
+from wellfit._typing import Board, Json
+from wellfit.outcome import Outcome, Status
+from wellfit.recipe.turn import Work
+from wellfit.stats.differences import paired_difference
 
 LEVEL = 0.9
 """Coverage that the interval claims."""
@@ -65,3 +70,32 @@ def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expec
     highest = max(shares.high * room, shares.middle * ceiling)
     # A remedy that does not help is not kept, so what comes is never below 0; those that are say so themselves.
     return Expected(value=shares.middle * ceiling, low=shares.low * ceiling, high=highest, ceiling=ceiling, cost=cost)
+
+
+DOUBT = 0.16
+"""Chance of keeping a trial that is no better on dev, shared among a step's trials: one standard error for one."""
+ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
+
+
+def helpful(work: Work, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
+    """The trials that are surely better than the network of now."""
+    ended = [trial for trial in trials if trial.status in ENDED]
+    if board == "optimization":
+        return [
+            trial for trial in ended if paired_difference(work.turn.outcome.train_losses, trial.train_losses).low > 0
+        ]
+    before, level = work.bench.dev_losses(work.turn.outcome), 1 - 2 * DOUBT / max(len(ended), 1)
+    return [trial for trial in ended if paired_difference(before, work.bench.dev_losses(trial), level=level).low > 0]
+
+
+def is_behind(work: Work, trial: Outcome, best: Outcome) -> bool:
+    """Whether a trial is surely worse on dev than another one."""
+    return paired_difference(work.bench.dev_losses(trial), work.bench.dev_losses(best)).low > 0
+
+
+def best_of(work: Work, trials: Sequence[Outcome], board: Board) -> Outcome:
+    """The trial to go on with: of those that are surely better the one with the lowest dev loss, or the network of now.
+
+    Against bias too: a trial must fit train better, but of two that do, the one that fits it best may only memorize.
+    """
+    return min(helpful(work, trials, board), key=lambda trial: trial.losses["dev"], default=work.turn.outcome)

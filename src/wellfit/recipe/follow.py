@@ -1,28 +1,29 @@
 """The recipe: fight bias first, then variance, one board a step, each step diagnosed and judged before and after.
 
 Where single steps are through, a search of both boards and an ensemble close the run.
+Round again: where regularizing has brought bias back, the optimization board has another turn.
+What the journal keeps of a step: what was turned, why, what was expected, and what came.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from wellfit._typing import Json
+from wellfit._typing import Board, Json
 from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
 from wellfit.outcome import Outcome
-from wellfit.recipe.again import around_again
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.ensemble import rejoined
-from wellfit.recipe.pick import Pick, next_remedy
-from wellfit.recipe.remedies.catalogue import REMEDIES
+from wellfit.recipe.expectation import Expected
+from wellfit.recipe.pick import Pick, is_called, next_remedy, ranking
+from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
 from wellfit.recipe.remedies.regularization import CLOSING
 from wellfit.recipe.remedies.remedy import Remedy, Result
-from wellfit.recipe.rules import Rules
-from wellfit.recipe.step import step_body
-from wellfit.recipe.turn import Turn, Work
+from wellfit.recipe.rules import Rules, describe_change
+from wellfit.recipe.turn import CAUSE_OF, PART_OF, Turn, Work
 
 OPTIMIZATION_SHARE = 0.4
 """Share of what the first network leaves of the budget that may be spent before regularization has its turn."""
@@ -200,3 +201,121 @@ def _diagnosed(bench: Bench, outcome: Outcome, *, step: int) -> Diagnosis:
 
     bench.recall("diagnosis", str(step), body)
     return diagnosis
+
+
+MOST_ROUNDS = 3
+SHARE = 0.5
+"""Share of what is left of the budget that another round may spend on bias; the rest is for regularizing again."""
+
+_KINDS = {board: frozenset(remedy.kind for remedy in remedies) for board, remedies in BY_BOARD.items()}
+
+
+def around_again(work: Work, turn: Turn) -> Turn:
+    """Where the recipe goes on after a step: another round where the bias came back, else where it stands.
+
+    Args:
+        work: where the recipe stood before the step.
+        turn: where it stands now.
+    """
+    fits_better = turn.board == "optimization" and turn.outcome is not work.turn.outcome
+    if turn.round > 1 and fits_better:
+        return replace(turn, exhausted=turn.exhausted - _KINDS["regularization"])
+    came_back = turn.board == "regularization" and turn.outcome is not turn.plain and _is_biased(turn)
+    if not came_back or turn.round == MOST_ROUNDS:
+        return turn
+    after = replace(work, turn=turn)
+
+    def decide() -> Json:
+        return {"from": next((name for name in _STARTS if _can_go(replace(after, turn=_start(after, name)))), None)}
+
+    start = work.bench.recall("plan", f"{turn.step}/round", decide)["from"]
+    if start is None:
+        return turn
+    work.bench.notify({"event": "round", "round": turn.round + 1, "from": start})
+    return _start(after, start)
+
+
+_STARTS = ("without regularizers", "with them")
+
+
+def _is_biased(turn: Turn) -> bool:
+    bias = turn.gap("optimization")
+    return bias is not None and bias.verdict == "yes"
+
+
+def _start(work: Work, name: str) -> Turn:
+    turn = replace(work.turn, round=work.turn.round + 1, reserved=(1 - SHARE) * work.bench.purse.remaining)
+    if name == "with them":
+        return replace(turn, exhausted=turn.exhausted - _KINDS["optimization"])
+    return replace(turn, outcome=turn.plain, diagnosis=work.bench.diagnose(turn.plain))
+
+
+def _can_go(work: Work) -> bool:
+    return _is_biased(work.turn) and is_called(work, "optimization") and bool(ranking(work, "optimization"))
+
+
+OTHER: dict[Board, Board] = {
+    "optimization": "regularization",
+    "data": "optimization",
+    "regularization": "optimization",
+}
+
+
+def step_body(work: Work, remedy: Remedy, *, expected: Expected, after: Outcome, spent: float) -> Json:
+    """The journal entry of one step.
+
+    Args:
+        work: where the recipe stood before.
+        remedy: what was carried out.
+        expected: what was expected of it.
+        after: the network to go on with.
+        spent: what it took, in the unit of the budget.
+    """
+    turn, board = work.turn, remedy.board
+    before, part = turn.outcome, PART_OF[board]
+    got = before.losses[part] - after.losses[part]
+    return {
+        "step": turn.step + 1,
+        "round": turn.round,
+        "board": board,
+        "locked": "none" if remedy.coupled else OTHER[board],
+        "kind": remedy.kind,
+        "finding": remedy.finding,
+        "did": f"{remedy.kind.replace('_', ' ')}: {_change(before, after)}",
+        "because": _cause(turn, remedy),
+        **expected.to_json(),
+        "spent": spent,
+        "got": got,
+        # A ceiling of 0 foretells nothing that could hold.
+        "as_expected": expected.holds(got) if expected.low < expected.high else None,
+        "kept": after is not before,
+        "coupled": remedy.coupled,
+        "without_gain": sorted(work.without_gain),
+        "idea": work.rules.idea,
+        "config": after.config.to_json(),
+        "config_before": before.identity,
+        "config_after": after.identity,
+        "errors_before": dict(before.losses),
+        "errors_after": dict(after.losses),
+        "gaps_before": turn.diagnosis.to_json()["gaps"],
+        "gaps_after": work.bench.diagnose(after).to_json()["gaps"],
+    }
+
+
+def _change(before: Outcome, after: Outcome) -> str:
+    # Members of an average differ in many knobs, of which the heaviest one's are no better than the others'.
+    if after.networks != before.networks:
+        return f"networks {before.networks} -> {after.networks}"
+    return describe_change(before, after)
+
+
+def _cause(turn: Turn, remedy: Remedy) -> str:
+    gap = turn.diagnosis.gap(remedy.closes)
+    if gap is None:
+        return "asked"
+    if remedy.coupled:
+        left = {name: found.verdict for name, found in turn.diagnosis.gaps.items() if found and found.verdict != "no"}
+        return ", ".join(f"{CAUSE_OF[name]}: {verdict}" for name, verdict in left.items()) or "asked"
+    said = f"{CAUSE_OF[remedy.closes]}: {gap.verdict}"
+    brought_back = remedy.board == "optimization" and turn.round > 1
+    return f"{said}, brought back by regularizing (round {turn.round})" if brought_back else said

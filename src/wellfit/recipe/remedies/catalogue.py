@@ -10,13 +10,10 @@ from collections.abc import Mapping
 
 from wellfit._typing import Board
 from wellfit.exceptions import BadInput
-from wellfit.recipe.remedies.drop_rows import DROP_ROWS
-from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD
-from wellfit.recipe.remedies.more_data import MORE_DATA
+from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD, DROP_ROWS, MORE_DATA, REWEIGHT
 from wellfit.recipe.remedies.optimization import OPTIMIZATION
 from wellfit.recipe.remedies.regularization import CLOSING, REGULARIZATION
 from wellfit.recipe.remedies.remedy import Remedy
-from wellfit.recipe.remedies.reweight import REWEIGHT
 
 DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD, REWEIGHT, MORE_DATA)
 """What changes the training rows."""

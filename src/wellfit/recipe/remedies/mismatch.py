@@ -1,18 +1,39 @@
-"""The data board, as far as a recipe can turn it by itself: training pictures are made to look like those of dev."""
+"""The data board, as far as a recipe can turn it by itself: training pictures are made to look like those of dev.
+
+Drop rows: the training rows that dev has too are left out, so that the dev error is one of rows not trained on.
+More data: the network of now, trained with the rows that a person has brought (`--more-data FILE`).
+Reweight: training rows count as often as rows like them are met in deployment (diagnosis/mismatch/importance.py).
+How many training rows would bring a variance inside the tolerance, from how variances shrink with rows.
+Augment toward deployment: the changes that make training pictures measure like those of dev.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
 
 from wellfit._typing import Floats, Json
-from wellfit.augmentation import OPERATIONS, Augmentation, range_of
-from wellfit.config import Config
+from wellfit.augment.apply import COLUMNS, DRAWN
+from wellfit.augment.fast import changed_fast
+from wellfit.augmentation import LARGEST, OPERATIONS, Augmentation, range_of
+from wellfit.config import Config, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays
-from wellfit.recipe.expectation import Shares
+from wellfit.data.training_rows import OF_TRAIN, effective_rows, rows_trained_on, trained_on
+from wellfit.diagnosis.leakage.duplicates import with_and_without
+from wellfit.outcome import Outcome
+from wellfit.recipe.defaults import FEWEST_EPOCHS
+from wellfit.recipe.expectation import ENDED, LEVEL, Expected, Shares
+from wellfit.recipe.pictures import distance, profile
+from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Result
 from wellfit.recipe.remedies.trials import on_dev
-from wellfit.recipe.toward import toward
+from wellfit.recipe.rules import describe_change
 from wellfit.recipe.turn import Work
+from wellfit.stats.differences import paired_difference
+from wellfit.stats.intervals import Estimate, normal_quantile
 
 KIND = "augment_toward"
 FURTHER = 1.5
@@ -57,3 +78,292 @@ AUGMENT_TOWARD = on_dev(
     finding="WF301",
     shares=lambda _work: Shares(0.0, 0.5, 1.0),
 )
+
+
+DROP_ROWS_KIND = "drop_rows"
+FEWEST_LEFT = 0.5
+"""Share of the training rows that must remain; where more are copies, the split itself is the fault."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What leaving copies out came to."""
+
+    outcome: Outcome
+    rows: int
+    flattered: int
+
+    def to_json(self) -> Json:
+        """What was done, and why."""
+        told = f"{self.rows:,} training rows, whose copies flattered the error on {self.flattered:,} dev rows"
+        return {"did": f"drop rows: {told}", "because": "measurement: copies of training rows in dev"}
+
+
+def without_copies(work: Work) -> tuple[Config, ...]:
+    """The same config without the copies; nothing where there are none, or hardly a row would be left."""
+    copies, config = work.bench.data.copies, work.config
+    if copies is None or config.data.drop_rows or copies.train.mean() > 1 - FEWEST_LEFT:
+        return ()
+    return (replace(config, data=replace(config.data, drop_rows=True)),)
+
+
+def _price(work: Work) -> Price | None:
+    cost = sum(map(work.bench.purse.cost, without_copies(work)))
+    return Price(whole=cost, least=cost) if cost else None
+
+
+def _foretold(work: Work) -> Expected:
+    """A gain below 0: what the copies flattered."""
+    copies, price = work.bench.data.copies, _price(work)
+    losses = work.bench.dev_losses(work.turn.outcome)
+    found = None if copies is None else with_and_without(losses, copies.dev)
+    flattery = found.flattery if found else Estimate.fixed(0.0, rows=len(losses))
+    return Expected(
+        value=-flattery.value,
+        low=-flattery.high,
+        high=-flattery.low,
+        ceiling=0.0,
+        cost=price.whole if price else 0.0,
+    )
+
+
+def _carry_out(work: Work) -> Result:
+    before, copies = work.turn.outcome, work.bench.data.copies
+    trained = [each for each in work.bench.train(without_copies(work)) if each.status in ENDED]
+    if not trained or copies is None:
+        return Done(before)
+    (after,) = trained
+    clean = ~copies.dev
+    gain = paired_difference(work.bench.dev_losses(before)[clean], work.bench.dev_losses(after)[clean])
+    if gain.high < 0:
+        return Done(before)
+    return Dropped(after, int(copies.train.sum()), int(copies.dev.sum()))
+
+
+DROP_ROWS = Remedy(
+    kind=DROP_ROWS_KIND,
+    board="data",
+    finding="WF203",
+    shares=lambda _work: Shares(0.0, 0.0, 0.0),
+    price=_price,
+    apply=_carry_out,
+    foretold=_foretold,
+    repairs_measurement=True,
+)
+
+
+MORE_DATA_KIND = "more_data"
+
+
+def with_more_data(work: Work) -> tuple[Config, ...]:
+    """The same config on train and the rows that were brought; nothing where it has them, or there are none."""
+    config, name = work.config, work.rules.more_data
+    if name is None or config.data.more_data == name:
+        return ()
+    grown = replace(config, data=replace(config.data, more_data=name))
+    if "epochs" in work.rules.fixed:
+        return (grown,)
+    return (replace(grown, optimization=replace(config.optimization, epochs=_epochs(work, grown))),)
+
+
+def _epochs(work: Work, grown: Config) -> int:
+    """Passes over the grown rows with as many updates as before, but not so few that a row is hardly seen."""
+    before, rows = total_updates(work.config, rows=work.rows), rows_trained_on(work.bench.data, grown.data)
+    passes = -(-before // updates_per_epoch(rows=rows, batch_size=grown.optimization.batch_size))
+    return min(max(passes, FEWEST_EPOCHS), work.config.optimization.epochs)
+
+
+def _shares(work: Work) -> Shares:
+    """What so many more rows leave of a variance that falls as a power of the rows."""
+    name = work.rules.more_data
+    times = 1 + (work.bench.data.more[name].rows / work.rows if name else 0.0)
+    return Shares(0.0, 1 - times**-SLOWEST, max(0.9, 1 - times**-FASTEST))
+
+
+def _price_of_rows(work: Work) -> Price | None:
+    """One training: who brings rows wants them used, so nothing is kept back for knobs."""
+    trials = with_more_data(work)
+    if not trials:
+        return None
+    (cost,) = map(work.bench.purse.cost, trials)
+    return Price(whole=cost, least=cost)
+
+
+def _add_rows(work: Work) -> Result:
+    before = work.turn.outcome
+    trained = [each for each in work.bench.train(with_more_data(work)) if each.status in ENDED]
+    if not trained:
+        return Done(before)
+    (after,) = trained
+    gain = paired_difference(work.bench.dev_losses(before), work.bench.dev_losses(after))
+    return Done(before if gain.high < 0 else after)
+
+
+_SHARED = Remedy(
+    kind=MORE_DATA_KIND,
+    board="data",
+    finding="WF102",
+    shares=_shares,
+    price=_price_of_rows,
+    apply=_add_rows,
+    gap="variance",
+)
+
+
+def _promise_of_rows(work: Work) -> Expected:
+    """The share of the ceiling; rows are kept where dev cannot tell, so that it may also show a little loss."""
+    losses = work.bench.dev_losses(work.turn.outcome)
+    noise = normal_quantile(LEVEL) * float(losses.std(ddof=1)) / math.sqrt(len(losses))
+    return replace(_SHARED.expected(work), low=-noise)
+
+
+MORE_DATA = replace(_SHARED, foretold=_promise_of_rows)
+
+
+REWEIGHT_KIND = "reweight"
+POWERS = (0.5, 1.0)
+FEWEST_EFFECTIVE = 50.0
+"""Effective rows below which nothing can be learned from the weighted ones (methods.md, section c)."""
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """What reweighting came to, with how many rows the weighted ones are worth."""
+
+    before: Outcome
+    outcome: Outcome
+    rows: int
+    effective: float
+
+    def to_json(self) -> Json:
+        """What was done, with the effective rows."""
+        worth = f"{self.rows:,} weighted rows tell as much as {self.effective:,.0f} alike"
+        return {
+            "did": f"{REWEIGHT_KIND}: {describe_change(self.before, self.outcome)} ({worth})",
+            "effective_rows": self.effective,
+        }
+
+
+def reweight(work: Work) -> tuple[Config, ...]:
+    """The same config on weighted rows; nothing where dev was not told from train, or too few rows would count."""
+    config, known = work.config, work.bench.data.importance
+    # Without added rows their name is that of train's own.
+    if config.data.reweight or not {OF_TRAIN, config.data.more_data} <= known.keys():
+        return ()
+    trials = [replace(config, data=replace(config.data, reweight=power)) for power in POWERS]
+    return tuple(trial for trial in trials if _effective(work, trial) >= FEWEST_EFFECTIVE)
+
+
+def _effective(work: Work, config: Config) -> float:
+    weights = trained_on(work.bench.data, config.data).train.weights
+    return effective_rows(np.ones(work.rows) if weights is None else weights)
+
+
+def _reweight(work: Work) -> Result:
+    before, done = work.turn.outcome, _TRIALS.apply(work)
+    if done.outcome is before:
+        return done
+    return Reweighted(before, done.outcome, work.rows, _effective(work, done.outcome.config))
+
+
+_TRIALS = on_dev(REWEIGHT_KIND, reweight, board="data", finding="WF302", shares=lambda _work: Shares(0.0, 0.3, 1.0))
+REWEIGHT = replace(_TRIALS, apply=_reweight)
+
+
+FASTEST, SLOWEST = 1.0, 0.5
+"""Exponents of the rows: least squares loses its variance as 1/m, networks mostly slower, down to 1/sqrt(m)."""
+FARTHEST = 100.0
+"""Times the rows beyond which the answer is "more than that"."""
+
+
+def rows_wanted(rows: int, *, gap: float, tolerance: float) -> tuple[int, int | None]:
+    """From how many to how many rows; None where the upper figure is beyond a hundred times what there is.
+
+    Args:
+        rows: training rows now.
+        gap: the variance now.
+        tolerance: what it should come down to.
+    """
+    ratio = max(1.0, gap / tolerance)
+    low, high = (rows * min(FARTHEST, ratio ** (1 / exponent)) for exponent in (FASTEST, SLOWEST))
+    return _rounded(low), _rounded(high) if ratio ** (1 / SLOWEST) <= FARTHEST else None
+
+
+def _rounded(rows: float) -> int:
+    """Two significant digits: more would be pretence."""
+    digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
+    return int(math.ceil(rows / digits) * digits)
+
+
+PICTURES = 200
+"""Of each side, at most."""
+SIZES: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "blur": (0.0, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0),
+        "brightness": (0.0, -0.85, -0.7, -0.55, -0.4, -0.25, -0.1, 0.1, 0.25, 0.4, 0.6, 0.8, 1.0),
+        "contrast": (0.0, -0.85, -0.7, -0.55, -0.4, -0.25, -0.1, 0.1, 0.25, 0.4, 0.6, 0.8, 1.0),
+        "noise": (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3),
+        "jpeg": (0.0, 20.0, 40.0, 55.0, 65.0, 75.0, 82.0, 88.0, 93.0, 96.0),
+    }
+)
+"""Operation -> what is tried; light may go either way."""
+MOST_STEPS = 6
+LEAST_SHARE = 0.05
+"""Of the distance: a step that closes less is the last."""
+LEAST_CLOSED = 0.25
+"""Of the distance: changes that close less do not make pictures like those of dev."""
+REACH = 1.25
+"""A range goes so far beyond what dev shows that dev lies inside of it."""
+
+
+@dataclass(frozen=True)
+class Toward:
+    """Ranges at strength 1, and how far the measures of train lie from dev's without and with such changes."""
+
+    ranges: Mapping[str, float]
+    before: float
+    after: float
+
+    def to_json(self) -> Json:
+        """Plain values."""
+        return {"ranges": dict(self.ranges), "before": self.before, "after": self.after}
+
+
+def toward(train: Floats, dev: Floats) -> Toward:
+    """Return the changes that bring pictures of train nearest to those of dev, both [N, C, H, W] in [0, 1]."""
+    train, aim = _some(train), profile(_some(dev))
+    scale = np.concatenate([profile(train), aim]).std(axis=0) + np.finfo(np.float64).tiny
+
+    def apart(sizes: Mapping[str, float]) -> float:
+        return distance(profile(_changed(train, sizes)), aim, scale=scale)
+
+    before = after = apart({})
+    sizes: dict[str, float] = {}
+    for _ in range(MOST_STEPS):
+        tried = [{**sizes, name: size} for name, each in SIZES.items() for size in each]
+        apart_each = [apart(one) for one in tried]
+        nearest = int(np.argmin(apart_each))
+        if after - apart_each[nearest] < LEAST_SHARE * before:
+            break
+        sizes, after = tried[nearest], apart_each[nearest]
+    if before - after < LEAST_CLOSED * before:
+        return Toward({}, before, before)
+    ranges = {name: min(REACH * abs(size), LARGEST[name]) for name, size in sizes.items() if size}
+    return Toward(ranges, before, after)
+
+
+def _some(pictures: Floats) -> Floats:
+    step = max(1, len(pictures) // PICTURES)
+    return np.ascontiguousarray(pictures[::step][:PICTURES])
+
+
+def _changed(pictures: Floats, sizes: Mapping[str, float]) -> Floats:
+    """Return pictures all of which are changed by just these sizes."""
+    uniform = np.ones((len(pictures), DRAWN), np.float32)
+    for name, size in sizes.items():
+        if size < 0:
+            uniform[:, list(COLUMNS[name])] = 0.0
+    normal = np.random.default_rng(0).standard_normal(pictures.shape).astype(pictures.dtype)
+    member = Augmentation.within({name: abs(size) for name, size in sizes.items()})
+    changed: Floats = changed_fast(pictures, [(member, 1.0)], uniform=uniform, normal=normal)[0]
+    return changed

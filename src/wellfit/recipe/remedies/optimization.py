@@ -9,9 +9,8 @@ from typing import Any
 from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.pictures import wider_networks
-from wellfit.recipe.remedies.evidence import Evidence, times_the_usual_rate
 from wellfit.recipe.remedies.remedy import Remedy
-from wellfit.recipe.remedies.trials import against_bias
+from wellfit.recipe.remedies.trials import Evidence, against_bias, times_the_usual_rate
 
 LONGER = (2, 4)
 FEW_EPOCHS, MUCH_LONGER = 2, (4, 16)
