@@ -14,9 +14,7 @@ from wellfit.config import Config, l2_of
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.reports.charts.axes import draw_losses
-from wellfit.reports.charts.scale import Scale, padded
-from wellfit.reports.charts.svg import Drawing
+from wellfit.reports.charts.svg import Drawing, Scale, draw_losses, padded
 from wellfit.reports.units import Unit
 from wellfit.stats.scores import row_losses
 

@@ -8,8 +8,8 @@ from report_cases import Line, finished
 from wellfit.goals import Goal
 from wellfit.reports import reading
 from wellfit.reports.html import render_html
-from wellfit.reports.paths import lambda_path, plane
 from wellfit.reports.summary import Summary, summarize
+from wellfit.reports.sweep_card import lambda_path, plane
 from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text, sweep_line
 from wellfit.reports.units import Unit

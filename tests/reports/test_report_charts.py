@@ -16,11 +16,9 @@ from wellfit.reports.charts import (
     lambda_path_chart,
     learning_curve_chart,
 )
-from wellfit.reports.charts.axes import LambdaAxis
-from wellfit.reports.charts.scale import Scale, apart, padded, round_ticks, thinned
-from wellfit.reports.charts.svg import text_width
-from wellfit.reports.paths import lambda_path
+from wellfit.reports.charts.svg import LambdaAxis, Scale, apart, padded, round_ticks, text_width, thinned
 from wellfit.reports.summary import summarize
+from wellfit.reports.sweep_card import lambda_path
 from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.units import Unit
 

@@ -10,9 +10,18 @@ from report_cases import CASES, stopped_early
 
 from wellfit.reports.charts import measure_panel, trade_off_chart
 from wellfit.reports.html import render_html
-from wellfit.reports.measures import MEASURES, effect_rows, measures_of
-from wellfit.reports.paths import coupled, exported, is_one_line, knob_path, lambda_path, plane
 from wellfit.reports.summary import summarize
+from wellfit.reports.sweep_card import (
+    MEASURES,
+    coupled,
+    effect_rows,
+    exported,
+    is_one_line,
+    knob_path,
+    lambda_path,
+    measures_of,
+    plane,
+)
 from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text
 

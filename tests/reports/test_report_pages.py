@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import pytest
 from report_cases import CASES, HOSTILE, Line, finished, split
 
-from wellfit.reports.estimates import Measure
 from wellfit.reports.html import MOST_BYTES, render_html
 from wellfit.reports.summary import summarize
 from wellfit.reports.text import render_text
+from wellfit.reports.values import Measure
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 ENTRIES = pytest.mark.parametrize("name", CASES)

@@ -12,8 +12,8 @@ from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
 from wellfit.reports import reading, rungs
 from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_chart
-from wellfit.reports.paths import lambda_path, plane
 from wellfit.reports.records import Summary
+from wellfit.reports.sweep_card import lambda_path, plane
 from wellfit.reports.text import sweep_line
 from wellfit.reports.units import Unit
 from wellfit.reports.values import text

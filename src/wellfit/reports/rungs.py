@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
-from wellfit.reports.estimates import Measure, Reference
 from wellfit.reports.records import Gap, Ladder, Rung
-from wellfit.reports.values import count, measure, number, reference, section, text
+from wellfit.reports.values import Measure, Reference, count, measure, number, reference, section, text
 
 PARTS = (("train", "Train"), ("train_dev", "Train-dev"), ("dev", "Dev"), ("test", "Test"))
 GAPS = (

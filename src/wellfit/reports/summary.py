@@ -14,9 +14,8 @@ from typing import Any, Protocol
 from wellfit._typing import Json
 from wellfit.goals import GOALS, Goal
 from wellfit.reports import reading, rungs, values
-from wellfit.reports.boards import data_board, knob_boards
+from wellfit.reports.boards import data_board, knob_boards, trade_rows, trade_sentence
 from wellfit.reports.command import command_of
-from wellfit.reports.pictures import picture_sheet
 from wellfit.reports.records import (
     Gap,
     Ladder,
@@ -28,10 +27,10 @@ from wellfit.reports.records import (
     SealCard,
     Summary,
     Tempered,
+    picture_sheet,
 )
 from wellfit.reports.sentences import Story, headline, remarks
 from wellfit.reports.sweep_card import SweepCard
-from wellfit.reports.trade import trade_rows, trade_sentence
 from wellfit.reports.units import Unit
 
 _RIVAL_CODE = "WF106"

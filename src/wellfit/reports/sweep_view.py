@@ -17,11 +17,23 @@ from wellfit.reports.charts import (
     trade_off_chart,
 )
 from wellfit.reports.charts.small import knob_name
-from wellfit.reports.estimates import Reference
-from wellfit.reports.measures import EffectRow, Measured, effect_rows, measures_of
-from wellfit.reports.paths import coupled, exported, is_one_line, knob_path, lambda_path, plane
-from wellfit.reports.sweep_card import Member, SweepCard, fitting_of
+from wellfit.reports.sweep_card import (
+    EffectRow,
+    Measured,
+    Member,
+    SweepCard,
+    coupled,
+    effect_rows,
+    exported,
+    fitting_of,
+    is_one_line,
+    knob_path,
+    lambda_path,
+    measures_of,
+    plane,
+)
 from wellfit.reports.units import Unit, knob, plain
+from wellfit.reports.values import Reference
 
 WIDE, SLIM = 780, 350
 _KIB = 1024

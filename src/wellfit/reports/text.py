@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from wellfit.reports.estimates import Measure
-from wellfit.reports.measures import effect_rows
-from wellfit.reports.paths import coupled
 from wellfit.reports.records import Gap, Ladder, StepRow, Summary
-from wellfit.reports.sweep_card import SweepCard, fitting_of
+from wellfit.reports.sweep_card import SweepCard, coupled, effect_rows, fitting_of
 from wellfit.reports.units import Unit, knob, seconds
+from wellfit.reports.values import Measure
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

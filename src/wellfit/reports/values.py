@@ -1,13 +1,16 @@
-"""Plain readers of JSON: what is missing becomes None or empty, and no number that is not finite gets past them."""
+"""Plain readers of JSON: what is missing becomes None or empty, and no number that is not finite gets past them.
+
+A loss with its interval, and the error that cannot be avoided.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from wellfit._typing import Json
-from wellfit.reports.estimates import Measure, Reference
 
 
 def number(value: object) -> float | None:
@@ -78,3 +81,39 @@ def keep_prob(value: object) -> tuple[float, str]:
     if not keeps:
         return 1.0, "1"
     return sum(keeps) / len(keeps), ", ".join(dict.fromkeys(f"{keep:.3g}" for keep in keeps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One loss with its 95 % interval; `rows` is None where the number of rows is unknown."""
+
+    value: float
+    low: float
+    high: float
+    rows: int | None = None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the number is exact for this model, like the error over all training rows."""
+        return self.high <= self.low
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The optimal error: an interval and where it comes from."""
+
+    low: float
+    high: float
+    source: str
+    upper_bound: bool
+
+    @property
+    def middle(self) -> float:
+        """The point from which the avoidable bias runs."""
+        return (self.low + self.high) / 2
+
+    @property
+    def name(self) -> str:
+        """The source in words."""
+        words = {"human": "human error", "given": "as given", "none": "no reference given"}
+        return words.get(self.source, self.source)

@@ -1,10 +1,9 @@
 """Charts as pure functions from records to SVG text: accessible, printable, without scripts."""
 
-from wellfit.reports.charts.curves import curve_domain, learning_curve_chart
 from wellfit.reports.charts.heatmap import heatmap_chart
 from wellfit.reports.charts.ladder import ladder_chart, ladder_domain
 from wellfit.reports.charts.lambda_path import lambda_path_chart
-from wellfit.reports.charts.small import losses_panel, measure_panel
+from wellfit.reports.charts.small import curve_domain, learning_curve_chart, losses_panel, measure_panel
 from wellfit.reports.charts.trade_off import Series, Size, trade_off_chart
 
 __all__ = [

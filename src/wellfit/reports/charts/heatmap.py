@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wellfit.reports.charts.axes import LambdaAxis
-from wellfit.reports.charts.scale import Scale
-from wellfit.reports.charts.svg import Drawing, text_width
-from wellfit.reports.paths import WHOLE
-from wellfit.reports.sweep_card import Member
+from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, text_width
+from wellfit.reports.sweep_card import WHOLE, Member
 from wellfit.reports.units import Unit, knob
 
 _TOP, _ROW, _DOTS = 8.0, 30.0, 200.0

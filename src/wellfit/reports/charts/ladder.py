@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wellfit.reports.charts.scale import Domain, Scale, padded
-from wellfit.reports.charts.svg import Drawing, shorten, text_width
-from wellfit.reports.estimates import Measure, Reference
+from wellfit.reports.charts.svg import Domain, Drawing, Scale, padded, shorten, text_width
 from wellfit.reports.records import Gap, Ladder, OtherMethod, Rung
 from wellfit.reports.units import Unit
+from wellfit.reports.values import Measure, Reference
 
 _NARROW = 560
 _TOP, _RUNG, _OTHER, _AXIS = 8.0, 40.0, 22.0, 40.0

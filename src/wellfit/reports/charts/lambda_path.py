@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wellfit.reports.charts.axes import LambdaAxis, draw_losses
-from wellfit.reports.charts.scale import Scale, apart, padded
-from wellfit.reports.charts.svg import Drawing, text_width
-from wellfit.reports.estimates import Reference
-from wellfit.reports.paths import LEAST_MEMBERS
-from wellfit.reports.sweep_card import Member
+from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, apart, draw_losses, padded, text_width
+from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
 from wellfit.reports.units import Unit, knob
+from wellfit.reports.values import Reference
 
 _TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0
 

@@ -1,12 +1,19 @@
 """The few SVG shapes that the charts are made of, and an estimate of how wide a text will be.
 
 Colours and line styles live in `charts.css`, so that light, dark and print need no second drawing.
+Axes of the knobs, on which regularization grows to the right; and the ruled y axis.
+Axes: round ticks, linear scales, spacing labels apart, thinning long curves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import TypeAlias
+
+from wellfit.reports.units import Unit, knob
 
 Point = tuple[float, float]
 
@@ -136,3 +143,163 @@ def _css(style: str, tone: str) -> str:
 
 def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
+
+
+_ZERO_ROOM = 44.0
+_KEEP_ROOM = 30.0
+_FEWEST_POWERS = 3  # for an axis that shows powers of ten only
+
+
+class LambdaAxis:
+    """Pixels of lambda values, with exact 0 apart at the left."""
+
+    def __init__(self, values: Sequence[float], pixels: Domain) -> None:
+        self._values = sorted({value for value in values if value > 0})
+        powers = [math.log10(value) for value in self._values] or [0.0]
+        self._zero = pixels[0] if any(value == 0 for value in values) else None
+        left = pixels[0] + (_ZERO_ROOM if self._zero is not None else 0)
+        self._log = Scale((min(powers), max(powers)), (left, pixels[1]))
+
+    def __call__(self, value: float) -> float:
+        """The pixel of one lambda."""
+        if value <= 0:
+            return self._log.pixels[0] if self._zero is None else self._zero
+        return self._log(math.log10(value))
+
+    @property
+    def has_zero(self) -> bool:
+        """Whether exact 0 is on the axis."""
+        return self._zero is not None
+
+    def ticks(self, most: int) -> list[float]:
+        """Zero where there is one, and at most `most` powers of ten; the values themselves where powers are few."""
+        low, high = self._log.domain
+        powers = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
+        every = max(1, math.ceil(len(powers) / most))
+        ticks = [10.0**power for power in powers[::every]] if len(powers) >= _FEWEST_POWERS else self._spaced()
+        return [0.0, *ticks] if self.has_zero else ticks
+
+    def _spaced(self) -> list[float]:
+        ticks: list[float] = []
+        for value in self._values:
+            if not ticks or self(value) - self(ticks[-1]) >= _ZERO_ROOM:
+                ticks.append(value)
+        return ticks
+
+    def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
+        """Write the ticks under the plot, and the break between 0 and the logarithmic part."""
+        for value in self.ticks(most):
+            drawing.line((self(value), y), (self(value), y + 4), tone="axis")
+            drawing.text((self(value), y + 17), knob(value), style="s", tone="soft", anchor="middle")
+        if self.has_zero:
+            middle = (self(0) + self._log.pixels[0]) / 2
+            for x in (middle - 2.5, middle + 2.5):
+                drawing.line((x - 2, y + 5), (x + 2, y - 5), tone="axis")
+
+
+class KeepProbAxis:
+    """Pixels of keep_prob values: the highest at the left."""
+
+    def __init__(self, values: Sequence[float], pixels: Domain) -> None:
+        self._values = sorted(set(values), reverse=True)
+        self._scale = Scale((-self._values[0], -self._values[-1]), pixels)
+
+    def __call__(self, value: float) -> float:
+        """The pixel of one keep_prob."""
+        return self._scale(-value)
+
+    def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
+        """Write the values under the plot, as far as they have room; `most` is the number of ticks wanted."""
+        least = max((self._scale.pixels[1] - self._scale.pixels[0]) / most, _KEEP_ROOM)
+        last = -math.inf
+        for value in self._values:
+            if self(value) - last >= least * (1 - 1e-9):
+                last = self(value)
+                drawing.line((last, y), (last, y + 4), tone="axis")
+                drawing.text((last, y + 17), f"{value:.3g}", style="s", tone="soft", anchor="middle")
+
+
+KnobAxis: TypeAlias = LambdaAxis | KeepProbAxis
+
+
+def draw_losses(drawing: Drawing, y: Scale, *, unit: Unit, pixels: Domain, wanted: int = 6) -> None:
+    """Horizontal rules with their labels at the left of the plot, in the goal's own unit."""
+    _, step = y.ticks(wanted)
+    draw_rules(drawing, y, label=lambda tick: unit.tick(tick, step=step), pixels=pixels, wanted=wanted)
+
+
+def draw_rules(drawing: Drawing, y: Scale, *, label: Callable[[float], str], pixels: Domain, wanted: int = 6) -> None:
+    """Horizontal rules with their labels at the left of the plot."""
+    for tick in y.ticks(wanted)[0]:
+        drawing.line((pixels[0], y(tick)), (pixels[1], y(tick)), tone="grid")
+        drawing.text((pixels[0] - 7, y(tick) + 4), label(tick), style="s", tone="soft", anchor="end")
+
+
+Domain = tuple[float, float]
+MOST_POINTS = 240  # of one drawn curve; redrawing stays under 15 ms (ux.md)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear map from values to pixels."""
+
+    domain: Domain
+    pixels: Domain
+
+    def __call__(self, value: float) -> float:
+        """The pixel of `value`, kept inside the axis."""
+        low, high = self.domain
+        share = (value - low) / (high - low) if high > low else 0.5
+        return self.pixels[0] + min(max(share, 0.0), 1.0) * (self.pixels[1] - self.pixels[0])
+
+    def ticks(self, wanted: int = 5) -> tuple[list[float], float]:
+        """Round values inside the domain, about `wanted` of them, and their step."""
+        return round_ticks(self.domain, wanted=wanted)
+
+
+def round_ticks(domain: Domain, *, wanted: int = 5) -> tuple[list[float], float]:
+    """Multiples of 1, 2, 2.5 or 5 times a power of ten inside `domain`, and the step between them."""
+    low, high = domain
+    if not high > low:
+        return [low], 1.0
+    rough = (high - low) / max(wanted, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [index * step for index in range(first, last + 1)], step
+
+
+def padded(values: Sequence[float], *, share: float = 0.08, zero_below: float = 0.5) -> Domain:
+    """A domain around `values`; it starts at 0 where the lowest value is under `zero_below` of the highest."""
+    low, high = min(values), max(values)
+    room = share * (high - low) or abs(high) * share or 1.0
+    if 0 <= low <= zero_below * high:
+        return 0.0, high + room
+    return low - room, high + room
+
+
+def apart(places: Sequence[float], *, least: float, limits: Domain) -> list[float]:
+    """Move label positions so that neighbours are at least `least` apart, in their order, inside `limits`."""
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    moved = list(places)
+    edge = limits[0] - least
+    for index in order:
+        moved[index] = max(moved[index], edge + least)
+        edge = moved[index]
+    edge = limits[1] + least
+    for index in reversed(order):
+        moved[index] = min(moved[index], edge - least)
+        edge = moved[index]
+    return moved
+
+
+def thinned(points: Sequence[tuple[float, float]], *, most: int = MOST_POINTS) -> list[tuple[float, float]]:
+    """At most `most` points of a curve, with the lowest and highest of every bucket, and both ends."""
+    if len(points) <= most:
+        return list(points)
+    inner, buckets = points[1:-1], (most - 2) // 2
+    kept = [points[0]]
+    for bucket in range(buckets):
+        part = inner[bucket * len(inner) // buckets : (bucket + 1) * len(inner) // buckets]
+        kept.extend(sorted({min(part, key=lambda it: it[1]), max(part, key=lambda it: it[1])}))
+    return [*kept, points[-1]]

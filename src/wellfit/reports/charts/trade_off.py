@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wellfit.reports.charts.axes import draw_losses
-from wellfit.reports.charts.scale import Scale, padded
-from wellfit.reports.charts.svg import Drawing, text_width
-from wellfit.reports.paths import LEAST_MEMBERS
-from wellfit.reports.sweep_card import Member
+from wellfit.reports.charts.svg import Drawing, Scale, draw_losses, padded, text_width
+from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
 from wellfit.reports.units import Unit
 
 _HEIGHT, _BOTTOM = 170.0, 42.0
