@@ -11,7 +11,7 @@ import pytest
 
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import BadInput
-from wellfit.splits.counts import three_counts
+from wellfit.splits.assign import three_counts
 from wellfit.splits.partition import SplitOptions, partition
 
 N = 1000

@@ -39,8 +39,7 @@ from wellfit.exceptions import BadInput
 from wellfit.experiment.folder import Folder
 from wellfit.goals import Goal
 from wellfit.journal.outcomes import load_arrays
-from wellfit.splits.look_alikes import NEAR
-from wellfit.splits.split import Split
+from wellfit.splits.split import NEAR, Split
 
 
 @dataclass(frozen=True, kw_only=True)

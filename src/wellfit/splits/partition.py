@@ -20,10 +20,12 @@ from wellfit.splits.assign import (
     assign_groups,
     assign_stratified,
     codes_of,
+    described,
     strata_of,
+    three_counts,
     times_of,
+    train_dev_rows,
 )
-from wellfit.splits.counts import described, three_counts, train_dev_rows
 
 FEWEST_EXTRA_ROWS = 2  # a file for test or deployment needs a row for each part, and two for an interval
 

@@ -1,4 +1,7 @@
-"""The split of an experiment: tables to fit and choose on, a sealed test set, and the hashes of all rows."""
+"""The split of an experiment: tables to fit and choose on, a sealed test set, and the hashes of all rows.
+
+Pictures that look like one of train: the same scene scaled, compressed or retouched, found before the seal.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,14 @@ import pyarrow.parquet as pq
 from wellfit._files import make_folder, write_whole
 from wellfit._typing import Floats, Integers, Json, Part
 from wellfit.data.hashing import Words, row_hashes
+from wellfit.data.pictures.decode import near_copies
+from wellfit.data.pictures.listing import LOOK
+from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.prepare import Preparation, Prepared, fit_preparation
 from wellfit.data.read import Source, Table
 from wellfit.data.schema import Schema, group_codes, target_values
 from wellfit.exceptions import BadInput
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
-from wellfit.splits.look_alikes import near_copies_of
 from wellfit.splits.partition import SplitOptions, partition
 from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
 from wellfit.stats.sizes import precision_of
@@ -248,3 +253,29 @@ def _hashes_from(table: pa.Table) -> dict[str, Words]:
     names = np.asarray(table.column("part").to_pylist())
     words = np.stack([table.column(lane).to_numpy() for lane in ("a", "b")], axis=1)
     return {str(part): words[names == part] for part in np.unique(names)}
+
+
+NEAR = "near_"
+
+
+def near_copies_of(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
+    """Return `near_<part>` -> pictures of a part that look like a picture of train and are no exact copy of it.
+
+    Empty where rows are no pictures.
+    """
+    if schema.picture is None or any(LOOK not in table.column_names for table in tables.values()):
+        return {}
+    looks = {part: table.column(LOOK).to_numpy() for part, table in tables.items()}
+    grey = {part: _grey(table, schema) for part, table in tables.items()}
+    found = {}
+    for part in tables:
+        if part != "train":
+            twins = near_copies((looks[part], looks["train"]), (grey[part], grey["train"]))
+            same = (grey[part] == grey["train"][twins]).all(axis=1)
+            found[f"{NEAR}{part}"] = int(np.sum((twins >= 0) & ~same))
+    return found
+
+
+def _grey(table: pa.Table, schema: Schema) -> Floats:
+    pixels = pixels_of(table.column(schema.compared[0]), schema.picture or (0, 0, 0))
+    return np.asarray(pixels.mean(axis=3, dtype=np.float32).reshape(len(pixels), -1))
