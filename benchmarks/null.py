@@ -39,12 +39,10 @@ from wellfit.diagnosis.predictions import findings_of_rows, rows_of
 from wellfit.diagnosis.regions.find import find_regions
 from wellfit.diagnosis.rows import Rows
 from wellfit.goals import goal_named
-from wellfit.stats.differences import difference, mcnemar_midp, paired_difference
+from wellfit.stats.differences import difference, mcnemar_midp, paired_difference, resampled_difference, worse_p
 from wellfit.stats.groups import grouped_rate
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.stats.multiplicity import holm
-from wellfit.stats.paired_tests import worse_p
-from wellfit.stats.resampled import resampled_difference
 
 GOAL = goal_named("error")
 STEEP = 2.4  # of the logistic rule

@@ -64,7 +64,7 @@ class Outcome:
         snapshots: after how many updates snapshots were taken: outcomes of their own, which cost an ensemble nothing.
         members: identity -> weight of the trainings that an ensemble averages; the weights add up to 1. An ensemble has
             no weights, norms, curve or effects of its own. Empty for one training.
-        temperature: at which its probabilities are (stats/temperature.py); 1 as they were trained. It is no part of the
+        temperature: at which its probabilities are (stats/calibration.py); 1 as they were trained. It is no part of the
             identity: what it is follows from the predictions for dev.
     """
 

@@ -9,7 +9,7 @@ import pytest
 
 import wellfit as wf
 from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.stats.temperature import tempered
+from wellfit.stats.calibration import tempered
 from wellfit.training.monte_carlo import predict_often
 
 KEEPS = {"dropout": 0.6, "plain": 1.0}

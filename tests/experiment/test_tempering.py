@@ -20,9 +20,8 @@ from wellfit.goals import Goal
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
 from wellfit.outcome import Outcome
-from wellfit.stats.calibration import calibrated
+from wellfit.stats.calibration import calibrated, tempered
 from wellfit.stats.scores import loss
-from wellfit.stats.temperature import tempered
 from wellfit.travel.folder import load_model
 from wellfit.travel.taking import model_of, take
 

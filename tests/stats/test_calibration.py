@@ -7,9 +7,8 @@ import pytest
 from scipy.special import softmax
 
 from wellfit.goals import Goal
-from wellfit.stats.calibration import calibrated
+from wellfit.stats.calibration import calibrated, tempered
 from wellfit.stats.scores import loss
-from wellfit.stats.temperature import tempered
 
 LOG_LOSS = Goal("log_loss")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellfit.stats.halves import halves
+from wellfit.stats.calibration import halves
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=60), st.integers(0, 99))

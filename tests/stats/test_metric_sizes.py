@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from wellfit.exceptions import BadInput
-from wellfit.stats.metric_sizes import (
+from wellfit.stats.sizes import (
     auc_error,
     design_effect,
     rows_for_all,
     rows_for_auc,
+    rows_for_margin,
     rows_for_mean_loss,
     rows_for_recall,
     rows_to_detect_apart,
 )
-from wellfit.stats.sizes import rows_for_margin
 
 
 def test_known_error_of_an_auc():

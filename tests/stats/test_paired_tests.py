@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from wellfit.exceptions import BadInput
-from wellfit.stats.paired_tests import worse_p
+from wellfit.stats.differences import worse_p
 
 
 @pytest.mark.parametrize(("alone_first", "alone_second"), [(0, 5), (5, 0), (12, 4), (30, 30)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wellfit.goals import Goal
-from wellfit.stats.refinement import refined_losses
+from wellfit.stats.calibration import refined_losses
 from wellfit.stats.scores import loss
 
 ERROR = Goal("error")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wellfit.exceptions import BadInput
-from wellfit.stats.resampled import corrected_error, resampled_difference
+from wellfit.stats.differences import corrected_error, resampled_difference
 
 
 def test_known_factor_of_ten_times_ten_folds():

@@ -13,8 +13,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.fixes import parse_version as parse
 
 from wellfit.goals import Goal
+from wellfit.stats.calibration import best_temperature, tempered
 from wellfit.stats.scores import loss
-from wellfit.stats.temperature import best_temperature, tempered
 
 LOG_LOSS = Goal("log_loss")
 

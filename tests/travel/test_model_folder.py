@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.stats.temperature import tempered
+from wellfit.stats.calibration import tempered
 from wellfit.travel.folder import ABOUT, CARD, WEIGHTS, load_model, save_model
 
 

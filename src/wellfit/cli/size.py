@@ -100,9 +100,9 @@ class _Question:
     options: tuple[str, ...]
 
     def rows(self, **assumed: Any) -> int:
-        from wellfit.stats import metric_sizes, sizes
+        from wellfit.stats import sizes
 
-        function = getattr(sizes, self.function, None) or getattr(metric_sizes, self.function)
+        function = getattr(sizes, self.function)
         return int(function(**assumed))
 
 
@@ -200,8 +200,7 @@ QUESTIONS = {
 
 def _in_groups(rows: int, grouped: Json, *, assumed: Json) -> tuple[int, Json, str]:
     """Return the rows, the assumptions and the sentence when the rows come in groups."""
-    from wellfit.stats.metric_sizes import design_effect
-    from wellfit.stats.sizes import whole_rows
+    from wellfit.stats.sizes import design_effect, whole_rows
 
     size, correlation = grouped.get("group_size", 1.0), grouped.get("group_correlation", 0.1)
     effect = design_effect(group_size=size, correlation=correlation)

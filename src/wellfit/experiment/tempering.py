@@ -13,9 +13,8 @@ from wellfit.goals import Goal
 from wellfit.journal.outcomes import TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
-from wellfit.stats.calibration import calibrated
+from wellfit.stats.calibration import calibrated, tempered
 from wellfit.stats.scores import row_losses
-from wellfit.stats.temperature import tempered
 from wellfit.training.predict import Part, at_temperature, predict_average
 
 

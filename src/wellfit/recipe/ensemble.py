@@ -28,8 +28,8 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.bench import Bench
 from wellfit.recipe.defaults import larger_shapes
-from wellfit.stats.paired_tests import worse_p
-from wellfit.stats.refinement import refined_losses
+from wellfit.stats.calibration import refined_losses
+from wellfit.stats.differences import worse_p
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
 from wellfit.sweeps.joining import joined
 

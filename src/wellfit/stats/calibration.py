@@ -1,16 +1,21 @@
-"""The temperature of a classifier from rows that did not train it, kept where it helps on rows that did not fit it."""
+"""The temperature of a classifier from rows that did not train it, kept where it helps on rows that did not fit it.
+
+Two random halves of the rows with alike targets: what is chosen on one is measured on the other.
+What a classifier knows apart from how sure it is: the log-loss after the best temperature.
+One number for how sure a classifier is: the temperature by which its logits are divided (Guo et al., 2017).
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.goals import Goal
-from wellfit.stats.halves import halves
-from wellfit.stats.scores import Targets, loss, row_losses
-from wellfit.stats.temperature import best_temperature, tempered
+from wellfit.stats.scores import SMALLEST_PROBABILITY, Targets, loss, row_losses
 
 LOG_LOSS = Goal("log_loss")
 
@@ -70,3 +75,76 @@ def calibrated(
         before=loss(LOG_LOSS, target, probabilities),
         honest=float(np.concatenate([crossed(one, other), crossed(other, one)]).mean()),
     )
+
+
+def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tuple[Integers, Integers]:
+    """Return the places of the rows of each half; every second one by rising target, equal ones in random order.
+
+    Args:
+        target: [rows].
+        seed: of the order of equal ones.
+        groups: [rows] group of each row: then a group is in one half alone, and counts with its mean target. Rows of a
+            single group are rows on their own.
+    """
+    if groups is not None:
+        _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        if len(sizes) > 1:
+            first, _ = halves(np.bincount(group, weights=target) / sizes, seed=seed)
+            is_first = np.isin(group, first)
+            return np.flatnonzero(is_first), np.flatnonzero(~is_first)
+    order = np.random.default_rng(seed).permutation(len(target))
+    order = order[np.argsort(target[order], kind="stable")]
+    return order[::2], order[1::2]
+
+
+def refined_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
+    """Return losses [rows] whose mean ranks as the goal does and varies less with the rows, where the goal is an error.
+
+    Any other goal reads every row already, and its own losses are returned.
+
+    Args:
+        goal: what is compared.
+        target: [rows] class codes, or values.
+        prediction: [rows, classes] probabilities, or values.
+    """
+    if goal.name != "error":
+        return row_losses(goal, target, prediction)
+    surest = np.clip(prediction, SMALLEST_PROBABILITY, 1.0)
+    return row_losses(Goal("log_loss"), target, tempered(surest, best_temperature(target, surest)))
+
+
+HOTTEST = 20.0
+"""Temperatures are looked for between 1 / HOTTEST and this."""
+LEAST = float(np.finfo(np.float32).tiny)
+"""Probabilities below have no logarithm that means something: networks compute in float32."""
+
+
+def tempered(probabilities: Floats, temperature: float) -> Floats:
+    """Return probabilities [rows, classes] at a temperature; at 1 they stay as they are."""
+    return probabilities if temperature == 1.0 else _at(temperature, _logits(probabilities))
+
+
+def best_temperature(target: Targets, probabilities: Floats) -> float:
+    """Return the temperature with the lowest log-loss.
+
+    Args:
+        target: [rows] class codes.
+        probabilities: [rows, classes].
+    """
+    logits = _logits(probabilities)
+
+    def lost(log_temperature: float) -> float:
+        return float(row_losses(Goal("log_loss"), target, _at(math.exp(log_temperature), logits)).mean())
+
+    bounds = (-math.log(HOTTEST), math.log(HOTTEST))
+    return math.exp(minimize_scalar(lost, bounds=bounds, method="bounded").x)
+
+
+def _logits(probabilities: Floats) -> Floats:
+    return np.asarray(np.log(np.clip(np.asarray(probabilities, dtype=np.float64), LEAST, 1.0)))
+
+
+def _at(temperature: float, logits: Floats) -> Floats:
+    scaled = logits / temperature
+    odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))

@@ -11,7 +11,7 @@ from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.stats.halves import halves
+from wellfit.stats.calibration import halves
 from wellfit.stats.scores import Targets, loss
 from wellfit.sweeps.greedy import greedy_weights
 

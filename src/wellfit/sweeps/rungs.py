@@ -15,7 +15,7 @@ import numpy as np
 
 from wellfit._typing import Floats, Json
 from wellfit.exceptions import BadInput
-from wellfit.stats.paired_tests import worse_p
+from wellfit.stats.differences import worse_p
 from wellfit.training.schedules import RUNGS
 
 

@@ -17,7 +17,7 @@ from wellfit.data.training_rows import rows_trained_on
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
-from wellfit.stats.refinement import refined_losses
+from wellfit.stats.calibration import refined_losses
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.album import Album
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
@@ -51,7 +51,7 @@ class Sweep:
         monte_carlo: what Monte-Carlo dropout gains for the chosen member; None where it has no dropout.
         ensemble: what an average of members would reach on dev, beside the one that was chosen.
         snapshots: of the members at the rungs, the best first; those that an ensemble looks at.
-        breed: the members that know most (stats/refinement.py) and those that cannot be told from the first of them,
+        breed: the members that know most (stats/calibration.py) and those that cannot be told from the first of them,
             the best first: an ensemble is bred from them.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from wellfit._typing import Floats
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Preparation
-from wellfit.stats.temperature import tempered
+from wellfit.stats.calibration import tempered
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, outputs_of, predictions_of
 from wellfit.training.threads import one_thread
 

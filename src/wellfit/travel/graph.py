@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from wellfit._typing import Json
 from wellfit.data.prepare import SOFT_LIMIT, CategoryFit, Preparation
-from wellfit.stats.temperature import LEAST
+from wellfit.stats.calibration import LEAST
 from wellfit.training.tensors import OUTPUT_RANGE, network_from
 from wellfit.travel.model import Model
 

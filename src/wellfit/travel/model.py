@@ -25,7 +25,7 @@ class Model:
         goal: what it was chosen by.
         preparation: the transforms that were fit on the training rows.
         parts: one network, or those of an ensemble.
-        temperature: of their average (stats/temperature.py); 1 leaves it as it is.
+        temperature: of their average (stats/calibration.py); 1 leaves it as it is.
     """
 
     goal: Goal

@@ -18,8 +18,8 @@ from wellfit.diagnosis.rows import Rows
 from wellfit.diagnosis.words import gap_unit, number_text
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
+from wellfit.stats.differences import resampled_difference
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.resampled import resampled_difference
 
 Score: TypeAlias = Callable[[Integers, Integers, int], float]
 """(rows to train on, rows to score, seed) -> mean loss on the latter."""
