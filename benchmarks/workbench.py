@@ -18,7 +18,7 @@ from wellfit.recipe.bench import Bench
 from wellfit.recipe.purse import Budget, Purse
 from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
-from wellfit.sweeps.joining import parts_of
+from wellfit.sweeps.greedy import parts_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import log_uniform, uniform

@@ -27,7 +27,7 @@ from wellfit.recipe.remedies.optimization import architecture, better_optimizer,
 from wellfit.recipe.rules import Rules, describe_change
 from wellfit.recipe.stop import ending
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.joining import joined, parts_of
+from wellfit.sweeps.greedy import joined, parts_of
 from wellfit.sweeps.search import sweep
 from wellfit.training.predict import predict_average
 

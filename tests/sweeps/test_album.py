@@ -6,8 +6,8 @@ import numpy as np
 
 from wellfit.config import Config
 from wellfit.outcome import Outcome, Status
-from wellfit.sweeps.album import Album
 from wellfit.sweeps.greedy import MOST
+from wellfit.sweeps.rounds import Album
 
 
 def outcome(seed: int, *, dev: float, status: Status = Status.AT_RUNG) -> Outcome:

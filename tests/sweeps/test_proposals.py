@@ -14,9 +14,8 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps import proposals
 from wellfit.sweeps.knobs import changed, differs_only, setting_of
-from wellfit.sweeps.proposals import NOT_INSTALLED, proposals_of, quasi_random
+from wellfit.sweeps.proposals import BEFORE_MODEL, NOT_INSTALLED, ROUND, proposals_of, quasi_random
 from wellfit.sweeps.space import default_grid, log_uniform, uniform
-from wellfit.sweeps.tpe import BEFORE_MODEL, ROUND
 from wellfit.sweeps.usual import known_good, usual_space
 
 BASE, ROWS, GOAL = Config(), 4_000, Goal("log_loss")

@@ -15,7 +15,7 @@ from wellfit.goals import Goal
 from wellfit.outcome import Status
 from wellfit.reports.units import Unit
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.joining import joined
+from wellfit.sweeps.greedy import joined
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.selection import TrainLimit

@@ -41,7 +41,7 @@ from wellfit.recipe.turn import Turn
 from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
-from wellfit.sweeps.joining import joined
+from wellfit.sweeps.greedy import joined
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.worker_pool import WorkerPool, cores
 

@@ -31,7 +31,7 @@ from wellfit.recipe.defaults import larger_shapes
 from wellfit.stats.calibration import refined_losses
 from wellfit.stats.differences import worse_p
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
-from wellfit.sweeps.joining import joined
+from wellfit.sweeps.greedy import joined
 
 FEWEST_NETWORKS = 2
 MOST_NETWORKS = 24

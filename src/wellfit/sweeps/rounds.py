@@ -1,4 +1,7 @@
-"""The rounds of a search: propose configs, train those that are not known, tell what came of them."""
+"""The rounds of a search: propose configs, train those that are not known, tell what came of them.
+
+The snapshots of a sweep: what its members were at the rungs that they passed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from wellfit.config import Config
 from wellfit.outcome import Outcome
 from wellfit.sweeps.executor import Executor, OnOutcome
+from wellfit.sweeps.greedy import MOST
 from wellfit.sweeps.proposals import Proposals
 from wellfit.sweeps.rungs import Rungs
 
@@ -57,3 +61,25 @@ def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outc
             return outcomes, len(outcomes)
         proposals.tell(found)
     return outcomes, proposals.count
+
+
+class Album:
+    """Keeps the snapshots that are best on dev, as many as an ensemble looks at: the others may go.
+
+    Memory is bounded by that, however many members pass however many rungs.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Outcome] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Take note of an outcome, if it is a snapshot."""
+        if outcome.is_snapshot:
+            self._kept.append(outcome)
+            # Workers end in any order: what is kept must not depend on it.
+            self._kept = sorted(self._kept, key=lambda each: (each.losses["dev"], each.identity))[:MOST]
+
+    @property
+    def snapshots(self) -> list[Outcome]:
+        """The best first."""
+        return list(self._kept)

@@ -19,12 +19,11 @@ from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
 from wellfit.stats.calibration import refined_losses
 from wellfit.stats.scores import row_losses
-from wellfit.sweeps.album import Album
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import proposals_of
-from wellfit.sweeps.rounds import Training, Within, train_in_rounds
+from wellfit.sweeps.rounds import Album, Training, Within, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.selection import Choice, TrainLimit, alike_best, choose, mean_keep_prob, warnings_of
 from wellfit.sweeps.space import Interval, Space, default_grid

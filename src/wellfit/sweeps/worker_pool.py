@@ -3,6 +3,7 @@
 Workers are started as programs of their own (not forked: torch's threads do not survive a fork; not spawned by
 multiprocessing: that imports the user's script a second time). They live between calls, since importing torch takes
 seconds. The data is written once to a temporary folder that all of them map into memory.
+One worker process: trains the stacks it is asked for, one after the other, on one thread.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,12 +30,12 @@ from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.device import Device
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
-from wellfit.fused.engine import require_trainable, stacks_of
+from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.executor import OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
-from wellfit.sweeps.transfer import read_outcome, write_data
+from wellfit.sweeps.transfer import read_data, read_outcome, write_data, write_outcome
 from wellfit.training.noise import SHARED
 
 ATTEMPTS = 2
@@ -44,7 +46,7 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 # whole terminal, also during the seconds of the imports; the parent decides what becomes of the workers.
 _PROGRAM = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path.append(sys.argv[1]); "
-    "from wellfit.sweeps.worker import main; main(sys.argv[2])"
+    "from wellfit.sweeps.worker_pool import main; main(sys.argv[2])"
 )
 _PACKAGES = Path(__file__).parents[2]
 _REFUSALS = {kind.__name__: kind for kind in (WellfitError, BadInput, Refusal, NoRoom)}
@@ -265,3 +267,52 @@ def _require_done(answer: Json) -> None:
         refused = dict(answer["refused"])
         kind = _REFUSALS[refused.pop("kind")]
         raise kind(refused.pop("rule"), **refused)
+
+
+def main(folder: str) -> None:
+    """Serve the parent, with the data that it laid out in `folder`."""
+    # Answers keep standard output to themselves: whatever else prints goes to standard error.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    requests: queue.SimpleQueue[Json] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests, Path(folder)), daemon=True).start()
+    data, goal = read_data(Path(folder))
+
+    def tell(answer: Json) -> None:
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+    while True:
+        tell(_answer(requests.get(), Path(folder), data=data, goal=goal, tell=tell))
+
+
+def _listen(requests: queue.SimpleQueue[Json], folder: Path) -> None:
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal, tell: Callable[[Json], None]) -> Json:
+    def hand_over(outcome: Outcome) -> None:
+        arrays = f"{uuid.uuid4().hex}.npz"
+        tell({"outcome": write_outcome(folder / arrays, outcome), "arrays": arrays})
+
+    rungs = Rungs.from_json(request["rungs"]) if request["rungs"] else None
+    try:
+        fit_stack(
+            data,
+            [Config.from_json(config) for config in request["configs"]],
+            goal=goal,
+            stream=request["stream"],
+            # `time.monotonic` is one clock for all processes of a machine.
+            deadline=request["deadline"],
+            judge=rungs.judge if rungs else None,
+            memory=request["memory"],
+            device=Device.from_json(request["device"]) if request["device"] else None,
+            on_outcome=hand_over,
+        )
+    except WellfitError as error:
+        kind = type(error).__name__
+        return {"refused": {"kind": kind, "rule": error.rule, "found": error.found, "remedy": error.remedy}}
+    return {"done": True}
