@@ -26,7 +26,7 @@ from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.stack import Stack
 from wellfit.training.noise import SHARED
-from wellfit.training.threads import one_thread
+from wellfit.training.tensors import one_thread
 
 GPU = "cuda"
 K = 64

@@ -38,7 +38,7 @@ KINDS: tuple[NetworkKind, ...] = ("mlp", "conv")
 class Network:
     """Shape of the network: hidden widths from input to output, the activation between them, and how numbers enter.
 
-    `module` names a module of the user's own that takes the place of all this (training/module_source.py).
+    `module` names a module of the user's own that takes the place of all this (training/module.py).
     `embedding` "ple" adds to every numeric column its piecewise-linear encoding over at most `bins` quantile bins
     of the training rows (Gorishniy et al., 2022); "none" takes the numbers as they are.
     `kind` "conv" is a network of pictures (training/convolution.py): the widths are the channels of its blocks.

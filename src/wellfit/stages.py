@@ -42,8 +42,8 @@ from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
-from wellfit.training.module_factory import ModuleFactory
-from wellfit.training.module_source import named_after
+from wellfit.training.module import named_after
+from wellfit.training.module_checks import ModuleFactory
 from wellfit.travel.estimators import take_estimator
 from wellfit.travel.folder import is_saved_model, load_model
 from wellfit.travel.taking import take

@@ -25,10 +25,10 @@ from module_cases import (
 from wellfit.config import Config, Network, Regularization
 from wellfit.fused.module_rows import StackMasks, StackNoise
 from wellfit.fused.modules import ModuleBatch, ModuleGradients
-from wellfit.training.dropout import Dropout
 from wellfit.training.module import ModuleNetwork
-from wellfit.training.moment import Moment
+from wellfit.training.network import Dropout
 from wellfit.training.objective import mean_loss
+from wellfit.training.schedules import Moment
 
 KEEPS = (0.1, 0.5, 0.9, 1.0)
 ROWS, COLUMNS = 40, 6

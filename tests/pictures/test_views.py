@@ -17,9 +17,9 @@ from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Arrays
 from wellfit.exceptions import BadInput
 from wellfit.experiment.predicting import with_views
-from wellfit.training.passes import average_often
+from wellfit.training.monte_carlo import average_often
+from wellfit.training.pictures import averaged_views, view_of
 from wellfit.training.predict import Part
-from wellfit.training.test_time import averaged_views, view_of
 
 DATA = prepared_digits()
 SHAPE = (8, 8, 1)

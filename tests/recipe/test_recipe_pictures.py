@@ -13,7 +13,7 @@ from wellfit.data.prepare import Arrays
 from wellfit.recipe.pictures import COST, first_network, picture_grid, weights_times_places, wider_networks
 from wellfit.recipe.remedies.optimization import bigger_network
 from wellfit.training.convolution import ConvNet
-from wellfit.training.small_pictures import MOST_SIDE, reduced
+from wellfit.training.pictures import MOST_SIDE, reduced
 
 CONV = Config(network=first_network((28, 28, 1)))
 

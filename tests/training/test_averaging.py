@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wellfit.config import Network
-from wellfit.training.averaging import MovingAverage
+from wellfit.training.loop import MovingAverage
 from wellfit.training.network import MLP
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from wellfit.config import Config, Network, Regularization
-from wellfit.training.dropout import Dropout
-from wellfit.training.moment import Moment
+from wellfit.training.network import Dropout
+from wellfit.training.schedules import Moment
 from wellfit.training.tensors import Inputs, new_network
 
 

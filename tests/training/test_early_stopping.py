@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wellfit.config import Config, Network, Optimization
 from wellfit.goals import Goal
 from wellfit.outcome import Status
-from wellfit.training.early_stopping import Stopping
+from wellfit.training.learning_curve import Stopping
 from wellfit.training.loop import fit
 
 OVERFITTING = Optimization(epochs=60, batch_size=64, lr=0.02, schedule="constant")

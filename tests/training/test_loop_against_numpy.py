@@ -11,8 +11,8 @@ from scipy.stats import beta
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.training.loop import Training
-from wellfit.training.moment import Moment
 from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
+from wellfit.training.schedules import Moment
 from wellfit.training.tensors import new_network
 
 SIZES = Network(widths=(7, 5), embedding="none")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import beta, kstest
 
 from wellfit.config import Config, Regularization
-from wellfit.training.mixup import Mixture, mixture, share_of
-from wellfit.training.moment import Moment
+from wellfit.training.loop import Mixture, mixture, share_of
+from wellfit.training.schedules import Moment
 
 
 def moment(alpha, *, update=3):

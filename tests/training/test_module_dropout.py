@@ -11,11 +11,11 @@ from torch.nn import functional
 from module_cases import DROPPING, Attention, Encoder, Forgotten, Function, Layer, Noisy, Plain, Recurrent, Tied
 from wellfit.config import Config, Network, Regularization
 from wellfit.exceptions import BadInput
-from wellfit.training.dropout import Dropout
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module import ModuleNetwork
-from wellfit.training.module_factory import seeded
-from wellfit.training.moment import Moment
+from wellfit.training.module_checks import seeded
+from wellfit.training.network import Dropout
+from wellfit.training.schedules import Moment
 
 UPDATES, ROWS = 12, 60
 

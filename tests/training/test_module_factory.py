@@ -11,8 +11,7 @@ from module_cases import Normed, Plain, Tied, prepare_small
 from wellfit.config import Network as NetworkKnobs
 from wellfit.exceptions import BadInput
 from wellfit.training.decay_groups import decay_list
-from wellfit.training.module import ModuleNetwork, module_network
-from wellfit.training.module_source import source_of
+from wellfit.training.module import ModuleNetwork, module_network, source_of
 from wellfit.training.network import MLP
 
 SHARED = nn.Linear(7, 2)

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from wellfit.config import Network
-from wellfit.training.network import MLP
-from wellfit.training.piecewise_linear import PiecewiseLinear, quantile_edges
+from wellfit.training.network import MLP, PiecewiseLinear, quantile_edges
 
 
 def built(**changes):

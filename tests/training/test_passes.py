@@ -9,8 +9,7 @@ import pytest
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
-from wellfit.training.monte_carlo import predict_often
-from wellfit.training.passes import average_often
+from wellfit.training.monte_carlo import average_often, predict_often
 from wellfit.training.predict import Part, predict, predict_average
 from wellfit.training.tensors import new_network, state_of
 

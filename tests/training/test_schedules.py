@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wellfit.config import Config, Optimization, Regularization
-from wellfit.training.moment import Moment
 from wellfit.training.schedules import (
+    Moment,
     averaging_decay,
     keep_prob_at,
     learning_rate,

@@ -25,7 +25,7 @@ from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.selection import Choice, choose
-from wellfit.training.threads import one_thread
+from wellfit.training.tensors import one_thread
 
 
 def diagnose_comparison(

@@ -16,8 +16,7 @@ from wellfit.data.schema import Column
 from wellfit.estimators.inputs import Rows, target_moments
 from wellfit.outcome import Outcome
 from wellfit.training.predict import Part
-from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, outputs_of
-from wellfit.training.threads import one_thread
+from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, outputs_of
 
 
 @dataclass(frozen=True)

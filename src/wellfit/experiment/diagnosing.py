@@ -31,7 +31,7 @@ from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.stats.scores import row_losses
-from wellfit.training.picture_features import picture_features
+from wellfit.training.pictures import picture_features
 
 
 @dataclass(frozen=True, kw_only=True)

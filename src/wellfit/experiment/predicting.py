@@ -29,9 +29,9 @@ from wellfit.goals import Goal
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
-from wellfit.training.passes import average_often
+from wellfit.training.monte_carlo import average_often
+from wellfit.training.pictures import averaged_views, require_views, view_of
 from wellfit.training.predict import Part, at_temperature
-from wellfit.training.test_time import averaged_views, require_views, view_of
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet runs cells that begin with these; text is written with an apostrophe before them."""

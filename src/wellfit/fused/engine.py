@@ -26,18 +26,15 @@ from wellfit.fused.stack import Stack
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint, Outcome, Status
 from wellfit.stats.scores import row_losses
-from wellfit.training.early_stopping import Stopping
-from wellfit.training.learning_curve import Yardstick, check_points
+from wellfit.training.learning_curve import Stopping, Yardstick, check_points
 from wellfit.training.module import ModuleNetwork, module_network
-from wellfit.training.module_checks import require_last_batch, site_keep_probs
-from wellfit.training.module_factory import ModuleFactory
+from wellfit.training.module_checks import ModuleFactory, require_last_batch, site_keep_probs
 from wellfit.training.noise import SHARED
 from wellfit.training.objective import require_labels
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
 from wellfit.training.pictures import require_pictures
 from wellfit.training.schedules import rung_updates
-from wellfit.training.tensors import Inputs, conv_network, output_range_of, predictions_of
-from wellfit.training.threads import one_thread
+from wellfit.training.tensors import Inputs, conv_network, one_thread, output_range_of, predictions_of
 
 Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
 """(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
@@ -84,7 +81,7 @@ def fit_stack(  # noqa: PLR0913 - what, how and by when; each is its own thing
         deadline: `time.monotonic()` by which the outcomes are there; members that it cuts short are "out of budget".
         judge: says at the rungs (training/schedules.py, `rung_updates`) who goes on.
         memory: bytes that the members' parameters and moments may take; more members are trained in passes.
-        module: makes the network, in place of the built-in one (training/module_factory.py).
+        module: makes the network, in place of the built-in one (training/module_checks.py).
         effects: measure what regularizing did to each network (training/effects.py), for those who show it.
         device: that trains the built-in network; the core that calls when None.
 

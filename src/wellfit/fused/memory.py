@@ -30,7 +30,7 @@ from wellfit.fused.stack import ROWS_AT_ONCE
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.learning_curve import MOST_ROWS
 from wellfit.training.module import ModuleNetwork
-from wellfit.training.module_factory import seeded
+from wellfit.training.module_checks import seeded
 
 BYTES_OF_OUTPUTS = 2**26
 """Outputs of all rows are held for so many members at once as fit into this."""

@@ -19,7 +19,7 @@ from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.rungs import Rungs
-from wellfit.training.module_factory import ModuleFactory
+from wellfit.training.module_checks import ModuleFactory
 from wellfit.training.noise import SHARED
 
 OnOutcome = Callable[[Outcome], None]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wellfit.config import Activation, Network
-from wellfit.training.module_factory import ModuleFactory
+from wellfit.training.module_checks import ModuleFactory
 
 LEAST_POOLED = 4
 """A side of fewer pixels is not halved any more."""

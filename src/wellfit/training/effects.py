@@ -17,8 +17,7 @@ from wellfit._typing import Task
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.training.network import MLP
 from wellfit.training.noise import batch_order
-from wellfit.training.tensors import Inputs, target_of
-from wellfit.training.threads import one_thread
+from wellfit.training.tensors import Inputs, one_thread, target_of
 
 MOST_ROWS = 1_000
 MOST_UNITS = 16

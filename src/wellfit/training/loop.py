@@ -1,13 +1,21 @@
-"""The reference loop: one config, trained and measured. It is the oracle of every faster engine."""
+"""The reference loop: one config, trained and measured. It is the oracle of every faster engine.
+
+The moving average of the parameters along a training (Polyak and Juditsky, 1992; Tarvainen and Valpola, 2017).
+Noise on the inputs: for small noise the same as a penalty on the gradient along them (Bishop, 1995).
+Mixup (Zhang et al., 2018): a network learns from mixtures of two rows, and of their labels in the same shares.
+L1 by proximal steps (ISTA; Daubechies et al., 2004): weights reach zero exactly, and stay.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 
 import torch
+from scipy.special import betaincinv
 from torch import Tensor, nn
 
 from wellfit._typing import Notify, ignore_events
@@ -16,22 +24,16 @@ from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.training.averaging import MovingAverage
-from wellfit.training.dropout import Dropout
-from wellfit.training.early_stopping import Stopping
-from wellfit.training.input_noise import jittered
-from wellfit.training.learning_curve import LearningCurve, check_points
-from wellfit.training.mixup import mixture
+from wellfit.training.learning_curve import LearningCurve, Stopping, check_points
 from wellfit.training.module import AnyNetwork
-from wellfit.training.moment import Moment
-from wellfit.training.noise import SHARED, batch_order
+from wellfit.training.network import Dropout
+from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing
 from wellfit.training.objective import mean_loss, optimizer_for, require_labels, set_step, soft_labels
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
 from wellfit.training.pictures import Address, changed, cut_of, member_of, require_pictures
 from wellfit.training.predict import predict
-from wellfit.training.proximal import soften
-from wellfit.training.tensors import Inputs, network_from, new_network, state_of, target_of, weights_of
-from wellfit.training.threads import one_thread
+from wellfit.training.schedules import Moment, averaging_decay
+from wellfit.training.tensors import Inputs, network_from, new_network, one_thread, state_of, target_of, weights_of
 
 
 def fit(
@@ -208,3 +210,71 @@ def _train(
         if stopping.is_due:
             return Status.STOPPED_EARLY
     return Status.STOPPED_EARLY if stopping.went_back else Status.FINISHED
+
+
+class MovingAverage:
+    """The average of a network's parameters, which starts at the first of them.
+
+    Attributes:
+        network: a network with the averaged parameters; buffers are those of the network under training.
+    """
+
+    def __init__(self, network: AnyNetwork, *, ema: float) -> None:
+        self.network = copy.deepcopy(network, {id(buffer): buffer for buffer in network.buffers()})
+        self._ema = ema
+
+    @torch.no_grad()
+    def add(self, network: AnyNetwork, *, update: int) -> None:
+        """Make the average d * average + (1 - d) * parameters, as they are after update number `update` (from 0)."""
+        decay = averaging_decay(self._ema, update=update)
+        for mean, value in zip(self.network.parameters(), network.parameters(), strict=True):
+            mean.mul_(decay).add_(value, alpha=1 - decay)
+        for buffer, latest in zip(self.network.buffers(), network.buffers(), strict=True):
+            if buffer is not latest:
+                # A user's module may replace a buffer, where torch's own layers write into it.
+                buffer.copy_(latest)
+
+
+def jittered(numeric: Tensor, moment: Moment) -> Tensor:
+    """Return standardized numbers [N, D] + input_noise * e, e standard normal; without noise, the very same tensor."""
+    spread = moment.config.regularization.input_noise
+    if not spread:
+        return numeric
+    rows, width = numeric.shape
+    noise = input_noise_block(
+        seed=moment.config.seed, stream=moment.stream, update=moment.update, rows=rows, width=width
+    )
+    return numeric + spread * torch.from_numpy(noise).to(numeric.dtype)
+
+
+def share_of(alpha: float, *, uniform: float) -> float:
+    """Return the value of Beta(alpha, alpha) below which lies the share `uniform` of the draws."""
+    return float(betaincinv(alpha, alpha, uniform))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Mixes every row of a batch with its partner: the same for inputs and labels."""
+
+    share: float
+    partner: Tensor
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return share * values + (1 - share) * values of the partners; `values` is [N] or [N, K]."""
+        return self.share * values + (1 - self.share) * values[self.partner]
+
+
+def mixture(moment: Moment, *, rows: int) -> Mixture | None:
+    """Return how a batch of `rows` rows is mixed at this moment, or None where it is not."""
+    alpha = moment.config.regularization.mixup
+    if not alpha:
+        return None
+    uniform, partner = mixing(seed=moment.config.seed, stream=moment.stream, update=moment.update, rows=rows)
+    return Mixture(share_of(alpha, uniform=uniform), torch.from_numpy(partner))
+
+
+@torch.no_grad()
+def soften(weights: Iterable[Tensor], *, by: float) -> None:
+    """Replace each W by sign(W) max(|W| - by, 0), in place; `by` >= 0 is in the unit of the weights."""
+    for weight in weights:
+        weight.copy_(nn.functional.softshrink(weight, by))

@@ -2,12 +2,13 @@
 
 The mean over the passes takes the place of one pass without dropout; their spread says how sure the network is. It
 costs as many passes, so `monte_carlo` measures on dev whether they buy anything.
+Prediction by Monte-Carlo dropout: the mean of several passes with dropout, for one network or an ensemble.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -24,13 +25,12 @@ from wellfit.outcome import Outcome
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
-from wellfit.training.dropout import Dropout
 from wellfit.training.learning_curve import some_rows
 from wellfit.training.module import AnyNetwork
-from wellfit.training.moment import Moment
-from wellfit.training.predict import predict
-from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, predictions_of, rows_at_once
-from wellfit.training.threads import one_thread
+from wellfit.training.network import Dropout
+from wellfit.training.predict import Part, predict, predict_average
+from wellfit.training.schedules import Moment
+from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, predictions_of, rows_at_once
 
 PASSES = 30
 """As in the comparison of training.md: 30 passes, and 30 times the cost."""
@@ -150,3 +150,49 @@ def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_
         found = of(arrays)
         seconds.append(time.monotonic() - began)
     return found, min(seconds)
+
+
+def require_passes(passes: int, parts: Sequence[Part]) -> None:
+    """Refuse a number of passes that is none, and several passes that would all be the same.
+
+    Raises:
+        BadInput: for fewer than one pass, or several passes of networks without dropout.
+    """
+    if passes < 1:
+        raise BadInput("passes are 1 or more", found=f"{passes}", remedy="Give another number, such as 30")
+    if passes > 1 and not any(_has_dropout(part) for part in parts):
+        raise BadInput(
+            "several passes need a network that was trained with dropout",
+            found=f"{passes} passes, and keep_prob 1 in every layer",
+            remedy="Leave passes out, or train with keep_prob below 1",
+        )
+
+
+def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: int) -> Callable[[Arrays], Floats]:
+    """Return the function that averages `passes` passes with dropout of each network, and those by their weights.
+
+    One pass is the usual one, without dropout; so is that of a network in an ensemble that was trained without.
+
+    Raises:
+        BadInput: as `require_passes`.
+    """
+    require_passes(passes, parts)
+    if passes == 1:
+        return predict_average(preparation, parts)
+    networks = [(part.weight, _mean_of(preparation, part, passes=passes)) for part in parts]
+
+    def of(arrays: Arrays) -> Floats:
+        return np.asarray(sum(weight * network(arrays).astype(np.float64) for weight, network in networks))
+
+    return of
+
+
+def _has_dropout(part: Part) -> bool:
+    return min(part.config.keep_probs, default=1.0) < 1
+
+
+def _mean_of(preparation: Preparation, part: Part, *, passes: int) -> Callable[[Arrays], Floats]:
+    if not _has_dropout(part):
+        return predict(preparation, part.config, part.state)
+    several = predict_often(preparation, part.config, part.state, passes=passes)
+    return lambda arrays: several(arrays)[0]

@@ -15,7 +15,7 @@ from wellfit._typing import Task
 from wellfit.config import Optimization, Regularization, weight_decay_of
 from wellfit.exceptions import BadInput
 from wellfit.training.module import AnyNetwork
-from wellfit.training.moment import Moment
+from wellfit.training.schedules import Moment
 
 
 def mean_loss(outputs: Tensor, target: Tensor, *, task: Task, weights: Tensor | None = None) -> Tensor:

@@ -3,24 +3,34 @@
 Every draw has the address (seed, stream, update, place in the batch) and none depends on the population, so that
 members of different strengths see the same changes, each as far as its own strength goes.
 Shapes: K members, N pictures, D = C * H * W pixels, Q classes.
+What a convolutional network sees in pictures: the mean of each channel of its last block.
+Pictures made small for models of tables: whole areas become one number, as many as such a model can use.
+Test-time augmentation: a picture is predicted as it is and as a few changed views, and the predictions are averaged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wellfit._typing import Floats
 from wellfit.augment.apply import DRAWN, Draws, augmented, box_of, ranges_of, share_outside
-from wellfit.augmentation import Augmentation
+from wellfit.augment.fast import changed_fast
+from wellfit.augmentation import Augmentation, asked_for
 from wellfit.config import Config
+from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Schema
 from wellfit.exceptions import BadInput
+from wellfit.training.convolution import ConvNet
+from wellfit.training.module import ModuleNetwork
 from wellfit.training.noise import cutting, picture_draws, pixel_noise
+from wellfit.training.predict import Part
+from wellfit.training.tensors import network_from, one_thread, rows_at_once
 
 Shape = tuple[int, int, int]
 """Height, width and channels."""
@@ -118,3 +128,94 @@ def cut_of(member: Member, *, at: Address, rows: int, shape: Shape) -> Cut | Non
     height, width, channels = shape
     box = box_of(area=area, down=down, right=right, shape=(height, width))
     return Cut(box.flatten().repeat(channels), torch.from_numpy(partner), share_outside(box))
+
+
+@torch.no_grad()
+def picture_features(
+    preparation: Preparation, config: Config, state: Mapping[str, Floats], *, arrays: Arrays
+) -> Floats | None:
+    """Return [N, channels] of N pictures; None where the network is not of our blocks, or is an average of several."""
+    if config.network.kind != "conv" or not state:
+        return None
+    network = network_from(state, preparation, config.network)
+    if not isinstance(network, ModuleNetwork) or not isinstance(network.module, ConvNet):
+        return None
+    most = rows_at_once(network)
+    with one_thread():
+        pixels = torch.from_numpy(arrays.numeric).float()
+        seen = [network.module.seen(pixels[start : start + most]) for start in range(0, len(pixels), most)]
+        return np.asarray(torch.cat([each.mean(dim=(2, 3)) for each in seen]).numpy(), dtype=np.float64)
+
+
+MOST_SIDE = 10
+"""Pictures of at most so many pixels a side are left as they are."""
+
+
+def reduced_data(data: Prepared) -> Prepared:
+    """Return the parts with small pictures; a table is returned as it is."""
+    shape = data.preparation.schema.picture
+    if shape is None:
+        return data
+    train_dev = reduced(data.train_dev, shape) if data.train_dev else None
+    return Prepared(data.preparation, reduced(data.train, shape), train_dev, reduced(data.dev, shape))
+
+
+def reduced(arrays: Arrays, shape: tuple[int, int, int]) -> Arrays:
+    """Return rows of C * H * W pixels as rows of C * h * w means, h and w at most `MOST_SIDE`."""
+    height, width, channels = shape
+    factor = -(-max(height, width) // MOST_SIDE)
+    if factor == 1:
+        return arrays
+    pixels = arrays.numeric.reshape(-1, channels, height, width)
+    edges = [np.arange(0, side, factor) for side in (height, width)]
+    sums = np.add.reduceat(np.add.reduceat(pixels, edges[0], axis=2), edges[1], axis=3)
+    counts = np.outer(*(np.diff([*edge, side]) for edge, side in zip(edges, (height, width), strict=True)))
+    return replace(arrays, numeric=np.ascontiguousarray((sums / counts).reshape(arrays.rows, -1), dtype=np.float32))
+
+
+STREAM = "test time"
+MOST_VIEWS = 256
+_SPOILS = ("erase", "noise", "cutmix")
+"""Changes that only take away: they help to learn, and not to see."""
+
+
+def require_views(views: int, preparation: Preparation) -> None:
+    """Refuse a number of views that is none.
+
+    Raises:
+        BadInput: out of range, or several views of the rows of a table.
+    """
+    if not 1 <= views <= MOST_VIEWS:
+        raise BadInput(f"views are 1 to {MOST_VIEWS}", found=f"{views}", remedy="Give another number, such as 8")
+    if views > 1 and preparation.schema.picture is None:
+        raise BadInput("several views are for pictures", found=f"{views} views of a table", remedy="Leave views out")
+
+
+def view_of(parts: Sequence[Part], preparation: Preparation) -> Member:
+    """Return the changes of the views: those that the heaviest network was trained with, or light ones."""
+    config = max(parts, key=lambda part: part.weight).config
+    strength = config.regularization.augment
+    shape = preparation.schema.picture or (0, 0, 0)
+    light = asked_for("light", classes=preparation.schema.classes, colour=shape[2] == 3)
+    ranges: Augmentation = config.augmentation if strength else light
+    return replace(ranges, **dict.fromkeys(_SPOILS, 0.0)), strength or 1.0
+
+
+def averaged_views(
+    predict: Callable[[Arrays], Floats], member: Member, *, shape: tuple[int, int, int], views: int
+) -> Callable[[Arrays], Floats]:
+    """Return `predict` averaged over the picture itself and `views` - 1 changed views of it."""
+    height, width, channels = shape
+    # Philox gives the first rows whatever follows: more views keep the earlier ones.
+    draws = picture_draws(seed=0, stream=STREAM, update=0, rows=views, width=DRAWN)
+
+    def of(arrays: Arrays) -> Floats:
+        pictures = arrays.numeric.reshape(-1, channels, height, width)
+        total = predict(arrays).astype(np.float64)
+        for view in draws[1:]:
+            uniform = np.broadcast_to(view, (len(pictures), DRAWN))
+            seen = changed_fast(pictures, [member], uniform=np.ascontiguousarray(uniform), normal=None)[0]
+            total += predict(replace(arrays, numeric=seen.reshape(len(pictures), -1)))
+        return np.asarray(total / views)
+
+    return of

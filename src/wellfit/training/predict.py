@@ -11,8 +11,7 @@ from wellfit._typing import Floats
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.stats.calibration import tempered
-from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, outputs_of, predictions_of
-from wellfit.training.threads import one_thread
+from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, outputs_of, predictions_of
 
 _ANY = np.array([-np.inf, np.inf])
 

@@ -25,7 +25,7 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.stats.scores import loss
 from wellfit.training.noise import batch_order
-from wellfit.training.small_pictures import reduced, reduced_data
+from wellfit.training.pictures import reduced, reduced_data
 
 MOST_CELLS = 4_000_000
 """Rows x columns that linear and trees are fit on; a larger table is thinned at random, and the note says so."""

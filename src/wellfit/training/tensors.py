@@ -1,8 +1,12 @@
-"""From prepared arrays to the tensors and the network that train on them, and from outputs back to predictions."""
+"""From prepared arrays to the tensors and the network that train on them, and from outputs back to predictions.
+
+One thread for one training: the same sums in the same order, whatever machine-wide setting the caller has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +19,7 @@ from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
 from wellfit.training.convolution import ConvNet, conv_factory
 from wellfit.training.module import AnyNetwork, ModuleNetwork
-from wellfit.training.network import MLP
-from wellfit.training.piecewise_linear import quantile_edges
+from wellfit.training.network import MLP, quantile_edges
 
 EDGES = "bins.edges"
 OUTPUT_RANGE = "output_range"
@@ -151,3 +154,14 @@ def _shaped(preparation: Preparation, network: Network, *, edges: Floats | None)
         outputs=preparation.outputs,
         edges=edges,
     )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread, and restore the caller's number afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
