@@ -21,7 +21,7 @@ import wellfit as wf
 from wellfit.experiment.experiment import Experiment
 from wellfit.goals import Goal
 from wellfit.stats.scores import loss
-from wellfit.travel.taking import model_of
+from wellfit.travel.export import model_of
 
 BUDGET = "3000updates"
 NEW_SHARE = 0.4

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from wellfit.sweeps.rungs import Rungs
     from wellfit.sweeps.search import Sweep
     from wellfit.sweeps.space import log_uniform, uniform
-    from wellfit.travel.folder import load_model
-    from wellfit.travel.model import Model
+    from wellfit.travel.folder import Model, load_model
 
 __all__ = [
     "BadInput",

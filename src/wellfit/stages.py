@@ -44,9 +44,8 @@ from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import WorkerPool
 from wellfit.training.module import named_after
 from wellfit.training.module_checks import ModuleFactory
-from wellfit.travel.estimators import take_estimator
+from wellfit.travel.export import take, take_estimator
 from wellfit.travel.folder import is_saved_model, load_model
-from wellfit.travel.taking import take
 
 
 class SplitArguments(TypedDict, total=False):

@@ -22,8 +22,8 @@ from wellfit.journal.store import open_journal
 from wellfit.outcome import Outcome
 from wellfit.stats.calibration import calibrated, tempered
 from wellfit.stats.scores import loss
+from wellfit.travel.export import model_of, take
 from wellfit.travel.folder import load_model
-from wellfit.travel.taking import model_of, take
 
 SURE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=60, batch_size=32, lr=0.01))
 OVER = {"l2": [0.0, 1.0], "keep_prob": [1.0, 0.8]}

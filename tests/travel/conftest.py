@@ -11,7 +11,7 @@ import pytest
 import wellfit as wf
 from wellfit.goals import Goal
 from wellfit.training.predict import Part
-from wellfit.travel.model import Model
+from wellfit.travel.folder import Model
 
 
 def rows(count, *, seed):

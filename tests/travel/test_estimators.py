@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 import wellfit as wf
 from wellfit.exceptions import BadInput
-from wellfit.travel.estimators import model_of_estimator
+from wellfit.travel.export import model_of_estimator
 
 SMALL = {"widths": (8,), "epochs": 4, "random_state": 0}
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

@@ -1,4 +1,8 @@
-"""Export for other runtimes: ONNX (onnxruntime and the like) and PyTorch's own `.pt2`, transforms inside."""
+"""Export for other runtimes: ONNX (onnxruntime and the like) and PyTorch's own `.pt2`, transforms inside.
+
+A fitted scikit-learn estimator as a model that travels.
+Take the model out of an experiment.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,23 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 
 from wellfit._files import write_whole
+from wellfit.data.schema import ClassKind
+from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
-from wellfit.travel.folder import save_model
-from wellfit.travel.graph import INPUTS, Graph, transforms_of
-from wellfit.travel.model import Model
-from wellfit.travel.picture_graph import PIXELS, PictureGraph, picture_transforms_of
+from wellfit.experiment.experiment import Experiment
+from wellfit.goals import default_goal
+from wellfit.travel.card import model_card
+from wellfit.travel.folder import Model, save_model
+from wellfit.travel.graph import INPUTS, PIXELS, Graph, PictureGraph, picture_transforms_of, transforms_of
 
 FORMATS = ("folder", "onnx", "pt2")
 _TRIED_ROWS = 2
@@ -122,3 +132,78 @@ def _pt2(traced: Traced) -> bytes:
 
 
 _WRITERS: Mapping[str, Callable[[Traced], bytes]] = {"onnx": _onnx, "pt2": _pt2}
+
+
+TARGET = "y"
+
+
+def model_of_estimator(estimator: Net) -> Model:
+    """The network of a fitted estimator, with its transforms; columns of an array are called x0, x1, ...
+
+    Raises:
+        NotFittedError: before `fit`.
+        BadInput: for several targets.
+    """
+    check_is_fitted(estimator, "model_")
+    kept = estimator.model_
+    preparation = kept.preparation
+    if preparation.targets > 1:
+        raise BadInput(
+            "a model that travels predicts one number, or one class",
+            found=f"{preparation.targets} targets",
+            remedy="Fit an estimator for each target, or pickle this one",
+        )
+    schema = replace(preparation.schema, target=_free(TARGET, preparation.schema.feature_names))
+    if schema.classes:
+        names = tuple(map(str, estimator.classes_.tolist()))
+        schema = replace(schema, classes=names, class_kind=_kind(estimator.classes_))
+    return Model(default_goal(schema.task), replace(preparation, schema=schema), kept.parts)
+
+
+def take_estimator(estimator: Net, out: Path, *, format: str) -> list[Path]:  # noqa: A002
+    """Export the network of a fitted estimator; see `export_model`.
+
+    Raises:
+        NotFittedError: before `fit`.
+        BadInput: several targets, an unknown format, something that exists, or a missing extra.
+        NoRoom: the disk is full.
+    """
+    return export_model(model_of_estimator(estimator), out, format=format, card=_card(estimator))
+
+
+def _card(estimator: Net) -> str:
+    """What an estimator knows of itself: its knobs and, where it searched, its diagnosis; as text that is not read."""
+    told = [repr(estimator), repr(estimator.config_), str(getattr(estimator, "diagnosis_", ""))]
+    blocks = ["\n".join(f"    {line}" for line in text.splitlines()) for text in told if text]
+    return "\n\n".join([f"# {type(estimator).__name__}", *blocks]) + "\n"
+
+
+def _kind(classes: Any) -> ClassKind:
+    kinds: dict[str, ClassKind] = {"i": "integer", "u": "integer", "b": "boolean"}
+    return kinds.get(np.asarray(classes).dtype.kind, "string")
+
+
+def _free(name: str, taken: tuple[str, ...]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def model_of(experiment: Experiment) -> Model:
+    """The network that an experiment stands for, with its transforms.
+
+    Raises:
+        Refusal: when nothing was trained yet.
+    """
+    return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)
+
+
+def take(experiment: Experiment, out: Path, *, format: str) -> list[Path]:  # noqa: A002
+    """Export an experiment's model; see `export_model`.
+
+    Raises:
+        Refusal: when nothing was trained yet.
+        BadInput: an unknown format, or something that exists.
+        NoRoom: the disk is full.
+    """
+    return export_model(model_of(experiment), out, format=format, card=model_card(experiment.summary()))
