@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import wellfit as wf
 from wellfit.exceptions import BadInput
-from wellfit.loops.batches import predictions_of
+from wellfit.loops.mc_dropout import predictions_of
 
 pl = pytest.importorskip("lightning.pytorch")
 pytest.importorskip("skorch")

@@ -12,7 +12,7 @@ from torch import Tensor
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import diagnose_predictions
 from wellfit.exceptions import BadInput
-from wellfit.loops.batches import in_order, joined, predictions_of, split_batch
+from wellfit.loops.mc_dropout import in_order, joined, predictions_of, split_batch
 
 Predict = Callable[[pl.LightningModule, Any], tuple[Tensor, Tensor]]
 

@@ -14,7 +14,7 @@ from wellfit._typing import Floats
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import diagnose_predictions
 from wellfit.exceptions import BadInput
-from wellfit.loops.batches import joined, predictions_of
+from wellfit.loops.mc_dropout import joined, predictions_of
 
 
 class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
