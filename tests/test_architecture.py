@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "estimators": RECORDS | {"stats", "data", "training", "fused", "sweeps", "recipe", "diagnosis"},
     "travel": RECORDS | {"stats", "data", "training", "estimators", "experiment", "reports"},
 }
-TOP = {"__init__", "__main__", "stages", "cli"}
+TOP = {"__init__", "__main__", "api", "cli"}
 TORCH_FREE = ("stats", "data", "splits", "diagnosis", "journal", "reports")
 
 

@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wellfit.api import compare, diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.config import Config, Network, Optimization, Regularization
     from wellfit.diagnosis.catalogue.lookup import explain
     from wellfit.diagnosis.data_diagnosis import DataDiagnosis
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from wellfit.opening import Opening
     from wellfit.outcome import Outcome, Status
     from wellfit.splits.split import Split
-    from wellfit.stages import compare, diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.stats.sizes import plan_sizes, rows_for_margin, rows_to_detect
     from wellfit.sweeps.rungs import Rungs
     from wellfit.sweeps.search import Sweep
@@ -122,7 +122,7 @@ _HOMES = {
     "opening": ("Opening",),
     "outcome": ("Outcome", "Status"),
     "splits.split": ("Split",),
-    "stages": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+    "api": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "stats.sizes": ("plan_sizes", "rows_for_margin", "rows_to_detect"),
     "sweeps.rungs": ("Rungs",),
     "sweeps.search": ("Sweep",),

@@ -175,5 +175,5 @@ class Runner:
 
 def in_this_process(patch):
     """Train without worker processes, each of which takes seconds to import torch (tests/sweeps has them)."""
-    for place in ("wellfit.stages", "wellfit.experiment.experiment", "wellfit.experiment.running"):
+    for place in ("wellfit.api", "wellfit.experiment.experiment", "wellfit.experiment.running"):
         patch.setattr(f"{place}.WorkerPool", InProcess)
