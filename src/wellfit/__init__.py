@@ -98,21 +98,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "api": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "config": ("Config", "Network", "Optimization", "Regularization"),
     "diagnosis.catalogue.lookup": ("explain",),
     "diagnosis.data_diagnosis": ("DataDiagnosis",),
     "diagnosis.decompositions": ("Decomposition", "decompose"),
-    "diagnosis.dev_overuse.ladder": ("Ladder",),
-    "diagnosis.diagnosis": ("Diagnosis",),
-    "diagnosis.errors": ("diagnose_errors",),
+    "diagnosis.dev_overuse.corrected": ("Ladder",),
+    "diagnosis.diagnosis": ("Diagnosis", "diagnose_errors"),
     "diagnosis.label_noise": ("audited_error",),
     "diagnosis.leakage.groups": ("hidden_error",),
     "diagnosis.predictions": ("diagnose_predictions",),
-    "estimators.classifier": ("NetClassifier",),
-    "estimators.classifier_cv": ("NetClassifierCV",),
-    "estimators.regressor": ("NetRegressor",),
-    "estimators.regressor_cv": ("NetRegressorCV",),
     "diagnosis.reference.label_disagreement": ("label_disagreement",),
+    "estimators.classifier": ("NetClassifier", "NetClassifierCV", "NetRegressor", "NetRegressorCV"),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
     "experiment.experiment": ("Experiment", "open_experiment"),
     "loops.diagnose_estimator": ("diagnose_estimator",),
@@ -122,13 +119,11 @@ _HOMES = {
     "opening": ("Opening",),
     "outcome": ("Outcome", "Status"),
     "splits.split": ("Split",),
-    "api": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "stats.sizes": ("plan_sizes", "rows_for_margin", "rows_to_detect"),
     "sweeps.rungs": ("Rungs",),
     "sweeps.search": ("Sweep",),
     "sweeps.space": ("log_uniform", "uniform"),
-    "travel.folder": ("load_model",),
-    "travel.model": ("Model",),
+    "travel.folder": ("Model", "load_model"),
 }
 
 
