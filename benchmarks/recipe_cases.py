@@ -26,10 +26,10 @@ from report import Row, finish, parser_of, share_row
 from suffering import NAMES, Case, case_of
 from wellfit._typing import Floats, Json
 from wellfit.exceptions import BadInput
-from wellfit.recipe.follow import carry_out, first_turn, follow, next_step
+from wellfit.recipe.follow import carry_out, first_state, follow, next_step
 from wellfit.recipe.remedies.catalogue import REMEDIES
 from wellfit.recipe.rules import Rules
-from wellfit.recipe.turn import Work
+from wellfit.recipe.state import StepContext
 from workbench import Notes, Remembering, bench_of, fresh_losses, search_everything
 
 NETWORKS = 24
@@ -100,12 +100,12 @@ def _mean(rows: Floats) -> tuple[float, float]:
 def measured(case: Case, *, others: bool) -> Measured:
     """Carry out every applicable remedy of a case."""
     began, executor = time.monotonic(), Remembering(case.data, goal=case.goal)
-    bench = bench_of(case, executor, Notes(), networks=STEPS * NETWORKS)
-    turn = first_turn(bench, case.start)
-    picked = next_step(Work(bench=bench, turn=turn, rules=Rules()))
+    run = bench_of(case, executor, Notes(), networks=STEPS * NETWORKS)
+    state = first_state(run, case.start)
+    picked = next_step(StepContext(run=run, state=state, rules=Rules()))
     choice = picked.remedy.kind if picked.remedy else NOTHING
-    after = carry_out(picked.work, picked.remedy).outcome if picked.remedy else turn.outcome
-    losses, steps = {NOTHING: fresh_losses(case, turn.outcome, executor)}, {}
+    after = carry_out(picked.context, picked.remedy).outcome if picked.remedy else state.outcome
+    losses, steps = {NOTHING: fresh_losses(case, state.outcome, executor)}, {}
     losses[STEP] = fresh_losses(case, after, executor)
     for kind, remedy in REMEDIES.items():
         # What turns both boards at once stands in the table as "search everything".
@@ -119,7 +119,7 @@ def measured(case: Case, *, others: bool) -> Measured:
         losses[kind], steps[kind] = fresh_losses(case, after.outcome, executor), notes.entries["step", "1"]
     if others:
         losses[SEARCH] = fresh_losses(
-            case, search_everything(case, turn.outcome, executor, networks=NETWORKS), executor
+            case, search_everything(case, state.outcome, executor, networks=NETWORKS), executor
         )
     return Measured(case.name, choice, losses, steps, time.monotonic() - began)
 

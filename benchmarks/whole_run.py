@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from report import Row, finish, parser_of, share_row
 from suffering import NAMES, Case, case_of
 from wellfit._typing import Floats
-from wellfit.recipe.follow import first_turn, follow
+from wellfit.recipe.follow import first_state, follow
 from workbench import Notes, Remembering, bench_of, fresh_losses, search_everything
 
 NETWORKS = 72
@@ -56,9 +56,9 @@ def match_of(name: str, *, seed: int) -> Match:
     """Let both work through one case."""
     began, case = time.monotonic(), case_of(name, seed=seed)
     executor = Remembering(case.data, goal=case.goal)
-    turn = follow(bench_of(case, executor, Notes(), networks=NETWORKS), case.start)
-    behind = fresh_losses(case, turn.outcome, executor) - _searched(case)
-    ended = f"{turn.step} steps, {turn.outcome.networks} networks"
+    state = follow(bench_of(case, executor, Notes(), networks=NETWORKS), case.start)
+    behind = fresh_losses(case, state.outcome, executor) - _searched(case)
+    ended = f"{state.step} steps, {state.outcome.networks} networks"
     return _match(name, behind, ended=ended, began=began)
 
 
@@ -72,7 +72,7 @@ def null_of(name: str, *, seed: int) -> Match:
 def _searched(case: Case) -> Floats:
     """[fresh rows] the losses of what one big search ends with."""
     executor = Remembering(case.data, goal=case.goal)
-    first = first_turn(bench_of(case, executor, Notes(), networks=NETWORKS), case.start).outcome
+    first = first_state(bench_of(case, executor, Notes(), networks=NETWORKS), case.start).outcome
     return fresh_losses(case, search_everything(case, first, executor, networks=NETWORKS), executor)
 
 

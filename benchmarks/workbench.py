@@ -14,8 +14,8 @@ from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.recipe.bench import Bench
-from wellfit.recipe.purse import Budget, Purse
+from wellfit.recipe.budget import Budget, BudgetTracker
+from wellfit.recipe.context import RunContext
 from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.greedy import parts_of
@@ -68,8 +68,8 @@ class Notes:
         return self.entries.get((kind, key))
 
 
-def bench_of(case: Case, executor: Remembering, notes: Notes, *, networks: int) -> Bench:
-    """A bench with a budget of the first network and so many trainings of a healthy one."""
+def bench_of(case: Case, executor: Remembering, notes: Notes, *, networks: int) -> RunContext:
+    """A run with a budget of the first network and so many trainings of a healthy one."""
 
     def diagnose(errors: Mapping[str, Any], *, outcome: Outcome, best_dev_high: float) -> Diagnosis:  # noqa: ARG001
         known = case.optimal is not None
@@ -83,14 +83,14 @@ def bench_of(case: Case, executor: Remembering, notes: Notes, *, networks: int) 
         )
 
     data = case.data
-    healthy = Purse(Budget(seconds=None, updates=1), data=data, workers=1).cost(HEALTHY)
-    first = Purse(Budget(seconds=None, updates=1), data=data, workers=1).cost(case.start)
+    healthy = BudgetTracker(Budget(seconds=None, updates=1), data=data, workers=1).cost(HEALTHY)
+    first = BudgetTracker(Budget(seconds=None, updates=1), data=data, workers=1).cost(case.start)
     budget = Budget(seconds=None, updates=math.ceil(first + networks * max(healthy, first)))
-    return Bench(
+    return RunContext(
         data=data,
         goal=case.goal,
         executor=executor,
-        purse=Purse(budget, data=data, workers=1),
+        budget=BudgetTracker(budget, data=data, workers=1),
         recall=notes,
         diagnose=diagnose,
         best_dev_high=executor.best_dev_high,

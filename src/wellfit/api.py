@@ -32,7 +32,7 @@ from wellfit.fused.memory import parse_memory
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome
-from wellfit.recipe.purse import Budget, parse_budget
+from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.rules import Fixed
 from wellfit.splits.more_rows import more_rows_for
 from wellfit.splits.split import Split, load_split

@@ -9,7 +9,7 @@ import pytest
 from wellfit.experiment.running import Plan
 from wellfit.experiment.spent import seconds_spent
 from wellfit.journal.store import Entry
-from wellfit.recipe.purse import parse_budget
+from wellfit.recipe.budget import parse_budget
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

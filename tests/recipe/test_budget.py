@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wellfit.exceptions import BadInput
-from wellfit.recipe.purse import Budget, parse_budget
+from wellfit.recipe.budget import Budget, parse_budget
 
 READ = {
     "60s": Budget(60.0, None),

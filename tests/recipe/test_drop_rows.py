@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recipe_benches import bench_of, prepared
+from recipe_runs import prepared, run_of
 
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Copies, Prepared
@@ -35,8 +35,8 @@ def _data(*, copied: int = COPIED, told: bool = True) -> Prepared:
 
 def _followed(data: Prepared, *, rules: Rules = RULES):
     journal: dict = {}
-    bench, executor = bench_of(data, optimal=0.3, budget="1200updates", journal=journal)
-    return follow(bench, START, rules), bench, journal, executor
+    run, executor = run_of(data, optimal=0.3, budget="1200updates", journal=journal)
+    return follow(run, START, rules), run, journal, executor
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,12 @@ def test_the_dev_error_rises_as_far_as_was_foretold(repaired):
 
 
 def test_the_flattered_network_is_no_rival_of_the_honest_ones(repaired):
-    turn, bench, journal, _ = repaired
-    assert turn.outcome.losses["dev"] > turn.first.losses["dev"]
-    assert turn.outcome.config.data.drop_rows
-    kinds = [journal[f"step/{step}"]["kind"] for step in range(1, turn.step + 1)]
+    state, run, journal, _ = repaired
+    assert state.outcome.losses["dev"] > state.first.losses["dev"]
+    assert state.outcome.config.data.drop_rows
+    kinds = [journal[f"step/{step}"]["kind"] for step in range(1, state.step + 1)]
     assert kinds.count(KIND) == 1
-    assert "flattered by copies of training rows in dev" in ending(turn, bench=bench)["sentence"]
+    assert "flattered by copies of training rows in dev" in ending(state, run=run)["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_the_flattered_network_is_no_rival_of_the_honest_ones(repaired):
     ],
 )
 def test_elsewhere_no_row_is_dropped(data):
-    turn, *_, executor = _followed(data, rules=replace(RULES, fixed=frozenset({"l2", "keep_prob"})))
-    assert turn.outcome.config.data == DataBoard()
+    state, *_, executor = _followed(data, rules=replace(RULES, fixed=frozenset({"l2", "keep_prob"})))
+    assert state.outcome.config.data == DataBoard()
     assert not [outcome for outcome in executor.known.values() if outcome.config.data.drop_rows]
 
 
@@ -93,8 +93,8 @@ def test_rows_that_the_others_need_are_not_dropped():
     y = x[:, 0] > 0
     needed = (x[:TRAIN, 0] > 0) & (np.arange(TRAIN) % 20 > 0)
     copies = Copies(needed, np.arange(DEV) < 10)
-    turn, _, journal, _ = _followed(
+    state, _, journal, _ = _followed(
         replace(prepared(x, y, train=TRAIN), copies=copies), rules=replace(RULES, only=KIND)
     )
     assert not journal["step/1"]["kept"]
-    assert turn.outcome.config.data == DataBoard()
+    assert state.outcome.config.data == DataBoard()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recipe_benches import ERROR, bench_of, prepared
+from recipe_runs import ERROR, prepared, run_of
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared
@@ -57,83 +57,83 @@ MEMORIZING = Config(
 
 def test_bias_is_fought_first_with_every_regularizer_at_zero():
     journal: dict[str, Any] = {}
-    bench, _ = bench_of(_two_bits(), optimal=0.0, journal=journal)
-    turn = follow(bench, SMALL)
+    run, _ = run_of(_two_bits(), optimal=0.0, journal=journal)
+    state = follow(run, SMALL)
     steps = [body for name, body in journal.items() if name.startswith("step/")]
     assert steps[0]["board"] == "optimization"
     assert Config.from_json(steps[0]["config"]).regularization.is_off
-    assert turn.outcome.losses["train"] < turn.first.losses["train"] - 0.05
+    assert state.outcome.losses["train"] < state.first.losses["train"] - 0.05
     assert steps[0]["got"] > 0.05
 
 
 def test_variance_is_fought_by_regularizing_and_train_error_pays_for_it():
     journal: dict[str, Any] = {}
-    bench, _ = bench_of(_few_rows(), optimal=0.15, journal=journal)
-    turn = follow(bench, MEMORIZING, Rules(ensemble=False))
+    run, _ = run_of(_few_rows(), optimal=0.15, journal=journal)
+    state = follow(run, MEMORIZING, Rules(ensemble=False))
     (step,) = (body for name, body in journal.items() if name.startswith("step/"))
     assert (step["board"], step["kind"], step["kept"]) == ("regularization", "regularize", True)
-    assert turn.outcome.losses["dev"] < turn.first.losses["dev"] - 0.01
-    assert turn.outcome.losses["train"] > turn.first.losses["train"]
+    assert state.outcome.losses["dev"] < state.first.losses["dev"] - 0.01
+    assert state.outcome.losses["train"] > state.first.losses["train"]
 
 
 def test_a_network_that_is_fine_is_left_alone():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(20_000, 2))
     flipped = (x[:, 0] > 0) ^ (rng.random(20_000) < 0.1)
-    bench, executor = bench_of(prepared(x, flipped, train=10_000), optimal=0.1)
-    turn = follow(bench, SMALL)
-    assert (turn.step, executor.trained) == (0, 1)
-    assert {gap.verdict for gap in turn.diagnosis.gaps.values() if gap} == {"no"}
-    assert ending(turn, bench=bench)["reason"] == "fine within tolerance"
+    run, executor = run_of(prepared(x, flipped, train=10_000), optimal=0.1)
+    state = follow(run, SMALL)
+    assert (state.step, executor.trained) == (0, 1)
+    assert {gap.verdict for gap in state.diagnosis.gaps.values() if gap} == {"no"}
+    assert ending(state, run=run)["reason"] == "fine within tolerance"
 
 
 def test_a_replay_from_the_journal_decides_the_same_and_pays_the_same():
     journal: dict[str, Any] = {}
     data = _few_rows()
-    bench, first = bench_of(data, optimal=0.15, budget="3000updates", journal=journal)
-    turn = follow(bench, MEMORIZING)
-    replayed, second = bench_of(data, optimal=0.15, budget="3000updates", journal=journal)
+    run, first = run_of(data, optimal=0.15, budget="3000updates", journal=journal)
+    state = follow(run, MEMORIZING)
+    replayed, second = run_of(data, optimal=0.15, budget="3000updates", journal=journal)
     second.known = first.known
     again = follow(replayed, MEMORIZING)
     assert second.trained == 0
-    assert again.outcome.config == turn.outcome.config
-    assert again.diagnosis.to_json() == turn.diagnosis.to_json()
-    assert replayed.purse.updates == bench.purse.updates
+    assert again.outcome.config == state.outcome.config
+    assert again.diagnosis.to_json() == state.diagnosis.to_json()
+    assert replayed.budget.updates == run.budget.updates
 
 
 def test_the_rest_of_a_budget_goes_into_networks_with_seeds_of_their_own():
     journal: dict[str, Any] = {}
     data = _few_rows()
-    bench, first = bench_of(data, optimal=0.15, budget="24000updates", journal=journal)
-    turn = follow(bench, MEMORIZING)
-    step = journal[f"step/{turn.step}"]
+    run, first = run_of(data, optimal=0.15, budget="24000updates", journal=journal)
+    state = follow(run, MEMORIZING)
+    step = journal[f"step/{state.step}"]
     assert (step["kind"], step["board"], step["kept"]) == ("ensemble", "regularization", True)
     assert step["ensemble"]["honest_loss"] < step["ensemble"]["honest_single"]
-    assert turn.outcome.networks == len(step["members"]) > 1
-    assert sum(turn.outcome.members.values()) == pytest.approx(1)
+    assert state.outcome.networks == len(step["members"]) > 1
+    assert sum(state.outcome.members.values()) == pytest.approx(1)
     assert len({member["seed"] for member in step["members"]}) > 1
-    members = [first.known[identity] for identity in turn.outcome.members]
-    average = predict_average(data.preparation, parts_of(members, turn.outcome.members))
-    np.testing.assert_allclose(average(data.dev), turn.outcome.predictions["dev"], atol=1e-6)
+    members = [first.known[identity] for identity in state.outcome.members]
+    average = predict_average(data.preparation, parts_of(members, state.outcome.members))
+    np.testing.assert_allclose(average(data.dev), state.outcome.predictions["dev"], atol=1e-6)
     wrong = average(data.train).argmax(axis=1) != data.train.target
-    assert turn.outcome.losses["train"] == pytest.approx(wrong.mean())
-    assert bench.purse.updates <= 24_000
+    assert state.outcome.losses["train"] == pytest.approx(wrong.mean())
+    assert run.budget.updates <= 24_000
 
-    replayed, second = bench_of(data, optimal=0.15, budget="24000updates", journal=journal)
+    replayed, second = run_of(data, optimal=0.15, budget="24000updates", journal=journal)
     second.known = first.known
     again = follow(replayed, MEMORIZING)
     assert second.trained == 0
-    assert again.outcome.identity == turn.outcome.identity
-    assert again.outcome.losses == turn.outcome.losses
+    assert again.outcome.identity == state.outcome.identity
+    assert again.outcome.losses == state.outcome.losses
 
 
 def test_an_ensemble_that_is_not_ahead_on_other_rows_is_not_kept():
     """The network of now knows the truth: whatever is averaged with it on one half loses on the other."""
     data = _few_rows()
-    bench, executor = bench_of(data, optimal=0.15, budget="24000updates")
+    run, executor = run_of(data, optimal=0.15, budget="24000updates")
     (trained,) = executor.train([MEMORIZING])
     truth = replace(trained, predictions={"dev": np.eye(2)[data.dev.target]})
-    done = ensemble_step(bench, truth, parents=[MEMORIZING], step=1)
+    done = ensemble_step(run, truth, parents=[MEMORIZING], step=1)
     assert done.outcome is truth
     assert done.configs == ()
     assert executor.trained > 2
@@ -142,13 +142,13 @@ def test_an_ensemble_that_is_not_ahead_on_other_rows_is_not_kept():
 def test_a_network_that_dev_was_lucky_with_is_no_match_for_an_average():
     """Three rows are right by chance: other seeds tell that the config is worth no more than they are."""
     data = _few_rows()
-    bench, executor = bench_of(data, optimal=0.15, budget="24000updates")
+    run, executor = run_of(data, optimal=0.15, budget="24000updates")
     (trained,) = executor.train([MEMORIZING])
     predicted = trained.predictions["dev"].copy()
     wrong = np.flatnonzero(predicted.argmax(axis=1) != data.dev.target)[:3]
     predicted[wrong] = predicted[wrong, ::-1]
     lucky = replace(trained, predictions={"dev": predicted}, losses={**trained.losses, "dev": 0.0})
-    done = ensemble_step(bench, lucky, parents=[MEMORIZING], step=1)
+    done = ensemble_step(run, lucky, parents=[MEMORIZING], step=1)
     assert done.found is not None
     assert done.found.honest_single > done.found.honest_loss
     assert done.outcome.networks > 1
@@ -156,29 +156,29 @@ def test_a_network_that_dev_was_lucky_with_is_no_match_for_an_average():
 
 def test_where_time_is_left_larger_shapes_take_part_and_dev_chooses_among_the_averages():
     data = _few_rows()
-    bench, executor = bench_of(data, optimal=0.15, budget="60s")
-    (trained,) = bench.train([MEMORIZING])
-    planned = planned_networks(bench, MEMORIZING, parents=[MEMORIZING])
+    run, executor = run_of(data, optimal=0.15, budget="60s")
+    (trained,) = run.train([MEMORIZING])
+    planned = planned_networks(run, MEMORIZING, parents=[MEMORIZING])
     shapes = [tuple(widths) for widths, _ in planned["larger"]]
     assert shapes == larger_shapes(MEMORIZING.network.widths)[: len(shapes)] != []
     assert all(FEWEST_OF_A_SHAPE <= count <= MOST_OF_A_SHAPE for _, count in planned["larger"])
-    assert planned_networks(bench, MEMORIZING, parents=[MEMORIZING], fixed=frozenset({"widths"}))["larger"] == []
-    done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
+    assert planned_networks(run, MEMORIZING, parents=[MEMORIZING], fixed=frozenset({"widths"}))["larger"] == []
+    done = ensemble_step(run, trained, parents=[MEMORIZING], step=1)
     grown = [each for each in executor.known.values() if each.config.network.widths in shapes]
     assert len(grown) == sum(count for _, count in planned["larger"])
     assert done.outcome.networks > 1
 
 
 def test_updates_do_not_tell_what_a_shape_costs_so_that_none_is_added():
-    bench, _ = bench_of(_few_rows(), optimal=0.15, budget="24000updates")
-    assert planned_networks(bench, MEMORIZING, parents=[MEMORIZING])["larger"] == []
+    run, _ = run_of(_few_rows(), optimal=0.15, budget="24000updates")
+    assert planned_networks(run, MEMORIZING, parents=[MEMORIZING])["larger"] == []
 
 
 def test_witnesses_of_the_network_from_before_take_no_part_in_the_average():
     data = _few_rows()
-    bench, executor = bench_of(data, optimal=0.15, budget="24000updates")
+    run, executor = run_of(data, optimal=0.15, budget="24000updates")
     (trained,) = executor.train([SMALL])
-    done = ensemble_step(bench, trained, parents=[MEMORIZING], step=1)
+    done = ensemble_step(run, trained, parents=[MEMORIZING], step=1)
     assert done.found is not None
     fresh = [config for config in done.configs if config != SMALL]
     assert {config.network for config in fresh} == {MEMORIZING.network}
@@ -192,20 +192,20 @@ def test_nothing_is_averaged_where_nothing_over_fits():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(20_000, 2))
     flipped = (x[:, 0] > 0) ^ (rng.random(20_000) < 0.1)
-    bench, executor = bench_of(prepared(x, flipped, train=10_000), optimal=0.1, budget="200000updates")
-    assert follow(bench, SMALL).outcome.networks == 1
+    run, executor = run_of(prepared(x, flipped, train=10_000), optimal=0.1, budget="200000updates")
+    assert follow(run, SMALL).outcome.networks == 1
     assert executor.trained == 1
 
 
 def test_an_ensemble_is_bred_from_what_the_last_sweep_found_also_where_the_network_has_grown_since():
     journal: dict[str, Any] = {}
-    bench, _ = bench_of(_few_rows(), optimal=0.15, budget="24000updates", journal=journal)
-    assert best_members(bench, MEMORIZING, step=3, count=4) == [MEMORIZING]
-    follow(bench, MEMORIZING)
+    run, _ = run_of(_few_rows(), optimal=0.15, budget="24000updates", journal=journal)
+    assert best_members(run, MEMORIZING, step=3, count=4) == [MEMORIZING]
+    follow(run, MEMORIZING)
     name, body = next((name, body) for name, body in journal.items() if name.startswith("sweep/"))
     rows = {row["identity"]: row for row in body["members"]}
     step = int(name.removeprefix("sweep/"))
-    found = best_members(bench, replace(MEMORIZING, network=WIDER), step=step + 1, count=3)
+    found = best_members(run, replace(MEMORIZING, network=WIDER), step=step + 1, count=3)
     assert [each.network for each in found] == [WIDER] * len(found)
     knobs = [(each.regularization.l2, each.regularization.keep_prob) for each in found]
     assert knobs == [(rows[one]["l2"], rows[one]["keep_prob"]) for one in body["breed"][:3]]
@@ -226,45 +226,45 @@ def test_a_run_ends_with_the_network_that_was_best_on_dev():
         network=Network(widths=(4,), embedding="none"), optimization=Optimization(epochs=60, batch_size=32, lr=0.01)
     )
     journal: dict[str, Any] = {}
-    bench, _ = bench_of(data, optimal=0.0, budget="4000updates", journal=journal)
-    turn = follow(bench, start, Rules(ensemble=False))
+    run, _ = run_of(data, optimal=0.0, budget="4000updates", journal=journal)
+    state = follow(run, start, Rules(ensemble=False))
     reached = [body["errors_after"]["dev"] for name, body in journal.items() if name.startswith("step/")]
-    assert turn.outcome.losses["dev"] < min(reached)
-    assert ending(turn, bench=bench)["best"] == start.identity
+    assert state.outcome.losses["dev"] < min(reached)
+    assert ending(state, run=run)["best"] == start.identity
 
 
 def test_a_step_once_taken_is_followed_again_whatever_the_clock_says():
     journal: dict[str, Any] = {}
     data = _few_rows()
-    bench, first = bench_of(data, optimal=0.15, budget="3000updates", journal=journal)
-    turn = follow(bench, MEMORIZING)
-    late, second = bench_of(data, optimal=0.15, budget="280updates", journal=journal)
+    run, first = run_of(data, optimal=0.15, budget="3000updates", journal=journal)
+    state = follow(run, MEMORIZING)
+    late, second = run_of(data, optimal=0.15, budget="280updates", journal=journal)
     second.known = first.known
-    assert follow(late, MEMORIZING).outcome.config == turn.outcome.config != MEMORIZING
+    assert follow(late, MEMORIZING).outcome.config == state.outcome.config != MEMORIZING
 
 
 def test_one_remedy_by_name_is_carried_out_whatever_the_diagnosis():
     journal: dict[str, Any] = {}
-    bench, _ = bench_of(_two_bits(), optimal=0.0, journal=journal)
-    turn = follow(bench, SMALL, Rules(only="train_longer", idea="still falling"))
-    assert turn.step == 1
+    run, _ = run_of(_two_bits(), optimal=0.0, journal=journal)
+    state = follow(run, SMALL, Rules(only="train_longer", idea="still falling"))
+    assert state.step == 1
     assert journal["step/1"]["idea"] == "still falling"
-    assert turn.outcome.config.optimization.epochs in (12, 24)
+    assert state.outcome.config.optimization.epochs in (12, 24)
 
 
 def test_a_budget_without_room_for_a_step_still_trains_the_first_network():
-    bench, executor = bench_of(_two_bits(), optimal=0.0, budget="400updates")
-    turn = follow(bench, SMALL)
+    run, executor = run_of(_two_bits(), optimal=0.0, budget="400updates")
+    state = follow(run, SMALL)
     assert executor.trained == 1
-    assert turn.outcome is turn.first
-    assert "budget" in ending(turn, bench=bench)["reason"] or "bias left" in ending(turn, bench=bench)["reason"]
+    assert state.outcome is state.first
+    assert "budget" in ending(state, run=run)["reason"] or "bias left" in ending(state, run=run)["reason"]
 
 
 def test_a_budget_in_updates_is_an_upper_limit():
-    bench, executor = bench_of(_few_rows(), optimal=0.15, budget="300updates")
-    turn = follow(bench, MEMORIZING)  # takes 280 updates, and over-fits
-    assert turn.diagnosis.gap("variance").verdict == "yes"
-    assert (executor.trained, bench.purse.updates) == (1, 280)
+    run, executor = run_of(_few_rows(), optimal=0.15, budget="300updates")
+    state = follow(run, MEMORIZING)  # takes 280 updates, and over-fits
+    assert state.diagnosis.gap("variance").verdict == "yes"
+    assert (executor.trained, run.budget.updates) == (1, 280)
 
 
 @pytest.mark.parametrize("trials", [bigger_network, train_longer, better_optimizer, architecture])
@@ -302,10 +302,10 @@ def test_a_grid_is_widened_where_its_best_member_lies_on_the_edge(l2, keep_prob,
 
 
 def test_a_budget_for_no_training_at_all_is_refused():
-    bench, _ = bench_of(_two_bits(), optimal=0.0)
-    bench.executor = _Nothing()  # a deadline that has passed lets no config start
+    run, _ = run_of(_two_bits(), optimal=0.0)
+    run.executor = _Nothing()  # a deadline that has passed lets no config start
     with pytest.raises(BadInput, match="enough for one training"):
-        follow(bench, SMALL)
+        follow(run, SMALL)
 
 
 class _Nothing:

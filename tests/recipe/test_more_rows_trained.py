@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recipe_benches import bench_of, prepared
+from recipe_runs import prepared, run_of
 
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Arrays
@@ -37,20 +37,20 @@ def _data(*, seed: int = 0, wrong: bool = False, noise: float = 0.5):
     return replace(data, more={NAME: replace(added, target=1 - added.target) if wrong else added})
 
 
-def _steps(turn, journal):
-    return [journal[f"step/{step}"] for step in range(1, turn.step + 1)]
+def _steps(state, journal):
+    return [journal[f"step/{step}"] for step in range(1, state.step + 1)]
 
 
 @pytest.fixture(scope="module")
 def followed():
     journal: dict = {}
-    bench, executor = bench_of(_data(), optimal=0.07, budget="1500updates", journal=journal)
-    return follow(bench, START, RULES), journal, executor
+    run, executor = run_of(_data(), optimal=0.07, budget="1500updates", journal=journal)
+    return follow(run, START, RULES), journal, executor
 
 
 def test_more_rows_of_the_same_law_are_the_first_remedy_against_variance(followed):
-    turn, journal, _ = followed
-    first = _steps(turn, journal)[0]
+    state, journal, _ = followed
+    first = _steps(state, journal)[0]
     assert (first["kind"], first["board"], first["finding"], first["kept"]) == (KIND, "data", "WF102", True)
     assert first["because"] == "variance: yes"
     assert first["errors_after"]["dev"] < first["errors_before"]["dev"] - 0.03
@@ -59,33 +59,33 @@ def test_more_rows_of_the_same_law_are_the_first_remedy_against_variance(followe
 
 
 def test_what_comes_after_is_trained_on_the_grown_rows(followed):
-    turn, journal, executor = followed
-    after = [step["config"]["data"] for step in _steps(turn, journal)]
+    state, journal, executor = followed
+    after = [step["config"]["data"] for step in _steps(state, journal)]
     assert after == [{"more_data": NAME, "reweight": 0.0, "drop_rows": False}] * len(after)
     grown = [outcome for outcome in executor.known.values() if outcome.config.data.more_data]
     assert {len(outcome.train_losses) for outcome in grown} == {TRAIN + MORE}
 
 
 def test_the_updates_stay_about_the_same(followed):
-    turn, _, executor = followed
+    state, _, executor = followed
     trained = [outcome for outcome in executor.known.values() if outcome.config.data.more_data]
-    assert trained[0].updates <= max(turn.first.updates, 16 * -(-(TRAIN + MORE) // 64))
+    assert trained[0].updates <= max(state.first.updates, 16 * -(-(TRAIN + MORE) // 64))
     assert trained[0].config.optimization.epochs < START.optimization.epochs
 
 
 def test_a_fixed_number_of_epochs_stays():
-    bench, _ = bench_of(_data(), optimal=0.07, budget="4000updates")
+    run, _ = run_of(_data(), optimal=0.07, budget="4000updates")
     rules = replace(RULES, only=KIND, fixed=frozenset({"epochs"}))
-    assert follow(bench, START, rules).outcome.config.optimization == START.optimization
+    assert follow(run, START, rules).outcome.config.optimization == START.optimization
 
 
 def test_rows_of_another_law_are_tried_and_not_kept():
     journal: dict = {}
-    bench, _ = bench_of(_data(wrong=True), optimal=0.07, budget="1500updates", journal=journal)
-    turn = follow(bench, START, replace(RULES, only=KIND))
-    (step,) = _steps(turn, journal)
+    run, _ = run_of(_data(wrong=True), optimal=0.07, budget="1500updates", journal=journal)
+    state = follow(run, START, replace(RULES, only=KIND))
+    (step,) = _steps(state, journal)
     assert (step["kept"], step["got"]) == (False, 0.0)
-    assert turn.outcome.config.data == DataBoard()
+    assert state.outcome.config.data == DataBoard()
 
 
 def test_rows_that_dev_cannot_judge_are_kept():
@@ -94,14 +94,14 @@ def test_rows_that_dev_cannot_judge_are_kept():
     data = _data()
     rows = data.more[NAME]
     few = Arrays(*(getattr(rows, name)[:20] for name in ("numeric", "codes", "target")))
-    bench, _ = bench_of(replace(data, more={NAME: few}), optimal=0.07, budget="1500updates", journal=journal)
-    turn = follow(bench, START, replace(RULES, only=KIND))
-    (step,) = _steps(turn, journal)
+    run, _ = run_of(replace(data, more={NAME: few}), optimal=0.07, budget="1500updates", journal=journal)
+    state = follow(run, START, replace(RULES, only=KIND))
+    (step,) = _steps(state, journal)
     assert step["kept"]
     assert abs(step["got"]) < 0.05
     assert step["expected_low"] < step["got"] < 0
     assert step["as_expected"]
-    assert turn.outcome.config.data.more_data == NAME
+    assert state.outcome.config.data.more_data == NAME
 
 
 def test_without_variance_the_rows_are_left_alone():
@@ -109,34 +109,32 @@ def test_without_variance_the_rows_are_left_alone():
     # A line has no variance worth speaking of on 1,200 rows, and the reference says that nothing is missing.
     x, y = _rows(2_200, seed=3)
     data = prepared(x, y, train=1_200)
-    bench, executor = bench_of(
-        replace(data, more={NAME: data.train}), optimal=0.07, budget="1500updates", journal=journal
-    )
+    run, executor = run_of(replace(data, more={NAME: data.train}), optimal=0.07, budget="1500updates", journal=journal)
     line = replace(START, network=Network(widths=(), embedding="none"))
-    follow(bench, line, RULES)
+    follow(run, line, RULES)
     assert not [outcome for outcome in executor.known.values() if outcome.config.data.more_data]
     assert KIND not in {body.get("kind") for name, body in journal.items() if name.startswith("step/")}
 
 
 def test_without_a_file_there_is_nothing_to_try():
-    bench, executor = bench_of(_data(), optimal=0.07, budget="1000updates")
-    turn = follow(bench, START, replace(RULES, more_data=None))
-    assert turn.step > 0
+    run, executor = run_of(_data(), optimal=0.07, budget="1000updates")
+    state = follow(run, START, replace(RULES, more_data=None))
+    assert state.step > 0
     assert not [outcome for outcome in executor.known.values() if outcome.config.data.more_data]
 
 
 def test_a_journal_is_followed_to_the_same_end(followed):
-    turn, journal, _ = followed
+    state, journal, _ = followed
     steps = {name: body for name, body in journal.items() if name in ("step/1", "diagnosis/0")}
-    bench, _ = bench_of(_data(), optimal=0.07, budget="1500updates", journal=steps)
-    again = follow(bench, START, RULES)
-    assert again.outcome.identity == turn.outcome.identity
-    assert again.outcome.losses == turn.outcome.losses
+    run, _ = run_of(_data(), optimal=0.07, budget="1500updates", journal=steps)
+    again = follow(run, START, RULES)
+    assert again.outcome.identity == state.outcome.identity
+    assert again.outcome.losses == state.outcome.losses
 
 
 def test_a_network_that_has_the_rows_has_nothing_to_try(followed):
-    turn, _, _ = followed
-    bench, _ = bench_of(_data(), optimal=0.07)
-    from wellfit.recipe.turn import Work
+    state, _, _ = followed
+    run, _ = run_of(_data(), optimal=0.07)
+    from wellfit.recipe.state import StepContext
 
-    assert with_more_data(Work(bench=bench, turn=turn, rules=RULES)) == ()
+    assert with_more_data(StepContext(run=run, state=state, rules=RULES)) == ()

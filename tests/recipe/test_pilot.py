@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recipe_benches import bench_of, prepared
+from recipe_runs import prepared, run_of
 
 from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared
 from wellfit.recipe.expectation import best_of, helpful
-from wellfit.recipe.follow import carry_out, first_turn, next_step
+from wellfit.recipe.follow import carry_out, first_state, next_step
 from wellfit.recipe.pick import affordable, piloted, ranking
 from wellfit.recipe.remedies.catalogue import BY_BOARD
 from wellfit.recipe.remedies.trials import middle_first
 from wellfit.recipe.rules import Rules
-from wellfit.recipe.turn import Work
+from wellfit.recipe.state import StepContext
 
 BLIND = Config(
     network=Network(widths=(8,), embedding="none"), optimization=Optimization(lr=2e-3, epochs=30, batch_size=64)
@@ -39,13 +39,13 @@ def _few_rows() -> Prepared:
     return prepared(x, x[:, 0] + 0.5 * rng.normal(size=1200) > 0, train=200)
 
 
-def _work(data: Prepared, config: Config, *, budget: str, optimal: float = 0.0) -> Work:
-    bench, _ = bench_of(data, budget=budget, optimal=optimal)
-    return Work(bench=bench, turn=first_turn(bench, config), rules=Rules())
+def _work(data: Prepared, config: Config, *, budget: str, optimal: float = 0.0) -> StepContext:
+    run, _ = run_of(data, budget=budget, optimal=optimal)
+    return StepContext(run=run, state=first_state(run, config), rules=Rules())
 
 
 @pytest.fixture(scope="module")
-def wiggles() -> Work:
+def wiggles() -> StepContext:
     return _work(_wiggles(), BLIND, budget="20000updates")
 
 
@@ -60,31 +60,31 @@ def test_a_budget_that_cannot_pay_for_one_trial_of_each_has_no_pilot():
 
 
 def test_a_remedy_that_does_not_help_is_journaled_and_not_taken_up_again():
-    work = _work(_few_rows(), MEMORIZING, budget="40000updates", optimal=0.15)
-    pick = next_step(work)
-    assert pick.work.without_gain
-    turn = carry_out(pick.work, pick.remedy)
-    assert set(work.bench.remembered_step(1)["without_gain"]) == pick.work.without_gain
-    assert pick.work.without_gain <= turn.exhausted
-    assert "regularize" not in pick.work.without_gain
+    context = _work(_few_rows(), MEMORIZING, budget="40000updates", optimal=0.15)
+    pick = next_step(context)
+    assert pick.context.without_gain
+    state = carry_out(pick.context, pick.remedy)
+    assert set(context.run.remembered_step(1)["without_gain"]) == pick.context.without_gain
+    assert pick.context.without_gain <= state.exhausted
+    assert "regularize" not in pick.context.without_gain
 
 
 def test_what_a_pilot_has_trained_is_paid_once():
-    work = _work(_wiggles(), BLIND, budget="20000updates")
-    pick = next_step(work)
-    carry_out(pick.work, pick.remedy)
-    executor = work.bench.executor
-    assert work.bench.purse.updates == sum(outcome.updates for outcome in executor.known.values())
-    assert len(pick.work.piloted) == 14  # 3 bigger, 2 longer, 6 of the optimizer, 3 architectures
+    context = _work(_wiggles(), BLIND, budget="20000updates")
+    pick = next_step(context)
+    carry_out(pick.context, pick.remedy)
+    executor = context.run.executor
+    assert context.run.budget.updates == sum(outcome.updates for outcome in executor.known.values())
+    assert len(pick.context.piloted) == 14  # 3 bigger, 2 longer, 6 of the optimizer, 3 architectures
 
 
 def test_a_pilot_takes_turns_where_it_cannot_pay_for_all(wiggles):
     """One of each remedy, then another of each, and no more than its share."""
-    once = wiggles.bench.purse.cost(BLIND)
+    once = wiggles.run.budget.cost(BLIND)
     trials = [replace(BLIND, seed=seed) for seed in range(9)]
     wanted = {"long": trials[:6], "short": trials[6:7], "other": trials[7:]}
-    few, _ = bench_of(_wiggles(), budget=f"{10 * once:.0f}updates", optimal=0.0)
-    found = affordable(replace(wiggles, bench=few), wanted)
+    few, _ = run_of(_wiggles(), budget=f"{10 * once:.0f}updates", optimal=0.0)
+    found = affordable(replace(wiggles, run=few), wanted)
     assert [trial.seed for trial in found] == [0, 6, 7, 1, 8]
 
 
@@ -96,7 +96,7 @@ def test_a_pilot_begins_in_the_middle(count):
 
 
 def test_of_those_that_fit_train_better_the_best_on_dev_is_taken(wiggles):
-    now = wiggles.turn.outcome
+    now = wiggles.state.outcome
     perfect = replace(now, train_losses=np.zeros_like(now.train_losses))
 
     def trial(*, seed: int, train: float, dev: float):
@@ -109,7 +109,7 @@ def test_of_those_that_fit_train_better_the_best_on_dev_is_taken(wiggles):
 
 
 def test_nothing_is_better_than_itself(wiggles):
-    now = wiggles.turn.outcome
+    now = wiggles.state.outcome
     for board in BY_BOARD:
         assert helpful(wiggles, [now], board) == []
         assert best_of(wiggles, [now], board) is now

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recipe_benches import bench_of, prepared
+from recipe_runs import prepared, run_of
 
 from wellfit.config import Config, Network, Optimization, total_updates
 from wellfit.experiment.learning_curve import REFITS, _on_part, price_more_data, updates_of_curve
-from wellfit.recipe.follow import first_turn
+from wellfit.recipe.follow import first_state
 from wellfit.recipe.stop import PRICE_BY, ending
 
 TRAIN, DEV = 120, 800
@@ -23,23 +23,23 @@ def _turn(*, budget: str = "6000updates", optimal: float = 0.05, journal: dict |
     rng = np.random.default_rng(0)
     x = rng.normal(size=(TRAIN + DEV, 8))
     y = x @ np.array([1.5, -1, 1, 0.7, 0, 0, 0, 0]) + 0.3 * rng.normal(size=TRAIN + DEV) > 0
-    bench, _ = bench_of(prepared(x, y, train=TRAIN), optimal=optimal, budget=budget, journal=journal)
-    return first_turn(bench, START), bench
+    run, _ = run_of(prepared(x, y, train=TRAIN), optimal=optimal, budget=budget, journal=journal)
+    return first_state(run, START), run
 
 
 @pytest.fixture(scope="module")
 def priced():
     journal: dict = {}
-    turn, bench = _turn(journal=journal)
-    before = bench.purse.updates
-    return turn, bench, price_more_data(turn, bench), journal, bench.purse.updates - before
+    state, run = _turn(journal=journal)
+    before = run.budget.updates
+    return state, run, price_more_data(state, run), journal, run.budget.updates - before
 
 
 def test_the_gain_of_twice_the_rows_ends_the_sentence(priced):
-    turn, bench, finding, _, _ = priced
+    state, run, finding, _, _ = priced
     assert finding.code == "WF210"
     assert "wice the data (240 training rows): dev error lower by from" in finding.evidence
-    assert ending(turn, bench=bench, priced=finding)["sentence"].endswith(finding.evidence)
+    assert ending(state, run=run, priced=finding)["sentence"].endswith(finding.evidence)
 
 
 def test_its_updates_are_paid(priced):
@@ -49,25 +49,25 @@ def test_its_updates_are_paid(priced):
 
 def test_what_the_journal_has_is_not_measured_again(priced):
     _, _, finding, journal, paid = priced
-    turn, bench = _turn(journal=journal)
-    before, known = bench.purse.updates, dict(journal)
-    assert price_more_data(turn, bench) == finding
-    assert bench.purse.updates - before == paid
+    state, run = _turn(journal=journal)
+    before, known = run.budget.updates, dict(journal)
+    assert price_more_data(state, run) == finding
+    assert run.budget.updates - before == paid
     assert journal == known
 
 
 def test_a_budget_that_does_not_pay_for_it_names_the_command():
-    turn, bench = _turn(budget="300updates")
-    assert price_more_data(turn, bench) is None
-    assert ending(turn, bench=bench)["sentence"].endswith(PRICE_BY)
+    state, run = _turn(budget="300updates")
+    assert price_more_data(state, run) is None
+    assert ending(state, run=run)["sentence"].endswith(PRICE_BY)
 
 
 def test_without_variance_nothing_is_priced_and_nothing_said():
-    turn, bench = _turn()
-    fine = replace(turn.diagnosis.gaps["variance"], verdict="no")
-    turn = replace(turn, diagnosis=replace(turn.diagnosis, gaps={**turn.diagnosis.gaps, "variance": fine}))
-    assert price_more_data(turn, bench) is None
-    assert PRICE_BY not in ending(turn, bench=bench)["sentence"]
+    state, run = _turn()
+    fine = replace(state.diagnosis.gaps["variance"], verdict="no")
+    state = replace(state, diagnosis=replace(state.diagnosis, gaps={**state.diagnosis.gaps, "variance": fine}))
+    assert price_more_data(state, run) is None
+    assert PRICE_BY not in ending(state, run=run)["sentence"]
 
 
 def test_a_part_is_trained_with_as_many_updates():

@@ -15,18 +15,18 @@ from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.recipe.bench import Bench
+from wellfit.recipe.budget import BudgetTracker, parse_budget
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.expectation import Shares, expect
-from wellfit.recipe.follow import MOST_ROUNDS, around_again, first_turn, next_step
+from wellfit.recipe.follow import MOST_ROUNDS, around_again, first_state, next_step
 from wellfit.recipe.pick import next_remedy, ranking
-from wellfit.recipe.purse import Purse, parse_budget
 from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
 from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import search_architecture
 from wellfit.recipe.remedies.trials import evidence_of
 from wellfit.recipe.rules import Rules, turned
+from wellfit.recipe.state import RecipeState, StepContext
 from wellfit.recipe.stop import cheapest_waiting, stop_of
-from wellfit.recipe.turn import Turn, Work
 from wellfit.sweeps.executor import InProcess
 
 ERROR = Goal("error")
@@ -61,22 +61,24 @@ def data() -> Prepared:
     return _data()
 
 
-def _work(data: Prepared, config: Config, *, budget: str = "40000updates", optimal: float = 0.0, **rules) -> Work:
+def _work(
+    data: Prepared, config: Config, *, budget: str = "40000updates", optimal: float = 0.0, **rules
+) -> StepContext:
     def diagnose(errors, *, outcome, best_dev_high):
         reference = Optimal(optimal, optimal, source="given", upper_bound=False)
         return diagnose_losses(goal=ERROR, optimal=reference, train=errors["train"], dev=errors["dev"])
 
-    bench = Bench(
+    run = RunContext(
         data=data,
         goal=ERROR,
         executor=InProcess(data, goal=ERROR),
-        purse=Purse(parse_budget(budget), data=data, workers=1),
+        budget=BudgetTracker(parse_budget(budget), data=data, workers=1),
         recall=_Notes(),
         diagnose=diagnose,
         best_dev_high=1.0,
         notify=lambda _event: None,
     )
-    return Work(bench=bench, turn=first_turn(bench, config), rules=Rules(**rules))
+    return StepContext(run=run, state=first_state(run, config), rules=Rules(**rules))
 
 
 def _config(*, network: dict | None = None, **optimization) -> Config:
@@ -97,26 +99,26 @@ def _config(*, network: dict | None = None, **optimization) -> Config:
     ],
 )
 def test_what_a_training_shows_decides_which_remedy_against_bias_comes_first(data, config, kind):
-    work = _work(data, config)
-    assert work.turn.gap("optimization").verdict == "yes"
-    assert ranking(work, "optimization")[0].kind == kind
-    assert next_remedy(work).remedy.board == "optimization"
+    context = _work(data, config)
+    assert context.state.gap("optimization").verdict == "yes"
+    assert ranking(context, "optimization")[0].kind == kind
+    assert next_remedy(context).remedy.board == "optimization"
 
 
 def test_the_best_gain_for_its_cost_is_ranked_first(data):
-    work = _work(data, _config(epochs=1))
-    rates = [remedy.expected(work).rate for remedy in ranking(work, "optimization")]
+    context = _work(data, _config(epochs=1))
+    rates = [remedy.expected(context).rate for remedy in ranking(context, "optimization")]
     assert len(rates) == 4
     assert rates == sorted(rates, reverse=True)
 
 
 def test_no_remedy_turns_a_fixed_knob(data):
-    work = _work(data, _config(epochs=1), fixed=frozenset({"epochs", "widths", "ema"}))
-    kinds = {remedy.kind for board in BY_BOARD for remedy in BY_BOARD[board] if remedy.price(work) is not None}
+    context = _work(data, _config(epochs=1), fixed=frozenset({"epochs", "widths", "ema"}))
+    kinds = {remedy.kind for board in BY_BOARD for remedy in BY_BOARD[board] if remedy.price(context) is not None}
     assert not kinds & {"train_longer", "bigger_network", "average_weights"}
     assert {"better_optimizer", "architecture", "augment"} <= kinds
-    shapes = work.allowed(search_architecture(work))
-    assert all("widths" not in turned(work.config, shape) for shape in shapes)
+    shapes = context.allowed(search_architecture(context))
+    assert all("widths" not in turned(context.config, shape) for shape in shapes)
 
 
 def test_a_sweep_with_one_fixed_knob_keeps_it_and_with_both_is_not_to_be_had(data):
@@ -125,8 +127,8 @@ def test_a_sweep_with_one_fixed_knob_keeps_it_and_with_both_is_not_to_be_had(dat
 
 
 def test_early_stopping_is_offered_only_where_it_is_allowed(data):
-    def offered(work: Work) -> set[str]:
-        wide = replace(work, turn=replace(work.turn, exhausted=frozenset({"regularize"})))
+    def offered(context: StepContext) -> set[str]:
+        wide = replace(context, state=replace(context.state, exhausted=frozenset({"regularize"})))
         return {remedy.kind for remedy in ranking(wide, "regularization")}
 
     small = _config(epochs=8)
@@ -145,16 +147,16 @@ def test_early_stopping_is_offered_only_where_it_is_allowed(data):
 def test_what_the_table_shows_decides_which_remedy_against_variance_comes_first(rows, columns, kind):
     config = _config(network={"embedding": "ple", "bins": 16}, epochs=150)
     steps = config.optimization.epochs * -(-rows // config.optimization.batch_size)
-    work = _work(_data(train=rows, columns=columns), config, budget=f"{25 * steps}updates")
-    assert (work.turn.gap("optimization").verdict, work.turn.gap("regularization").verdict) == ("no", "yes")
-    assert ranking(work, "regularization")[0].kind == kind
-    assert next_remedy(work).remedy.board == "regularization"
+    context = _work(_data(train=rows, columns=columns), config, budget=f"{25 * steps}updates")
+    assert (context.state.gap("optimization").verdict, context.state.gap("regularization").verdict) == ("no", "yes")
+    assert ranking(context, "regularization")[0].kind == kind
+    assert next_remedy(context).remedy.board == "regularization"
 
 
 def test_a_remedy_that_the_rest_of_the_budget_cannot_pay_for_is_not_begun(data):
-    work = _work(data, _config(epochs=1), budget="40updates")
-    assert ranking(work, "optimization") == []
-    stop = stop_of(work)
+    context = _work(data, _config(epochs=1), budget="40updates")
+    assert ranking(context, "optimization") == []
+    stop = stop_of(context)
     assert stop.code == "budget"
     assert "updates more than the budget left" in stop.sentence
 
@@ -168,35 +170,35 @@ def test_a_remedy_that_the_rest_of_the_budget_cannot_pay_for_is_not_begun(data):
     ],
 )
 def test_a_search_of_both_boards_closes_a_run_in_which_a_gap_is_left(data, bias, variance, kind):
-    work = _work(data, _config(network={"widths": (4,)}, epochs=4))
-    found = work.turn.diagnosis
+    context = _work(data, _config(network={"widths": (4,)}, epochs=4))
+    found = context.state.diagnosis
     verdicts = {"avoidable_bias": bias, "variance": variance}
     gaps = {name: gap and replace(gap, verdict=verdicts.get(name, gap.verdict)) for name, gap in found.gaps.items()}
     single = frozenset(remedy.kind for board in BY_BOARD.values() for remedy in board)
-    turn = replace(work.turn, diagnosis=replace(found, gaps=gaps), exhausted=single)
-    remedy = next_step(replace(work, turn=turn)).remedy
+    state = replace(context.state, diagnosis=replace(found, gaps=gaps), exhausted=single)
+    remedy = next_step(replace(context, state=state)).remedy
     assert (remedy and remedy.kind) == kind
 
 
 @pytest.mark.parametrize(("name", "kind"), [("variance", "search_both_boards"), ("mismatch", None)])
 def test_a_search_that_could_not_be_paid_for_waits_for_a_gap_that_it_closes(data, name, kind):
-    work = _work(data, _config(epochs=4))
+    context = _work(data, _config(epochs=4))
     single = frozenset(remedy.kind for board in BY_BOARD.values() for remedy in board)
-    gap = replace(work.turn.diagnosis.gap("variance"), name=name)
-    waiting = cheapest_waiting(replace(work, turn=replace(work.turn, exhausted=single)), gap)
+    gap = replace(context.state.diagnosis.gap("variance"), name=name)
+    waiting = cheapest_waiting(replace(context, state=replace(context.state, exhausted=single)), gap)
     assert (waiting and waiting.kind) == kind
 
 
 @pytest.mark.parametrize("kind", [remedy.kind for remedy in BY_BOARD["regularization"]])
 def test_a_remedy_against_variance_leaves_the_optimization_board_alone(data, kind):
     remedy = REMEDIES[kind]
-    work = _work(data, _config(epochs=4), only=kind, early_stopping=True)
-    after = remedy.apply(work).outcome
+    context = _work(data, _config(epochs=4), only=kind, early_stopping=True)
+    after = remedy.apply(context).outcome
     allowed = (
         {"early_stopping"} if remedy.coupled else {"widths", "embedding"} if kind == "search_architecture" else set()
     )
-    board = {**vars(work.config.optimization), **vars(work.config.network)}
-    assert turned(work.config, after.config) & board.keys() <= allowed
+    board = {**vars(context.config.optimization), **vars(context.config.network)}
+    assert turned(context.config, after.config) & board.keys() <= allowed
 
 
 def test_an_expectation_is_a_share_of_the_ceiling_and_knows_whether_it_held():
@@ -225,19 +227,19 @@ def test_rows_that_bring_a_variance_inside_the_tolerance(gap, expected):
 
 
 def test_a_network_without_numbers_is_not_blind_and_a_narrow_one_bears_a_larger_rate(data):
-    work = _work(data, _config(network={"widths": (8,)}))
-    seen = evidence_of(work.turn.outcome, numbers=0)
+    context = _work(data, _config(network={"widths": (8,)}))
+    seen = evidence_of(context.state.outcome, numbers=0)
     assert (seen.blind, seen.cramped, seen.slow) == (False, False, True)
-    assert evidence_of(work.turn.outcome, numbers=4).blind
+    assert evidence_of(context.state.outcome, numbers=4).blind
 
 
-def _regularized(work: Work, *, l2: float) -> Turn:
+def _regularized(context: StepContext, *, l2: float) -> RecipeState:
     """The turn after a sweep that has chosen a heavy lambda: train is far above the reference again."""
-    config = replace(work.config, regularization=Regularization(l2=l2))
-    (outcome,) = work.bench.train([config])
-    diagnosis = work.bench.diagnose(outcome)
+    config = replace(context.config, regularization=Regularization(l2=l2))
+    (outcome,) = context.run.train([config])
+    diagnosis = context.run.diagnose(outcome)
     return replace(
-        work.turn,
+        context.state,
         step=1,
         board="regularization",
         outcome=outcome,
@@ -248,42 +250,42 @@ def _regularized(work: Work, *, l2: float) -> Turn:
 
 def test_bias_that_regularizing_brought_back_opens_another_round(data):
     """Without regularizers the network fits: so they stay locked, and a better network beside them is looked for."""
-    work = _work(data, _config(epochs=40))
-    assert work.turn.gap("optimization").verdict == "no"
-    after = _regularized(work, l2=2_000.0)
+    context = _work(data, _config(epochs=40))
+    assert context.state.gap("optimization").verdict == "no"
+    after = _regularized(context, l2=2_000.0)
     assert after.gap("optimization").verdict == "yes"
-    again = around_again(work, after)
+    again = around_again(context, after)
     assert again.round == 2
     assert again.outcome is after.outcome
-    remedy = next_remedy(replace(work, turn=again)).remedy
+    remedy = next_remedy(replace(context, state=again)).remedy
     assert remedy is not None
     assert remedy.board == "optimization"
 
 
 def test_a_network_that_is_biased_without_regularizers_is_bettered_without_them(data):
-    work = _work(data, _config(epochs=2))
-    assert work.turn.gap("optimization").verdict == "yes"
-    again = around_again(work, _regularized(work, l2=2_000.0))
+    context = _work(data, _config(epochs=2))
+    assert context.state.gap("optimization").verdict == "yes"
+    again = around_again(context, _regularized(context, l2=2_000.0))
     assert again.round == 2
-    assert again.outcome is work.turn.plain
+    assert again.outcome is context.state.plain
     assert again.outcome.config.regularization.is_off
 
 
 def test_the_loop_does_not_go_round_for_ever(data):
-    work = _work(data, _config(epochs=2))
-    last = replace(_regularized(work, l2=2_000.0), round=MOST_ROUNDS)
-    assert around_again(work, last) is last
+    context = _work(data, _config(epochs=2))
+    last = replace(_regularized(context, l2=2_000.0), round=MOST_ROUNDS)
+    assert around_again(context, last) is last
 
 
 def test_a_better_fit_in_a_later_round_is_regularized_anew(data):
-    work = _work(data, _config(epochs=2))
-    (outcome,) = work.bench.train([_config(epochs=4)])
-    turn = replace(work.turn, round=2, board="optimization", outcome=outcome, exhausted=frozenset({"regularize"}))
-    assert around_again(work, turn).exhausted == frozenset()
+    context = _work(data, _config(epochs=2))
+    (outcome,) = context.run.train([_config(epochs=4)])
+    state = replace(context.state, round=2, board="optimization", outcome=outcome, exhausted=frozenset({"regularize"}))
+    assert around_again(context, state).exhausted == frozenset()
 
 
-def _stopped(work: Work, **changes) -> tuple[str, str]:
-    stop = stop_of(replace(work, turn=replace(work.turn, **changes)))
+def _stopped(context: StepContext, **changes) -> tuple[str, str]:
+    stop = stop_of(replace(context, state=replace(context.state, **changes)))
     return stop.code, stop.sentence
 
 
@@ -299,19 +301,19 @@ def test_a_run_says_why_it_stopped(data):
 
 
 def test_a_dev_set_that_is_used_up_is_the_reason(data):
-    work = _work(data, _config(epochs=1))
-    used = [found for found in work.turn.diagnosis.findings if found.code == "WF403"]
+    context = _work(data, _config(epochs=1))
+    used = [found for found in context.state.diagnosis.findings if found.code == "WF403"]
     fired = replace(used[0], status="fired", evidence="Dev has compared 900 networks.")
-    stop = stop_of(work, [fired])
+    stop = stop_of(context, [fired])
     assert stop.code == "dev used up"
     assert "900 networks" in stop.sentence
 
 
 def test_bias_inside_the_uncertainty_of_the_reference_is_the_reason(data):
-    work = _work(data, _config(epochs=40))
+    context = _work(data, _config(epochs=40))
 
     def diagnose(outcome: Outcome):
-        errors = work.bench.errors(outcome)
+        errors = context.run.errors(outcome)
         unsure = Optimal(0.0, 0.1, source="given", upper_bound=False)
         fine = replace(errors["dev"], value=0.005, low=0.004, high=0.006)
         train = replace(errors["train"], value=0.05, low=0.05, high=0.05)
@@ -323,11 +325,11 @@ def test_bias_inside_the_uncertainty_of_the_reference_is_the_reason(data):
             tolerance=0.02,
         )
 
-    diagnosis = diagnose(work.turn.outcome)
+    diagnosis = diagnose(context.state.outcome)
     assert {name: gap.verdict for name, gap in diagnosis.gaps.items() if gap} == {
         "avoidable_bias": "cannot tell",
         "variance": "no",
     }
-    code, sentence = _stopped(work, diagnosis=diagnosis)
+    code, sentence = _stopped(context, diagnosis=diagnosis)
     assert code == "reference"
     assert "uncertainty of the reference" in sentence

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from recipe_benches import ERROR, Counting, Notes
+from recipe_runs import ERROR, Counting, Notes
 
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.features import features_of
@@ -19,9 +19,9 @@ from wellfit.diagnosis.mismatch.attribution import importance_of
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
-from wellfit.recipe.bench import Bench
+from wellfit.recipe.budget import BudgetTracker, parse_budget
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.follow import follow
-from wellfit.recipe.purse import Purse, parse_budget
 from wellfit.recipe.remedies.mismatch import REWEIGHT_KIND as KIND
 from wellfit.recipe.rules import Rules
 from wellfit.stats.scores import row_losses
@@ -65,25 +65,25 @@ def _follow(data: Prepared, *, journal: dict, rules: Rules = RULES):
         return diagnose_losses(goal=ERROR, optimal=reference, **parts)
 
     executor = Counting(data, goal=ERROR)
-    bench = Bench(
+    run = RunContext(
         data=data,
         goal=ERROR,
         executor=executor,
-        purse=Purse(parse_budget("4000updates"), data=data, workers=1),
+        budget=BudgetTracker(parse_budget("4000updates"), data=data, workers=1),
         recall=Notes(journal),
         diagnose=diagnose,
         best_dev_high=1.0,
         notify=lambda _event: None,
     )
-    return follow(bench, LINE, rules), executor
+    return follow(run, LINE, rules), executor
 
 
 @pytest.fixture(scope="module")
 def shifted():
     data, fresh = _data(shift=1.8)
     journal: dict = {}
-    turn, executor = _follow(data, journal=journal)
-    return turn, journal, data, fresh, executor
+    state, executor = _follow(data, journal=journal)
+    return state, journal, data, fresh, executor
 
 
 def test_a_shift_of_the_inputs_is_answered_by_weights(shifted):
@@ -96,11 +96,11 @@ def test_a_shift_of_the_inputs_is_answered_by_weights(shifted):
 
 
 def test_the_loss_in_deployment_falls_on_rows_that_nobody_has_seen(shifted):
-    turn, _, data, fresh, _ = shifted
+    state, _, data, fresh, _ = shifted
     arrays = data.preparation.transform(fresh)
     before, after = (
         row_losses(ERROR, arrays.target, predict(data.preparation, each.config, each.state)(arrays)).mean()
-        for each in (turn.first, turn.outcome)
+        for each in (state.first, state.outcome)
     )
     assert after < before - 0.05
 
@@ -114,16 +114,16 @@ def test_the_price_is_paid_where_train_is_and_the_effective_rows_are_shown(shift
 
 
 def test_what_is_trained_with_weights_is_measured_without_them(shifted):
-    turn = shifted[0]
-    assert len(turn.outcome.train_losses) == TRAIN
-    assert turn.outcome.losses["train"] == pytest.approx(turn.outcome.train_losses.mean())
+    state = shifted[0]
+    assert len(state.outcome.train_losses) == TRAIN
+    assert state.outcome.losses["train"] == pytest.approx(state.outcome.train_losses.mean())
 
 
 def test_without_a_shift_no_weights_are_kept():
     journal: dict = {}
-    turn, _ = _follow(_data(shift=0.0)[0], journal=journal)
+    state, _ = _follow(_data(shift=0.0)[0], journal=journal)
     assert not journal["step/1"]["kept"]
-    assert turn.outcome.config.data == DataBoard()
+    assert state.outcome.config.data == DataBoard()
 
 
 def test_without_a_shift_the_recipe_does_not_think_of_weights():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recipe_benches import bench_of, prepared
+from recipe_runs import prepared, run_of
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
@@ -34,61 +34,61 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def run(data) -> dict[str, Any]:
+def finished(data) -> dict[str, Any]:
     """The journal of a whole run with the networks that it has trained, and its end."""
     journal: dict[str, Any] = {}
-    bench, executor = bench_of(data, optimal=0.05, budget=BUDGET, journal=journal)
-    turn = follow(bench, START)
-    return {"journal": journal, "known": executor.known, "turn": turn, "bench": bench}
+    run, executor = run_of(data, optimal=0.05, budget=BUDGET, journal=journal)
+    state = follow(run, START)
+    return {"journal": journal, "known": executor.known, "state": state, "run": run}
 
 
 def _step(journal: dict[str, Any], kind: str) -> dict[str, Any]:
     return next(body for name, body in journal.items() if name.startswith("step/") and body["kind"] == kind)
 
 
-def test_the_search_comes_after_single_steps_and_before_the_ensemble(run):
-    kinds = [body["kind"] for name, body in run["journal"].items() if name.startswith("step/")]
+def test_the_search_comes_after_single_steps_and_before_the_ensemble(finished):
+    kinds = [body["kind"] for name, body in finished["journal"].items() if name.startswith("step/")]
     assert kinds[-2:] == [SEARCH.kind, ENSEMBLE.kind]
     assert "regularize" in kinds[:-2]
-    assert run["bench"].purse.updates <= int(BUDGET.removesuffix("updates"))
+    assert finished["run"].budget.updates <= int(BUDGET.removesuffix("updates"))
 
 
-def test_the_journal_says_that_no_board_was_locked(run):
-    step = _step(run["journal"], SEARCH.kind)
+def test_the_journal_says_that_no_board_was_locked(finished):
+    step = _step(finished["journal"], SEARCH.kind)
     assert (step["board"], step["locked"], step["coupled"]) == ("regularization", "none", True)
     assert "variance: " in step["because"]
-    assert _step(run["journal"], "regularize")["locked"] == "optimization"
+    assert _step(finished["journal"], "regularize")["locked"] == "optimization"
 
 
-def test_what_is_found_is_no_worse_on_dev(run):
-    step = _step(run["journal"], SEARCH.kind)
+def test_what_is_found_is_no_worse_on_dev(finished):
+    step = _step(finished["journal"], SEARCH.kind)
     assert step["errors_after"]["dev"] <= step["errors_before"]["dev"]
     assert step["kept"] == (step["errors_after"]["dev"] < step["errors_before"]["dev"])
 
 
-def test_the_ensemble_chooses_among_all_that_the_run_has_trained(run):
-    bench = run["bench"]
-    assert set(bench.ended) <= set(run["known"])
-    pilots = [config for config in bench.ended.values() if config.regularization.input_noise]
+def test_the_ensemble_chooses_among_all_that_the_run_has_trained(finished):
+    run = finished["run"]
+    assert set(run.ended) <= set(finished["known"])
+    pilots = [config for config in run.ended.values() if config.regularization.input_noise]
     assert pilots
-    assert {config.network.widths for config in bench.ended.values()} > {START.network.widths}
+    assert {config.network.widths for config in run.ended.values()} > {START.network.widths}
 
 
-def test_a_run_that_is_continued_ends_with_the_same_networks(run, data):
+def test_a_run_that_is_continued_ends_with_the_same_networks(finished, data):
     """The journal alone tells which networks were trained: the steps are not taken again."""
-    whole = run["journal"]
+    whole = finished["journal"]
     last = max(int(name.removeprefix("step/")) for name in whole if name.startswith("step/"))
     for cut in range(1, last + 1):
         # As after a kill in the middle of a step: what comes after it is not there.
         journal = {name: body for name, body in whole.items() if not _is_after(name, cut)}
-        bench, executor = bench_of(data, optimal=0.05, budget=BUDGET, journal=journal)
-        executor.known = dict(run["known"])
-        turn = follow(bench, START)
+        run, executor = run_of(data, optimal=0.05, budget=BUDGET, journal=journal)
+        executor.known = dict(finished["known"])
+        state = follow(run, START)
         assert executor.trained == 0
-        assert turn.outcome.identity == run["turn"].outcome.identity
-        assert list(bench.ended) == list(run["bench"].ended)
-        assert turn.exhausted == run["turn"].exhausted
-        assert ending(turn, bench=bench)["sentence"] == ending(run["turn"], bench=run["bench"])["sentence"]
+        assert state.outcome.identity == finished["state"].outcome.identity
+        assert list(run.ended) == list(finished["run"].ended)
+        assert state.exhausted == finished["state"].exhausted
+        assert ending(state, run=run)["sentence"] == ending(finished["state"], run=finished["run"])["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_a_run_that_is_continued_ends_with_the_same_networks(run, data):
     [(-0.02, True, 0.25, True), (0.02, True, 0.25, False), (-0.02, False, 0.25, False), (-0.02, True, 0.19, False)],
     ids=["behind", "ahead", "dropped", "no luck"],
 )
-def test_the_sentence_says_why_an_average_that_is_behind_on_dev_is_taken(run, data, got, kept, alike, said):
-    last = f"step/{run['turn'].step}"
+def test_the_sentence_says_why_an_average_that_is_behind_on_dev_is_taken(finished, data, got, kept, alike, said):
+    last = f"step/{finished['state'].step}"
     changed = {"got": got, "kept": kept, "errors_before": {"dev": 0.2}, "ensemble": {"honest_single": alike}}
-    journal = run["journal"] | {last: run["journal"][last] | changed}
-    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET, journal=journal)
-    sentence = ending(run["turn"], bench=bench)["sentence"]
+    journal = finished["journal"] | {last: finished["journal"][last] | changed}
+    run, _ = run_of(data, optimal=0.05, budget=BUDGET, journal=journal)
+    sentence = ending(finished["state"], run=run)["sentence"]
     assert ("by luck" in sentence) == said
     assert ("had 20.0 % by luck: others trained alike, with other seeds, have 25.0 %." in sentence) == said
 
@@ -114,20 +114,20 @@ def _is_after(name: str, cut: int) -> bool:
 
 @pytest.mark.parametrize("fixed", [frozenset(), frozenset({"l2"})], ids=["all", "lambda fixed"])
 def test_the_search_spends_no_more_than_its_share(data, fixed):
-    bench, _ = bench_of(data, optimal=0.05, budget="6000updates")
-    (before,) = bench.train([START])
-    rest = bench.purse.remaining
-    search_step(bench, before, step=1, fixed=fixed)
-    assert rest * (SHARE - 0.2) < rest - bench.purse.remaining <= rest * SHARE
+    run, _ = run_of(data, optimal=0.05, budget="6000updates")
+    (before,) = run.train([START])
+    rest = run.budget.remaining
+    search_step(run, before, step=1, fixed=fixed)
+    assert rest * (SHARE - 0.2) < rest - run.budget.remaining <= rest * SHARE
 
 
 def test_what_an_ensemble_plans_is_paid_by_its_share_of_the_rest(data):
     longer = replace(START, optimization=replace(START.optimization, epochs=80))
     for budget in (1_000, 2_000, 3_500, 8_000, 24_000):
-        bench, _ = bench_of(data, optimal=0.05, budget=f"{budget}updates")
-        planned = planned_networks(bench, START, parents=[longer, START])
+        run, _ = run_of(data, optimal=0.05, budget=f"{budget}updates")
+        planned = planned_networks(run, START, parents=[longer, START])
         parents = [longer, START] * planned["networks"]
-        cost = sum(map(bench.purse.cost, [START] * planned["witnesses"] + parents[: planned["networks"]]))
+        cost = sum(map(run.budget.cost, [START] * planned["witnesses"] + parents[: planned["networks"]]))
         assert cost <= ENSEMBLE_SHARE * budget
         assert planned["witnesses"] == 0 or planned["networks"] >= 2
 
@@ -136,9 +136,9 @@ def test_a_parent_that_has_a_larger_shape_already_is_averaged_once(data):
     """A search of both boards may have grown it: in the larger shape it is there twice."""
     wide = replace(START, network=replace(START.network, widths=(32,)))
     plan = {"networks": 2, "witnesses": 0, "larger": [[[32], 2]]}
-    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET, journal={"plan/1/networks": plan})
-    (before,) = bench.train([START])
-    averaged = ensemble_step(bench, before, parents=[START, wide], step=1)
+    run, _ = run_of(data, optimal=0.05, budget=BUDGET, journal={"plan/1/networks": plan})
+    (before,) = run.train([START])
+    averaged = ensemble_step(run, before, parents=[START, wide], step=1)
     assert averaged.found is not None
     weights = averaged.found.weights
     assert len(averaged.found.picks) == len(weights)
@@ -146,8 +146,8 @@ def test_a_parent_that_has_a_larger_shape_already_is_averaged_once(data):
 
 
 def _bred(bench_journal: dict[str, Any], config: Config, data) -> list[Config]:
-    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET, journal=bench_journal)
-    return best_members(bench, config, step=9, count=3)
+    run, _ = run_of(data, optimal=0.05, budget=BUDGET, journal=bench_journal)
+    return best_members(run, config, step=9, count=3)
 
 
 def _swept(over: dict[str, Any], rows: list[dict[str, Any]], *, coupled: bool = False, kept: bool = True):
@@ -183,19 +183,19 @@ def test_a_search_that_found_nothing_better_breeds_nothing(data):
 
 
 def test_a_fixed_knob_is_not_searched(data):
-    bench, executor = bench_of(data, optimal=0.05, budget=BUDGET)
-    (before,) = bench.train([START])
-    search_step(bench, before, step=1, fixed=frozenset({"widths", "l2"}))
+    run, executor = run_of(data, optimal=0.05, budget=BUDGET)
+    (before,) = run.train([START])
+    search_step(run, before, step=1, fixed=frozenset({"widths", "l2"}))
     found = [turned(START, config) for config in (one.config for one in executor.known.values())]
     assert set().union(*found) <= {"lr", "epochs", "keep_prob"}
     assert any("lr" in each for each in found)
 
 
 def test_with_every_knob_fixed_there_is_no_search(data):
-    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET)
-    turn = follow(bench, START, Rules(fixed=RANGES))
-    assert turn.outcome.networks >= 1
-    assert bench.recall.known("sweep", str(turn.step)) is None
+    run, _ = run_of(data, optimal=0.05, budget=BUDGET)
+    state = follow(run, START, Rules(fixed=RANGES))
+    assert state.outcome.networks >= 1
+    assert run.recall.known("sweep", str(state.step)) is None
 
 
 def test_the_space_lies_around_the_network_of_now():
@@ -208,20 +208,20 @@ def test_the_space_lies_around_the_network_of_now():
 
 
 def test_a_keep_prob_by_layer_fits_no_other_shape(data):
-    bench, _ = bench_of(data, optimal=0.05, budget=BUDGET)
+    run, _ = run_of(data, optimal=0.05, budget=BUDGET)
     by_layer = replace(START, regularization=Regularization(keep_prob=(0.5,)))
-    assert shapes_of(bench, by_layer) == [START.network.widths]
-    assert len(shapes_of(bench, START)) > 1
+    assert shapes_of(run, by_layer) == [START.network.widths]
+    assert len(shapes_of(run, START)) > 1
 
 
-def test_an_ensemble_is_bred_from_the_search_where_that_was_taken(run, monkeypatch):
-    journal, bench = run["journal"], run["bench"]
+def test_an_ensemble_is_bred_from_the_search_where_that_was_taken(finished, monkeypatch):
+    journal, run = finished["journal"], finished["run"]
     number = next(name.removeprefix("step/") for name, body in journal.items() if body.get("kind") == SEARCH.kind)
     searched, step = journal[f"sweep/{number}"], journal[f"step/{number}"]
     config = Config.from_json(step["config"])
 
     def bred() -> list[str]:
-        return [each.identity for each in best_members(bench, config, step=int(number) + 1, count=3)]
+        return [each.identity for each in best_members(run, config, step=int(number) + 1, count=3)]
 
     monkeypatch.setitem(step, "kept", True)
     assert bred() == searched["breed"][:3]

@@ -12,7 +12,7 @@ from wellfit.experiment.added_rows import added_to
 from wellfit.experiment.diagnosing import with_earlier
 from wellfit.experiment.experiment import Experiment
 from wellfit.experiment.running import Plan
-from wellfit.recipe.purse import Budget, parse_budget
+from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.remedies.catalogue import require_kind, require_rows
 from wellfit.recipe.rules import Fixed, require_free_knobs
 

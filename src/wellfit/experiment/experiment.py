@@ -42,7 +42,7 @@ from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Entry, Journal, open_journal
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome, Status
-from wellfit.recipe.bench import estimates
+from wellfit.recipe.context import estimates
 from wellfit.reports.html import render_html
 from wellfit.reports.notebook import experiment_bundle
 from wellfit.reports.records import Summary

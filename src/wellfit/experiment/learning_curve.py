@@ -30,8 +30,8 @@ from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
 from wellfit.journal.store import Entry
 from wellfit.outcome import Status
-from wellfit.recipe.bench import Bench
-from wellfit.recipe.turn import Turn
+from wellfit.recipe.context import RunContext
+from wellfit.recipe.state import RecipeState
 from wellfit.stats.scores import row_losses
 from wellfit.sweeps.executor import InProcess
 
@@ -136,19 +136,19 @@ SHARE = 0.8
 """Of what is left of the budget: a refit's time is a guess, and the report is still to come."""
 
 
-def price_more_data(turn: Turn, bench: Bench) -> Finding | None:
+def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
     """WF210 of the network that a run ends with; None without variance, or where the budget does not pay for it.
 
     The refits run one after the other, on parts of the rows: they are no stack, whose members share their rows.
     """
-    variance = turn.diagnosis.gap("variance")
+    variance = state.diagnosis.gap("variance")
     if variance is None or variance.verdict != "yes":
         return None
-    planned = bench.recall("plan", "curve", lambda: {"updates": _affordable(turn, bench)})
+    planned = run.recall("plan", "curve", lambda: {"updates": _affordable(state, run)})
     if not planned["updates"]:
         return None
-    body = bench.recall(KIND, "end", lambda: _measured(turn, bench))
-    bench.purse.book(bench.purse.updates + planned["updates"])
+    body = run.recall(KIND, "end", lambda: _measured(state, run))
+    run.budget.book(run.budget.updates + planned["updates"])
     return Finding(**body["finding"])
 
 
@@ -157,31 +157,31 @@ def with_price(diagnosis: Diagnosis, priced: Finding | None) -> Diagnosis:
     return diagnosis if priced is None else replace(diagnosis, findings=completed((*diagnosis.findings, priced)))
 
 
-def _affordable(turn: Turn, bench: Bench) -> int:
+def _affordable(state: RecipeState, run: RunContext) -> int:
     """Updates of the whole curve; 0 where they are beyond what is left, or the rows are too few."""
-    config, rows = turn.outcome.config, len(turn.outcome.train_losses)
+    config, rows = state.outcome.config, len(state.outcome.train_losses)
     try:
         updates = updates_of_curve(config, rows=rows, refits=REFITS)
     except BadInput:
         return 0
-    cost = bench.purse.cost_alone(config) * updates / total_updates(config, rows=rows)
-    return updates if cost <= SHARE * bench.purse.remaining else 0
+    cost = run.budget.cost_alone(config) * updates / total_updates(config, rows=rows)
+    return updates if cost <= SHARE * run.budget.remaining else 0
 
 
-def _measured(turn: Turn, bench: Bench) -> Json:
-    config, diagnosis = turn.outcome.config, turn.diagnosis
-    bench.notify({"event": "curve", "refits": REFITS})
-    identity = {"identity": turn.outcome.identity}
+def _measured(state: RecipeState, run: RunContext) -> Json:
+    config, diagnosis = state.outcome.config, state.diagnosis
+    run.notify({"event": "curve", "refits": REFITS})
+    identity = {"identity": state.outcome.identity}
     try:
         found, _ = measured_curve(
-            bench.data,
+            run.data,
             config,
-            goal=bench.goal,
+            goal=run.goal,
             delta=diagnosis.tolerance,
             refits=REFITS,
             floor=diagnosis.errors.optimal.low,
         )
     except Refusal as refusal:
         evidence = f"Cannot tell: {refusal.found}."
-        return {**identity, "finding": replace(more_data_finding(None, bench.goal), evidence=evidence).to_json()}
-    return {**identity, "finding": more_data_finding(found, bench.goal).to_json(), **found.to_json()}
+        return {**identity, "finding": replace(more_data_finding(None, run.goal), evidence=evidence).to_json()}
+    return {**identity, "finding": more_data_finding(found, run.goal).to_json(), **found.to_json()}

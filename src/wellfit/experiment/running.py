@@ -31,13 +31,13 @@ from wellfit.experiment.tempering import temper
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal, open_journal
 from wellfit.outcome import Outcome
-from wellfit.recipe.bench import Bench, estimates
+from wellfit.recipe.budget import Budget, BudgetTracker
+from wellfit.recipe.context import RunContext, estimates
 from wellfit.recipe.defaults import first_config, pilot_config
 from wellfit.recipe.follow import follow
-from wellfit.recipe.purse import Budget, Purse
 from wellfit.recipe.rules import Fixed, Rules, with_fixed
+from wellfit.recipe.state import RecipeState
 from wellfit.recipe.stop import ending
-from wellfit.recipe.turn import Turn
 from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
@@ -145,23 +145,23 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, began: float, earlier:
     data = with_importance(data, folder=folder, split=split, rows=rows, findings=about_data)
     data = with_copies(data, folder=folder, rows=rows, findings=about_data)
     recall = Memory(journal, plan=plan.identity)
-    purse = Purse(plan.budget, data=data, workers=cores(), spent=earlier, start_up=time.monotonic() - began)
+    budget = BudgetTracker(plan.budget, data=data, workers=cores(), spent=earlier, start_up=time.monotonic() - began)
 
     with WorkerPool(data, goal=goal) as pool:
 
         def start() -> Json:
             known = plan.start or (plan.only and journal.entries(CANDIDATE))
-            config = chosen_network(journal, folder.models).config if known else _first(data, plan, purse, pool=pool)
+            config = chosen_network(journal, folder.models).config if known else _first(data, plan, budget, pool=pool)
             return {"config": with_fixed(plan.start or config, plan.fixed).to_json()}
 
         config = Config.from_json(recall("plan", "start", start)["config"])
         if data.preparation.schema.picture:
             recall(SAMPLES, "sheet", lambda: sample_sheet(data, config.augmentation, seed=plan.seed))
-        bench = Bench(
+        run = RunContext(
             data=data,
             goal=goal,
             executor=remembering(pool, folder, journal=journal, data=data),
-            purse=purse,
+            budget=budget,
             recall=recall,
             diagnose=Diagnostician(
                 data=data,
@@ -174,43 +174,43 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, began: float, earlier:
             best_dev_high=min(each.high for each in rivals.dev.values()),
             notify=notify,
         )
-        turn = follow(bench, config, plan.rules)
-    _close(folder, plan, turn=turn, bench=bench, journal=journal)
+        state = follow(run, config, plan.rules)
+    _close(folder, plan, state=state, run=run, journal=journal)
 
 
-def _close(folder: Folder, plan: Plan, *, turn: Turn, bench: Bench, journal: Journal) -> None:
+def _close(folder: Folder, plan: Plan, *, state: RecipeState, run: RunContext, journal: Journal) -> None:
     """Temper the network, price more data, diagnose for good, propose the network, and say why the run ended."""
-    data, recall = bench.data, bench.recall
-    if turn.outcome.members:
-        details = described(turn.outcome, folder=folder, data=data)
-        OutcomeStore(folder.models, journal).put(turn.outcome, details=details)
-    outcome = temper(turn.outcome, folder=folder, data=data, journal=journal)
+    data, recall = run.data, run.recall
+    if state.outcome.members:
+        details = described(state.outcome, folder=folder, data=data)
+        OutcomeStore(folder.models, journal).put(state.outcome, details=details)
+    outcome = temper(state.outcome, folder=folder, data=data, journal=journal)
     if outcome.temperature != 1.0:
-        turn = replace(turn, outcome=outcome, diagnosis=bench.diagnose(outcome))
-    priced = None if plan.only else price_more_data(turn, bench)
+        state = replace(state, outcome=outcome, diagnosis=run.diagnose(outcome))
+    priced = None if plan.only else price_more_data(state, run)
 
     def final() -> Json:
-        diagnosis = with_dev_use(with_price(turn.diagnosis, priced), journal, models=folder.models, data=data)
-        return {"step": turn.step, "identity": turn.outcome.identity, **diagnosis.to_json()}
+        diagnosis = with_dev_use(with_price(state.diagnosis, priced), journal, models=folder.models, data=data)
+        return {"step": state.step, "identity": state.outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
     # One remedy that did not help leaves what the experiment stands for, be it an ensemble of what it began with.
-    if plan.only is None or turn.outcome.identity != turn.first.identity or not journal.entries(CANDIDATE):
-        propose(journal, turn.outcome, by="run")
-    recall("finish", "end", lambda: ending(turn, bench=bench, rules=plan.rules, findings=findings, priced=priced))
+    if plan.only is None or state.outcome.identity != state.first.identity or not journal.entries(CANDIDATE):
+        propose(journal, state.outcome, by="run")
+    recall("finish", "end", lambda: ending(state, run=run, rules=plan.rules, findings=findings, priced=priced))
 
 
-def _first(data: Prepared, plan: Plan, purse: Purse, *, pool: Executor) -> Config:
+def _first(data: Prepared, plan: Plan, budget: BudgetTracker, *, pool: Executor) -> Config:
     """The first network, at a pace that this machine was seen to keep."""
     rows, columns = data.train.rows, data.train.numeric.shape[1]
     shape = data.preparation.schema.picture
-    pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed, shape=shape) if purse.is_timed else None
+    pilot = pilot_config(rows=rows, columns=columns, seed=plan.seed, shape=shape) if budget.is_timed else None
     # One for each worker, since a core is slower while its neighbours work.
     pilots = [replace(pilot, seed=place) for place in range(cores())] if pilot else []
-    timed = pool.train(pilots, deadline=purse.deadline)
+    timed = pool.train(pilots, deadline=budget.deadline)
     if timed:
-        purse.pay(min(timed, key=lambda outcome: outcome.seconds))
-    first = first_config(rows=rows, columns=columns, purse=purse, seed=plan.seed, shape=shape)
+        budget.pay(min(timed, key=lambda outcome: outcome.seconds))
+    first = first_config(rows=rows, columns=columns, budget=budget, seed=plan.seed, shape=shape)
     return replace(first, augmentation=augmentation_for(data.preparation.schema, plan.augment)) if shape else first
 
 

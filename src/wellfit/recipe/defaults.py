@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from wellfit.config import Config, Network, Optimization, updates_per_epoch
+from wellfit.recipe.budget import BudgetTracker
 from wellfit.recipe.pictures import Shape, first_network
-from wellfit.recipe.purse import Purse
 
 BATCH_SIZES: Mapping[int, int] = {1_000: 64, 8_000: 128, 30_000: 256, 100_000: 512}
 """Up to so many training rows, this batch size (the rule of pytabkit); above the last, LARGEST_BATCH."""
@@ -41,28 +41,28 @@ TRAININGS = 60
 """What a run that over-fits goes through: a sweep, an ensemble, and what is tried on the way."""
 
 
-def first_config(*, rows: int, columns: int, purse: Purse, seed: int, shape: Shape | None = None) -> Config:
+def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, shape: Shape | None = None) -> Config:
     """Return the network that the recipe starts from.
 
     Args:
         rows: training rows m.
         columns: numeric columns.
-        purse: shortens the schedule where the budget is small.
+        budget: shortens the schedule where the budget is small.
         seed: of weights, noise and batch order.
         shape: of the pictures, where rows are some.
     """
     config = _with_epochs(1, rows=rows, columns=columns, seed=seed, shape=shape)
-    affordable = max(1, purse.affordable(config, share=FIRST_SHARE))
+    affordable = max(1, budget.affordable(config, share=FIRST_SHARE))
     enough = epochs_for(rows, batch_size=config.optimization.batch_size)
     found = _with_epochs(min(enough, affordable), rows=rows, columns=columns, seed=seed, shape=shape)
-    return found if shape else _as_large_as_affordable(found, purse)
+    return found if shape else _as_large_as_affordable(found, budget)
 
 
-def _as_large_as_affordable(config: Config, purse: Purse) -> Config:
+def _as_large_as_affordable(config: Config, budget: BudgetTracker) -> Config:
     """The same network in the largest shape that a whole run can train; updates do not tell what a shape costs."""
-    shapes = FIRST_SHAPES if purse.is_timed else ()
+    shapes = FIRST_SHAPES if budget.is_timed else ()
     larger = [replace(config, network=replace(config.network, widths=widths)) for widths in shapes]
-    return next((each for each in reversed(larger) if purse.affordable(each) >= TRAININGS), config)
+    return next((each for each in reversed(larger) if budget.affordable(each) >= TRAININGS), config)
 
 
 def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:

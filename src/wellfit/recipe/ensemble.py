@@ -26,7 +26,7 @@ from wellfit._typing import Json
 from wellfit.config import Config, Network
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.recipe.bench import Bench
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.stats.calibration import refined_losses
 from wellfit.stats.differences import worse_p
@@ -78,42 +78,42 @@ class Averaged:
 
 
 def networks_affordable(
-    bench: Bench, parents: Sequence[Config], *, share: float = SHARE, beside: Sequence[Config] = ()
+    run: RunContext, parents: Sequence[Config], *, share: float = SHARE, beside: Sequence[Config] = ()
 ) -> int:
     """How many networks with seeds of their own, parents in turns, the rest of the budget pays for beside others."""
-    turns = itertools.islice(itertools.cycle(parents), MOST_NETWORKS)
-    costs = itertools.accumulate(map(bench.purse.cost, turns), initial=sum(map(bench.purse.cost, beside)))
-    return max(0, sum(cost <= share * bench.purse.remaining for cost in costs) - 1)
+    states = itertools.islice(itertools.cycle(parents), MOST_NETWORKS)
+    costs = itertools.accumulate(map(run.budget.cost, states), initial=sum(map(run.budget.cost, beside)))
+    return max(0, sum(cost <= share * run.budget.remaining for cost in costs) - 1)
 
 
 def planned_networks(
-    bench: Bench, config: Config, *, parents: Sequence[Config], fixed: frozenset[str] = frozenset()
+    run: RunContext, config: Config, *, parents: Sequence[Config], fixed: frozenset[str] = frozenset()
 ) -> Json:
     """How many networks the rest of the budget pays for: of the parents, of larger shapes, and as witnesses.
 
     Args:
-        bench: data and purse.
+        run: data and budget.
         config: of the network from before.
         parents: in the order of their turns.
         fixed: knobs that no network may turn.
     """
-    grows = "widths" not in fixed and _may_grow(bench, config)
+    grows = "widths" not in fixed and _may_grow(run, config)
     shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if grows else []
     part = SHARE / (1 + len(shapes))
-    counts = [bench.purse.affordable(with_widths(config, shape), share=part) for shape in shapes]
+    counts = [run.budget.affordable(with_widths(config, shape), share=part) for shape in shapes]
     pairs = [(list(shape), min(count, MOST_OF_A_SHAPE)) for shape, count in zip(shapes, counts, strict=True)]
     larger = [pair for pair in pairs if pair[1] >= FEWEST_OF_A_SHAPE]
     share, witnesses = SHARE - part * len(larger), [] if config in parents else [config] * WITNESSES
-    if networks_affordable(bench, parents, share=share, beside=witnesses) < FEWEST_NETWORKS:
+    if networks_affordable(run, parents, share=share, beside=witnesses) < FEWEST_NETWORKS:
         witnesses = []
-    networks = networks_affordable(bench, parents, share=share, beside=witnesses)
+    networks = networks_affordable(run, parents, share=share, beside=witnesses)
     return {"networks": networks, "witnesses": len(witnesses), "larger": larger}
 
 
-def _may_grow(bench: Bench, config: Config) -> bool:
+def _may_grow(run: RunContext, config: Config) -> bool:
     """Updates do not tell what a shape costs; and a keep_prob for each layer fits no other number of them."""
     built_in = config.network.kind == "mlp" and not config.network.module
-    return bench.purse.is_timed and built_in and not isinstance(config.regularization.keep_prob, tuple)
+    return run.budget.is_timed and built_in and not isinstance(config.regularization.keep_prob, tuple)
 
 
 def with_widths(config: Config, widths: Sequence[int]) -> Config:
@@ -122,15 +122,15 @@ def with_widths(config: Config, widths: Sequence[int]) -> Config:
 
 
 def ensemble_step(
-    bench: Bench, before: Outcome, *, parents: Sequence[Config], step: int, fixed: frozenset[str] = frozenset()
+    run: RunContext, before: Outcome, *, parents: Sequence[Config], step: int, fixed: frozenset[str] = frozenset()
 ) -> Averaged:
     """Train the parents with new seeds, and average those that do best together.
 
     The ensemble takes the place of `before` when it is ahead of what networks like that are worth; a choice is measured
     on halves of dev that did not make it, both ways. Knobs in `fixed` are those of the parents.
     """
-    planned = bench.recall(
-        "plan", f"{step}/networks", lambda: planned_networks(bench, before.config, parents=parents, fixed=fixed)
+    planned = run.recall(
+        "plan", f"{step}/networks", lambda: planned_networks(run, before.config, parents=parents, fixed=fixed)
     )
     witnesses = reseeded([before.config], networks=planned.get("witnesses", 0))
     configs = reseeded(parents, networks=planned["networks"])
@@ -138,41 +138,41 @@ def ensemble_step(
         configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
     # A parent that has a larger shape already is there twice.
     configs = list({config.identity: config for config in configs}.values())
-    ended = [outcome for outcome in bench.train([*witnesses, *configs]) if outcome.status in _ENDED]
+    ended = [outcome for outcome in run.train([*witnesses, *configs]) if outcome.status in _ENDED]
     trained = [outcome for outcome in ended if outcome.config in configs]
     if len(trained) < FEWEST_NETWORKS:
         return Averaged(before, None, ())
     fresh = [*witnesses, *configs]
-    pool = [before, *trained, *(each for each in bench.earlier(before.config) if each.config not in fresh)]
-    found, fair = _chosen(bench, before, trained, pool=pool)
+    pool = [before, *trained, *(each for each in run.earlier(before.config) if each.config not in fresh)]
+    found, fair = _chosen(run, before, trained, pool=pool)
     found = replace(found, honest_single=(worth := _worth(before, ended)))
     if not fair < worth:
         return Averaged(before, found, ())
     weights = found.weights
-    candidates = [each if each.state else bench.outcome_of(each.config) for each in pool if each.identity in weights]
-    outcome = joined(candidates, weights, data=bench.data, goal=bench.goal)
-    if worse_p(bench.dev_losses(outcome), bench.dev_losses(before)) < SURELY_WORSE:
+    candidates = [each if each.state else run.outcome_of(each.config) for each in pool if each.identity in weights]
+    outcome = joined(candidates, weights, data=run.data, goal=run.goal)
+    if worse_p(run.dev_losses(outcome), run.dev_losses(before)) < SURELY_WORSE:
         return Averaged(before, found, ())
     return Averaged(outcome, found, tuple(each.config for each in candidates))
 
 
 def _chosen(
-    bench: Bench, before: Outcome, trained: Sequence[Outcome], *, pool: Sequence[Outcome]
+    run: RunContext, before: Outcome, trained: Sequence[Outcome], *, pool: Sequence[Outcome]
 ) -> tuple[Ensemble, float]:
     """The greedy choice, or an average of networks alike where that is ahead, and the loss by which it is judged.
 
     The average was not chosen, so that its dev loss is honest. The choice was: it is judged by its honest loss, less
     what choosing on half of dev costs.
     """
-    dev, goal = bench.data.dev, bench.goal
-    alike = plain_ensemble(_best_group(bench, trained), dev.target, goal=goal)
+    dev, goal = run.data.dev, run.goal
+    alike = plain_ensemble(_best_group(run, trained), dev.target, goal=goal)
     by = Goal("log_loss") if goal.name == "error" else goal
     greedy = select_ensemble(pool, dev.target, goal=goal, by=by, groups=dev.groups, seed=before.config.seed)
     fair = math.inf if greedy.honest_loss is None else (1 - COST_OF_HALF) * greedy.honest_loss
     return (greedy, fair) if len(greedy.picks) > 1 and fair < alike.loss else (alike, alike.loss)
 
 
-def _best_group(bench: Bench, trained: Sequence[Outcome]) -> Sequence[Outcome]:
+def _best_group(run: RunContext, trained: Sequence[Outcome]) -> Sequence[Outcome]:
     """All networks, or those of one shape, whichever know most together: a choice among a few."""
     shapes: dict[Network, list[Outcome]] = {}
     for outcome in trained:
@@ -181,7 +181,7 @@ def _best_group(bench: Bench, trained: Sequence[Outcome]) -> Sequence[Outcome]:
 
     def lost(group: Sequence[Outcome]) -> float:
         average = np.mean([outcome.predictions["dev"].astype(np.float64) for outcome in group], axis=0)
-        return float(refined_losses(bench.goal, bench.data.dev.target, average).mean())
+        return float(refined_losses(run.goal, run.data.dev.target, average).mean())
 
     return min([trained, *alone], key=lost)
 
@@ -193,13 +193,13 @@ def _worth(before: Outcome, trained: Sequence[Outcome]) -> float:
     return mean(alike) if alike else before.losses["dev"]
 
 
-def rejoined(bench: Bench, body: Json) -> Outcome:
+def rejoined(run: RunContext, body: Json) -> Outcome:
     """The ensemble that an earlier session journaled, of trainings that are remembered."""
-    members = [bench.outcome_of(Config.from_json(config)) for config in body["members"]]
+    members = [run.outcome_of(Config.from_json(config)) for config in body["members"]]
     picks = body["ensemble"]["picks"]
     # Journals of the first version name picks by their member alone.
     weights = {pick.get("identity", pick["member"]): pick["weight"] for pick in picks}
-    return joined(members, weights, data=bench.data, goal=bench.goal)
+    return joined(members, weights, data=run.data, goal=run.goal)
 
 
 def reseeded(parents: Sequence[Config], *, networks: int) -> list[Config]:

@@ -17,7 +17,7 @@ from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import helpful, is_behind
 from wellfit.recipe.remedies.catalogue import BY_BOARD, FIRST, REMEDIES
 from wellfit.recipe.remedies.remedy import Remedy
-from wellfit.recipe.turn import Work
+from wellfit.recipe.state import StepContext
 
 
 @dataclass(frozen=True)
@@ -25,55 +25,55 @@ class Pick:
     """The remedy of the next step, and the work with what pilots came to."""
 
     remedy: Remedy | None
-    work: Work
+    context: StepContext
 
 
-def next_remedy(work: Work) -> Pick:
+def next_remedy(context: StepContext) -> Pick:
     """The remedy of the next step; none when the gaps are fine, nothing is left to try, or the budget is too small.
 
     A step that an earlier session took is taken again, whatever the clock says now.
     """
-    remembered = work.bench.remembered_step(work.turn.step + 1)
+    remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
-        return Pick(REMEDIES[str(remembered["kind"])], work)
+        return Pick(REMEDIES[str(remembered["kind"])], context)
     for remedy in FIRST:
-        if remedy.kind not in work.turn.exhausted and remedy.is_affordable(work):
-            return Pick(remedy, work)
+        if remedy.kind not in context.state.exhausted and remedy.is_affordable(context):
+            return Pick(remedy, context)
     for board in BY_BOARD:
-        if is_called(work, board):
-            work = piloted(work, applicable(work, board))
-            if ranked := ranking(work, board):
-                return Pick(ranked[0], work)
-    return Pick(None, work)
+        if is_called(context, board):
+            context = piloted(context, applicable(context, board))
+            if ranked := ranking(context, board):
+                return Pick(ranked[0], context)
+    return Pick(None, context)
 
 
-def ranking(work: Work, board: Board) -> list[Remedy]:
+def ranking(context: StepContext, board: Board) -> list[Remedy]:
     """The remedies of a board that the budget allows, best first."""
-    found = [each for each in applicable(work, board) if each.is_affordable(work)]
-    return sorted(found, key=lambda remedy: (remedy.kind != work.favourite, -remedy.expected(work).rate))
+    found = [each for each in applicable(context, board) if each.is_affordable(context)]
+    return sorted(found, key=lambda remedy: (remedy.kind != context.favourite, -remedy.expected(context).rate))
 
 
-def applicable(work: Work, board: Board) -> list[Remedy]:
+def applicable(context: StepContext, board: Board) -> list[Remedy]:
     """The remedies of a board that a gap calls for, not exhausted, allowed, and with something to try."""
-    done = work.turn.exhausted | work.without_gain
+    done = context.state.exhausted | context.without_gain
     return [
         remedy
         for remedy in BY_BOARD[board]
         if remedy.kind not in done
-        and (work.rules.early_stopping or not remedy.needs_leave)
-        and work.turn.wants(board, remedy.closes)
-        and remedy.price(work) is not None
+        and (context.rules.early_stopping or not remedy.needs_leave)
+        and context.state.wants(board, remedy.closes)
+        and remedy.price(context) is not None
     ]
 
 
-def is_called(work: Work, board: Board) -> bool:
+def is_called(context: StepContext, board: Board) -> bool:
     """Whether a gap calls for the board; bias has a share of the budget only, where regularizing may be needed."""
-    wanted = any(work.turn.wants(board, remedy.closes) for remedy in BY_BOARD[board])
-    return wanted and (board != "optimization" or _has_its_share(work))
+    wanted = any(context.state.wants(board, remedy.closes) for remedy in BY_BOARD[board])
+    return wanted and (board != "optimization" or _has_its_share(context))
 
 
-def _has_its_share(work: Work) -> bool:
-    return work.bench.purse.remaining > (work.turn.reserved if work.turn.may_overfit else 0)
+def _has_its_share(context: StepContext) -> bool:
+    return context.run.budget.remaining > (context.state.reserved if context.state.may_overfit else 0)
 
 
 FIRST_SHARE, LATER_SHARE = 0.5, 0.25
@@ -82,40 +82,40 @@ FEWEST_REMEDIES = 2
 """Where there is one, there is nothing to choose."""
 
 
-def piloted(work: Work, remedies: Sequence[Remedy]) -> Work:
+def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
     """The work with what a pilot of these remedies came to; as it was where the budget does not allow one.
 
     Args:
-        work: where the recipe stands.
+        context: where the recipe stands.
         remedies: of one board, those that may be taken.
     """
-    wanted = {remedy.kind: found for remedy in remedies if (found := remedy.pilot(work))}
+    wanted = {remedy.kind: found for remedy in remedies if (found := remedy.pilot(context))}
     if len(wanted) < FEWEST_REMEDIES:
-        return work
-    configs = affordable(work, wanted)
+        return context
+    configs = affordable(context, wanted)
     if not all(any(trial in configs for trial in found) for found in wanted.values()):
-        return work
+        return context
     board = remedies[0].board
-    work.bench.notify({"event": "pilot", "board": board, "networks": len(configs)})
-    trained = {outcome.config.identity: outcome for outcome in work.bench.train(configs)}
+    context.run.notify({"event": "pilot", "board": board, "networks": len(configs)})
+    trained = {outcome.config.identity: outcome for outcome in context.run.train(configs)}
     trials = {
         kind: [trained[each.identity] for each in found if each.identity in trained] for kind, found in wanted.items()
     }
-    helped = {kind: helpful(work, found, board) for kind, found in trials.items()}
+    helped = {kind: helpful(context, found, board) for kind, found in trials.items()}
     return replace(
-        work,
-        piloted=(*work.piloted, *trained.values()),
-        favourite=_favourite(work, remedies, trials=trials, helped=helped),
-        without_gain=work.without_gain | _hopeless(remedies, helped),
+        context,
+        piloted=(*context.piloted, *trained.values()),
+        favourite=_favourite(context, remedies, trials=trials, helped=helped),
+        without_gain=context.without_gain | _hopeless(remedies, helped),
     )
 
 
-def affordable(work: Work, wanted: Mapping[str, Sequence[Config]]) -> list[Config]:
+def affordable(context: StepContext, wanted: Mapping[str, Sequence[Config]]) -> list[Config]:
     """The trials that a pilot pays for: the first of every remedy, then the second of every one, and so on."""
-    share = FIRST_SHARE if work.turn.step == 0 else LATER_SHARE
-    rest, taken = share * work.bench.purse.remaining, dict[str, Config]()
+    share = FIRST_SHARE if context.state.step == 0 else LATER_SHARE
+    rest, taken = share * context.run.budget.remaining, dict[str, Config]()
     for trial in _in_turns(wanted):
-        cost = work.bench.purse.cost(trial)
+        cost = context.run.budget.cost(trial)
         if trial.identity not in taken and cost <= rest:
             taken[trial.identity] = trial
             rest -= cost
@@ -135,7 +135,7 @@ def _hopeless(remedies: Sequence[Remedy], helped: Mapping[str, Sequence[Outcome]
 
 
 def _favourite(
-    work: Work,
+    context: StepContext,
     remedies: Sequence[Remedy],
     *,
     trials: Mapping[str, Sequence[Outcome]],
@@ -146,5 +146,5 @@ def _favourite(
         return None
     best = min(found, key=lambda outcome: outcome.losses["dev"])
     wide = (remedy.kind for remedy in remedies if remedy.is_wide)
-    level = (kind for kind in wide if any(not is_behind(work, trial, best) for trial in trials.get(kind, ())))
+    level = (kind for kind in wide if any(not is_behind(context, trial, best) for trial in trials.get(kind, ())))
     return next(level, None) or next(kind for kind, outcomes in helped.items() if best in outcomes)

@@ -11,7 +11,7 @@ from wellfit.config import Config
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.outcome import Outcome
-from wellfit.recipe.bench import Bench
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.pictures import picture_grid
 from wellfit.sweeps.knobs import OFF, canonical, changed
 from wellfit.sweeps.search import Sweep, sweep
@@ -31,13 +31,13 @@ BEYOND_KEEP_PROB = 0.6
 """Where the best member lies on the edge of the grid: factors by which the edge moves out."""
 
 
-def members_affordable(bench: Bench, config: Config, *, share: float) -> int:
+def members_affordable(run: RunContext, config: Config, *, share: float) -> int:
     """How many networks of this size a sweep may have in this share of the rest."""
-    return max(2, min(DEFAULT_MEMBERS, bench.purse.affordable(config, share=share)))
+    return max(2, min(DEFAULT_MEMBERS, run.budget.affordable(config, share=share)))
 
 
 def sweep_step(
-    bench: Bench,
+    run: RunContext,
     before: Outcome,
     *,
     diagnosis: Diagnosis,
@@ -53,22 +53,22 @@ def sweep_step(
     limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
     def affordable() -> int:
-        return bench.purse.affordable(before.config, share=share)
+        return run.budget.affordable(before.config, share=share)
 
     def first() -> Json:
-        members = members_affordable(bench, before.config, share=share)
+        members = members_affordable(run, before.config, share=share)
         grid = picture_grid if before.config.network.kind == "conv" else default_grid
-        over = grid(before.config, rows=rows_trained_on(bench.data, before.config.data), members=members)
+        over = grid(before.config, rows=rows_trained_on(run.data, before.config.data), members=members)
         return {"over": {knob: values for knob, values in over.items() if knob not in fixed}}
 
-    over = _in_order(bench.recall("plan", f"{step}/grid", first)["over"])
-    found = _trained(bench, before, over=over, known=[before], limit=limit)
-    wider = bench.recall(
-        "plan", f"{step}/wider", lambda: {"over": widened(over, found=found, affordable=affordable())}
-    )["over"]
+    over = _in_order(run.recall("plan", f"{step}/grid", first)["over"])
+    found = _trained(run, before, over=over, known=[before], limit=limit)
+    wider = run.recall("plan", f"{step}/wider", lambda: {"over": widened(over, found=found, affordable=affordable())})[
+        "over"
+    ]
     if wider:
-        found = _trained(bench, before, over=_in_order(wider), known=found.members, limit=limit)
-    bench.recall("sweep", str(step), found.to_json)
+        found = _trained(run, before, over=_in_order(wider), known=found.members, limit=limit)
+    run.recall("sweep", str(step), found.to_json)
     return found.chosen
 
 
@@ -77,14 +77,14 @@ def _in_order(over: Grid) -> Grid:
     return {knob: over[knob] for knob in ("l2", "keep_prob", "augment") if knob in over}
 
 
-def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list[Config]:
+def best_members(run: RunContext, config: Config, *, step: int, count: int) -> list[Config]:
     """`config` with the knobs that the last sweep found best to breed from; alone without a sweep.
 
     The network may have grown since: what regularized the smaller one is then where a larger one begins. A search of
     both boards that found nothing better is passed over.
     """
-    steps = [each for each in range(1, step) if _breeds(bench, each)]
-    body = bench.recall.known("sweep", str(steps[-1])) if steps else None
+    steps = [each for each in range(1, step) if _breeds(run, each)]
+    body = run.recall.known("sweep", str(steps[-1])) if steps else None
     if body is None:
         return [config]
     rows = {row["identity"]: row for row in body["members"]}
@@ -93,8 +93,8 @@ def best_members(bench: Bench, config: Config, *, step: int, count: int) -> list
     return found[:count] or [config]
 
 
-def _breeds(bench: Bench, step: int) -> bool:
-    body, taken = bench.recall.known("sweep", str(step)), bench.remembered_step(step)
+def _breeds(run: RunContext, step: int) -> bool:
+    body, taken = run.recall.known("sweep", str(step)), run.remembered_step(step)
     return body is not None and (taken is None or not taken["coupled"] or taken["kept"])
 
 
@@ -104,21 +104,21 @@ def _with_knobs(config: Config, row: Json, *, over: Sequence[str]) -> Config:
     return changed(config, {name: known.get(name, OFF.get(name)) for name in over}, rows=1)
 
 
-def _trained(bench: Bench, before: Outcome, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:
+def _trained(run: RunContext, before: Outcome, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:
     found = sweep(
-        bench.data,
+        run.data,
         before.config,
-        executor=bench.executor,
-        goal=bench.goal,
+        executor=run.executor,
+        goal=run.goal,
         over=over,
         limit=limit,
         baseline=before.losses["dev"],
         known=known,
-        deadline=bench.purse.deadline,
-        on_outcome=lambda outcome: bench.notify({"event": "member", **_shown(outcome)}),
+        deadline=run.budget.deadline,
+        on_outcome=lambda outcome: run.notify({"event": "member", **_shown(outcome)}),
     )
     identities = {outcome.config.identity for outcome in known}
-    bench.book(member for member in found.members if member.config.identity not in identities)
+    run.book(member for member in found.members if member.config.identity not in identities)
     return found
 
 

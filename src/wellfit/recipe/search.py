@@ -17,7 +17,7 @@ from wellfit.config import Config
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.exceptions import Refusal
 from wellfit.outcome import Outcome
-from wellfit.recipe.bench import Bench
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import NOT_INSTALLED
@@ -58,28 +58,28 @@ def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fi
     return {knob: values for knob, values in space.items() if canonical(knob) not in fixed}
 
 
-def shapes_of(bench: Bench, config: Config) -> list[tuple[int, ...]]:
+def shapes_of(run: RunContext, config: Config) -> list[tuple[int, ...]]:
     """The shape of now, and the next larger ones that the budget can bear; a keep_prob by layer fits no others."""
     by_layer = isinstance(config.regularization.keep_prob, tuple)
     shapes = [] if by_layer else larger_shapes(config.network.widths)[:LARGER]
-    most = MOST_TIMES * bench.purse.cost(config)
+    most = MOST_TIMES * run.budget.cost(config)
     grown = [(shape, replace(config, network=replace(config.network, widths=shape))) for shape in shapes]
-    return [config.network.widths, *(shape for shape, larger in grown if bench.purse.cost(larger) <= most)]
+    return [config.network.widths, *(shape for shape, larger in grown if run.budget.cost(larger) <= most)]
 
 
-def members_affordable(bench: Bench, config: Config, *, share: float) -> int:
+def members_affordable(run: RunContext, config: Config, *, share: float) -> int:
     """About how many members this share of the rest pays for."""
-    affordable = int(bench.purse.affordable(config, share=share) / MEAN_COST)
+    affordable = int(run.budget.affordable(config, share=share) / MEAN_COST)
     return max(FEWEST_MEMBERS, min(MOST_MEMBERS, affordable))
 
 
 def search_step(
-    bench: Bench, before: Outcome, *, step: int, share: float = SHARE, fixed: frozenset[str] = frozenset()
+    run: RunContext, before: Outcome, *, step: int, share: float = SHARE, fixed: frozenset[str] = frozenset()
 ) -> Outcome:
     """Search around `before`, and return the member with the lowest dev loss, or `before` where none has a lower one.
 
     Args:
-        bench: what it works with.
+        run: what it works with.
         before: the network of now.
         step: its number in the journal.
         share: of the rest that it may spend.
@@ -89,44 +89,44 @@ def search_step(
 
     def planned() -> Json:
         return {
-            "members": members_affordable(bench, config, share=share),
-            "widths": [*map(list, shapes_of(bench, config))],
-            "spend": share * bench.purse.remaining,
+            "members": members_affordable(run, config, share=share),
+            "widths": [*map(list, shapes_of(run, config))],
+            "spend": share * run.budget.remaining,
         }
 
-    plan = bench.recall("plan", f"{step}/search", planned)
+    plan = run.recall("plan", f"{step}/search", planned)
     widths, trained = [tuple(shape) for shape in plan["widths"]], list[Outcome]()
 
     def told(outcome: Outcome) -> None:
         trained.append(outcome)
-        bench.notify({"event": "member", "dev": outcome.losses["dev"]})
+        run.notify({"event": "member", "dev": outcome.losses["dev"]})
 
     try:
         found = sweep(
-            bench.data,
+            run.data,
             config,
-            executor=bench.executor,
-            goal=bench.goal,
-            over=space_of(config, widths, rows=rows_trained_on(bench.data, config.data), fixed=fixed),
+            executor=run.executor,
+            goal=run.goal,
+            over=space_of(config, widths, rows=rows_trained_on(run.data, config.data), fixed=fixed),
             members=plan["members"],
             baseline=before.losses["dev"],
             known=[before],
-            seen=[before, *bench.earlier(config)],
-            within=None if bench.purse.is_timed else _Spending(bench, plan["spend"]),
-            deadline=bench.purse.deadline_at(share),
+            seen=[before, *run.earlier(config)],
+            within=None if run.budget.is_timed else _Spending(run, plan["spend"]),
+            deadline=run.budget.deadline_at(share),
             on_outcome=told,
         )
     except Refusal:
         # No member was trained to a finite loss.
-        bench.book(trained)
+        run.book(trained)
         return before
-    bench.book(member for member in found.members if member.config != config)
+    run.book(member for member in found.members if member.config != config)
     # Knobs of both boards have no order from simple to not: the best is taken, and the ensemble sees the others.
     choice = replace(found.choice, chosen=found.best)
     # Where its ends lie is no advice to anybody: they were laid around the network, in time and in space.
     warnings = tuple(words for words in found.warnings if words == NOT_INSTALLED)
     found = replace(found, choice=choice, warnings=warnings, monte_carlo=None)
-    bench.recall("sweep", str(step), lambda: {**found.to_json(), "coupled": True})
+    run.recall("sweep", str(step), lambda: {**found.to_json(), "coupled": True})
     return min(before, found.best, key=lambda outcome: outcome.losses["dev"])
 
 
@@ -134,18 +134,18 @@ class _Spending:
     """Lets configs through until an amount is spent.
 
     Args:
-        bench: knows what a training costs.
+        run: knows what a training costs.
         amount: in the unit of the budget.
     """
 
-    def __init__(self, bench: Bench, amount: float) -> None:
-        self._bench, self._left = bench, amount
+    def __init__(self, run: RunContext, amount: float) -> None:
+        self._bench, self._left = run, amount
 
     def __call__(self, configs: Sequence[Config]) -> list[Config]:
         """The first configs that what is left pays for."""
         taken = []
         for config in configs:
-            cost = self._bench.purse.cost(config)
+            cost = self._bench.budget.cost(config)
             if cost > self._left:
                 break
             self._left -= cost

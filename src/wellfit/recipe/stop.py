@@ -14,14 +14,14 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Gap, GapName
 from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, size_text
-from wellfit.recipe.bench import Bench
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.pick import applicable
 from wellfit.recipe.remedies.catalogue import BY_BOARD
 from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import SEARCH
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.rules import Rules, describe_change
-from wellfit.recipe.turn import Turn, Work
+from wellfit.recipe.state import RecipeState, StepContext
 
 Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up", "reference", "rows"]
 
@@ -41,14 +41,14 @@ class Stop:
     sentence: str
 
 
-def stop_of(work: Work, findings: Iterable[Finding] = ()) -> Stop:
+def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
     """Why the run stops where it stands.
 
     Args:
-        work: the bench, the last turn and the rules.
+        context: run, state and rules of the recipe.
         findings: of the final diagnosis, which knows how much dev was used.
     """
-    diagnosis = work.turn.diagnosis
+    diagnosis = context.state.diagnosis
     verdicts = {name: gap.verdict for name, gap in diagnosis.gaps.items() if gap is not None}
     overused = next((found for found in findings if found.code == "WF403" and found.status == "fired"), None)
     if overused is not None:
@@ -58,27 +58,27 @@ def stop_of(work: Work, findings: Iterable[Finding] = ()) -> Stop:
     for name, left in LEFT.items():
         gap = diagnosis.gaps[name]
         if gap is not None and gap.verdict == "yes":
-            return _left(work, gap, left)
+            return _left(context, gap, left)
     if verdicts.get("avoidable_bias") == "cannot tell":
         return _unsure_of_bias(diagnosis)
     return Stop("rows", "cannot tell with this many rows", _rows(diagnosis))
 
 
-def _left(work: Work, gap: Gap, left: str) -> Stop:
-    waiting = cheapest_waiting(work, gap)
+def _left(context: StepContext, gap: Gap, left: str) -> Stop:
+    waiting = cheapest_waiting(context, gap)
     if waiting is not None:
-        return Stop("budget", f"{left}, and the budget is spent", _budget(work, gap, waiting))
+        return Stop("budget", f"{left}, and the budget is spent", _budget(context, gap, waiting))
     code, said = _HELP[gap.name]
-    return Stop(code, f"{left}, and nothing promising to try", said(work, gap))
+    return Stop(code, f"{left}, and nothing promising to try", said(context, gap))
 
 
-def cheapest_waiting(work: Work, gap: Gap) -> Remedy | None:
+def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
     """The remedy of this gap that was not tried, and that the least larger budget would pay for."""
-    boards = BY_BOARD if work.rules.only is None else ()
-    waiting = [each for board in boards for each in applicable(work, board) if each.closes == gap.name]
-    if boards and gap.name != "mismatch" and SEARCH.kind not in work.turn.exhausted:
+    boards = BY_BOARD if context.rules.only is None else ()
+    waiting = [each for board in boards for each in applicable(context, board) if each.closes == gap.name]
+    if boards and gap.name != "mismatch" and SEARCH.kind not in context.state.exhausted:
         waiting.append(SEARCH)
-    priced = [(price.least, remedy.kind, remedy) for remedy in waiting if (price := remedy.price(work))]
+    priced = [(price.least, remedy.kind, remedy) for remedy in waiting if (price := remedy.price(context))]
     return min(priced, default=(0.0, "", None), key=lambda each: each[:2])[2]
 
 
@@ -89,25 +89,25 @@ def _fine(diagnosis: Diagnosis) -> str:
     )
 
 
-def _budget(work: Work, gap: Gap, waiting: Remedy) -> str:
-    purse, price = work.bench.purse, waiting.price(work)
-    more = max(0.0, (price.least if price else 0.0) - purse.remaining)
-    unit = "seconds" if purse.is_timed else "updates"
+def _budget(context: StepContext, gap: Gap, waiting: Remedy) -> str:
+    budget, price = context.run.budget, waiting.price(context)
+    more = max(0.0, (price.least if price else 0.0) - budget.remaining)
+    unit = "seconds" if budget.is_timed else "updates"
     took = f"takes about {more:,.0f} {unit} more than the budget left" if more >= 1 else "had no share of the budget"
-    size = size_text(work.turn.diagnosis.goal, gap, work.turn.diagnosis.errors)
+    size = size_text(context.state.diagnosis.goal, gap, context.state.diagnosis.errors)
     return f"The budget ended with {size} of {GAP_WORDS[gap.name]} left: {waiting.kind.replace('_', ' ')} {took}."
 
 
-def _bias(work: Work, gap: Gap) -> str:
-    size = size_text(work.turn.diagnosis.goal, gap, work.turn.diagnosis.errors)
+def _bias(context: StepContext, gap: Gap) -> str:
+    size = size_text(context.state.diagnosis.goal, gap, context.state.diagnosis.errors)
     return (
         f"The network still misses {size} that others reach on the training rows, and no step helps further: look for "
         "columns that say more, or check the reference."
     )
 
 
-def _more_data(work: Work, gap: Gap) -> str:
-    diagnosis, rows = work.turn.diagnosis, work.rows
+def _more_data(context: StepContext, gap: Gap) -> str:
+    diagnosis, rows = context.state.diagnosis, context.rows
     low, high = rows_wanted(rows, gap=gap.value, tolerance=diagnosis.tolerance)
     many = f"{low:,} to {high:,}" if high else f"{low:,} or many more"
     return (
@@ -116,12 +116,12 @@ def _more_data(work: Work, gap: Gap) -> str:
     )
 
 
-def _mismatch(work: Work, gap: Gap) -> str:
-    size = size_text(work.turn.diagnosis.goal, gap, work.turn.diagnosis.errors)
+def _mismatch(context: StepContext, gap: Gap) -> str:
+    size = size_text(context.state.diagnosis.goal, gap, context.state.diagnosis.errors)
     return f"{size} of the error comes from dev rows unlike the training rows: collect training rows like those in use."
 
 
-_HELP: Mapping[GapName, tuple[Code, Callable[[Work, Gap], str]]] = {
+_HELP: Mapping[GapName, tuple[Code, Callable[[StepContext, Gap], str]]] = {
     "avoidable_bias": ("bias", _bias),
     "variance": ("more data", _more_data),
     "mismatch": ("mismatch", _mismatch),
@@ -157,9 +157,9 @@ PRICE_BY = "`wellfit diagnose EXPERIMENT --refits 24` says what twice the data w
 
 
 def ending(
-    turn: Turn,
+    state: RecipeState,
     *,
-    bench: Bench,
+    run: RunContext,
     rules: Rules | None = None,
     findings: Iterable[Finding] = (),
     priced: Finding | None = None,
@@ -167,50 +167,50 @@ def ending(
     """The journal's "finish" entry.
 
     Args:
-        turn: the last one.
-        bench: the run's.
+        state: the last one.
+        run: the run's.
         rules: what the user asked for.
         findings: of the final diagnosis.
         priced: WF210, where the budget paid for it.
     """
-    stop = stop_of(Work(bench=bench, turn=turn, rules=rules or Rules()), findings)
+    stop = stop_of(StepContext(run=run, state=state, rules=rules or Rules()), findings)
     return {
         "stop": stop.code,
         "reason": stop.reason,
-        "sentence": _sentence(turn, bench=bench, stopped=stop.sentence, priced=priced),
-        "best": turn.outcome.identity,
-        "seconds": bench.purse.seconds,
-        "updates": bench.purse.updates,
+        "sentence": _sentence(state, run=run, stopped=stop.sentence, priced=priced),
+        "best": state.outcome.identity,
+        "seconds": run.budget.seconds,
+        "updates": run.budget.updates,
     }
 
 
-def _sentence(turn: Turn, *, bench: Bench, stopped: str, priced: Finding | None) -> str:
+def _sentence(state: RecipeState, *, run: RunContext, stopped: str, priced: Finding | None) -> str:
     """What was changed and bought, whether another method is ahead, why the run stopped, what more data would buy."""
-    parts = [_bought(turn, bench=bench), _rival(turn.diagnosis), stopped, _worth(turn.diagnosis, priced)]
+    parts = [_bought(state, run=run), _rival(state.diagnosis), stopped, _worth(state.diagnosis, priced)]
     return " ".join(part for part in parts if part)
 
 
-def _bought(turn: Turn, *, bench: Bench) -> str:
-    first, last = turn.first, turn.outcome
+def _bought(state: RecipeState, *, run: RunContext) -> str:
+    first, last = state.first, state.outcome
     if last.identity == first.identity:
         return ""
-    before, after = (error_text(bench.goal, outcome.losses["dev"]) for outcome in (first, last))
+    before, after = (error_text(run.goal, outcome.losses["dev"]) for outcome in (first, last))
     flattered = last.config.data.drop_rows and not first.config.data.drop_rows
     why = " The first error was flattered by copies of training rows in dev." if flattered else ""
-    return f"From {before} to {after} on dev by {describe_change(first, last)}.{why}{_luck(turn, bench=bench)}"
+    return f"From {before} to {after} on dev by {describe_change(first, last)}.{why}{_luck(state, run=run)}"
 
 
-def _luck(turn: Turn, *, bench: Bench) -> str:
+def _luck(state: RecipeState, *, run: RunContext) -> str:
     """Why an average is taken that is behind on dev: the network before it was chosen there."""
-    step = bench.remembered_step(turn.step)
+    step = run.remembered_step(state.step)
     if step is None or not (step.get("ensemble") and step["kept"] and step["got"] < 0):
         return ""
     before, alike = step["errors_before"]["dev"], step["ensemble"]["honest_single"]
     if alike <= before:
         return ""
     return (
-        f" The network before the average had {error_text(bench.goal, before)} by luck: others trained alike, with "
-        f"other seeds, have {error_text(bench.goal, alike)}."
+        f" The network before the average had {error_text(run.goal, before)} by luck: others trained alike, with "
+        f"other seeds, have {error_text(run.goal, alike)}."
     )
 
 

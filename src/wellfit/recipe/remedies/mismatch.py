@@ -31,7 +31,7 @@ from wellfit.recipe.pictures import distance, profile
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Result
 from wellfit.recipe.remedies.trials import on_dev
 from wellfit.recipe.rules import describe_change
-from wellfit.recipe.turn import Work
+from wellfit.recipe.state import StepContext
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate, normal_quantile
 
@@ -40,17 +40,17 @@ FURTHER = 1.5
 """Times the ranges that were found: what dev shows is then the middle rather than the edge of what is trained on."""
 
 
-def augment_toward(work: Work) -> tuple[Config, ...]:
+def augment_toward(context: StepContext) -> tuple[Config, ...]:
     """Changes that make training pictures measure like dev's, beside those that the network has: none, some, or all."""
-    config, shape = work.config, work.bench.data.preparation.schema.picture
+    config, shape = context.config, context.run.data.preparation.schema.picture
     if shape is None or config.network.kind != "conv":
         return ()
 
     def compute() -> Json:
-        data = work.bench.data
+        data = context.run.data
         return toward(_pictures(data.train, shape), _pictures(data.dev, shape)).to_json()
 
-    ranges = work.bench.recall("plan", KIND, compute)["ranges"]
+    ranges = context.run.recall("plan", KIND, compute)["ranges"]
     if not ranges:
         return ()
     strength = config.regularization.augment
@@ -99,23 +99,23 @@ class Dropped:
         return {"did": f"drop rows: {told}", "because": "measurement: copies of training rows in dev"}
 
 
-def without_copies(work: Work) -> tuple[Config, ...]:
+def without_copies(context: StepContext) -> tuple[Config, ...]:
     """The same config without the copies; nothing where there are none, or hardly a row would be left."""
-    copies, config = work.bench.data.copies, work.config
+    copies, config = context.run.data.copies, context.config
     if copies is None or config.data.drop_rows or copies.train.mean() > 1 - FEWEST_LEFT:
         return ()
     return (replace(config, data=replace(config.data, drop_rows=True)),)
 
 
-def _price(work: Work) -> Price | None:
-    cost = sum(map(work.bench.purse.cost, without_copies(work)))
+def _price(context: StepContext) -> Price | None:
+    cost = sum(map(context.run.budget.cost, without_copies(context)))
     return Price(whole=cost, least=cost) if cost else None
 
 
-def _foretold(work: Work) -> Expected:
+def _foretold(context: StepContext) -> Expected:
     """A gain below 0: what the copies flattered."""
-    copies, price = work.bench.data.copies, _price(work)
-    losses = work.bench.dev_losses(work.turn.outcome)
+    copies, price = context.run.data.copies, _price(context)
+    losses = context.run.dev_losses(context.state.outcome)
     found = None if copies is None else with_and_without(losses, copies.dev)
     flattery = found.flattery if found else Estimate.fixed(0.0, rows=len(losses))
     return Expected(
@@ -127,14 +127,14 @@ def _foretold(work: Work) -> Expected:
     )
 
 
-def _carry_out(work: Work) -> Result:
-    before, copies = work.turn.outcome, work.bench.data.copies
-    trained = [each for each in work.bench.train(without_copies(work)) if each.status in ENDED]
+def _carry_out(context: StepContext) -> Result:
+    before, copies = context.state.outcome, context.run.data.copies
+    trained = [each for each in context.run.train(without_copies(context)) if each.status in ENDED]
     if not trained or copies is None:
         return Done(before)
     (after,) = trained
     clean = ~copies.dev
-    gain = paired_difference(work.bench.dev_losses(before)[clean], work.bench.dev_losses(after)[clean])
+    gain = paired_difference(context.run.dev_losses(before)[clean], context.run.dev_losses(after)[clean])
     if gain.high < 0:
         return Done(before)
     return Dropped(after, int(copies.train.sum()), int(copies.dev.sum()))
@@ -155,47 +155,47 @@ DROP_ROWS = Remedy(
 MORE_DATA_KIND = "more_data"
 
 
-def with_more_data(work: Work) -> tuple[Config, ...]:
+def with_more_data(context: StepContext) -> tuple[Config, ...]:
     """The same config on train and the rows that were brought; nothing where it has them, or there are none."""
-    config, name = work.config, work.rules.more_data
+    config, name = context.config, context.rules.more_data
     if name is None or config.data.more_data == name:
         return ()
     grown = replace(config, data=replace(config.data, more_data=name))
-    if "epochs" in work.rules.fixed:
+    if "epochs" in context.rules.fixed:
         return (grown,)
-    return (replace(grown, optimization=replace(config.optimization, epochs=_epochs(work, grown))),)
+    return (replace(grown, optimization=replace(config.optimization, epochs=_epochs(context, grown))),)
 
 
-def _epochs(work: Work, grown: Config) -> int:
+def _epochs(context: StepContext, grown: Config) -> int:
     """Passes over the grown rows with as many updates as before, but not so few that a row is hardly seen."""
-    before, rows = total_updates(work.config, rows=work.rows), rows_trained_on(work.bench.data, grown.data)
+    before, rows = total_updates(context.config, rows=context.rows), rows_trained_on(context.run.data, grown.data)
     passes = -(-before // updates_per_epoch(rows=rows, batch_size=grown.optimization.batch_size))
-    return min(max(passes, FEWEST_EPOCHS), work.config.optimization.epochs)
+    return min(max(passes, FEWEST_EPOCHS), context.config.optimization.epochs)
 
 
-def _shares(work: Work) -> Shares:
+def _shares(context: StepContext) -> Shares:
     """What so many more rows leave of a variance that falls as a power of the rows."""
-    name = work.rules.more_data
-    times = 1 + (work.bench.data.more[name].rows / work.rows if name else 0.0)
+    name = context.rules.more_data
+    times = 1 + (context.run.data.more[name].rows / context.rows if name else 0.0)
     return Shares(0.0, 1 - times**-SLOWEST, max(0.9, 1 - times**-FASTEST))
 
 
-def _price_of_rows(work: Work) -> Price | None:
+def _price_of_rows(context: StepContext) -> Price | None:
     """One training: who brings rows wants them used, so nothing is kept back for knobs."""
-    trials = with_more_data(work)
+    trials = with_more_data(context)
     if not trials:
         return None
-    (cost,) = map(work.bench.purse.cost, trials)
+    (cost,) = map(context.run.budget.cost, trials)
     return Price(whole=cost, least=cost)
 
 
-def _add_rows(work: Work) -> Result:
-    before = work.turn.outcome
-    trained = [each for each in work.bench.train(with_more_data(work)) if each.status in ENDED]
+def _add_rows(context: StepContext) -> Result:
+    before = context.state.outcome
+    trained = [each for each in context.run.train(with_more_data(context)) if each.status in ENDED]
     if not trained:
         return Done(before)
     (after,) = trained
-    gain = paired_difference(work.bench.dev_losses(before), work.bench.dev_losses(after))
+    gain = paired_difference(context.run.dev_losses(before), context.run.dev_losses(after))
     return Done(before if gain.high < 0 else after)
 
 
@@ -210,11 +210,11 @@ _SHARED = Remedy(
 )
 
 
-def _promise_of_rows(work: Work) -> Expected:
+def _promise_of_rows(context: StepContext) -> Expected:
     """The share of the ceiling; rows are kept where dev cannot tell, so that it may also show a little loss."""
-    losses = work.bench.dev_losses(work.turn.outcome)
+    losses = context.run.dev_losses(context.state.outcome)
     noise = normal_quantile(LEVEL) * float(losses.std(ddof=1)) / math.sqrt(len(losses))
-    return replace(_SHARED.expected(work), low=-noise)
+    return replace(_SHARED.expected(context), low=-noise)
 
 
 MORE_DATA = replace(_SHARED, foretold=_promise_of_rows)
@@ -244,26 +244,26 @@ class Reweighted:
         }
 
 
-def reweight(work: Work) -> tuple[Config, ...]:
+def reweight(context: StepContext) -> tuple[Config, ...]:
     """The same config on weighted rows; nothing where dev was not told from train, or too few rows would count."""
-    config, known = work.config, work.bench.data.importance
+    config, known = context.config, context.run.data.importance
     # Without added rows their name is that of train's own.
     if config.data.reweight or not {OF_TRAIN, config.data.more_data} <= known.keys():
         return ()
     trials = [replace(config, data=replace(config.data, reweight=power)) for power in POWERS]
-    return tuple(trial for trial in trials if _effective(work, trial) >= FEWEST_EFFECTIVE)
+    return tuple(trial for trial in trials if _effective(context, trial) >= FEWEST_EFFECTIVE)
 
 
-def _effective(work: Work, config: Config) -> float:
-    weights = trained_on(work.bench.data, config.data).train.weights
-    return effective_rows(np.ones(work.rows) if weights is None else weights)
+def _effective(context: StepContext, config: Config) -> float:
+    weights = trained_on(context.run.data, config.data).train.weights
+    return effective_rows(np.ones(context.rows) if weights is None else weights)
 
 
-def _reweight(work: Work) -> Result:
-    before, done = work.turn.outcome, _TRIALS.apply(work)
+def _reweight(context: StepContext) -> Result:
+    before, done = context.state.outcome, _TRIALS.apply(context)
     if done.outcome is before:
         return done
-    return Reweighted(before, done.outcome, work.rows, _effective(work, done.outcome.config))
+    return Reweighted(before, done.outcome, context.rows, _effective(context, done.outcome.config))
 
 
 _TRIALS = on_dev(REWEIGHT_KIND, reweight, board="data", finding="WF302", shares=lambda _work: Shares(0.0, 0.3, 1.0))

@@ -35,7 +35,7 @@ from wellfit.recipe.search import FEWEST_MEMBERS as FEWEST_SEARCHED
 from wellfit.recipe.search import MEAN_COST, RANGES, search_step
 from wellfit.recipe.search import SHARE as SEARCH_SHARE
 from wellfit.recipe.search import members_affordable as searched_members
-from wellfit.recipe.turn import Work
+from wellfit.recipe.state import StepContext
 from wellfit.sweeps.knobs import changed
 from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, useful_shrinks
 
@@ -59,36 +59,36 @@ SPARSIFY: Sequence[Mapping[str, float]] = tuple({"l1_step": MOST_SHRINK / by} fo
 PICTURES: Sequence[Mapping[str, float]] = ({"augment": 1.0}, {"augment": 1.0, "keep_prob": 0.75}, {"keep_prob": 0.75})
 
 
-def augment(work: Work) -> tuple[Config, ...]:
+def augment(context: StepContext) -> tuple[Config, ...]:
     """Noise on the numbers, and mixtures of rows."""
-    has_numbers = work.bench.data.train.numeric.shape[1] > 0
-    return _set(work, [each for each in AUGMENT if has_numbers or "input_noise" not in each])
+    has_numbers = context.run.data.train.numeric.shape[1] > 0
+    return _set(context, [each for each in AUGMENT if has_numbers or "input_noise" not in each])
 
 
-def average_weights(work: Work) -> tuple[Config, ...]:
+def average_weights(context: StepContext) -> tuple[Config, ...]:
     """The moving average of the weights in place of the last ones."""
-    return _set(work, AVERAGE_WEIGHTS)
+    return _set(context, AVERAGE_WEIGHTS)
 
 
-def smooth_labels(work: Work) -> tuple[Config, ...]:
+def smooth_labels(context: StepContext) -> tuple[Config, ...]:
     """A share of every label spread over all classes; a number has no classes."""
-    is_classes = work.bench.data.preparation.schema.task == "classification"
-    return _set(work, SMOOTH_LABELS) if is_classes else ()
+    is_classes = context.run.data.preparation.schema.task == "classification"
+    return _set(context, SMOOTH_LABELS) if is_classes else ()
 
 
-def sparsify(work: Work) -> tuple[Config, ...]:
+def sparsify(context: StepContext) -> tuple[Config, ...]:
     """L1, which makes exact zeros: for tables of which most columns say nothing."""
-    return _set(work, SPARSIFY)
+    return _set(context, SPARSIFY)
 
 
-def search_architecture(work: Work) -> tuple[Config, ...]:
+def search_architecture(context: StepContext) -> tuple[Config, ...]:
     """Networks with less to fill, and others that may suit the rows better; not for pictures.
 
     Half the width, a layer less, plain numbers, half the bins; the other activations; and the next shapes up the
     ladder, since a network that fits all rows already often follows them more smoothly when it grows (Nakkiran et al.,
     2019, "Deep double descent").
     """
-    network = work.config.network
+    network = context.config.network
     if network.kind == "conv":
         return ()
     narrow = tuple(max(1, width // 2) for width in network.widths)
@@ -98,130 +98,130 @@ def search_architecture(work: Work) -> tuple[Config, ...]:
     if network.embedding == "ple":
         shapes += [replace(network, embedding="none"), replace(network, bins=max(2, network.bins // 2))]
     shapes += [replace(network, activation=name) for name in ACTIVATIONS]
-    tried = {shape: None for shape in shapes if shape != network and not _keeps_by_layer(work.config, shape.widths)}
-    cost, most = work.bench.purse.cost, MOST_TIMES * work.bench.purse.cost(work.config)
-    return tuple(trial for shape in tried if cost(trial := replace(work.config, network=shape)) <= most)
+    tried = {shape: None for shape in shapes if shape != network and not _keeps_by_layer(context.config, shape.widths)}
+    cost, most = context.run.budget.cost, MOST_TIMES * context.run.budget.cost(context.config)
+    return tuple(trial for shape in tried if cost(trial := replace(context.config, network=shape)) <= most)
 
 
-def stop_early(work: Work) -> tuple[Config, ...]:
+def stop_early(context: StepContext) -> tuple[Config, ...]:
     """Let dev choose the epoch: one knob that fits and regularizes at once."""
-    if work.config.optimization.early_stopping is not None:
+    if context.config.optimization.early_stopping is not None:
         return ()
-    board = work.config.optimization
-    return tuple(replace(work.config, optimization=replace(board, early_stopping=patience)) for patience in PATIENCE)
+    board = context.config.optimization
+    return tuple(replace(context.config, optimization=replace(board, early_stopping=patience)) for patience in PATIENCE)
 
 
-def is_crowded(work: Work) -> bool:
+def is_crowded(context: StepContext) -> bool:
     """Whether the numbers enter as more inputs than half the training rows: then noise on them stands in for rows."""
-    train, network = work.bench.data.train, work.config.network
+    train, network = context.run.data.train, context.config.network
     each = 1 + (network.bins if network.embedding == "ple" else 0)
-    return bool(each * train.numeric.shape[1] > CROWDED * work.rows)
+    return bool(each * train.numeric.shape[1] > CROWDED * context.rows)
 
 
-def has_thin_bins(work: Work) -> bool:
+def has_thin_bins(context: StepContext) -> bool:
     """Whether the bins of the numbers hold so few rows each that they can be learned by heart."""
-    train, network = work.bench.data.train, work.config.network
-    return network.embedding == "ple" and train.numeric.shape[1] > 0 and work.rows < THIN * network.bins
+    train, network = context.run.data.train, context.config.network
+    return network.embedding == "ple" and train.numeric.shape[1] > 0 and context.rows < THIN * network.bins
 
 
 def _keeps_by_layer(config: Config, widths: tuple[int, ...]) -> bool:
     return isinstance(config.regularization.keep_prob, tuple) and len(widths) != len(config.network.widths)
 
 
-def _set(work: Work, settings: Sequence[Mapping[str, float]]) -> tuple[Config, ...]:
-    rows = work.rows
-    found = (changed(work.config, setting, rows=rows) for setting in settings)
-    return tuple(config for config in found if config != work.config)
+def _set(context: StepContext, settings: Sequence[Mapping[str, float]]) -> tuple[Config, ...]:
+    rows = context.rows
+    found = (changed(context.config, setting, rows=rows) for setting in settings)
+    return tuple(config for config in found if config != context.config)
 
 
-def _sweep_price(work: Work) -> Price | None:
-    if work.rules.fixed >= SWEPT:
+def _sweep_price(context: StepContext) -> Price | None:
+    if context.rules.fixed >= SWEPT:
         return None
-    cost = work.bench.purse.cost(work.config)
+    cost = context.run.budget.cost(context.config)
     # Where the search goes on from it, remedies are compared with both.
-    return Price(whole=members_affordable(work.bench, work.config, share=SWEEP_SHARE) * cost, least=cost)
+    return Price(whole=members_affordable(context.run, context.config, share=SWEEP_SHARE) * cost, least=cost)
 
 
-def _sweep_pilot(work: Work) -> tuple[Config, ...]:
+def _sweep_pilot(context: StepContext) -> tuple[Config, ...]:
     """A coarse grid of both knobs, the middle first; pictures are changed first of all."""
-    rows = work.rows
-    least, most = useful_shrinks(work.config, rows=rows)
+    rows = context.rows
+    least, most = useful_shrinks(context.config, rows=rows)
     middle = math.sqrt(least * most)
     strong = math.sqrt(middle * most)
     settings: Sequence[Mapping[str, float]] = [
         {"shrink": shrink, "keep_prob": keep} for keep in PILOTED_KEEPS for shrink in (middle, strong, 0.0)
     ]
-    return work.allowed(_set(work, PICTURES if work.config.network.kind == "conv" else settings))
+    return context.allowed(_set(context, PICTURES if context.config.network.kind == "conv" else settings))
 
 
-def _sweep(work: Work) -> Done:
-    turn = work.turn
+def _sweep(context: StepContext) -> Done:
+    state = context.state
     return Done(
         sweep_step(
-            work.bench,
-            turn.outcome,
-            diagnosis=turn.diagnosis,
-            step=turn.step + 1,
-            share=_sweep_share(work),
-            fixed=work.rules.fixed,
+            context.run,
+            state.outcome,
+            diagnosis=state.diagnosis,
+            step=state.step + 1,
+            share=_sweep_share(context),
+            fixed=context.rules.fixed,
         )
     )
 
 
-def _sweep_share(work: Work) -> float:
+def _sweep_share(context: StepContext) -> float:
     """Of the rest: less where that leaves enough for the search of both boards, which goes on from the sweep."""
-    rest, cost = work.bench.purse.remaining, work.bench.purse.cost(work.config)
-    search = None if work.rules.only else _search_price(work)
+    rest, cost = context.run.budget.remaining, context.run.budget.cost(context.config)
+    search = None if context.rules.only else _search_price(context)
     share = max(SHARE_BESIDE_SEARCH, FEWEST_BESIDE_SEARCH * cost / rest) if rest else SWEEP_SHARE
     return share if search and (1 - share) * rest >= search.least else SWEEP_SHARE
 
 
-def _ensemble_price(work: Work) -> Price | None:
-    if not work.rules.ensemble:
+def _ensemble_price(context: StepContext) -> Price | None:
+    if not context.rules.ensemble:
         return None
-    parents = _parents(work)
-    networks = max(FEWEST_NETWORKS, networks_affordable(work.bench, parents))
-    costs = [work.bench.purse.cost(parent) for parent in itertools.islice(itertools.cycle(parents), networks)]
+    parents = _parents(context)
+    networks = max(FEWEST_NETWORKS, networks_affordable(context.run, parents))
+    costs = [context.run.budget.cost(parent) for parent in itertools.islice(itertools.cycle(parents), networks)]
     return Price(whole=sum(costs), least=sum(costs[:FEWEST_NETWORKS]) / SHARE)
 
 
-def _ensemble(work: Work) -> Averaged:
-    step, fixed = work.turn.step + 1, work.rules.fixed
-    return ensemble_step(work.bench, work.turn.outcome, parents=_parents(work), step=step, fixed=fixed)
+def _ensemble(context: StepContext) -> Averaged:
+    step, fixed = context.state.step + 1, context.rules.fixed
+    return ensemble_step(context.run, context.state.outcome, parents=_parents(context), step=step, fixed=fixed)
 
 
-def _parents(work: Work) -> list[Config]:
+def _parents(context: StepContext) -> list[Config]:
     """What the ensemble is bred from, the network of now first: its twins tell what it is worth."""
-    found = best_members(work.bench, work.config, step=work.turn.step + 1, count=PARENTS)
-    return sorted(found, key=lambda parent: parent != work.config)
+    found = best_members(context.run, context.config, step=context.state.step + 1, count=PARENTS)
+    return sorted(found, key=lambda parent: parent != context.config)
 
 
-def _search_price(work: Work) -> Price | None:
-    network, cost = work.config.network, work.bench.purse.cost(work.config)
+def _search_price(context: StepContext) -> Price | None:
+    network, cost = context.config.network, context.run.budget.cost(context.config)
     # Pictures have other shapes, and few trainings; a module of the user has none that could be turned.
-    if network.kind == "conv" or network.module or work.rules.fixed >= RANGES:
+    if network.kind == "conv" or network.module or context.rules.fixed >= RANGES:
         return None
-    share = _search_share(work)
-    members = searched_members(work.bench, work.config, share=share)
+    share = _search_share(context)
+    members = searched_members(context.run, context.config, share=share)
     return Price(whole=MEAN_COST * members * cost, least=MEAN_COST * FEWEST_SEARCHED * cost / share)
 
 
-def _search_share(work: Work) -> float:
+def _search_share(context: StepContext) -> float:
     """Of the rest: an ensemble that follows needs some."""
-    followed = work.rules.ensemble and work.rules.only is None and work.turn.may_overfit
+    followed = context.rules.ensemble and context.rules.only is None and context.state.may_overfit
     return SEARCH_SHARE if followed else SWEEP_SHARE
 
 
-def _search_expected(work: Work) -> Expected:
+def _search_expected(context: StepContext) -> Expected:
     """A share of the largest gap: the search turns what is against bias and what is against variance."""
-    found, price = work.turn.diagnosis, _search_price(work)
+    found, price = context.state.diagnosis, _search_price(context)
     ceiling = max(found.ceiling("avoidable_bias"), found.ceiling("variance"))
     return expect(SWEEP_SHARES, ceiling=ceiling, room=ceiling, cost=price.whole if price else 0.0)
 
 
-def _search(work: Work) -> Done:
-    step, fixed, share = work.turn.step + 1, work.rules.fixed, _search_share(work)
-    return Done(search_step(work.bench, work.turn.outcome, step=step, share=share, fixed=fixed))
+def _search(context: StepContext) -> Done:
+    step, fixed, share = context.state.step + 1, context.rules.fixed, _search_share(context)
+    return Done(search_step(context.run, context.state.outcome, step=step, share=share, fixed=fixed))
 
 
 REGULARIZE = Remedy(
@@ -255,16 +255,16 @@ SEARCH = Remedy(
 )
 
 
-def _usual(middle: float) -> Callable[[Work], Shares]:
+def _usual(middle: float) -> Callable[[StepContext], Shares]:
     return lambda _work: Shares(0.0, middle, 0.9)
 
 
-def _augment_shares(work: Work) -> Shares:
-    return Shares(0.0, CROWDED_SHARE if is_crowded(work) else 0.05, 0.9)
+def _augment_shares(context: StepContext) -> Shares:
+    return Shares(0.0, CROWDED_SHARE if is_crowded(context) else 0.05, 0.9)
 
 
-def _architecture_shares(work: Work) -> Shares:
-    return Shares(0.0, THIN_SHARE if has_thin_bins(work) else 0.05, 0.9)
+def _architecture_shares(context: StepContext) -> Shares:
+    return Shares(0.0, THIN_SHARE if has_thin_bins(context) else 0.05, 0.9)
 
 
 REGULARIZATION: tuple[Remedy, ...] = (

@@ -11,7 +11,7 @@ from wellfit.config import Config
 from wellfit.diagnosis.gaps import GapName
 from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares, expect
-from wellfit.recipe.turn import GAP_OF, PART_OF, Work
+from wellfit.recipe.state import GAP_OF, PART_OF, StepContext
 
 
 class Result(Protocol):
@@ -75,15 +75,15 @@ class Remedy:
     kind: str
     board: Board
     finding: str
-    shares: Callable[[Work], Shares]
-    price: Callable[[Work], Price | None]
-    apply: Callable[[Work], Result]
-    pilot: Callable[[Work], tuple[Config, ...]] = lambda _work: ()
+    shares: Callable[[StepContext], Shares]
+    price: Callable[[StepContext], Price | None]
+    apply: Callable[[StepContext], Result]
+    pilot: Callable[[StepContext], tuple[Config, ...]] = lambda _work: ()
     is_wide: bool = False
     coupled: bool = False
     needs_leave: bool = False
     gap: GapName | None = None
-    foretold: Callable[[Work], Expected] | None = None
+    foretold: Callable[[StepContext], Expected] | None = None
     repairs_measurement: bool = False
 
     @property
@@ -91,16 +91,16 @@ class Remedy:
         """The gap that it closes."""
         return self.gap or GAP_OF[self.board]
 
-    def expected(self, work: Work) -> Expected:
+    def expected(self, context: StepContext) -> Expected:
         """What it is expected to buy and to cost where the recipe stands."""
         if self.foretold is not None:
-            return self.foretold(work)
-        turn, price = work.turn, self.price(work)
-        ceiling = turn.diagnosis.ceiling(self.closes)
-        room = turn.outcome.losses["train"] if PART_OF[self.board] == "train" else ceiling
-        return expect(self.shares(work), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
+            return self.foretold(context)
+        state, price = context.state, self.price(context)
+        ceiling = state.diagnosis.ceiling(self.closes)
+        room = state.outcome.losses["train"] if PART_OF[self.board] == "train" else ceiling
+        return expect(self.shares(context), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
 
-    def is_affordable(self, work: Work) -> bool:
+    def is_affordable(self, context: StepContext) -> bool:
         """Whether the rest of the budget lets it begin."""
-        price = self.price(work)
-        return price is not None and work.bench.purse.remaining >= price.least
+        price = self.price(context)
+        return price is not None and context.run.budget.remaining >= price.least

@@ -16,10 +16,10 @@ from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.expectation import Shares, best_of
 from wellfit.recipe.regularize import FEWEST_MEMBERS
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy
-from wellfit.recipe.turn import Work
+from wellfit.recipe.state import StepContext
 from wellfit.sweeps.space import DEFAULT_MEMBERS
 
-Trials = Callable[[Work], tuple[Config, ...]]
+Trials = Callable[[StepContext], tuple[Config, ...]]
 
 KEPT_NETWORKS = 12
 """Networks whose cost a small step on dev leaves over: they win an ensemble eleven twelfths of what many would, and
@@ -44,12 +44,12 @@ def against_bias(
         first: a pilot begins with the trials of the lowest value; None for those in the middle of their order.
     """
 
-    def allowed(work: Work) -> tuple[Config, ...]:
-        return work.allowed(trials(work.config))
+    def allowed(context: StepContext) -> tuple[Config, ...]:
+        return context.allowed(trials(context.config))
 
-    def shares(work: Work) -> Shares:
-        numbers = work.bench.data.train.numeric.shape[1]
-        return Shares(0.0, middle(evidence_of(work.turn.outcome, numbers=numbers)), 1.0)
+    def shares(context: StepContext) -> Shares:
+        numbers = context.run.data.train.numeric.shape[1]
+        return Shares(0.0, middle(evidence_of(context.state.outcome, numbers=numbers)), 1.0)
 
     return Remedy(
         kind=kind,
@@ -58,31 +58,31 @@ def against_bias(
         shares=shares,
         price=partial(_price_on_train, trials=allowed),
         apply=partial(_best_on_train, trials=allowed),
-        pilot=lambda work: tuple(sorted(allowed(work), key=first)) if first else middle_first(allowed(work)),
+        pilot=lambda context: tuple(sorted(allowed(context), key=first)) if first else middle_first(allowed(context)),
     )
 
 
-def against_variance(kind: str, trials: Trials, *, shares: Callable[[Work], Shares]) -> Remedy:
+def against_variance(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]) -> Remedy:
     """A small remedy of the regularization board: its trials are compared on dev."""
     remedy = on_dev(kind, trials, board="regularization", finding="WF102", shares=shares)
-    return replace(remedy, pilot=lambda work: middle_first(work.allowed(trials(work))))
+    return replace(remedy, pilot=lambda context: middle_first(context.allowed(trials(context))))
 
 
-def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Callable[[Work], Shares]) -> Remedy:
+def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Callable[[StepContext], Shares]) -> Remedy:
     """A handful of trials that are compared on dev.
 
     It waits for budgets with plenty left, unless it promises as much as a sweep does.
     """
 
-    def allowed(work: Work) -> tuple[Config, ...]:
-        return work.allowed(trials(work))
+    def allowed(context: StepContext) -> tuple[Config, ...]:
+        return context.allowed(trials(context))
 
     return Remedy(
         kind=kind,
         board=board,
         finding=finding,
         shares=shares,
-        price=lambda work: _price_on_dev(work, allowed(work), promising=_promises(work, kind, shares)),
+        price=lambda context: _price_on_dev(context, allowed(context), promising=_promises(context, kind, shares)),
         apply=partial(_best_on_dev, trials=allowed),
     )
 
@@ -93,73 +93,73 @@ def middle_first(trials: Sequence[Config]) -> tuple[Config, ...]:
     return tuple(trials[place] for place in sorted(range(len(trials)), key=lambda place: abs(place - middle)))
 
 
-def _promises(work: Work, kind: str, shares: Callable[[Work], Shares]) -> bool:
+def _promises(context: StepContext, kind: str, shares: Callable[[StepContext], Shares]) -> bool:
     """Whether a small remedy promises as much as a sweep, or has shown it in a pilot."""
-    return kind == work.favourite or shares(work).middle >= SWEEP_SHARES.middle
+    return kind == context.favourite or shares(context).middle >= SWEEP_SHARES.middle
 
 
-def _others(work: Work, trials: Sequence[Config]) -> int:
+def _others(context: StepContext, trials: Sequence[Config]) -> int:
     """Trainings of its own size that a trial leaves room for: a sweep, where one may become necessary."""
-    return FEWEST_MEMBERS if work.turn.may_overfit and work.rules.only is None else len(trials)
+    return FEWEST_MEMBERS if context.state.may_overfit and context.rules.only is None else len(trials)
 
 
-def _price_on_train(work: Work, *, trials: Trials) -> Price | None:
-    found = trials(work)
+def _price_on_train(context: StepContext, *, trials: Trials) -> Price | None:
+    found = trials(context)
     if not found:
         return None
-    costs = [work.bench.purse.cost(trial) for trial in found]
-    fresh = _not_piloted(work, found)
-    affordable = [work.bench.purse.cost(trial) for trial in _affordable(work, fresh)]
+    costs = [context.run.budget.cost(trial) for trial in found]
+    fresh = _not_piloted(context, found)
+    affordable = [context.run.budget.cost(trial) for trial in _affordable(context, fresh)]
     # What the pilot has paid for costs nothing more.
-    least = 0.0 if len(fresh) < len(found) else min(costs) * _others(work, found)
+    least = 0.0 if len(fresh) < len(found) else min(costs) * _others(context, found)
     return Price(whole=sum(affordable or costs), least=least)
 
 
-def _affordable(work: Work, trials: Sequence[Config]) -> list[Config]:
-    others = _others(work, trials)
-    return [trial for trial in trials if work.bench.purse.affordable(trial) >= others]
+def _affordable(context: StepContext, trials: Sequence[Config]) -> list[Config]:
+    others = _others(context, trials)
+    return [trial for trial in trials if context.run.budget.affordable(trial) >= others]
 
 
-def _best_on_train(work: Work, *, trials: Trials) -> Done:
-    return Done(best_of(work, _trained(work, trials(work), only=_affordable), "optimization"))
+def _best_on_train(context: StepContext, *, trials: Trials) -> Done:
+    return Done(best_of(context, _trained(context, trials(context), only=_affordable), "optimization"))
 
 
-def _price_on_dev(work: Work, found: Sequence[Config], *, promising: bool) -> Price | None:
+def _price_on_dev(context: StepContext, found: Sequence[Config], *, promising: bool) -> Price | None:
     if not found:
         return None
-    whole = sum(map(work.bench.purse.cost, _not_piloted(work, found)))
-    kept = _kept_back(work, promising=promising)
-    return Price(whole=whole, least=whole + kept * work.bench.purse.cost(work.config))
+    whole = sum(map(context.run.budget.cost, _not_piloted(context, found)))
+    kept = _kept_back(context, promising=promising)
+    return Price(whole=whole, least=whole + kept * context.run.budget.cost(context.config))
 
 
-def _kept_back(work: Work, *, promising: bool) -> float:
+def _kept_back(context: StepContext, *, promising: bool) -> float:
     """Trainings that a small step leaves to the larger ones: the sweep, where it is still to come, and the ensemble."""
-    if work.rules.only is not None:
+    if context.rules.only is not None:
         return 0.0
     if promising:
         return FEWEST_MEMBERS / ENSEMBLE_SHARE
-    sweep = 0 if "regularize" in work.turn.exhausted else DEFAULT_MEMBERS
+    sweep = 0 if "regularize" in context.state.exhausted else DEFAULT_MEMBERS
     return (sweep + KEPT_NETWORKS) / ENSEMBLE_SHARE
 
 
-def _best_on_dev(work: Work, *, trials: Trials) -> Done:
-    return Done(best_of(work, _trained(work, trials(work)), "regularization"))
+def _best_on_dev(context: StepContext, *, trials: Trials) -> Done:
+    return Done(best_of(context, _trained(context, trials(context)), "regularization"))
 
 
 def _trained(
-    work: Work,
+    context: StepContext,
     trials: Sequence[Config],
     *,
-    only: Callable[[Work, Sequence[Config]], Sequence[Config]] = lambda _work, trials: trials,
+    only: Callable[[StepContext, Sequence[Config]], Sequence[Config]] = lambda _work, trials: trials,
 ) -> list[Outcome]:
     """The trials that the pilot has trained, and those of the others that are let through, trained now."""
     wanted = {trial.identity for trial in trials}
-    known = [outcome for outcome in work.piloted if outcome.config.identity in wanted]
-    return [*known, *work.bench.train(only(work, _not_piloted(work, trials)))]
+    known = [outcome for outcome in context.piloted if outcome.config.identity in wanted]
+    return [*known, *context.run.train(only(context, _not_piloted(context, trials)))]
 
 
-def _not_piloted(work: Work, trials: Sequence[Config]) -> list[Config]:
-    known = {outcome.config.identity for outcome in work.piloted}
+def _not_piloted(context: StepContext, trials: Sequence[Config]) -> list[Config]:
+    known = {outcome.config.identity for outcome in context.piloted}
     return [trial for trial in trials if trial.identity not in known]
 
 

@@ -13,8 +13,8 @@ from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Schema
 from wellfit.outcome import Outcome, Status
+from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.defaults import first_config
-from wellfit.recipe.purse import Purse, parse_budget
 
 
 def _data(rows: int, *, columns: int = 4) -> Prepared:
@@ -52,65 +52,65 @@ CONFIG = Config(optimization=Optimization(epochs=2, batch_size=10))
 
 def test_a_budget_that_is_enough_pays_for_the_start_of_the_command_once_more():
     clock = _Clock()
-    purse = Purse(parse_budget("10s"), data=_data(100), workers=2, spent=20.0, start_up=3.0, clock=clock)
+    budget = BudgetTracker(parse_budget("10s"), data=_data(100), workers=2, spent=20.0, start_up=3.0, clock=clock)
     clock.now += 4.0
-    enough = parse_budget(purse.enough_for(5.0))
-    again = Purse(enough, data=_data(100), workers=2, spent=27.0, start_up=3.0, clock=clock)
+    enough = parse_budget(budget.enough_for(5.0))
+    again = BudgetTracker(enough, data=_data(100), workers=2, spent=27.0, start_up=3.0, clock=clock)
     assert again.remaining > 5.0
     assert again.deadline - clock.now >= 5.0
 
 
 def test_a_budget_in_updates_that_is_enough_pays_for_what_was_booked():
-    purse = Purse(parse_budget("100updates"), data=_data(100), workers=2, start_up=3.0)
-    purse.book(70)
-    assert purse.enough_for(45.5) == "116updates"
+    budget = BudgetTracker(parse_budget("100updates"), data=_data(100), workers=2, start_up=3.0)
+    budget.book(70)
+    assert budget.enough_for(45.5) == "116updates"
 
 
 @given(rows=st.integers(1, 500), batch=st.integers(1, 64), epochs=st.integers(1, 9))
 def test_updates_are_the_batches_of_all_epochs(rows, batch, epochs):
-    purse = Purse(parse_budget("1000updates"), data=_data(rows), workers=2)
+    budget = BudgetTracker(parse_budget("1000updates"), data=_data(rows), workers=2)
     config = Config(optimization=Optimization(epochs=epochs, batch_size=batch))
-    assert purse.cost(config) == epochs * len(range(0, rows, batch))
+    assert budget.cost(config) == epochs * len(range(0, rows, batch))
 
 
 def test_a_budget_in_updates_falls_by_what_was_paid_and_never_below_zero():
-    purse = Purse(parse_budget("100updates"), data=_data(100), workers=2)
-    assert (purse.total, purse.remaining, purse.deadline) == (100, 100, None)
-    purse.pay(_outcome(CONFIG, updates=60, seconds=1.0))
-    assert purse.remaining == 40
-    assert purse.affordable(CONFIG) == 2
-    purse.pay(_outcome(CONFIG, updates=60, seconds=1.0))
-    assert (purse.remaining, purse.affordable(CONFIG)) == (0, 0)
-    purse.book(10)
-    assert purse.remaining == 90
+    budget = BudgetTracker(parse_budget("100updates"), data=_data(100), workers=2)
+    assert (budget.total, budget.remaining, budget.deadline) == (100, 100, None)
+    budget.pay(_outcome(CONFIG, updates=60, seconds=1.0))
+    assert budget.remaining == 40
+    assert budget.affordable(CONFIG) == 2
+    budget.pay(_outcome(CONFIG, updates=60, seconds=1.0))
+    assert (budget.remaining, budget.affordable(CONFIG)) == (0, 0)
+    budget.book(10)
+    assert budget.remaining == 90
 
 
 def test_a_budget_in_seconds_falls_with_the_clock_and_counts_earlier_sessions():
     clock = _Clock()
-    purse = Purse(parse_budget("60s"), data=_data(100), workers=2, spent=20.0, clock=clock)
-    assert purse.remaining == pytest.approx(40)
+    budget = BudgetTracker(parse_budget("60s"), data=_data(100), workers=2, spent=20.0, clock=clock)
+    assert budget.remaining == pytest.approx(40)
     clock.now += 15
-    assert (purse.seconds, purse.remaining) == (pytest.approx(35), pytest.approx(25))
-    assert purse.deadline == pytest.approx(clock.now + 25 - 0.02 * 60)  # the end is kept for the report
+    assert (budget.seconds, budget.remaining) == (pytest.approx(35), pytest.approx(25))
+    assert budget.deadline == pytest.approx(clock.now + 25 - 0.02 * 60)  # the end is kept for the report
 
 
 def test_a_training_costs_what_the_last_one_like_it_cost_shared_by_the_workers():
-    purse = Purse(parse_budget("60s"), data=_data(100), workers=2)
-    purse.pay(_outcome(CONFIG, updates=20, seconds=3.0))
-    assert purse.cost(CONFIG) == pytest.approx(1.5)
+    budget = BudgetTracker(parse_budget("60s"), data=_data(100), workers=2)
+    budget.pay(_outcome(CONFIG, updates=20, seconds=3.0))
+    assert budget.cost(CONFIG) == pytest.approx(1.5)
     longer = replace(CONFIG, optimization=replace(CONFIG.optimization, epochs=6))
-    assert purse.cost(longer) == pytest.approx(4.5)
+    assert budget.cost(longer) == pytest.approx(4.5)
     wider = replace(CONFIG, network=Network(widths=(4096, 4096)))
-    assert purse.cost(wider) > 10 * purse.cost(CONFIG)
+    assert budget.cost(wider) > 10 * budget.cost(CONFIG)
 
 
 @pytest.mark.parametrize("budget", ["300updates", "20000updates", "5s", "10m"])
 @pytest.mark.parametrize("rows", [30, 1_000, 50_000])
 def test_the_first_network_takes_a_small_share_and_regularizes_nothing(rows, budget):
-    purse = Purse(parse_budget(budget), data=_data(rows), workers=2)
-    config = first_config(rows=rows, columns=4, purse=purse, seed=3)
+    budget = BudgetTracker(parse_budget(budget), data=_data(rows), workers=2)
+    config = first_config(rows=rows, columns=4, budget=budget, seed=3)
     assert config.regularization.is_off
     assert config.seed == 3
     one_epoch = replace(config, optimization=replace(config.optimization, epochs=1))
-    assert config.optimization.epochs == 1 or purse.cost(config) <= 0.2 * purse.total
-    assert purse.cost(config) == pytest.approx(config.optimization.epochs * purse.cost(one_epoch))
+    assert config.optimization.epochs == 1 or budget.cost(config) <= 0.2 * budget.total
+    assert budget.cost(config) == pytest.approx(config.optimization.epochs * budget.cost(one_epoch))

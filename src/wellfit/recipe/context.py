@@ -1,4 +1,4 @@
-"""What every step of the recipe works with: the data, the engine, the purse and the journal's memory."""
+"""What every step of the recipe works with: the data, the engine, the budget and what the journal recalls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.recipe.purse import Purse
+from wellfit.recipe.budget import BudgetTracker
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import Executor
@@ -38,14 +38,14 @@ class Diagnose(Protocol):
         ...
 
 
-class Bench:
+class RunContext:
     """Trains, pays, diagnoses and remembers; the recipe's steps decide.
 
     Args:
         data: prepared train, train-dev and dev.
         goal: what is compared.
         executor: trains configs; an outcome already known costs nothing but is booked all the same.
-        purse: the budget.
+        budget: the budget.
         recall: the journal's memory.
         diagnose: estimates -> diagnosis.
         best_dev_high: smallest upper limit of dev error among the reference models.
@@ -62,7 +62,7 @@ class Bench:
         data: Prepared,
         goal: Goal,
         executor: Executor,
-        purse: Purse,
+        budget: BudgetTracker,
         recall: Recall,
         diagnose: Diagnose,
         best_dev_high: float,
@@ -70,7 +70,7 @@ class Bench:
     ) -> None:
         self.data = data
         self.goal = goal
-        self.purse = purse
+        self.budget = budget
         self.recall = recall
         self.notify = notify
         self.executor = executor
@@ -81,14 +81,14 @@ class Bench:
 
     def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
         """Train configs; outcomes in their order, without those that the budget did not let start."""
-        outcomes = self.executor.train(configs, deadline=deadline or self.purse.deadline)
+        outcomes = self.executor.train(configs, deadline=deadline or self.budget.deadline)
         self.book(outcomes)
         return outcomes
 
     def book(self, outcomes: Iterable[Outcome]) -> None:
         """Pay for trainings, and let them lower the upper limit that stands in for a missing reference."""
         for outcome in outcomes:
-            self.purse.pay(outcome)
+            self.budget.pay(outcome)
             if outcome.status is Status.FINISHED:
                 self._of_step[outcome.identity] = self.ended[outcome.identity] = outcome.config
             if outcome.status is not Status.DIVERGED:
@@ -96,7 +96,7 @@ class Bench:
 
     def outcome_of(self, config: Config) -> Outcome:
         """Return the outcome of a config that a step has paid for already."""
-        return (self.executor.train([config], deadline=self.purse.deadline) or self.executor.train([config]))[0]
+        return (self.executor.train([config], deadline=self.budget.deadline) or self.executor.train([config]))[0]
 
     def earlier(self, config: Config) -> list[Outcome]:
         """What this run has trained to its end on the rows of `config`, but for `config` itself.
@@ -112,14 +112,14 @@ class Bench:
 
     def remember_step(self, step: int, compute: Callable[[], Json]) -> Json:
         """Take a whole step from the journal, or compute it; either way its price and its best dev error count."""
-        seconds, fresh = self.purse.seconds, []
+        seconds, fresh = self.budget.seconds, []
 
         def measured() -> Json:
             fresh.append(True)
             return {
                 **compute(),
-                "seconds": self.purse.seconds - seconds,
-                "updates_paid": self.purse.updates,
+                "seconds": self.budget.seconds - seconds,
+                "updates_paid": self.budget.updates,
                 "best_dev_high": self._best_dev_high,
                 # Its own and its pilot's: those are not trained again when the step is followed again.
                 "ended": [config.to_json() for config in self._of_step.values()],
@@ -127,7 +127,7 @@ class Bench:
 
         body = self.recall("step", str(step), measured)
         if not fresh:
-            self.purse.book(body["updates_paid"])
+            self.budget.book(body["updates_paid"])
             self._best_dev_high = body["best_dev_high"]
             configs = map(Config.from_json, body.get("ended", ()))
             self.ended |= {config.identity: config for config in configs}

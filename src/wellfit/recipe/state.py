@@ -11,7 +11,7 @@ from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap, GapName
 from wellfit.outcome import Outcome
-from wellfit.recipe.bench import Bench
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.rules import Rules
 
 GAP_OF: Mapping[Board, GapName] = {
@@ -25,7 +25,7 @@ PART_OF: Mapping[Board, str] = {"optimization": "train", "data": "dev", "regular
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class RecipeState:
     """Where the recipe stands.
 
     Attributes:
@@ -71,20 +71,20 @@ class Turn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class StepContext:
     """What a remedy is handed.
 
     Attributes:
-        bench: data, engine, purse and memory.
-        turn: where the recipe stands.
+        run: data, engine, budget and what the journal recalls.
+        state: where the recipe stands.
         rules: of the run.
         piloted: networks that the pilot of this step has trained and paid for.
         favourite: the kind of remedy that did best in it; none where no pilot was made, or nothing helped.
         without_gain: kinds that did not help in it.
     """
 
-    bench: Bench
-    turn: Turn
+    run: RunContext
+    state: RecipeState
     rules: Rules
     piloted: tuple[Outcome, ...] = ()
     favourite: str | None = None
@@ -93,12 +93,12 @@ class Work:
     @property
     def config(self) -> Config:
         """Of the network of now."""
-        return self.turn.outcome.config
+        return self.state.outcome.config
 
     @property
     def rows(self) -> int:
         """Training rows m of the network of now."""
-        return rows_trained_on(self.bench.data, self.config.data)
+        return rows_trained_on(self.run.data, self.config.data)
 
     def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
         """The trials that turn no fixed knob."""

@@ -32,7 +32,7 @@ SLACK_SHARE = 0.1
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 
 
-class Purse:
+class BudgetTracker:
     """The rest of a budget.
 
     Args:

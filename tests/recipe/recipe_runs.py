@@ -15,8 +15,8 @@ from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.recipe.bench import Bench
-from wellfit.recipe.purse import Purse, parse_budget
+from wellfit.recipe.budget import BudgetTracker, parse_budget
+from wellfit.recipe.context import RunContext
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 
@@ -73,25 +73,25 @@ def prepared(x: np.ndarray, y: np.ndarray, *, train: int) -> Prepared:
     )
 
 
-def bench_of(
+def run_of(
     data: Prepared, *, optimal: float, budget: str = "8000updates", journal: dict[str, Any] | None = None
-) -> tuple[Bench, Counting]:
-    """A bench with a budget, on which the optimal error is known."""
+) -> tuple[RunContext, Counting]:
+    """A run with a budget, of which the optimal error is known."""
 
     def diagnose(errors, *, outcome, best_dev_high):
         reference = Optimal(optimal, optimal, source="given", upper_bound=False)
         return diagnose_losses(goal=ERROR, optimal=reference, train=errors["train"], dev=errors["dev"])
 
     executor = Counting(data, goal=ERROR)
-    purse = Purse(parse_budget(budget), data=data, workers=1)
-    bench = Bench(
+    budget = BudgetTracker(parse_budget(budget), data=data, workers=1)
+    run = RunContext(
         data=data,
         goal=ERROR,
         executor=executor,
-        purse=purse,
+        budget=budget,
         recall=Notes({} if journal is None else journal),
         diagnose=diagnose,
         best_dev_high=1.0,
         notify=lambda _event: None,
     )
-    return bench, executor
+    return run, executor
