@@ -22,8 +22,7 @@ from wellfit.experiment.candidates import KIND as CANDIDATE
 from wellfit.experiment.candidates import Memory, RememberingExecutor, chosen_network, propose
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_dev_use
 from wellfit.experiment.folder import Folder
-from wellfit.experiment.labelling import KIND as SAMPLES
-from wellfit.experiment.labelling import sample_sheet
+from wellfit.experiment.labelling import SAMPLES, sample_sheet
 from wellfit.experiment.learning_curve import price_more_data, with_price
 from wellfit.experiment.preparing import prepared_in, remembered_rivals, with_importance
 from wellfit.experiment.spent import BRANCH, seconds_spent
