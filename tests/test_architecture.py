@@ -11,16 +11,28 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wellfit"
-RECORDS = {"exceptions", "augmentation", "config", "device", "outcome", "goals", "_compiled", "_typing", "_files"}
+RECORDS = {
+    "exceptions",
+    "augmentation",
+    "config",
+    "device",
+    "outcome",
+    "goals",
+    "serialize",
+    "_compiled",
+    "_typing",
+    "_files",
+}
 ALLOWED: dict[str, set[str]] = {
     "exceptions": set(),
     "_typing": set(),
     "_compiled": set(),
     "_files": {"exceptions"},
+    "serialize": {"_typing", "exceptions"},
     "augmentation": {"exceptions"},
-    "config": {"_typing", "augmentation", "exceptions"},
-    "device": {"_typing", "exceptions"},
-    "outcome": {"_typing", "config"},
+    "config": {"_typing", "augmentation", "exceptions", "serialize"},
+    "device": {"exceptions", "serialize"},
+    "outcome": {"_typing", "config", "serialize"},
     "goals": {"_typing", "exceptions"},
     "stats": RECORDS,
     "data": RECORDS | {"stats"},

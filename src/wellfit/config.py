@@ -18,6 +18,7 @@ from typing import Any, Literal
 from wellfit._typing import Json
 from wellfit.augmentation import Augmentation
 from wellfit.exceptions import BadInput
+from wellfit.serialize import OwnForm
 
 Activation = Literal["relu", "tanh", "gelu"]
 OptimizerKind = Literal["adam", "sgd", "momentum"]
@@ -175,7 +176,7 @@ class DataBoard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(OwnForm):
     """Everything that decides one training, apart from the rows.
 
     `augmentation` says what random changes of pictures there are; `regularization.augment` turns them on. `data` says

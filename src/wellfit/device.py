@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wellfit.exceptions import BadInput
+from wellfit.serialize import Record
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
+    pass
 
 CPU = "cpu"
 DEVICES = (CPU, "cuda")
@@ -17,7 +18,7 @@ FLOAT32, TF32, BF16 = PRECISIONS = ("float32", "tf32", "bf16")
 
 
 @dataclass(frozen=True)
-class Device:
+class Device(Record):
     """An accelerator.
 
     Attributes:
@@ -27,15 +28,6 @@ class Device:
 
     name: str
     precision: str = FLOAT32
-
-    @classmethod
-    def from_json(cls, body: Json) -> Device:
-        """Rebuild it from `to_json`'s values."""
-        return cls(body["name"], body["precision"])
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"name": self.name, "precision": self.precision}
 
     @property
     def is_gpu(self) -> bool:

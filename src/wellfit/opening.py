@@ -26,6 +26,7 @@ from wellfit._typing import Floats, Integers, Json
 from wellfit.data.hashing import Words
 from wellfit.exceptions import Refusal
 from wellfit.goals import Goal
+from wellfit.serialize import OMITTED, Record, omitted_if
 from wellfit.splits.ledger import Chain, Ledger, LedgerEntry
 from wellfit.splits.registry import (
     CERTIFIED_OVERLAP,
@@ -78,7 +79,7 @@ class Sealed(Protocol):
 
 
 @dataclass(frozen=True)
-class Opening:
+class Opening(Record):
     """What one opening of the test set showed.
 
     Attributes:
@@ -97,21 +98,13 @@ class Opening:
     error: Estimate
     dev_optimism: float | None
     receipt: str
-    reason: str = ""
-    references: Mapping[str, Estimate] = field(default_factory=dict)
-    at: str = ""
+    reason: str = field(default="", metadata=omitted_if(""))
+    references: Mapping[str, Estimate] = field(default_factory=dict, metadata=OMITTED)
+    at: str = field(default="", metadata=OMITTED)
 
     def to_json(self) -> Json:
         """The object that `unseal --json` prints; `reason` only where the opening is not certified."""
-        body: Json = {
-            "schema": 1,
-            "opening": self.opening,
-            "certified": self.certified,
-            "error": self.error.to_json(),
-            "dev_optimism": self.dev_optimism,
-            "receipt": self.receipt,
-        }
-        return body if self.certified else {**body, "reason": self.reason}
+        return {"schema": 1, **super().to_json()}
 
 
 @dataclass(frozen=True)

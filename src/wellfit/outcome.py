@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from wellfit._typing import Floats, Json
 from wellfit.config import Config, digest_of
+from wellfit.serialize import OMITTED, Record, omitted_if
 
 
 class Status(Enum):
@@ -40,8 +45,7 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True)
-class CurvePoint:
+class CurvePoint(NamedTuple):
     """One point of the learning curve: losses in the goal's loss, after `update` updates."""
 
     update: int
@@ -50,7 +54,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(Record):
     """One trained configuration, what it was at a rung (a snapshot), or the average of several (an ensemble).
 
     Attributes:
@@ -75,13 +79,13 @@ class Outcome:
     losses: Mapping[str, float]
     curve: tuple[CurvePoint, ...]
     weight_norms: tuple[float, ...]
-    predictions: Mapping[str, Floats]
-    train_losses: Floats
-    state: Mapping[str, Floats]
+    predictions: Mapping[str, Floats] = field(default_factory=dict, metadata=OMITTED)
+    train_losses: Floats = field(default_factory=lambda: np.zeros(0), metadata=OMITTED)
+    state: Mapping[str, Floats] = field(default_factory=dict, metadata=OMITTED)
     effects: Mapping[str, float] = field(default_factory=dict)
-    snapshots: tuple[int, ...] = ()
-    members: Mapping[str, float] = field(default_factory=dict)
-    temperature: float = 1.0
+    snapshots: tuple[int, ...] = field(default=(), metadata=omitted_if(()))
+    members: Mapping[str, float] = field(default_factory=dict, metadata=omitted_if({}))
+    temperature: float = field(default=1.0, metadata=omitted_if(1.0))
 
     @property
     def identity(self) -> str:
@@ -112,45 +116,22 @@ class Outcome:
         return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     @classmethod
-    def from_json(cls, body: Json, *, arrays: Mapping[str, Floats]) -> Outcome:
+    def from_json(cls, body: Mapping[str, Any], *, arrays: Mapping[str, Floats] = MappingProxyType({})) -> Outcome:
         """Rebuild an outcome from `to_json`'s values (more are ignored) and its arrays."""
 
         def group(name: str) -> dict[str, Floats]:
             return {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
 
-        return cls(
-            config=Config.from_json(body["config"]),
-            status=Status(body["status"]),
-            updates=body["updates"],
-            seconds=body["seconds"],
-            losses=body["losses"],
-            curve=tuple(CurvePoint(*point) for point in body["curve"]),
-            weight_norms=tuple(body["weight_norms"]),
+        return replace(
+            super().from_json(body),
             predictions=group("predictions"),
-            train_losses=arrays["train/losses"],
+            train_losses=arrays.get("train/losses", np.zeros(0)),
             state=group("state"),
-            effects=body.get("effects", {}),
-            snapshots=tuple(body.get("snapshots", ())),
-            members=body.get("members", {}),
-            temperature=body.get("temperature", 1.0),
         )
 
     def to_json(self) -> Json:
         """The scalars, for the journal; the arrays are kept beside it."""
-        return {
-            "identity": self.identity,
-            "config": self.config.to_json(),
-            "status": self.status.value,
-            "updates": self.updates,
-            "seconds": self.seconds,
-            "losses": dict(self.losses),
-            "curve": [[point.update, point.train, point.dev] for point in self.curve],
-            "weight_norms": list(self.weight_norms),
-            "effects": dict(self.effects),
-            **({"snapshots": list(self.snapshots)} if self.snapshots else {}),
-            **({"members": dict(self.members)} if self.members else {}),
-            **({"temperature": self.temperature} if self.temperature != 1.0 else {}),
-        }
+        return {"identity": self.identity, **super().to_json()}
 
 
 def snapshot_identity(config: Config, update: int) -> str:

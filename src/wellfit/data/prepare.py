@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.data.columns import moments_of, numbers_of, require_finite, texts_of
 from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.schema import Column, Schema, group_codes, require_columns, target_values
+from wellfit.serialize import Record, omitted_if
 
 SOFT_LIMIT = 3.0  # scaled values z become z / sqrt(1 + (z/3)^2): near z at 0, never beyond 3 (training.md 5.1)
 WHITE = np.float32(255)
@@ -90,7 +91,7 @@ class CategoryFit:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class Preparation(Record):
     """Everything learnt from the training rows that turns a table into arrays.
 
     `targets` is how many numbers a regression predicts for a row; all of them are on one scale.
@@ -101,7 +102,7 @@ class Preparation:
     categories: tuple[CategoryFit, ...]
     target_mean: float = 0.0
     target_scale: float = 1.0
-    targets: int = 1
+    targets: int = field(default=1, metadata=omitted_if(1))
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -159,33 +160,6 @@ class Preparation:
         kinds = {column.name: column for column in self.schema.features}
         for number in sorted(self.numbers, key=lambda number: number.scale == 0):
             yield number, part_of(table.column(number.name), column=kinds[number.name], part=number.part)
-
-    def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them."""
-        return {
-            "schema": self.schema.to_json(),
-            "numbers": [asdict(number) for number in self.numbers],
-            "categories": [
-                {"name": fit.name, "levels": list(fit.levels), "rare": list(fit.rare)} for fit in self.categories
-            ],
-            "target_mean": self.target_mean,
-            "target_scale": self.target_scale,
-            **({"targets": self.targets} if self.targets > 1 else {}),
-        }
-
-    @classmethod
-    def from_json(cls, body: Json) -> Preparation:
-        """Rebuild a preparation from `to_json`'s values."""
-        return cls(
-            schema=Schema.from_json(body["schema"]),
-            numbers=tuple(NumberFit(**number) for number in body["numbers"]),
-            categories=tuple(
-                CategoryFit(fit["name"], tuple(fit["levels"]), tuple(fit["rare"])) for fit in body["categories"]
-            ),
-            target_mean=body["target_mean"],
-            target_scale=body["target_scale"],
-            targets=body.get("targets", 1),
-        )
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from narwhals.exceptions import NarwhalsError
 
-from wellfit._typing import Json
 from wellfit.data.dialect import Dialect, detect_dialect, ragged_row
 from wellfit.data.hashing import row_hashes
 from wellfit.data.schema import Schema, require_columns
 from wellfit.exceptions import BadInput
+from wellfit.serialize import Record
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
 BATCH_ROWS = 65_536
@@ -30,17 +30,13 @@ _PARQUET_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Record):
     """Where a table came from: file, size and time of it; or, for a data frame, the SHA-256 of its row hashes."""
 
     path: str | None
     bytes: int
     modified: float
     sha256: str | None = None
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"path": self.path, "bytes": self.bytes, "modified": self.modified, "sha256": self.sha256}
 
 
 @dataclass(frozen=True)

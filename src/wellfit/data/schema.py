@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Json, Task
+from wellfit._typing import Task
 from wellfit.data.columns import (
     KINDS,
     Kind,
@@ -26,6 +26,7 @@ from wellfit.data.columns import (
     texts_of,
 )
 from wellfit.exceptions import BadInput
+from wellfit.serialize import Record, omitted_if
 from wellfit.stats.sizes import FEWEST_ROWS
 
 Role = Literal["feature", "target", "group", "time", "split", "dropped", "picture"]
@@ -46,7 +47,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(Record):
     """All columns of DATA in order, the task, and the classes as sorted text (empty for regression).
 
     Of pictures, `picture` is their height, width and channels; the features are what was measured of them.
@@ -57,7 +58,7 @@ class Schema:
     task: Task
     classes: tuple[str, ...] = ()
     class_kind: ClassKind = ""
-    picture: tuple[int, int, int] | None = None
+    picture: tuple[int, int, int] | None = field(default=None, metadata=omitted_if(None))
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -79,24 +80,6 @@ class Schema:
     def dropped(self) -> tuple[Column, ...]:
         """The columns left out, each with its reason in `note`."""
         return tuple(column for column in self.columns if column.role == "dropped")
-
-    def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them."""
-        return {
-            "columns": [asdict(column) for column in self.columns],
-            "target": self.target,
-            "task": self.task,
-            "classes": list(self.classes),
-            "class_kind": self.class_kind,
-            **({"picture": list(self.picture)} if self.picture else {}),
-        }
-
-    @classmethod
-    def from_json(cls, body: Json) -> Schema:
-        """Rebuild a schema from `to_json`'s values."""
-        columns = tuple(Column(**column) for column in body["columns"])
-        picture = tuple(body["picture"]) if body.get("picture") else None
-        return cls(columns, body["target"], body["task"], tuple(body["classes"]), body["class_kind"], picture)
 
 
 def infer_schema(

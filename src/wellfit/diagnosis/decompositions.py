@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit._typing import Floats, Integers
 from wellfit.exceptions import BadInput
+from wellfit.serialize import Record
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
 
 Varied = Literal["seeds", "bootstraps", "halves"]
@@ -24,7 +25,7 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decomposition:
+class Decomposition(Record):
     """A mean loss as the sum of two terms.
 
     Attributes:
@@ -42,17 +43,6 @@ class Decomposition:
     variance: Estimate
     trainings: int
     varied: Varied
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "loss": self.loss,
-            "total": self.total,
-            "bias": self.bias.to_json(),
-            "variance": self.variance.to_json(),
-            "trainings": self.trainings,
-            "varied": self.varied,
-        }
 
 
 Loss = Literal["squared", "0-1", "cross-entropy"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from wellfit._typing import Json
 from wellfit.diagnosis.catalogue.lookup import CATALOGUE, entry_of
 from wellfit.diagnosis.gaps import Errors, Gap, GapName, present
 from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, interval_text
 from wellfit.goals import Goal
+from wellfit.serialize import Record, omitted_if
 from wellfit.stats.intervals import Estimate
 
 FindingStatus = Literal["fired", "passed", "not applicable"]
@@ -20,7 +20,7 @@ _NAMED_AT_MOST = 6  # columns listed in evidence
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Record):
     """One check: what was found, and what to do when it fired; `interval` where one number decides it."""
 
     code: str
@@ -28,17 +28,7 @@ class Finding:
     status: FindingStatus
     evidence: str
     remedy: str
-    interval: Estimate | None = None
-
-    def to_json(self) -> Json:
-        """The fields that scripts rely on."""
-        return {
-            "code": self.code,
-            "title": self.title,
-            "status": self.status,
-            "evidence": self.evidence,
-            "remedy": self.remedy,
-        } | ({} if self.interval is None else {"interval": self.interval.to_json()})
+    interval: Estimate | None = field(default=None, metadata=omitted_if(None))
 
 
 def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate | None = None) -> Finding:

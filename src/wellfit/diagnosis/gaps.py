@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from wellfit._typing import Json
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
+from wellfit.serialize import OMITTED, Record, omitted_if
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate
 from wellfit.stats.multiplicity import holm
@@ -57,7 +57,7 @@ class Errors:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gap:
+class Gap(Record):
     """One gap, in the goal's loss.
 
     Attributes:
@@ -69,27 +69,15 @@ class Gap:
         by_chance: of a high avoidable bias: the best rule there is could err as often on so few training rows.
     """
 
-    name: GapName
+    name: GapName = field(metadata=OMITTED)
     value: float
     low: float
     high: float
     verdict: Verdict
     rows_needed: int | None = None
-    below_reference: bool | None = None
-    includes_mismatch: bool | None = None
-    by_chance: bool = False
-
-    def to_json(self) -> Json:
-        """The fields that scripts rely on; the two flags only for the gaps that have them."""
-        body: Json = {
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-            "verdict": self.verdict,
-            "rows_needed": self.rows_needed,
-        }
-        flags = {"below_reference": self.below_reference, "includes_mismatch": self.includes_mismatch}
-        return body | {name: flag for name, flag in flags.items() if flag is not None}
+    below_reference: bool | None = field(default=None, metadata=omitted_if(None))
+    includes_mismatch: bool | None = field(default=None, metadata=omitted_if(None))
+    by_chance: bool = field(default=False, metadata=OMITTED)
 
 
 def default_tolerance(goal: Goal, dev: float) -> float:

@@ -21,6 +21,7 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
+from wellfit.serialize import Record
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
 
 MATERIAL = 0.02  # share of wrong labels that is worth an alarm
@@ -31,7 +32,7 @@ _NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Record):
     """The clean error, from noisy labels of all rows and clean ones of some.
 
     Attributes:
@@ -45,15 +46,6 @@ class Audit:
     noisy: Estimate
     rate: Estimate
     audited: int
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "clean": self.clean.to_json(),
-            "noisy": self.noisy.to_json(),
-            "rate": self.rate.to_json(),
-            "audited": self.audited,
-        }
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +21,7 @@ from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_c
 from wellfit.diagnosis.words import error_text, gap_text, gap_unit, number_text
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
+from wellfit.serialize import OMITTED, Record
 from wellfit.stats.intervals import Estimate
 
 FARTHEST = 4.0  # methods.md g: no extrapolation beyond four times the rows
@@ -34,7 +35,7 @@ FAMILIES: tuple[CurveName, ...] = ("pow3", "pow4", "mmf4", "exp4", "last1")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoreData:
+class MoreData(Record):
     """What `factor` times the training rows would buy.
 
     Attributes:
@@ -56,7 +57,7 @@ class MoreData:
     rows: int
     factor: float
     refused: str
-    curve: Curve
+    curve: Curve = field(metadata=OMITTED)
     families: tuple[CurveName, ...]
     anchors: tuple[int, ...]
     train: tuple[float, ...]
@@ -70,22 +71,7 @@ class MoreData:
 
     def to_json(self) -> Json:
         """Plain values."""
-        return {
-            "rows": self.rows,
-            "factor": self.factor,
-            "refused": self.refused,
-            "family": self.curve.family,
-            "families": list(self.families),
-            "anchors": list(self.anchors),
-            "train": list(self.train),
-            "dev": list(self.dev),
-            "gain": None if self.gain is None else self.gain.to_json(),
-            "delta": self.delta,
-            "chance": self.chance,
-            "missed": self.missed,
-            "target": self.target,
-            "target_rows": self.target_rows,
-        }
+        return {**super().to_json(), "family": self.curve.family}
 
 
 def more_data(

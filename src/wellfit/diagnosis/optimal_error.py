@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Literal
 
-from wellfit._typing import Json
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
+from wellfit.serialize import OMITTED, Record
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
 Source = Literal["human", "given", "labels", "none"]
 
 
 @dataclass(frozen=True)
-class Optimal:
+class Optimal(Record):
     """The lowest reachable loss, as an interval.
 
     Attributes:
@@ -32,8 +32,8 @@ class Optimal:
     high: float
     source: Source
     upper_bound: bool
-    point: float | None = None
-    rows: int | None = None
+    point: float | None = field(default=None, metadata=OMITTED)
+    rows: int | None = field(default=None, metadata=OMITTED)
 
     def at_level(self, level: float) -> Estimate:
         """The reference as a number with an interval; only a measured human error depends on the level."""
@@ -46,10 +46,6 @@ class Optimal:
         """The same reference in the goal's own unit; the limits change places where higher is better."""
         low, high = sorted((goal.score_of(self.low), goal.score_of(self.high)))
         return replace(self, low=low, high=high, point=None if self.point is None else goal.score_of(self.point))
-
-    def to_json(self) -> Json:
-        """The four fields that scripts rely on."""
-        return {"low": self.low, "high": self.high, "source": self.source, "upper_bound": self.upper_bound}
 
 
 def no_reference(best_dev_high: float) -> Optimal:

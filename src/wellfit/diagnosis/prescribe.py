@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wellfit._typing import Board, Json
+from wellfit._typing import Board
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import GAP_NAMES, Errors, Gap, GapName, present
 from wellfit.diagnosis.label_noise import MATERIAL
 from wellfit.diagnosis.words import GAP_WORDS, gap_text
 from wellfit.goals import Goal
+from wellfit.serialize import Record
 
 
 @dataclass(frozen=True)
-class Remedy:
+class Remedy(Record):
     """One remedy.
 
     Attributes:
@@ -33,16 +34,6 @@ class Remedy:
     because: str
     ceiling: float
     why: str
-
-    def to_json(self) -> Json:
-        """The five fields that scripts rely on."""
-        return {
-            "kind": self.kind,
-            "board": self.board,
-            "because": self.because,
-            "ceiling": self.ceiling,
-            "why": self.why,
-        }
 
 
 _RECIPE: dict[GapName, tuple[tuple[str, Board, str], ...]] = {

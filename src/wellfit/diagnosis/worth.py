@@ -14,13 +14,14 @@ import numpy as np
 from wellfit._typing import Floats, Json
 from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_curves, rows_for
 from wellfit.diagnosis.more_data import CALIBRATED, DRAWS, FARTHEST, FEW_ANCHORS, Anchors
+from wellfit.serialize import Record
 
 _LEVELS = (0.025, 0.975)
 _DIGITS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worth:
+class Worth(Record):
     """What a change of the training rows is worth.
 
     Attributes:
@@ -41,7 +42,7 @@ class Worth:
 
     def to_json(self) -> Json:
         """Plain values, and the sentence."""
-        return {**vars(self), "sentence": self.sentence}
+        return {**super().to_json(), "sentence": self.sentence}
 
     @property
     def sentence(self) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from wellfit.data.pictures.listing import folder_source
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.journal.store import open_journal
+from wellfit.serialize import Record, omitted_if
 
 _ABOUT_PICTURES = frozenset({"pictures", "picture_size", "skip_corrupt"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Record):
     """Target, goal and split of an experiment, as they were given; None means the default.
 
     `test_data` and `deployment_data` are paths here; frames are named by their SHA-256. `pictures` is the column with
@@ -51,23 +52,13 @@ class Settings:
     test_data: str | None = None
     deployment_data: str | None = None
     seed: int = 0
-    pictures: str | None = None
-    picture_size: int | None = None
-    skip_corrupt: bool = False
+    pictures: str | None = field(default=None, metadata=omitted_if(None))
+    picture_size: int | None = field(default=None, metadata=omitted_if(None))
+    skip_corrupt: bool = field(default=False, metadata=omitted_if(False))
 
     def __post_init__(self) -> None:
         if self.task not in (None, "classification", "regression"):
             raise BadInput("a task is classification or regression", found=repr(self.task), remedy="Choose one of them")
-
-    def to_json(self) -> Json:
-        """Plain values; what is about pictures is there only where it was given."""
-        body = {**asdict(self), "drop": list(self.drop), "types": dict(self.types)}
-        return {name: value for name, value in body.items() if value or name not in _ABOUT_PICTURES}
-
-    @classmethod
-    def from_json(cls, body: Json) -> Settings:
-        """Rebuild settings from `to_json`'s values."""
-        return cls(**{**body, "drop": tuple(body["drop"])})
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
         """Refuse a command that would need another split.

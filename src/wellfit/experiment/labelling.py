@@ -22,6 +22,7 @@ from wellfit.data.schema import Schema
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import BadInput
 from wellfit.journal.store import Entry
+from wellfit.serialize import Record
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.training.noise import SHARED, batch_order
@@ -61,7 +62,7 @@ def waiting(labels: Mapping[int, str], split: Split) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HumanError:
+class HumanError(Record):
     """What people come to on dev.
 
     Attributes:
@@ -94,8 +95,7 @@ class HumanError:
 
     def to_json(self) -> Json:
         """Plain values."""
-        error = None if self.error is None else self.error.to_json()
-        return {"error": error, "rows": self.rows, "more": self.more, "sentence": self.sentence}
+        return {**super().to_json(), "sentence": self.sentence}
 
 
 def human_error(labels: Mapping[int, str], split: Split, *, diagnosis: Diagnosis | None) -> HumanError:

@@ -97,7 +97,7 @@ def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
 def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
     """The finding of the last curve that was measured for a network."""
     bodies: list[Json] = [entry.body for entry in entries if entry.kind == KIND and entry.body["identity"] == identity]
-    return Finding(**bodies[-1]["finding"]) if bodies else None
+    return Finding.from_json(bodies[-1]["finding"]) if bodies else None
 
 
 def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
@@ -149,7 +149,7 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
         return None
     body = run.recall(KIND, "end", lambda: _measured(state, run))
     run.budget.book(run.budget.updates + planned["updates"])
-    return Finding(**body["finding"])
+    return Finding.from_json(body["finding"])
 
 
 def with_price(diagnosis: Diagnosis, priced: Finding | None) -> Diagnosis:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -26,6 +26,7 @@ from wellfit.data.schema import Schema
 from wellfit.diagnosis.words import error_text, gap_text
 from wellfit.exceptions import BadInput, NoRoom
 from wellfit.goals import Goal
+from wellfit.serialize import OMITTED, Record
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
@@ -147,10 +148,10 @@ def write_batches(batches: Iterator[pa.Table], out: Path) -> int:
 
 def escaped(table: pa.Table) -> pa.Table:
     """The same table with an apostrophe before text that a spreadsheet would run as a formula."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
+    for place, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
             texts = [escaped_text(text) for text in table.column(place).to_pylist()]
-            table = table.set_column(place, field.name, pa.array(texts, pa.string()))
+            table = table.set_column(place, column.name, pa.array(texts, pa.string()))
     return table.rename_columns([escaped_text(name) for name in table.column_names])
 
 
@@ -194,7 +195,7 @@ _THOUSAND = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Views:
+class Views(Record):
     """Test-time augmentation on dev.
 
     Attributes:
@@ -206,12 +207,12 @@ class Views:
         seconds: for a thousand pictures, as they are and with all views.
     """
 
-    goal: Goal
+    goal: Goal = field(metadata=OMITTED)
     views: int
     without: float
     averaged: float
     gain: Estimate
-    seconds: tuple[float, float]
+    seconds: tuple[float, float] = field(metadata=OMITTED)
 
     @property
     def sentence(self) -> str:
@@ -227,10 +228,7 @@ class Views:
     def to_json(self) -> Json:
         """Plain values."""
         return {
-            "views": self.views,
-            "without": self.without,
-            "averaged": self.averaged,
-            "gain": self.gain.to_json(),
+            **super().to_json(),
             "seconds_per_thousand": {"without": self.seconds[0], "averaged": self.seconds[1]},
             "sentence": self.sentence,
         }

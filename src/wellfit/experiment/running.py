@@ -192,7 +192,7 @@ def _close(folder: Folder, plan: Plan, *, state: RecipeState, run: RunContext, j
         diagnosis = with_dev_use(with_price(state.diagnosis, priced), journal, models=folder.models, data=data)
         return {"step": state.step, "identity": state.outcome.identity, **diagnosis.to_json()}
 
-    findings = [Finding(**found) for found in recall("diagnosis", "final", final)["findings"]]
+    findings = [Finding.from_json(found) for found in recall("diagnosis", "final", final)["findings"]]
     # One remedy that did not help leaves what the experiment stands for, be it an ensemble of what it began with.
     if plan.only is None or state.outcome.identity != state.first.identity or not journal.entries(CANDIDATE):
         propose(journal, state.outcome, by="run")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import mean
 
 import numpy as np
@@ -28,6 +28,7 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
+from wellfit.serialize import OMITTED, Record, named
 from wellfit.stats.calibration import refined_losses
 from wellfit.stats.differences import worse_p
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
@@ -56,7 +57,7 @@ _ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 @dataclass(frozen=True)
-class Averaged:
+class Averaged(Record):
     """What the step came to.
 
     Attributes:
@@ -65,16 +66,13 @@ class Averaged:
         configs: of the members that have a weight.
     """
 
-    outcome: Outcome
-    found: Ensemble | None
-    configs: tuple[Config, ...]
+    outcome: Outcome = field(metadata=OMITTED)
+    found: Ensemble | None = field(metadata=OMITTED)
+    configs: tuple[Config, ...] = field(metadata=named("members"))
 
     def to_json(self) -> Json:
         """What the journal keeps of it, so that `rejoined` finds the same ensemble."""
-        return {
-            "ensemble": None if self.found is None else self.found.to_json(),
-            "members": [config.to_json() for config in self.configs],
-        }
+        return {**super().to_json(), "ensemble": None if self.found is None else self.found.to_json()}
 
 
 def networks_affordable(

@@ -8,11 +8,12 @@ Whether a trial worked: paired with the network from before, on train against bi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from wellfit._typing import Board, Json
+from wellfit._typing import Board
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.state import StepContext
+from wellfit.serialize import Record, named
 from wellfit.stats.differences import paired_difference
 
 LEVEL = 0.9
@@ -29,12 +30,12 @@ class Shares:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class Expected(Record):
     """A gain in the goal's loss, with a 90 % interval, and its cost in the unit of the budget."""
 
-    value: float
-    low: float
-    high: float
+    value: float = field(metadata=named("expected"))
+    low: float = field(metadata=named("expected_low"))
+    high: float = field(metadata=named("expected_high"))
     ceiling: float
     cost: float
 
@@ -46,16 +47,6 @@ class Expected:
     def holds(self, got: float) -> bool:
         """Whether a gain is inside the interval."""
         return self.low <= got <= self.high
-
-    def to_json(self) -> Json:
-        """The fields of a step's journal entry."""
-        return {
-            "expected": self.value,
-            "expected_low": self.low,
-            "expected_high": self.high,
-            "ceiling": self.ceiling,
-            "cost": self.cost,
-        }
 
 
 def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expected:

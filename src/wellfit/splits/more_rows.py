@@ -22,6 +22,7 @@ from wellfit.data.prepare import fit_preparation
 from wellfit.data.read import Table
 from wellfit.data.schema import Schema, labelled_rows
 from wellfit.exceptions import BadInput
+from wellfit.serialize import OMITTED, Record
 from wellfit.splits.assign import times_of
 from wellfit.splits.split import Split
 
@@ -33,7 +34,7 @@ _WORDS = {"test": "of the sealed test set", "dev": "of dev", "train_dev": "of tr
 
 
 @dataclass(frozen=True)
-class MoreRows:
+class MoreRows(Record):
     """Rows that may be added to the training rows of a split.
 
     Attributes:
@@ -45,7 +46,7 @@ class MoreRows:
         copies: those of them that train has already.
     """
 
-    table: pa.Table = field(repr=False)
+    table: pa.Table = field(repr=False, metadata=OMITTED)
     sha256: str
     path: str | None
     read: int
@@ -59,8 +60,7 @@ class MoreRows:
 
     def to_json(self) -> Json:
         """The journal's entry."""
-        counts = {"read": self.read, "unlabelled": self.unlabelled, "copies": self.copies, "rows": self.table.num_rows}
-        return {"name": self.name, "sha256": self.sha256, "path": self.path, **counts}
+        return {"name": self.name, **super().to_json(), "rows": self.table.num_rows}
 
 
 def more_rows_for(split: Split, more: Table) -> MoreRows:

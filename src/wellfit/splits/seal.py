@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from wellfit._files import room_at, write_whole
 from wellfit._typing import Json
 from wellfit.exceptions import BadInput, Refusal
+from wellfit.serialize import OMITTED, Record
 
 SEALED_NAME = "test.sealed"
 SOURCE_NAME = "source.sealed"
@@ -26,18 +27,14 @@ READ_ONLY = 0o400
 
 
 @dataclass(frozen=True)
-class Seal:
+class Seal(Record):
     """Test rows that nobody has seen: how many, their SHA-256, when they were sealed."""
 
-    rows: int
     sha256: str
+    rows: int
     sealed_at: str
-    path: Path | None = field(default=None, compare=False)
-    _payload: bytes = field(default=b"", repr=False, compare=False)
-
-    def to_json(self) -> Json:
-        """The seal card: digest, rows and time."""
-        return {"sha256": self.sha256, "rows": self.rows, "sealed_at": self.sealed_at}
+    path: Path | None = field(default=None, compare=False, metadata=OMITTED)
+    _payload: bytes = field(default=b"", repr=False, compare=False, metadata=OMITTED)
 
     def __getstate__(self) -> dict[str, object]:
         # Pickles and copies travel; test rows held in memory stay where they were sealed.
@@ -56,7 +53,7 @@ def seal_rows(test: pa.Table, *, now: datetime) -> Seal:
     pq.write_table(test, buffer)
     payload = buffer.getvalue()
     digest = hashlib.sha256(payload).hexdigest()
-    return Seal(test.num_rows, digest, now.isoformat(timespec="seconds"), None, payload)
+    return Seal(digest, test.num_rows, now.isoformat(timespec="seconds"), None, payload)
 
 
 def store_seal(seal: Seal, folder: Path) -> Seal:
@@ -74,7 +71,7 @@ def store_seal(seal: Seal, folder: Path) -> Seal:
 
 def load_seal(body: Json, folder: Path) -> Seal:
     """The seal of a saved split, from its card; the rows are not read."""
-    return Seal(body["rows"], body["sha256"], body["sealed_at"], folder / SEALED_NAME)
+    return replace(Seal.from_json(body), path=folder / SEALED_NAME)
 
 
 def sealed_bytes(seal: Seal) -> bytes:

@@ -199,7 +199,6 @@ def load_split(folder: Path) -> Split:
 def _loaded(body: Json, folder: Path) -> Split:
     rows = {part: count for part, count in body["rows"].items() if count is not None}
     tables = {part: pq.read_table(folder / f"{part}.parquet") for part in OPEN_PARTS if part in rows}
-    source = body["source"]
     return Split(
         schema=Schema.from_json(body["schema"]),
         train=tables["train"],
@@ -212,7 +211,7 @@ def _loaded(body: Json, folder: Path) -> Split:
         duplicates=body["duplicates"],
         hashes=_hashes_from(pq.read_table(folder / HASHES_NAME)),
         unlabelled=body["unlabelled"],
-        source=Source(source["path"], source["bytes"], source["modified"], source["sha256"]),
+        source=Source.from_json(body["source"]),
         seed=body["seed"],
         folder=folder,
         skipped=body.get("skipped", {}),

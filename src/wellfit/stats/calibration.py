@@ -8,20 +8,21 @@ One number for how sure a classifier is: the temperature by which its logits are
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.goals import Goal
+from wellfit.serialize import Record, named
 from wellfit.stats.scores import SMALLEST_PROBABILITY, Targets, loss, row_losses
 
 LOG_LOSS = Goal("log_loss")
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(Record):
     """What a temperature buys.
 
     Attributes:
@@ -32,8 +33,8 @@ class Calibration:
     """
 
     fitted: float
-    before: float
-    honest: float
+    before: float = field(metadata=named("log_loss_before"))
+    honest: float = field(metadata=named("log_loss_honest"))
 
     @property
     def temperature(self) -> float:
@@ -44,9 +45,7 @@ class Calibration:
         """Plain values, for the journal."""
         return {
             "temperature": self.temperature,
-            "fitted": self.fitted,
-            "log_loss_before": self.before,
-            "log_loss_honest": self.honest,
+            **super().to_json(),
         }
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Floats
 from wellfit.exceptions import BadInput
+from wellfit.serialize import OMITTED, Record
 
 LEVEL = 0.95
 SKEW_LIMIT = 0.1  # |skewness| / sqrt(n) above which t-intervals miss their level (methods.md b)
@@ -22,7 +23,7 @@ _CHUNK = 1 << 22  # indices drawn at a time, to bound memory
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Record):
     """A number with its interval.
 
     Attributes:
@@ -37,7 +38,7 @@ class Estimate:
     low: float
     high: float
     rows: int | None
-    binomial: bool = field(default=False, repr=False)
+    binomial: bool = field(default=False, repr=False, metadata=OMITTED)
 
     @classmethod
     def fixed(cls, value: float, *, rows: int | None = None) -> Estimate:
@@ -47,8 +48,8 @@ class Estimate:
     @classmethod
     def from_json(cls, body: Mapping[str, Any], *, binomial: bool = False) -> Estimate:
         """The estimate that `to_json` wrote; `binomial` where it is a plain error rate with an interval."""
-        low, high = float(body["low"]), float(body["high"])
-        return cls(float(body["value"]), low, high, body["rows"], binomial=binomial and low < high)
+        found = super().from_json(body)
+        return replace(found, binomial=binomial and not found.is_fixed)
 
     @property
     def is_fixed(self) -> bool:
@@ -74,10 +75,6 @@ class Estimate:
         if self.binomial:
             return wilson(self.value * rows, rows)
         return self._stretched(math.sqrt(self.rows / rows), rows=rows)
-
-    def to_json(self) -> Json:
-        """The four numbers that scripts rely on."""
-        return {"value": self.value, "low": self.low, "high": self.high, "rows": self.rows}
 
     def _stretched(self, factor: float, *, rows: int | None) -> Estimate:
         low = self.value - factor * (self.value - self.low)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from wellfit._typing import Json, Task
+from wellfit._typing import Task
 from wellfit.exceptions import BadInput
+from wellfit.serialize import Record
 from wellfit.stats.intervals import LEVEL, normal_quantile, wilson
 
 POWER = 0.8
@@ -22,7 +23,7 @@ GAUSSIAN_CV = math.sqrt(2)  # sd / mean of the squared error of Gaussian residua
 
 
 @dataclass(frozen=True)
-class SizePlan:
+class SizePlan(Record):
     """Rows for train, dev and test, and the precision they buy.
 
     Attributes:
@@ -38,16 +39,6 @@ class SizePlan:
     test: int
     precision: Mapping[str, float | str]
     capped: bool
-
-    def to_json(self) -> Json:
-        """The plan as scripts read it."""
-        return {
-            "train": self.train,
-            "dev": self.dev,
-            "test": self.test,
-            "precision": dict(self.precision),
-            "capped": self.capped,
-        }
 
 
 def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
+from wellfit.serialize import Record
 from wellfit.stats.calibration import halves
 from wellfit.stats.scores import Targets, loss
 from wellfit.sweeps.greedy import greedy_weights
@@ -38,7 +39,7 @@ class Pick:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ensemble:
+class Ensemble(Record):
     """A weighted average of predictions.
 
     Attributes:
@@ -90,8 +91,7 @@ class Ensemble:
     def to_json(self) -> Json:
         """Plain values, for the journal."""
         return {
-            **asdict(self),
-            "picks": [asdict(pick) for pick in self.picks],
+            **super().to_json(),
             "optimism": self.optimism,
             "coupled": self.coupled,
         }

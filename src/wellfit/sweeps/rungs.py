@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Floats
 from wellfit.exceptions import BadInput
+from wellfit.serialize import Record
 from wellfit.stats.differences import worse_p
 from wellfit.training.schedules import RUNGS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rungs:
+class Rungs(Record):
     """How members are compared at the rungs of a training.
 
     Attributes:
@@ -47,15 +48,6 @@ class Rungs:
     def judge(self, losses: Mapping[str, Floats], affordable: int) -> frozenset[str]:
         """Return the members that go on; see `survivors`."""
         return survivors(losses, affordable=affordable, rungs=self)
-
-    def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, body: Json) -> Rungs:
-        """Rebuild rungs from `to_json`'s values."""
-        return cls(level=body["level"], keep=body["keep"], snapshots=body.get("snapshots", False))
 
 
 def survivors(losses: Mapping[str, Floats], *, affordable: int, rungs: Rungs) -> frozenset[str]:

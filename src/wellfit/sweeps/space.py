@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.stats import qmc
 
-from wellfit._typing import Json
 from wellfit.config import Config, total_updates
 from wellfit.exceptions import BadInput
+from wellfit.serialize import Record, omitted_if
 from wellfit.sweeps.knobs import OFF, Setting, changed, is_number, is_whole, require_names, require_value
 
 LEAST_SHRINK, MOST_SHRINK = 1e-6, 3e-3
@@ -29,7 +29,7 @@ DEFAULT_MEMBERS = 32
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Record):
     """All values from low to high.
 
     Attributes:
@@ -43,8 +43,8 @@ class Interval:
     low: float
     high: float
     log: bool = False
-    zero: float = 0.0
-    to_one: bool = False
+    zero: float = field(default=0.0, metadata=omitted_if(0.0))
+    to_one: bool = field(default=False, metadata=omitted_if(False))
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
@@ -75,11 +75,6 @@ class Interval:
         low, high = self._scale(self.low), self._scale(self.high)
         inside = self._scale(min(max(value, self.low), self.high))
         return (inside - low) / (high - low) if high > low else 0.0
-
-    def to_json(self) -> Json:
-        """Plain values; what is off is left out."""
-        body: Json = {"low": self.low, "high": self.high, "log": self.log}
-        return body | ({"zero": self.zero} if self.zero else {}) | ({"to_one": True} if self.to_one else {})
 
     def _scale(self, value: float) -> float:
         if not self.log:

@@ -12,7 +12,7 @@ import copy
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from scipy.special import betaincinv
@@ -204,7 +204,7 @@ def _train(
             if measured is None:
                 return Status.DIVERGED
             stopping.watch(curve.points[-1].dev, measured)
-            notify({"event": "point", "updates": training.planned, **asdict(curve.points[-1])})
+            notify({"event": "point", "updates": training.planned, **curve.points[-1]._asdict()})
         if late:
             return Status.OUT_OF_BUDGET
         if stopping.is_due:

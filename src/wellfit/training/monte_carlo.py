@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Floats
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
+from wellfit.serialize import OMITTED, Record
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import row_losses
@@ -40,7 +41,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonteCarlo:
+class MonteCarlo(Record):
     """What several passes with dropout came to on dev.
 
     Attributes:
@@ -52,14 +53,10 @@ class MonteCarlo:
     """
 
     passes: int
-    mean: Floats
-    spread: Floats
+    mean: Floats = field(metadata=OMITTED)
+    spread: Floats = field(metadata=OMITTED)
     gain: Estimate
     cost: float
-
-    def to_json(self) -> Json:
-        """The scalars, for the journal."""
-        return {"passes": self.passes, "gain": self.gain.to_json(), "cost": self.cost}
 
 
 def monte_carlo(

@@ -32,6 +32,7 @@ from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Result
 from wellfit.recipe.remedies.trials import on_dev
 from wellfit.recipe.rules import describe_change
 from wellfit.recipe.state import StepContext
+from wellfit.serialize import Record
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate, normal_quantile
 
@@ -317,16 +318,12 @@ REACH = 1.25
 
 
 @dataclass(frozen=True)
-class Toward:
+class Toward(Record):
     """Ranges at strength 1, and how far the measures of train lie from dev's without and with such changes."""
 
     ranges: Mapping[str, float]
     before: float
     after: float
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"ranges": dict(self.ranges), "before": self.before, "after": self.after}
 
 
 def toward(train: Floats, dev: Floats) -> Toward:

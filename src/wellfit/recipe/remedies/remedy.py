@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wellfit._typing import Board, Json
@@ -12,6 +12,7 @@ from wellfit.diagnosis.gaps import GapName
 from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares, expect
 from wellfit.recipe.state import GAP_OF, PART_OF, StepContext
+from wellfit.serialize import OMITTED, Record
 
 
 class Result(Protocol):
@@ -28,14 +29,10 @@ class Result(Protocol):
 
 
 @dataclass(frozen=True)
-class Done:
+class Done(Record):
     """What a remedy that ends with one network came to."""
 
-    outcome: Outcome
-
-    def to_json(self) -> Json:
-        """Nothing that the step's entry does not say."""
-        return {}
+    outcome: Outcome = field(metadata=OMITTED)
 
 
 @dataclass(frozen=True)

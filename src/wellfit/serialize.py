@@ -1,0 +1,108 @@
+"""Records to and from JSON, by pydantic, from the fields of their dataclasses.
+
+Writing is strict: a value that its field's type does not allow is a bug, and raises. Reading is strict in types, and
+ignores keys that it does not know, so that entries may carry more than the record. A field's `metadata` tells where
+its JSON differs from it: `OMITTED`, `omitted_if`, `named`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from wellfit._typing import Json
+from wellfit.exceptions import BadInput
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import CoreSchema
+
+OMITTED: Mapping[str, object] = {"exclude": True}
+"""The field is no part of the JSON; to be read back it needs a default."""
+
+
+def omitted_if(off: object) -> Mapping[str, object]:
+    """The field is written only where it is not `off`."""
+    return {"exclude_if": lambda value: bool(value == off)}
+
+
+def named(name: str) -> Mapping[str, object]:
+    """The field has another name in JSON."""
+    return {"alias": name}
+
+
+class Record:
+    """Base of the frozen dataclasses that are kept or printed as JSON.
+
+    A record inside another is written from its fields alone: a `to_json` of its own is not asked.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {
+        "arbitrary_types_allowed": True,  # hidden arrays
+        "ser_json_inf_nan": "constants",
+        "validate_by_name": True,
+        "serialize_by_alias": True,
+    }
+
+    def to_json(self) -> Json:
+        """Plain values, as `from_json` reads them."""
+        body: Json = self._adapter().dump_python(self, mode="json", warnings="error")
+        return body
+
+    @classmethod
+    @cache
+    def _adapter(cls) -> TypeAdapter[Any]:
+        from pydantic import TypeAdapter  # takes a tenth of a second, for which `wellfit --help` does not wait
+
+        return TypeAdapter(cls)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Rebuild a record from `to_json`'s values; more keys are ignored.
+
+        Raises:
+            BadInput: for a missing field, or a value of another type.
+        """
+        from pydantic import ValidationError
+
+        try:
+            # As text: in pydantic's strict mode only JSON may give a list for a tuple.
+            record: Self = cls._adapter().validate_json(json.dumps(body), strict=True)
+        except ValidationError as error:
+            raise _damaged(cls, error) from error
+        return record
+
+
+class OwnForm:
+    """Base of values that records contain and whose JSON is not made of their fields: they say it themselves."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
+        """How pydantic reads and writes the value inside a record."""
+        from pydantic_core import core_schema
+
+        written = core_schema.plain_serializer_function_ser_schema(cls.to_json)
+        return core_schema.no_info_plain_validator_function(cls.from_json, serialization=written)
+
+    def to_json(self) -> Any:
+        """The value as JSON."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_json(cls, body: Any) -> Self:
+        """Rebuild the value from `to_json`'s."""
+        raise NotImplementedError
+
+
+def _damaged(kind: type[Record], error: ValidationError) -> BadInput:
+    first = error.errors(include_url=False)[0]
+    if isinstance(cause := first.get("ctx", {}).get("error"), BadInput):
+        return cause
+    place = ".".join(map(str, first["loc"]))
+    return BadInput(
+        f"the JSON of {kind.__name__} must have its fields, each of its type",
+        found=f"{place}: {first['msg']}",
+        remedy="It was damaged, or written by another program: restore it from a copy",
+    )
