@@ -226,6 +226,10 @@ def test_rows_that_bring_a_variance_inside_the_tolerance(gap, expected):
     assert rows_wanted(1_000, gap=gap, tolerance=0.02) == expected
 
 
+def test_no_number_of_rows_brings_a_variance_inside_a_tolerance_of_0():
+    assert rows_wanted(1_000, gap=0.04, tolerance=0.0) == (100_000, None)
+
+
 def test_a_network_without_numbers_is_not_blind_and_a_narrow_one_bears_a_larger_rate(data):
     context = _work(data, _config(network={"widths": (8,)}))
     seen = evidence_of(context.state.outcome, numbers=0)

@@ -11,11 +11,12 @@ from typing import Any
 
 from wellfit._typing import Json
 from wellfit.diagnosis.findings import Finding, completed, gap_findings
-from wellfit.diagnosis.gaps import Errors, Gap, GapName, checked_tolerance, measure
+from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, measure
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Remedy, ceiling, leading, prescribe
 from wellfit.diagnosis.screen import headline, screen
 from wellfit.exceptions import BadInput
+from wellfit.gaps import GapName
 from wellfit.goals import Goal, goal_named
 from wellfit.reports.notebook import diagnosis_bundle
 from wellfit.stats.intervals import Estimate, interval_from_sd, wilson

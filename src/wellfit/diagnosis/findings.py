@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wellfit.diagnosis.catalogue.lookup import CATALOGUE, entry_of
-from wellfit.diagnosis.gaps import Errors, Gap, GapName, present
-from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, interval_text
+from wellfit.diagnosis.gaps import Errors, Gap, present
+from wellfit.diagnosis.words import error_text, gap_text, interval_text
+from wellfit.gaps import GapName
 from wellfit.goals import Goal
 from wellfit.serialize import Record, omitted_if
 from wellfit.stats.intervals import Estimate
@@ -58,7 +59,7 @@ def gap_findings(
             goal,
             absent="There is no test error (yet).",
         ),
-        _too_few_rows(errors, dict(gaps), goal=goal, tolerance=tolerance),
+        _too_few_rows(errors, gaps, goal=goal, tolerance=tolerance),
     )
 
 
@@ -140,7 +141,7 @@ _NO_TRAIN_DEV = (
 def _of_gap(code: str, gap: Gap | None, goal: Goal, *, absent: str) -> Finding:
     if gap is None:
         return finding(code, fired=None, evidence=absent)
-    said = f"{GAP_WORDS[gap.name].capitalize()} {interval_text(goal, gap)}"
+    said = f"{gap.kind.noun.capitalize()} {interval_text(goal, gap)}"
     if gap.verdict == "cannot tell":
         return finding(code, fired=None, evidence=f"Cannot tell: {said[0].lower()}{said[1:]}.")
     if gap.by_chance:
@@ -183,10 +184,10 @@ def _no_reference(errors: Errors, goal: Goal, *, hint: str) -> Finding:
     return finding("WF104", fired=optimal.source == "none", evidence=evidence)
 
 
-def _too_few_rows(errors: Errors, gaps: dict[GapName, Gap | None], *, goal: Goal, tolerance: float) -> Finding:
+def _too_few_rows(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> Finding:
     undecided = [gap for gap in present(gaps) if gap.verdict == "cannot tell" and gap.rows_needed]
     if undecided:
-        said = "; ".join(f"{GAP_WORDS[gap.name]}: {_rows_text(errors, gap)}" for gap in undecided)
+        said = "; ".join(f"{gap.kind.noun}: {_rows_text(errors, gap)}" for gap in undecided)
         return finding("WF402", fired=True, evidence=f"{said} (tolerance {gap_text(goal, tolerance)}).")
     if errors.dev.rows is None or errors.dev.is_fixed:
         return finding("WF402", fired=None, evidence=_TAKEN_AS_EXACT)

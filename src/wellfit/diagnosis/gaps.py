@@ -9,15 +9,15 @@ from typing import Literal
 
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
+from wellfit.gaps import GAPS, GapKind, GapName
 from wellfit.goals import Goal
 from wellfit.serialize import OMITTED, Record, omitted_if
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate
 from wellfit.stats.multiplicity import holm
 
-GapName = Literal["avoidable_bias", "variance", "mismatch", "dev_overfit"]
 Verdict = Literal["yes", "no", "cannot tell"]
-GAP_NAMES: tuple[GapName, ...] = ("avoidable_bias", "variance", "mismatch", "dev_overfit")
+Side = Optimal | Estimate
 
 SLACK = 1e-9  # design: so that .15 - .13 is not above .02
 LARGEST_TOLERANCE = 0.02  # design: two points,
@@ -46,6 +46,19 @@ class Errors:
     def held_out(self) -> Estimate:
         """The set that is compared with train: train-dev, or dev where there is none."""
         return self.dev if self.train_dev is None else self.train_dev
+
+    @property
+    def sides(self) -> dict[GapName, tuple[Estimate, Side]]:
+        """For each gap that was measured, the loss after it and the loss before it."""
+        sides: dict[GapName, tuple[Estimate, Side]] = {
+            "avoidable_bias": (self.train, self.optimal),
+            "variance": (self.held_out, self.train),
+        }
+        if self.train_dev is not None:
+            sides["mismatch"] = (self.dev, self.train_dev)
+        if self.test is not None:
+            sides["dev_overfit"] = (self.test, self.dev)
+        return sides
 
     def decided_by(self, gap: Gap) -> Estimate:
         """The set whose rows `rows_needed` counts."""
@@ -79,6 +92,11 @@ class Gap(Record):
     includes_mismatch: bool | None = field(default=None, metadata=omitted_if(None))
     by_chance: bool = field(default=False, metadata=OMITTED)
 
+    @property
+    def kind(self) -> GapKind:
+        """Its names, its finding and its board."""
+        return GAPS[self.name]
+
 
 def default_tolerance(goal: Goal, dev: float) -> float:
     """The smaller of 2 points and a quarter of the dev loss, at least .1 point; for other losses than rates a tenth."""
@@ -107,9 +125,9 @@ def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
     Intervals are MOVER's. *Yes*: the lower limit, Holm-adjusted over the gaps, is above the tolerance. *No*: the
     plain 95 % upper limit is at most the tolerance.
     """
-    sides = _sides(errors)
+    sides = errors.sides
     high = _high(sides, tolerance=tolerance)
-    found: dict[GapName, Gap | None] = dict.fromkeys(GAP_NAMES)
+    found: dict[GapName, Gap | None] = dict.fromkeys(GAPS)
     for name, yes in high.items():
         found[name] = _flagged(_judged(name, sides[name], yes=yes, tolerance=tolerance), errors)
     bias = found["avoidable_bias"]
@@ -119,30 +137,14 @@ def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
     return found
 
 
-def present(gaps: dict[GapName, Gap | None]) -> Iterable[Gap]:
+def present(gaps: Mapping[GapName, Gap | None]) -> Iterable[Gap]:
     """The gaps that were measured, in their order."""
     return (gap for gap in gaps.values() if gap is not None)
 
 
-Side = Optimal | Estimate
-
-
-def _sides(errors: Errors) -> dict[GapName, tuple[Estimate, Side]]:
-    """For each gap what is subtracted from what."""
-    sides: dict[GapName, tuple[Estimate, Side]] = {
-        "avoidable_bias": (errors.train, errors.optimal),
-        "variance": (errors.held_out, errors.train),
-    }
-    if errors.train_dev is not None:
-        sides["mismatch"] = (errors.dev, errors.train_dev)
-    if errors.test is not None:
-        sides["dev_overfit"] = (errors.test, errors.dev)
-    return sides
-
-
 def _high(sides: Mapping[GapName, tuple[Estimate, Side]], *, tolerance: float) -> dict[GapName, bool]:
     """Gap -> whether it is surely above the tolerance, by Holm's procedure over all of them."""
-    names = [name for name in GAP_NAMES if name in sides]
+    names = [name for name in GAPS if name in sides]
     high = holm([_lower_limit(*sides[name]) for name in names], above=tolerance + SLACK)
     return dict(zip(names, high, strict=True))
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from wellfit._typing import Board
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.gaps import GAP_NAMES, Errors, Gap, GapName, present
+from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.label_noise import MATERIAL
-from wellfit.diagnosis.words import GAP_WORDS, gap_text
+from wellfit.diagnosis.words import gap_text
+from wellfit.gaps import GAPS, GapName
 from wellfit.goals import Goal
 from wellfit.serialize import Record
 
@@ -84,7 +85,7 @@ def prescribe(
     A gap is treated when its verdict is yes, or when the numbers cannot tell but its value is beyond the tolerance.
     What is then still undecided asks for a bigger dev set or for a reference; otherwise there is nothing to do.
     """
-    known = [gap for gap in (gaps[name] for name in GAP_NAMES) if gap is not None]
+    known = [gap for gap in (gaps[name] for name in GAPS) if gap is not None]
     remedies = [
         remedy
         for gap in known
@@ -100,7 +101,7 @@ def _leans_high(gap: Gap, tolerance: float) -> bool:
 
 def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Remedy]:
     most = ceiling(errors, gap)
-    name, size = GAP_WORDS[gap.name].capitalize(), gap_text(goal, gap.value)
+    name, size = gap.kind.noun.capitalize(), gap_text(goal, gap.value)
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
     doubt = "" if gap.verdict == "yes" else ", though the interval cannot tell"
@@ -116,7 +117,7 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[R
     rows = max(short, key=lambda gap: gap.rows_needed or 0, default=None)
     if rows is not None and "bigger_dev_set" not in done:
         held_out = "train-dev" if rows.name == "variance" and errors.train_dev is not None else "dev"
-        why = f"About {rows.rows_needed:,} {held_out} rows would decide whether the {GAP_WORDS[rows.name]} is high."
+        why = f"About {rows.rows_needed:,} {held_out} rows would decide whether the {rows.kind.noun} is high."
         asked.append(Remedy("bigger_dev_set", "data", rows.name, 0.0, why))
     if errors.optimal.source == "none" and any(gap.name == "avoidable_bias" for gap in unsure):
         why = "Give --human-error (or --optimal-error), because nobody can tell without it whether the bias is high."
@@ -125,7 +126,7 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[R
 
 
 def _nothing(gaps: Mapping[GapName, Gap | None]) -> Remedy:
-    undecided = [GAP_WORDS[gap.name] for gap in present(dict(gaps)) if gap.verdict == "cannot tell"]
+    undecided = [gap.kind.noun for gap in present(gaps) if gap.verdict == "cannot tell"]
     if undecided:
         why = f"No gap is beyond the tolerance by its value; {' and '.join(undecided)} cannot be told for certain."
     else:
@@ -135,12 +136,6 @@ def _nothing(gaps: Mapping[GapName, Gap | None]) -> Remedy:
 
 SPOILING = ("WF206", "WF207", "WF203", "WF205", "WF208")
 """Leakage, the gravest first: while one of them stands, no error says what it seems to say."""
-GAP_CODES: Mapping[GapName, str] = {
-    "avoidable_bias": "WF101",
-    "variance": "WF102",
-    "mismatch": "WF301",
-    "dev_overfit": "WF401",
-}
 
 
 def spoiling(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -172,7 +167,7 @@ def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> 
     if labels and all(gap.name == "avoidable_bias" for gap in high):
         return labels
     if high:
-        order = [GAP_CODES[gap.name] for gap in sorted(high, key=lambda gap: -gap.low)]
+        order = [gap.kind.finding for gap in sorted(high, key=lambda gap: -gap.low)]
         return _fired(findings, order)
     return _fired(findings, ("WF108", "WF109"))
 

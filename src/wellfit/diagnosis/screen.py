@@ -9,10 +9,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.gaps import GAP_NAMES, Errors, Gap, GapName
+from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.diagnosis.prescribe import Remedy, spoiling
 from wellfit.diagnosis.words import (
-    GAP_WORDS,
     error_text,
     gap_text,
     gap_unit,
@@ -21,6 +20,7 @@ from wellfit.diagnosis.words import (
     size_text,
     unit_of,
 )
+from wellfit.gaps import GAPS, GapName
 from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate
 
@@ -92,10 +92,9 @@ def _gaps(gaps: Mapping[GapName, Gap | None], *, errors: Errors, goal: Goal, tol
 
 def _gap(name: GapName, gap: Gap | None, *, errors: Errors, goal: Goal) -> str:
     if gap is None:
-        why = "no train-dev set" if name == "mismatch" else "no test error"
-        return f"{GAP_WORDS[name]:<16}{'-':>12}   {why}"
+        return f"{GAPS[name].noun:<16}{'-':>12}   {GAPS[name].absent}"
     interval = f"{number_text(goal, gap.low)} to {number_text(goal, gap.high)}"
-    line = f"{GAP_WORDS[name]:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap, errors)}"
+    line = f"{gap.kind.noun:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap, errors)}"
     return line + (f" ({rmse_text(gap, errors)})" if goal.name == "rmse" else "")
 
 
@@ -140,20 +139,6 @@ def _wrapped(text: str, *, indent: int) -> str:
     return textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 3))
 
 
-_CAUSES: dict[GapName, str] = {
-    "avoidable_bias": "under-fits ({size} of avoidable bias)",
-    "variance": "over-fits ({size} of variance)",
-    "mismatch": "meets other data on dev than it was trained on ({size} of mismatch)",
-    "dev_overfit": "was chosen too closely on dev ({size} of dev overfit)",
-}
-_ACTIONS: dict[GapName, str] = {
-    "avoidable_bias": "First fit the training set: a bigger network, longer training, a better optimizer.",
-    "variance": "Next: more data, or regularize.",
-    "mismatch": "Next: collect training data like deployment's.",
-    "dev_overfit": "Next: a bigger dev set.",
-}
-
-
 def headline(
     errors: Errors,
     gaps: Mapping[GapName, Gap | None],
@@ -171,20 +156,20 @@ def headline(
 
 
 def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> str:
-    known = [gap for gap in (gaps[name] for name in GAP_NAMES) if gap is not None]
+    known = [gap for gap in (gaps[name] for name in GAPS) if gap is not None]
     high = [gap for gap in known if gap.verdict == "yes"]
-    unsure = [GAP_WORDS[gap.name] for gap in known if gap.verdict == "cannot tell"]
+    unsure = [gap.kind.noun for gap in known if gap.verdict == "cannot tell"]
     rest = f"Whether {_joined(unsure)} {'is' if len(unsure) == 1 else 'are'} high, these rows cannot tell."
     if unsure == ["avoidable bias"] and errors.optimal.source == "none":
         rest = "Whether it under-fits cannot be told without a reference: give a human error."
     if high:
-        causes = _joined([_CAUSES[gap.name].format(size=size_text(goal, gap, errors)) for gap in high])
+        causes = _joined([gap.kind.symptom.format(size=size_text(goal, gap, errors)) for gap in high])
         chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
-        parts = [f"The network {causes}.", *chance, _ACTIONS[high[0].name]]
+        parts = [f"The network {causes}.", *chance, high[0].kind.action]
         return " ".join([*parts, rest] if unsure else parts)
     leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and _leans(gap, errors)]
     if leaning:
-        causes = _joined([_CAUSES[gap.name].format(size=size_text(goal, gap, errors)) for gap in leaning])
+        causes = _joined([gap.kind.symptom.format(size=size_text(goal, gap, errors)) for gap in leaning])
         return f"It looks as if the network {causes}, but no gap is certain. {rest}"
     if unsure:
         return f"No gap is certainly beyond {gap_text(goal, tolerance)}. {rest}"

@@ -6,12 +6,6 @@ from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.goals import Goal
 from wellfit.stats.intervals import LEVEL
 
-GAP_WORDS = {
-    "avoidable_bias": "avoidable bias",
-    "variance": "variance",
-    "mismatch": "mismatch",
-    "dev_overfit": "dev overfit",
-}
 _LOSS_NAMES = {"rmse": "MSE", "mae": "MAE", "r2": "1 - R2", "log_loss": "log loss"}
 
 
@@ -65,12 +59,7 @@ def size_text(goal: Goal, gap: Gap, errors: Errors) -> str:
 
 def rmse_text(gap: Gap, errors: Errors) -> str:
     """A gap of mean squared errors as the difference of their roots."""
-    sides = {
-        "avoidable_bias": (errors.optimal.at_level(LEVEL).value, errors.train.value),
-        "variance": (errors.train.value, errors.held_out.value),
-        "mismatch": (errors.held_out.value, errors.dev.value),
-        "dev_overfit": (errors.dev.value, errors.dev.value if errors.test is None else errors.test.value),
-    }
-    before, after = (max(0.0, loss) ** 0.5 for loss in sides[gap.name])
+    sides = (side.at_level(LEVEL).value for side in errors.sides[gap.name])
+    after, before = (max(0.0, loss) ** 0.5 for loss in sides)
     step = max(0.0, after - before) if gap.name == "avoidable_bias" else after - before
     return f"{step:+,.4g} RMSE" if abs(step) < 1000 else f"{step:+,.0f} RMSE"

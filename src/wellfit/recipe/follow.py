@@ -14,6 +14,7 @@ from wellfit.config import Config
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
+from wellfit.gaps import GAP_OF_BOARD, GAPS
 from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.ensemble import rejoined
@@ -23,7 +24,7 @@ from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
 from wellfit.recipe.remedies.regularization import CLOSING
 from wellfit.recipe.remedies.remedy import Remedy, Result
 from wellfit.recipe.rules import Rules, describe_change
-from wellfit.recipe.state import CAUSE_OF, PART_OF, RecipeState, StepContext
+from wellfit.recipe.state import RecipeState, StepContext
 
 OPTIMIZATION_SHARE = 0.4
 """Share of what the first network leaves of the budget that may be spent before regularization has its turn."""
@@ -254,13 +255,6 @@ def _can_go(context: StepContext) -> bool:
     return _is_biased(context.state) and is_called(context, "optimization") and bool(ranking(context, "optimization"))
 
 
-OTHER: dict[Board, Board] = {
-    "optimization": "regularization",
-    "data": "optimization",
-    "regularization": "optimization",
-}
-
-
 def step_body(context: StepContext, remedy: Remedy, *, expected: Expected, after: Outcome, spent: float) -> Json:
     """The journal entry of one step.
 
@@ -272,13 +266,13 @@ def step_body(context: StepContext, remedy: Remedy, *, expected: Expected, after
         spent: what it took, in the unit of the budget.
     """
     state, board = context.state, remedy.board
-    before, part = state.outcome, PART_OF[board]
+    before, part = state.outcome, GAP_OF_BOARD[board].judged_on
     got = before.losses[part] - after.losses[part]
     return {
         "step": state.step + 1,
         "round": state.round,
         "board": board,
-        "locked": "none" if remedy.coupled else OTHER[board],
+        "locked": "none" if remedy.coupled else _locked(board),
         "kind": remedy.kind,
         "finding": remedy.finding,
         "did": f"{remedy.kind.replace('_', ' ')}: {_change(before, after)}",
@@ -302,6 +296,11 @@ def step_body(context: StepContext, remedy: Remedy, *, expected: Expected, after
     }
 
 
+def _locked(board: Board) -> Board:
+    """Return the board that stands still while another is turned."""
+    return "regularization" if board == "optimization" else "optimization"
+
+
 def _change(before: Outcome, after: Outcome) -> str:
     # Members of an average differ in many knobs, of which the heaviest one's are no better than the others'.
     if after.networks != before.networks:
@@ -315,7 +314,7 @@ def _cause(state: RecipeState, remedy: Remedy) -> str:
         return "asked"
     if remedy.coupled:
         left = {name: found.verdict for name, found in state.diagnosis.gaps.items() if found and found.verdict != "no"}
-        return ", ".join(f"{CAUSE_OF[name]}: {verdict}" for name, verdict in left.items()) or "asked"
-    said = f"{CAUSE_OF[remedy.closes]}: {gap.verdict}"
+        return ", ".join(f"{GAPS[name].cause}: {verdict}" for name, verdict in left.items()) or "asked"
+    said = f"{gap.kind.cause}: {gap.verdict}"
     brought_back = remedy.board == "optimization" and state.round > 1
     return f"{said}, brought back by regularizing (round {state.round})" if brought_back else said

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wellfit._typing import Board
 from wellfit.config import Config
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.gaps import Gap, GapName
+from wellfit.diagnosis.gaps import Gap
+from wellfit.gaps import GAP_OF_BOARD, GapName
 from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.rules import Rules
-
-GAP_OF: Mapping[Board, GapName] = {
-    "optimization": "avoidable_bias",
-    "data": "mismatch",
-    "regularization": "variance",
-}
-CAUSE_OF: Mapping[GapName, str] = {"avoidable_bias": "bias", "mismatch": "mismatch", "variance": "variance"}
-PART_OF: Mapping[Board, str] = {"optimization": "train", "data": "dev", "regularization": "dev"}
-"""Where a step on this board is judged: paired, on the same rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +51,7 @@ class RecipeState:
 
     def gap(self, board: Board) -> Gap | None:
         """The gap that a board closes, but for what its remedies say otherwise."""
-        return self.diagnosis.gap(GAP_OF[board])
+        return self.diagnosis.gap(GAP_OF_BOARD[board].name)
 
     def wants(self, board: Board, closes: GapName) -> bool:
         """Whether this board is to be turned against a gap: it is high, or leans high and the board was not turned."""

@@ -5,15 +5,15 @@ How a run ends: why it stopped, what it bought, and how well it foretold that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from wellfit._typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.gaps import Gap, GapName
-from wellfit.diagnosis.words import GAP_WORDS, error_text, gap_text, size_text
+from wellfit.diagnosis.gaps import Gap, present
+from wellfit.diagnosis.words import error_text, gap_text, size_text
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.pick import applicable
 from wellfit.recipe.remedies.catalogue import BY_BOARD
@@ -24,12 +24,6 @@ from wellfit.recipe.rules import Rules, describe_change
 from wellfit.recipe.state import RecipeState, StepContext
 
 Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up", "reference", "rows"]
-
-LEFT: Mapping[GapName, str] = {
-    "avoidable_bias": "bias left",
-    "variance": "variance left",
-    "mismatch": "mismatch left",
-}
 
 
 @dataclass(frozen=True)
@@ -55,21 +49,30 @@ def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
         return Stop("dev used up", "dev used up", f"{overused.evidence} Draw a larger dev set before choosing further.")
     if set(verdicts.values()) == {"no"}:
         return Stop("fine", "fine within tolerance", _fine(diagnosis))
-    for name, left in LEFT.items():
-        gap = diagnosis.gaps[name]
-        if gap is not None and gap.verdict == "yes":
-            return _left(context, gap, left)
+    for gap in present(diagnosis.gaps):
+        if gap.verdict == "yes":
+            return _left(context, gap)
     if verdicts.get("avoidable_bias") == "cannot tell":
         return _unsure_of_bias(diagnosis)
     return Stop("rows", "cannot tell with this many rows", _rows(diagnosis))
 
 
-def _left(context: StepContext, gap: Gap, left: str) -> Stop:
-    waiting = cheapest_waiting(context, gap)
+def _left(context: StepContext, gap: Gap) -> Stop:
+    waiting, left = cheapest_waiting(context, gap), f"{gap.kind.cause} left"
     if waiting is not None:
         return Stop("budget", f"{left}, and the budget is spent", _budget(context, gap, waiting))
-    code, said = _HELP[gap.name]
-    return Stop(code, f"{left}, and nothing promising to try", said(context, gap))
+    diagnosis = context.state.diagnosis
+    sentence = gap.kind.left.format(
+        size=size_text(diagnosis.goal, gap, diagnosis.errors),
+        rows=f"{context.rows:,}",
+        wanted=_wanted(context, gap),
+    )
+    return Stop(gap.kind.stop, f"{left}, and nothing promising to try", sentence)
+
+
+def _wanted(context: StepContext, gap: Gap) -> str:
+    low, high = rows_wanted(context.rows, gap=gap.value, tolerance=context.state.diagnosis.tolerance)
+    return f"{low:,} to {high:,}" if high else f"{low:,} or many more"
 
 
 def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
@@ -95,37 +98,7 @@ def _budget(context: StepContext, gap: Gap, waiting: Remedy) -> str:
     unit = "seconds" if budget.is_timed else "updates"
     took = f"takes about {more:,.0f} {unit} more than the budget left" if more >= 1 else "had no share of the budget"
     size = size_text(context.state.diagnosis.goal, gap, context.state.diagnosis.errors)
-    return f"The budget ended with {size} of {GAP_WORDS[gap.name]} left: {waiting.kind.replace('_', ' ')} {took}."
-
-
-def _bias(context: StepContext, gap: Gap) -> str:
-    size = size_text(context.state.diagnosis.goal, gap, context.state.diagnosis.errors)
-    return (
-        f"The network still misses {size} that others reach on the training rows, and no step helps further: look for "
-        "columns that say more, or check the reference."
-    )
-
-
-def _more_data(context: StepContext, gap: Gap) -> str:
-    diagnosis, rows = context.state.diagnosis, context.rows
-    low, high = rows_wanted(rows, gap=gap.value, tolerance=diagnosis.tolerance)
-    many = f"{low:,} to {high:,}" if high else f"{low:,} or many more"
-    return (
-        f"More data is what helps now: about {many} training rows (there are {rows:,}) would bring the variance of "
-        f"{size_text(diagnosis.goal, gap, diagnosis.errors)} inside the tolerance."
-    )
-
-
-def _mismatch(context: StepContext, gap: Gap) -> str:
-    size = size_text(context.state.diagnosis.goal, gap, context.state.diagnosis.errors)
-    return f"{size} of the error comes from dev rows unlike the training rows: collect training rows like those in use."
-
-
-_HELP: Mapping[GapName, tuple[Code, Callable[[StepContext, Gap], str]]] = {
-    "avoidable_bias": ("bias", _bias),
-    "variance": ("more data", _more_data),
-    "mismatch": ("mismatch", _mismatch),
-}
+    return f"The budget ended with {size} of {gap.kind.noun} left: {waiting.kind.replace('_', ' ')} {took}."
 
 
 def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:

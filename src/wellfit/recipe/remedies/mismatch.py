@@ -285,7 +285,7 @@ def rows_wanted(rows: int, *, gap: float, tolerance: float) -> tuple[int, int | 
         gap: the variance now.
         tolerance: what it should come down to.
     """
-    ratio = max(1.0, gap / tolerance)
+    ratio = max(1.0, gap / tolerance) if tolerance > 0 else math.inf
     low, high = (rows * min(FARTHEST, ratio ** (1 / exponent)) for exponent in (FASTEST, SLOWEST))
     return _rounded(low), _rounded(high) if ratio ** (1 / SLOWEST) <= FARTHEST else None
 

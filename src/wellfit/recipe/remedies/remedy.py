@@ -8,10 +8,10 @@ from typing import Protocol
 
 from wellfit._typing import Board, Json
 from wellfit.config import Config
-from wellfit.diagnosis.gaps import GapName
+from wellfit.gaps import GAP_OF_BOARD, GapName
 from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares, expect
-from wellfit.recipe.state import GAP_OF, PART_OF, StepContext
+from wellfit.recipe.state import StepContext
 from wellfit.serialize import OMITTED, Record
 
 
@@ -86,7 +86,7 @@ class Remedy:
     @property
     def closes(self) -> GapName:
         """The gap that it closes."""
-        return self.gap or GAP_OF[self.board]
+        return self.gap or GAP_OF_BOARD[self.board].name
 
     def expected(self, context: StepContext) -> Expected:
         """What it is expected to buy and to cost where the recipe stands."""
@@ -94,7 +94,7 @@ class Remedy:
             return self.foretold(context)
         state, price = context.state, self.price(context)
         ceiling = state.diagnosis.ceiling(self.closes)
-        room = state.outcome.losses["train"] if PART_OF[self.board] == "train" else ceiling
+        room = state.outcome.losses["train"] if GAP_OF_BOARD[self.board].judged_on == "train" else ceiling
         return expect(self.shares(context), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
 
     def is_affordable(self, context: StepContext) -> bool:

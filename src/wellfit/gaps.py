@@ -1,0 +1,114 @@
+"""The gaps between the errors of a network: one table of names, causes, findings, boards and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from wellfit._typing import Board, Part
+
+GapName = Literal["avoidable_bias", "variance", "mismatch", "dev_overfit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapKind:
+    """One gap.
+
+    Attributes:
+        name: its key in JSON.
+        noun: its name in a sentence.
+        cause: its name where a step is said to fight it.
+        meaning: what a high one means, in a few words.
+        symptom: what the network does where it is high; takes its {size}.
+        action: what to do first.
+        finding: code of the finding that fires where it is high.
+        board: the board whose remedies close it; "none" where that takes a person.
+        judged_on: the part on whose rows, paired, a step against it is judged.
+        absent: why it was not measured.
+        stop: code of a run that ends with it, and with nothing promising to try.
+        left: what such a run says; takes the gap's {size}, the training {rows} and the rows that are {wanted}.
+    """
+
+    name: GapName
+    noun: str
+    cause: str
+    meaning: str
+    symptom: str
+    action: str
+    finding: str
+    board: Board
+    judged_on: Part
+    absent: str
+    stop: Literal["bias", "more data", "mismatch", "dev used up"]
+    left: str
+
+
+GAPS: Mapping[GapName, GapKind] = {
+    kind.name: kind
+    for kind in (
+        GapKind(
+            name="avoidable_bias",
+            noun="avoidable bias",
+            cause="bias",
+            meaning="underfitting",
+            symptom="under-fits ({size} of avoidable bias)",
+            action="First fit the training set: a bigger network, longer training, a better optimizer.",
+            finding="WF101",
+            board="optimization",
+            judged_on="train",
+            absent="no train error",
+            stop="bias",
+            left="The network still misses {size} that others reach on the training rows, and no step helps further: "
+            "look for columns that say more, or check the reference.",
+        ),
+        GapKind(
+            name="variance",
+            noun="variance",
+            cause="variance",
+            meaning="overfitting",
+            symptom="over-fits ({size} of variance)",
+            action="Next: more data, or regularize.",
+            finding="WF102",
+            board="regularization",
+            judged_on="dev",
+            absent="no dev error",
+            stop="more data",
+            left="More data is what helps now: about {wanted} training rows (there are {rows}) would bring the "
+            "variance of {size} inside the tolerance.",
+        ),
+        GapKind(
+            name="mismatch",
+            noun="mismatch",
+            cause="mismatch",
+            meaning="dev differs from train",
+            symptom="meets other data on dev than it was trained on ({size} of mismatch)",
+            action="Next: collect training data like deployment's.",
+            finding="WF301",
+            board="data",
+            judged_on="dev",
+            absent="no train-dev set",
+            stop="mismatch",
+            left="{size} of the error comes from dev rows unlike the training rows: collect training rows like those "
+            "in use.",
+        ),
+        GapKind(
+            name="dev_overfit",
+            noun="dev overfit",
+            cause="dev overfit",
+            meaning="dev was used too often",
+            symptom="was chosen too closely on dev ({size} of dev overfit)",
+            action="Next: a bigger dev set.",
+            finding="WF401",
+            board="none",
+            judged_on="test",
+            absent="no test error",
+            stop="dev used up",
+            left="Dev flatters the network by {size}: draw a larger dev set before choosing further.",
+        ),
+    )
+}
+"""In the order in which they are treated."""
+
+GAP_OF_BOARD: Mapping[Board, GapKind] = {kind.board: kind for kind in GAPS.values() if kind.board != "none"}
+"""The gap that each board closes, unless a remedy says otherwise."""
