@@ -27,17 +27,15 @@ from scipy import integrate, special, stats
 
 from report import parser_of
 from wellfit._typing import Floats
-from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
 from wellfit.diagnosis.diagnosis import diagnose_losses
-from wellfit.diagnosis.findings import training_findings
+from wellfit.diagnosis.facts import Facts, Training
 from wellfit.diagnosis.leakage.target_leakage import target_leakage
 from wellfit.diagnosis.mismatch.columns import column_shifts, label_shift
 from wellfit.diagnosis.mismatch.domain_classifier import domain_shift
-from wellfit.diagnosis.more_data import measure_anchors, more_data, more_data_finding
+from wellfit.diagnosis.more_data import MoreData, measure_anchors, more_data
 from wellfit.diagnosis.optimal_error import reference
-from wellfit.diagnosis.predictions import findings_of_rows, rows_of
+from wellfit.diagnosis.predictions import facts_on_rows
 from wellfit.diagnosis.regions.find import find_regions
-from wellfit.diagnosis.rows import Rows
 from wellfit.goals import goal_named
 from wellfit.stats.differences import difference, mcnemar_midp, paired_difference, resampled_difference, worse_p
 from wellfit.stats.groups import grouped_rate
@@ -110,7 +108,8 @@ def alarms_of(rows: int, seed: int) -> dict[str, bool]:
     """Every test and finding once, on rows drawn with this seed."""
     rng = np.random.default_rng([rows, seed])
     world = World(rows, rng)
-    return {**tests(world, rng), **findings(world, rng, seed=seed)}
+    facts = _facts(world, seed=seed)
+    return {**tests(world, facts, rng=rng), **findings(world, facts, rng=rng)}
 
 
 class World:
@@ -156,11 +155,12 @@ def _groups(sizes: dict[str, int], rng: np.random.Generator) -> dict[str, np.nda
     return found
 
 
-def tests(world: World, rng: np.random.Generator) -> dict[str, bool]:
+def tests(world: World, facts: Facts, *, rng: np.random.Generator) -> dict[str, bool]:
     """Each test at its own level, where there is no effect at all."""
     dev, test = world.losses("dev"), world.losses("test")
     first, second = world.rivals()
-    rows = _rows(world)
+    assert facts.rows is not None
+    rows = facts.rows.parts
     split = difference(wilson(dev.sum(), len(dev)), wilson(test.sum(), len(test)))
     paired = paired_difference(first, second)
     shared = int((first > second).sum()), int((second > first).sum())
@@ -189,39 +189,34 @@ def tests(world: World, rng: np.random.Generator) -> dict[str, bool]:
     }
 
 
-def findings(world: World, rng: np.random.Generator, *, seed: int) -> dict[str, bool]:
+def findings(world: World, facts: Facts, *, rng: np.random.Generator) -> dict[str, bool]:
     """Every finding of the catalogue that can be wrong, with the defaults of `wellfit diagnose`."""
-    rows = {part: replace(each, times=_times(part, each.rows)) for part, each in _rows(world).items()}
+    assert facts.rows is not None
+    timed = {part: replace(each, times=_times(part, each.rows)) for part, each in facts.rows.parts.items()}
     measured = {part: wilson(world.losses(part).sum(), world.rows) for part in ("train_dev", "dev", "test")}
     losses = [world.losses("dev"), *world.rivals()]
     lead = {"trees": paired_difference(losses[1], losses[2])}
     optimal = reference(goal=GOAL, human_error=BAYES)
-    use = dev_use(np.array([losses[0], losses[0]]), tolerance=TOLERANCE)
+    drawn = facts.rows.seed % DRAWN_EVERY == 0
     found = diagnose_losses(
         goal=GOAL,
         optimal=optimal,
         train=Estimate.fixed(float(world.losses("train").mean()), rows=world.rows),
         **measured,
         tolerance=TOLERANCE,
-        context=(
-            *findings_of_rows(rows, world.told["dev"], goal=GOAL, tolerance=TOLERANCE, optimal=optimal, seed=seed),
-            *training_findings(
-                goal=GOAL,
-                status="finished",
-                advice="",
-                dev=measured["dev"],
-                references={"trees": measured["dev"]},
-                ahead=lead,
-            ),
-            dev_use_finding(use, goal=GOAL),
-            *([_more_data(world.rows, rng)] if seed % DRAWN_EVERY == 0 else []),
+        facts=replace(
+            facts,
+            rows=replace(facts.rows, train=timed["train"], dev=timed["dev"], train_dev=timed["train_dev"]),
+            training=Training(status="finished", references={"trees": measured["dev"]}, ahead=lead),
+            candidates=np.array([losses[0], losses[0]]),
+            curve=_more_data(world.rows, rng) if drawn else None,
         ),
     )
-    left_out = NOT_ALARMS | (set() if seed % DRAWN_EVERY == 0 else {"WF210"})
+    left_out = NOT_ALARMS | (set() if drawn else {"WF210"})
     return {f"{each.code} {each.title}": each.status == "fired" for each in found.findings if each.code not in left_out}
 
 
-def _more_data(rows: int, rng: np.random.Generator) -> object:
+def _more_data(rows: int, rng: np.random.Generator) -> MoreData:
     """A learner that is as good on any number of rows as it will ever be."""
 
     def refit(kept: np.ndarray, seed: int) -> tuple[float, Floats]:
@@ -229,10 +224,10 @@ def _more_data(rows: int, rng: np.random.Generator) -> object:
         return float(told.binomial(len(kept), BAYES) / len(kept)), (told.random(rows) < BAYES).astype(float)
 
     anchors = measure_anchors(refit, rows=rows, refits=20, seed=int(rng.integers(1 << 30)))
-    return more_data_finding(more_data(anchors, delta=TOLERANCE), GOAL)
+    return more_data(anchors, delta=TOLERANCE)
 
 
-def _rows(world: World) -> dict[str, Rows]:
+def _facts(world: World, *, seed: int) -> Facts:
     names = [*(f"x{place}" for place in range(5)), "kind"]
     tables = {
         part: pa.table(
@@ -245,9 +240,7 @@ def _rows(world: World) -> dict[str, Rows]:
         if part != "test"
     }
     ready = {part: (world.target[part], world.told[part]) for part in tables}
-    found = rows_of(tables, ready, goal=GOAL, groups=world.groups)
-    assert found is not None
-    return found[0]
+    return facts_on_rows(tables, ready, goal=GOAL, groups=world.groups, seed=seed)
 
 
 def _times(part: str, rows: int) -> Floats:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
 from wellfit.diagnosis.catalogue.lookup import CATALOGUE
+from wellfit.diagnosis.checks import CHECKS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "findings"
 GROUPS = {
@@ -50,7 +51,7 @@ def page(entry: CatalogueEntry) -> str:
         "## Commands",
         commands,
         "## Source",
-        _filled(f"{entry.source} Computed in `src/wellfit/{entry.module}`. [All findings](index.md)."),
+        _filled(f"{entry.source} Computed in `src/wellfit/{CHECKS[entry.code].module}`. [All findings](index.md)."),
     )
     return "\n\n".join(parts) + "\n"
 

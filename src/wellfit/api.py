@@ -16,7 +16,6 @@ from wellfit.data.pictures.listing import LABEL, is_picture_source
 from wellfit.device import CPU, FLOAT32, device_of
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.findings import completed
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import augmentation_for, findings_on_data, open_rows
@@ -151,7 +150,7 @@ def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnos
     """
     if isinstance(data, Split):
         prepared, goal = data.prepared(), default_goal(data.schema.task)
-        return DataDiagnosis(goal, completed(findings_on_data(data, prepared, open_rows(data, prepared, goal=goal))))
+        return DataDiagnosis(goal, findings_on_data(data, prepared, open_rows(data, prepared, goal=goal)))
     experiment = _experiment(data)
     return experiment.diagnose(**reference) if experiment.is_trained else experiment.data_findings
 

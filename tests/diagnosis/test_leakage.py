@@ -7,9 +7,11 @@ import pytest
 from scipy import stats
 
 from wellfit.data.features import Feature, Features
-from wellfit.diagnosis.leakage.facade import leakage_findings
+from wellfit.diagnosis.checks import CHECKS
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.leakage.groups import group_finding, group_leakage, hidden_error
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 
@@ -29,8 +31,13 @@ def clean(rows: int, *, seed: int = 0, columns: int = 4, **more) -> Rows:
     return rows_of(values, (values[:, 0] + rng.normal(size=rows) > 0).astype(np.int64), **more)
 
 
+def leaks(train: Rows, dev: Rows, *, goal: Goal = ERROR) -> dict[str, Finding]:
+    facts = Facts(goal=goal, rows=OpenRows(train=train, dev=dev, goal=goal))
+    return {code: CHECKS[code](facts) for code in CODES}
+
+
 def statuses(train: Rows, dev: Rows) -> dict[str, str]:
-    return {found.code: found.status for found in leakage_findings(train, dev, goal=ERROR)}
+    return {code: found.status for code, found in leaks(train, dev).items()}
 
 
 def test_copies_are_counted_and_told_with_the_error_without_them():
@@ -39,7 +46,7 @@ def test_copies_are_counted_and_told_with_the_error_without_them():
     values[:40] = train.features.values[:40]
     losses[40:130] = 1.0
     copied = rows_of(values, dev.target, losses=losses)
-    found = {each.code: each for each in leakage_findings(train, copied, goal=ERROR)}
+    found = leaks(train, copied)
     assert found["WF203"].status == "fired"
     assert "40 of 400 rows of dev" in found["WF203"].evidence
     # 90 of 400 rows are wrong, and 90 of the 360 that are no copies.
@@ -59,7 +66,7 @@ def test_a_column_that_tells_the_class_is_named(noise):
     train = clean(500, seed=1)
     values = train.features.values.copy()
     values[:, 2] = train.target + noise * rng.normal(size=500)
-    found = {each.code: each for each in leakage_findings(rows_of(values, train.target), clean(200), goal=ERROR)}
+    found = leaks(rows_of(values, train.target), clean(200))
     assert found["WF206"].status == "fired"
     assert "x2" in found["WF206"].evidence
 
@@ -69,10 +76,7 @@ def test_columns_whose_sum_is_the_target_are_named():
     rng = np.random.default_rng(0)
     values = rng.gamma(2.0, 50.0, size=(600, 5))
     target = values[:, 1] + values[:, 3]
-    found = {
-        each.code: each
-        for each in leakage_findings(rows_of(values, target), rows_of(values[:200], target[:200]), goal=Goal("rmse"))
-    }
+    found = leaks(rows_of(values, target), rows_of(values[:200], target[:200]), goal=Goal("rmse"))
     assert found["WF206"].status == "fired"
     assert "x1" in found["WF206"].evidence
     assert "x3" in found["WF206"].evidence

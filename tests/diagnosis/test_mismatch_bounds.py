@@ -7,11 +7,14 @@ import pytest
 from scipy import stats
 
 from wellfit.data.features import Feature, Features
+from wellfit.diagnosis.checks import CHECKS
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.mismatch.bounds import bound_from_counts, dkw_bound
 from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts, ks_distance, label_finding, label_shift
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
-from wellfit.diagnosis.mismatch.facade import mismatch_findings
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import OpenRows, Rows
+from wellfit.goals import Goal
 
 
 def rows_of(values: np.ndarray, *, target: np.ndarray | None = None, classes: int = 2, **more: np.ndarray) -> Rows:
@@ -25,6 +28,11 @@ def normal(rows: int, *, shift: float = 0.0, columns: int = 1, seed: int = 0) ->
     values = rng.normal(size=(rows, columns))
     values[:, 0] += shift
     return rows_of(values, target=rng.integers(0, 2, rows))
+
+
+def shifts(train: Rows, dev: Rows) -> list[Finding]:
+    facts = Facts(goal=Goal("error"), tolerance=0.02, rows=OpenRows(train=train, dev=dev, goal=Goal("error")))
+    return [CHECKS[code](facts) for code in ("WF302", "WF303", "WF304", "WF305")]
 
 
 @pytest.mark.parametrize("apart", [0.25, 0.5, 1.0])
@@ -67,7 +75,7 @@ def test_a_million_rows_and_a_tiny_shift_are_no_alarm():
     train, dev = normal(1_000_000, seed=1), normal(1_000_000, shift=0.02, seed=2)
     found = stats.ks_2samp(train.features.values[:, 0], dev.features.values[:, 0], method="asymp")
     assert found.pvalue < 1e-15
-    assert [each.status for each in mismatch_findings(train, dev, tolerance=0.02)[:3]] == ["passed"] * 3
+    assert [each.status for each in shifts(train, dev)[:3]] == ["passed"] * 3
 
 
 def test_half_a_standard_deviation_is_an_alarm_that_names_the_column():
@@ -86,18 +94,16 @@ def test_half_a_standard_deviation_is_an_alarm_that_names_the_column():
 def test_equal_distributions_are_silent(rows):
     runs, alarms = 20, np.zeros(3)
     for seed in range(runs):
-        findings = mismatch_findings(
-            normal(3 * rows, columns=4, seed=2 * seed), normal(rows, columns=4, seed=2 * seed + 1), tolerance=0.02
-        )
+        findings = shifts(normal(3 * rows, columns=4, seed=2 * seed), normal(rows, columns=4, seed=2 * seed + 1))
         alarms += [each.status == "fired" for each in findings[:3]]
     assert alarms.max() <= stats.binom.ppf(1 - 0.001, runs, 0.05)
 
 
 def test_few_rows_cannot_tell_and_say_how_many_would():
-    findings = mismatch_findings(normal(200, seed=1), normal(100, shift=0.4, seed=2), tolerance=0.02)
+    findings = shifts(normal(200, seed=1), normal(100, shift=0.4, seed=2))
     assert findings[0].status == findings[1].status == "not applicable"
     assert "would decide" in findings[0].evidence or "would decide" in findings[1].evidence
-    fewer = mismatch_findings(normal(20, seed=1), normal(20, seed=2), tolerance=0.02)
+    fewer = shifts(normal(20, seed=1), normal(20, seed=2))
     assert all("at least" in each.evidence or "needs" in each.evidence for each in fewer)
 
 

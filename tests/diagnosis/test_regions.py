@@ -7,9 +7,12 @@ import pytest
 from scipy import stats
 
 from wellfit.data.features import Feature, Features
-from wellfit.diagnosis.regions.find import find_regions, region_findings
+from wellfit.diagnosis.checks import CHECKS
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.regions.find import find_regions
 from wellfit.diagnosis.regions.rules import Encoding, rules_of
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.goals import Goal
 
 RMSE = Goal("rmse")
@@ -41,9 +44,19 @@ def known_map(rows: int, *, seed: int) -> tuple[Rows, Rows, Rows]:
     return parts[0], parts[1], parts[2]
 
 
+def regions(train: Rows, dev: Rows, rival: Rows | None = None) -> list[Finding]:
+    network = NetworkOnRows(
+        losses={"train": train.losses, "dev": dev.losses},
+        predictions=dev.target,
+        rival=None if rival is None else rival.losses,
+    )
+    facts = Facts(goal=RMSE, tolerance=0.1, rows=OpenRows(train=train, dev=dev, goal=RMSE), network=network)
+    return [CHECKS[code](facts) for code in ("WF108", "WF109")]
+
+
 def test_one_region_under_fits_and_another_over_fits():
     train, dev, rival = known_map(8_000, seed=1)
-    under, over = region_findings(train, dev, goal=RMSE, tolerance=0.1, rival=rival)
+    under, over = regions(train, dev, rival)
     assert (under.status, over.status) == ("fired", "fired")
     assert "age <=" in under.evidence
     assert "region = north" in over.evidence
@@ -97,7 +110,7 @@ def test_a_rule_holds_exactly_the_rows_of_its_leaf():
 
 def test_few_rows_are_no_verdict():
     train, dev, _ = known_map(150, seed=1)
-    findings = region_findings(train, dev, goal=RMSE, tolerance=0.1)
+    findings = regions(train, dev)
     assert [each.status for each in findings] == ["not applicable"] * 2
     assert "200 rows" in findings[1].evidence
 

@@ -10,6 +10,7 @@ import pytest
 
 from wellfit.cli import main
 from wellfit.diagnosis.catalogue.lookup import CATALOGUE
+from wellfit.diagnosis.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
 FROM_NUMBERS = ("WF101", "WF102", "WF103", "WF104", "WF107", "WF301", "WF401", "WF402")
@@ -35,7 +36,7 @@ def test_the_index_names_every_code_with_its_page():
 @pytest.mark.parametrize("code", list(CATALOGUE))
 def test_an_entry_says_when_it_fires_what_to_do_and_where_it_is_computed(code):
     entry = CATALOGUE[code]
-    assert (ROOT / "src" / "wellfit" / entry.module).is_file()
+    assert (ROOT / "src" / "wellfit" / CHECKS[code].module).is_file()
     assert entry.commands
     assert all(each.line.startswith("wellfit ") for each in entry.commands)
     told = [entry.meaning, entry.computed, entry.remedy, entry.caution, entry.source]

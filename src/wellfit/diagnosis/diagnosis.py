@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wellfit._typing import Json
-from wellfit.diagnosis.findings import Finding, completed, gap_findings
+from wellfit.diagnosis.checks import run_checks
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, measure
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Remedy, ceiling, leading, prescribe
@@ -64,6 +66,11 @@ class Diagnosis:
         gap = self.gaps[name]
         return 0.0 if gap is None else ceiling(self.errors, gap)
 
+    def with_findings(self, *findings: Finding, **facts: Any) -> Diagnosis:
+        """The same diagnosis, with further findings, and with those on further facts (fields of `Facts`)."""
+        more = Facts(goal=self.goal, tolerance=self.tolerance, **facts)
+        return replace(self, findings=run_checks(more, (*self.findings, *findings)))
+
     def to_json(self) -> Json:
         """The object that scripts rely on: errors in the goal's own unit, gaps and tolerance in its loss."""
         return {
@@ -107,9 +114,9 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     dev: Estimate,
     test: Estimate | None = None,
     tolerance: float | None = None,
+    facts: Facts | None = None,
     context: Iterable[Finding] = (),
     best_dev_high: float | None = None,
-    hint: str = "",
     notes: tuple[str, ...] = (),
     pictures: bool = False,
 ) -> Diagnosis:
@@ -124,9 +131,9 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
         dev: rows of the distribution that matters.
         test: only once it has been unsealed.
         tolerance: in the goal's loss; None for the default.
-        context: findings about the data and the training.
+        facts: what else is known, for the findings on it.
+        context: findings that stand, on facts that are not here.
         best_dev_high: the smallest upper limit of any dev loss seen on this split; without it this dev's.
-        hint: what rows say about the optimal error, where there is no reference.
         notes: what was inferred or assumed, as sentences.
         pictures: whether the rows are pictures.
 
@@ -146,14 +153,14 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     )
     chosen = checked_tolerance(tolerance, goal=goal, dev=dev.value)
     gaps = measure(errors, tolerance=chosen)
-    findings = completed((*context, *gap_findings(errors, gaps, goal=goal, tolerance=chosen, hint=hint)))
+    known = replace(facts or Facts(goal=goal), tolerance=chosen, errors=errors, gaps=gaps)
     prescription = prescribe(errors, gaps, goal=goal, tolerance=chosen, pictures=pictures)
     return Diagnosis(
         goal=goal,
         tolerance=chosen,
         errors=errors,
         gaps=gaps,
-        findings=findings,
+        findings=run_checks(known, context),
         prescription=prescription,
         notes=notes,
     )

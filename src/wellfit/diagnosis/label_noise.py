@@ -17,8 +17,9 @@ import numpy as np
 
 from wellfit._typing import Booleans, Floats, Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import Optimal
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.serialize import Record
@@ -218,6 +219,18 @@ def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None 
 
 
 _EXPLAINED = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."
+
+
+def wrong_labels(*, errors: Errors, rows: OpenRows, network: NetworkOnRows) -> Finding:
+    """WF209 of a network on dev, with another model's opinion."""
+    is_classes = rows.goal.task == "classification"
+    return doubted_labels(
+        rows.dev,
+        network.predictions,
+        goal=rows.goal,
+        opinion=rows.opinion if is_classes else None,
+        optimal=None if errors.optimal.source == "none" else errors.optimal,
+    )
 
 
 def doubted_labels(

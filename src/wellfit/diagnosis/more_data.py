@@ -124,6 +124,11 @@ def more_data(
     )
 
 
+def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
+    """WF210."""
+    return more_data_finding(curve, goal)
+
+
 def more_data_finding(found: MoreData | None, goal: Goal) -> Finding:
     """WF210: fired when the gain is above the smallest that matters, passed when it is below, else cannot tell."""
     if found is None:

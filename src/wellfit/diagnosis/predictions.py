@@ -1,6 +1,6 @@
 """The front door for predictions: (y, prediction) of each part.
 
-What the features of predicted rows add to the errors: leakage, mismatch, regions and doubtful labels.
+The features of predicted rows add leakage, mismatch, regions and doubtful labels to the errors.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from wellfit.data.features import features_of
 from wellfit.data.read import read_table
 from wellfit.data.schema import feature_columns, require_columns
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
-from wellfit.diagnosis.findings import Finding, data_findings
-from wellfit.diagnosis.gaps import checked_tolerance
-from wellfit.diagnosis.label_noise import doubted_labels
+from wellfit.diagnosis.facts import Columns, Facts
 from wellfit.diagnosis.labels import (
     Array,
     array_of,
@@ -29,13 +27,10 @@ from wellfit.diagnosis.labels import (
     looks_like_classes,
     probabilities_of,
 )
-from wellfit.diagnosis.leakage.facade import leakage_findings
-from wellfit.diagnosis.mismatch.facade import mismatch_findings
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.reference.label_disagreement import counts_of, label_disagreement, majority_error
-from wellfit.diagnosis.regions.find import FEWEST_ROWS, region_findings, rival_predictions
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.stats.intervals import Estimate
@@ -103,20 +98,16 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     given_reference = reference(
         goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error
     )
-    tolerance = checked_tolerance(tolerance, goal=chosen, dev=measured["dev"].value)
-    found = None if features is None else rows_of(features, ready, goal=chosen, groups=groups)
+    facts = Facts(goal=chosen) if features is None else facts_on_rows(features, ready, goal=chosen, groups=groups)
     optimal = given_reference
     if labels_per_row is not None:
         optimal = _by_labels(labels_per_row, chosen, given_reference, voters=label_voters)
-    context: tuple[Finding, ...] = ()
-    if found is not None:
-        of_rows = findings_of_rows(found[0], ready["dev"][1], goal=chosen, tolerance=tolerance, optimal=optimal)
-        context = (*found[1], *of_rows)
+    if facts.rows is not None and optimal is None:
+        facts = replace(facts, hint=said_by_rows(facts.rows.train, goal=chosen))
     return diagnose_losses(
         goal=chosen,
-        context=context,
+        facts=facts,
         optimal=optimal,
-        hint="" if found is None or optimal is not None else said_by_rows(found[0]["train"], goal=chosen),
         train=measured["train"],
         train_sample=estimate(chosen, *ready["train"]) if len(ready["train"][0]) > 1 else None,
         train_dev=measured.get("train_dev"),
@@ -230,30 +221,32 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
 PARTS = ("train", "train_dev", "dev")
 
 
-def rows_of(
+def facts_on_rows(
     features: Mapping[str, Any],
     ready: Mapping[str, tuple[Integers | Floats, Floats]],
     *,
     goal: Goal,
     groups: Mapping[str, Any] | None = None,
-) -> tuple[dict[str, Rows], tuple[Finding, ...]] | None:
-    """The rows of train, train-dev and dev with their losses, and what the columns show by themselves.
+    seed: int = 0,
+) -> Facts:
+    """The columns, the rows of train, train-dev and dev, and the model on them.
 
     Args:
         features: part -> frame or array [rows, columns], the same columns in each.
         ready: part -> (class codes or values, probabilities or values).
         goal: of the losses.
         groups: part -> [rows] group.
+        seed: of every subsample.
 
     Returns:
-        None where train or dev has no features, or no column is usable.
+        No more than the goal where train or dev has no features, or no column is usable.
 
     Raises:
         BadInput: for columns that differ, or other lengths than those of y.
     """
     tables = {part: _table(features[part], part) for part in PARTS if part in features and part in ready}
     if not {"train", "dev"} <= tables.keys():
-        return None
+        return Facts(goal=goal)
     for part, table in tables.items():
         require_columns(table.column_names, tables["train"].column_names, rule=f"features of {part} are those of train")
         if table.num_rows != len(ready[part][0]):
@@ -265,52 +258,29 @@ def rows_of(
     together = pa.concat_tables([table.select(tables["train"].column_names) for table in tables.values()])
     schema = feature_columns(together)
     if not schema.features:
-        return None
+        return Facts(goal=goal)
     values = features_of(tables, schema)
     codes = _codes(groups or {}, tables)
     classes = ready["dev"][1].shape[1] if goal.task == "classification" else 0
+    losses = {part: row_losses(goal, *ready[part]) for part in tables}
     rows = {
         part: Rows(
             features=values[part],
             target=ready[part][0],
             classes=classes,
-            losses=row_losses(goal, *ready[part]),
+            losses=losses[part],
             groups=codes.get(part),
         )
         for part in tables
     }
-    return rows, data_findings(dropped={column.name: column.note for column in schema.dropped})
-
-
-def findings_of_rows(
-    rows: Mapping[str, Rows],
-    predictions: Floats,
-    *,
-    goal: Goal,
-    tolerance: float,
-    optimal: Optimal | None = None,
-    seed: int = 0,
-) -> tuple[Finding, ...]:
-    """WF108, WF109, WF203, WF205 to WF209 and WF302 to WF305 of predicted rows.
-
-    Args:
-        rows: train, dev and perhaps train_dev, with losses.
-        predictions: [dev rows, classes] probabilities, or [dev rows] values.
-        goal: of the losses.
-        tolerance: gap that does not matter.
-        optimal: the reference, where there is one.
-        seed: of every subsample.
-    """
-    train, dev, train_dev = rows["train"], rows["dev"], rows.get("train_dev")
-    leaks = leakage_findings(train, dev, goal=goal, train_dev=train_dev, seed=seed)
-    shifts = mismatch_findings(train, dev, tolerance=tolerance, train_dev=train_dev, seed=seed)
-    rival = opinion = None
-    if min(train.rows, dev.rows) >= FEWEST_ROWS:
-        opinion = rival_predictions(train, dev, goal=goal, seed=seed)
-        rival = replace(dev, losses=row_losses(goal, dev.target, opinion))
-    regions = region_findings(train, dev, goal=goal, tolerance=tolerance, rival=rival, seed=seed)
-    labels = doubted_labels(dev, predictions, goal=goal, opinion=opinion, optimal=optimal)
-    return (*leaks, *shifts, *regions, labels)
+    known = OpenRows(train=rows["train"], dev=rows["dev"], train_dev=rows.get("train_dev"), goal=goal, seed=seed)
+    rival = None if known.opinion is None else row_losses(goal, known.dev.target, known.opinion)
+    return Facts(
+        goal=goal,
+        columns=Columns(dropped={column.name: column.note for column in schema.dropped}),
+        rows=known,
+        network=NetworkOnRows(losses=losses, predictions=ready["dev"][1], rival=rival),
+    )
 
 
 def _table(features: Any, part: str) -> pa.Table:

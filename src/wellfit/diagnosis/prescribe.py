@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wellfit._typing import Board
-from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.checks import Urgency, codes_of
+from wellfit.diagnosis.findings import Finding, fired
 from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.label_noise import MATERIAL
 from wellfit.diagnosis.words import gap_text
 from wellfit.gaps import GAPS, GapName
 from wellfit.goals import Goal
 from wellfit.serialize import Record
+
+BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible")
+"""Findings that are acted on before any gap."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +138,9 @@ def _nothing(gaps: Mapping[GapName, Gap | None]) -> Remedy:
     return Remedy("none", "none", "", 0.0, why)
 
 
-SPOILING = ("WF206", "WF207", "WF203", "WF205", "WF208")
-"""Leakage, the gravest first: while one of them stands, no error says what it seems to say."""
-
-
 def spoiling(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Leakage that fired."""
-    return _fired(findings, SPOILING)
+    """Leakage that fired, the gravest first: while it stands, no error says what it seems to say."""
+    return fired(findings, codes_of("leak"))
 
 
 def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> tuple[Finding, ...]:
@@ -150,28 +150,20 @@ def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> 
     that are surely high, the largest lower limit first; then regions. Wrong labels look like bias: where they fired
     they lead in its place, and bias that they could be, where the rows cannot tell, does not lead.
     """
-    for codes in (SPOILING, ("WF401", "WF403"), ("WF107",)):
-        if found := _fired(findings, codes):
+    for urgency in BEFORE_GAPS:
+        if found := fired(findings, codes_of(urgency)):
             return found
-    noise = next((found.interval for found in findings if found.code == "WF209"), None)
+    noise = next((found.interval for found in findings if found.code in codes_of("labels")), None)
     bias = gaps["avoidable_bias"]
     doubtful = noise is not None and bias is not None and noise.high > MATERIAL and bias.value <= noise.high
     high = [
         gap
-        for gap in gaps.values()
-        if gap is not None
-        and gap.verdict == "yes"
-        and not (gap.name == "avoidable_bias" and (doubtful or gap.by_chance))
+        for gap in present(gaps)
+        if gap.verdict == "yes" and not (gap.name == "avoidable_bias" and (doubtful or gap.by_chance))
     ]
-    labels = _fired(findings, ("WF209",))
+    labels = fired(findings, codes_of("labels"))
     if labels and all(gap.name == "avoidable_bias" for gap in high):
         return labels
     if high:
-        order = [gap.kind.finding for gap in sorted(high, key=lambda gap: -gap.low)]
-        return _fired(findings, order)
-    return _fired(findings, ("WF108", "WF109"))
-
-
-def _fired(findings: Sequence[Finding], codes: Sequence[str]) -> tuple[Finding, ...]:
-    by_code = {found.code: found for found in findings if found.status == "fired"}
-    return tuple(by_code[code] for code in codes if code in by_code)
+        return fired(findings, [gap.kind.finding for gap in sorted(high, key=lambda gap: -gap.low)])
+    return fired(findings, codes_of("region"))

@@ -1,11 +1,27 @@
-"""The rows of one part as the methods that look at data take them: features, target, and what a model loses on them."""
+"""The rows of each part as methods that look at data take them: features, target, and a model's losses.
+
+Another model on dev rows: an upper limit of what is reachable in a region, a second opinion on a label.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
-from wellfit._typing import Floats, Integers
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
+
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.data.features import Features
+from wellfit.goals import Goal
+
+FEWEST_ROWS = 200
+"""Of train and of dev, for another model's opinion."""
+FIT_ROWS = 20_000
+_MOST_LEVELS = 255  # of a category, in scikit-learn's trees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +59,90 @@ class Rows:
             groups=None if self.groups is None else self.groups[rows],
             times=None if self.times is None else self.times[rows],
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOnRows:
+    """A network on the open rows.
+
+    Attributes:
+        losses: part (train, train_dev, dev) -> [rows] losses.
+        predictions: [dev rows, classes] probabilities, or [dev rows] values.
+        rival: [dev rows] losses of the best reference model, None without any.
+    """
+
+    losses: Mapping[str, Floats]
+    predictions: Floats
+    rival: Floats | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRows:
+    """The rows that may be looked at, as a person reads them.
+
+    Attributes:
+        train: rows that are trained on.
+        dev: rows of the distribution that matters.
+        train_dev: rows of the training distribution that are not trained on, if any.
+        goal: in whose loss rows are measured.
+        sealed: (copies of other rows, rows) of the sealed ones, by the split's hashes alone.
+        look_alikes: part -> (pictures that look like one of train, pictures), where the split counted them.
+        levels: names of the classes; their codes where not given.
+        pictures: whether rows are pictures, whose features are what was measured of them.
+        seed: of every subsample.
+    """
+
+    train: Rows
+    dev: Rows
+    train_dev: Rows | None = None
+    goal: Goal
+    sealed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    look_alikes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    levels: tuple[str, ...] = ()
+    pictures: bool = False
+    seed: int = 0
+
+    @property
+    def parts(self) -> dict[str, Rows]:
+        """The parts by name."""
+        parts = {"train": self.train, "dev": self.dev, "train_dev": self.train_dev}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def of_train(self, kept: Booleans) -> OpenRows:
+        """The same rows with some of train's, among which near copies were not counted yet."""
+        return self if kept.all() else replace(self, train=self.train.take(np.flatnonzero(kept)), look_alikes={})
+
+    def under(self, network: NetworkOnRows | None) -> OpenRows:
+        """The same rows with a network's losses, where there is one, in place of those that they have."""
+        if network is None:
+            return self
+        parts = {name: replace(part, losses=network.losses[name]) for name, part in self.parts.items()}
+        return replace(self, train=parts["train"], dev=parts["dev"], train_dev=parts.get("train_dev"))
+
+    @cached_property
+    def opinion(self) -> Floats | None:
+        """[dev rows, classes] probabilities of another model, or [dev rows] values; None with too few rows."""
+        if min(self.train.rows, self.dev.rows) < FEWEST_ROWS or not self.train.features.columns:
+            return None
+        return rival_predictions(self.train, self.dev, goal=self.goal, seed=self.seed)
+
+
+def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
+    """Gradient-boosted trees, fit on (at most 20,000) training rows: dev probabilities [rows, classes], or values."""
+    columns = train.features.columns
+    rows = np.sort(np.random.default_rng(seed).permutation(train.rows)[:FIT_ROWS])
+    values, target = train.features.values[rows], np.asarray(train.target)[rows]
+    categories = [column.kind == "category" and 0 < len(column.levels) <= _MOST_LEVELS for column in columns]
+    usual = {"categorical_features": categories if any(categories) else None, "random_state": seed}
+    with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
+        if goal.task == "regression":
+            loss = "absolute_error" if goal.name == "mae" else "squared_error"
+            fitted: Any = HistGradientBoostingRegressor(loss=loss, early_stopping=False, **usual).fit(values, target)
+            return np.asarray(fitted.predict(dev.features.values))
+        predicted = np.zeros((dev.rows, train.classes))
+        if len(np.unique(target)) < 2:  # nothing to learn
+            predicted[:, target[0]] = 1.0
+            return predicted
+        fitted = HistGradientBoostingClassifier(early_stopping=False, **usual).fit(values, target)
+        predicted[:, fitted.classes_] = fitted.predict_proba(dev.features.values)
+    return predicted

@@ -6,8 +6,9 @@ How many networks an experiment has compared on dev, and what that costs: counte
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,14 +17,13 @@ import numpy as np
 from wellfit._typing import Booleans, Floats
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import kept_rows
-from wellfit.diagnosis.dev_overuse.corrected import dev_use, dev_use_finding
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
-from wellfit.diagnosis.findings import Finding, completed, training_findings
-from wellfit.diagnosis.gaps import checked_tolerance
-from wellfit.diagnosis.leakage.near_duplicates import near_duplicates, near_duplicates_finding
+from wellfit.diagnosis.facts import Facts, Training
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.optimal_error import Optimal, reference
+from wellfit.diagnosis.reference.from_rows import said_by_rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows
 from wellfit.exceptions import BadInput
-from wellfit.experiment.about_data import OnRows, OpenRows
 from wellfit.experiment.preparing import Rivals
 from wellfit.goals import Goal
 from wellfit.journal.outcomes import KIND, SNAPSHOT, OutcomeStore
@@ -55,31 +55,18 @@ class Diagnostician:
         test: Estimate | None = None,
     ) -> Diagnosis:
         """Diagnose one network from its losses on train, train_dev (if any) and dev."""
-        about_training = training_findings(
-            goal=self.goal,
-            status=outcome.status.value,
-            advice=outcome.status.advice,
-            dev=errors["dev"],
-            references=self.rivals.dev,
-            ahead=self.rivals.ahead_of(outcome, data=self.data, goal=self.goal),
-        )
-        tolerance = checked_tolerance(self.tolerance, goal=self.goal, dev=errors["dev"].value)
-        parts = {"train_dev": self.data.train_dev, "dev": self.data.dev}
-        losses = {
-            part: row_losses(self.goal, arrays.target, outcome.predictions[part])
-            for part, arrays in parts.items()
-            if arrays is not None
-        }
         # Rows that were added to train come after its own.
         kept = kept_rows(self.data, outcome.config.data)
-        best = min(self.rivals.dev, key=lambda name: self.rivals.dev[name].value, default=None)
-        network = OnRows(
-            losses={**losses, "train": outcome.train_losses[: int(kept.sum())]},
-            predictions=outcome.predictions["dev"],
-            rival=None if best is None else self.rivals.dev_losses[best],
-            seen=self._seen(outcome),
+        # Near copies are looked for again among the rows that are left.
+        stand = [found for found in self.about_data if kept.all() or found.code != "WF205"]
+        facts = Facts(
+            goal=self.goal,
+            hint="" if self.optimal is not None else self.hint,
+            training=self._training(outcome),
+            rows=self.rows.of_train(kept),
+            network=self._on_rows(outcome, kept),
+            seen=self._seen(outcome, kept),
         )
-        about_losses = self.rows.of_train(kept).findings_of(network, tolerance=tolerance, optimal=self.optimal)
         return diagnose_losses(
             goal=self.goal,
             optimal=self.optimal,
@@ -89,21 +76,43 @@ class Diagnostician:
             dev=errors["dev"],
             test=test,
             tolerance=self.tolerance,
-            context=(*self._about_data(kept), *_told_of_rows(about_training, outcome), *about_losses),
+            facts=facts,
+            context=stand,
             best_dev_high=best_dev_high,
-            hint="" if self.optimal is not None else self.rows.said_of_optimum,
-            pictures=self.data.preparation.schema.picture is not None,
+            pictures=self.rows.pictures,
         )
 
-    def _about_data(self, kept: Booleans) -> tuple[Finding, ...]:
-        """What the rows show, near copies among those that are trained on."""
-        if kept.all():
-            return self.about_data
-        rows = self.rows.of_train(kept)
-        near = near_duplicates_finding(near_duplicates(rows.train, rows.dev, seed=rows.seed), goal=self.goal)
-        return tuple(near if found.code == near.code else found for found in self.about_data)
+    @cached_property
+    def hint(self) -> str:
+        """What the training rows say about the optimal error."""
+        rows = self.rows
+        return said_by_rows(rows.train, goal=self.goal, seed=rows.seed) if rows.train.features.columns else ""
 
-    def _seen(self, outcome: Outcome) -> dict[str, Floats]:
+    def _training(self, outcome: Outcome) -> Training:
+        added = outcome.config.data.more_data
+        return Training(
+            status=outcome.status.value,
+            advice=outcome.status.advice,
+            references=self.rivals.dev,
+            ahead=self.rivals.ahead_of(outcome, data=self.data, goal=self.goal),
+            note=f" The reference models were fit without the added {added.split()[0]} rows." if added else "",
+        )
+
+    def _on_rows(self, outcome: Outcome, kept: Booleans) -> NetworkOnRows:
+        parts = {"train_dev": self.data.train_dev, "dev": self.data.dev}
+        losses = {
+            part: row_losses(self.goal, arrays.target, outcome.predictions[part])
+            for part, arrays in parts.items()
+            if arrays is not None
+        }
+        best = min(self.rivals.dev, key=lambda name: self.rivals.dev[name].value, default=None)
+        return NetworkOnRows(
+            losses={**losses, "train": outcome.train_losses[: int(kept.sum())]},
+            predictions=outcome.predictions["dev"],
+            rival=None if best is None else self.rivals.dev_losses[best],
+        )
+
+    def _seen(self, outcome: Outcome, kept: Booleans) -> dict[str, Floats] | None:
         """What a network of pictures sees in train-dev (in train, where there is none) and in dev."""
         held_out = "train" if self.data.train_dev is None else "train_dev"
         parts = {held_out: self.data.train_dev or self.data.train, "dev": self.data.dev}
@@ -111,14 +120,10 @@ class Diagnostician:
             part: picture_features(self.data.preparation, outcome.config, outcome.state, arrays=arrays)
             for part, arrays in parts.items()
         }
-        return {part: values for part, values in seen.items() if values is not None}
-
-
-def _told_of_rows(findings: Iterable[Finding], outcome: Outcome) -> tuple[Finding, ...]:
-    """WF106 with the rows that the reference models did not have."""
-    added = outcome.config.data.more_data
-    note = f" The reference models were fit without the added {added.split()[0]} rows." if added else ""
-    return tuple(replace(each, evidence=each.evidence + note) if each.code == "WF106" else each for each in findings)
+        found = {part: values for part, values in seen.items() if values is not None}
+        if "train" in found:
+            found["train"] = found["train"][kept]
+        return found or None
 
 
 REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
@@ -182,6 +187,4 @@ def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: 
         for outcome in outcomes
         if outcome is not None and outcome.status is not Status.DIVERGED
     ]
-    found = dev_use(np.stack(losses), tolerance=diagnosis.tolerance) if losses else None
-    finding = dev_use_finding(found, goal=goal)
-    return replace(diagnosis, findings=completed((*diagnosis.findings, finding)))
+    return diagnosis.with_findings(candidates=np.stack(losses) if losses else np.empty((0, 0)))

@@ -19,10 +19,11 @@ from wellfit.data.prepare import Prepared
 from wellfit.device import Device
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.findings import Finding, completed
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.more_data import MoreData, more_data_finding
+from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
-from wellfit.experiment.about_data import OpenRows, findings_on_data, open_rows
+from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
 from wellfit.experiment.diagnosing import Diagnostician, referred, require_known, with_dev_use, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
@@ -126,7 +127,7 @@ class Experiment:
     @property
     def data_findings(self) -> DataDiagnosis:
         """What its rows show, whether anything was trained or not."""
-        return DataDiagnosis(self.goal, completed(self._about_data))
+        return DataDiagnosis(self.goal, self._about_data)
 
     @property
     def is_trained(self) -> bool:
@@ -190,7 +191,7 @@ class Experiment:
         with self._reading() as journal:
             full = with_dev_use(diagnosis, journal, models=self.folder.models, data=self.prepared)
             curve = known_curve(journal.entries(), outcome.identity)
-        return full if curve is None else replace(full, findings=completed((*full.findings, curve)))
+        return full if curve is None else full.with_findings(curve)
 
     def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
         """Say what more training data would buy its network, by training it again on parts of the rows.

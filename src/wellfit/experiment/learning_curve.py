@@ -13,7 +13,7 @@ from wellfit.config import Config, DataBoard, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import flattened, trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.findings import Finding, completed
+from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.more_data import (
     FEWEST_ANCHORS,
     FEWEST_REPEATS,
@@ -154,7 +154,7 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
 
 def with_price(diagnosis: Diagnosis, priced: Finding | None) -> Diagnosis:
     """The same diagnosis with WF210, where it was measured."""
-    return diagnosis if priced is None else replace(diagnosis, findings=completed((*diagnosis.findings, priced)))
+    return diagnosis if priced is None else diagnosis.with_findings(priced)
 
 
 def _affordable(state: RecipeState, run: RunContext) -> int:

@@ -21,8 +21,9 @@ from wellfit.data.prepare import Preparation, Prepared
 from wellfit.data.training_rows import OF_TRAIN
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.mismatch.attribution import importance_of
+from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
-from wellfit.experiment.about_data import OpenRows, known_copies
+from wellfit.experiment.about_data import known_copies
 from wellfit.experiment.added_rows import kept_rows
 from wellfit.experiment.folder import Folder
 from wellfit.goals import Goal

@@ -26,7 +26,6 @@ ENTRIES = (
             Command("wellfit diagnose looked-at.wellfit", "what the rows show, before anything is trained"),
         ),
         source="A count.",
-        module="data/columns.py",
     ),
     CatalogueEntry(
         code="WF202",
@@ -46,7 +45,6 @@ ENTRIES = (
         "split names the word.",
         commands=(_BY_GROUP, Command(f"{_SPLIT} --drop customer -o dropped.wellfit", "leave a column out yourself")),
         source="A count.",
-        module="data/columns.py",
     ),
     CatalogueEntry(
         code="WF203",
@@ -65,7 +63,6 @@ ENTRIES = (
         "sign of wrong labels, or of a missing column.",
         commands=(DIAGNOSE, _BY_GROUP),
         source="Hashes of rows.",
-        module="diagnosis/leakage/duplicates.py",
     ),
     CatalogueEntry(
         code="WF204",
@@ -84,7 +81,6 @@ ENTRIES = (
         caution="These two thresholds are fixed and have no interval: with few dev rows one row can pass 1 %.",
         commands=(DIAGNOSE,),
         source="A count.",
-        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
         code="WF205",
@@ -102,7 +98,6 @@ ENTRIES = (
         caution="Copies that were made before a random split lie as close within train, and cannot be seen so.",
         commands=(DIAGNOSE, _BY_GROUP),
         source="Nearest neighbours; MOVER for the excess over chance.",
-        module="diagnosis/leakage/near_duplicates.py",
     ),
     CatalogueEntry(
         code="WF206",
@@ -122,7 +117,6 @@ ENTRIES = (
         caution="Leakage that is spread over many columns is not seen here. An easy task fires it too.",
         commands=(DIAGNOSE, Command(f"{_SPLIT} --drop spend -o without.wellfit", "the same table without the column")),
         source="Cross-fitted AUC and R2 of single columns.",
-        module="diagnosis/leakage/target_leakage.py",
     ),
     CatalogueEntry(
         code="WF207",
@@ -140,7 +134,6 @@ ENTRIES = (
         caution="wellfit cannot guess which rows belong together: without a group column it is silent.",
         commands=(_BY_GROUP, Command("wellfit diagnose by-customer.wellfit", "passes: no customer is on both sides")),
         source="The corrected resampled interval of Nadeau and Bengio.",
-        module="diagnosis/leakage/groups.py",
     ),
     CatalogueEntry(
         code="WF208",
@@ -161,7 +154,6 @@ ENTRIES = (
             Command("wellfit diagnose by-time.wellfit", "what the rows show"),
         ),
         source="A comparison of times.",
-        module="diagnosis/leakage/groups.py",
     ),
     CatalogueEntry(
         code="WF209",
@@ -184,7 +176,6 @@ ENTRIES = (
         "by the audited ones, is unbiased.",
         commands=(DIAGNOSE,),
         source="Wilson's interval; double sampling (prediction-powered inference) for the audit.",
-        module="diagnosis/label_noise.py",
     ),
     CatalogueEntry(
         code="WF210",
@@ -205,6 +196,5 @@ ENTRIES = (
         caution="It speaks of rows like these, for this network. It is never extrapolated beyond four times the rows.",
         commands=(Command("wellfit diagnose churn.wellfit --refits 24", "draws the learning curve by 24 trainings"),),
         source="Power-law learning curves (pow4, pow3) with a backtest on the last anchors.",
-        module="diagnosis/more_data.py",
     ),
 )

@@ -22,7 +22,6 @@ ENTRIES = (
             Command("wellfit unseal churn.wellfit --yes", "open the sealed test set, once"),
         ),
         source=MOVER_SOURCE,
-        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
         code="WF402",
@@ -46,7 +45,6 @@ ENTRIES = (
             Command("wellfit size --rows 5000", "a whole plan for a table of 5,000 rows"),
         ),
         source=MOVER_SOURCE,
-        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
         code="WF403",
@@ -69,6 +67,5 @@ ENTRIES = (
             Command("wellfit size --detect .01 --candidates 20", "dev rows to tell the best of 20 by 1 point"),
         ),
         source="Bootstrap bias-corrected selection (BBC; Tsamardinos et al., 2018).",
-        module="diagnosis/dev_overuse/corrected.py",
     ),
 )

@@ -44,7 +44,6 @@ class CatalogueEntry:
         caution: where it misleads.
         commands: they show the finding or act on it.
         source: the method, by its name in the literature.
-        module: where it is computed, from the package's root.
     """
 
     code: str
@@ -56,7 +55,6 @@ class CatalogueEntry:
     caution: str
     commands: tuple[Command, ...]
     source: str
-    module: str
 
     def __str__(self) -> str:
         paragraphs = (

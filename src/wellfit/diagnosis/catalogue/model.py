@@ -35,7 +35,6 @@ ENTRIES = (
             ),
         ),
         source=MOVER_SOURCE,
-        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
         code="WF102",
@@ -59,7 +58,6 @@ ENTRIES = (
             Command("wellfit diagnose churn.wellfit --refits 24", "what more rows would buy instead (WF210)"),
         ),
         source=MOVER_SOURCE,
-        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
         code="WF103",
@@ -86,7 +84,6 @@ ENTRIES = (
             DIAGNOSE,
         ),
         source="The definition of avoidable bias; a human error is an upper limit of the optimal error, no lower one.",
-        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
         code="WF104",
@@ -118,7 +115,6 @@ ENTRIES = (
             ),
         ),
         source="Human error as a stand-in for the Bayes error; Wilson's interval for its rows.",
-        module="diagnosis/optimal_error.py",
     ),
     CatalogueEntry(
         code="WF105",
@@ -140,7 +136,6 @@ ENTRIES = (
             Command("wellfit run churn.wellfit --budget 10m", "continue with a larger budget"),
         ),
         source="The journal of the experiment.",
-        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
         code="WF106",
@@ -160,7 +155,6 @@ ENTRIES = (
             Command("wellfit report churn.wellfit", "the page with all methods on the same rows"),
         ),
         source="Paired differences over the same rows.",
-        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
         code="WF107",
@@ -184,7 +178,6 @@ ENTRIES = (
             DIAGNOSE,
         ),
         source="Wilson's interval of the dev error against an interval of the optimal error.",
-        module="diagnosis/findings.py",
     ),
     CatalogueEntry(
         code="WF108",
@@ -206,7 +199,6 @@ ENTRIES = (
             Command("wellfit train churn.wellfit --widths 128,128", "a bigger network"),
         ),
         source="Regions by a regression tree; honest testing on the other half; Holm's procedure.",
-        module="diagnosis/regions/find.py",
     ),
     CatalogueEntry(
         code="WF109",
@@ -226,6 +218,5 @@ ENTRIES = (
             Command("wellfit sweep churn.wellfit --over l2,keep_prob --members 16", "more regularization for all"),
         ),
         source="Regions by a regression tree; honest testing on the other half; Holm's procedure.",
-        module="diagnosis/regions/find.py",
     ),
 )

@@ -44,7 +44,6 @@ ENTRIES = (
             _DEPLOYED,
         ),
         source=MOVER_SOURCE,
-        module="diagnosis/gaps.py",
     ),
     CatalogueEntry(
         code="WF302",
@@ -61,7 +60,6 @@ ENTRIES = (
         "need not cost anything: WF301 measures the cost.",
         commands=(_DEPLOYED, _ON_DEPLOYED),
         source=f"The classifier two-sample test (Lopez-Paz and Oquab, 2017), read as an effect size. {TV_SOURCE}",
-        module="diagnosis/mismatch/domain_classifier.py",
     ),
     CatalogueEntry(
         code="WF303",
@@ -79,7 +77,6 @@ ENTRIES = (
         caution="Columns can shift together without one of them shifting alone: WF302 sees that.",
         commands=(_DEPLOYED, _ON_DEPLOYED),
         source=TV_SOURCE,
-        module="diagnosis/mismatch/columns.py",
     ),
     CatalogueEntry(
         code="WF304",
@@ -92,7 +89,6 @@ ENTRIES = (
         caution="A random split that is stratified on the target cannot fire it. A split by time or by group can.",
         commands=(_DEPLOYED, _ON_DEPLOYED),
         source=TV_SOURCE,
-        module="diagnosis/mismatch/columns.py",
     ),
     CatalogueEntry(
         code="WF305",
@@ -113,6 +109,5 @@ ENTRIES = (
         "concept.",
         commands=(_DEPLOYED, Command("wellfit train deployed.wellfit", "one network"), _ON_DEPLOYED),
         source="DISDE (Cai, Namkoong and Yadlowsky).",
-        module="diagnosis/mismatch/attribution.py",
     ),
 )

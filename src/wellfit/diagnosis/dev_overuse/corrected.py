@@ -86,6 +86,11 @@ def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None
     )
 
 
+def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
+    """WF403."""
+    return dev_use_finding(dev_use(candidates, tolerance=tolerance), goal=goal)
+
+
 def dev_use_finding(found: DevUse | None, *, goal: Goal) -> Finding:
     """WF403: fired when choosing has made dev look better by more than the tolerance."""
     if found is None:

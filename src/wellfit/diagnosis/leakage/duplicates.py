@@ -15,7 +15,7 @@ from wellfit._typing import Booleans, Floats, Json
 from wellfit.data.features import Features
 from wellfit.data.hashing import row_hashes
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.diagnosis.words import error_text, gap_unit, number_text
 from wellfit.goals import Goal
 from wellfit.stats.differences import difference
@@ -124,6 +124,11 @@ class Duplicates:
             "own": self.own,
             "errors": None if self.errors is None else self.errors.to_json(),
         }
+
+
+def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
+    """WF203, with what the copies do to the errors where there is a network."""
+    return duplicates_finding(find_duplicates(rows.under(network).parts), test=rows.sealed, goal=rows.goal)
 
 
 def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:

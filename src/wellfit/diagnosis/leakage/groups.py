@@ -14,8 +14,7 @@ import numpy as np
 from wellfit._typing import Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import WithAndWithout, with_and_without, without_text
-from wellfit.diagnosis.rows import Rows
-from wellfit.diagnosis.words import gap_unit, number_text
+from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.stats.differences import resampled_difference
@@ -39,7 +38,6 @@ class GroupLeakage:
         rows: dev rows.
         shared_rows: dev rows of shared groups.
         errors: the dev error with and without those rows, where losses are known.
-        hidden: loss under a group split - loss under a random split, where the learner was refit.
     """
 
     groups: int
@@ -47,7 +45,6 @@ class GroupLeakage:
     rows: int
     shared_rows: int
     errors: WithAndWithout | None
-    hidden: Estimate | None = None
 
     def to_json(self) -> Json:
         """Counts, and the errors."""
@@ -57,17 +54,20 @@ class GroupLeakage:
             "rows": self.rows,
             "shared_rows": self.shared_rows,
             "errors": None if self.errors is None else self.errors.to_json(),
-            "hidden": None if self.hidden is None else self.hidden.to_json(),
         }
 
 
-def group_leakage(train: Rows, dev: Rows, *, hidden: Estimate | None = None) -> GroupLeakage | None:
+def shared_groups(*, rows: OpenRows) -> Finding:
+    """WF207."""
+    return group_finding(group_leakage(rows.train, rows.dev), goal=rows.goal)
+
+
+def group_leakage(train: Rows, dev: Rows) -> GroupLeakage | None:
     """Count shared groups; None where rows have no groups, or every group is one row.
 
     Args:
         train: rows that were trained on.
         dev: rows whose groups have the same codes.
-        hidden: what `hidden_error` found, where a refit was possible.
     """
     if train.groups is None or dev.groups is None:
         return None
@@ -82,7 +82,6 @@ def group_leakage(train: Rows, dev: Rows, *, hidden: Estimate | None = None) -> 
         rows=dev.rows,
         shared_rows=int(shared.sum()),
         errors=with_and_without(dev.losses, shared),
-        hidden=hidden,
     )
 
 
@@ -121,14 +120,8 @@ def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed
     return resampled_difference(differences, ratio=float(ratios.mean()))
 
 
-def group_finding(found: GroupLeakage | None, *, tolerance: float = 0.0, goal: Goal | None = None) -> Finding:
-    """WF207: fired for shared groups, unless a refit shows that they hide no more than the tolerance.
-
-    Args:
-        found: what `group_leakage` gave.
-        tolerance: the gap that does not matter, in the goal's loss.
-        goal: of the losses, for the words.
-    """
+def group_finding(found: GroupLeakage | None, *, goal: Goal | None = None) -> Finding:
+    """WF207: fired for shared groups."""
     if found is None:
         return finding("WF207", fired=None, evidence="There are no groups of several rows (--group-on).")
     if not found.shared:
@@ -137,13 +130,7 @@ def group_finding(found: GroupLeakage | None, *, tolerance: float = 0.0, goal: G
         f"{found.shared:,} of {found.groups:,} groups of dev are in train too, with {found.shared_rows:,} of "
         f"{found.rows:,} dev rows.{without_text(found.errors, goal)}"
     )
-    if found.hidden is None:
-        return finding("WF207", fired=True, evidence=counted)
-    unit = "" if goal is None else f" {gap_unit(goal)}"
-    low, high = (f"{x:.4g}" if goal is None else number_text(goal, x) for x in (found.hidden.low, found.hidden.high))
-    evidence = f"{counted} Split by group the error is higher by from {low} to {high}{unit}."
-    fired = True if found.hidden.low > tolerance else False if found.hidden.high <= tolerance else None
-    return finding("WF207", fired=fired, evidence=evidence if fired is not None else f"Cannot tell: {evidence}")
+    return finding("WF207", fired=True, evidence=counted)
 
 
 @dataclass(frozen=True)
@@ -175,6 +162,11 @@ class TimeLeakage:
             "first_dev": self.first_dev,
             "errors": None if self.errors is None else self.errors.to_json(),
         }
+
+
+def rows_from_before(*, rows: OpenRows) -> Finding:
+    """WF208."""
+    return time_finding(time_leakage(rows.train, rows.dev), goal=rows.goal)
 
 
 def time_leakage(train: Rows, dev: Rows) -> TimeLeakage | None:

@@ -23,7 +23,7 @@ from wellfit.data.features import Features
 from wellfit.data.prepare import Copies
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import WithAndWithout, among, keys_of, with_and_without, without_text
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.goals import Goal
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
@@ -75,6 +75,17 @@ class NearDuplicates:
             "excess": self.excess.to_json(),
             "errors": None if self.errors is None else self.errors.to_json(),
         }
+
+
+def near_copies(*, rows: OpenRows) -> Finding:
+    """WF205: pictures that look alike where the split counted them, else near copies among the features."""
+    if not rows.look_alikes:
+        return near_duplicates_finding(near_duplicates(rows.train, rows.dev, seed=rows.seed), goal=rows.goal)
+    counts = rows.look_alikes.items()
+    said = ", ".join(f"{count:,} of {of:,} {part.replace('_', '-')}" for part, (count, of) in counts)
+    fired = any(count > MATERIAL * of for _, (count, of) in counts)
+    evidence = f"Pictures that look like one of train (perceptual hash, confirmed pixel by pixel): {said}."
+    return finding("WF205", fired=fired, evidence=evidence)
 
 
 def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates | None:

@@ -14,7 +14,7 @@ import numpy as np
 from wellfit._typing import Floats, Integers, Json
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate
 from wellfit.stats.scores import estimate, loss
@@ -76,6 +76,11 @@ class TargetLeakage:
             "together": list(self.together),
             "best": {"column": self.best[0], "score": self.best[1]},
         }
+
+
+def giveaways(*, rows: OpenRows) -> Finding:
+    """WF206."""
+    return target_finding(target_leakage(rows.train, seed=rows.seed))
 
 
 def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:

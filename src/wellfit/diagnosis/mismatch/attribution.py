@@ -19,7 +19,7 @@ from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.columns import time_columns
 from wellfit.diagnosis.mismatch.domain_classifier import DomainTrees
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.stats.intervals import Estimate
 
 FEWEST_SHARED = 50.0  # effective rows (sum w)^2 / sum w^2 on either side: methods.md c
@@ -58,6 +58,15 @@ class Side:
 
     losses: Floats
     from_dev: Floats
+
+
+def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
+    """WF305; only train-dev, which was not trained on, tells mismatch from variance."""
+    measured = rows.under(network)
+    if network is None or measured.train_dev is None:
+        return attribution_finding(None, tolerance=tolerance)
+    split = attribute_gap(measured.train_dev, measured.dev, seed=rows.seed)
+    return attribution_finding(split, tolerance=tolerance)
 
 
 def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | None:

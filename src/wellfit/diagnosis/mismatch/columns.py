@@ -19,7 +19,7 @@ from wellfit._typing import Floats, Integers, Json
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.bounds import ALPHA, MATERIAL, TvBound, bound_from_counts, dkw_bound
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import OpenRows, Rows
 
 _MISSING_APART = 0.05  # difference of missing shares that is named before anything else
 
@@ -95,6 +95,12 @@ class ColumnShifts:
 
 Describe = Callable[[Feature, Floats, Floats], str]
 """One column, its values in train and those in dev -> one phrase."""
+
+
+def shifted_columns(*, rows: OpenRows) -> Finding:
+    """WF303."""
+    describe = picture_direction if rows.pictures else direction
+    return column_finding(column_shifts(rows.train, rows.dev, seed=rows.seed, describe=describe))
 
 
 def column_shifts(
@@ -187,6 +193,11 @@ class LabelShift:
     def to_json(self) -> Json:
         """Plain values."""
         return {"bound": self.bound.to_json(), "how": self.how, "tau": self.tau}
+
+
+def shifted_targets(*, rows: OpenRows) -> Finding:
+    """WF304."""
+    return label_finding(label_shift(rows.train, rows.dev, levels=rows.levels, seed=rows.seed))
 
 
 def label_shift(

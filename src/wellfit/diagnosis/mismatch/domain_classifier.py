@@ -7,8 +7,8 @@ Boosted trees that tell dev from train: the classifier behind the bound on total
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from wellfit._typing import Booleans, Floats, Integers, Json
-from wellfit.data.features import Feature
+from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.bounds import MATERIAL, TvBound, bound_from_counts
 from wellfit.diagnosis.mismatch.columns import time_columns
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import OpenRows, Rows
 
 SIDE_ROWS = 20_000  # of each side at most: the limits are then .012 from the value
 FEWEST_ROWS = 30
@@ -62,6 +62,22 @@ class Halves:
     values: Floats
     is_dev: Booleans
     fit: Booleans
+
+
+def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None) -> Finding:
+    """WF302; of pictures with what the network sees in them beside what was measured of them."""
+    if seen is None:
+        return domain_finding(domain_shift(rows.train, rows.dev, seed=rows.seed))
+    (held_out,) = seen.keys() - {"dev"}
+    first, dev = (with_channels(rows.parts[name], seen[name]) for name in (held_out, "dev"))
+    return domain_finding(domain_shift(first, dev, seed=rows.seed))
+
+
+def with_channels(part: Rows, seen: Floats) -> Rows:
+    """Put what a network sees in each picture, [rows, channels], beside what was measured of it."""
+    channels = tuple(Feature(f"channel {place + 1} of the network", "number") for place in range(seen.shape[1]))
+    features = part.features
+    return replace(part, features=Features((*features.columns, *channels), np.hstack([features.values, seen])))
 
 
 def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0) -> DomainShift | None:

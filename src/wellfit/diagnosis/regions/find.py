@@ -4,24 +4,20 @@ A shallow tree is fit on half A to how much higher the first loss is than the se
 tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region that was
 searched and tested on the same rows is "significant" in nearly every table of pure noise.
 WF108 and WF109: in which regions a network under-fits, and in which it over-fits.
-Another model on dev rows: an upper limit of what is reachable in a region, a second opinion on a label.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.tree import DecisionTreeRegressor
-from threadpoolctl import threadpool_limits
 
 from wellfit._typing import Booleans, Floats, Json
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.regions.rules import Encoding, Rule, rules_of
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.rows import FEWEST_ROWS, NetworkOnRows, OpenRows, Rows
 from wellfit.diagnosis.words import gap_text
 from wellfit.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
@@ -30,7 +26,6 @@ from wellfit.stats.multiplicity import holm
 DEPTH = 3
 SMALLEST_LEAF = 32
 LEAF_SHARE = 0.01
-FEWEST_ROWS = 200  # of each side: two halves of three leaves
 MOST_ROWS = 40_000
 WORTH = 12.0
 """A split must explain so many times what a fixed one explains of noise; the best of many explains about ten times."""
@@ -204,28 +199,24 @@ def _variance(cell: Floats, pooled: float) -> float:
 _NAMED_AT_MOST = 3
 
 
-def region_findings(
-    train: Rows, dev: Rows, *, goal: Goal, tolerance: float, rival: Rows | None = None, seed: int = 0
-) -> tuple[Finding, Finding]:
-    """WF108 and WF109 of a network.
+def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
+    """WF108.
 
     Where a network under-fits cannot be read off its train loss alone: classes may overlap more in one region than in
     another. Another model's loss on dev rows of the region is an upper limit for what is reachable there.
-
-    Args:
-        train: rows that it was trained on, with its losses.
-        dev: rows that it was not trained on, with its losses.
-        goal: of the losses.
-        tolerance: excess that does not matter.
-        rival: dev rows with the losses of the best reference model, None without any.
-        seed: of the halves.
     """
-    under = None if rival is None else find_regions(train, rival, tolerance=tolerance, seed=seed)
-    over = find_regions(dev, train, tolerance=tolerance, seed=seed)
-    return (
-        _of_regions("WF108", under, goal=goal, said="train is above what a reference model reaches on dev"),
-        _of_regions("WF109", over, goal=goal, said="dev is above train"),
-    )
+    found = None
+    if network.rival is not None:
+        train, rival = rows.under(network).train, replace(rows.dev, losses=network.rival)
+        found = find_regions(train, rival, tolerance=tolerance, seed=rows.seed)
+    return _of_regions("WF108", found, goal=rows.goal, said="train is above what a reference model reaches on dev")
+
+
+def regions_that_overfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
+    """WF109."""
+    measured = rows.under(network)
+    found = find_regions(measured.dev, measured.train, tolerance=tolerance, seed=rows.seed)
+    return _of_regions("WF109", found, goal=rows.goal, said="dev is above train")
 
 
 def _of_regions(code: str, regions: tuple[Region, ...] | None, *, goal: Goal, said: str) -> Finding:
@@ -241,28 +232,3 @@ def _of_regions(code: str, regions: tuple[Region, ...] | None, *, goal: Goal, sa
         for region in certain[:_NAMED_AT_MOST]
     )
     return finding(code, fired=True, evidence=f"{told}.")
-
-
-FIT_ROWS = 20_000
-_MOST_LEVELS = 255  # of a category, in scikit-learn's trees
-
-
-def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
-    """Gradient-boosted trees, fit on (at most 20,000) training rows: dev probabilities [rows, classes], or values."""
-    columns = train.features.columns
-    rows = np.sort(np.random.default_rng(seed).permutation(train.rows)[:FIT_ROWS])
-    values, target = train.features.values[rows], np.asarray(train.target)[rows]
-    categories = [column.kind == "category" and 0 < len(column.levels) <= _MOST_LEVELS for column in columns]
-    usual = {"categorical_features": categories if any(categories) else None, "random_state": seed}
-    with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
-        if goal.task == "regression":
-            loss = "absolute_error" if goal.name == "mae" else "squared_error"
-            fitted: Any = HistGradientBoostingRegressor(loss=loss, early_stopping=False, **usual).fit(values, target)
-            return np.asarray(fitted.predict(dev.features.values))
-        predicted = np.zeros((dev.rows, train.classes))
-        if len(np.unique(target)) < 2:  # nothing to learn
-            predicted[:, target[0]] = 1.0
-            return predicted
-        fitted = HistGradientBoostingClassifier(early_stopping=False, **usual).fit(values, target)
-        predicted[:, fitted.classes_] = fitted.predict_proba(dev.features.values)
-    return predicted

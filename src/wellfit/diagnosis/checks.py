@@ -1,0 +1,137 @@
+"""The registry of checks: one for each code of the catalogue, what it looks at, and the one place that runs them.
+
+A check is a function of facts by their names (`facts.Facts`): it runs where all those without a default are known.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from wellfit.diagnosis import column_checks, model_checks
+from wellfit.diagnosis.catalogue.entry import CatalogueEntry
+from wellfit.diagnosis.catalogue.lookup import entry_of
+from wellfit.diagnosis.dev_overuse.corrected import used_up_dev
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.label_noise import wrong_labels
+from wellfit.diagnosis.leakage.duplicates import same_rows
+from wellfit.diagnosis.leakage.groups import rows_from_before, shared_groups
+from wellfit.diagnosis.leakage.near_duplicates import near_copies
+from wellfit.diagnosis.leakage.target_leakage import giveaways
+from wellfit.diagnosis.mismatch.attribution import parts_of_mismatch
+from wellfit.diagnosis.mismatch.columns import shifted_columns, shifted_targets
+from wellfit.diagnosis.mismatch.domain_classifier import different_inputs
+from wellfit.diagnosis.more_data import worth_of_more_rows
+from wellfit.diagnosis.regions.find import regions_that_overfit, regions_that_underfit
+
+Urgency = Literal["leak", "dev overuse", "impossible", "gap", "labels", "region"]
+"""What a finding that fired says; leaks spoil every error, so they come first."""
+_ALWAYS_KNOWN = frozenset({"goal", "tolerance", "hint"})
+_OF_DATA = frozenset({"columns", "rows"})
+"""Facts that do not change with the network."""
+UNCHECKED = "Not checked: this needs the table or the training itself."
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Attributes:
+        code: of its entry in the catalogue.
+        run: takes facts by their names, and says what was found.
+        urgency: of the finding where it fires; None where it leads no diagnosis.
+        place: among findings of the same urgency.
+    """
+
+    code: str
+    run: Callable[..., Finding]
+    urgency: Urgency | None = None
+    place: int = 0
+
+    @property
+    def entry(self) -> CatalogueEntry:
+        """Its page: what the finding means, how it is computed, and what to do."""
+        return entry_of(self.code)
+
+    @property
+    def module(self) -> str:
+        """The file that computes it, from the package's folder."""
+        return "/".join(self.run.__module__.split(".")[1:]) + ".py"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Facts without which it does not run."""
+        named = inspect.signature(self.run).parameters.values()
+        return frozenset(each.name for each in named if each.default is inspect.Parameter.empty) - _ALWAYS_KNOWN
+
+    @property
+    def looks_at(self) -> frozenset[str]:
+        """Facts that it needs, and those that it uses where they are known."""
+        return frozenset(inspect.signature(self.run).parameters) - _ALWAYS_KNOWN
+
+    def __call__(self, facts: Facts) -> Finding:
+        """Run it on facts that hold all that it needs."""
+        return self.run(**{name: getattr(facts, name) for name in inspect.signature(self.run).parameters})
+
+
+CHECKS: Mapping[str, Check] = {
+    check.code: check
+    for check in (
+        Check("WF101", model_checks.high_bias, "gap"),
+        Check("WF102", model_checks.high_variance, "gap"),
+        Check("WF103", model_checks.below_reference),
+        Check("WF104", model_checks.no_reference),
+        Check("WF105", model_checks.unfinished_training),
+        Check("WF106", model_checks.another_method_wins),
+        Check("WF107", model_checks.below_optimal, "impossible"),
+        Check("WF108", regions_that_underfit, "region"),
+        Check("WF109", regions_that_overfit, "region", 1),
+        Check("WF201", column_checks.empty_columns),
+        Check("WF202", column_checks.identifiers),
+        Check("WF203", same_rows, "leak", 2),
+        Check("WF204", column_checks.incomplete_columns),
+        Check("WF205", near_copies, "leak", 3),
+        Check("WF206", giveaways, "leak", 0),
+        Check("WF207", shared_groups, "leak", 1),
+        Check("WF208", rows_from_before, "leak", 4),
+        Check("WF209", wrong_labels, "labels"),
+        Check("WF210", worth_of_more_rows),
+        Check("WF301", model_checks.high_mismatch, "gap"),
+        Check("WF302", different_inputs),
+        Check("WF303", shifted_columns),
+        Check("WF304", shifted_targets),
+        Check("WF305", parts_of_mismatch),
+        Check("WF401", model_checks.high_dev_overfit, "dev overuse"),
+        Check("WF402", model_checks.too_few_rows),
+        Check("WF403", used_up_dev, "dev overuse", 1),
+    )
+}
+
+
+def codes_of(urgency: Urgency) -> tuple[str, ...]:
+    """Codes of the checks of one urgency, the gravest first."""
+    found = [check for check in CHECKS.values() if check.urgency == urgency]
+    return tuple(check.code for check in sorted(found, key=lambda check: check.place))
+
+
+def run_checks(facts: Facts, earlier: Iterable[Finding] = ()) -> tuple[Finding, ...]:
+    """Run every check whose facts are known; the others are "not applicable".
+
+    Args:
+        facts: what is known.
+        earlier: findings that stand, unless these facts hold something new that their checks look at: rows and
+            columns, which do not change with the network, are nothing new.
+    """
+    stand = {found.code: found for found in earlier}
+    fresh = facts.known - _OF_DATA
+
+    def found(check: Check) -> Finding:
+        known = stand.get(check.code)
+        if check.needs <= facts.known and (known is None or check.looks_at & fresh):
+            return check(facts)
+        return known or finding(check.code, fired=None, evidence=UNCHECKED)
+
+    return tuple(found(check) for check in CHECKS.values())

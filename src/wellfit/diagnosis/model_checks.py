@@ -1,0 +1,137 @@
+"""Checks of the errors and of the training: WF101 to WF107, WF301, WF401 and WF402."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from wellfit.diagnosis.facts import Training
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.gaps import Errors, Gap, present
+from wellfit.diagnosis.words import error_text, gap_text, interval_text
+from wellfit.gaps import GAPS, GapName
+from wellfit.goals import Goal
+
+Gaps: TypeAlias = Mapping[GapName, Gap | None]
+
+_ABSENT: Mapping[GapName, str] = {
+    "mismatch": "There is no train-dev set, so variance and mismatch cannot be told apart. If deployment data may "
+    "differ from the training data, bring a sample of it.",
+    "dev_overfit": "There is no test error (yet).",
+}
+_TAKEN_AS_EXACT = (
+    "No interval could be put on the dev error, so it was taken as exact: give the number of dev rows (and for losses "
+    "other than the error rate the standard deviation of the per-row loss)."
+)
+
+
+def high_bias(*, goal: Goal, gaps: Gaps) -> Finding:
+    """WF101."""
+    return _of_gap("avoidable_bias", gaps, goal=goal)
+
+
+def high_variance(*, goal: Goal, gaps: Gaps) -> Finding:
+    """WF102."""
+    return _of_gap("variance", gaps, goal=goal)
+
+
+def high_mismatch(*, goal: Goal, gaps: Gaps) -> Finding:
+    """WF301."""
+    return _of_gap("mismatch", gaps, goal=goal)
+
+
+def high_dev_overfit(*, goal: Goal, gaps: Gaps) -> Finding:
+    """WF401."""
+    return _of_gap("dev_overfit", gaps, goal=goal)
+
+
+def _of_gap(name: GapName, gaps: Gaps, *, goal: Goal) -> Finding:
+    code, gap = GAPS[name].finding, gaps[name]
+    if gap is None:
+        return finding(code, fired=None, evidence=_ABSENT.get(name, ""))
+    said = f"{gap.kind.noun} {interval_text(goal, gap)}"
+    if gap.verdict == "cannot tell":
+        return finding(code, fired=None, evidence=f"Cannot tell: {said}.")
+    if gap.by_chance:
+        chance = "for these rows it is high, but on so few training rows the best rule there is may err as often"
+        return finding(code, fired=None, evidence=f"Cannot tell: {said}; {chance}.")
+    return finding(code, fired=gap.verdict == "yes", evidence=f"{said[0].upper()}{said[1:]}.")
+
+
+def below_reference(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
+    """WF103."""
+    if errors.optimal.source == "none":
+        return finding("WF103", fired=None, evidence="No reference was given.")
+    shown = f"Train {error_text(goal, errors.train.value)}, reference {error_text(goal, errors.optimal.low)}."
+    bias, sample = gaps["avoidable_bias"], errors.train_sample
+    below = bool(bias and bias.below_reference)
+    if below and sample is not None and sample.high >= errors.optimal.low:
+        shown += f" On so few rows chance alone would do that (up to {error_text(goal, sample.high)})."
+        below = False
+    return finding("WF103", fired=below, evidence=shown)
+
+
+def no_reference(*, goal: Goal, errors: Errors, hint: str) -> Finding:
+    """WF104, with what the rows say about the optimal error."""
+    optimal = errors.optimal
+    low, high = sorted((optimal.low, optimal.high), key=goal.score_of)
+    limits = (error_text(goal, low), error_text(goal, high))
+    if optimal.source == "none":
+        evidence = f"Without a reference the optimal error is only known to lie between {' and '.join(limits)}."
+        evidence = f"{evidence} {hint}".strip()
+    else:
+        evidence = f"Optimal error {' to '.join(dict.fromkeys(limits))} ({optimal.source})."
+    return finding("WF104", fired=optimal.source == "none", evidence=evidence)
+
+
+def unfinished_training(*, training: Training) -> Finding:
+    """WF105."""
+    fired = training.status != "finished"
+    return finding("WF105", fired=fired, evidence=f"Status: {training.status}. {training.advice}")
+
+
+def another_method_wins(*, goal: Goal, errors: Errors, training: Training) -> Finding:
+    """WF106, paired by row where the rows are known."""
+    references = training.references
+    if not references:
+        return finding("WF106", fired=None, evidence=f"No reference model was fit.{training.note}")
+    best = min(references, key=lambda name: references[name].value)
+    lead = training.ahead.get(best)
+    fired = references[best].value < errors.dev.value if lead is None else lead.low > 0
+    margin = (
+        "" if lead is None else f"; paired difference {gap_text(goal, lead.value)}, at least {gap_text(goal, lead.low)}"
+    )
+    evidence = (
+        f"Dev: network {error_text(goal, errors.dev.value)}, best reference model ({best}) "
+        f"{error_text(goal, references[best].value)}{margin}.{training.note}"
+    )
+    return finding("WF106", fired=fired, evidence=evidence)
+
+
+def below_optimal(*, goal: Goal, errors: Errors) -> Finding:
+    """WF107: dev is better than anything can be, so rows leak, or the reference speaks of another target."""
+    optimal = errors.optimal
+    if optimal.source == "none" or optimal.upper_bound:
+        return finding("WF107", fired=None, evidence="There is no lower limit for the optimal error.")
+    least, most = error_text(goal, optimal.low), error_text(goal, errors.dev.high)
+    said = f"Dev is at most {most} (upper limit), the optimal error at least {least}."
+    return finding("WF107", fired=errors.dev.high < optimal.low, evidence=said)
+
+
+def too_few_rows(*, goal: Goal, tolerance: float, gaps: Gaps, errors: Errors) -> Finding:
+    """WF402."""
+    undecided = [gap for gap in present(gaps) if gap.verdict == "cannot tell" and gap.rows_needed]
+    if undecided:
+        said = "; ".join(f"{gap.kind.noun}: {_rows_text(errors, gap)}" for gap in undecided)
+        return finding("WF402", fired=True, evidence=f"{said} (tolerance {gap_text(goal, tolerance)}).")
+    if errors.dev.rows is None or errors.dev.is_fixed:
+        return finding("WF402", fired=None, evidence=_TAKEN_AS_EXACT)
+    return finding("WF402", fired=False, evidence="Every verdict that dev rows can decide is decided.")
+
+
+def _rows_text(errors: Errors, gap: Gap) -> str:
+    rows = errors.decided_by(gap).rows or 0
+    name = "train-dev" if gap.name == "variance" and errors.train_dev is not None else "dev"
+    if not errors.lacks_rows(gap):
+        return f"the {name} set's {rows:,} rows decide it alone, but not among several gaps"
+    return f"{name} has {rows:,} rows, about {gap.rows_needed:,} would decide"
