@@ -152,4 +152,4 @@ def test_pictures_are_first_changed_toward_deployment(pictures):
     parts = {name: wilson(wrong, 10_000) for name, wrong in (("train", 50), ("train_dev", 80), ("dev", 1_500))}
     found = diagnose_losses(goal=Goal("error"), optimal=None, **parts, pictures=pictures).prescription
     kinds = [each.kind for each in found if each.because == "mismatch"]
-    assert kinds == ["augment"] * pictures + ["collect_deployment_data", "reweight"]
+    assert kinds == ["augment_toward"] * pictures + ["collect_deployment_data", "reweight"]

@@ -11,8 +11,12 @@ import pytest
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
+from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
+from wellfit.exceptions import BadInput
+from wellfit.gaps import GAPS
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import BudgetTracker, parse_budget
@@ -20,13 +24,14 @@ from wellfit.recipe.context import RunContext
 from wellfit.recipe.expectation import Shares, expect
 from wellfit.recipe.follow import MOST_ROUNDS, around_again, first_state, next_step
 from wellfit.recipe.pick import next_remedy, ranking
-from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
+from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES, require_kind
 from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import search_architecture
 from wellfit.recipe.remedies.trials import evidence_of
 from wellfit.recipe.rules import Rules, turned
 from wellfit.recipe.state import RecipeState, StepContext
 from wellfit.recipe.stop import cheapest_waiting, stop_of
+from wellfit.stats.intervals import Estimate, wilson
 from wellfit.sweeps.executor import InProcess
 
 ERROR = Goal("error")
@@ -337,3 +342,35 @@ def test_bias_inside_the_uncertainty_of_the_reference_is_the_reason(data):
     code, sentence = _stopped(context, diagnosis=diagnosis)
     assert code == "reference"
     assert "uncertainty of the reference" in sentence
+
+
+@pytest.mark.parametrize("kind", REMEDY_KINDS)
+def test_every_prescribed_kind_can_be_carried_out_or_needs_a_person(kind):
+    known = REMEDY_KINDS[kind]
+    assert (kind in REMEDIES) != bool(known.person)
+    if not known.person:
+        require_kind(kind, early_stopping=True)
+        return
+    with pytest.raises(BadInput, match="needs a person") as refused:
+        require_kind(kind)
+    assert known.person in refused.value.remedy
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_a_prescribed_kind_turns_the_board_and_closes_the_gap_of_the_prescription(pictures):
+    parts = {name: wilson(wrong, 10_000) for name, wrong in (("train_dev", 3_000), ("dev", 4_500), ("test", 6_000))}
+    optimal = Optimal(0.0, 0.0, source="given", upper_bound=False)
+    found = diagnose_losses(
+        goal=ERROR, optimal=optimal, train=Estimate.fixed(0.15, rows=10_000), **parts, pictures=pictures
+    )
+    assert {each.because for each in found.prescription} == set(GAPS)
+    for each in found.prescription:
+        known = REMEDY_KINDS[each.kind]
+        assert (each.board, each.because) == (known.board, known.gap)
+        if not known.person:
+            remedy = REMEDIES[each.kind]
+            assert (remedy.board, remedy.closes) == (each.board, each.because)
+
+
+def test_a_remedy_is_called_by_a_finding_of_the_catalogue():
+    assert {each.finding for each in REMEDY_KINDS.values()} <= set(CHECKS)

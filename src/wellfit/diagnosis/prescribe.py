@@ -13,6 +13,7 @@ from wellfit.diagnosis.checks import Urgency, codes_of
 from wellfit.diagnosis.findings import Finding, fired
 from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.label_noise import MATERIAL
+from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS, prescribed_against
 from wellfit.diagnosis.words import gap_text
 from wellfit.gaps import GAPS, GapName
 from wellfit.goals import Goal
@@ -27,7 +28,7 @@ class Remedy(Record):
     """One remedy.
 
     Attributes:
-        kind: one of the kinds in design.md.
+        kind: a name of the table of kinds, or "none".
         board: which knobs it turns.
         because: the gap it works on; "" where there is none.
         ceiling: the most that it can buy, in the goal's loss.
@@ -39,33 +40,6 @@ class Remedy(Record):
     because: str
     ceiling: float
     why: str
-
-
-_RECIPE: dict[GapName, tuple[tuple[str, Board, str], ...]] = {
-    "avoidable_bias": (
-        ("bigger_network", "optimization", "a bigger network can fit the training set better"),
-        ("train_longer", "optimization", "more updates can lower the train error that is still falling"),
-        ("better_optimizer", "optimization", "another optimizer or schedule can get lower with equal updates"),
-        ("architecture", "optimization", "another architecture can suit these data better"),
-    ),
-    "variance": (
-        ("more_data", "data", "more training rows leave less to memorize"),
-        ("regularize", "regularization", "lambda and keep_prob trade some train error for dev error"),
-        ("augment", "data", "changed copies of the rows stand in for more data"),
-        ("architecture", "optimization", "an architecture that fits the problem needs less to learn it"),
-    ),
-    "mismatch": (
-        ("collect_deployment_data", "data", "rows like those of deployment belong into training"),
-        ("reweight", "data", "weights can draw the training rows towards deployment"),
-    ),
-    "dev_overfit": (("bigger_dev_set", "data", "a larger dev set, drawn anew, is harder to fit by choosing on it"),),
-}
-
-_TOWARD: tuple[str, Board, str] = (
-    "augment",
-    "data",
-    "training pictures can be changed to look like those of deployment",
-)
 
 
 def ceiling(errors: Errors, gap: Gap) -> float:
@@ -109,8 +83,10 @@ def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[R
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
     doubt = "" if gap.verdict == "yes" else ", though the interval cannot tell"
-    kinds = (_TOWARD, *_RECIPE[gap.name]) if pictures and gap.name == "mismatch" else _RECIPE[gap.name]
-    return [Remedy(kind, board, gap.name, most, f"{name} is {size}{doubt}: {reason}.") for kind, board, reason in kinds]
+    return [
+        Remedy(kind.name, kind.board, gap.name, most, f"{name} is {size}{doubt}: {kind.reason}.")
+        for kind in prescribed_against(gap.name, pictures=pictures)
+    ]
 
 
 def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Remedy]:
@@ -122,7 +98,8 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[R
     if rows is not None and "bigger_dev_set" not in done:
         held_out = "train-dev" if rows.name == "variance" and errors.train_dev is not None else "dev"
         why = f"About {rows.rows_needed:,} {held_out} rows would decide whether the {rows.kind.noun} is high."
-        asked.append(Remedy("bigger_dev_set", "data", rows.name, 0.0, why))
+        kind = REMEDY_KINDS["bigger_dev_set"]
+        asked.append(Remedy(kind.name, kind.board, rows.name, 0.0, why))
     if errors.optimal.source == "none" and any(gap.name == "avoidable_bias" for gap in unsure):
         why = "Give --human-error (or --optimal-error), because nobody can tell without it whether the bias is high."
         asked.append(Remedy("none", "none", "avoidable_bias", 0.0, why))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wellfit._typing import Board
+from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.exceptions import BadInput
 from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD, DROP_ROWS, MORE_DATA, REWEIGHT
 from wellfit.recipe.remedies.optimization import OPTIMIZATION
@@ -51,10 +52,11 @@ def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
     if only is None:
         return
     if only not in REMEDIES:
+        known = REMEDY_KINDS.get(only)
         raise BadInput(
             f"--only takes one of {', '.join(REMEDIES)}",
             found=repr(only),
-            remedy="Other remedies need a person: `wellfit diagnose` says what to do",
+            remedy=f"This remedy needs a person. {known.person}" if known else "Choose one of them",
         )
     if REMEDIES[only].needs_leave and not early_stopping:
         raise BadInput(

@@ -75,8 +75,6 @@ def _widest(one: Mapping[str, float], other: Mapping[str, float]) -> Augmentatio
 AUGMENT_TOWARD = on_dev(
     KIND,
     augment_toward,
-    board="data",
-    finding="WF301",
     shares=lambda _work: Shares(0.0, 0.5, 1.0),
 )
 
@@ -143,8 +141,6 @@ def _carry_out(context: StepContext) -> Result:
 
 DROP_ROWS = Remedy(
     kind=DROP_ROWS_KIND,
-    board="data",
-    finding="WF203",
     shares=lambda _work: Shares(0.0, 0.0, 0.0),
     price=_price,
     apply=_carry_out,
@@ -202,12 +198,9 @@ def _add_rows(context: StepContext) -> Result:
 
 _SHARED = Remedy(
     kind=MORE_DATA_KIND,
-    board="data",
-    finding="WF102",
     shares=_shares,
     price=_price_of_rows,
     apply=_add_rows,
-    gap="variance",
 )
 
 
@@ -267,7 +260,7 @@ def _reweight(context: StepContext) -> Result:
     return Reweighted(before, done.outcome, context.rows, _effective(context, done.outcome.config))
 
 
-_TRIALS = on_dev(REWEIGHT_KIND, reweight, board="data", finding="WF302", shares=lambda _work: Shares(0.0, 0.3, 1.0))
+_TRIALS = on_dev(REWEIGHT_KIND, reweight, shares=lambda _work: Shares(0.0, 0.3, 1.0))
 REWEIGHT = replace(_TRIALS, apply=_reweight)
 
 

@@ -226,8 +226,6 @@ def _search(context: StepContext) -> Done:
 
 REGULARIZE = Remedy(
     kind="regularize",
-    board="regularization",
-    finding="WF102",
     shares=lambda _work: SWEEP_SHARES,
     price=_sweep_price,
     apply=_sweep,
@@ -236,8 +234,6 @@ REGULARIZE = Remedy(
 )
 ENSEMBLE = Remedy(
     kind="ensemble",
-    board="regularization",
-    finding="WF102",
     shares=lambda _work: Shares(0.0, 0.1, 0.9),
     price=_ensemble_price,
     apply=_ensemble,
@@ -245,8 +241,6 @@ ENSEMBLE = Remedy(
 """The last step: it ends the line of single networks."""
 SEARCH = Remedy(
     kind="search_both_boards",
-    board="regularization",
-    finding="WF102",
     shares=lambda _work: SWEEP_SHARES,
     price=_search_price,
     apply=_search,

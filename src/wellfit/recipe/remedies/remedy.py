@@ -8,6 +8,7 @@ from typing import Protocol
 
 from wellfit._typing import Board, Json
 from wellfit.config import Config
+from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.gaps import GAP_OF_BOARD, GapName
 from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares, expect
@@ -53,9 +54,7 @@ class Remedy:
     """One remedy.
 
     Attributes:
-        kind: its name, as `run --only KIND` takes it.
-        board: the board that it turns; the other is locked.
-        finding: the code of the finding that calls for it.
+        kind: its name in the table of kinds, as `run --only KIND` takes it.
         shares: of the ceiling that it has won before, in the light of what the training shows.
         price: what it costs; None where there is nothing (left) to try.
         apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
@@ -63,15 +62,12 @@ class Remedy:
         is_wide: whether it has much more to try than its pilot, which then does not speak against it.
         coupled: whether it turns both boards at once, so that none is locked.
         needs_leave: whether it is used only when asked for.
-        gap: that it closes; None for the one of its board.
         foretold: what it is expected to buy, where that is no share of a ceiling.
         repairs_measurement: whether it is called by a finding on the rows instead of a gap: then it comes before all
             others, and what was measured before it is no rival of what comes after.
     """
 
     kind: str
-    board: Board
-    finding: str
     shares: Callable[[StepContext], Shares]
     price: Callable[[StepContext], Price | None]
     apply: Callable[[StepContext], Result]
@@ -79,14 +75,23 @@ class Remedy:
     is_wide: bool = False
     coupled: bool = False
     needs_leave: bool = False
-    gap: GapName | None = None
     foretold: Callable[[StepContext], Expected] | None = None
     repairs_measurement: bool = False
 
     @property
     def closes(self) -> GapName:
         """The gap that it closes."""
-        return self.gap or GAP_OF_BOARD[self.board].name
+        return REMEDY_KINDS[self.kind].gap
+
+    @property
+    def board(self) -> Board:
+        """The board that it turns; the other is locked."""
+        return REMEDY_KINDS[self.kind].board
+
+    @property
+    def finding(self) -> str:
+        """The code of the finding that calls for it."""
+        return REMEDY_KINDS[self.kind].finding
 
     def expected(self, context: StepContext) -> Expected:
         """What it is expected to buy and to cost where the recipe stands."""

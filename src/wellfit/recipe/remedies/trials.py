@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from wellfit._typing import Board
 from wellfit.config import Config
 from wellfit.outcome import Outcome
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
@@ -53,8 +52,6 @@ def against_bias(
 
     return Remedy(
         kind=kind,
-        board="optimization",
-        finding="WF101",
         shares=shares,
         price=partial(_price_on_train, trials=allowed),
         apply=partial(_best_on_train, trials=allowed),
@@ -64,11 +61,11 @@ def against_bias(
 
 def against_variance(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]) -> Remedy:
     """A small remedy of the regularization board: its trials are compared on dev."""
-    remedy = on_dev(kind, trials, board="regularization", finding="WF102", shares=shares)
+    remedy = on_dev(kind, trials, shares=shares)
     return replace(remedy, pilot=lambda context: middle_first(context.allowed(trials(context))))
 
 
-def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Callable[[StepContext], Shares]) -> Remedy:
+def on_dev(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]) -> Remedy:
     """A handful of trials that are compared on dev.
 
     It waits for budgets with plenty left, unless it promises as much as a sweep does.
@@ -79,8 +76,6 @@ def on_dev(kind: str, trials: Trials, *, board: Board, finding: str, shares: Cal
 
     return Remedy(
         kind=kind,
-        board=board,
-        finding=finding,
         shares=shares,
         price=lambda context: _price_on_dev(context, allowed(context), promising=_promises(context, kind, shares)),
         apply=partial(_best_on_dev, trials=allowed),
