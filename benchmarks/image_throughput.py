@@ -8,9 +8,11 @@ take turns, and the median of the rounds counts.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -26,7 +28,7 @@ from wellfit.data.schema import Column, Schema
 from wellfit.fused.module_batches import PictureChange
 from wellfit.fused.module_stack import ModuleStack
 from wellfit.training.loop import Training
-from wellfit.training.pictures import Address, changed
+from wellfit.training.pictures import Address
 from wellfit.training.tensors import conv_network
 
 SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
@@ -52,6 +54,9 @@ def main() -> None:
 
 def augmentation_rows(shape: tuple[int, int, int], *, seconds: float, rounds: int, kornia: bool) -> list[Row]:
     """Return how many times the rivals' rate wellfit's is."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from oracle.augment import changed
+
     values, ways = pictures_of(shape, rows=BATCH), asked_for("strong", classes=("cat", "dog"), colour=shape[2] == 3)
     labels, augmenting = np.zeros((BATCH, 2), np.float32), replace(config(1.0, l2=0.0), augmentation=ways)
     rng = np.random.default_rng(0)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from wellfit.augment.apply import COLUMNS, DRAWN, Draws, augmented, ranges_of
+from oracle.augment import Draws, augmented, ranges_of
+from wellfit.augment.apply import COLUMNS, DRAWN
 from wellfit.augmentation import NOTHING, OPERATIONS, STRENGTHS, Augmentation, asked_for, survives_mirror
 from wellfit.exceptions import BadInput
 

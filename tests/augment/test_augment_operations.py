@@ -10,23 +10,23 @@ import torch
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
-from wellfit.augment.apply import (
-    TRUNCATE,
+from oracle.augment import (
+    Motion,
     blurred,
-    box_of,
     boxes,
     brightened,
+    compressed,
     contrasted,
     erased,
     flip_horizontal,
     flip_vertical,
+    moved,
     noisy,
     saturated,
-    share_outside,
     shifted,
 )
-from wellfit.augment.geometry import Motion, moved
-from wellfit.augment.jpeg import compressed
+from wellfit.augment.apply import TRUNCATE
+from wellfit.training.pictures import box_of, share_outside
 
 
 def some(count=3, channels=3, height=12, width=17, *, seed=0):

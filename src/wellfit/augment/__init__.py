@@ -1,1 +1,1 @@
-"""Random changes of pictures as operations on whole batches: one family a file, every row with its own parameter."""
+"""Random changes of pictures, compiled; every picture has its own parameters."""

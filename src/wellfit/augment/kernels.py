@@ -1,7 +1,7 @@
 """The random changes of apply.py, compiled: picture after picture, all of its changes while it is in the core's cache.
 
 Flips, motion and crop are one resampling: each place of the result is followed back through all of them at once.
-The operations in torch beside this file are the definitions, and the tests hold both to the same values.
+The operations in torch in tests/oracle/augment.py are the definitions; the tests hold both to the same values.
 
 Shapes: K members, N pictures, C channels, H rows of pixels, W columns. Literals would be float64, and are avoided.
 """
@@ -286,7 +286,7 @@ def _add(picture: Floats, spread: Real, normal: Floats) -> None:
 
 @compiled
 def _compress(picture: Floats, quality: Real, desk: Desk) -> None:
-    """Leave what JPEG of a quality leaves (jpeg.py)."""
+    """Leave what JPEG (ITU-T T.81) of a quality leaves: tables scaled as libjpeg does, colours not subsampled."""
     height, width = picture.shape[1:]
     real = picture.dtype.type
     zero, high, half = real(0), real(WHITE), real((WHITE + 1) // 2)

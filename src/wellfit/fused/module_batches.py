@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from wellfit._typing import Floats, Integers
-from wellfit.augment.fast import changed_fast
+from wellfit.augment.apply import changed_fast
 from wellfit.config import Config
 from wellfit.fused.layout import Batches, Rates
 from wellfit.fused.modules import ModuleBatch

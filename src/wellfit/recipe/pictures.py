@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from wellfit._typing import Floats
-from wellfit.augment.geometry import GREY
+from wellfit.augment.apply import GREY
 from wellfit.augmentation import NOTHING
 from wellfit.config import Config, Network
 from wellfit.sweeps.space import LEAST_KEEP_PROB, useful_shrinks

@@ -10,6 +10,7 @@ Test-time augmentation: a picture is predicted as it is and as a few changed vie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,8 +20,7 @@ import torch
 from torch import Tensor
 
 from wellfit._typing import Floats
-from wellfit.augment.apply import DRAWN, Draws, augmented, box_of, ranges_of, share_outside
-from wellfit.augment.fast import changed_fast
+from wellfit.augment.apply import DRAWN, changed_fast
 from wellfit.augmentation import Augmentation, asked_for
 from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Preparation, Prepared
@@ -85,13 +85,11 @@ def drawn(members: Sequence[Member], *, at: Address, rows: int, shape: Shape) ->
 
 def changed(values: Tensor, members: Sequence[Member], *, at: Address, shape: Shape) -> Tensor:
     """Return pixels [K, N, D] of a batch [N, D], as each of K members sees them."""
-    rows, count, (height, width, channels) = len(values), len(members), shape
+    rows, (height, width, channels) = len(values), shape
     uniform, normal = drawn(members, at=at, rows=rows, shape=shape)
-    noise = None if normal is None else torch.from_numpy(normal).to(values).repeat(count, 1, 1, 1)
-    draws = Draws(torch.from_numpy(uniform).to(values).repeat(count, 1), noise)
-    ranges = {name: each.to(values) for name, each in ranges_of(members, rows=rows).items()}
-    pictures = values.reshape(rows, channels, height, width).repeat(count, 1, 1, 1)
-    return augmented(pictures, draws, ranges=ranges).reshape(count, rows, -1)
+    pictures = values.reshape(rows, channels, height, width).numpy()
+    seen = changed_fast(pictures, members, uniform=uniform, normal=normal)
+    return torch.from_numpy(seen.reshape(len(members), rows, -1))
 
 
 @dataclass(frozen=True)
@@ -128,6 +126,29 @@ def cut_of(member: Member, *, at: Address, rows: int, shape: Shape) -> Cut | Non
     height, width, channels = shape
     box = box_of(area=area, down=down, right=right, shape=(height, width))
     return Cut(box.flatten().repeat(channels), torch.from_numpy(partner), share_outside(box))
+
+
+def box_of(*, area: float, down: float, right: float, shape: tuple[int, int]) -> Tensor:
+    """Return [H, W], True inside the box that all pictures of a batch exchange (Yun et al., 2019).
+
+    Args:
+        area: share of the picture, before the box is cut at its edges.
+        down: height of the centre, from 0 (top) to 1.
+        right: place of the centre across, from 0 (left) to 1.
+        shape: H and W.
+    """
+    inside = []
+    for centre, size in zip((down, right), shape, strict=True):
+        middles = torch.arange(size, dtype=torch.float32) + 0.5
+        # In single precision throughout: a pixel whose middle lies on the edge must fall on the same side everywhere.
+        place, side = torch.tensor(centre) * size, torch.tensor(math.sqrt(area)) * size
+        inside.append((middles - place).abs() < side / 2)
+    return inside[0][:, None] & inside[1][None, :]
+
+
+def share_outside(box: Tensor) -> float:
+    """Return the share of its own label that a picture keeps: the pixels that it keeps."""
+    return 1 - float(box.float().mean())
 
 
 @torch.no_grad()

@@ -17,8 +17,7 @@ from types import MappingProxyType
 import numpy as np
 
 from wellfit._typing import Floats, Json
-from wellfit.augment.apply import COLUMNS, DRAWN
-from wellfit.augment.fast import changed_fast
+from wellfit.augment.apply import COLUMNS, DRAWN, changed_fast
 from wellfit.augmentation import LARGEST, OPERATIONS, Augmentation, range_of
 from wellfit.config import Config, total_updates, updates_per_epoch
 from wellfit.data.prepare import Arrays
