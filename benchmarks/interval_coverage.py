@@ -16,7 +16,6 @@ from wellfit._typing import Floats
 from wellfit.goals import goal_named
 from wellfit.stats.differences import difference, paired_difference
 from wellfit.stats.intervals import Estimate, clopper_pearson, mean_interval, wilson
-from wellfit.stats.scores import estimate
 
 SIZES = (100, 150, 200, 500, 1_000, 5_000, 20_000)
 RATES = 400
@@ -90,7 +89,7 @@ def _simulated(
 def _area(rows: int, rng: np.random.Generator) -> Estimate:
     target = np.arange(rows) % 2
     score = 1 / (1 + np.exp(-(rng.normal(size=rows) + target)))
-    return estimate(goal_named("auc"), target, np.column_stack([1 - score, score]))
+    return goal_named("auc").estimate(target, np.column_stack([1 - score, score]))
 
 
 def _paired(rows: int, rng: np.random.Generator) -> Estimate:

@@ -12,11 +12,10 @@ from tables import CALIFORNIA, PHONEME
 from wellfit._typing import Floats
 from wellfit.config import Config, l2_of
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal
+from wellfit.goals import Goal, goal_named
 from wellfit.outcome import Outcome
 from wellfit.reports.charts.svg import Drawing, Scale, draw_losses, padded
 from wellfit.reports.units import Unit
-from wellfit.stats.scores import row_losses
 
 TABLES = (PHONEME, CALIFORNIA)
 CHARTS = Path(__file__).parents[1] / "docs" / "images"
@@ -55,7 +54,7 @@ class Panel:
 
 def goal_of(data: Prepared) -> Goal:
     """Error of classes, RMSE of numbers."""
-    return Goal("error" if data.preparation.schema.task == "classification" else "rmse")
+    return goal_named("error" if data.preparation.schema.task == "classification" else "rmse")
 
 
 def thinned(data: Prepared, *, rows: int, seed: int) -> Prepared:
@@ -81,7 +80,7 @@ def regularized(config: Config, *, rows: int) -> list[Config]:
 
 def judged(outcomes: Sequence[Outcome], data: Prepared, *, goal: Goal) -> tuple[Outcome, Floats]:
     """The best on the even dev rows, and its loss on each of the odd ones: no row both chooses and judges."""
-    losses = [row_losses(goal, data.dev.target, each.predictions["dev"]) for each in outcomes]
+    losses = [goal.row_losses(data.dev.target, each.predictions["dev"]) for each in outcomes]
     best = int(np.argmin([each[::2].mean() for each in losses]))
     return outcomes[best], losses[best][1::2]
 

@@ -12,7 +12,7 @@ from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.fused.engine import fit_stack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import plan_memory
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.sweeps.rungs import Rungs
 
 MEMBERS = 256
@@ -38,7 +38,9 @@ def _measure() -> tuple[int, int]:
     ]
 
     def train(count: int) -> None:
-        fit_stack(data, members[:count], goal=Goal("log_loss"), judge=Rungs().judge, on_outcome=lambda _outcome: None)
+        fit_stack(
+            data, members[:count], goal=goal_named("log_loss"), judge=Rungs().judge, on_outcome=lambda _outcome: None
+        )
 
     train(2)  # libraries and compiled code are there from now on
     ctypes.CDLL(None).malloc_trim(0)

@@ -18,7 +18,7 @@ from wellfit._typing import Floats
 from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Arrays, Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
-from wellfit.goals import Goal
+from wellfit.goals import Goal, goal_named
 
 ROWS, DEV_ROWS, FRESH_ROWS = 800, 800, 10_000
 HEALTHY = Config(
@@ -144,7 +144,7 @@ def _generated(name: str, function: Callable[[Floats], Floats], suffering: Suffe
     preparation = fit_preparation(table.slice(0, train), schema)
     parts = (table.slice(0, train), table.slice(train, DEV_ROWS), table.slice(train + DEV_ROWS))
     arrays = [preparation.transform(part) for part in parts]
-    goal = Goal("rmse" if function is friedman else "error")
+    goal = goal_named("rmse" if function is friedman else "error")
     return Case(
         name, Prepared(preparation, arrays[0], None, arrays[1]), arrays[2], goal, optimal, suffering.config(seed=seed)
     )
@@ -161,6 +161,6 @@ def _of_table(name: str, source: Source, suffering: Suffering, *, seed: int) -> 
     train = drawn("train", suffering.rows)
     preparation = fit_preparation(train, whole.schema)
     arrays = [preparation.transform(part) for part in (train, drawn("dev", DEV_ROWS), drawn("test", FRESH_ROWS))]
-    goal = Goal("error" if whole.schema.task == "classification" else "rmse")
+    goal = goal_named("error" if whole.schema.task == "classification" else "rmse")
     data = Prepared(preparation, arrays[0], None, arrays[1])
     return Case(name, data, arrays[2], goal, None, suffering.config(seed=seed))

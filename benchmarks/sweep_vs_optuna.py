@@ -24,7 +24,7 @@ from rivals.environment import run_rival
 from tables import ADULT, PHONEME, Source, divided
 from wellfit.config import Config, Network, Optimization, l2_of
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
@@ -35,7 +35,7 @@ from wellfit.training.tensors import Inputs, new_network
 
 TRIALS = 64
 MEMBERS = 64
-GOAL = Goal("log_loss")
+GOAL = goal_named("log_loss")
 LEAST_DECAY, MOST_DECAY = 1e-3, 3.0
 """AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (design.md, "lambda")."""
 LEAST_LR, MOST_LR = 1e-4, 5e-3

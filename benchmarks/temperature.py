@@ -19,8 +19,7 @@ from sklearn.model_selection import train_test_split
 
 import wellfit as wf
 from wellfit.experiment.experiment import Experiment
-from wellfit.goals import Goal
-from wellfit.stats.scores import loss
+from wellfit.goals import goal_named
 from wellfit.travel.export import model_of
 
 BUDGET = "3000updates"
@@ -62,7 +61,7 @@ def measured(name: str, method: str, split: int, *, folder: Path) -> tuple[float
     model, said = model_of(experiment), experiment.to_json()["temperature"]
     arrays = model.preparation.transform(table(new, of_new))
     plain, tempered = (
-        loss(Goal("log_loss"), arrays.target, each.of_arrays(arrays))
+        goal_named("log_loss").loss(arrays.target, each.of_arrays(arrays))
         for each in (replace(model, temperature=1.0), model)
     )
     dev, honest = (said["log_loss_before"], said["log_loss_honest"]) if said else (np.nan, np.nan)

@@ -18,11 +18,10 @@ from report import Row, arguments, finish
 from tables import ADULT, BIKE, CALIFORNIA, CREDIT, PHONEME, Source, divided
 from wellfit.config import Config, Network, Optimization, Regularization, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal
+from wellfit.goals import Goal, goal_named
 from wellfit.outcome import Outcome
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import wilson
-from wellfit.stats.scores import row_losses
 from wellfit.sweeps.executor import InProcess
 from wellfit.training.monte_carlo import monte_carlo
 
@@ -67,7 +66,7 @@ class Case:
 
     def tied(self, outcome: Outcome) -> bool:
         """Whether dev does not show that it is worse than the plain network (paired, 95 %)."""
-        losses = (row_losses(self.goal, self.data.dev.target, one.predictions["dev"]) for one in (outcome, self.plain))
+        losses = (self.goal.row_losses(self.data.dev.target, one.predictions["dev"]) for one in (outcome, self.plain))
         return paired_difference(*losses).low <= 0
 
 
@@ -75,7 +74,7 @@ def trained(source: Source, *, seed: int, updates: int) -> Case:
     """Train every path on one table with one seed."""
     data = thinned(divided(source, seed=seed).prepared(), seed=seed)
     classify = data.preparation.schema.task == "classification"
-    goal = Goal("log_loss" if classify else "rmse")
+    goal = goal_named("log_loss" if classify else "rmse")
     epochs = -(-updates // updates_per_epoch(rows=data.train.rows, batch_size=BATCH))
     base = Config(
         network=Network(widths=(64, 64)),

@@ -20,7 +20,7 @@ from wellfit.config import Config, Network, Optimization, Regularization, l2_of
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.fused.engine import fit_stack
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.training.learning_curve import MOST_POINTS
 
 OURS = "wellfit"
@@ -135,7 +135,7 @@ def _fused(shape: Shape, mine: list[Member], *, epochs: int) -> None:
     fit_stack(
         prepared(shape.width),
         configs(shape, mine, epochs=epochs),
-        goal=Goal("log_loss"),
+        goal=goal_named("log_loss"),
         on_outcome=lambda outcome: outcomes.append(outcome.status.value),
     )
     if outcomes != ["finished"] * len(mine):

@@ -16,7 +16,6 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.budget import Budget, BudgetTracker
 from wellfit.recipe.context import RunContext
-from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.greedy import parts_of
 from wellfit.sweeps.rungs import Rungs
@@ -33,7 +32,7 @@ class Remembering(InProcess):
         super().__init__(data, goal=goal)
         self.known: dict[str, Outcome] = {}
         references = fit_references(data, goal=goal, seed=0)
-        self.best_dev_high = min(estimate(goal, data.dev.target, each.predictions["dev"]).high for each in references)
+        self.best_dev_high = min(goal.estimate(data.dev.target, each.predictions["dev"]).high for each in references)
         """Smallest upper limit of dev among the reference models, which every run fits before its first network."""
 
     def train(
@@ -102,7 +101,7 @@ def fresh_losses(case: Case, outcome: Outcome, executor: Remembering) -> Floats:
     """[rows] the loss of every fresh row."""
     members = [executor.known[identity] for identity in outcome.members] or [outcome]
     average = predict_average(case.data.preparation, parts_of(members, outcome.members or {outcome.identity: 1.0}))
-    return row_losses(case.goal, case.fresh.target, average(case.fresh))
+    return case.goal.row_losses(case.fresh.target, average(case.fresh))
 
 
 def search_everything(case: Case, first: Outcome, executor: Remembering, *, networks: int) -> Outcome:

@@ -23,7 +23,7 @@ import pyarrow.csv
 
 import wellfit as wf
 from wellfit.experiment.folder import SCHEMA
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.training.predict import Part
 from wellfit.travel.export import export_model
 
@@ -76,7 +76,7 @@ class Saved:
         other = "kind" if target == "size" else "size"
         split = wf.split(table(ROWS, seed=0), target=target, drop=(other,), seed=0)
         parts = [self._part(split, seed=seed, share=share) for seed, share in enumerate((0.75, 0.25))]
-        goal = Goal("rmse" if target == "size" else "error")
+        goal = goal_named("rmse" if target == "size" else "error")
         chosen = tuple(parts) if target == "size" else (self._part(split, seed=0, share=1.0),)
         export_model(wf.Model(goal, split.prepared().preparation, chosen), self._path, format="folder", card="# kept\n")
 

@@ -17,7 +17,7 @@ from scipy.stats import norm
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import NoRoom, Refusal
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.opening import open_test
 from wellfit.splits.ledger import LEDGER_NAME
 from wellfit.splits.partition import SplitOptions
@@ -27,7 +27,7 @@ from wellfit.stats.intervals import Estimate, wilson
 
 ROWS = 400
 DEV = Estimate(0.25, 0.2, 0.3, 80)
-ERROR = Goal("error")
+ERROR = goal_named("error")
 
 
 def data(seed=0):
@@ -80,7 +80,7 @@ def test_references_are_measured_on_the_same_rows(folder, registry):
 def test_regression(tmp_path, registry):
     rng = np.random.default_rng(0)
     split = split_of(read_table(pa.table({"x": rng.normal(size=ROWS), "y": rng.normal(size=ROWS)})))
-    opening = opened(split, registry, predict=lambda rows: np.zeros(rows.num_rows), goal=Goal("rmse"))
+    opening = opened(split, registry, predict=lambda rows: np.zeros(rows.num_rows), goal=goal_named("rmse"))
     assert opening.error.value == pytest.approx(1, abs=0.4)
 
 

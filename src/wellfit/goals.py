@@ -1,48 +1,135 @@
-"""The goals a user can name, and the loss in which their gaps are measured."""
+"""The goals a user can name: one table of everything that tells one goal from another.
+
+How a goal's loss is computed stands in `wellfit.stats`; no other module asks for a goal's name to decide anything.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-from wellfit._typing import Task
 from wellfit.exceptions import BadInput
 
-GoalName = Literal["error", "balanced_error", "log_loss", "auc", "rmse", "mae", "r2"]
-GOALS: tuple[GoalName, ...] = get_args(GoalName)
-_REGRESSION = ("rmse", "mae", "r2")
+if TYPE_CHECKING:
+    from wellfit._typing import Floats, Integers, Task
+    from wellfit.stats.intervals import Estimate
+    from wellfit.stats.scores import Metric, Targets
+
+Reads = Literal["labels", "order", "probabilities", "values"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Goal:
-    """One goal: reported in its own unit, compared as a loss (lower is better).
+    """One goal: reported as a score in its own unit, compared as a loss (lower is better).
 
-    auc -> 1 - auc and r2 -> 1 - r2; rmse is compared as MSE; the others are losses already.
+    Attributes:
+        name: as users write it.
+        noun: as sentences and columns write it.
+        reads: what it looks at: the likeliest class, the order or the values of probabilities, or predicted values.
+        loss_noun: unit of a difference of losses; "points" for a rate, which is written in hundredths.
+        is_rate: True if the loss lies in [0, 1].
+        is_percent: True if the score is written as a percentage.
+        higher_is_better: True if the loss is 1 - score.
+        is_squared: True if the loss is the square of the score, so that scores do not subtract as losses do.
+        counts_rows: True if the loss is a share of the rows, each of which is right or wrong.
     """
 
-    name: GoalName
+    name: str
+    noun: str
+    reads: Reads
+    loss_noun: str = "points"
+    is_rate: bool = False
+    is_percent: bool = False
+    higher_is_better: bool = False
+    is_squared: bool = False
+    counts_rows: bool = False
 
     @property
     def task(self) -> Task:
         """The task this goal belongs to."""
-        return "regression" if self.name in _REGRESSION else "classification"
+        return "regression" if self.reads == "values" else "classification"
 
     @property
-    def is_rate(self) -> bool:
-        """Whether its loss lies in [0, 1] and reads well as a percentage."""
-        return self.name in ("error", "balanced_error", "auc")
+    def needs_probabilities(self) -> bool:
+        """True if predicted labels are not enough."""
+        return self.reads in ("order", "probabilities")
+
+    @property
+    def metric(self) -> Metric:
+        """How its loss is computed."""
+        return _metrics()[self.name]
 
     def score_of(self, loss: float) -> float:
         """The score in the goal's own unit that belongs to `loss`."""
-        if self.name in ("auc", "r2"):
+        if self.higher_is_better:
             return 1 - loss
-        return loss**0.5 if self.name == "rmse" else loss
+        return loss**0.5 if self.is_squared else loss
 
     def loss_of(self, score: float) -> float:
         """The loss that belongs to `score`: the inverse of `score_of`."""
-        if self.name in ("auc", "r2"):
+        if self.higher_is_better:
             return 1 - score
-        return score**2 if self.name == "rmse" else score
+        return score**2 if self.is_squared else score
+
+    def in_unit(self, found: Estimate) -> Estimate:
+        """A loss as the goal's own score; the limits change places where higher is better."""
+        # A t-interval of a squared error can reach below 0, where it has no root.
+        low, high = sorted(self.score_of(max(limit, 0.0)) for limit in (found.low, found.high))
+        return replace(found, value=self.score_of(found.value), low=low, high=high, binomial=False)
+
+    def row_losses(self, target: Targets, prediction: Floats) -> Floats:
+        """Losses [rows] whose mean is the goal's loss; see `Metric`."""
+        return self.metric.row_losses(target, prediction)
+
+    def loss(self, target: Targets, prediction: Floats) -> float:
+        """The goal's loss: the mean of `row_losses`."""
+        return self.metric.loss(target, prediction)
+
+    def refined_losses(self, target: Targets, prediction: Floats) -> Floats:
+        """Losses [rows] whose mean ranks as the goal does and varies less with the rows, where the goal is an error.
+
+        Any other goal reads every row already, and its own losses are returned.
+        """
+        from wellfit.stats.calibration import refined_losses
+
+        return refined_losses(target, prediction) if self.counts_rows else self.row_losses(target, prediction)
+
+    def estimate(self, target: Targets, prediction: Floats, *, groups: Integers | None = None) -> Estimate:
+        """The goal's loss with its 95 % interval; rows that share `groups` [rows] are resampled together."""
+        return self.metric.estimate(target, prediction, groups=groups)
+
+
+GOALS: Mapping[str, Goal] = {
+    goal.name: goal
+    for goal in (
+        Goal(name="error", noun="error", reads="labels", is_rate=True, is_percent=True, counts_rows=True),
+        Goal(name="balanced_error", noun="balanced error", reads="labels", is_rate=True, is_percent=True),
+        Goal(name="log_loss", noun="log loss", reads="probabilities", loss_noun="log loss"),
+        Goal(name="auc", noun="AUC", reads="order", is_rate=True, higher_is_better=True),
+        Goal(name="rmse", noun="RMSE", reads="values", loss_noun="MSE", is_squared=True),
+        Goal(name="mae", noun="MAE", reads="values", loss_noun="MAE"),
+        Goal(name="r2", noun="R²", reads="values", loss_noun="1 - R²", higher_is_better=True),
+    )
+}
+
+
+@cache
+def _metrics() -> Mapping[str, Metric]:
+    # Late: the command line lists the goals, and numpy and scipy would make its help slow.
+    from wellfit.stats import scores
+    from wellfit.stats.auc import AreaAboveCurve
+
+    return {
+        "error": scores.ErrorRate(),
+        "balanced_error": scores.BalancedErrorRate(),
+        "log_loss": scores.LogLoss(),
+        "auc": AreaAboveCurve(),
+        "rmse": scores.SquaredError(),
+        "mae": scores.AbsoluteError(),
+        "r2": scores.UnexplainedVariance(),
+    }
 
 
 def goal_named(name: str, *, task: Task | None = None) -> Goal:
@@ -51,19 +138,18 @@ def goal_named(name: str, *, task: Task | None = None) -> Goal:
     Raises:
         BadInput: for an unknown name, or a goal of the other task.
     """
-    for known in GOALS:
-        if name == known:
-            goal = Goal(known)
-            if task is not None and goal.task != task:
-                raise BadInput(
-                    f"goal {name} is for {goal.task}",
-                    found=f"a {task} target",
-                    remedy="Choose another --goal, or set --task",
-                )
-            return goal
-    raise BadInput(f"a goal is one of {', '.join(GOALS)}", found=repr(name), remedy="Choose one of them")
+    goal = GOALS.get(name)
+    if goal is None:
+        raise BadInput(f"a goal must be one of {', '.join(GOALS)}", found=repr(name), remedy="Choose one of them")
+    if task is not None and goal.task != task:
+        raise BadInput(
+            f"goal {name} is for {goal.task}",
+            found=f"a {task} target",
+            remedy="Choose another --goal, or set --task",
+        )
+    return goal
 
 
 def default_goal(task: Task) -> Goal:
     """`error` for classification, `rmse` for regression."""
-    return Goal("rmse" if task == "regression" else "error")
+    return GOALS["rmse" if task == "regression" else "error"]

@@ -40,7 +40,6 @@ from wellfit.splits.registry import (
 from wellfit.splits.seal import Seal, break_seal, sealed_bytes
 from wellfit.splits.split import load_split
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import estimate
 
 ALPHA = 0.05
 Predict = Callable[[pa.Table], Floats]
@@ -170,7 +169,7 @@ def open_test(
         level = 1 - ALPHA / standing.number
 
         def measured(model: Predict) -> Estimate:
-            return estimate(goal, target, np.asarray(model(test)), groups=groups, level=level)
+            return goal.metric.estimate(target, np.asarray(model(test)), groups=groups, level=level)
 
         error = measured(predict)
         losses = {name: measured(model) for name, model in (references or {}).items()}

@@ -13,9 +13,9 @@ from wellfit.diagnosis.dev_overuse.corrected import (
     effective_sd,
     expected_maximum,
 )
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 
-ERROR = Goal("error")
+ERROR = goal_named("error")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.label_noise import doubted_labels
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.diagnosis.rows import Rows
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 
-ERROR = Goal("error")
+ERROR = goal_named("error")
 ROWS = 3_000
 
 
@@ -58,5 +58,5 @@ def test_one_class_without_easy_rows_is_no_wrong_label():
     rows = Rows(features=Features((Feature("x", "number"),), share[:, None]), target=target, classes=2)
     told = np.stack([1 - share, share], axis=1)
     assert doubted_labels(rows, told, goal=ERROR, opinion=told, optimal=None).status == "passed"
-    values = doubted_labels(rows, share, goal=Goal("rmse"), opinion=None, optimal=None)
+    values = doubted_labels(rows, share, goal=goal_named("rmse"), opinion=None, optimal=None)
     assert values.status == "not applicable"

@@ -11,7 +11,7 @@ from wellfit.diagnosis.facts import Columns, Facts, Training
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import no_reference
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.stats.intervals import Estimate, wilson
 
 
@@ -23,7 +23,7 @@ OF_COLUMNS = ("WF201", "WF202", "WF204")
 
 
 def _of_columns(columns):
-    found = run_checks(Facts(goal=Goal("error"), columns=columns))
+    found = run_checks(Facts(goal=goal_named("error"), columns=columns))
     return [each for each in found if each.code in OF_COLUMNS]
 
 
@@ -34,7 +34,7 @@ def test_every_code_of_the_catalogue_has_a_check_that_looks_at_known_facts():
 
 
 def test_a_finding_stands_until_there_is_something_new_to_look_at():
-    goal, dev = Goal("error"), wilson(1, 9)
+    goal, dev = goal_named("error"), wilson(1, 9)
     errors = Errors(optimal=no_reference(dev.high), train=Estimate.fixed(0.1), dev=dev)
     earlier = run_checks(
         Facts(goal=goal, training=Training(status="diverged"), columns=Columns(dropped={"a": "constant"}))
@@ -102,7 +102,7 @@ def test_trees_that_win_are_named(ahead, status):
     references = {"dummy": wilson(240, 1000), "trees": wilson(130, 1000)}
     dev = wilson(150, 1000)
     facts = Facts(
-        goal=Goal("error"),
+        goal=goal_named("error"),
         errors=Errors(optimal=no_reference(dev.high), train=Estimate.fixed(0.1), dev=dev),
         training=Training(status="finished", references=references, ahead=ahead or {}),
     )
@@ -113,8 +113,10 @@ def test_trees_that_win_are_named(ahead, status):
 
 
 def test_facts_are_carried_into_the_diagnosis():
-    facts = Facts(goal=Goal("error"), training=Training(status="diverged", advice="Lower it."))
-    found = diagnose_losses(goal=Goal("error"), optimal=None, train=Estimate.fixed(0.1), dev=wilson(1, 9), facts=facts)
+    facts = Facts(goal=goal_named("error"), training=Training(status="diverged", advice="Lower it."))
+    found = diagnose_losses(
+        goal=goal_named("error"), optimal=None, train=Estimate.fixed(0.1), dev=wilson(1, 9), facts=facts
+    )
     assert _status(found.findings, "WF105") == "fired"
     assert _status(found.findings, "WF106") == "not applicable"
     assert "Lower it." in str(found)
@@ -150,6 +152,6 @@ def test_nothing_is_regularized_where_nothing_over_fits():
 def test_pictures_are_first_changed_toward_deployment(pictures):
     """What is measured on rows of another kind is collected; pictures can also be made to look like it."""
     parts = {name: wilson(wrong, 10_000) for name, wrong in (("train", 50), ("train_dev", 80), ("dev", 1_500))}
-    found = diagnose_losses(goal=Goal("error"), optimal=None, **parts, pictures=pictures).prescription
+    found = diagnose_losses(goal=goal_named("error"), optimal=None, **parts, pictures=pictures).prescription
     kinds = [each.kind for each in found if each.because == "mismatch"]
     assert kinds == ["augment_toward"] * pictures + ["collect_deployment_data", "reweight"]

@@ -12,7 +12,7 @@ from wellfit.diagnosis.diagnosis import diagnose_errors, diagnose_losses
 from wellfit.diagnosis.gaps import Errors, default_tolerance, measure
 from wellfit.diagnosis.optimal_error import Optimal, no_reference, reference
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.stats.intervals import Estimate, wilson
 
 rates = st.floats(0, 1)
@@ -29,7 +29,7 @@ rates = st.floats(0, 1)
     ],
 )
 def test_default_tolerance(goal, dev, tolerance):
-    assert default_tolerance(Goal(goal), dev) == pytest.approx(tolerance)
+    assert default_tolerance(goal_named(goal), dev) == pytest.approx(tolerance)
 
 
 def test_without_a_reference_the_bias_runs_between_zero_and_the_best_dev():
@@ -46,13 +46,13 @@ def test_without_a_reference_the_bias_runs_between_zero_and_the_best_dev():
 
 def test_the_best_dev_seen_on_this_split_bounds_the_reference():
     parts = {"train": Estimate.fixed(0.15, rows=5000), "dev": wilson(200, 1000)}
-    found = diagnose_losses(goal=Goal("error"), optimal=None, **parts, best_dev_high=0.05)
+    found = diagnose_losses(goal=goal_named("error"), optimal=None, **parts, best_dev_high=0.05)
     assert found.errors.optimal.high == 0.05
     assert found.gap("avoidable_bias").verdict == "yes"
 
 
 def test_a_measured_human_error_brings_its_wilson_interval():
-    found = reference(goal=Goal("error"), human_error=0.05, human_rows=100)
+    found = reference(goal=goal_named("error"), human_error=0.05, human_rows=100)
     assert (found.low, found.high) == pytest.approx((0.02154, 0.11175), abs=1e-5)
     assert (found.point, found.source, found.upper_bound) == (0.05, "human", True)
     bias = diagnose_errors(train=0.1, dev=0.12, dev_rows=5000, human_error=0.05, human_rows=100).gap("avoidable_bias")
@@ -99,7 +99,7 @@ def test_rows_needed_is_the_first_size_that_leaves_the_tolerance(train, dev, row
         return
 
     def leaves(size):
-        interval, tolerance = wilson(dev / 100 * size, size), default_tolerance(Goal("error"), dev / 100)
+        interval, tolerance = wilson(dev / 100 * size, size), default_tolerance(goal_named("error"), dev / 100)
         return interval.low - train / 100 > tolerance + 1e-9 or interval.high - train / 100 <= tolerance + 1e-9
 
     assert leaves(found.rows_needed)
@@ -234,7 +234,10 @@ def test_the_best_rule_on_few_rows_is_no_bias():
         fired["exact"] += rate > 0.2
         parts = {"train": Estimate.fixed(rate, rows=200), "dev": wilson(36, 200)}
         found = diagnose_losses(
-            goal=Goal("error"), optimal=reference(goal=Goal("error"), human_error=0.18), **parts, tolerance=0.02
+            goal=goal_named("error"),
+            optimal=reference(goal=goal_named("error"), human_error=0.18),
+            **parts,
+            tolerance=0.02,
         )
         bias = found.gap("avoidable_bias")
         assert bias.low == bias.high == bias.value
@@ -245,11 +248,11 @@ def test_the_best_rule_on_few_rows_is_no_bias():
 
 
 def test_a_loss_that_is_no_rate_is_judged_by_its_spread():
-    optimal = reference(goal=Goal("rmse"), human_error=0.5)
+    optimal = reference(goal=goal_named("rmse"), human_error=0.5)
     parts = {"train": Estimate.fixed(0.29, rows=100), "dev": Estimate(0.29, 0.22, 0.36, 100)}
     wide, narrow = (Estimate(0.29, 0.29 - half, 0.29 + half, 100) for half in (0.07, 0.005))
     told = [
-        diagnose_losses(goal=Goal("rmse"), optimal=optimal, **parts, train_sample=sample, tolerance=0.02).findings
+        diagnose_losses(goal=goal_named("rmse"), optimal=optimal, **parts, train_sample=sample, tolerance=0.02).findings
         for sample in (wide, narrow)
     ]
     assert [found[0].code for found in told] == ["WF101", "WF101"]
@@ -268,8 +271,8 @@ def test_below_the_reference_is_told_from_chance(rows, status):
 
 def test_the_ends_of_a_range_for_the_optimum_do_not_cancel_with_the_spread_of_train():
     found = diagnose_losses(
-        goal=Goal("rmse"),
-        optimal=reference(goal=Goal("rmse"), optimal_error=(0.0, 10.0)),
+        goal=goal_named("rmse"),
+        optimal=reference(goal=goal_named("rmse"), optimal_error=(0.0, 10.0)),
         train=Estimate(100.0, 72.0, 128.0, 300),
         dev=Estimate(150.0, 120.0, 180.0, 300),
     )

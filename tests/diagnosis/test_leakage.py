@@ -13,9 +13,9 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.leakage.groups import group_finding, group_leakage, hidden_error
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.goals import Goal, goal_named
 
-ERROR = Goal("error")
+ERROR = goal_named("error")
 CODES = ("WF203", "WF205", "WF206", "WF207", "WF208")
 
 
@@ -76,7 +76,7 @@ def test_columns_whose_sum_is_the_target_are_named():
     rng = np.random.default_rng(0)
     values = rng.gamma(2.0, 50.0, size=(600, 5))
     target = values[:, 1] + values[:, 3]
-    found = leaks(rows_of(values, target), rows_of(values[:200], target[:200]), goal=Goal("rmse"))
+    found = leaks(rows_of(values, target), rows_of(values[:200], target[:200]), goal=goal_named("rmse"))
     assert found["WF206"].status == "fired"
     assert "x1" in found["WF206"].evidence
     assert "x3" in found["WF206"].evidence

@@ -14,7 +14,7 @@ from wellfit.diagnosis.mismatch.bounds import bound_from_counts, dkw_bound
 from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts, ks_distance, label_finding, label_shift
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 
 
 def rows_of(values: np.ndarray, *, target: np.ndarray | None = None, classes: int = 2, **more: np.ndarray) -> Rows:
@@ -31,7 +31,9 @@ def normal(rows: int, *, shift: float = 0.0, columns: int = 1, seed: int = 0) ->
 
 
 def shifts(train: Rows, dev: Rows) -> list[Finding]:
-    facts = Facts(goal=Goal("error"), tolerance=0.02, rows=OpenRows(train=train, dev=dev, goal=Goal("error")))
+    facts = Facts(
+        goal=goal_named("error"), tolerance=0.02, rows=OpenRows(train=train, dev=dev, goal=goal_named("error"))
+    )
     return [CHECKS[code](facts) for code in ("WF302", "WF303", "WF304", "WF305")]
 
 

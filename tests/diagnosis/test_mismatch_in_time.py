@@ -11,7 +11,7 @@ from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.mismatch.columns import time_columns
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 
 NAMES = ("year", "season", "hour", "temperature", "humidity")
 
@@ -32,7 +32,9 @@ def part(values: np.ndarray) -> Rows:
 
 
 def shifts(train: Rows, dev: Rows) -> list[Finding]:
-    facts = Facts(goal=Goal("error"), tolerance=0.02, rows=OpenRows(train=train, dev=dev, goal=Goal("error")))
+    facts = Facts(
+        goal=goal_named("error"), tolerance=0.02, rows=OpenRows(train=train, dev=dev, goal=goal_named("error"))
+    )
     return [CHECKS[code](facts) for code in ("WF302", "WF303", "WF304", "WF305")]
 
 

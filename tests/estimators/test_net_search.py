@@ -151,7 +151,7 @@ def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
     [
         ({"rule": "two_se"}, "rule is one of best, one_se; found rule='two_se'"),
         ({"goal": "rmse"}, "goal rmse is for regression"),
-        ({"goal": "accuracy"}, "a goal is one of"),
+        ({"goal": "accuracy"}, "a goal must be one of"),
         ({"l2": 5.0}, "a knob that is searched is not set as well; found l2=5.0"),
         ({"dropout": 0.5}, "a knob that is searched is not set as well; found dropout=0.5"),
         ({"over": {"lambda": [1.0]}}, "known knobs"),

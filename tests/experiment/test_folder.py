@@ -12,7 +12,7 @@ import pytest
 import wellfit as wf
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.experiment.folder import ABOUT, Settings, create_folder, default_path, is_experiment, open_folder
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 
 SETTINGS = Settings(target="y", drop=("id",), types={"zip": "category"}, sizes="60/20/20", seed=3)
 
@@ -30,10 +30,10 @@ def _data(path: Path) -> dict[str, object]:
 
 def test_a_created_folder_opens_with_what_it_was_made_from(tmp_path):
     data = _data(tmp_path / "t.csv")
-    made = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data=data, fill=_fill)
+    made = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data=data, fill=_fill)
     opened = open_folder(tmp_path / "t.wellfit")
     assert opened == made
-    assert (opened.settings, opened.goal, opened.data) == (SETTINGS, Goal("error"), data)
+    assert (opened.settings, opened.goal, opened.data) == (SETTINGS, goal_named("error"), data)
     assert is_experiment(opened.path)
     opened.require_data(tmp_path / "t.csv")
 
@@ -44,7 +44,7 @@ def test_a_failing_fill_leaves_nothing(tmp_path):
         raise BadInput("a rule", found="a value", remedy="Do something")
 
     with pytest.raises(BadInput):
-        create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=fail)
+        create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,7 +52,7 @@ def test_the_leavings_of_a_killed_creation_are_replaced(tmp_path):
     leavings = tmp_path / ".t.wellfit.part"
     leavings.mkdir()
     (leavings / "half").write_text("written")
-    create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
+    create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
     assert not (tmp_path / "t.wellfit" / "half").exists()
 
@@ -70,7 +70,7 @@ def _a_file(path: Path) -> None:
 def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy):
     occupy(tmp_path / "t.wellfit")
     with pytest.raises(Refusal, match="free place"):
-        create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
+        create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
     with pytest.raises(Refusal, match="EXPERIMENT is a folder"):
         open_folder(tmp_path / "t.wellfit")
@@ -79,7 +79,7 @@ def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy)
 def test_a_missing_parent_that_cannot_be_made_is_no_room(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NoRoom, match="choose another --out"):
-        create_folder(tmp_path / "file" / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
+        create_folder(tmp_path / "file" / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_missing_parent_that_cannot_be_made_is_no_room(tmp_path):
     ],
 )
 def test_an_unreadable_folder_is_refused(tmp_path, about, message):
-    create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data={}, fill=_fill)
+    create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
     (tmp_path / "t.wellfit" / ABOUT).write_text(json.dumps(about))
     with pytest.raises(Refusal, match=message):
         open_folder(tmp_path / "t.wellfit")
@@ -103,7 +103,7 @@ def test_an_unreadable_folder_is_refused(tmp_path, about, message):
 
 def test_other_data_is_refused_and_missing_data_is_not(tmp_path):
     path = tmp_path / "t.csv"
-    folder = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=Goal("error"), data=_data(path), fill=_fill)
+    folder = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data=_data(path), fill=_fill)
     (tmp_path / "other.csv").write_text("x,y\n1,2\n")
     with pytest.raises(Refusal, match="was made from"):
         folder.require_data(tmp_path / "other.csv")
@@ -138,7 +138,7 @@ def test_the_default_place_is_named_after_the_data(source, name):
 @pytest.mark.parametrize("kept", [None, "error"])
 def test_the_default_goal_may_be_written_out_or_left_out(tmp_path, kept):
     settings = replace(SETTINGS, goal=kept)
-    folder = create_folder(tmp_path / "t.wellfit", settings, goal=Goal("error"), data={}, fill=_fill)
+    folder = create_folder(tmp_path / "t.wellfit", settings, goal=goal_named("error"), data={}, fill=_fill)
     for asked in (None, "error"):
         folder.resolved(settings).require_same(folder.resolved(replace(SETTINGS, goal=asked)), folder=tmp_path)
     with pytest.raises(Refusal, match="goal='auc'"):

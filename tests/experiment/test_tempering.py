@@ -16,19 +16,18 @@ from click.testing import CliRunner
 import wellfit as wf
 from wellfit.cli.group import wellfit as command
 from wellfit.config import Config, Network, Optimization
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
 from wellfit.outcome import Outcome
 from wellfit.stats.calibration import calibrated, tempered
-from wellfit.stats.scores import loss
 from wellfit.travel.export import model_of, take
 from wellfit.travel.folder import load_model
 
 SURE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=60, batch_size=32, lr=0.01))
 OVER = {"l2": [0.0, 1.0], "keep_prob": [1.0, 0.8]}
 BUDGET = "400updates"
-LOG_LOSS = Goal("log_loss")
+LOG_LOSS = goal_named("log_loss")
 
 
 def noisy(*, classes, rows=900, seed=0):
@@ -95,8 +94,8 @@ def test_whatever_predicts_gives_the_same_probabilities(by_log_loss, tmp_path):
 def test_the_diagnosis_in_log_loss_is_of_what_users_get(by_log_loss):
     errors, data = by_log_loss.diagnose().errors, by_log_loss.prepared
     of_model = model_of(by_log_loss).of_arrays
-    assert errors.dev.value == pytest.approx(loss(LOG_LOSS, data.dev.target, of_model(data.dev)), rel=1e-6)
-    assert errors.train.value == pytest.approx(loss(LOG_LOSS, data.train.target, of_model(data.train)), rel=1e-6)
+    assert errors.dev.value == pytest.approx(LOG_LOSS.loss(data.dev.target, of_model(data.dev)), rel=1e-6)
+    assert errors.train.value == pytest.approx(LOG_LOSS.loss(data.train.target, of_model(data.train)), rel=1e-6)
     assert by_log_loss.network.train_losses.mean() == pytest.approx(errors.train.value)
     assert errors.train.value > untempered(by_log_loss).losses["train"]
 
@@ -117,13 +116,13 @@ def test_an_error_stays_while_the_probabilities_change(by_error):
     np.testing.assert_array_equal(network.train_losses, plain.train_losses)
     target = by_error.prepared.dev.target
     for name in ("error", "balanced_error"):
-        assert loss(Goal(name), target, network.predictions["dev"]) == loss(
-            Goal(name), target, plain.predictions["dev"]
+        assert goal_named(name).loss(target, network.predictions["dev"]) == goal_named(name).loss(
+            target, plain.predictions["dev"]
         )
-    assert loss(Goal("auc"), target, network.predictions["dev"]) == pytest.approx(
-        loss(Goal("auc"), target, plain.predictions["dev"]), abs=1e-4
+    assert goal_named("auc").loss(target, network.predictions["dev"]) == pytest.approx(
+        goal_named("auc").loss(target, plain.predictions["dev"]), abs=1e-4
     )
-    assert loss(LOG_LOSS, target, network.predictions["dev"]) < loss(LOG_LOSS, target, plain.predictions["dev"])
+    assert LOG_LOSS.loss(target, network.predictions["dev"]) < LOG_LOSS.loss(target, plain.predictions["dev"])
 
 
 def test_it_is_said_in_numbers_and_in_words(by_error):

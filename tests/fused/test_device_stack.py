@@ -17,7 +17,7 @@ from wellfit.fused.device_network import arithmetic, product
 from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import plan_device_memory
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.worker_pool import WorkerPool
 from wellfit.training.noise import SHARED
@@ -102,7 +102,7 @@ def test_products_are_as_exact_as_asked_for_and_torch_is_left_as_it_was(precisio
 
 
 def test_outcomes_are_those_of_the_cores_within_float32(table):
-    data, goal = table("classification"), Goal("log_loss")
+    data, goal = table("classification"), goal_named("log_loss")
     configs = [config_of({"keep_prob": keep, "l2": l2}) for keep, l2 in ((1.0, 0.0), (0.8, 1.0), (0.6, 5.0))]
     here, there = (InProcess(data, goal=goal, device=device).train(configs) for device in (None, HERE))
     with WorkerPool(data, goal=goal, device=HERE) as pool:
@@ -159,7 +159,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_any_training():
 def test_pictures_and_modules_are_refused_before_any_training(table):
     config = replace(MEMBERS[0], network=Network(kind="conv", widths=(4,), embedding="none"))
     with pytest.raises(BadInput, match="a network of pictures"):
-        InProcess(table("classification"), goal=Goal("error"), device=HERE).train([config])
+        InProcess(table("classification"), goal=goal_named("error"), device=HERE).train([config])
 
 
 def test_the_cores_are_no_device():

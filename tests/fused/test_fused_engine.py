@@ -13,9 +13,8 @@ from wellfit.exceptions import BadInput
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import parse_memory, plan_memory
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Status
-from wellfit.stats.scores import row_losses
 from wellfit.training.loop import Training, fit
 from wellfit.training.predict import predict
 from wellfit.training.schedules import rung_updates
@@ -23,7 +22,7 @@ from wellfit.training.tensors import new_network, state_of
 
 pytestmark = pytest.mark.timeout(600)
 
-GOALS = {"classification": Goal("log_loss"), "regression": Goal("rmse")}
+GOALS = {"classification": goal_named("log_loss"), "regression": goal_named("rmse")}
 BASE = Config(
     network=Network(widths=(12, 8), bins=5),
     optimization=Optimization(lr=0.01, epochs=15, batch_size=64),
@@ -143,7 +142,7 @@ def test_a_snapshot_is_the_network_that_the_judge_saw_and_that_the_reference_loo
     planned = total_updates(BASE, rows=data.train.rows)
     assert [each.updates for each in snapshots] == [rung for rung in rung_updates(planned) for _ in configs]
     for place, snapshot in enumerate(snapshots):
-        expected = row_losses(GOALS["classification"], data.dev.target, snapshot.predictions["dev"])
+        expected = GOALS["classification"].row_losses(data.dev.target, snapshot.predictions["dev"])
         losses = seen[place // len(configs)][snapshot.config.identity]
         np.testing.assert_allclose(losses, expected, rtol=1e-12)
         again = predict(data.preparation, snapshot.config, snapshot.state)

@@ -12,7 +12,7 @@ from wellfit.config import Network
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import fit_stack
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -75,7 +75,7 @@ def test_all_engines_agree_with_several_targets(knob, engine, table):
 
 def test_several_targets_are_predicted_measured_and_kept_inside_their_range(table):
     data, found = with_targets(table("regression"), targets=3), []
-    fit_stack(data, [config_of({"epochs": 60})], goal=Goal("rmse"), on_outcome=found.append)
+    fit_stack(data, [config_of({"epochs": 60})], goal=goal_named("rmse"), on_outcome=found.append)
     (outcome,) = found
     predicted = outcome.predictions["dev"]
     assert predicted.shape == data.dev.target.shape
@@ -95,4 +95,4 @@ def test_a_module_of_ones_own_refuses_weights_and_several_targets(table):
     data = table("regression")
     for refused in (weighted(data, np.ones(data.train.rows)), with_targets(data, targets=2)):
         with pytest.raises(BadInput, match="a module of your own predicts one target"):
-            fit_stack(refused, [config_of({})], goal=Goal("rmse"), on_outcome=print, module=lambda _i, _o: None)
+            fit_stack(refused, [config_of({})], goal=goal_named("rmse"), on_outcome=print, module=lambda _i, _o: None)

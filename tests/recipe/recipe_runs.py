@@ -13,14 +13,14 @@ from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
-from wellfit.goals import Goal
+from wellfit.goals import Goal, goal_named
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 
-ERROR = Goal("error")
+ERROR = goal_named("error")
 
 
 class Counting(InProcess):

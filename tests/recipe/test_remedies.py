@@ -17,7 +17,6 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.exceptions import BadInput
 from wellfit.gaps import GAPS
-from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext
@@ -34,7 +33,7 @@ from wellfit.recipe.stop import cheapest_waiting, stop_of
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.sweeps.executor import InProcess
 
-ERROR = Goal("error")
+ERROR = goal_named("error")
 HEALTHY = Config(network=Network(widths=(64, 64), embedding="none"), optimization=Optimization(lr=2e-3, batch_size=64))
 
 

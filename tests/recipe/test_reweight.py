@@ -24,7 +24,6 @@ from wellfit.recipe.context import RunContext
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import REWEIGHT_KIND as KIND
 from wellfit.recipe.rules import Rules
-from wellfit.stats.scores import row_losses
 from wellfit.training.predict import predict
 
 TRAIN, HELD, DEV, FRESH = 600, 400, 800, 4_000
@@ -99,7 +98,7 @@ def test_the_loss_in_deployment_falls_on_rows_that_nobody_has_seen(shifted):
     state, _, data, fresh, _ = shifted
     arrays = data.preparation.transform(fresh)
     before, after = (
-        row_losses(ERROR, arrays.target, predict(data.preparation, each.config, each.state)(arrays)).mean()
+        ERROR.row_losses(arrays.target, predict(data.preparation, each.config, each.state)(arrays)).mean()
         for each in (state.first, state.outcome)
     )
     assert after < before - 0.05

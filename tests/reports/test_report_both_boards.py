@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from report_cases import Line, finished
 
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.reports import reading
 from wellfit.reports.html import render_html
 from wellfit.reports.summary import Summary, summarize
@@ -14,7 +14,7 @@ from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text, sweep_line
 from wellfit.reports.units import Unit
 
-UNIT = Unit(Goal("error"))
+UNIT = Unit(goal_named("error"))
 
 
 def _row(identity: str, *, l2: float, **knobs: object) -> dict[str, object]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_cases import CASES, HOSTILE
 
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.reports.charts import (
     heatmap_chart,
     ladder_chart,
@@ -146,7 +146,7 @@ def test_the_path_keeps_to_the_chosen_keep_prob():
 
 
 def test_a_grid_has_a_cell_a_member_and_a_random_sweep_a_dot():
-    unit = Unit(Goal("error"))
+    unit = Unit(goal_named("error"))
     grid = heatmap_chart(summarize(CASES["finished"]).sweeps[0].members, unit, key="h")
     scattered = heatmap_chart(summarize(CASES["random sweep"]).sweeps[-1].members, unit, key="h")
     assert grid.count('class="heat"') == 65
@@ -154,7 +154,7 @@ def test_a_grid_has_a_cell_a_member_and_a_random_sweep_a_dot():
 
 
 def test_nothing_is_drawn_from_too_little():
-    unit = Unit(Goal("error"))
+    unit = Unit(goal_named("error"))
     members = summarize(CASES["finished"]).sweeps[0].members
     assert heatmap_chart(members[:1], unit, key="h") == ""
     assert lambda_path_chart(members[:2], unit, key="p") == ""

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from report_cases import CASES, Line, estimate, finished, opening, split, sweep
 
-from wellfit.goals import GOALS, Goal
+from wellfit.goals import GOALS, goal_named
 from wellfit.reports.redact import redacted
 from wellfit.reports.summary import summarize
 from wellfit.reports.text import sweep_line
@@ -244,7 +244,7 @@ def test_summaries_are_frozen():
     ],
 )
 def test_numbers_in_the_goal_s_own_unit(goal, loss, shown):
-    assert Unit(Goal(goal)).show(loss) == shown
+    assert Unit(goal_named(goal)).show(loss) == shown
 
 
 @pytest.mark.parametrize(
@@ -258,16 +258,16 @@ def test_numbers_in_the_goal_s_own_unit(goal, loss, shown):
     ],
 )
 def test_gaps_in_words(goal, gap, shown):
-    assert Unit(Goal(goal)).gap(gap) == shown
+    assert Unit(goal_named(goal)).gap(gap) == shown
 
 
 def test_an_rmse_gap_is_shown_both_ways():
-    assert Unit(Goal("rmse")).gap(225.0, start=64.0, end=289.0) == "+9 (+225 MSE)"
+    assert Unit(goal_named("rmse")).gap(225.0, start=64.0, end=289.0) == "+9 (+225 MSE)"
 
 
 @pytest.mark.parametrize("goal", GOALS)
 def test_better_is_always_further_left(goal):
-    unit = Unit(Goal(goal))
+    unit = Unit(goal_named(goal))
     assert unit.position(0.2) < unit.position(0.3)
 
 

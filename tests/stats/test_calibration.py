@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.stats.calibration import calibrated, tempered
-from wellfit.stats.scores import loss
 
-LOG_LOSS = Goal("log_loss")
+LOG_LOSS = goal_named("log_loss")
 
 
 def rows_of(count, *, factor, seed):
@@ -25,7 +24,7 @@ def test_an_overconfident_network_is_told_so_and_gains_on_new_rows():
     found = calibrated(*rows_of(500, factor=2.5, seed=0))
     assert found.temperature == found.fitted == pytest.approx(2.5, rel=0.25)
     target, new = rows_of(20_000, factor=2.5, seed=1)
-    gained = loss(LOG_LOSS, target, new) - loss(LOG_LOSS, target, tempered(new, found.temperature))
+    gained = LOG_LOSS.loss(target, new) - LOG_LOSS.loss(target, tempered(new, found.temperature))
     assert gained == pytest.approx(found.before - found.honest, rel=0.3)
 
 
@@ -37,7 +36,7 @@ def test_under_the_null_it_is_seldom_used_and_then_costs_next_to_nothing():
         found = calibrated(*rows_of(300, factor=1.0, seed=seed), seed=seed)
         used += found.temperature != 1.0
         fitted.append(np.log(found.fitted))
-        costs.append(loss(LOG_LOSS, target, tempered(new, found.temperature)) - loss(LOG_LOSS, target, new))
+        costs.append(LOG_LOSS.loss(target, tempered(new, found.temperature)) - LOG_LOSS.loss(target, new))
     assert 0.2 < used / 200 < 0.47
     assert abs(np.mean(fitted)) < 4 * np.std(fitted) / np.sqrt(200)
     assert np.mean(costs) < 0.005
@@ -49,7 +48,7 @@ def test_the_honest_loss_is_on_the_high_side_of_what_new_rows_show():
     for seed in range(60):
         found = calibrated(*rows_of(100, factor=2.0, seed=seed), seed=seed)
         honest.append(found.honest)
-        seen.append(loss(LOG_LOSS, target, tempered(new, found.temperature)))
+        seen.append(LOG_LOSS.loss(target, tempered(new, found.temperature)))
     assert np.mean(honest) > np.mean(seen) - 2 * np.std(honest) / np.sqrt(60)
 
 

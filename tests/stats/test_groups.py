@@ -7,7 +7,6 @@ from wellfit.exceptions import BadInput
 from wellfit.goals import goal_named
 from wellfit.stats.groups import grouped_mean, grouped_rate, has_groups
 from wellfit.stats.intervals import wilson
-from wellfit.stats.scores import estimate
 
 
 def grouped_errors(rng, *, groups, size, rate=0.15, spread=0.12):
@@ -57,12 +56,12 @@ def test_groups_of_one_row_change_nothing(goal):
     target = rng.integers(0, 2, 300)
     probability = np.clip(0.5 + 0.3 * (target - 0.5) + rng.normal(0, 0.2, 300), 0.01, 0.99)
     prediction = np.column_stack([1 - probability, probability])
-    alone = estimate(goal_named(goal), target, prediction)
-    assert estimate(goal_named(goal), target, prediction, groups=np.arange(300)) == alone
-    copied = estimate(
-        goal_named(goal), np.repeat(target, 4), np.repeat(prediction, 4, axis=0), groups=np.repeat(np.arange(300), 4)
+    alone = goal_named(goal).estimate(target, prediction)
+    assert goal_named(goal).estimate(target, prediction, groups=np.arange(300)) == alone
+    copied = goal_named(goal).estimate(
+        np.repeat(target, 4), np.repeat(prediction, 4, axis=0), groups=np.repeat(np.arange(300), 4)
     )
-    plain = estimate(goal_named(goal), np.repeat(target, 4), np.repeat(prediction, 4, axis=0))
+    plain = goal_named(goal).estimate(np.repeat(target, 4), np.repeat(prediction, 4, axis=0))
     assert copied.high - copied.low == pytest.approx(alone.high - alone.low, rel=0.15)
     assert copied.high - copied.low > 1.6 * (plain.high - plain.low)  # four copies: half the width
 

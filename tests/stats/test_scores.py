@@ -5,9 +5,8 @@ import pytest
 from sklearn import metrics
 
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.stats.intervals import wilson
-from wellfit.stats.scores import estimate, loss, row_losses
 
 
 def _classified(classes, rows=400, seed=0):
@@ -38,19 +37,19 @@ ORACLES = {
 @pytest.mark.parametrize("classes", [2, 5])
 @pytest.mark.parametrize("name", list(ORACLES))
 def test_each_goal_agrees_with_scikit_learn(name, classes):
-    goal = Goal(name)
+    goal = goal_named(name)
     target, prediction = _valued() if goal.task == "regression" else _classified(classes)
-    assert loss(goal, target, prediction) == pytest.approx(ORACLES[name](target, prediction))
-    found = estimate(goal, target, prediction)
+    assert goal.loss(target, prediction) == pytest.approx(ORACLES[name](target, prediction))
+    found = goal.estimate(target, prediction)
     assert found.value == pytest.approx(ORACLES[name](target, prediction))
     assert found.low < found.value < found.high
-    assert found.rows == row_losses(goal, target, prediction).size == 400
+    assert found.rows == goal.row_losses(target, prediction).size == 400
 
 
 def test_ties_in_the_scores_count_half():
     target, scores = np.array([0, 0, 1, 1, 1]), np.array([0.2, 0.5, 0.5, 0.9, 0.1])
     prediction = np.c_[1 - scores, scores]
-    assert loss(Goal("auc"), target, prediction) == pytest.approx(1 - metrics.roc_auc_score(target, scores))
+    assert goal_named("auc").loss(target, prediction) == pytest.approx(1 - metrics.roc_auc_score(target, scores))
 
 
 def test_delongs_variance_from_the_pairs_themselves():
@@ -58,19 +57,19 @@ def test_delongs_variance_from_the_pairs_themselves():
     positive, negative = prediction[target == 1, 1], prediction[target == 0, 1]
     wins = positive[:, None] > negative[None, :]
     delong = wins.mean(1).var(ddof=1) / len(positive) + wins.mean(0).var(ddof=1) / len(negative)
-    losses = row_losses(Goal("auc"), target, prediction)
+    losses = goal_named("auc").row_losses(target, prediction)
     assert losses.var(ddof=1) / losses.size == pytest.approx(delong, rel=0.03)
 
 
 def test_a_perfect_order_is_not_certainty():
     target = np.array([0] * 20 + [1] * 10)
     scores = np.linspace(0, 1, 30)
-    found = estimate(Goal("auc"), target, np.c_[1 - scores, scores])
+    found = goal_named("auc").estimate(target, np.c_[1 - scores, scores])
     assert (found.value, found.high) == (0, pytest.approx(wilson(0, 10).high))
 
 
 def test_confident_mistakes_stay_finite():
-    assert np.isfinite(loss(Goal("log_loss"), np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]])))
+    assert np.isfinite(goal_named("log_loss").loss(np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]])))
 
 
 @pytest.mark.parametrize(
@@ -86,17 +85,17 @@ def test_confident_mistakes_stay_finite():
 )
 def test_bad_input_says_so(name, target, prediction):
     with pytest.raises(BadInput):
-        row_losses(Goal(name), np.array(target), np.array(prediction))
+        goal_named(name).row_losses(np.array(target), np.array(prediction))
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", ["auc", "balanced_error", "r2"])
 def test_intervals_cover(name):
-    goal, covered, runs = Goal(name), 0, 600
+    goal, covered, runs = goal_named(name), 0, 600
     draw = (lambda seed, rows: _classified(2, rows, seed)) if goal.task == "classification" else _noisy
-    truth = loss(goal, *draw(10**6, 400_000))
+    truth = goal.loss(*draw(10**6, 400_000))
     for seed in range(runs):
-        found = estimate(goal, *draw(seed, 300), seed=seed)
+        found = goal.estimate(*draw(seed, 300), seed=seed)
         covered += found.low <= truth <= found.high
     assert wilson(covered, runs).high >= 0.945
 
@@ -110,4 +109,4 @@ def _noisy(seed, rows):
 @pytest.mark.parametrize(("name", "expected"), [("rmse", [2.5, 0.5]), ("mae", [1.5, 0.5]), ("r2", [1.0, 0.125])])
 def test_several_targets_are_averaged_row_by_row(name, expected):
     target, prediction = np.array([[0.0, 0.0], [2.0, 4.0]]), np.array([[1.0, 2.0], [2.0, 3.0]])
-    np.testing.assert_allclose(row_losses(Goal(name), target, prediction), expected)
+    np.testing.assert_allclose(goal_named(name).row_losses(target, prediction), expected)

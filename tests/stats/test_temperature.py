@@ -12,11 +12,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.fixes import parse_version as parse
 
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.stats.calibration import best_temperature, tempered
-from wellfit.stats.scores import loss
 
-LOG_LOSS = Goal("log_loss")
+LOG_LOSS = goal_named("log_loss")
 
 
 def logits_and_target(*, rows=2_000, classes=3, spread=1.5, seed=0):
@@ -105,4 +104,4 @@ def test_at_one_nothing_changes():
 def test_certain_and_wrong_is_finite():
     target, probabilities = np.array([0, 1, 1]), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     found = tempered(probabilities, best_temperature(target, probabilities))
-    assert np.isfinite(loss(LOG_LOSS, target, found))
+    assert np.isfinite(LOG_LOSS.loss(target, found))

@@ -7,12 +7,11 @@ import pytest
 
 from wellfit.config import Config
 from wellfit.exceptions import Refusal
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Outcome, Status
-from wellfit.stats.scores import loss
 from wellfit.sweeps.ensemble import select_ensemble
 
-RMSE = Goal("rmse")
+RMSE = goal_named("rmse")
 
 
 def member(seed, predictions, *, status=Status.FINISHED, updates=1):
@@ -44,8 +43,8 @@ def test_what_is_reported_is_what_the_average_of_the_picks_loses():
     target, outcomes = regression()
     found = select_ensemble(outcomes, target, goal=RMSE)
     predictions = {one.identity: one.predictions["dev"] for one in outcomes}
-    assert found.loss == pytest.approx(loss(RMSE, target, found.average(predictions)))
-    assert found.single == min(loss(RMSE, target, one.predictions["dev"]) for one in outcomes)
+    assert found.loss == pytest.approx(RMSE.loss(target, found.average(predictions)))
+    assert found.single == min(RMSE.loss(target, one.predictions["dev"]) for one in outcomes)
     assert found.loss < 0.2 * found.single
     assert sum(pick.weight for pick in found.picks) == pytest.approx(1)
     assert [pick.weight for pick in found.picks] == sorted((pick.weight for pick in found.picks), reverse=True)
@@ -55,7 +54,7 @@ def test_what_is_reported_is_what_the_average_of_the_picks_loses():
 def test_the_halves_tell_the_optimism_of_choosing_on_dev():
     # Members that know nothing: whatever dev prefers among them is chance, and a half shows it.
     source = np.random.default_rng(0)
-    goal, target = Goal("error"), source.integers(0, 2, 200)
+    goal, target = goal_named("error"), source.integers(0, 2, 200)
     ones = source.uniform(size=(40, 200))
     outcomes = [member(place, np.stack([1 - one, one], axis=1)) for place, one in enumerate(ones)]
     found = select_ensemble(outcomes, target, goal=goal)
@@ -110,7 +109,7 @@ def test_members_without_an_end_take_no_part(status):
 def test_a_class_too_rare_to_halve_leaves_the_honest_figures_out():
     target = np.array([0] * 30 + [1])
     score = np.linspace(0, 1, 31)
-    found = select_ensemble([member(0, np.stack([1 - score, score], axis=1))], target, goal=Goal("auc"))
+    found = select_ensemble([member(0, np.stack([1 - score, score], axis=1))], target, goal=goal_named("auc"))
     assert (found.loss, found.honest_loss, found.honest_single, found.optimism) == (0, None, None, None)
 
 

@@ -14,14 +14,14 @@ import pytest
 from wellfit.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.fused.engine import require_trainable
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Status
 from wellfit.sweeps import transfer
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.worker_pool import _PROGRAM, WorkerPool, shares_of
 
-GOAL = Goal("error")
+GOAL = goal_named("error")
 
 
 def config(seed=0, *, epochs=3, **regularization):
@@ -171,10 +171,10 @@ def test_a_worker_that_fails_is_a_bug_and_not_tried_again(data, monkeypatch):
 
 
 def test_what_a_worker_refuses_is_raised_here_with_all_its_parts(data):
-    with WorkerPool(data, goal=Goal("rmse"), workers=1) as pool, pytest.raises(BadInput) as refused:
+    with WorkerPool(data, goal=goal_named("rmse"), workers=1) as pool, pytest.raises(BadInput) as refused:
         pool.train([CONFIGS[0]])
     with pytest.raises(BadInput) as here:
-        InProcess(data, goal=Goal("rmse")).train([CONFIGS[0]])
+        InProcess(data, goal=goal_named("rmse")).train([CONFIGS[0]])
     assert str(refused.value) == str(here.value)
 
 
@@ -212,7 +212,7 @@ import numpy as np, pyarrow as pa
 from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.worker_pool import WorkerPool, shares_of
 
@@ -225,7 +225,7 @@ preparation = fit_preparation(table, infer_schema(table, target="target"))
 arrays = preparation.transform(table)
 workers = int(sys.argv[1])
 optimization = Optimization(epochs=1, lr=.01)
-pool = WorkerPool(Prepared(preparation, arrays, None, arrays), goal=Goal("error"), workers=workers)
+pool = WorkerPool(Prepared(preparation, arrays, None, arrays), goal=goal_named("error"), workers=workers)
 configs = [Config(optimization=optimization, seed=seed) for seed in (0, 1)]
 outcomes = pool.train(configs, on_outcome=lambda outcome: print("one", flush=True))
 print([w.process.pid for w in pool._crew._all], pool._crew.folder, flush=True)

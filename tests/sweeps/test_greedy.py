@@ -6,13 +6,14 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pytest
 
-from wellfit.goals import GOALS, Goal
-from wellfit.stats.scores import loss
+from wellfit.goals import GOALS, goal_named
 from wellfit.sweeps import greedy
 from wellfit.sweeps.greedy import START, greedy_weights
 
 CASES = [
-    (Goal(name), classes) for name in GOALS for classes in ((2, 4) if Goal(name).task == "classification" else (1,))
+    (goal_named(name), classes)
+    for name in GOALS
+    for classes in ((2, 4) if goal_named(name).task == "classification" else (1,))
 ]
 NAMES = [f"{goal.name} {classes}" for goal, classes in CASES]
 
@@ -31,14 +32,14 @@ def problem(goal, *, classes=2, rows=400, candidates=9, seed=0):
 
 
 def blended(goal, target, predictions, weights):
-    return loss(goal, target, np.tensordot(weights, predictions, axes=1))
+    return goal.loss(target, np.tensordot(weights, predictions, axes=1))
 
 
 @pytest.mark.parametrize(("goal", "classes"), CASES, ids=NAMES)
 def test_the_fast_losses_are_those_of_the_goal(goal, classes):
     target, predictions = problem(goal, classes=classes)
-    fast = greedy._losses(goal, target, greedy._planes(goal, target, predictions))
-    slow = np.array([loss(goal, target, each) for each in predictions])
+    fast = goal.metric.losses_of_planes(target, goal.metric.planes(target, predictions.astype(np.float32)))
+    slow = np.array([goal.loss(target, each) for each in predictions])
     scale = target.var() if goal.name == "r2" else 1.0
     np.testing.assert_allclose(fast / scale, slow, rtol=1e-4)
 
@@ -47,8 +48,10 @@ def test_tied_scores_count_half_in_the_auc():
     target, scores = np.array([0, 1, 0, 1, 1]), np.array([0.5, 0.5, 0.2, 0.2, 0.9])
     predictions = np.stack([1 - scores, scores], axis=1)[None]
     for each in (predictions, np.full_like(predictions, 0.5)):
-        fast = greedy._losses(Goal("auc"), target, greedy._planes(Goal("auc"), target, each))
-        assert fast[0] == pytest.approx(loss(Goal("auc"), target, each[0]))
+        fast = goal_named("auc").metric.losses_of_planes(
+            target, goal_named("auc").metric.planes(target, each.astype(np.float32))
+        )
+        assert fast[0] == pytest.approx(goal_named("auc").loss(target, each[0]))
 
 
 @pytest.mark.parametrize(("goal", "classes"), CASES, ids=NAMES)
@@ -57,23 +60,23 @@ def test_an_ensemble_beats_its_best_candidate(goal, classes):
     weights = greedy_weights(goal, target, predictions, seed=0)
     assert weights.sum() == pytest.approx(1)
     assert weights.min() >= 0
-    alone = min(loss(goal, target, each) for each in predictions)
+    alone = min(goal.loss(target, each) for each in predictions)
     assert blended(goal, target, predictions, weights) < alone
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_few_candidates_are_mixed_nearly_as_well_as_possible(seed):
-    goal = Goal("rmse")
+    goal = goal_named("rmse")
     target, predictions = problem(goal, candidates=START + 1, seed=seed)
     found = blended(goal, target, predictions, greedy_weights(goal, target, predictions, seed=0))
     # Every mixture in twelfths.
     places = combinations_with_replacement(range(len(predictions)), 12)
-    best = min(loss(goal, target, predictions[list(each)].mean(axis=0)) for each in places)
+    best = min(goal.loss(target, predictions[list(each)].mean(axis=0)) for each in places)
     assert found <= 1.01 * best
 
 
 def test_candidates_that_are_wrong_in_opposite_ways_are_found():
-    goal, source = Goal("mae"), np.random.default_rng(0)
+    goal, source = goal_named("mae"), np.random.default_rng(0)
     target, error = source.normal(size=(2, 300))
     predictions = np.stack([target + error, target - error, target + 3.0])
     weights = greedy_weights(goal, target, predictions, seed=0)
@@ -81,23 +84,23 @@ def test_candidates_that_are_wrong_in_opposite_ways_are_found():
 
 
 def test_copies_of_the_best_candidate_add_nothing():
-    goal = Goal("log_loss")
+    goal = goal_named("log_loss")
     target, predictions = problem(goal, candidates=1)
     weights = greedy_weights(goal, target, np.repeat(predictions, 8, axis=0), seed=0)
     assert weights.tolist() == [1.0, 0, 0, 0, 0, 0, 0, 0]
 
 
 def test_only_the_best_of_very_many_are_tried():
-    goal = Goal("rmse")
+    goal = goal_named("rmse")
     target, predictions = problem(goal, candidates=3 * greedy.MOST, rows=100)
     weights = greedy_weights(goal, target, predictions, seed=0)
-    alone = np.array([loss(goal, target, each) for each in predictions])
+    alone = np.array([goal.loss(target, each) for each in predictions])
     assert set(np.flatnonzero(weights)) <= set(np.argsort(alone)[: greedy.MOST])
 
 
 @pytest.mark.parametrize("name", ["log_loss", "error", "auc", "rmse"])
 def test_64_candidates_on_6000_rows_take_less_than_two_seconds(name):
-    goal = Goal(name)
+    goal = goal_named(name)
     target, predictions = problem(goal, rows=6_000, candidates=64)
     began = time.process_time()
     greedy_weights(goal, target, predictions, seed=0)

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from wellfit.config import Config, shrink_of
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps import proposals
 from wellfit.sweeps.knobs import changed, differs_only, setting_of
@@ -18,7 +18,7 @@ from wellfit.sweeps.proposals import BEFORE_MODEL, NOT_INSTALLED, ROUND, proposa
 from wellfit.sweeps.space import default_grid, log_uniform, uniform
 from wellfit.sweeps.usual import known_good, usual_space
 
-BASE, ROWS, GOAL = Config(), 4_000, Goal("log_loss")
+BASE, ROWS, GOAL = Config(), 4_000, goal_named("log_loss")
 FOUR = usual_space(("l2", "keep_prob", "lr", "label_smoothing"), BASE, rows=ROWS)
 TWO = usual_space(("l2", "keep_prob"), BASE, rows=ROWS)
 

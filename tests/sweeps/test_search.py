@@ -11,7 +11,7 @@ import pytest
 from wellfit.cli.sweep import _text as sweep_table
 from wellfit.config import Config, Network, Optimization, shrink_of, weight_decay_of
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Status
 from wellfit.reports.units import Unit
 from wellfit.sweeps.executor import InProcess
@@ -21,7 +21,7 @@ from wellfit.sweeps.search import sweep
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import log_uniform, uniform
 
-GOAL = Goal("error")
+GOAL = goal_named("error")
 BASE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=30, batch_size=64, lr=0.01))
 
 
@@ -255,7 +255,7 @@ def test_labels_that_are_values_are_not_smoothed(data, values):
     schema = replace(data.preparation.schema, task="regression")
     values_for = replace(data, preparation=replace(data.preparation, schema=schema))
     with pytest.raises(BadInput, match=r"label_smoothing=0\.1"):
-        sweep(values_for, BASE, over={"label_smoothing": values}, executor=Never(), goal=Goal("rmse"))
+        sweep(values_for, BASE, over={"label_smoothing": values}, executor=Never(), goal=goal_named("rmse"))
 
 
 @pytest.mark.parametrize("keep_prob", [0.8, 1.0])

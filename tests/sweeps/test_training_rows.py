@@ -14,12 +14,12 @@ from wellfit.data.schema import infer_schema
 from wellfit.data.training_rows import OF_TRAIN, rows_trained_on, trained_on
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import stacks_of
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.transfer import read_data, write_data
 from wellfit.training.loop import fit
 
-GOAL = Goal("log_loss")
+GOAL = goal_named("log_loss")
 TRAIN, DEV, MORE = 40, 30, 25
 CONFIG = Config(network=Network(widths=(6,)), optimization=Optimization(epochs=3, batch_size=16))
 BOARDS = {

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from wellfit.config import Config, Optimization, shrink_of
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.sweeps.knobs import changed
 from wellfit.sweeps.space import LEAST_SHRINK, MOST_SHRINK, configs_of, log_uniform, uniform
 from wellfit.sweeps.usual import PUBLISHED_SHRINK, known_good, usual_space
 
 BASE = Config(optimization=Optimization(lr=2e-3, epochs=200))
-ERROR = Goal("error")
+ERROR = goal_named("error")
 EVERY = ("l2", "keep_prob", "lr", "l1", "label_smoothing", "input_noise", "mixup", "ema", "beta2", "l2_schedule")
 
 
@@ -55,7 +55,7 @@ def test_a_search_begins_with_nothing_then_the_published_then_each_alone():
 @pytest.mark.parametrize(("goal", "expected"), [("error", 0.1), ("log_loss", 0.0), ("auc", 0.0), ("rmse", 0.0)])
 def test_labels_are_smoothed_where_the_goal_counts_errors(goal, expected):
     over = {"label_smoothing": log_uniform(0.01, 0.2), "l2": log_uniform(1, 100)}
-    smoothing = [setting["label_smoothing"] for setting in known_good(over, BASE, rows=100, goal=Goal(goal))]
+    smoothing = [setting["label_smoothing"] for setting in known_good(over, BASE, rows=100, goal=goal_named(goal))]
     assert max(smoothing) == expected
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wellfit.config import Config, Network, Optimization
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Status
 from wellfit.training.learning_curve import Stopping
 from wellfit.training.loop import fit
@@ -57,7 +57,7 @@ def test_what_is_kept_is_the_first_of_the_best_points_seen(losses, patience):
 
 
 def test_a_training_ends_early_with_the_network_of_its_best_point(classification):
-    outcome = fit(classification, config(3), goal=Goal("log_loss"))
+    outcome = fit(classification, config(3), goal=goal_named("log_loss"))
     devs = [point.dev for point in outcome.curve]
     assert outcome.status is Status.STOPPED_EARLY
     assert outcome.updates == outcome.curve[-1].update < 600
@@ -66,14 +66,14 @@ def test_a_training_ends_early_with_the_network_of_its_best_point(classification
 
 
 def test_until_it_stops_a_training_is_the_same(classification):
-    whole, stopped = (fit(classification, config(patience), goal=Goal("log_loss")) for patience in (None, 3))
+    whole, stopped = (fit(classification, config(patience), goal=goal_named("log_loss")) for patience in (None, 3))
     assert whole.status is Status.FINISHED
     assert whole.losses["dev"] == pytest.approx(whole.curve[-1].dev)
     assert whole.curve[: len(stopped.curve)] == stopped.curve
 
 
 def test_the_best_point_is_kept_where_the_patience_lasts_to_the_end(classification):
-    outcome = fit(classification, config(100), goal=Goal("log_loss"))
+    outcome = fit(classification, config(100), goal=goal_named("log_loss"))
     assert outcome.updates == 600
     assert outcome.status is Status.STOPPED_EARLY
     assert outcome.losses["dev"] == pytest.approx(min(point.dev for point in outcome.curve))
@@ -81,6 +81,8 @@ def test_the_best_point_is_kept_where_the_patience_lasts_to_the_end(classificati
 
 def test_a_training_whose_last_point_is_the_best_is_finished(classification):
     short = Optimization(epochs=2, batch_size=600, lr=1e-3, schedule="constant")
-    patient, whole = (fit(classification, config(n, optimization=short), goal=Goal("log_loss")) for n in (1, None))
+    patient, whole = (
+        fit(classification, config(n, optimization=short), goal=goal_named("log_loss")) for n in (1, None)
+    )
     assert patient.status is whole.status is Status.FINISHED
     assert all(np.array_equal(patient.state[name], value) for name, value in whole.state.items())

@@ -7,15 +7,14 @@ import pytest
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
-from wellfit.stats.scores import row_losses
+from wellfit.goals import goal_named
 from wellfit.training import tensors
 from wellfit.training.loop import fit
 from wellfit.training.monte_carlo import monte_carlo, predict_often
 from wellfit.training.predict import predict
 from wellfit.training.tensors import new_network, state_of
 
-GOALS = {"classification": Goal("log_loss"), "regression": Goal("rmse")}
+GOALS = {"classification": goal_named("log_loss"), "regression": goal_named("rmse")}
 QUICK = Config(
     network=Network(widths=(16, 8)),
     optimization=Optimization(epochs=3, batch_size=64, lr=0.01),
@@ -45,7 +44,7 @@ def test_without_dropout_every_pass_is_the_same(trained):
 def test_the_gain_is_that_of_the_mean_over_one_pass_without_dropout(trained):
     data, outcome, goal = trained
     found = monte_carlo(data, outcome, goal=goal, passes=20)
-    losses = [row_losses(goal, data.dev.target, each) for each in (outcome.predictions["dev"], found.mean)]
+    losses = [goal.row_losses(data.dev.target, each) for each in (outcome.predictions["dev"], found.mean)]
     assert found.gain.value == pytest.approx(np.mean(losses[0] - losses[1]))
     assert found.gain.low < found.gain.value < found.gain.high
     assert found.spread.shape == found.mean.shape
@@ -90,7 +89,10 @@ def test_a_part_of_the_dev_rows_is_measured_with_a_row_of_every_class(trained):
     assert 40 <= len(found.mean) <= 42
     assert found.gain.rows == len(found.mean)
     rare = replace(data, dev=replace(data.dev, target=np.eye(1, data.dev.rows, 7, dtype=data.dev.target.dtype)[0]))
-    assert monte_carlo(rare, outcome, goal=Goal("auc" if goal.task == "classification" else "rmse"), most=40).cost > 0
+    assert (
+        monte_carlo(rare, outcome, goal=goal_named("auc" if goal.task == "classification" else "rmse"), most=40).cost
+        > 0
+    )
 
 
 def test_passes_repeat_and_are_all_different(trained):
@@ -121,7 +123,7 @@ def test_a_schedule_that_ends_without_dropout_does_not_turn_it_off(trained):
 
 
 def test_values_stay_inside_the_range_of_the_training_targets(regression):
-    outcome = fit(regression, QUICK, goal=Goal("rmse"))
+    outcome = fit(regression, QUICK, goal=goal_named("rmse"))
     far = replace(regression.dev, numeric=regression.dev.numeric * 1_000)
     mean, _ = predict_often(regression.preparation, QUICK, outcome.state)(far)
     assert mean.min() >= regression.train.target.min()

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wellfit.goals import GOALS, Goal
-from wellfit.stats.scores import loss
+from wellfit.goals import GOALS, goal_named
 from wellfit.training import references
 from wellfit.training.references import fit_references
 
@@ -20,11 +19,11 @@ def by_name(found):
 @pytest.mark.parametrize("task", TASKS)
 def test_linear_beats_dummy_and_trees_beat_linear_where_the_signal_is_curved(task, request):
     data = request.getfixturevalue(task)
-    found = by_name(fit_references(data, goal=Goal(TASKS[task]), seed=0))
+    found = by_name(fit_references(data, goal=goal_named(TASKS[task]), seed=0))
     assert list(found) == ["dummy", "linear", "trees"]
     assert found["dummy"].losses["dev"] > found["linear"].losses["dev"] > found["trees"].losses["dev"]
     for reference in found.values():
-        expected = loss(Goal(TASKS[task]), data.dev.target, reference.predictions["dev"])
+        expected = goal_named(TASKS[task]).loss(data.dev.target, reference.predictions["dev"])
         assert reference.losses["dev"] == pytest.approx(expected)
         assert reference.note == ""
 
@@ -32,8 +31,8 @@ def test_linear_beats_dummy_and_trees_beat_linear_where_the_signal_is_curved(tas
 @pytest.mark.parametrize("task", TASKS)
 def test_the_same_seed_fits_the_same_models_and_extra_parts_change_nothing(task, request):
     data = request.getfixturevalue(task)
-    first = by_name(fit_references(data, goal=Goal(TASKS[task]), seed=3))
-    again = by_name(fit_references(data, goal=Goal(TASKS[task]), seed=3, extra={"test": data.dev}))
+    first = by_name(fit_references(data, goal=goal_named(TASKS[task]), seed=3))
+    again = by_name(fit_references(data, goal=goal_named(TASKS[task]), seed=3, extra={"test": data.dev}))
     for name, reference in first.items():
         assert np.array_equal(reference.predictions["dev"], again[name].predictions["dev"])
         assert again[name].losses["test"] == reference.losses["dev"]
@@ -41,26 +40,26 @@ def test_the_same_seed_fits_the_same_models_and_extra_parts_change_nothing(task,
 
 @pytest.mark.parametrize("goal", GOALS)
 def test_no_other_constant_beats_the_dummy_on_train(goal, request):
-    data = request.getfixturevalue(Goal(goal).task)
-    found = by_name(fit_references(data, goal=Goal(goal), seed=0))["dummy"].losses["train"]
+    data = request.getfixturevalue(goal_named(goal).task)
+    found = by_name(fit_references(data, goal=goal_named(goal), seed=0))["dummy"].losses["train"]
     target = data.train.target
-    if Goal(goal).task == "classification":
+    if goal_named(goal).task == "classification":
         constants = [np.tile([1 - p, p], (len(target), 1)) for p in np.linspace(0.01, 0.99, 50)]
     else:
         constants = [np.full(len(target), value) for value in np.quantile(target, np.linspace(0, 1, 50))]
-    assert found <= min(loss(Goal(goal), target, constant) for constant in constants) + 1e-9
+    assert found <= min(goal_named(goal).loss(target, constant) for constant in constants) + 1e-9
 
 
 def test_a_table_too_large_is_thinned_and_says_so(classification, monkeypatch):
     monkeypatch.setattr(references, "MOST_CELLS", 4 * 100)
-    found = by_name(fit_references(classification, goal=Goal("error"), seed=0))
+    found = by_name(fit_references(classification, goal=goal_named("error"), seed=0))
     assert found["linear"].note == found["trees"].note == "fit on 100 of the 600 training rows"
     assert found["trees"].predictions["dev"].shape == (300, 2)
 
 
 def test_many_classes_thin_the_linear_model_further(classification, monkeypatch):
     monkeypatch.setattr(references, "MOST_LINEAR_CELLS", 4 * 50 * 2)
-    found = by_name(fit_references(classification, goal=Goal("error"), seed=0))
+    found = by_name(fit_references(classification, goal=goal_named("error"), seed=0))
     assert found["linear"].note == "fit on 50 of the 600 training rows"
     assert found["trees"].note == ""
 
@@ -69,7 +68,7 @@ def test_a_class_that_the_thinned_rows_lack_gets_probability_zero(classification
     monkeypatch.setattr(references, "_thinned", lambda train, *, cells, seed: (only_class_zero_and_one(train), "thin"))
     schema = replace(classification.preparation.schema, classes=("a", "b", "c"))
     data = replace(classification, preparation=replace(classification.preparation, schema=schema))
-    found = by_name(fit_references(data, goal=Goal("log_loss"), seed=0))
+    found = by_name(fit_references(data, goal=goal_named("log_loss"), seed=0))
     for name in ("linear", "trees"):
         assert (found[name].predictions["dev"][:, 1] == 0).all()
 

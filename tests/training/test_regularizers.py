@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.training.loop import Training, fit
 from wellfit.training.noise import batch_order, input_noise_block
 from wellfit.training.objective import mean_loss, soft_labels
@@ -135,7 +135,7 @@ def test_l1_makes_more_zeros_the_larger_it_is_and_only_in_the_weights(optimizer,
 
     def zeros(l1):
         config = Config(network=SMALL, optimization=knobs, regularization=Regularization(l1=l1))
-        state = fit(classification, config, goal=Goal("error")).state
+        state = fit(classification, config, goal=goal_named("error")).state
         assert (state["layers.1.bias"] != 0).all()
         assert (state["categories.1.weight"][1:] != 0).all()
         return sum(int((state[name] == 0).sum()) for name in ("layers.0.weight", "layers.1.weight"))
@@ -157,7 +157,7 @@ def test_the_average_is_what_is_measured_and_kept_and_leaves_the_training_alone(
         strict=True,
     ):
         assert torch.equal(ours, theirs)
-    outcome = fit(classification, averaged, goal=Goal("log_loss"))
+    outcome = fit(classification, averaged, goal=goal_named("log_loss"))
     for name, value in training.measured.named_parameters():
         assert np.array_equal(outcome.state[name], value.detach().numpy())
     assert outcome.curve[-1].dev == pytest.approx(outcome.losses["dev"])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import wellfit as wf
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.training.predict import Part
 from wellfit.travel.folder import Model
 
@@ -49,8 +49,8 @@ def model(request):
     parts = tuple(Part(weight, each.config, each.state) for weight, each in zip((0.75, 0.25), outcomes, strict=True))
     preparation = split.prepared().preparation
     if request.param == "regression":
-        return Model(Goal("rmse"), preparation, parts)
-    return Model(Goal("error"), preparation, parts, temperature=1.7)
+        return Model(goal_named("rmse"), preparation, parts)
+    return Model(goal_named("error"), preparation, parts, temperature=1.7)
 
 
 @pytest.fixture(scope="session")

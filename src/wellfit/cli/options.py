@@ -11,13 +11,12 @@ import click
 from wellfit.cli.errors import ExitCode
 from wellfit.cli.stage import FILE, Callback
 from wellfit.exceptions import BadInput
+from wellfit.goals import GOALS
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
 
 Decorator = Callable[[Callback], Callback]
-
-GOALS = "error, balanced_error, log_loss, auc, rmse, mae, r2"
 
 _BOARD_KNOBS = {
     "network": ("widths", "activation", "embedding", "bins", "kind"),
@@ -29,7 +28,7 @@ _BOARD_KNOBS = {
 _SEVERAL = ("widths", "betas", "keep_prob")
 """Knobs that are written with commas between."""
 
-goal_option = click.option("--goal", metavar="GOAL", help=f"{GOALS}.  [default: error; rmse for regression]")
+goal_option = click.option("--goal", metavar="GOAL", help=f"{', '.join(GOALS)}.  [default: error; rmse for regression]")
 
 fail_on_option = click.option(
     "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 when a verdict is yes (for scripts and CI)."

@@ -28,13 +28,12 @@ def command(*, session: Session, experiment: Path, yes: bool, again: bool) -> No
     a number that was looked at while choosing is no longer an honest number.
     """
     import wellfit as wf
-    from wellfit.stats.scores import in_unit_of
 
     opened = wf.open_experiment(experiment)
     if not yes:
         _confirm(experiment)
     opening = opened.unseal(again=again)
-    body = {**opening.to_json(), "error": in_unit_of(opened.goal, opening.error).to_json()}
+    body = {**opening.to_json(), "error": opened.goal.in_unit(opening.error).to_json()}
     session.result(body, text=_text(opening, opened.goal))
 
 

@@ -22,7 +22,6 @@ from wellfit.gaps import GapName
 from wellfit.goals import Goal, goal_named
 from wellfit.reports.notebook import diagnosis_bundle
 from wellfit.stats.intervals import Estimate, interval_from_sd, wilson
-from wellfit.stats.scores import in_unit_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +166,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
 
 
 def _in_unit(estimate: Estimate | None, goal: Goal) -> Json | None:
-    return None if estimate is None else in_unit_of(goal, estimate).to_json()
+    return None if estimate is None else goal.in_unit(estimate).to_json()
 
 
 def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the command takes

@@ -34,7 +34,6 @@ from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import estimate, loss, row_losses
 
 Pair: TypeAlias = tuple[Any, Any]
 """(y, prediction), both with one entry per row."""
@@ -109,7 +108,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
         facts=facts,
         optimal=optimal,
         train=measured["train"],
-        train_sample=estimate(chosen, *ready["train"]) if len(ready["train"][0]) > 1 else None,
+        train_sample=chosen.estimate(*ready["train"]) if len(ready["train"][0]) > 1 else None,
         train_dev=measured.get("train_dev"),
         dev=measured["dev"],
         test=measured.get("test"),
@@ -205,9 +204,9 @@ def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Fl
 
 def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, groups: Any | None) -> Estimate:
     if name == "train":  # over all training rows: a fixed number of this model
-        return Estimate.fixed(loss(goal, *pair), rows=len(pair[0]))
+        return Estimate.fixed(goal.loss(*pair), rows=len(pair[0]))
     if groups is None:
-        return estimate(goal, *pair)
+        return goal.estimate(*pair)
     named = array_of(f"groups of {name}", groups)
     if named.shape != pair[0].shape:
         raise BadInput(
@@ -215,7 +214,7 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
             found=f"{len(pair[0])} rows and groups of shape {named.shape}",
             remedy="Give one group for each row",
         )
-    return estimate(goal, *pair, groups=np.unique(named, return_inverse=True)[1])
+    return goal.estimate(*pair, groups=np.unique(named, return_inverse=True)[1])
 
 
 PARTS = ("train", "train_dev", "dev")
@@ -262,7 +261,7 @@ def facts_on_rows(
     values = features_of(tables, schema)
     codes = _codes(groups or {}, tables)
     classes = ready["dev"][1].shape[1] if goal.task == "classification" else 0
-    losses = {part: row_losses(goal, *ready[part]) for part in tables}
+    losses = {part: goal.row_losses(*ready[part]) for part in tables}
     rows = {
         part: Rows(
             features=values[part],
@@ -274,7 +273,7 @@ def facts_on_rows(
         for part in tables
     }
     known = OpenRows(train=rows["train"], dev=rows["dev"], train_dev=rows.get("train_dev"), goal=goal, seed=seed)
-    rival = None if known.opinion is None else row_losses(goal, known.dev.target, known.opinion)
+    rival = None if known.opinion is None else goal.row_losses(known.dev.target, known.opinion)
     return Facts(
         goal=goal,
         columns=Columns(dropped={column.name: column.note for column in schema.dropped}),

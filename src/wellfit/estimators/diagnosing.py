@@ -22,7 +22,6 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.groups import grouped_mean
 from wellfit.stats.intervals import Estimate, mean_interval
-from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.selection import Choice, choose
 from wellfit.training.tensors import one_thread
@@ -72,10 +71,10 @@ def _dev_estimate(found: Comparison, place: int, *, counted: bool) -> Estimate |
         counts = weights.astype(np.int64)
         target, prediction = repeated(target, prediction, weights)
         groups = None if groups is None else groups.repeat(counts)
-        return estimate(found.goal, target, prediction, groups=groups) if _enough(target, groups) else None
+        return found.goal.estimate(target, prediction, groups=groups) if _enough(target, groups) else None
     if not _enough(target, groups):
         return None
-    return _weighted(row_losses(found.goal, target, prediction), weights, groups)
+    return _weighted(found.goal.row_losses(target, prediction), weights, groups)
 
 
 def _enough(target: Integers | Floats, groups: Integers | None) -> bool:
@@ -211,7 +210,7 @@ def _scored(fold: FoldResult, *, goal: Goal) -> tuple[Floats, Floats]:
     if goal.name in _WHOLE_SET:
         pairs = [repeated(*pair, weights) for pair in pairs]
         weights = np.ones(len(pairs[0][0]))
-    return np.array([row_losses(goal, *pair) for pair in pairs]), weights
+    return np.array([goal.row_losses(*pair) for pair in pairs]), weights
 
 
 def _train_losses(fold: FoldResult, *, goal: Goal) -> list[float]:

@@ -21,7 +21,6 @@ from wellfit.reports.units import Unit
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import row_losses
 
 STEP_MARK = "@"
 """PATH@2 is the network of step 2 in PATH."""
@@ -116,7 +115,7 @@ def compare_networks(a: Experiment | Path | str, b: Experiment | Path | str) -> 
     names = (str(a.path) if isinstance(a, Experiment) else str(a), str(b.path) if isinstance(b, Experiment) else str(b))
     _require_comparable(first, second)
     target, goal = first.prepared.dev.target, first.goal
-    losses = [row_losses(goal, target, outcome.predictions["dev"]) for outcome in (one, two)]
+    losses = [goal.row_losses(target, outcome.predictions["dev"]) for outcome in (one, two)]
     return Comparison(
         goal=goal,
         names=names,

@@ -30,7 +30,6 @@ from wellfit.journal.outcomes import KIND, SNAPSHOT, OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.intervals import Estimate, mean_interval
-from wellfit.stats.scores import row_losses
 from wellfit.training.pictures import picture_features
 
 
@@ -101,7 +100,7 @@ class Diagnostician:
     def _on_rows(self, outcome: Outcome, kept: Booleans) -> NetworkOnRows:
         parts = {"train_dev": self.data.train_dev, "dev": self.data.dev}
         losses = {
-            part: row_losses(self.goal, arrays.target, outcome.predictions[part])
+            part: self.goal.row_losses(arrays.target, outcome.predictions[part])
             for part, arrays in parts.items()
             if arrays is not None
         }
@@ -183,7 +182,7 @@ def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: 
     identities = sorted({entry.body["identity"] for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind)})
     outcomes = [store.get(identity) for identity in identities]
     losses = [
-        row_losses(goal, data.dev.target, outcome.predictions["dev"])
+        goal.row_losses(data.dev.target, outcome.predictions["dev"])
         for outcome in outcomes
         if outcome is not None and outcome.status is not Status.DIVERGED
     ]

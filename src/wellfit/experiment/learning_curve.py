@@ -32,7 +32,6 @@ from wellfit.journal.store import Entry
 from wellfit.outcome import Status
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.state import RecipeState
-from wellfit.stats.scores import row_losses
 from wellfit.sweeps.executor import InProcess
 
 KIND = "more data"
@@ -113,7 +112,7 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
                 found=f"one that did, on {len(rows):,} rows",
                 remedy="Lower the learning rate",
             )
-        return outcome.losses["train"], row_losses(goal, data.dev.target, outcome.predictions["dev"])
+        return outcome.losses["train"], goal.row_losses(data.dev.target, outcome.predictions["dev"])
 
     return refit
 

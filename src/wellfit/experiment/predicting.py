@@ -29,7 +29,6 @@ from wellfit.goals import Goal
 from wellfit.serialize import OMITTED, Record
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import row_losses
 from wellfit.training.monte_carlo import average_often
 from wellfit.training.pictures import averaged_views, require_views, view_of
 from wellfit.training.predict import Part, at_temperature
@@ -264,7 +263,7 @@ def views_on_dev(parts: Sequence[Part], data: Prepared, *, goal: Goal, views: in
         began = time.perf_counter()
         found = predict(data.dev)
         seconds.append((time.perf_counter() - began) * _THOUSAND / data.dev.rows)
-        losses.append(row_losses(goal, data.dev.target, found))
+        losses.append(goal.row_losses(data.dev.target, found))
     return Views(
         goal=goal,
         views=views,

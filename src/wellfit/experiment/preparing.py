@@ -33,7 +33,6 @@ from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import estimate, row_losses
 from wellfit.training.references import Reference, fit_references
 
 FILE = "preparation.json"
@@ -82,7 +81,7 @@ class Rivals:
         References were fit on all training rows: with a network that was trained without those that have copies in dev
         they are compared on the dev rows without.
         """
-        own = row_losses(goal, data.dev.target, outcome.predictions["dev"])
+        own = goal.row_losses(data.dev.target, outcome.predictions["dev"])
         fair = np.ones(len(own), dtype=bool)
         if outcome.config.data.drop_rows and data.copies is not None:
             fair = ~data.copies.dev
@@ -106,7 +105,7 @@ def remembered_rivals(
         return rivals
     notify({"event": "references", "rows": data.train.rows})
     references = fit_references(data, goal=goal, seed=seed)
-    losses = {each.name: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in references}
+    losses = {each.name: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in references}
     content = save({name: np.ascontiguousarray(rows) for name, rows in losses.items()})
     write_whole(folder / REFERENCES_FILE, lambda file: file.write(content))
     for reference in references:
@@ -117,7 +116,7 @@ def remembered_rivals(
 
 def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, object]:
     train = Estimate.fixed(reference.losses["train"], rows=data.train.rows)
-    dev = estimate(goal, data.dev.target, reference.predictions["dev"], groups=data.dev.groups)
+    dev = goal.estimate(data.dev.target, reference.predictions["dev"], groups=data.dev.groups)
     return {
         "name": reference.name,
         "errors": {"train": train.to_json(), "dev": dev.to_json()},

@@ -9,7 +9,6 @@ from wellfit.experiment.candidates import chosen_identity
 from wellfit.experiment.folder import Folder
 from wellfit.journal.store import Entry
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import in_unit_of
 
 STEP_FIELDS = ("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after")
 LATER_STEP_FIELDS = (
@@ -48,7 +47,7 @@ def run_to_json(entries: Iterable[Entry], *, folder: Folder) -> Json:
         "references": {
             body["name"]: folder.goal.score_of(body["errors"]["dev"]["value"]) for body in bodies.get("reference", [])
         },
-        "test": in_unit_of(folder.goal, tests[-1]).to_json() if tests else None,
+        "test": folder.goal.in_unit(tests[-1]).to_json() if tests else None,
         "stop": finish.get("stop"),
         "reason": finish.get("reason"),
         "sentence": finish.get("sentence"),

@@ -14,7 +14,6 @@ from wellfit.journal.outcomes import TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome
 from wellfit.stats.calibration import calibrated, tempered
-from wellfit.stats.scores import row_losses
 from wellfit.training.predict import Part, at_temperature, predict_average
 
 
@@ -53,7 +52,7 @@ def _at(temperature: float, outcome: Outcome, *, parts: Sequence[Part], data: Pr
     on_train = at_temperature(predict_average(data.preparation, parts), temperature)(data.train)
     targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
     losses = {
-        part: row_losses(goal, arrays.target, on_train if part == "train" else predictions[part])
+        part: goal.row_losses(arrays.target, on_train if part == "train" else predictions[part])
         for part, arrays in targets.items()
         if arrays
     }

@@ -15,7 +15,6 @@ from wellfit.opening import Opening, Predict, open_test
 from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import estimate
 from wellfit.training.predict import at_temperature, predict_average
 from wellfit.training.references import fit_references
 
@@ -33,7 +32,7 @@ def unseal_for(
     """
     average = predict_average(data.preparation, parts_in(outcome, OutcomeStore(folder.models, journal)))
     network = at_temperature(average, outcome.temperature)
-    dev = estimate(folder.goal, data.dev.target, outcome.predictions["dev"], groups=data.dev.groups)
+    dev = folder.goal.estimate(data.dev.target, outcome.predictions["dev"], groups=data.dev.groups)
     references = RefitReferences(data, goal=folder.goal, seed=split.seed)
     opening = open_test(
         split,

@@ -25,7 +25,6 @@ from wellfit.fused.module_stack import ModuleStack
 from wellfit.fused.stack import Stack
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint, Outcome, Status
-from wellfit.stats.scores import row_losses
 from wellfit.training.learning_curve import Stopping, Yardstick, check_points
 from wellfit.training.module import ModuleNetwork, module_network
 from wellfit.training.module_checks import ModuleFactory, require_last_batch, site_keep_probs
@@ -312,7 +311,7 @@ class _Race:
         predictions = self._predictions(stack.parameters, self._data.dev)
         target = self._data.dev.target
         losses = {
-            config.identity: row_losses(self._goal, target, predicted)
+            config.identity: self._goal.row_losses(target, predicted)
             for config, predicted in zip(stack.configs, predictions, strict=True)
         }
         stay = self._judge(losses, self._affordable())

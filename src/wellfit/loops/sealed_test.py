@@ -26,7 +26,6 @@ from wellfit.goals import default_goal, goal_named
 from wellfit.opening import Opening, open_test
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
-from wellfit.stats.scores import estimate
 
 CARD_NAME = "sealed.json"
 HASHES_NAME = "hashes.parquet"
@@ -109,7 +108,7 @@ class SealedTest:
             self,
             predict=lambda rows: self._read("test", predict(_as_given(rows, self._card["form"]))),
             goal=chosen,
-            dev=None if dev is None else estimate(chosen, *self._pair(*dev)),
+            dev=None if dev is None else chosen.estimate(*self._pair(*dev)),
             subject=subject,
             again=again,
         )

@@ -14,7 +14,6 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.budget import BudgetTracker
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import estimate, row_losses
 from wellfit.sweeps.executor import Executor
 
 
@@ -140,7 +139,7 @@ class RunContext:
 
     def dev_losses(self, outcome: Outcome) -> Floats:
         """[dev rows] the loss on each."""
-        return row_losses(self.goal, self.data.dev.target, outcome.predictions["dev"])
+        return self.goal.row_losses(self.data.dev.target, outcome.predictions["dev"])
 
     def diagnose(self, outcome: Outcome) -> Diagnosis:
         """Diagnose one outcome against the reference."""
@@ -156,7 +155,7 @@ def estimates(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Esti
     """Losses of `outcome` with intervals, by part."""
     parts = {"train_dev": data.train_dev, "dev": data.dev}
     measured = {
-        part: estimate(goal, arrays.target, outcome.predictions[part], groups=arrays.groups)
+        part: goal.estimate(arrays.target, outcome.predictions[part], groups=arrays.groups)
         for part, arrays in parts.items()
         if arrays
     }

@@ -24,12 +24,11 @@ import numpy as np
 
 from wellfit._typing import Json
 from wellfit.config import Config, Network
-from wellfit.goals import Goal
+from wellfit.goals import goal_named
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.serialize import OMITTED, Record, named
-from wellfit.stats.calibration import refined_losses
 from wellfit.stats.differences import worse_p
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
 from wellfit.sweeps.greedy import joined
@@ -164,7 +163,7 @@ def _chosen(
     """
     dev, goal = run.data.dev, run.goal
     alike = plain_ensemble(_best_group(run, trained), dev.target, goal=goal)
-    by = Goal("log_loss") if goal.name == "error" else goal
+    by = goal_named("log_loss") if goal.name == "error" else goal
     greedy = select_ensemble(pool, dev.target, goal=goal, by=by, groups=dev.groups, seed=before.config.seed)
     fair = math.inf if greedy.honest_loss is None else (1 - COST_OF_HALF) * greedy.honest_loss
     return (greedy, fair) if len(greedy.picks) > 1 and fair < alike.loss else (alike, alike.loss)
@@ -179,7 +178,7 @@ def _best_group(run: RunContext, trained: Sequence[Outcome]) -> Sequence[Outcome
 
     def lost(group: Sequence[Outcome]) -> float:
         average = np.mean([outcome.predictions["dev"].astype(np.float64) for outcome in group], axis=0)
-        return float(refined_losses(run.goal, run.data.dev.target, average).mean())
+        return float(run.goal.refined_losses(run.data.dev.target, average).mean())
 
     return min([trained, *alone], key=lost)
 

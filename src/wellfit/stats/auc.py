@@ -7,44 +7,60 @@ import math
 import numpy as np
 from scipy import special
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit._typing import Booleans, Floats
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import Estimate, normal_quantile, wilson
+from wellfit.stats.scores import OfClasses, Planes, Targets
 
 
-def auc_losses(target: Integers, probabilities: Floats) -> Floats:
-    """DeLong pseudo-losses: [rows], their mean is 1 - auc and their variance over n that of DeLong.
+class AreaAboveCurve(OfClasses):
+    """1 - AUC; for more than two classes the mean over one-vs-rest.
 
-    Each positive row is placed among the negatives and each negative among the positives (DeLong, DeLong,
-    Clarke-Pearson 1988, in the ranks of Sun and Xu 2014). More than two classes: the mean over one-vs-rest.
-
-    Args:
-        target: [rows] class codes.
-        probabilities: [rows, classes]; with two classes the second column is the score.
-
-    Raises:
-        BadInput: when a class has no row here: then its area is not defined.
+    Losses of rows are DeLong's pseudo-losses: their mean is 1 - AUC and their variance over n that of DeLong. Each
+    positive row is placed among the negatives and each negative among the positives (DeLong, DeLong, Clarke-Pearson
+    1988, in the ranks of Sun and Xu 2014). A class without a row here has no area, and raises BadInput.
     """
-    classes = [1] if probabilities.shape[1] == 2 else list(range(probabilities.shape[1]))
-    return np.asarray(np.mean([_binary_losses(target == c, probabilities[:, c]) for c in classes], axis=0))
 
+    of_all_rows = True
+    most = 1.0
 
-def auc_estimate(target: Integers, probabilities: Floats, *, level: float) -> Estimate:
-    """1 - auc with DeLong's interval on the logit scale, which keeps it inside (0, 1).
+    def planes(self, target: Targets, predictions: Floats) -> Planes:  # noqa: ARG002 - scores are those of all rows
+        """A score for each class; with two classes the second column is the score."""
+        return np.ascontiguousarray(predictions.transpose(2, 0, 1))[1 if predictions.shape[2] == 2 else 0 :]
 
-    Where every pair is ordered the same way DeLong's variance is zero; then the interval is Wilson's for as many
-    disjoint, so independent, pairs as there are rows in the smallest class.
-    """
-    losses = auc_losses(target, probabilities)
-    rows, loss = losses.size, float(np.clip(losses.mean(), 0, 1))
-    error = math.sqrt(float(losses.var(ddof=1)) / rows)
-    if error <= 1e-12 or loss in (0.0, 1.0):
-        pairs = int(np.bincount(target, minlength=probabilities.shape[1]).min())
-        limits = wilson(loss * pairs, pairs, level=level)
-        return Estimate(loss, limits.low, limits.high, rows)
-    middle = float(special.logit(loss))
-    half = normal_quantile(level) * error / (loss * (1 - loss))
-    return Estimate(loss, float(special.expit(middle - half)), float(special.expit(middle + half)), rows)
+    def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
+        """1 - AUC of each candidate."""
+        classes = [1] if len(planes) == 1 else range(len(planes))
+        found = [_misordered(target == c, plane) for c, plane in zip(classes, planes, strict=True)]
+        return np.asarray(np.mean(found, axis=0))
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
+        classes = [1] if prediction.shape[1] == 2 else list(range(prediction.shape[1]))
+        return np.asarray(np.mean([_binary_losses(target == c, prediction[:, c]) for c in classes], axis=0))
+
+    def _interval(
+        self,
+        losses: Floats,
+        target: Targets,
+        prediction: Floats,
+        *,
+        level: float,
+        seed: int,  # noqa: ARG002
+    ) -> Estimate:
+        """DeLong's interval on the logit scale, which keeps it inside (0, 1).
+
+        Where every pair is ordered the same way DeLong's variance is zero; then the interval is Wilson's for as many
+        disjoint, so independent, pairs as there are rows in the smallest class.
+        """
+        rows, loss = losses.size, float(np.clip(losses.mean(), 0, 1))
+        error = math.sqrt(float(losses.var(ddof=1)) / rows)
+        if error <= 1e-12 or loss in (0.0, 1.0):
+            pairs = int(np.bincount(target, minlength=prediction.shape[1]).min())
+            limits = wilson(loss * pairs, pairs, level=level)
+            return Estimate(loss, limits.low, limits.high, rows)
+        middle = float(special.logit(loss))
+        half = normal_quantile(level) * error / (loss * (1 - loss))
+        return Estimate(loss, float(special.expit(middle - half)), float(special.expit(middle + half)), rows)
 
 
 def _binary_losses(positive: Booleans, score: Floats) -> Floats:
@@ -76,3 +92,22 @@ def _counts_below(positive: Booleans, score: Floats) -> tuple[Floats, Floats]:
     group = np.empty(score.size, dtype=np.int64)
     group[order] = np.cumsum(begins) - 1
     return positives[group], negatives[group]
+
+
+def _misordered(positive: Booleans, scores: Floats) -> Floats:
+    """Share of the pairs of a positive and a negative row that scores [candidates, rows] >= 0 order wrongly.
+
+    Floats that are not negative sort as the integers of the same bits do, so that the last bit can carry the class: one
+    plain sort, several times faster than an argsort. Ties are broken once for and once against the positives.
+    """
+    keys = np.ascontiguousarray(scores, dtype=np.float32).view(np.int32) & ~1
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    places = np.arange(positive.size, dtype=np.float64)
+    least = positives * (positives - 1) / 2
+    below = np.zeros(len(keys))
+    for marked in (positive, ~positive):
+        ordered = np.sort(keys | marked, axis=1) & 1
+        ranks = ordered @ places
+        # Either the ranks of the positives were summed, or those of all others.
+        below += (ranks if marked is positive else places.sum() - ranks) - least
+    return np.asarray(1 - below / (2 * positives * negatives))

@@ -14,11 +14,10 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from wellfit._typing import Booleans, Floats, Integers, Json
-from wellfit.goals import Goal
 from wellfit.serialize import Record, named
-from wellfit.stats.scores import SMALLEST_PROBABILITY, Targets, loss, row_losses
+from wellfit.stats.scores import SMALLEST_PROBABILITY, LogLoss, Targets
 
-LOG_LOSS = Goal("log_loss")
+LOG_LOSS = LogLoss()
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,11 @@ def calibrated(
 
     def crossed(fit: Integers, measured: Integers) -> Floats:
         temperature = best_temperature(target[fit], probabilities[fit])
-        return row_losses(LOG_LOSS, target[measured], tempered(probabilities[measured], temperature))
+        return LOG_LOSS.row_losses(target[measured], tempered(probabilities[measured], temperature))
 
     return Calibration(
         fitted=best_temperature(target, probabilities),
-        before=loss(LOG_LOSS, target, probabilities),
+        before=LOG_LOSS.loss(target, probabilities),
         honest=float(np.concatenate([crossed(one, other), crossed(other, one)]).mean()),
     )
 
@@ -96,20 +95,15 @@ def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tup
     return order[::2], order[1::2]
 
 
-def refined_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
-    """Return losses [rows] whose mean ranks as the goal does and varies less with the rows, where the goal is an error.
-
-    Any other goal reads every row already, and its own losses are returned.
+def refined_losses(target: Targets, probabilities: Floats) -> Floats:
+    """Return log losses [rows] after the best temperature: they rank classifiers as errors do, and vary less with rows.
 
     Args:
-        goal: what is compared.
-        target: [rows] class codes, or values.
-        prediction: [rows, classes] probabilities, or values.
+        target: [rows] class codes.
+        probabilities: [rows, classes].
     """
-    if goal.name != "error":
-        return row_losses(goal, target, prediction)
-    surest = np.clip(prediction, SMALLEST_PROBABILITY, 1.0)
-    return row_losses(Goal("log_loss"), target, tempered(surest, best_temperature(target, surest)))
+    surest = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)
+    return LOG_LOSS.row_losses(target, tempered(surest, best_temperature(target, surest)))
 
 
 HOTTEST = 20.0
@@ -133,7 +127,7 @@ def best_temperature(target: Targets, probabilities: Floats) -> float:
     logits = _logits(probabilities)
 
     def lost(log_temperature: float) -> float:
-        return float(row_losses(Goal("log_loss"), target, _at(math.exp(log_temperature), logits)).mean())
+        return float(LOG_LOSS.row_losses(target, _at(math.exp(log_temperature), logits)).mean())
 
     bounds = (-math.log(HOTTEST), math.log(HOTTEST))
     return math.exp(minimize_scalar(lost, bounds=bounds, method="bounded").x)

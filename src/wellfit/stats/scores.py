@@ -1,166 +1,308 @@
-"""The loss of each goal, per row, in the mean, and with its interval."""
+"""How a goal's loss is computed from predictions: row by row, in the mean, and with its interval."""
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from wellfit._typing import Booleans, Floats, Integers
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
-from wellfit.stats.auc import auc_estimate, auc_losses
 from wellfit.stats.groups import grouped_mean, grouped_rate, has_groups
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
 
 Targets: TypeAlias = Integers | Floats
+Planes: TypeAlias = Floats
+"""[planes, candidates, rows]: numbers of which a loss can be computed and that average as the predictions do."""
+TreesLoss = Literal["log_loss", "squared_error", "absolute_error"]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)  # log loss is clipped here: networks compute in float32
 
 
-def row_losses(goal: Goal, target: Targets, prediction: Floats) -> Floats:
-    """Losses whose mean is the goal's loss.
+class Metric(ABC):
+    """One loss of predictions, lower is better.
 
-    Args:
-        goal: error: 0 or 1; log_loss: -log of the true class's probability, clipped; balanced_error: 0 or n / (C n_c),
-            C = the classes that occur; auc: DeLong pseudo-losses; rmse: squared error; mae: absolute error;
-            r2: squared error over this target's variance.
-        target: [rows] class codes, or values; or [rows, targets] values, whose losses are averaged over the targets.
-        prediction: [rows, classes] probabilities, or values of the target's shape.
+    Targets are class codes [rows] or values [rows] (or [rows, targets], over which losses are averaged); predictions
+    are probabilities [rows, classes], or values of the target's shape.
 
-    Raises:
-        BadInput: when shapes do not fit, there are no rows, a value is not finite or the goal is not defined here.
+    Attributes:
+        of_all_rows: True if the loss of a row depends on the other rows, so that a row cannot have a fraction's weight.
+        most: highest loss there is.
+        trees_loss: loss in which scikit-learn's boosted trees are fit to come near it.
     """
-    target = np.asarray(target)  # type: ignore[assignment]  # numpy's stubs widen it
-    prediction = np.asarray(prediction, dtype=np.float64)
-    _check_shapes(goal, target, prediction)
-    if goal.task == "regression":
-        return _value_losses(goal, target.astype(np.float64), prediction)
-    codes = target.astype(np.int64)
-    if goal.name == "auc":
-        return auc_losses(codes, prediction)
-    if goal.name == "log_loss":
-        likely = np.take_along_axis(prediction, codes[:, None], axis=1)[:, 0]
-        return np.asarray(-np.log(np.clip(likely, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)))
-    wrong = (prediction.argmax(axis=1) != codes).astype(np.float64)
-    return np.asarray(wrong if goal.name == "error" else wrong * _balance(codes))
+
+    of_all_rows: ClassVar[bool] = False
+    most: ClassVar[float] = math.inf
+    trees_loss: ClassVar[TreesLoss]
+
+    def row_losses(self, target: Targets, prediction: Floats) -> Floats:
+        """Losses [rows] whose mean is the loss of all rows.
+
+        Raises:
+            BadInput: when shapes do not fit, there are no rows, a value is not finite or the loss is not defined here.
+        """
+        return self._losses(*self._checked(_array(target), np.asarray(prediction, dtype=np.float64)))
+
+    def loss(self, target: Targets, prediction: Floats) -> float:
+        """The loss of all rows: the mean of `row_losses`."""
+        return float(self.row_losses(target, prediction).mean())
+
+    def estimate(
+        self,
+        target: Targets,
+        prediction: Floats,
+        *,
+        groups: Integers | None = None,
+        level: float = LEVEL,
+        seed: int = 0,
+    ) -> Estimate:
+        """The loss of all rows with its interval, for which rows that share `groups` [rows] are resampled together.
+
+        Raises:
+            BadInput: as `row_losses`; also for one row, where the mean of a loss has no interval.
+        """
+        codes, checked = self._checked(_array(target), np.asarray(prediction, dtype=np.float64))
+        losses = self._losses(codes, checked)
+        if groups is not None and has_groups(groups):
+            return self._grouped(self._influence(losses, codes), np.asarray(groups), level=level, seed=seed)
+        return self._interval(losses, codes, checked, level=level, seed=seed)
+
+    @abstractmethod
+    def best_constant(self, target: Targets, *, outputs: int) -> Floats:
+        """The one prediction that, made for every row, has the lowest loss (or nearly so)."""
+
+    @abstractmethod
+    def planes(self, target: Targets, predictions: Floats) -> Planes:
+        """What the loss needs of the predictions of several candidates [candidates, rows, ...]."""
+
+    @abstractmethod
+    def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
+        """The loss of each candidate [candidates], up to a factor that is the same for all."""
+
+    @abstractmethod
+    def _checked(self, target: Targets, prediction: Floats) -> tuple[Targets, Floats]: ...
+
+    @abstractmethod
+    def _losses(self, target: Targets, prediction: Floats) -> Floats: ...
+
+    def _influence(self, losses: Floats, _target: Targets) -> Floats:
+        """Values [rows] with the mean of the losses, whose variance is, to first order, that of the loss."""
+        return losses
+
+    def _interval(self, losses: Floats, target: Targets, _prediction: Floats, *, level: float, seed: int) -> Estimate:
+        return self._bounded(mean_interval(self._influence(losses, target), level=level, seed=seed))
+
+    def _grouped(self, influence: Floats, groups: Integers, *, level: float, seed: int) -> Estimate:
+        return self._bounded(grouped_mean(influence, groups, level=level, seed=seed))
+
+    def _bounded(self, found: Estimate) -> Estimate:
+        return Estimate(found.value, max(0.0, found.low), min(self.most, found.high), found.rows)
 
 
-def loss(goal: Goal, target: Targets, prediction: Floats) -> float:
-    """The goal's loss: the mean of `row_losses`."""
-    return float(row_losses(goal, target, prediction).mean())
+class OfClasses(Metric):
+    """A loss of class probabilities."""
+
+    trees_loss = "log_loss"
+
+    def best_constant(self, target: Targets, *, outputs: int) -> Floats:
+        """The frequencies of the classes: the best for log loss, and their largest is the majority class."""
+        return np.asarray(np.bincount(target, minlength=outputs) / len(target))
+
+    def _checked(self, target: Targets, prediction: Floats) -> tuple[Targets, Floats]:
+        if target.ndim != 1 or prediction.ndim != 2 or len(target) != len(prediction) or not len(target):
+            raise _misshapen("class codes [rows] with probabilities [rows, classes]", target, prediction)
+        _require_finite(prediction)
+        if not (target.min() >= 0 and target.max() < prediction.shape[1]):
+            raise BadInput(
+                "class codes must point into the probability columns",
+                found=f"codes {target.min()} to {target.max()} with {prediction.shape[1]} columns",
+                remedy="Give one column of probabilities per class",
+            )
+        return target.astype(np.int64), prediction
 
 
-def estimate(
-    goal: Goal,
-    target: Targets,
-    prediction: Floats,
-    *,
-    groups: Integers | None = None,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> Estimate:
-    """The goal's loss with its interval.
+class OfLabels(OfClasses):
+    """A loss of the likeliest classes alone."""
 
-    Wilson for error, Wilson per class joined by MOVER for balanced_error, DeLong for auc, t or BCa otherwise (r2 by
-    the delta method, since its variance is estimated on the same rows). Where rows share `groups` ([rows] codes),
-    groups are resampled whole: t or BCa over groups, and for error Wilson at the rows that they are worth.
+    most = 1.0
 
-    Raises:
-        BadInput: as `row_losses`; also for one row, where the mean of a loss has no interval.
-    """
-    losses = row_losses(goal, target, prediction)
-    if has_groups(groups):
-        return _over_groups(goal, losses, target, groups=np.asarray(groups), level=level, seed=seed)
-    if goal.name == "error":
+    def planes(self, target: Targets, predictions: Floats) -> Planes:
+        """The probability of each other class less that of the true one."""
+        classes = predictions.shape[2]
+        true = np.take_along_axis(predictions, target[None, :, None].astype(np.int64), axis=2)
+        others = (target[:, None] + np.arange(1, classes)) % classes
+        rivals = np.take_along_axis(predictions, others[None].astype(np.int64), axis=2)
+        return np.ascontiguousarray((rivals - true).transpose(2, 0, 1))
+
+
+class ErrorRate(OfLabels):
+    """The share of rows whose likeliest class is not the true one."""
+
+    def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
+        """The error rate of each candidate."""
+        return np.asarray((planes > 0).any(axis=0).mean(axis=1))
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
+        return np.asarray((prediction.argmax(axis=1) != target).astype(np.float64))
+
+    def _interval(
+        self,
+        losses: Floats,
+        _target: Targets,
+        _prediction: Floats,
+        *,
+        level: float,
+        seed: int,  # noqa: ARG002
+    ) -> Estimate:
         return wilson(float(losses.sum()), losses.size, level=level)
-    if goal.name == "balanced_error":
-        return _balanced(losses > 0, np.asarray(target, dtype=np.int64), level=level)
-    if goal.name == "auc":
-        return auc_estimate(np.asarray(target, dtype=np.int64), np.asarray(prediction), level=level)
-    if goal.name == "r2":
-        losses = _linearised(losses, np.asarray(target, dtype=np.float64))
-    found = mean_interval(losses, level=level, seed=seed)
-    return Estimate(found.value, max(0.0, found.low), found.high, found.rows)
+
+    def _grouped(self, influence: Floats, groups: Integers, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
+        return grouped_rate(influence, groups, level=level)
 
 
-def _over_groups(goal: Goal, losses: Floats, target: Targets, *, groups: Integers, level: float, seed: int) -> Estimate:
-    if goal.name == "error":
-        return grouped_rate(losses, groups, level=level)
-    if goal.name == "r2":
-        losses = _linearised(losses, np.asarray(target, dtype=np.float64))
-    found = grouped_mean(losses, groups, level=level, seed=seed)
-    highest = 1.0 if goal.name in ("auc", "balanced_error") else found.high
-    return Estimate(found.value, max(0.0, found.low), min(highest, found.high), found.rows)
+class BalancedErrorRate(OfLabels):
+    """The mean of the error rates of the classes that occur; a wrong row of class c counts n / (C n_c)."""
+
+    of_all_rows = True
+
+    def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
+        """The balanced error rate of each candidate."""
+        counts = np.bincount(target.astype(np.int64))
+        return np.asarray((planes > 0).any(axis=0) @ (1 / (np.count_nonzero(counts) * counts[target])))
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
+        counts = np.bincount(target)
+        balance = np.asarray(target.size / (np.count_nonzero(counts) * counts[target]))
+        return np.asarray((prediction.argmax(axis=1) != target).astype(np.float64) * balance)
+
+    def _interval(
+        self,
+        losses: Floats,
+        target: Targets,
+        _prediction: Floats,
+        *,
+        level: float,
+        seed: int,  # noqa: ARG002
+    ) -> Estimate:
+        """MOVER for a linear combination of Wilson's intervals, one for each class (Zou and Donner 2008)."""
+        wrong: Booleans = losses > 0
+        parts = [wrong[target == c] for c in np.unique(target)]
+        rates = [wilson(float(part.sum()), part.size, level=level) for part in parts]
+        value = sum(rate.value for rate in rates) / len(rates)
+        low = value - math.hypot(*(rate.value - rate.low for rate in rates)) / len(rates)
+        high = value + math.hypot(*(rate.high - rate.value for rate in rates)) / len(rates)
+        return self._bounded(Estimate(value, low, high, target.size))
 
 
-def in_unit_of(goal: Goal, found: Estimate) -> Estimate:
-    """A loss as the goal's own score; the limits change places where higher is better."""
-    # A t-interval of a squared error can reach below 0, where it has no root.
-    low, high = sorted(goal.score_of(max(limit, 0.0)) for limit in (found.low, found.high))
-    return Estimate(goal.score_of(found.value), low, high, found.rows)
+class LogLoss(OfClasses):
+    """-log of the true class's probability, clipped."""
+
+    def planes(self, target: Targets, predictions: Floats) -> Planes:
+        """The probability of the true class."""
+        true = np.take_along_axis(predictions, target[None, :, None].astype(np.int64), axis=2)
+        return np.ascontiguousarray(true.transpose(2, 0, 1))
+
+    def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
+        """The log loss of each candidate."""
+        return np.asarray(_minus_log(planes[0]).mean(axis=1))
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
+        return _minus_log(np.take_along_axis(prediction, target[:, None].astype(np.int64), axis=1)[:, 0])
 
 
-def _value_losses(goal: Goal, target: Floats, prediction: Floats) -> Floats:
-    if goal.name == "mae":
+class OfValues(Metric):
+    """A loss of predicted values."""
+
+    def best_constant(self, target: Targets, *, outputs: int) -> Floats:  # noqa: ARG002 - shape is the target's
+        """The mean."""
+        return np.asarray(np.mean(target))
+
+    def planes(self, target: Targets, predictions: Floats) -> Planes:
+        """The residual."""
+        return np.asarray((predictions - target.astype(np.float32))[None])
+
+    def _checked(self, target: Targets, prediction: Floats) -> tuple[Targets, Floats]:
+        if target.ndim not in (1, 2) or target.shape != prediction.shape or not len(target):
+            raise _misshapen("values [rows] with predicted values [rows]", target, prediction)
+        _require_finite(target, prediction)
+        return target.astype(np.float64), prediction
+
+
+class SquaredError(OfValues):
+    """The squared error."""
+
+    trees_loss = "squared_error"
+
+    def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
+        """The mean squared error of each candidate."""
+        return np.asarray((planes[0] ** 2).mean(axis=1))
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
+        return _over_targets((target - prediction) ** 2)
+
+
+class UnexplainedVariance(SquaredError):
+    """The squared error over the variance of these targets: 1 - R²."""
+
+    of_all_rows = True
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
+        variance = target.var(axis=0)
+        if not np.all(variance):
+            raise BadInput(
+                "r2 needs a target that varies",
+                found=f"{len(target)} rows that are all {np.ravel(target[0])[np.argmin(variance)]:g}",
+                remedy="Choose the goal rmse or mae",
+            )
+        return _over_targets((target - prediction) ** 2 / variance)
+
+    def _influence(self, losses: Floats, target: Targets) -> Floats:
+        """Rows of the ratio's influence function (delta method): the variance is estimated on the same rows."""
+        centred = (target - target.mean()) ** 2 / target.var()
+        return np.asarray(losses + losses.mean() * (1 - centred))
+
+
+class AbsoluteError(OfValues):
+    """The absolute error."""
+
+    trees_loss = "absolute_error"
+
+    def best_constant(self, target: Targets, *, outputs: int) -> Floats:  # noqa: ARG002 - shape is the target's
+        """The median."""
+        return np.asarray(np.median(target))
+
+    def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
+        """The mean absolute error of each candidate."""
+        return np.asarray(np.abs(planes[0]).mean(axis=1))
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
         return _over_targets(np.abs(target - prediction))
-    squared = (target - prediction) ** 2
-    if goal.name == "rmse":
-        return _over_targets(squared)
-    variance = target.var(axis=0)
-    if not np.all(variance):
-        raise BadInput(
-            "r2 needs a target that varies",
-            found=f"{len(target)} rows that are all {np.ravel(target[0])[np.argmin(variance)]:g}",
-            remedy="Choose the goal rmse or mae",
-        )
-    return _over_targets(squared / variance)
+
+
+def _array(target: Targets) -> Targets:
+    return np.asarray(target)  # type: ignore[return-value]  # numpy's stubs widen it
+
+
+def _minus_log(likely: Floats) -> Floats:
+    return np.asarray(-np.log(np.clip(likely, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)))
 
 
 def _over_targets(losses: Floats) -> Floats:
     return losses.mean(axis=1) if losses.ndim == 2 else np.asarray(losses)
 
 
-def _linearised(losses: Floats, target: Floats) -> Floats:
-    """Rows of the ratio's influence function: their mean is the ratio, their variance that of the ratio."""
-    centred = (target - target.mean()) ** 2 / target.var()
-    return np.asarray(losses + losses.mean() * (1 - centred))
-
-
-def _balance(target: Integers) -> Floats:
-    counts = np.bincount(target)
-    return np.asarray(target.size / (np.count_nonzero(counts) * counts[target]))
-
-
-def _balanced(wrong: Booleans, target: Integers, *, level: float) -> Estimate:
-    """Mean of the classes' error rates; MOVER for a linear combination (Zou and Donner 2008)."""
-    parts = [wrong[target == c] for c in np.unique(target)]
-    rates = [wilson(float(part.sum()), part.size, level=level) for part in parts]
-    value = sum(rate.value for rate in rates) / len(rates)
-    low = value - math.hypot(*(rate.value - rate.low for rate in rates)) / len(rates)
-    high = value + math.hypot(*(rate.high - rate.value for rate in rates)) / len(rates)
-    return Estimate(value, max(0.0, low), min(1.0, high), target.size)
-
-
-def _check_shapes(goal: Goal, target: Targets, prediction: Floats) -> None:
-    wanted = 1 if goal.task == "regression" else 2
-    several = wanted == 1 and target.ndim == 2 and target.shape == prediction.shape
-    single = target.ndim == 1 and prediction.ndim == wanted and len(target) == len(prediction)
-    if not (several or single) or not len(target):
-        shape = "[rows]" if wanted == 1 else "[rows, classes]"
+def _require_finite(*arrays: Floats | Integers) -> None:
+    if not all(np.isfinite(array).all() for array in arrays):
         raise BadInput(
-            f"{goal.name} compares a target [rows] with predictions {shape}, at least one row",
-            found=f"shapes {target.shape} and {prediction.shape}",
-            remedy="Give one prediction for each row",
+            "targets and predictions must be finite", found="a missing or infinite value", remedy="Remove those rows"
         )
-    if not np.isfinite(prediction).all() or (wanted == 1 and not np.isfinite(target).all()):
-        raise BadInput(
-            "targets and predictions are finite", found="a missing or infinite value", remedy="Remove those rows"
-        )
-    if wanted == 2 and not (target.min() >= 0 and target.max() < prediction.shape[1]):
-        raise BadInput(
-            "class codes point into the probability columns",
-            found=f"codes {target.min()} to {target.max()} with {prediction.shape[1]} columns",
-            remedy="Give one column of probabilities per class",
-        )
+
+
+def _misshapen(wanted: str, target: Targets, prediction: Floats) -> BadInput:
+    return BadInput(
+        f"a goal compares {wanted}, at least one row",
+        found=f"shapes {target.shape} and {prediction.shape}",
+        remedy="Give one prediction for each row",
+    )

@@ -13,7 +13,7 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.serialize import Record
 from wellfit.stats.calibration import halves
-from wellfit.stats.scores import Targets, loss
+from wellfit.stats.scores import Targets
 from wellfit.sweeps.greedy import greedy_weights
 
 _MEMBERS = (Status.FINISHED, Status.STOPPED_EARLY, Status.OUT_OF_BUDGET)
@@ -172,7 +172,7 @@ def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) 
     """
     dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in outcomes]))
     weights = np.full(len(outcomes), 1 / len(outcomes))
-    reached, alone = dev.loss(weights), [loss(goal, target, each) for each in dev.predictions]
+    reached, alone = dev.loss(weights), [goal.loss(target, each) for each in dev.predictions]
     return Ensemble(
         picks=_picks(outcomes, weights),
         loss=reached,
@@ -192,12 +192,12 @@ class _Dev:
 
     def loss(self, weights: Floats) -> float:
         """The loss of the average with these weights [candidates]."""
-        return loss(self.goal, self.target, np.tensordot(weights, self.predictions, axes=1))
+        return self.goal.loss(self.target, np.tensordot(weights, self.predictions, axes=1))
 
     def best_of(self, allowed: Booleans) -> Floats:
         """Weights [candidates] that are 1 for the best of the allowed ones."""
         losses = [
-            loss(self.goal, self.target, each) if may else np.inf
+            self.goal.loss(self.target, each) if may else np.inf
             for each, may in zip(self.predictions, allowed, strict=True)
         ]
         return np.asarray(np.arange(len(losses)) == np.argmin(losses), dtype=np.float64)

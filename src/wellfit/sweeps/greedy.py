@@ -9,16 +9,15 @@ An ensemble as one outcome: the average of its members, measured like any single
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit._typing import Floats, Integers
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
-from wellfit.stats.scores import SMALLEST_PROBABILITY, Targets, loss, row_losses
+from wellfit.stats.scores import Metric, Planes, Targets
 from wellfit.training.predict import Part, predict_average
 
 BAGS = 8
@@ -30,11 +29,6 @@ FEWEST_TO_BAG = 5
 """Of fewer candidates a half has nothing to choose from: there is one bag, of all."""
 MOST = 64
 """Of more, the best alone (pruning, Caruana et al., 2006): the others are seldom picked, and cost time."""
-
-Planes: TypeAlias = Floats
-"""[planes, candidates, rows]: what a loss needs of the predictions, such that averages of predictions have averages of
-it: the probability of the true class (log_loss), that of each other class less that of the true one (error), a score
-for each class (auc), the residual (regression)."""
 
 
 def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: int) -> Floats:
@@ -48,17 +42,19 @@ def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: in
         predictions: [candidates, rows, classes] probabilities, or [candidates, rows] values.
         seed: of the bags.
     """
-    planes = _planes(goal, target, predictions)
-    alone = _losses(goal, target, planes)
+    metric = goal.metric
+    # Single precision halves the memory traffic, most of the cost of selecting; the ensemble is measured in double.
+    planes = metric.planes(target, np.asarray(predictions, dtype=np.float32))
+    alone = metric.losses_of_planes(target, planes)
     # The best first, earlier ones before equal ones.
     kept = np.argsort(alone, kind="stable")[:MOST]
     counts = np.zeros(len(alone))
     for bag in _bags(len(kept), seed=seed):
         places = kept[bag]
-        np.add.at(counts, places[_picks(goal, target, planes[:, places])], 1)
+        np.add.at(counts, places[_picks(metric, target, planes[:, places])], 1)
     weights: Floats = np.asarray(counts / counts.sum())
     blended = np.tensordot(weights.astype(planes.dtype), planes, axes=(0, 1))[:, None]
-    if _losses(goal, target, blended)[0] < alone[kept[0]]:
+    if metric.losses_of_planes(target, blended)[0] < alone[kept[0]]:
         return weights
     return np.asarray(np.arange(len(alone)) == kept[0], dtype=np.float64)
 
@@ -71,7 +67,7 @@ def _bags(candidates: int, *, seed: int) -> list[Integers]:
     return [np.sort(source.choice(candidates, (candidates + 1) // 2, replace=False)) for _ in range(BAGS)]
 
 
-def _picks(goal: Goal, target: Targets, planes: Planes) -> list[int]:
+def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
     """The picks of one bag, whose candidates come the best first."""
     total = np.zeros_like(planes[:, 0])
     picks: list[int] = []
@@ -79,72 +75,15 @@ def _picks(goal: Goal, target: Targets, planes: Planes) -> list[int]:
     for size in range(1, SIZE + 1):
         if size <= min(START, planes.shape[1]):
             pick = size - 1
-            lowest = _losses(goal, target, (total + planes[:, pick])[:, None] / size)[0]
+            lowest = metric.losses_of_planes(target, (total + planes[:, pick])[:, None] / size)[0]
         else:
-            tried = _losses(goal, target, (total[:, None] + planes) / size)
+            tried = metric.losses_of_planes(target, (total[:, None] + planes) / size)
             pick = int(tried.argmin())
             lowest = tried[pick]
         total += planes[:, pick]
         picks.append(pick)
         losses.append(float(lowest))
     return picks[: int(np.argmin(losses)) + 1]
-
-
-def _planes(goal: Goal, target: Targets, predictions: Floats) -> Planes:
-    # Halves the memory traffic, which is what selection costs; the ensemble itself is measured in full precision.
-    predictions = np.asarray(predictions, dtype=np.float32)
-    if goal.task == "regression":
-        return np.asarray((predictions - target.astype(np.float32))[None])
-    classes = predictions.shape[2]
-    if goal.name == "auc":
-        return np.ascontiguousarray(predictions.transpose(2, 0, 1))[1 if classes == 2 else 0 :]
-    true = np.take_along_axis(predictions, target[None, :, None].astype(np.int64), axis=2)
-    if goal.name == "log_loss":
-        return np.ascontiguousarray(true.transpose(2, 0, 1))
-    others = (target[:, None] + np.arange(1, classes)) % classes
-    rivals = np.take_along_axis(predictions, others[None].astype(np.int64), axis=2)
-    return np.ascontiguousarray((rivals - true).transpose(2, 0, 1))
-
-
-def _losses(goal: Goal, target: Targets, planes: Planes) -> Floats:
-    """The loss of each candidate [candidates], up to a constant factor for r2."""
-    if goal.name == "auc":
-        return _auc_losses(target, planes)
-    if goal.name == "log_loss":
-        return np.asarray(-np.log(np.clip(planes[0], SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)).mean(axis=1))
-    if goal.task == "regression":
-        return np.asarray((np.abs(planes[0]) if goal.name == "mae" else planes[0] ** 2).mean(axis=1))
-    wrong = (planes > 0).any(axis=0)
-    if goal.name == "error":
-        return np.asarray(wrong.mean(axis=1))
-    counts = np.bincount(target.astype(np.int64))
-    return np.asarray(wrong @ (1 / (np.count_nonzero(counts) * counts[target])))
-
-
-def _auc_losses(target: Targets, planes: Planes) -> Floats:
-    """1 - auc, in the mean over one-vs-rest where there are more than two classes."""
-    classes = [1] if len(planes) == 1 else range(len(planes))
-    found = [_auc_loss(target == c, plane) for c, plane in zip(classes, planes, strict=True)]
-    return np.asarray(np.mean(found, axis=0))
-
-
-def _auc_loss(positive: Booleans, scores: Floats) -> Floats:
-    """Share of the pairs of a positive and a negative row that scores [candidates, rows] >= 0 order wrongly.
-
-    Floats that are not negative sort as the integers of the same bits do, so that the last bit can carry the class: one
-    plain sort, several times faster than an argsort. Ties are broken once for and once against the positives.
-    """
-    keys = np.ascontiguousarray(scores, dtype=np.float32).view(np.int32) & ~1
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    places = np.arange(positive.size, dtype=np.float64)
-    least = positives * (positives - 1) / 2
-    below = np.zeros(len(keys))
-    for marked in (positive, ~positive):
-        ordered = np.sort(keys | marked, axis=1) & 1
-        ranks = ordered @ places
-        # Either the ranks of the positives were summed, or those of all others.
-        below += (ranks if marked is positive else places.sum() - ranks) - least
-    return np.asarray(1 - below / (2 * positives * negatives))
 
 
 def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Prepared, goal: Goal) -> Outcome:
@@ -163,7 +102,7 @@ def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Pr
     on_train = predict_average(data.preparation, parts_of(used, shares))(data.train)
     targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
     losses = {
-        part: loss(goal, arrays.target, on_train if part == "train" else predictions[part])
+        part: goal.loss(arrays.target, on_train if part == "train" else predictions[part])
         for part, arrays in targets.items()
         if arrays
     }
@@ -176,7 +115,7 @@ def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Pr
         curve=(),
         weight_norms=(),
         predictions=predictions,
-        train_losses=row_losses(goal, data.train.target, on_train),
+        train_losses=goal.row_losses(data.train.target, on_train),
         state={},
         members=shares,
     )

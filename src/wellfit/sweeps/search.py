@@ -17,8 +17,6 @@ from wellfit.data.training_rows import rows_trained_on
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
-from wellfit.stats.calibration import refined_losses
-from wellfit.stats.scores import row_losses
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.knobs import canonical
@@ -244,7 +242,7 @@ def _filed(album: Album, on_outcome: OnOutcome) -> OnOutcome:
 def _chosen(
     data: Prepared, candidates: Sequence[Outcome], *, goal: Goal, limit: TrainLimit | None, baseline: float
 ) -> Choice:
-    losses = {each.identity: row_losses(goal, data.dev.target, each.predictions["dev"]) for each in candidates}
+    losses = {each.identity: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in candidates}
     return choose(candidates, losses, limit=limit, baseline=baseline)
 
 
@@ -254,7 +252,7 @@ def _ensemble(data: Prepared, everything: Sequence[Outcome], *, goal: Goal, riva
 
 
 def _breed(data: Prepared, outcomes: Sequence[Outcome], *, goal: Goal) -> tuple[Outcome, ...]:
-    return alike_best(outcomes, [refined_losses(goal, data.dev.target, each.predictions["dev"]) for each in outcomes])
+    return alike_best(outcomes, [goal.refined_losses(data.dev.target, each.predictions["dev"]) for each in outcomes])
 
 
 def _unstarted(missing: int, *, planned: int) -> list[str]:

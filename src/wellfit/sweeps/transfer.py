@@ -12,7 +12,7 @@ import numpy as np
 from wellfit._typing import Json
 from wellfit.data.prepare import Arrays, Copies, Preparation, Prepared
 from wellfit.exceptions import NoRoom
-from wellfit.goals import Goal
+from wellfit.goals import Goal, goal_named
 from wellfit.outcome import Outcome
 
 PARTS = ("train", "train_dev", "dev")
@@ -58,7 +58,7 @@ def read_data(folder: Path) -> tuple[Prepared, Goal]:
         importance={name: np.load(folder / f"importance{at}.npy") for at, name in enumerate(described["importance"])},
         copies=Copies(*map(np.load, copies)) if copies[0].is_file() else None,
     )
-    return data, Goal(described["goal"])
+    return data, goal_named(described["goal"])
 
 
 def _named_arrays(data: Prepared) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,6 @@ from wellfit._typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint
-from wellfit.stats.scores import loss
 from wellfit.training.module import AnyNetwork
 from wellfit.training.noise import batch_order
 from wellfit.training.tensors import Inputs, output_range_of, outputs_of, predictions_of
@@ -61,7 +60,7 @@ class Yardstick:
         return CurvePoint(update, self._loss(train, self._train_target), self._loss(dev, self._dev_target))
 
     def _loss(self, outputs: Tensor, target: Floats | Integers) -> float:
-        return loss(self._goal, target, predictions_of(outputs, self._preparation, output_range=self._range))
+        return self._goal.loss(target, predictions_of(outputs, self._preparation, output_range=self._range))
 
 
 class LearningCurve:

@@ -25,7 +25,6 @@ from wellfit.outcome import Outcome
 from wellfit.serialize import OMITTED, Record
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import row_losses
 from wellfit.training.learning_curve import some_rows
 from wellfit.training.module import AnyNetwork
 from wellfit.training.network import Dropout
@@ -78,7 +77,7 @@ def monte_carlo(
     single, one_pass = _timed(predict(data.preparation, outcome.config, outcome.state), rows, times=_TIMES)
     several = predict_often(data.preparation, outcome.config, outcome.state, passes=passes)
     (mean, spread), all_passes = _timed(several, rows, times=1)
-    losses = (row_losses(goal, rows.target, predictions) for predictions in (single, mean))
+    losses = (goal.row_losses(rows.target, predictions) for predictions in (single, mean))
     return MonteCarlo(
         passes=passes, mean=mean, spread=spread, gain=paired_difference(*losses), cost=all_passes / one_pass
     )

@@ -12,7 +12,6 @@ from wellfit.config import Config
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint, Outcome, Status
-from wellfit.stats.scores import row_losses
 from wellfit.training.effects import Net, measure_effects
 
 
@@ -43,7 +42,7 @@ def outcome_of(
     `state` has its parameters, as `Outcome.state` does; `predictions` has every part of `parts_of`: probabilities
     [rows, classes], or values [rows] in the target's unit. `effects` says whether what regularizing did is measured.
     """
-    losses = {name: row_losses(goal, part.target, predictions[name]) for name, part in parts_of(data).items()}
+    losses = {name: goal.row_losses(part.target, predictions[name]) for name, part in parts_of(data).items()}
     return Outcome(
         config=config,
         status=ending.status,

@@ -23,7 +23,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from wellfit._typing import Floats, Task
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
-from wellfit.stats.scores import loss
 from wellfit.training.noise import batch_order
 from wellfit.training.pictures import reduced, reduced_data
 
@@ -86,7 +85,7 @@ def _measured(
     began = time.monotonic()
     predict = fitter()
     predictions = {part: predict(arrays) for part, arrays in parts.items()}
-    losses = {part: loss(goal, parts[part].target, predictions[part]) for part in parts}
+    losses = {part: goal.loss(parts[part].target, predictions[part]) for part in parts}
     return Reference(name, losses, predictions, time.monotonic() - began, note)
 
 

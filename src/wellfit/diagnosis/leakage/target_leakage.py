@@ -15,9 +15,8 @@ from wellfit._typing import Floats, Integers, Json
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import Goal
+from wellfit.goals import Goal, goal_named
 from wellfit.stats.intervals import Estimate
-from wellfit.stats.scores import estimate, loss
 
 GIVEN_AWAY = 0.99  # methods.md h: AUC or R2 above which no honest column is expected
 CERTAIN = 0.85  # and the lower limit of its 95 % interval: about 22 rows of the rarest class
@@ -98,14 +97,14 @@ def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
     if len(rows) < FEWEST_ROWS or len(np.unique(target)) < 2 or not train.features.columns:
         return None
     folds = rng.permutation(np.arange(len(rows)) % FOLDS)
-    goal = Goal("auc" if train.classes else "r2")
+    goal = goal_named("auc" if train.classes else "r2")
     wanted = target.astype(np.int64) if train.classes else _ranks(target)
     found = []
     for place, column in enumerate(train.features.columns):
         prediction = _cross_fitted(
             column, train.features.values[rows, place], wanted, folds=folds, classes=train.classes
         )
-        found.append((1 - loss(goal, wanted, prediction), column.name, prediction))
+        found.append((1 - goal.loss(wanted, prediction), column.name, prediction))
     alone = [_giveaway(goal, wanted, each) for each in found if each[0] > GIVEN_AWAY]
     best = max(found, key=lambda each: each[0])
     summed = () if train.classes or alone else _sum_of(train, rows, folds)
@@ -139,7 +138,7 @@ def target_finding(found: TargetLeakage | None) -> Finding:
 
 
 def _giveaway(goal: Goal, target: Integers | Floats, found: tuple[float, str, Floats]) -> Giveaway:
-    limits = estimate(goal, target, found[2])
+    limits = goal.estimate(target, found[2])
     return Giveaway(found[1], Estimate(1 - limits.value, 1 - limits.high, 1 - limits.low, limits.rows))
 
 
