@@ -23,7 +23,7 @@ from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema
-from wellfit.goals import default_goal, goal_named
+from wellfit.goals import default_goal
 from wellfit.recipe.defaults import batch_size_for, bins_for, epochs_for
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.knobs import changed
@@ -161,11 +161,10 @@ def figures_of(data: Prepared, piece: Mapping[str, Any], *, networks: int) -> Fi
         outcomes = executor.train([replace(config, seed=seed) for seed in range(networks)])
     alone = mean(outcome.losses["dev"] for outcome in outcomes)
     average = np.mean([outcome.predictions["dev"].astype(np.float64) for outcome in outcomes], axis=0)
-    smooth = goal_named("log_loss") if goal.name == "error" else goal
     return Figures(
         goal.score_of(alone),
         goal.score_of(goal.loss(data.dev.target, average)),
-        smooth.score_of(smooth.loss(data.dev.target, average)),
+        goal.smooth.score_of(goal.smooth.loss(data.dev.target, average)),
     )
 
 

@@ -57,6 +57,11 @@ class Goal:
         return self.reads in ("order", "probabilities")
 
     @property
+    def smooth(self) -> Goal:
+        """The goal in whose loss ensembles are chosen: log loss for errors, since it varies less with the rows."""
+        return GOALS["log_loss"] if self.counts_rows else self
+
+    @property
     def metric(self) -> Metric:
         """How its loss is computed."""
         return _metrics()[self.name]

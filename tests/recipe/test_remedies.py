@@ -17,6 +17,7 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.exceptions import BadInput
 from wellfit.gaps import GAPS
+from wellfit.goals import goal_named
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext

@@ -136,8 +136,8 @@ def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> F
     usual = {"categorical_features": categories if any(categories) else None, "random_state": seed}
     with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
         if goal.task == "regression":
-            loss = "absolute_error" if goal.name == "mae" else "squared_error"
-            fitted: Any = HistGradientBoostingRegressor(loss=loss, early_stopping=False, **usual).fit(values, target)
+            regressor = HistGradientBoostingRegressor(loss=goal.metric.trees_loss, early_stopping=False, **usual)
+            fitted: Any = regressor.fit(values, target)
             return np.asarray(fitted.predict(dev.features.values))
         predicted = np.zeros((dev.rows, train.classes))
         if len(np.unique(target)) < 2:  # nothing to learn

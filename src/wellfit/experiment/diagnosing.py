@@ -70,7 +70,7 @@ class Diagnostician:
             goal=self.goal,
             optimal=self.optimal,
             train=errors["train"],
-            train_sample=mean_interval(outcome.train_losses) if self.goal.name != "error" else None,
+            train_sample=None if self.goal.counts_rows else mean_interval(outcome.train_losses),
             train_dev=errors.get("train_dev"),
             dev=errors["dev"],
             test=test,

@@ -45,7 +45,7 @@ def temper(outcome: Outcome, *, folder: Folder, data: Prepared, journal: Journal
 def _at(temperature: float, outcome: Outcome, *, parts: Sequence[Part], data: Prepared, goal: Goal) -> Outcome:
     predictions = {part: tempered(each, temperature) for part, each in outcome.predictions.items()}
     at = replace(outcome, predictions=predictions, temperature=temperature)
-    if goal.name != "log_loss":
+    if goal.reads != "probabilities":
         # The likeliest class stays, and so does every error; an auc moves by ties of rounding alone.
         return at
     data = trained_on(data, outcome.config.data)

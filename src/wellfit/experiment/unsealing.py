@@ -54,7 +54,7 @@ def known_test(outcome: Outcome, journal: Journal, *, goal: Goal) -> Estimate | 
     opened = [entry.body for entry in journal.entries("opening")]
     if not opened or opened[0]["identity"] != outcome.identity:
         return None
-    return Estimate.from_json(opened[0]["error"], binomial=goal.name == "error")
+    return Estimate.from_json(opened[0]["error"], binomial=goal.counts_rows)
 
 
 class RefitReferences:

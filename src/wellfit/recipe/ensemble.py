@@ -24,7 +24,6 @@ import numpy as np
 
 from wellfit._typing import Json
 from wellfit.config import Config, Network
-from wellfit.goals import goal_named
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
@@ -163,8 +162,7 @@ def _chosen(
     """
     dev, goal = run.data.dev, run.goal
     alike = plain_ensemble(_best_group(run, trained), dev.target, goal=goal)
-    by = goal_named("log_loss") if goal.name == "error" else goal
-    greedy = select_ensemble(pool, dev.target, goal=goal, by=by, groups=dev.groups, seed=before.config.seed)
+    greedy = select_ensemble(pool, dev.target, goal=goal, by=goal.smooth, groups=dev.groups, seed=before.config.seed)
     fair = math.inf if greedy.honest_loss is None else (1 - COST_OF_HALF) * greedy.honest_loss
     return (greedy, fair) if len(greedy.picks) > 1 and fair < alike.loss else (alike, alike.loss)
 

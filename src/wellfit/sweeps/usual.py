@@ -123,7 +123,7 @@ def _unit(name: str, config: Config, *, rows: int) -> float:
 def _published(over: Space, config: Config, *, rows: int, goal: Goal) -> dict[str, Any]:
     decay = {name: PUBLISHED_SHRINK * _unit(name, config, rows=rows) for name in ("l2", "weight_decay")}
     found = {**PUBLISHED, **decay}
-    if goal.name not in ("error", "balanced_error"):
+    if goal.reads != "labels":
         # Smoothed labels cost where probabilities or their order are judged, and values have no classes.
         found["label_smoothing"] = 0.0
     return {name: _nearest(value, over[name]) for name, value in found.items() if name in over}

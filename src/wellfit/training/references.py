@@ -100,12 +100,7 @@ def _thinned(train: Arrays, *, cells: int, seed: int) -> tuple[Arrays, str]:
 
 
 def _dummy(data: Prepared, goal: Goal) -> Predict:
-    target = data.train.target
-    if goal.task == "classification":
-        # The frequencies are the best constant for log loss, and their largest is the majority class.
-        constant = np.bincount(target, minlength=data.preparation.outputs) / len(target)
-    else:
-        constant = np.asarray(np.median(target) if goal.name == "mae" else np.mean(target))
+    constant = goal.metric.best_constant(data.train.target, outputs=data.preparation.outputs)
     return lambda arrays: np.broadcast_to(constant, (arrays.rows, *constant.shape))
 
 
