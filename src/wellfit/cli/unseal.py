@@ -57,7 +57,7 @@ def _text(opening: Opening, goal: Goal) -> str:
 
     unit, error = Unit(goal), opening.error
     # Where the loss is 1 - score, its upper end is the score's lower one.
-    low, high = (error.high, error.low) if goal.score_of(0) > goal.score_of(1) else (error.low, error.high)
+    low, high = (error.high, error.low) if goal.higher_is_better else (error.low, error.high)
     standing = "certified" if opening.certified else f"NOT certified: {opening.reason}"
     return "\n".join(
         [

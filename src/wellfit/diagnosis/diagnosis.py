@@ -140,7 +140,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
         BadInput: for a tolerance out of range.
     """
     highest = dev.high if best_dev_high is None else min(best_dev_high, dev.high)
-    if train_sample is None and goal.name == "error" and train.is_fixed and train.rows:
+    if train_sample is None and goal.counts_rows and train.is_fixed and train.rows:
         train_sample = wilson(train.value * train.rows, train.rows)
     errors = Errors(
         optimal=optimal or no_reference(highest),
@@ -253,14 +253,14 @@ def _part(name: str, value: float | None, *, rows: int | None, sd: float | None,
     loss = checked_loss(f"the {name} error", value, goal=goal)
     if sd is not None:
         return _from_sd(name, loss, rows=rows, sd=sd, goal=goal)
-    if goal.name == "error" and rows is not None and name != "train":
+    if goal.counts_rows and rows is not None and name != "train":
         found = wilson(loss * rows, rows)  # whose value is the rate only up to rounding
         return replace(found, value=loss, low=min(found.low, loss), high=max(found.high, loss))
     return Estimate.fixed(loss, rows=rows)
 
 
 def _from_sd(name: str, loss: float, *, rows: int | None, sd: float, goal: Goal) -> Estimate:
-    if goal.name == "error" or rows is None:
+    if goal.counts_rows or rows is None:
         raise BadInput(
             "a standard deviation goes with a number of rows, and with another goal than error",
             found=f"{name}_sd = {sd:g}, {name}_rows = {rows}, goal {goal.name}",

@@ -249,7 +249,7 @@ def doubted_labels(
         return label_noise_finding(None)
     target = np.asarray(dev.target, np.int64)
     yardstick = None
-    if goal.name == "error" and optimal is not None:
+    if goal.counts_rows and optimal is not None:
         told = [predictions] if opinion is None else [predictions, opinion]
         least = min(int((each.argmax(axis=1) != target).sum()) for each in told)
         yardstick = Yardstick(wilson(least, len(target)), optimal, predictions.shape[1])

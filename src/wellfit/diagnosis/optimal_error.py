@@ -77,7 +77,7 @@ def reference(
             found="both human_error and optimal_error",
             remedy="Give one of them",
         )
-    if human_rows is not None and (human_error is None or goal.name != "error"):
+    if human_rows is not None and (human_error is None or not goal.counts_rows):
         raise BadInput(
             "human_rows says on how many rows human_error was measured, and goes with the goal error",
             found=f"human_rows = {human_rows}, human_error = {human_error}, goal {goal.name}",
@@ -99,9 +99,9 @@ def checked_loss(name: str, value: float, *, goal: Goal) -> float:
     number = float(value)
     if goal.is_rate and not 0 <= number <= 1:
         raise BadInput(f"{name} lies between 0 and 1", found=f"{number:g}", remedy="Write 5 % as .05")
-    legal = number <= 1 if goal.name == "r2" else number >= 0
+    legal = number <= 1 if goal.higher_is_better else number >= 0
     if not (math.isfinite(number) and legal):
-        limit = "at most 1" if goal.name == "r2" else "not negative"
+        limit = "at most 1" if goal.higher_is_better else "not negative"
         raise BadInput(f"{name} ({goal.name}) is finite and {limit}", found=f"{number:g}", remedy="Correct it")
     return goal.loss_of(number)
 

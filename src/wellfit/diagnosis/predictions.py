@@ -37,7 +37,6 @@ from wellfit.stats.intervals import Estimate
 
 Pair: TypeAlias = tuple[Any, Any]
 """(y, prediction), both with one entry per row."""
-_NEEDS_PROBABILITIES = ("log_loss", "auc")
 
 
 def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
@@ -119,7 +118,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
 
 def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | None, *, voters: int) -> Optimal:
     """The optimal error of one annotator's label, or of a majority's."""
-    if given is not None or goal.name != "error":
+    if given is not None or not goal.counts_rows:
         raise BadInput(
             "several labels per row are the reference for the goal error, in place of any other",
             found=f"labels_per_row with {'another reference' if given else f'goal {goal.name}'}",
@@ -179,7 +178,7 @@ def _classified(
             raise BadInput("classes are distinct", found=f"{len(named)} names, {len(known)} distinct", remedy="Fix it")
     ready: dict[str, tuple[Integers, Floats]] = {}
     for name, (target, prediction) in parts.items():
-        if goal.name in _NEEDS_PROBABILITIES and not is_soft(prediction, known):
+        if goal.needs_probabilities and not is_soft(prediction, known):
             raise BadInput(
                 f"goal {goal.name} needs probabilities",
                 found=f"labels as predictions of {name}",

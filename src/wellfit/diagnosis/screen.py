@@ -14,11 +14,9 @@ from wellfit.diagnosis.prescribe import Remedy, spoiling
 from wellfit.diagnosis.words import (
     error_text,
     gap_text,
-    gap_unit,
     number_text,
     rmse_text,
     size_text,
-    unit_of,
 )
 from wellfit.gaps import GAPS, GapName
 from wellfit.goals import Goal
@@ -56,7 +54,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
 
 
 def _ladder(errors: Errors, goal: Goal) -> list[str]:
-    lines = [f"{'':<12}{unit_of(goal):>16}   {'95 % interval':<24}{'rows':>12}", _optimal(errors, goal)]
+    lines = [f"{'':<12}{goal.noun:>16}   {'95 % interval':<24}{'rows':>12}", _optimal(errors, goal)]
     rungs = (("train", errors.train), ("train-dev", errors.train_dev), ("dev", errors.dev), ("test", errors.test))
     lines += [_rung(name, estimate, goal) for name, estimate in rungs if estimate is not None]
     return [line.rstrip() for line in lines]
@@ -86,7 +84,7 @@ def _rung(name: str, estimate: Estimate, goal: Goal) -> str:
 
 
 def _gaps(gaps: Mapping[GapName, Gap | None], *, errors: Errors, goal: Goal, tolerance: float) -> list[str]:
-    head = f"{'gap':<16}{gap_unit(goal):>12}   {'95 % interval':<24}high? (tolerance {gap_text(goal, tolerance)})"
+    head = f"{'gap':<16}{goal.loss_noun:>12}   {'95 % interval':<24}high? (tolerance {gap_text(goal, tolerance)})"
     return [head, *(_gap(name, gap, errors=errors, goal=goal) for name, gap in gaps.items())]
 
 
@@ -95,7 +93,7 @@ def _gap(name: GapName, gap: Gap | None, *, errors: Errors, goal: Goal) -> str:
         return f"{GAPS[name].noun:<16}{'-':>12}   {GAPS[name].absent}"
     interval = f"{number_text(goal, gap.low)} to {number_text(goal, gap.high)}"
     line = f"{gap.kind.noun:<16}{number_text(goal, gap.value):>12}   {interval:<24}{_verdict(gap, errors)}"
-    return line + (f" ({rmse_text(gap, errors)})" if goal.name == "rmse" else "")
+    return line + (f" ({rmse_text(gap, errors)})" if goal.is_squared else "")
 
 
 def _verdict(gap: Gap, errors: Errors) -> str:
@@ -175,7 +173,7 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
         return f"No gap is certainly beyond {gap_text(goal, tolerance)}. {rest}"
     return (
         f"The network fits well: every gap is within {gap_text(goal, tolerance)}, "
-        f"with a dev {'score' if goal.name in ('auc', 'r2') else 'error'} of {error_text(goal, errors.dev.value)}. "
+        f"with a dev {'score' if goal.higher_is_better else 'error'} of {error_text(goal, errors.dev.value)}. "
         "There is nothing to treat."
     )
 

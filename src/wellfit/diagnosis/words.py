@@ -6,22 +6,15 @@ from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.goals import Goal
 from wellfit.stats.intervals import LEVEL
 
-_LOSS_NAMES = {"rmse": "MSE", "mae": "MAE", "r2": "1 - R2", "log_loss": "log loss"}
-
-
-def unit_of(goal: Goal) -> str:
-    """The name of the column of errors."""
-    return {"error": "error", "balanced_error": "balanced error", "log_loss": "log loss", "r2": "R2"}.get(
-        goal.name, goal.name.upper()
-    )
-
 
 def error_text(goal: Goal, loss: float) -> str:
     """One error in the goal's own unit."""
     score = goal.score_of(max(loss, 0.0))
-    if goal.name == "auc":
+    if goal.is_percent:
+        return percent(score)
+    if goal.is_rate:
         return f"{score:.4f}"
-    return percent(score) if goal.is_rate else f"{score:,.4g}" if abs(score) < 1000 else f"{score:,.0f}"
+    return f"{score:,.4g}" if abs(score) < 1000 else f"{score:,.0f}"
 
 
 def percent(rate: float) -> str:
@@ -39,12 +32,7 @@ def number_text(goal: Goal, gap: float) -> str:
 
 def gap_text(goal: Goal, gap: float) -> str:
     """A gap with its unit."""
-    return f"{number_text(goal, gap)} {gap_unit(goal)}"
-
-
-def gap_unit(goal: Goal) -> str:
-    """The unit of gaps: points of a rate, or the goal's loss."""
-    return "points" if goal.is_rate else _LOSS_NAMES[goal.name]
+    return f"{number_text(goal, gap)} {goal.loss_noun}"
 
 
 def interval_text(goal: Goal, gap: Gap) -> str:
@@ -54,7 +42,7 @@ def interval_text(goal: Goal, gap: Gap) -> str:
 
 def size_text(goal: Goal, gap: Gap, errors: Errors) -> str:
     """A gap as a sentence says it: in the unit that the reader thinks in."""
-    return rmse_text(gap, errors).lstrip("+") if goal.name == "rmse" else gap_text(goal, gap.value)
+    return rmse_text(gap, errors).lstrip("+") if goal.is_squared else gap_text(goal, gap.value)
 
 
 def rmse_text(gap: Gap, errors: Errors) -> str:

@@ -18,7 +18,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.goals import GOALS, Goal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.groups import grouped_mean
 from wellfit.stats.intervals import Estimate, mean_interval
@@ -90,8 +90,6 @@ def _weighted(losses: Floats, weights: Floats, groups: Integers | None) -> Estim
     return Estimate(float(mean), max(0.0, found.low), found.high, len(losses))
 
 
-_WHOLE_SET = ("balanced_error", "auc", "r2")
-"""Goals whose losses of rows depend on how many rows of which kind there are."""
 _WORST_FIRST = (Status.DIVERGED, Status.DROPPED, Status.OUT_OF_BUDGET, Status.STOPPED_EARLY, Status.FINISHED)
 
 
@@ -194,10 +192,12 @@ def repeated(target: Integers | Floats, prediction: Floats, weights: Floats) -> 
         BadInput: for weights that are no whole numbers.
     """
     if (weights % 1).any():
+        counting = [name for name, goal in GOALS.items() if goal.metric.of_all_rows]
+        others = [name for name in GOALS if name not in counting]
         raise BadInput(
-            f"{', '.join(_WHOLE_SET)} count rows, so that weights are whole numbers",
+            f"{', '.join(counting)} count rows, so that weights must be whole numbers",
             found=f"a weight of {weights[weights % 1 > 0][0]:g}",
-            remedy="Choose the goal error, log_loss, rmse or mae, or give whole weights",
+            remedy=f"Choose one of the goals {', '.join(others)}, or give whole weights",
         )
     counts = weights.astype(np.int64)
     return target.repeat(counts, axis=0), prediction.repeat(counts, axis=0)
@@ -207,7 +207,7 @@ def _scored(fold: FoldResult, *, goal: Goal) -> tuple[Floats, Floats]:
     """Return the losses [members, rows] of the dev rows, and their weights [rows]."""
     target, weights = fold.data.prepared.dev.target, fold.data.dev_weights
     pairs = [(target, outcome.predictions["dev"]) for outcome in fold.outcomes]
-    if goal.name in _WHOLE_SET:
+    if goal.metric.of_all_rows:
         pairs = [repeated(*pair, weights) for pair in pairs]
         weights = np.ones(len(pairs[0][0]))
     return np.array([goal.row_losses(*pair) for pair in pairs]), weights
@@ -215,7 +215,7 @@ def _scored(fold: FoldResult, *, goal: Goal) -> tuple[Floats, Floats]:
 
 def _train_losses(fold: FoldResult, *, goal: Goal) -> list[float]:
     """Return the mean loss of the training rows [members]."""
-    weights = None if goal.name in _WHOLE_SET else fold.data.weights
+    weights = None if goal.metric.of_all_rows else fold.data.weights
     return [float(np.average(outcome.train_losses, weights=weights)) for outcome in fold.outcomes]
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from wellfit._typing import Json
-from wellfit.goals import GOALS, goal_named
+from wellfit.goals import GOALS
 from wellfit.reports import reading, rungs
 from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_chart
 from wellfit.reports.records import Summary
@@ -73,7 +73,7 @@ def _bundle(headline: str, drawing: str, *, plain: str) -> Bundle:
 
 
 def _unit(goal: str) -> Unit:
-    return Unit(next((goal_named(name) for name in GOALS if name == goal), goal_named("error")))
+    return Unit(GOALS.get(goal, GOALS["error"]))
 
 
 def _key(body: Json) -> str:

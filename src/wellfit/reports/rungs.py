@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from wellfit._typing import Json
-from wellfit.goals import GOALS, Goal, goal_named
+from wellfit.goals import GOALS, Goal
 from wellfit.reports.records import Gap, Ladder, Rung
 from wellfit.reports.values import Measure, Reference, count, measure, number, reference, section, text
 
@@ -22,7 +22,7 @@ GAPS = (
 def ladder(body: Json) -> Ladder:
     """The ladder of one diagnosis entry, whose errors are in the goal's own unit, and whose gaps are in its loss."""
     errors = section(body, "errors")
-    goal = next((goal_named(name) for name in GOALS if name == body.get("goal")), goal_named("error"))
+    goal = GOALS.get(text(body.get("goal")), GOALS["error"])
     optimal = _optimal_loss(reference(section(errors, "optimal")), goal)
     measures = {part: _loss(measure(errors.get(part)), goal) for part, _ in PARTS}
     rungs = tuple(

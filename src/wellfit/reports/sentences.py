@@ -227,7 +227,7 @@ def _moves(story: Story) -> Iterator[str]:
     dev = [found.rung("dev") for found in (story.before, story.after)]
     train = [found.rung("train") for found in (story.before, story.after)]
     if dev[0] and dev[1]:
-        verb = "went" if dev[1].value >= dev[0].value else "fell" if unit.goal.name not in ("auc", "r2") else "rose"
+        verb = "went" if dev[1].value >= dev[0].value else "fell" if not unit.goal.higher_is_better else "rose"
         yield f"Dev {unit.noun} {verb} from {unit.show(dev[0].value)} to {unit.show(dev[1].value)}."
     risen = train[0] and train[1] and train[1].value > train[0].value
     if train[0] and train[1] and risen and _regularized(story.best) and not _searched_both(story):

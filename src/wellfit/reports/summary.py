@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any, Protocol
 
 from wellfit._typing import Json
-from wellfit.goals import GOALS, Goal, goal_named
+from wellfit.goals import GOALS, Goal, default_goal
 from wellfit.reports import reading, rungs, values
 from wellfit.reports.boards import data_board, knob_boards, trade_rows, trade_sentence
 from wellfit.reports.command import command_of
@@ -148,8 +148,8 @@ def _goal(bodies: dict[str, list[Json]], seal: SealCard | None) -> Goal:
     named = [body.get("goal") for kind in ("diagnosis", "experiment", "split", "run") for body in bodies.get(kind, [])]
     known = [goal for goal in GOALS if goal in named]
     if known:
-        return goal_named(known[0])
-    return goal_named("rmse" if seal is not None and seal.task == "regression" else "error")
+        return GOALS[known[0]]
+    return default_goal("regression" if seal is not None and seal.task == "regression" else "classification")
 
 
 def _with_intervals(sweep: SweepCard, networks: list[Network]) -> SweepCard:

@@ -7,18 +7,6 @@ from dataclasses import dataclass
 
 from wellfit.goals import Goal
 
-_NOUNS = {
-    "error": "error",
-    "balanced_error": "balanced error",
-    "log_loss": "log loss",
-    "auc": "AUC",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "r2": "R²",
-}
-_PERCENT = ("error", "balanced_error")
-_SCORES = ("auc", "r2")
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -29,29 +17,29 @@ class Unit:
     @property
     def noun(self) -> str:
         """What the number is called in a sentence."""
-        return _NOUNS[self.goal.name]
+        return self.goal.noun
 
     @property
     def is_percent(self) -> bool:
         """Whether the loss is a rate that reads as a percentage."""
-        return self.goal.name in _PERCENT
+        return self.goal.is_percent
 
     @property
     def axis_title(self) -> str:
         """The title of an axis on which better is always to the left (or below)."""
-        if self.goal.name in _SCORES:
+        if self.goal.higher_is_better:
             return f"{self.noun} (higher is better)"
         return f"{self.noun} in the unit of the target" if self.goal.task == "regression" else self.noun
 
     def position(self, loss: float) -> float:
         """Where `loss` stands on the axis: the root for rmse, percent for rates, else the loss itself."""
-        if self.goal.name == "rmse":
+        if self.goal.is_squared:
             return math.sqrt(max(loss, 0.0))
         return 100 * loss if self.is_percent else loss
 
     def tick(self, position: float, *, step: float) -> str:
         """The label of a tick at `position` of an axis whose ticks are `step` apart."""
-        if self.goal.name in _SCORES:
+        if self.goal.higher_is_better:
             return f"{1 - position:.{_decimals(step)}f}"
         label = f"{position:,.{_decimals(step)}f}"
         return f"{label}%" if self.is_percent else label
@@ -62,7 +50,7 @@ class Unit:
             return "—"
         if self.is_percent:
             return f"{_percent(loss)}%"
-        return f"{1 - loss:.3f}" if self.goal.name in _SCORES else plain(self.position(loss))
+        return f"{1 - loss:.3f}" if self.goal.higher_is_better else plain(self.position(loss))
 
     def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = True) -> str:
         """A difference of losses: points for rates; for rmse the step between the two rungs, and the MSE.
@@ -76,9 +64,9 @@ class Unit:
         mark = "−" if value < 0 else "+" if sign else ""
         if self.is_percent:
             return f"{mark}{_percent(value)} {'point' if _percent(value) == '1.0' else 'points'}"
-        if self.goal.name != "rmse":
+        if not self.goal.is_squared:
             return f"{mark}{plain(abs(value))}"
-        squared = f"{mark}{knob(abs(value))} MSE"
+        squared = f"{mark}{knob(abs(value))} {self.goal.loss_noun}"
         if start is None or end is None:
             return squared
         return f"{mark}{plain(abs(self.position(end) - self.position(start)))} ({squared})"

@@ -29,9 +29,9 @@ def said_by_rows(rows: Rows, *, goal: Goal, seed: int = 0) -> str:
         goal: in whose unit to speak.
         seed: of every subsample.
     """
-    if goal.name == "error":
+    if goal.counts_rows:
         return " ".join(filter(None, (_repeated(rows, goal), _neighbours(rows, goal, seed=seed))))
-    return _noise(rows, goal, seed=seed) if goal.name == "rmse" else ""
+    return _noise(rows, goal, seed=seed) if goal.is_squared else ""
 
 
 def _repeated(rows: Rows, goal: Goal) -> str:
