@@ -26,7 +26,7 @@ from wellfit.data.schema import infer_schema
 from wellfit.goals import default_goal
 from wellfit.recipe.defaults import batch_size_for, bins_for, epochs_for
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.knobs import changed
+from wellfit.sweeps.setting import changed
 
 SOURCES = (PHONEME, CREDIT, CALIFORNIA, BIKE, ADULT)
 QUICK_SOURCES = (CREDIT, PHONEME)

@@ -11,28 +11,28 @@ import json
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from wellfit._typing import Json
 from wellfit.augmentation import Augmentation
 from wellfit.exceptions import BadInput
+from wellfit.knobs import (
+    KNOBS,
+    OFF,
+    Activation,
+    Embedding,
+    Knob,
+    NetworkKind,
+    OptimizerKind,
+    Schedule,
+    Strength,
+    knobs_of,
+)
 from wellfit.serialize import OwnForm
 
-Activation = Literal["relu", "tanh", "gelu"]
-OptimizerKind = Literal["adam", "sgd", "momentum"]
-Schedule = Literal["cosine", "constant", "coslog4"]
-Strength = Literal["constant", "flat_cos"]
-Embedding = Literal["none", "ple"]
-NetworkKind = Literal["mlp", "conv"]
-
-ACTIVATIONS: tuple[Activation, ...] = ("relu", "tanh", "gelu")
-OPTIMIZERS: tuple[OptimizerKind, ...] = ("adam", "sgd", "momentum")
-SCHEDULES: tuple[Schedule, ...] = ("cosine", "constant", "coslog4")
-STRENGTHS: tuple[Strength, ...] = ("constant", "flat_cos")
-EMBEDDINGS: tuple[Embedding, ...] = ("none", "ple")
-KINDS: tuple[NetworkKind, ...] = ("mlp", "conv")
+if TYPE_CHECKING:
+    from wellfit._typing import Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +53,7 @@ class Network:
     kind: NetworkKind = "mlp"
 
     def __post_init__(self) -> None:
-        _keep_plain(self)
-        _require_choice("activation", self.activation, ACTIVATIONS)
-        _require_choice("embedding", self.embedding, EMBEDDINGS)
-        _require_choice("kind", self.kind, KINDS)
-        _require_whole("bins", self.bins, low=2)
-        _require_several("widths", self.widths)
-        for place, width in enumerate(self.widths):
-            _require_whole(f"widths[{place}]", width, low=1)
+        _keep_checked(self, "network")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,22 +78,7 @@ class Optimization:
     early_stopping: int | None = None
 
     def __post_init__(self) -> None:
-        _keep_plain(self)
-        _require_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _require_choice("schedule", self.schedule, SCHEDULES)
-        _require_range("lr", self.lr, low=0.0, high=math.inf, open_low=True)
-        _require_whole("epochs", self.epochs, low=1)
-        _require_whole("batch_size", self.batch_size, low=1)
-        _require_range("momentum", self.momentum, low=0.0, high=1.0, open_high=True)
-        _require_several("betas", self.betas)
-        if len(self.betas) != 2:
-            raise BadInput("betas are two numbers", found=f"betas={self.betas!r}", remedy="Give both, as (0.9, 0.999)")
-        for beta in self.betas:
-            _require_range("betas", beta, low=0.0, high=1.0, open_high=True)
-        if self.clip_norm is not None:
-            _require_range("clip_norm", self.clip_norm, low=0.0, high=math.inf, open_low=True)
-        if self.early_stopping is not None:
-            _require_whole("early_stopping", self.early_stopping, low=1)
+        _keep_checked(self, "optimization")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,22 +110,13 @@ class Regularization:
     keep_prob_schedule: Strength = "constant"
 
     def __post_init__(self) -> None:
-        _keep_plain(self)
-        for knob in ("l2", "l1", "input_noise", "mixup", "augment"):
-            _require_range(knob, getattr(self, knob), low=0.0, high=math.inf)
-        for knob in ("label_smoothing", "ema"):
-            _require_range(knob, getattr(self, knob), low=0.0, high=1.0, open_high=True)
-        _require_choice("l2_schedule", self.l2_schedule, STRENGTHS)
-        _require_choice("keep_prob_schedule", self.keep_prob_schedule, STRENGTHS)
-        for keep in self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,):
-            _require_range("keep_prob", keep, low=0.0, high=1.0, open_low=True)
+        _keep_checked(self, "regularization")
 
     @property
     def is_off(self) -> bool:
         """Whether nothing is regularized."""
-        keeps = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,)
-        others = (self.l2, self.l1, self.label_smoothing, self.input_noise, self.mixup, self.ema, self.augment)
-        return not any(others) and all(keep == 1 for keep in keeps)
+        values = ((getattr(self, name), off) for name, off in OFF.items() if name in KNOBS)
+        return all(one == off for value, off in values for one in (value if isinstance(value, tuple) else (value,)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +136,7 @@ class DataBoard:
     drop_rows: bool = False
 
     def __post_init__(self) -> None:
-        _require_range("reweight", self.reweight, low=0.0, high=1.0)
+        _keep_checked(self, "data")
 
     @property
     def is_off(self) -> bool:
@@ -192,7 +161,7 @@ class Config(OwnForm):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", _plain(self.seed))
-        _require_whole("seed", self.seed, low=0)
+        _SEED.require(self.seed)
         keep = self.regularization.keep_prob
         if isinstance(keep, tuple) and not self.network.module and len(keep) != len(self.network.widths):
             raise BadInput(
@@ -213,16 +182,16 @@ class Config(OwnForm):
         return digest_of(self.to_json())
 
     def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them; knobs that came later are there only where they are on."""
+        """Plain values, as `from_json` reads them; knobs that are not basic are there only where they are on."""
         body = asdict(self)
         if self.augmentation == Augmentation():
             del body["augmentation"]
         if self.data.is_off:
             del body["data"]
-        for board, knobs in _LATER.items():
-            for knob, off in knobs.items():
-                if body[board][knob] == off:
-                    del body[board][knob]
+        for name, board in BOARDS.items():
+            body[name] = {
+                knob: value for knob, value in body[name].items() if KNOBS[knob].basic or value != getattr(board, knob)
+            }
         return body
 
     @classmethod
@@ -234,9 +203,7 @@ class Config(OwnForm):
         """
         try:
             return cls(
-                network=Network(**body.get("network", {})),
-                optimization=Optimization(**body.get("optimization", {})),
-                regularization=Regularization(**body.get("regularization", {})),
+                **{name: board(**body.get(name, {})) for name, board in BOARDS.items()},
                 seed=body.get("seed", 0),
                 augmentation=Augmentation(**body.get("augmentation", {})),
                 data=DataBoard(**body.get("data", {})),
@@ -247,22 +214,13 @@ class Config(OwnForm):
             ) from error
 
 
-_LATER: Mapping[str, Mapping[str, object]] = {
-    "network": {"module": "", "kind": "mlp"},
-    "optimization": {"clip_norm": None, "early_stopping": None},
-    "regularization": {
-        "l1": 0.0,
-        "label_smoothing": 0.0,
-        "input_noise": 0.0,
-        "mixup": 0.0,
-        "ema": 0.0,
-        "augment": 0.0,
-        "l2_schedule": "constant",
-        "keep_prob_schedule": "constant",
-    },
+BOARDS: Mapping[str, type[Any]] = {
+    "network": Network,
+    "optimization": Optimization,
+    "regularization": Regularization,
 }
-"""Knobs that experiments of the first version do not know, and what leaves a training as it was without them: a
-configuration keeps its name."""
+"""The parts of a config that a person, a sweep or a remedy turns."""
+_SEED = Knob("seed", "optimization", kind="whole")
 
 
 def digest_of(body: Json) -> str:
@@ -295,19 +253,15 @@ def shrink_of(l2: float, *, rows: int, lr: float) -> float:
     return lr * l2 / rows
 
 
-def _require_choice(knob: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise BadInput(
-            f"{knob} must be one of {', '.join(choices)}",
-            found=f"{knob}={value!r}",
-            remedy="Choose one of them",
-        )
+def _keep_checked(board: Network | Optimization | Regularization | DataBoard, name: str) -> None:
+    """Make a board of Python's own values, each in its range.
 
-
-def _keep_plain(board: Network | Optimization | Regularization) -> None:
-    """Make a board of Python's own values: a config is a key, which a list cannot be, and JSON, which numpy is not."""
-    for knob in fields(board):
-        object.__setattr__(board, knob.name, _plain(getattr(board, knob.name)))
+    A config is a key, which a list cannot be, and JSON, which numpy is not.
+    """
+    for knob in knobs_of(name):
+        value = _plain(getattr(board, knob.name))
+        object.__setattr__(board, knob.name, value)
+        knob.require(value)
 
 
 def _plain(value: Any) -> Any:
@@ -318,32 +272,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, numbers.Integral):
         return int(value)
     return float(value) if isinstance(value, numbers.Real) else value
-
-
-def _require_several(knob: str, values: object) -> None:
-    if not isinstance(values, tuple):
-        raise BadInput(
-            f"{knob} takes several numbers", found=f"{knob}={values!r}", remedy=f"Write {knob}=({values!r},)"
-        )
-
-
-def _require_whole(knob: str, value: object, *, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise BadInput(
-            f"{knob} must be a whole number, at least {low}",
-            found=f"{knob}={value!r}",
-            remedy=f"Give {knob} such a value",
-        )
-
-
-def _require_range(
-    knob: str, value: object, *, low: float, high: float, open_low: bool = False, open_high: bool = False
-) -> None:
-    left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
-    rule = f"{knob} must be finite and in {left}{low:g}, {high:g}{right}"
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise BadInput(rule, found=f"{knob}={value!r}, which is no number", remedy="Give one number")
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
-    if not (math.isfinite(value) and above and below):
-        raise BadInput(rule, found=f"{knob}={value!r}", remedy=f"Give {knob} a value in that range")

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from wellfit._typing import Json
 from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
     from pydantic_core import CoreSchema
+
+    from wellfit._typing import Json
 
 OMITTED: Mapping[str, object] = {"exclude": True}
 """The field is no part of the JSON; to be read back it needs a default."""

@@ -13,8 +13,8 @@ from wellfit.config import Config, shrink_of
 from wellfit.goals import goal_named
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps import proposals
-from wellfit.sweeps.knobs import changed, differs_only, setting_of
 from wellfit.sweeps.proposals import BEFORE_MODEL, NOT_INSTALLED, ROUND, proposals_of, quasi_random
+from wellfit.sweeps.setting import changed, differs_only, setting_of
 from wellfit.sweeps.space import default_grid, log_uniform, uniform
 from wellfit.sweeps.usual import known_good, usual_space
 

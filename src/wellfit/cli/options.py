@@ -10,23 +10,15 @@ import click
 
 from wellfit.cli.errors import ExitCode
 from wellfit.cli.stage import FILE, Callback
+from wellfit.config import BOARDS
 from wellfit.exceptions import BadInput
 from wellfit.goals import GOALS
+from wellfit.knobs import KNOBS, Knob, knobs_of
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
 
 Decorator = Callable[[Callback], Callback]
-
-_BOARD_KNOBS = {
-    "network": ("widths", "activation", "embedding", "bins", "kind"),
-    "regularization": (
-        *("l2", "keep_prob", "l1", "label_smoothing", "input_noise", "mixup", "ema", "augment"),
-        *("l2_schedule", "keep_prob_schedule"),
-    ),
-}
-_SEVERAL = ("widths", "betas", "keep_prob")
-"""Knobs that are written with commas between."""
 
 goal_option = click.option("--goal", metavar="GOAL", help=f"{', '.join(GOALS)}.  [default: error; rmse for regression]")
 
@@ -100,74 +92,48 @@ def split_options(function: Callback) -> Callback:
 
 
 def config_options(function: Callback) -> Callback:
-    """The two boards of knobs."""
-    return _all(
-        function,
-        click.option(
-            "--widths",
-            metavar="W,W,...",
-            type=click.UNPROCESSED,
-            help="Hidden widths, from input to output.  [default: 64,64]",
-        ),
-        click.option("--activation", metavar="NAME", help="relu, tanh or gelu.  [default: relu]"),
-        click.option("--embedding", metavar="NAME", help="Of numbers: ple (in bins), or none.  [default: ple]"),
-        click.option("--bins", type=int, metavar="N", help="Of each number, at most.  [default: 32]"),
-        click.option("--kind", metavar="NAME", help="mlp, or conv for pictures.  [default: mlp]"),
-        click.option("--optimizer", metavar="NAME", help="adam, sgd or momentum.  [default: adam]"),
-        click.option("--lr", type=float, metavar="LR", help="Learning rate, at its peak.  [default: .001]"),
-        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows.  [default: 32]"),
-        click.option("--batch-size", type=int, metavar="N", help="Rows per update.  [default: 256]"),
-        click.option("--schedule", metavar="NAME", help="cosine, constant or coslog4.  [default: cosine]"),
-        click.option("--momentum", type=float, metavar="SHARE", help="Of the optimizer momentum.  [default: .9]"),
-        click.option(
-            "--betas", metavar="B1,B2", type=click.UNPROCESSED, help="Of the optimizer adam.  [default: .9,.999]"
-        ),
-        click.option("--clip-norm", type=float, metavar="NORM", help="Largest norm of a gradient.  [default: none]"),
-        click.option("--l2", type=float, metavar="LAMBDA", help="Lambda in lambda/(2m) ||W||^2.  [default: 0]"),
-        click.option(
-            "--keep-prob",
-            metavar="P[,P...]",
-            type=click.UNPROCESSED,
-            help="Share of units that dropout keeps.  [default: 1]",
-        ),
-        click.option("--l1", type=float, metavar="L1", help="In (l1/m) ||W||_1; makes exact zeros.  [default: 0]"),
-        click.option(
-            "--label-smoothing", type=float, metavar="SHARE", help="Of a label, for all classes.  [default: 0]"
-        ),
-        click.option("--input-noise", type=float, metavar="SD", help="Added to standardized numbers.  [default: 0]"),
-        click.option("--mixup", type=float, metavar="ALPHA", help="Mix rows, by Beta(alpha, alpha).  [default: 0]"),
-        click.option("--ema", type=float, metavar="DECAY", help="Average the weights, for instance .99.  [default: 0]"),
-        click.option("--augment", type=float, metavar="S", help="Change pictures at random, 1 strongly.  [default: 0]"),
-        click.option("--l2-schedule", metavar="NAME", help="Of l2 and l1: constant or flat_cos.  [default: constant]"),
-        click.option("--keep-prob-schedule", metavar="NAME", help="constant or flat_cos.  [default: constant]"),
-        click.option(
-            "--early-stopping",
-            type=int,
-            metavar="POINTS",
-            help="Points of the curve without a lower dev error; couples the fit to dev.  [default: off]",
-        ),
-    )
+    """An option for every knob; a module comes from Python alone."""
+    knobs = [knob for board in BOARDS for knob in knobs_of(board) if knob.kind != "text"]
+    return _all(function, *(_knob_option(knob) for knob in knobs))
+
+
+def _knob_option(knob: Knob) -> Decorator:
+    kind = {"number": float, "whole": int}.get(knob.kind, str) if knob.shape == "one" else click.UNPROCESSED
+    default = _shown(getattr(BOARDS[knob.board], knob.name))
+    name = f"--{knob.name.replace('_', '-')}"
+    return click.option(name, metavar=knob.metavar or "NAME", type=kind, help=f"{knob.help}  [default: {default}]")
+
+
+def _shown(default: object) -> str:
+    """A default as people type it: .9,.999."""
+    if isinstance(default, tuple):
+        return ",".join(map(_shown, default))
+    if default is None:
+        return "off"
+    return f"{default:g}".removeprefix("0") or "0" if isinstance(default, float) else str(default)
 
 
 def boards_of(asked: Mapping[str, Any]) -> dict[str, Json]:
     """Sort the knobs given as options onto their boards; `64,64` becomes a list of numbers."""
-    boards: dict[str, Json] = {"network": {}, "optimization": {}, "regularization": {}}
-    for knob, value in asked.items():
-        board = next((name for name, knobs in _BOARD_KNOBS.items() if knob in knobs), "optimization")
-        boards[board][knob] = _numbers(knob, value) if knob in _SEVERAL else value
+    boards: dict[str, Json] = {board: {} for board in BOARDS}
+    for name, value in asked.items():
+        knob = KNOBS[name]
+        boards[knob.board][name] = value if knob.shape == "one" else _numbers(knob, value)
     return boards
 
 
-def _numbers(knob: str, text: str | float | Sequence[float]) -> Any:
+def _numbers(knob: Knob, text: str | float | Sequence[float]) -> Any:
     """`.8` -> .8; `.8,.9` -> (.8, .9); widths are always several. A TOML file may give numbers as they are."""
     try:
         parts = [float(part) for part in text.split(",")] if isinstance(text, str) else text
     except ValueError as error:
         raise BadInput(
-            f"{knob} is a number, or numbers with commas between", found=repr(text), remedy="Write .9,.999 or .8"
+            f"{knob.name} must be a number, or numbers with commas between",
+            found=repr(text),
+            remedy="Write .9,.999 or .8",
         ) from error
     several = parts if isinstance(parts, Sequence) else [parts]
-    return several[0] if knob == "keep_prob" and len(several) == 1 else tuple(several)
+    return several[0] if knob.shape == "layer" and len(several) == 1 else tuple(several)
 
 
 def given(options: Mapping[str, Any]) -> Json:

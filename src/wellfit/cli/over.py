@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wellfit.exceptions import BadInput
+from wellfit.knobs import NAMES
 
 if TYPE_CHECKING:
     from wellfit.config import Config
     from wellfit.sweeps.space import Space, Values
 
-LOGARITHMIC = frozenset({"l2", "weight_decay", "shrink", "lr"})
-"""Knobs whose ranges are searched evenly over the orders of magnitude."""
-GRIDDED = frozenset({"l2", "weight_decay", "keep_prob", "dropout"})
 MOST_IN_GRID = 2
 """Knobs of a grid; more, or others, are searched over their usual ranges (sweeps/usual.py)."""
 
@@ -36,9 +34,9 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
     bare = [name for name in asked if name not in given]
     if asked and not bare:
         return given
+    grid = _grid(config, rows=rows, members=members, knobs=len(asked))
     # Where lr moves a grid of lambda has no meaning of its own: what a lambda does is lr * lambda / m.
-    if len(asked) <= MOST_IN_GRID and set(bare) <= GRIDDED and "lr" not in given:
-        grid = _grid(config, rows=rows, members=members, knobs=len(asked))
+    if len(asked) <= MOST_IN_GRID and grid.keys() >= set(bare) and "lr" not in given:
         return {name: given[name] if name in given else grid[name] for name in asked}
     # lr decides in which unit lambda is searched, also where its own values are given.
     usual = usual_space([*bare, *(["lr"] if "lr" in given else [])], config, rows=rows)
@@ -61,7 +59,7 @@ def _asked(text: str) -> dict[str, str]:
 
 
 def _grid(config: Config, *, rows: int, members: int | None, knobs: int) -> dict[str, list[float]]:
-    """The library's grid for lambda and keep_prob; one knob alone gets the same range in finer steps."""
+    """The library's grid, by either name of each knob; one knob alone gets the same range in finer steps."""
     from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
 
     grid = default_grid(config, rows=rows, members=members if members and knobs > 1 else DEFAULT_MEMBERS)
@@ -69,12 +67,8 @@ def _grid(config: Config, *, rows: int, members: int | None, knobs: int) -> dict
     if knobs == 1:
         count = members or DEFAULT_MEMBERS // 2
         lambdas, keeps = _path(lambdas, count), _spread(keeps, count)
-    return {
-        "l2": lambdas,
-        "keep_prob": keeps,
-        "weight_decay": [value / rows for value in lambdas],
-        "dropout": [round(1 - value, 3) for value in keeps],
-    }
+    decays = {"l2": lambdas, "weight_decay": [value / rows for value in lambdas]}
+    return decays | {"keep_prob": keeps, "dropout": [round(1 - value, 3) for value in keeps]}
 
 
 def _listed(values: Values) -> list[float]:
@@ -109,7 +103,7 @@ def _values(name: str, text: str) -> Values:
     if len(numbers) != 2:
         raise BadInput("a range is LOW:HIGH", found=f"{name}={text}", remedy="Give two numbers")
     try:
-        return (log_uniform if name in LOGARITHMIC else uniform)(*numbers)
+        return (log_uniform if name in NAMES and NAMES[name].is_log else uniform)(*numbers)
     except BadInput as error:
         raise BadInput(error.rule, found=f"{name}={text} ({error.found})", remedy=error.remedy) from error
 

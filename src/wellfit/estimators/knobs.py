@@ -18,7 +18,7 @@ from wellfit.recipe.defaults import (
     batch_size_for,
     bins_for,
 )
-from wellfit.sweeps.knobs import changed
+from wellfit.sweeps.setting import changed
 
 KNOBS = (
     *("widths", "activation", "embedding", "bins"),

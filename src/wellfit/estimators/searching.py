@@ -36,7 +36,7 @@ from wellfit.estimators.knobs import KNOBS, SECOND_NAMES
 from wellfit.estimators.net import Given, Net
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal, default_goal, goal_named
-from wellfit.sweeps.knobs import OFF, canonical
+from wellfit.knobs import OFF, own_name
 from wellfit.sweeps.space import Interval, Space, Values, configs_of, count_of, default_grid, is_grid, useful_shrinks
 from wellfit.sweeps.usual import usual_space
 
@@ -181,11 +181,11 @@ def require_free(arguments: Mapping[str, Any], over: Any) -> None:
     Raises:
         BadInput: that names it.
     """
-    searched = {canonical(name) for name in ((over,) if isinstance(over, str) else over or DEFAULT_KNOBS)}
+    searched = {own_name(name) for name in ((over,) if isinstance(over, str) else over or DEFAULT_KNOBS)}
     for name in (*KNOBS, *SECOND_NAMES):
-        off = OFF.get(canonical(name)) if name in KNOBS else None
-        if name in arguments and canonical(name) in searched and canonical(name) in OFF and arguments[name] != off:
-            others = [other for other in DEFAULT_KNOBS if other != canonical(name)]
+        off = OFF.get(own_name(name)) if name in KNOBS else None
+        if name in arguments and own_name(name) in searched and own_name(name) in OFF and arguments[name] != off:
+            others = [other for other in DEFAULT_KNOBS if other != own_name(name)]
             raise BadInput(
                 "a knob that is searched is not set as well",
                 found=f"{name}={arguments[name]!r} beside over={over!r}",

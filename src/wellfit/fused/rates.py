@@ -11,8 +11,9 @@ import numpy as np
 from scipy.special import betaincinv
 
 from wellfit._typing import Floats
-from wellfit.config import SCHEDULES, Config, Optimization, Schedule
+from wellfit.config import Config, Optimization
 from wellfit.fused.layout import Rates
+from wellfit.knobs import KNOBS, Schedule
 from wellfit.training.noise import threshold_of
 from wellfit.training.schedules import averaging_decay, keep_prob_at, learning_rate, strength
 
@@ -82,7 +83,7 @@ class Schedules:
         return np.ascontiguousarray(values, dtype=self.dtype)
 
 
-@lru_cache(maxsize=len(SCHEDULES))
+@lru_cache(maxsize=len(KNOBS["schedule"].choices))
 def _unit(schedule: Schedule) -> Optimization:
     """Knobs by which a schedule runs at a learning rate of 1."""
     return Optimization(schedule=schedule, lr=1.0)

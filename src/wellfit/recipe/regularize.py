@@ -10,12 +10,13 @@ from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.knobs import OFF, own_name
 from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.pictures import picture_grid
-from wellfit.sweeps.knobs import OFF, canonical, changed
 from wellfit.sweeps.search import Sweep, sweep
 from wellfit.sweeps.selection import TrainLimit, mean_keep_prob
+from wellfit.sweeps.setting import changed
 from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
 
 Grid: TypeAlias = Mapping[str, Sequence[float]]
@@ -88,7 +89,7 @@ def best_members(run: RunContext, config: Config, *, step: int, count: int) -> l
     if body is None:
         return [config]
     rows = {row["identity"]: row for row in body["members"]}
-    over = tuple(dict.fromkeys(map(canonical, body["over"])))
+    over = tuple(dict.fromkeys(map(own_name, body["over"])))
     found = [_with_knobs(config, rows[identity], over=over) for identity in body.get("breed", [])]
     return found[:count] or [config]
 

@@ -6,22 +6,13 @@ What a step changed, in words and by the names of the knobs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.config import BOARDS, Config
 from wellfit.exceptions import BadInput
+from wellfit.knobs import KNOBS, knobs_of
 from wellfit.outcome import Outcome
-
-BOARDS: Mapping[str, type[Any]] = {
-    "network": Network,
-    "optimization": Optimization,
-    "regularization": Regularization,
-}
-NEVER_TURNED = frozenset(
-    {"module", "kind", "batch_size", "schedule", "momentum", "betas", "clip_norm", "l2_schedule", "keep_prob_schedule"}
-)
-"""Knobs that no remedy turns: fixing all others leaves nothing to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +68,7 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
     """
     with_fixed(Config(), fixed)
     names = {knob for knobs in fixed.values() for knob in knobs}
-    known = {knob.name for board in BOARDS.values() for knob in fields(board)} - NEVER_TURNED
+    known = {knob.name for board in BOARDS for knob in knobs_of(board) if knob.turned}
     if known - (set() if early_stopping else {"early_stopping"}) <= names:
         raise BadInput(
             "a run needs at least one knob that it may turn",
@@ -92,28 +83,22 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
         )
 
 
-_BOARDS = ("network", "optimization", "regularization")
-
-
 def turned(before: Config, after: Config) -> frozenset[str]:
     """The knobs of the boards in which two configs differ; no knob has the same name on two boards."""
-    pairs = ((vars(getattr(before, board)), vars(getattr(after, board))) for board in _BOARDS)
+    pairs = ((vars(getattr(before, board)), vars(getattr(after, board))) for board in BOARDS)
     return frozenset(name for old, new in pairs for name in old if old[name] != new[name])
 
 
 def describe_change(before: Outcome, after: Outcome) -> str:
     """What differs, as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
     knobs = [
-        f"{_NAMES.get(name, name.replace('_', ' '))} {old} -> {new}"
-        for board in (*_BOARDS, "augmentation", "data")
+        f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {old} -> {new}"
+        for board in (*BOARDS, "augmentation", "data")
         for name, old, new in _pairs(getattr(before.config, board), getattr(after.config, board))
     ]
     if before.networks != after.networks:
         knobs.append(f"networks {before.networks} -> {after.networks}")
     return ", ".join(knobs) or "nothing"
-
-
-_NAMES = {"l2": "lambda", "keep_prob": "keep_prob", "batch_size": "batch size"}
 
 
 def _pairs(before: object, after: object) -> list[tuple[str, str, str]]:

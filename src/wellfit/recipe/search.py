@@ -16,10 +16,10 @@ from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.exceptions import Refusal
+from wellfit.knobs import own_name
 from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
-from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import NOT_INSTALLED
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import Space, log_uniform
@@ -55,7 +55,7 @@ def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fi
         "epochs": sorted({max(1, board.epochs // 2), board.epochs, 2 * board.epochs}),
         **usual_space(("shrink", "keep_prob"), config, rows=rows),
     }
-    return {knob: values for knob, values in space.items() if canonical(knob) not in fixed}
+    return {knob: values for knob, values in space.items() if own_name(knob) not in fixed}
 
 
 def shapes_of(run: RunContext, config: Config) -> list[tuple[int, ...]]:

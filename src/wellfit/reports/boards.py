@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from wellfit._typing import Json
+from wellfit.knobs import knobs_of
 from wellfit.reports import values
 from wellfit.reports.records import Knob, Network, OpeningCard, TradeRow
 from wellfit.reports.sweep_card import DROPPED, Member, SweepCard
@@ -18,20 +19,6 @@ from wellfit.reports.units import Unit, knob
 from wellfit.reports.values import Measure
 
 _OPTIMIZATION = ("optimizer", "lr", "epochs", "batch_size", "schedule")
-_LATER = {
-    "optimization": ("clip_norm", "early_stopping"),
-    "regularization": (
-        "l1",
-        "label_smoothing",
-        "input_noise",
-        "mixup",
-        "ema",
-        "augment",
-        "l2_schedule",
-        "keep_prob_schedule",
-    ),
-    "data": ("more_data", "reweight", "drop_rows"),
-}
 
 
 def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob, ...], tuple[Knob, ...]]:
@@ -67,7 +54,7 @@ def _networks(first: Network, best: Network) -> Iterator[Knob]:
 def _later(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
     """Knobs that are off by default, where either network has them on."""
     before, after = (values.section(network.config, board) for network in (first, best))
-    for name in _LATER[board]:
+    for name in (each.name for each in knobs_of(board) if not each.basic):
         if before.get(name) or after.get(name):
             pair = (_short(each[name]) if each.get(name) else "off" for each in (before, after))
             yield Knob(name=name.replace("_", " "), before=next(pair), after=next(pair))

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wellfit._typing import Json
+from wellfit.knobs import OTHER_REGULARIZERS
 from wellfit.reports import values
-from wellfit.reports.sweep_card import OTHER_REGULARIZERS, SweepCard, others_of
+from wellfit.reports.sweep_card import SweepCard, others_of
 from wellfit.reports.units import Unit, knob
 from wellfit.reports.values import Measure, Reference
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wellfit._typing import Json
+from wellfit.knobs import OTHER_REGULARIZERS
 from wellfit.reports.units import knob
 from wellfit.reports.values import Measure, Reference
 
-OTHER_REGULARIZERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "augment", "early_stopping")
-"""Knobs that regularize beside lambda and keep_prob."""
+_REGULARIZING = (*OTHER_REGULARIZERS, "early_stopping")
 DROPPED = "dropped"
 """Status of a training that a rung ended: what was measured of it is of another length than of the rest."""
 
@@ -30,7 +30,7 @@ def fitting_of(knobs: Mapping[str, object]) -> str:
 
 def others_of(knobs: Mapping[str, object]) -> str:
     """Name what regularizes beside lambda and keep_prob, with its value; early stopping is told elsewhere."""
-    found = {name: knobs.get(name) for name in OTHER_REGULARIZERS if name != "early_stopping"}
+    found = {name: knobs.get(name) for name in OTHER_REGULARIZERS}
     return ", ".join(
         f"{name.replace('_', ' ')} {knob(value)}"
         for name, value in found.items()
@@ -81,12 +81,12 @@ class Member:
     @property
     def fitting(self) -> Json:
         """The knobs that were searched beside those that regularize."""
-        return {name: value for name, value in self.knobs.items() if name not in OTHER_REGULARIZERS}
+        return {name: value for name, value in self.knobs.items() if name not in _REGULARIZING}
 
     @property
     def is_plain(self) -> bool:
         """Whether every regularizer is at zero."""
-        return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, OTHER_REGULARIZERS))
+        return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, _REGULARIZING))
 
 
 @dataclass(frozen=True, kw_only=True)

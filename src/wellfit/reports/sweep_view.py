@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from wellfit.knobs import KNOBS, OTHER_REGULARIZERS
 from wellfit.reports.charts import (
     Series,
     Size,
@@ -16,7 +17,6 @@ from wellfit.reports.charts import (
     measure_panel,
     trade_off_chart,
 )
-from wellfit.reports.charts.small import knob_name
 from wellfit.reports.sweep_card import (
     EffectRow,
     Measured,
@@ -37,7 +37,6 @@ from wellfit.reports.values import Reference
 
 WIDE, SLIM = 780, 350
 _KIB = 1024
-_OTHERS = ("l1", "label_smoothing", "input_noise", "mixup", "ema", "augment")
 
 
 @dataclass(frozen=True)
@@ -139,11 +138,11 @@ def _both(draw: Callable[[int], str]) -> tuple[Markup, ...]:
 
 
 def _along(sweep: SweepCard, path: Sequence[Member], unit: Unit, *, index: int) -> Iterator[Along]:
-    paths = {"l2": path} | {knob: knob_path(sweep, knob) for knob in ("keep_prob", *_OTHERS)}
+    paths = {"l2": path} | {knob: knob_path(sweep, knob) for knob in ("keep_prob", *OTHER_REGULARIZERS)}
     for name, members in paths.items():
         if any(member.effects for member in members):
             panels = _panels(members, unit, along=name, key=f"{name}-{index}")
-            yield Along(knob_name(name), _elsewhere(members, name), panels)
+            yield Along(KNOBS[name].title, _elsewhere(members, name), panels)
 
 
 def _elsewhere(members: Sequence[Member], along: str) -> str:

@@ -20,8 +20,9 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from wellfit.config import Config
 from wellfit.goals import Goal
+from wellfit.knobs import OFF
 from wellfit.outcome import Outcome, Status
-from wellfit.sweeps.knobs import OFF, Setting, changed, differs_only, setting_of
+from wellfit.sweeps.setting import Setting, changed, differs_only, setting_of
 from wellfit.sweeps.space import (
     Interval,
     Space,

@@ -15,11 +15,11 @@ from wellfit.config import Config, Regularization, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.goals import Goal
+from wellfit.knobs import own_name
 from wellfit.outcome import Outcome, Status
 from wellfit.reports.notebook import sweep_bundle, sweep_text
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
-from wellfit.sweeps.knobs import canonical
 from wellfit.sweeps.proposals import proposals_of
 from wellfit.sweeps.rounds import Album, Training, Within, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
@@ -142,7 +142,7 @@ class Sweep:
     def _other_knobs(self, config: Config) -> Json:
         """What was searched beside lambda and keep_prob, other regularizers that are on, and early stopping."""
         body = config.to_json()
-        shown = {*body["regularization"], "early_stopping", *map(canonical, self.over)} - {"l2", "keep_prob"}
+        shown = {*body["regularization"], "early_stopping", *map(own_name, self.over)} - {"l2", "keep_prob"}
         knobs = {**body["network"], **body["optimization"], **body["regularization"]}
         return {name: knobs[name] for name in sorted(shown) if name in knobs}
 

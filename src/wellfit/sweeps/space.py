@@ -17,8 +17,9 @@ from scipy.stats import qmc
 
 from wellfit.config import Config, total_updates
 from wellfit.exceptions import BadInput
+from wellfit.knobs import NAMES, OFF
 from wellfit.serialize import Record, omitted_if
-from wellfit.sweeps.knobs import OFF, Setting, changed, is_number, is_whole, require_names, require_value
+from wellfit.sweeps.setting import Setting, changed, require_names, require_value
 
 LEAST_SHRINK, MOST_SHRINK = 1e-6, 3e-3
 """Useful lr * lambda / m per update (design.md, "lambda"): published tunings of plain MLPs lie between."""
@@ -200,7 +201,7 @@ def value_at(name: str, values: Values, *, share: float) -> Any:
     if not low <= share <= high:
         return OFF[name]
     value = values.at((share - low) / (high - low))
-    return round(value) if is_whole(name) else value
+    return round(value) if NAMES[name].kind == "whole" else value
 
 
 def share_at(name: str, values: Interval, *, value: float) -> float:
@@ -230,7 +231,7 @@ def require_space(config: Config, over: Space, *, rows: float) -> None:
         for value in values:
             require_value(config, name, value, rows=rows)
     # Of what depends on the number of layers, every pair must fit, also the ones that a search comes to late.
-    layered = {name: over[name] for name in ("widths", "keep_prob", "dropout") if name in over}
+    layered = {name: over[name] for name in over if name == "widths" or NAMES[name].shape == "layer"}
     each = [[values.low] if isinstance(values, Interval) else values for values in layered.values()]
     for combination in product(*each):
         changed(config, dict(zip(layered, combination, strict=True)), rows=rows)
@@ -238,14 +239,14 @@ def require_space(config: Config, over: Space, *, rows: float) -> None:
 
 def _require_interval(config: Config, name: str, values: Interval, *, rows: float) -> None:
     found = f"{name} from {values.low!r} to {values.high!r}"
-    if not is_number(name):
+    if not NAMES[name].is_number:
         raise BadInput(f"{name} has no range", found=found, remedy=f"Give a list of values for {name}")
     if values.zero and name not in OFF:
         raise BadInput(
             f"only a regularizer has an off value, and {name} is none", found=f"zero={values.zero!r}", remedy="Omit it"
         )
     for end in (values.low, values.high):
-        require_value(config, name, round(end) if is_whole(name) else end, rows=rows)
+        require_value(config, name, round(end) if NAMES[name].kind == "whole" else end, rows=rows)
 
 
 def _grid(over: Space, members: int | None) -> list[Setting]:

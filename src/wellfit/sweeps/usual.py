@@ -8,14 +8,15 @@ zeros, and the starts with one of them alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from wellfit.config import ACTIVATIONS, STRENGTHS, Config
+from wellfit.config import Config
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
-from wellfit.sweeps.knobs import OFF, Setting, own_value, require_names
-from wellfit.sweeps.space import Interval, Space, Values, log_uniform, uniform, useful_shrinks, value_at
+from wellfit.knobs import NAMES, OFF, Usual, own_name
+from wellfit.sweeps.setting import Setting, require_names, setting_of
+from wellfit.sweeps.space import Interval, Space, Values, useful_shrinks, value_at
 
 TYPICAL_WEIGHT = 0.1
 """Size of a weight in a layer of 64 to 256 units (He et al., 2015): an l1 step that takes off as much of it as a shrink
@@ -26,32 +27,6 @@ LR_BESIDE = 10.0
 ZERO_DECAY, ZERO_L1 = 0.15, 0.8
 """Share of members with an exact zero."""
 PUBLISHED_SHRINK = 5e-5
-PUBLISHED: Mapping[str, Any] = {
-    "shrink": PUBLISHED_SHRINK,
-    "keep_prob": 0.85,
-    "dropout": 0.15,
-    "label_smoothing": 0.1,
-    "ema": 0.99,
-    "l2_schedule": "flat_cos",
-    "keep_prob_schedule": "flat_cos",
-    "beta2": 0.95,
-}
-
-_RANGES: Mapping[str, Values] = {
-    "keep_prob": uniform(0.5, 0.98, zero=0.3),
-    "dropout": uniform(0.02, 0.5, zero=0.3),
-    "label_smoothing": log_uniform(5e-3, 0.2, zero=0.5),
-    "input_noise": uniform(0.01, 0.3, zero=0.7),
-    "mixup": uniform(0.05, 1.0, zero=0.7),
-    "ema": log_uniform(0.9, 0.999, to_one=True),
-    "beta2": log_uniform(0.95, 0.995, to_one=True),
-    "widths": tuple((width,) * depth for depth in (1, 2, 3, 4) for width in (128, 256, 384, 512)),
-    "activation": ACTIVATIONS,
-    "l2_schedule": STRENGTHS,
-    "keep_prob_schedule": STRENGTHS,
-}
-_PER_UPDATE = {"l2": "shrink", "weight_decay": "shrink", "shrink": "shrink", "l1": "l1_step", "l1_step": "l1_step"}
-"""Knobs whose range is known by what an update takes off, and the name by which they are searched where lr is too."""
 
 
 def usual_space(names: Sequence[str], config: Config, *, rows: int) -> Space:
@@ -82,8 +57,8 @@ def known_good(over: Space, config: Config, *, rows: int, goal: Goal) -> list[Se
     own = {name: _own(name, values, config) for name, values in over.items() if name not in OFF}
     off = {name: OFF[name] for name in over if name in OFF}
     good = {name: value for name, value in _published(over, config, rows=rows, goal=goal).items() if name in over}
-    decay = {name: value for name, value in good.items() if name in _PER_UPDATE}
-    dropout = {name: value for name, value in good.items() if name in ("keep_prob", "dropout")}
+    decay = {name: value for name, value in good.items() if NAMES[name].unit}
+    dropout = {name: value for name, value in good.items() if own_name(name) == "keep_prob"}
     settings = [own | off, own | off | good, own | off | decay, own | off | dropout]
     # In the order of the space, and each once.
     ordered = [{name: setting[name] for name in over} for setting in settings]
@@ -91,42 +66,53 @@ def known_good(over: Space, config: Config, *, rows: int, goal: Goal) -> list[Se
 
 
 def _usual(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, Values]:
-    if name in _PER_UPDATE:
-        return _per_update(name, config, rows=rows, moving=moving)
+    usual = NAMES[name].usual
+    if NAMES[name].unit:
+        return _decay(name, config, rows=rows, moving=moving)
     if name == "lr":
         lr = config.optimization.lr
         ends = LR_OF_ADAM if config.optimization.optimizer == "adam" else (lr / LR_BESIDE, lr * LR_BESIDE)
-        return name, log_uniform(*ends)
-    if name not in _RANGES:
+        return name, Interval(*ends, log=True)
+    if usual is None:
+        known = sorted(name for name, knob in NAMES.items() if knob.usual or knob.unit or name == "lr")
         raise BadInput(
-            f"knobs without a usual range need values; {', '.join(sorted({*_RANGES, *_PER_UPDATE, 'lr'}))} have one",
+            f"knobs without a usual range must have values; {', '.join(known)} have one",
             found=f"over={name!r}",
             remedy=f"Give {name} a list or a range",
         )
-    return name, _RANGES[name]
+    if isinstance(usual, Usual):
+        log, to_one = usual.scale != "linear", usual.scale == "log to one"
+        return name, Interval(usual.low, usual.high, log=log, zero=usual.off, to_one=to_one)
+    return name, usual
 
 
-def _per_update(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, Interval]:
-    searched = _PER_UPDATE[name] if moving else name
-    factor = _unit(searched, config, rows=rows) * (TYPICAL_WEIGHT if _PER_UPDATE[name] == "l1_step" else 1.0)
+def _decay(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, Interval]:
+    """The range of lambda or l1, which is known in units of an update, by the name under which it is searched."""
+    own = own_name(name)
+    by_update = next(each for each, knob in NAMES.items() if knob.own == own and knob.unit == "update")
+    searched = by_update if moving else name
+    typical, zero = (TYPICAL_WEIGHT, ZERO_L1) if own == "l1" else (1.0, ZERO_DECAY)
+    factor = _one_shrink(searched, config, rows=rows) * typical
     least, most = useful_shrinks(config, rows=rows)
-    zero = ZERO_L1 if _PER_UPDATE[name] == "l1_step" else ZERO_DECAY
-    return searched, log_uniform(least * factor, most * factor, zero=zero)
+    return searched, Interval(least * factor, most * factor, log=True, zero=zero)
 
 
-def _unit(name: str, config: Config, *, rows: int) -> float:
-    """The value of a knob that takes one unit of shrink per update."""
+def _one_shrink(name: str, config: Config, *, rows: int) -> float:
+    """The value of a decay that takes one unit of shrink per update."""
     lr = config.optimization.lr
-    return {"weight_decay": 1 / lr, "l2": rows / lr, "l1": rows / lr}.get(name, 1.0)
+    return {"cost": rows / lr, "row": 1 / lr, "update": 1.0}[NAMES[name].unit]
 
 
 def _published(over: Space, config: Config, *, rows: int, goal: Goal) -> dict[str, Any]:
-    decay = {name: PUBLISHED_SHRINK * _unit(name, config, rows=rows) for name in ("l2", "weight_decay")}
-    found = {**PUBLISHED, **decay}
-    if goal.reads != "labels":
-        # Smoothed labels cost where probabilities or their order are judged, and values have no classes.
-        found["label_smoothing"] = 0.0
-    return {name: _nearest(value, over[name]) for name, value in found.items() if name in over}
+    found = {name: NAMES[name].published for name in over if NAMES[name].published is not None}
+    # In the unit of its name: what is published is what an update takes off.
+    for name in over:
+        if own_name(name) == "l2":
+            found[name] = PUBLISHED_SHRINK * _one_shrink(name, config, rows=rows)
+        elif NAMES[name].needs == "classes" and goal.reads != "labels":
+            # Smoothed labels cost where probabilities or their order are judged, and values have no classes.
+            found[name] = 0.0
+    return {name: _nearest(value, over[name]) for name, value in found.items()}
 
 
 def _nearest(value: Any, values: Values) -> Any:
@@ -140,7 +126,7 @@ def _nearest(value: Any, values: Values) -> Any:
 
 def _own(name: str, values: Values, config: Config) -> Any:
     """The config's own value where the space has it, else the middle of the space."""
-    own = own_value(config, name)
+    own = setting_of(config, [name], rows=1)[name]
     if isinstance(values, Interval):
         inside = own is not None and values.low <= own <= values.high
         return own if inside else value_at(name, values, share=0.5)

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from wellfit._typing import Floats, Integers
-from wellfit.config import Activation, Network
+from wellfit.config import Network
+from wellfit.knobs import Activation
 from wellfit.training.noise import batch_order, kept, noise_block, weight_noise
 from wellfit.training.schedules import Moment
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from wellfit._typing import Floats
-from wellfit.config import Config, Optimization, Strength
+from wellfit.config import Config, Optimization
+from wellfit.knobs import Strength
 
 Number = TypeVar("Number", float, Floats)
 

@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from wellfit.config import ACTIVATIONS, EMBEDDINGS, Config, OptimizerKind
+from wellfit.config import Config
+from wellfit.knobs import KNOBS, OptimizerKind
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.pictures import wider_networks
 from wellfit.recipe.remedies.remedy import Remedy
@@ -52,8 +53,8 @@ def architecture(config: Config) -> tuple[Config, ...]:
     """The other activations, and the other way for numbers to enter; pictures enter in one way only."""
     if config.network.kind == "conv":
         return ()
-    activations = (name for name in ACTIVATIONS if name != config.network.activation)
-    embeddings = (name for name in EMBEDDINGS if name != config.network.embedding)
+    activations = (name for name in KNOBS["activation"].choices if name != config.network.activation)
+    embeddings = (name for name in KNOBS["embedding"].choices if name != config.network.embedding)
     return (
         *(_network(config, activation=name) for name in activations),
         *(_network(config, embedding=name) for name in embeddings),

@@ -9,8 +9,10 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
-from wellfit.config import ACTIVATIONS, Config
+from wellfit.config import Config
+from wellfit.knobs import KNOBS, Activation
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.ensemble import (
     FEWEST_NETWORKS,
@@ -36,7 +38,7 @@ from wellfit.recipe.search import MEAN_COST, RANGES, search_step
 from wellfit.recipe.search import SHARE as SEARCH_SHARE
 from wellfit.recipe.search import members_affordable as searched_members
 from wellfit.recipe.state import StepContext
-from wellfit.sweeps.knobs import changed
+from wellfit.sweeps.setting import changed
 from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, useful_shrinks
 
 PATIENCE = (4, 8)
@@ -50,9 +52,6 @@ LARGER, MOST_TIMES = 2, 4
 PILOTED_KEEPS = (0.8, LEAST_KEEP_PROB, 1.0)
 SWEPT = frozenset({"l2", "keep_prob"})
 
-AUGMENT: Sequence[Mapping[str, float]] = ({"input_noise": 0.1}, {"input_noise": 0.3}, {"mixup": 0.2}, {"mixup": 1.0})
-AVERAGE_WEIGHTS: Sequence[Mapping[str, float]] = ({"ema": 0.99}, {"ema": 0.997})
-SMOOTH_LABELS: Sequence[Mapping[str, float]] = ({"label_smoothing": 0.05}, {"label_smoothing": 0.15})
 SPARSIFY: Sequence[Mapping[str, float]] = tuple({"l1_step": MOST_SHRINK / by} for by in (3_000, 300, 30))
 """l1 as what one update takes off each weight (lr * l1 / m)."""
 
@@ -61,19 +60,25 @@ PICTURES: Sequence[Mapping[str, float]] = ({"augment": 1.0}, {"augment": 1.0, "k
 
 def augment(context: StepContext) -> tuple[Config, ...]:
     """Noise on the numbers, and mixtures of rows."""
-    has_numbers = context.run.data.train.numeric.shape[1] > 0
-    return _set(context, [each for each in AUGMENT if has_numbers or "input_noise" not in each])
+    return _trials(context, "augment")
 
 
 def average_weights(context: StepContext) -> tuple[Config, ...]:
     """The moving average of the weights in place of the last ones."""
-    return _set(context, AVERAGE_WEIGHTS)
+    return _trials(context, "average_weights")
 
 
 def smooth_labels(context: StepContext) -> tuple[Config, ...]:
     """A share of every label spread over all classes; a number has no classes."""
-    is_classes = context.run.data.preparation.schema.task == "classification"
-    return _set(context, SMOOTH_LABELS) if is_classes else ()
+    return _trials(context, "smooth_labels")
+
+
+def _trials(context: StepContext, remedy: str) -> tuple[Config, ...]:
+    """Each value that the table of knobs gives a remedy to try, where the rows have what the knob acts on."""
+    data, task = context.run.data, context.run.data.preparation.schema.task
+    has = {"": True, "numbers": data.train.numeric.shape[1] > 0, "classes": task == "classification"}
+    knobs = [knob for knob in KNOBS.values() if knob.remedy == remedy and has[knob.needs]]
+    return _set(context, [{knob.name: value} for knob in knobs for value in knob.trials])
 
 
 def sparsify(context: StepContext) -> tuple[Config, ...]:
@@ -97,7 +102,7 @@ def search_architecture(context: StepContext) -> tuple[Config, ...]:
     shapes = [replace(network, widths=shape) for shape in widths]
     if network.embedding == "ple":
         shapes += [replace(network, embedding="none"), replace(network, bins=max(2, network.bins // 2))]
-    shapes += [replace(network, activation=name) for name in ACTIVATIONS]
+    shapes += [replace(network, activation=name) for name in get_args(Activation)]
     tried = {shape: None for shape in shapes if shape != network and not _keeps_by_layer(context.config, shape.widths)}
     cost, most = context.run.budget.cost, MOST_TIMES * context.run.budget.cost(context.config)
     return tuple(trial for shape in tried if cost(trial := replace(context.config, network=shape)) <= most)

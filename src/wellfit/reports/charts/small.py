@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wellfit.knobs import KNOBS
 from wellfit.reports.charts.svg import (
     Domain,
     Drawing,
@@ -47,11 +48,6 @@ class _Panel:
     def place(self, member: Member) -> float:
         """The pixel of the member's knob."""
         return self.x(_value(member, self.along))
-
-
-def knob_name(knob: str) -> str:
-    """How a knob is called on the page."""
-    return {"l2": "λ", "l1": "L1", "keep_prob": "keep_prob", "ema": "EMA decay"}.get(knob, knob.replace("_", " "))
 
 
 def _value(member: Member, along: str) -> float:
@@ -121,7 +117,7 @@ def _panel(members: Sequence[Member], *, along: str, key: str, width: float, abo
     inside = (pixels[0] + 8, pixels[1] - 6)
     knobs = [_value(member, along) for member in members]
     axis = KeepProbAxis(knobs, inside) if along == "keep_prob" else LambdaAxis(knobs, inside)
-    title = f"{about[0]} against {knob_name(along)}"
+    title = f"{about[0]} against {KNOBS[along].title}"
     return _Panel(Drawing(width, key=key, title=title, desc=f"{about[1]}."), axis, pixels, members, along)
 
 
@@ -143,7 +139,7 @@ def _chosen(panel: _Panel) -> None:
 def _finished(panel: _Panel) -> str:
     floor = _TOP + _HEIGHT
     panel.x.draw(panel.drawing, y=floor, most=_TICKS)
-    panel.drawing.text((panel.pixels[1], floor + 31), knob_name(panel.along), style="s", tone="soft", anchor="end")
+    panel.drawing.text((panel.pixels[1], floor + 31), KNOBS[panel.along].title, style="s", tone="soft", anchor="end")
     return panel.drawing.render(floor + _BOTTOM)
 
 
