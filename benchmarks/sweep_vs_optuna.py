@@ -37,7 +37,7 @@ TRIALS = 64
 MEMBERS = 64
 GOAL = goal_named("log_loss")
 LEAST_DECAY, MOST_DECAY = 1e-3, 3.0
-"""AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (design.md, "lambda")."""
+"""AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (docs/methods.md, "Lambda")."""
 LEAST_LR, MOST_LR = 1e-4, 5e-3
 LEAST_KEEP_PROB = 0.5
 RIVALS = {"Optuna's TPE with halving": "optuna_search.py", "HalvingRandomSearchCV": "halving_search.py"}

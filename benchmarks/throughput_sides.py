@@ -27,7 +27,7 @@ OURS = "wellfit"
 ROWS, DEV_ROWS = 1_024, 64
 LR = 1e-3
 LEAST_DECAY, MOST_DECAY = 1e-3, 1.0
-"""AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (design.md, "lambda")."""
+"""AdamW's decay, lambda/m: at lr 1e-3 the useful range of the shrink (docs/methods.md, "Lambda")."""
 LEAST_KEEP_PROB, MOST_KEEP_PROB = 0.5, 0.95
 
 PEAK_SIDE = 1_024

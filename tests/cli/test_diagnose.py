@@ -10,7 +10,7 @@ import pytest
 
 from wellfit.cli.diagnose import what_refits_say
 
-# issue 2, "Shows": errors in % (human, train, train-dev, dev), rows of the dev sets, and the verdicts that must be.
+# Errors in % (human, train, train-dev, dev), rows of the dev sets, and the verdicts that must be.
 YES, NO, UNSURE = "yes", "no", "cannot tell"
 GOLDEN = {
     "0 1 - 11": ((0, 1, None, 11), 10_000, (NO, YES, None)),

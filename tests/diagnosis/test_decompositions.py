@@ -1,4 +1,4 @@
-"""Decompositions: exact identities, known answers of methods.md e, and no drift with the number of trainings."""
+"""Decompositions: known answers (docs/methods.md, "Bias and variance"), and no drift with the number of trainings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_sums_are_the_mean_losses(trainings, rows, seed):
 
 
 def test_cross_entropy_has_the_known_answer():
-    """pi = (.9, .1), (.5, .5), y = 1st: .111572 + .287682 = .399254 (methods.md e)."""
+    """pi = (.9, .1), (.5, .5), y = 1st: .111572 + .287682 = .399254 (docs/methods.md, "Bias and variance")."""
     found = cross_entropy(np.array([0]), np.array([[[0.9, 0.1]], [[0.5, 0.5]]]))
     assert found.variance.value == pytest.approx(0.111572, abs=5e-7)
     assert found.bias.value == pytest.approx(0.287682, abs=5e-7)

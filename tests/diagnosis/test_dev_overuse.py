@@ -1,4 +1,4 @@
-"""Dev overuse: known answers of methods.md i, BBC in its two simulated cases, and the Ladder under attack."""
+"""Dev overuse: known answers (docs/methods.md, "Dev overuse"), BBC in two simulated cases, the Ladder under attack."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def correlated(count: int, rows: int, *, rho: float, error: float = 0.1, seed: i
 
 @pytest.mark.parametrize(("rho", "budget"), [(0.0, 4), (0.8, 66)])
 def test_the_budget_has_the_known_answers(rho, budget):
-    """n = 1000, p = .1, tolerance .01 (methods.md i)."""
+    """n = 1000, p = .1, tolerance .01 (docs/methods.md, "Dev overuse")."""
     sd = np.sqrt(0.1 * 0.9 * (1 - rho) / 1_000)
     assert sd * expected_maximum(budget) <= 0.01 < sd * expected_maximum(budget + 1)
     losses = correlated(60, 1_000, rho=rho)
@@ -47,7 +47,7 @@ def test_the_budget_has_the_known_answers(rho, budget):
     ("rows", "count", "naive", "corrected"), [(200, 20, 0.0632, 0.1014), (1_000, 50, 0.0784, 0.0991)]
 )
 def test_bbc_recovers_the_truth_of_one_tenth(rows, count, naive, corrected):
-    """methods.md i: truth .100; the best of k looks like .0632 and .0784."""
+    """docs/methods.md, "Dev overuse": truth .100; the best of k looks like .0632 and .0784."""
     found = [dev_use(correlated(count, rows, rho=0.0, seed=seed), tolerance=0.01, seed=seed) for seed in range(60)]
     for values, known in (
         ([each.best for each in found], naive),
@@ -72,7 +72,7 @@ def test_one_network_is_no_choice():
 
 
 def test_the_majority_attack_fools_a_plain_score_and_not_the_ladder():
-    """n = 2000, k = 500, truth .5: the plain score shows .388, the Ladder about .470 (methods.md i)."""
+    """n = 2000, k = 500, truth .5: the plain score shows .388, the Ladder .470 (docs/methods.md, "Dev overuse")."""
     rng = np.random.default_rng(0)
     rows, label = 2_000, np.random.default_rng(1).integers(0, 2, 2_000)
 

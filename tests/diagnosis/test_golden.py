@@ -1,4 +1,4 @@
-"""The golden table of issue 2, and the examples of methods.md (e)."""
+"""Errors whose verdicts are known by hand, and the examples of docs/methods.md, "Bias and variance"."""
 
 from __future__ import annotations
 

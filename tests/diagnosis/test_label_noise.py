@@ -19,7 +19,7 @@ from wellfit.exceptions import BadInput
 
 @pytest.mark.parametrize(("classes", "known"), [(2, 0.14), (10, 0.14444)])
 def test_symmetric_noise_has_the_known_answers(classes, known):
-    """e = .05, rho = .1 (methods.md j)."""
+    """e = .05, rho = .1 (docs/methods.md, "Label noise")."""
     assert observed_error(0.05, noise=0.1, classes=classes) == pytest.approx(known, abs=5e-6)
     assert clean_error(known, noise=0.1, classes=classes) == pytest.approx(0.05, abs=1e-5)
 

@@ -1,4 +1,4 @@
-"""What a gap is made of: the known answers of methods.md c, and tables with one planted cause."""
+"""What a gap is made of: the known answers of docs/methods.md, "Mismatch", and tables with one planted cause."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def shifts(train: Rows, dev: Rows) -> list[Finding]:
 
 @pytest.mark.parametrize("apart", [0.25, 0.5, 1.0])
 def test_two_normals_apart_have_the_total_variation_of_the_books(apart):
-    """TV = 2 Phi(d/2) - 1 (methods.md c: .0995, .1974, .3829), reached by the set x > d/2."""
+    """TV = 2 Phi(d/2) - 1 (docs/methods.md, "Mismatch": .0995, .1974, .3829), reached by the set x > d/2."""
     known = 2 * stats.norm.cdf(apart / 2) - 1
     assert known == pytest.approx({0.25: 0.0995, 0.5: 0.1974, 1.0: 0.3829}[apart], abs=5e-5)
     dev, train = (normal(40_000, shift=shift, seed=seed).features.values[:, 0] for shift, seed in ((apart, 1), (0, 2)))

@@ -1,4 +1,4 @@
-"""Sources of the optimal error: the known answers of methods.md d, and what each must do when labels get noisier."""
+"""Sources of the optimal error: known answers (docs/methods.md, "Optimal error"), and the effect of noisier labels."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def test_the_bracket_has_the_known_answers_for_a_coin_of_three_tenths(labels, pl
     found = label_disagreement(coin_counts(0.3, labels, rows=60_000))
     for estimate, known in ((found.plugin, plugin), (found.left_out, left_out), (found.pairs, 2 * 0.3 * 0.7)):
         error = (estimate.high - estimate.value) / 1.96
-        # methods.md gives four digits.
+        # docs/methods.md gives four digits.
         assert estimate.value == pytest.approx(known, abs=4 * error + 5e-5)
     assert found.low <= 0.3 <= found.high
 
 
 def test_two_unit_normals_two_apart():
-    """L* = .15866, D = .22480, Cover-Hart .12906; three labels: .1124 and .2248 (methods.md d)."""
+    """L* = .15866, D = .2248, Cover-Hart .12906; three labels: .1124, .2248 (docs/methods.md, "Optimal error")."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=60_000) + np.where(rng.random(60_000) < 0.5, 1, -1)
     share = 1 / (1 + np.exp(-2 * x))
@@ -111,7 +111,7 @@ def test_neighbours_move_on_the_line_of_label_noise():
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_noise_variance_of_a_smooth_function(columns):
-    """True .25 (methods.md d: at two columns all estimates are .252 to .254)."""
+    """True .25 (docs/methods.md, "Optimal error": at two columns all estimates are .252 to .254)."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, size=(4_000, columns))
     target = np.sin(2 * x).sum(axis=1) + 0.5 * rng.normal(size=4_000)

@@ -70,7 +70,7 @@ def test_one_region_under_fits_and_another_over_fits():
 @pytest.mark.parametrize("rows", [400, 3_000])
 @pytest.mark.parametrize("kind", ["squared", "0-1"])
 def test_noise_is_silent(rows, kind):
-    """The same rows searched and tested would find something nearly always (methods.md f: 60 of 60)."""
+    """The same rows searched and tested would find something nearly always (docs/methods.md, "Regions": 60 of 60)."""
     fired = 0
     for seed in range(60):
         rng = np.random.default_rng(seed)

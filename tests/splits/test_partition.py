@@ -48,7 +48,7 @@ def test_default_is_60_20_20_stratified():
 
 def test_large_tables_follow_the_policy():
     large = pa.table({"x": RNG.normal(size=60_000), "y": [0, 1] * 30_000})
-    assert parts(large).rows == {"train": 60_000 - 7847 - 9600, "dev": 7847, "test": 9600}  # methods.md (a)
+    assert parts(large).rows == {"train": 60_000 - 7847 - 9600, "dev": 7847, "test": 9600}  # "Split sizes"
 
 
 def test_seed_decides():

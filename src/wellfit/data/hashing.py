@@ -2,7 +2,7 @@
 
 Each cell gives two 64-bit words (splitmix64 of its canonical bits, salted with the column's name); a row's hash is
 their sum, so the order of the columns does not matter. 1 and 1.0 and True are the same value, NaN is null, a date is
-its midnight. Not cryptographic: it guards against accident, not against forgery (design.md, promise 1).
+its midnight. Not cryptographic: it guards against accident, not against forgery (docs/design.md, promise 1).
 """
 
 from __future__ import annotations

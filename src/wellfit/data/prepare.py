@@ -1,4 +1,4 @@
-"""Tables -> arrays, by transforms fit on the training rows alone and stored as JSON (design.md, promises 2 and 7)."""
+"""Tables -> arrays, by transforms fit on the training rows alone and stored as JSON (docs/design.md, promise 2)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.schema import Column, Schema, group_codes, require_columns, target_values
 from wellfit.serialize import Record, omitted_if
 
-SOFT_LIMIT = 3.0  # scaled values z become z / sqrt(1 + (z/3)^2): near z at 0, never beyond 3 (training.md 5.1)
+SOFT_LIMIT = 3.0  # scaled z become z / sqrt(1 + (z/3)^2), never beyond 3 (docs/methods.md, "Input scaling")
 WHITE = np.float32(255)
 MOST_LEVELS = 255  # rarer levels of a category share one code
 _TURN_STEP = 1e-9  # sines closer than this are equal

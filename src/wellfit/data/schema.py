@@ -32,7 +32,7 @@ from wellfit.stats.sizes import FEWEST_ROWS
 Role = Literal["feature", "target", "group", "time", "split", "dropped", "picture"]
 ClassKind = Literal["string", "integer", "boolean", ""]
 
-MOST_INTEGER_CLASSES = 20  # design: more distinct integers are a regression target
+MOST_INTEGER_CLASSES = 20  # more distinct integers are a regression target: more often counts than classes
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def infer_schema(
     """Decide kind and role of every column.
 
     Args:
-        table: all rows; the split is the one place where this may look at every row (design.md, promise 1).
+        table: all rows; the split is the one place where this may look at every row (docs/design.md, promise 1).
         target: name of the column to predict.
         task: overrides the inference (strings, booleans and at most 20 distinct integers -> classification).
         drop: columns to leave out.

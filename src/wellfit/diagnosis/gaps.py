@@ -19,11 +19,11 @@ from wellfit.stats.multiplicity import holm
 Verdict = Literal["yes", "no", "cannot tell"]
 Side = Optimal | Estimate
 
-SLACK = 1e-9  # design: so that .15 - .13 is not above .02
-LARGEST_TOLERANCE = 0.02  # design: two points,
+SLACK = 1e-9  # so that .15 - .13 is not above .02
+LARGEST_TOLERANCE = 0.02  # two points (docs/methods.md, "Verdicts")
 SMALLEST_TOLERANCE = 0.001  # and at least a tenth of a point
-RATE_SHARE = 0.25  # design: a quarter of the dev error
-LOSS_SHARE = 0.1  # design: a tenth of the dev loss
+RATE_SHARE = 0.25  # a quarter of the dev error
+LOSS_SHARE = 0.1  # a tenth of the dev loss
 MOST_ROWS = 10**9  # a set larger than this decides nothing for anybody
 
 

@@ -102,7 +102,7 @@ def _exp4(rows: Floats, bend: Bend) -> Floats:
 _SHAPES: Mapping[CurveName, Shape] = {"pow4": _power4, "pow3": _power3, "mmf4": _mmf4, "exp4": _exp4}
 
 
-STEEPEST = 2.0  # methods.md g: 0 < a <= 2
+STEEPEST = 2.0  # 0 < a <= 2 (docs/methods.md, "Value of more data")
 FLATTEST = 0.02
 _CLOSEST = 0.5  # how near -offset may come to the smallest anchor, in rows
 _FARTHEST = 8.0  # mmf4 and exp4: the half-way point lies at most so many times the largest anchor away

@@ -24,8 +24,8 @@ from wellfit.goals import Goal
 from wellfit.serialize import OMITTED, Record
 from wellfit.stats.intervals import Estimate
 
-FARTHEST = 4.0  # methods.md g: no extrapolation beyond four times the rows
-FEW_ANCHORS = 5  # methods.md g: up to so many, pow3
+FARTHEST = 4.0  # no extrapolation beyond four times the rows (docs/methods.md, "Value of more data")
+FEW_ANCHORS = 5  # up to so many, pow3: four parameters need more
 HIDDEN = 2  # anchors left out for the backtest: half the rows, as far back as twice the data is ahead
 FORETOLD = 3.0  # standard errors by which a family may miss the hidden anchors
 RISE = 3.0  # standard errors of a rise that noise does not explain
@@ -242,7 +242,7 @@ def _drop(curve: Curve, rows: float, factor: float) -> float:
 Refit: TypeAlias = Callable[[Integers, int], tuple[float, Floats]]
 """(rows to train on, seed) -> (train loss, [dev rows] losses)."""
 
-SMALLEST = 16  # methods.md g (LCDB): anchors 16 * 2^(k/2)
+SMALLEST = 16  # anchors 16 * 2^(k/2), as in LCDB
 FEWEST_REPEATS = 3
 FEWEST_ANCHORS = 4  # pow3 has three parameters
 _FASTEST = -2.0  # power by which the spread may fall with the rows

@@ -28,7 +28,7 @@ OVERHEAD_FLOPS = 2e6
 CLOSING_SHARE = 0.02
 """Share of a budget in seconds for what follows the last training: diagnosis and report."""
 SLACK_SHARE = 0.1
-"""Share by which a budget in seconds may be exceeded (design: an upper limit with 10 % slack)."""
+"""Share by which a budget in seconds may be exceeded (docs/design.md, promise 3)."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 
 

@@ -19,7 +19,7 @@ from wellfit.reports.units import Unit
 from wellfit.reports.values import text
 
 MOST_BYTES = 15_000
-"""Of the HTML (ux.md): notebooks are kept in version control."""
+"""Of the HTML (docs/methods.md, "Charts and notebooks"): notebooks are kept in version control."""
 
 Bundle = dict[str, str]
 _WIDTH = 640

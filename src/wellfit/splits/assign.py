@@ -1,6 +1,6 @@
 """Which row goes where: stratified, by group, by time, or as a column says. Deterministic for a seed.
 
-How many rows each part gets: by the policy of methods.md (a), by shares, or as asked.
+How many rows each part gets: by policy (docs/methods.md, "Split sizes"), by shares, or as asked.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from wellfit.exceptions import NoRoom, Refusal
 HOME_VARIABLE = "WELLFIT_HOME"
 DATABASE_NAME = "openings.sqlite"
 LOCK_SECONDS = 60.0
-# design.md, promise 1: an opening is certified only if fewer of its rows were opened before.
+# docs/design.md, promise 1: an opening is certified only if fewer of its rows were opened before.
 CERTIFIED_OVERLAP = 0.05
 
 _TABLES = """

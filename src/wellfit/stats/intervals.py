@@ -15,8 +15,8 @@ from wellfit.exceptions import BadInput
 from wellfit.serialize import OMITTED, Record
 
 LEVEL = 0.95
-SKEW_LIMIT = 0.1  # |skewness| / sqrt(n) above which t-intervals miss their level (methods.md b)
-SMALL = 1_000  # below this many rows BCa replaces t (methods.md b)
+SKEW_LIMIT = 0.1  # |skewness| / sqrt(n) above which t-intervals miss their level (docs/methods.md, "Intervals")
+SMALL = 1_000  # below this many rows BCa replaces t (docs/methods.md, "Intervals")
 RESAMPLES = 4_000
 RESAMPLED_ROWS = 10_000  # above it the bootstrap distribution is expanded analytically instead of drawn
 _CHUNK = 1 << 22  # indices drawn at a time, to bound memory

@@ -17,9 +17,9 @@ from wellfit.serialize import Record
 from wellfit.stats.intervals import LEVEL, normal_quantile, wilson
 
 POWER = 0.8
-FEWEST_ROWS = 30  # design: fewer rows are refused
-CAP = 0.4  # dev and test together never take more than this share (methods.md a)
-GAUSSIAN_CV = math.sqrt(2)  # sd / mean of the squared error of Gaussian residuals (methods.md a)
+FEWEST_ROWS = 30  # fewer rows are refused: no part of them could tell anything
+CAP = 0.4  # dev and test together never take more than this share (docs/methods.md, "Split sizes")
+GAUSSIAN_CV = math.sqrt(2)  # sd / mean of the squared error of Gaussian residuals
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from wellfit.serialize import Record, omitted_if
 from wellfit.sweeps.setting import Setting, changed, require_names, require_value
 
 LEAST_SHRINK, MOST_SHRINK = 1e-6, 3e-3
-"""Useful lr * lambda / m per update (design.md, "lambda"): published tunings of plain MLPs lie between."""
+"""Useful lr * lambda / m per update (docs/methods.md, "Lambda"): published tunings of plain MLPs lie between."""
 LEAST_DECAY = 0.05
 """A lambda that takes less than this share off the weights over a whole training cannot be told from 0."""
 LEAST_KEEP_PROB = 0.5

@@ -1,6 +1,6 @@
 """The usual ranges of the knobs, and settings that are known to be good: where a search starts.
 
-The figures are those of published searches and tunings of tabular MLPs (training.md, "Search space": Holzmueller et
+The figures are those of published searches and tunings of tabular MLPs (docs/methods.md, "Search space": Holzmueller et
 al., 2024; Gorishniy et al., 2022 and 2025). Decay is in units of shrink, so that its range holds for any number of
 rows and any lr. Tuning chose no dropout in 40 % of 17 data sets, no decay in 47 % and neither in 20 %: hence the exact
 zeros, and the starts with one of them alone.

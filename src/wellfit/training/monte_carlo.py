@@ -33,7 +33,7 @@ from wellfit.training.schedules import Moment
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, predictions_of, rows_at_once
 
 PASSES = 30
-"""As in the comparison of training.md: 30 passes, and 30 times the cost."""
+"""30 passes, and 30 times the cost (docs/methods.md, "Monte-Carlo dropout")."""
 _ANY = np.array([-np.inf, np.inf])
 _TIMES = 3
 _T = TypeVar("_T")

@@ -28,7 +28,7 @@ from wellfit.goals import Goal
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
-QUANTILE = 0.005  # methods.md h
+QUANTILE = 0.005  # docs/methods.md, "Leakage"
 SURE = 0.99  # of the lower limit: the better of two comparisons is told, and what it says comes before all else
 MATERIAL = 0.01  # an excess of one dev row in a hundred matters
 CLOSE = 0.1  # a tenth of that distance: chance falls at least as fast, so that a few such rows tell in a small dev set

@@ -18,7 +18,7 @@ from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.goals import Goal, goal_named
 from wellfit.stats.intervals import Estimate
 
-GIVEN_AWAY = 0.99  # methods.md h: AUC or R2 above which no honest column is expected
+GIVEN_AWAY = 0.99  # AUC or R2 above which no honest column is expected
 CERTAIN = 0.85  # and the lower limit of its 95 % interval: about 22 rows of the rarest class
 IDENTITY = 0.999  # R2 of a sum of columns that is the target
 TOGETHER = 3  # columns in such a sum at most

@@ -22,7 +22,7 @@ from wellfit.diagnosis.mismatch.domain_classifier import DomainTrees
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.stats.intervals import Estimate
 
-FEWEST_SHARED = 50.0  # effective rows (sum w)^2 / sum w^2 on either side: methods.md c
+FEWEST_SHARED = 50.0  # effective rows (sum w)^2 / sum w^2 on either side: docs/methods.md, "Mismatch"
 FEWEST_ROWS = 100
 FOLDS = 5
 DRAWS = 1_000

@@ -10,7 +10,7 @@ from wellfit._typing import Json
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import Estimate, wilson
 
-MATERIAL = 0.10  # tau of methods.md c: total variation that is worth an alarm
+MATERIAL = 0.10  # tau: total variation that is worth an alarm (docs/methods.md, "Mismatch")
 ALPHA = 0.05  # one-sided
 
 Verdict = Literal["yes", "no", "cannot tell"]

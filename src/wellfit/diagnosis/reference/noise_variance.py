@@ -107,7 +107,7 @@ def _within(keys: np.ndarray[tuple[int], np.dtype[np.uint64]], target: Floats) -
     return float(((target - means[groups]) ** 2).sum() / freedom)
 
 
-ENOUGH_ROWS = 1_000  # of each class; with fewer the estimate is not given (methods.md d)
+ENOUGH_ROWS = 1_000  # of each class; with fewer the estimate is not given (docs/methods.md, "Optimal error")
 MOST_CELLS = 160_000  # 20,000 rows of eight columns: neighbours in more are searched pair by pair
 _MISSING = 3.0  # standard deviations from the mean: a place of its own for what is missing
 

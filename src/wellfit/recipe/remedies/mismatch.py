@@ -216,7 +216,7 @@ MORE_DATA = replace(_SHARED, foretold=_promise_of_rows)
 REWEIGHT_KIND = "reweight"
 POWERS = (0.5, 1.0)
 FEWEST_EFFECTIVE = 50.0
-"""Effective rows below which nothing can be learned from the weighted ones (methods.md, section c)."""
+"""Effective rows below which nothing can be learned from the weighted ones (docs/methods.md, "Mismatch")."""
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,7 @@ def draw_rules(drawing: Drawing, y: Scale, *, label: Callable[[float], str], pix
 
 
 Domain = tuple[float, float]
-MOST_POINTS = 240  # of one drawn curve; redrawing stays under 15 ms (ux.md)
+MOST_POINTS = 240  # of one drawn curve; redrawing stays under 15 ms (docs/methods.md, "Charts and notebooks")
 
 
 @dataclass(frozen=True)
