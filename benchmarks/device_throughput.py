@@ -9,6 +9,7 @@ against all cores of the machine.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from statistics import median
@@ -47,7 +48,7 @@ def main() -> None:
     if not torch.cuda.is_available():
         raise SystemExit("this benchmark needs a GPU, and torch sees none")
     seconds, rounds = (0.5, 3) if asked.quick else (1.0, 5)
-    print(torch.cuda.get_device_name(), torch.__version__, flush=True)
+    print(torch.cuda.get_device_name(), torch.__version__, flush=True, file=sys.stderr)
     rows = []
     for shape in SHAPES:
         rows += rows_of(shape, [one_round(shape, seconds=seconds) for _ in range(rounds)])

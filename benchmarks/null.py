@@ -14,9 +14,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import integrate, special, stats
 
-from report import parser_of
+from report import Row, finish, markdown, parser_of
 from wellfit._typing import Floats
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.facts import Facts, Training
@@ -79,7 +78,10 @@ def main() -> None:
     for rows, seed in cells:
         for name, alarm in done[rows, seed].items():
             counts[name][rows].append(alarm)
-    sys.exit(0 if printed(counts, sizes=sizes, repetitions=repetitions) else 1)
+    cells = cells_of(counts, cells=len(counts) * len(sizes))
+    missed = sum(not cell.holds for cell in cells)
+    total = Row("cells above their level", missed, 0, note=f"of {len(cells)}, {repetitions} repetitions each")
+    finish("null", [total], as_json=asked.json, cells=cells, table=table_of(cells))
 
 
 def kept(file: Path) -> dict[tuple[int, int], dict[str, bool]]:
@@ -88,20 +90,38 @@ def kept(file: Path) -> dict[tuple[int, int], dict[str, bool]]:
     return {(rows, seed): alarms for rows, seed, alarms in map(json.loads, lines)}
 
 
-def printed(counts: dict[str, dict[int, list[bool]]], *, sizes: list[int], repetitions: int) -> bool:
-    """Print the table, and say whether every cell holds."""
-    cells = len(counts) * len(sizes)
-    print(f"{repetitions} repetitions, {cells} cells, seeds drawn anew for each\n")
-    print(f"| test or finding | level | {' | '.join(f'n = {rows:,}' for rows in sizes)} | |")
-    print(f"|---|---|{'---|' * (len(sizes) + 1)}")
-    held = True
-    for name, by_size in counts.items():
-        # P(X >= alarms) at the stated level
-        holds = all(stats.binom.sf(sum(each) - 1, len(each), LEVELS[name]) >= 0.05 / cells for each in by_size.values())
-        rates = " | ".join(f"{sum(each) / len(each):.3f}".removeprefix("0") for each in by_size.values())
-        print(f"| {name} | {LEVELS[name]:g} | {rates} | {'holds' if holds else 'MISSED'} |")
-        held = held and holds
-    return held
+def cells_of(counts: Mapping[str, Mapping[int, list[bool]]], *, cells: int) -> list[Row]:
+    """Return a row for each test and size: the share of alarms, and the highest that its level explains."""
+    return [
+        Row(f"{name}, n = {rows:,}", sum(each) / len(each), most_alarms(len(each), LEVELS[name], cells=cells))
+        for name, by_size in counts.items()
+        for rows, each in by_size.items()
+    ]
+
+
+def most_alarms(repetitions: int, level: float, *, cells: int) -> float:
+    """Largest share of alarms that a level explains: more have a chance below .05, over all cells (Bonferroni)."""
+    alarms = np.arange(repetitions + 1)
+    explained = stats.binom.sf(alarms - 1, repetitions, level) >= 0.05 / cells
+    return float(alarms[explained].max() / repetitions)
+
+
+def table_of(cells: Sequence[Row]) -> str:
+    """Return the shares as a Markdown table: a line for each test, a column for each size."""
+    lines: dict[str, list[Row]] = defaultdict(list)
+    for cell in cells:
+        lines[cell.case.rsplit(", ", 1)[0]].append(cell)
+    sizes = dict.fromkeys(cell.case.rsplit(", ", 1)[1] for cell in cells)
+    told = [
+        [
+            name,
+            f"{LEVELS[name]:g}",
+            *(f"{each.measured:.3f}".removeprefix("0") for each in rows),
+            "holds" if all(each.holds for each in rows) else "MISSED",
+        ]
+        for name, rows in lines.items()
+    ]
+    return markdown(["test or finding", "level", *sizes, ""], told)
 
 
 def alarms_of(rows: int, seed: int) -> dict[str, bool]:

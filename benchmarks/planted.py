@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -24,7 +24,7 @@ from scipy import special
 from sklearn.tree import DecisionTreeClassifier
 
 import wellfit as wf
-from report import parser_of
+from report import Row, finish, markdown, parser_of, share_row
 from wellfit._typing import Floats, Integers
 
 SIZES = (300, 2_000, 8_000)
@@ -298,10 +298,12 @@ def _refit(case: Case, model: DecisionTreeClassifier, *, columns: slice) -> None
 
 
 def main() -> None:
-    judge(__doc__, generators=[each.name for each in GENERATORS], faults=list(FAULTS), verdict_of=verdict_of)
+    generators = [each.name for each in GENERATORS]
+    judge("planted", __doc__, generators=generators, faults=list(FAULTS), verdict_of=verdict_of)
 
 
 def judge(
+    name: str,
     description: str | None,
     *,
     generators: list[str],
@@ -321,31 +323,46 @@ def judge(
     cases = list(product(drawn, asked.faults, asked.sizes, asked.seeds))
     with ProcessPoolExecutor(asked.workers) as pool:
         found = list(pool.map(verdict_of, cases, chunksize=4))
-    sys.exit(0 if printed(cases, found, sizes=asked.sizes) else 1)
-
-
-def printed(cases: list[Place], found: list[tuple[str, str]], *, sizes: list[int]) -> bool:
-    """Print the table, every wrong verdict, and whether the targets hold."""
-    counts: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
-    for (_, fault, rows, _), (verdict, _) in zip(cases, found, strict=True):
-        counts[fault, rows][verdict] += 1
-    print(f"{len(cases)} cases; {' / '.join(VERDICTS)}\n")
-    print(f"| fault | {' | '.join(f'{rows:,} rows' for rows in sizes)} |")
-    print(f"|---|{'---|' * len(sizes)}")
-    for fault in dict.fromkeys(fault for _, fault, _, _ in cases):
-        cells = [counts[fault, rows] for rows in sizes]
-        told = [" / ".join(str(cell[verdict]) for verdict in VERDICTS) for cell in cells]
-        print(f"| {fault} | {' | '.join(told)} |")
-    print()
     for case, (verdict, told) in zip(cases, found, strict=True):
-        if verdict != "right" and (verdict == "wrong" or case[2] in sizes[1:]):
-            print(f"{verdict}: {case} said {told}")
-    wrong = sum(verdict == "wrong" for verdict, _ in found) / len(found)
-    larger = [verdict for case, (verdict, _) in zip(cases, found, strict=True) if case[2] in sizes[1:]]
-    right = larger.count("right") / max(len(larger), 1)
-    print(f"\nwrong: {wrong:.3f} (at most {MOST_WRONG})")
-    print(f"right at the larger sizes: {right:.3f} (at least {LEAST_RIGHT})")
-    return wrong <= MOST_WRONG and right >= LEAST_RIGHT
+        if verdict != "right" and (verdict == "wrong" or case[2] in asked.sizes[1:]):
+            print(f"{verdict}: {case} said {told}", file=sys.stderr)
+    verdicts = {case: verdict for case, (verdict, _) in zip(cases, found, strict=True)}
+    cells = cells_of(verdicts, sizes=asked.sizes)
+    finish(
+        name, totals(verdicts, asked.sizes, quick=asked.quick), as_json=asked.json, cells=cells, table=table_of(cells)
+    )
+
+
+def cells_of(verdicts: Mapping[Place, str], *, sizes: Sequence[int]) -> list[Row]:
+    """Return a row for each fault and size: the share of right verdicts, and how often each verdict came."""
+    cells = []
+    for fault in dict.fromkeys(fault for _, fault, _, _ in verdicts):
+        for rows in sizes:
+            counts = Counter(verdict for case, verdict in verdicts.items() if case[1:3] == (fault, rows))
+            note = " / ".join(str(counts[verdict]) for verdict in VERDICTS)
+            cells.append(Row(f"{fault}, {rows:,} rows", counts["right"] / counts.total(), note=note))
+    return cells
+
+
+def table_of(cells: Sequence[Row]) -> str:
+    """Return the counts as a Markdown table: a line for each fault, a column for each size."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    sizes = dict.fromkeys(cell.case.rsplit(", ", 1)[1] for cell in cells)
+    for cell in cells:
+        lines[cell.case.rsplit(", ", 1)[0]].append(cell.note)
+    return (
+        f"{' / '.join(VERDICTS)}:\n\n{markdown(['fault', *sizes], [[fault, *told] for fault, told in lines.items()])}"
+    )
+
+
+def totals(verdicts: Mapping[Place, str], sizes: Sequence[int], *, quick: bool) -> list[Row]:
+    """Return the share of wrong verdicts, and the share of right ones beyond the smallest size."""
+    wrong = [verdict == "wrong" for verdict in verdicts.values()]
+    right = [verdict == "right" for case, verdict in verdicts.items() if case[2] in sizes[1:]]
+    return [
+        share_row("wrong", wrong, MOST_WRONG, quick=quick, at_most=True),
+        share_row("right at the larger sizes", right, LEAST_RIGHT, quick=quick),
+    ]
 
 
 if __name__ == "__main__":

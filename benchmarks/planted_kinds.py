@@ -232,7 +232,9 @@ def diagnosed(at: Place) -> wf.Diagnosis:
 
 
 def main() -> None:
-    judge(__doc__, generators=[each.name for each in KINDS], faults=list(FAULTS), verdict_of=verdict_of)
+    judge(
+        "planted_kinds", __doc__, generators=[each.name for each in KINDS], faults=list(FAULTS), verdict_of=verdict_of
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ There, rivals/quality_elsewhere.py leaves RIVAL-SEED.npy and RIVAL-SEED.json in 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def score(
                 known = cache.get(key)
                 if known is None:
                     cache.put(key, found)
-                print(f"{key}: {found.metric:.5g}{f' (known: {known.metric:.5g}, kept)' if known else ''}")
+                told = f" (known: {known.metric:.5g}, kept)" if known else ""
+                print(f"{key}: {found.metric:.5g}{told}", file=sys.stderr)
 
 
 def scored(data: Divided, place: Path, rival: str, *, seed: int) -> Cell | None:

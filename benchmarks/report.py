@@ -61,13 +61,22 @@ def share_row(name: str, hits: Sequence[bool], target: float | None, *, quick: b
     share = wilson(float(sum(hits)), len(hits))
     note = f"{sum(hits)} of {len(hits)}, 95 % interval {share.low:.2f} to {share.high:.2f}"
     if target is not None and quick and share.low <= target <= share.high:
-        return Row(name, share.value, None, note=f"{note}, which holds the target of {target:g}")
+        return Row(name, share.value, None, note=f"{note}, which contains the target of {target:g}")
     return Row(name, share.value, target, at_most=at_most, note=note)
 
 
-def finish(name: str, rows: list[Row], *, as_json: bool) -> None:
-    """Print the table or the JSON object, and exit with 1 when a target does not hold."""
-    holds = all(row.holds for row in rows)
+def finish(name: str, rows: list[Row], *, as_json: bool, table: str = "", cells: Sequence[Row] = ()) -> None:
+    """Print the table or the JSON object, and exit with 1 when a target does not hold.
+
+    Args:
+        name: the benchmark's.
+        rows: figures and totals.
+        as_json: print the object alone.
+        table: Markdown that shows `cells`, above `rows`.
+        cells: figures that the object lists one by one.
+    """
+    found = [*cells, *rows]
+    holds = all(row.holds for row in found)
     if as_json:
         body = {
             "benchmark": name,
@@ -77,12 +86,25 @@ def finish(name: str, rows: list[Row], *, as_json: bool) -> None:
                 "python": platform.python_version(),
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
             },
-            "rows": [{**asdict(row), "holds": row.holds} for row in rows],
+            "rows": [{**asdict(row), "measured": _number(row.measured), "holds": row.holds} for row in found],
             "holds": holds,
         }
         print(json.dumps(body, indent=1))
     else:
-        width = max(len(row.case) for row in rows)
+        if table:
+            print(table, end="\n\n")
+        width = max((len(row.case) for row in rows), default=0)
         for row in rows:
             print(f"{row.case:{width}}  {row.measured:10.5g}  {row.verdict}  {row.note}")
     sys.exit(0 if holds else 1)
+
+
+def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    body = [list(heads), ["---"] * len(heads), *map(list, lines)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in body)
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value
