@@ -41,6 +41,8 @@ def command(*, session: Session) -> None:
 
 def examine() -> Json:
     """Look at this machine: versions, cores, engine, folders, and warnings about them."""
+    from wellfit.journal.store import file_system_of
+
     home, here = registry_home(), Path.cwd()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     body: Json = {
@@ -52,8 +54,8 @@ def examine() -> Json:
         "cores": cores,
         "gpu": _gpu(),
         "engine": {"name": "fused stacks (numba)", "device": "cpu", "processes": cores, "threads_each": 1},
-        "home": {"path": str(home), "writable": _writable(home), "file_system": _file_system(home)},
-        "here": {"path": str(here), "writable": _writable(here), "file_system": _file_system(here)},
+        "home": {"path": str(home), "writable": _writable(home), "file_system": file_system_of(home)},
+        "here": {"path": str(here), "writable": _writable(here), "file_system": file_system_of(here)},
     }
     body["warnings"] = _warnings(body)
     return body
@@ -87,17 +89,6 @@ def _writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def _file_system(folder: Path) -> str | None:
-    """Name of the file system that holds `folder`; None where the system does not tell."""
-    from wellfit.journal.store import MOUNTS
-
-    if not MOUNTS.is_file():
-        return None
-    mounts = [line.split(" ") for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
-    holding = [fields for fields in mounts if folder.resolve().is_relative_to(fields[1])]
-    return max(holding, key=lambda fields: len(fields[1]))[2] if holding else None
 
 
 def _warnings(body: Json) -> list[str]:

@@ -31,9 +31,18 @@ def row_hashes(table: pa.Table, *, columns: Sequence[str] | None = None) -> Word
     Returns:
         uint64 [rows, 2].
     """
-    names = table.column_names if columns is None else list(columns)
-    hashes = np.zeros((LANES, table.num_rows), dtype=np.uint64)
-    for name in names:
+    (hashes,) = hashes_over(table, table.column_names if columns is None else columns)
+    return hashes
+
+
+def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
+    """Hash every row over several sets of columns; each cell is hashed once.
+
+    Returns:
+        uint64 [rows, 2] for each set.
+    """
+    sums = [np.zeros((LANES, table.num_rows), dtype=np.uint64) for _ in sets]
+    for name in dict.fromkeys(name for columns in sets for name in columns):
         salts = _words(b"column\0" + name.encode())
         start = 0
         for chunk in _blocks(table.column(name)):
@@ -42,9 +51,11 @@ def row_hashes(table: pa.Table, *, columns: Sequence[str] | None = None) -> Word
             for lane in range(LANES):
                 cells = _mixed(bits[lane] ^ salts[lane])
                 cells[unknown] = _words(_NULL)[lane] ^ salts[lane]
-                hashes[lane, rows] += cells
+                for columns, total in zip(sets, sums, strict=True):
+                    if name in columns:
+                        total[lane, rows] += cells
             start += len(chunk)
-    return np.ascontiguousarray(np.stack([_mixed(lane) for lane in hashes], axis=1))
+    return [np.ascontiguousarray(np.stack([_mixed(lane) for lane in total], axis=1)) for total in sums]
 
 
 def as_bytes(hashes: Words) -> list[bytes]:

@@ -202,7 +202,7 @@ def _lock(path: Path) -> FileLock:
 
 
 def _refuse_network(path: Path) -> None:
-    kind = _file_system(path.resolve().parent)
+    kind = file_system_of(path.parent)
     if kind in NETWORK_FILE_SYSTEMS:
         raise Refusal(
             "an experiment lies on a local disk, since network locks can fail silently",
@@ -211,13 +211,13 @@ def _refuse_network(path: Path) -> None:
         )
 
 
-def _file_system(folder: Path) -> str:
-    """Name of the file system that holds `folder`; empty where the system does not tell."""
+def file_system_of(folder: Path) -> str | None:
+    """Name of the file system that contains `folder`; None where the system does not tell."""
     if not MOUNTS.is_file():
-        return ""
-    mounts = [line.split(" ") for line in MOUNTS.read_text().splitlines()]
-    holding = [(fields[1], fields[2]) for fields in mounts if folder.is_relative_to(fields[1])]
-    return max(holding, key=lambda mount: len(mount[0]), default=("", ""))[1]
+        return None
+    mounts = [line.split(" ") for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
+    above = [fields for fields in mounts if folder.resolve().is_relative_to(fields[1])]
+    return max(above, key=lambda fields: len(fields[1]))[2] if above else None
 
 
 def _entry(row: tuple[int, str, str, str, str]) -> Entry:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from wellfit._files import make_folder, write_whole
 from wellfit._typing import Floats, Integers, Json, Part
-from wellfit.data.hashing import Words, row_hashes
+from wellfit.data.hashing import Words, hashes_over
 from wellfit.data.pictures.decode import near_copies
 from wellfit.data.pictures.listing import LOOK
 from wellfit.data.pictures.schema import pixels_of
@@ -27,6 +27,7 @@ from wellfit.data.prepare import Preparation, Prepared, fit_preparation
 from wellfit.data.read import Source, Table
 from wellfit.data.schema import Schema, group_codes, target_values
 from wellfit.exceptions import BadInput
+from wellfit.serialize import OMITTED, Record, omitted_if
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.partition import SplitOptions, partition
 from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
@@ -38,8 +39,8 @@ OPEN_PARTS: tuple[Part, ...] = ("train", "train_dev", "dev")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
-    """One split.
+class Split(Record):
+    """One split; its JSON is everything but the rows and their hashes.
 
     Attributes:
         schema: columns, task and classes.
@@ -58,21 +59,21 @@ class Split:
         folder: where it is saved, None in memory.
     """
 
-    schema: Schema
-    train: pa.Table
-    train_dev: pa.Table | None
-    dev: pa.Table
-    seal: Seal
+    skipped: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=omitted_if({}))
     rows: Mapping[str, int]
-    precision: Mapping[str, float | str]
     policy: str
+    precision: Mapping[str, float | str]
+    seal: Seal
     duplicates: Mapping[str, int]
-    hashes: Mapping[str, Words] = field(repr=False)
     unlabelled: int
+    schema: Schema
     source: Source
     seed: int
-    folder: Path | None = None
-    skipped: Mapping[str, str] = field(default_factory=dict, repr=False)
+    train: pa.Table = field(metadata=OMITTED)
+    train_dev: pa.Table | None = field(metadata=OMITTED)
+    dev: pa.Table = field(metadata=OMITTED)
+    hashes: Mapping[str, Words] = field(repr=False, metadata=OMITTED)
+    folder: Path | None = field(default=None, metadata=OMITTED)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -98,20 +99,8 @@ class Split:
         return group_codes(rows, self.schema)
 
     def to_json(self) -> Json:
-        """The journal's entry: everything but the rows and their hashes."""
-        skipped = {"skipped": dict(self.skipped)} if self.skipped else {}
-        return {
-            **skipped,
-            "rows": {part: self.rows.get(part) for part in get_args(Part)},
-            "policy": self.policy,
-            "precision": dict(self.precision),
-            "seal": self.seal.to_json(),
-            "duplicates": dict(self.duplicates),
-            "unlabelled": self.unlabelled,
-            "schema": self.schema.to_json(),
-            "source": self.source.to_json(),
-            "seed": self.seed,
-        }
+        """The journal's entry; rows of parts that there are not are null."""
+        return super().to_json() | {"rows": {part: self.rows.get(part) for part in get_args(Part)}}
 
     def save(self, folder: Path) -> Split:
         """Write the split into a folder; `split.json` comes last, so that a folder with it is complete.
@@ -149,8 +138,10 @@ def split_table(
     """
     options = options or SplitOptions()
     parts = partition(table.frame, schema, options)
-    hashes: dict[str, Words] = {part: row_hashes(rows) for part, rows in parts.tables.items()}
-    duplicates = _duplicates(parts.tables, schema) | near_copies_of(parts.tables, schema)
+    hashes, keys = {}, {}
+    for part, rows in parts.tables.items():
+        hashes[str(part)], compared = hashes_over(rows, rows.column_names, schema.compared)
+        keys[part] = compared[:, 0]
     kept = {part: _kept(rows, schema) for part, rows in parts.tables.items()}
     return Split(
         schema=schema,
@@ -161,7 +152,7 @@ def split_table(
         rows={str(part): count for part, count in parts.rows.items()},
         precision=precision_of(dev=parts.rows["dev"], test=parts.rows["test"], task=schema.task),
         policy=parts.policy + _left_out(table.skipped),
-        duplicates=duplicates,
+        duplicates=_duplicates(keys) | near_copies_of(parts.tables, schema),
         hashes=hashes,
         unlabelled=parts.unlabelled,
         source=table.source,
@@ -228,9 +219,11 @@ def _kept(rows: pa.Table, schema: Schema) -> pa.Table:
     return rows.select([name for name in names if name in rows.column_names])
 
 
-def _duplicates(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
-    """Rows of each part whose features occur in train, and test rows whose features occur in dev."""
-    keys = {part: row_hashes(rows, columns=schema.compared)[:, 0] for part, rows in tables.items()}
+def _duplicates(keys: Mapping[Part, Integers]) -> dict[str, int]:
+    """Number of rows of each part whose features occur in train, and of test rows whose features occur in dev.
+
+    `keys` are hashes of the features, by part.
+    """
     found: dict[str, int] = {
         part: int(np.isin(key, keys["train"]).sum()) for part, key in keys.items() if part != "train"
     }
