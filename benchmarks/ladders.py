@@ -15,7 +15,7 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal, goal_named
 from wellfit.outcome import Outcome
 from wellfit.reports.charts.svg import Drawing, Scale, draw_losses, padded
-from wellfit.reports.units import Unit
+from wellfit.units import Unit
 
 TABLES = (PHONEME, CALIFORNIA)
 CHARTS = Path(__file__).parents[1] / "docs" / "images"

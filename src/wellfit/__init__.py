@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from wellfit import _rendering
+
 if TYPE_CHECKING:
     from wellfit.api import compare, diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.config import Config, Network, Optimization, Regularization
@@ -125,6 +127,15 @@ _HOMES = {
     "sweeps.space": ("log_uniform", "uniform"),
     "travel.folder": ("Model", "load_model"),
 }
+
+
+def _reports() -> _rendering.Renderer:
+    from wellfit.reports import show
+
+    return show
+
+
+_rendering.register(_reports)
 
 
 def __getattr__(name: str) -> object:

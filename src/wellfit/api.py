@@ -33,6 +33,7 @@ from wellfit.opening import Opening
 from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.rules import Fixed
+from wellfit.reports.card import model_card
 from wellfit.splits.more_rows import more_rows_for
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess, telling
@@ -387,7 +388,8 @@ def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format
     """
     if isinstance(experiment, Net):
         return take_estimator(experiment, Path(out), format=format)
-    return take(_experiment(experiment), Path(out), format=format)
+    opened = _experiment(experiment)
+    return take(opened, Path(out), format=format, card=model_card(opened.summary()))
 
 
 def report(experiment: Experiment | Path | str, *, redact: bool = False) -> Path:

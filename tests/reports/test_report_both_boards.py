@@ -12,7 +12,7 @@ from wellfit.reports.summary import Summary, summarize
 from wellfit.reports.sweep_card import lambda_path, plane
 from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text, sweep_line
-from wellfit.reports.units import Unit
+from wellfit.units import Unit
 
 UNIT = Unit(goal_named("error"))
 

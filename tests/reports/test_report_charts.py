@@ -20,7 +20,7 @@ from wellfit.reports.charts.svg import LambdaAxis, Scale, apart, padded, round_t
 from wellfit.reports.summary import summarize
 from wellfit.reports.sweep_card import lambda_path
 from wellfit.reports.sweep_view import sweep_view
-from wellfit.reports.units import Unit
+from wellfit.units import Unit
 
 SVG = "{http://www.w3.org/2000/svg}"
 WIDTHS = (350, 780)

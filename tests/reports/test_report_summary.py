@@ -9,7 +9,7 @@ from wellfit.goals import GOALS, goal_named
 from wellfit.reports.redact import redacted
 from wellfit.reports.summary import summarize
 from wellfit.reports.text import sweep_line
-from wellfit.reports.units import Unit, knob, plain, seconds
+from wellfit.units import Unit, knob, plain, seconds
 
 
 @pytest.mark.parametrize("name", CASES)

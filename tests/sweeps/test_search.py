@@ -13,13 +13,13 @@ from wellfit.config import Config, Network, Optimization, shrink_of, weight_deca
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import goal_named
 from wellfit.outcome import Status
-from wellfit.reports.units import Unit
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.greedy import joined
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import log_uniform, uniform
+from wellfit.units import Unit
 
 GOAL = goal_named("error")
 BASE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=30, batch_size=64, lr=0.01))

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from wellfit.config import Config
     from wellfit.experiment.experiment import Experiment
     from wellfit.goals import Goal
-    from wellfit.reports.units import Unit
     from wellfit.sweeps.search import Sweep
+    from wellfit.units import Unit
 
 
 MOST_SHOWN = 12
@@ -136,7 +136,7 @@ def _trained(opened: Experiment) -> Config | None:
 
 def _text(sweep: Sweep, goal: Goal) -> str:
     """The lambda path, or the best members where other knobs vary too; the choice, and the warnings."""
-    from wellfit.reports.units import Unit
+    from wellfit.units import Unit
 
     body = sweep.to_json()
     members: list[Json] = body["members"]

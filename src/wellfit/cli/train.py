@@ -47,7 +47,7 @@ def command(ctx: click.Context, /, *, session: Session, experiment: Path, **opti
 
 
 def _text(outcome: Outcome, goal: Goal) -> str:
-    from wellfit.reports.units import Unit
+    from wellfit.units import Unit
 
     unit = Unit(goal)
     scores = ", ".join(f"{part.replace('_', '-')} {unit.show(loss)}" for part, loss in outcome.losses.items())

@@ -53,7 +53,7 @@ def _confirm(experiment: Path) -> None:
 
 
 def _text(opening: Opening, goal: Goal) -> str:
-    from wellfit.reports.units import Unit
+    from wellfit.units import Unit
 
     unit, error = Unit(goal), opening.error
     # Where the loss is 1 - score, its upper end is the score's lower one.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wellfit._rendering import Rendered
 from wellfit._typing import Json
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.screen import findings_text
 from wellfit.goals import Goal
 
 
 @dataclass(frozen=True)
-class DataDiagnosis:
+class DataDiagnosis(Rendered):
     """Findings about a split; `print` shows them, those that fired first.
 
     Attributes:
@@ -46,6 +46,3 @@ class DataDiagnosis:
             "findings": [found.to_json() for found in self.findings],
             "prescription": [],
         }
-
-    def __str__(self) -> str:
-        return f"{self.headline}\n\n{findings_text(self.findings)}"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+from wellfit._rendering import Rendered
 from wellfit._typing import Json
 from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Facts
@@ -16,16 +16,15 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, measure
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Remedy, ceiling, leading, prescribe
-from wellfit.diagnosis.screen import headline, screen
+from wellfit.diagnosis.screen import headline
 from wellfit.exceptions import BadInput
 from wellfit.gaps import GapName
 from wellfit.goals import Goal, goal_named
-from wellfit.reports.notebook import diagnosis_bundle
 from wellfit.stats.intervals import Estimate, interval_from_sd, wilson
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Rendered):
     """Errors, gaps with verdicts, findings and the prescription; `print` shows the whole screen.
 
     Attributes:
@@ -87,20 +86,6 @@ class Diagnosis:
             "findings": [found.to_json() for found in self.findings],
             "prescription": [remedy.to_json() for remedy in self.prescription],
         }
-
-    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
-        return diagnosis_bundle(self.to_json(), headline=self.headline, plain=str(self))
-
-    def __str__(self) -> str:
-        return screen(
-            self.errors,
-            self.gaps,
-            goal=self.goal,
-            tolerance=self.tolerance,
-            findings=self.findings,
-            prescription=self.prescription,
-            notes=self.notes,
-        )
 
 
 def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known

@@ -17,10 +17,10 @@ from wellfit.goals import Goal
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
 from wellfit.outcome import Outcome
-from wellfit.reports.units import Unit
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
+from wellfit.units import Unit
 
 STEP_MARK = "@"
 """PATH@2 is the network of step 2 in PATH."""

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from wellfit._files import write_whole
+from wellfit._rendering import Rendered, renderer
 from wellfit._typing import Json, Notify, ignore_events
 from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Prepared
@@ -44,11 +45,6 @@ from wellfit.journal.store import Entry, Journal, open_journal
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome, Status
 from wellfit.recipe.context import estimates
-from wellfit.reports.html import render_html
-from wellfit.reports.notebook import experiment_bundle
-from wellfit.reports.records import Summary
-from wellfit.reports.summary import summarize
-from wellfit.reports.text import render_text
 from wellfit.splits.split import Split, load_split
 from wellfit.sweeps.executor import InProcess, telling
 from wellfit.sweeps.rungs import Rungs
@@ -62,7 +58,7 @@ from wellfit.training.predict import Part
 logger = logging.getLogger(__name__)
 
 
-class Experiment:
+class Experiment(Rendered):
     """One experiment's folder, opened. Reading never locks it; what writes holds its lock while it runs.
 
     Get one from `wellfit.run` or `wellfit.open_experiment`.
@@ -370,9 +366,9 @@ class Experiment:
             logger.warning("NEW does not look like train: %s", warning)
         return result
 
-    def summary(self) -> Summary:
-        """Everything a report shows, as numbers."""
-        return summarize(self.entries())
+    def summary(self) -> Any:
+        """Everything a report shows, as numbers: a `wellfit.reports.records.Summary`."""
+        return renderer().summary_of(self)
 
     def report(self, *, redact: bool = False) -> Path:
         """Write the report page again, and return its path.
@@ -380,18 +376,12 @@ class Experiment:
         Raises:
             NoRoom: when the disk is full; the old page stays.
         """
-        page = render_html(self.summary(), redact=redact).encode()
+        page = renderer().page_of(self, redact=redact).encode()
         write_whole(self.folder.report, lambda file: file.write(page))
         return self.folder.report
 
     def __repr__(self) -> str:
         return f"Experiment({str(self.path)!r})"
-
-    def __str__(self) -> str:
-        return render_text(self.summary())
-
-    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
-        return experiment_bundle(self.summary(), plain=str(self))
 
     def to_json(self) -> Json:
         """The object that `run --json` prints."""

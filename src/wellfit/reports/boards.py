@@ -15,8 +15,8 @@ from wellfit.knobs import knobs_of
 from wellfit.reports import values
 from wellfit.reports.records import Knob, Network, OpeningCard, TradeRow
 from wellfit.reports.sweep_card import DROPPED, Member, SweepCard
-from wellfit.reports.units import Unit, knob
 from wellfit.reports.values import Measure
+from wellfit.units import Unit, knob
 
 _OPTIMIZATION = ("optimizer", "lr", "epochs", "batch_size", "schedule")
 

@@ -18,7 +18,7 @@ from wellfit.reports.charts import (
 from wellfit.reports.records import Ladder, Network, Summary
 from wellfit.reports.redact import redacted
 from wellfit.reports.sweep_view import SLIM, WIDE, SweepView, svg, sweep_view
-from wellfit.reports.units import Unit, knob, seconds
+from wellfit.units import Unit, knob, seconds
 
 MOST_BYTES = 1_000_000
 _STYLES = ("page.css", "charts.css")

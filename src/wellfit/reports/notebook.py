@@ -15,8 +15,8 @@ from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_char
 from wellfit.reports.records import Summary
 from wellfit.reports.sweep_card import lambda_path, plane
 from wellfit.reports.text import sweep_line
-from wellfit.reports.units import Unit
 from wellfit.reports.values import text
+from wellfit.units import Unit
 
 MOST_BYTES = 15_000
 """Of the HTML (docs/methods.md, "Charts and notebooks"): notebooks are kept in version control."""

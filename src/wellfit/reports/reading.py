@@ -23,8 +23,8 @@ from wellfit.reports.records import (
 )
 from wellfit.reports.rungs import GAPS, PARTS, value_of
 from wellfit.reports.sweep_card import Member, MonteCarloRow, SweepCard
-from wellfit.reports.units import knob, plain
 from wellfit.reports.values import count, items, keep_prob, measure, number, objects, reference, section, text
+from wellfit.units import knob, plain
 
 METHODS = {"dummy": "Dummy", "linear": "Linear model", "trees": "Gradient-boosted trees"}
 

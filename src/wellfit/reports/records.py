@@ -14,8 +14,8 @@ from wellfit._typing import Json
 from wellfit.knobs import OTHER_REGULARIZERS
 from wellfit.reports import values
 from wellfit.reports.sweep_card import SweepCard, others_of
-from wellfit.reports.units import Unit, knob
 from wellfit.reports.values import Measure, Reference
+from wellfit.units import Unit, knob
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow, Tempered
 from wellfit.reports.sweep_card import SweepCard
-from wellfit.reports.units import Unit, knob
+from wellfit.units import Unit, knob
 
 
 @dataclass(frozen=True, kw_only=True)

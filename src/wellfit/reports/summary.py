@@ -31,7 +31,7 @@ from wellfit.reports.records import (
 )
 from wellfit.reports.sentences import Story, headline, remarks
 from wellfit.reports.sweep_card import SweepCard
-from wellfit.reports.units import Unit
+from wellfit.units import Unit
 
 _RIVAL_CODE = "WF106"
 _DIVERGED = "diverged"

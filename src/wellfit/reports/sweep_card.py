@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from wellfit._typing import Json
 from wellfit.knobs import OTHER_REGULARIZERS
-from wellfit.reports.units import knob
 from wellfit.reports.values import Measure, Reference
+from wellfit.units import knob
 
 _REGULARIZING = (*OTHER_REGULARIZERS, "early_stopping")
 DROPPED = "dropped"

@@ -32,8 +32,8 @@ from wellfit.reports.sweep_card import (
     measures_of,
     plane,
 )
-from wellfit.reports.units import Unit, knob, plain
 from wellfit.reports.values import Reference
+from wellfit.units import Unit, knob, plain
 
 WIDE, SLIM = 780, 350
 _KIB = 1024

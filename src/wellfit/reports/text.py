@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from wellfit.reports.records import Gap, Ladder, StepRow, Summary
 from wellfit.reports.sweep_card import SweepCard, coupled, effect_rows, fitting_of
-from wellfit.reports.units import Unit, knob, seconds
 from wellfit.reports.values import Measure
+from wellfit.units import Unit, knob, seconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

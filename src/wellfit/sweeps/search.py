@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wellfit._rendering import Rendered
 from wellfit._typing import Json
 from wellfit.config import Config, Regularization, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
@@ -17,7 +18,6 @@ from wellfit.data.training_rows import rows_trained_on
 from wellfit.goals import Goal
 from wellfit.knobs import own_name
 from wellfit.outcome import Outcome, Status
-from wellfit.reports.notebook import sweep_bundle, sweep_text
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.proposals import proposals_of
@@ -34,7 +34,7 @@ MOST_MONTE_CARLO_ROWS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class Sweep(Rendered):
     """A finished sweep.
 
     Attributes:
@@ -77,12 +77,6 @@ class Sweep:
     def chosen(self) -> Outcome:
         """The simplest member within one standard error of the best; a snapshot of one, where rungs allow it."""
         return self.choice.chosen
-
-    def __str__(self) -> str:
-        return sweep_text(self.to_json(), goal=self.goal.name)
-
-    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
-        return sweep_bundle(self.to_json(), goal=self.goal.name)
 
     def path(self) -> list[Json]:
         """The lambda path: members with the chosen keep_prob, by rising lambda.

@@ -25,7 +25,6 @@ from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.experiment import Experiment
 from wellfit.goals import default_goal
-from wellfit.travel.card import model_card
 from wellfit.travel.folder import Model, save_model
 from wellfit.travel.graph import INPUTS, PIXELS, Graph, PictureGraph, picture_transforms_of, transforms_of
 
@@ -198,12 +197,12 @@ def model_of(experiment: Experiment) -> Model:
     return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)
 
 
-def take(experiment: Experiment, out: Path, *, format: str) -> list[Path]:  # noqa: A002
-    """Export an experiment's model; see `export_model`.
+def take(experiment: Experiment, out: Path, *, format: str, card: str) -> list[Path]:  # noqa: A002
+    """Export an experiment's model with its card; see `export_model`.
 
     Raises:
         Refusal: when nothing was trained yet.
         BadInput: an unknown format, or something that exists.
         NoRoom: the disk is full.
     """
-    return export_model(model_of(experiment), out, format=format, card=model_card(experiment.summary()))
+    return export_model(model_of(experiment), out, format=format, card=card)

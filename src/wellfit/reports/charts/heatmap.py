@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, text_width
 from wellfit.reports.sweep_card import WHOLE, Member
-from wellfit.reports.units import Unit, knob
+from wellfit.units import Unit, knob
 
 _TOP, _ROW, _DOTS = 8.0, 30.0, 200.0
 _LABEL = 62.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from wellfit.reports.charts.svg import Domain, Drawing, Scale, padded, shorten, text_width
 from wellfit.reports.records import Gap, Ladder, OtherMethod, Rung
-from wellfit.reports.units import Unit
 from wellfit.reports.values import Measure, Reference
+from wellfit.units import Unit
 
 _NARROW = 560
 _TOP, _RUNG, _OTHER, _AXIS = 8.0, 40.0, 22.0, 40.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, apart, draw_losses, padded, text_width
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
-from wellfit.reports.units import Unit, knob
 from wellfit.reports.values import Reference
+from wellfit.units import Unit, knob
 
 _TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0
 

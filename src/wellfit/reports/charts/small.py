@@ -24,7 +24,7 @@ from wellfit.reports.charts.svg import (
 )
 from wellfit.reports.records import Network
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Measured, Member, is_one_line, strength_of
-from wellfit.reports.units import Unit, knob
+from wellfit.units import Unit, knob
 
 _TOP, _HEIGHT, _BOTTOM = 10.0, 96.0, 36.0
 _TICKS, _RULES = 3, 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wellfit.reports.charts.svg import Drawing, Scale, draw_losses, padded, text_width
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
-from wellfit.reports.units import Unit
+from wellfit.units import Unit
 
 _HEIGHT, _BOTTOM = 170.0, 42.0
 _LINE = 18.0

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import wellfit as wf
 from wellfit.cli.group import wellfit as command
-from wellfit.travel.card import model_card
+from wellfit.reports.card import model_card
 
 TARGET = "y|<b>`x`[a](b)"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from wellfit.reports.records import Ladder, Network, SealCard, Summary
-from wellfit.reports.units import Unit, knob
 from wellfit.reports.values import Measure
+from wellfit.units import Unit, knob
 
 
 def model_card(summary: Summary) -> str:

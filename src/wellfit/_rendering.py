@@ -1,0 +1,49 @@
+"""How results are shown, seen from the results: the reports that render them stand above them, and are named late.
+
+`wellfit/__init__.py` registers the renderer, so that no module below the api imports the reports, and none of their
+modules is imported before something is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+
+class Renderer(Protocol):
+    """What the reports offer to results."""
+
+    def text_of(self, result: Any) -> str:
+        """The result as `print` shows it."""
+
+    def bundle_of(self, result: Any) -> Mapping[str, str]:
+        """MIME type -> the result as a notebook shows it."""
+
+    def summary_of(self, experiment: Any) -> Any:
+        """Everything that the report of an experiment shows, as numbers."""
+
+    def page_of(self, experiment: Any, *, redact: bool) -> str:
+        """The report of an experiment, as HTML."""
+
+
+_registered: list[Callable[[], Renderer]] = []
+
+
+def register(importer: Callable[[], Renderer]) -> None:
+    """Name the function that imports the renderer when it is first needed."""
+    _registered[:] = [importer]
+
+
+def renderer() -> Renderer:
+    """The renderer of this process."""
+    return _registered[0]()
+
+
+class Rendered:
+    """Base of results that print themselves, and that notebooks show with a picture."""
+
+    def __str__(self) -> str:
+        return renderer().text_of(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
+        return renderer().bundle_of(self)
