@@ -292,7 +292,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         optimal_error: the optimal error, or (low, high).
         tolerance: the gap that does not matter, in the goal's loss.
         only: carry out this one remedy.
-        ensemble: whether what is left of the budget may go into an ensemble, where the network over-fits; yes when
+        ensemble: whether what is left of the budget may go into an ensemble, where the network overfits; yes when
             None.
         augment: of pictures: none, light, strong (the default), or ranges such as "rotate=10,translate=.1"; what the
             step against variance may turn on.

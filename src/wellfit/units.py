@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wellfit.goals import Goal
+
+if TYPE_CHECKING:
+    from wellfit.stats.intervals import Estimate
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Unit:
 
     @property
     def is_percent(self) -> bool:
-        """Whether the loss is a rate that reads as a percentage."""
+        """True if the loss is a rate that is written as a percentage."""
         return self.goal.is_percent
 
     @property
@@ -48,9 +52,15 @@ class Unit:
         """`loss` in the goal's own unit: 14.6%, 0.931, 48,210."""
         if loss is None or not math.isfinite(loss):
             return "—"
+        loss = max(loss, 0.0)
         if self.is_percent:
             return f"{_percent(loss)}%"
         return f"{1 - loss:.3f}" if self.goal.higher_is_better else plain(self.position(loss))
+
+    def interval(self, found: Estimate) -> str:
+        """The limits of an error, the lower score first."""
+        low, high = (found.high, found.low) if self.goal.higher_is_better else (found.low, found.high)
+        return f"{self.show(low)} to {self.show(high)}"
 
     def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = True) -> str:
         """A difference of losses: points for rates; for rmse the step between the two rungs, and the MSE.
@@ -70,6 +80,18 @@ class Unit:
         if start is None or end is None:
             return squared
         return f"{mark}{plain(abs(self.position(end) - self.position(start)))} ({squared})"
+
+    def gap_range(self, low: float, high: float) -> str:
+        """The limits of a difference of losses, with one unit."""
+        first, last = (self.gap(limit, sign=False) for limit in (low, high))
+        return f"{first.partition(' ')[0]} to {last}"
+
+    def size(self, value: float, *, start: float, end: float) -> str:
+        """A gap as a sentence says it, in the unit that the reader thinks in: for rmse the step between two errors."""
+        size = self.gap(value, sign=False)
+        if self.goal.is_squared:
+            size = plain(abs(self.position(end) - self.position(start)))
+        return size if self.is_percent else f"{size} {self.noun}"
 
 
 def plain(value: float) -> str:

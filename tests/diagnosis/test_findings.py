@@ -109,7 +109,7 @@ def test_trees_that_win_are_named(ahead, status):
     ended, wins = (CHECKS[code](facts) for code in ("WF105", "WF106"))
     assert (ended.status, wins.status) == ("passed", status)
     assert "trees" in wins.evidence
-    assert ("2.0 points, at least 1.0 points" in wins.evidence) == (status == "fired" and ahead is not None)
+    assert ("2.0 points, at least 1.0 point" in wins.evidence) == (status == "fired" and ahead is not None)
 
 
 def test_facts_are_carried_into_the_diagnosis():
@@ -125,8 +125,8 @@ def test_facts_are_carried_into_the_diagnosis():
 @pytest.mark.parametrize(
     ("errors", "words"),
     [
-        pytest.param({"train": 0.01, "dev": 0.11, "human_error": 0.0}, ["over-fits", "regularize"], id="variance"),
-        pytest.param({"train": 0.15, "dev": 0.16, "human_error": 0.01}, ["under-fits", "bigger network"], id="bias"),
+        pytest.param({"train": 0.01, "dev": 0.11, "human_error": 0.0}, ["overfits", "regularize"], id="variance"),
+        pytest.param({"train": 0.15, "dev": 0.16, "human_error": 0.01}, ["underfits", "bigger network"], id="bias"),
         pytest.param({"train": 0.15, "dev": 0.16, "human_error": 0.13}, ["fits well", "nothing"], id="nothing"),
         pytest.param({"train": 0.01, "dev": 0.02}, ["give a human error"], id="no-reference"),
     ],

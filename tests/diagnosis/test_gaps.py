@@ -161,8 +161,8 @@ def test_rmse_is_reported_as_rmse_and_compared_as_mse():
     assert body["errors"]["dev"]["high"] == pytest.approx(math.sqrt(25 + half), abs=1e-3)
     assert (body["gaps"]["variance"]["value"], found.tolerance) == pytest.approx((16.0, 2.5))
     assert body["gaps"]["variance"]["verdict"] == "yes"
-    assert "+2 RMSE" in str(found)
-    assert found.headline.startswith("The network over-fits (2 RMSE of variance).")
+    assert "+2 (+16 MSE)" in str(found)
+    assert found.headline.startswith("The network overfits (2 RMSE of variance).")
 
 
 def test_auc_is_given_and_reported_as_auc():
@@ -283,7 +283,7 @@ def test_the_ends_of_a_range_for_the_optimum_do_not_cancel_with_the_spread_of_tr
 def test_without_a_reference_nothing_is_said_to_under_fit():
     found = diagnose_errors(train=0.3, dev=0.3, train_rows=1000, dev_rows=100_000)
     assert found.gap("avoidable_bias").verdict == "cannot tell"
-    assert "under-fits (" not in found.headline
+    assert "underfits (" not in found.headline
     assert "give a human error" in found.headline
 
 

@@ -56,5 +56,5 @@ def test_bias_that_wrong_labels_could_be_does_not_lead(high, codes):
 def test_the_headline_begins_with_what_spoils_the_errors():
     found = diagnosed({"dev": 0.3}, ["WF206"])
     assert found.headline.startswith("First look at the rows: a column gives the target away (WF206).")
-    assert "over-fits" in found.headline
+    assert "overfits" in found.headline
     assert not diagnosed({"dev": 0.3}, []).headline.startswith("First look")

@@ -50,7 +50,7 @@ def test_copies_are_counted_and_told_with_the_error_without_them():
     assert found["WF203"].status == "fired"
     assert "40 of 400 rows of dev" in found["WF203"].evidence
     # 90 of 400 rows are wrong, and 90 of the 360 that are no copies.
-    assert "Error with them 22.5 %, without 25.0 %" in found["WF203"].evidence
+    assert "Error with them 22.5%, without 25.0%" in found["WF203"].evidence
 
 
 def test_copies_with_a_little_noise_are_near_copies():

@@ -37,7 +37,7 @@ SMALL = Config(
 
 
 def _two_bits() -> Prepared:
-    """The sign of a product of two numbers: four hidden units in six epochs under-fit it; no noise."""
+    """The sign of a product of two numbers: four hidden units in six epochs underfit it; no noise."""
     x = np.random.default_rng(0).normal(size=(4000, 2))
     return prepared(x, x[:, 0] * x[:, 1] > 0, train=2000)
 
@@ -262,7 +262,7 @@ def test_a_budget_without_room_for_a_step_still_trains_the_first_network():
 
 def test_a_budget_in_updates_is_an_upper_limit():
     run, executor = run_of(_few_rows(), optimal=0.15, budget="300updates")
-    state = follow(run, MEMORIZING)  # takes 280 updates, and over-fits
+    state = follow(run, MEMORIZING)  # takes 280 updates, and overfits
     assert state.diagnosis.gap("variance").verdict == "yes"
     assert (executor.trained, run.budget.updates) == (1, 280)
 

@@ -27,7 +27,7 @@ BUDGET = "24000updates"
 
 @pytest.fixture(scope="module")
 def data():
-    """A product of two columns among noise, few rows: every network over-fits, some less."""
+    """A product of two columns among noise, few rows: every network overfits, some less."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=(920, 8))
     return prepared(x, (x[:, 0] * x[:, 1] > 0) ^ (rng.random(920) < 0.05), train=320)
@@ -103,7 +103,7 @@ def test_the_sentence_says_why_an_average_that_is_behind_on_dev_is_taken(finishe
     run, _ = run_of(data, optimal=0.05, budget=BUDGET, journal=journal)
     sentence = ending(finished["state"], run=run)["sentence"]
     assert ("by luck" in sentence) == said
-    assert ("had 20.0 % by luck: others trained alike, with other seeds, have 25.0 %." in sentence) == said
+    assert ("had 20.0% by luck: others trained alike, with other seeds, have 25.0%." in sentence) == said
 
 
 def _is_after(name: str, cut: int) -> bool:

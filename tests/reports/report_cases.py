@@ -7,6 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.journal.history import History
+from wellfit.reports.records import Summary
+from wellfit.reports.summary import summarize as summarize_history
+
 ROWS = {"train": 22_541, "train_dev": None, "dev": 5_000, "test": 5_000}
 
 
@@ -16,6 +21,10 @@ class Line:
 
     kind: str
     body: dict[str, Any]
+
+
+def summarize(lines: list[Line]) -> Summary:
+    return summarize_history(History(lines))
 
 
 def estimate(value: float, rows: int | None = None, half: float = 0.0) -> dict[str, Any]:
@@ -78,21 +87,14 @@ def references(unit: float = 1.0) -> list[Line]:
     ]
 
 
-def config(widths: tuple[int, ...] = (64, 64), l2: float = 0.0, keep_prob: float = 1.0, lr: float = 1e-3) -> dict:
-    return {
-        "network": {"widths": list(widths), "activation": "relu"},
-        "optimization": {
-            "optimizer": "adam",
-            "lr": lr,
-            "epochs": 32,
-            "batch_size": 256,
-            "schedule": "cosine",
-            "momentum": 0.9,
-            "betas": [0.9, 0.999],
-        },
-        "regularization": {"l2": l2, "keep_prob": keep_prob},
-        "seed": 0,
-    }
+def config(
+    widths: tuple[int, ...] = (64, 64), l2: float = 0.0, keep_prob: float = 1.0, lr: float = 1e-3
+) -> dict[str, Any]:
+    return Config(
+        network=Network(widths=widths),
+        optimization=Optimization(lr=lr, epochs=32, batch_size=256),
+        regularization=Regularization(l2=l2, keep_prob=keep_prob),
+    ).to_json()
 
 
 def curve(train: float, dev: float, *, start: float, updates: int = 2816, points: int = 64) -> list[list[float]]:
@@ -169,7 +171,13 @@ def diagnosis(
             "evidence": f"dev is {100 * (dev - train):.1f} points above train.",
             "remedy": "Regularize, or collect more rows.",
         },
-        {"code": "WF101", "title": "high bias", "status": "passed", "evidence": "train is at the reference."},
+        {
+            "code": "WF101",
+            "title": "high bias",
+            "status": "passed",
+            "evidence": "train is at the reference.",
+            "remedy": "Fit the training set.",
+        },
         {
             "code": "WF103",
             "title": "mismatch",
@@ -207,8 +215,8 @@ def step(number: int, board: str, *, errors: tuple[float, float, float, float], 
 
     def gaps(pair: dict[str, float]) -> dict[str, Any]:
         return {
-            "avoidable_bias": {**estimate(max(pair["train"] - 0.11, 0.0)), "verdict": "no"},
-            "variance": {**estimate(pair["dev"] - pair["train"]), "verdict": "yes"},
+            "avoidable_bias": {**estimate(max(pair["train"] - 0.11, 0.0)), "verdict": "no", "rows_needed": None},
+            "variance": {**estimate(pair["dev"] - pair["train"]), "verdict": "yes", "rows_needed": None},
         }
 
     did = {
@@ -260,13 +268,15 @@ def sweep(*, grid: bool = True, members: int = 65, base: float = 0.142, unit: fl
                 "weight_decay": l2 / 22_541,
                 "shrink": 1e-3 * l2 / 22_541,
                 "train": train * unit,
-                "dev": estimate(dev * unit, 5000, 0.0098 * unit),
+                "dev": dev * unit,
                 "norm": 40 / (1 + l2 / 50) + 2,
                 "status": "finished",
+                "effects": {},
+                "knobs": {},
             }
         )
-    ranked = sorted(rows, key=lambda row: row["dev"]["value"])
-    tied = [row for row in ranked if row["dev"]["value"] < ranked[0]["dev"]["value"] + 0.003 * unit]
+    ranked = sorted(rows, key=lambda row: row["dev"])
+    tied = [row for row in ranked if row["dev"] < ranked[0]["dev"] + 0.003 * unit]
     chosen = max(tied, key=lambda row: (row["l2"], -row["keep_prob"])) if not grid else _member(rows, 191, 0.8)
     body = {
         "over": {"l2": "log_uniform", "keep_prob": "uniform"},
@@ -275,7 +285,6 @@ def sweep(*, grid: bool = True, members: int = 65, base: float = 0.142, unit: fl
         "chosen": chosen["identity"],
         "tied": [row["identity"] for row in tied],
         "warnings": ["The best λ lies at the edge of the space: widen it upwards."],
-        "optimal": {"low": 0.11 * unit, "high": 0.11 * unit, "source": "human", "upper_bound": True},
         "seconds": 96.3,
     }
     return Line("sweep", body)
@@ -303,14 +312,14 @@ def with_others(line: Line) -> Line:
     like = next(row for row in line.body["members"] if row["identity"] == line.body["chosen"])
     sparse = [
         like
-        | {"identity": f"sparse{l1:g}", "knobs": {"l1": l1}, "dev": estimate(0.14 + 2e-5 * l1**2)}
+        | {"identity": f"sparse{l1:g}", "knobs": {"l1": l1}, "dev": 0.14 + 2e-5 * l1**2}
         | {"effects": like["effects"] | {"zeros": 1 - 1 / (1 + l1), "exported_bytes": 900 + 57_000 / (1 + l1)}}
         for l1 in (0.3, 1.0, 3.0, 10.0, 30.0)
     ]
     early = [
         like
         | {"identity": f"early{patience}", "l2": 0.0, "keep_prob": 1.0, "knobs": {"early_stopping": patience}}
-        | {"status": "stopped early", "norm": 9.0 + patience, "dev": estimate(0.149 + 0.002 * patience)}
+        | {"status": "stopped early", "norm": 9.0 + patience, "dev": 0.149 + 0.002 * patience}
         for patience in (1, 2, 4)
     ]
     monte_carlo = {"passes": 30, "gain": {"value": 0.0021, "low": 0.0004, "high": 0.0038, "rows": 5000}, "cost": 27.4}
@@ -338,7 +347,9 @@ def opening(number: int = 1, *, certified: bool = True) -> Line:
         "dev_optimism": 0.0034,
         "receipt": "wellfit-1-9f2c9f2c-5000",
         "at": "2026-11-22T21:30:00+00:00",
-        "references": {"dummy": 0.2392, "linear": 0.1511, "trees": 0.1302},
+        "references": {
+            name: estimate(loss) for name, loss in (("dummy", 0.2392), ("linear", 0.1511), ("trees", 0.1302))
+        },
     }
     return Line("opening", body)
 
@@ -466,9 +477,12 @@ def diverged() -> list[Line]:
         "identity": "bad",
         "config": config(lr=10.0),
         "status": "diverged",
-        "losses": {"train": float("nan"), "dev": None},
-        "curve": [[0, 0.3, 0.3], [10, float("nan"), None]],
-        "weight_norms": [None],
+        "updates": 10,
+        "seconds": 0.1,
+        "losses": {"train": float("nan"), "dev": float("nan")},
+        "curve": [[0, 0.3, 0.3], [10, float("nan"), float("nan")]],
+        "weight_norms": [float("nan")],
+        "errors": {part: estimate(float("nan")) for part in ("train", "dev")},
     }
     return [split(), Line("training", body)]
 
@@ -482,8 +496,10 @@ def hostile() -> list[Line]:
         {"name": "b", "kind": "number", "role": "feature", "note": ""},
     ]
     schema = {"target": HOSTILE, "task": "classification", "classes": [HOSTILE, "\"'&<b>"], "columns": columns}
-    poisoned = [split(schema=schema, source={"path": HOSTILE}, policy=HOSTILE, duplicates={HOSTILE: HOSTILE})]
-    return [*poisoned, Line("reference", {"name": HOSTILE, "errors": {"dev": estimate(0.2, 50, 0.1)}}), *finished()[4:]]
+    poisoned = [split(schema=schema, source={"path": HOSTILE}, policy=HOSTILE, duplicates={HOSTILE: 3})]
+    errors = {"train": estimate(0.1, 50), "dev": estimate(0.2, 50, 0.1)}
+    reference = {"name": HOSTILE, "errors": errors, "seconds": 1.0, "note": HOSTILE}
+    return [*poisoned, Line("reference", reference), *finished()[4:]]
 
 
 CASES: dict[str, list[Line]] = {

@@ -34,7 +34,7 @@ def test_names_of_a_stranger_stay_text(experiment):
     card = model_card(experiment.summary())
     assert "y|&lt;b>\\`x\\`\\[a](b)" in card.partition("\n")[0]
     # The command to make it again stands in a block of code, which is text.
-    assert "<b>" not in card.replace(f"    {experiment.summary().redo.command}", "")
+    assert "<b>" not in card.replace(f"    {experiment.summary().again.command}", "")
 
 
 def test_an_opening_is_on_the_card(experiment):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -70,13 +71,15 @@ def test_two_drawings_on_one_page_share_no_id(results):
 
 
 def test_a_strangers_words_stay_text(results):
-    body = results["diagnosis"].to_json()
-    found = diagnosis_bundle(body, headline="<img src=x onerror=alert(1)>", plain="<b>")
+    finding = replace(
+        results["diagnosis"].findings[0], code="WF206", status="fired", title="<img src=x onerror=alert(1)>"
+    )
+    found = diagnosis_bundle(replace(results["diagnosis"], findings=(finding,)), plain="<b>")
     assert "<img" not in found["text/html"]
 
 
 def test_a_heavy_drawing_gives_way_to_the_text(results):
-    long = "x" * MOST_BYTES
-    found = diagnosis_bundle(results["diagnosis"].to_json(), headline=long, plain="<the text>")
+    finding = replace(results["diagnosis"].findings[0], code="WF206", status="fired", title="x" * MOST_BYTES)
+    found = diagnosis_bundle(replace(results["diagnosis"], findings=(finding,)), plain="<the text>")
     assert "<svg" not in found["text/html"]
     assert "&lt;the text&gt;" in found["text/html"]

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_cases import CASES, HOSTILE
+from report_cases import CASES, HOSTILE, summarize
 
 from wellfit.goals import goal_named
 from wellfit.reports.charts import (
@@ -17,7 +17,6 @@ from wellfit.reports.charts import (
     learning_curve_chart,
 )
 from wellfit.reports.charts.svg import LambdaAxis, Scale, apart, padded, round_ticks, text_width, thinned
-from wellfit.reports.summary import summarize
 from wellfit.reports.sweep_card import lambda_path
 from wellfit.reports.sweep_view import sweep_view
 from wellfit.units import Unit
@@ -34,7 +33,7 @@ def drawings(name: str) -> list[str]:
         ladder_chart(ladder, it.unit, key="l", width=wide, others=it.others) for ladder in ladders for wide in WIDTHS
     ]
     for sweep in it.sweeps:
-        view = sweep_view(sweep, it.unit, index=0, optimal=sweep.optimal)
+        view = sweep_view(sweep, it.unit, index=0, optimal=None)
         found += [*view.heat, *view.path, *view.stopped, *view.exported]
         found += [panel.drawing for along in view.along for panel in along.panels]
     found += [learning_curve_chart(network, it.unit, key="c") for network in (it.first, it.best) if network]
@@ -105,8 +104,9 @@ def test_a_hostile_name_is_text():
 def test_the_ladder_says_what_the_summary_says():
     it = summarize(CASES["unsealed"])
     drawing = ladder_chart(it.after, it.unit, key="l")
-    for rung in it.after.rungs:
-        assert f">{it.unit.show(rung.measure.value)}" in drawing
+    assert set(it.after.errors) == {"train", "dev", "test"}
+    for error in it.after.errors.values():
+        assert f">{it.unit.show(error.value)}" in drawing
     assert "no: within the tolerance" in drawing
     assert "sealed" not in drawing
 
@@ -201,8 +201,8 @@ def test_a_domain_holds_its_values(values):
 def test_a_bias_below_the_reference_has_no_length():
     """Also where the reference is only an interval, whose middle lies above train."""
     it = summarize(CASES["unknown reference"])
-    gap = it.after.gap("avoidable bias")
-    assert (gap.value, gap.start) == (0, gap.end)
+    start, end = it.after.diagnosis.errors.ends("avoidable_bias")
+    assert (it.after.diagnosis.gap("avoidable_bias").value, start) == (0, end)
     drawing = ladder_chart(it.after, it.unit, key="l")
     assert re.search(r'<rect class="gap-unsure" x="[\d.]+" y="[\d.]+" width="3"', drawing)
 

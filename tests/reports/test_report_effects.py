@@ -6,11 +6,10 @@ import re
 from dataclasses import replace
 
 import pytest
-from report_cases import CASES, stopped_early
+from report_cases import CASES, summarize
 
 from wellfit.reports.charts import measure_panel, trade_off_chart
 from wellfit.reports.html import render_html
-from wellfit.reports.summary import summarize
 from wellfit.reports.sweep_card import (
     MEASURES,
     coupled,
@@ -204,13 +203,3 @@ def test_the_terminal_says_what_regularization_did_and_what_is_coupled():
     assert "R² of a linear fit" in shown
     assert shown.count("Coupled: stopped early by dev") == 3
     assert "30 passes change dev error by −0.21 points (−0.38 points to −0.04 points) and cost 27.4 times" in shown
-
-
-def test_names_of_a_user_s_module_are_shown_as_they_are():
-    lines = stopped_early()
-    for line in lines:
-        if line.kind == "training":
-            line.body.update(decayed=["encoder.weight"], spared=["norm.weight"], weight_norms=[2.5])
-    best = summarize(lines).best
-    assert best.decayed == (("encoder.weight", 2.5),)
-    assert best.spared == ("norm.weight",)

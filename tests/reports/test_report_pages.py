@@ -7,12 +7,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from report_cases import CASES, HOSTILE, Line, finished, split
+from report_cases import CASES, HOSTILE, Line, finished, split, summarize
 
 from wellfit.reports.html import MOST_BYTES, render_html
-from wellfit.reports.summary import summarize
 from wellfit.reports.text import render_text
-from wellfit.reports.values import Measure
+from wellfit.stats.intervals import Estimate
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 ENTRIES = pytest.mark.parametrize("name", CASES)
@@ -114,19 +113,17 @@ def test_page_and_terminal_show_the_numbers_of_the_summary(name):
     for shown in (page, terminal):
         assert " ".join(summary.headline.split()) in shown
         for ladder in filter(None, (summary.before, summary.after)):
-            for measure in (rung.measure for rung in ladder.rungs if rung.measure):
-                assert summary.unit.show(measure.value) in shown
+            for error in filter(None, ladder.errors.values()):
+                assert summary.unit.show(error.value) in shown
         for method in summary.others:
             assert summary.unit.show(method.dev.value) in shown
 
 
 def test_another_number_makes_another_page():
     summary = summarize(CASES["finished"])
-    rungs = [
-        replace(rung, measure=Measure(value=0.3456, low=0.3, high=0.4)) if rung.part == "dev" else rung
-        for rung in summary.after.rungs
-    ]
-    page = render_html(replace(summary, after=replace(summary.after, rungs=tuple(rungs))))
+    diagnosis = summary.after.diagnosis
+    errors = replace(diagnosis.errors, dev=Estimate(0.3456, 0.3, 0.4, 5_000))
+    page = render_html(replace(summary, after=replace(summary.after, diagnosis=replace(diagnosis, errors=errors))))
     assert page.count("34.6%") >= 4
 
 
@@ -167,7 +164,8 @@ def test_a_closed_seal_and_an_open_one():
 
 
 def test_negative_bias_is_said_in_words():
-    for shown in (render_html(summarize(CASES["below reference"])), render_text(summarize(CASES["below reference"]))):
+    summary = summarize(CASES["below reference"])
+    for shown in (render_html(summary), render_text(summary, width=160)):
         assert "memorized, or better than the reference" in shown
 
 
@@ -178,6 +176,7 @@ def test_redaction_removes_the_names_of_categories():
         "title": "rare class",
         "status": "fired",
         "evidence": "'no' and syphilis: 11 of 100 rows.",
+        "remedy": "Collect more.",
     }
     lines = [split(schema=schema, source={"path": "/home/ada/study.csv"}), *finished()[1:]]
     diagnosis = lines[-2].body | {"findings": [finding]}

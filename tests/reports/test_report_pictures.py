@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wellfit.reports.records import picture_sheet
+from wellfit.reports.summary import picture_sheet
 
 BODY = {"png": "iVBORw0KGgo=", "labels": ["a", "b"], "changes": 6, "ranges": {"flip_horizontal": 0.5, "rotate": 15.0}}
 

@@ -3,12 +3,11 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 
 import pytest
-from report_cases import CASES, Line, estimate, finished, opening, split, sweep
+from report_cases import CASES, Line, estimate, finished, opening, split, summarize, sweep
 
 from wellfit.goals import GOALS, goal_named
 from wellfit.reports.redact import redacted
-from wellfit.reports.summary import summarize
-from wellfit.reports.text import sweep_line
+from wellfit.reports.sentences import sweep_line
 from wellfit.units import Unit, knob, plain, seconds
 
 
@@ -53,7 +52,7 @@ def test_the_rest_is_not_called_irreducible_where_another_method_is_better():
     ("name", "words"),
     [
         ("finished", "the price of regularizing, not a fault"),
-        ("finished", "the choice among 2 networks"),
+        ("finished", "the best of 2 networks"),
         ("killed before the finish", "has not finished"),
         ("unsealed", "certified"),
         ("unsealed twice", "opened 2 times"),
@@ -69,44 +68,44 @@ def test_a_step_whose_network_is_behind_an_earlier_one_is_not_said_to_have_made_
         Line("step", line.body | {"config_after": "another"}) if line.kind == "step" else line for line in finished()
     ]
     said = summarize(lines).headline
-    assert "was tried; an earlier network stays, which is ahead on dev" in said
+    assert "was tried, but an earlier network does better on dev and is kept" in said
     assert "removed the variance" not in said
 
 
 def test_every_network_that_dev_has_compared_is_counted_once_and_none_that_diverged():
     lost = [line.body | {"identity": "lost", "status": "diverged"} for line in finished() if line.kind == "training"]
     lines = [*finished(), *(line for line in finished() if line.kind == "training"), Line("training", lost[0])]
-    assert any("among 2 networks" in remark for remark in summarize(lines).remarks)
+    assert any("best of 2 networks" in remark for remark in summarize(lines).remarks)
 
 
 def test_before_is_the_first_network_and_after_the_best():
     summary = summarize(CASES["finished"])
     assert (summary.before.identity, summary.after.identity) == ("first", "best")
-    assert summary.before.rung("dev").value == pytest.approx(0.1695)
-    assert summary.after.rung("dev").value == pytest.approx(0.1428)
+    assert summary.before.diagnosis.errors.dev.value == pytest.approx(0.1695)
+    assert summary.after.diagnosis.errors.dev.value == pytest.approx(0.1428)
 
 
 def test_negative_bias_is_never_shown():
     for name in CASES:
         summary = summarize(CASES[name])
         gaps = [gap for ladder in (summary.before, summary.after) if ladder for gap in ladder.gaps]
-        assert all(gap.value >= 0 for gap in gaps if gap.name == "avoidable bias")
-    gap = summarize(CASES["below reference"]).after.gap("avoidable bias")
+        assert all(gap.value >= 0 for gap in gaps if gap.name == "avoidable_bias")
+    gap = summarize(CASES["below reference"]).after.diagnosis.gap("avoidable_bias")
     assert (gap.value, gap.below_reference) == (0, True)
 
 
 def test_test_is_sealed_until_it_is_opened():
-    assert summarize(CASES["finished"]).after.rung("test") is None
+    assert summarize(CASES["finished"]).after.errors["test"] is None
     opened = summarize(CASES["unsealed"])
-    assert opened.after.rung("test").value == pytest.approx(0.1462)
-    assert opened.after.gap("dev overfit").value == pytest.approx(0.1462 - 0.1428)
-    assert opened.before.rung("test") is None
+    assert opened.after.errors["test"].value == pytest.approx(0.1462)
+    assert opened.after.diagnosis.gap("dev_overfit").value == pytest.approx(0.1462 - 0.1428)
+    assert opened.before.errors["test"] is None
     assert {method.name: method.test.value for method in opened.others}["trees"] == pytest.approx(0.1302)
 
 
 def test_the_first_opening_counts():
-    lines = [*finished(), opening(), Line("opening", {"opening": 2, "error": estimate(0.10), "certified": False})]
-    assert summarize(lines).after.rung("test").value == pytest.approx(0.1462)
+    lines = [*finished(), opening(), Line("opening", opening(2).body | {"error": estimate(0.10), "certified": False})]
+    assert summarize(lines).after.errors["test"].value == pytest.approx(0.1462)
 
 
 def test_the_trade_shows_that_train_pays_and_dev_gains():
@@ -138,9 +137,9 @@ def test_augmentation_is_a_regularizer_beside_lambda_and_keep_prob():
 
 
 def test_copies_and_pictures_that_look_alike_are_told_apart():
-    card = summarize([split(duplicates={"train_dev": 3, "near_train_dev": 2, "test_in_dev": 1})]).seal
+    card = summarize([split(duplicates={"train_dev": 3, "near_train_dev": 2, "test_in_dev": 1})]).split
     assert (
-        dict(card.duplicates).items()
+        dict(card.left_over).items()
         >= {
             "train-dev rows also in train": "3",
             "train-dev pictures that look like one of train": "2",
@@ -169,7 +168,7 @@ def test_boards_do_not_mix():
 
 def test_the_command_can_be_pasted():
     lines = [split(source={"path": "my data.csv"}), Line("session", {"command": "run", "asked": {"budget": "60s"}})]
-    assert summarize(lines).redo.command == (
+    assert summarize(lines).again.command == (
         "wellfit run 'my data.csv' --target income --goal error --budget 60s --seed 0"
     )
 
@@ -180,15 +179,15 @@ def test_another_command_after_a_run_leaves_it_ended_and_its_options_known(comma
     before = summarize([asked, *finished()])
     after = summarize([asked, *finished(), Line("session", {"command": command})])
     assert after.finished == before.finished != ""
-    assert after.redo == before.redo
-    assert "--budget 60s" in after.redo.command
+    assert after.again == before.again
+    assert "--budget 60s" in after.again.command
 
 
 def test_the_command_repeats_the_options_of_the_split_and_the_reference():
     options = {"target": "income", "drop": ["id", "zip code"], "group_on": "customer", "goal": None, "sizes": None}
     plan = {"budget": "60s", "reference": {"optimal_error": [0.01, 0.02]}, "only": None}
     lines = [split(source={"path": "d.csv"}, asked=options), Line("session", {"command": "run", "asked": plan})]
-    assert summarize(lines).redo.command == (
+    assert summarize(lines).again.command == (
         "wellfit run d.csv --target income --goal error --drop id --drop 'zip code' --group-on customer "
         "--budget 60s --optimal-error 0.01 0.02 --seed 0"
     )
@@ -209,17 +208,17 @@ def test_the_command_repeats_knobs_branch_and_rows_in_words_that_can_be_typed():
         Line("session", {"command": "run", "asked": asked, "branch_step": 1}),
     ]
     summary = summarize(lines)
-    assert summary.redo.command == (
+    assert summary.again.command == (
         "wellfit run d.csv --target income --goal error --budget 60s --no-ensemble --allow-early-stopping --branch 1 "
         "--more-data /home/ann/later.csv --seed 0 --config knobs.toml  "
         "# knobs.toml: optimization.lr = 0.002; network.widths = [32]"
     )
-    assert "--more-data later.csv" in redacted(summary).redo.command
+    assert "--more-data later.csv" in redacted(summary).again.command
 
 
 def test_numbers_that_are_not_finite_are_left_out():
     network = summarize(CASES["diverged"]).first
-    assert (network.train, network.dev, network.norm, len(network.curve)) == (None, None, None, 1)
+    assert (network.errors, network.norm, len(network.curve)) == ({}, None, 1)
 
 
 def test_summaries_are_frozen():

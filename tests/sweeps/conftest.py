@@ -10,7 +10,7 @@ from wellfit.data.schema import infer_schema
 
 @pytest.fixture(scope="session")
 def data() -> Prepared:
-    """A small noisy table on which a network over-fits."""
+    """A small noisy table on which a network overfits."""
     source = np.random.default_rng(0)
     numbers = source.normal(size=(700, 4))
     signal = np.sin(2 * numbers[:, 0]) + numbers[:, 1] + 0.8 * source.normal(size=700)

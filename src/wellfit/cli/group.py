@@ -87,7 +87,7 @@ Every command explains itself: wellfit COMMAND --help.""",
 def wellfit(ctx: click.Context) -> None:
     """Give a neural network the fit it deserves.
 
-    Tells whether a network under-fits, over-fits, or was measured on the wrong data, does the next right thing about
+    Tells whether a network underfits, overfits, or was measured on the wrong data, does the next right thing about
     it, and proves the result once on a sealed test set.
     """
     if ctx.invoked_subcommand is None:

@@ -36,7 +36,7 @@ command, and with --only or --branch a budget in time is of that path alone.
 @click.option(
     "--ensemble/--no-ensemble",
     default=None,
-    help="Average several networks where one over-fits; prediction takes several times as long.  [default: ensemble]",
+    help="Average several networks where one overfits; prediction takes several times as long.  [default: ensemble]",
 )
 @click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Go on from this step of the last run.")
 @click.option("--allow-early-stopping", is_flag=True, default=None, help="Let dev choose the epoch, where that helps.")

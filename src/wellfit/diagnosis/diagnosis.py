@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from wellfit._rendering import Rendered
 from wellfit._typing import Json
 from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, measure
+from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, gaps_from, measure
+from wellfit.diagnosis.headline import headline
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Remedy, ceiling, leading, prescribe
-from wellfit.diagnosis.screen import headline
 from wellfit.exceptions import BadInput
 from wellfit.gaps import GapName
 from wellfit.goals import Goal, goal_named
@@ -68,6 +69,27 @@ class Diagnosis(Rendered):
         """The same diagnosis, with further findings, and with those on further facts (fields of `Facts`)."""
         more = Facts(goal=self.goal, tolerance=self.tolerance, **facts)
         return replace(self, findings=run_checks(more, (*self.findings, *findings)))
+
+    @classmethod
+    def from_json(cls, body: Json) -> Diagnosis:
+        """Rebuild a diagnosis from `to_json`'s values: without notes, and of the reference only the limits."""
+        goal, errors = goal_named(body["goal"]), body["errors"]
+        optimal = Optimal.from_json(errors["optimal"])
+        low, high = sorted((goal.loss_of(optimal.low), goal.loss_of(optimal.high)))
+        return cls(
+            goal=goal,
+            tolerance=body["tolerance"],
+            errors=Errors(
+                optimal=replace(optimal, low=low, high=high),
+                train=_as_loss(errors["train"], goal),
+                train_dev=errors["train_dev"] and _as_loss(errors["train_dev"], goal),
+                dev=_as_loss(errors["dev"], goal),
+                test=errors["test"] and _as_loss(errors["test"], goal),
+            ),
+            gaps=gaps_from(body["gaps"]),
+            findings=tuple(map(Finding.from_json, body["findings"])),
+            prescription=tuple(map(Remedy.from_json, body["prescription"])),
+        )
 
     def to_json(self) -> Json:
         """The object that scripts rely on: errors in the goal's own unit, gaps and tolerance in its loss."""
@@ -152,6 +174,13 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
 
 def _in_unit(estimate: Estimate | None, goal: Goal) -> Json | None:
     return None if estimate is None else goal.in_unit(estimate).to_json()
+
+
+def _as_loss(body: Json, goal: Goal) -> Estimate:
+    """The inverse of `_in_unit`."""
+    found = Estimate.from_json(body, binomial=goal.counts_rows)
+    low, high = sorted((goal.loss_of(found.low), goal.loss_of(found.high)))
+    return replace(found, value=goal.loss_of(found.value), low=low, high=high)
 
 
 def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the command takes

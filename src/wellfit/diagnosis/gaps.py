@@ -60,6 +60,12 @@ class Errors:
             sides["dev_overfit"] = (self.test, self.dev)
         return sides
 
+    def ends(self, name: GapName) -> tuple[float, float]:
+        """The losses that a gap joins, first the lower rung; a bias that is held at 0 begins where it ends."""
+        after, before = self.sides[name]
+        end, start = after.value, before.at_level(LEVEL).value
+        return (min(start, end) if name == "avoidable_bias" else start), end
+
     def decided_by(self, gap: Gap) -> Estimate:
         """The set whose rows `rows_needed` counts."""
         return self.held_out if gap.name == "variance" else self.dev
@@ -96,6 +102,12 @@ class Gap(Record):
     def kind(self) -> GapKind:
         """Its names, its finding and its board."""
         return GAPS[self.name]
+
+
+def gaps_from(bodies: Mapping[str, Mapping[str, object] | None]) -> dict[GapName, Gap | None]:
+    """Read gaps back from their JSON, by name."""
+    found = {name: bodies.get(name) for name in GAPS}
+    return {name: None if body is None else Gap.from_json({"name": name, **body}) for name, body in found.items()}
 
 
 def default_tolerance(goal: Goal, dev: float) -> float:

@@ -4,7 +4,7 @@ Auditing is unbiased whatever the pattern: the error on all noisy labels is corr
 clean and noisy errors on audited rows (double sampling; prediction-powered inference). Without an audit wrong
 labels cannot be told from classes that overlap, but in one place: where models that never saw a row are surest of it.
 Labels that disagree even there are wrong, or no row is easy. One network alone does not tell, since it may be sure and
-wrong (it over-fits) or sure of nothing (it under-fits): the same must hold for a second model of another kind.
+wrong (it overfits) or sure of nothing (it underfits): the same must hold for a second model of another kind.
 WF209 of a model's predictions on dev, with a second model's opinion and the reference.
 """
 

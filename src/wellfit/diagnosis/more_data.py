@@ -18,7 +18,7 @@ import numpy as np
 from wellfit._typing import Floats, Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_curves, rows_for
-from wellfit.diagnosis.words import error_text, gap_text, number_text
+from wellfit.diagnosis.words import error_text, gap_text, range_text
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal
 from wellfit.serialize import OMITTED, Record
@@ -139,7 +139,7 @@ def more_data_finding(found: MoreData | None, goal: Goal) -> Finding:
     times = "Twice" if found.factor == 2 else f"{found.factor:g} times"
     said = (
         f"{times} the data ({found.factor * found.rows:,.0f} training rows): dev error lower by from "
-        f"{number_text(goal, gain.low)} to {number_text(goal, gain.high)} {goal.loss_noun}, most likely "
+        f"{range_text(goal, gain.low, gain.high)}, most likely "
         f"{gap_text(goal, gain.value)}{_target_text(found, goal)}"
     )
     fired = True if gain.low > found.delta else False if gain.high <= found.delta else None

@@ -13,27 +13,21 @@ from pathlib import Path
 from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.exceptions import Refusal
+from wellfit.journal.history import CANDIDATE
 from wellfit.journal.outcomes import OutcomeStore
-from wellfit.journal.store import Entry, Journal
+from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome, Status, snapshot_identity
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.greedy import parts_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.training.predict import Part
 
-KIND = "candidate"
+KIND = CANDIDATE
 
 
 def propose(journal: Journal, outcome: Outcome, *, by: str) -> None:
     """Journal the network that a command ended with."""
     journal.append(KIND, {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]})
-
-
-def chosen_identity(entries: Iterable[Entry]) -> str | None:
-    """Return the identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
-    candidates = [entry.body for entry in entries if entry.kind == KIND]
-    best = min(candidates, key=lambda body: float(body["dev"]), default=None)
-    return None if best is None else str(best["identity"])
 
 
 def chosen_network(journal: Journal, models: Path) -> Outcome:

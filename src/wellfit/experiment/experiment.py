@@ -25,7 +25,7 @@ from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import findings_on_data, open_rows
-from wellfit.experiment.candidates import chosen_identity, chosen_network, parts_in, propose
+from wellfit.experiment.candidates import chosen_network, parts_in, propose
 from wellfit.experiment.diagnosing import Diagnostician, referred, require_known, with_dev_use, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.labelling import KIND as LABEL
@@ -40,6 +40,7 @@ from wellfit.experiment.spent import network_at
 from wellfit.experiment.tempering import temper
 from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.goals import Goal
+from wellfit.journal.history import EntryLike, History, chosen_identity
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Entry, Journal, open_journal
 from wellfit.opening import Opening
@@ -100,17 +101,15 @@ class Experiment(Rendered):
         """Read arrays again when they are next asked for: a run may have added rows."""
         self.__dict__.pop("prepared", None)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> Sequence[EntryLike]:
         """The journal, without the steps of plans that a later one replaced."""
+        return self.history.entries
+
+    @property
+    def history(self) -> History:
+        """The journal as it is now, folded."""
         with self._reading() as journal:
-            entries = journal.entries()
-        plans = [entry.body["plan"] for entry in entries if entry.kind == "session" and "plan" in entry.body]
-        kept = [entry for entry in entries if entry.body.get("plan") in (None, *plans[-1:])]
-        best = chosen_identity(entries)
-        known = {entry.body["identity"] for entry in kept if entry.kind == "diagnosis"}
-        earlier = [entry for entry in entries if entry.kind == "diagnosis" and entry.body["identity"] == best]
-        # A network of an earlier plan may still be the best: then its diagnosis belongs to the experiment.
-        return kept if best in known else kept + earlier[-1:]
+            return History(journal.entries())
 
     @cached_property
     def _rows(self) -> OpenRows:
@@ -128,8 +127,7 @@ class Experiment(Rendered):
     @property
     def is_trained(self) -> bool:
         """Whether there is a network to diagnose."""
-        with self._reading() as journal:
-            return chosen_identity(journal.entries()) is not None
+        return self.history.chosen is not None
 
     @property
     def network(self) -> Outcome:
@@ -385,7 +383,7 @@ class Experiment(Rendered):
 
     def to_json(self) -> Json:
         """The object that `run --json` prints."""
-        return run_to_json(self.entries(), folder=self.folder)
+        return run_to_json(self.history, folder=self.folder)
 
     def _propose(self, outcome: Outcome, *, journal: Journal, by: str) -> None:
         """Make a network a candidate, at its temperature."""
@@ -415,8 +413,7 @@ class Experiment(Rendered):
 
     def last_asked(self) -> Mapping[str, Any]:
         """What the last run was asked for (budget, reference, only); empty where none was."""
-        asked = [entry.body["asked"] for entry in self.entries() if entry.kind == "session" and "asked" in entry.body]
-        return asked[-1] if asked else {}
+        return self.history.asked
 
     def _reading(self) -> Journal:
         return open_journal(self.folder.journal, read_only=True)

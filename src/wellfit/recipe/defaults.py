@@ -38,7 +38,7 @@ WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (
 FIRST_SHAPES = WIDTH_LADDER[:3]
 """Deeper ones are for networks that turn out to be too small, and for an ensemble to try."""
 TRAININGS = 60
-"""What a run that over-fits goes through: a sweep, an ensemble, and what is tried on the way."""
+"""What a run that overfits goes through: a sweep, an ensemble, and what is tried on the way."""
 
 
 def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, shape: Shape | None = None) -> Config:

@@ -36,7 +36,7 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
 
     Fitting train better can cost dev error that regularizing does not win back: of the networks on the way, the one
     with the lowest dev loss is gone on with, the last of equals. Where gaps are left, the rest of the budget goes
-    into a search over both boards around it, and where it may over-fit into an ensemble. With `rules.only` the remedy's
+    into a search over both boards around it, and where it may overfit into an ensemble. With `rules.only` the remedy's
     own network is returned.
 
     Args:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wellfit.reports.records import Ladder, Network, SealCard, Summary
-from wellfit.reports.values import Measure
+from wellfit.reports.records import PARTS, Diagnosed, Network, SplitFacts, Summary
+from wellfit.reports.sentences import gap_text, interval_text, optimal_source, rows_text, temperature_sentence
+from wellfit.stats.intervals import Estimate
 from wellfit.units import Unit, knob
 
 
@@ -17,7 +18,7 @@ def model_card(summary: Summary) -> str:
     """Return the card of an experiment's model."""
     sections = {
         "Model": _model(summary),
-        "Data": _data(summary.seal),
+        "Data": _data(summary.split),
         "Error": _errors(summary),
         "Test set": _test(summary),
         "Other methods on the same rows": _others(summary),
@@ -37,10 +38,10 @@ def _model(summary: Summary) -> Iterator[str]:
         return
     yield from _bullets(
         [
-            ("task", summary.seal.task if summary.seal else ""),
+            ("task", summary.split.task if summary.split else ""),
             ("chosen by", f"{summary.unit.noun} on dev"),
-            ("training ended", summary.best.status),
-            ("probabilities", summary.tempered.sentence if summary.tempered else ""),
+            ("training ended", summary.best.outcome.status.value),
+            ("probabilities", temperature_sentence(summary.temperature) if summary.temperature else ""),
         ]
     )
     knobs = [*summary.optimization, *summary.regularization]
@@ -58,20 +59,20 @@ def _decay(network: Network) -> Iterator[str]:
         )
 
 
-def _data(seal: SealCard | None) -> Iterator[str]:
-    if seal is None:
+def _data(split: SplitFacts | None) -> Iterator[str]:
+    if split is None:
         return
-    dropped = ", ".join(f"{name} ({why})" for name, why in seal.dropped)
+    dropped = ", ".join(f"{name} ({why})" for name, why in split.dropped)
     yield from _bullets(
         [
-            ("source", seal.source),
-            ("target", seal.target),
-            ("classes", ", ".join(seal.classes)),
-            ("features", str(seal.features)),
+            ("source", split.source),
+            ("target", split.target),
+            ("classes", ", ".join(split.classes)),
+            ("features", str(split.features)),
             ("left out", dropped),
-            ("rows", ", ".join(f"{part} {count:,}" for part, count in seal.rows)),
-            ("division", seal.policy),
-            ("seed", str(seal.seed)),
+            ("rows", ", ".join(f"{part} {count:,}" for part, count in split.rows)),
+            ("division", split.policy),
+            ("seed", str(split.seed)),
         ]
     )
 
@@ -80,29 +81,28 @@ def _errors(summary: Summary) -> Iterator[str]:
     ladder, unit = summary.after, summary.unit
     if ladder is None:
         return
-    yield from _table([unit.noun, "value", "95 % interval", "rows"], _rungs(ladder, unit))
+    yield from _table([unit.noun, "value", "95 % interval", "rows"], _measured_parts(ladder, unit))
     yield ""
-    said = [[gap.name, unit.gap(gap.value, start=gap.start, end=gap.end), gap.verdict] for gap in ladder.gaps]
-    yield from _table(["gap", "value", "high?"], said)
+    gaps = [[gap.kind.noun, gap_text(unit, ladder, gap, sign=True), gap.verdict] for gap in ladder.gaps]
+    yield from _table(["gap", "value", "high?"], gaps)
 
 
-def _rungs(ladder: Ladder, unit: Unit) -> Iterator[list[str]]:
-    if ladder.optimal is not None:
-        low, high = unit.show(ladder.optimal.low), unit.show(ladder.optimal.high)
-        yield [f"optimal ({ladder.optimal.name})", "", f"{low} to {high}", ""]
-    for rung in ladder.rungs:
-        if rung.measure is not None:
-            yield [rung.label.lower(), *_measured(rung.measure, unit)]
+def _measured_parts(ladder: Diagnosed, unit: Unit) -> Iterator[list[str]]:
+    optimal = ladder.diagnosis.errors.optimal
+    low, high = unit.show(optimal.low), unit.show(optimal.high)
+    yield [f"optimal ({optimal_source(optimal)})", "", f"{low} to {high}", ""]
+    for part, error in ladder.errors.items():
+        if error is not None:
+            yield [PARTS[part].lower(), *_measured(error, unit)]
 
 
-def _measured(measure: Measure, unit: Unit) -> list[str]:
-    interval = "exact" if measure.is_fixed else f"{unit.show(measure.low)} to {unit.show(measure.high)}"
-    return [unit.show(measure.value), interval, "" if measure.rows is None else f"{measure.rows:,}"]
+def _measured(error: Estimate, unit: Unit) -> list[str]:
+    return [unit.show(error.value), interval_text(unit, error), rows_text(error)]
 
 
 def _test(summary: Summary) -> Iterator[str]:
-    if summary.seal is not None:
-        yield f"Sealed {summary.seal.sealed_at}, SHA-256 `{summary.seal.sha256}`."
+    if summary.split is not None:
+        yield f"Sealed {summary.split.sealed_at}, SHA-256 `{summary.split.sha256}`."
         yield ""
     if not summary.openings:
         yield "Nobody has opened it: the error on new rows is not proven yet."
@@ -116,7 +116,7 @@ def _test(summary: Summary) -> Iterator[str]:
 
 
 def _others(summary: Summary) -> Iterator[str]:
-    rows = [[each.label, *_measured(each.dev, summary.unit)[:2]] for each in summary.others if each.dev is not None]
+    rows = [[each.label, *_measured(each.dev, summary.unit)[:2]] for each in summary.others]
     if rows:
         yield from _table(["method", f"dev {summary.unit.noun}", "95 % interval"], rows)
 
@@ -128,12 +128,12 @@ def _cautions(summary: Summary) -> Iterator[str]:
 
 
 def _again(summary: Summary) -> Iterator[str]:
-    if summary.redo is None:
+    if summary.again is None:
         return
-    yield f"    {' '.join(summary.redo.command.split())}"
+    yield f"    {' '.join(summary.again.command.split())}"
     yield ""
-    versions = ", ".join(f"{name} {version}" for name, version in summary.redo.versions)
-    yield from _bullets([("data", summary.redo.data), ("seed", str(summary.redo.seed)), ("versions", versions)])
+    versions = ", ".join(f"{name} {version}" for name, version in summary.again.versions)
+    yield from _bullets([("data", summary.again.data), ("seed", str(summary.again.seed)), ("versions", versions)])
 
 
 def _bullets(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -9,13 +9,14 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from wellfit.reports import sentences
 from wellfit.reports.charts import (
     curve_domain,
     ladder_chart,
     ladder_domain,
     learning_curve_chart,
 )
-from wellfit.reports.records import Ladder, Network, Summary
+from wellfit.reports.records import PARTS, Diagnosed, Network, Summary
 from wellfit.reports.redact import redacted
 from wellfit.reports.sweep_view import SLIM, WIDE, SweepView, svg, sweep_view
 from wellfit.units import Unit, knob, seconds
@@ -49,12 +50,9 @@ def render_html(summary: Summary, *, redact: bool = False) -> str:
 
 def _environment(unit: Unit) -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(show=unit.show, gap=unit.gap, knob=knob, seconds=seconds, value=_value)
+    environment.filters.update(show=unit.show, gap=unit.gap, knob=knob, seconds=seconds)
+    environment.globals.update(say=sentences, unit=unit, question=sentences.QUESTIONS, parts=PARTS)
     return environment
-
-
-def _value(measure: object) -> float | None:
-    return getattr(measure, "value", None)
 
 
 def _file(name: str) -> str:
@@ -65,7 +63,7 @@ def _csp_hash(style: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
 
 
-def _ladders(summary: Summary) -> list[tuple[Ladder, list[Markup]]]:
+def _ladders(summary: Summary) -> list[tuple[Diagnosed, list[Markup]]]:
     """One ladder before and one after, on one axis; only the last carries the other methods."""
     both = [ladder for ladder in (summary.before, summary.after) if ladder is not None]
     shown = both[-1:] if summary.before is summary.after else both
@@ -77,7 +75,7 @@ def _ladders(summary: Summary) -> list[tuple[Ladder, list[Markup]]]:
 
 
 def _ladder(
-    ladder: Ladder, summary: Summary, index: int, *, domain: tuple[float, float], is_last: bool
+    ladder: Diagnosed, summary: Summary, index: int, *, domain: tuple[float, float], is_last: bool
 ) -> list[Markup]:
     others = summary.others if is_last else ()
     return [
@@ -87,11 +85,8 @@ def _ladder(
 
 
 def _sweeps(summary: Summary) -> list[SweepView]:
-    known = summary.after.optimal if summary.after else None
-    return [
-        sweep_view(sweep, summary.unit, index=index, optimal=sweep.optimal or known)
-        for index, sweep in enumerate(summary.sweeps)
-    ]
+    optimal = summary.after.diagnosis.errors.optimal if summary.after else None
+    return [sweep_view(sweep, summary.unit, index=index, optimal=optimal) for index, sweep in enumerate(summary.sweeps)]
 
 
 def _curves(summary: Summary) -> list[tuple[str, Network, Markup]]:

@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: its text, and the same as HTML with one drawing; no script, nothing computed."""
+"""How a notebook shows a result: its text, and the same as HTML with one drawing; no script, nothing computed."""
 
 from __future__ import annotations
 
@@ -9,36 +9,29 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from wellfit._typing import Json
-from wellfit.goals import GOALS
-from wellfit.reports import reading, rungs
+from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_chart
-from wellfit.reports.records import Summary
-from wellfit.reports.sweep_card import lambda_path, plane
-from wellfit.reports.text import sweep_line
-from wellfit.reports.values import text
+from wellfit.reports.records import Diagnosed, Summary
+from wellfit.reports.sentences import sweep_line
+from wellfit.reports.sweep_card import lambda_path, plane, sweep_from
 from wellfit.units import Unit
 
 MOST_BYTES = 15_000
-"""Of the HTML (docs/methods.md, "Charts and notebooks"): notebooks are kept in version control."""
+"""Largest HTML: notebooks are kept in version control."""
 
 Bundle = dict[str, str]
 _WIDTH = 640
 
 
-def diagnosis_bundle(body: Json, *, headline: str, plain: str) -> Bundle:
-    """The ladder of a diagnosis.
-
-    Args:
-        body: `Diagnosis.to_json()`.
-        headline: its first sentence.
-        plain: its text, shown where there is no HTML.
-    """
-    drawing = ladder_chart(rungs.ladder(body), _unit(text(body.get("goal"))), key=_key(body), width=_WIDTH)
-    return _bundle(headline, drawing, plain=plain)
+def diagnosis_bundle(diagnosis: Diagnosis, *, plain: str) -> Bundle:
+    """The ladder of a diagnosis; `plain` is its text, shown where there is no HTML."""
+    ladder = Diagnosed(identity="", diagnosis=diagnosis)
+    drawing = ladder_chart(ladder, Unit(diagnosis.goal), key=_key(diagnosis.to_json()), width=_WIDTH)
+    return _bundle(diagnosis.headline, drawing, plain=plain)
 
 
 def experiment_bundle(summary: Summary, *, plain: str) -> Bundle:
-    """The ladder of the network that an experiment stands for, other methods beside it."""
+    """The ladder of the network that an experiment stands for, with the reference models."""
     if summary.after is None:
         return {"text/plain": plain}
     key = _key({"title": summary.title, "headline": summary.headline, "identity": summary.after.identity})
@@ -46,19 +39,18 @@ def experiment_bundle(summary: Summary, *, plain: str) -> Bundle:
     return _bundle(summary.headline, drawing, plain=plain)
 
 
-def sweep_text(body: Json, *, goal: str) -> str:
-    """What a sweep chose, and its warnings, from `Sweep.to_json()` and the goal of its losses."""
-    card = reading.sweep(body)
-    return "\n".join([sweep_line(_unit(goal), card), *(f"Warning: {words}" for words in card.warnings)])
+def sweep_text(body: Json, unit: Unit) -> str:
+    """The choice of a sweep and its warnings, from `Sweep.to_json()`."""
+    sweep = sweep_from(body, intervals={})
+    return "\n".join([sweep_line(unit, sweep), *(f"Warning: {words}" for words in sweep.warnings)])
 
 
-def sweep_bundle(body: Json, *, goal: str) -> Bundle:
-    """Dev over lambda and keep_prob, or the lambda path, of a sweep; arguments as `sweep_text`."""
-    card, unit, key = reading.sweep(body), _unit(goal), _key(body)
-    drawing = heatmap_chart(plane(card), unit, key=key, width=_WIDTH) or lambda_path_chart(
-        lambda_path(card), unit, key=key, width=_WIDTH, optimal=card.optimal
-    )
-    return _bundle(sweep_line(unit, card), drawing, plain=sweep_text(body, goal=goal))
+def sweep_bundle(body: Json, unit: Unit) -> Bundle:
+    """Dev over lambda and keep_prob, or the lambda path, of a sweep."""
+    sweep, key = sweep_from(body, intervals={}), _key(body)
+    drawing = heatmap_chart(plane(sweep), unit, key=key, width=_WIDTH)
+    drawing = drawing or lambda_path_chart(lambda_path(sweep), unit, key=key, width=_WIDTH)
+    return _bundle(sweep_line(unit, sweep), drawing, plain=sweep_text(body, unit))
 
 
 def _bundle(headline: str, drawing: str, *, plain: str) -> Bundle:
@@ -70,10 +62,6 @@ def _bundle(headline: str, drawing: str, *, plain: str) -> Bundle:
     body = Markup(drawing) if fits else Markup("<pre>{}</pre>").format(plain)  # noqa: S704 - charts escape their texts
     page = f'<div class="wellfit"><style>{scoped}</style>{head}{body}</div>'
     return {"text/plain": plain, "text/html": page}
-
-
-def _unit(goal: str) -> Unit:
-    return Unit(GOALS.get(goal, GOALS["error"]))
 
 
 def _key(body: Json) -> str:

@@ -6,62 +6,69 @@ import re
 from dataclasses import replace
 from pathlib import PurePath
 
-from wellfit.reports.records import Redo, SealCard, Summary
+from wellfit.reports.records import Diagnosed, Reproduction, SplitFacts, Step, Summary
 
 MARK = "[category]"
 
 
 def redacted(summary: Summary) -> Summary:
-    """The same numbers without class labels, and without any label in sentences that the data had a part in.
+    """The same numbers without class labels, also in sentences that were made from the data.
 
     The folder of the source goes too, and so do pictures; column names stay.
     """
-    seal = summary.seal
-    if seal is None:
+    if summary.split is None:
         return summary
-    hide = _hider(seal.classes)
+    hide = _pattern(summary.split.classes)
+    after = summary.after and _diagnosed(summary.after, hide)
     return replace(
         summary,
-        seal=_seal(seal, hide),
-        findings=tuple(
-            replace(row, evidence=hide.sub(MARK, row.evidence), remedy=hide.sub(MARK, row.remedy))
-            for row in summary.findings
-        ),
-        prescription=tuple(replace(row, why=hide.sub(MARK, row.why)) for row in summary.prescription),
-        steps=tuple(
-            replace(
-                row, because=hide.sub(MARK, row.because), did=hide.sub(MARK, row.did), idea=hide.sub(MARK, row.idea)
-            )
-            for row in summary.steps
-        ),
+        split=_split(summary.split, hide),
+        before=after if summary.before is summary.after else summary.before and _diagnosed(summary.before, hide),
+        after=after,
+        steps=tuple(_step(step, hide) for step in summary.steps),
         sweeps=tuple(
-            replace(card, warnings=tuple(hide.sub(MARK, words) for words in card.warnings)) for card in summary.sweeps
+            replace(sweep, warnings=tuple(hide.sub(MARK, words) for words in sweep.warnings))
+            for sweep in summary.sweeps
         ),
         finished=hide.sub(MARK, summary.finished),
-        redo=summary.redo and _redo(summary.redo),
+        again=summary.again and _reproduction(summary.again),
         pictures=None,
     )
 
 
-def _seal(seal: SealCard, hide: re.Pattern[str]) -> SealCard:
+def _diagnosed(found: Diagnosed, hide: re.Pattern[str]) -> Diagnosed:
+    diagnosis = found.diagnosis
+    findings = tuple(
+        replace(row, evidence=hide.sub(MARK, row.evidence), remedy=hide.sub(MARK, row.remedy))
+        for row in diagnosis.findings
+    )
+    prescription = tuple(replace(row, why=hide.sub(MARK, row.why)) for row in diagnosis.prescription)
+    return replace(found, diagnosis=replace(diagnosis, findings=findings, prescription=prescription))
+
+
+def _step(step: Step, hide: re.Pattern[str]) -> Step:
+    because, did, idea = (hide.sub(MARK, words) for words in (step.because, step.did, step.idea))
+    return replace(step, because=because, did=did, idea=idea)
+
+
+def _split(split: SplitFacts, hide: re.Pattern[str]) -> SplitFacts:
     return replace(
-        seal,
-        source=_name(seal.source),
-        classes=tuple(f"class {index + 1}" for index in range(len(seal.classes))),
-        dropped=tuple((name, hide.sub(MARK, note)) for name, note in seal.dropped),
-        duplicates=tuple((name, hide.sub(MARK, value)) for name, value in seal.duplicates),
+        split,
+        source=_name(split.source),
+        classes=tuple(f"class {index + 1}" for index in range(len(split.classes))),
+        dropped=tuple((name, hide.sub(MARK, note)) for name, note in split.dropped),
     )
 
 
-def _redo(redo: Redo) -> Redo:
+def _reproduction(again: Reproduction) -> Reproduction:
     """Files by their names alone."""
-    command = redo.command
-    for path in filter(None, (redo.data, redo.more_data)):
+    command = again.command
+    for path in filter(None, (again.data, again.more_data)):
         command = command.replace(path, _name(path))
-    return replace(redo, command=command, data=_name(redo.data), more_data=_name(redo.more_data))
+    return replace(again, command=command, data=_name(again.data), more_data=_name(again.more_data))
 
 
-def _hider(classes: tuple[str, ...]) -> re.Pattern[str]:
+def _pattern(classes: tuple[str, ...]) -> re.Pattern[str]:
     """Finds labels: as whole words, but short and numeric ones only in quotes, or numbers would go as well."""
     patterns = [
         rf"(?<!\w){re.escape(label)}(?!\w)" if _is_a_word(label) else rf"(?<=['\"]){re.escape(label)}(?=['\"])"

@@ -1,78 +1,77 @@
-"""The sentences of a report: cause, action, remainder, and what wins.
+"""The sentences of a report, shared by terminal, page, notebook and model card.
 
-Verdicts are repeated here, never made: a sentence follows from the diagnosis entries of the journal.
+Verdicts are repeated here, never made: a sentence follows from the numbers of a summary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import groupby
 
-from wellfit.reports.records import Gap, Ladder, Network, OpeningCard, OtherMethod, StepRow, Tempered
-from wellfit.reports.sweep_card import SweepCard
-from wellfit.units import Unit, knob
+from wellfit.diagnosis.gaps import Gap
+from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.diagnosis.prescribe import Remedy
+from wellfit.gaps import GAPS, GapName
+from wellfit.reports.records import Diagnosed, Network, Step, Summary, Temperature
+from wellfit.reports.sweep_card import Member, SweepCard, coupled, searched_knobs
+from wellfit.stats.intervals import LEVEL, Estimate
+from wellfit.units import Unit, knob, seconds
 
-
-@dataclass(frozen=True, kw_only=True)
-class Story:
-    """What the sentences are made from: the experiment as far as it went."""
-
-    unit: Unit
-    has_split: bool
-    before: Ladder | None
-    after: Ladder | None
-    first: Network | None
-    best: Network | None
-    steps: tuple[StepRow, ...]
-    sweeps: tuple[SweepCard, ...]
-    compared: int
-    others: tuple[OtherMethod, ...]
-    openings: tuple[OpeningCard, ...]
-    rival_is_sure: bool
-    finished: str
-    tempered: Tempered | None = None
+QUESTIONS = {
+    "ladder": "Where does the error come from?",
+    "split": "Is the split fair?",
+    "knobs": "What did we change?",
+    "trade": "What did regularization cost, and what did it buy?",
+    "others": "Would another method do better?",
+    "findings": "What was checked?",
+    "next": "What next?",
+    "steps": "What was expected of each step, and what came of it?",
+    "end": "How did it end?",
+}
+"""Headings of the sections that terminal and page share."""
 
 
-def headline(story: Story) -> str:
-    """One to four short sentences: cause, action, remainder, and the method that wins when it is another one."""
-    if story.before is None or story.after is None:
-        return " ".join(filter(None, (_before_diagnosis(story), _winner(story))))
-    return " ".join(filter(None, (_cause(story.before), _action(story), _remainder(story), _winner(story))))
+def headline(summary: Summary) -> str:
+    """One to four short sentences: cause, action, what is left, and the method that wins when it is another one."""
+    if summary.before is None or summary.after is None:
+        return _joined(_before_diagnosis(summary), _winner(summary))
+    return _joined(_cause(summary.before), _action(summary), _remainder(summary, summary.after), _winner(summary))
 
 
-def remarks(story: Story) -> Iterator[str]:
+def remarks(summary: Summary) -> Iterator[str]:
     """The lines under the headline."""
-    yield from _moves(story)
-    if story.after is not None and _has_no_reference(story.after):
-        yield "How much of the rest could be avoided is not known: give --human-error."
-    yield from _optimism(story)
-    yield from _test(story)
-    if story.tempered is not None:
-        yield story.tempered.sentence
-    if not story.finished and not story.openings:
+    yield from _moves(summary)
+    if summary.after is not None and _has_no_reference(summary.after):
+        yield "How much of the remaining error could be avoided is unknown: give --human-error."
+    if summary.compared > 1 and not summary.openings:
         yield (
-            "This experiment has not finished: what follows is how far it got. Run the same command again to continue."
+            f"The dev {summary.unit.noun} shown is the best of {summary.compared:,} networks, so it is slightly "
+            "optimistic."
         )
+    yield from _test(summary)
+    if summary.temperature is not None:
+        yield temperature_sentence(summary.temperature)
+    if not summary.finished and not summary.openings:
+        yield "This experiment has not finished. Run the same command again to continue."
 
 
-def _before_diagnosis(story: Story) -> str:
-    if story.best is not None:
-        train, dev = (story.unit.show(found.value if found else None) for found in (story.best.train, story.best.dev))
-        return f"One network is trained (train {story.unit.noun} {train}, dev {dev}); it is not diagnosed yet."
-    if story.has_split:
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
+
+
+def _before_diagnosis(summary: Summary) -> str:
+    best, unit = summary.best, summary.unit
+    if best is not None:
+        train, dev = (shown(unit, best.errors.get(part)) for part in ("train", "dev"))
+        return f"One network is trained (train {unit.noun} {train}, dev {dev}); it is not diagnosed yet."
+    if summary.split is not None:
         return "The data is split and the test set is sealed. Nothing is trained yet."
     return "Nothing has happened in this experiment yet."
 
 
-def _verdict(ladder: Ladder, name: str) -> str:
-    found = ladder.gap(name)
-    return "" if found is None else found.verdict
-
-
-def _cause(ladder: Ladder) -> str:
-    bias, variance = _verdict(ladder, "avoidable bias"), _verdict(ladder, "variance")
-    mismatch = " Dev data also differs from train data." if _verdict(ladder, "mismatch") == "yes" else ""
-    return _CAUSES.get((bias == "yes", variance == "yes")) or _unclear(ladder, (bias, variance), mismatch)
+def _verdict(found: Diagnosed, name: GapName) -> str:
+    gap = found.diagnosis.gap(name)
+    return "" if gap is None else gap.verdict
 
 
 _CAUSES = {
@@ -82,186 +81,312 @@ _CAUSES = {
 }
 
 
-def _unclear(ladder: Ladder, verdicts: tuple[str, str], mismatch: str) -> str:
-    if mismatch:
+def _cause(first: Diagnosed) -> str:
+    verdicts = [_verdict(first, name) for name in ("avoidable_bias", "variance")]
+    high = (verdicts[0] == "yes", verdicts[1] == "yes")
+    if any(high):
+        return _CAUSES[high]
+    if _verdict(first, "mismatch") == "yes":
         return "The first network fits, but dev data differs from train data."
     if "cannot tell" not in verdicts:
         return "The first network fits: neither bias nor variance is high."
-    if verdicts[0] == "cannot tell" and _has_no_reference(ladder):
+    if verdicts[0] == "cannot tell" and _has_no_reference(first):
         return "How much of the first network's error could be avoided is unknown: no reference error was given."
-    return "These rows cannot tell whether the first network under- or overfits."
+    return "There are too few rows to tell whether the first network underfits or overfits."
 
 
-def _action(story: Story) -> str:
-    kept = [step for step in story.steps if step.kept]
+def _action(summary: Summary) -> str:
+    kept = [step for step in summary.steps if step.kept]
     if not kept:
-        tried = len(story.steps)
+        tried = len(summary.steps)
         return f"None of the {tried} steps tried did better." if tried > 1 else ""
-    if _is_elsewhere(story, kept):
-        return f"{_sentence(kept[-1].did)} was tried; an earlier network stays, which is ahead on dev."
-    turned = [step for step in kept if step.board == "regularization"]
-    if _searched_both(story):
-        average = f" and an average of {story.best.networks} networks" if story.best and story.best.networks > 1 else ""
-        return f"A search of both boards{average} {_shrunk(story, 'variance')}."
-    if turned and story.before and story.after and story.best:
-        return f"{_regularizers(story.best)} {_shrunk(story, 'variance')}."
-    effect = _shrunk(story, _gap_of(kept[-1]))
-    return f"{_sentence(kept[-1].did)} {effect}." if effect else ""
+    if _is_elsewhere(summary, kept):
+        return f"{_capitalized(kept[-1].did)} was tried, but an earlier network does better on dev and is kept."
+    if summary.searched_both:
+        networks = summary.best.outcome.networks if summary.best else 1
+        average = f" and an average of {networks} networks" if networks > 1 else ""
+        return f"A search of both boards{average} {_shrunk(summary, 'variance')}."
+    if summary.best and any(step.board == "regularization" for step in kept):
+        return f"{_regularizers(summary.best)} {_shrunk(summary, 'variance')}."
+    return f"{_capitalized(kept[-1].did)} {_shrunk(summary, _gap_of(kept[-1]))}."
 
 
-def _searched_both(story: Story) -> bool:
-    """Whether a search of both boards was kept: then no board alone has the merit, or the price."""
-    return any(step.is_kept_search for step in story.steps)
-
-
-def _is_elsewhere(story: Story, kept: Sequence[StepRow]) -> bool:
-    """Whether the experiment stands at a network that no step of this run led to."""
-    reached = {step.network for step in kept if step.network}
-    return bool(reached) and story.best is not None and story.best.identity not in reached
+def _is_elsewhere(summary: Summary, kept: Sequence[Step]) -> bool:
+    """Return True if no step of this run led to the network that the experiment stands for."""
+    return bool(kept) and summary.best is not None and summary.best.identity not in {step.network for step in kept}
 
 
 def _regularizers(best: Network) -> str:
     parts = []
     if best.l2:
         parts.append(f"λ = {knob(best.l2)}")
-    if best.keep_prob < 1:
+    if best.keep_probs != "1":
         parts.append(f"keep_prob {best.keep_probs}")
     if best.others:
-        parts.append(best.others if parts else _sentence(best.others))
-    if best.networks > 1:
-        parts.append(f"{best.networks} networks averaged")
+        parts.append(best.others if parts else _capitalized(best.others))
+    if best.outcome.networks > 1:
+        parts.append(f"{best.outcome.networks} networks averaged")
     return " with ".join(parts) or "The step on regularization"
 
 
-def _shrunk(story: Story, name: str) -> str:
-    before = story.before.gap(name) if story.before else None
-    after = story.after.gap(name) if story.after else None
-    if before is None or after is None:
+def _shrunk(summary: Summary, name: GapName) -> str:
+    before, after = (found.diagnosis.gap(name) if found else None for found in (summary.before, summary.after))
+    if before is None or after is None or not summary.before or not summary.after:
         return "was kept"
     if after.verdict == "no" and before.verdict != "no":
-        return f"removed the {name}"
+        return f"removed the {GAPS[name].noun}"
     if after.value >= before.value:
-        return f"did not lower the {name}"
-    return f"cut the {name} from {_gap(story.unit, before)} to {_gap(story.unit, after)}"
+        return f"did not lower the {GAPS[name].noun}"
+    sizes = (gap_text(summary.unit, found, gap) for found, gap in ((summary.before, before), (summary.after, after)))
+    return f"cut the {GAPS[name].noun} from {' to '.join(sizes)}"
 
 
-def _gap(unit: Unit, found: Gap) -> str:
-    return unit.gap(found.value, start=found.start, end=found.end, sign=False)
+def gap_text(unit: Unit, found: Diagnosed, gap: Gap, *, sign: bool = False) -> str:
+    """A gap in the goal's unit; for rmse also as the step between the two errors that it joins."""
+    if gap.below_reference:
+        return "none"
+    start, end = found.diagnosis.errors.ends(gap.name)
+    return unit.gap(gap.value, start=start, end=end, sign=sign)
 
 
-def _remainder(story: Story) -> str:
-    ladder = story.after
-    if ladder is None:
-        return ""
-    judged = [found for found in ladder.gaps if found.verdict]
-    high = [found for found in judged if found.verdict == "yes" and found.name != "dev overfit"]
+def _remainder(summary: Summary, last: Diagnosed) -> str:
+    judged = [gap for gap in last.gaps if gap.name != "dev_overfit"]
+    high = [gap for gap in judged if gap.verdict == "yes"]
     if high:
-        worst = max(high, key=lambda found: found.value)
-        if worst.name == _treated(story):
+        worst = max(high, key=lambda gap: gap.value)
+        if worst.name == _treated(summary):
             return ""
-        return (
-            f"{_article(worst.name)} of {_gap(story.unit, worst)} {'is left' if story.steps else 'is to be removed'}."
-        )
-    if _has_no_reference(ladder):
+        noun = worst.kind.noun
+        article = "An" if noun[0] in "aeiou" else "A"
+        verb = "is left" if summary.steps else "is to be removed"
+        return f"{article} {noun} of {gap_text(summary.unit, last, worst)} {verb}."
+    if _has_no_reference(last):
         return ""
-    if any(found.verdict != "no" for found in judged):
-        return "What is left is too small for these rows to name."
-    return "" if _best_other(story) else "The rest of the error is in the data."
+    if any(gap.verdict != "no" for gap in judged):
+        return "The rest of the error is too small for these rows to name its cause."
+    return "" if _best_other(summary) else "The rest of the error is in the data."
 
 
-def _treated(story: Story) -> str:
+def _treated(summary: Summary) -> str:
     """The gap whose size `_action` has named already."""
-    kept = [step for step in story.steps if step.kept]
-    treated = set() if _is_elsewhere(story, kept) else {_gap_of(step) for step in kept}
-    return next((name for name in ("variance", "mismatch", "avoidable bias") if name in treated), "")
+    kept = [step for step in summary.steps if step.kept]
+    treated = set() if _is_elsewhere(summary, kept) else {_gap_of(step) for step in kept}
+    return next((name for name in ("variance", "mismatch", "avoidable_bias") if name in treated), "")
 
 
-def _gap_of(step: StepRow) -> str:
+def _gap_of(step: Step) -> GapName:
     """The gap that a step was to close."""
     if step.board == "data":
         return "mismatch" if step.kind in ("augment_toward", "reweight") else "variance"
-    return "variance" if step.board == "regularization" else "avoidable bias"
+    return "variance" if step.board == "regularization" else "avoidable_bias"
 
 
-def _has_no_reference(ladder: Ladder) -> bool:
-    return ladder.optimal is None or ladder.optimal.source == "none"
+def _has_no_reference(found: Diagnosed) -> bool:
+    return found.diagnosis.errors.optimal.source == "none"
 
 
-def _winner(story: Story) -> str:
-    found = _best_other(story)
+def _winner(summary: Summary) -> str:
+    found = _best_other(summary)
     if found is None:
         return ""
     part, ours, loss, label = found
-    many = label.endswith("s")
-    shown = f"{part} {story.unit.noun} {story.unit.show(loss)} against {story.unit.show(ours)}"
+    unit, many = summary.unit, label.endswith("s")
     subject = label if many else f"The {label.lower()}"
-    verb = ("do" if many else "does") if story.rival_is_sure or part == "test" else "may do"
-    return f"{subject} {verb} better than the network here: {shown}."
+    verb = ("do" if many else "does") if part == "test" or _rival_is_sure(summary) else "may do"
+    return (
+        f"{subject} {verb} better than the network here: {part} {unit.noun} {unit.show(loss)} against "
+        f"{unit.show(ours)}."
+    )
 
 
-def _best_other(story: Story) -> tuple[str, float, float, str] | None:
+def _best_other(summary: Summary) -> tuple[str, float, float, str] | None:
     """The part, our loss, theirs and the name of the reference model that beats the network; on test once opened."""
-    part = "test" if story.openings else "dev"
-    ours = story.openings[0].error.value if story.openings else _dev(story)
-    losses = [(_loss(method, part), method.label) for method in story.others]
-    known = [(loss, label) for loss, label in losses if loss is not None]
-    if ours is None or not known or min(known)[0] >= ours:
+    part = "test" if summary.openings else "dev"
+    ours = summary.openings[0].error if summary.openings else summary.dev
+    measured = [(each.test if summary.openings else each.dev, each.label) for each in summary.others]
+    known = [(found.value, label) for found, label in measured if found is not None]
+    if ours is None or not known or min(known)[0] >= ours.value:
         return None
-    return part, ours, *min(known)
+    return part, ours.value, *min(known)
 
 
-def _loss(method: OtherMethod, part: str) -> float | None:
-    found = method.test if part == "test" else method.dev
-    return None if found is None else found.value
+def _rival_is_sure(summary: Summary) -> bool:
+    """Return True unless the paired comparison on dev (WF106) cannot tell the two apart."""
+    return [found.status for found in summary.findings if found.code == "WF106"] != ["passed"]
 
 
-def _dev(story: Story) -> float | None:
-    found = story.after.rung("dev") if story.after else story.best.dev if story.best else None
-    return None if found is None else found.value
-
-
-def _moves(story: Story) -> Iterator[str]:
-    if story.before is None or story.after is None or story.before is story.after:
+def _moves(summary: Summary) -> Iterator[str]:
+    if summary.before is None or summary.after is None or summary.before is summary.after:
         return
-    unit = story.unit
-    dev = [found.rung("dev") for found in (story.before, story.after)]
-    train = [found.rung("train") for found in (story.before, story.after)]
-    if dev[0] and dev[1]:
-        verb = "went" if dev[1].value >= dev[0].value else "fell" if not unit.goal.higher_is_better else "rose"
-        yield f"Dev {unit.noun} {verb} from {unit.show(dev[0].value)} to {unit.show(dev[1].value)}."
-    risen = train[0] and train[1] and train[1].value > train[0].value
-    if train[0] and train[1] and risen and _regularized(story.best) and not _searched_both(story):
+    unit = summary.unit
+    before, after = summary.before.diagnosis.errors, summary.after.diagnosis.errors
+    verb = "went" if after.dev.value >= before.dev.value else "rose" if unit.goal.higher_is_better else "fell"
+    yield f"Dev {unit.noun} {verb} from {unit.show(before.dev.value)} to {unit.show(after.dev.value)}."
+    regularized = summary.best is not None and not summary.best.is_plain
+    if after.train.value > before.train.value and regularized and not summary.searched_both:
         yield (
-            f"Train {unit.noun} went from {unit.show(train[0].value)} to {unit.show(train[1].value)}: "
+            f"Train {unit.noun} went from {unit.show(before.train.value)} to {unit.show(after.train.value)}: "
             "that is the price of regularizing, not a fault."
         )
 
 
-def _regularized(best: Network | None) -> bool:
-    return best is not None and not best.is_plain
-
-
-def _optimism(story: Story) -> Iterator[str]:
-    if story.compared > 1 and not story.openings:
-        networks = f"{story.compared:,} networks"
-        yield f"The dev {story.unit.noun} shown is the choice among {networks}, so it is a little too good."
-
-
-def _test(story: Story) -> Iterator[str]:
-    openings: Sequence[OpeningCard] = story.openings
-    if not openings:
+def _test(summary: Summary) -> Iterator[str]:
+    if not summary.openings:
         return
-    first, unit = openings[0], story.unit
-    state = "certified" if first.certified else "not certified"
-    interval = f"95 % interval {unit.show(first.error.low)} to {unit.show(first.error.high)}"
-    yield f"Test {unit.noun} {unit.show(first.error.value)} ({interval}), {state}."
-    if len(openings) > 1:
-        yield f"The test set has been opened {len(openings)} times; only the first opening can be certified."
+    first, unit = summary.openings[0], summary.unit
+    yield f"Test {unit.noun} {unit.show(first.error.value)} (95 % interval {unit.interval(first.error)}), " + (
+        "certified." if first.certified else "not certified."
+    )
+    if len(summary.openings) > 1:
+        yield f"The test set has been opened {len(summary.openings)} times; only the first opening can be certified."
 
 
-def _article(name: str) -> str:
-    return f"{'An' if name[0] in 'aeiou' else 'A'} {name}"
-
-
-def _sentence(words: str) -> str:
+def _capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def temperature_sentence(found: Temperature) -> str:
+    """How the probabilities were changed, and what that buys on rows that did not choose it."""
+    much = "less" if found.value > 1 else "more"
+    return (
+        f"A temperature of {found.value:.3g} makes the network's probabilities {much} confident: the dev log loss is "
+        f"{found.honest:.4f} (fitted on one half, measured on the other), and was {found.before:.4f} before."
+    )
+
+
+def shown(unit: Unit, estimate: Estimate | None) -> str:
+    """An error in the goal's unit; a dash where it is unknown."""
+    return unit.show(estimate.value if estimate else None)
+
+
+def interval_text(unit: Unit, estimate: Estimate | None) -> str:
+    """The limits of an error; "exact" for one without sampling error."""
+    if estimate is None:
+        return ""
+    return "exact" if estimate.is_fixed else unit.interval(estimate)
+
+
+def verdict_text(found: Diagnosed, gap: Gap) -> str:
+    """The verdict on a gap, and what else there is to know about it."""
+    if gap.below_reference:
+        return "no: memorized, or better than the reference"
+    if gap.verdict == "cannot tell" and found.diagnosis.errors.lacks_rows(gap):
+        return f"cannot tell: needs about {gap.rows_needed:,} rows"
+    return gap.verdict
+
+
+def tolerance_note(unit: Unit, found: Diagnosed) -> str:
+    """The rule behind the verdicts."""
+    tolerance = unit.gap(found.diagnosis.tolerance, sign=False)
+    return f"A gap is high when its interval lies above the tolerance of {tolerance}."
+
+
+def sweep_line(unit: Unit, sweep: SweepCard) -> str:
+    """The choice of a sweep, in two sentences."""
+    planned = f" (of {sweep.planned} planned)" if sweep.planned > len(sweep.members) else ""
+    done = f"{len(sweep.members)} networks{planned} in {seconds(sweep.seconds)}."
+    chosen = sweep.chosen
+    if chosen is None:
+        return done
+    return (
+        f"{done} {sweep.verb}: {member_text(chosen)}: train {unit.show(chosen.train)}, dev {shown(unit, chosen.dev)}; "
+        f"{sum(member.tied for member in sweep.members)} are tied with the best."
+    )
+
+
+def member_text(member: Member) -> str:
+    """The knobs of a member: lambda in its three units, keep_prob, and the others that are on."""
+    others = "".join(f", {words}" for words in (member.others, searched_knobs(member.searched)) if words)
+    return (
+        f"λ = {knob(member.l2)} (weight_decay {knob(member.weight_decay)}, shrink {knob(member.shrink)} per update), "
+        f"keep_prob {member.keep_probs}{others}"
+    )
+
+
+def coupled_lines(unit: Unit, sweep: SweepCard) -> Iterator[str]:
+    """A line for each member that stopped early."""
+    for member in coupled(sweep):
+        yield (
+            f"Coupled: stopped early by dev at ‖W‖ {knob(member.norm)}, dev {shown(unit, member.dev)} (optimistic): "
+            "one knob fits and regularizes at once."
+        )
+
+
+def monte_carlo_line(unit: Unit, sweep: SweepCard) -> str:
+    """The gain of Monte-Carlo dropout; "" where it was not measured."""
+    found = sweep.monte_carlo
+    if found is None:
+        return ""
+    low, high = (unit.gap(-limit) for limit in (found.gain.high, found.gain.low))
+    return (
+        f"Monte-Carlo dropout on the chosen network: {found.passes} passes change dev {unit.noun} by "
+        f"{unit.gap(-found.gain.value)} ({low} to {high}) and cost {knob(found.cost)} times one pass."
+    )
+
+
+def trade_sentence(summary: Summary) -> str:
+    """The cost and the gain of regularization, in the goal's unit."""
+    if len(summary.trade) != 2:
+        return ""
+    (plain, chosen), unit = summary.trade, summary.unit
+    if plain.train is None or plain.dev is None or chosen.train is None or chosen.dev is None:
+        return ""
+    cost = unit.gap(chosen.train - plain.train, start=plain.train, end=chosen.train)
+    bought = unit.gap(chosen.dev - plain.dev, start=plain.dev, end=chosen.dev)
+    return f"Regularization changed train {unit.noun} by {cost} and dev {unit.noun} by {bought}."
+
+
+def luck_sentence(unit: Unit, step: Step) -> str:
+    """Why an average was kept that is behind on dev; "" where none was."""
+    if not step.was_luck:
+        return ""
+    return (
+        f"Step {step.step} was kept: the earlier dev {unit.noun} was lucky; networks retrained with other seeds reach "
+        f"{unit.show(step.single)}."
+    )
+
+
+def without_gain(step: Step) -> str:
+    """The remedies that were tried before the step, and did not help; "" where none were."""
+    names = ", ".join(name.replace("_", " ") for name in step.without_gain)
+    return f"Also tried at step {step.step}, without gain: {names}." if names else ""
+
+
+def score_sentence(summary: Summary) -> str:
+    """How many outcomes fell within the interval that was expected; "" where no step had one."""
+    if summary.kept_score is None:
+        return ""
+    inside, steps = summary.kept_score
+    return f"{inside} of {steps} outcomes fell within their 90 % interval."
+
+
+def next_lines(unit: Unit, prescription: Sequence[Remedy]) -> Iterator[str]:
+    """The remedies in their order, those of one cause on one line."""
+    for cause, rows in groupby(prescription, key=lambda row: (row.why.partition(": ")[0], row.ceiling)):
+        kinds = ", ".join(row.kind.replace("_", " ") for row in rows if row.kind != "none")
+        gain = f" (at most {unit.gap(cause[1], sign=False)})" if cause[1] else ""
+        yield f"{cause[0].rstrip('.')}{f': {kinds}{gain}' if kinds else ''}."
+
+
+_SOURCES = {
+    "human": "human error",
+    "given": "as given",
+    "labels": "from several labels per row",
+    "none": "no reference given",
+}
+
+
+def optimal_source(optimal: Optimal) -> str:
+    """The source of the optimal error, in words."""
+    return _SOURCES[optimal.source]
+
+
+def optimal_text(unit: Unit, optimal: Optimal) -> str:
+    """The optimal error: a number, or a range."""
+    between = unit.show(optimal.low) if optimal.low >= optimal.high else unit.interval(optimal.at_level(LEVEL))
+    return f"unknown: {between}" if optimal.source == "none" else between
+
+
+def rows_text(estimate: Estimate | None) -> str:
+    """The number of rows that an error was measured on; "" where it is unknown."""
+    return f"{estimate.rows:,}" if estimate and estimate.rows is not None else ""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.screen import findings_text, screen
 from wellfit.reports.html import render_html
 from wellfit.reports.notebook import Bundle, diagnosis_bundle, experiment_bundle, sweep_bundle, sweep_text
 from wellfit.reports.records import Summary
 from wellfit.reports.summary import summarize
-from wellfit.reports.text import render_text
+from wellfit.reports.text import diagnosis_text, findings_text, render_text
+from wellfit.units import Unit
 
 if TYPE_CHECKING:
     from wellfit.experiment.experiment import Experiment
@@ -25,11 +25,11 @@ def text_of(result: Result) -> str:
     if isinstance(result, DataDiagnosis):
         return f"{result.headline}\n\n{findings_text(result.findings)}"
     if isinstance(result, Diagnosis):
-        return _screen(result)
+        return diagnosis_text(result)
     from wellfit.sweeps.search import Sweep  # which trains: only here, where something was trained
 
     if isinstance(result, Sweep):
-        return sweep_text(result.to_json(), goal=result.goal.name)
+        return sweep_text(result.to_json(), Unit(result.goal))
     return render_text(summary_of(result))
 
 
@@ -39,31 +39,19 @@ def bundle_of(result: Result) -> Bundle:
     if isinstance(result, DataDiagnosis):
         return {"text/plain": plain}
     if isinstance(result, Diagnosis):
-        return diagnosis_bundle(result.to_json(), headline=result.headline, plain=plain)
+        return diagnosis_bundle(result, plain=plain)
     from wellfit.sweeps.search import Sweep
 
     if isinstance(result, Sweep):
-        return sweep_bundle(result.to_json(), goal=result.goal.name)
+        return sweep_bundle(result.to_json(), Unit(result.goal))
     return experiment_bundle(summary_of(result), plain=plain)
 
 
 def summary_of(experiment: Experiment) -> Summary:
     """Everything that the report of an experiment shows, as numbers."""
-    return summarize(experiment.entries())
+    return summarize(experiment.history)
 
 
 def page_of(experiment: Experiment, *, redact: bool) -> str:
     """The report of an experiment, as HTML."""
     return render_html(summary_of(experiment), redact=redact)
-
-
-def _screen(diagnosis: Diagnosis) -> str:
-    return screen(
-        diagnosis.errors,
-        diagnosis.gaps,
-        goal=diagnosis.goal,
-        tolerance=diagnosis.tolerance,
-        findings=diagnosis.findings,
-        prescription=diagnosis.prescription,
-        notes=diagnosis.notes,
-    )

@@ -1,283 +1,281 @@
-"""Numbers first: fold the journal into everything that a report shows.
+"""Numbers first: everything that a report shows, from the fold of a journal.
 
-A report can be rebuilt from the journal alone, at any moment: whatever has not happened yet is None or empty.
+A report can be made at any moment: what has not happened yet is None or empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
-from typing import Any, Protocol
 
 from wellfit._typing import Json
-from wellfit.goals import GOALS, Goal, default_goal
-from wellfit.reports import reading, rungs, values
-from wellfit.reports.boards import data_board, knob_boards, trade_rows, trade_sentence
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.gaps import gaps_from, measure
+from wellfit.goals import Goal, default_goal, goal_named
+from wellfit.journal.history import History
+from wellfit.opening import Opening
+from wellfit.outcome import Outcome
+from wellfit.reports.boards import data_board, knob_boards, trade_rows
 from wellfit.reports.command import command_of
 from wellfit.reports.records import (
-    Gap,
-    Ladder,
+    PARTS,
+    Diagnosed,
     Network,
-    OpeningCard,
     OtherMethod,
-    Redo,
-    Rung,
-    SealCard,
+    PictureSheet,
+    Reproduction,
+    SplitFacts,
+    Step,
     Summary,
-    Tempered,
-    picture_sheet,
+    Temperature,
 )
-from wellfit.reports.sentences import Story, headline, remarks
-from wellfit.reports.sweep_card import SweepCard
-from wellfit.units import Unit
+from wellfit.reports.sentences import headline, remarks
+from wellfit.reports.sweep_card import SweepCard, sweep_from
+from wellfit.stats.intervals import Estimate
+from wellfit.units import Unit, knob
 
-_RIVAL_CODE = "WF106"
-_DIVERGED = "diverged"
-
-
-class EntryLike(Protocol):
-    """What a report needs of a journal entry."""
-
-    @property
-    def kind(self) -> str:
-        """The kind of entry: split, training, diagnosis, ..."""
-
-    @property
-    def body(self) -> Any:
-        """Its JSON object."""
+METHODS = {"dummy": "Dummy", "linear": "Linear model", "trees": "Gradient-boosted trees"}
 
 
-def summarize(entries: Sequence[EntryLike]) -> Summary:
-    """Fold the journal's entries, in their order, into one summary.
-
-    Args:
-        entries: objects with `kind` and `body`, oldest first; kinds that a report does not show are skipped.
-    """
-    bodies = _by_kind(entries)
-    split = bodies.get("split", [{}])[-1]
-    seal = reading.seal(split) if "split" in bodies else None
-    story, diagnosed = _story(bodies, seal)
-    optimization, regularization = knob_boards(story.first, story.best)
-    networks = [reading.network(body) for body in bodies.get("training", [])]
-    trade = trade_rows(networks, story.sweeps, best=story.best, openings=story.openings)
-    return Summary(
-        title=_title(seal),
-        headline=headline(story),
-        remarks=tuple(remarks(story)),
-        unit=story.unit,
-        seal=seal,
-        before=story.before,
-        after=story.after,
-        others=story.others,
-        first=story.first,
-        best=story.best,
-        optimization=optimization,
-        regularization=regularization,
-        sweeps=story.sweeps,
-        trade=trade,
-        trade_sentence=trade_sentence(trade, story.unit),
-        findings=reading.findings(diagnosed),
-        prescription=reading.prescription(diagnosed),
-        steps=story.steps,
-        finished=story.finished,
-        openings=story.openings,
-        redo=_redo(bodies, seal, story.unit) if seal else None,
-        pictures=picture_sheet(bodies.get("pictures", [{}])[-1], curve=bodies.get("more data", [{}])[-1]),
-        data=data_board(story.first, story.best),
-        tempered=story.tempered,
-    )
-
-
-def _story(bodies: dict[str, list[Json]], seal: SealCard | None) -> tuple[Story, Json]:
-    """The experiment as far as it went, and the diagnosis of the network it stands at."""
-    openings = tuple(found for found in map(reading.opening, bodies.get("opening", [])) if found)
-    networks = [reading.network(body) for body in bodies.get("training", [])]
-    sweeps = tuple(_with_intervals(reading.sweep(body), networks) for body in bodies.get("sweep", []))
-    finish = bodies.get("finish", [{}])[-1]
-    diagnoses = bodies.get("diagnosis", [])
-    chosen = sweeps[-1].chosen if sweeps else None
-    averages = [reading.network(body) for body in bodies.get("ensemble", [])]
-    best = _best(
-        [*networks, *averages],
-        (
-            _candidate(bodies.get("candidate", [])),
-            values.text(finish.get("best")),
-            _identity(diagnoses[-1:]),
-            chosen.identity if chosen else "",
-        ),
-    )
-    before, after, diagnosed = _ladders(diagnoses, best, openings)
-    story = Story(
-        unit=Unit(_goal(bodies, seal)),
-        has_split=seal is not None,
+def summarize(history: History) -> Summary:
+    """Read everything that a report shows from the fold of a journal."""
+    networks = [_network(body) for body in history.of("training")]
+    sweeps = _sweeps(history, networks)
+    best = _best(history, networks, sweeps)
+    openings = tuple(map(_opening, history.of("opening")))
+    before, after = _diagnosed(history, best, openings)
+    first = next((each for each in networks if before and each.identity == before.identity), None)
+    first = first or next(iter(networks), None)
+    optimization, regularization = knob_boards(first, best)
+    split = _split(history.last("split")) if history.of("split") else None
+    unit = Unit(_goal(history, split))
+    numbers = Summary(
+        title=_title(split),
+        unit=unit,
+        split=split,
         before=before,
         after=after,
-        first=_named(networks, _identity(diagnoses[:1])) or next(iter(networks), None),
+        others=_others(history),
+        first=first,
         best=best,
-        steps=tuple(map(reading.step, bodies.get("step", []))),
+        optimization=optimization,
+        regularization=regularization,
+        data=data_board(first, best),
         sweeps=sweeps,
-        compared=_compared(bodies),
-        others=_others(bodies),
+        trade=trade_rows(networks, sweeps, best=best, openings=openings),
+        steps=tuple(map(_step, history.of("step"))),
+        compared=history.compared,
+        finished=history.last("finish").get("sentence", ""),
         openings=openings,
-        rival_is_sure=_rival_is_sure(diagnosed),
-        finished=values.text(finish.get("sentence")) or values.text(finish.get("reason")),
-        tempered=_tempered(bodies.get("temperature", []), best),
+        temperature=_temperature(history.of_network("temperature", best.identity)) if best else None,
+        pictures=picture_sheet(history.last("pictures"), curve=history.last("more data")),
+        again=_reproduction(history, split, unit.goal) if split else None,
     )
-    return story, diagnosed
+    return replace(numbers, headline=headline(numbers), remarks=tuple(remarks(numbers)))
 
 
-def _compared(bodies: dict[str, list[Json]]) -> int:
-    """How many networks dev has compared: those that WF403 counts."""
-    trained = [body for kind in ("training", "snapshot") for body in bodies.get(kind, [])]
-    return len({values.text(body.get("identity")) for body in trained if body.get("status") != _DIVERGED})
+def _network(body: Json) -> Network:
+    """One training, or one average of several; errors that are not finite are left out."""
+    errors = {part: Estimate.from_json(found) for part, found in body["errors"].items() if found is not None}
+    return Network(
+        identity=body["identity"],
+        outcome=Outcome.from_json(body),
+        errors={part: error for part, error in errors.items() if math.isfinite(error.value)},
+        weight_decay=body.get("weight_decay"),
+        shrink=body.get("shrink"),
+    )
 
 
-def _by_kind(entries: Sequence[EntryLike]) -> dict[str, list[Json]]:
-    found: dict[str, list[Json]] = {}
-    for entry in entries:
-        found.setdefault(entry.kind, []).append(dict(entry.body))
-        # A run that goes on has not ended, whatever an earlier one said; an `unseal` after it leaves it ended.
-        if entry.kind == "session" and entry.body.get("command") == "run":
-            found.pop("finish", None)
-    return found
+def _sweeps(history: History, networks: Iterable[Network]) -> tuple[SweepCard, ...]:
+    intervals = {each.identity: each.errors["dev"] for each in networks if "dev" in each.errors}
+    return tuple(sweep_from(body, intervals=intervals) for body in history.of("sweep"))
 
 
-def _goal(bodies: dict[str, list[Json]], seal: SealCard | None) -> Goal:
-    named = [body.get("goal") for kind in ("diagnosis", "experiment", "split", "run") for body in bodies.get(kind, [])]
-    known = [goal for goal in GOALS if goal in named]
-    if known:
-        return GOALS[known[0]]
-    return default_goal("regression" if seal is not None and seal.task == "regression" else "classification")
+def _best(history: History, networks: list[Network], sweeps: tuple[SweepCard, ...]) -> Network | None:
+    """The network that the experiment stands for; in a run that has not ended, the one that it has come to."""
+    known = {each.identity: each for each in (*networks, *map(_network, history.of("ensemble")))}
+    chosen = sweeps[-1].chosen if sweeps else None
+    named = (history.chosen, history.last("diagnosis").get("identity"), chosen.identity if chosen else None)
+    found = next((known[identity] for identity in named if identity in known), None)
+    measured = [each for each in known.values() if "dev" in each.errors]
+    return found or min(measured, key=lambda each: each.errors["dev"].value, default=None)
 
 
-def _with_intervals(sweep: SweepCard, networks: list[Network]) -> SweepCard:
-    """Give members the dev intervals of their own trainings; a sweep keeps point values only."""
-    measured = {network.identity: network.dev for network in networks if network.dev and not network.dev.is_fixed}
-    members = (replace(it, dev=measured.get(it.identity, it.dev)) if it.dev else it for it in sweep.members)
-    return replace(sweep, members=tuple(members))
-
-
-def _candidate(bodies: list[Json]) -> str:
-    """The candidate with the lowest dev loss: the network that an experiment stands for."""
-    best = min(bodies, key=lambda body: values.number(body.get("dev")) or 0.0, default={})
-    return values.text(best.get("identity"))
-
-
-def _identity(diagnoses: list[Json]) -> str:
-    return values.text(diagnoses[0].get("identity")) if diagnoses else ""
-
-
-def _best(networks: list[Network], named: Iterable[str]) -> Network | None:
-    """The network that the experiment stands at: the first of `named` that was trained, else the lowest dev loss."""
-    for identity in named:
-        found = _named(networks, identity)
-        if found is not None:
-            return found
-    measured = [network for network in networks if network.dev is not None]
-    return min(measured, key=lambda network: network.dev.value if network.dev else 0.0, default=None)
-
-
-def _named(networks: list[Network], identity: str) -> Network | None:
-    return next((network for network in reversed(networks) if identity and network.identity == identity), None)
-
-
-def _tempered(bodies: list[Json], best: Network | None) -> Tempered | None:
-    found = [body for body in bodies if best is not None and body.get("identity") == best.identity]
-    return reading.tempered(found[-1]) if found else None
-
-
-def _ladders(
-    diagnoses: list[Json], best: Network | None, openings: tuple[OpeningCard, ...]
-) -> tuple[Ladder | None, Ladder | None, Json]:
-    """The ladder of the first diagnosis, that of the network the experiment ends with, and the latter's body."""
-    if not diagnoses:
-        return None, None, {}
-    of_best = [body for body in diagnoses if best is not None and body.get("identity") == best.identity]
-    last = (of_best or diagnoses)[-1]
-    before = rungs.ladder(diagnoses[0])
-    if last is diagnoses[0]:
-        opened = _with_test(before, openings)
-        return opened, opened, last
+def _diagnosed(
+    history: History, best: Network | None, openings: tuple[Opening, ...]
+) -> tuple[Diagnosed | None, Diagnosed | None]:
+    """The first diagnosis, and that of the network that the experiment stands for."""
+    bodies = history.of("diagnosis")
+    if not bodies:
+        return None, None
+    last = history.of_network("diagnosis", best.identity if best else None) or bodies[-1]
+    if last is bodies[0]:
+        only = _with_test(_diagnosis(last), openings)
+        return only, only
+    before = _diagnosis(bodies[0])
     if openings:
-        before = _without_test(before)
-    return before, _with_test(rungs.ladder(last), openings), last
+        before = replace(before, note="opened for the chosen network only")
+    return before, _with_test(_diagnosis(last), openings)
 
 
-def _without_test(ladder: Ladder) -> Ladder:
-    """Say at the test rung that the seal was broken for another network."""
-    note = "opened for the chosen network only"
-    closed = (replace(rung, note=note) if rung.measure is None else rung for rung in ladder.rungs)
-    return replace(ladder, rungs=tuple(closed))
+def _diagnosis(body: Json) -> Diagnosed:
+    return Diagnosed(identity=body["identity"], diagnosis=Diagnosis.from_json(body))
 
 
-def _with_test(ladder: Ladder, openings: tuple[OpeningCard, ...]) -> Ladder:
-    """Fill the test rung in from the first opening, and the gap before it where the diagnosis has none."""
-    dev = ladder.rung("dev")
-    if not openings or dev is None:
-        return ladder
-    first = openings[0]
+def _with_test(found: Diagnosed, openings: tuple[Opening, ...]) -> Diagnosed:
+    """Fill in the test error of the first opening, and the gap between dev and test where it was not measured."""
+    if not openings:
+        return found
+    first, diagnosis = openings[0], found.diagnosis
+    errors = replace(diagnosis.errors, test=first.error)
+    gaps = {**diagnosis.gaps}
+    if gaps["dev_overfit"] is None:
+        gaps["dev_overfit"] = measure(errors, tolerance=diagnosis.tolerance)["dev_overfit"]
     note = f"opened {first.at[:16].replace('T', ' ')}" if first.at else "opened"
-    opened = tuple(
-        Rung(part=rung.part, label=rung.label, measure=first.error, note=note) if rung.part == "test" else rung
-        for rung in ladder.rungs
+    return replace(found, diagnosis=replace(diagnosis, errors=errors, gaps=gaps), note=note)
+
+
+def _opening(body: Json) -> Opening:
+    return Opening.from_json({**body, "reason": body.get("reason", "")})
+
+
+def _others(history: History) -> tuple[OtherMethod, ...]:
+    opened = history.of("opening")
+    tests = opened[0]["references"] if opened else {}
+    latest = {body["name"]: body for body in history.of("reference")}
+    return tuple(
+        OtherMethod(
+            name=name,
+            label=METHODS.get(name, name),
+            train=Estimate.from_json(body["errors"]["train"]),
+            dev=Estimate.from_json(body["errors"]["dev"]),
+            test=Estimate.from_json(tests[name]) if name in tests else None,
+            seconds=body["seconds"],
+            note=body["note"],
+        )
+        for name, body in latest.items()
     )
-    if ladder.gap("dev overfit"):
-        return replace(ladder, rungs=opened)
-    difference = first.error.value - dev.value
-    overfit = Gap(
-        name="dev overfit",
-        before="test",
-        start=dev.value,
-        end=first.error.value,
-        value=difference,
-        low=difference,
-        high=difference,
-        verdict="",
+
+
+def _step(body: Json) -> Step:
+    return Step(
+        step=body["step"],
+        round=body.get("round", 1),
+        board=body["board"],
+        locked=body.get("locked", ""),
+        kind=body.get("kind", ""),
+        did=body["did"].replace("->", "→"),
+        because=body["because"],
+        idea=body["idea"] or "",
+        expected=body["expected"],
+        low=body.get("expected_low"),
+        high=body.get("expected_high"),
+        got=body["got"],
+        as_expected=body.get("as_expected"),
+        kept=body["kept"],
+        coupled=body.get("coupled", False),
+        without_gain=tuple(body.get("without_gain", ())),
+        network=body["config_after"],
+        before=body["errors_before"],
+        after=body["errors_after"],
+        gaps_before=tuple(gap for gap in gaps_from(body["gaps_before"]).values() if gap),
+        gaps_after=tuple(gap for gap in gaps_from(body["gaps_after"]).values() if gap),
+        seconds=body["seconds"],
+        single=body.get("ensemble", {}).get("honest_single"),
     )
-    return replace(ladder, rungs=opened, gaps=(*ladder.gaps, overfit))
 
 
-def _rival_is_sure(diagnosed: Json) -> bool:
-    """Whether the paired comparison on dev is above chance; without such a check the point values speak."""
-    statuses = [row.status for row in reading.findings(diagnosed) if row.code == _RIVAL_CODE]
-    return statuses != ["passed"]
+def _temperature(body: Json) -> Temperature | None:
+    if not body or body["temperature"] == 1.0:
+        return None
+    return Temperature(value=body["temperature"], before=body["log_loss_before"], honest=body["log_loss_honest"])
 
 
-def _others(bodies: dict[str, list[Json]]) -> tuple[OtherMethod, ...]:
-    tests = values.section(bodies.get("opening", [{}])[0], "references")
-    latest = {values.text(body.get("name")): body for body in bodies.get("reference", [])}
-    return tuple(reading.other_method(body, tests) for body in latest.values())
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
-def _title(seal: SealCard | None) -> str:
-    if seal is None:
+def picture_sheet(body: Json, *, curve: Json) -> PictureSheet | None:
+    """Read the journal's entry, and the last learning curve for its worth; None where there is no picture in it."""
+    if not _BASE64.fullmatch(body.get("png") or ""):
+        return None
+    return PictureSheet(
+        png=body["png"],
+        labels=tuple(body["labels"]),
+        changes=body["changes"],
+        ranges=tuple((name.replace("_", " "), knob(value)) for name, value in body["ranges"].items()),
+        worth=curve.get("worth", {}).get("sentence", ""),
+    )
+
+
+def _split(body: Json) -> SplitFacts:
+    schema = body["schema"]
+    columns = schema["columns"]
+    counts = ((label, body["rows"].get(part)) for part, label in PARTS.items())
+    return SplitFacts(
+        source=body["source"]["path"] or "",
+        target=schema["target"],
+        task=schema["task"],
+        classes=tuple(schema["classes"]),
+        features=sum(column["role"] == "feature" for column in columns),
+        dropped=tuple((column["name"], column["note"]) for column in columns if column["role"] == "dropped"),
+        rows=tuple((label, rows) for label, rows in counts if rows is not None),
+        policy=body["policy"],
+        precision=body["precision"].get("sentence", "").replace("+-", "±"),
+        left_over=tuple(_left_over(body)),
+        sha256=body["seal"]["sha256"],
+        sealed_at=body["seal"]["sealed_at"],
+        seed=body["seed"],
+    )
+
+
+_NEAR = "near-"
+"""Before the part in which pictures look like one of train."""
+
+
+def _left_over(body: Json) -> Iterator[tuple[str, str]]:
+    """Rows that occur in two parts, and rows without a target."""
+    for key, rows in body["duplicates"].items():
+        part, _, other = key.partition("_in_")
+        name = part.replace("_", "-")
+        twins = f"{name.removeprefix(_NEAR)} pictures that look like one of train"
+        yield twins if name.startswith(_NEAR) else f"{name} rows also in {other or 'train'}", f"{rows:,}"
+    if body["unlabelled"]:
+        yield "rows without a target, left out", f"{body['unlabelled']:,}"
+
+
+def _goal(history: History, split: SplitFacts | None) -> Goal:
+    named = next((body["goal"] for body in history.of("diagnosis", "experiment", "split") if body.get("goal")), None)
+    if named is not None:
+        return goal_named(named)
+    return default_goal("regression" if split is not None and split.task == "regression" else "classification")
+
+
+def _title(split: SplitFacts | None) -> str:
+    if split is None:
         return "wellfit experiment"
-    name = PurePath(seal.source.replace("\\", "/")).name or "a table"
-    return f"{name}, target {seal.target}"
+    return f"{PurePath(split.source.replace(chr(92), '/')).name or 'a table'}, target {split.target}"
 
 
-def _redo(bodies: dict[str, list[Json]], seal: SealCard, unit: Unit) -> Redo:
-    split = bodies["split"][-1]
-    session = next((body for body in reversed(bodies.get("session", [])) if "asked" in body), {})
-    plan = values.section(session, "asked")
-    asked = {**values.section(split, "asked"), **plan, **values.section(plan, "reference")}
+def _reproduction(history: History, split: SplitFacts, goal: Goal) -> Reproduction:
+    body = history.last("split")
+    session = next((each for each in reversed(history.of("session")) if "asked" in each), {})
+    plan = session.get("asked", {})
+    asked = {**body.get("asked", {}), **plan, **plan.get("reference", {})}
     given = {name: value for name, value in asked.items() if name not in ("target", "goal", "seed")}
     # The plan names the network of a branch and the rows of a file by their hashes.
     given |= {"branch": session.get("branch_step")} if "branch" in given else {}
-    more = _path_of(given.get("more_data"), bodies.get("added rows", []))
+    added = {each["name"]: each["path"] for each in history.of("added rows")}
+    more = added.get(given.get("more_data"), "") or ""
     given |= {"more_data": more or None} if "more_data" in given else {}
-    versions = {"wellfit": version("wellfit"), **values.section(split, "versions")}
-    return Redo(
-        command=command_of(seal.source, {"target": seal.target, "goal": unit.goal.name, **given, "seed": seal.seed}),
-        seed=seal.seed,
-        versions=tuple((name, values.text(value)) for name, value in versions.items()),
-        data=seal.source,
+    versions = {"wellfit": version("wellfit"), **body.get("versions", {})}
+    return Reproduction(
+        command=command_of(split.source, {"target": split.target, "goal": goal.name, **given, "seed": split.seed}),
+        seed=split.seed,
+        versions=tuple(versions.items()),
+        data=split.source,
         more_data=more,
     )
-
-
-def _path_of(name: object, added: list[Json]) -> str:
-    """The file of rows that were added to train."""
-    return next((values.text(body.get("path")) for body in reversed(added) if body.get("name") == name), "")

@@ -1,25 +1,22 @@
-"""What a report shows of one sweep, as plain values.
-
-The measures of what regularization does, as a report names them, in the order in which it shows them.
-Which members of a sweep may be compared: networks that differ in one knob, or two, and in nothing else.
-"""
+"""One sweep as a report shows it, read from its journal entry: members, comparable paths through them, measures."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wellfit._typing import Json
 from wellfit.knobs import OTHER_REGULARIZERS
-from wellfit.reports.values import Measure, Reference
+from wellfit.stats.intervals import Estimate
 from wellfit.units import knob
 
 _REGULARIZING = (*OTHER_REGULARIZERS, "early_stopping")
 DROPPED = "dropped"
-"""Status of a training that a rung ended: what was measured of it is of another length than of the rest."""
+"""Status of a training that a rung ended: its losses were measured earlier than those of the others."""
 
 
-def fitting_of(knobs: Mapping[str, object]) -> str:
+def searched_knobs(knobs: Mapping[str, object]) -> str:
     """Name knobs of the optimization board that a search has set, with their values."""
     return ", ".join(
         f"{name.replace('_', ' ')} {' × '.join(map(str, value)) if isinstance(value, list) else knob(value)}"
@@ -28,8 +25,8 @@ def fitting_of(knobs: Mapping[str, object]) -> str:
     )
 
 
-def others_of(knobs: Mapping[str, object]) -> str:
-    """Name what regularizes beside lambda and keep_prob, with its value; early stopping is told elsewhere."""
+def other_regularizers(knobs: Mapping[str, object]) -> str:
+    """Name the regularizers beside lambda and keep_prob that are on, with their values."""
     found = {name: knobs.get(name) for name in OTHER_REGULARIZERS}
     return ", ".join(
         f"{name.replace('_', ' ')} {knob(value)}"
@@ -38,22 +35,27 @@ def others_of(knobs: Mapping[str, object]) -> str:
     )
 
 
+def keeps_text(keep_prob: float | Sequence[float]) -> str:
+    """keep_prob in words: one number, or the different ones of the layers."""
+    keeps = keep_prob if isinstance(keep_prob, Sequence) else (keep_prob,)
+    return ", ".join(dict.fromkeys(f"{keep:.3g}" for keep in keeps)) or "1"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One member of a sweep; `train` and `dev` are None for a diverged one.
 
-    `effects` are what regularization did to it, by the names of training/effects.py; `knobs` what it has beside lambda
-    and keep_prob.
+    `effects` are measures of the trained network, by the names of training/effects.py; `knobs` those beside lambda and
+    keep_prob.
     """
 
     identity: str
     l2: float
     keep_prob: float
-    keep_probs: str
-    weight_decay: float | None
-    shrink: float | None
+    weight_decay: float
+    shrink: float
     train: float | None
-    dev: Measure | None
+    dev: Estimate | None
     norm: float | None
     status: str
     tied: bool
@@ -63,38 +65,42 @@ class Member:
     knobs: Json = field(default_factory=dict)
 
     @property
+    def keep_probs(self) -> str:
+        """keep_prob in words."""
+        return keeps_text(self.keep_prob)
+
+    @property
     def is_coupled(self) -> bool:
-        """Whether dev chose the epoch at which its training ended."""
+        """True if dev chose the epoch at which its training ended."""
         return "early_stopping" in self.knobs
 
     @property
     def l1(self) -> float:
         """The knob L1."""
-        value = self.knobs.get("l1", 0.0)
-        return float(value) if isinstance(value, int | float) else 0.0
+        return float(self.knobs.get("l1", 0.0))
 
     @property
     def others(self) -> str:
-        """What regularizes beside lambda and keep_prob, in words."""
-        return others_of(self.knobs)
+        """The regularizers beside lambda and keep_prob, in words."""
+        return other_regularizers(self.knobs)
 
     @property
-    def fitting(self) -> Json:
+    def searched(self) -> Json:
         """The knobs that were searched beside those that regularize."""
         return {name: value for name, value in self.knobs.items() if name not in _REGULARIZING}
 
     @property
     def is_plain(self) -> bool:
-        """Whether every regularizer is at zero."""
+        """True if every regularizer is at zero."""
         return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, _REGULARIZING))
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonteCarloRow:
-    """What passes with dropout at prediction gained on dev over one pass without, and how many times the cost."""
+    """Gain on dev of passes with dropout at prediction over one pass without, and their cost in such passes."""
 
     passes: int
-    gain: Measure
+    gain: Estimate
     cost: float
 
 
@@ -102,22 +108,21 @@ class MonteCarloRow:
 class SweepCard:
     """One sweep, mostly over the regularization board.
 
-    `snapshot` is what the chosen member was at a rung, where that was chosen in place of its end; `is_coupled` marks
+    `snapshot` is the chosen member as it was at a rung, where that was chosen in place of its end; `is_coupled` marks
     the search of both boards that closes a run.
     """
 
     members: tuple[Member, ...]
     planned: int
     warnings: tuple[str, ...]
-    optimal: Reference | None
-    seconds: float | None
+    seconds: float
     monte_carlo: MonteCarloRow | None = None
     snapshot: Member | None = None
     is_coupled: bool = False
 
     @property
     def verb(self) -> str:
-        """What was done with the best member: a search of both boards may have found none that is taken."""
+        """How its best member is introduced: a search of both boards may have found none that is kept."""
         return "Best found" if self.is_coupled else "Chosen"
 
     @property
@@ -140,7 +145,47 @@ class SweepCard:
         """The member with every regularizer at zero and all else as chosen, unless a rung ended it early."""
         plain = [member for member in self.members if member.is_plain and member.status != DROPPED]
         chosen = self.chosen
-        return next((member for member in plain if chosen is None or member.fitting == chosen.fitting), None)
+        return next((member for member in plain if chosen is None or member.searched == chosen.searched), None)
+
+
+def sweep_from(body: Json, *, intervals: Mapping[str, Estimate]) -> SweepCard:
+    """Read a sweep's journal entry; `intervals` are the dev errors of trainings, since a sweep keeps point values."""
+    members = tuple(_member(row, body=body, intervals=intervals) for row in body["members"])
+    found, row = body.get("monte_carlo"), body.get("snapshot")
+    return SweepCard(
+        members=members,
+        planned=body.get("planned", len(members)),
+        warnings=tuple(body["warnings"]),
+        seconds=body["seconds"],
+        monte_carlo=found
+        and MonteCarloRow(passes=found["passes"], gain=Estimate.from_json(found["gain"]), cost=found["cost"]),
+        snapshot=row and replace(_member(row, body=body, intervals={}), chosen=True),
+        is_coupled=body.get("coupled") is True,
+    )
+
+
+def _member(row: Json, *, body: Json, intervals: Mapping[str, Estimate]) -> Member:
+    identity, dev = row["identity"], _finite(row["dev"])
+    return Member(
+        identity=identity,
+        l2=row["l2"],
+        keep_prob=row["keep_prob"],
+        weight_decay=row["weight_decay"],
+        shrink=row["shrink"],
+        train=_finite(row["train"]),
+        dev=None if dev is None else intervals.get(identity, Estimate.fixed(dev)),
+        norm=_finite(row["norm"]),
+        status=row["status"],
+        tied=identity in body["tied"],
+        chosen=identity == body["chosen"],
+        best=identity == body["best"],
+        effects={name: value for name, value in row["effects"].items() if _finite(value) is not None},
+        knobs=row["knobs"],
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 _NORM = "norm"

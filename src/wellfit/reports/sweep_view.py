@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.knobs import KNOBS, OTHER_REGULARIZERS
 from wellfit.reports.charts import (
     Series,
@@ -25,14 +26,12 @@ from wellfit.reports.sweep_card import (
     coupled,
     effect_rows,
     exported,
-    fitting_of,
     is_one_line,
     knob_path,
     lambda_path,
     measures_of,
     plane,
 )
-from wellfit.reports.values import Reference
 from wellfit.units import Unit, knob, plain
 
 WIDE, SLIM = 780, 350
@@ -59,7 +58,7 @@ class Along:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepView:
-    """Charts and rows of one sweep; what there is nothing to draw from is empty.
+    """Charts and rows of one sweep; a chart without enough members is empty.
 
     Attributes:
         card: its numbers.
@@ -84,11 +83,6 @@ class SweepView:
     measured: tuple[Measured, ...]
 
     @property
-    def fitting(self) -> str:
-        """What the search has set beside what regularizes, in words."""
-        return fitting_of(self.card.chosen.fitting) if self.card.chosen else ""
-
-    @property
     def coupled(self) -> tuple[Member, ...]:
         """The early-stopped members, by their dev loss."""
         return tuple(sorted(coupled(self.card), key=lambda member: member.dev.value if member.dev else 0.0))
@@ -110,7 +104,7 @@ def svg(drawing: str) -> Markup:
     return Markup(drawing)  # noqa: S704
 
 
-def sweep_view(sweep: SweepCard, unit: Unit, *, index: int, optimal: Reference | None) -> SweepView:
+def sweep_view(sweep: SweepCard, unit: Unit, *, index: int, optimal: Optimal | None) -> SweepView:
     """Draw one sweep.
 
     Args:

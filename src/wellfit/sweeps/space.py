@@ -1,7 +1,7 @@
 """What a sweep searches: the knobs, their values, and how many members they make.
 
 In the default grid lambda 0 and keep_prob 1 are exact members, and a range may carry a share of its off value: where
-nothing over-fits nothing should be regularized.
+nothing overfits nothing should be regularized.
 """
 
 from __future__ import annotations

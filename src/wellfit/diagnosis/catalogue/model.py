@@ -14,7 +14,7 @@ ENTRIES = (
         code="WF101",
         title="high bias",
         meaning="The network does not fit its own training set as well as the optimal error says is possible: it "
-        "under-fits.",
+        "underfits.",
         computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows; "
         "but the optimal error is about all rows there could be, so it must also be high as that of a sample.",
         states=GAP,
@@ -39,7 +39,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF102",
         title="high variance",
-        meaning="The network does worse on rows that it has not seen: it over-fits.",
+        meaning="The network does worse on rows that it has not seen: it overfits.",
         computed="Variance = train-dev error - train error. Without a train-dev set it is dev - train, and then any "
         f"mismatch is counted in; the text says so. {MOVER}",
         states=GAP,
@@ -181,7 +181,7 @@ ENTRIES = (
     ),
     CatalogueEntry(
         code="WF108",
-        title="regions that under-fit",
+        title="regions that underfit",
         meaning="In some part of the inputs the network fits even its training rows worse than another model does on "
         "rows that it never saw.",
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, train loss less the "
@@ -202,7 +202,7 @@ ENTRIES = (
     ),
     CatalogueEntry(
         code="WF109",
-        title="regions that over-fit",
+        title="regions that overfit",
         meaning="In some part of the inputs the gap between dev and train is larger than elsewhere.",
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, dev loss less train "
         f"loss inside is compared with the same outside {_HALVES}",
@@ -212,7 +212,7 @@ ENTRIES = (
             unknown="there are no losses by row, or fewer than 200 rows of train or of dev.",
         ),
         remedy="More rows of that region first; then more regularization for all.",
-        caution="A network can over-fit everywhere alike: then WF102 fires and this passes.",
+        caution="A network can overfit everywhere alike: then WF102 fires and this passes.",
         commands=(
             DIAGNOSE,
             Command("wellfit sweep churn.wellfit --over l2,keep_prob --members 16", "more regularization for all"),

@@ -16,7 +16,7 @@ from wellfit.data.features import Features
 from wellfit.data.hashing import row_hashes
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
-from wellfit.diagnosis.words import error_text, number_text
+from wellfit.diagnosis.words import error_text, range_text
 from wellfit.goals import Goal
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import Estimate, mean_interval, wilson
@@ -79,8 +79,8 @@ def without_text(found: WithAndWithout | None, goal: Goal | None) -> str:
     if found is None or goal is None:
         return ""
     with_them, without = (error_text(goal, each.value) for each in (found.with_them, found.without_them))
-    limits = " to ".join(number_text(goal, limit) for limit in (found.flattery.low, found.flattery.high))
-    return f" Error with them {with_them}, without {without} (higher by {limits} {goal.loss_noun})."
+    limits = range_text(goal, found.flattery.low, found.flattery.high)
+    return f" Error with them {with_them}, without {without} (higher by {limits})."
 
 
 MATERIAL = 0.01  # copies of one row in a hundred matter: with fewer, no error moves by more than a point

@@ -1,1 +1,1 @@
-"""Where a network under-fits and where it over-fits: regions found on one half of the rows, tested on the other."""
+"""Where a network underfits and where it overfits: regions found on one half of the rows, tested on the other."""

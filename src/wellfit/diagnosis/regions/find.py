@@ -3,7 +3,7 @@
 A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and each is
 tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region that was
 searched and tested on the same rows is "significant" in nearly every table of pure noise.
-WF108 and WF109: in which regions a network under-fits, and in which it over-fits.
+WF108 and WF109: in which regions a network underfits, and in which it overfits.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ _NAMED_AT_MOST = 3
 def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
     """WF108.
 
-    Where a network under-fits cannot be read off its train loss alone: classes may overlap more in one region than in
+    Where a network underfits cannot be read off its train loss alone: classes may overlap more in one region than in
     another. Another model's loss on dev rows of the region is an upper limit for what is reachable there.
     """
     found = None

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from wellfit._typing import Part
+from wellfit.diagnosis.gaps import Gap
+from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.reports.charts.svg import Domain, Drawing, Scale, padded, shorten, text_width
-from wellfit.reports.records import Gap, Ladder, OtherMethod, Rung
-from wellfit.reports.values import Measure, Reference
+from wellfit.reports.records import PARTS, Diagnosed, OtherMethod
+from wellfit.reports.sentences import gap_text, optimal_source, optimal_text, shown
+from wellfit.stats.intervals import Estimate
 from wellfit.units import Unit
 
 _NARROW = 560
@@ -16,12 +20,6 @@ _BAR = 10.0
 _NAME = 90.0  # of another method
 _WORDS = 235.0  # room for the words beside the longest bar
 
-_YES = {
-    "avoidable bias": "yes: underfitting",
-    "variance": "yes: overfitting",
-    "mismatch": "yes: dev differs from train",
-    "dev overfit": "yes: dev was used too often",
-}
 _TONES = {"yes": "yes", "no": "no", "cannot tell": "unsure"}
 
 
@@ -37,18 +35,18 @@ class _Frame:
     narrow: bool
 
 
-def ladder_domain(ladders: Iterable[Ladder | None], unit: Unit) -> Domain:
+def ladder_domain(ladders: Iterable[Diagnosed], unit: Unit) -> Domain:
     """One axis for several ladders, so that before and after can be compared by eye."""
-    known = [ladder for ladder in ladders if ladder is not None]
-    measures = [rung.measure for ladder in known for rung in ladder.rungs if rung.measure]
-    losses = [loss for measure in measures for loss in (measure.low, measure.high, measure.value)]
-    named = [ladder.optimal for ladder in known if ladder.optimal and ladder.optimal.source != "none"]
+    known = list(ladders)
+    errors = [error for ladder in known for error in ladder.errors.values() if error]
+    losses = [loss for error in errors for loss in (error.low, error.high, error.value)]
+    named = [optimal for ladder in known if (optimal := ladder.diagnosis.errors.optimal).source != "none"]
     losses += [loss for optimal in named for loss in (optimal.low, optimal.high)]
     return padded([unit.position(loss) for loss in losses] or [0.0, 1.0], zero_below=0.7)
 
 
 def ladder_chart(
-    ladder: Ladder,
+    ladder: Diagnosed,
     unit: Unit,
     *,
     key: str,
@@ -56,10 +54,10 @@ def ladder_chart(
     others: Sequence[OtherMethod] = (),
     domain: Domain | None = None,
 ) -> str:
-    """Draw one ladder.
+    """Draw the errors and gaps of one network.
 
     Args:
-        ladder: the rungs and gaps of one network.
+        ladder: its diagnosis.
         unit: the unit of the goal.
         key: a prefix for the ids, unique in the page.
         width: pixels; under 560 the gaps' words go below their bars.
@@ -70,16 +68,14 @@ def ladder_chart(
     frame = _frame(drawing, unit, domain or ladder_domain([ladder], unit))
     rows = _rows(ladder, frame)
     floor = max(rows.values()) + _RUNG - 6
-    others = [method for method in others if method.dev is not None]
     bottom = floor + (_OTHER * (len(others) + 1) if others else 0)
     _axis(frame, bottom)
-    _band(frame, ladder.optimal, floor)
+    _band(frame, ladder.diagnosis.errors.optimal, floor)
     for gap in ladder.gaps:
-        _gap(frame, gap, rows)
-    if ladder.optimal is not None:
-        _optimal(frame, ladder.optimal, rows["optimal"])
-    for rung in ladder.rungs:
-        _rung(frame, rung, rows[rung.part])
+        _gap(frame, ladder, gap, top=rows[_end_of(ladder, gap)])
+    _optimal(frame, ladder.diagnosis.errors.optimal)
+    for part, error in ladder.errors.items():
+        _rung(frame, part, error, y=rows[part], note=ladder.note if part == "test" else "")
     _others(frame, others, floor)
     return drawing.render(bottom + _AXIS)
 
@@ -92,18 +88,25 @@ def _frame(drawing: Drawing, unit: Unit, domain: Domain) -> _Frame:
     return _Frame(drawing, Scale(domain, (label + 12, right)), unit, label, 54.0 if narrow else 26.0, narrow)
 
 
-def _rows(ladder: Ladder, frame: _Frame) -> dict[str, float]:
-    """The y of every rung: a gap row stands above the rung that it leads to."""
-    y, rows = _TOP + 14, {}
-    if ladder.optimal is not None:
-        rows["optimal"] = y
-        y += _RUNG
-    led_to = {gap.before for gap in ladder.gaps}
-    for rung in ladder.rungs:
-        y += frame.gap if rung.part in led_to else 0
-        rows[rung.part] = y
+_FIRST = _TOP + 14
+"""The y of the optimal error."""
+
+
+def _rows(ladder: Diagnosed, frame: _Frame) -> dict[Part, float]:
+    """The y of every part: a gap stands above the part that it leads to."""
+    y, rows = _FIRST + _RUNG, {}
+    led_to = {_end_of(ladder, gap) for gap in ladder.gaps}
+    for part in ladder.errors:
+        y += frame.gap if part in led_to else 0
+        rows[part] = y
         y += _RUNG
     return rows
+
+
+def _end_of(ladder: Diagnosed, gap: Gap) -> Part:
+    """The part on whose side a gap ends."""
+    held_out: Part = "dev" if ladder.diagnosis.errors.train_dev is None else "train_dev"
+    return held_out if gap.name == "variance" else gap.kind.judged_on
 
 
 def _axis(frame: _Frame, bottom: float) -> None:
@@ -116,44 +119,35 @@ def _axis(frame: _Frame, bottom: float) -> None:
     frame.drawing.text((middle, bottom + 32), frame.unit.axis_title, style="s", tone="soft", anchor="middle")
 
 
-def _band(frame: _Frame, optimal: Reference | None, floor: float) -> None:
-    if optimal is None:
-        return
+def _band(frame: _Frame, optimal: Optimal, floor: float) -> None:
     low, high = (frame.x(frame.unit.position(loss)) for loss in (optimal.low, optimal.high))
     tone = "band-unknown" if optimal.source == "none" else "band"
     frame.drawing.box((low, _TOP), (max(high - low, 2), floor - _TOP), tone=tone)
 
 
-def _optimal(frame: _Frame, optimal: Reference, y: float) -> None:
+def _optimal(frame: _Frame, optimal: Optimal) -> None:
+    y = _FIRST
     frame.drawing.text((frame.label, y + 4), "Optimal", anchor="end")
-    source = optimal.name if not frame.narrow else optimal.name.replace("no reference given", "not given")
+    source = "not given" if frame.narrow and optimal.source == "none" else optimal_source(optimal)
     frame.drawing.text((frame.label, y + 17), source, style="s", tone="soft", anchor="end")
     low, high = (frame.x(frame.unit.position(loss)) for loss in (optimal.low, optimal.high))
     frame.drawing.line((low, y), (high, y), tone="whisker")
     for end in (low, high):
         frame.drawing.line((end, y - 6), (end, y + 6), tone="whisker")
-    _beside(frame, (low, high, y + 4), _range(optimal, frame.unit), style="b")
+    _beside(frame, (low, high, y + 4), optimal_text(frame.unit, optimal), style="b")
 
 
-def _range(optimal: Reference, unit: Unit) -> str:
-    if optimal.high <= optimal.low:
-        return unit.show(optimal.low)
-    between = f"{unit.show(optimal.low)} to {unit.show(optimal.high)}"
-    return f"unknown: {between}" if optimal.source == "none" else between
-
-
-def _rung(frame: _Frame, rung: Rung, y: float) -> None:
-    frame.drawing.text((frame.label, y + 4), rung.label, anchor="end")
-    if rung.measure is None:
-        _sealed(frame, y, rung.note or "sealed: opened once, at the end")
+def _rung(frame: _Frame, part: Part, error: Estimate | None, *, y: float, note: str) -> None:
+    frame.drawing.text((frame.label, y + 4), PARTS[part], anchor="end")
+    if error is None:
+        _sealed(frame, y, note or "sealed: opened once, at the end")
         return
-    rows = rung.measure.rows
-    if rows is not None:
-        frame.drawing.text((frame.label, y + 17), f"n={rows:,}", style="s", tone="soft", anchor="end")
-    low, high = _whisker(frame, rung.measure, y)
-    frame.drawing.mark((frame.x(frame.unit.position(rung.measure.value)), y), part=rung.part)
-    note = f" {rung.note}" if rung.note and not frame.narrow else ""
-    _beside(frame, (low, high, y + 4), frame.unit.show(rung.measure.value) + note, style="b")
+    if error.rows is not None:
+        frame.drawing.text((frame.label, y + 17), f"n={error.rows:,}", style="s", tone="soft", anchor="end")
+    low, high = _whisker(frame, error, y)
+    frame.drawing.mark((frame.x(frame.unit.position(error.value)), y), part=part)
+    words = shown(frame.unit, error) + (f" {note}" if note and not frame.narrow else "")
+    _beside(frame, (low, high, y + 4), words, style="b")
 
 
 def _sealed(frame: _Frame, y: float, words: str) -> None:
@@ -162,7 +156,7 @@ def _sealed(frame: _Frame, y: float, words: str) -> None:
     frame.drawing.text((left + 10, y + 4), words, style="s", tone="soft")
 
 
-def _whisker(frame: _Frame, measure: Measure, y: float) -> tuple[float, float]:
+def _whisker(frame: _Frame, measure: Estimate, y: float) -> tuple[float, float]:
     low, high = (frame.x(frame.unit.position(loss)) for loss in (measure.low, measure.high))
     if not measure.is_fixed:
         frame.drawing.line((low, y), (high, y), tone="whisker")
@@ -184,18 +178,17 @@ def _beside(frame: _Frame, span: tuple[float, float, float], words: str, *, styl
         frame.drawing.text((frame.x.pixels[0] + 6, y + 13), words, style=style)
 
 
-def _gap(frame: _Frame, gap: Gap, rows: dict[str, float]) -> None:
-    y = rows[gap.before] - _RUNG / 2 - frame.gap / 2 + 1
-    start, end = (frame.x(frame.unit.position(loss)) for loss in (gap.start, gap.end))
-    tone = _TONES.get(gap.verdict, "plain")
+def _gap(frame: _Frame, ladder: Diagnosed, gap: Gap, *, top: float) -> None:
+    y = top - _RUNG / 2 - frame.gap / 2 + 1
+    start, end = (frame.x(frame.unit.position(loss)) for loss in ladder.diagnosis.errors.ends(gap.name))
+    tone = _TONES[gap.verdict]
     frame.drawing.line((start, y - 26 if not frame.narrow else y - 34), (start, y), tone="thread")
-    frame.drawing.line((end, y), (end, rows[gap.before] - 6), tone="thread")
+    frame.drawing.line((end, y), (end, top - 6), tone="thread")
     left, right = sorted((start, end))
     if gap.below_reference:
         left = right = end
     frame.drawing.box((left, y - _BAR / 2), (max(right - left, 3), _BAR), tone=f"gap-{tone}", round_by=2)
-    amount = f"{gap.name} {_amount(gap, frame.unit)}"
-    verdict = _verdict(gap)
+    amount, verdict = _words(ladder, gap, frame.unit)
     if frame.narrow:
         frame.drawing.text((frame.x.pixels[0], y + 17), amount, style="s")
         frame.drawing.text((frame.x.pixels[0], y + 30), verdict, style="b", tone=f"say-{tone}")
@@ -217,18 +210,17 @@ def _beside_pair(drawing: Drawing, span: tuple[float, float, float], words: tupl
         drawing.text((right + 8, y + 8), words[1], style="b", tone=tone)
 
 
-def _amount(gap: Gap, unit: Unit) -> str:
-    return "none" if gap.below_reference else unit.gap(gap.value, start=gap.start, end=gap.end)
-
-
-def _verdict(gap: Gap) -> str:
+def _words(ladder: Diagnosed, gap: Gap, unit: Unit) -> tuple[str, str]:
+    """A gap with its size, and its verdict."""
+    amount = f"{gap.kind.noun} {gap_text(unit, ladder, gap, sign=True)}"
     if gap.below_reference:
-        return "memorized, or better than the reference"
+        return amount, "memorized, or better than the reference"
     if gap.verdict == "yes":
-        return _YES[gap.name]
-    if gap.verdict == "cannot tell":
-        return f"cannot tell: needs {gap.rows_needed:,} rows" if gap.rows_needed else "cannot tell"
-    return "no: within the tolerance" if gap.verdict == "no" else gap.verdict
+        return amount, f"yes: {gap.kind.meaning}"
+    if gap.verdict == "no":
+        return amount, "no: within the tolerance"
+    lacks = ladder.diagnosis.errors.lacks_rows(gap)
+    return amount, f"cannot tell: needs {gap.rows_needed:,} rows" if lacks else "cannot tell"
 
 
 def _others(frame: _Frame, others: Sequence[OtherMethod], floor: float) -> None:
@@ -237,14 +229,11 @@ def _others(frame: _Frame, others: Sequence[OtherMethod], floor: float) -> None:
     frame.drawing.text((frame.label, floor + 14), "Others, dev", style="s", tone="soft", anchor="end")
     frame.drawing.line((4, floor), (frame.x.pixels[1], floor), tone="rule")
     for index, method in enumerate(others):
-        if method.dev is not None:
-            _other(frame, method, floor + 14 + _OTHER * (index + (1 if frame.narrow else 0.5)))
+        _other(frame, method, floor + 14 + _OTHER * (index + (1 if frame.narrow else 0.5)))
 
 
 def _other(frame: _Frame, method: OtherMethod, y: float) -> None:
     dev = method.dev
-    if dev is None:
-        return
     words = f"{shorten(method.name, width=_NAME, style='s')} {frame.unit.show(dev.value)}"
     if frame.unit.position(dev.value) > frame.x.domain[1]:
         edge = frame.x.pixels[1]
@@ -255,8 +244,8 @@ def _other(frame: _Frame, method: OtherMethod, y: float) -> None:
     _beside(frame, (low, high, y + 4), words, style="s")
 
 
-def _description(ladder: Ladder, unit: Unit) -> str:
-    rungs = [f"{rung.label} {unit.show(rung.measure.value) if rung.measure else 'sealed'}" for rung in ladder.rungs]
-    gaps = [f"{gap.name} {_amount(gap, unit)}, {_verdict(gap)}" for gap in ladder.gaps]
-    optimal = [f"Optimal {unit.noun} {_range(ladder.optimal, unit)}"] if ladder.optimal else []
-    return "; ".join([*optimal, *rungs, *gaps]) + "."
+def _description(ladder: Diagnosed, unit: Unit) -> str:
+    errors = [f"{PARTS[part]} {shown(unit, error) if error else 'sealed'}" for part, error in ladder.errors.items()]
+    gaps = [", ".join(_words(ladder, gap, unit)) for gap in ladder.gaps]
+    optimal = f"Optimal {unit.noun} {optimal_text(unit, ladder.diagnosis.errors.optimal)}"
+    return "; ".join([optimal, *errors, *gaps]) + "."

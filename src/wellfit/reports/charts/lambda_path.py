@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, apart, draw_losses, padded, text_width
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
-from wellfit.reports.values import Reference
 from wellfit.units import Unit, knob
 
 _TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0
@@ -24,7 +24,7 @@ class _Plot:
 
 
 def lambda_path_chart(
-    members: Sequence[Member], unit: Unit, *, key: str, optimal: Reference | None = None, width: float = 780
+    members: Sequence[Member], unit: Unit, *, key: str, optimal: Optimal | None = None, width: float = 780
 ) -> str:
     """Draw the path of `lambda_path`; nothing for fewer than three members.
 
@@ -74,7 +74,7 @@ def _tied(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
     drawing.text(((left + right) / 2, 12), "shaded: tied with the best", style="s", tone="soft", anchor="middle")
 
 
-def _optimal(drawing: Drawing, plot: _Plot, optimal: Reference | None) -> None:
+def _optimal(drawing: Drawing, plot: _Plot, optimal: Optimal | None) -> None:
     if optimal is None or optimal.source == "none":
         return
     place = plot.unit.position(optimal.high)

@@ -1,0 +1,65 @@
+"""The verdict of a diagnosis in a sentence: cause, action, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.gaps import Errors, Gap
+from wellfit.diagnosis.prescribe import spoiling
+from wellfit.diagnosis.words import error_text, gap_text, size_text
+from wellfit.gaps import GAPS, GapName
+from wellfit.goals import Goal
+
+
+def headline(
+    errors: Errors,
+    gaps: Mapping[GapName, Gap | None],
+    *,
+    goal: Goal,
+    tolerance: float,
+    findings: Sequence[Finding] = (),
+) -> str:
+    """One to three sentences: leaks that spoil the errors, if any; cause, action, what is left."""
+    verdict = _of_gaps(errors, gaps, goal=goal, tolerance=tolerance)
+    leaks = [f"{found.title} ({found.code})" for found in spoiling(findings)]
+    if not leaks:
+        return verdict
+    return f"First look at the rows: {_joined(leaks)}. Until that is fixed no error can be trusted. {verdict}"
+
+
+def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> str:
+    known = [gap for gap in (gaps[name] for name in GAPS) if gap is not None]
+    high = [gap for gap in known if gap.verdict == "yes"]
+    unsure = [gap.kind.noun for gap in known if gap.verdict == "cannot tell"]
+    rest = f"There are too few rows to tell whether {_joined(unsure)} {'is' if len(unsure) == 1 else 'are'} high."
+    if unsure == ["avoidable bias"] and errors.optimal.source == "none":
+        rest = "Without a reference nobody can tell whether it underfits: give a human error."
+    if high:
+        causes = _joined([gap.kind.symptom.format(size=size_text(goal, gap, errors)) for gap in high])
+        chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
+        parts = [f"The network {causes}.", *chance, high[0].kind.action]
+        return " ".join([*parts, rest] if unsure else parts)
+    leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and _leans(gap, errors)]
+    if leaning:
+        causes = _joined([gap.kind.symptom.format(size=size_text(goal, gap, errors)) for gap in leaning])
+        return f"It looks as if the network {causes}, but no gap is certain. {rest}"
+    if unsure:
+        return f"No gap is surely above {gap_text(goal, tolerance)}. {rest}"
+    return (
+        f"The network fits well: every gap is within {gap_text(goal, tolerance)}, "
+        f"with a dev {'score' if goal.name in ('auc', 'r2') else 'error'} of {error_text(goal, errors.dev.value)}. "
+        "There is nothing to treat."
+    )
+
+
+def _leans(gap: Gap, errors: Errors) -> bool:
+    """Without a reference the value of the bias is the middle of what is not known: it leans nowhere."""
+    return gap.name != "avoidable_bias" or errors.optimal.source != "none"
+
+
+_BY_CHANCE = "On so few training rows even the best possible rule may err as often."
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

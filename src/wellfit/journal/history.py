@@ -1,0 +1,82 @@
+"""The one fold of a journal: how far an experiment has come, and which network it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+from wellfit._typing import Json
+
+CANDIDATE = "candidate"
+
+
+class EntryLike(Protocol):
+    """The part of a journal entry that is folded."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of entry: split, training, diagnosis, ..."""
+
+    @property
+    def body(self) -> Any:
+        """Its JSON object."""
+
+
+class History:
+    """The entries of a journal, without those of plans that a later plan replaced.
+
+    Args:
+        entries: the whole journal, oldest first.
+    """
+
+    def __init__(self, entries: Iterable[EntryLike]) -> None:
+        everything = list(entries)
+        plans = [entry.body["plan"] for entry in everything if entry.kind == "session" and "plan" in entry.body]
+        kept = [entry for entry in everything if entry.body.get("plan") in (None, *plans[-1:])]
+        self.chosen = chosen_identity(everything)
+        """Identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
+        own = [entry for entry in everything if entry.kind == "diagnosis" and entry.body["identity"] == self.chosen]
+        # A network of an earlier plan may still be the best: then its diagnosis belongs to the experiment.
+        missing = [] if any(entry in kept for entry in own) else own[-1:]
+        self.entries: Sequence[EntryLike] = [*kept, *missing]
+
+    @cached_property
+    def _bodies(self) -> dict[str, list[Json]]:
+        found: dict[str, list[Json]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.kind, []).append(entry.body)
+            # A run that goes on has not ended, whatever an earlier one said; an `unseal` after it leaves it ended.
+            if entry.kind == "session" and entry.body.get("command") == "run":
+                found.pop("finish", None)
+        return found
+
+    def of(self, *kinds: str) -> list[Json]:
+        """The bodies of these kinds, oldest first within each."""
+        return [body for kind in kinds for body in self._bodies.get(kind, [])]
+
+    def last(self, kind: str) -> Json:
+        """The last body of a kind; {} without any."""
+        return self._bodies.get(kind, [{}])[-1]
+
+    def of_network(self, kind: str, identity: str | None) -> Json:
+        """The last body of a kind about this network; {} without any."""
+        return next((body for body in reversed(self.of(kind)) if body["identity"] == identity), {})
+
+    @property
+    def asked(self) -> Json:
+        """The options of the last run; {} without any."""
+        return next((body["asked"] for body in reversed(self.of("session")) if "asked" in body), {})
+
+    @property
+    def compared(self) -> int:
+        """Number of networks that dev has compared: those that WF403 counts."""
+        trained = self.of("training", "snapshot")
+        return len({body["identity"] for body in trained if body["status"] != "diverged"})
+
+
+def chosen_identity(entries: Iterable[EntryLike]) -> str | None:
+    """The identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
+    candidates = [entry.body for entry in entries if entry.kind == CANDIDATE]
+    best = min(candidates, key=lambda body: float(body["dev"]), default=None)
+    return None if best is None else str(best["identity"])
