@@ -113,6 +113,7 @@ GOALS: Mapping[str, Goal] = {
         Goal(name="balanced_error", noun="balanced error", reads="labels", is_rate=True, is_percent=True),
         Goal(name="log_loss", noun="log loss", reads="probabilities", loss_noun="log loss"),
         Goal(name="auc", noun="AUC", reads="order", is_rate=True, higher_is_better=True),
+        Goal(name="f1", noun="F1", reads="labels", is_rate=True, higher_is_better=True),
         Goal(name="rmse", noun="RMSE", reads="values", loss_noun="MSE", is_squared=True),
         Goal(name="mae", noun="MAE", reads="values", loss_noun="MAE"),
         Goal(name="r2", noun="R²", reads="values", loss_noun="1 - R²", higher_is_better=True),
@@ -125,12 +126,14 @@ def _metrics() -> Mapping[str, Metric]:
     # Late: the command line lists the goals, and numpy and scipy would make its help slow.
     from wellfit.stats import scores
     from wellfit.stats.auc import AreaAboveCurve
+    from wellfit.stats.f1 import MacroF1Loss
 
     return {
         "error": scores.ErrorRate(),
         "balanced_error": scores.BalancedErrorRate(),
         "log_loss": scores.LogLoss(),
         "auc": AreaAboveCurve(),
+        "f1": MacroF1Loss(),
         "rmse": scores.SquaredError(),
         "mae": scores.AbsoluteError(),
         "r2": scores.UnexplainedVariance(),

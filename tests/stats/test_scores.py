@@ -28,6 +28,7 @@ ORACLES = {
     "balanced_error": lambda y, p: 1 - metrics.balanced_accuracy_score(y, p.argmax(1)),
     "log_loss": metrics.log_loss,
     "auc": lambda y, p: 1 - metrics.roc_auc_score(y, p[:, 1] if p.shape[1] == 2 else p, multi_class="ovr"),
+    "f1": lambda y, p: 1 - metrics.f1_score(y, p.argmax(1), average="macro"),
     "rmse": metrics.mean_squared_error,
     "mae": metrics.mean_absolute_error,
     "r2": lambda y, p: 1 - metrics.r2_score(y, p),

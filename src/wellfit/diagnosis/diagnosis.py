@@ -227,7 +227,7 @@ def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the co
         train_dev_sd: the same on train-dev.
         dev_sd: the same on dev.
         test_sd: the same on test.
-        goal: error, balanced_error, log_loss, auc, rmse, mae or r2.
+        goal: error, balanced_error, log_loss, auc, f1, rmse, mae or r2.
 
     Raises:
         BadInput: for values out of range, counts without their error, or two references.

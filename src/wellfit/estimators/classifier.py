@@ -111,7 +111,7 @@ class NetClassifierCV(Classifies, Searching):
         over: what is searched: knob -> values (lists, `wf.uniform`, `wf.log_uniform`), or names of knobs, which get
             their usual ranges; None: a grid of l2 x keep_prob, the exact 0 and 1 among them.
         members: how many candidates are trained on every fold; None: at most 16, or all of a grid that is given.
-        goal: "error", "log_loss", "balanced_error" or "auc": by whose loss the candidates are compared; None: "error".
+        goal: by whose loss they are compared: "error", "log_loss", "balanced_error", "auc" or "f1"; None: "error".
         rule: "best" trains the candidate with the lowest dev error, "one_se" the simplest within one standard error.
         human_error: a person's error, for the diagnosis.
         n_jobs: folds that are trained at once, in threads; None: 1, -1: as many as there are cores.

@@ -1,0 +1,126 @@
+"""Macro F1: the mean over the classes of the harmonic mean of precision and recall, with its interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special
+
+from wellfit._typing import Floats, Integers
+from wellfit.stats.intervals import Estimate, wilson
+from wellfit.stats.scores import OfLabels, Planes, Targets
+
+
+class MacroF1Loss(OfLabels):
+    """1 - macro F1, over the classes that occur in the target or among the likeliest classes.
+
+    F1 of class c is 2 a / s, with a = the rows rightly told as c, and s = its rows + the rows told as c. Losses of rows
+    are the influence function around 1 - F1: their mean is 1 - F1 exactly, and their variance over n is the
+    delta method's.
+    """
+
+    of_all_rows = True
+
+    def planes(self, target: Targets, predictions: Floats) -> Planes:  # noqa: ARG002 - the likeliest class is needed
+        """The probability of each class."""
+        return np.ascontiguousarray(predictions.transpose(2, 0, 1))
+
+    def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
+        """1 - macro F1 of each candidate."""
+        classes, candidates, _ = planes.shape
+        start = classes * np.arange(candidates)[:, None]
+        told, cells = planes.argmax(axis=0), classes * candidates
+
+        def counted(codes: Integers) -> Integers:
+            return np.bincount(codes, minlength=cells).reshape(candidates, classes)
+
+        right = counted((start + told)[told == target])
+        sums = counted((start + told).ravel()) + np.bincount(target.astype(np.int64), minlength=classes)
+        f1 = 2 * right / np.maximum(sums, 1)
+        return np.asarray(1 - f1.sum(axis=1) / np.count_nonzero(sums, axis=1))
+
+    def _losses(self, target: Targets, prediction: Floats) -> Floats:
+        told = prediction.argmax(axis=1)
+        confusion = _confusion(target.astype(np.int64), told, classes=prediction.shape[1])
+        f1, sums = _f1(confusion)
+        occurring = np.count_nonzero(sums)
+        share = target.size / (occurring * np.maximum(sums, 1))
+        influence = 2 * (told == target) * share[told] - (f1 * share)[told] - (f1 * share)[target]
+        return np.asarray(1 - f1.sum() / occurring - influence)
+
+    def _interval(
+        self,
+        losses: Floats,
+        target: Targets,
+        prediction: Floats,
+        *,
+        level: float,
+        seed: int,  # noqa: ARG002
+    ) -> Estimate:
+        """The wider, on each side, of two intervals that miss their level in different places.
+
+        The delta method on the logit scale is too short where a class has a few rows, the combination of the classes'
+        own intervals where nearly every row is right (benchmarks/interval_coverage.py).
+        """
+        confusion = _confusion(target.astype(np.int64), prediction.argmax(axis=1), classes=prediction.shape[1])
+        confusion = confusion[np.ix_(*2 * [_f1(confusion)[1] > 0])]
+        loss = float(np.clip(losses.mean(), 0, 1))
+        smooth = _on_logit_scale(loss, losses, confusion, level=level)
+        joint = _of_classes(loss, confusion, level=level)
+        return self._bounded(Estimate(loss, min(smooth[0], joint[0]), max(smooth[1], joint[1]), losses.size))
+
+
+def _confusion(target: Integers, told: Integers, *, classes: int) -> Integers:
+    """[classes, classes] rows of each true and each told class."""
+    return np.bincount(classes * target + told, minlength=classes**2).reshape(classes, classes)
+
+
+def _f1(confusion: Integers) -> tuple[Floats, Integers]:
+    """[classes] F1, 0 for a class that does not occur, and its denominator."""
+    sums = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return 2 * confusion.diagonal() / np.maximum(sums, 1), sums
+
+
+def _on_logit_scale(loss: float, losses: Floats, confusion: Integers, *, level: float) -> tuple[float, float]:
+    rows = losses.size
+    error = math.sqrt(float(losses.var(ddof=1)) / rows) if rows > 1 else 0.0
+    if error <= 1e-12 or loss in (0.0, 1.0):
+        # Without variance, Wilson's interval for as many rows as the smallest class has.
+        fewest = float(_f1(confusion)[1].min()) / 2
+        limits = wilson(loss * fewest, fewest, level=level)
+        return limits.low, limits.high
+    middle = float(special.logit(loss))
+    half = float(special.stdtrit(rows - 1, (1 + level) / 2)) * error / (loss * (1 - loss))
+    return float(special.expit(middle - half)), float(special.expit(middle + half))
+
+
+def _of_classes(loss: float, confusion: Integers, *, level: float) -> tuple[float, float]:
+    """MOVER over the classes' own intervals, with their correlation (Zou and Donner 2008).
+
+    Of the m = s - a rows that concern a class, a are right: Wilson's interval for J = a / m gives that of
+    F1 = 2 J / (1 + J).
+    """
+    f1, sums = _f1(confusion)
+    right = confusion.diagonal()
+    found = [wilson(float(a), float(m), level=level) for a, m in zip(right, sums - right, strict=True)]
+    below, above = (
+        np.abs(f1 - [2 * share / (1 + share) for share in limits])
+        for limits in ([each.low for each in found], [each.high for each in found])
+    )
+    correlation = _correlation(confusion, f1, sums)
+    down, up = (math.sqrt(max(0.0, float(side @ correlation @ side))) / len(f1) for side in (above, below))
+    return loss - down, loss + up
+
+
+def _correlation(confusion: Integers, f1: Floats, sums: Integers) -> Floats:
+    """[classes, classes] correlation of the F1 of two classes: only rows confused between them concern both."""
+    right = confusion.diagonal()
+    covariance = (confusion + confusion.T) * np.outer(f1 / sums, f1 / sums)
+    variance = (right * (2 - 2 * f1) ** 2 + (sums - 2 * right) * f1**2) / sums**2
+    spread = np.sqrt(variance)
+    known = np.outer(spread, spread) > 0
+    # A class that is always right (or never) shares its errors, should there be any, with the others.
+    found = np.where(known, covariance / np.where(known, np.outer(spread, spread), 1.0), 1.0)
+    np.fill_diagonal(found, 1.0)
+    return np.asarray(found)
