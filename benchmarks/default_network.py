@@ -24,9 +24,9 @@ from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema
 from wellfit.goals import default_goal
-from wellfit.recipe.defaults import batch_size_for, bins_for, epochs_for
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.setting import changed
+from wellfit.sweeps.usual import batch_size_for, bins_for, epochs_for
 
 SOURCES = (PHONEME, CREDIT, CALIFORNIA, BIKE, ADULT)
 QUICK_SOURCES = (CREDIT, PHONEME)

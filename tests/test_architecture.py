@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening"},
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal"},
-    "estimators": RECORDS | {"stats", "data", "training", "fused", "sweeps", "recipe", "diagnosis"},
+    "estimators": RECORDS | {"stats", "data", "training", "fused", "sweeps", "diagnosis"},
     "travel": RECORDS | {"stats", "data", "training", "estimators", "experiment"},
     "reports": RECORDS | {"stats", "journal", "sweeps", "diagnosis", "recipe", "opening", "experiment"},
 }

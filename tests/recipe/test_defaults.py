@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from wellfit.config import total_updates
-from wellfit.recipe.defaults import PILOT_UPDATES, batch_size_for, bins_for, epochs_for, pilot_config
+from wellfit.recipe.defaults import PILOT_UPDATES, pilot_config
+from wellfit.sweeps.usual import batch_size_for, bins_for, epochs_for
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from wellfit.cli.settings import BOARDS, config_of, tables_of
 from wellfit.cli.stage import FILE, stage
 from wellfit.device import CPU, FLOAT32
 from wellfit.exceptions import BadInput, Refusal
+from wellfit.knobs import NAMES
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wellfit.units import Unit
 
 
+DECAYS = [name for name, knob in NAMES.items() if knob.own == "l2"]
 MOST_SHOWN = 12
 """Members in the table where they are not a path."""
 
@@ -143,7 +145,7 @@ def _text(sweep: Sweep, goal: Goal) -> str:
     others = sorted({name for row in members for name in row["knobs"] if _varies(name, members)})
     shown = _best(members, sweep) if others else sweep.path()
     shown += [body["snapshot"]] if sweep.chosen.is_snapshot else []
-    heads = ("lambda", "weight_decay", "shrink", "keep_prob", *others, "train", "dev", "||W||", "")
+    heads = ("lambda", *DECAYS[1:], "keep_prob", *others, "train", "dev", "||W||", "")
     rows = [heads, *(_cells(row, sweep, Unit(goal), others=others) for row in shown)]
     table = "\n".join("  ".join(cell.rjust(12) for cell in row).rstrip() for row in rows)
     noun = Unit(goal).noun
@@ -197,7 +199,7 @@ def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tup
     is_chosen = (row["identity"], row["status"]) == (chosen.config.identity, chosen.status.value)
     how = "" if row["status"] == Status.FINISHED.value else row["status"]
     mark = ", ".join(filter(None, ["chosen" * is_chosen, how]))
-    knobs = [f"{row[name]:.4g}" for name in ("l2", "weight_decay", "shrink", "keep_prob")]
+    knobs = [f"{row[name]:.4g}" for name in (*DECAYS, "keep_prob")]
     knobs += [_shown(row["knobs"].get(name)) for name in others]
     return (*knobs, unit.show(row["train"]), unit.show(row["dev"]), f"{row['norm']:.4g}", mark)
 

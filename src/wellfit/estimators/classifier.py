@@ -1,18 +1,71 @@
-"""NetClassifier: a neural network for classes, every knob by its name.
-
-NetClassifierCV: stands to NetClassifier as LassoCV to Lasso.
-NetRegressor: a neural network for numbers, every knob by its name.
-NetRegressorCV: stands to NetRegressor as LassoCV to Lasso.
-"""
+"""The four estimators: for classes and for numbers, and each with a search by cross-validation, as LassoCV to Lasso."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from wellfit.estimators.knobs import store
+from wellfit.estimators.arguments import store, takes
 from wellfit.estimators.net import Classifies, Regresses
 from wellfit.estimators.searching import Searching
+
+WIDTHS = (128, 128)
+
+
+class RegressorArguments(TypedDict, total=False):
+    """Knobs by their names in `Config`, second names, and what every estimator takes."""
+
+    widths: tuple[int, ...]
+    activation: str
+    embedding: str
+    bins: int | None
+    optimizer: str
+    lr: float | None
+    epochs: int | None
+    batch_size: int | None
+    schedule: str
+    momentum: float
+    betas: tuple[float, float]
+    clip_norm: float | None
+    l2: float
+    weight_decay: float | None
+    l1: float
+    keep_prob: float | tuple[float, ...]
+    dropout: float | tuple[float, ...] | None
+    input_noise: float
+    mixup: float
+    ema: float
+    l2_schedule: str
+    keep_prob_schedule: str
+    networks: int
+    random_state: Any
+
+
+class ClassifierArguments(RegressorArguments, total=False):
+    """Those that have a meaning for classes only, too."""
+
+    label_smoothing: float
+    class_weight: Any
+
+
+class SearchArguments(TypedDict, total=False):
+    """Those of a search by cross-validation."""
+
+    cv: Any
+    over: Mapping[str, Any] | Sequence[str] | str | None
+    members: int | None
+    goal: str | None
+    rule: str
+    human_error: float | None
+    n_jobs: int | None
+
+
+class RegressorCVArguments(SearchArguments, RegressorArguments, total=False):
+    """Both."""
+
+
+class ClassifierCVArguments(SearchArguments, ClassifierArguments, total=False):
+    """Both."""
 
 
 class NetClassifier(Classifies):
@@ -28,15 +81,15 @@ class NetClassifier(Classifies):
         widths: units of each hidden layer, from input to output.
         activation: "relu", "tanh" or "gelu".
         embedding: "ple" adds the piecewise-linear encoding of numbers over quantile bins, "none" adds nothing.
-        bins: of each number; None: 4 to 128, fewer where rows are few or columns many.
+        bins: maximum number per numeric column; None: 4 to 128, fewer for few rows or many columns.
         optimizer: "adam", "sgd" or "momentum".
         lr: learning rate, the peak of the schedule; None: 0.002.
         epochs: passes over the distinct training rows; None: enough for 2,500 updates, but at least 16, and at most
             128 where no row is repeated.
         batch_size: rows of an update; None: 64 to 1,024, by the number of rows.
         schedule: "cosine", "constant" or "coslog4".
-        momentum: of the optimizer "momentum".
-        betas: of the optimizer "adam".
+        momentum: for the optimizer "momentum".
+        betas: decay of the moving averages of the optimizer "adam".
         clip_norm: the largest norm of a gradient; None: any.
         l2: lambda.
         weight_decay: lambda / m, another name for l2.
@@ -62,37 +115,9 @@ class NetClassifier(Classifies):
         feature_names_in_: [features] where X was a frame.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn's contract: one argument a knob
-        self,
-        *,
-        widths: tuple[int, ...] = (128, 128),
-        activation: str = "relu",
-        embedding: str = "ple",
-        bins: int | None = None,
-        optimizer: str = "adam",
-        lr: float | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        schedule: str = "cosine",
-        momentum: float = 0.9,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = None,
-        l2: float = 0.0,
-        weight_decay: float | None = None,
-        l1: float = 0.0,
-        keep_prob: float | tuple[float, ...] = 1.0,
-        dropout: float | tuple[float, ...] | None = None,
-        label_smoothing: float = 0.0,
-        input_noise: float = 0.0,
-        mixup: float = 0.0,
-        ema: float = 0.0,
-        l2_schedule: str = "constant",
-        keep_prob_schedule: str = "constant",
-        class_weight: Any = None,
-        networks: int = 1,
-        random_state: Any = None,
-    ) -> None:
-        store(self, locals())
+    @takes(ClassifierArguments, widths=WIDTHS, networks=1)
+    def __init__(self, **arguments: Unpack[ClassifierArguments]) -> None:
+        store(self, arguments)
 
 
 class NetClassifierCV(Classifies, Searching):
@@ -134,44 +159,9 @@ class NetClassifierCV(Classifies, Searching):
         feature_names_in_: [features] where X was a frame.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn's contract: one argument a knob
-        self,
-        *,
-        cv: Any = None,
-        over: Mapping[str, Any] | Sequence[str] | str | None = None,
-        members: int | None = None,
-        goal: str | None = None,
-        rule: str = "best",
-        human_error: float | None = None,
-        n_jobs: int | None = None,
-        widths: tuple[int, ...] = (128, 128),
-        activation: str = "relu",
-        embedding: str = "ple",
-        bins: int | None = None,
-        optimizer: str = "adam",
-        lr: float | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        schedule: str = "cosine",
-        momentum: float = 0.9,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = None,
-        l2: float = 0.0,
-        weight_decay: float | None = None,
-        l1: float = 0.0,
-        keep_prob: float | tuple[float, ...] = 1.0,
-        dropout: float | tuple[float, ...] | None = None,
-        label_smoothing: float = 0.0,
-        input_noise: float = 0.0,
-        mixup: float = 0.0,
-        ema: float = 0.0,
-        l2_schedule: str = "constant",
-        keep_prob_schedule: str = "constant",
-        class_weight: Any = None,
-        networks: int = 4,
-        random_state: Any = None,
-    ) -> None:
-        store(self, locals())
+    @takes(ClassifierCVArguments, widths=WIDTHS, networks=4, rule="best")
+    def __init__(self, **arguments: Unpack[ClassifierCVArguments]) -> None:
+        store(self, arguments)
 
 
 class NetRegressor(Regresses):
@@ -187,15 +177,15 @@ class NetRegressor(Regresses):
         widths: units of each hidden layer, from input to output.
         activation: "relu", "tanh" or "gelu".
         embedding: "ple" adds the piecewise-linear encoding of numbers over quantile bins, "none" adds nothing.
-        bins: of each number; None: 4 to 128, fewer where rows are few or columns many.
+        bins: maximum number per numeric column; None: 4 to 128, fewer for few rows or many columns.
         optimizer: "adam", "sgd" or "momentum".
         lr: learning rate, the peak of the schedule; None: 0.002.
         epochs: passes over the distinct training rows; None: enough for 2,500 updates, but at least 16, and at most
             128 where no row is repeated.
         batch_size: rows of an update; None: 64 to 1,024, by the number of rows.
         schedule: "cosine", "constant" or "coslog4".
-        momentum: of the optimizer "momentum".
-        betas: of the optimizer "adam".
+        momentum: for the optimizer "momentum".
+        betas: decay of the moving averages of the optimizer "adam".
         clip_norm: the largest norm of a gradient; None: any.
         l2: lambda.
         weight_decay: lambda / m, another name for l2.
@@ -218,35 +208,9 @@ class NetRegressor(Regresses):
         feature_names_in_: [features] where X was a frame.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn's contract: one argument a knob
-        self,
-        *,
-        widths: tuple[int, ...] = (128, 128),
-        activation: str = "relu",
-        embedding: str = "ple",
-        bins: int | None = None,
-        optimizer: str = "adam",
-        lr: float | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        schedule: str = "cosine",
-        momentum: float = 0.9,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = None,
-        l2: float = 0.0,
-        weight_decay: float | None = None,
-        l1: float = 0.0,
-        keep_prob: float | tuple[float, ...] = 1.0,
-        dropout: float | tuple[float, ...] | None = None,
-        input_noise: float = 0.0,
-        mixup: float = 0.0,
-        ema: float = 0.0,
-        l2_schedule: str = "constant",
-        keep_prob_schedule: str = "constant",
-        networks: int = 1,
-        random_state: Any = None,
-    ) -> None:
-        store(self, locals())
+    @takes(RegressorArguments, widths=WIDTHS, networks=1)
+    def __init__(self, **arguments: Unpack[RegressorArguments]) -> None:
+        store(self, arguments)
 
 
 class NetRegressorCV(Regresses, Searching):
@@ -288,39 +252,6 @@ class NetRegressorCV(Regresses, Searching):
         feature_names_in_: [features] where X was a frame.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn's contract: one argument a knob
-        self,
-        *,
-        cv: Any = None,
-        over: Mapping[str, Any] | Sequence[str] | str | None = None,
-        members: int | None = None,
-        goal: str | None = None,
-        rule: str = "best",
-        human_error: float | None = None,
-        n_jobs: int | None = None,
-        widths: tuple[int, ...] = (128, 128),
-        activation: str = "relu",
-        embedding: str = "ple",
-        bins: int | None = None,
-        optimizer: str = "adam",
-        lr: float | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        schedule: str = "cosine",
-        momentum: float = 0.9,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = None,
-        l2: float = 0.0,
-        weight_decay: float | None = None,
-        l1: float = 0.0,
-        keep_prob: float | tuple[float, ...] = 1.0,
-        dropout: float | tuple[float, ...] | None = None,
-        input_noise: float = 0.0,
-        mixup: float = 0.0,
-        ema: float = 0.0,
-        l2_schedule: str = "constant",
-        keep_prob_schedule: str = "constant",
-        networks: int = 4,
-        random_state: Any = None,
-    ) -> None:
-        store(self, locals())
+    @takes(RegressorCVArguments, widths=WIDTHS, networks=4, rule="best")
+    def __init__(self, **arguments: Unpack[RegressorCVArguments]) -> None:
+        store(self, arguments)

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from wellfit._typing import Floats, Integers, Task
 from wellfit.config import Config
 from wellfit.data.schema import Column
+from wellfit.estimators.arguments import config_of
 from wellfit.estimators.callbacks import CallbackSupport, told_of_fit, with_callbacks
 from wellfit.estimators.inputs import (
     Rows,
@@ -34,7 +35,6 @@ from wellfit.estimators.inputs import (
     weights_of,
     with_class_weights,
 )
-from wellfit.estimators.knobs import config_of
 from wellfit.estimators.model import Model
 from wellfit.exceptions import BadInput
 from wellfit.goals import default_goal

@@ -32,11 +32,10 @@ from wellfit.data.schema import Column
 from wellfit.estimators.callbacks import told_of_fit, told_of_subtask, with_callbacks
 from wellfit.estimators.diagnosing import Comparison, FoldData, compare, diagnose_comparison, train_folds
 from wellfit.estimators.inputs import Rows, merged, prepared
-from wellfit.estimators.knobs import KNOBS, SECOND_NAMES
 from wellfit.estimators.net import Given, Net
 from wellfit.exceptions import BadInput
 from wellfit.goals import Goal, default_goal, goal_named
-from wellfit.knobs import OFF, own_name
+from wellfit.knobs import KNOBS, NAMES, OFF, own_name
 from wellfit.sweeps.space import Interval, Space, Values, configs_of, count_of, default_grid, is_grid, useful_shrinks
 from wellfit.sweeps.usual import usual_space
 
@@ -144,8 +143,6 @@ DEFAULT_MEMBERS = 16
 MOST_DECAY = 6.0
 """The largest default lambda takes e^-6 of a weight's start by the end, or what is useful on a larger table."""
 MOST_SHRINK = 0.05
-_PER_ROW = ("l2", "l1")
-"""Knobs whose usual values grow with m."""
 
 
 def candidates(
@@ -182,15 +179,15 @@ def require_free(arguments: Mapping[str, Any], over: Any) -> None:
         BadInput: that names it.
     """
     searched = {own_name(name) for name in ((over,) if isinstance(over, str) else over or DEFAULT_KNOBS)}
-    for name in (*KNOBS, *SECOND_NAMES):
-        off = OFF.get(own_name(name)) if name in KNOBS else None
-        if name in arguments and own_name(name) in searched and own_name(name) in OFF and arguments[name] != off:
-            others = [other for other in DEFAULT_KNOBS if other != own_name(name)]
-            raise BadInput(
-                "a knob that is searched is not set as well",
-                found=f"{name}={arguments[name]!r} beside over={over!r}",
-                remedy=f"Leave {name} out, or search without it: over={others!r}",
-            )
+    for name, value in arguments.items():
+        if name not in OFF or own_name(name) not in searched or value == (OFF[name] if name in KNOBS else None):
+            continue
+        others = [other for other in DEFAULT_KNOBS if other != own_name(name)]
+        raise BadInput(
+            "a knob that is searched is not set as well",
+            found=f"{name}={value!r} beside over={over!r}",
+            remedy=f"Leave {name} out, or search without it: over={others!r}",
+        )
 
 
 def _default(config: Config, *, rows: int, members: int) -> Space:
@@ -210,7 +207,8 @@ def _count(members: int | None) -> int:
 
 
 def _times(values: Values, factor: float, *, name: str) -> Values:
-    if name not in _PER_ROW or factor == 1:
+    # A decay in the unit of the cost grows with m.
+    if NAMES[name].unit != "cost" or factor == 1:
         return values
     if isinstance(values, Interval):
         return replace(values, low=values.low * factor, high=values.high * factor)

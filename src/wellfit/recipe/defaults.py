@@ -1,34 +1,20 @@
 """The first network: as large as the budget pays for, every regularizer at zero, paced by the size of the table.
 
-Measured on dev rows (docs/benchmarks.md): piecewise-linear encoding with 32 bins lowers the dev error of adult and
-california_housing more than any other knob, and 16 bins buy half of it; 128 buy 1 to 2 % more where rows are 10,000 and
-more; GELU in place of ReLU lowers that of phoneme,
-california_housing and bike_hour by 1 to 3 %. A larger network that is regularized, and then
-averaged, predicts no worse than a small one and often better: what it costs is time.
+Measured on dev rows (docs/benchmarks.md): GELU in place of ReLU lowers the dev error of phoneme, california_housing and
+bike_hour by 1 to 3 %. A larger network that is regularized, and then averaged, predicts no worse than a small one and
+often better; its cost is time.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
 
 from wellfit.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.recipe.budget import BudgetTracker
 from wellfit.recipe.pictures import Shape, first_network
+from wellfit.sweeps.usual import LR, batch_size_for, bins_for, epochs_for
 
-BATCH_SIZES: Mapping[int, int] = {1_000: 64, 8_000: 128, 30_000: 256, 100_000: 512}
-"""Up to so many training rows, this batch size (the rule of pytabkit); above the last, LARGEST_BATCH."""
-LARGEST_BATCH = 1_024
-ENOUGH_UPDATES = 2_500
-"""A small table is gone through more often, until a training has this many updates, or MOST_EPOCHS."""
-FEWEST_EPOCHS, MOST_EPOCHS = 16, 128
-MOST_INPUTS = 1_024
-"""Bins of all numeric columns together; a table with many columns gets fewer bins for each."""
-BINS: Mapping[int, int] = {5_000: 32, 10_000: 64}
-"""Up to so many training rows, so many bins; above the last, MOST_BINS: on 3,500 rows they cost, on 11,000 they pay."""
-MOST_BINS, FEWEST_BINS = 128, 4
-LR = 2e-3
 PILOT_UPDATES = 150
 """Updates that tell how fast a machine is; a small share of any training."""
 FIRST_SHARE = 0.08
@@ -91,20 +77,3 @@ def _with_epochs(epochs: int, *, rows: int, columns: int, seed: int, shape: Shap
         optimization=Optimization(lr=LR, epochs=epochs, batch_size=batch_size_for(rows)),
         seed=seed,
     )
-
-
-def batch_size_for(rows: int) -> int:
-    """Return the batch size for so many training rows."""
-    return next((size for most, size in BATCH_SIZES.items() if rows <= most), LARGEST_BATCH)
-
-
-def epochs_for(rows: int, *, batch_size: int) -> int:
-    """Return epochs that make enough updates, within bounds."""
-    enough = -(-ENOUGH_UPDATES // updates_per_epoch(rows=rows, batch_size=batch_size))
-    return min(max(enough, FEWEST_EPOCHS), MOST_EPOCHS)
-
-
-def bins_for(columns: int, *, rows: int) -> int:
-    """Return the bins of each of so many numeric columns, where so many rows train."""
-    usual = next((bins for most, bins in BINS.items() if rows <= most), MOST_BINS)
-    return min(max(MOST_INPUTS // max(columns, 1), FEWEST_BINS), usual)

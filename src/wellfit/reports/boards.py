@@ -16,7 +16,7 @@ from wellfit.reports.records import Knob, Network, TradeRow
 from wellfit.reports.sweep_card import DROPPED, Member, SweepCard
 from wellfit.units import knob
 
-_BASIC = ("optimizer", "lr", "epochs", "batch_size", "schedule")
+_OF_ONE_OPTIMIZER = ("momentum", "betas")
 
 
 def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob, ...], tuple[Knob, ...]]:
@@ -78,7 +78,8 @@ def _settings(network: Network) -> dict[str, str]:
         "activation": config.network.activation,
     }
     optimization: Json = vars(config.optimization)
-    return settings | {name.replace("_", " "): _short(optimization[name]) for name in _BASIC}
+    basic = (each for each in knobs_of("optimization") if each.basic and each.name not in _OF_ONE_OPTIMIZER)
+    return settings | {each.words: _short(optimization[each.name]) for each in basic}
 
 
 def _short(value: object) -> str:

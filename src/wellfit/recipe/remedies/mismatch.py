@@ -24,7 +24,6 @@ from wellfit.data.prepare import Arrays
 from wellfit.data.training_rows import OF_TRAIN, effective_rows, rows_trained_on, trained_on
 from wellfit.diagnosis.leakage.duplicates import with_and_without
 from wellfit.outcome import Outcome
-from wellfit.recipe.defaults import FEWEST_EPOCHS
 from wellfit.recipe.expectation import ENDED, LEVEL, Expected, Shares
 from wellfit.recipe.pictures import distance, profile
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Result
@@ -34,6 +33,7 @@ from wellfit.recipe.state import StepContext
 from wellfit.serialize import Record
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate, normal_quantile
+from wellfit.sweeps.usual import FEWEST_EPOCHS
 
 KIND = "augment_toward"
 FURTHER = 1.5
