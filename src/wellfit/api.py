@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from wellfit._typing import Notify, Task, ignore_events
 from wellfit.config import Config, Network
+from wellfit.data.dialect import FormatArguments
 from wellfit.data.pictures.listing import LABEL, is_picture_source
 from wellfit.device import CPU, FLOAT32, device_of
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
@@ -56,6 +57,7 @@ class SplitArguments(TypedDict, total=False):
     test_data, deployment_data: files or frames; seed: decides the division and all training.
     pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave files out
     that cannot be read.
+    delimiter, decimal, encoding: of CSV files, where detecting them fails; kept, and used for every later file.
     """
 
     goal: str | None
@@ -73,6 +75,9 @@ class SplitArguments(TypedDict, total=False):
     pictures: str | None
     picture_size: int | None
     skip_corrupt: bool
+    delimiter: str | None
+    decimal: str | None
+    encoding: str | None
 
 
 def split(
@@ -360,12 +365,18 @@ def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Openi
 
 
 def predict(
-    experiment: Experiment | Path | str, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1
+    experiment: Experiment | Path | str,
+    new: Any,
+    *,
+    out: Path | str | None = None,
+    views: int = 1,
+    passes: int = 1,
+    **csv_format: Unpack[FormatArguments],
 ) -> pa.Table | int:
     """Predict new rows in their order; see `Experiment.predict`. A saved model's folder predicts as well."""
     if not isinstance(experiment, Experiment) and is_saved_model(Path(experiment)):
-        return load_model(experiment).predict(new, out=out, views=views, passes=passes)
-    return _experiment(experiment).predict(new, out=out, views=views, passes=passes)
+        return load_model(experiment).predict(new, out=out, views=views, passes=passes, **csv_format)
+    return _experiment(experiment).predict(new, out=out, views=views, passes=passes, **csv_format)
 
 
 def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format: str = "folder") -> list[Path]:  # noqa: A002
@@ -442,7 +453,7 @@ def _made(
     def fits(made: Split) -> None:
         augmentation_for(made.schema, wishes.augment)
         if wishes.more_data is not None:
-            more_rows_for(made, read_more(wishes.more_data))
+            more_rows_for(made, read_more(wishes.more_data, csv_format=settings.csv_format))
 
     sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
     place = None if out is None else Path(out)

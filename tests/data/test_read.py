@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from wellfit.data.dialect import CsvFormat
 from wellfit.data.prepare import fit_preparation
 from wellfit.data.read import read_batches, read_table
 from wellfit.data.schema import infer_schema
@@ -58,7 +59,7 @@ def test_delimiters_and_line_ends_inside_quotes(tmp_path):
 def test_detection_can_be_overridden(tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes("a|b\n1,5|é\n".encode("cp1252"))
-    table = read_table(path, delimiter="|", decimal=",", encoding="cp1252")
+    table = read_table(path, csv_format=CsvFormat(delimiter="|", decimal=",", encoding="cp1252"))
     assert table.frame.to_pydict() == {"a": [1.5], "b": ["é"]}
 
 
@@ -145,9 +146,9 @@ def test_unknown_encoding_and_wrong_encoding(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes("a\né\n".encode("latin-1"))
     with pytest.raises(BadInput, match="Python knows"):
-        read_table(path, encoding="klingon")
+        read_table(path, csv_format=CsvFormat(encoding="klingon"))
     with pytest.raises(BadInput, match="must be text in utf-8"):
-        read_table(path, encoding="utf-8")
+        read_table(path, csv_format=CsvFormat(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])

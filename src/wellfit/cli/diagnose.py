@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wellfit.cli.options import exit_code, fail_on_option, given, goal_option, reference_options
+from wellfit.cli.options import exit_code, fail_on_option, format_options, given, goal_option, reference_options
 from wellfit.cli.session import Session
 from wellfit.cli.stage import FILE, stage
 from wellfit.exceptions import BadInput
@@ -31,6 +31,7 @@ _NUMBERS = {
     "dev_sd": "--dev-sd",
     "test_sd": "--test-sd",
 }
+_FORMAT = ("delimiter", "decimal", "encoding")
 
 
 @stage(
@@ -94,6 +95,7 @@ or one p_<class> for each class; any further columns are features.
     metavar="COLUMN",
     help="Column of PREDICTIONS that says which rows belong together: intervals resample groups whole.",
 )
+@format_options
 @goal_option
 @reference_options
 @fail_on_option
@@ -148,10 +150,11 @@ def _check_source(asked: Json, source: Path | None) -> None:
         "labels_per_row": "Give PREDICTIONS, or the error of people as --human-error",
         "group_on": "Give PREDICTIONS; an experiment knows its groups since `wellfit split --group-on`",
     }
+    remedies |= dict.fromkeys(_FORMAT, "Leave it out: an experiment knows how its DATA is written")
     for name, remedy in remedies.items():
         if name in asked and (source is None or source.is_dir()):
             flag = "--" + name.replace("_", "-")
-            raise BadInput(f"{flag} names columns of a file of predictions", found="no such file", remedy=remedy)
+            raise BadInput(f"{flag} is about a file of predictions", found="no such file", remedy=remedy)
 
 
 def _of_numbers(asked: Json) -> Diagnosis:
@@ -181,12 +184,14 @@ def _of_experiment(path: Path, asked: Json) -> Diagnosis | DataDiagnosis:
 
 
 def _of_predictions(path: Path, asked: Json) -> Diagnosis:
+    from wellfit.data.dialect import CsvFormat
     from wellfit.data.read import read_table
     from wellfit.diagnosis.table import diagnose_table
 
     if "labels_per_row" in asked:
         asked = {**asked, "labels_per_row": [name.strip() for name in asked["labels_per_row"].split(",")]}
-    return diagnose_table(read_table(path, name="PREDICTIONS").frame, **asked)
+    csv_format = CsvFormat(**{name: asked.pop(name, None) for name in _FORMAT})
+    return diagnose_table(read_table(path, name="PREDICTIONS", csv_format=csv_format).frame, **asked)
 
 
 def _refuse_numbers(asked: Json, source: Path) -> None:

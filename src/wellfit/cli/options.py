@@ -51,10 +51,20 @@ def reference_options(function: Callback) -> Callback:
     )
 
 
-def split_options(function: Callback) -> Callback:
-    """How a table is divided."""
+def format_options(function: Callback) -> Callback:
+    """How CSV files are written, for every command that reads one."""
     return _all(
         function,
+        click.option("--delimiter", metavar="SIGN", help="Between the fields of a CSV file.  [default: detected]"),
+        click.option("--decimal", metavar="SIGN", help="Decimal sign of a CSV file.  [default: detected]"),
+        click.option("--encoding", metavar="NAME", help="Of a CSV file, such as latin-1.  [default: detected]"),
+    )
+
+
+def split_options(function: Callback) -> Callback:
+    """How a table is read and divided."""
+    return _all(
+        format_options(function),
         click.option("--target", metavar="COLUMN", help="Column to predict."),
         goal_option,
         click.option(

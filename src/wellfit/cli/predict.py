@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from wellfit.cli.options import format_options, given
 from wellfit.cli.session import Session
 from wellfit.cli.stage import FILE, stage
 
@@ -34,7 +35,10 @@ from wellfit.cli.stage import FILE, stage
     metavar="N",
     help="Monte-Carlo dropout: average over N passes with dropout on; it takes about N times as long.",
 )
-def command(*, session: Session, experiment: Path, new: Path, out: Path, views: int, passes: int) -> None:
+@format_options
+def command(
+    *, session: Session, experiment: Path, new: Path, out: Path, views: int, passes: int, **csv_format: str | None
+) -> None:
     """Write prediction (and p_<class>) for every row of NEW, in the same order, to OUT.
 
     Of pictures also the file. NEW is then a folder of them, a table of paths, or .npz arrays.
@@ -44,7 +48,7 @@ def command(*, session: Session, experiment: Path, new: Path, out: Path, views: 
     import wellfit as wf
 
     began = time.monotonic()
-    rows = wf.predict(experiment, new, out=out, views=views, passes=passes)
+    rows = wf.predict(experiment, new, out=out, views=views, passes=passes, **given(csv_format))
     body = {"schema": 1, "out": str(out), "rows": rows}
     asked = {name: count for name, count in (("views", views), ("passes", passes)) if count > 1}
     if not asked:

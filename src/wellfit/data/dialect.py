@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from wellfit.exceptions import BadInput
 
@@ -24,6 +25,43 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 
 
+class FormatArguments(TypedDict, total=False):
+    """The fields of a `CsvFormat`, as arguments."""
+
+    delimiter: str | None
+    decimal: str | None
+    encoding: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvFormat:
+    """What the user says about how CSV files are written; None is detected.
+
+    Attributes:
+        delimiter: sign between the fields.
+        decimal: decimal sign.
+        encoding: a codec that Python knows.
+    """
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.delimiter in ("\\t", "tab"):  # a shell hands on no tab easily
+            object.__setattr__(self, "delimiter", "\t")
+        for option, sign in (("delimiter", self.delimiter), ("decimal", self.decimal)):
+            if sign is not None and (len(sign) != 1 or sign.isalnum() or sign in '"\n\r'):
+                raise BadInput(f"--{option} must be one sign", found=repr(sign), remedy="Give one, such as ';' or ','")
+        if self.decimal is not None and self.decimal == self.delimiter:
+            raise BadInput(
+                "--decimal and --delimiter must differ", found=f"{self.decimal!r} for both", remedy="Change one of them"
+            )
+
+
+DETECTED = CsvFormat()
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a CSV file is written; `quoted` says whether any quote occurs, so that line ends may lie inside values."""
@@ -34,9 +72,7 @@ class Dialect:
     quoted: bool
 
 
-def detect_dialect(
-    path: Path, *, delimiter: str | None = None, decimal: str | None = None, encoding: str | None = None
-) -> Dialect:
+def detect_dialect(path: Path, csv_format: CsvFormat = DETECTED) -> Dialect:
     """Detect what is not given.
 
     Raises:
@@ -44,13 +80,14 @@ def detect_dialect(
     """
     with path.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
-    encoding = _known(encoding) if encoding else _marked_encoding(head)
+    encoding = _known(csv_format.encoding) if csv_format.encoding else _marked_encoding(head)
     if encoding is None or not encoding.startswith("utf-16"):
         _require_text(head, path=path)
     encoding, quoted = _scan(path, encoding)
     rows = _sample_rows(head, encoding)
-    delimiter = delimiter or _detect_delimiter(rows)
-    return Dialect(encoding, delimiter, decimal or _detect_decimal(rows, delimiter=delimiter), quoted)
+    delimiter = csv_format.delimiter or _detect_delimiter(rows)
+    decimal = csv_format.decimal or _detect_decimal(rows, delimiter=delimiter)
+    return Dialect(encoding, delimiter, decimal, quoted)
 
 
 def ragged_row(path: Path, dialect: Dialect) -> tuple[int, int, int] | None:

@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from narwhals.exceptions import NarwhalsError
 
-from wellfit.data.dialect import Dialect, detect_dialect, ragged_row
+from wellfit.data.dialect import DETECTED, CsvFormat, Dialect, detect_dialect, ragged_row
 from wellfit.data.hashing import row_hashes
 from wellfit.data.schema import Schema, require_columns
 from wellfit.exceptions import BadInput
@@ -52,29 +52,21 @@ def read_table(
     source: Any,
     *,
     name: str = "DATA",
-    decimal: str | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
+    csv_format: CsvFormat = DETECTED,
 ) -> Table:
     """Read a CSV or Parquet file, or take any data frame, a mapping of columns or a list of rows.
 
     Args:
         source: path, or a pandas, polars, pyarrow or other frame that narwhals knows.
         name: what messages call the source when it has no path.
-        decimal: decimal sign of a CSV file; detected when None, as are `delimiter` and `encoding`.
-        delimiter: sign between the fields.
-        encoding: a codec that Python knows.
+        csv_format: what is known about how a CSV file is written.
 
     Raises:
         BadInput: no such file, a folder, empty, header only, binary, ragged, duplicate column names, nested values.
     """
     if isinstance(source, str | Path):
         path = _existing(Path(source), name=name)
-        frame = (
-            _read_parquet(path)
-            if _is_parquet(path)
-            else _read_csv(path, delimiter=delimiter, decimal=decimal, encoding=encoding)
-        )
+        frame = _read_parquet(path) if _is_parquet(path) else _read_csv(path, csv_format)
         stat = path.stat()
         return Table(_checked(frame, name=str(path)), Source(str(path.resolve()), stat.st_size, stat.st_mtime))
     frame = _checked(_from_frame(source, name=name), name=name)
@@ -82,7 +74,9 @@ def read_table(
     return Table(frame, Source(None, frame.nbytes, 0.0, digest))
 
 
-def read_batches(source: Any, *, schema: Schema, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+def read_batches(
+    source: Any, *, schema: Schema, rows: int = BATCH_ROWS, csv_format: CsvFormat = DETECTED
+) -> Iterator[pa.Table]:
     """Yield the feature columns of new rows in order, `rows` at a time at most, in constant memory for files.
 
     Raises:
@@ -95,7 +89,7 @@ def read_batches(source: Any, *, schema: Schema, rows: int = BATCH_ROWS) -> Iter
             yield frame.slice(start, rows)
         return
     path = _existing(Path(source), name="NEW")
-    batches = _parquet_batches(path, schema, rows) if _is_parquet(path) else _csv_batches(path, schema)
+    batches = _parquet_batches(path, schema, rows) if _is_parquet(path) else _csv_batches(path, schema, csv_format)
     for batch in batches:
         table = _normalized(pa.Table.from_batches([batch]))
         for start in range(0, table.num_rows, rows):
@@ -160,8 +154,8 @@ def _convert_options(dialect: Dialect, **more: Any) -> pa.csv.ConvertOptions:
     )
 
 
-def _read_csv(path: Path, **given: str | None) -> pa.Table:
-    dialect = detect_dialect(path, **given)
+def _read_csv(path: Path, csv_format: CsvFormat) -> pa.Table:
+    dialect = detect_dialect(path, csv_format)
     try:
         return pa.csv.read_csv(
             path,
@@ -173,8 +167,8 @@ def _read_csv(path: Path, **given: str | None) -> pa.Table:
         raise _unreadable(path, dialect, error) from error
 
 
-def _csv_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
-    dialect = detect_dialect(path)
+def _csv_batches(path: Path, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.RecordBatch]:
+    dialect = detect_dialect(path, csv_format)
     written = {name.strip(): name for name in _header(path, dialect)}
     require_columns(list(written), schema.feature_names, rule=NEW_COLUMNS)
     types = {written[column.name]: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}

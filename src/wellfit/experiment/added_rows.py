@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wellfit._files import write_whole
+from wellfit.data.dialect import CsvFormat
 from wellfit.data.read import Table, read_table
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.folder import Folder
@@ -21,12 +22,13 @@ KIND = "added rows"
 FOLDER = "more_data"
 
 
-def read_more(source: Any, entries: Iterable[Entry] = ()) -> Table:
+def read_more(source: Any, entries: Iterable[Entry] = (), *, csv_format: CsvFormat) -> Table:
     """Read `--more-data`.
 
     Args:
         source: file or frame.
         entries: of the journal, which tells whether the file was given before.
+        csv_format: how DATA was written.
 
     Raises:
         BadInput: as `read_table`; or the file was given before, and is gone.
@@ -38,7 +40,7 @@ def read_more(source: Any, entries: Iterable[Entry] = ()) -> Table:
             found=f"no file {source}; {known['read']:,} rows were read from it before",
             remedy="Restore it, or give the experiment in place of DATA, without --more-data: it has kept the rows",
         )
-    return read_table(source, name=NAME)
+    return read_table(source, name=NAME, csv_format=csv_format)
 
 
 def require_unchanged(more: MoreRows, source: Any, entries: Iterable[Entry]) -> None:
@@ -66,7 +68,7 @@ def added_to(folder: Folder, split: Split, source: Any) -> MoreRows:
     """
     with open_journal(folder.journal, read_only=True) as journal:
         entries = journal.entries(KIND)
-    more = more_rows_for(split, read_more(source, entries))
+    more = more_rows_for(split, read_more(source, entries, csv_format=folder.settings.csv_format))
     require_unchanged(more, source, entries)
     return more
 

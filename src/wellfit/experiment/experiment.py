@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from wellfit._files import write_whole
 from wellfit._rendering import Rendered, renderer
 from wellfit._typing import Json, Notify, ignore_events
 from wellfit.config import Config, Regularization
+from wellfit.data.dialect import FormatArguments
 from wellfit.data.prepare import Prepared
 from wellfit.device import Device
 from wellfit.diagnosis.data_diagnosis import DataDiagnosis
@@ -338,7 +339,15 @@ class Experiment(Rendered):
         network, parts = self._chosen()
         return views_on_dev(parts, self.prepared, goal=self.goal, views=views, temperature=network.temperature)
 
-    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1) -> pa.Table | int:
+    def predict(
+        self,
+        new: Any,
+        *,
+        out: Path | str | None = None,
+        views: int = 1,
+        passes: int = 1,
+        **csv_format: Unpack[FormatArguments],
+    ) -> pa.Table | int:
         """Predict new rows, in their order, with the transforms that train was given.
 
         Args:
@@ -346,6 +355,7 @@ class Experiment(Rendered):
             out: a .csv or .parquet file to stream to.
             views: of each picture, over which predictions are averaged; they take so many times as long.
             passes: with dropout on, over which predictions are averaged (Monte-Carlo dropout); 1 is without dropout.
+            **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file; as DATA was read when None.
 
         Returns:
             The predictions as an Arrow table; with `out` the number of rows written.
@@ -358,7 +368,8 @@ class Experiment(Rendered):
         watch = Watch(preparation, usual=self.prepared.dev)
         network, parts = self._chosen()
         predict = with_views(parts, preparation, views=views, passes=passes, temperature=network.temperature)
-        batches = predicted_batches(new, preparation=preparation, predict=predict, watch=watch)
+        written = replace(self.folder.settings.csv_format, **csv_format)
+        batches = predicted_batches(new, preparation=preparation, predict=predict, watch=watch, csv_format=written)
         result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
         for warning in watch.warnings():
             logger.warning("NEW does not look like train: %s", warning)

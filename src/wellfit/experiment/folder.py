@@ -22,6 +22,7 @@ from typing import Any
 
 from wellfit._files import write_whole
 from wellfit._typing import Json, Task
+from wellfit.data.dialect import CsvFormat
 from wellfit.data.pictures.listing import folder_source
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.goals import Goal, default_goal, goal_named
@@ -37,6 +38,7 @@ class Settings(Record):
 
     `test_data` and `deployment_data` are paths here; frames are named by their SHA-256. `pictures` is the column with
     their paths, `picture_size` their side in pixels, and `skip_corrupt` leaves those out that cannot be read.
+    `delimiter`, `decimal` and `encoding` say how CSV files are written.
     """
 
     target: str
@@ -55,10 +57,18 @@ class Settings(Record):
     pictures: str | None = field(default=None, metadata=omitted_if(None))
     picture_size: int | None = field(default=None, metadata=omitted_if(None))
     skip_corrupt: bool = field(default=False, metadata=omitted_if(False))
+    delimiter: str | None = field(default=None, metadata=omitted_if(None))
+    decimal: str | None = field(default=None, metadata=omitted_if(None))
+    encoding: str | None = field(default=None, metadata=omitted_if(None))
 
     def __post_init__(self) -> None:
         if self.task not in (None, "classification", "regression"):
             raise BadInput("a task is classification or regression", found=repr(self.task), remedy="Choose one of them")
+
+    @property
+    def csv_format(self) -> CsvFormat:
+        """How CSV files are written, as far as it was given."""
+        return CsvFormat(delimiter=self.delimiter, decimal=self.decimal, encoding=self.encoding)
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
         """Refuse a command that would need another split.

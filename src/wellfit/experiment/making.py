@@ -123,7 +123,7 @@ def _read(data: Any, settings: Settings, *, notify: Notify) -> tuple[Table, Sche
         return pictures, picture_schema(
             pictures.frame, shape=shape, paths=settings.pictures, several=settings.deployment_data is not None, **asked
         )
-    table = read_table(data)
+    table = read_table(data, csv_format=settings.csv_format)
     notify({"event": "read", "rows": table.frame.num_rows, "columns": table.frame.num_columns})
     return table, infer_schema(table.frame, **asked)
 
@@ -134,6 +134,7 @@ def _picture_options(settings: Settings) -> PictureOptions:
         target=settings.target,
         size=settings.picture_size,
         skip_corrupt=settings.skip_corrupt,
+        csv_format=settings.csv_format,
     )
 
 
@@ -160,7 +161,7 @@ def _extra(source: Any, schema: Schema, settings: Settings, *, name: str) -> Tab
     if source is None:
         return None
     if schema.picture is None:
-        return read_table(source, name=name)
+        return read_table(source, name=name, csv_format=settings.csv_format)
     return read_pictures(source, options=_picture_options(settings), shape=schema.picture)[0]
 
 

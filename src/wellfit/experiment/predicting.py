@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from wellfit._typing import Floats, Json
+from wellfit.data.dialect import DETECTED, CsvFormat
 from wellfit.data.pictures.listing import FILE
 from wellfit.data.pictures.read import picture_batches
 from wellfit.data.prepare import Arrays, Preparation, Prepared
@@ -53,10 +54,15 @@ class Writer(Protocol):
 
 
 def predicted_batches(
-    source: Any, *, preparation: Preparation, predict: Callable[[Arrays], Floats], watch: Watch | None = None
+    source: Any,
+    *,
+    preparation: Preparation,
+    predict: Callable[[Arrays], Floats],
+    watch: Watch | None = None,
+    csv_format: CsvFormat = DETECTED,
 ) -> Iterator[pa.Table]:
     """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order; of pictures also their `file`."""
-    for batch in _new_rows(source, preparation.schema):
+    for batch in _new_rows(source, preparation.schema, csv_format):
         arrays = preparation.transform(batch, with_target=False)
         if watch is not None:
             watch.see(arrays)
@@ -64,11 +70,11 @@ def predicted_batches(
         yield found.add_column(0, FILE, batch.column(FILE)) if preparation.schema.picture else found
 
 
-def _new_rows(source: Any, schema: Schema) -> Iterator[pa.Table]:
+def _new_rows(source: Any, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.Table]:
     if schema.picture is None:
-        return read_batches(source, schema=schema)
+        return read_batches(source, schema=schema, csv_format=csv_format)
     (paths,) = (column.note for column in schema.columns if column.role == "picture")
-    return picture_batches(source, shape=schema.picture, column=paths or None)
+    return picture_batches(source, shape=schema.picture, column=paths or None, csv_format=csv_format)
 
 
 class Watch:

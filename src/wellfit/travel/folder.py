@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from safetensors.numpy import load, save
 from wellfit._files import make_folder, write_whole
 from wellfit._typing import Floats, Json
 from wellfit.config import Config
+from wellfit.data.dialect import CsvFormat, FormatArguments
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.predicting import predicted_batches, with_views, write_batches
@@ -180,7 +181,15 @@ class Model:
         network = at_temperature(predict_average(self.preparation, self.parts), self.temperature)
         return np.asarray(network(arrays), dtype=np.float64)
 
-    def predict(self, new: Any, *, out: Path | str | None = None, views: int = 1, passes: int = 1) -> pa.Table | int:
+    def predict(
+        self,
+        new: Any,
+        *,
+        out: Path | str | None = None,
+        views: int = 1,
+        passes: int = 1,
+        **csv_format: Unpack[FormatArguments],
+    ) -> pa.Table | int:
         """Predict new rows in their order; a file is streamed in constant memory.
 
         Args:
@@ -188,6 +197,7 @@ class Model:
             out: a .csv or .parquet file to stream to.
             views: of each picture, over which predictions are averaged; they take so many times as long.
             passes: with dropout on, over which predictions are averaged (Monte-Carlo dropout); 1 is without dropout.
+            **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file; detected when None.
 
         Returns:
             `prediction` (and `p_<class>`) as an Arrow table; with `out` the number of rows written.
@@ -197,5 +207,6 @@ class Model:
                 trained without dropout; nothing is written.
         """
         predict = with_views(self.parts, self.preparation, views=views, passes=passes, temperature=self.temperature)
-        batches = predicted_batches(new, preparation=self.preparation, predict=predict)
+        written = CsvFormat(**csv_format)
+        batches = predicted_batches(new, preparation=self.preparation, predict=predict, csv_format=written)
         return write_batches(batches, Path(out)) if out else pa.concat_tables(batches)

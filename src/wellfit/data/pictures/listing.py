@@ -13,6 +13,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from wellfit.data.columns import texts_of
+from wellfit.data.dialect import DETECTED, CsvFormat
 from wellfit.data.read import Source, read_table
 from wellfit.data.schema import require_columns
 from wellfit.exceptions import BadInput
@@ -85,13 +86,13 @@ def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
     return Listing(root, files, pa.table({target: labels}), folder_source(root), ignored)
 
 
-def list_column(path: Path, *, column: str, name: str = "DATA") -> Listing:
+def list_column(path: Path, *, column: str, csv_format: CsvFormat = DETECTED) -> Listing:
     """List the pictures that a column of a CSV or Parquet file names, from the file's own folder.
 
     Raises:
         BadInput: no such column, a missing or repeated path, or one that leaves the folder.
     """
-    table = read_table(path, name=name)
+    table = read_table(path, csv_format=csv_format)
     require_columns(table.frame.column_names, [column], rule="--pictures names a column with paths")
     taken = [one for one in table.frame.column_names if one in RESERVED and one != column]
     if taken:
@@ -153,9 +154,11 @@ class PictureOptions:
         target: name of the labels.
         size: side in pixels to which pictures are brought; None for their own size, at most 64.
         skip_corrupt: leave files out that cannot be used, instead of refusing them.
+        csv_format: how a CSV file with paths is written.
     """
 
     column: str | None = None
     target: str = LABEL
     size: int | None = None
     skip_corrupt: bool = False
+    csv_format: CsvFormat = DETECTED

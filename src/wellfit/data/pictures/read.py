@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from wellfit._typing import Notify, ignore_events
+from wellfit.data.dialect import DETECTED, CsvFormat
 from wellfit.data.pictures.cache import read_npz
 from wellfit.data.pictures.decode import COLOUR_MEASURES, GREY_MEASURES, require_pillow
 from wellfit.data.pictures.decoding import decoded, picture_of
@@ -66,7 +67,9 @@ def read_pictures(
     return Table(frame.append_column(PICTURE, pixel_column(found.pixels)), listing.source, found.refused), found.shape
 
 
-def picture_batches(source: Any, *, shape: Shape, column: str | None = None) -> Iterator[pa.Table]:
+def picture_batches(
+    source: Any, *, shape: Shape, column: str | None = None, csv_format: CsvFormat = DETECTED
+) -> Iterator[pa.Table]:
     """Yield new pictures in order, a few thousand at a time, with their files and pixels.
 
     Raises:
@@ -78,7 +81,8 @@ def picture_batches(source: Any, *, shape: Shape, column: str | None = None) -> 
             found=type(source).__name__,
             remedy="Give a path",
         )
-    table, _ = read_pictures(source, options=PictureOptions(column=column), shape=shape, labelled=False)
+    options = PictureOptions(column=column, csv_format=csv_format)
+    table, _ = read_pictures(source, options=options, shape=shape, labelled=False)
     for start in range(0, table.frame.num_rows, ROWS_AT_ONCE):
         yield table.frame.slice(start, ROWS_AT_ONCE)
 
@@ -97,7 +101,7 @@ def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
             found=f"{path} without a column",
             remedy="Name the column that holds their paths",
         )
-    return list_column(path, column=options.column)
+    return list_column(path, column=options.column, csv_format=options.csv_format)
 
 
 def _joined(listing: Listing, rows: pa.Table) -> pa.Table:
