@@ -76,6 +76,12 @@ class Record:
         return record
 
 
+class ClosedRecord(Record):
+    """Base of the records that may have no other keys: one that is not known might change what the others mean."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {**Record.__pydantic_config__, "extra": "forbid"}
+
+
 class OwnForm:
     """Base of values that records contain and whose JSON is not made of their fields: they say it themselves."""
 

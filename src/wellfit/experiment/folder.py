@@ -27,13 +27,13 @@ from wellfit.data.pictures.listing import folder_source
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.journal.store import open_journal
-from wellfit.serialize import Record, omitted_if
+from wellfit.serialize import ClosedRecord, omitted_if
 
 _ABOUT_PICTURES = frozenset({"pictures", "picture_size", "skip_corrupt"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Record):
+class Settings(ClosedRecord):
     """Target, goal and split of an experiment, as they were given; None means the default.
 
     `test_data` and `deployment_data` are paths here; frames are named by their SHA-256. `pictures` is the column with
