@@ -23,10 +23,10 @@ from report import Row, arguments, finish
 from rivals.loops import Job, stacked, tuned
 from throughput_sides import LR, Shape, configs, members, prepared
 from wellfit.device import BF16, FLOAT32, PRECISIONS, TF32, Device
-from wellfit.fused.device_stack import DeviceStack
+from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
-from wellfit.fused.stack import Stack
-from wellfit.training.noise import SHARED
+from wellfit.fused.torch_mlp import TorchMLP
+from wellfit.fused.torch_stack import TorchStack
 from wellfit.training.tensors import one_thread
 
 GPU = "cuda"
@@ -74,9 +74,9 @@ def ours(shape: Shape, device: Device | None, *, count: int, seconds: float) -> 
     mine = configs(shape, knobs, epochs=10_000)
     layout = layout_of(data, mine[0])
     stack = (
-        Stack(data, mine, layout=layout, stream=SHARED)
+        CompiledStack(data, mine, layout=layout)
         if device is None
-        else DeviceStack(data, mine, layout=layout, stream=SHARED, device=device)
+        else TorchStack(data, mine, network=TorchMLP(layout, device), device=device)
     )
     with one_thread():
         while stack.updates < WARM:

@@ -2,8 +2,8 @@
 
 The rivals: kornia with the same changes (in the rivals' environment, WELLFIT_RIVALS), and NumPy and SciPy code that
 changes one picture after the other. Then a population of 8 convolutional networks, which share their batches and the
-changes of them, against 8 trainings one after the other by the reference loop. Seconds are of the processor; sides
-take turns, and the median of the rounds counts.
+changes of them, against 8 trainings one after the other by the plain loop of the tests. Seconds are of the processor;
+sides take turns, and the median of the rounds counts.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from wellfit.augmentation import asked_for
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Column, Schema
-from wellfit.fused.module_batches import PictureChange
-from wellfit.fused.module_stack import ModuleStack
-from wellfit.training.loop import Training
+from wellfit.fused.module_rows import module_layout
+from wellfit.fused.torch_module import TorchModule, changed_pictures
+from wellfit.fused.torch_stack import TorchStack
 from wellfit.training.pictures import Address
 from wellfit.training.tensors import conv_network
 
@@ -58,12 +58,14 @@ def augmentation_rows(shape: tuple[int, int, int], *, seconds: float, rounds: in
     from oracle.augment import changed
 
     values, ways = pictures_of(shape, rows=BATCH), asked_for("strong", classes=("cat", "dog"), colour=shape[2] == 3)
-    labels, augmenting = np.zeros((BATCH, 2), np.float32), replace(config(1.0, l2=0.0), augmentation=ways)
+    labels, augmenting = torch.zeros(BATCH, 2), replace(config(1.0, l2=0.0), augmentation=ways)
     rng = np.random.default_rng(0)
     alone = values.numpy().reshape(BATCH, shape[2], *shape[:2])
     update = iter(range(10**9))
     sides: dict[str, Callable[[], object]] = {
-        "wellfit": lambda: PictureChange([augmenting], Address(0, "s", next(update)), shape)(values.numpy(), labels),
+        "wellfit": lambda: changed_pictures(
+            values, labels, [augmenting], at=Address(0, "s", next(update)), shape=shape
+        ),
         "its own operations in torch": lambda: changed(
             values, [(ways, 1.0)], at=Address(0, "s", next(update)), shape=shape
         ),
@@ -113,7 +115,7 @@ def training_rows(shape: tuple[int, int, int], *, updates: int, rounds: int) -> 
 
 def _together(data: Prepared, configs: list[Config], updates: int) -> float:
     network = conv_network(data.preparation, configs[0].network, seed=0).float()
-    stack = ModuleStack(data, configs, network=network, stream="shared")
+    stack = TorchStack(data, configs, network=TorchModule(module_layout(data, configs[0], network=network)))
     stack.compile()
     began = time.process_time()
     while stack.updates < updates:
@@ -122,6 +124,9 @@ def _together(data: Prepared, configs: list[Config], updates: int) -> float:
 
 
 def _apart(data: Prepared, configs: list[Config], updates: int) -> float:
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from oracle.loop import Training
+
     took = 0.0
     for each in configs:
         training = Training(each, data, network=conv_network(data.preparation, each.network, seed=0).float())

@@ -47,7 +47,7 @@ def _measure() -> tuple[int, int]:
     Path("/proc/self/clear_refs").write_text(_RESET_PEAK)
     before = _status("VmRSS")
     train(MEMBERS)
-    return _status("VmHWM") - before, plan_memory(data, members, layout=layout_of(data, members[0])).peak
+    return _status("VmHWM") - before, plan_memory(data, members, network=layout_of(data, members[0])).peak
 
 
 def _status(field: str) -> int:

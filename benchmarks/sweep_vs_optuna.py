@@ -31,7 +31,7 @@ from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import Space, log_uniform, uniform
 from wellfit.sweeps.worker_pool import WorkerPool
 from wellfit.training.network import MLP, Embedding
-from wellfit.training.tensors import Inputs, new_network
+from wellfit.training.tensors import Inputs, new_mlp
 
 TRIALS = 64
 MEMBERS = 64
@@ -167,7 +167,7 @@ def space_of(data: Prepared) -> Space:
 
 def write_task(folder: Path, case: Case, data: Prepared) -> None:
     """Lay out what the rivals search on: the same inputs, encoded once, so that they need not do it at every update."""
-    network = new_network(data, case.config.network, seed=0)
+    network = new_mlp(data, case.config.network, seed=0)
     for name, part in (("train", data.train), ("dev", data.dev)):
         np.savez(folder / f"{name}.npz", allow_pickle=False, **encoded(network, part))
     body = {

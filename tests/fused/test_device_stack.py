@@ -13,14 +13,13 @@ import wellfit as wf
 from wellfit.config import Network
 from wellfit.device import PRECISIONS, Device, device_of
 from wellfit.exceptions import BadInput
-from wellfit.fused.device_network import arithmetic, product
-from wellfit.fused.device_stack import DeviceStack
 from wellfit.fused.layout import layout_of
-from wellfit.fused.memory import plan_device_memory
+from wellfit.fused.memory import plan_memory
+from wellfit.fused.torch_mlp import TorchMLP, product
+from wellfit.fused.torch_stack import TorchStack, arithmetic
 from wellfit.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.worker_pool import WorkerPool
-from wellfit.training.noise import SHARED
 
 MEMBERS = [config_of({**one, "lr": 0.005 * (place + 1)}) for place, one in enumerate(KNOBS["all at once"])]
 HERE = Device("cpu")
@@ -77,10 +76,8 @@ def test_outputs_are_those_of_the_cores(table):
 def test_members_are_measured_in_float32_whatever_they_were_trained_with(precision, table):
     data = table("classification")
     layout = layout_of(data, MEMBERS[0])
-    stacks = [
-        DeviceStack(data, MEMBERS, layout=layout, stream=SHARED, device=Device("cpu", each))
-        for each in ("float32", precision)
-    ]
+    devices = [Device("cpu", each) for each in ("float32", precision)]
+    stacks = [TorchStack(data, MEMBERS, network=TorchMLP(layout, each), device=each) for each in devices]
     while stacks[0].updates < 10:
         stacks[0].advance(10)
     plain, other = (stack.outputs(stacks[0].parameters, data.dev) for stack in stacks)
@@ -116,12 +113,12 @@ def test_outcomes_are_those_of_the_cores_within_float32(table):
 def test_a_plan_goes_in_passes_where_the_limit_is_tight(table):
     data = table("classification")
     layout = layout_of(data, MEMBERS[0])
-    whole = plan_device_memory(data, MEMBERS, layout=layout, device=HERE)
+    whole = plan_memory(data, MEMBERS, network=layout, device=HERE)
     assert whole.passes == 1
-    halves = plan_device_memory(data, MEMBERS, layout=layout, device=HERE, limit=whole.fixed + 3 * whole.member)
+    halves = plan_memory(data, MEMBERS, network=layout, device=HERE, limit=whole.fixed + 3 * whole.member)
     assert (halves.members, halves.passes) == (3, 2)
     with pytest.raises(BadInput, match="holds at least one member"):
-        plan_device_memory(data, MEMBERS, layout=layout, device=HERE, limit=whole.fixed)
+        plan_memory(data, MEMBERS, network=layout, device=HERE, limit=whole.fixed)
 
 
 def test_a_smaller_last_batch_is_planned_for_as_a_recording_of_its_own(table):
@@ -129,7 +126,7 @@ def test_a_smaller_last_batch_is_planned_for_as_a_recording_of_its_own(table):
 
     def member_bytes(batch_size):
         config = config_of({"batch_size": batch_size})
-        return plan_device_memory(data, [config], layout=layout_of(data, config), device=HERE).member
+        return plan_memory(data, [config], network=layout_of(data, config), device=HERE).member
 
     assert data.train.rows % 70 == 0
     assert member_bytes(70) < member_bytes(69)

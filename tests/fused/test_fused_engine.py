@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from oracle.loop import Training
+from oracle.stack import fit, new_network
 from wellfit.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
@@ -15,10 +17,9 @@ from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import parse_memory, plan_memory
 from wellfit.goals import goal_named
 from wellfit.outcome import Status
-from wellfit.training.loop import Training, fit
 from wellfit.training.predict import predict
 from wellfit.training.schedules import rung_updates
-from wellfit.training.tensors import new_network, state_of
+from wellfit.training.tensors import state_of
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -93,8 +94,8 @@ def test_a_deadline_cuts_all_members_short_and_lets_no_further_pass_start(table)
     data = table("classification")
     endless = [with_knobs(epochs=1_000_000, l2=float(l2)) for l2 in range(4)]
     began = time.monotonic()
-    limit = plan_memory(data, endless, layout=layout_of(data, endless[0])).fixed
-    member = plan_memory(data, endless, layout=layout_of(data, endless[0])).member
+    limit = plan_memory(data, endless, network=layout_of(data, endless[0])).fixed
+    member = plan_memory(data, endless, network=layout_of(data, endless[0])).member
     outcomes = outcomes_of(data, endless, deadline=began + 1.0, memory=limit + 2 * member)
     assert [outcome.config for outcome in outcomes] == endless[:2]
     assert {outcome.status for outcome in outcomes} == {Status.OUT_OF_BUDGET}
@@ -171,7 +172,7 @@ def test_a_deadline_that_pays_for_few_members_says_so_to_the_judge(table):
 def test_passes_give_what_one_pass_gives(table):
     data = table("classification")
     configs = [with_knobs(l2=float(l2), epochs=3) for l2 in range(5)]
-    plan = plan_memory(data, configs, layout=layout_of(data, configs[0]))
+    plan = plan_memory(data, configs, network=layout_of(data, configs[0]))
     whole = outcomes_of(data, configs)
     passes = outcomes_of(data, configs, memory=plan.fixed + 2 * plan.member)
     for one, other in zip(whole, passes, strict=True):
@@ -183,27 +184,27 @@ def test_more_memory_never_means_more_passes(members, table):
     data = table("classification")
     configs = [with_knobs(l2=float(l2)) for l2 in range(members)]
     layout = layout_of(data, BASE)
-    whole = plan_memory(data, configs, layout=layout)
+    whole = plan_memory(data, configs, network=layout)
     assert (whole.members, whole.passes) == (members, 1)
     limits = [whole.fixed + int(share * whole.member) for share in np.linspace(1, members + 1, 9)]
-    plans = [plan_memory(data, configs, layout=layout, limit=limit) for limit in limits]
+    plans = [plan_memory(data, configs, network=layout, limit=limit) for limit in limits]
     assert all(plan.peak <= limit for plan, limit in zip(plans, limits, strict=True))
     assert all(plan.members * plan.passes >= members for plan in plans)
     passes = [plan.passes for plan in plans]
     assert passes == sorted(passes, reverse=True)
     with pytest.raises(BadInput, match="memory holds at least one member"):
-        plan_memory(data, configs, layout=layout, limit=whole.fixed + whole.member - 1)
+        plan_memory(data, configs, network=layout, limit=whole.fixed + whole.member - 1)
 
 
 def test_a_small_table_takes_little(table):
     data, configs = table("classification"), [with_knobs(l2=float(l2)) for l2 in range(4)]
-    assert plan_memory(data, configs, layout=layout_of(data, BASE)).peak < 50e6
+    assert plan_memory(data, configs, network=layout_of(data, BASE)).peak < 50e6
 
 
 def test_all_stacks_are_refused_before_the_first_is_trained(table):
     data = table("classification")
     small, large = BASE, replace(BASE, network=Network(widths=(4_000, 4_000)))
-    limit = plan_memory(data, [small], layout=layout_of(data, small)).least
+    limit = plan_memory(data, [small], network=layout_of(data, small)).least
     assert require_trainable(data, [[small]], memory=limit) == limit
     assert require_trainable(data, [[small], [large]]) == 0
     with pytest.raises(BadInput, match="memory holds at least one member"):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from oracle.loop import Training
+from oracle.stack import new_network
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.device import Device
-from wellfit.fused.device_stack import DeviceStack
+from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
-from wellfit.fused.stack import Stack
-from wellfit.training.loop import Training
-from wellfit.training.noise import SHARED
-from wellfit.training.tensors import new_network
+from wellfit.fused.torch_mlp import TorchMLP
+from wellfit.fused.torch_stack import TorchStack
 
 UPDATES = 30
 OPTIMIZERS = ("sgd", "momentum", "adam")
@@ -77,33 +77,33 @@ def config_of(knobs: dict[str, object], *, optimizer: str = "adam", network: Net
     )
 
 
-def stack_of(data, configs, *, stream=SHARED, engine="cores"):
+def stack_of(data, configs, *, engine="cores"):
     layout = layout_of(data, configs[0], dtype=np.float64)
     if engine == "cores":
-        return Stack(data, configs, layout=layout, stream=stream)
-    return DeviceStack(data, configs, layout=layout, stream=stream, device=Device(engine))
+        return CompiledStack(data, configs, layout=layout)
+    return TorchStack(data, configs, network=TorchMLP(layout, Device(engine)), device=Device(engine))
 
 
-def fused(data, configs, *, updates=UPDATES, stream=SHARED, engine="cores"):
-    stack = stack_of(data, configs, stream=stream, engine=engine)
+def fused(data, configs, *, updates=UPDATES, engine="cores"):
+    stack = stack_of(data, configs, engine=engine)
     costs = []
     while stack.updates < updates:
         costs += list(stack.advance(updates))
     return stack, np.array(costs)
 
 
-def alone(data, config, layout, *, updates=UPDATES, stream=SHARED):
+def alone(data, config, layout, *, updates=UPDATES):
     """Return the row of the reference loop's parameters, and the costs of its batches."""
     network = new_network(data, config.network, seed=config.seed, dtype=torch.float64)
-    training = Training(config, data, network=network, stream=stream, dtype=torch.float64)
+    training = Training(config, data, network=network, dtype=torch.float64)
     costs = list(islice(training.losses(), updates))
     return layout.pack(training.measured), np.array(costs)
 
 
-def assert_same(data, configs, *, engine, updates=UPDATES, stream=SHARED):
-    stack, costs = fused(data, configs, updates=updates, stream=stream, engine=engine)
+def assert_same(data, configs, *, engine, updates=UPDATES):
+    stack, costs = fused(data, configs, updates=updates, engine=engine)
     for member, config in enumerate(configs):
-        row, expected = alone(data, config, stack.layout, updates=updates, stream=stream)
+        row, expected = alone(data, config, stack.layout, updates=updates)
         assert np.abs(stack.parameters[member] - row).max() <= 1e-9 * np.abs(row).max()
         np.testing.assert_allclose(costs[:, member], expected, rtol=1e-9)
 
@@ -157,14 +157,3 @@ def test_a_table_without_numbers(knob, engine, table):
 def test_a_batch_of_the_whole_table(engine, table):
     configs = [config_of({**one, "batch_size": 1_000, "epochs": UPDATES}) for one in KNOBS["keep_prob"]]
     assert_same(table("classification"), configs, engine=engine)
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_stream_of_its_own(engine, table):
-    configs = [config_of(one) for one in KNOBS["all at once"]]
-    assert_same(table("classification"), configs, stream="of its own", engine=engine)
-    own, shared = (
-        fused(table("classification"), configs, stream=stream, engine=engine)[0] for stream in ("of its own", SHARED)
-    )
-    assert not np.allclose(own.parameters, shared.parameters)

@@ -8,9 +8,8 @@ from test_fused_equality import KNOBS, alone, config_of, fused
 
 from wellfit.fused import kernels
 from wellfit.fused.batches import Encoder
+from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
-from wellfit.fused.stack import Stack
-from wellfit.training.noise import SHARED
 from wellfit.training.tensors import Inputs, outputs_of
 
 MEMBERS = [config_of({**one, "lr": 0.005 * (place + 1)}) for place, one in enumerate(KNOBS["all at once"])]
@@ -86,10 +85,10 @@ def test_measured_keep_rates_of_each_member(keep_prob, table):
     configs = [config_of({"keep_prob": rate, "batch_size": 200, "epochs": 30}, network=network) for rate in rates]
     masks: list[list[np.ndarray]] = [[], [], []]
     for member, config in enumerate(configs):
-        stack = Stack(data, [config], layout=layout_of(data, config, dtype=np.float64), stream=SHARED)
+        stack = CompiledStack(data, [config], layout=layout_of(data, config, dtype=np.float64))
         for update in range(10):
             stack.advance(update + 1)
-            masks[member].append((stack._desk.slopes[: 10 * 40] != 0).copy())
+            masks[member].append((stack._buffers.slopes[: 10 * 40] != 0).copy())
     for rate, found in zip(rates, masks, strict=True):
         kept = np.concatenate(found)
         assert abs(kept.mean() - rate) <= 4 * np.sqrt(rate * (1 - rate) / kept.size)
@@ -106,7 +105,7 @@ def test_dropped_units_get_no_gradient_and_kept_ones_their_share(table):
     moved = stack.parameters[0] != rows_before
     inputs, width, place, _ = stack.layout.plan.layers[0]
     columns = moved[place : place + inputs * width].reshape(inputs, width).any(axis=0)
-    slopes = stack._desk.slopes[:width] != 0
+    slopes = stack._buffers.slopes[:width] != 0
     # With one row in the batch, a unit of the first layer moves only if it was kept and active.
     assert not (columns & ~slopes).any()
     assert columns.any()

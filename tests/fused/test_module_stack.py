@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from module_cases import Attention, Encoder, Layer, Normed, Plain, Recurrent, prepare_small
+from oracle.loop import Training
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
-from wellfit.fused.module_stack import ModuleStack
-from wellfit.training.loop import Training
+from wellfit.fused.module_rows import module_layout
+from wellfit.fused.torch_module import TorchModule
+from wellfit.fused.torch_stack import TorchStack
 from wellfit.training.module import module_network
 
 UPDATES = 30
@@ -52,7 +54,8 @@ def configs(regularizer, *, optimizer="adam"):
 
 def stack(factory, given, *, task="classification", dtype=np.float64):
     net = module_network(DATA[task], factory, seed=4).to(torch.float64 if dtype is np.float64 else torch.float32)
-    return ModuleStack(DATA[task], given, network=net, stream="shared", dtype=dtype)
+    layout = module_layout(DATA[task], given[0], network=net, dtype=dtype)
+    return TorchStack(DATA[task], given, network=TorchModule(layout))
 
 
 def trained(given_stack, updates=UPDATES):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -22,13 +24,13 @@ from module_cases import (
     Recurrent,
     Tied,
 )
+from oracle.loop import mean_loss
 from wellfit.config import Config, Network, Regularization
-from wellfit.fused.module_rows import StackMasks, StackNoise
-from wellfit.fused.modules import ModuleBatch, ModuleGradients
+from wellfit.fused.module_rows import ModuleLayout, StackMasks, StackNoise, row_layout
+from wellfit.fused.torch_module import Gradients, ModuleBatch, TorchModule
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.network import Dropout
-from wellfit.training.objective import mean_loss
-from wellfit.training.schedules import Moment
+from wellfit.training.schedules import Update
 
 KEEPS = (0.1, 0.5, 0.9, 1.0)
 ROWS, COLUMNS = 40, 6
@@ -58,6 +60,26 @@ def network(factory, *, task="classification", dtype=torch.float64):
     return ModuleNetwork(factory, columns=COLUMNS, levels=[], outputs=outputs, task=task).to(dtype)
 
 
+def torch_module(net, *, task, dtype=np.float32):
+    schema, plan = SimpleNamespace(task=task, picture=None), SimpleNamespace(classification=task == "classification")
+    data = SimpleNamespace(preparation=SimpleNamespace(schema=schema))
+    return TorchModule(ModuleLayout(data, net, dtype, row_layout(net.module), plan, COLUMNS))
+
+
+def start(module, *, members):
+    return np.concatenate(module.layout.start(members), axis=1, dtype=np.float64)
+
+
+def gradients(module, rows, given, noise):
+    trained, kept = (torch.from_numpy(each) for each in np.split(rows, [module.layout.rows.parameters], axis=1))
+    found = module.gradients(trained.to(module.layout.real), kept, given, noise=noise)
+    return Gradients(*(each.numpy() for each in vars(found).values()))
+
+
+def outputs_of(module, rows):
+    return module.outputs(torch.from_numpy(rows), None, torch.from_numpy(VALUES)).numpy()
+
+
 def noise(net, *, update=0, keeps=KEEPS):
     sites = len(net.findings.sites)
     each = np.array(keeps)[:, None] if sites else np.empty((len(keeps), 0))
@@ -65,29 +87,30 @@ def noise(net, *, update=0, keeps=KEEPS):
 
 
 def batch(task="classification"):
-    return ModuleBatch(VALUES, np.eye(3)[CODES] if task == "classification" else NUMBERS)
+    target = np.eye(3)[CODES] if task == "classification" else NUMBERS
+    return ModuleBatch(torch.from_numpy(VALUES), torch.from_numpy(target))
 
 
 def members(module):
     """Rows that differ, as after some updates."""
-    rows = module.start(members=len(KEEPS))
-    trained = rows[:, : module.layout.parameters]
+    rows = start(module, members=len(KEEPS))
+    trained = rows[:, : module.layout.rows.parameters]
     trained += 0.05 * np.random.default_rng(1).normal(size=trained.shape)
     return rows
 
 
 def alone(net, module, row, *, keep_prob, task, update=0):
     """Gradient and cost of one member by torch's own autograd, as the reference loop takes them."""
-    net.load_state_dict({name: torch.from_numpy(value) for name, value in module.state_of(row).items()})
+    net.load_state_dict({name: torch.from_numpy(value) for name, value in module.layout.named(row).items()})
     net.train()
     config = Config(network=Network(widths=()), regularization=Regularization(keep_prob=keep_prob), seed=7)
-    drop = Dropout(Moment(config=config, stream="shared", update=update, updates=100))
+    drop = Dropout(Update(config=config, stream="shared", update=update, updates=100))
     target = torch.from_numpy(CODES if task == "classification" else NUMBERS)
     cost = mean_loss(net(torch.from_numpy(VALUES), torch.zeros(ROWS, 0, dtype=torch.int32), drop), target, task=task)
     net.zero_grad()
     cost.backward()
     named = dict(net.module.named_parameters())
-    gradient = [named[piece.name].grad.numpy().ravel() for piece in module.layout.trained]
+    gradient = [named[piece.name].grad.numpy().ravel() for piece in module.layout.rows.trained]
     return np.concatenate(gradient), cost.item(), net.module
 
 
@@ -95,10 +118,10 @@ def alone(net, module, row, *, keep_prob, task, update=0):
 @pytest.mark.parametrize("factory", [*AT_ONCE, *ONE_BY_ONE, InPlace])
 def test_gradients_are_those_of_every_member_alone(factory, task):
     net = network(factory, task=task)
-    module = ModuleGradients(net, task=task, dtype=np.float64)
+    module = torch_module(net, task=task, dtype=np.float64)
     keeps = KEEPS if net.findings.sites else (1.0,) * len(KEEPS)
     rows = members(module)
-    found = module(rows, batch(task), noise(net, keeps=keeps))
+    found = gradients(module, rows, batch(task), noise(net, keeps=keeps))
     for member, keep_prob in enumerate(keeps):
         gradient, cost, _ = alone(net, module, rows[member], keep_prob=keep_prob, task=task)
         np.testing.assert_allclose(found.values[member], gradient, rtol=1e-9, atol=1e-9 * np.abs(gradient).max())
@@ -107,7 +130,7 @@ def test_gradients_are_those_of_every_member_alone(factory, task):
 
 @pytest.mark.parametrize("factory", AT_ONCE)
 def test_modules_that_torch_can_map_run_at_once(factory):
-    assert ModuleGradients(network(factory), task="classification", dtype=np.float64).notice == ""
+    assert torch_module(network(factory), task="classification", dtype=np.float64).notice == ""
 
 
 @pytest.mark.parametrize(
@@ -120,19 +143,19 @@ def test_modules_that_torch_can_map_run_at_once(factory):
     ],
 )
 def test_others_run_one_after_the_other_and_say_why(factory, why):
-    assert ModuleGradients(network(factory), task="classification", dtype=np.float64).notice.startswith(why)
+    assert torch_module(network(factory), task="classification", dtype=np.float64).notice.startswith(why)
 
 
 @pytest.mark.parametrize("factory", DROPPING)
 def test_each_member_keeps_units_at_its_own_rate(factory):
     net = network(factory, dtype=torch.float32)
-    module = ModuleGradients(net, task="classification")
-    rows = module.start(members=len(KEEPS))
-    small = ModuleBatch(VALUES.astype(np.float32), np.eye(3, dtype=np.float32)[CODES])
+    module = torch_module(net, task="classification")
+    rows = start(module, members=len(KEEPS))
+    small = ModuleBatch(torch.from_numpy(VALUES).float(), torch.eye(3)[CODES])
     for update in range(15):
-        rows[:, module.layout.parameters :] = module(rows, small, noise(net, update=update)).kept
+        rows[:, module.layout.rows.parameters :] = gradients(module, rows, small, noise(net, update=update)).kept
     for row, keep_prob in zip(rows, KEEPS, strict=True):
-        state = module.state_of(row)
+        state = module.layout.named(row)
         seen = float(state["module.seen"])
         assert seen > 5_000
         error = np.sqrt(keep_prob * (1 - keep_prob) / seen)
@@ -142,19 +165,21 @@ def test_each_member_keeps_units_at_its_own_rate(factory):
 @pytest.mark.parametrize("factory", DROPPING)
 def test_consecutive_updates_have_different_masks(factory):
     net = network(factory)
-    module = ModuleGradients(net, task="classification", dtype=np.float64)
-    first, again, second = (module(members(module), batch(), noise(net, update=update)) for update in (3, 3, 4))
+    module = torch_module(net, task="classification", dtype=np.float64)
+    first, again, second = (
+        gradients(module, members(module), batch(), noise(net, update=update)) for update in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first.values, again.values)
     assert (np.abs(first.values - second.values).max(axis=1) > 0)[:3].all()
 
 
 def test_buffers_are_each_members_own_and_as_a_lone_module_leaves_them():
     net = network(Normed)
-    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    module = torch_module(net, task="classification", dtype=np.float64)
     rows = members(module)
-    kept = module(rows, batch(), noise(net)).kept
+    kept = gradients(module, rows, batch(), noise(net)).kept
     for member, keep_prob in enumerate(KEEPS):
-        after = module.state_of(np.concatenate([rows[member, : module.layout.parameters], kept[member]]))
+        after = module.layout.named(np.concatenate([rows[member, : module.layout.rows.parameters], kept[member]]))
         _, _, lone = alone(net, module, rows[member], keep_prob=keep_prob, task="classification")
         for name, value in lone.named_buffers():
             np.testing.assert_allclose(after[f"module.{name}"], value.numpy(), rtol=1e-12, atol=1e-14)
@@ -164,11 +189,11 @@ def test_buffers_are_each_members_own_and_as_a_lone_module_leaves_them():
 @pytest.mark.parametrize("factory", [Layer, Normed, Attention, Tokens, Recurrent])
 def test_outputs_are_those_of_every_member_in_evaluation(factory):
     net = network(factory)
-    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    module = torch_module(net, task="classification", dtype=np.float64)
     rows = members(module)
-    outputs = module.outputs(rows, VALUES)
+    outputs = outputs_of(module, rows)
     for row, found in zip(rows, outputs, strict=True):
-        net.load_state_dict({name: torch.from_numpy(value) for name, value in module.state_of(row).items()})
+        net.load_state_dict({name: torch.from_numpy(value) for name, value in module.layout.named(row).items()})
         with torch.no_grad():
             expected = net(torch.from_numpy(VALUES), torch.zeros(ROWS, 0, dtype=torch.int32)).numpy()
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
@@ -176,24 +201,26 @@ def test_outputs_are_those_of_every_member_in_evaluation(factory):
 
 def test_members_may_read_rows_and_labels_of_their_own():
     net = network(Layer)
-    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    module = torch_module(net, task="classification", dtype=np.float64)
     rows = members(module)
-    own = ModuleBatch(np.stack([VALUES * scale for scale in (1, 2, 3, 4)]), np.stack([np.eye(3)[CODES]] * 4))
-    found = module(rows, own, noise(net))
+    own = ModuleBatch(
+        torch.stack([batch().values * scale for scale in (1, 2, 3, 4)]), torch.stack([batch().target] * 4)
+    )
+    found = gradients(module, rows, own, noise(net))
     for member in range(4):
         lone = ModuleBatch(own.values[member], own.target[member])
-        expected = module(rows, lone, noise(net)).values[member]
+        expected = gradients(module, rows, lone, noise(net)).values[member]
         np.testing.assert_allclose(found.values[member], expected, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.parametrize("factory", [Layer, Recurrent])
 def test_a_broken_member_leaves_the_others_alone(factory):
     net = network(factory)
-    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    module = torch_module(net, task="classification", dtype=np.float64)
     rows = members(module)
-    expected = module(rows, batch(), noise(net))
+    expected = gradients(module, rows, batch(), noise(net))
     rows[1, 0] = np.nan
-    found = module(rows, batch(), noise(net))
+    found = gradients(module, rows, batch(), noise(net))
     assert np.isnan(found.costs[1])
     others = [0, 2, 3]
     np.testing.assert_array_equal(found.values[others], expected.values[others])
@@ -203,20 +230,20 @@ def test_a_broken_member_leaves_the_others_alone(factory):
 @pytest.mark.parametrize("factory", [Layer, Attention, Recurrent])
 def test_a_member_does_not_depend_on_its_place_or_its_company(factory, order):
     net = network(factory)
-    module = ModuleGradients(net, task="classification", dtype=np.float64)
+    module = torch_module(net, task="classification", dtype=np.float64)
     rows = members(module)
-    found = module(rows, batch(), noise(net)).values
-    chosen = module(rows[order], batch(), noise(net, keeps=[KEEPS[place] for place in order])).values
+    found = gradients(module, rows, batch(), noise(net)).values
+    chosen = gradients(module, rows[order], batch(), noise(net, keeps=[KEEPS[place] for place in order])).values
     np.testing.assert_allclose(chosen, found[order], rtol=1e-12, atol=1e-14)
 
 
 def test_a_transformer_runs_at_once():
     net = network(Encoder, task="regression")
-    module = ModuleGradients(net, task="regression", dtype=np.float64)
+    module = torch_module(net, task="regression", dtype=np.float64)
     assert module.notice == ""
     rows = members(module)
     gradient, _, _ = alone(net, module, rows[1], keep_prob=KEEPS[1], task="regression")
-    found = module(rows, batch("regression"), noise(net)).values[1]
+    found = gradients(module, rows, batch("regression"), noise(net)).values[1]
     np.testing.assert_allclose(found, gradient, rtol=1e-9, atol=1e-9 * np.abs(gradient).max())
 
 

@@ -9,16 +9,19 @@ import pytest
 import torch
 from picture_cases import prepared_digits
 
+from oracle.loop import Training
+from oracle.stack import fit
 from wellfit.augmentation import NOTHING, Augmentation
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Preparation
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import fit_stack
-from wellfit.fused.module_stack import ModuleStack
+from wellfit.fused.module_rows import module_layout
+from wellfit.fused.torch_module import TorchModule
+from wellfit.fused.torch_stack import TorchStack
 from wellfit.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.training.convolution import ConvNet
-from wellfit.training.loop import Training, fit
 from wellfit.training.pictures import Address, changed, cut_of
 from wellfit.training.predict import predict
 from wellfit.training.tensors import conv_network
@@ -60,7 +63,8 @@ def lone(one, *, dtype=torch.float64):
 def test_every_member_of_a_population_is_what_the_reference_loop_makes_of_it(ways, others):
     configs = [config(*way, l2=float(place), **others) for place, way in enumerate(ways)]
     network = conv_network(DATA.preparation, NETWORK, seed=3).double()
-    stack = ModuleStack(DATA, configs, network=network, stream="shared", dtype=np.float64)
+    layout = module_layout(DATA, configs[0], network=network, dtype=np.float64)
+    stack = TorchStack(DATA, configs, network=TorchModule(layout))
     while stack.updates < stack.planned:
         stack.advance(stack.planned)
     for row, one in zip(stack.parameters, configs, strict=True):
@@ -71,7 +75,7 @@ def test_every_member_of_a_population_is_what_the_reference_loop_makes_of_it(way
 
 def test_the_engine_says_that_convolutions_run_one_after_the_other():
     network = conv_network(DATA.preparation, NETWORK, seed=3)
-    stack = ModuleStack(DATA, [config()], network=network, stream="shared")
+    stack = TorchStack(DATA, [config()], network=TorchModule(module_layout(DATA, config(), network=network)))
     assert "grouped convolutions" in stack.notice
 
 

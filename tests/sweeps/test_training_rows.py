@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from oracle.stack import fit
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Copies, Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
@@ -17,7 +18,6 @@ from wellfit.fused.engine import stacks_of
 from wellfit.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.transfer import read_data, write_data
-from wellfit.training.loop import fit
 
 GOAL = goal_named("log_loss")
 TRAIN, DEV, MORE = 40, 30, 25

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from oracle.loop import MovingAverage
 from wellfit.config import Network
-from wellfit.training.loop import MovingAverage
 from wellfit.training.network import MLP
 
 

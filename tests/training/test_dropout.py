@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from oracle.stack import new_network
 from wellfit.config import Config, Network, Regularization
 from wellfit.training.network import Dropout
-from wellfit.training.schedules import Moment
-from wellfit.training.tensors import Inputs, new_network
+from wellfit.training.schedules import Update
+from wellfit.training.tensors import Inputs
 
 
 def dropout(keep_prob, *, update=0):
     config = Config(regularization=Regularization(keep_prob=keep_prob))
-    return Dropout(Moment(config=config, stream="shared", update=update, updates=100))
+    return Dropout(Update(config=config, stream="shared", update=update, updates=100))
 
 
 def test_keep_prob_one_returns_the_very_same_tensor():
@@ -42,7 +43,7 @@ def test_a_schedule_lets_fewer_units_be_dropped_towards_the_end():
     fading = Config(regularization=Regularization(keep_prob=0.2, keep_prob_schedule="flat_cos"))
     values = torch.ones(2_000, 64)
     for update, keep_prob in [(10, 0.2), (75, 0.6), (99, 1 - 0.8 * (1 + np.cos(np.pi * 0.98)) / 2)]:
-        dropped = Dropout(Moment(config=fading, stream="shared", update=update, updates=100))(values, layer=0)
+        dropped = Dropout(Update(config=fading, stream="shared", update=update, updates=100))(values, layer=0)
         assert abs((dropped > 0).double().mean().item() - keep_prob) < 4 * np.sqrt(0.25 / values.numel())
         assert dropped.max().item() == pytest.approx(1 / keep_prob, rel=1e-6)
 

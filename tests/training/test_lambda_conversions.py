@@ -14,10 +14,11 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from torch import nn
 
 import wellfit as wf
+from oracle.loop import Training
+from oracle.stack import new_network
 from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.training.loop import Training
 from wellfit.training.noise import batch_order
-from wellfit.training.tensors import Inputs, new_network, target_of
+from wellfit.training.tensors import Inputs, target_of
 
 L2, ROWS, BATCH, LR = 40.0, 600, 50, 0.1
 EXACT = {"rtol": 0, "atol": 1e-6}

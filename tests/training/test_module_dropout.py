@@ -15,14 +15,14 @@ from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import seeded
 from wellfit.training.network import Dropout
-from wellfit.training.schedules import Moment
+from wellfit.training.schedules import Update
 
 UPDATES, ROWS = 12, 60
 
 
 def drop(keep_prob, *, update=0, seed=0, stream="shared"):
     config = Config(network=Network(widths=()), regularization=Regularization(keep_prob=keep_prob), seed=seed)
-    return Dropout(Moment(config=config, stream=stream, update=update, updates=UPDATES))
+    return Dropout(Update(config=config, stream=stream, update=update, updates=UPDATES))
 
 
 def network(factory, *, task="classification"):

@@ -11,7 +11,7 @@ from module_cases import Normed, Plain, Tied, prepare_small
 from wellfit.config import Network as NetworkKnobs
 from wellfit.exceptions import BadInput
 from wellfit.training.decay_groups import decay_list
-from wellfit.training.module import ModuleNetwork, module_network, source_of
+from wellfit.training.module import ModuleNetwork, code_of, module_network
 from wellfit.training.network import MLP
 
 SHARED = nn.Linear(7, 2)
@@ -171,7 +171,7 @@ def test_a_state_brings_the_network_back():
 def test_norms_biases_and_embeddings_are_not_decayed():
     net = built(Normed)
     assert set(net.decayed()) == {"module.layers.0.weight", "module.layers.4.weight", "module.last.weight"}
-    spared = {entry.name: entry.spared for entry in net.decay_list() if not entry.decayed}
+    spared = {entry.name: entry.spared for entry in decay_list(net.module) if not entry.decayed}
     assert spared["layers.1.weight"] == spared["layers.5.weight"] == spared["layers.5.bias"] == "norm"
     assert spared["last.bias"] == "bias"
     assert "frozen" not in spared
@@ -179,7 +179,7 @@ def test_norms_biases_and_embeddings_are_not_decayed():
 
 
 def test_a_tied_weight_is_listed_once_and_an_embedding_spared():
-    listed = {entry.name: entry.spared for entry in built(Tied).decay_list()}
+    listed = {entry.name: entry.spared for entry in decay_list(built(Tied).module)}
     assert listed["first.weight"] == ""
     assert "second.weight" not in listed
     assert listed["places.weight"] == "embedding"
@@ -199,9 +199,9 @@ def test_norms_of_the_users_own_are_known_by_their_name():
 
 def test_a_source_names_the_code_and_its_arguments():
     def source(factory):
-        return source_of(factory, factory(inputs=7, outputs=2))
+        return code_of(factory, factory(inputs=7, outputs=2))
 
-    assert source(plain).name == "plain"
+    assert source(plain).startswith("plain@")
     assert source(plain) == source(plain)
     assert source(Plain) != source(plain)
     assert source(functools.partial(plain, width=5)) != source(functools.partial(plain, width=6))
@@ -217,7 +217,7 @@ def test_a_source_that_cannot_be_read_is_refused():
     namespace = {}
     exec("def typed(): return None", namespace)
     with pytest.raises(BadInput, match="source of a module can be read"):
-        source_of(namespace["typed"], nn.Linear(1, 1))
+        code_of(namespace["typed"], nn.Linear(1, 1))
 
 
 def test_the_list_of_the_built_in_network_is_what_it_decays():

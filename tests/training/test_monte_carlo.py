@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from oracle.stack import fit, new_network
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
 from wellfit.goals import goal_named
 from wellfit.training import tensors
-from wellfit.training.loop import fit
 from wellfit.training.monte_carlo import monte_carlo, predict_often
 from wellfit.training.predict import predict
-from wellfit.training.tensors import new_network, state_of
+from wellfit.training.tensors import state_of
 
 GOALS = {"classification": goal_named("log_loss"), "regression": goal_named("rmse")}
 QUICK = Config(

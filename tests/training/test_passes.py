@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from oracle.stack import new_network
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
 from wellfit.training.monte_carlo import average_often, predict_often
 from wellfit.training.predict import Part, predict, predict_average
-from wellfit.training.tensors import new_network, state_of
+from wellfit.training.tensors import state_of
 
 QUICK = Config(network=Network(widths=(16, 8)), optimization=Optimization(epochs=1))
 

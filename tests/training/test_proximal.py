@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wellfit.training.loop import soften
+from oracle.loop import soften
 
 
 @settings(deadline=None)

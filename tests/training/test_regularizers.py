@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from oracle.loop import Training, mean_loss, soft_labels
+from oracle.stack import fit, new_network
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.goals import goal_named
-from wellfit.training.loop import Training, fit
 from wellfit.training.noise import batch_order, input_noise_block
-from wellfit.training.objective import mean_loss, soft_labels
-from wellfit.training.tensors import Inputs, new_network, target_of
+from wellfit.training.tensors import Inputs, target_of
 
 SMALL = Network(widths=(9,))
 ONE_STEP = Optimization(optimizer="sgd", schedule="constant", lr=0.1, epochs=1, batch_size=600)

@@ -15,7 +15,7 @@ from wellfit.config import Config, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.kernels import encode
 from wellfit.fused.layout import Batches, Plan
-from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
+from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing, noise_block
 from wellfit.training.tensors import target_of, weights_of
 
 BYTES_AT_ONCE = 4 * 2**20
@@ -23,8 +23,8 @@ BYTES_AT_ONCE = 4 * 2**20
 MOST_UPDATES_AT_ONCE = 16
 
 
-class Reader(Protocol):
-    """What batches need to know of who reads them: the layout of the built-in network, or of a user's module."""
+class Encoding(Protocol):
+    """How the members of a stack read rows: what batches need to know of the layout of their parameters."""
 
     @property
     def dtype(self) -> type[np.floating[Any]]:
@@ -46,7 +46,7 @@ class Reader(Protocol):
 class Encoder:
     """Encodes rows as the first layer reads them."""
 
-    def __init__(self, layout: Reader) -> None:
+    def __init__(self, layout: Encoding) -> None:
         self._layout = layout
 
     def __call__(self, arrays: Arrays, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
@@ -67,33 +67,31 @@ class Needs:
     mixup: bool
 
     @classmethod
-    def of(cls, configs: Sequence[Config]) -> Needs:
-        """Return what configs with the same hidden layers want."""
-        layers = zip(*(config.keep_probs for config in configs), strict=True)
+    def of(cls, configs: Sequence[Config], keep_probs: Floats) -> Needs:
+        """Return what configs want whose layers keep units with `keep_probs` [K, L]."""
         knobs = [config.regularization for config in configs]
         return cls(
-            tuple(any(keep < 1 for keep in layer) for layer in layers),
+            tuple(bool(layer.any()) for layer in keep_probs.T < 1),
             any(one.input_noise for one in knobs),
             any(one.mixup for one in knobs),
         )
 
 
-class Source:
-    """Lays out what each call of the compiled updates reads.
+class BatchReader:
+    """Lays out what a few updates read.
 
     Args:
         data: the prepared parts.
         layout: of the network.
         config: any of the members: seed, batch size and epochs are the same for all.
-        stream: of noise and batch order.
     """
 
-    def __init__(self, data: Prepared, layout: Reader, *, config: Config, stream: str) -> None:
+    def __init__(self, data: Prepared, layout: Encoding, *, config: Config) -> None:
         self._train = data.train
         self._target = target_of(data.train, data.preparation, dtype=torch.float64).numpy().reshape(data.train.rows, -1)
         self._weights = weights_of(data.train, dtype=torch.float64).numpy()
         self._layout = layout
-        self._seed, self._stream = config.seed, stream
+        self._seed = config.seed
         self._size = config.optimization.batch_size
         self._encode = Encoder(layout)
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
@@ -138,17 +136,17 @@ class Source:
         return batches, uniform
 
     def _pick(self, update: int) -> Integers:
-        """Return the rows of one batch, as the reference loop visits them."""
+        """Return the rows of one batch."""
         epoch, batch = divmod(update, updates_per_epoch(rows=self._train.rows, batch_size=self._size))
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = batch_order(seed=self._seed, stream=self._stream, epoch=epoch, rows=self._train.rows)
+            self._order = batch_order(seed=self._seed, stream=SHARED, epoch=epoch, rows=self._train.rows)
         return self._order[batch * self._size : (batch + 1) * self._size]
 
     def _mixing(self, updates: range, *, rows: int, wanted: bool) -> tuple[Floats, Integers]:
         if not wanted:
             return np.full(len(updates), 0.5), np.tile(np.arange(rows), (len(updates), 1))
-        drawn = [mixing(seed=self._seed, stream=self._stream, update=update, rows=rows) for update in updates]
+        drawn = [mixing(seed=self._seed, stream=SHARED, update=update, rows=rows) for update in updates]
         return np.array([uniform for uniform, _ in drawn]), np.array([partner for _, partner in drawn])
 
     def _jitter(self, updates: range, *, shape: tuple[int, int], wanted: bool) -> Floats:
@@ -156,7 +154,7 @@ class Source:
             return np.empty((len(updates), 0, 0), self._layout.dtype)
         rows, width = shape
         drawn = [
-            input_noise_block(seed=self._seed, stream=self._stream, update=update, rows=rows, width=width)
+            input_noise_block(seed=self._seed, stream=SHARED, update=update, rows=rows, width=width)
             for update in updates
         ]
         return np.array(drawn, dtype=self._layout.dtype)
@@ -171,7 +169,7 @@ class Source:
                 end = start + rows * width
                 if wanted[layer]:
                     block = noise_block(
-                        seed=self._seed, stream=self._stream, update=update, layer=layer, rows=rows, width=width
+                        seed=self._seed, stream=SHARED, update=update, layer=layer, rows=rows, width=width
                     )
                     found[place, start:end] = block.ravel()
                 start = end

@@ -4,8 +4,11 @@ Members are trained one after the other, each for all updates of a call: its par
 of the core, and its arithmetic is its own, so that a member does not depend on who else is in the stack. What the
 members share is read by all of them: batches, their encoding, and noise.
 
-The letters of the shapes are those of `arrays.py`. Literals would be float64, and are avoided.
-Polynomials from which the kernels make the normal distribution function, without a call for each number.
+The letters of the shapes are those of `layout.py`. Literals would be float64, and are avoided. GELU's normal
+distribution function is made of polynomials (end of this file): a call for each number would cost more than the update.
+
+Numba's cache on disk names the classes of layout.py by which the kernels were compiled, and finds a kernel by its name
+and its line. Who renames one of these classes must therefore move the kernels' lines, or caches cannot be read.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from scipy.special import erfcx
 
 from wellfit._compiled import compiled
 from wellfit._typing import Floats, Integers, Real
-from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Desk, Plan, Rates, State
+from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Buffers, Plan, State
+from wellfit.fused.rates import Rates
 
 KEEP_ALL = 65_535
 """Noise is at most this: a threshold that keeps every unit."""
@@ -52,46 +56,46 @@ def encode(plan: Plan, numeric: Floats, codes: Integers, shared: Floats) -> None
 
 @compiled
 def train(
-    plan: Plan, members: Integers, state: State, rates: Rates, batches: Batches, desk: Desk, losses: Floats
+    plan: Plan, members: Integers, state: State, rates: Rates, batches: Batches, buffers: Buffers, losses: Floats
 ) -> None:
     """Make T updates of each of `members` (places in the stack), and write the cost of each batch to losses [T, K]."""
     for member in members:
         own = state.parameters[member]
         for update in range(len(batches.shared)):
             codes, partners, share = batches.codes[update], batches.partners[update], rates.share[update, member]
-            shared, embedded = batches.shared[update], desk.embedded[0, : len(codes)]
-            if rates.jitter[member] > 0:
-                shared = _jittered(plan, rates.jitter[member], batches, update, desk)
+            shared, embedded = batches.shared[update], buffers.embedded[0, : len(codes)]
+            if rates.spread[member] > 0:
+                shared = _jittered(plan, rates.spread[member], batches, update, buffers)
             _embed(plan, own, codes, embedded)
             if share < 1:
-                shared = _mixed(shared, partners, share, desk.inputs[1, : len(codes)])
-                embedded = _mixed(embedded, partners, share, desk.embedded[1, : len(codes)])
+                shared = _mixed(shared, partners, share, buffers.inputs[1, : len(codes)])
+                embedded = _mixed(embedded, partners, share, buffers.embedded[1, : len(codes)])
             thresholds, scales = rates.thresholds[update, member], rates.scales[update, member]
-            last = _forward(plan, own, shared, embedded, batches.noise[update], thresholds, scales, desk)
+            last = _forward(plan, own, shared, embedded, batches.noise[update], thresholds, scales, buffers)
             target, weights = batches.target[update], batches.weights[update]
             if plan.classification:
-                smoothing, deltas = rates.smoothing[member], desk.deltas[0]
+                smoothing, deltas = rates.smoothing[member], buffers.deltas[0]
                 losses[update, member] = _cross_entropy(last, target, weights, partners, share, smoothing, deltas)
             else:
-                losses[update, member] = _squared_error(last, target, weights, partners, share, desk.deltas[0])
-            _backward(plan, own, shared, embedded, desk)
-            _scatter(plan, codes, partners, share, desk)
-            advance(plan, state, rates, desk.gradient, update, member)
+                losses[update, member] = _squared_error(last, target, weights, partners, share, buffers.deltas[0])
+            _backward(plan, own, shared, embedded, buffers)
+            _scatter(plan, codes, partners, share, buffers)
+            advance(plan, state, rates, buffers.gradient, update, member)
 
 
 @compiled
 def outputs(
-    plan: Plan, members: Integers, parameters: Floats, codes: Integers, shared: Floats, desk: Desk, found: Floats
+    plan: Plan, members: Integers, parameters: Floats, codes: Integers, shared: Floats, buffers: Buffers, found: Floats
 ) -> None:
     """Write the outputs of `members` on B rows, without dropout, to found [members, B, outputs]."""
-    noise = np.zeros(len(desk.slopes), np.uint16)
+    noise = np.zeros(len(buffers.slopes), np.uint16)
     thresholds = np.full(len(plan.layers) - 1, KEEP_ALL, np.uint16)
     scales = np.ones(len(plan.layers) - 1, shared.dtype)
-    embedded = desk.embedded[0, : len(shared)]
+    embedded = buffers.embedded[0, : len(shared)]
     for place in range(len(members)):
         own = parameters[members[place]]
         _embed(plan, own, codes, embedded)
-        found[place] = _forward(plan, own, shared, embedded, noise, thresholds, scales, desk)
+        found[place] = _forward(plan, own, shared, embedded, noise, thresholds, scales, buffers)
 
 
 @compiled
@@ -123,9 +127,9 @@ def advance(plan: Plan, state: State, rates: Rates, gradient: Floats, update: in
 
 
 @compiled
-def _jittered(plan: Plan, size: Real, batches: Batches, update: int, desk: Desk) -> Floats:
+def _jittered(plan: Plan, size: Real, batches: Batches, update: int, buffers: Buffers) -> Floats:
     numeric, noise = batches.numeric[update], batches.jitter[update]
-    shared, moved = desk.inputs[0, : len(numeric)], desk.numbers[: len(numeric)]
+    shared, moved = buffers.inputs[0, : len(numeric)], buffers.numbers[: len(numeric)]
     for row in range(len(numeric)):
         for place in range(numeric.shape[1]):
             moved[row, place] = numeric[row, place] + size * noise[row, place]
@@ -153,10 +157,10 @@ def _embed(plan: Plan, own: Floats, codes: Integers, into: Floats) -> None:
 
 
 @compiled
-def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Real, desk: Desk) -> None:
+def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Real, buffers: Buffers) -> None:
     """Add the derivatives by the embedded inputs up in the tables; code 0 is no level and stays zeros."""
-    gradient, rest = desk.gradient, desk.gradient.dtype.type(1) - share
-    deltas = desk.embedded[2]
+    gradient, rest = buffers.gradient, buffers.gradient.dtype.type(1) - share
+    deltas = buffers.embedded[2]
     for place in range(len(plan.embeddings)):
         column, size, table, first = plan.embeddings[place]
         for row in range(len(codes)):
@@ -175,7 +179,7 @@ def _forward(
     noise: npt.NDArray[np.uint16],
     thresholds: npt.NDArray[np.uint16],
     scales: Floats,
-    desk: Desk,
+    buffers: Buffers,
 ) -> Floats:
     rows, last = len(shared), len(plan.layers) - 1
     hidden = shared
@@ -183,15 +187,15 @@ def _forward(
     for layer in range(last + 1):
         inputs, width, place, bias = plan.layers[layer]
         end = start + rows * width
-        values = desk.values[start:end].reshape(rows, width)
+        values = buffers.values[start:end].reshape(rows, width)
         weights = own[place : place + inputs * width].reshape(inputs, width)
         if layer > 0:
             np.dot(hidden, weights, values)
         else:
-            _first_products(shared, embedded, weights, values, desk.deltas[1])
+            _first_products(shared, embedded, weights, values, buffers.deltas[1])
         if layer < last:
             dropped = noise[start:end].reshape(rows, width)
-            slopes = desk.slopes[start:end].reshape(rows, width)
+            slopes = buffers.slopes[start:end].reshape(rows, width)
             biases = own[bias : bias + width]
             _activate(values, biases, dropped, thresholds[layer], scales[layer], slopes, plan.activation)
         else:
@@ -258,7 +262,7 @@ def _activate(
 
 @compiled
 def _normal(values: Floats, bias: Floats, spare: Floats) -> tuple[Floats, Floats]:
-    """The normal distribution function and its density at values + bias, in a few passes that vectorize (normal.py)."""
+    """The normal distribution function and its density at values + bias, in a few passes that vectorize."""
     real = values.dtype.type
     one, half = real(1), real(0.5)
     place, below, ahead, density = spare[0], spare[1], spare[2], spare[3]
@@ -342,9 +346,9 @@ def _squared_error(
 
 
 @compiled
-def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, desk: Desk) -> None:
-    """Write the gradient [P], from the derivative by the outputs in desk.deltas[0]."""
-    gradient, rows, side = desk.gradient, len(shared), 0
+def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, buffers: Buffers) -> None:
+    """Write the gradient [P], from the derivative by the outputs in buffers.deltas[0]."""
+    gradient, rows, side = buffers.gradient, len(shared), 0
     gradient[plan.decayed :] = 0
     end = 0
     for layer in range(len(plan.layers)):
@@ -352,9 +356,9 @@ def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, desk: D
     for layer in range(len(plan.layers) - 1, -1, -1):
         inputs, width, place, bias = plan.layers[layer]
         end -= rows * width
-        deltas = desk.deltas[side, : rows * width].reshape(rows, width)
+        deltas = buffers.deltas[side, : rows * width].reshape(rows, width)
         if layer < len(plan.layers) - 1:
-            slopes = desk.slopes[end : end + rows * width].reshape(rows, width)
+            slopes = buffers.slopes[end : end + rows * width].reshape(rows, width)
             for row in range(rows):
                 for unit in range(width):
                     deltas[row, unit] *= slopes[row, unit]
@@ -362,17 +366,17 @@ def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, desk: D
         weights = own[place : place + inputs * width].reshape(inputs, width)
         into = gradient[place : place + inputs * width].reshape(inputs, width)
         if layer > 0:
-            below = desk.values[end - rows * inputs : end].reshape(rows, inputs)
+            below = buffers.values[end - rows * inputs : end].reshape(rows, inputs)
             np.dot(below.T, deltas, into)
             side = 1 - side
-            np.dot(deltas, weights.T, desk.deltas[side, : rows * inputs].reshape(rows, inputs))
+            np.dot(deltas, weights.T, buffers.deltas[side, : rows * inputs].reshape(rows, inputs))
         else:
             first = shared.shape[1]
             if first > 0:
                 np.dot(shared.T, deltas, into[:first])
             if embedded.shape[1] > 0:
                 np.dot(embedded.T, deltas, into[first:])
-                np.dot(deltas, weights[first:].T, desk.embedded[2, :rows])
+                np.dot(deltas, weights[first:].T, buffers.embedded[2, :rows])
 
 
 @compiled

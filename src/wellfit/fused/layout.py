@@ -1,13 +1,12 @@
-"""Where each parameter of an MLP stands in a member's row: W first, then biases and embeddings.
+"""What the compiled updates read and write, by name; and the place of each parameter of an MLP in a member's row.
 
-The first layer's inputs are ordered anew: those that need no parameters (numbers, bins, one-hot categories), which all
-members share, then the embedded categories, which are each member's own.
-What the compiled updates read and write, by name.
+W comes first, then biases and embeddings. The first layer's inputs are ordered anew: those that need no parameters
+(numbers, bins, one-hot categories), which all members share, then the embedded categories, which are each member's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,10 +15,11 @@ import numpy.typing as npt
 import torch
 
 from wellfit._typing import Floats, Integers
-from wellfit.config import Config
+from wellfit.config import Config, Network
 from wellfit.data.prepare import Prepared
+from wellfit.training.module import AnyNetwork
 from wellfit.training.network import MLP, Embedding, OneHot
-from wellfit.training.tensors import new_mlp
+from wellfit.training.tensors import network_from, new_mlp, state_of
 
 RELU, TANH, GELU = 0, 1, 2
 SGD, MOMENTUM, ADAM = 0, 1, 2
@@ -58,40 +58,6 @@ class State(NamedTuple):
     average: Floats
 
 
-class Rates(NamedTuple):
-    """The knobs of every member at every update.
-
-    Attributes:
-        step: [T, K] factor of the gradient (or of its momentum, or of Adam's ratio).
-        root: [T, K] 1/sqrt(1 - beta2^t), Adam's correction of the second moment.
-        shrink: [T, K] factor of W before the step (decoupled decay).
-        penalty: [T, K] lambda/m, by which W enters the gradient.
-        soft: [T, K] threshold of the proximal step of L1.
-        averaging: [T, K] decay of the moving average.
-        share: [T, K] of a row in its mixture; 1 without mixup.
-        thresholds: [T, K, L - 1] highest noise that keeps a unit.
-        scales: [T, K, L - 1] 1/keep_prob.
-        betas: [K, 2] of Adam; the first is also the momentum.
-        clip: [K] highest norm of a gradient.
-        smoothing: [K] label smoothing.
-        jitter: [K] standard deviation of the noise on the numbers.
-    """
-
-    step: Floats
-    root: Floats
-    shrink: Floats
-    penalty: Floats
-    soft: Floats
-    averaging: Floats
-    share: Floats
-    thresholds: npt.NDArray[np.uint16]
-    scales: Floats
-    betas: Floats
-    clip: Floats
-    smoothing: Floats
-    jitter: Floats
-
-
 class Batches(NamedTuple):
     """What the members read: T batches and the noise of T updates.
 
@@ -116,8 +82,8 @@ class Batches(NamedTuple):
     noise: npt.NDArray[np.uint16]
 
 
-class Desk(NamedTuple):
-    """Room to work in, one for all members.
+class Buffers(NamedTuple):
+    """Memory to work in, one for all members.
 
     Attributes:
         values: [B * units] outputs of every layer, one after the other.
@@ -143,7 +109,7 @@ OPTIMIZERS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM}
 
 
 @dataclass(frozen=True)
-class Piece:
+class ParameterSlice:
     """One parameter of the network, and its place in the row."""
 
     name: str
@@ -159,23 +125,27 @@ class Piece:
 
 @dataclass(frozen=True)
 class Layout:
-    """The row of one member.
+    """The row of one member (`MemberLayout` of stack.py).
 
     Attributes:
+        data: the prepared parts.
+        knobs: by which the network is built.
         network: as the seed starts it; all members start from its parameters.
         dtype: of all reals.
         plan: the same, as the compiled functions read it.
-        pieces: every parameter, in the order of the row.
+        slices: every parameter, in the order of the row.
         inputs: place in `MLP.encode`'s result of each input of the first layer.
         shared: S, inputs that need no parameters.
         embedded: inputs that do.
         first: name of the first layer's W.
     """
 
+    data: Prepared
+    knobs: Network
     network: MLP
     dtype: type[np.floating[Any]]
     plan: Plan
-    pieces: tuple[Piece, ...]
+    slices: tuple[ParameterSlice, ...]
     inputs: Integers
     shared: int
     embedded: int
@@ -184,7 +154,7 @@ class Layout:
     @property
     def size(self) -> int:
         """P, the parameters of a member."""
-        return self.pieces[-1].end
+        return self.slices[-1].end
 
     @property
     def units(self) -> int:
@@ -201,35 +171,52 @@ class Layout:
         """The most units of a layer."""
         return int(self.plan.layers[:, 1].max())
 
+    def start(self, members: int) -> tuple[Floats, Floats]:
+        """Return the parameters [members, P] that all members start from, and nothing beside them."""
+        return np.tile(self.pack(self.network), (members, 1)), np.empty((members, 0))
+
+    def keep_probs(self, configs: Sequence[Config]) -> Floats:
+        """Return keep_prob [K, L - 1] of every hidden layer."""
+        return np.array([config.keep_probs for config in configs])
+
+    def state_of(self, row: Floats) -> dict[str, Floats]:
+        """Return the network of a row [P], as `Outcome.state` has it."""
+        named = self.unpack(row)
+        return {name: named.get(name, value) for name, value in state_of(self.network, self.data).items()}
+
+    def network_of(self, row: Floats) -> AnyNetwork:
+        """Return the network of a row [P]."""
+        return network_from(self.state_of(row), self.data.preparation, self.knobs)
+
     def pack(self, network: MLP) -> Floats:
         """Return the parameters of a network as a row [P]."""
         row: Floats = np.empty(self.size, self.dtype)
         named = dict(network.named_parameters())
-        for piece in self.pieces:
-            value = named[piece.name].detach().numpy()
-            matrix = value.T if piece.transposed else value
-            row[piece.start : piece.end] = (matrix[self.inputs] if piece.name == self.first else matrix).ravel()
+        for part in self.slices:
+            value = named[part.name].detach().numpy()
+            matrix = value.T if part.transposed else value
+            row[part.start : part.end] = (matrix[self.inputs] if part.name == self.first else matrix).ravel()
         return row
 
     def unpack(self, row: Floats) -> dict[str, Floats]:
         """Return the parameters [P] of a member by name, as the network's state has them."""
         found = {}
-        for piece in self.pieces:
-            matrix = row[piece.start : piece.end].reshape(piece.shape)
-            if piece.name == self.first:
+        for part in self.slices:
+            matrix = row[part.start : part.end].reshape(part.shape)
+            if part.name == self.first:
                 ordered = np.empty_like(matrix)
                 ordered[self.inputs] = matrix
                 matrix = ordered
-            found[piece.name] = np.ascontiguousarray(matrix.T) if piece.transposed else matrix.copy()
+            found[part.name] = np.ascontiguousarray(matrix.T) if part.transposed else matrix.copy()
         return found
 
 
 def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] = np.float32) -> Layout:
-    """Return the layout of all configs that fuse with this one; float64 is for comparisons with the reference loop."""
+    """Return the layout of all configs that fuse with this one; float64 is for comparisons with the tests' oracle."""
     kind = torch.float64 if dtype is np.float64 else torch.float32
     network = new_mlp(data, config.network, seed=config.seed, dtype=kind)
-    pieces = _pieces(network)
-    places = {piece.name: piece for piece in pieces}
+    slices = _slices(network)
+    places = {part.name: part for part in slices}
     inputs, one_hots, embeddings, shared = _inputs(network, columns=data.train.numeric.shape[1], places=places)
     layers = [
         (*places[name].shape, places[name].start, places[name.replace("weight", "bias")].start)
@@ -247,20 +234,20 @@ def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] =
         classification=data.preparation.schema.task == "classification",
     )
     first = next(iter(network.decayed()))
-    return Layout(network, dtype, plan, pieces, inputs, shared, len(inputs) - shared, first)
+    return Layout(data, config.network, network, dtype, plan, slices, inputs, shared, len(inputs) - shared, first)
 
 
-def _pieces(network: MLP) -> tuple[Piece, ...]:
-    found: list[Piece] = []
+def _slices(network: MLP) -> tuple[ParameterSlice, ...]:
+    found: list[ParameterSlice] = []
     matrices: Mapping[str, torch.Tensor] = network.decayed()
     for name, value in {**matrices, **network.undecayed()}.items():
         shape = tuple(value.shape[::-1]) if name in matrices else tuple(value.shape)
-        found.append(Piece(name, found[-1].end if found else 0, shape, name in matrices))
+        found.append(ParameterSlice(name, found[-1].end if found else 0, shape, name in matrices))
     return tuple(found)
 
 
 def _inputs(
-    network: MLP, *, columns: int, places: Mapping[str, Piece]
+    network: MLP, *, columns: int, places: Mapping[str, ParameterSlice]
 ) -> tuple[Integers, list[tuple[int, ...]], list[tuple[int, ...]], int]:
     """Return the order of the first layer's inputs, the tables of both kinds of categories, and S."""
     at: int = columns + (network.bins.bins if network.bins else 0)

@@ -22,11 +22,10 @@ from wellfit.data.prepare import Prepared
 from wellfit.device import Device
 from wellfit.exceptions import BadInput
 from wellfit.fused.batches import BYTES_AT_ONCE
-from wellfit.fused.device_network import free_bytes
-from wellfit.fused.device_stack import BYTES_OF_ACTIVATIONS, bytes_of_row
+from wellfit.fused.compiled_stack import ROWS_AT_ONCE
 from wellfit.fused.layout import ADAM, MOMENTUM, SGD, Layout
 from wellfit.fused.module_rows import row_layout
-from wellfit.fused.stack import ROWS_AT_ONCE
+from wellfit.fused.torch_mlp import BYTES_OF_ACTIVATIONS, bytes_of_row
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.learning_curve import MOST_ROWS
 from wellfit.training.module import ModuleNetwork
@@ -83,22 +82,34 @@ class MemoryPlan:
         return self.fixed + self.member * self.members
 
 
-def plan_memory(data: Prepared, configs: Sequence[Config], *, layout: Layout, limit: int | None = None) -> MemoryPlan:
-    """Return the plan for configs of one stack, in as few passes as `limit` (bytes) allows.
+def plan_memory(
+    data: Prepared,
+    configs: Sequence[Config],
+    *,
+    network: Layout | ModuleNetwork,
+    device: Device | None = None,
+    limit: int | None = None,
+) -> MemoryPlan:
+    """Return the plan for configs of one stack, in as few passes of equal size as `limit` (bytes) allows.
+
+    On a device its free memory is a limit too.
 
     Raises:
         BadInput: where the limit does not hold one member.
     """
-    fixed, member = _fixed(data, configs, layout=layout), _member(configs, layout=layout)
-    return shared_out(len(configs), fixed=fixed, member=member, limit=limit)
-
-
-def shared_out(count: int, *, fixed: int, member: int, limit: int | None) -> MemoryPlan:
-    """Return the plan for so many members of known bytes, in as few passes of equal size as the limit allows.
-
-    Raises:
-        BadInput: where the limit does not hold one member.
-    """
+    batch, count = min(configs[0].optimization.batch_size, data.train.rows), len(configs)
+    if isinstance(network, ModuleNetwork):
+        fixed = 2 * BYTES_AT_ONCE + _bytes_of_outputs(data, members=count)
+        member = member_bytes(network, rows=batch)
+    elif device is None:
+        fixed, member = _on_the_cores(data, configs, layout=network)
+    else:
+        fixed = BYTES_OF_ACTIVATIONS + 2 * BYTES_AT_ONCE
+        # An epoch's last, smaller batch is recorded apart, and each recording keeps its memory.
+        member = _on_a_device(configs, layout=network, rows=batch, recordings=2 if data.train.rows % batch else 1)
+        free = torch.cuda.mem_get_info()[0] if device.is_gpu else None
+        bounds = [bound for bound in (limit, None if free is None else int(_SHARE * free)) if bound is not None]
+        limit = min(bounds, default=None)
     if limit is not None and fixed + member > limit:
         raise BadInput(
             "memory holds at least one member",
@@ -110,30 +121,30 @@ def shared_out(count: int, *, fixed: int, member: int, limit: int | None) -> Mem
     return MemoryPlan(fixed, member, math.ceil(count / passes), passes)
 
 
-def bytes_of_outputs(data: Prepared, *, members: int) -> int:
+def _bytes_of_outputs(data: Prepared, *, members: int) -> int:
     """Return the bytes of what so many members are measured by: a few of them at a time, at least one."""
     one = np.dtype(np.float32).itemsize * data.train.rows * data.preparation.outputs
     return _TIMES_OUTPUTS * max(one, min(BYTES_OF_OUTPUTS, members * one))
 
 
-def _fixed(data: Prepared, configs: Sequence[Config], *, layout: Layout) -> int:
+_MOMENTS = {SGD: 0, MOMENTUM: 1, ADAM: 2}
+"""Moments that an optimizer keeps of every parameter."""
+
+
+def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) -> tuple[int, int]:
+    """Return the bytes of all members together and of each, in compiled updates."""
+    real = np.dtype(layout.dtype).itemsize
     rows = max(min(configs[0].optimization.batch_size, data.train.rows), ROWS_AT_ONCE)
     columns = int(data.train.numeric.shape[1])
-    # The desk (stack.py), and the batches of a call with what they are copied from.
+    # The buffers (compiled_stack.py), and the batches of a call with what they are copied from.
     units = 2 * layout.units + 2 * layout.widest + 3 * layout.shared + 3 * layout.embedded + 2 * columns
-    real = np.dtype(layout.dtype).itemsize
-    outputs = bytes_of_outputs(data, members=len(configs))
-    return real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + outputs
-
-
-def _member(configs: Sequence[Config], *, layout: Layout) -> int:
-    moments = {SGD: 0, MOMENTUM: 1, ADAM: 2}[layout.plan.optimizer]
+    outputs = _bytes_of_outputs(data, members=len(configs))
+    fixed = real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + outputs
     averages = 2 if any(config.regularization.ema for config in configs) else 0
     # Live, kept at the last or best point, and copied while members leave the stack.
-    rows = 2 * (1 + moments) + averages + 2
+    copies = 2 * (1 + _MOMENTS[layout.plan.optimizer]) + averages + 2
     points = 2 * MOST_ROWS * layout.outputs
-    real = np.dtype(layout.dtype).itemsize
-    return int(real * (rows * layout.size + points))
+    return fixed, int(real * (copies * layout.size + points))
 
 
 _SHARE = 0.8
@@ -142,27 +153,13 @@ _SPARE = 4
 """Rows of parameters beside state: the gradient, and what steps are made of."""
 
 
-def plan_device_memory(
-    data: Prepared, configs: Sequence[Config], *, layout: Layout, device: Device, limit: int | None = None
-) -> MemoryPlan:
-    """Return the plan for configs of one stack, in as few passes as the device's free memory and `limit` allow.
-
-    Raises:
-        BadInput: where they do not hold one member.
-    """
-    moments = {SGD: 0, MOMENTUM: 1, ADAM: 2}[layout.plan.optimizer]
+def _on_a_device(configs: Sequence[Config], *, layout: Layout, rows: int, recordings: int) -> int:
+    """Return the bytes of a member where all are under way at once, with their activations on `rows` rows."""
     averages = any(config.regularization.ema for config in configs)
-    rows = min(configs[0].optimization.batch_size, data.train.rows)
     row_of_parameters = np.dtype(layout.dtype).itemsize * layout.size
-    state = (1 + moments + averages) * row_of_parameters
+    state = (1 + _MOMENTS[layout.plan.optimizer] + averages) * row_of_parameters
     update = _SPARE * row_of_parameters + rows * bytes_of_row(layout)
-    # An epoch's last, smaller batch is recorded apart, and each recording keeps its memory.
-    recordings = 2 if data.train.rows % rows else 1
-    member = state + recordings * update
-    free = free_bytes(device)
-    bounds = [bound for bound in (limit, None if free is None else int(_SHARE * free)) if bound is not None]
-    fixed = BYTES_OF_ACTIVATIONS + 2 * BYTES_AT_ONCE
-    return shared_out(len(configs), fixed=fixed, member=int(member), limit=min(bounds, default=None))
+    return int(state + recordings * update)
 
 
 _COPIES = 6
@@ -171,19 +168,6 @@ _ROWS = 3
 """A member's whole row in float64: itself, as it was at its last or best point, and copied while it is measured."""
 _TWICE = 2
 """Derivatives of what a pass keeps take as much again while it is gone through backwards."""
-
-
-def plan_module_memory(
-    network: ModuleNetwork, configs: Sequence[Config], *, data: Prepared, limit: int | None = None
-) -> MemoryPlan:
-    """Return the plan for configs of one module, in as few passes as `limit` (bytes) allows.
-
-    Raises:
-        BadInput: where the limit does not hold one member.
-    """
-    batch = min(configs[0].optimization.batch_size, data.train.rows)
-    fixed = 2 * BYTES_AT_ONCE + bytes_of_outputs(data, members=len(configs))
-    return shared_out(len(configs), fixed=fixed, member=member_bytes(network, rows=batch), limit=limit)
 
 
 def member_bytes(network: ModuleNetwork, *, rows: int, dtype: type[np.floating[Any]] = np.float32) -> int:

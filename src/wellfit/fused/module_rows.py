@@ -7,22 +7,30 @@ Dropout masks of a stack: one block of noise for all members, each with a keep_p
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wellfit._typing import Floats
+from wellfit.config import Config
+from wellfit.data.prepare import Prepared
+from wellfit.fused.layout import OPTIMIZERS, RELU, Plan
 from wellfit.training.decay_groups import decay_list
 from wellfit.training.dropout_sites import SITE_LAYERS, SiteMasks, flattened
+from wellfit.training.module import PREFIX, ModuleNetwork
+from wellfit.training.module_checks import site_keep_probs
 from wellfit.training.noise import noise_block, threshold_of
+from wellfit.training.tensors import OUTPUT_RANGE, output_range_of
 
 
 @dataclass(frozen=True)
-class Piece:
+class TensorSpec:
     """One tensor of a module: its name there, its shape, and its own type."""
 
     name: str
@@ -46,25 +54,25 @@ class RowLayout:
         names: every name in the module's state, and that of its tensor here: tied layers have one tensor.
     """
 
-    trained: tuple[Piece, ...]
-    kept: tuple[Piece, ...]
+    trained: tuple[TensorSpec, ...]
+    kept: tuple[TensorSpec, ...]
     decayed: int
     names: Mapping[str, str]
 
     @property
     def parameters(self) -> int:
         """P, the numbers that are trained."""
-        return sum(piece.size for piece in self.trained)
+        return sum(spec.size for spec in self.trained)
 
     @property
     def size(self) -> int:
         """Numbers of a whole row."""
-        return self.parameters + sum(piece.size for piece in self.kept)
+        return self.parameters + sum(spec.size for spec in self.kept)
 
     def pack(self, module: nn.Module) -> Floats:
         """Return the whole row of a module, in float64: whole numbers among its buffers stay whole."""
         named = _named(module)
-        parts = [named[piece.name].detach().numpy().ravel() for piece in (*self.trained, *self.kept)]
+        parts = [named[spec.name].detach().numpy().ravel() for spec in (*self.trained, *self.kept)]
         return np.concatenate(parts, dtype=np.float64, casting="unsafe")
 
     def unpack(self, rows: Tensor) -> dict[str, Tensor]:
@@ -75,38 +83,116 @@ class RowLayout:
         """Return the rest [..., *shape] by name, from rows [..., size - P]; reals have `dtype`."""
         found = _unpacked(rows, self.kept)
         return {
-            piece.name: found[piece.name].to(dtype if piece.dtype.is_floating_point else piece.dtype)
-            for piece in self.kept
+            spec.name: found[spec.name].to(dtype if spec.dtype.is_floating_point else spec.dtype) for spec in self.kept
         }
 
-    def pack_kept(self, kept: Mapping[str, Tensor]) -> Floats:
-        """Return rows [K, size - P], in float64, of tensors [K, *shape]."""
-        members = len(next(iter(kept.values()))) if kept else 0
-        parts = [kept[piece.name].double().reshape(members, -1) for piece in self.kept]
-        return np.asarray(torch.cat(parts, dim=1).numpy()) if parts else np.empty((members, 0))
+    def pack_kept(self, kept: Mapping[str, Tensor]) -> Tensor:
+        """Return rows [K, size - P], in float64, of tensors [K, *shape]; there is at least one."""
+        values = [kept[spec.name].double() for spec in self.kept]
+        return torch.cat([value.reshape(len(value), -1) for value in values], dim=1)
+
+
+@dataclass(frozen=True)
+class ModuleLayout:
+    """The row of one member whose network is a user's module (`MemberLayout` of stack.py).
+
+    Attributes:
+        data: the prepared parts.
+        network: as the seed starts it.
+        dtype: of all arithmetic.
+        rows: which place of a row belongs to which tensor.
+        plan: as the compiled functions read it; a module has no layers there.
+        shared: S, columns of what the module receives: numbers and one-hot categories.
+    """
+
+    data: Prepared
+    network: ModuleNetwork
+    dtype: type[np.floating[Any]]
+    rows: RowLayout
+    plan: Plan
+    shared: int
+
+    @property
+    def units(self) -> int:
+        """Units of the outputs."""
+        return self.network.outputs
+
+    @property
+    def real(self) -> torch.dtype:
+        """`dtype`, as torch calls it."""
+        return torch.from_numpy(np.empty(0, self.dtype)).dtype
+
+    def start(self, members: int) -> tuple[Floats, Floats]:
+        """Return the trained parameters [members, P] that all start from, and the rest [members, R - P] in float64."""
+        rows = np.tile(self.rows.pack(self.network.module), (members, 1))
+        return rows[:, : self.rows.parameters].astype(self.dtype), rows[:, self.rows.parameters :]
+
+    def keep_probs(self, configs: Sequence[Config]) -> Floats:
+        """Return keep_prob [K, S] of every dropout site.
+
+        Raises:
+            BadInput: as `site_keep_probs` does.
+        """
+        sites = len(self.network.findings.sites)
+        return np.array([site_keep_probs(config.regularization.keep_prob, sites=sites) for config in configs])
+
+    def state_of(self, row: Floats) -> dict[str, Floats]:
+        """Return the network of a row [R], as `Outcome.state` has it."""
+        named = self.named(row)
+        return named if self.plan.classification else {**named, OUTPUT_RANGE: output_range_of(self.data)}
+
+    def network_of(self, row: Floats) -> ModuleNetwork:
+        """Return the network of a row [R]."""
+        network = copy.deepcopy(self.network)
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in self.named(row).items()})
+        return network.eval()
+
+    def named(self, row: Floats) -> dict[str, Floats]:
+        """Return what a row [R] holds by name, as the network's state has it."""
+        trained, kept = map(torch.from_numpy, np.split(row, [self.rows.parameters]))
+        named = {**self.rows.unpack(trained.to(self.real)), **self.rows.unpack_kept(kept, dtype=self.real)}
+        return {PREFIX + name: named[tensor].numpy().copy() for name, tensor in self.rows.names.items()}
+
+
+def module_layout(
+    data: Prepared, config: Config, *, network: ModuleNetwork, dtype: type[np.floating[Any]] = np.float32
+) -> ModuleLayout:
+    """Return the layout of all configs that fuse with this one."""
+    rows, preparation = row_layout(network.module), data.preparation
+    columns, levels = data.train.numeric.shape[1], np.array(preparation.cardinalities, dtype=np.int64) - 1
+    starts = columns + np.concatenate([[0], levels.cumsum()]).astype(np.int64)
+    plan = Plan(
+        layers=np.array([[starts[-1], preparation.outputs, 0, 0]], dtype=np.int64),
+        embeddings=np.empty((0, 4), np.int64),
+        one_hots=np.stack([np.arange(len(levels)), levels, starts[:-1]], axis=1),
+        bins=np.empty((3, 0), dtype),
+        decayed=rows.decayed,
+        activation=RELU,
+        optimizer=OPTIMIZERS[config.optimization.optimizer],
+        classification=preparation.schema.task == "classification",
+    )
+    return ModuleLayout(data, network, dtype, rows, plan, int(starts[-1]))
 
 
 def row_layout(module: nn.Module) -> RowLayout:
     """Return the layout of the rows of all modules that are built as this one."""
     named = _named(module)
     entries = sorted(decay_list(module), key=lambda entry: not entry.decayed)
-    pieces = {name: Piece(name, tuple(value.shape), value.dtype) for name, value in named.items()}
-    trained = tuple(pieces.pop(entry.name) for entry in entries)
+    specs = {name: TensorSpec(name, tuple(value.shape), value.dtype) for name, value in named.items()}
+    trained = tuple(specs.pop(entry.name) for entry in entries)
     decayed = sum(math.prod(entry.shape) for entry in entries if entry.decayed)
     places = {id(value): name for name, value in named.items()}
     names = {name: places[id(value)] for name, value in module.state_dict(keep_vars=True).items()}
-    return RowLayout(trained, tuple(pieces.values()), decayed, names)
+    return RowLayout(trained, tuple(specs.values()), decayed, names)
 
 
 def _named(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
-def _unpacked(rows: Tensor, pieces: Sequence[Piece]) -> dict[str, Tensor]:
-    parts = torch.split(rows, [piece.size for piece in pieces], dim=-1)
-    return {
-        piece.name: part.reshape((*rows.shape[:-1], *piece.shape)) for piece, part in zip(pieces, parts, strict=True)
-    }
+def _unpacked(rows: Tensor, specs: Sequence[TensorSpec]) -> dict[str, Tensor]:
+    parts = torch.split(rows, [spec.size for spec in specs], dim=-1)
+    return {spec.name: part.reshape((*rows.shape[:-1], *spec.shape)) for spec, part in zip(specs, parts, strict=True)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +212,7 @@ class StackNoise:
     keep_probs: Floats
 
     def of_member(self, member: int) -> SiteMasks:
-        """Return the masks of one member, as the reference loop has them."""
+        """Return the masks of one member."""
         return SiteMasks(self.seed, self.stream, self.update, tuple(self.keep_probs[member].tolist()))
 
     def only(self, member: int) -> StackNoise:

@@ -1,39 +1,78 @@
-"""The knobs of every member at every update of a call, as arrays that the compiled functions read."""
+"""The knobs of every member at every update of a call, as arrays that the compiled functions read.
+
+The cost is J = (1/m) sum L + lambda/(2m) ||W||^2, and here lambda enters the update. Gradient descent on J multiplies W
+by (1 - lr * lambda/m) at each update, next to the step along the loss. SGD and momentum get lambda as this penalty: its
+gradient is (lambda/m) W. Adam would divide a penalty by its moments, so it gets the decay itself (AdamW, Loshchilov and
+Hutter, 2019): W *= 1 - lr_t * lambda/m. Biases and embeddings are left alone by both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import betaincinv
 
 from wellfit._typing import Floats
-from wellfit.config import Config, Optimization
-from wellfit.fused.layout import Rates
-from wellfit.knobs import KNOBS, Schedule
+from wellfit.config import Config
 from wellfit.training.noise import threshold_of
-from wellfit.training.schedules import averaging_decay, keep_prob_at, learning_rate, strength
+from wellfit.training.schedules import averaging_decay, keep_prob_at, share_of_lr, strength
 
 Key = TypeVar("Key", bound=Hashable)
 
 
+class Rates(NamedTuple):
+    """The knobs of every member at every update.
+
+    Attributes:
+        step: [T, K] factor of the gradient (or of its momentum, or of Adam's ratio).
+        root: [T, K] 1/sqrt(1 - beta2^t), Adam's correction of the second moment.
+        shrink: [T, K] factor of W before the step (decoupled decay).
+        penalty: [T, K] lambda/m, by which W enters the gradient.
+        soft: [T, K] threshold of the proximal step of L1.
+        averaging: [T, K] decay of the moving average.
+        share: [T, K] of a row in its mixture; 1 without mixup.
+        thresholds: [T, K, L - 1] highest noise that keeps a unit.
+        scales: [T, K, L - 1] 1/keep_prob.
+        betas: [K, 2] of Adam; the first is also the momentum.
+        clip: [K] highest norm of a gradient.
+        smoothing: [K] label smoothing.
+        spread: [K] standard deviation of the noise on the numbers.
+    """
+
+    step: Floats
+    root: Floats
+    shrink: Floats
+    penalty: Floats
+    soft: Floats
+    averaging: Floats
+    share: Floats
+    thresholds: npt.NDArray[np.uint16]
+    scales: Floats
+    betas: Floats
+    clip: Floats
+    smoothing: Floats
+    spread: Floats
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedules:
-    """The knobs of K configs of one stack, along a training of `updates` updates; `rows` is m of the cost."""
+    """The knobs of K configs of one stack, along a training of `updates` updates.
+
+    `keep_probs` [K, L] are those of each place that drops units, and `rows` is m of the cost.
+    """
 
     configs: Sequence[Config]
+    keep_probs: Floats
     rows: float
     updates: int
     dtype: type[np.floating[Any]]
 
     def rates(self, start: int, *, uniform: Floats) -> Rates:
-        """Return the rates of T updates from update `start` (counted from 0) on.
-
-        `uniform` [T] decides each update's mixture, the same for all members.
-        """
+        """Return the rates of T updates from number `start` on; `uniform` [T] decides each update's mixture for all."""
         boards = [config.optimization for config in self.configs]
         knobs = [config.regularization for config in self.configs]
         span = range(start, start + len(uniform))
@@ -41,59 +80,35 @@ class Schedules:
         betas = np.array([one.betas if adam else (one.momentum, 0.0) for one in boards])
         made = np.array(span)[:, None] + 1
         peak = np.array([one.lr for one in boards])
-        lr = peak * self._along(span, [_unit(one.schedule) for one in boards], self._learning_rate)
-        decay = self._along(span, [one.l2_schedule for one in knobs], self._strength) / self.rows
+        lr = peak * self._along(span, [one.schedule for one in boards], share_of_lr)
+        decay = self._along(span, [one.l2_schedule for one in knobs], strength) / self.rows
         l2, l1 = (np.array([getattr(one, name) for one in knobs]) * decay for name in ("l2", "l1"))
-        keeps = self._keep_probs(span)
+        drop = self._along(span, [one.keep_prob_schedule for one in knobs], strength)
+        averaging = self._along(span, [one.ema for one in knobs], averaging_decay)
+        alpha = np.array([one.mixup for one in knobs])
+        # The share is of Beta(alpha, alpha); without mixup it is 1, a row by itself.
+        mixed = betaincinv(np.maximum(alpha, 1e-300), alpha, uniform[:, None])
+        keeps = keep_prob_at(self.keep_probs, strength=drop[:, :, None])
         return Rates(
             step=self._real(lr / (1 - betas[:, 0] ** made) if adam else lr),
             root=self._real(1 / np.sqrt(1 - betas[:, 1] ** made)),
             shrink=self._real(1 - lr * l2),
             penalty=self._real(l2),
             soft=self._real(lr * l1),
-            averaging=self._real(self._along(span, [one.ema for one in knobs], _averaging)),
-            share=self._real(_shares(np.array([one.mixup for one in knobs]), uniform[:, None])),
+            averaging=self._real(averaging),
+            share=self._real(np.where(alpha > 0, mixed, 1.0)),
             thresholds=np.ascontiguousarray(threshold_of(keeps)),
             scales=self._real(1 / keeps),
             betas=self._real(betas),
             clip=self._real(np.array([np.inf if one.clip_norm is None else one.clip_norm for one in boards])),
             smoothing=self._real(np.array([one.label_smoothing for one in knobs])),
-            jitter=self._real(np.array([one.input_noise for one in knobs])),
+            spread=self._real(np.array([one.input_noise for one in knobs])),
         )
 
-    def _keep_probs(self, span: range) -> Floats:
-        """keep_prob [T, K, hidden layers]."""
-        keeps = np.array([config.keep_probs for config in self.configs])
-        schedules = [config.regularization.keep_prob_schedule for config in self.configs]
-        shares = self._along(span, schedules, self._strength)
-        return keep_prob_at(keeps, strength=shares[:, :, None])
-
-    def _learning_rate(self, unit: Optimization, update: int) -> float:
-        return learning_rate(unit, update=update, updates=self.updates)
-
-    def _strength(self, schedule: Any, update: int) -> float:
-        return strength(schedule, update=update, updates=self.updates)
-
-    def _along(self, span: range, keys: Sequence[Key], value: Callable[[Key, int], float]) -> Floats:
-        """Return value(key, update) [T, K], computed once for members with equal keys."""
-        columns = {key: [value(key, update) for update in span] for key in set(keys)}
+    def _along(self, span: range, keys: Sequence[Key], value: Callable[..., float]) -> Floats:
+        """Return the value of a schedule [T, K] at every update, computed once for members with equal keys."""
+        columns = {key: [value(key, update=at, updates=self.updates) for at in span] for key in set(keys)}
         return np.array([columns[key] for key in keys], dtype=np.float64).reshape(len(keys), len(span)).T
 
     def _real(self, values: Floats) -> Floats:
         return np.ascontiguousarray(values, dtype=self.dtype)
-
-
-@lru_cache(maxsize=len(KNOBS["schedule"].choices))
-def _unit(schedule: Schedule) -> Optimization:
-    """Knobs by which a schedule runs at a learning rate of 1."""
-    return Optimization(schedule=schedule, lr=1.0)
-
-
-def _averaging(ema: float, update: int) -> float:
-    return averaging_decay(ema, update=update)
-
-
-def _shares(alphas: Floats, uniform: Floats) -> Floats:
-    """Return shares [T, K] of Beta(alpha, alpha); 1, a row by itself, where alpha is 0."""
-    shares: Floats = np.where(alphas > 0, betaincinv(np.maximum(alphas, 1e-300), alphas, uniform), 1.0)
-    return shares

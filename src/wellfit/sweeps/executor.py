@@ -1,8 +1,8 @@
-"""Who trains the members of a sweep: this process, or a pool of workers. Both train them in fused stacks.
+"""The executors that train the members of a sweep: this process, or a pool of workers, both in fused stacks.
 
 Every executor gives the same outcomes for the same configs, in the order of the configs, whatever its size. With rungs
-that holds for members that stay: one is compared with those of its own worker and pass, so that who is dropped depends
-on how many of these there are.
+that is true of members that stay: a member is compared with those of its own worker and pass, so that their number
+decides which are dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from wellfit.goals import Goal
 from wellfit.outcome import Outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.training.module_checks import ModuleFactory
-from wellfit.training.noise import SHARED
 
 OnOutcome = Callable[[Outcome], None]
 
@@ -30,7 +29,7 @@ def ignore_outcome(_outcome: Outcome) -> None:
 
 
 def telling(notify: Notify) -> OnOutcome:
-    """Return what tells a receiver of events about each outcome."""
+    """Return an `on_outcome` that sends an event for each outcome."""
     return lambda outcome: notify(
         {"event": "snapshot" if outcome.is_snapshot else "member", "dev": outcome.losses["dev"]}
     )
@@ -47,13 +46,13 @@ class Executor(Protocol):
         rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs; call `on_outcome` in this process and thread as each one ends, and as it passes a rung.
+        """Train configs, those that fuse together.
 
         Args:
-            configs: what to train; those that fuse are trained together.
+            configs: to train.
             deadline: `time.monotonic()` by which the outcomes are there.
-            rungs: how members that fuse are compared and dropped on the way; None trains all of them to the end.
-            on_outcome: receives each outcome, snapshots at rungs among them.
+            rungs: rules by which members are compared and dropped on the way; None trains all of them to the end.
+            on_outcome: receives each outcome in this process and thread, snapshots at rungs among them.
 
         Returns:
             The outcomes in the order of the configs. A config that the deadline did not let start has none; one that
@@ -62,21 +61,12 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of processes and files; the executor cannot train any more."""
+        """Release processes and files; the executor cannot train any more."""
         ...
 
 
 class InProcess:
-    """Trains one stack after the other, here.
-
-    Args:
-        data: the prepared parts.
-        goal: in whose loss outcomes are measured.
-        stream: of noise and batch order.
-        memory: bytes that the members of a stack may take; more are trained in passes.
-        module: makes the network, in place of the built-in one.
-        effects: measure what regularizing did to each network.
-        device: that trains the built-in network; one core of this machine when None.
+    """Trains one stack after the other in this process; its options are those of `fit_stack`.
 
     Attributes:
         notice: why the members of a user's module ran one after the other; empty where they ran at once.
@@ -87,7 +77,6 @@ class InProcess:
         data: Prepared,
         *,
         goal: Goal,
-        stream: str = SHARED,
         memory: int | None = None,
         module: ModuleFactory | None = None,
         effects: bool = True,
@@ -96,7 +85,6 @@ class InProcess:
         self._effects = effects
         self._data = data
         self._goal = goal
-        self._stream = stream
         self._memory = memory
         self._module = module
         self._device = device
@@ -127,7 +115,6 @@ class InProcess:
                 self._data,
                 stack,
                 goal=self._goal,
-                stream=self._stream,
                 deadline=deadline,
                 judge=rungs.judge if rungs else None,
                 memory=self._memory,

@@ -1,8 +1,8 @@
-"""Who says which configs are worth training: a grid, a quasi-random sequence, or Optuna (tpe.py).
+"""Proposals of configs worth training: a grid, a quasi-random sequence, or Optuna's tree-structured Parzen estimator.
 
 A search asks for configs, trains them and tells their outcomes. All of it is a function of the space, the config and
-the outcomes, so a search that is begun again with the outcomes of an interrupted one proposes the same.
-Optuna's tree-structured Parzen estimator over the space of a sweep (Bergstra et al., 2011; Falkner et al., 2018).
+the outcomes, so a search that is begun again with the outcomes of an interrupted one proposes the same. The estimator
+is that of Bergstra et al. (2011; Falkner et al., 2018), over the space of the sweep.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ class Proposals(Protocol):
 
     @property
     def name(self) -> str:
-        """What the report calls this way of searching."""
+        """Name of this way of searching in the report."""
         ...
 
     @property
     def count(self) -> int:
-        """How many members it means to propose in all."""
+        """Number of members that it will propose in all."""
         ...
 
     @property
     def round(self) -> int:
-        """How many it proposes before it wants to hear of their outcomes."""
+        """Number of members that it proposes before it needs their outcomes."""
         ...
 
     def propose(self, count: int) -> list[Config]:
@@ -70,7 +70,7 @@ class Proposals(Protocol):
         ...
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Hear of the outcomes of configs that it proposed."""
+        """Learn from the outcomes of configs that it proposed."""
         ...
 
 
@@ -92,14 +92,9 @@ class Listed:
 
 
 def quasi_random(config: Config, over: Space, *, rows: int, members: int, goal: Goal) -> list[Config]:
-    """Return the known-good settings, then a Sobol sequence seeded by the config; each config once.
+    """Return the known-good settings for the goal, then a Sobol sequence seeded by the config; each config once.
 
-    Args:
-        config: what the search does not change.
-        over: knob -> values.
-        rows: m, the training rows.
-        members: how many, fewer where the space has no more.
-        goal: decides which settings are known to be good.
+    There are `members` of them, or fewer where the space has no more; `rows` is m, the training rows.
     """
     first = known_good(over, config, rows=rows, goal=goal)[:members]
     settings = [*first, *sobol(over, start=0, count=members - len(first), seed=config.seed)]
@@ -110,11 +105,10 @@ def quasi_random(config: Config, over: Space, *, rows: int, members: int, goal: 
 def proposals_of(
     config: Config, over: Space, *, rows: int, members: int | None, goal: Goal, seen: Iterable[Outcome] = ()
 ) -> tuple[Proposals, tuple[str, ...]]:
-    """Return who proposes the members, and what a reader should know about it, one sentence each.
+    """Return the proposals of the members, and notes for the reader, one sentence each.
 
     Lists alone are a grid. With an interval among them Optuna proposes where three or more knobs are searched and
-    `members`, with the outcomes that were `seen` before, are enough to learn from; a quasi-random sequence does
-    otherwise.
+    `members`, with the outcomes that were `seen` before, are enough to learn from; else a quasi-random sequence does.
 
     Raises:
         BadInput: for a space that cannot be searched.
@@ -133,7 +127,7 @@ def proposals_of(
 
 
 def _pays(over: Space, *, members: int) -> bool:
-    """Whether a model of the losses has enough to learn from, and enough left to propose."""
+    """True if a model of the losses has enough to learn from, and enough left to propose."""
     moving = [name for name, values in over.items() if isinstance(values, Interval) or len(values) > 1]
     return len(moving) >= FEWEST_KNOBS and members >= FEWEST_MEMBERS
 
@@ -143,9 +137,9 @@ BEFORE_MODEL = 16
 ROUND = 8
 """Members trained at a time: a member costs as much in a small stack as in a large one, so a search learns early."""
 ASKS_PER_MEMBER = 4
-"""Exact zeros and lists make equal configs: so often is Optuna asked for one that is new."""
+"""Exact zeros and lists make equal configs: Optuna is asked this many times for a new one."""
 AT_AN_END = 1e-3
-"""A grid rounds its values to four digits: so near to an end of the space, relative to it, they are at that end."""
+"""A grid rounds its values to four digits: values this close to an end of the space, relative to it, are at the end."""
 _COMPARABLE = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
@@ -153,10 +147,10 @@ class Tpe:
     """Proposes the known-good settings and a few quasi-random ones, then what Optuna expects to be better.
 
     Args:
-        config: what the search does not change; its seed seeds everything.
+        config: the knobs that the search does not change; its seed seeds everything.
         over: knob -> values.
         rows: m, the training rows.
-        members: how many configs in all.
+        members: number of configs in all.
         goal: decides which settings are known to be good.
         seen: outcomes of other trainings: it learns from those that differ from `config` only in what is searched, and
             that lie in the space.
@@ -211,7 +205,7 @@ class Tpe:
             self._study.tell(trial, state=TrialState.PRUNED)
 
     def _learns(self, outcome: Outcome) -> bool:
-        """Tell Optuna what an earlier training came to, where the space has a place for it."""
+        """Tell Optuna the outcome of an earlier training if it lies in the space; return True if it did."""
         if outcome.status not in _COMPARABLE or not differs_only(self._config, outcome.config, self._over):
             return False
         setting = setting_of(outcome.config, self._over, rows=self._rows)

@@ -1,6 +1,6 @@
-"""The rounds of a search: propose configs, train those that are not known, tell what came of them.
+"""The rounds of a search: propose configs, train those that are not known, learn from their outcomes.
 
-The snapshots of a sweep: what its members were at the rungs that they passed.
+And the snapshots of a sweep: its members' networks at the rungs that they passed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from wellfit.sweeps.proposals import Proposals
 from wellfit.sweeps.rungs import Rungs
 
 Within = Callable[[Sequence[Config]], Sequence[Config]]
-"""Lets the first of some configs through, as many as may be trained."""
+"""Returns the first of some configs, as many as may be trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How configs become outcomes: those that are known are not trained again, and only what is `within` a limit.
+    """Trains configs that are not `known` yet, as many as are `within` a limit.
 
-    After an interruption in the middle of a round with rungs, what is left of the round is compared among itself.
+    After an interruption in the middle of a round with rungs, the rest of the round is compared among itself.
     """
 
     executor: Executor
@@ -63,23 +63,23 @@ def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outc
     return outcomes, proposals.count
 
 
-class Album:
-    """Keeps the snapshots that are best on dev, as many as an ensemble looks at: the others may go.
+class Snapshots:
+    """The snapshots that are best on dev, as many as an ensemble considers.
 
-    Memory is bounded by that, however many members pass however many rungs.
+    This bounds memory, however many members pass however many rungs.
     """
 
     def __init__(self) -> None:
         self._kept: list[Outcome] = []
 
     def add(self, outcome: Outcome) -> None:
-        """Take note of an outcome, if it is a snapshot."""
+        """Add an outcome, if it is a snapshot."""
         if outcome.is_snapshot:
             self._kept.append(outcome)
             # Workers end in any order: what is kept must not depend on it.
             self._kept = sorted(self._kept, key=lambda each: (each.losses["dev"], each.identity))[:MOST]
 
     @property
-    def snapshots(self) -> list[Outcome]:
-        """The best first."""
+    def best(self) -> list[Outcome]:
+        """The snapshots, the best first."""
         return list(self._kept)

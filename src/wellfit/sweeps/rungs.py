@@ -1,4 +1,4 @@
-"""Rungs: where members of a sweep are compared, and the ones that are behind leave.
+"""Rungs: the points of a training where members of a sweep are compared, and those that are behind are dropped.
 
 Successive halving (Jamieson and Talwalkar, 2016) drops a fixed share of the members at each rung, whatever dev says.
 Here that share is only the most that may go: a member of the worse half leaves when the paired difference of its dev
@@ -22,14 +22,14 @@ from wellfit.training.schedules import RUNGS
 
 @dataclass(frozen=True, kw_only=True)
 class Rungs(Record):
-    """How members are compared at the rungs of a training.
+    """Rules by which members are compared at the rungs of a training.
 
     Attributes:
-        level: probability, at most, that a member is dropped that is no worse than any other at each of the rungs.
+        level: highest probability of dropping a member that is no worse than any other at each of the rungs.
         keep: share of the members that stays at a rung whatever the test says. A member that starts slowly, as
             regularized ones do, is significantly behind and may still win, so significance alone is not enough.
-        snapshots: whether what a member was at a rung may be chosen: a choice of the epoch, so that fitting and
-            regularizing are coupled.
+        snapshots: True if a member's network at a rung may be chosen: a choice of the epoch, which couples fitting
+            and regularizing.
     """
 
     level: float = 0.05
@@ -40,7 +40,7 @@ class Rungs(Record):
         for name in ("level", "keep"):
             if not 0 < getattr(self, name) < 1:
                 raise BadInput(
-                    f"{name} of the rungs lies between 0 and 1, ends excluded",
+                    f"{name} of the rungs must lie between 0 and 1, ends excluded",
                     found=f"{name}={getattr(self, name)!r}",
                     remedy="Correct it, or sweep without rungs",
                 )
@@ -60,7 +60,7 @@ def survivors(losses: Mapping[str, Floats], *, affordable: int, rungs: Rungs) ->
 
     Args:
         losses: identity -> dev loss [rows] of every row, the same rows for all; finite.
-        affordable: how many members the deadline can pay to the end; beyond that the worst leave untested, though
+        affordable: number of members that the deadline can pay to the end; beyond it the worst leave untested, though
             never the best.
         rungs: the rules.
     """

@@ -21,13 +21,13 @@ from wellfit.outcome import Outcome, Status
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.proposals import proposals_of
-from wellfit.sweeps.rounds import Album, Training, Within, train_in_rounds
+from wellfit.sweeps.rounds import Snapshots, Training, Within, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.selection import Choice, TrainLimit, alike_best, choose, mean_keep_prob, warnings_of
 from wellfit.sweeps.space import Interval, Space, default_grid
 from wellfit.sweeps.usual import usual_space
 from wellfit.training.monte_carlo import MonteCarlo, monte_carlo
-from wellfit.training.objective import require_labels
+from wellfit.training.tensors import require_labels
 
 MOST_MONTE_CARLO_ROWS = 2_000
 """Dev rows that Monte-Carlo dropout is measured on: its 30 passes stay under a second for the usual networks."""
@@ -192,17 +192,17 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     asked = None if over is None else members
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal, seen=seen)
     _require_labels(space, data=data)
-    album = Album()
+    snapshots = Snapshots()
     training = Training(
         executor=executor,
         known={outcome.config.identity: outcome for outcome in known},
         deadline=deadline,
         rungs=rungs,
         within=within,
-        on_outcome=_filed(album, on_outcome),
+        on_outcome=_with_snapshots(snapshots, on_outcome),
     )
     outcomes, planned = train_in_rounds(proposals, training)
-    everything = [*outcomes, *album.snapshots]
+    everything = [*outcomes, *snapshots.best]
     candidates = everything if rungs and rungs.snapshots else outcomes
     choice = _chosen(data, candidates, goal=goal, limit=limit, baseline=baseline)
     told = (*_unstarted(planned - len(outcomes), planned=planned), *announced, *_not_annealed(config, rungs))
@@ -220,14 +220,14 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         rungs=rungs,
         monte_carlo=_monte_carlo(data, choice.chosen, goal=goal),
         ensemble=_ensemble(data, everything, goal=goal, rival=choice.chosen, seed=config.seed),
-        snapshots=tuple(album.snapshots),
+        snapshots=tuple(snapshots.best),
         breed=_breed(data, outcomes, goal=goal),
     )
 
 
-def _filed(album: Album, on_outcome: OnOutcome) -> OnOutcome:
+def _with_snapshots(snapshots: Snapshots, on_outcome: OnOutcome) -> OnOutcome:
     def told(outcome: Outcome) -> None:
-        album.add(outcome)
+        snapshots.add(outcome)
         on_outcome(outcome)
 
     return told

@@ -2,8 +2,8 @@
 
 Workers are started as programs of their own (not forked: torch's threads do not survive a fork; not spawned by
 multiprocessing: that imports the user's script a second time). They live between calls, since importing torch takes
-seconds. The data is written once to a temporary folder that all of them map into memory.
-One worker process: trains the stacks it is asked for, one after the other, on one thread.
+seconds. The data is written once to a temporary folder that all of them map into memory. `main` is the program of a
+worker: it trains the stacks that it is asked for, one after the other, on one thread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from wellfit.outcome import Outcome
 from wellfit.sweeps.executor import OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.transfer import read_data, read_outcome, write_data, write_outcome
-from wellfit.training.noise import SHARED
 
 ATTEMPTS = 2
 """A config whose worker was killed (most often for memory) is tried this many times."""
@@ -98,7 +97,7 @@ class _Worker:
         return code
 
 
-class _Crew:
+class _Workers:
     """The workers of one pool and their folder, borrowed one at a time by the threads that talk to them."""
 
     def __init__(self, folder: Path) -> None:
@@ -121,7 +120,7 @@ class _Crew:
         with self._lock:
             self._idle.append(worker)
 
-    def lose(self, worker: _Worker) -> int:
+    def end(self, worker: _Worker) -> int:
         with self._lock:
             self._all.remove(worker)
         return worker.end()
@@ -142,7 +141,6 @@ class WorkerPool:
         data: the prepared parts, copied once to a temporary folder.
         goal: in whose loss outcomes are measured.
         workers: processes at most; by default one a core. Fewer are started where there are fewer configs.
-        stream: of noise and batch order.
         memory: bytes that all members under training may take, in all workers together; where it does not hold a
             member for each of them, there are fewer workers.
         device: that trains the built-in network, in one worker; the cores of this machine when None.
@@ -154,7 +152,6 @@ class WorkerPool:
         *,
         goal: Goal,
         workers: int | None = None,
-        stream: str = SHARED,
         memory: int | None = None,
         device: Device | None = None,
     ) -> None:
@@ -162,12 +159,12 @@ class WorkerPool:
             raise BadInput("a pool has at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
         # All members of a stack are one product there, and a second process would only wait for the first.
         self._limit = 1 if device else workers or cores()
-        self._data, self._stream, self._memory, self._device = data, stream, memory, device
-        self._crew = _Crew(Path(tempfile.mkdtemp(prefix="wellfit-")))
+        self._data, self._memory, self._device = data, memory, device
+        self._workers = _Workers(Path(tempfile.mkdtemp(prefix="wellfit-")))
         # Runs also at the end of a program that never closed the pool.
-        self._finish = weakref.finalize(self, self._crew.close)
+        self._finish = weakref.finalize(self, self._workers.close)
         try:
-            write_data(self._crew.folder, data, goal=goal)
+            write_data(self._workers.folder, data, goal=goal)
         except WellfitError:
             self.close()
             raise
@@ -188,7 +185,6 @@ class WorkerPool:
         """
         workers = self._affordable(configs)
         request = {
-            "stream": self._stream,
             "memory": None if self._memory is None else self._memory // workers,
             "device": self._device.to_json() if self._device else None,
             "deadline": deadline,
@@ -228,7 +224,7 @@ class WorkerPool:
         self.close()
 
     def _affordable(self, configs: Sequence[Config]) -> int:
-        """How many workers the memory holds a member for, at least one and no more than there may be."""
+        """Number of workers that the memory holds a member for: at least one, at most the limit."""
         least = require_trainable(self._data, stacks_of(configs), memory=self._memory, device=self._device)
         return self._limit if self._memory is None else max(min(self._limit, self._memory // max(least, 1)), 1)
 
@@ -237,27 +233,27 @@ class WorkerPool:
         for _attempt in range(ATTEMPTS):
             if request["deadline"] is not None and time.monotonic() >= request["deadline"]:
                 return None
-            worker = self._crew.borrow()
+            worker = self._workers.borrow()
             for answer in worker.answers({**request, "configs": [config.to_json() for config in left.values()]}):
                 if "outcome" not in answer:
-                    self._crew.give_back(worker)
+                    self._workers.give_back(worker)
                     return _require_done(answer)
-                outcome = read_outcome(self._crew.folder / answer["arrays"], answer["outcome"])
+                outcome = read_outcome(self._workers.folder / answer["arrays"], answer["outcome"])
                 # A snapshot is not the end of its training.
                 left.pop(outcome.identity, None)
                 arrived(outcome)
-            code = self._crew.lose(worker)
+            code = self._workers.end(worker)
             if code > 0:
                 raise RuntimeError(f"a worker ended with exit code {code}; its traceback is on standard error")
         raise WellfitError(
-            "a worker process lives through a training",
+            "a worker process must survive a training",
             found=f"signal {-code} ended it {ATTEMPTS} times for {next(iter(left.values())).to_json()}",
             remedy="Free memory, give a limit for it, use fewer workers, or a smaller network",
         )
 
 
 def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:
-    """Return what workers train at a time: each stack of the configs (each once), dealt out evenly."""
+    """Return the share of each worker: the stacks of the configs (each once), dealt out evenly."""
     stacks = stacks_of(list({config.identity: config for config in configs}.values()))
     return [stack[place::workers] for stack in stacks for place in range(min(workers, len(stack)))]
 
@@ -294,6 +290,8 @@ def _listen(requests: queue.SimpleQueue[Json], folder: Path) -> None:
 
 
 def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal, tell: Callable[[Json], None]) -> Json:
+    """Train what a request asks for, and return the answer that ends it."""
+
     def hand_over(outcome: Outcome) -> None:
         arrays = f"{uuid.uuid4().hex}.npz"
         tell({"outcome": write_outcome(folder / arrays, outcome), "arrays": arrays})
@@ -304,7 +302,6 @@ def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal, tell: Ca
             data,
             [Config.from_json(config) for config in request["configs"]],
             goal=goal,
-            stream=request["stream"],
             # `time.monotonic` is one clock for all processes of a machine.
             deadline=request["deadline"],
             judge=rungs.judge if rungs else None,

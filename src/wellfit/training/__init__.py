@@ -1,1 +1,1 @@
-"""Training one config: the readable reference loop, and the reference models beside it."""
+"""What every engine shares: networks, noise, schedules, learning curves, outcomes; prediction and reference models."""

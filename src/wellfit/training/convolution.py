@@ -27,14 +27,7 @@ _SQUARED_GAIN: Mapping[Activation, float] = {"relu": 2.0, "gelu": 2.0, "tanh": 1
 
 
 class ConvNet(nn.Module):
-    """Rows of pixels [N, C * H * W], channel by channel -> outputs [N, K].
-
-    Args:
-        shape: C, H and W.
-        widths: channels of each block.
-        activation: between them.
-        outputs: K.
-    """
+    """Rows of pixels [N, C * H * W], channel by channel -> outputs [N, K]; `shape` is C, H and W."""
 
     def __init__(
         self, shape: tuple[int, int, int], *, widths: tuple[int, ...], activation: Activation, outputs: int
@@ -59,7 +52,7 @@ class ConvNet(nn.Module):
         return outputs
 
     def seen(self, pixels: Tensor) -> Tensor:
-        """Return what the last block makes of pixels [N, C * H * W]: [N, channels, H', W']."""
+        """Return the features [N, channels, H', W'] after the last block of pixels [N, C * H * W]."""
         pictures = (pixels.reshape(-1, *self.shape) - MIDDLE) / SPREAD
         for block in self.blocks:
             # Channels last in memory: pooling is 6 to 12 times as fast so on a CPU, convolution up to a quarter faster.

@@ -1,4 +1,4 @@
-"""Which parameters of a module are W of the cost: weights, without biases, norms and embeddings.
+"""The parameters of a module that are W of the cost: weights, without biases, norms and embeddings.
 
 The rule of Yandex's tabular baselines and of GPT-2's training, stated for any module: a parameter is spared when it
 belongs to an embedding, belongs to a norm layer, is called a bias, or is a vector (a scale). A class is a norm by the
@@ -18,11 +18,9 @@ _NORM = re.compile(r"Norm(\dd)?$")
 
 @dataclass(frozen=True)
 class DecayEntry:
-    """One trained parameter of a module: a line of the list of what is decayed.
+    """One trained parameter of a module.
 
     Attributes:
-        name: of the parameter.
-        shape: of the parameter.
         spared: why decay leaves it alone ("embedding", "norm", "bias" or "vector"); empty where it is decayed.
     """
 
@@ -32,7 +30,7 @@ class DecayEntry:
 
     @property
     def decayed(self) -> bool:
-        """Whether lambda and L1 act on it."""
+        """True if lambda and L1 act on it."""
         return not self.spared
 
 

@@ -5,8 +5,8 @@ and of attention and recurrent layers that were given a dropout above 0. Sites a
 each with a mask of its own from `noise_block`, layer 1000 + number, and with the rate of the config: the module's own
 rates are not read. So a rate may differ from member to member, also inside `torch.vmap`.
 
-Recurrent layers draw their masks inside torch: they get the rate of the config, and torch's noise.
-Scaled dot-product attention (Vaswani et al., 2017), with its dropout left to the caller.
+Recurrent layers draw their masks inside torch: they get the rate of the config, and torch's noise. Scaled dot-product
+attention (Vaswani et al., 2017) is computed here, since torch's own would draw inside too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ALPHA = -1.7580993408473766
 
 
 class Masks(Protocol):
-    """What is dropped at each site, by one member or by a whole stack of them."""
+    """Masks of each site, for one member or for a whole stack."""
 
     def keep_prob(self, site: int) -> float | Tensor:
         """Return the share of units kept; a tensor [] where members differ."""
@@ -44,14 +44,7 @@ class Masks(Protocol):
 
 @dataclass(frozen=True)
 class SiteMasks:
-    """The masks of one member at one update.
-
-    Attributes:
-        seed: of the config.
-        stream: whose noise.
-        update: from 0.
-        keep_probs: of each site; a site beyond the last one has the last one's.
-    """
+    """The masks of one member at one update (from 0); a site beyond the last one has the last one's keep_prob."""
 
     seed: int
     stream: str
@@ -78,24 +71,19 @@ def flattened(shape: Sequence[int]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Site:
-    """One place where a module drops units.
-
-    Attributes:
-        function: of torch, by name.
-        opaque: whether torch draws the mask, out of reach for wellfit's noise.
-    """
+    """One place where a module drops units: a function of torch, opaque if torch itself draws the mask."""
 
     function: str
     opaque: bool = False
 
 
 class DropoutSites(TorchFunctionMode):
-    """While active, gives the dropout of whatever runs the rates and the noise of `masks`.
+    """Context manager: while it is open, every dropout call uses the rates and the noise of `masks`.
 
     Args:
         masks: of every site; None keeps every unit.
-        always: whether units are dropped in evaluation too (Monte-Carlo dropout).
-        mapped: whether it runs inside `torch.vmap`, which has no rule for torch's attention on the CPU.
+        always: True to drop units in evaluation too (Monte-Carlo dropout).
+        mapped: True inside `torch.vmap`, which has no rule for torch's attention on the CPU.
 
     Attributes:
         sites: the calls so far that dropped units, or would have with a lower keep_prob.
@@ -121,7 +109,7 @@ class DropoutSites(TorchFunctionMode):
             if _argument(args, given, place=4, name="dropout_p"):
                 return attend(*args, **given, drop=self._site("scaled_dot_product_attention"))
             if self._mapped:
-                return attend(*args, **given, drop=_nothing)
+                return attend(*args, **given, drop=lambda weights: weights)
         if func is functional.multi_head_attention_forward:
             given["training"] = given["training"] or self._always
             with self:
@@ -162,10 +150,6 @@ class DropoutSites(TorchFunctionMode):
             return _alpha(values, mask, keep_prob) if "alpha" in name else values * (mask / keep_prob)
 
         return drop
-
-
-def _nothing(values: Tensor) -> Tensor:
-    return values
 
 
 def _alpha(values: Tensor, mask: Tensor, keep_prob: float | Tensor) -> Tensor:
@@ -225,18 +209,9 @@ def attend(  # noqa: PLR0917 - the signature is torch's
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Return softmax(Q K' * scale + mask), dropped by `drop`, times V; the arguments are those of torch's function.
+    """Return softmax(Q K' * scale + mask), its weights [..., L, S] dropped by `drop`, times V.
 
-    Args:
-        query: [..., L, E].
-        key: [..., S, E].
-        value: [..., S, V].
-        attn_mask: broadcastable to [..., L, S]: True where a query may look, or a number that is added.
-        dropout_p: not read.
-        is_causal: whether a query sees the keys up to its own place only.
-        drop: of the weights [..., L, S].
-        scale: 1/sqrt(E) where None.
-        enable_gqa: whether groups of queries' heads share one head of keys and values.
+    The other arguments are those of torch's function, which would drop the weights by itself.
     """
     if enable_gqa:
         heads = query.shape[-3] // key.shape[-3]

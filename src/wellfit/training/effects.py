@@ -1,4 +1,4 @@
-"""What regularizing did to a network: how smooth, how near to linear, how dependent on single units, how small.
+"""Effects of regularization on a network: how smooth, how near to linear, how dependent on single units, how small.
 
 All of it is measured without dropout on at most a thousand rows, drawn by the seed, so that two members of one sweep
 are measured on the same rows and with the same units removed.
@@ -32,7 +32,7 @@ _STREAM = "effects"
 
 
 class Net(Protocol):
-    """What is measured: an `MLP`, or a user's module behind the same interface."""
+    """A network that is measured: an `MLP`, or a user's module behind the same interface."""
 
     def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """Return what enters the first layer [N, Din]."""
@@ -59,10 +59,8 @@ def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, flo
     zeros: share of weights of W that are exactly 0.
     exported_bytes: of W, see `exported_bytes`.
 
-    Args:
-        network: with the parameters that are measured, in float32.
-        data: its dev rows are measured, and training rows where it says so or where dev has few for the linear fit.
-        seed: of the choice of rows and units.
+    Dev rows are measured, and training rows where it says so or where dev has few for the linear fit; `seed` chooses
+    rows and units.
     """
     with one_thread():
         rows = _rows(data.dev, seed=seed)
@@ -93,18 +91,11 @@ def input_gradient(network: Net, encoded: Tensor, *, task: Task) -> float:
 
 
 def linear_r2(encoded: Tensor, outputs: Tensor) -> float | None:
-    """Return the R^2 of an ordinary least-squares fit, adjusted for what it gains by its own parameters.
+    """Return the adjusted R^2 of a least-squares fit of outputs [N, K] to encoded rows [N, Din].
 
     1 - (1 - R^2) (n - 1) / (n - p - 1), with p the columns that vary (Ezekiel, 1930): an estimate of the R^2 that the
     best linear function has on all rows. It is pooled over the outputs, and of logits only their differences count.
-    Outputs that do not vary are linear.
-
-    Args:
-        encoded: [N, Din].
-        outputs: [N, K].
-
-    Returns:
-        R^2, at least 0; None with fewer than two rows a column.
+    Outputs that do not vary are linear. It is at least 0, and None with fewer than two rows a column.
     """
     inputs, wanted = encoded.double(), outputs.double()
     if wanted.shape[1] > 1:
@@ -155,7 +146,7 @@ def _encoded(network: Net, arrays: Arrays, rows: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _filled_up(network: Net, data: Prepared, dev: tuple[Tensor, Tensor], *, seed: int) -> tuple[Tensor, Tensor]:
-    """The dev rows, and training rows where these are fewer than `MOST_ROWS`: linearity needs no labels."""
+    """Add training rows where there are fewer than `MOST_ROWS` dev rows: linearity needs no labels."""
     encoded, outputs = dev
     if len(encoded) >= MOST_ROWS:
         return dev
@@ -173,7 +164,7 @@ def _residual(inputs: Tensor, wanted: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _units(network: MLP, data: Prepared, encoded: Tensor, *, seed: int) -> dict[str, float | None]:
-    """What concerns hidden units: the linear zone of tanh, and the reliance on single ones."""
+    """Return the measures of hidden units: the linear zone of tanh, and the reliance on single ones."""
     hidden = _Recorder()
     network.from_encoded(encoded, hidden)
     layers = list(hidden.layers.values())

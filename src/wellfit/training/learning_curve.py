@@ -1,11 +1,10 @@
-"""The learning curve: train and dev losses along one training, and the last network that was still finite.
+"""The learning curve: train and dev losses along one training.
 
 Early stopping (Prechelt, 1998): end when dev has not improved for a while, and keep the best point's network.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Generic, TypeVar
 
@@ -17,9 +16,8 @@ from wellfit._typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.goals import Goal
 from wellfit.outcome import CurvePoint
-from wellfit.training.module import AnyNetwork
 from wellfit.training.noise import batch_order
-from wellfit.training.tensors import Inputs, output_range_of, outputs_of, predictions_of
+from wellfit.training.tensors import Inputs, output_range_of, predictions_of
 
 MOST_POINTS = 20
 MOST_ROWS = 4_000
@@ -32,13 +30,8 @@ def check_points(updates: int) -> frozenset[int]:
     return frozenset(np.linspace(0, updates, min(updates, MOST_POINTS - 1) + 1).round().astype(int).tolist())
 
 
-class Yardstick:
-    """The rows that points are measured on, the same for every network of one data set and seed.
-
-    Attributes:
-        train: a sample of the training rows.
-        dev: a sample of the dev rows.
-    """
+class CurveRows:
+    """Samples of the train and dev rows that points are measured on, the same for every network of a seed."""
 
     def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
         self._preparation = data.preparation
@@ -50,7 +43,7 @@ class Yardstick:
 
     @property
     def rows(self) -> int:
-        """Rows that a point is measured on."""
+        """Number of rows that a point is measured on."""
         return len(self.train) + len(self.dev)
 
     def point(self, update: int, train: Tensor, dev: Tensor) -> CurvePoint | None:
@@ -61,33 +54,6 @@ class Yardstick:
 
     def _loss(self, outputs: Tensor, target: Floats | Integers) -> float:
         return self._goal.loss(target, predictions_of(outputs, self._preparation, output_range=self._range))
-
-
-class LearningCurve:
-    """Measures a network while it trains.
-
-    Attributes:
-        points: what was measured, in the order of the updates.
-    """
-
-    def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
-        self._yardstick = Yardstick(data, goal=goal, seed=seed)
-        self.points: list[CurvePoint] = []
-
-    @property
-    def rows(self) -> int:
-        """Rows that a point is measured on."""
-        return self._yardstick.rows
-
-    def measure(self, network: AnyNetwork, *, update: int) -> AnyNetwork | None:
-        """Add a point and return a copy of the network; or return None where an output is not finite."""
-        yardstick = self._yardstick
-        train, dev = (outputs_of(network, inputs) for inputs in (yardstick.train, yardstick.dev))
-        point = yardstick.point(update, train, dev)
-        if point is None:
-            return None
-        self.points.append(point)
-        return copy.deepcopy(network)
 
 
 def some_rows(part: Arrays, *, seed: int, stream: str = "curve", most: int = MOST_ROWS) -> Integers:
@@ -130,10 +96,10 @@ class Stopping(Generic[Kept]):
 
     @property
     def is_due(self) -> bool:
-        """Whether as many points in a row as the patience allows had no lower dev loss."""
+        """True if as many points in a row as the patience allows had no lower dev loss."""
         return self._patience is not None and self._waited >= self._patience
 
     @property
     def went_back(self) -> bool:
-        """Whether the network kept is not that of the last point."""
+        """True if the network kept is not that of the last point."""
         return self._waited > 0

@@ -5,7 +5,7 @@ The module receives one tensor [N, inputs] of the type of its parameters: the D 
 every category as one-hot, whatever its number of levels (a linear layer on it is an embedding); a level never seen in
 training enters as zeros. It returns logits [N, K], or standardized values [N, 1] or [N].
 keep_prob rules every dropout site of the module (dropout_sites.py), in place of the rates that its author wrote.
-The name of a user's module in a journal: what its code says, so that other code is another configuration.
+A journal names a module by its code, so that other code is another configuration.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import inspect
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -26,7 +26,7 @@ from wellfit._typing import Task
 from wellfit.config import Config, Network
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
-from wellfit.training.decay_groups import DecayEntry, decay_list
+from wellfit.training.decay_groups import decay_list
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module_checks import (
     Findings,
@@ -48,7 +48,7 @@ class ModuleNetwork(nn.Module):
     """A user's module behind the interface of `MLP`.
 
     Args:
-        factory: returns a new module at each call (module_factory.py has the convention).
+        factory: returns a new module at each call (module_checks.py has the convention).
         columns: D.
         levels: of each category, its number of levels seen in training.
         outputs: K.
@@ -56,8 +56,7 @@ class ModuleNetwork(nn.Module):
         seed: from which the parameters start.
 
     Attributes:
-        inputs: columns of what the module receives.
-        outputs: K.
+        inputs: columns that the module receives.
         module: what the factory returned.
         findings: how it behaved when it was tried: its dropout sites, and what it draws by itself.
 
@@ -107,17 +106,17 @@ class ModuleNetwork(nn.Module):
         return outputs.unsqueeze(1) if outputs.dim() == 1 else outputs
 
     def masks(self, drop: Dropout) -> SiteMasks:
-        """Return what is dropped at each site at the moment of `drop`.
+        """Return what is dropped at each site at the update of `drop`.
 
         Raises:
             BadInput: as `site_keep_probs` does.
         """
-        moment = drop.moment
-        knobs = moment.config.regularization
-        share = strength(knobs.keep_prob_schedule, update=moment.update, updates=moment.updates)
+        now = drop.at
+        knobs = now.config.regularization
+        share = strength(knobs.keep_prob_schedule, update=now.update, updates=now.updates)
         keeps = site_keep_probs(knobs.keep_prob, sites=len(self.findings.sites))
         keeps = tuple(keep_prob_at(keep, strength=share) for keep in keeps)
-        return SiteMasks(moment.config.seed, moment.stream, moment.update, keeps)
+        return SiteMasks(now.config.seed, now.stream, now.update, keeps)
 
     def noise(self, masks: SiteMasks | None) -> AbstractContextManager[None]:
         """Return the context in which what torch draws by itself depends on the address of `masks` alone."""
@@ -133,17 +132,13 @@ class ModuleNetwork(nn.Module):
         """Every other trained parameter: biases, norms, embeddings."""
         return self._parameters_of(decayed=False)
 
-    def decay_list(self) -> tuple[DecayEntry, ...]:
-        """Return what is decayed and what is spared, and why, as a report can show it."""
-        return decay_list(self.module)
-
     def start(self, *, seed: int) -> None:
         """Give the parameters and buffers their first values, as the factory draws them from `seed`."""
         self.module = build(self._factory, inputs=self.inputs, outputs=self.outputs, seed=seed)
 
     def _parameters_of(self, *, decayed: bool) -> dict[str, Tensor]:
         named = dict(self.module.named_parameters())
-        return {PREFIX + one.name: named[one.name] for one in self.decay_list() if one.decayed is decayed}
+        return {PREFIX + one.name: named[one.name] for one in decay_list(self.module) if one.decayed is decayed}
 
 
 AnyNetwork: TypeAlias = MLP | ModuleNetwork
@@ -172,37 +167,25 @@ def module_network(data: Prepared, factory: ModuleFactory, *, seed: int) -> Modu
 
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-"""Where an object stands in memory, as Python prints it: another place in every process."""
-
-
-@dataclass(frozen=True)
-class ModuleSource:
-    """Which code a module comes from.
-
-    Attributes:
-        name: of the factory, as people call it.
-        sha256: of the source of the factory and of every class of the module that is not torch's, of the layers and
-            shapes that the module prints, and of the arguments where the factory is a `functools.partial`.
-            Functions that these call are not looked into.
-    """
-
-    name: str
-    sha256: str
+"""An object's place in memory, as Python prints it: another one in every process."""
 
 
 def named_after(factory: ModuleFactory, config: Config, *, data: Prepared) -> Config:
     """Return `config` with the name of the module's code in place of the built-in network's knobs.
 
     Raises:
-        BadInput: the factory or its module breaks a rule (module_factory.py), or its source cannot be read.
+        BadInput: the factory or its module breaks a rule (module_checks.py), or its source cannot be read.
     """
     network = module_network(data, factory, seed=config.seed)
-    source = source_of(factory, network.module)
-    return replace(config, network=Network(module=f"{source.name}@{source.sha256[:16]}"))
+    return replace(config, network=Network(module=code_of(factory, network.module)))
 
 
-def source_of(factory: ModuleFactory, module: nn.Module) -> ModuleSource:
-    """Return where `module`, which `factory` returned, comes from.
+def code_of(factory: ModuleFactory, module: nn.Module) -> str:
+    """Return the name of the code of `module`, which `factory` returned: the factory's name @ a digest.
+
+    The digest is that of the source of the factory and of every class of the module that is not torch's, of the layers
+    and shapes that the module prints, and of the arguments where the factory is a `functools.partial`. Functions that
+    these call are not looked into.
 
     Raises:
         BadInput: the source cannot be read, as that of a function typed into a bare console.
@@ -217,8 +200,7 @@ def source_of(factory: ModuleFactory, module: nn.Module) -> ModuleSource:
     texts = [_source(one) for one in (owner, *ordered)]
     shapes = [f"{name} {tuple(value.shape)}" for name, value in module.named_parameters()]
     whole = _ADDRESS.sub("", "\0".join([*arguments, *texts, repr(module), *shapes]))
-    digest = hashlib.sha256(whole.encode()).hexdigest()
-    return ModuleSource(owner.__qualname__, digest)
+    return f"{owner.__qualname__}@{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
 
 def _source(owner: object) -> str:

@@ -1,6 +1,6 @@
-"""What a user's module does when it is tried on a few rows, and what must hold before it is trained.
+"""Trial of a user's module before it is trained: its factory is called, and what cannot be trained is refused.
 
-Calling a user's module factory, and refusing what cannot be trained as it is, before any training starts.
+A factory is called with inputs= and outputs=, or with nothing, and returns a new module at each call.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wellfit.exceptions import BadInput
 from wellfit.training.dropout_sites import DropoutSites, Site, SiteMasks
 
 _FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""How a module says that it cannot take what it was given, or is not finished."""
+"""Exceptions of a module that cannot take its input, or is not finished."""
 _MORE_ROWS = 3
 """Rows of a trial beyond the outputs, so that rows and outputs cannot be mistaken for each other."""
 
@@ -31,8 +31,8 @@ class Findings:
     """How a module behaved in its trial.
 
     Attributes:
-        sites: where it drops units, in the order of the calls.
-        draws: whether it drew from torch's generator, beside the masks that wellfit gives to its sites.
+        sites: its dropout sites, in the order of the calls.
+        draws: True if it drew from torch's generator, beside the masks that wellfit gives to its sites.
     """
 
     sites: tuple[Site, ...]
@@ -40,7 +40,7 @@ class Findings:
 
     @property
     def own_noise(self) -> str:
-        """Why its noise cannot be shared by members; empty where it can."""
+        """Reason why members cannot share its noise; empty where they can."""
         opaque = sorted({site.function for site in self.sites if site.opaque})
         if opaque:
             return f"torch draws the dropout masks of {', '.join(opaque)} by itself"
@@ -69,15 +69,10 @@ def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Find
 
 
 def require_last_batch(module: nn.Module, *, inputs: int, rows: int) -> None:
-    """Refuse a module that cannot train on a batch of one row, where the last one of an epoch has no more.
-
-    Args:
-        module: is tried as a copy.
-        inputs: columns of what it receives.
-        rows: of the last batch.
+    """Refuse a module that fails on one row (as norms over a batch do), where the last batch of an epoch has one.
 
     Raises:
-        BadInput: as norms over the rows of a batch do, it fails on one row.
+        BadInput: a copy of the module fails in the trial.
     """
     if rows != 1:
         return
@@ -176,7 +171,7 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
         )
     if any(value.device.type != "cpu" for value in _tensors(module)):
         raise BadInput(
-            "module is built on the CPU",
+            "a module must be built on the CPU",
             found=_named(factory, "returned tensors elsewhere"),
             remedy="Leave the device to wellfit",
         )

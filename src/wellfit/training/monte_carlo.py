@@ -1,8 +1,7 @@
 """Monte-Carlo dropout (Gal and Ghahramani, 2016): dropout stays on at prediction, and several passes are averaged.
 
 The mean over the passes takes the place of one pass without dropout; their spread says how sure the network is. It
-costs as many passes, so `monte_carlo` measures on dev whether they buy anything.
-Prediction by Monte-Carlo dropout: the mean of several passes with dropout, for one network or an ensemble.
+costs as many passes, so `monte_carlo` measures on dev whether they gain anything.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from wellfit._typing import Floats
 from wellfit.config import Config
@@ -26,10 +24,9 @@ from wellfit.serialize import OMITTED, Record
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.training.learning_curve import some_rows
-from wellfit.training.module import AnyNetwork
 from wellfit.training.network import Dropout
-from wellfit.training.predict import Part, predict, predict_average
-from wellfit.training.schedules import Moment
+from wellfit.training.predict import Part, averaged, predict, predict_average
+from wellfit.training.schedules import Update
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, predictions_of, rows_at_once
 
 PASSES = 30
@@ -41,13 +38,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class MonteCarlo(Record):
-    """What several passes with dropout came to on dev.
+    """Result of several passes with dropout on dev.
 
     Attributes:
-        passes: how many.
         mean: probabilities [rows, classes], or values [rows] in the target's unit.
         spread: their standard deviation over the passes, of the same shape.
-        gain: what they take off the goal's loss of a single pass without dropout, over the same rows.
+        gain: how much lower the goal's loss is than that of a single pass without dropout, over the same rows.
         cost: seconds of all passes, in multiples of that single pass.
     """
 
@@ -61,14 +57,9 @@ class MonteCarlo(Record):
 def monte_carlo(
     data: Prepared, outcome: Outcome, *, goal: Goal, passes: int = PASSES, most: int | None = None
 ) -> MonteCarlo:
-    """Measure on dev what `passes` passes with dropout gain over one without, and what they cost.
+    """Measure on dev the gain of `passes` passes with dropout over one without, in the goal's loss, and their cost.
 
-    Args:
-        data: with the dev rows.
-        outcome: the network.
-        goal: in whose loss the gain is measured.
-        passes: how many passes are averaged.
-        most: about so many dev rows are measured, drawn by the config's seed; all when None.
+    About `most` dev rows are measured, drawn by the config's seed; all when None.
 
     Raises:
         BadInput: for fewer than two passes.
@@ -101,8 +92,10 @@ def predict_often(
             network, inputs = network_from(state, preparation, config.network), Inputs.of(arrays)
             most, found = rows_at_once(network), []
             for batch, start in enumerate(range(0, max(len(inputs), 1), most)):
-                drops = _drops(config, batch=batch, passes=passes)
-                outputs = _outputs(network, inputs[start : start + most], drops)
+                some = inputs[start : start + most]
+                # Dropout comes after a layer's activation: what enters the first layer is the same in every pass.
+                encoded = network.encode(some.numeric, some.codes)
+                outputs = (network.from_encoded(encoded, drop) for drop in _drops(config, batch=batch, passes=passes))
                 found.append(_moments(predictions_of(each, preparation, output_range=_ANY) for each in outputs))
         mean, spread = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return (mean.clip(*state[OUTPUT_RANGE]) if OUTPUT_RANGE in state else mean), spread
@@ -119,13 +112,7 @@ def _drops(config: Config, *, batch: int, passes: int) -> Iterator[Dropout]:
     """Dropout of every pass, with noise at an address of its own."""
     steady = replace(config, regularization=replace(config.regularization, keep_prob_schedule="constant"))
     for number in range(passes):
-        yield Dropout(Moment(config=steady, stream=f"monte carlo/{number}", update=batch, updates=batch + 1))
-
-
-def _outputs(network: AnyNetwork, inputs: Inputs, drops: Iterable[Dropout]) -> Iterator[Tensor]:
-    # Dropout comes after a layer's activation: what enters the first layer is the same in every pass.
-    encoded = network.encode(inputs.numeric, inputs.codes)
-    return (network.from_encoded(encoded, drop) for drop in drops)
+        yield Dropout(Update(config=steady, stream=f"monte carlo/{number}", update=batch, updates=batch + 1))
 
 
 def _moments(passes: Iterable[Floats]) -> tuple[Floats, Floats]:
@@ -139,7 +126,7 @@ def _moments(passes: Iterable[Floats]) -> tuple[Floats, Floats]:
 
 
 def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_T, float]:
-    """What `of` returns, and the seconds that it takes at best."""
+    """Return the result of `of`, and the seconds that it takes at best."""
     seconds = []
     for _ in range(times):
         began = time.monotonic()
@@ -149,7 +136,7 @@ def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_
 
 
 def require_passes(passes: int, parts: Sequence[Part]) -> None:
-    """Refuse a number of passes that is none, and several passes that would all be the same.
+    """Refuse fewer than one pass, and several passes that would all be the same.
 
     Raises:
         BadInput: for fewer than one pass, or several passes of networks without dropout.
@@ -175,12 +162,7 @@ def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: in
     require_passes(passes, parts)
     if passes == 1:
         return predict_average(preparation, parts)
-    networks = [(part.weight, _mean_of(preparation, part, passes=passes)) for part in parts]
-
-    def of(arrays: Arrays) -> Floats:
-        return np.asarray(sum(weight * network(arrays).astype(np.float64) for weight, network in networks))
-
-    return of
+    return averaged([(part.weight, _mean_of(preparation, part, passes=passes)) for part in parts])
 
 
 def _has_dropout(part: Part) -> bool:

@@ -2,9 +2,9 @@
 
 Shapes: N rows, D numeric columns, C categorical columns, K outputs (classes, or 1).
 A category of at most 9 levels enters as one-hot, a part of W; above that it has a learned embedding of size 8
-(the rule of RealMLP, Holzmueller et al., 2024). Code 0, a level never seen in training, enters as zeros.
+(the rule of RealMLP, Holzmueller et al., 2024). Code 0, a level never seen in training, enters as zeros. Numbers may
+enter by a piecewise-linear encoding over quantile bins (Gorishniy et al., 2022, "On embeddings for numerical...").
 Inverted dropout (Srivastava et al., 2014): a kept unit is divided by keep_prob, so its expectation stays.
-Piecewise-linear encoding of numbers over quantile bins (Gorishniy et al., 2022, "On embeddings for numerical...").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wellfit._typing import Floats, Integers
 from wellfit.config import Network
 from wellfit.knobs import Activation
 from wellfit.training.noise import batch_order, kept, noise_block, weight_noise
-from wellfit.training.schedules import Moment
+from wellfit.training.schedules import Update
 
 MOST_ONE_HOT_LEVELS = 9
 EMBEDDING_SIZE = 8
@@ -71,9 +71,9 @@ class MLP(nn.Module):
     """A multi-layer perceptron over numeric and categorical columns.
 
     Args:
-        network: widths, activation, and how numbers enter.
+        network: widths, activation, and the encoding of numbers.
         columns: D.
-        levels: of each categorical column, its number of levels seen in training.
+        levels: number of levels of each categorical column that were seen in training.
         outputs: K.
         edges: [D, T + 1] bin edges of the numeric columns, where `network.embedding` is "ple".
     """
@@ -106,7 +106,7 @@ class MLP(nn.Module):
         return outputs
 
     def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """Return what enters the first layer: numbers, their bins, and categories, side by side."""
+        """Return the inputs of the first layer: numbers, their bins, and categories, side by side."""
         parts = [numeric] if self.bins is None else [numeric, self.bins(numeric)]
         parts += [category(codes[:, place]) for place, category in enumerate(self.categories)]
         return torch.cat(parts, dim=1)
@@ -146,24 +146,18 @@ class MLP(nn.Module):
 
 @dataclass(frozen=True)
 class Dropout:
-    """Drops hidden units, each layer with its keep_prob of one moment."""
+    """Drops hidden units, each layer with its keep_prob at one update."""
 
-    moment: Moment
+    at: Update
 
     def __call__(self, values: Tensor, *, layer: int) -> Tensor:
         """Return `values` [N, H] of a hidden layer with units dropped; with keep_prob 1, the very same tensor."""
-        keep_prob = self.moment.keep_probs[layer]
+        keep_prob = self.at.keep_probs[layer]
         if keep_prob == 1:
             return values
         rows, width = values.shape
-        noise = noise_block(
-            seed=self.moment.config.seed,
-            stream=self.moment.stream,
-            update=self.moment.update,
-            layer=layer,
-            rows=rows,
-            width=width,
-        )
+        seed, stream, update = self.at.config.seed, self.at.stream, self.at.update
+        noise = noise_block(seed=seed, stream=stream, update=update, layer=layer, rows=rows, width=width)
         mask = torch.from_numpy(kept(noise, keep_prob=keep_prob))
         return values * (mask.to(values.dtype) / keep_prob)
 

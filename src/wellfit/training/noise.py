@@ -2,8 +2,8 @@
 
 Philox (Salmon et al., 2011) maps a key and a counter to random bits without any state to carry along. The key is
 (seed, stream), the counter (width, layer and purpose, update): a mask never depends on the size of a population, on
-a member's place in it, or on what was drawn before. `stream` is "shared" while members are compared, and a
-config's identity for members that are kept for an ensemble.
+a member's place in it, or on earlier draws. `stream` is "shared" for all trainings, which are compared on the same
+noise; other draws ("bins", "monte carlo/3", "references") have streams of their own.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def input_noise_block(*, seed: int, stream: str, update: int, rows: int, width: 
 
 
 def mixing(*, seed: int, stream: str, update: int, rows: int) -> tuple[float, npt.NDArray[np.int64]]:
-    """Return what mixup draws for one batch: a uniform number in (0, 1), and each row's partner [rows]."""
+    """Return the draws of mixup for one batch: a uniform number in (0, 1), and each row's partner [rows]."""
     source = np.random.Generator(_philox((seed, stream), purpose=_MIXING, at=(rows, 0, update)))
     # The middle of one of 2^52 equal parts of the interval is neither of its ends.
     uniform = (int(source.integers(_FRACTIONS)) + 0.5) / _FRACTIONS
@@ -78,7 +78,7 @@ def pixel_noise(*, seed: int, stream: str, update: int, rows: int, width: int) -
 def cutting(
     *, seed: int, stream: str, update: int, rows: int
 ) -> tuple[tuple[float, float, float, float], npt.NDArray[np.int64]]:
-    """Return what cutmix draws for one batch: whether, area, down and right in [0, 1), and partners [rows]."""
+    """Return the draws of cutmix for one batch: whether, area, down and right in [0, 1), and partners [rows]."""
     source = np.random.Generator(_philox((seed, stream), purpose=_CUT, at=(rows, 0, update)))
     whether, area, down, right = source.random(4).tolist()
     return (whether, area, down, right), source.permutation(rows)

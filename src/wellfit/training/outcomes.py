@@ -37,10 +37,9 @@ def outcome_of(
     predictions: Mapping[str, Floats],
     effects: bool = True,
 ) -> Outcome:
-    """Return the outcome of a network, measured on every part by its predictions there.
+    """Return the outcome of a network from its predictions on every part of `parts_of`.
 
-    `state` has its parameters, as `Outcome.state` does; `predictions` has every part of `parts_of`: probabilities
-    [rows, classes], or values [rows] in the target's unit. `effects` says whether what regularizing did is measured.
+    They are probabilities [rows, classes], or values [rows] in the target's unit.
     """
     losses = {name: goal.row_losses(part.target, predictions[name]) for name, part in parts_of(data).items()}
     return Outcome(

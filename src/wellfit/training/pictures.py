@@ -2,10 +2,9 @@
 
 Every draw has the address (seed, stream, update, place in the batch) and none depends on the population, so that
 members of different strengths see the same changes, each as far as its own strength goes.
+Further down: features of pictures for the diagnosis, small pictures for the reference models, and test-time
+augmentation, which averages the predictions of a picture and of a few changed views.
 Shapes: K members, N pictures, D = C * H * W pixels, Q classes.
-What a convolutional network sees in pictures: the mean of each channel of its last block.
-Pictures made small for models of tables: whole areas become one number, as many as such a model can use.
-Test-time augmentation: a picture is predicted as it is and as a few changed views, and the predictions are averaged.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ from wellfit.training.tensors import network_from, one_thread, rows_at_once
 Shape = tuple[int, int, int]
 """Height, width and channels."""
 Member = tuple[Augmentation, float]
-"""What is changed, and how much of it."""
+"""Augmentation and its strength."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the draws of one batch are found."""
+    """Address of the draws of one batch."""
 
     seed: int
     stream: str
@@ -48,13 +47,13 @@ class Address:
 
 
 def member_of(config: Config) -> Member:
-    """Return how a config changes pictures; the same for all that change none."""
+    """Return augmentation and strength of a config; the same for all that change no pictures."""
     strength = config.regularization.augment
     return (config.augmentation, strength) if strength else (Augmentation(), 0.0)
 
 
 def require_pictures(config: Config, schema: Schema) -> None:
-    """Refuse what only pictures have, where rows are none.
+    """Refuse options of pictures for the rows of a table.
 
     Raises:
         BadInput: for augmentation or a convolutional network on a table; for cutmix without classes.
@@ -74,7 +73,7 @@ def require_pictures(config: Config, schema: Schema) -> None:
 
 
 def drawn(members: Sequence[Member], *, at: Address, rows: int, shape: Shape) -> tuple[Floats, Floats | None]:
-    """Return what is random about a batch: uniform numbers [N, DRAWN], and noise [N, C, H, W] where it is wanted."""
+    """Return the draws of a batch: uniform numbers [N, DRAWN], and noise [N, C, H, W] where a member has any."""
     address: dict[str, Any] = {"seed": at.seed, "stream": at.stream, "update": at.update, "rows": rows}
     uniform = picture_draws(**address, width=DRAWN)
     if not any(one.noise * strength for one, strength in members):
@@ -94,12 +93,9 @@ def changed(values: Tensor, members: Sequence[Member], *, at: Address, shape: Sh
 
 @dataclass(frozen=True)
 class Cut:
-    """One box for a whole batch, and whose picture fills it.
+    """One box [D] for a whole batch (True inside), filled by pictures of the partners [N].
 
-    Attributes:
-        box: [D] True inside.
-        partner: [N].
-        share: of its own label that a picture keeps.
+    `share` is the part of its own label that a picture keeps.
     """
 
     box: Tensor
@@ -197,11 +193,11 @@ def reduced(arrays: Arrays, shape: tuple[int, int, int]) -> Arrays:
 STREAM = "test time"
 MOST_VIEWS = 256
 _SPOILS = ("erase", "noise", "cutmix")
-"""Changes that only take away: they help to learn, and not to see."""
+"""Changes that only remove information: they help training, not prediction."""
 
 
 def require_views(views: int, preparation: Preparation) -> None:
-    """Refuse a number of views that is none.
+    """Refuse a number of views out of range.
 
     Raises:
         BadInput: out of range, or several views of the rows of a table.
@@ -213,7 +209,7 @@ def require_views(views: int, preparation: Preparation) -> None:
 
 
 def view_of(parts: Sequence[Part], preparation: Preparation) -> Member:
-    """Return the changes of the views: those that the heaviest network was trained with, or light ones."""
+    """Return the augmentation of the views: that of the network with the largest weight, or a light one."""
     config = max(parts, key=lambda part: part.weight).config
     strength = config.regularization.augment
     shape = preparation.schema.picture or (0, 0, 0)

@@ -18,13 +18,7 @@ _ANY = np.array([-np.inf, np.inf])
 
 @dataclass(frozen=True)
 class Part:
-    """One network of a model, and its share of the average.
-
-    Attributes:
-        weight: its share; the shares of all parts add up to 1.
-        config: how it was trained.
-        state: parameter name -> array, as `Outcome.state`.
-    """
+    """One network of a model: its share of the average (all add up to 1), and its state as `Outcome.state` has it."""
 
     weight: float
     config: Config
@@ -35,12 +29,12 @@ def predict_average(preparation: Preparation, parts: Sequence[Part]) -> Callable
     """Return the function that averages the networks of an ensemble by their weights; like `predict` of one network."""
     if len(parts) == 1:
         return predict(preparation, parts[0].config, parts[0].state)
-    networks = [(part.weight, predict(preparation, part.config, part.state)) for part in parts]
+    return averaged([(part.weight, predict(preparation, part.config, part.state)) for part in parts])
 
-    def of(arrays: Arrays) -> Floats:
-        return np.asarray(sum(weight * network(arrays).astype(np.float64) for weight, network in networks))
 
-    return of
+def averaged(networks: Sequence[tuple[float, Callable[[Arrays], Floats]]]) -> Callable[[Arrays], Floats]:
+    """Return the function that averages the predictions of networks by their weights."""
+    return lambda arrays: np.asarray(sum(weight * network(arrays).astype(np.float64) for weight, network in networks))
 
 
 def at_temperature(predict: Callable[[Arrays], Floats], temperature: float) -> Callable[[Arrays], Floats]:

@@ -1,7 +1,6 @@
-"""What changes along a training: the learning rate, the strength of a regularizer, the decay of the average.
+"""Schedules along a training: of the learning rate, the strength of a regularizer, the decay of the average.
 
-Pure functions of (update, updates), with update counted from 0: both engines read them.
-One update of one training: where its noise is addressed, and what the schedules have made of the knobs by then.
+Pure functions of (update, updates), with update counted from 0: every engine reads them.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from wellfit._typing import Floats
-from wellfit.config import Config, Optimization
-from wellfit.knobs import Strength
+from wellfit.config import Config
+from wellfit.knobs import Schedule, Strength
 
 Number = TypeVar("Number", float, Floats)
 
@@ -20,17 +19,17 @@ RUNGS = (1 / 15, 3 / 15, 7 / 15)
 """Where "coslog4" reaches 0 before the end: 1 + 15 t is a power of two there."""
 
 
-def learning_rate(knobs: Optimization, *, update: int, updates: int) -> float:
-    """Return the learning rate of one of `updates` updates.
+def share_of_lr(schedule: Schedule, *, update: int, updates: int) -> float:
+    """Return the learning rate of one of `updates` updates as a share of lr.
 
-    "cosine" is half a cosine from lr down to 0; "coslog4" is lr (1 - cos(2 pi log2(1 + 15 t))) / 2 with
+    "cosine" is half a cosine from 1 down to 0; "coslog4" is (1 - cos(2 pi log2(1 + 15 t))) / 2 with
     t = update / updates (Holzmueller et al., 2024): four humps, each twice as long as the one before.
     """
-    if knobs.schedule == "constant":
-        return knobs.lr
-    if knobs.schedule == "coslog4":
-        return knobs.lr * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * update / updates))) / 2
-    return knobs.lr * (1 + math.cos(math.pi * update / updates)) / 2
+    if schedule == "constant":
+        return 1.0
+    if schedule == "coslog4":
+        return (1 - math.cos(2 * math.pi * math.log2(1 + 15 * update / updates))) / 2
+    return (1 + math.cos(math.pi * update / updates)) / 2
 
 
 def strength(schedule: Strength, *, update: int, updates: int) -> float:
@@ -50,7 +49,7 @@ def keep_prob_at(keep_prob: Number, *, strength: Number) -> Number:
     return keep_prob + (1 - keep_prob) * (1 - strength)
 
 
-def averaging_decay(ema: float, *, update: int) -> float:
+def averaging_decay(ema: float, *, update: int, updates: int) -> float:  # noqa: ARG001 - called as all schedules are
     """Return the decay of the moving average: min(ema, (1 + update) / (10 + update)), to forget the start soon."""
     return min(ema, (1 + update) / (10 + update))
 
@@ -61,7 +60,7 @@ def rung_updates(updates: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class Update:
     """Update number `update` (from 0) of the `updates` planned ones, with the noise of one config and stream."""
 
     config: Config
@@ -70,27 +69,8 @@ class Moment:
     updates: int
 
     @property
-    def lr(self) -> float:
-        """The learning rate of this update."""
-        return learning_rate(self.config.optimization, update=self.update, updates=self.updates)
-
-    @property
-    def l2(self) -> float:
-        """Lambda at this update."""
-        return self.config.regularization.l2 * self._decay_strength
-
-    @property
-    def l1(self) -> float:
-        """The factor of ||W||_1 at this update."""
-        return self.config.regularization.l1 * self._decay_strength
-
-    @property
     def keep_probs(self) -> tuple[float, ...]:
         """keep_prob of each hidden layer at this update."""
         schedule = self.config.regularization.keep_prob_schedule
         share = strength(schedule, update=self.update, updates=self.updates)
         return tuple(keep_prob_at(keep, strength=share) for keep in self.config.keep_probs)
-
-    @property
-    def _decay_strength(self) -> float:
-        return strength(self.config.regularization.l2_schedule, update=self.update, updates=self.updates)

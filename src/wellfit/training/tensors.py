@@ -1,7 +1,4 @@
-"""From prepared arrays to the tensors and the network that train on them, and from outputs back to predictions.
-
-One thread for one training: the same sums in the same order, whatever machine-wide setting the caller has.
-"""
+"""From prepared arrays to the tensors and the network that train on them, and from outputs back to predictions."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit._typing import Floats
-from wellfit.config import Network
+from wellfit._typing import Floats, Task
+from wellfit.config import Network, Regularization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
 from wellfit.training.convolution import ConvNet, conv_factory
@@ -30,7 +27,7 @@ PICTURES_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network reads of N rows: numeric [N, D] and codes [N, C]."""
+    """Inputs of a network: numeric [N, D] and codes [N, C] of N rows."""
 
     numeric: Tensor
     codes: Tensor
@@ -54,6 +51,20 @@ def target_of(arrays: Arrays, preparation: Preparation, *, dtype: torch.dtype = 
     return torch.from_numpy((arrays.target - preparation.target_mean) / preparation.target_scale).to(dtype)
 
 
+def require_labels(regularization: Regularization, *, task: Task) -> None:
+    """Refuse label smoothing where there are no labels.
+
+    Raises:
+        BadInput: for a positive label_smoothing with a regression target.
+    """
+    if regularization.label_smoothing and task == "regression":
+        raise BadInput(
+            "label_smoothing spreads a label over classes, which a regression target has not",
+            found=f"label_smoothing={regularization.label_smoothing!r}",
+            remedy="Set label_smoothing to 0",
+        )
+
+
 def weights_of(arrays: Arrays, *, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return the weight of each row [N] relative to their mean: ones where none are given."""
     if arrays.weights is None:
@@ -64,13 +75,6 @@ def weights_of(arrays: Arrays, *, dtype: torch.dtype = torch.float32) -> Tensor:
 def output_range_of(data: Prepared) -> Floats:
     """Return the lowest and highest training target [2] or [2, K], to which predicted values are clipped."""
     return np.array([data.train.target.min(axis=0), data.train.target.max(axis=0)], dtype=np.float64)
-
-
-def new_network(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> AnyNetwork:
-    """Return the network that `seed` starts from."""
-    if network.kind == "conv":
-        return conv_network(data.preparation, network, seed=seed).to(dtype)
-    return new_mlp(data, network, seed=seed, dtype=dtype)
 
 
 def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
@@ -112,7 +116,7 @@ def network_from(state: Mapping[str, Floats], preparation: Preparation, network:
 
 
 def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
-    """Return everything that prediction needs beside the preparation and the config, by name."""
+    """Return by name all that prediction needs beside the preparation and the config."""
     state: dict[str, Floats] = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
     if data.preparation.schema.task == "regression":
         state[OUTPUT_RANGE] = output_range_of(data)
@@ -158,7 +162,7 @@ def _shaped(preparation: Preparation, network: Network, *, edges: Floats | None)
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread, and restore the caller's number afterwards."""
+    """Run torch on one thread, for the same sums in the same order, and restore the caller's number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

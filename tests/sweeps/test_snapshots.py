@@ -7,7 +7,7 @@ import numpy as np
 from wellfit.config import Config
 from wellfit.outcome import Outcome, Status
 from wellfit.sweeps.greedy import MOST
-from wellfit.sweeps.rounds import Album
+from wellfit.sweeps.rounds import Snapshots
 
 
 def outcome(seed: int, *, dev: float, status: Status = Status.AT_RUNG) -> Outcome:
@@ -27,17 +27,17 @@ def outcome(seed: int, *, dev: float, status: Status = Status.AT_RUNG) -> Outcom
 
 def test_the_best_snapshots_are_kept_whatever_their_order_and_no_more_than_an_ensemble_looks_at():
     taken = [outcome(seed, dev=seed // 2) for seed in range(2 * MOST)]
-    albums = [Album(), Album()]
-    for album, order in zip(albums, (taken, Random(0).sample(taken, len(taken))), strict=True):
+    kept = [Snapshots(), Snapshots()]
+    for each_kept, order in zip(kept, (taken, Random(0).sample(taken, len(taken))), strict=True):
         for each in order:
-            album.add(each)
-    first, second = ([each.identity for each in album.snapshots] for album in albums)
+            each_kept.add(each)
+    first, second = ([each.identity for each in each_kept.best] for each_kept in kept)
     assert first == second
     assert len(first) == MOST
-    assert [each.losses["dev"] for each in albums[0].snapshots] == [seed // 2 for seed in range(MOST)]
+    assert [each.losses["dev"] for each in kept[0].best] == [seed // 2 for seed in range(MOST)]
 
 
 def test_the_end_of_a_training_is_no_snapshot():
-    album = Album()
-    album.add(outcome(0, dev=0.0, status=Status.FINISHED))
-    assert album.snapshots == []
+    each_kept = Snapshots()
+    each_kept.add(outcome(0, dev=0.0, status=Status.FINISHED))
+    assert each_kept.best == []

@@ -1,0 +1,93 @@
+"""The stack of the built-in network on one core, trained by compiled updates (kernels.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wellfit._typing import Booleans, Floats
+from wellfit.config import Config
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.fused.batches import Needs
+from wellfit.fused.kernels import outputs, train
+from wellfit.fused.layout import Buffers, Layout, State
+from wellfit.fused.stack import Members
+
+ROWS_AT_ONCE = 1_024
+"""Rows of one forward pass: their activations stay in the second-level cache."""
+
+
+class CompiledStack(Members[Layout]):
+    """The built-in network on one core.
+
+    Args:
+        data: the prepared parts.
+        configs: K of them.
+        layout: of their parameters.
+    """
+
+    def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: Layout) -> None:
+        super().__init__(data, configs, layout=layout)
+        parameters, _ = layout.start(len(configs))
+        self._state = self._first_state(parameters)
+        self._buffers = self._new_buffers()
+
+    def _new_buffers(self) -> Buffers:
+        layout, rows = self.layout, max(self._batches.rows, ROWS_AT_ONCE)
+        hidden = layout.units - layout.outputs
+        return Buffers(
+            values=np.empty(rows * layout.units, self.layout.dtype),
+            slopes=np.empty(rows * hidden, self.layout.dtype),
+            deltas=np.empty((2, rows * layout.widest), self.layout.dtype),
+            numbers=np.empty((rows, self._data.train.numeric.shape[1]), self.layout.dtype),
+            inputs=np.empty((2, rows, layout.shared), self.layout.dtype),
+            embedded=np.empty((3, rows, layout.embedded), self.layout.dtype),
+            gradient=np.empty(layout.size, self.layout.dtype),
+        )
+
+    @property
+    def notice(self) -> str:
+        """Nothing: one after the other is how this engine is fast."""
+        return ""
+
+    @property
+    def parameters(self) -> Floats:
+        """[K, P] what is measured, kept and predicted with: the moving average where a member has one."""
+        return self._measured(self._state.parameters, self._state.average)
+
+    def compile(self) -> None:
+        """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
+        live, none = self._state.parameters, np.arange(0)
+        batches, uniform = self._batches.read(
+            0, stop=1, needs=Needs((False,) * len(self.layout.plan.layers), False, False)
+        )
+        losses = np.empty((1, len(self)), self.layout.dtype)
+        train(self.layout.plan, none, self._state, self._rates(0, uniform), batches, self._buffers, losses)
+        found = np.empty((0, 0, 0), self.layout.dtype)
+        outputs(self.layout.plan, none, live, batches.codes[0], batches.shared[0], self._buffers, found)
+
+    def advance(self, stop: int) -> Floats:
+        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
+        batches, uniform = self._batches.read(self.updates, stop=stop, needs=Needs.of(self.configs, self._keep_probs))
+        rates = self._rates(self.updates, uniform)
+        losses = np.empty((len(uniform), len(self)), self.layout.dtype)
+        train(self.layout.plan, np.arange(len(self)), self._state, rates, batches, self._buffers, losses)
+        self.updates += len(uniform)
+        return losses
+
+    def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
+        """Return the outputs [M, N, outputs] of parameters [M, P] on N rows, without dropout."""
+        found = np.empty((len(rows), arrays.rows, self.layout.outputs), self.layout.dtype)
+        for start in range(0, arrays.rows, ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            _, codes, shared = self._encode(arrays, part)
+            into = np.empty((len(rows), len(shared), found.shape[2]), self.layout.dtype)
+            outputs(self.layout.plan, np.arange(len(rows)), rows, codes, shared, self._buffers, into)
+            found[:, part] = into
+        return found
+
+    def keep(self, members: Booleans) -> None:
+        """Let go of all members but those marked in [K]: they cost nothing from here on."""
+        self._keep_configs(members)
+        self._state = State(*(array[members] for array in self._state))

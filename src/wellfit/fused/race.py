@@ -1,0 +1,220 @@
+"""The race of a stack's members: from the first update to the last outcome, whichever engine makes the updates.
+
+Members are measured at the points of the learning curve, compared at the rungs, and leave as they diverge, stop early,
+are dropped or come to their end.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+import torch
+
+from wellfit._typing import Booleans, Floats, Integers
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.fused.memory import BYTES_OF_OUTPUTS
+from wellfit.fused.stack import Stack
+from wellfit.goals import Goal
+from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.training.learning_curve import CurveRows, Stopping, check_points
+from wellfit.training.outcomes import Ending, outcome_of, parts_of
+from wellfit.training.schedules import rung_updates
+from wellfit.training.tensors import Inputs, output_range_of, predictions_of
+
+Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
+"""(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
+
+
+@dataclass
+class _Member:
+    """What is known of one member while it trains."""
+
+    stopping: Stopping[Floats]
+    points: list[CurvePoint] = field(default_factory=list)
+    snapshots: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Race:
+    """One stack from its first update to its last outcome."""
+
+    def __init__(
+        self,
+        data: Prepared,
+        stack: Stack,
+        *,
+        goal: Goal,
+        deadline: float | None = None,
+        judge: Judge | None = None,
+        effects: bool = True,
+    ) -> None:
+        self._effects = effects
+        self._data = data
+        self._goal = goal
+        self._deadline = math.inf if deadline is None else deadline
+        self._judge = judge
+        self._range = output_range_of(data)
+        self._curve_rows = CurveRows(data, goal=goal, seed=stack.configs[0].seed)
+        self._stack = stack
+        self._members = {
+            config.identity: _Member(Stopping(config.optimization.early_stopping)) for config in stack.configs
+        }
+        self._rungs = frozenset(rung_updates(self._stack.planned) if judge else ())
+        self._points = check_points(self._stack.planned) | self._rungs
+        self._on_outcome: Callable[[Outcome], None]
+        self._clock: float
+
+    def run(self, on_outcome: Callable[[Outcome], None]) -> None:
+        """Train until every member has ended."""
+        self._on_outcome = on_outcome
+        self._stack.compile()
+        self._clock = began = time.monotonic()
+        self._measure()
+        rows = sum(part.rows for part in parts_of(self._data).values())
+        self._deadline -= (time.monotonic() - began) * rows / self._curve_rows.rows
+        while self._stack.configs:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Make updates up to the next point, rung or deadline at most, and see who ends there."""
+        stack = self._stack
+        before = stack.updates
+        stop = min(point for point in self._points if point > before)
+        losses = stack.advance(stop)
+        self._book()
+        broken = ~np.isfinite(losses)
+        self._end(np.any(broken, axis=0), Status.DIVERGED, updates=before + 1 + broken.argmax(axis=0))
+        late = stack.updates < stack.planned and time.monotonic() >= self._deadline
+        if late or stack.updates in self._points:
+            self._measure()
+        if late:
+            self._end_all(Status.OUT_OF_BUDGET)
+        elif stack.updates == stack.planned:
+            self._end_all(Status.FINISHED)
+        elif stack.updates in self._rungs and stack.configs:
+            self._compare()
+
+    def _book(self) -> None:
+        """Share the time since the last call out to the members that used it."""
+        now = time.monotonic()
+        for config in self._stack.configs:
+            self._members[config.identity].seconds += (now - self._clock) / len(self._stack)
+        self._clock = now
+
+    def _measure(self) -> None:
+        """Add a point to every member's curve; members that diverged or have waited long enough end."""
+        stack, curve = self._stack, self._curve_rows
+        if not stack.configs:
+            return
+        rows = stack.parameters
+        train, dev = (torch.from_numpy(stack.outputs(rows, _arrays(part))) for part in (curve.train, curve.dev))
+        broken, due = np.zeros(len(stack), bool), np.zeros(len(stack), bool)
+        for place, config in enumerate(stack.configs):
+            member = self._members[config.identity]
+            point = curve.point(stack.updates, train[place], dev[place])
+            if point is None:
+                broken[place] = True
+                continue
+            member.points.append(point)
+            member.stopping.watch(point.dev, rows[place].copy())
+            due[place] = member.stopping.is_due
+        self._book()
+        updates = np.full(len(stack), stack.updates)
+        self._end(broken, Status.DIVERGED, updates=updates)
+        self._end(due[~broken], Status.STOPPED_EARLY, updates=updates[~broken])
+
+    def _compare(self) -> None:
+        """Let the judge drop members, and hand snapshots of the others over."""
+        stack = self._stack
+        if self._judge is None:
+            return
+        predictions = self._predictions(stack.parameters, self._data.dev)
+        target = self._data.dev.target
+        losses = {
+            config.identity: self._goal.row_losses(target, predicted)
+            for config, predicted in zip(stack.configs, predictions, strict=True)
+        }
+        stay = self._judge(losses, self._affordable())
+        updates = np.full(len(stack), stack.updates)
+        self._end(np.array([config.identity not in stay for config in stack.configs]), Status.DROPPED, updates=updates)
+        self._hand_all_over(np.arange(len(stack)), Status.AT_RUNG, updates=updates)
+        for config in stack.configs:
+            self._members[config.identity].snapshots.append(stack.updates)
+
+    def _affordable(self) -> int:
+        """Return how many members the deadline can pay to the end, at the pace so far."""
+        if self._deadline == math.inf:
+            return len(self._stack)
+        spent = sum(self._members[config.identity].seconds for config in self._stack.configs)
+        rest = spent / len(self._stack) * (self._stack.planned / self._stack.updates - 1)
+        return int(max(self._deadline - time.monotonic(), 0.0) / rest) if rest else len(self._stack)
+
+    def _end_all(self, status: Status) -> None:
+        stack = self._stack
+        members = [self._members[config.identity] for config in stack.configs]
+        early = np.array([status is Status.FINISHED and member.stopping.went_back for member in members], bool)
+        updates = np.full(len(stack), stack.updates)
+        self._end(early, Status.STOPPED_EARLY, updates=updates)
+        self._end(np.ones(len(stack), bool), status, updates=updates)
+
+    def _end(self, leaving: Booleans, status: Status, *, updates: Integers) -> None:
+        """Measure the members marked in [K], hand their outcomes over, and let go of them."""
+        self._hand_all_over(np.flatnonzero(leaving), status, updates=updates)
+        if leaving.any():
+            self._stack.keep(~leaving)
+
+    def _hand_all_over(self, places: Integers, status: Status, *, updates: Integers) -> None:
+        at_once = max(1, BYTES_OF_OUTPUTS // (self._data.train.rows * 4 * self._data.preparation.outputs))
+        for start in range(0, len(places), at_once):
+            self._hand_over(places[start : start + at_once], status, updates=updates)
+
+    def _hand_over(self, places: Integers, status: Status, *, updates: Integers) -> None:
+        stack = self._stack
+        members = [self._members[stack.configs[place].identity] for place in places]
+        rows = self._parameters(places, at_rung=status is Status.AT_RUNG)
+        predictions = {name: self._predictions(rows, part) for name, part in parts_of(self._data).items()}
+        share = (time.monotonic() - self._clock) / len(places)
+        for number, (place, member) in enumerate(zip(places, members, strict=True)):
+            began = time.monotonic()
+            outcome = outcome_of(
+                self._data,
+                stack.configs[place],
+                goal=self._goal,
+                ending=Ending(
+                    status=status,
+                    updates=int(updates[place]),
+                    seconds=member.seconds,
+                    points=member.points,
+                    snapshots=member.snapshots,
+                ),
+                network=stack.network_of(rows[number]),
+                state=stack.state_of(rows[number]),
+                predictions={name: each[number] for name, each in predictions.items()},
+                effects=self._effects and status is not Status.AT_RUNG,
+            )
+            self._on_outcome(replace(outcome, seconds=member.seconds + share + time.monotonic() - began))
+        self._clock = time.monotonic()
+
+    def _parameters(self, places: Integers, *, at_rung: bool) -> Floats:
+        """Return what members are kept as: what the judge saw, or in the end what their curve says."""
+        live = self._stack.parameters[places]
+        kept = [self._members[self._stack.configs[place].identity].stopping.network for place in places]
+        if at_rung:
+            return live
+        return np.array([row if best is None else best for row, best in zip(live, kept, strict=True)])
+
+    def _predictions(self, rows: Floats, part: Arrays) -> list[Floats]:
+        """Return the predictions of parameters [M, P] on a part, as `Outcome.predictions` has them."""
+        return [
+            predictions_of(torch.from_numpy(each), self._data.preparation, output_range=self._range)
+            for each in self._stack.outputs(rows, part)
+        ]
+
+
+def _arrays(inputs: Inputs) -> Arrays:
+    return Arrays(inputs.numeric.numpy(), inputs.codes.numpy(), np.empty(0))

@@ -1,0 +1,226 @@
+"""The stack in torch: the built-in network on a device in batched products, a user's module on the cores by vmap.
+
+What the members read is the same as for the compiled engine: batches, noise and schedules come from there. A member's
+last digits may depend on how many others there are: libraries choose their ways to multiply by the size of the whole.
+A GPU's update is recorded once and played back: a hundred small operations without a hundred calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wellfit._typing import Booleans, Floats
+from wellfit.config import Config
+from wellfit.data.prepare import Arrays, Prepared
+from wellfit.device import TF32, Device
+from wellfit.fused.batches import Needs
+from wellfit.fused.stack import MemberLayout, Members
+from wellfit.fused.torch_steps import Rows, Wants, compiled_step, torch_step
+from wellfit.fused.torch_updates import PackedUpdates, UpdateInputs, packed
+
+
+class TorchNetwork(Protocol):
+    """A network as a function of all members' rows: torch_mlp.py, torch_module.py. It keeps nothing of them."""
+
+    @property
+    def layout(self) -> MemberLayout:
+        """Layout of the members' rows."""
+
+    @property
+    def recordable(self) -> bool:
+        """True if an update is a fixed sequence of operations on the device."""
+
+    @property
+    def notice(self) -> str:
+        """Why members run one after the other; empty where they run at once."""
+
+    @property
+    def exact(self) -> TorchNetwork:
+        """The same network, computing in full precision: so it is measured, whatever it was trained with."""
+
+    def costs_and_gradients(
+        self, rows: Rows, at: UpdateInputs, *, needs: Needs, configs: Sequence[Config], update: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cost [K] of the batch to each member, and its derivative [K, P] by the parameters."""
+
+    def outputs(self, rows: Tensor, codes: Tensor, shared: Tensor) -> Tensor:
+        """Return the outputs [M, B, outputs] of rows [M, R] on encoded rows of data, without dropout."""
+
+    def rows_at_once(self, members: int) -> int:
+        """Return the rows of data of one forward pass of so many members."""
+
+
+class TorchStack(Members[Any]):
+    """Members of one network in torch.
+
+    Args:
+        data: the prepared parts.
+        configs: K of them.
+        network: of all members.
+        device: that trains them; None for the cores, on which the step is compiled.
+    """
+
+    def __init__(
+        self, data: Prepared, configs: Sequence[Config], *, network: TorchNetwork, device: Device | None = None
+    ) -> None:
+        super().__init__(data, configs, layout=network.layout)
+        self._device = device or Device("cpu")
+        self._step = torch_step if device else compiled_step
+        self._network, self._exact = network, network.exact
+        parameters, kept = self.layout.start(len(configs))
+        self._rows = Rows(*map(self._sent, (*self._first_state(parameters), kept)))
+        self._recordings = Recordings(self._device if network.recordable else Device("cpu"))
+        self._needs = Needs.of(self.configs, self._keep_probs)
+        self._ahead: PackedUpdates | None = None
+
+    @property
+    def notice(self) -> str:
+        """Why members run one after the other; empty where they run at once."""
+        return self._network.notice
+
+    @property
+    def parameters(self) -> Floats:
+        """[K, R] what is measured, kept and predicted with: the moving average where a member has one; buffers."""
+        measured = self._measured(_back(self._rows.parameters), _back(self._rows.average))
+        kept = _back(self._rows.kept)
+        return np.concatenate([measured, kept], axis=1) if kept.shape[1] else measured
+
+    @torch.no_grad()
+    def compile(self) -> None:
+        """Have everything compiled or loaded, by an update of a copy of the first member."""
+        first = np.arange(len(self)) == 0
+        rows, needs = self._rows.of(self._sent(first)), Needs.of(self.configs[:1], self._keep_probs[:1])
+        batches, uniform = self._batches.read(0, stop=1, needs=needs)
+        only = packed(batches, self._rates(0, uniform, members=slice(1)), device=self._device.name)
+        at = only.inputs_of(only.rows_at(0))
+        _, gradient = self._network.costs_and_gradients(rows, at, needs=needs, configs=self.configs[:1], update=0)
+        self._step(self.layout.plan, rows, gradient, at=at, wants=Wants.of(self.configs[:1]))
+
+    @torch.no_grad()
+    def advance(self, stop: int) -> Floats:
+        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
+        ahead = self._ahead or self._read(self.updates)
+        now, self._ahead = ahead.between(0, stop - self.updates), ahead.between(stop - self.updates, len(ahead))
+        losses = torch.empty(len(now), len(self), dtype=self._rows.parameters.dtype, device=self._device.name)
+        update = self._update_of(now)
+        with arithmetic(self._device):
+            for place in range(len(now)):
+                losses[place] = update(*now.rows_at(place))
+                self.updates += 1
+        if not self._ahead and self.updates < self.planned:
+            # While the device is still at work.
+            self._ahead = self._read(self.updates)
+        return _back(losses)
+
+    def _read(self, start: int) -> PackedUpdates:
+        """Send what the updates from `start` on read."""
+        batches, uniform = self._batches.read(start, stop=self.planned, needs=self._needs)
+        return packed(batches, self._rates(start, uniform), device=self._device.name)
+
+    def _update_of(self, updates: PackedUpdates) -> Callable[..., Tensor]:
+        """Return one update as a function of its packed rows; it changes the state and returns the costs [K]."""
+        needs, wants = self._needs, Wants.of(self.configs)
+
+        def update(*rows: Tensor) -> Tensor:
+            at = updates.inputs_of(rows)
+            costs, gradient = self._network.costs_and_gradients(
+                self._rows, at, needs=needs, configs=self.configs, update=self.updates
+            )
+            self._step(self.layout.plan, self._rows, gradient, at=at, wants=wants)
+            return costs
+
+        return self._recordings.of(update, key=(updates.kind, needs, wants), example=updates.rows_at(0))
+
+    @torch.no_grad()
+    def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
+        """Return the outputs [M, N, outputs] of members' rows [M, R] on N rows, without dropout."""
+        there, found = self._sent(rows), []
+        at_once = self._exact.rows_at_once(len(rows))
+        with arithmetic(Device(self._device.name)):
+            for start in range(0, max(arrays.rows, 1), at_once):
+                _, codes, shared = self._encode(arrays, slice(start, start + at_once))
+                found.append(_back(self._exact.outputs(there, self._sent(codes), self._sent(shared))))
+        return np.concatenate(found, axis=1)
+
+    def keep(self, members: Booleans) -> None:
+        """Let go of all members but those marked in [K]: they cost nothing from here on."""
+        self._keep_configs(members)
+        self._needs = Needs.of(self.configs, self._keep_probs)
+        self._ahead = None
+        # Recordings have memory of their own: it goes before the rows are copied.
+        self._recordings.clear()
+        self._rows = self._rows.of(self._sent(members))
+        if not self.configs and self._device.is_gpu:
+            # Who plans the next stack, maybe in another process, sees memory that torch keeps for later as used.
+            torch.cuda.empty_cache()
+
+    def _sent(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self._device.name, copy=True)
+
+
+def _back(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.cpu().numpy())
+
+
+@contextlib.contextmanager
+def arithmetic(device: Device) -> Iterator[None]:
+    """Compute products as the device was asked to, and leave torch's own setting as it was."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if device.precision == TF32 else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+class Recordings:
+    """Updates that were recorded, by their key; a device that is no GPU records nothing."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._seen: dict[Hashable, Callable[..., Tensor] | None] = {}
+
+    def clear(self) -> None:
+        """Let go of all recordings."""
+        self._seen.clear()
+
+    def of(self, update: Callable[..., Tensor], *, key: Hashable, example: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+        """Return an update, or the recording of an earlier one with this key, which does the same.
+
+        The first time it runs as it is: libraries make their choices then, which a recording cannot hold.
+
+        Args:
+            update: a function of tensors; it reads and writes no other places than the one that was recorded.
+            key: whatever decides which operations there are.
+            example: tensors of the shapes that it is called with under this key.
+        """
+        if not self._device.is_gpu:
+            return update
+        if key not in self._seen:
+            self._seen[key] = None
+            return update
+        found = self._seen[key] or _Recording(update, example)
+        self._seen[key] = found
+        return found
+
+
+class _Recording:
+    """One update on tensors of its own."""
+
+    def __init__(self, update: Callable[..., Tensor], example: tuple[Tensor, ...]) -> None:
+        self._arguments = tuple(each.clone() for each in example)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._found = update(*self._arguments)
+
+    def __call__(self, *arguments: Tensor) -> Tensor:
+        for own, given in zip(self._arguments, arguments, strict=True):
+            own.copy_(given)
+        self._graph.replay()
+        return self._found

@@ -1,0 +1,148 @@
+"""What all members read at one update, as tensors: several updates travel to a device at once.
+
+Here input noise, mixup and label smoothing enter the torch engine, in the formulas of `kernels.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wellfit.fused.layout import Batches
+from wellfit.fused.rates import Rates
+
+_HALF = 2**15
+"""torch compares no unsigned integers of 16 bits: noise and thresholds both move down by half of their range."""
+_TYPES = ((np.float32, np.float64), (np.int64,), (np.int16,))
+"""Types of the tensors in which updates travel."""
+STEADY = ("betas", "clip", "smoothing", "spread")
+"""Knobs that have no schedule: one value a member in `Rates`."""
+
+
+@dataclass(frozen=True)
+class UpdateInputs:
+    """One update: the batch, and every member's knobs at it.
+
+    Attributes:
+        numeric, codes, shared, target, weights, partners, jitter: of `Batches`, without T; no numbers without jitter.
+        noise: [B * hidden units], and `thresholds` [K, L - 1], both 2^15 lower than there.
+        step, root, shrink, penalty, soft, averaging, share: [K] of `Rates`, without T.
+        scales: [K, L - 1].
+        betas: [K, 2].
+        clip, smoothing, spread: [K].
+    """
+
+    numeric: Tensor
+    shared: Tensor
+    target: Tensor
+    weights: Tensor
+    jitter: Tensor
+    step: Tensor
+    root: Tensor
+    shrink: Tensor
+    penalty: Tensor
+    soft: Tensor
+    averaging: Tensor
+    share: Tensor
+    scales: Tensor
+    betas: Tensor
+    clip: Tensor
+    smoothing: Tensor
+    spread: Tensor
+    codes: Tensor
+    partners: Tensor
+    noise: Tensor
+    thresholds: Tensor
+
+    @property
+    def rows(self) -> int:
+        """B."""
+        return len(self.shared)
+
+    def moved(self, values: Tensor) -> Tensor:
+        """Return numbers [K, B, D] of values [B, D] or [K, B, D], each member's with noise of its own size."""
+        return values + self.spread[:, None, None] * self.jitter
+
+    def mixed(self, values: Tensor) -> Tensor:
+        """Mix rows [B, Q] or [K, B, Q] with their partners: [K, B, Q]."""
+        share = self.share[:, None, None]
+        return share * values + (1 - share) * values[..., self.partners, :]
+
+    def labels(self, classes: int) -> Tensor:
+        """Return the share [B, C] of each class in a row's label before it is mixed or smoothed."""
+        codes = self.target[:, :1].long()
+        return (codes == torch.arange(classes, device=codes.device)).to(self.target.dtype)
+
+    def smoothed(self, labels: Tensor) -> Tensor:
+        """Return (1 - smoothing) labels + smoothing / C [K, B, C]."""
+        smoothing = self.smoothing[:, None, None]
+        return (1 - smoothing) * labels + smoothing / labels.shape[-1]
+
+
+@dataclass(frozen=True)
+class PackedUpdates:
+    """T updates, packed into one tensor [T, ...] of each type.
+
+    Attributes:
+        tensors: reals, integers of 64 bits and of 16.
+        shapes: of each field of `UpdateInputs`, in the order in which they are packed.
+    """
+
+    tensors: tuple[Tensor, Tensor, Tensor]
+    shapes: tuple[Mapping[str, tuple[int, ...]], ...]
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    @property
+    def kind(self) -> tuple[tuple[int, ...], ...]:
+        """Alike where the inputs of the updates have the same shapes."""
+        return tuple(shape for group in self.shapes for shape in group.values())
+
+    def between(self, first: int, end: int) -> PackedUpdates:
+        """Return some of the updates."""
+        reals, longs, shorts = (tensor[first:end] for tensor in self.tensors)
+        return PackedUpdates((reals, longs, shorts), self.shapes)
+
+    def rows_at(self, update: int) -> tuple[Tensor, ...]:
+        """Return one update's row of each tensor."""
+        return tuple(tensor[update] for tensor in self.tensors)
+
+    def inputs_of(self, rows: tuple[Tensor, ...]) -> UpdateInputs:
+        """Return what rows such as those of `rows_at` hold, as views of them."""
+        named: dict[str, Tensor] = {}
+        for row, shapes in zip(rows, self.shapes, strict=True):
+            parts = torch.split(row, [math.prod(shape) for shape in shapes.values()])
+            named |= {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+        return UpdateInputs(**named)
+
+
+def packed(batches: Batches, rates: Rates, *, device: str) -> PackedUpdates:
+    """Send T updates to a device."""
+    updates = len(batches.shared)
+    named: dict[str, npt.NDArray[Any]] = {**rates._asdict(), **batches._asdict()}
+    named |= {name: np.broadcast_to(named[name], (updates, *named[name].shape)) for name in STEADY}
+    # Only moved numbers are encoded anew; noise has rows, if no columns, wherever a member wants it.
+    named["numeric"] = batches.numeric[:, : batches.jitter.shape[1]]
+    named |= {name: _signed(named[name]) for name in ("noise", "thresholds")}
+    reals, longs, shorts = ({name: value for name, value in named.items() if value.dtype in types} for types in _TYPES)
+    return PackedUpdates(
+        tensors=(_sent(reals, device), _sent(longs, device), _sent(shorts, device)),
+        shapes=tuple({name: value.shape[1:] for name, value in group.items()} for group in (reals, longs, shorts)),
+    )
+
+
+def _signed(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
+    return (values ^ np.uint16(_HALF)).view(np.int16)
+
+
+def _sent(group: Mapping[str, npt.NDArray[Any]], device: str) -> Tensor:
+    columns = [value.reshape(len(value), -1) for value in group.values()]
+    return torch.from_numpy(np.concatenate(columns, axis=1)).to(device)
