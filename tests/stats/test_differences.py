@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from wellfit.exceptions import BadInput
-from wellfit.stats.differences import difference, mcnemar_midp, paired_difference
+from wellfit.stats.differences import difference, paired_difference
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.stats.multiplicity import holm
 
@@ -38,26 +38,10 @@ def test_the_same_rows_are_compared_in_pairs():
     assert (found.value, found.low, found.high) == pytest.approx((0.008, 0.00353, 0.01247), abs=5e-6)
 
 
-@pytest.mark.parametrize(("b", "c", "p"), [(300, 220, 4.460e-4), (10, 2, 0.022461), (0, 0, 1.0), (7, 7, 1.0)])
-def test_known_midp(b, c, p):
-    assert mcnemar_midp(b, c) == pytest.approx(p, rel=2e-4)
-
-
-@given(st.integers(0, 200), st.integers(0, 200))
-def test_midp_is_the_exact_p_less_half_the_observed_tables(b, c):
-    if b == c:
-        assert mcnemar_midp(b, c) == 1
-        return
-    exact = stats.binomtest(b, b + c).pvalue
-    assert mcnemar_midp(b, c) == pytest.approx(exact - stats.binom.pmf(b, b + c, 0.5), abs=1e-9)
-    assert mcnemar_midp(b, c) == mcnemar_midp(c, b)
-
-
 @pytest.mark.parametrize(
     "call",
     [
         pytest.param(lambda: paired_difference(np.ones(3), np.ones(4)), id="lengths"),
-        pytest.param(lambda: mcnemar_midp(-1, 2), id="negative-count"),
     ],
 )
 def test_bad_input_says_so(call):

@@ -17,7 +17,6 @@ from wellfit.stats.sizes import (
     rows_for_margin,
     rows_for_mean_loss,
     rows_for_recall,
-    rows_to_detect_apart,
 )
 
 
@@ -60,10 +59,6 @@ def test_known_rows_for_a_mean_squared_error():
     assert rows_for_mean_loss(relative=0.1) == 769
 
 
-def test_known_rows_to_tell_two_models_apart_on_different_rows():
-    assert rows_to_detect_apart(first=0.05, second=0.04) == 6745
-
-
 def test_recall_needs_the_rows_of_an_error_rate_among_the_positives():
     positives = rows_for_margin(error=0.1, margin=0.05)
     assert rows_for_recall(recall=0.9, margin=0.05, prevalence=1.0) == positives
@@ -86,7 +81,6 @@ def test_groups_of_one_and_uncorrelated_rows_cost_nothing():
         pytest.param(lambda: rows_for_mean_loss(relative=0), id="no-relative-margin"),
         pytest.param(lambda: rows_for_mean_loss(relative=0.1, cv=-1), id="negative-cv"),
         pytest.param(lambda: rows_for_all(candidates=0, margin=0.1), id="no-candidate"),
-        pytest.param(lambda: rows_to_detect_apart(first=0.1, second=0.1), id="equal-rates"),
         pytest.param(lambda: design_effect(group_size=0.5, correlation=0.1), id="half-a-row"),
         pytest.param(lambda: design_effect(group_size=3, correlation=1.1), id="correlation-above-1"),
     ],

@@ -53,7 +53,7 @@ def test_more_candidates_need_more_rows():
 
 
 def test_known_rows_for_a_mean_squared_error():
-    assert relative_margin(rows=769) <= 0.1 < relative_margin(rows=768)
+    assert relative_margin(769) <= 0.1 < relative_margin(768)
 
 
 def test_a_large_table_keeps_most_rows_for_training():

@@ -50,24 +50,6 @@ def paired_difference(first_losses: Floats, second_losses: Floats, *, level: flo
     return mean_interval(first - second, level=level)
 
 
-def mcnemar_midp(b: int, c: int) -> float:
-    """McNemar's mid-p value: two models on the same rows, b rows wrong only for one and c only for the other.
-
-    P(X < m) * 2 + P(X = m), X ~ Binomial(b + c, 1/2), m = min(b, c) (Fagerland, Lydersen, Laake 2013).
-
-    Raises:
-        BadInput: for a negative count.
-    """
-    if b < 0 or c < 0:
-        raise BadInput("counts are not negative", found=f"b = {b}, c = {c}", remedy="Check the two counts")
-    total, least = b + c, min(b, c)
-    if total == 0:
-        return 1.0
-    below = float(special.bdtr(least - 1, total, 0.5)) if least else 0.0
-    upto = float(special.bdtr(least, total, 0.5))
-    return min(1.0, below + upto)
-
-
 def worse_p(first_losses: Floats, second_losses: Floats) -> float:
     """One-sided p-value of "the first has no higher mean loss than the second".
 

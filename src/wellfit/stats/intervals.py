@@ -109,19 +109,6 @@ def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
     return Estimate(rate, low, high, round(rows), binomial=True)
 
 
-def clopper_pearson(errors: float, rows: int, *, level: float = LEVEL) -> Estimate:
-    """The exact binomial interval (Clopper and Pearson 1934): never below its level, wider than Wilson's.
-
-    Raises:
-        BadInput: when the errors do not lie between 0 and the rows.
-    """
-    _check_counts(errors, rows)
-    tail = (1 - level) / 2
-    low = 0.0 if errors == 0 else float(special.betaincinv(errors, rows - errors + 1, tail))
-    high = 1.0 if errors == rows else float(special.betaincinv(errors + 1, rows - errors, 1 - tail))
-    return Estimate(errors / rows, low, high, rows, binomial=True)
-
-
 def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Estimate:
     """Interval for the mean of per-row losses: Student's t, or BCa where t cannot be trusted.
 

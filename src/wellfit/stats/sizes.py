@@ -82,22 +82,24 @@ def rows_to_detect(
         BadInput: unless 0 < difference <= disagreement <= 1, and for other values out of range.
     """
     check_open("a difference", difference)
-    _check_detection(disagreement, level=level, power=power, candidates=candidates)
-    if disagreement > 1 or disagreement < difference:
+    check_open("a disagreement", disagreement, below=1 + 1e-12)
+    check_open("a level", level)
+    check_open("a power", power)
+    if candidates < 1:
+        raise BadInput("there must be at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
+    if disagreement < difference:
         raise BadInput(
             "two models that differ by d disagree on at least a share d of the rows, and at most on all",
             found=f"difference {difference:g}, disagreement {disagreement:g}",
             remedy="Raise --disagreement or lower --detect",
         )
-    z, z_power = _quantiles(level, power=power, candidates=candidates)
+    z, z_power = normal_quantile(1 - (1 - level) / candidates), float(special.ndtri(power))
     root = z * math.sqrt(disagreement) + z_power * math.sqrt(disagreement - difference**2)
     return whole_rows((root / difference) ** 2)
 
 
-def detectable_difference(
-    *, rows: int, disagreement: float = 0.1, level: float = LEVEL, power: float = POWER, candidates: int = 1
-) -> float:
-    """The smallest difference that `rows` rows tell apart: the inverse of `rows_to_detect`.
+def detectable_difference(*, rows: int, disagreement: float = 0.1) -> float:
+    """The smallest difference that `rows` rows tell apart: the inverse of `rows_to_detect` at usual power.
 
     Where so few rows could not show even that all disagreements fall on one side, the disagreement is taken to be
     as large as the difference, the most favourable case; 1 where no difference could be shown.
@@ -106,8 +108,8 @@ def detectable_difference(
         BadInput: for values out of range.
     """
     _check_rows(rows)
-    _check_detection(disagreement, level=level, power=power, candidates=candidates)
-    z, z_power = _quantiles(level, power=power, candidates=candidates)
+    check_open("a disagreement", disagreement, below=1 + 1e-12)
+    z, z_power = normal_quantile(LEVEL), float(special.ndtri(POWER))
     # (d sqrt(n) - z sqrt(psi))^2 = z_power^2 (psi - d^2), solved for d.
     a, b = rows + z_power**2, -2 * z * math.sqrt(disagreement * rows)
     c = disagreement * (z**2 - z_power**2)
@@ -115,10 +117,10 @@ def detectable_difference(
     return detected if detected <= disagreement else _one_sided_difference(rows, z=z, z_power=z_power)
 
 
-def relative_margin(*, rows: int, cv: float = GAUSSIAN_CV, level: float = LEVEL) -> float:
-    """Half-width of the interval of a mean loss, as a share of that mean: z cv / sqrt(n)."""
+def relative_margin(rows: int) -> float:
+    """Half-width of the interval of a mean squared error of Gaussian residuals, as a share of it: z cv / sqrt(n)."""
     _check_rows(rows)
-    return normal_quantile(level) * cv / math.sqrt(rows)
+    return normal_quantile(LEVEL) * GAUSSIAN_CV / math.sqrt(rows)
 
 
 def plan_sizes(
@@ -185,7 +187,7 @@ def _rate_precision(dev: int, test: int, *, error: float, disagreement: float) -
 
 
 def _relative_precision(dev: int, test: int) -> dict[str, float | str]:
-    detects, margin = relative_margin(rows=dev), relative_margin(rows=test)
+    detects, margin = relative_margin(dev), relative_margin(test)
     sentence = (
         f"{dev:,} dev rows give the mean squared error to +-{100 * detects:.3g} %, "
         f"{test:,} test rows to +-{100 * margin:.3g} % (Gaussian residuals)"
@@ -193,21 +195,9 @@ def _relative_precision(dev: int, test: int) -> dict[str, float | str]:
     return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
 
 
-def _quantiles(level: float, *, power: float, candidates: int) -> tuple[float, float]:
-    return normal_quantile(1 - (1 - level) / candidates), float(special.ndtri(power))
-
-
 def whole_rows(value: float) -> int:
     """Round up, except for what is a rounding error above a whole number."""
     return max(1, math.ceil(value - 1e-9 * value))
-
-
-def _check_detection(disagreement: float, *, level: float, power: float, candidates: int) -> None:
-    check_open("a disagreement", disagreement, below=1 + 1e-12)
-    check_open("a level", level)
-    check_open("a power", power)
-    if candidates < 1:
-        raise BadInput("there is at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
 
 
 def check_rate(name: str, value: float) -> None:
@@ -311,28 +301,8 @@ def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int
     check_open("a margin", margin)
     check_open("a level", level)
     if candidates < 1:
-        raise BadInput("there is at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
+        raise BadInput("there must be at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
     return whole_rows(math.log(2 * candidates / (1 - level)) / (2 * margin**2))
-
-
-def rows_to_detect_apart(*, first: float, second: float, level: float = LEVEL, power: float = POWER) -> int:
-    """Rows for each of two models that are judged on different rows, with error rates `first` and `second`.
-
-    n = [(z sqrt(2 p (1-p)) + z_power sqrt(p1 (1-p1) + p2 (1-p2))) / (p1 - p2)]^2, p their mean.
-
-    Raises:
-        BadInput: for rates outside [0, 1], or equal ones.
-    """
-    check_rate("an error rate", first)
-    check_rate("an error rate", second)
-    check_open("a level", level)
-    check_open("a power", power)
-    if first == second:
-        raise BadInput("only different error rates can be told apart", found=f"{first:g} twice", remedy="Correct one")
-    mean = (first + second) / 2
-    spread = math.sqrt(first * (1 - first) + second * (1 - second))
-    root = normal_quantile(level) * math.sqrt(2 * mean * (1 - mean)) + float(special.ndtri(power)) * spread
-    return whole_rows((root / (first - second)) ** 2)
 
 
 def design_effect(*, group_size: float, correlation: float) -> float:
