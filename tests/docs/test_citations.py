@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tests", "benchmarks", "scripts")
-NOTES = re.compile(r"(?<![\w/.])(?:methods|design|training|ux|architecture)\.md")
+NOTES = re.compile(r'(?<![\w/."])(?:methods|design|training|ux|architecture)\.md')
 """A page without its folder: whoever reads the code cannot find it."""
 CITED = re.compile(r'docs/([\w/-]+\.md)(?:,\s+"([^"]+)"|,\s+promise (\d))?')
 
