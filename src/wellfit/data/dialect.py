@@ -60,6 +60,7 @@ class CsvFormat:
 
 
 DETECTED = CsvFormat()
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def detect_dialect(path: Path, csv_format: CsvFormat = DETECTED) -> Dialect:
     """
     with path.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
-    encoding = _known(csv_format.encoding) if csv_format.encoding else _marked_encoding(head)
+    marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+    encoding = _known(csv_format.encoding) if csv_format.encoding else marked
     if encoding is None or not encoding.startswith("utf-16"):
         _require_text(head, path=path)
     encoding, quoted = _scan(path, encoding)
@@ -101,11 +103,6 @@ def ragged_row(path: Path, dialect: Dialect) -> tuple[int, int, int] | None:
                 return start, len(row), len(header)
             start = reader.line_num + 1
     return None
-
-
-def _marked_encoding(head: bytes) -> str | None:
-    marks = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-    return next((encoding for mark, encoding in marks if head.startswith(mark)), None)
 
 
 def _known(encoding: str) -> str:

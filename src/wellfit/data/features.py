@@ -66,13 +66,9 @@ def features_of(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Fea
     ]
     features = tuple(feature for feature, _ in columns)
     return {
-        part: Features(features, _stacked([parts[place] for _, parts in columns], rows=table.num_rows))
-        for place, (part, table) in enumerate(tables.items())
+        part: Features(features, np.column_stack([np.empty((table.num_rows, 0)), *(parts[at] for _, parts in columns)]))
+        for at, (part, table) in enumerate(tables.items())
     }
-
-
-def _stacked(columns: Sequence[Floats], *, rows: int) -> Floats:
-    return np.column_stack(columns) if columns else np.empty((rows, 0))
 
 
 def _features(column: Column, parts: Sequence[pa.ChunkedArray]) -> tuple[Feature, list[Floats]]:

@@ -45,7 +45,12 @@ def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
     for name in dict.fromkeys(name for columns in sets for name in columns):
         salts = _words(b"column\0" + name.encode())
         start = 0
-        for chunk in _blocks(table.column(name)):
+        blocks = (
+            chunk.slice(first, BLOCK_ROWS)
+            for chunk in table.column(name).chunks
+            for first in range(0, len(chunk), BLOCK_ROWS)
+        )
+        for chunk in blocks:
             rows = slice(start, start + len(chunk))
             bits, unknown = _canonical(chunk)
             for lane in range(LANES):
@@ -62,10 +67,6 @@ def as_bytes(hashes: Words) -> list[bytes]:
     """Sixteen bytes for each row: the key of the registry."""
     flat = np.ascontiguousarray(hashes.astype("<u8")).tobytes()
     return [flat[start : start + 16] for start in range(0, len(flat), 16)]
-
-
-def _blocks(column: pa.ChunkedArray) -> list[pa.Array]:
-    return [chunk.slice(start, BLOCK_ROWS) for chunk in column.chunks for start in range(0, len(chunk), BLOCK_ROWS)]
 
 
 def _canonical(chunk: pa.Array) -> tuple[tuple[Words, Words], npt.NDArray[np.bool_]]:
@@ -110,14 +111,11 @@ def _integer_bits(values: npt.NDArray[np.int64]) -> Words:
 
 def _text_words(chunk: pa.Array) -> tuple[Words, Words]:
     encoded = chunk.dictionary_encode()
-    levels = [_words(b"text\0" + _bytes(level)) for level in encoded.dictionary.to_pylist()] or [_words(_NULL)]
+    values = [level if isinstance(level, bytes) else level.encode() for level in encoded.dictionary.to_pylist()]
+    levels = [_words(b"text\0" + value) for value in values] or [_words(_NULL)]
     words = np.array(levels, dtype=np.uint64)
     index = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
     return words[index, 0], words[index, 1]
-
-
-def _bytes(level: str | bytes) -> bytes:
-    return level if isinstance(level, bytes) else level.encode()
 
 
 def _words(text: bytes) -> Words:

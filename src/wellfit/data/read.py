@@ -66,7 +66,7 @@ def read_table(
     """
     if isinstance(source, str | Path):
         path = _existing(Path(source), name=name)
-        frame = _read_parquet(path) if _is_parquet(path) else _read_csv(path, csv_format)
+        frame = _open_parquet(path).read() if _is_parquet(path) else _read_csv(path, csv_format)
         stat = path.stat()
         return Table(_checked(frame, name=str(path)), Source(str(path.resolve()), stat.st_size, stat.st_mtime))
     frame = _checked(_from_frame(source, name=name), name=name)
@@ -127,10 +127,6 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
         ) from error
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    return _open_parquet(path).read()
-
-
 def _parquet_batches(path: Path, schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
     file = _open_parquet(path)
     require_columns(file.schema_arrow.names, schema.feature_names, rule=NEW_COLUMNS)
@@ -169,7 +165,9 @@ def _read_csv(path: Path, csv_format: CsvFormat) -> pa.Table:
 
 def _csv_batches(path: Path, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.RecordBatch]:
     dialect = detect_dialect(path, csv_format)
-    written = {name.strip(): name for name in _header(path, dialect)}
+    with path.open(encoding=dialect.encoding, newline="") as text:
+        header = next(row for row in csv.reader(text, delimiter=dialect.delimiter) if row)
+    written = {name.strip(): name for name in header}
     require_columns(list(written), schema.feature_names, rule=NEW_COLUMNS)
     types = {written[column.name]: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}
     try:
@@ -191,11 +189,6 @@ _CSV_TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "time": pa.time32("s"),
 }
-
-
-def _header(path: Path, dialect: Dialect) -> list[str]:
-    with path.open(encoding=dialect.encoding, newline="") as text:
-        return next(row for row in csv.reader(text, delimiter=dialect.delimiter) if row)
 
 
 def _of_another_type(path: Path, names: Sequence[str], error: pa.ArrowInvalid) -> BadInput | None:

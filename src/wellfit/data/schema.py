@@ -132,7 +132,9 @@ def infer_schema(
         if column.role == "feature" and column.kind == "number":
             require_finite(numbers_of(table.column(column.name), name=column.name), name=column.name)
     if not any(column.role == "feature" for column in columns):
-        raise BadInput("DATA needs a feature", found=_reasons(columns), remedy="Add columns, or drop fewer")
+        dropped = [f"{column.name!r} ({column.note})" for column in columns if column.role == "dropped"]
+        found = f"every column dropped: {', '.join(dropped[:8])}" if dropped else "no column but the target"
+        raise BadInput("DATA needs a feature", found=found, remedy="Add columns, or drop fewer")
     if task == "regression":
         require_finite(numbers_of(table.column(target), name=target), name=target)
         return Schema(columns, target, task)
@@ -291,8 +293,3 @@ def _column(column: pa.ChunkedArray, *, name: str, kind: Kind, role: Role | None
         return Column(name, kind, role, "", stored)
     note = "asked" if asked else reason_to_drop(column, name=name, kind=kind)
     return Column(name, kind, "dropped" if note else "feature", note, stored)
-
-
-def _reasons(columns: Sequence[Column]) -> str:
-    dropped = [f"{column.name!r} ({column.note})" for column in columns if column.role == "dropped"]
-    return "no column but the target" if not dropped else f"every column dropped: {', '.join(dropped[:8])}"

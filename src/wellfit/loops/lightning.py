@@ -59,7 +59,9 @@ class DiagnosisCallback(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Predict train and dev, diagnose, and write it."""
-        loaders = {"train": [trainer.train_dataloader], "dev": _as_list(trainer.val_dataloaders)}
+        validation = trainer.val_dataloaders
+        several = list(validation) if isinstance(validation, list | tuple) else [validation]
+        loaders = {"train": [trainer.train_dataloader], "dev": several}
 
         def predicted(loaders: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:
             for loader in loaders:
@@ -75,7 +77,3 @@ class DiagnosisCallback(pl.Callback):
             pl_module.train(training)
         self.diagnosis = diagnose_predictions(train=pairs["train"], dev=pairs["dev"], **self._options)
         self._write(str(self.diagnosis))
-
-
-def _as_list(loaders: Any) -> list[Any]:
-    return list(loaders) if isinstance(loaders, list | tuple) else [loaders]

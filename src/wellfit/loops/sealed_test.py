@@ -192,13 +192,9 @@ def _table_of(X: Any) -> tuple[pa.Table, Json]:
 def _as_given(rows: pa.Table, form: Json) -> Any:
     features = rows.drop_columns([TARGET])
     if form["kind"] == "array":
-        stacked = np.column_stack([_numpy(column) for column in features.columns])
+        stacked = np.column_stack([column.to_numpy(zero_copy_only=False) for column in features.columns])
         return stacked.astype(form["dtype"]).reshape(-1, *form["shape"])
     frame = nw.from_native(features, eager_only=True)
     if form["kind"] == "pandas":
         return frame.to_pandas()
     return frame.to_polars() if form["kind"] == "polars" else features
-
-
-def _numpy(column: pa.ChunkedArray) -> Array:
-    return np.asarray(column.to_numpy(zero_copy_only=False))

@@ -7,7 +7,7 @@ of the sealed rows cannot be seen this way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -191,8 +191,8 @@ def _require_other_groups(split: Split, usable: pa.Table) -> None:
     name = _column_of(split.schema, "group")
     if name is None:
         return
-    for part, table in _measured(split).items():
-        if name in table.column_names:
+    for part, table in {"dev": split.dev, "train_dev": split.train_dev}.items():
+        if table is not None and name in table.column_names:
             both = pc.is_in(texts_of(usable.column(name)), value_set=texts_of(table.column(name)).combine_chunks())
             if count := int(pc.sum(both).as_py() or 0):
                 raise BadInput(
@@ -215,10 +215,6 @@ def _require_the_past(split: Split, usable: pa.Table) -> None:
             found=f"{late:,} rows that are not, by column {name!r}",
             remedy="Remove these rows: nobody knows them at the time that dev stands for",
         )
-
-
-def _measured(split: Split) -> Mapping[str, pa.Table]:
-    return {"dev": split.dev} | ({} if split.train_dev is None else {"train_dev": split.train_dev})
 
 
 def _column_of(schema: Schema, role: str) -> str | None:

@@ -115,17 +115,14 @@ class Split(Record):
         if (folder / SPLIT_NAME).exists():
             raise BadInput("a folder holds one split", found=str(folder / SPLIT_NAME), remedy="Choose another folder")
         make_folder(folder)
-        for part, table in self._open_tables().items():
-            _write_table(table, folder / f"{part}.parquet")
+        for part, table in {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}.items():
+            if table is not None:
+                _write_table(table, folder / f"{part}.parquet")
         _write_table(_hash_table(self.hashes), folder / HASHES_NAME)
         seal = store_seal(self.seal, folder)
         text = json.dumps({"schema": 1, "split": self.to_json()}, indent=1)
         write_whole(folder / SPLIT_NAME, lambda file: file.write(text.encode()))
         return replace(self, seal=seal, folder=folder)
-
-    def _open_tables(self) -> dict[str, pa.Table]:
-        tables = {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}
-        return {part: table for part, table in tables.items() if table is not None}
 
 
 def split_table(
@@ -142,7 +139,12 @@ def split_table(
     for part, rows in parts.tables.items():
         hashes[str(part)], compared = hashes_over(rows, rows.column_names, schema.compared)
         keys[part] = compared[:, 0]
-    kept = {part: _kept(rows, schema) for part, rows in parts.tables.items()}
+    # Columns that the schema drops live on in the hashes.
+    names = [column.name for column in schema.columns if column.role != "dropped"]
+    kept = {
+        part: rows.select([name for name in names if name in rows.column_names]) for part, rows in parts.tables.items()
+    }
+    left_out = f" (files that cannot be read, left out: {len(table.skipped):,})" if table.skipped else ""
     return Split(
         schema=schema,
         train=kept["train"],
@@ -151,7 +153,7 @@ def split_table(
         seal=seal_rows(kept["test"], now=now or datetime.now(UTC)),
         rows={str(part): count for part, count in parts.rows.items()},
         precision=precision_of(dev=parts.rows["dev"], test=parts.rows["test"], task=schema.task),
-        policy=parts.policy + _left_out(table.skipped),
+        policy=parts.policy + left_out,
         duplicates=_duplicates(keys) | near_copies_of(parts.tables, schema),
         hashes=hashes,
         unlabelled=parts.unlabelled,
@@ -207,16 +209,6 @@ def _loaded(body: Json, folder: Path) -> Split:
         folder=folder,
         skipped=body.get("skipped", {}),
     )
-
-
-def _left_out(skipped: Mapping[str, str]) -> str:
-    return f" (files that cannot be read, left out: {len(skipped):,})" if skipped else ""
-
-
-def _kept(rows: pa.Table, schema: Schema) -> pa.Table:
-    """Without the columns that the schema drops; they live on in the hashes."""
-    names = [column.name for column in schema.columns if column.role != "dropped"]
-    return rows.select([name for name in names if name in rows.column_names])
 
 
 def _duplicates(keys: Mapping[Part, Integers]) -> dict[str, int]:

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -155,7 +154,9 @@ def model_of_estimator(estimator: Net) -> Model:
     schema = replace(preparation.schema, target=_free(TARGET, preparation.schema.feature_names))
     if schema.classes:
         names = tuple(map(str, estimator.classes_.tolist()))
-        schema = replace(schema, classes=names, class_kind=_kind(estimator.classes_))
+        schema = replace(
+            schema, classes=names, class_kind=_CLASS_KINDS.get(np.asarray(estimator.classes_).dtype.kind, "string")
+        )
     return Model(default_goal(schema.task), replace(preparation, schema=schema), kept.parts)
 
 
@@ -177,9 +178,7 @@ def _card(estimator: Net) -> str:
     return "\n\n".join([f"# {type(estimator).__name__}", *blocks]) + "\n"
 
 
-def _kind(classes: Any) -> ClassKind:
-    kinds: dict[str, ClassKind] = {"i": "integer", "u": "integer", "b": "boolean"}
-    return kinds.get(np.asarray(classes).dtype.kind, "string")
+_CLASS_KINDS: dict[str, ClassKind] = {"i": "integer", "u": "integer", "b": "boolean"}
 
 
 def _free(name: str, taken: tuple[str, ...]) -> str:

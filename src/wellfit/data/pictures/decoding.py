@@ -54,7 +54,8 @@ def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, n
     if known is not None:
         notify({"event": "pictures", "done": len(listing.files), "of": len(listing.files), "cached": True})
         return known
-    with ThreadPoolExecutor(_workers()) as pool:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
         # A block at a time: what a pool has been promised all at once takes more memory than what it brings.
         headers = [
             header
@@ -86,7 +87,8 @@ def _decoded(
     with new_pixels(key, rows=len(sizes), shape=shape) as (part, pixels):
 
         def one(file: str) -> Picture | str:
-            return _picture(listing.root / file, shape=shape, size=sizes[file])
+            pixels = read_pixels(listing.root / file, colour=shape[2] == 3)
+            return pixels if isinstance(pixels, str) else picture_of(pixels, shape=shape, size=sizes[file])
 
         names = list(sizes)
         for start in range(0, len(names), FILES_AT_ONCE):
@@ -106,11 +108,6 @@ def _decoded(
             # The array ends where the last picture that could be decoded stands.
             _shorten(part, pixels, rows=count)
         return keep_decoded(part, key, rows=pa.concat_tables(blocks).combine_chunks(), refused=refused)
-
-
-def _picture(path: Path, *, shape: Shape, size: int) -> Picture | str:
-    pixels = read_pixels(path, colour=shape[2] == 3)
-    return pixels if isinstance(pixels, str) else picture_of(pixels, shape=shape, size=size)
 
 
 def picture_of(pixels: Pixels, *, shape: Shape, size: int | None) -> Picture:
@@ -151,10 +148,7 @@ def _key(listing: Listing, *, size: int | None, shape: Shape | None) -> str:
     return digest.hexdigest()[:32]
 
 
-def _workers() -> int:
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 16)
-
-
+MOST_THREADS = 16
 MOST_SIDE = 64
 """Two cores train on pictures of this size; `size` asks for another."""
 LEAST_ASKED, MOST_ASKED = 8, 512
