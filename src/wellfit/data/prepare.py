@@ -122,6 +122,13 @@ class Preparation(Record):
         scaled = [number.label for number in self.numbers if number.scale]
         return (*scaled, *(f"{number.name} is missing" for number in self.numbers if number.indicator))
 
+    def inputs_of(self, column: str) -> tuple[list[int], list[int]]:
+        """Return the places in `Arrays.numeric` and in `Arrays.codes` that a column of the table fills."""
+        scaled = [number.name for number in self.numbers if number.scale]
+        indicators = [number.name for number in self.numbers if number.indicator]
+        numeric = [place for place, name in enumerate([*scaled, *indicators]) if name == column]
+        return numeric, [place for place, each in enumerate(self.categories) if each.name == column]
+
     def transform(self, table: pa.Table, *, with_target: bool = True) -> Arrays:
         """Turn rows into arrays; columns that are not features are ignored.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from wellfit._typing import Floats
 from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.diagnosis.more_data import MoreData
-from wellfit.diagnosis.rows import NetworkOnRows, OpenRows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Shuffled
 from wellfit.gaps import GapName
 from wellfit.goals import Goal
 from wellfit.stats.intervals import Estimate
@@ -66,6 +66,7 @@ class Facts:
             in dev.
         candidates: [candidates, rows] losses of all networks that were compared on dev.
         curve: what a learning curve says of more data.
+        shuffled: the network's predictions on dev with the values of a column in other orders.
     """
 
     goal: Goal
@@ -80,6 +81,7 @@ class Facts:
     seen: Mapping[str, Floats] | None = None
     candidates: Floats | None = None
     curve: MoreData | None = None
+    shuffled: Shuffled | None = None
 
     @property
     def known(self) -> frozenset[str]:

@@ -5,10 +5,10 @@ Another model on dev rows: an upper limit of what is reachable in a region, a se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -59,6 +59,10 @@ class Rows:
             groups=None if self.groups is None else self.groups[rows],
             times=None if self.times is None else self.times[rows],
         )
+
+
+Shuffled: TypeAlias = Callable[[str, Integers, Integers], Floats]
+"""(column, dev [rows], dev [orders, rows] whose value of that column they take) -> predictions [orders, rows, ...]."""
 
 
 @dataclass(frozen=True, kw_only=True)

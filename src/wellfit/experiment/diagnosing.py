@@ -6,16 +6,16 @@ How many networks an experiment has compared on dev, and what that costs: counte
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats
-from wellfit.data.prepare import Prepared
+from wellfit._typing import Booleans, Floats, Integers
+from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import kept_rows
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.facts import Facts, Training
@@ -31,6 +31,10 @@ from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome, Status
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.training.pictures import picture_features
+from wellfit.training.predict import Part, at_temperature, predict_average
+
+Network: TypeAlias = tuple[Outcome, Sequence[Part]]
+"""A network, and the parts that it predicts with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +176,25 @@ def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[s
     given = {name: value for name, value in asked.items() if value is not None}
     kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
     return {**kept, **given}
+
+
+def with_columns(diagnosis: Diagnosis, rows: OpenRows, *, data: Prepared, network: Network) -> Diagnosis:
+    """The same diagnosis with what the network makes of each column; of pictures it sees no column."""
+    if rows.pictures:
+        return diagnosis
+    outcome, parts = network
+    predict = at_temperature(predict_average(data.preparation, parts), outcome.temperature)
+
+    def shuffled(column: str, chosen: Integers, orders: Integers) -> Floats:
+        numeric = np.tile(data.dev.numeric[chosen], (len(orders), 1))
+        codes = np.tile(data.dev.codes[chosen], (len(orders), 1))
+        numbers, categories = data.preparation.inputs_of(column)
+        numeric[:, numbers] = data.dev.numeric[orders.ravel()][:, numbers]
+        codes[:, categories] = data.dev.codes[orders.ravel()][:, categories]
+        found = predict(Arrays(numeric, codes, np.empty(0)))
+        return found.reshape(*orders.shape, *found.shape[1:])
+
+    return diagnosis.with_findings(rows=rows, shuffled=shuffled)
 
 
 def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: Prepared) -> Diagnosis:

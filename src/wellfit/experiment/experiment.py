@@ -27,7 +27,14 @@ from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.candidates import chosen_network, parts_in, propose
-from wellfit.experiment.diagnosing import Diagnostician, referred, require_known, with_dev_use, with_earlier
+from wellfit.experiment.diagnosing import (
+    Diagnostician,
+    referred,
+    require_known,
+    with_columns,
+    with_dev_use,
+    with_earlier,
+)
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.labelling import KIND as LABEL
 from wellfit.experiment.labelling import HumanError, human_error, labels_of, require_labels
@@ -169,6 +176,7 @@ class Experiment(Rendered):
         require_known(reference_options)
         with self._reading() as journal:
             outcome = chosen_network(journal, self.folder.models)
+            parts = parts_in(outcome, OutcomeStore(self.folder.models, journal))
             rivals = known_rivals(self.folder.models, journal)
             highs = [entry.body["errors"]["dev"]["high"] for entry in journal.entries("training") if _is_sound(entry)]
             test = known_test(outcome, journal, goal=self.goal)
@@ -183,6 +191,7 @@ class Experiment(Rendered):
         errors = estimates(outcome, data=self.prepared, goal=self.goal)
         highs += [each.high for each in rivals.dev.values()]
         diagnosis = diagnostician(errors, outcome=outcome, best_dev_high=min(highs), test=test)
+        diagnosis = with_columns(diagnosis, self._rows, data=self.prepared, network=(outcome, parts))
         with self._reading() as journal:
             full = with_dev_use(diagnosis, journal, models=self.folder.models, data=self.prepared)
             curve = known_curve(journal.entries(), outcome.identity)

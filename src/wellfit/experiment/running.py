@@ -16,11 +16,12 @@ from wellfit._typing import Json, Notify
 from wellfit.config import Config, shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.rows import OpenRows
 from wellfit.experiment.about_data import augmentation_for, findings_on_data, open_rows, with_copies
 from wellfit.experiment.added_rows import keep_rows, require_kept
 from wellfit.experiment.candidates import KIND as CANDIDATE
-from wellfit.experiment.candidates import Memory, RememberingExecutor, chosen_network, propose
-from wellfit.experiment.diagnosing import Diagnostician, referred, with_dev_use
+from wellfit.experiment.candidates import Memory, RememberingExecutor, chosen_network, parts_in, propose
+from wellfit.experiment.diagnosing import Diagnostician, referred, with_columns, with_dev_use
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.labelling import SAMPLES, sample_sheet
 from wellfit.experiment.learning_curve import price_more_data, with_price
@@ -174,10 +175,12 @@ def _run(folder: Folder, plan: Plan, *, journal: Journal, began: float, earlier:
             notify=notify,
         )
         state = follow(run, config, plan.rules)
-    _close(folder, plan, state=state, run=run, journal=journal)
+    _close(folder, plan, state=state, run=run, rows=rows, journal=journal)
 
 
-def _close(folder: Folder, plan: Plan, *, state: RecipeState, run: RunContext, journal: Journal) -> None:
+def _close(
+    folder: Folder, plan: Plan, *, state: RecipeState, run: RunContext, rows: OpenRows, journal: Journal
+) -> None:
     """Temper the network, price more data, diagnose for good, propose the network, and say why the run ended."""
     data, recall = run.data, run.recall
     if state.outcome.members:
@@ -190,6 +193,8 @@ def _close(folder: Folder, plan: Plan, *, state: RecipeState, run: RunContext, j
 
     def final() -> Json:
         diagnosis = with_dev_use(with_price(state.diagnosis, priced), journal, models=folder.models, data=data)
+        parts = parts_in(state.outcome, OutcomeStore(folder.models, journal))
+        diagnosis = with_columns(diagnosis, rows, data=data, network=(state.outcome, parts))
         return {"step": state.step, "identity": state.outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding.from_json(found) for found in recall("diagnosis", "final", final)["findings"]]
