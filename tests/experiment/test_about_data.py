@@ -57,6 +57,9 @@ def test_an_experiment_is_diagnosed_before_and_after_training(tmp_path, monkeypa
     for code in ("WF202", "WF205", "WF206", "WF302", "WF303", "WF304"):
         assert statuses[0][code] == statuses[1][code]
     assert statuses[0]["WF102"] == "not applicable"
+    worth = [next(each.evidence for each in found.findings if each.code == "WF211") for found in (before, after)]
+    assert worth[0].startswith("Not checked")
+    assert not worth[1].startswith("Not checked")
 
 
 def test_groups_that_were_kept_together_pass_and_scattered_ones_fire():

@@ -13,6 +13,7 @@ from typing import Literal
 from wellfit.diagnosis import column_checks, model_checks
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
 from wellfit.diagnosis.catalogue.lookup import entry_of
+from wellfit.diagnosis.column_worth import columns_without_worth
 from wellfit.diagnosis.dev_overuse.corrected import used_up_dev
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding, finding
@@ -99,6 +100,7 @@ CHECKS: Mapping[str, Check] = {
         Check("WF208", rows_from_before, "leak", 4),
         Check("WF209", wrong_labels, "labels"),
         Check("WF210", worth_of_more_rows),
+        Check("WF211", columns_without_worth),
         Check("WF301", model_checks.high_mismatch, "gap"),
         Check("WF302", different_inputs),
         Check("WF303", shifted_columns),

@@ -197,4 +197,29 @@ ENTRIES = (
         commands=(Command("wellfit diagnose churn.wellfit --refits 24", "draws the learning curve by 24 trainings"),),
         source="Power-law learning curves (pow4, pow3) with a backtest on the last anchors.",
     ),
+    CatalogueEntry(
+        code="WF211",
+        title="columns without worth",
+        meaning="Some columns are worth next to nothing to this network: with their values in any other order it does "
+        "as well on dev.",
+        computed="The dev rows are predicted again with the values of one column in up to five other orders, and "
+        "the loss of each row is compared with its loss as it is. A column's worth is the mean difference, with an "
+        "interval over the rows (over the groups, where rows have some), Holm-adjusted over the columns. Where fewer "
+        "than 30 rows change at all, the upper limit allows for rows like those that were not seen.",
+        states=States(
+            fired="the upper limit of a column's worth is at most a quarter of the tolerance; the columns are named.",
+            passed="the lower limit of every column's worth is above a quarter of the tolerance.",
+            unknown="neither, the rows are pictures, there are fewer than 200 dev rows, or there is no network that "
+            "could be asked again: predictions or bare numbers were given, or a step of a run was diagnosed.",
+        ),
+        remedy="Leave the named columns out, one at a time, and train again: fewer inputs leave less to memorize, and "
+        "need not be collected.",
+        caution="Each column is shuffled alone. Of two columns that say the same, either may look worthless while both "
+        "together are not. It speaks of this network: another may make use of the column.",
+        commands=(
+            DIAGNOSE,
+            Command(f"{_SPLIT} --drop region -o fewer.wellfit", "leave a column out"),
+        ),
+        source="Permutation importance (Breiman, 2001), paired by row; Holm's step-down procedure (1979).",
+    ),
 )

@@ -1,0 +1,146 @@
+"""The worth of each column to a network: how much more it loses on dev with that column's values in other orders.
+
+Permutation importance (Breiman 2001), paired by row: the same network, the same rows, one column shuffled, averaged
+over several orders. A column is without worth where the upper limit of its worth, Holm-adjusted over the columns, is
+at most a quarter of the tolerance: "no worth was seen" would fire on every dev set that is small enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellfit._typing import Floats, Integers
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.rows import OpenRows, Shuffled
+from wellfit.diagnosis.words import gap_text, range_text
+from wellfit.goals import Goal
+from wellfit.stats.groups import grouped_mean, has_groups
+from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
+from wellfit.stats.multiplicity import LowerLimit, holm
+
+MARGIN = 0.25
+"""Share of the tolerance that a column without worth is at most worth."""
+FEWEST_ROWS = 200
+MOST_ORDERS = 5
+MOST_PREDICTED = 100_000
+"""Rows that the network predicts in all: a second of one core, times its networks where it is an ensemble."""
+MOST_COLUMNS = MOST_PREDICTED // FEWEST_ROWS
+FEW_CHANGED = 30
+"""Rows whose loss changes; fewer say little of the rows that were not seen."""
+_NAMED_AT_MOST = 6
+
+
+@dataclass(frozen=True)
+class ColumnWorth:
+    """What a column is worth.
+
+    Attributes:
+        column: its name.
+        rows: [rows] values whose mean is the worth and whose spread is that of the mean: what each row has part in.
+        changed: rows whose loss changes in any of the orders.
+        scale: loss of a row of which the network is wrong.
+        groups: [rows] code of each row's group; None for rows on their own.
+    """
+
+    column: str
+    rows: Floats
+    changed: int
+    scale: float
+    groups: Integers | None
+
+    @property
+    def value(self) -> float:
+        """The mean."""
+        return float(self.rows.mean())
+
+    def at_level(self, level: float) -> Estimate:
+        """The mean with its interval.
+
+        Where hardly a row changes, the rows that would were not seen: as many as Wilson's upper limit allows lose a
+        whole row's loss.
+        """
+        groups = self.groups
+        if groups is None or not has_groups(groups):
+            found, rows = mean_interval(self.rows, level=level), len(self.rows)
+        else:
+            found, rows = grouped_mean(self.rows, groups, level=level), len(np.unique(groups))
+        if self.changed >= FEW_CHANGED:
+            return found
+        unseen = self.scale * wilson(min(self.changed, rows), rows, level=level).high
+        return Estimate(found.value, found.low, max(found.high, unseen), found.rows)
+
+
+def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffled) -> Finding:
+    """WF211: fired for columns that are surely worth less than the margin, passed where all are surely worth more."""
+    margin = MARGIN * tolerance
+    worths = worth_of_columns(rows, shuffled)
+    if not worths or margin <= 0:
+        why = f"This needs {FEWEST_ROWS} dev rows, a tolerance above 0 and at most {MOST_COLUMNS:,} columns."
+        return finding("WF211", fired=None, evidence=why)
+    without = holm([_negated_high(each, margin) for each in worths], above=-margin)
+    if any(without):
+        named = [each for each, none in zip(worths, without, strict=True) if none]
+        return finding("WF211", fired=True, evidence=_said(named, goal=rows.goal, margin=margin))
+    least = min(worths, key=lambda each: each.value)
+    if least.value > margin and all(holm([_low(each) for each in worths], above=margin)):
+        said = f"Each of the {len(worths):,} columns is surely worth more than {gap_text(rows.goal, margin)}."
+        return finding("WF211", fired=False, evidence=said)
+    said = (
+        f"Cannot tell: no column is surely worth less than {gap_text(rows.goal, margin)}. The least, by its value, is "
+        f"{least.column}."
+    )
+    return finding("WF211", fired=None, evidence=said)
+
+
+def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, ...]:
+    """Measure every column; none with too few rows, or too many columns to predict for."""
+    dev, goal = rows.dev, rows.goal
+    if dev.rows < FEWEST_ROWS or not 0 < len(dev.features.columns) <= MOST_COLUMNS:
+        return ()
+    columns, rng = dev.features.names, np.random.default_rng(rows.seed)
+    kept = np.sort(rng.permutation(dev.rows)[: max(FEWEST_ROWS, MOST_PREDICTED // len(columns))])
+    repeats = int(np.clip(MOST_PREDICTED // (len(columns) * len(kept)), 1, MOST_ORDERS))
+    orders = np.stack([rng.permutation(len(kept)) for _ in range(repeats)])
+    target, groups = dev.target[kept], None if dev.groups is None else dev.groups[kept]
+    (as_they_are,) = shuffled(columns[0], kept, kept[None, :])
+    base = goal.row_losses(target, as_they_are)
+    # Of a rate no row can lose more than 1; else the losses of the rows that make up the loss.
+    scale = 1.0 if goal.is_rate else float((base**2).sum() / max(base.sum(), np.finfo(float).tiny))
+
+    def measured(column: str) -> ColumnWorth:
+        more = np.stack([goal.row_losses(target, each) - base for each in shuffled(column, kept, kept[orders])])
+        return ColumnWorth(column, _shares(more, orders), int(more.any(axis=0).sum()), scale, groups)
+
+    return tuple(measured(column) for column in columns)
+
+
+def _shares(more: Floats, orders: Integers) -> Floats:
+    """Return values [rows] whose mean is that of what the shuffled rows lose more [orders, rows].
+
+    A row has part in the mean twice: by what it loses, and by its value, which another row has taken. Both vary with
+    the rows that were drawn; without the second the interval is too narrow (Hoeffding's projection of a U-statistic).
+    """
+    given = np.take_along_axis(more, np.argsort(orders, axis=1), axis=1)
+    return np.asarray(more.mean(axis=0) + given.mean(axis=0) - more.mean())
+
+
+def _low(worth: ColumnWorth) -> LowerLimit:
+    return lambda level: worth.at_level(level).low
+
+
+def _negated_high(worth: ColumnWorth, margin: float) -> LowerLimit:
+    """Lower limit of -worth; where the value is above the margin, no limit needs to be computed."""
+    return lambda level: -worth.at_level(level).high if worth.value <= margin else -math.inf
+
+
+def _said(named: Sequence[ColumnWorth], *, goal: Goal, margin: float) -> str:
+    limits = [each.at_level(LEVEL) for each in named[:_NAMED_AT_MOST]]
+    shown = ", ".join(
+        f"{each.column} ({range_text(goal, found.low, found.high)})" for each, found in zip(named, limits, strict=False)
+    )
+    more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
+    return f"Each alone is worth less than {gap_text(goal, margin)} on dev: {shown}{more}."
