@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import Optimal
@@ -63,10 +63,6 @@ class Suspicion:
     rate: Estimate
     rows: tuple[int, ...]
     of: int
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"rate": self.rate.to_json(), "rows": list(self.rows), "of": self.of}
 
 
 def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integers) -> Audit:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate, special
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Floats
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.words import error_text, gap_text
 from wellfit.goals import Goal
@@ -47,17 +47,6 @@ class DevUse:
     def optimism(self) -> float:
         """By how much the chosen candidate looks better than it is."""
         return self.corrected.value - self.best
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "decisions": self.decisions,
-            "best": self.best,
-            "corrected": self.corrected.to_json(),
-            "optimism": self.optimism,
-            "budget": self.budget,
-            "tolerance": self.tolerance,
-        }
 
 
 def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None:

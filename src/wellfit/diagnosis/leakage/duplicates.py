@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Booleans, Floats, Json
+from wellfit._typing import Booleans, Floats
 from wellfit.data.features import Features
 from wellfit.data.hashing import row_hashes
 from wellfit.diagnosis.findings import Finding, finding
@@ -37,14 +37,6 @@ class WithAndWithout:
     with_them: Estimate
     without_them: Estimate
     flattery: Estimate
-
-    def to_json(self) -> Json:
-        """Three estimates."""
-        return {
-            "with": self.with_them.to_json(),
-            "without": self.without_them.to_json(),
-            "flattery": self.flattery.to_json(),
-        }
 
 
 def with_and_without(losses: Floats | None, suspect: Booleans) -> WithAndWithout | None:
@@ -113,17 +105,6 @@ class Duplicates:
     def coarse(self) -> bool:
         """Whether the features take so few values that equal rows mean nothing."""
         return self.own > COARSE
-
-    def to_json(self) -> Json:
-        """Counts, and the errors."""
-        return {
-            "part": self.part,
-            "rows": self.rows,
-            "copies": len(self.copies),
-            "other_target": self.other_target,
-            "own": self.own,
-            "errors": None if self.errors is None else self.errors.to_json(),
-        }
 
 
 def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:

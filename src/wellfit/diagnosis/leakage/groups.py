@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from wellfit._typing import Integers, Json
+from wellfit._typing import Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import WithAndWithout, with_and_without, without_text
 from wellfit.diagnosis.rows import OpenRows, Rows
@@ -45,16 +45,6 @@ class GroupLeakage:
     rows: int
     shared_rows: int
     errors: WithAndWithout | None
-
-    def to_json(self) -> Json:
-        """Counts, and the errors."""
-        return {
-            "groups": self.groups,
-            "shared": self.shared,
-            "rows": self.rows,
-            "shared_rows": self.shared_rows,
-            "errors": None if self.errors is None else self.errors.to_json(),
-        }
 
 
 def shared_groups(*, rows: OpenRows) -> Finding:
@@ -151,17 +141,6 @@ class TimeLeakage:
     last_train: float
     first_dev: float
     errors: WithAndWithout | None
-
-    def to_json(self) -> Json:
-        """Counts and moments, and the errors."""
-        return {
-            "rows": self.rows,
-            "before": self.before,
-            "train_after": self.train_after,
-            "last_train": self.last_train,
-            "first_dev": self.first_dev,
-            "errors": None if self.errors is None else self.errors.to_json(),
-        }
 
 
 def rows_from_before(*, rows: OpenRows) -> Finding:

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import special
 from sklearn.neighbors import NearestNeighbors
 
-from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.data.features import Features
 from wellfit.data.prepare import Copies
 from wellfit.diagnosis.findings import Finding, finding
@@ -64,17 +64,6 @@ class NearDuplicates:
     threshold: float
     excess: Estimate
     errors: WithAndWithout | None
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "queried": self.queried,
-            "suspects": list(self.suspects),
-            "twins": list(self.twins),
-            "threshold": self.threshold,
-            "excess": self.excess.to_json(),
-            "errors": None if self.errors is None else self.errors.to_json(),
-        }
 
 
 def near_copies(*, rows: OpenRows) -> Finding:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit._typing import Floats, Integers
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Rows
@@ -43,10 +43,6 @@ class Giveaway:
         """Whether there are rows enough to say so."""
         return self.score.low > CERTAIN
 
-    def to_json(self) -> Json:
-        """Name and score."""
-        return {"column": self.column, "score": self.score.to_json()}
-
 
 @dataclass(frozen=True)
 class TargetLeakage:
@@ -65,16 +61,6 @@ class TargetLeakage:
     alone: tuple[Giveaway, ...]
     together: tuple[str, ...]
     best: tuple[str, float]
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "measure": self.measure,
-            "rows": self.rows,
-            "alone": [each.to_json() for each in self.alone],
-            "together": list(self.together),
-            "best": {"column": self.best[0], "score": self.best[1]},
-        }
 
 
 def giveaways(*, rows: OpenRows) -> Finding:

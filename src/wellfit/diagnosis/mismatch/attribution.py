@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.columns import time_columns
@@ -45,11 +45,6 @@ class Attribution:
     covariate: Estimate
     concept: Estimate
     shared: float
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        parts = {"covariate": self.covariate.to_json(), "concept": self.concept.to_json()}
-        return {"gap": self.gap, **parts, "shared": self.shared}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from wellfit._typing import Json
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import Estimate, wilson
 
@@ -45,10 +44,6 @@ class TvBound:
             return None
         width = self.value - self.low if apart > 0 else self.high - self.value
         return max(self.rows + 1, math.ceil(self.rows * (width / apart) ** 2))
-
-    def to_json(self) -> Json:
-        """The four numbers."""
-        return {"value": self.value, "low": self.low, "high": self.high, "rows": self.rows}
 
 
 def bound_from_counts(dev: tuple[int, int], train: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:

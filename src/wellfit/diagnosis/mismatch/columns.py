@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit._typing import Floats, Integers
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.bounds import ALPHA, MATERIAL, TvBound, bound_from_counts, dkw_bound
@@ -64,10 +64,6 @@ class ColumnShift:
     bound: TvBound
     how: str
 
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"column": self.column, "bound": self.bound.to_json(), "how": self.how}
-
 
 @dataclass(frozen=True)
 class ColumnShifts:
@@ -87,10 +83,6 @@ class ColumnShifts:
     def shifted(self) -> tuple[ColumnShift, ...]:
         """Columns that shift for certain, by more than tau."""
         return tuple(each for each in self.columns if each.bound.verdict(self.tau) == "yes")
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"columns": [each.to_json() for each in self.columns], "time": list(self.time), "tau": self.tau}
 
 
 Describe = Callable[[Feature, Floats, Floats], str]
@@ -189,10 +181,6 @@ class LabelShift:
     bound: TvBound
     how: str
     tau: float
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"bound": self.bound.to_json(), "how": self.how, "tau": self.tau}
 
 
 def shifted_targets(*, rows: OpenRows) -> Finding:

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit._typing import Booleans, Floats, Integers
 from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.bounds import MATERIAL, TvBound, bound_from_counts
@@ -44,15 +44,6 @@ class DomainShift:
     importance: tuple[tuple[str, float], ...]
     time: tuple[str, ...]
     tau: float
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "bound": self.bound.to_json(),
-            "importance": [{"column": name, "drop": drop} for name, drop in self.importance],
-            "time": list(self.time),
-            "tau": self.tau,
-        }
 
 
 @dataclass(frozen=True)

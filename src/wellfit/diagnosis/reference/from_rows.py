@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Json
 from wellfit.diagnosis.leakage.duplicates import keys_of
 from wellfit.diagnosis.reference.label_disagreement import FEWEST_ROWS, Disagreement, label_disagreement
 from wellfit.diagnosis.reference.noise_variance import nearest_neighbours, noise_variance
@@ -77,10 +76,6 @@ class Repeated:
 
     found: Disagreement
     covered: float
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {**self.found.to_json(), "covered": self.covered}
 
 
 def repeated_rows(rows: Rows) -> Repeated | None:

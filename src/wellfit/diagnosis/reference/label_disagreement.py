@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit._typing import Floats, Integers
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
@@ -55,19 +55,6 @@ class Disagreement:
     def optimal(self) -> Optimal:
         """As the reference of a diagnosis."""
         return Optimal(self.low, self.high, source="labels", upper_bound=False)
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "low": self.low,
-            "high": self.high,
-            "plugin": self.plugin.to_json(),
-            "left_out": self.left_out.to_json(),
-            "pairs": self.pairs.to_json(),
-            "classes": self.classes,
-            "labels": self.labels,
-            "rows": self.rows,
-        }
 
 
 def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Disagreement:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from wellfit._typing import Floats, Json
+from wellfit._typing import Floats
 from wellfit.diagnosis.leakage.duplicates import keys_of
 from wellfit.diagnosis.reference.label_disagreement import cover_hart
 from wellfit.diagnosis.rows import Rows
@@ -50,18 +50,6 @@ class NoiseVariance:
         if self.columns <= MANY_COLUMNS:
             return ""
         return f"With {self.columns} columns neighbours are far apart, and the noise is over-estimated."
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "gamma": self.gamma,
-            "product": self.product,
-            "rice": self.rice.to_json(),
-            "replicates": self.replicates,
-            "columns": self.columns,
-            "rows": self.rows,
-            "warning": self.warning,
-        }
 
 
 def noise_variance(rows: Rows, *, seed: int = 0) -> NoiseVariance | None:
@@ -130,10 +118,6 @@ class Neighbours:
     def estimate(self) -> float:
         """The optimal error at which Cover and Hart's upper bound is that error."""
         return cover_hart(self.error.value, classes=self.classes)
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {"estimate": self.estimate, "error": self.error.to_json(), "classes": self.classes, "rows": self.rows}
 
 
 def nearest_neighbours(rows: Rows, *, seed: int = 0) -> Neighbours | None:

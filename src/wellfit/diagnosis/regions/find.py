@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
-from wellfit._typing import Booleans, Floats, Json
+from wellfit._typing import Booleans, Floats
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.regions.rules import Encoding, Rule, rules_of
 from wellfit.diagnosis.rows import FEWEST_ROWS, NetworkOnRows, OpenRows, Rows
@@ -53,18 +53,6 @@ class Region:
     excess: Estimate
     part: float | None
     certain: bool
-
-    def to_json(self) -> Json:
-        """Plain values."""
-        return {
-            "rule": self.rule,
-            "share": self.share,
-            "gap": self.gap,
-            "elsewhere": self.elsewhere,
-            "excess": self.excess.to_json(),
-            "part": self.part,
-            "certain": self.certain,
-        }
 
 
 @dataclass(frozen=True)
