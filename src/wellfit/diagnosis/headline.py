@@ -48,7 +48,7 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
         return f"No gap is surely above {gap_text(goal, tolerance)}. {rest}"
     return (
         f"The network fits well: every gap is within {gap_text(goal, tolerance)}, "
-        f"with a dev {'score' if goal.name in ('auc', 'r2') else 'error'} of {error_text(goal, errors.dev.value)}. "
+        f"with a dev {'score' if goal.higher_is_better else 'error'} of {error_text(goal, errors.dev.value)}. "
         "There is nothing to treat."
     )
 

@@ -5,8 +5,9 @@ And the snapshots of a sweep: its members' networks at the rungs that they passe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wellfit.config import Config
 from wellfit.outcome import Outcome
@@ -17,50 +18,6 @@ from wellfit.sweeps.rungs import Rungs
 
 Within = Callable[[Sequence[Config]], Sequence[Config]]
 """Returns the first of some configs, as many as may be trained."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """Trains configs that are not `known` yet, as many as are `within` a limit.
-
-    After an interruption in the middle of a round with rungs, the rest of the round is compared among itself.
-    """
-
-    executor: Executor
-    known: dict[str, Outcome]
-    deadline: float | None
-    rungs: Rungs | None
-    on_outcome: OnOutcome
-    within: Within | None = None
-
-    def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
-        """Return the outcomes in the order of the configs, without those that the deadline left out."""
-        missing = [config for config in configs if config.identity not in self.known]
-        if missing:
-            trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self.on_outcome)
-            self.known.update((outcome.config.identity, outcome) for outcome in trained)
-        return [self.known[config.identity] for config in configs if config.identity in self.known]
-
-
-def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outcome], int]:
-    """Propose and train until all members are there, or time runs out.
-
-    Returns:
-        The outcomes in the order of the configs, and how many were planned.
-    """
-    outcomes: list[Outcome] = []
-    while len(outcomes) < proposals.count:
-        proposed = proposals.propose(min(proposals.round, proposals.count - len(outcomes)))
-        configs = proposed if training.within is None else training.within(proposed)
-        found = training(configs)
-        outcomes += found
-        if len(found) < len(configs):
-            break
-        if not proposed or len(configs) < len(proposed):
-            # The space has no more members that differ, or the limit is reached.
-            return outcomes, len(outcomes)
-        proposals.tell(found)
-    return outcomes, proposals.count
 
 
 class Snapshots:
@@ -83,3 +40,53 @@ class Snapshots:
     def best(self) -> list[Outcome]:
         """The snapshots, the best first."""
         return list(self._kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Trains configs that are not `known` yet, as many as are `within` a limit.
+
+    After an interruption in the middle of a round with rungs, the rest of the round is compared among itself.
+    """
+
+    executor: Executor
+    known: dict[str, Outcome]
+    deadline: float | None
+    rungs: Rungs | None
+    on_outcome: OnOutcome
+    within: Within | None = None
+    snapshots: Snapshots = field(default_factory=Snapshots)
+    began: float = field(default_factory=time.monotonic)
+
+    def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
+        """Return the outcomes in the order of the configs, without those that the deadline left out."""
+        missing = [config for config in configs if config.identity not in self.known]
+        if missing:
+            trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self._file)
+            self.known.update((outcome.config.identity, outcome) for outcome in trained)
+        return [self.known[config.identity] for config in configs if config.identity in self.known]
+
+    def _file(self, outcome: Outcome) -> None:
+        self.snapshots.add(outcome)
+        self.on_outcome(outcome)
+
+
+def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outcome], int]:
+    """Propose and train until all members are there, or time runs out.
+
+    Returns:
+        The outcomes in the order of the configs, and how many were planned.
+    """
+    outcomes: list[Outcome] = []
+    while len(outcomes) < proposals.count:
+        proposed = proposals.propose(min(proposals.round, proposals.count - len(outcomes)))
+        configs = proposed if training.within is None else training.within(proposed)
+        found = training(configs)
+        outcomes += found
+        if len(found) < len(configs):
+            break
+        if not proposed or len(configs) < len(proposed):
+            # The space has no more members that differ, or the limit is reached.
+            return outcomes, len(outcomes)
+        proposals.tell(found)
+    return outcomes, proposals.count

@@ -21,7 +21,7 @@ from wellfit.outcome import Outcome, Status
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.proposals import proposals_of
-from wellfit.sweeps.rounds import Snapshots, Training, Within, train_in_rounds
+from wellfit.sweeps.rounds import Training, Within, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.selection import Choice, TrainLimit, alike_best, choose, mean_keep_prob, warnings_of
 from wellfit.sweeps.space import Interval, Space, default_grid
@@ -134,7 +134,7 @@ class Sweep(Rendered):
         }
 
     def _other_knobs(self, config: Config) -> Json:
-        """What was searched beside lambda and keep_prob, other regularizers that are on, and early stopping."""
+        """The searched knobs beside lambda and keep_prob, other regularizers that are on, and early stopping."""
         body = config.to_json()
         shown = {*body["regularization"], "early_stopping", *map(own_name, self.over)} - {"l2", "keep_prob"}
         knobs = {**body["network"], **body["optimization"], **body["regularization"]}
@@ -158,7 +158,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     within: Within | None = None,
     on_outcome: OnOutcome = ignore_outcome,
 ) -> Sweep:
-    """Train `config` with other knobs, and choose among the members by the one-standard-error rule.
+    """Train variants of `config`, and choose among the members by the one-standard-error rule.
 
     A grid and a quasi-random sequence are trained at once; with three or more knobs and Optuna at hand the members
     are proposed in rounds, each of which learns from the ones before.
@@ -185,27 +185,20 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         BadInput: for a space that cannot be searched, before any training.
         Refusal: when no member was trained to a finite loss.
     """
-    began = time.monotonic()
     rows = rows_trained_on(data, config.data)
     config = _annealed(config) if rungs else config
-    space = _space(over, config, rows=rows, members=members)
-    asked = None if over is None else members
+    space, asked = _space(over, config, data=data, members=members)
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal, seen=seen)
-    _require_labels(space, data=data)
-    snapshots = Snapshots()
     training = Training(
         executor=executor,
         known={outcome.config.identity: outcome for outcome in known},
         deadline=deadline,
         rungs=rungs,
         within=within,
-        on_outcome=_with_snapshots(snapshots, on_outcome),
+        on_outcome=on_outcome,
     )
     outcomes, planned = train_in_rounds(proposals, training)
-    everything = [*outcomes, *snapshots.best]
-    candidates = everything if rungs and rungs.snapshots else outcomes
-    choice = _chosen(data, candidates, goal=goal, limit=limit, baseline=baseline)
-    told = (*_unstarted(planned - len(outcomes), planned=planned), *announced, *_not_annealed(config, rungs))
+    choice, warnings = _chosen(data, outcomes, training, goal=goal, limit=limit, baseline=baseline)
     return Sweep(
         goal=goal,
         over=space,
@@ -214,34 +207,38 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         planned=planned,
         choice=choice,
         limit=limit,
-        warnings=(*warnings_of(outcomes, choice, limit=limit), *told),
-        seconds=time.monotonic() - began,
+        warnings=(*warnings, *_unstarted(planned - len(outcomes), planned), *announced, *_not_annealed(config, rungs)),
+        seconds=time.monotonic() - training.began,
         search=proposals.name,
         rungs=rungs,
         monte_carlo=_monte_carlo(data, choice.chosen, goal=goal),
-        ensemble=_ensemble(data, everything, goal=goal, rival=choice.chosen, seed=config.seed),
-        snapshots=tuple(snapshots.best),
+        ensemble=_ensemble(data, outcomes, training, goal=goal, rival=choice.chosen, seed=config.seed),
+        snapshots=tuple(training.snapshots.best),
         breed=_breed(data, outcomes, goal=goal),
     )
 
 
-def _with_snapshots(snapshots: Snapshots, on_outcome: OnOutcome) -> OnOutcome:
-    def told(outcome: Outcome) -> None:
-        snapshots.add(outcome)
-        on_outcome(outcome)
-
-    return told
-
-
 def _chosen(
-    data: Prepared, candidates: Sequence[Outcome], *, goal: Goal, limit: TrainLimit | None, baseline: float
-) -> Choice:
+    data: Prepared,
+    outcomes: Sequence[Outcome],
+    training: Training,
+    *,
+    goal: Goal,
+    limit: TrainLimit | None,
+    baseline: float,
+) -> tuple[Choice, tuple[str, ...]]:
+    """The choice, and what a reader should know before trusting it."""
+    may_stop_at_rungs = training.rungs is not None and training.rungs.snapshots
+    candidates = [*outcomes, *training.snapshots.best] if may_stop_at_rungs else outcomes
     losses = {each.identity: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in candidates}
-    return choose(candidates, losses, limit=limit, baseline=baseline)
+    choice = choose(candidates, losses, limit=limit, baseline=baseline)
+    return choice, warnings_of(outcomes, choice, limit=limit)
 
 
-def _ensemble(data: Prepared, everything: Sequence[Outcome], *, goal: Goal, rival: Outcome, seed: int) -> Ensemble:
-    dev = data.dev
+def _ensemble(
+    data: Prepared, outcomes: Sequence[Outcome], training: Training, *, goal: Goal, rival: Outcome, seed: int
+) -> Ensemble:
+    dev, everything = data.dev, [*outcomes, *training.snapshots.best]
     return select_ensemble(everything, dev.target, goal=goal, rival=rival, groups=dev.groups, seed=seed)
 
 
@@ -249,7 +246,7 @@ def _breed(data: Prepared, outcomes: Sequence[Outcome], *, goal: Goal) -> tuple[
     return alike_best(outcomes, [goal.refined_losses(data.dev.target, each.predictions["dev"]) for each in outcomes])
 
 
-def _unstarted(missing: int, *, planned: int) -> list[str]:
+def _unstarted(missing: int, planned: int) -> list[str]:
     return [f"Time ran out before {missing} of {planned} members started."] if missing else []
 
 
@@ -266,12 +263,20 @@ def _annealed(config: Config) -> Config:
     return replace(config, optimization=replace(config.optimization, schedule="coslog4"))
 
 
-def _space(over: Space | Sequence[str] | None, config: Config, *, rows: int, members: int | None) -> Space:
+def _space(
+    over: Space | Sequence[str] | None, config: Config, *, data: Prepared, members: int | None
+) -> tuple[Space, int | None]:
+    """The space, and how many members to propose in it; the default grid has its own size."""
+    rows = rows_trained_on(data, config.data)
     if over is None:
-        return default_grid(config, rows=rows, **({} if members is None else {"members": members}))
-    if isinstance(over, Mapping):
-        return over
-    return usual_space((over,) if isinstance(over, str) else over, config, rows=rows)
+        return default_grid(config, rows=rows, **({} if members is None else {"members": members})), None
+    space = (
+        over if isinstance(over, Mapping) else usual_space([over] if isinstance(over, str) else over, config, rows=rows)
+    )
+    values = space.get("label_smoothing", ())
+    most = values.high if isinstance(values, Interval) else max(values, default=0.0)
+    require_labels(Regularization(label_smoothing=most), task=data.preparation.schema.task)
+    return space, members
 
 
 def _not_annealed(config: Config, rungs: Rungs | None) -> list[str]:
@@ -282,12 +287,6 @@ def _not_annealed(config: Config, rungs: Rungs | None) -> list[str]:
         f"Members were compared at rungs where the schedule {schedule} is far from 0, so their dev losses there say "
         "less about those at the end: coslog4 anneals to 0 at each rung."
     ]
-
-
-def _require_labels(space: Space, *, data: Prepared) -> None:
-    values = space.get("label_smoothing", ())
-    most = values.high if isinstance(values, Interval) else max(values, default=0.0)
-    require_labels(Regularization(label_smoothing=most), task=data.preparation.schema.task)
 
 
 def _values_to_json(values: Interval | Sequence[Any]) -> Any:
