@@ -147,7 +147,7 @@ def test_a_member_that_diverged_is_marked_and_told_with_its_knobs(run, iris):
 def test_memory_for_less_than_one_member_is_refused_before_any_training(run, iris):
     failed = run("sweep", iris, "--memory", "1m")
     assert failed.code == 2
-    assert "memory holds at least one member" in failed.err
+    assert "memory must hold at least one member" in failed.err
 
 
 def test_the_knobs_of_every_regularizer_are_options(run, iris):

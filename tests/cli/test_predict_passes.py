@@ -76,7 +76,7 @@ def test_a_saved_model_makes_the_same_passes(made, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "passes", "says"),
-    [("dropout", 0, "passes are 1 or more"), ("dropout", -2, "-2"), ("plain", 30, "keep_prob 1 in every layer")],
+    [("dropout", 0, "passes must be 1 or more"), ("dropout", -2, "-2"), ("plain", 30, "keep_prob 1 in every layer")],
 )
 def test_passes_that_cannot_be_are_refused(run, made, tmp_path, name, passes, says):
     out = tmp_path / "p.csv"

@@ -117,7 +117,7 @@ def test_a_plan_goes_in_passes_where_the_limit_is_tight(table):
     assert whole.passes == 1
     halves = plan_memory(data, MEMBERS, network=layout, device=HERE, limit=whole.fixed + 3 * whole.member)
     assert (halves.members, halves.passes) == (3, 2)
-    with pytest.raises(BadInput, match="holds at least one member"):
+    with pytest.raises(BadInput, match="hold at least one member"):
         plan_memory(data, MEMBERS, network=layout, device=HERE, limit=whole.fixed)
 
 

@@ -192,7 +192,7 @@ def test_more_memory_never_means_more_passes(members, table):
     assert all(plan.members * plan.passes >= members for plan in plans)
     passes = [plan.passes for plan in plans]
     assert passes == sorted(passes, reverse=True)
-    with pytest.raises(BadInput, match="memory holds at least one member"):
+    with pytest.raises(BadInput, match="memory must hold at least one member"):
         plan_memory(data, configs, network=layout, limit=whole.fixed + whole.member - 1)
 
 
@@ -207,7 +207,7 @@ def test_all_stacks_are_refused_before_the_first_is_trained(table):
     limit = plan_memory(data, [small], network=layout_of(data, small)).least
     assert require_trainable(data, [[small]], memory=limit) == limit
     assert require_trainable(data, [[small], [large]]) == 0
-    with pytest.raises(BadInput, match="memory holds at least one member"):
+    with pytest.raises(BadInput, match="memory must hold at least one member"):
         require_trainable(data, [[small], [large]], memory=limit)
 
 
@@ -221,7 +221,7 @@ def test_memory_as_it_is_written(text):
 
 @pytest.mark.parametrize("text", ["", "0", "-1g", "much", "4x", "0m"])
 def test_memory_that_is_no_size_is_refused(text):
-    with pytest.raises(BadInput, match="memory is a positive size"):
+    with pytest.raises(BadInput, match="memory must be a positive size"):
         parse_memory(text)
 
 

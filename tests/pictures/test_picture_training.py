@@ -112,7 +112,7 @@ def test_regression_on_pictures():
     one = config(0.3, replace(EVERYTHING, cutmix=0.0), epochs=20)
     outcome = fit(data, one, goal=goal)
     assert outcome.losses["train"] < 0.7 * np.var(data.train.target)
-    with pytest.raises(BadInput, match="cutmix mixes classes"):
+    with pytest.raises(BadInput, match="cutmix needs classes"):
         fit(data, config(1.0), goal=goal)
 
 

@@ -121,7 +121,7 @@ def test_a_number_of_views_out_of_range_is_refused(trained, tmp_path, capsys, vi
     experiment, new = trained
     out = tmp_path / "p.csv"
     assert main(["predict", str(experiment.path), str(new), "-o", str(out), "--views", str(views)]) == 2
-    assert "views are 1 to 256" in capsys.readouterr().err
+    assert "views must be 1 to 256" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -82,10 +82,10 @@ def returning(change):
 BAD = {
     "no callable": (7, "module must be a factory", "an? int"),
     "a module, not a factory": (nn.Linear(7, 2), "module must be a factory", "Linear"),
-    "returns no module": (lambda: 3, "returns a torch.nn.Module", "int"),
-    "a type without a signature": (dict, "returns a torch.nn.Module", "dict"),
+    "returns no module": (lambda: 3, "return a torch.nn.Module", "int"),
+    "a type without a signature": (dict, "return a torch.nn.Module", "dict"),
     "on another device": (lambda: nn.Linear(7, 2, device="meta"), "built on the CPU", "elsewhere"),
-    "returns a class": (lambda: nn.Linear, "returns a torch.nn.Module", "Linear"),
+    "returns a class": (lambda: nn.Linear, "return a torch.nn.Module", "Linear"),
     "wants something else": (lambda width: nn.Linear(7, 2), "inputs= and outputs=", "width"),
     "shared parameters": (sharing, "new parameters and buffers at each call", r"0\.weight"),
     "shared buffers": (sharing_a_buffer, "new parameters and buffers at each call", "scale"),
@@ -216,7 +216,7 @@ def test_a_source_names_the_code_and_its_arguments():
 def test_a_source_that_cannot_be_read_is_refused():
     namespace = {}
     exec("def typed(): return None", namespace)
-    with pytest.raises(BadInput, match="source of a module can be read"):
+    with pytest.raises(BadInput, match="source of a module must be readable"):
         code_of(namespace["typed"], nn.Linear(1, 1))
 
 

@@ -70,7 +70,7 @@ def test_one_pass_is_the_usual_prediction(data):
 
 @pytest.mark.parametrize("passes", [0, -3])
 def test_less_than_one_pass_is_refused(data, passes):
-    with pytest.raises(BadInput, match=rf"passes are 1 or more.*{passes}"):
+    with pytest.raises(BadInput, match=rf"passes must be 1 or more.*{passes}"):
         average_often(data.preparation, [part(data, 0.6)], passes=passes)
 
 

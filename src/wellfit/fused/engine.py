@@ -121,7 +121,7 @@ def _require_allowed(
 ) -> None:
     if device is not None and (module is not None or configs[0].network.kind != "mlp"):
         raise BadInput(
-            "a device trains the built-in network of tables",
+            "a device can train only the built-in network of tables",
             found="a module of your own" if module is not None else "a network of pictures",
             remedy="Leave the device out",
         )
@@ -130,7 +130,7 @@ def _require_allowed(
         require_pictures(config, data.preparation.schema)
     if module is not None and (data.train.weights is not None or data.preparation.targets > 1):
         raise BadInput(
-            "a module of your own predicts one target, and every row counts once",
+            "a module of your own must predict one target, and every row must count once",
             found="weights of rows" if data.train.weights is not None else f"{data.preparation.targets} targets",
             remedy="Use the built-in network, or leave them out",
         )

@@ -51,7 +51,7 @@ def parse_memory(text: str | int) -> int:
     match = _SIZE.fullmatch(str(text).strip())
     found = int(float(match["amount"]) * _UNITS[match["unit"].lower()]) if match else 0
     if found <= 0:
-        raise BadInput("memory is a positive size", found=f"memory={text!r}", remedy="Give for example 500m or 4g")
+        raise BadInput("memory must be a positive size", found=f"memory={text!r}", remedy="Give for example 500m or 4g")
     return found
 
 
@@ -112,7 +112,7 @@ def plan_memory(
         limit = min(bounds, default=None)
     if limit is not None and fixed + member > limit:
         raise BadInput(
-            "memory holds at least one member",
+            "memory must hold at least one member",
             found=f"memory={limit / _MEGABYTE:.3g} MB, one member takes {(fixed + member) / _MEGABYTE:.3g} MB",
             remedy=f"Give {math.ceil((fixed + member) / _MEGABYTE)} MB or more, or a smaller network or batch",
         )

@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.func import functional_call
 
 from wellfit._typing import Task
-from wellfit.augment.apply import changed_fast
 from wellfit.config import Config, total_updates
 from wellfit.fused.batches import Needs
 from wellfit.fused.module_rows import ModuleLayout, StackMasks, StackNoise
@@ -32,7 +31,7 @@ from wellfit.training.dropout_sites import DropoutSites
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import trial_rows
 from wellfit.training.noise import SHARED
-from wellfit.training.pictures import Address, Shape, cut_of, drawn, member_of
+from wellfit.training.pictures import Address, Shape, changed, cut_of, member_of
 from wellfit.training.schedules import keep_prob_at, strength
 from wellfit.training.tensors import rows_at_once
 
@@ -307,12 +306,8 @@ def changed_pictures(
     members = [member_of(config) for config in configs]
     ways = list(dict.fromkeys(members))
     way_of = [ways.index(member) for member in members]
-    height, width, channels = shape
-    rows = len(values)
-    uniform, normal = drawn(ways, at=at, rows=rows, shape=shape)
-    pictures = values.numpy().reshape(rows, channels, height, width)
-    pixels = torch.from_numpy(changed_fast(pictures, ways, uniform=uniform, normal=normal)).flatten(2)
-    cuts = [cut_of(way, at=at, rows=rows, shape=shape) for way in ways]
+    pixels = changed(values, ways, at=at, shape=shape)
+    cuts = [cut_of(way, at=at, rows=len(values), shape=shape) for way in ways]
     seen = [cut.pictures(each) if cut else each for cut, each in zip(cuts, pixels, strict=True)]
     if any(cuts):
         whole, mine = labels.expand(len(configs), *labels.shape[-2:]), [cuts[way] for way in way_of]

@@ -1,14 +1,14 @@
-"""The step along the gradients of all members: on a device in torch, on the cores by the compiled `kernels.advance`.
+"""The step along the gradients [K, P] of all members: clip, decay, optimizer, L1, moving average.
 
-Torch goes over all members' parameters a dozen times, which a device does not notice. A core does: there the compiled
-step reads and writes each member's row once.
+On a device it is taken in torch, on the cores by the compiled `kernels.advance`; it may overwrite the gradient. Torch
+goes over all members' parameters a dozen times, which a device does not notice. A core does: there the compiled step
+reads and writes each member's row once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -40,13 +40,6 @@ class Rows:
     def of(self, members: Tensor) -> Rows:
         """Return copies of the rows of the members marked in [K]."""
         return Rows(*(each[members] for each in vars(self).values()))
-
-
-class Step(Protocol):
-    """Takes one step along the gradient [K, P] of all members: clip, decay, optimizer, L1, moving average."""
-
-    def __call__(self, plan: Plan, rows: Rows, gradient: Tensor, *, at: UpdateInputs, wants: Wants) -> None:
-        """Change the rows; the gradient may be overwritten."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def mc_dropout(
         BadInput: for fewer than two passes, and for a module whose passes do not differ.
     """
     if passes < 2:
-        raise BadInput("Monte-Carlo dropout takes at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
+        raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
     inputs = tuple(map(torch.as_tensor, X)) if isinstance(X, tuple) else (torch.as_tensor(X),)
     with torch.random.fork_rng(), torch.no_grad(), _dropping(module):
         torch.manual_seed(seed)

@@ -35,7 +35,7 @@ def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
     except OSError as error:
         raise NoRoom(
-            "the temporary folder takes a copy of the prepared data for the workers",
+            "the temporary folder must hold a copy of the prepared data for the workers",
             found=f"{folder}: {error.strerror}",
             remedy="Free space there, or set TMPDIR to a larger disk",
         ) from error

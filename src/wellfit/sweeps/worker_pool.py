@@ -110,7 +110,7 @@ class _Workers:
     def borrow(self) -> _Worker:
         with self._lock:
             if self._closed:
-                raise Refusal("a closed pool does not train", found="a closed pool", remedy="Make a new one")
+                raise Refusal("a pool must be open to train", found="a closed pool", remedy="Make a new one")
             if not self._idle:
                 self._all.append(_Worker(self.folder))
                 self._idle.append(self._all[-1])
@@ -156,7 +156,7 @@ class WorkerPool:
         device: Device | None = None,
     ) -> None:
         if workers is not None and workers < 1:
-            raise BadInput("a pool has at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
+            raise BadInput("a pool must have at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
         # All members of a stack are one product there, and a second process would only wait for the first.
         self._limit = 1 if device else workers or cores()
         self._data, self._memory, self._device = data, memory, device

@@ -81,7 +81,7 @@ def require_last_batch(module: nn.Module, *, inputs: int, rows: int) -> None:
             copy.deepcopy(module).train()(trial_rows(module, inputs=inputs, outputs=1)[:1])
     except _FAILURES as error:
         raise BadInput(
-            "a module trains on every batch of an epoch",
+            "a module must train on every batch of an epoch",
             found=f"one row in the last batch, on which it fails ({type(error).__name__}: {error})",
             remedy="Choose another batch_size",
         ) from error
@@ -109,7 +109,7 @@ def site_keep_probs(keep_prob: float | tuple[float, ...], *, sites: int) -> tupl
         )
     if isinstance(keep_prob, tuple) and sites and len(keep_prob) != sites:
         raise BadInput(
-            "keep_prob has one value for all dropout sites of a module, or one for each",
+            "keep_prob must have one value for all dropout sites of a module, or one for each",
             found=f"{len(keep_prob)} values for {sites} dropout sites",
             remedy="Give as many values as sites",
         )
@@ -121,7 +121,7 @@ def _run(module: Callable[[Tensor], Any], rows: Tensor) -> Any:
         return module(rows)
     except _FAILURES as error:
         raise BadInput(
-            f"module maps one tensor [rows, {rows.shape[1]}] to its outputs",
+            f"module must map one tensor [rows, {rows.shape[1]}] to its outputs",
             found=f"{type(error).__name__}: {error}",
             remedy="Build it for as many inputs as there are columns: a factory's parameter called inputs has them",
         ) from error
@@ -162,7 +162,7 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
     with seeded(seed):
         module: Any = factory(**arguments)
     if not isinstance(module, nn.Module):
-        raise _bad("a module factory returns a torch.nn.Module", found=_named(factory, f"returned {_kind(module)}"))
+        raise _bad("a module factory must return a torch.nn.Module", found=_named(factory, f"returned {_kind(module)}"))
     if any(is_lazy(value) for value in _tensors(module)):
         raise BadInput(
             "module must know its shapes when it is built",
@@ -191,7 +191,7 @@ def require_own_parameters(factory: ModuleFactory, *, inputs: int, outputs: int,
     for name, value in _named_tensors(second):
         if _place(value) in places:
             raise BadInput(
-                "a module factory returns new parameters and buffers at each call",
+                "a module factory must return new parameters and buffers at each call",
                 found=_named(factory, f"returned the same {name!r} twice"),
                 remedy="Build every layer inside the factory",
             )
@@ -199,7 +199,7 @@ def require_own_parameters(factory: ModuleFactory, *, inputs: int, outputs: int,
     for name, value in _named_tensors(first):
         if name not in others or not torch.equal(value, others[name]):
             raise BadInput(
-                "a module's first parameters are a function of torch's seed",
+                "a module's first parameters must be a function of torch's seed",
                 found=_named(factory, f"gave {name!r} two different starts from one seed"),
                 remedy="Draw them from torch's own generator",
             )
@@ -227,7 +227,7 @@ def _arguments(factory: ModuleFactory, *, inputs: int, outputs: int) -> dict[str
         positional = parameter.kind is parameter.POSITIONAL_ONLY
         if not variadic and parameter.default is parameter.empty and (positional or name not in known):
             raise BadInput(
-                "a module factory is called with inputs= and outputs=, or with nothing",
+                "a module factory must take inputs= and outputs=, or nothing",
                 found=_named(factory, f"needs {name!r}"),
                 remedy="Call its parameters inputs and outputs, and give the others defaults",
             )

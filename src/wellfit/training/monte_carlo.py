@@ -85,7 +85,7 @@ def predict_often(
         BadInput: for fewer than two passes.
     """
     if passes < 2:
-        raise BadInput("Monte-Carlo dropout takes at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
+        raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
 
     def of(arrays: Arrays) -> tuple[Floats, Floats]:
         with one_thread(), torch.no_grad():
@@ -142,7 +142,7 @@ def require_passes(passes: int, parts: Sequence[Part]) -> None:
         BadInput: for fewer than one pass, or several passes of networks without dropout.
     """
     if passes < 1:
-        raise BadInput("passes are 1 or more", found=f"{passes}", remedy="Give another number, such as 30")
+        raise BadInput("passes must be 1 or more", found=f"{passes}", remedy="Give another number, such as 30")
     if passes > 1 and not any(_has_dropout(part) for part in parts):
         raise BadInput(
             "several passes need a network that was trained with dropout",

@@ -60,7 +60,7 @@ def require_pictures(config: Config, schema: Schema) -> None:
     """
     if schema.picture is not None:
         if config.augmentation.cutmix and config.regularization.augment and schema.task == "regression":
-            raise BadInput("cutmix mixes classes", found="a number as the target", remedy="Leave cutmix out")
+            raise BadInput("cutmix needs classes", found="a number as the target", remedy="Leave cutmix out")
         return
     for knob, value, off in (
         ("augment", config.regularization.augment, 0.0),
@@ -203,7 +203,7 @@ def require_views(views: int, preparation: Preparation) -> None:
         BadInput: out of range, or several views of the rows of a table.
     """
     if not 1 <= views <= MOST_VIEWS:
-        raise BadInput(f"views are 1 to {MOST_VIEWS}", found=f"{views}", remedy="Give another number, such as 8")
+        raise BadInput(f"views must be 1 to {MOST_VIEWS}", found=f"{views}", remedy="Give another number, such as 8")
     if views > 1 and preparation.schema.picture is None:
         raise BadInput("several views are for pictures", found=f"{views} views of a table", remedy="Leave views out")
 

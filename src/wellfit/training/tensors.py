@@ -59,7 +59,7 @@ def require_labels(regularization: Regularization, *, task: Task) -> None:
     """
     if regularization.label_smoothing and task == "regression":
         raise BadInput(
-            "label_smoothing spreads a label over classes, which a regression target has not",
+            "label_smoothing needs classes, which a regression target does not have",
             found=f"label_smoothing={regularization.label_smoothing!r}",
             remedy="Set label_smoothing to 0",
         )
