@@ -58,9 +58,9 @@ def test_workers_and_this_process_give_the_same_outcomes_in_the_order_of_the_con
 def test_one_worker_gives_what_two_give_and_the_pool_lives_between_calls(data, pool):
     with WorkerPool(data, goal=GOAL, workers=1) as single:
         first = single.train(CONFIGS[:2])
-        workers = {worker.process.pid for worker in single._crew._all}
+        workers = {worker.process.pid for worker in single._workers._all}
         first += single.train(CONFIGS[2:])
-        assert {worker.process.pid for worker in single._crew._all} == workers
+        assert {worker.process.pid for worker in single._workers._all} == workers
         assert len(workers) == 1
     assert all(same(one, two) for one, two in zip(first, pool.train(CONFIGS), strict=True))
 
@@ -97,7 +97,7 @@ def test_with_memory_for_one_worker_there_is_one(data):
     for share, started in ((1.5, 1), (2.5, 2)):
         with WorkerPool(data, goal=GOAL, workers=2, memory=int(share * least)) as pool:
             pool.train([CONFIGS[0], CONFIGS[2]])
-            assert len(pool._crew._all) == started
+            assert len(pool._workers._all) == started
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])
@@ -150,7 +150,7 @@ def test_nothing_to_train_is_no_outcomes(pool):
 def test_a_killed_worker_is_replaced_and_its_config_trained_again(data):
     with WorkerPool(data, goal=GOAL, workers=1) as pool:
         expected = pool.train([CONFIGS[1]])[0]
-        threading.Timer(0.2, lambda: os.kill(pool._crew._all[0].process.pid, signal.SIGKILL)).start()
+        threading.Timer(0.2, lambda: os.kill(pool._workers._all[0].process.pid, signal.SIGKILL)).start()
         slow = config(epochs=300)
         assert pool.train([slow])[0].status is Status.FINISHED
         assert same(pool.train([CONFIGS[1]])[0], expected)
@@ -161,7 +161,7 @@ def test_a_config_that_kills_its_worker_twice_is_an_error_with_its_name(data, mo
     monkeypatch.setattr("wellfit.sweeps.worker_pool._PROGRAM", "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(WellfitError, match=r"signal 9 ended it 2 times for .*'seed': 0"):
         pool.train([CONFIGS[0]])
-    assert not pool._crew.folder.exists()
+    assert not pool._workers.folder.exists()
 
 
 def test_a_worker_that_fails_is_a_bug_and_not_tried_again(data, monkeypatch):
@@ -185,7 +185,7 @@ def test_an_error_in_on_outcome_ends_the_workers(data):
     pool = WorkerPool(data, goal=GOAL, workers=2)
     with pytest.raises(OSError, match="disk full"):
         pool.train([CONFIGS[0], ENDLESS], on_outcome=full)
-    assert not pool._crew.folder.exists()
+    assert not pool._workers.folder.exists()
     with pytest.raises(Refusal, match="closed pool"):
         pool.train(CONFIGS)
 
@@ -228,7 +228,7 @@ optimization = Optimization(epochs=1, lr=.01)
 pool = WorkerPool(Prepared(preparation, arrays, None, arrays), goal=goal_named("error"), workers=workers)
 configs = [Config(optimization=optimization, seed=seed) for seed in (0, 1)]
 outcomes = pool.train(configs, on_outcome=lambda outcome: print("one", flush=True))
-print([w.process.pid for w in pool._crew._all], pool._crew.folder, flush=True)
+print([w.process.pid for w in pool._workers._all], pool._workers.folder, flush=True)
 if workers == 2:
     pool.train([Config(optimization=Optimization(epochs=10**7), seed=s) for s in (0, 1)])
 """
