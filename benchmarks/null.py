@@ -36,10 +36,9 @@ from wellfit.diagnosis.optimal_error import reference
 from wellfit.diagnosis.predictions import facts_on_rows
 from wellfit.diagnosis.regions.find import find_regions
 from wellfit.goals import goal_named
-from wellfit.stats.differences import difference, paired_difference, resampled_difference, worse_p
+from wellfit.stats.differences import difference, holm, paired_difference, resampled_difference, worse_p
 from wellfit.stats.groups import grouped_rate
 from wellfit.stats.intervals import Estimate, wilson
-from wellfit.stats.multiplicity import holm
 
 GOAL = goal_named("error")
 STEEP = 2.4  # of the logistic rule

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from wellfit.exceptions import BadInput
-from wellfit.stats.differences import difference, paired_difference
+from wellfit.stats.differences import difference, holm, paired_difference
 from wellfit.stats.intervals import Estimate, wilson
-from wellfit.stats.multiplicity import holm
 
 
 def test_newcombes_example():

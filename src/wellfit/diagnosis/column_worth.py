@@ -18,9 +18,9 @@ from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Shuffled
 from wellfit.diagnosis.words import gap_text, range_text
 from wellfit.goals import Goal
+from wellfit.stats.differences import LowerLimit, holm
 from wellfit.stats.groups import grouped_mean, has_groups
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
-from wellfit.stats.multiplicity import LowerLimit, holm
 
 MARGIN = 0.25
 """Share of the tolerance that a column without worth is at most worth."""

@@ -12,9 +12,8 @@ from wellfit.exceptions import BadInput
 from wellfit.gaps import GAPS, GapKind, GapName
 from wellfit.goals import Goal
 from wellfit.serialize import OMITTED, Record, omitted_if
-from wellfit.stats.differences import difference
+from wellfit.stats.differences import difference, holm
 from wellfit.stats.intervals import LEVEL, Estimate
-from wellfit.stats.multiplicity import holm
 
 Verdict = Literal["yes", "no", "cannot tell"]
 Side = Optimal | Estimate

@@ -1,8 +1,8 @@
-"""The temperature of a classifier from rows that did not train it, kept where it helps on rows that did not fit it.
+"""Temperature scaling: the logits of a classifier are divided by one number (Guo et al., 2017).
 
-Two random halves of the rows with alike targets: what is chosen on one is measured on the other.
-What a classifier knows apart from how sure it is: the log-loss after the best temperature.
-One number for how sure a classifier is: the temperature by which its logits are divided (Guo et al., 2017).
+The temperature is fitted on rows that did not train the classifier, and kept if it helps on rows that did not fit it:
+the rows are split into two random halves with similar targets; what is fitted on one is measured on the other.
+The log loss after the best temperature tells how well a classifier ranks classes, apart from how sure it is.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LOG_LOSS = LogLoss()
 
 @dataclass(frozen=True)
 class Calibration(Record):
-    """What a temperature buys.
+    """The best temperature of a classifier, and the log loss with and without it.
 
     Attributes:
         fitted: the temperature with the lowest log-loss on all rows.
         before: log-loss as the classifier is.
-        honest: log-loss at temperatures fitted on one half of the rows and measured on the other, both ways. A half
-            fits worse than all rows do, so this errs on the high side.
+        honest: log-loss at temperatures fitted on one half of the rows and measured on the other, both ways. Half of
+            the rows fit worse than all rows do, so this errs on the high side.
     """
 
     fitted: float
@@ -37,7 +37,7 @@ class Calibration(Record):
 
     @property
     def temperature(self) -> float:
-        """The one to be used: 1 where the fitted one does not help on rows that did not fit it."""
+        """The temperature to use: 1 if the fitted one does not help on rows that did not fit it."""
         return self.fitted if self.honest < self.before else 1.0
 
     def to_json(self) -> Json:
@@ -51,12 +51,12 @@ class Calibration(Record):
 def calibrated(
     target: Targets, probabilities: Floats, *, groups: Integers | None = None, seed: int = 0
 ) -> Calibration | None:
-    """Fit a temperature; None where it cannot be: a half in which nothing is wrong would have any network surer yet.
+    """Fit a temperature; None if a half has no wrong row, since its log loss falls the surer the network is.
 
     Args:
         target: [rows] class codes.
         probabilities: [rows, classes].
-        groups: [rows] group of each row, which no half divides.
+        groups: [rows] group of each row; no group is divided between the halves.
         seed: of the halves.
     """
     one, other = halves(target, seed=seed, groups=groups)
@@ -76,13 +76,13 @@ def calibrated(
 
 
 def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tuple[Integers, Integers]:
-    """Return the places of the rows of each half; every second one by rising target, equal ones in random order.
+    """Indices of the rows of each half: every second row by rising target, equal targets in random order.
 
     Args:
         target: [rows].
-        seed: of the order of equal ones.
-        groups: [rows] group of each row: then a group is in one half alone, and counts with its mean target. Rows of a
-            single group are rows on their own.
+        seed: of the order of equal targets.
+        groups: [rows] group of each row: a group is in one half alone, and sorted by its mean target. If there is only
+            one group it is ignored.
     """
     if groups is not None:
         _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -107,9 +107,9 @@ def refined_losses(target: Targets, probabilities: Floats) -> Floats:
 
 
 HOTTEST = 20.0
-"""Temperatures are looked for between 1 / HOTTEST and this."""
+"""Highest temperature that is tried; the lowest is 1 / HOTTEST."""
 LEAST = float(np.finfo(np.float32).tiny)
-"""Probabilities below have no logarithm that means something: networks compute in float32."""
+"""Smaller probabilities are noise of float32, in which networks compute."""
 
 
 def tempered(probabilities: Floats, temperature: float) -> Floats:

@@ -2,11 +2,13 @@
 
 One-sided paired tests: is the first of two models worse than the second, measured on the same rows?
 Comparing learners over repeated splits, whose training sets overlap.
+Several verdicts at once: Holm's step-down procedure, written for lower limits instead of p-values.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import special
@@ -14,6 +16,12 @@ from scipy import special
 from wellfit._typing import Floats
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval
+
+ALPHA = 0.05
+"""Family-wise error rate of two-sided intervals, so that half of it is spent on the lower side."""
+
+LowerLimit = Callable[[float], float]
+"""Level of a two-sided interval -> its lower limit; falls as the level rises."""
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
@@ -122,3 +130,24 @@ def resampled_difference(differences: Floats, *, ratio: float, level: float = LE
 def corrected_error(differences: Floats, *, ratio: float) -> float:
     """Standard error of the mean difference: sqrt(s^2 (1/J + ratio))."""
     return float(np.std(differences, ddof=1)) * math.sqrt(1 / len(differences) + ratio)
+
+
+def holm(limits: Sequence[LowerLimit], *, above: float) -> list[bool]:
+    """Return True for each quantity that lies above a threshold, with at most 5 % chance of any false one (Holm 1979).
+
+    With k quantities undecided, each is held to an interval of level 1 - .05/k; those whose lower limit is above
+    the threshold are decided and leave, and the rest are held to the milder level of the fewer that remain.
+
+    Args:
+        limits: one function per quantity: level -> lower limit.
+        above: the threshold.
+    """
+    decided = [False] * len(limits)
+    while not all(decided):
+        level = 1 - ALPHA / decided.count(False)
+        found = [i for i, limit in enumerate(limits) if not decided[i] and limit(level) > above]
+        if not found:
+            break
+        for i in found:
+            decided[i] = True
+    return decided

@@ -13,7 +13,7 @@ from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
 
 
 def has_groups(groups: Integers | None) -> bool:
-    """Whether rows share groups at all: groups of one row each change nothing."""
+    """True if rows share groups; groups of one row each change nothing."""
     return groups is not None and len(np.unique(groups)) < len(groups)
 
 
@@ -39,7 +39,7 @@ def grouped_mean(losses: Floats, groups: Integers, *, level: float = LEVEL, seed
 
 
 def grouped_rate(wrong: Floats, groups: Integers, *, level: float = LEVEL) -> Estimate:
-    """Wilson's interval for an error rate over rows in groups, at the number of rows that they are worth.
+    """Wilson's interval for an error rate over rows in groups, at the effective number of rows.
 
     The effective number of rows is n times the variance of a plain share over the one of `grouped_mean`'s values, at
     most n; without any (or with nothing but) errors it is the number of groups. The normal quantile gives way to

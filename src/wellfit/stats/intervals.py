@@ -31,7 +31,7 @@ class Estimate(Record):
         low: lower limit (95 % unless asked otherwise).
         high: upper limit.
         rows: how many rows it was measured on, where known.
-        binomial: whether it is a plain share of rows, so that Wilson gives its interval at any level and size.
+        binomial: True if it is a plain share of rows, so that Wilson gives its interval at any level and size.
     """
 
     value: float
@@ -53,7 +53,7 @@ class Estimate(Record):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the interval has no width."""
+        """True if the interval has no width."""
         return self.low == self.high
 
     def at_level(self, level: float) -> Estimate:

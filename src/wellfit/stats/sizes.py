@@ -31,7 +31,7 @@ class SizePlan(Record):
         dev: rows to choose on.
         test: rows to seal.
         precision: `dev_detects`, `test_margin` (see `plan_sizes`), and `sentence`, the same in words.
-        capped: whether the table was too small for what was asked, so that 60/20/20 was used.
+        capped: True if the table was too small for what was asked, so that 60/20/20 was used.
     """
 
     train: int
@@ -134,8 +134,8 @@ def plan_sizes(
 ) -> SizePlan:
     """Divide a table: dev to tell two models `detect` apart, test for an interval of +-margin, the rest to train.
 
-    Where dev and test would take more than 40 % of the rows, 60/20/20 is used instead and the precision that is
-    really reached is said. Regression uses the same sizes; its precision is relative to the mean squared error.
+    Where dev and test would take more than 40 % of the rows, 60/20/20 is used instead, and the precision is that of
+    60/20/20. Regression uses the same sizes; its precision is relative to the mean squared error.
 
     Raises:
         BadInput: for fewer than 30 rows, or settings out of range.
@@ -156,7 +156,7 @@ def plan_sizes(
 def precision_of(
     *, dev: int, test: int, task: Task, error: float = 0.5, disagreement: float = 0.1
 ) -> dict[str, float | str]:
-    """What these rows can show: `dev_detects`, `test_margin`, and `sentence`, the same in words.
+    """The precision that these rows give: `dev_detects`, `test_margin`, and `sentence`, the same in words.
 
     Rates are absolute; for regression both are shares of the mean squared error.
     """
@@ -196,7 +196,7 @@ def _relative_precision(dev: int, test: int) -> dict[str, float | str]:
 
 
 def whole_rows(value: float) -> int:
-    """Round up, except for what is a rounding error above a whole number."""
+    """Round up, unless the value is only a rounding error above a whole number."""
     return max(1, math.ceil(value - 1e-9 * value))
 
 
@@ -306,7 +306,7 @@ def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int
 
 
 def design_effect(*, group_size: float, correlation: float) -> float:
-    """By how much more rows are needed when they come in groups: 1 + (m - 1) rho (Kish 1965).
+    """Factor by which more rows are needed if they come in groups: 1 + (m - 1) rho (Kish 1965).
 
     Args:
         group_size: mean rows in a group, at least 1.

@@ -1,4 +1,4 @@
-"""An ensemble of a sweep's members and their snapshots, chosen on dev, with what that choice is worth elsewhere."""
+"""An ensemble of a sweep's members and their snapshots, chosen on dev, with its loss on rows that did not choose it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Pick:
         member: identity of the config.
         snapshot: after how many updates it was taken at a rung; None for the trained member.
         weight: its share of the average.
-        coupled: whether dev chose its epoch: a snapshot, or a member that stopped early.
+        coupled: True if dev chose its epoch: for a snapshot, or a member that stopped early.
     """
 
     identity: str
@@ -46,11 +46,11 @@ class Ensemble(Record):
         picks: by falling weight; the weights add up to 1.
         loss: of the average on dev, where it was chosen.
         single: lowest dev loss of a trained member alone.
-        honest_loss: of ensembles chosen on one half of dev and measured on the other, in the mean of both ways. A half
-            chooses worse than all of dev does, so this errs on the high side. None where a half cannot measure the
-            goal.
-        honest_single: the same for what is taken without an ensemble: the rival, which was there before the halves, or
-            the best member alone, chosen on the other half.
+        honest_loss: mean loss of two ensembles, each chosen on one half of dev and measured on the other. A half
+            chooses worse than all of dev does, so this errs on the high side. None if the goal is not defined on a
+            half.
+        honest_single: the same for the alternative to an ensemble: the rival, or the best member alone, chosen on the
+            other half.
     """
 
     picks: tuple[Pick, ...]
@@ -61,14 +61,14 @@ class Ensemble(Record):
 
     @property
     def optimism(self) -> float | None:
-        """How much better the ensemble looks on the rows that chose it than on others."""
+        """Loss on rows that did not choose the ensemble, less its loss on the rows that did."""
         return None if self.honest_loss is None else self.honest_loss - self.loss
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it beats what is taken without it on rows that did not choose it.
+        """True if it beats the alternative on rows that did not choose it.
 
-        Not beyond noise: averaging helps more often than not.
+        No significance is asked for: averaging helps more often than not.
         """
         if self.honest_loss is None or self.honest_single is None:
             return False
@@ -76,7 +76,7 @@ class Ensemble(Record):
 
     @property
     def coupled(self) -> bool:
-        """Whether dev chose the epoch of a pick."""
+        """True if dev chose the epoch of a pick."""
         return any(pick.coupled for pick in self.picks)
 
     @property
@@ -85,7 +85,7 @@ class Ensemble(Record):
         return {pick.identity: pick.weight for pick in self.picks}
 
     def average(self, predictions: Mapping[str, Floats]) -> Floats:
-        """Return the average of predictions, which are given by the identity of their outcome."""
+        """The weighted average of predictions, given as identity of an outcome -> predictions."""
         return np.asarray(sum(pick.weight * predictions[pick.identity] for pick in self.picks))
 
     def to_json(self) -> Json:
@@ -109,16 +109,16 @@ def select_ensemble(
 ) -> Ensemble:
     """Choose an ensemble that is never worse on dev than the best member alone.
 
-    Members that diverged or were dropped take no part, nor do their snapshots.
+    Members that diverged or were dropped are ignored, and so are their snapshots.
 
     Args:
         outcomes: with predictions for dev, snapshots among them where those may be picked.
         target: [rows] of dev.
-        goal: in whose loss the ensemble is measured.
-        by: in whose loss it is chosen; in the same when None. Log-loss varies less with the rows than an error does,
-            but the ensemble may then be worse on dev than the best member alone.
-        rival: what is taken without an ensemble; the best member alone when None.
-        groups: [rows] group of each row, which no half divides.
+        goal: the ensemble is measured in its loss.
+        by: the ensemble is chosen by its loss; None: by that of `goal`. Log loss varies less with the rows than an
+            error does, but the ensemble may then be worse on dev than the best member alone.
+        rival: the alternative to an ensemble; None: the best member alone.
+        groups: [rows] group of each row; no group is divided between the halves.
         seed: of the bags and the halves.
 
     Raises:
@@ -127,7 +127,7 @@ def select_ensemble(
     members = [outcome for outcome in outcomes if outcome.status in _MEMBERS]
     if not members:
         raise Refusal(
-            "an ensemble has members that were trained",
+            "an ensemble needs members that were trained",
             found=f"{len(outcomes)} members, all diverged or dropped" if outcomes else "no members",
             remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
         )
@@ -161,14 +161,9 @@ def select_ensemble(
 
 
 def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) -> Ensemble:
-    """The average of all outcomes alike: nothing is chosen on dev, so that its dev loss is an honest one.
+    """The average of all outcomes with equal weights: nothing is chosen on dev, so that its dev loss is honest.
 
-    Without it one of them would be taken, whichever: what that loses in the mean is as honest.
-
-    Args:
-        outcomes: with predictions for dev.
-        target: [rows] of dev.
-        goal: in whose loss it is measured.
+    The alternative is any one of the outcomes, so that their mean loss is as honest.
     """
     dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in outcomes]))
     weights = np.full(len(outcomes), 1 / len(outcomes))
@@ -184,7 +179,7 @@ def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) 
 
 @dataclass(frozen=True)
 class _Dev:
-    """Some dev rows: target [rows], predictions [candidates, rows(, classes)]."""
+    """Dev rows, all or half of them: target [rows], predictions [candidates, rows(, classes)]."""
 
     goal: Goal
     target: Targets
@@ -203,7 +198,7 @@ class _Dev:
         return np.asarray(np.arange(len(losses)) == np.argmin(losses), dtype=np.float64)
 
     def halves(self, *, seed: int, groups: Integers | None) -> tuple[_Dev, _Dev] | None:
-        """Two random halves of the rows with alike targets; None where the goal is not defined on one of them."""
+        """Two random halves of the rows with similar targets; None if the goal is not defined on one of them."""
         first, second = (self._at(rows) for rows in halves(self.target, seed=seed, groups=groups))
         try:
             for half in (first, second):
@@ -233,7 +228,7 @@ def _pick(outcome: Outcome, weight: float) -> Pick:
 
 
 def _crossed(halves: tuple[_Dev, _Dev] | None, choose: Callable[[_Dev], Floats]) -> float | None:
-    """Mean loss on one half of what was chosen on the other, both ways."""
+    """Mean loss of the choice made on one half and measured on the other, both ways."""
     if halves is None:
         return None
     first, second = halves

@@ -2,8 +2,8 @@
 
 A bag starts with the few candidates that are best alone; then the one that most lowers the loss of the averaged
 predictions is added, again and again, and the best size on the way is kept. There are several bags, each of half of the
-candidates, whose picks are counted together (their section 2.3): no single lucky candidate rules.
-An ensemble as one outcome: the average of its members, measured like any single training.
+candidates, whose picks are counted together (their section 2.3), so that one lucky candidate cannot decide alone.
+The ensemble then becomes one outcome: the average of its members, measured like any single training.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from wellfit.training.predict import Part, predict_average
 
 BAGS = 8
 SIZE = 24
-"""Picks of a bag at most: a further one would weigh less than .04 in it."""
+"""Most picks of a bag: a further one would weigh less than .04 in it."""
 START = 3
-"""Candidates that a bag starts with, the best alone."""
+"""Number of candidates that a bag starts with: those that are best alone."""
 FEWEST_TO_BAG = 5
-"""Of fewer candidates a half has nothing to choose from: there is one bag, of all."""
+"""With fewer candidates, half of them leave nothing to choose from, so that there is one bag of all."""
 MOST = 64
-"""Of more, the best alone (pruning, Caruana et al., 2006): the others are seldom picked, and cost time."""
+"""Most candidates (pruning, Caruana et al., 2006): those that are worse alone are seldom picked, and cost time."""
 
 
 def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: int) -> Floats:
@@ -37,7 +37,7 @@ def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: in
     The ensemble is never worse on these rows than the best candidate alone.
 
     Args:
-        goal: in whose loss candidates are picked.
+        goal: the candidates are picked by its loss.
         target: [rows] class codes, or values.
         predictions: [candidates, rows, classes] probabilities, or [candidates, rows] values.
         seed: of the bags.
@@ -60,7 +60,7 @@ def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: in
 
 
 def _bags(candidates: int, *, seed: int) -> list[Integers]:
-    """Places of the candidates in each bag, the best first."""
+    """Indices of the candidates in each bag, the best first."""
     if candidates < FEWEST_TO_BAG:
         return [np.arange(candidates)]
     source = np.random.default_rng(seed)
@@ -68,7 +68,7 @@ def _bags(candidates: int, *, seed: int) -> list[Integers]:
 
 
 def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
-    """The picks of one bag, whose candidates come the best first."""
+    """The picks of one bag, whose candidates are sorted: the best comes first."""
     total = np.zeros_like(planes[:, 0])
     picks: list[int] = []
     losses: list[float] = []
@@ -90,10 +90,10 @@ def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Pr
     """Average trainings by their weights.
 
     Args:
-        members: trainings, with their weights and predictions; those without a weight take no part.
+        members: trainings, with their parameters and predictions; those without a weight are ignored.
         weights: identity -> weight; they add up to 1.
-        data: the prepared parts; every member goes through its training rows, the same for all, once more.
-        goal: in whose loss the average is measured.
+        data: the prepared parts; every member predicts the training rows once more.
+        goal: the average is measured in its loss.
     """
     used = sorted((each for each in members if each.identity in weights), key=lambda each: -weights[each.identity])
     shares = {each.identity: weights[each.identity] for each in used}
@@ -122,7 +122,7 @@ def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Pr
 
 
 def parts_of(members: Sequence[Outcome], weights: Mapping[str, float]) -> tuple[Part, ...]:
-    """What predicts: the weights of each member, and its share."""
+    """The parts of the average: parameters and share of each member."""
     return tuple(Part(weights[each.identity], each.config, each.state) for each in members)
 
 

@@ -1,4 +1,4 @@
-"""Which member of a sweep to keep: the one-standard-error rule, with paired errors.
+"""The choice among the members of a sweep: the one-standard-error rule, with paired errors.
 
 Breiman et al., 1984, section 3.4.3: among the members whose dev loss is within one standard error of the best, take
 the simplest. All members are measured on the same dev rows, so the standard error is that of the paired difference
@@ -29,19 +29,19 @@ _TOLD = (Status.DIVERGED, Status.OUT_OF_BUDGET, Status.STOPPED_EARLY)
 
 @dataclass(frozen=True)
 class TrainLimit:
-    """Where a member counts as over-smoothed: a train loss above `reference_high` by more than `tolerance`."""
+    """A member is over-smoothed if its train loss is above `reference_high` by more than `tolerance`."""
 
     reference_high: float
     tolerance: float
 
     def allows(self, outcome: Outcome) -> bool:
-        """Whether a member's train loss is inside the limit."""
+        """True if a member's train loss is within the limit."""
         return outcome.losses["train"] <= self.reference_high + self.tolerance
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The member with the lowest dev loss, the ones that cannot be told from it, and the simplest of these."""
+    """The member with the lowest dev loss, the members within one standard error of it, and the simplest of these."""
 
     best: Outcome
     chosen: Outcome
@@ -55,23 +55,23 @@ def choose(
     limit: TrainLimit | None = None,
     baseline: float = math.inf,
 ) -> Choice:
-    """Choose one of the members that came to their end; where none did, one that was cut short.
+    """Choose one of the members that were trained to their end; if there are none, one that was cut short.
 
     A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` says so),
-    and so is a snapshot where snapshots are given; a member that was dropped at a rung is never chosen.
+    and so is a snapshot if snapshots are given; a member that was dropped at a rung is never chosen.
 
     Args:
-        outcomes: of the members, and of their snapshots where these may be chosen.
-        dev_losses: of each outcome, by identity, the loss [rows] of every dev row.
-        limit: over-smoothed members are chosen only where every tied member is one.
+        outcomes: of the members, and of their snapshots if these may be chosen.
+        dev_losses: identity of each outcome -> loss [rows] of every dev row.
+        limit: an over-smoothed member is chosen only if every tied member is over-smoothed.
         baseline: dev loss that the choice must not exceed: one standard error is wide on a small dev set, and
             simplicity must not cost more than the sweep has won.
 
     Raises:
-        Refusal: when every member diverged, or was dropped for one that did later.
+        Refusal: when every member diverged, or was dropped in favour of one that diverged later.
     """
     ended = [outcome for outcome in outcomes if outcome.status in _ENDED]
-    # A training cut short is fit less than its knobs would have it: it stands in only where nothing else ended.
+    # A training cut short is fit less than its knobs would have it: it stands in only if no other ended.
     sound = ended or [outcome for outcome in outcomes if outcome.status not in _NEVER]
     if not sound:
         dropped = any(one.status is Status.DROPPED for one in outcomes)
@@ -98,8 +98,8 @@ def alike_best(outcomes: Sequence[Outcome], losses: Sequence[Floats]) -> tuple[O
 
 
 def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:
-    """Return what a reader should know before trusting the choice, one sentence each."""
-    coupled = [f"The chosen network is no end of a training. {Status.AT_RUNG.advice}"] * choice.chosen.is_snapshot
+    """Reasons for a reader to be careful with the choice, one sentence each."""
+    coupled = [f"The chosen network is not the end of a training. {Status.AT_RUNG.advice}"] * choice.chosen.is_snapshot
     told = (*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
     return (*told, *coupled)
 
@@ -126,7 +126,7 @@ def _edges(outcomes: Sequence[Outcome], best: Outcome) -> list[str]:
     lambdas = {outcome.config.regularization.l2 for outcome in outcomes}
     keeps = {mean_keep_prob(outcome.config) for outcome in outcomes}
     l2, keep = best.config.regularization.l2, mean_keep_prob(best.config)
-    # 0 and 1 are no edges: beyond them there is nothing to search.
+    # lambda 0 and keep_prob 1 are no edges: nothing lies beyond them.
     if len(lambdas) > 1 and l2 == max(lambdas):
         found.append(f"The best lambda, {l2:.4g}, is the largest that was tried: search above it.")
     if len(keeps) > 1 and keep == min(keeps):
@@ -183,7 +183,7 @@ def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
 
 
 def _knobs(outcome: Outcome) -> dict[str, str]:
-    """The knobs of a member as they are shown; some are left out where they are off."""
+    """The knobs of a member as text; some that are off are left out."""
     body = outcome.config.to_json()
     knobs = {**body["network"], **body["optimization"], **body["regularization"]}
     return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in knobs.items()}

@@ -20,8 +20,8 @@ from wellfit.diagnosis.regions.rules import Encoding, Rule, rules_of
 from wellfit.diagnosis.rows import FEWEST_ROWS, NetworkOnRows, OpenRows, Rows
 from wellfit.diagnosis.words import gap_text
 from wellfit.goals import Goal
+from wellfit.stats.differences import holm
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
-from wellfit.stats.multiplicity import holm
 
 DEPTH = 3
 SMALLEST_LEAF = 32
