@@ -1,7 +1,7 @@
-"""How results are shown, seen from the results: the reports that render them stand above them, and are named late.
+"""The renderer of results, as results see it: the reports are on a higher floor, and are named late.
 
-`wellfit/__init__.py` registers the renderer, so that no module below the api imports the reports, and none of their
-modules is imported before something is shown.
+`wellfit/__init__.py` registers the renderer, so that no module below the api imports the reports, and
+none of their modules is imported before something is shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Renderer(Protocol):
-    """What the reports offer to results."""
+    """The functions that results need of the reports."""
 
     def text_of(self, result: Any) -> str:
         """The result as `print` shows it."""

@@ -1,8 +1,9 @@
-"""How a goal's numbers are written for people: positions on an axis, values, gaps."""
+"""Numbers of a goal as people read them: positions on an axis, values, gaps."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ class Unit:
 
     @property
     def noun(self) -> str:
-        """What the number is called in a sentence."""
+        """The name of the number in a sentence."""
         return self.goal.noun
 
     @property
@@ -36,7 +37,7 @@ class Unit:
         return f"{self.noun} in the unit of the target" if self.goal.task == "regression" else self.noun
 
     def position(self, loss: float) -> float:
-        """Where `loss` stands on the axis: the root for rmse, percent for rates, else the loss itself."""
+        """Position of `loss` on an axis: the root for rmse, percent for rates, else the loss itself."""
         if self.goal.is_squared:
             return math.sqrt(max(loss, 0.0))
         return 100 * loss if self.is_percent else loss
@@ -118,6 +119,11 @@ def seconds(value: float | None) -> str:
     if value < 60:
         return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
     return f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def typeset(words: str) -> str:
+    """A journal's ASCII as a page writes it."""
+    return re.sub(r"\blambda\b", "λ", words).replace("->", "→").replace("+-", "±")
 
 
 def _percent(rate: float) -> str:

@@ -129,7 +129,7 @@ def test_it_is_said_in_numbers_and_in_words(by_error):
     body = json.loads(json.dumps(by_error.to_json()))["temperature"]
     assert body["temperature"] == by_error.network.temperature
     assert body["log_loss_honest"] < body["log_loss_before"]
-    said = f"by the temperature {body['temperature']:.3g}"
+    said = f"A temperature of {body['temperature']:.3g}"
     assert said in " ".join(str(by_error).split())
     assert said in by_error.report().read_text()
 

@@ -13,6 +13,7 @@ from wellfit.config import BOARDS, Config
 from wellfit.exceptions import BadInput
 from wellfit.knobs import KNOBS, knobs_of
 from wellfit.outcome import Outcome
+from wellfit.units import knob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,4 +112,4 @@ def _shown(value: object) -> str:
         return ("x" if all(isinstance(part, int) for part in value) else "/").join(map(_shown, value))
     if value is None or value is False or value == "":
         return "off"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return knob(value) if isinstance(value, float) else str(value)

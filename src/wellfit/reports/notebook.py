@@ -1,4 +1,4 @@
-"""How a notebook shows a result: its text, and the same as HTML with one drawing; no script, nothing computed."""
+"""A result for a notebook: its text, and the same as HTML with one drawing; no script, nothing computed."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class OtherMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitFacts:
-    """How the rows were divided, and how precisely that lets errors be measured."""
+    """The division of the rows, and the precision with which it lets errors be measured."""
 
     source: str
     target: str

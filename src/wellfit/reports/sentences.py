@@ -246,7 +246,7 @@ def _capitalized(words: str) -> str:
 
 
 def temperature_sentence(found: Temperature) -> str:
-    """How the probabilities were changed, and what that buys on rows that did not choose it."""
+    """The change of the probabilities, and its gain on rows that did not choose it."""
     much = "less" if found.value > 1 else "more"
     return (
         f"A temperature of {found.value:.3g} makes the network's probabilities {much} confident: the dev log loss is "
@@ -337,7 +337,7 @@ def trade_sentence(summary: Summary) -> str:
 
 
 def luck_sentence(unit: Unit, step: Step) -> str:
-    """Why an average was kept that is behind on dev; "" where none was."""
+    """The reason for keeping an average that is behind on dev; "" where none was."""
     if not step.was_luck:
         return ""
     return (
@@ -353,7 +353,7 @@ def without_gain(step: Step) -> str:
 
 
 def score_sentence(summary: Summary) -> str:
-    """How many outcomes fell within the interval that was expected; "" where no step had one."""
+    """Number of outcomes within the interval that was expected; "" where no step had one."""
     if summary.kept_score is None:
         return ""
     inside, steps = summary.kept_score

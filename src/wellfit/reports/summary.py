@@ -36,7 +36,7 @@ from wellfit.reports.records import (
 from wellfit.reports.sentences import headline, remarks
 from wellfit.reports.sweep_card import SweepCard, sweep_from
 from wellfit.stats.intervals import Estimate
-from wellfit.units import Unit, knob
+from wellfit.units import Unit, knob, typeset
 
 METHODS = {"dummy": "Dummy", "linear": "Linear model", "trees": "Gradient-boosted trees"}
 
@@ -69,7 +69,7 @@ def summarize(history: History) -> Summary:
         trade=trade_rows(networks, sweeps, best=best, openings=openings),
         steps=tuple(map(_step, history.of("step"))),
         compared=history.compared,
-        finished=history.last("finish").get("sentence", ""),
+        finished=typeset(history.last("finish").get("sentence", "")),
         openings=openings,
         temperature=_temperature(history.of_network("temperature", best.identity)) if best else None,
         pictures=picture_sheet(history.last("pictures"), curve=history.last("more data")),
@@ -96,7 +96,7 @@ def _sweeps(history: History, networks: Iterable[Network]) -> tuple[SweepCard, .
 
 
 def _best(history: History, networks: list[Network], sweeps: tuple[SweepCard, ...]) -> Network | None:
-    """The network that the experiment stands for; in a run that has not ended, the one that it has come to."""
+    """The network that the experiment stands for; before a run has ended, the one that it has reached."""
     known = {each.identity: each for each in (*networks, *map(_network, history.of("ensemble")))}
     chosen = sweeps[-1].chosen if sweeps else None
     named = (history.chosen, history.last("diagnosis").get("identity"), chosen.identity if chosen else None)
@@ -168,7 +168,7 @@ def _step(body: Json) -> Step:
         board=body["board"],
         locked=body.get("locked", ""),
         kind=body.get("kind", ""),
-        did=body["did"].replace("->", "→"),
+        did=typeset(body["did"]),
         because=body["because"],
         idea=body["idea"] or "",
         expected=body["expected"],
@@ -224,7 +224,7 @@ def _split(body: Json) -> SplitFacts:
         dropped=tuple((column["name"], column["note"]) for column in columns if column["role"] == "dropped"),
         rows=tuple((label, rows) for label, rows in counts if rows is not None),
         policy=body["policy"],
-        precision=body["precision"].get("sentence", "").replace("+-", "±"),
+        precision=typeset(body["precision"].get("sentence", "")),
         left_over=tuple(_left_over(body)),
         sha256=body["seal"]["sha256"],
         sealed_at=body["seal"]["sealed_at"],

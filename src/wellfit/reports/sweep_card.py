@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from wellfit._typing import Json
 from wellfit.knobs import OTHER_REGULARIZERS
 from wellfit.stats.intervals import Estimate
-from wellfit.units import knob
+from wellfit.units import knob, typeset
 
 _REGULARIZING = (*OTHER_REGULARIZERS, "early_stopping")
 DROPPED = "dropped"
@@ -122,7 +122,7 @@ class SweepCard:
 
     @property
     def verb(self) -> str:
-        """How its best member is introduced: a search of both boards may have found none that is kept."""
+        """Introduces its best member: a search of both boards may have found none that is kept."""
         return "Best found" if self.is_coupled else "Chosen"
 
     @property
@@ -155,7 +155,7 @@ def sweep_from(body: Json, *, intervals: Mapping[str, Estimate]) -> SweepCard:
     return SweepCard(
         members=members,
         planned=body.get("planned", len(members)),
-        warnings=tuple(body["warnings"]),
+        warnings=tuple(map(typeset, body["warnings"])),
         seconds=body["seconds"],
         monte_carlo=found
         and MonteCarloRow(passes=found["passes"], gain=Estimate.from_json(found["gain"]), cost=found["cost"]),
@@ -231,7 +231,7 @@ def measures_of(members: Sequence[Member]) -> tuple[Measured, ...]:
 
 
 def effect_rows(sweep: SweepCard) -> tuple[EffectRow, ...]:
-    """What the chosen network has, against the one without regularization; empty without such a pair."""
+    """The measures of the network without regularization and of the chosen one; empty without such a pair."""
     plain, chosen = sweep.unregularized, sweep.chosen
     if plain is None or chosen is None or plain is chosen or not chosen.effects:
         return ()
@@ -267,7 +267,7 @@ def knob_path(sweep: SweepCard, knob: str) -> tuple[Member, ...]:
 
 
 def strength_of(member: Member, knob: str) -> float:
-    """How strongly a knob regularizes: its value, of keep_prob the share that is dropped."""
+    """Strength of a regularizer: its value, or the share dropped for keep_prob."""
     if knob == "keep_prob":
         return 1 - member.keep_prob
     value = member.l2 if knob == "l2" else member.knobs.get(knob, 0.0)
@@ -306,18 +306,18 @@ def exported(sweep: SweepCard) -> tuple[Member, ...]:
 
 
 def is_one_line(members: Iterable[Member], knob: str) -> bool:
-    """Whether members differ in one knob alone."""
+    """Return True if members differ in one knob alone."""
     return len({_setting(member, knob) for member in members}) == 1
 
 
 def _setting(member: Member, knob: str) -> tuple[object, ...]:
-    """Everything about a member but one knob; early stopping is told apart elsewhere."""
+    """All knobs of a member but one; early stopping is compared elsewhere."""
     pair = (None if knob == "l2" else member.l2, None if knob == "keep_prob" else member.keep_prob)
     return *pair, *(item for item in _knobs(member) if item[0] != knob)
 
 
 def _usable(sweep: SweepCard) -> list[Member]:
-    """Trained to the end; early-stopped ones only where there are no others: their epoch is a knob of its own."""
+    """Members trained to the end; early-stopped ones only if there are no others: their epoch is a knob of its own."""
     known = _measured(sweep.members)
     whole = [member for member in known if member.status in WHOLE]
     alone = [member for member in whole if not member.is_coupled]

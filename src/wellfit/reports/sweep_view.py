@@ -1,4 +1,4 @@
-"""What the page shows of one sweep: its charts, each drawn once for a wide screen and once for a narrow one."""
+"""The charts of one sweep, each drawn once for a wide screen and once for a narrow one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Along:
-    """What one knob did: its name, where the other knobs stand, and a panel for each measure."""
+    """The effect of one knob: its name, the values of the others, and a panel for each measure."""
 
     knob: str
     at: str
@@ -140,7 +140,7 @@ def _along(sweep: SweepCard, path: Sequence[Member], unit: Unit, *, index: int) 
 
 
 def _elsewhere(members: Sequence[Member], along: str) -> str:
-    """Where lambda and keep_prob stand on a path along another knob."""
+    """Values of lambda and keep_prob on a path along another knob."""
     if not is_one_line(members, along):
         return ""
     words = {"l2": f"λ = {knob(members[0].l2)}", "keep_prob": f"keep_prob {members[0].keep_probs}"}

@@ -260,7 +260,10 @@ def _findings(summary: Summary) -> Iterator[RenderableType]:
         return
     passed = [row.code for row in summary.findings if row.status == "passed"]
     yield _heading(QUESTIONS["findings"])
-    yield from (f"{row.code} {row.title}: {row.evidence}" for row in summary.findings if row.status == "fired")
+    for row in summary.findings:
+        if row.status == "fired":
+            evidence = "see the end." if row.evidence in summary.finished else row.evidence
+            yield f"{row.code} {row.title}: {evidence}"
     yield f"Passed: {', '.join(passed) or 'none'}. `wellfit explain CODE` says what a finding means and what to do."
 
 

@@ -18,6 +18,7 @@ from wellfit._typing import Floats
 from wellfit.config import Config
 from wellfit.exceptions import Refusal
 from wellfit.outcome import Outcome, Status
+from wellfit.units import knob
 
 MOST_STANDARD_ERRORS = 1.0
 MOST_NAMED = 3
@@ -128,7 +129,7 @@ def _edges(outcomes: Sequence[Outcome], best: Outcome) -> list[str]:
     l2, keep = best.config.regularization.l2, mean_keep_prob(best.config)
     # lambda 0 and keep_prob 1 are no edges: nothing lies beyond them.
     if len(lambdas) > 1 and l2 == max(lambdas):
-        found.append(f"The best lambda, {l2:.4g}, is the largest that was tried: search above it.")
+        found.append(f"The best lambda, {knob(l2)}, is the largest that was tried: search above it.")
     if len(keeps) > 1 and keep == min(keeps):
         found.append(f"The best keep_prob, {keep:.3g}, is the smallest that was tried: search below it.")
     return found

@@ -1,4 +1,7 @@
-"""Charts as pure functions from records to SVG text: accessible, printable, without scripts."""
+"""Charts as pure functions from records to SVG text: accessible, printable, without scripts.
+
+Each takes the `unit` of the goal, a `key` as the prefix of its ids, unique in the page, and its `width` in pixels.
+"""
 
 from wellfit.reports.charts.heatmap import heatmap_chart
 from wellfit.reports.charts.ladder import ladder_chart, ladder_domain

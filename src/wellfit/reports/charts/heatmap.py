@@ -16,14 +16,7 @@ _PALE, _STRONG = 0.05, 0.60  # words on a cell keep their contrast in this range
 
 
 def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: float = 780) -> str:
-    """Draw the dev loss of every member; nothing unless both lambda and keep_prob vary.
-
-    Args:
-        members: of one sweep, one for each lambda and keep_prob.
-        unit: the unit of the goal.
-        key: a prefix for the ids, unique in the page.
-        width: pixels; dev values are written into cells that are wide enough.
-    """
+    """Draw the dev loss of members, one for each lambda and keep_prob; "" unless both vary."""
     # A training that was cut short says nothing about its knobs: its cell stays empty.
     usable = [member for member in members if member.dev is not None and member.status in WHOLE]
     l2s = sorted({member.l2 for member in usable})

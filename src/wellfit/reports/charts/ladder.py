@@ -25,7 +25,7 @@ _TONES = {"yes": "yes", "no": "no", "cannot tell": "unsure"}
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where things stand: the x scale, the edge of the labels, the height of a gap row."""
+    """Layout: the x scale, the right edge of the labels, the height of a gap row."""
 
     drawing: Drawing
     x: Scale
@@ -54,15 +54,10 @@ def ladder_chart(
     others: Sequence[OtherMethod] = (),
     domain: Domain | None = None,
 ) -> str:
-    """Draw the errors and gaps of one network.
+    """Draw the errors and gaps of one network, and `others` (reference models) as marks below.
 
-    Args:
-        ladder: its diagnosis.
-        unit: the unit of the goal.
-        key: a prefix for the ids, unique in the page.
-        width: pixels; under 560 the gaps' words go below their bars.
-        others: reference models, as marks below the ladder.
-        domain: the axis, in positions of `unit`; by default that of this ladder.
+    Under 560 pixels the gaps' words go below their bars. `domain` is the axis, in positions of `unit`; by default that
+    of this ladder.
     """
     drawing = Drawing(width, key=key, title="Where the error comes from", desc=_description(ladder, unit))
     frame = _frame(drawing, unit, domain or ladder_domain([ladder], unit))
@@ -93,7 +88,7 @@ _FIRST = _TOP + 14
 
 
 def _rows(ladder: Diagnosed, frame: _Frame) -> dict[Part, float]:
-    """The y of every part: a gap stands above the part that it leads to."""
+    """The y of every part: a gap is drawn above the part that it leads to."""
     y, rows = _FIRST + _RUNG, {}
     led_to = {_end_of(ladder, gap) for gap in ladder.gaps}
     for part in ladder.errors:

@@ -26,15 +26,7 @@ class _Plot:
 def lambda_path_chart(
     members: Sequence[Member], unit: Unit, *, key: str, optimal: Optimal | None = None, width: float = 780
 ) -> str:
-    """Draw the path of `lambda_path`; nothing for fewer than three members.
-
-    Args:
-        members: in the order of lambda, each with train and dev.
-        unit: the unit of the goal.
-        key: a prefix for the ids, unique in the page.
-        optimal: the optimal error, drawn as a line where its source is named.
-        width: pixels.
-    """
+    """Draw members in the order of lambda, with the optimal error where it is known; "" for fewer than three."""
     if len(members) < LEAST_MEMBERS:
         return ""
     drawing = Drawing(width, key=key, title="Train and dev against lambda", desc=_description(members, unit))

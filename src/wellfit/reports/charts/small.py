@@ -42,7 +42,7 @@ class _Panel:
 
     @property
     def joined(self) -> bool:
-        """Whether the members may be joined by a line."""
+        """True if the members may be joined by a line."""
         return is_one_line(self.members, self.along)
 
     def place(self, member: Member) -> float:
@@ -55,15 +55,7 @@ def _value(member: Member, along: str) -> float:
 
 
 def losses_panel(members: Sequence[Member], unit: Unit, *, along: str, key: str, width: float = 244) -> str:
-    """Draw train and dev of members against a knob; nothing for fewer than three members.
-
-    Args:
-        members: in the order of the knob, each with train and dev.
-        unit: the unit of the goal.
-        along: the knob.
-        key: a prefix for the ids, unique in the page.
-        width: pixels.
-    """
+    """Draw train and dev of members, in the order of the knob `along`; "" for fewer than three."""
     if len(members) < LEAST_MEMBERS:
         return ""
     series = {
@@ -83,15 +75,7 @@ def losses_panel(members: Sequence[Member], unit: Unit, *, along: str, key: str,
 
 
 def measure_panel(members: Sequence[Member], measure: Measured, *, along: str, key: str, width: float = 244) -> str:
-    """Draw one measure of members against a knob; nothing where fewer than three members have it.
-
-    Args:
-        members: in the order of the knob.
-        measure: what is drawn.
-        along: the knob.
-        key: a prefix for the ids, unique in the page.
-        width: pixels.
-    """
+    """Draw one measure of members, in the order of the knob `along`; "" unless all have it, and at least three."""
     values = [value for member in members if (value := measure.of(member)) is not None]
     if len(values) < max(LEAST_MEMBERS, len(members)):
         return ""
@@ -168,15 +152,7 @@ def curve_domain(networks: Sequence[Network | None], unit: Unit) -> Domain:
 def learning_curve_chart(
     network: Network, unit: Unit, *, key: str, domain: Domain | None = None, width: float = 350
 ) -> str:
-    """Draw one network's curve; nothing for fewer than two points.
-
-    Args:
-        network: with its curve.
-        unit: the unit of the goal.
-        key: a prefix for the ids, unique in the page.
-        domain: the y axis, in positions of `unit`; by default that of this network.
-        width: pixels.
-    """
+    """Draw one network's curve; nothing for fewer than two points."""
     if len(network.curve) < 2:
         return ""
     drawing = Drawing(width, key=key, title="Learning curve", desc=_description(network, unit))

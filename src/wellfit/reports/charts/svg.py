@@ -168,11 +168,11 @@ class LambdaAxis:
 
     @property
     def has_zero(self) -> bool:
-        """Whether exact 0 is on the axis."""
+        """True if exact 0 is on the axis."""
         return self._zero is not None
 
     def ticks(self, most: int) -> list[float]:
-        """Zero where there is one, and at most `most` powers of ten; the values themselves where powers are few."""
+        """Tick values: 0 if present, and at most `most` powers of ten, or the values themselves if powers are few."""
         low, high = self._log.domain
         powers = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
         every = max(1, math.ceil(len(powers) / most))
@@ -294,7 +294,7 @@ def apart(places: Sequence[float], *, least: float, limits: Domain) -> list[floa
 
 
 def thinned(points: Sequence[tuple[float, float]], *, most: int = MOST_POINTS) -> list[tuple[float, float]]:
-    """At most `most` points of a curve, with the lowest and highest of every bucket, and both ends."""
+    """Thin a curve to at most `most` points: both ends, and the lowest and highest of every bucket."""
     if len(points) <= most:
         return list(points)
     inner, buckets = points[1:-1], (most - 2) // 2

@@ -33,7 +33,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Size:
-    """What stands on the x axis: its title, the member's value, and how a value is written."""
+    """The x axis: its title, a member's value on it, and the format of a value."""
 
     title: str
     of: Callable[[Member], float]
@@ -41,15 +41,7 @@ class Size:
 
 
 def trade_off_chart(series: Sequence[Series], unit: Unit, *, size: Size, key: str, width: float = 780) -> str:
-    """Draw dev against a size; nothing for fewer than three members.
-
-    Args:
-        series: what is drawn, the first one below the others.
-        unit: the unit of the goal.
-        size: the x axis.
-        key: a prefix for the ids, unique in the page.
-        width: pixels.
-    """
+    """Draw dev against a size; nothing for fewer than three members."""
     shown = [member for one in series for member in one.members if member.dev]
     if len(shown) < LEAST_MEMBERS:
         return ""
