@@ -25,7 +25,7 @@ _WIDTH = 640
 
 def diagnosis_bundle(diagnosis: Diagnosis, *, plain: str) -> Bundle:
     """The ladder of a diagnosis; `plain` is its text, shown where there is no HTML."""
-    ladder = Diagnosed(identity="", diagnosis=diagnosis)
+    ladder = Diagnosed(diagnosis=diagnosis, has_test=False)
     drawing = ladder_chart(ladder, Unit(diagnosis.goal), key=_key(diagnosis.to_json()), width=_WIDTH)
     return _bundle(diagnosis.headline, drawing, plain=plain)
 

@@ -25,20 +25,22 @@ PARTS: Mapping[Part, str] = {"train": "Train", "train_dev": "Train-dev", "dev": 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosed:
-    """A network's diagnosis; `note` is written beside its test error."""
+    """A network's diagnosis; `note` is written beside its test error, `has_test` is off where no test set is sealed."""
 
-    identity: str
     diagnosis: Diagnosis
+    identity: str = ""
     note: str = ""
+    has_test: bool = True
 
     @property
     def errors(self) -> dict[Part, Estimate | None]:
         """The error on each part that there is, in the order of the ladder; None where it is sealed."""
         errors = self.diagnosis.errors
-        measured: dict[Part, Estimate | None] = {"train": errors.train, "dev": errors.dev, "test": errors.test}
+        measured: dict[Part, Estimate | None] = {"train": errors.train}
         if errors.train_dev is not None:
             measured["train_dev"] = errors.train_dev
-        return {part: measured[part] for part in PARTS if part in measured}
+        measured["dev"] = errors.dev
+        return {**measured, "test": errors.test} if errors.test or self.has_test else measured
 
     @property
     def gaps(self) -> tuple[Gap, ...]:

@@ -103,7 +103,7 @@ def _diagnosis_blocks(diagnosis: Diagnosis) -> Iterator[RenderableType]:
     unit = Unit(diagnosis.goal)
     yield Text(diagnosis.headline, style="bold")
     yield ""
-    yield from _ladder(unit, Diagnosed(identity="", diagnosis=diagnosis), None)
+    yield from _ladder(unit, Diagnosed(diagnosis=diagnosis, has_test=False), None)
     yield _heading("Findings")
     yield from _findings_in_full(diagnosis.findings)
     yield _heading("Prescription")
