@@ -140,7 +140,7 @@ def test_the_command_says_it_too(by_error, tmp_path):
     done = CliRunner().invoke(command, asked)
     assert done.exit_code == 0, done.output
     network = wf.open_experiment(tmp_path / "copy.wellfit").network
-    assert (f"by the temperature {network.temperature:.3g}" in done.output) == (network.temperature != 1.0)
+    assert (f"A temperature of {network.temperature:.3g}" in done.output) == (network.temperature != 1.0)
     body = json.loads(CliRunner().invoke(command, [*asked, "--json"]).stdout)
     assert body["temperature"]["temperature"] == network.temperature
 

@@ -96,6 +96,7 @@ def command(  # noqa: PLR0913 - one argument an option
     the options, or else from the experiment's network, with its regularizers off.
     """
     import wellfit as wf
+    from wellfit.reports.sentences import temperature_sentence
     from wellfit.sweeps.rungs import Rungs
 
     if snapshots and not rungs:
@@ -121,8 +122,8 @@ def command(  # noqa: PLR0913 - one argument an option
             notify=notify,
         )
     known = {"goal": opened.goal.name, "temperature": opened.to_json()["temperature"]}
-    tempered = opened.summary().tempered
-    text = "\n".join([_text(sweep, opened.goal), *([tempered.sentence] if tempered else [])])
+    temperature = opened.summary().temperature
+    text = "\n".join([_text(sweep, opened.goal), *([temperature_sentence(temperature)] if temperature else [])])
     session.result({"schema": 1, **known, **sweep.to_json(), "path": sweep.path()}, text=text)
 
 

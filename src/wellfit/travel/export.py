@@ -196,7 +196,7 @@ def model_of(experiment: Experiment) -> Model:
     return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)
 
 
-def take(experiment: Experiment, out: Path, *, format: str, card: str) -> list[Path]:  # noqa: A002
+def take(experiment: Experiment, out: Path, *, format: str, card: str = "") -> list[Path]:  # noqa: A002
     """Export an experiment's model with its card; see `export_model`.
 
     Raises:
