@@ -99,6 +99,19 @@ def _area(rows: int, rng: np.random.Generator) -> Estimate:
     return goal_named("auc").estimate(target, np.column_stack([1 - score, score]))
 
 
+_TOLD = np.array([0.9, 0.8, 0.7, 0.6, 0.6])[:, None] * np.eye(5) + np.array([0.1, 0.2, 0.3, 0.4, 0.4])[:, None] * (
+    (1 - np.eye(5)) / 4
+)
+_PAIRS = np.array([0.5, 0.2, 0.15, 0.1, 0.05])[:, None] * _TOLD
+"""[true, told] five classes of unequal size; the smallest has 5 rows of 100."""
+F1_TRUTH = float(np.mean(2 * _PAIRS.diagonal() / (_PAIRS.sum(axis=0) + _PAIRS.sum(axis=1))))
+
+
+def _macro_f1(rows: int, rng: np.random.Generator) -> Estimate:
+    target, told = np.divmod(rng.choice(25, rows, p=_PAIRS.ravel()), 5)
+    return goal_named("f1").estimate(target, np.eye(5)[told])
+
+
 def _paired(rows: int, rng: np.random.Generator) -> Estimate:
     """Two models that err on 10 and 7 % of the rows, half of the latter's errors shared."""
     both, first, second = 0.035, 0.065, 0.035
@@ -110,6 +123,7 @@ _SIMULATED: dict[str, tuple[float, Callable[[int, np.random.Generator], Estimate
     "mean of exponential losses (BCa, t)": (1.0, lambda rows, rng: mean_interval(rng.exponential(size=rows))),
     "mean squared error of normal residuals": (1.0, lambda rows, rng: mean_interval(rng.normal(size=rows) ** 2)),
     "1 - AUC (DeLong on the logit scale)": (1 - AUC_TRUTH, _area),
+    "1 - macro F1, five classes": (1 - F1_TRUTH, _macro_f1),
     "paired difference of errors": (0.03, _paired),
 }
 

@@ -66,3 +66,8 @@ def test_a_goal_is_whole(goal):
     assert (goal.loss_of(0.8) < goal.loss_of(0.2)) == goal.higher_is_better
     assert goal.is_rate == (goal.metric.most == 1) == (goal.loss_noun == "points")
     assert goal.noun
+
+
+def test_the_how_to_explains_every_goal():
+    page = (SOURCE.parents[1] / "docs" / "how-to" / "run.md").read_text(encoding="utf-8")
+    assert [name for name in GOALS if f"| `{name}`" not in page] == []
