@@ -116,7 +116,7 @@ def test_sweep_shows_the_lambda_path(run, iris):
     body = run("sweep", iris, "--over", "l2", "--members", "2", "--epochs", "2", "--json", "--quiet").json
     assert [row["l2"] > 0 for row in body["path"]] == [False, True]
     ran = run("sweep", iris, "--over", "l2", "--members", "2", "--epochs", "2", "--quiet")
-    assert "Chosen: lambda" in ran.out
+    assert "Chosen: λ = " in ran.out
 
 
 def test_sweep_over_more_knobs_shows_the_best_members_and_what_was_dropped(run, iris):

@@ -29,7 +29,7 @@ fail_on_option = click.option(
 
 def reference_options(function: Callback) -> Callback:
     """What the error is compared with."""
-    return _all(
+    return all_of(
         function,
         click.option(
             "--human-error", type=float, metavar="E", help="Error of people on this task, the usual reference."
@@ -53,17 +53,17 @@ def reference_options(function: Callback) -> Callback:
 
 def format_options(function: Callback) -> Callback:
     """How CSV files are written, for every command that reads one."""
-    return _all(
+    return all_of(
         function,
-        click.option("--delimiter", metavar="SIGN", help="Between the fields of a CSV file.  [default: detected]"),
+        click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV file.  [default: detected]"),
         click.option("--decimal", metavar="SIGN", help="Decimal sign of a CSV file.  [default: detected]"),
-        click.option("--encoding", metavar="NAME", help="Of a CSV file, such as latin-1.  [default: detected]"),
+        click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as latin-1.  [default: detected]"),
     )
 
 
 def split_options(function: Callback) -> Callback:
     """How a table is read and divided."""
-    return _all(
+    return all_of(
         format_options(function),
         click.option("--target", metavar="COLUMN", help="Column to predict."),
         goal_option,
@@ -104,7 +104,7 @@ def split_options(function: Callback) -> Callback:
 def config_options(function: Callback) -> Callback:
     """An option for every knob; a module comes from Python alone."""
     knobs = [knob for board in BOARDS for knob in knobs_of(board) if knob.kind != "text"]
-    return _all(function, *(_knob_option(knob) for knob in knobs))
+    return all_of(function, *(_knob_option(knob) for knob in knobs))
 
 
 def _knob_option(knob: Knob) -> Decorator:
@@ -157,6 +157,7 @@ def exit_code(body: Mapping[str, Any], *, fail_on: str | None) -> ExitCode:
     return ExitCode.GAP if fail_on and "yes" in verdicts else ExitCode.DONE
 
 
-def _all(function: Callback, *decorators: Decorator) -> Callback:
+def all_of(function: Callback, *decorators: Decorator) -> Callback:
+    """Decorate with options, which the help shows in this order."""
     # click shows options in the order of the decorators read downwards, so they are applied from the last.
     return reduce(lambda made, decorator: decorator(made), reversed(decorators), function)

@@ -139,20 +139,21 @@ def _trained(opened: Experiment) -> Config | None:
 
 def _text(sweep: Sweep, goal: Goal) -> str:
     """The lambda path, or the best members where other knobs vary too; the choice, and the warnings."""
+    from wellfit.reports.notebook import sweep_text
     from wellfit.units import Unit
 
-    body = sweep.to_json()
+    body, unit = sweep.to_json(), Unit(goal)
     members: list[Json] = body["members"]
     others = sorted({name for row in members for name in row["knobs"] if _varies(name, members)})
     shown = _best(members, sweep) if others else sweep.path()
     shown += [body["snapshot"]] if sweep.chosen.is_snapshot else []
     heads = ("lambda", *DECAYS[1:], "keep_prob", *others, "train", "dev", "||W||", "")
-    rows = [heads, *(_cells(row, sweep, Unit(goal), others=others) for row in shown)]
+    rows = [heads, *(_cells(row, sweep, unit, others=others) for row in shown)]
     table = "\n".join("  ".join(cell.rjust(12) for cell in row).rstrip() for row in rows)
-    noun = Unit(goal).noun
-    title = f"The {len(shown)} members with the lowest dev {noun}" if others else f"{noun} along lambda"
-    ending = [_ending(sweep, members, others=others), *_ensemble(sweep, Unit(goal)), *sweep.warnings]
-    return "\n".join([title, table, "", *ending])
+    title = f"The {len(shown)} members with the lowest dev {unit.noun}" if others else f"{unit.noun} along lambda"
+    dropped = sum(row["status"] == "dropped" for row in members)
+    at_rungs = [f"{dropped} members were dropped at the rungs."] if dropped else []
+    return "\n".join([title, table, "", sweep_text(body, unit), *at_rungs, *_ensemble(sweep, unit)])
 
 
 def _varies(name: str, members: Sequence[Json]) -> bool:
@@ -166,20 +167,8 @@ def _best(members: Sequence[Json], sweep: Sweep) -> list[Json]:
     return [row for place, row in enumerate(stayed) if place < MOST_SHOWN or row["identity"] == chosen]
 
 
-def _ending(sweep: Sweep, members: Sequence[Json], *, others: Sequence[str]) -> str:
-    row = next(row for row in members if row["identity"] == sweep.chosen.config.identity)
-    knobs = ["lambda " + f"{row['l2']:.4g}", "keep_prob " + f"{row['keep_prob']:.4g}"]
-    knobs += [f"{name} {_shown(row['knobs'].get(name))}" for name in others]
-    dropped = sum(row["status"] == "dropped" for row in members)
-    left = f" ({dropped} were dropped at the rungs)" if dropped else ""
-    return (
-        f"Chosen: {', '.join(knobs)}: the simplest of {len(sweep.choice.tied)} within one standard error of the best "
-        f"of {len(members)}{left}."
-    )
-
-
 def _ensemble(sweep: Sweep, unit: Unit) -> list[str]:
-    """What an average of several members reaches, with the figure that dev did not choose."""
+    """The dev error of an average of several members, with the figure that dev did not choose."""
     found = sweep.ensemble
     if found is None or len(found.picks) < 2:
         return []
@@ -195,17 +184,20 @@ def _ensemble(sweep: Sweep, unit: Unit) -> list[str]:
 def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tuple[str, ...]:
     """A row of the table: its figures, whether it was chosen, and how it ended if not as planned."""
     from wellfit.outcome import Status
+    from wellfit.units import knob
 
     chosen = sweep.chosen
     is_chosen = (row["identity"], row["status"]) == (chosen.config.identity, chosen.status.value)
     how = "" if row["status"] == Status.FINISHED.value else row["status"]
     mark = ", ".join(filter(None, ["chosen" * is_chosen, how]))
-    knobs = [f"{row[name]:.4g}" for name in (*DECAYS, "keep_prob")]
+    knobs = [knob(row[name]) for name in (*DECAYS, "keep_prob")]
     knobs += [_shown(row["knobs"].get(name)) for name in others]
-    return (*knobs, unit.show(row["train"]), unit.show(row["dev"]), f"{row['norm']:.4g}", mark)
+    return (*knobs, unit.show(row["train"]), unit.show(row["dev"]), knob(row["norm"]), mark)
 
 
 def _shown(value: Any) -> str:
+    from wellfit.units import knob
+
     if isinstance(value, list | tuple):
         return ",".join(_shown(one) for one in value)
-    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
+    return knob(value) if isinstance(value, float) else "-" if value is None else str(value)

@@ -47,12 +47,12 @@ def command(ctx: click.Context, /, *, session: Session, experiment: Path, **opti
 
 
 def _text(outcome: Outcome, goal: Goal) -> str:
-    from wellfit.units import Unit
+    from wellfit.units import Unit, knob, seconds
 
     unit = Unit(goal)
     scores = ", ".join(f"{part.replace('_', '-')} {unit.show(loss)}" for part, loss in outcome.losses.items())
     return (
         f"{outcome.config.identity}: {outcome.status.value}. {outcome.status.advice}\n"
         f"{unit.noun}: {scores}\n"
-        f"{outcome.updates:,} updates in {outcome.seconds:.1f} s; ||W|| {outcome.weight_norm:.4g}"
+        f"{outcome.updates:,} updates in {seconds(outcome.seconds)}; ||W|| {knob(outcome.weight_norm)}"
     )

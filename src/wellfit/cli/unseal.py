@@ -56,12 +56,10 @@ def _text(opening: Opening, goal: Goal) -> str:
     from wellfit.units import Unit
 
     unit, error = Unit(goal), opening.error
-    # Where the loss is 1 - score, its upper end is the score's lower one.
-    low, high = (error.high, error.low) if goal.higher_is_better else (error.low, error.high)
     standing = "certified" if opening.certified else f"NOT certified: {opening.reason}"
     return "\n".join(
         [
-            f"Test {unit.noun}: {unit.show(error.value)} ({unit.show(low)} to {unit.show(high)}, {error.rows:,} rows). "
+            f"Test {unit.noun}: {unit.show(error.value)} ({unit.interval(error)}, {error.rows:,} rows). "
             f"Opening {opening.opening}, {standing}.",
             *([] if opening.dev_optimism is None else [f"Test minus dev: {unit.gap(opening.dev_optimism)}."]),
             *(f"  {name}: {unit.show(each.value)}" for name, each in opening.references.items()),
