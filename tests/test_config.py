@@ -25,7 +25,7 @@ REFUSED = {
     "no epoch": (Optimization, {"epochs": 0}, "found epochs=0"),
     "half a row": (Optimization, {"batch_size": 0.5}, "found batch_size=0.5"),
     "half a point": (Optimization, {"early_stopping": 1.5}, "found early_stopping=1.5"),
-    "one beta": (Optimization, {"betas": (0.9,)}, r"betas are two numbers; found betas=\(0.9,\)"),
+    "one beta": (Optimization, {"betas": (0.9,)}, r"betas must be two numbers; found betas=\(0.9,\)"),
     "a number for betas": (Optimization, {"betas": 0.9}, r"betas takes several numbers; found betas=0.9"),
     "half a unit": (
         Network,

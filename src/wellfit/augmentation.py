@@ -64,7 +64,7 @@ class Augmentation:
             value, most = getattr(self, name), LARGEST[name]
             if not (math.isfinite(value) and 0 <= value <= most):
                 raise BadInput(
-                    f"{name} is in [0, {most:g}]",
+                    f"{name} must be in [0, {most:g}]",
                     found=f"{name}={value!r}",
                     remedy=f"Give {name} a value in that range",
                 )
@@ -121,7 +121,7 @@ def _range(item: str) -> tuple[str, float]:
     if name not in OPERATIONS:
         near = difflib.get_close_matches(name, [*OPERATIONS, *STRENGTHS], n=1)
         raise BadInput(
-            f"augment is {', '.join(STRENGTHS)}, or ranges of operations",
+            f"augment must be {', '.join(STRENGTHS)}, or ranges of operations",
             found=repr(item.strip()),
             remedy=f"Did you mean {near[0]!r}" if near else f"Choose from {', '.join(OPERATIONS)}",
         )
@@ -129,5 +129,5 @@ def _range(item: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError as error:
         raise BadInput(
-            "a range of an operation is a number", found=repr(item.strip()), remedy=f"Write {name}=NUMBER"
+            "the range of an operation must be a number", found=repr(item.strip()), remedy=f"Write {name}=NUMBER"
         ) from error

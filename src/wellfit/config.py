@@ -165,7 +165,7 @@ class Config(OwnForm):
         keep = self.regularization.keep_prob
         if isinstance(keep, tuple) and not self.network.module and len(keep) != len(self.network.widths):
             raise BadInput(
-                "keep_prob has one value for all hidden layers, or one for each",
+                "keep_prob must have one value for all hidden layers, or one for each",
                 found=f"{len(keep)} values for {len(self.network.widths)} hidden layers",
                 remedy="Give as many values as widths",
             )
@@ -210,7 +210,7 @@ class Config(OwnForm):
             )
         except TypeError as error:
             raise BadInput(
-                "a config has known knobs only", found=str(error), remedy="Remove or rename the knob"
+                "a config must have known knobs only", found=str(error), remedy="Remove or rename the knob"
             ) from error
 
 

@@ -172,7 +172,7 @@ class Knob:
         several = value if isinstance(value, tuple) and self.shape != "one" else (value,)
         if self.count is not None and len(several) != self.count:
             raise BadInput(
-                f"{self.name} are two numbers", found=f"{self.name}={value!r}", remedy="Give both, as (0.9, 0.999)"
+                f"{self.name} must be two numbers", found=f"{self.name}={value!r}", remedy="Give both, as (0.9, 0.999)"
             )
         for place, one in enumerate(several):
             if self.kind == "whole":

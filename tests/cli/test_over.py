@@ -76,7 +76,7 @@ REFUSED = {
     "lambda": "found over='lambda'. Did you mean 'l2'?",
     "module": "found over='module'. Choose from",
     "l2=": "at least one value; found l2=",
-    "l2,l2=3:4": "stands once in --over; found l2 twice",
+    "l2,l2=3:4": "named only once in --over; found l2 twice",
     "keepprob": "Did you mean 'keep_prob'?",
 }
 

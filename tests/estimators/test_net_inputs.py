@@ -124,16 +124,16 @@ def test_what_cannot_be_learnt_is_refused(two_classes):
 @pytest.mark.parametrize("gap", [None, np.nan, pd.NA], ids=str)
 def test_a_class_that_is_missing_is_told_with_its_row(gap, two_classes):
     X, y = two_classes
-    with pytest.raises(wf.BadInput, match=r"y has a value in every row; found \S+ in row 3 \(2 such rows\)"):
+    with pytest.raises(wf.BadInput, match=r"y must have a value in every row; found \S+ in row 3 \(2 such rows\)"):
         net().fit(X, [gap if place in (3, 5) else one for place, one in enumerate(y)])
 
 
 def test_an_array_of_texts_is_told_to_come_as_a_frame(mixed, two_classes):
     frame, y = mixed
-    with pytest.raises(wf.BadInput, match=r"holds numbers; found .*'\w+'\. Give a data frame"):
+    with pytest.raises(wf.BadInput, match=r"must contain numbers; found .*'\w+'\. Give a data frame"):
         net().fit(frame[["town", "size"]].to_numpy(), y)
     X, y = two_classes
-    with pytest.raises(wf.BadInput, match=r"holds numbers; found .*'large'\. Give a data frame"):
+    with pytest.raises(wf.BadInput, match=r"must contain numbers; found .*'large'\. Give a data frame"):
         net(epochs=1).fit(X, y).predict([["large", 1, 2, 3]])
 
 

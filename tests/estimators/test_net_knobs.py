@@ -97,8 +97,8 @@ def test_second_names(two_classes):
         ({"batch_size": -1}, "batch_size must be a whole number"),
         ({"activation": "swish"}, "activation must be one of relu, tanh, gelu"),
         ({"optimizer": "lion"}, "optimizer must be one of"),
-        ({"networks": 0}, "networks is a number from 1 on; found networks=0"),
-        ({"networks": 2.5}, "networks is a number from 1 on; found networks=2.5"),
+        ({"networks": 0}, "networks must be a whole number, at least 1; found networks=0"),
+        ({"networks": 2.5}, "networks must be a whole number, at least 1; found networks=2.5"),
         ({"random_state": "seed"}, "cannot be used to seed"),
     ],
 )

@@ -61,7 +61,7 @@ def test_lambda_counts_weights_as_rows_and_weight_decay_does_not(two_classes):
         ([1.0, np.nan, 1.0], "finite, zero or positive; found nan for row 1"),
         ([0.0, 0.0, 0.0], "all zero, of 3 rows"),
         ([1.0, 1.0], r"one sample weight; found sample_weight of shape \(2,\) for 3 rows"),
-        (["a", "b", "c"], "sample weights are numbers"),
+        (["a", "b", "c"], "sample weights must be numbers"),
     ],
 )
 def test_weights_that_cannot_be_are_refused(weights, message):
@@ -100,7 +100,7 @@ def test_class_weights_that_cannot_be_are_refused(two_classes):
     for given, message in [
         ({"perhaps": 2.0}, "names classes of y; found 'perhaps'; y has 'no', 'yes'"),
         ({"no": -1.0}, "class weights are finite"),
-        ({"no": 0.0, "yes": 0.0}, "some class that y has weighs more than zero"),
+        ({"no": 0.0, "yes": 0.0}, "some class of y must weigh more than zero"),
         ("even", "None, 'balanced' or a mapping; found class_weight='even'"),
     ]:
         with pytest.raises(wf.BadInput, match=message):

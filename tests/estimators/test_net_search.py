@@ -132,13 +132,16 @@ def test_five_folds_by_default_and_one_dev_split_where_rows_abound(two_classes, 
         (1, "a number of folds from 2 on"),
         (1.5, "a number of folds from 2 on"),
         (-0.2, "a number of folds from 2 on"),
-        (500, "rows are enough for their folds; found cv=500 for 240 rows"),
-        ("five", "cv is a number of folds, a share, a splitter or an iterable"),
+        (500, "there must be enough rows for the folds; found cv=500 for 240 rows"),
+        ("five", "cv must be a number of folds, a share, a splitter or an iterable"),
         ([], "at least one fold"),
-        ([(np.arange(10), np.arange(5, 20))], r"no row of a fold is trained on and measured; found row 5 \(5 such"),
+        (
+            [(np.arange(10), np.arange(5, 20))],
+            r"may be both trained on and measured; found row 5 \(5 such",
+        ),
         ([(np.arange(10), np.array([300]))], "places of rows of X; found place 300 in fold 0, X has 240 rows"),
-        ([(np.arange(10), np.array([], int))], "both sides of a fold have places"),
-        (True, "cv is a number of folds, a share, a splitter or an iterable"),
+        ([(np.arange(10), np.array([], int))], "both sides of a fold must have places"),
+        (True, "cv must be a number of folds, a share, a splitter or an iterable"),
     ],
 )
 def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
@@ -149,14 +152,14 @@ def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rule": "two_se"}, "rule is one of best, one_se; found rule='two_se'"),
+        ({"rule": "two_se"}, "rule must be one of best, one_se; found rule='two_se'"),
         ({"goal": "rmse"}, "goal rmse is for regression"),
         ({"goal": "accuracy"}, "a goal must be one of"),
-        ({"l2": 5.0}, "a knob that is searched is not set as well; found l2=5.0"),
-        ({"dropout": 0.5}, "a knob that is searched is not set as well; found dropout=0.5"),
+        ({"l2": 5.0}, "a knob that is searched must not be set as well; found l2=5.0"),
+        ({"dropout": 0.5}, "a knob that is searched must not be set as well; found dropout=0.5"),
         ({"over": {"lambda": [1.0]}}, "known knobs"),
         ({"over": {"l2": []}}, "at least one value"),
-        ({"over": {"l2": [1.0, 2.0]}, "members": 1}, "a grid fits into its number of members"),
+        ({"over": {"l2": [1.0, 2.0]}, "members": 1}, "a grid must fit into its number of members"),
         ({"members": 0, "over": None}, "at least one member; found members=0"),
         ({"over": ["keep_prb"]}, r"Did you mean 'keep_prob'\?$"),
         ({"human_error": 2.0}, "human_error lies between 0 and 1"),
@@ -192,9 +195,9 @@ def test_groups_stay_on_one_side(two_classes):
 
 def test_groups_that_do_not_fit_are_refused(two_classes):
     X, y = two_classes
-    with pytest.raises(wf.BadInput, match=r"every row has its group; found groups of shape \(3,\) for 240 rows"):
+    with pytest.raises(wf.BadInput, match=r"every row must have its group; found groups of shape \(3,\) for 240 rows"):
         net().fit(X, y, groups=[1, 2, 3])
-    with pytest.raises(wf.BadInput, match="groups are enough for their folds; found cv=5 for 2 groups"):
+    with pytest.raises(wf.BadInput, match="there must be enough groups for the folds; found cv=5 for 2 groups"):
         net(cv=5).fit(X, y, groups=np.arange(240) % 2)
 
 

@@ -52,7 +52,11 @@ or one p_<class> for each class; any further columns are features.
 @click.option("--train-error", "train", type=float, metavar="E", help="Error on the training set.")
 @click.option("--train-rows", type=int, metavar="N", help="Rows of the training set.")
 @click.option(
-    "--train-dev-error", "train_dev", type=float, metavar="E", help="Error on rows drawn as train, not trained on."
+    "--train-dev-error",
+    "train_dev",
+    type=float,
+    metavar="E",
+    help="Error on rows drawn as train but not trained on.",
 )
 @click.option("--train-dev-rows", type=int, metavar="N", help="Rows of train-dev.")
 @click.option("--dev-error", "dev", type=float, metavar="E", help="Error on the dev set.")
@@ -62,27 +66,27 @@ or one p_<class> for each class; any further columns are features.
 @click.option(
     "--train-sd", type=float, metavar="SD", help="For goals other than error: standard deviation of a train row's loss."
 )
-@click.option("--train-dev-sd", type=float, metavar="SD", help="The same of a train-dev row.")
-@click.option("--dev-sd", type=float, metavar="SD", help="The same of a dev row.")
-@click.option("--test-sd", type=float, metavar="SD", help="The same of a test row.")
+@click.option("--train-dev-sd", type=float, metavar="SD", help="The same for a train-dev row.")
+@click.option("--dev-sd", type=float, metavar="SD", help="The same for a dev row.")
+@click.option("--test-sd", type=float, metavar="SD", help="The same for a test row.")
 @click.option(
     "--refits",
     type=int,
     metavar="N",
-    help="Train EXPERIMENT's network N times on parts of its rows (24, say), to tell what more data would buy, "
-    "and what augmentation is worth in pictures.",
+    help="Train EXPERIMENT's network N times (24, say) on parts of its rows, to predict the gain of more data, "
+    "and of augmentation as a number of pictures.",
 )
 @click.option(
     "--views",
     type=int,
     metavar="N",
-    help="Of EXPERIMENT's pictures: what averaging over N changed views of each buys on dev, and what it costs.",
+    help="Measure the gain on dev, and the cost, of averaging over N changed views of each picture of EXPERIMENT.",
 )
 @click.option(
     "--labels-per-row",
     metavar="C,C,...",
     type=click.UNPROCESSED,
-    help="Columns of PREDICTIONS that hold one annotator's label each: their disagreement is the reference.",
+    help="Columns of PREDICTIONS with one annotator's label each; their disagreement is the reference.",
 )
 @click.option(
     "--label-voters",
@@ -133,7 +137,10 @@ def what_refits_say(body: Json) -> list[str]:
 
 def _check_source(asked: Json, source: Path | None) -> None:
     """Some options need an experiment, some a file of predictions."""
-    for name, does in (("refits", "trains an experiment's network again"), ("views", "shows pictures to a network")):
+    for name, does in (
+        ("refits", "retrains a network"),
+        ("views", "shows pictures to a network"),
+    ):
         if name in asked and (source is None or not source.is_dir()):
             raise BadInput(
                 f"--{name} {does}",
@@ -142,7 +149,7 @@ def _check_source(asked: Json, source: Path | None) -> None:
             )
     if "label_voters" in asked and "labels_per_row" not in asked:
         raise BadInput(
-            "--label-voters says how y came from several labels",
+            "--label-voters must come with the columns of the labels",
             found="no --labels-per-row",
             remedy="Name their columns with --labels-per-row",
         )
@@ -154,7 +161,7 @@ def _check_source(asked: Json, source: Path | None) -> None:
     for name, remedy in remedies.items():
         if name in asked and (source is None or source.is_dir()):
             flag = "--" + name.replace("_", "-")
-            raise BadInput(f"{flag} is about a file of predictions", found="no such file", remedy=remedy)
+            raise BadInput(f"{flag} needs a file of predictions", found="no such file", remedy=remedy)
 
 
 def _of_numbers(asked: Json) -> Diagnosis:
@@ -175,7 +182,9 @@ def _of_experiment(path: Path, asked: Json) -> Diagnosis | DataDiagnosis:
 
     if "goal" in asked:
         raise BadInput(
-            "an experiment keeps its goal", found=f"--goal {asked['goal']} beside {path}", remedy="Leave --goal out"
+            "the goal of an experiment is fixed",
+            found=f"--goal {asked['goal']} beside {path}",
+            remedy="Leave --goal out",
         )
     refits = asked.pop("refits", None)
     if refits is not None:
@@ -198,7 +207,7 @@ def _refuse_numbers(asked: Json, source: Path) -> None:
     extra = [option for name, option in _NUMBERS.items() if name in asked]
     if extra:
         raise BadInput(
-            "the errors come from PREDICTIONS or EXPERIMENT, or from options, not from both",
+            "the errors must come either from PREDICTIONS or EXPERIMENT, or from options",
             found=f"{', '.join(extra)} beside {source}",
             remedy="Leave one of them out",
         )

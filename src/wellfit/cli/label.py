@@ -19,15 +19,14 @@ BATCH = 50
 
 @stage(examples="\n  wellfit label cats.wellfit\n  wellfit label cats.wellfit --batch 100 --no-browser\n")
 @click.argument("experiment", type=FILE)
-@click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Pictures of this sitting.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the page; any free one by default.")
-@click.option("--no-browser", is_flag=True, help="Only say the address of the page.")
+@click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Pictures to label now.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port of the page.  [default: any free one]")
+@click.option("--no-browser", is_flag=True, help="Print the address instead of opening a browser.")
 def command(*, session: Session, experiment: Path, batch: int, port: int, no_browser: bool) -> None:
     """Label dev pictures of EXPERIMENT by hand, in a page on this machine: the human error with its interval.
 
-    Pictures come in one random order, without the labels that they have. Every label is kept at once, so that Ctrl-C
-    loses none and the next call goes on. Says how many more would settle whether the bias is high. Test pictures stay
-    sealed.
+    Pictures come in one random order, without their labels. Every label is saved at once, so Ctrl-C loses none and
+    the next call continues. Shows how many more are needed to decide if the bias is high. Test pictures stay sealed.
     """
     import wellfit as wf
     from wellfit.cli.label_page import LabelServer

@@ -23,12 +23,12 @@ Decorator = Callable[[Callback], Callback]
 goal_option = click.option("--goal", metavar="GOAL", help=f"{', '.join(GOALS)}.  [default: error; rmse for regression]")
 
 fail_on_option = click.option(
-    "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 when a verdict is yes (for scripts and CI)."
+    "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 if a verdict is yes (for scripts and CI)."
 )
 
 
 def reference_options(function: Callback) -> Callback:
-    """What the error is compared with."""
+    """The references that the error is compared with."""
     return all_of(
         function,
         click.option(
@@ -57,7 +57,7 @@ def format_options(function: Callback) -> Callback:
         function,
         click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV file.  [default: detected]"),
         click.option("--decimal", metavar="SIGN", help="Decimal sign of a CSV file.  [default: detected]"),
-        click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as latin-1.  [default: detected]"),
+        click.option("--encoding", metavar="NAME", help="Encoding of a CSV file (latin-1).  [default: detected]"),
     )
 
 
@@ -74,7 +74,9 @@ def split_options(function: Callback) -> Callback:
         ),
         click.option("--drop", multiple=True, metavar="COLUMN", help="Leave this column out; may be repeated."),
         click.option(
-            "--stratify-on", metavar="COLUMN", help="Same shares of its values everywhere.  [default: the target]"
+            "--stratify-on",
+            metavar="COLUMN",
+            help="Give its values equal shares in all parts.  [default: the target]",
         ),
         click.option(
             "--group-on", metavar="COLUMN", help="Rows with the same value stay together (customer, patient)."
@@ -82,16 +84,16 @@ def split_options(function: Callback) -> Callback:
         click.option("--time-on", metavar="COLUMN", help="Train on the past, dev and test on the time after it."),
         click.option("--split-on", metavar="COLUMN", help="A column that says train, dev or test."),
         click.option("--sizes", metavar="T/D/T", help="Shares (60/20/20) or rows (8000/1000/1000)."),
-        click.option("--test-data", type=FILE, metavar="FILE", help="A test set that was made elsewhere."),
+        click.option("--test-data", type=FILE, metavar="FILE", help="Use this test set, which was made elsewhere."),
         click.option(
             "--deployment-data",
             type=FILE,
             metavar="FILE",
-            help="Rows as they are met in use: dev and test are drawn from them, train and train-dev from DATA.",
+            help="Rows as they occur in use: dev and test are drawn from them, train and train-dev from DATA.",
         ),
         click.option("--pictures", metavar="COLUMN", help="DATA is a table of pictures: the column with their paths."),
         click.option(
-            "--picture-size", type=int, metavar="PIXELS", help="Their side.  [default: their own, at most 64]"
+            "--picture-size", type=int, metavar="PIXELS", help="Side of the pictures.  [default: their own, at most 64]"
         ),
         click.option("--skip-corrupt", is_flag=True, default=None, help="Leave out pictures that cannot be read."),
         click.option("--move-source", is_flag=True, help="Move DATA into the experiment, out of reach."),

@@ -50,9 +50,11 @@ def _asked(text: str) -> dict[str, str]:
         spelled, equals, values = (part.strip() for part in item.partition("="))
         name = spelled.replace("-", "_")
         if name in found:
-            raise BadInput("a knob stands once in --over", found=f"{name} twice", remedy="Keep one of them")
+            raise BadInput("a knob must be named only once in --over", found=f"{name} twice", remedy="Keep one of them")
         if equals and not values:
-            raise BadInput("a knob has at least one value", found=f"{name}=", remedy=f"Give values, or {name} alone")
+            raise BadInput(
+                "a knob must have at least one value", found=f"{name}=", remedy=f"Give values, or {name} alone"
+            )
         if name or values:
             found[name] = values
     return found
@@ -96,12 +98,14 @@ def _values(name: str, text: str) -> Values:
         numbers = [_number(part) for part in text.replace(":", "/").split("/")]
     except ValueError as error:
         raise BadInput(
-            "--over has numbers", found=f"{name}={text}", remedy=f"Write {name}=LOW:HIGH or {name}=V/V/V"
+            "values in --over must be numbers",
+            found=f"{name}={text}",
+            remedy=f"Write {name}=LOW:HIGH or {name}=V/V/V",
         ) from error
     if ":" not in text:
         return numbers
     if len(numbers) != 2:
-        raise BadInput("a range is LOW:HIGH", found=f"{name}={text}", remedy="Give two numbers")
+        raise BadInput("a range must be LOW:HIGH", found=f"{name}={text}", remedy="Give two numbers")
     try:
         return (log_uniform if name in NAMES and NAMES[name].is_log else uniform)(*numbers)
     except BadInput as error:

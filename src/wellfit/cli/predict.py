@@ -25,7 +25,7 @@ from wellfit.cli.stage import FILE, stage
     default=1,
     show_default=True,
     metavar="N",
-    help="Of pictures: average over N changed views of each; it takes N times as long, and the changes.",
+    help="Average over N changed views of each picture; takes more than N times as long.",
 )
 @click.option(
     "--passes",
@@ -33,7 +33,7 @@ from wellfit.cli.stage import FILE, stage
     default=1,
     show_default=True,
     metavar="N",
-    help="Monte-Carlo dropout: average over N passes with dropout on; it takes about N times as long.",
+    help="Monte-Carlo dropout: average over N passes with dropout on; takes about N times as long.",
 )
 @format_options
 def command(
@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Write prediction (and p_<class>) for every row of NEW, in the same order, to OUT.
 
-    Of pictures also the file. NEW is then a folder of them, a table of paths, or .npz arrays.
+    NEW is a table. For pictures it is a folder, a table of paths, or .npz arrays, and OUT also names each file.
 
     Rows pass through the transforms that were fit on train. Warns when NEW does not look like train.
     """

@@ -38,10 +38,12 @@ command, and with --only or --branch a budget in time is of that path alone.
     default=None,
     help="Average several networks where one overfits; prediction takes several times as long.  [default: ensemble]",
 )
-@click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Go on from this step of the last run.")
-@click.option("--allow-early-stopping", is_flag=True, default=None, help="Let dev choose the epoch, where that helps.")
-@click.option("--more-data", type=FILE, metavar="FILE", help="More training rows: added where that helps on dev.")
-@click.option("--augment", metavar="HOW", help="Of pictures: none, light, strong or rotate=10,...  [default: strong]")
+@click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Continue from this step of the last run.")
+@click.option("--allow-early-stopping", is_flag=True, default=None, help="Let dev choose the epoch if that helps.")
+@click.option("--more-data", type=FILE, metavar="FILE", help="More training rows; added if they help on dev.")
+@click.option(
+    "--augment", metavar="HOW", help="Changes of pictures: none, light, strong or rotate=10,...  [default: strong]"
+)
 @click.option("--idea", metavar="TEXT", help="Why you try this; kept in the journal.")
 @split_options
 @reference_options

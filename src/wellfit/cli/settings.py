@@ -34,11 +34,11 @@ def read_settings(path: Path) -> Json:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(
-            "--config names a TOML file", found=f"{error.strerror or error}: {path}", remedy="Check the path"
+            "--config must name a TOML file", found=f"{error.strerror or error}: {path}", remedy="Check the path"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(
-            "--config names a TOML file", found=f"{error} in {path}", remedy="Correct it (see toml.io)"
+            "--config must name a TOML file", found=f"{error} in {path}", remedy="Correct it (see toml.io)"
         ) from error
 
 
@@ -145,16 +145,16 @@ def _options(command: click.Command) -> dict[str, click.Parameter]:
 
 def _for_click(parameter: click.Parameter, value: Any) -> Any:
     if isinstance(value, Mapping):
-        raise BadInput(f"{parameter.name} is one value", found="a table in the TOML file", remedy="Give one value")
+        raise BadInput(f"{parameter.name} must be one value", found="a table in the TOML file", remedy="Give one value")
     return [value] if parameter.multiple and isinstance(value, str) else value
 
 
 def _unknown(key: str, known: Iterable[str], *, place: str) -> BadInput:
     near = difflib.get_close_matches(key, known, n=1)
     remedy = f"Did you mean {near[0]}?" if near else f"The names known here are {', '.join(sorted(known))}"
-    return BadInput("a config file has known names only", found=f"{key!r} in {place}", remedy=remedy.rstrip("?"))
+    return BadInput("a config file must have known names only", found=f"{key!r} in {place}", remedy=remedy.rstrip("?"))
 
 
 def _invalid(table: str, error: Mapping[str, Any]) -> BadInput:
     place = ".".join(str(part) for part in (table, *error["loc"]))
-    return BadInput(f"[{table}] has values of the right type", found=f"{place}: {error['msg']}", remedy="Correct it")
+    return BadInput(f"[{table}] must have values of its types", found=f"{place}: {error['msg']}", remedy="Correct it")

@@ -173,7 +173,7 @@ def _asked(given: Json) -> str:
     if "margin" in given or "error" in given:
         return "margin"
     raise BadInput(
-        "size answers one question",
+        "size must be asked one question",
         found="no question",
         remedy="Give --margin H, or --detect D, or --rows N; 'wellfit size --help' shows examples",
     )

@@ -40,7 +40,7 @@ MOST_SHOWN = 12
   wellfit sweep churn.wellfit --over l2=10:10000,keep_prob=.5:1   ranges
   wellfit sweep churn.wellfit --over keep_prob=.5/.8/1            a list of values
   wellfit sweep churn.wellfit --over l2,keep_prob,lr,ema --members 64 --rungs
-                                                                  more knobs; what is behind is dropped on the way
+                                                                  more knobs; the worst are dropped on the way
 """,
 )
 @click.argument("experiment", type=FILE)
@@ -49,15 +49,15 @@ MOST_SHOWN = 12
     default="l2,keep_prob",
     metavar="KNOBS",
     show_default=True,
-    help="Knobs, each with LOW:HIGH or V/V/V where the useful range is not meant; also dropout and weight_decay.",
+    help="Knobs, each with LOW:HIGH or V/V/V, or alone for its useful range; also dropout and weight_decay.",
 )
 @click.option("--members", type=click.IntRange(min=1), metavar="N", help="How many configurations to train.")
-@click.option("--rungs", is_flag=True, help="Compare at 1/15, 3/15 and 7/15 of the training, and drop what is behind.")
+@click.option("--rungs", is_flag=True, help="Compare at 1/15, 3/15 and 7/15 of the training, and drop the worst.")
 @click.option(
-    "--snapshots", is_flag=True, help="With --rungs: what a member was at a rung may be chosen too (coupled)."
+    "--snapshots", is_flag=True, help="With --rungs: allow the choice of a member as it was at a rung (coupled)."
 )
-@click.option("--ensemble", is_flag=True, help="Make the average of several members a candidate, where it is ahead.")
-@click.option("--memory", metavar="SIZE", help="Most that all members take at a time (500m, 4g); else in passes.")
+@click.option("--ensemble", is_flag=True, help="Also consider the average of several members.")
+@click.option("--memory", metavar="SIZE", help="Maximum memory of all members (500m, 4g); more are trained in passes.")
 @click.option(
     "--device",
     default=CPU,
@@ -70,7 +70,7 @@ MOST_SHOWN = 12
     default=FLOAT32,
     metavar="TYPE",
     show_default=True,
-    help="Of matrix products on a GPU: float32, tf32 or bf16.",
+    help="Precision of matrix products on a GPU: float32, tf32 or bf16.",
 )
 @config_options
 @click.pass_context
@@ -100,7 +100,7 @@ def command(  # noqa: PLR0913 - one argument an option
     from wellfit.sweeps.rungs import Rungs
 
     if snapshots and not rungs:
-        raise BadInput("snapshots are taken at rungs", found="--snapshots without --rungs", remedy="Add --rungs")
+        raise BadInput("snapshots must be taken at rungs", found="--snapshots without --rungs", remedy="Add --rungs")
     asked = given(options)
     opened = wf.open_experiment(experiment)
     seed = opened.split.seed if session.seed is None else session.seed

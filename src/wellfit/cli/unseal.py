@@ -46,7 +46,7 @@ def _confirm(experiment: Path) -> None:
     typed = sys.stdin.readline().strip()
     if typed != name:
         raise Refusal(
-            "the test set is opened when the experiment's name is typed",
+            "the experiment's name must be typed before the test set is opened",
             found=repr(typed),
             remedy=f"Type {name}, or leave the test set sealed",
         )

@@ -82,7 +82,7 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
     if not nw.dependencies.is_into_dataframe(X):
         words = [column.name for column in columns if column.kind != "number"]
         raise BadInput(
-            "an estimator fitted on a frame with categories or dates predicts for such a frame",
+            "an estimator fitted on a frame with categories or dates must be given such a frame",
             found=f"{type(X).__name__} in place of a frame with {', '.join(words[:4])}",
             remedy="Give a frame with the columns of the fit",
         )
@@ -100,7 +100,7 @@ def _require_whole(y: Any) -> None:
     missing = [place for place, value in enumerate(values.ravel()) if _is_missing(value)]
     if missing:
         found = f"{values.ravel()[missing[0]]} in row {missing[0]} ({len(missing)} such rows)"
-        raise BadInput("y has a value in every row", found=found, remedy="Leave those rows out")
+        raise BadInput("y must have a value in every row", found=found, remedy="Leave those rows out")
 
 
 def _is_missing(value: Any) -> bool:
@@ -116,7 +116,7 @@ def _told_of_words() -> Iterator[None]:
         if "could not convert string" not in str(error):
             raise
         raise BadInput(
-            "an array, or a column of mixed objects, holds numbers",
+            "an array, or a column of mixed objects, must contain numbers",
             found=str(error),
             remedy="Give a data frame whose columns of text are of a text type, and they are categories",
         ) from error
@@ -268,18 +268,20 @@ def weights_of(sample_weight: Any, *, rows: int) -> Floats:
     try:
         weights = np.asarray(1.0 if sample_weight is None else sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise BadInput("sample weights are numbers", found=str(error), remedy="Give a number for each row") from error
+        raise BadInput(
+            "sample weights must be numbers", found=str(error), remedy="Give a number for each row"
+        ) from error
     weights = np.full(rows, weights) if weights.ndim == 0 else weights
     if weights.shape != (rows,):
-        found, rule = f"sample_weight of shape {weights.shape} for {rows} rows", "every row has one sample weight"
+        found, rule = f"sample_weight of shape {weights.shape} for {rows} rows", "every row must have one sample weight"
         raise BadInput(rule, found=found, remedy="Give one weight for each row of X")
     wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
     if len(wrong):
         found = f"{weights[wrong[0]]} for row {wrong[0]} ({len(wrong)} such weights)"
-        raise BadInput("sample weights are finite, zero or positive", found=found, remedy="Correct the weights")
+        raise BadInput("sample weights must be finite, zero or positive", found=found, remedy="Correct the weights")
     if not weights.any():
         found = f"sample weights that are all zero, of {rows} rows"
-        raise BadInput("some sample weight is above zero", found=found, remedy="Give some row a weight")
+        raise BadInput("some sample weight must be above zero", found=found, remedy="Give some row a weight")
     return weights
 
 
@@ -292,7 +294,7 @@ def groups_of(groups: Any, *, rows: int) -> Integers:
     found = np.asarray(groups)
     if found.shape != (rows,):
         given = f"groups of shape {found.shape} for {rows} rows"
-        raise BadInput("every row has its group", found=given, remedy="Give one group for each row of X")
+        raise BadInput("every row must have its group", found=given, remedy="Give one group for each row of X")
     return np.asarray(np.unique(found, return_inverse=True)[1])
 
 
@@ -324,7 +326,7 @@ def with_class_weights(rows: Rows, class_weight: Any, *, classes: Any) -> Rows:
     weights = rows.weights * factors[rows.target]
     if not weights.any():
         found = f"class_weight={class_weight!r}"
-        raise BadInput("some class that y has weighs more than zero", found=found, remedy="Give it a weight")
+        raise BadInput("some class of y must weigh more than zero", found=found, remedy="Give it a weight")
     return replace(rows, weights=weights)
 
 
@@ -344,14 +346,14 @@ def _balanced(rows: Rows, *, classes: int) -> Floats:
 def _given(class_weight: Any, classes: Any) -> Floats:
     if not isinstance(class_weight, Mapping):
         found, remedy = f"class_weight={class_weight!r}", "Give 'balanced', or a weight by class"
-        raise BadInput("class_weight is None, 'balanced' or a mapping", found=found, remedy=remedy)
+        raise BadInput("class_weight must be None, 'balanced' or a mapping", found=found, remedy=remedy)
     known = classes.tolist()
     strange = [name for name in class_weight if name not in known]
     if strange:
         found = f"{strange[0]!r}; y has {', '.join(map(repr, known[:8]))}"
-        raise BadInput("class_weight names classes of y", found=found, remedy="Correct the name")
+        raise BadInput("class_weight must name classes of y", found=found, remedy="Correct the name")
     factors = np.array([class_weight.get(name, 1.0) for name in known], dtype=np.float64)
     if not (np.isfinite(factors) & (factors >= 0)).all():
         found = f"class_weight={class_weight!r}"
-        raise BadInput("class weights are finite, zero or positive", found=found, remedy="Correct the weights")
+        raise BadInput("class weights must be finite, zero or positive", found=found, remedy="Correct the weights")
     return np.asarray(factors)

@@ -134,7 +134,7 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
         """The config with a seed for each of the networks, its own first."""
         if not isinstance(self.networks, numbers.Integral) or self.networks < 1:
             found = f"networks={self.networks!r}"
-            raise BadInput("networks is a number from 1 on", found=found, remedy="Give for example 1 or 4")
+            raise BadInput("networks must be a whole number, at least 1", found=found, remedy="Give for example 1 or 4")
         return [replace(config, seed=(config.seed + place) % MOST_SEED) for place in range(int(self.networks))]
 
     def _table(self, X: Any) -> pa.Table:
@@ -181,7 +181,7 @@ class Classifies(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-learn ha
         if len(self.classes_) < FEWEST_CLASSES:
             one, rows = self.classes_.tolist()[0], f"{len(y)} sample{'s' * (len(y) > 1)}"
             raise BadInput(
-                "a classifier learns from at least two classes",
+                "a classifier needs at least two classes",
                 found=f"1 class, {one!r}, in {rows} of positive weight",
                 remedy="Give rows of another class",
             )

@@ -64,7 +64,7 @@ class Searching(Net):
         """
         require_free(self.get_params(deep=False), self.over)
         if self.rule not in RULES:
-            raise BadInput("rule is one of best, one_se", found=f"rule={self.rule!r}", remedy="Choose one of them")
+            raise BadInput("rule must be one of best, one_se", found=f"rule={self.rule!r}", remedy="Choose one of them")
         goal = default_goal(self._task) if self.goal is None else goal_named(self.goal, task=self._task)
         given = self._read(X, y, sample_weight, groups=groups)
         train = merged(given.rows.ungrouped())
@@ -105,7 +105,7 @@ class Searching(Net):
     def _fold(self, rows: Rows, fold: Fold, columns: tuple[Column, ...]) -> FoldData:
         if not all(map(len, fold)):
             found = f"{len(fold[0])} rows to train on and {len(fold[1])} for dev"
-            raise BadInput("both sides of a fold have rows of positive weight", found=found, remedy="Correct cv")
+            raise BadInput("both sides of a fold must have rows of positive weight", found=found, remedy="Correct cv")
         train, dev = merged(rows.take(fold[0]).ungrouped()), merged(rows.take(fold[1]))
         data = prepared(self._weighted(train), dev, columns=columns, classes=self._class_count)
         return FoldData(data, train.weights)
@@ -184,7 +184,7 @@ def require_free(arguments: Mapping[str, Any], over: Any) -> None:
             continue
         others = [other for other in DEFAULT_KNOBS if other != own_name(name)]
         raise BadInput(
-            "a knob that is searched is not set as well",
+            "a knob that is searched must not be set as well",
             found=f"{name}={value!r} beside over={over!r}",
             remedy=f"Leave {name} out, or search without it: over={others!r}",
         )
@@ -245,16 +245,14 @@ def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: b
     rows = len(labels)
     if rows < 2:
         remedy = "Give more rows"
-        raise BadInput(
-            "rows are divided into at least one to train on and one for dev", found="1 sample", remedy=remedy
-        )
+        raise BadInput("there must be at least one row to train on and one for dev", found="1 sample", remedy=remedy)
     counts = np.bincount(labels) if stratify else np.array([rows])
     if cv is None:
         most = int(counts.max()) if groups is None else len(np.unique(groups))
         cv = DEV_SHARE if rows > MOST_FOLDED_ROWS else max(2, min(FOLDS, most))
     elif groups is not None and cv > len(np.unique(groups)):
         found, remedy = f"cv={cv!r} for {len(np.unique(groups))} groups", "Give fewer folds, or rows of more groups"
-        raise BadInput("groups are enough for their folds", found=found, remedy=remedy)
+        raise BadInput("there must be enough groups for the folds", found=found, remedy=remedy)
     splitter = _splitter(cv, groups=groups, seed=seed, counts=counts if stratify else None)
     try:
         with warnings.catch_warnings():
@@ -264,7 +262,7 @@ def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: b
     except ValueError as error:
         found = f"cv={cv!r} for {rows} rows: {str(error).splitlines()[0].rstrip('.')}"
         raise BadInput(
-            "rows are enough for their folds", found=found, remedy="Give fewer folds, or more rows"
+            "there must be enough rows for the folds", found=found, remedy="Give fewer folds, or more rows"
         ) from error
 
 
@@ -277,19 +275,19 @@ def given_folds(cv: Any, X: Any, y: Any, *, groups: Any = None) -> list[Fold]:
     """
     if isinstance(cv, str | bool) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise BadInput(
-            "cv is a number of folds, a share, a splitter or an iterable of (train, dev)",
+            "cv must be a number of folds, a share, a splitter or an iterable of (train, dev)",
             found=f"cv={cv!r}",
             remedy="Give for example 5, 0.2 or KFold(5)",
         )
     found = [(np.asarray(train), np.asarray(dev)) for train, dev in check_cv(cv).split(X, y, groups)]
     if not found:
-        raise BadInput("cv gives at least one fold", found="none", remedy="Give one (train, dev) pair or more")
+        raise BadInput("cv must give at least one fold", found="none", remedy="Give one (train, dev) pair or more")
     return [_checked(place, fold, rows=len(y)) for place, fold in enumerate(found)]
 
 
 def _splitter(cv: Any, *, groups: Any, seed: int, counts: Integers | None) -> Any:
     if not (0 < cv < 1 or (cv >= 2 and cv % 1 == 0)):
-        rule = "cv is a number of folds from 2 on, or a share between 0 and 1"
+        rule = "cv must be a number of folds, at least 2, or a share between 0 and 1"
         raise BadInput(rule, found=f"cv={cv!r}", remedy="Give for example 5 or 0.2")
     if cv < 1:
         stratified = counts is not None and counts[counts > 0].min() > 1
@@ -307,12 +305,12 @@ def _checked(place: int, fold: Fold, *, rows: int) -> Fold:
     for side in (train, dev):
         if side.ndim != 1 or not len(side) or side.dtype.kind not in "iu":
             found = f"a side of shape {side.shape} and type {side.dtype} in fold {place}"
-            raise BadInput("both sides of a fold have places of rows", found=found, remedy="Correct cv")
+            raise BadInput("both sides of a fold must have places of rows", found=found, remedy="Correct cv")
         if side.min() < -rows or side.max() >= rows:
             found = f"place {side.max() if side.max() >= rows else side.min()} in fold {place}, X has {rows} rows"
-            raise BadInput("folds have places of rows of X", found=found, remedy="Correct cv")
+            raise BadInput("folds must have places of rows of X", found=found, remedy="Correct cv")
     both = np.intersect1d(train % rows, dev % rows)
     if len(both):
         found = f"row {both[0]} ({len(both)} such rows) in fold {place}"
-        raise BadInput("no row of a fold is trained on and measured", found=found, remedy="Correct cv")
+        raise BadInput("no row of a fold may be both trained on and measured", found=found, remedy="Correct cv")
     return train % rows, dev % rows

@@ -58,13 +58,13 @@ def require_names(names: Collection[str]) -> None:
         BadInput: with the nearest known name.
     """
     if not names:
-        raise BadInput("a sweep is over at least one knob", found="none", remedy="Name a knob, such as l2")
+        raise BadInput("a sweep must be over at least one knob", found="none", remedy="Name a knob, such as l2")
     for name in names:
         if name not in _TURNED:
             meant = [knob.name for knob in _TURNED.values() if name in knob.meant]
             near = meant or difflib.get_close_matches(name, _TURNED, n=1)
             raise BadInput(
-                "a sweep is over known knobs",
+                "a sweep must be over known knobs",
                 found=f"over={name!r}",
                 remedy=f"Did you mean {near[0]!r}?" if near else f"Choose from {', '.join(_TURNED)}",
             )
@@ -72,7 +72,7 @@ def require_names(names: Collection[str]) -> None:
         same = [other for other in names if own_name(other) == own_name(name)]
         if len(same) > 1:
             raise BadInput(
-                "a knob has one name in a sweep",
+                "a knob must have one name in a sweep",
                 found=f"{' and '.join(same)}, which are the same knob",
                 remedy="Keep one of them",
             )

@@ -54,16 +54,18 @@ class Interval(Record):
             object.__setattr__(self, name, end.item() if isinstance(end, np.generic) else end)
         found = f"low={self.low!r}, high={self.high!r}"
         if not all(isinstance(end, int | float) for end in (self.low, self.high)):
-            raise BadInput("a range has two numbers as its ends", found=found, remedy="Correct them")
+            raise BadInput("the ends of a range must be two numbers", found=found, remedy="Correct them")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise BadInput("a range is finite and low <= high", found=found, remedy="Swap or correct them")
+            raise BadInput("a range must be finite and low <= high", found=found, remedy="Swap or correct them")
         if self.log and not self.to_one and self.low <= 0:
             remedy = "Give a low above 0; an exact 0 for l2 is tried in any case"
-            raise BadInput("a log-uniform range starts above 0", found=found, remedy=remedy)
+            raise BadInput("a log-uniform range must start above 0", found=found, remedy=remedy)
         if self.to_one and self.high >= 1:
-            raise BadInput("a range by the distance to 1 ends below 1", found=found, remedy="Give a high below 1")
+            raise BadInput("a range by the distance to 1 must end below 1", found=found, remedy="Give a high below 1")
         if not 0 <= self.zero < 1:
-            raise BadInput("the share of an off value is in [0, 1)", found=f"zero={self.zero!r}", remedy="Correct it")
+            raise BadInput(
+                "the share of an off value must be in [0, 1)", found=f"zero={self.zero!r}", remedy="Correct it"
+            )
 
     def at(self, share: float) -> float:
         """Return the value at a share of the way, 0 <= share <= 1."""
@@ -175,7 +177,7 @@ def count_of(members: int | None) -> int:
     """
     count = DEFAULT_MEMBERS if members is None else members
     if count < 1:
-        raise BadInput("a sweep has at least one member", found=f"members={count}", remedy="Give 1 or more")
+        raise BadInput("a sweep must have at least one member", found=f"members={count}", remedy="Give 1 or more")
     return count
 
 
@@ -227,7 +229,7 @@ def require_space(config: Config, over: Space, *, rows: float) -> None:
             remedy = "Write [value, ...], wf.uniform(low, high) or wf.log_uniform(low, high)"
             raise BadInput(f"{name} has a list of values, or a range", found=f"{name}={values!r}", remedy=remedy)
         if not len(values):
-            raise BadInput("a knob has at least one value", found=f"{name}=[]", remedy=f"Give values for {name}")
+            raise BadInput("a knob must have at least one value", found=f"{name}=[]", remedy=f"Give values for {name}")
         for value in values:
             require_value(config, name, value, rows=rows)
     # Of what depends on the number of layers, every pair must fit, also the ones that a search comes to late.
@@ -254,7 +256,7 @@ def _grid(over: Space, members: int | None) -> list[Setting]:
     combinations: list[Setting] = [dict(zip(over, combination, strict=True)) for combination in product(*lists)]
     if members is not None and len(combinations) > members:
         raise BadInput(
-            "a grid fits into its number of members",
+            "a grid must fit into its number of members",
             found=f"{len(combinations)} combinations for members={members}",
             remedy="Raise members, or shorten the lists",
         )
