@@ -199,7 +199,10 @@ class _Dev:
 
     def halves(self, *, seed: int, groups: Integers | None) -> tuple[_Dev, _Dev] | None:
         """Two random halves of the rows with similar targets; None if the goal is not defined on one of them."""
-        first, second = (self._at(rows) for rows in halves(self.target, seed=seed, groups=groups))
+        first, second = (
+            _Dev(self.goal, self.target[rows], self.predictions[:, rows])
+            for rows in halves(self.target, seed=seed, groups=groups)
+        )
         try:
             for half in (first, second):
                 half.loss(half.best_of(np.ones(len(self.predictions), bool)))
@@ -207,9 +210,6 @@ class _Dev:
             # A half without rows of a class, or of one value, has no auc or r2.
             return None
         return first, second
-
-    def _at(self, rows: Integers) -> _Dev:
-        return _Dev(self.goal, self.target[rows], self.predictions[:, rows])
 
 
 def _picks(candidates: Sequence[Outcome], weights: Floats) -> tuple[Pick, ...]:

@@ -97,7 +97,10 @@ def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Pr
     """
     used = sorted((each for each in members if each.identity in weights), key=lambda each: -weights[each.identity])
     shares = {each.identity: weights[each.identity] for each in used}
-    predictions = {part: _average(used, shares, part=part) for part in used[0].predictions}
+    predictions: dict[str, Floats] = {
+        part: np.asarray(sum(shares[each.identity] * each.predictions[part].astype(np.float64) for each in used))
+        for part in used[0].predictions
+    }
     data = trained_on(data, used[0].config.data)
     on_train = predict_average(data.preparation, parts_of(used, shares))(data.train)
     targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
@@ -124,7 +127,3 @@ def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Pr
 def parts_of(members: Sequence[Outcome], weights: Mapping[str, float]) -> tuple[Part, ...]:
     """The parts of the average: parameters and share of each member."""
     return tuple(Part(weights[each.identity], each.config, each.state) for each in members)
-
-
-def _average(members: Sequence[Outcome], weights: Mapping[str, float], *, part: str) -> Floats:
-    return np.asarray(sum(weights[each.identity] * each.predictions[part].astype(np.float64) for each in members))
