@@ -17,7 +17,7 @@ from wellfit.outcome import Outcome, Status
 from wellfit.recipe.budget import Budget, BudgetTracker
 from wellfit.recipe.context import RunContext
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
-from wellfit.sweeps.greedy import parts_of
+from wellfit.sweeps.forward_selection import parts_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import log_uniform, uniform

@@ -27,7 +27,7 @@ from wellfit.recipe.remedies.optimization import architecture, better_optimizer,
 from wellfit.recipe.rules import Rules, describe_change
 from wellfit.recipe.stop import ending
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.greedy import joined, parts_of
+from wellfit.sweeps.forward_selection import averaged_outcome, parts_of
 from wellfit.sweeps.search import sweep
 from wellfit.training.predict import predict_average
 
@@ -281,7 +281,7 @@ def test_changes_are_told_by_knob():
     before, after = InProcess(data, goal=ERROR).train([SMALL, replace(SMALL, network=WIDER)])
     assert describe_change(before, after) == "widths 4 -> 8x8"
     assert describe_change(before, before) == "nothing"
-    both = joined([before, after], {before.identity: 0.6, after.identity: 0.4}, data=data, goal=ERROR)
+    both = averaged_outcome([before, after], {before.identity: 0.6, after.identity: 0.4}, data=data, goal=ERROR)
     assert describe_change(before, both) == "networks 1 -> 2"
 
 

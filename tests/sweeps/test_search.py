@@ -14,7 +14,7 @@ from wellfit.exceptions import BadInput, Refusal
 from wellfit.goals import goal_named
 from wellfit.outcome import Status
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.greedy import joined
+from wellfit.sweeps.forward_selection import averaged_outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.selection import TrainLimit
@@ -200,7 +200,7 @@ def test_a_network_at_a_rung_may_be_chosen_where_that_is_asked_for_and_is_marked
 
 def test_the_ensemble_of_a_sweep_with_rungs_is_of_networks_that_predict(data, executor):
     found = sweep(data, LONGER, over={"l2": [0.0, 1.0, 10.0]}, executor=executor, goal=GOAL, rungs=Rungs(keep=0.9))
-    average = joined([*found.members, *found.snapshots], found.ensemble.weights, data=data, goal=GOAL)
+    average = averaged_outcome([*found.members, *found.snapshots], found.ensemble.weights, data=data, goal=GOAL)
     assert average.losses["dev"] == pytest.approx(found.ensemble.loss)
     assert set(average.members) <= {each.identity for each in (*found.members, *found.snapshots)}
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from wellfit.config import Config
 from wellfit.outcome import Outcome, Status
-from wellfit.sweeps.greedy import MOST
+from wellfit.sweeps.forward_selection import MOST
 from wellfit.sweeps.rounds import Snapshots
 
 

@@ -18,7 +18,7 @@ from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Journal
 from wellfit.outcome import Outcome, Status, snapshot_identity
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
-from wellfit.sweeps.greedy import parts_of
+from wellfit.sweeps.forward_selection import parts_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.training.predict import Part
 

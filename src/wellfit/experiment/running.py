@@ -41,7 +41,7 @@ from wellfit.recipe.stop import ending
 from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import load_split
 from wellfit.sweeps.executor import Executor
-from wellfit.sweeps.greedy import joined
+from wellfit.sweeps.forward_selection import averaged_outcome
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.worker_pool import WorkerPool, cores
 
@@ -243,6 +243,6 @@ def propose_average(found: Sweep, *, folder: Folder, data: Prepared, journal: Jo
     ensemble = found.ensemble
     if ensemble is None or not ensemble.is_ahead or len(ensemble.picks) == 1:
         return
-    outcome = joined([*found.members, *found.snapshots], ensemble.weights, data=data, goal=found.goal)
+    outcome = averaged_outcome([*found.members, *found.snapshots], ensemble.weights, data=data, goal=found.goal)
     OutcomeStore(folder.models, journal).put(outcome, details=described(outcome, folder=folder, data=data))
     propose(journal, temper(outcome, folder=folder, data=data, journal=journal), by="sweep")

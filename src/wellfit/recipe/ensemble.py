@@ -30,7 +30,7 @@ from wellfit.recipe.defaults import larger_shapes
 from wellfit.serialize import OMITTED, Record, named
 from wellfit.stats.differences import worse_p
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
-from wellfit.sweeps.greedy import joined
+from wellfit.sweeps.forward_selection import averaged_outcome
 
 FEWEST_NETWORKS = 2
 MOST_NETWORKS = 24
@@ -146,7 +146,7 @@ def ensemble_step(
         return Averaged(before, found, ())
     weights = found.weights
     candidates = [each if each.state else run.outcome_of(each.config) for each in pool if each.identity in weights]
-    outcome = joined(candidates, weights, data=run.data, goal=run.goal)
+    outcome = averaged_outcome(candidates, weights, data=run.data, goal=run.goal)
     if worse_p(run.dev_losses(outcome), run.dev_losses(before)) < SURELY_WORSE:
         return Averaged(before, found, ())
     return Averaged(outcome, found, tuple(each.config for each in candidates))
@@ -194,7 +194,7 @@ def rejoined(run: RunContext, body: Json) -> Outcome:
     picks = body["ensemble"]["picks"]
     # Journals of the first version name picks by their member alone.
     weights = {pick.get("identity", pick["member"]): pick["weight"] for pick in picks}
-    return joined(members, weights, data=run.data, goal=run.goal)
+    return averaged_outcome(members, weights, data=run.data, goal=run.goal)
 
 
 def reseeded(parents: Sequence[Config], *, networks: int) -> list[Config]:

@@ -14,7 +14,7 @@ from wellfit.outcome import Outcome, Status
 from wellfit.serialize import Record
 from wellfit.stats.calibration import halves
 from wellfit.stats.scores import Targets
-from wellfit.sweeps.greedy import greedy_weights
+from wellfit.sweeps.forward_selection import greedy_weights
 
 _MEMBERS = (Status.FINISHED, Status.STOPPED_EARLY, Status.OUT_OF_BUDGET)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from wellfit.config import Config
 from wellfit.outcome import Outcome
 from wellfit.sweeps.executor import Executor, OnOutcome
-from wellfit.sweeps.greedy import MOST
+from wellfit.sweeps.forward_selection import MOST
 from wellfit.sweeps.proposals import Proposals
 from wellfit.sweeps.rungs import Rungs
 

@@ -1,4 +1,4 @@
-"""Greedy ensemble selection with replacement (Caruana et al., 2004), over arrays of predictions.
+"""Forward selection of an ensemble, with replacement (Caruana et al., 2004), over arrays of predictions.
 
 A bag starts with the few candidates that are best alone; then the one that most lowers the loss of the averaged
 predictions is added, again and again, and the best size on the way is kept. There are several bags, each of half of the
@@ -86,7 +86,9 @@ def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
     return picks[: int(np.argmin(losses)) + 1]
 
 
-def joined(members: Sequence[Outcome], weights: Mapping[str, float], *, data: Prepared, goal: Goal) -> Outcome:
+def averaged_outcome(
+    members: Sequence[Outcome], weights: Mapping[str, float], *, data: Prepared, goal: Goal
+) -> Outcome:
     """Average trainings by their weights.
 
     Args:

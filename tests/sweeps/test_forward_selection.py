@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from wellfit.goals import GOALS, goal_named
-from wellfit.sweeps import greedy
-from wellfit.sweeps.greedy import START, greedy_weights
+from wellfit.sweeps import forward_selection
+from wellfit.sweeps.forward_selection import START, greedy_weights
 
 CASES = [
     (goal_named(name), classes)
@@ -92,10 +92,10 @@ def test_copies_of_the_best_candidate_add_nothing():
 
 def test_only_the_best_of_very_many_are_tried():
     goal = goal_named("rmse")
-    target, predictions = problem(goal, candidates=3 * greedy.MOST, rows=100)
+    target, predictions = problem(goal, candidates=3 * forward_selection.MOST, rows=100)
     weights = greedy_weights(goal, target, predictions, seed=0)
     alone = np.array([goal.loss(target, each) for each in predictions])
-    assert set(np.flatnonzero(weights)) <= set(np.argsort(alone)[: greedy.MOST])
+    assert set(np.flatnonzero(weights)) <= set(np.argsort(alone)[: forward_selection.MOST])
 
 
 @pytest.mark.parametrize("name", ["log_loss", "error", "auc", "rmse"])
