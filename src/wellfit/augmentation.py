@@ -71,7 +71,7 @@ class Augmentation:
 
     @classmethod
     def within(cls, ranges: Mapping[str, float]) -> Augmentation:
-        """Return these ranges and no other changes, each cut at the largest that there is."""
+        """Return these ranges and no other changes, each cut at the largest allowed."""
         return cls(**{name: min(ranges.get(name, 0.0), LARGEST[name]) for name in OPERATIONS})
 
 
@@ -106,7 +106,7 @@ def range_of(name: str, one: Augmentation, strength: float) -> float:
 
 
 def survives_mirror(classes: Sequence[str], *, colour: bool = True) -> bool:
-    """Whether a picture's label surely stays when left and right change places: never for digits, letters and text.
+    """Return True if a mirrored picture surely keeps its label: never for digits, letters and text.
 
     Only pictures in colour whose classes have names of two letters or more, none of which speaks of a side, count.
     """

@@ -65,7 +65,7 @@ class Sealed(Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """Where it is kept, None in memory."""
+        """Folder that it is kept in, None in memory."""
         ...
 
     def groups(self, rows: pa.Table) -> Integers | None:
@@ -79,7 +79,7 @@ class Sealed(Protocol):
 
 @dataclass(frozen=True)
 class Opening(Record):
-    """What one opening of the test set showed.
+    """Result of one opening of the test set.
 
     Attributes:
         opening: how often these rows have been opened, this time included.
@@ -108,7 +108,7 @@ class Opening(Record):
 
 @dataclass(frozen=True)
 class _Standing:
-    """Where an opening stands before it happens.
+    """State of an opening before it happens.
 
     Its number, what speaks against certifying it, and whether it is a further opening of this very test set: rows
     that another split opened cost the certificate only.
@@ -207,7 +207,7 @@ def _standing(split: Sealed, connection: sqlite3.Connection, *, subject: str) ->
 
 
 def _doubt(chain: Chain, memory: Memory) -> str:
-    """Why the ledger cannot be believed, or ""."""
+    """Return the reason why the ledger cannot be trusted, or ""."""
     if chain.broken:
         return chain.broken
     if not chain.extends(head=memory.head, count=memory.count):
@@ -216,13 +216,13 @@ def _doubt(chain: Chain, memory: Memory) -> str:
 
 
 def _opened(chain: Chain) -> str:
-    """That this test set was opened, or ""."""
+    """Return the reason why this test set counts as opened, or ""."""
     times = "once" if chain.openings == 1 else f"{chain.openings} times"
     return f"this test set was opened {times} before" if chain.openings else ""
 
 
 def _elsewhere(memory: Memory) -> str:
-    """That its rows were opened as part of another test set, or ""."""
+    """Return a sentence if its rows were opened as part of another test set, or ""."""
     if memory.opened_share < CERTIFIED_OVERLAP:
         return ""
     return f"{memory.opened_share:.0%} of its rows were opened before, in another experiment or split"

@@ -1,4 +1,4 @@
-"""What one training came to: a value, also when it went wrong."""
+"""The outcome of one training: a value, also when it went wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Status(Enum):
 
     @property
     def advice(self) -> str:
-        """What to do about this ending, as one sentence."""
+        """Advice about this ending, as one sentence."""
         return _ADVICE[self]
 
 
@@ -96,12 +96,12 @@ class Outcome(Record):
 
     @property
     def is_snapshot(self) -> bool:
-        """Whether it was taken from a training that went on."""
+        """True if it was taken from a training that went on."""
         return self.status is Status.AT_RUNG
 
     @property
     def networks(self) -> int:
-        """How many networks predict."""
+        """Number of networks whose predictions are averaged."""
         return max(1, len(self.members))
 
     @property

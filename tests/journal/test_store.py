@@ -81,7 +81,7 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
     with open_journal(path) as journal:
         journal.append("step", {"n": 1})
         other = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
-        assert "one process at a time works on an experiment" in other.stderr
+        assert "only one process at a time may work on an experiment" in other.stderr
         with open_journal(path, read_only=True) as reader:
             assert len(reader.entries()) == 1
 
@@ -122,7 +122,7 @@ def _truncated(path: Path) -> None:
     [
         pytest.param(_foreign_program, "written by wellfit alone", id="another program"),
         pytest.param(_not_sqlite, "written by wellfit alone", id="no database"),
-        pytest.param(_newer, "reads journals up to version", id="newer version"),
+        pytest.param(_newer, "of a version that this wellfit reads", id="newer version"),
         pytest.param(_trigger, "trigger", id="planted trigger"),
         pytest.param(_truncated, "written by wellfit alone", id="truncated"),
     ],

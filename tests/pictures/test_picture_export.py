@@ -79,6 +79,6 @@ def test_the_way_from_a_file_to_the_graph_is_described(trained, tmp_path):
 def test_an_export_overwrites_nothing(trained, tmp_path):
     experiment, _ = trained
     (tmp_path / "m.pt2").write_text("mine")
-    with pytest.raises(BadInput, match="overwrites nothing"):
+    with pytest.raises(BadInput, match="must not overwrite"):
         wf.export(experiment, tmp_path / "m.pt2", format="pt2")
     assert (tmp_path / "m.pt2").read_text() == "mine"

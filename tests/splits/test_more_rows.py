@@ -95,8 +95,10 @@ def _with(name: str, values: list) -> pa.Table:
             "1 missing ('b') and 1 that DATA does not have ('B')",
             id="renamed column",
         ),
-        pytest.param(_with("a", ["much"] * 20), "a number column holds numbers", "'much'", id="text for a number"),
-        pytest.param(_with("a", [1.0] * 19 + [float("inf")]), "numbers are finite", "row 20", id="infinite"),
+        pytest.param(
+            _with("a", ["much"] * 20), "a number column must contain numbers", "'much'", id="text for a number"
+        ),
+        pytest.param(_with("a", [1.0] * 19 + [float("inf")]), "numbers must be finite", "row 20", id="infinite"),
         pytest.param(
             _with("y", ["yes"] * 17 + ["maybe"] * 3), "classes of DATA", "3 rows of another class", id="unknown class"
         ),

@@ -141,7 +141,7 @@ BAD = {
     "two-ways": ({"group_on": "who", "time_on": "when"}, "--group-on together with --time-on"),
     "column-and-sizes": ({"split_on": "part", "sizes": "60/20/20"}, "--split-on together with --sizes"),
     "missing-time": ({"table": replaced("when", [None, *DAYS]), "time_on": "when"}, "column 'when', row 1"),
-    "test-lacks-column": ({"test_data": TABLE.drop_columns(["x"])}, "test_data has the columns"),
+    "test-lacks-column": ({"test_data": TABLE.drop_columns(["x"])}, "test_data must have the columns"),
     "test-has-other-class": ({"test_data": replaced("y", ["yes", "new"] * 500)}, "'new' in column 'y', row 2"),
     "test-shares-groups": ({"test_data": TABLE, "group_on": "who"}, "also in another file"),
     "test-without-targets": ({"test_data": replaced("y", pa.nulls(N, pa.string()))}, "test_data needs rows"),

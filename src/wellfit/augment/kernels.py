@@ -34,7 +34,7 @@ WHITE = 255
 
 
 class Desk(NamedTuple):
-    """Where one picture is worked on, made once for all.
+    """Buffers in which one picture is changed, allocated once.
 
     Attributes:
         rows: [H * W] the row that each place is filled from; its own without a crop.
@@ -78,7 +78,7 @@ def change(pictures: Floats, uniform: Floats, normal: Floats, ranges: Floats, de
         uniform: [N, DRAWN] in [0, 1).
         normal: [N, C, H, W] standard normal; [0, C, H, W] where nobody has noise.
         ranges: [K, len(OPERATIONS)], each times its member's strength.
-        desk: to work on.
+        desk: buffers to work in.
         found: the result.
     """
     for member in range(len(ranges)):

@@ -1,6 +1,6 @@
 """One Arrow column -> one NumPy array: numbers, text and moments, with one notion of missing.
 
-What a column is, and whether it can tell anything: constants, row numbers and names of rows cannot.
+The kind of a column, and whether it carries information: constants, row numbers and names of rows do not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DATE_FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%
 
 
 def stored_as(column: pa.ChunkedArray) -> Stored:
-    """What a column holds, whatever its width."""
+    """Return the type of a column's values, whatever their width."""
     kind = column.type
     tests: tuple[tuple[Any, Stored], ...] = (
         (pa.types.is_null, "nothing"),
@@ -57,7 +57,7 @@ def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
         values = column.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise BadInput(
-            "a number column holds numbers",
+            "a number column must contain numbers",
             found=f"column {name!r}: {_first_unparsed(column)}",
             remedy="Correct the value, or declare the column a category under `types`",
         ) from error
@@ -74,7 +74,7 @@ def require_finite(values: Floats, *, name: str) -> None:
     if infinite.any():
         row = int(np.argmax(infinite))
         raise BadInput(
-            "numbers are finite",
+            "numbers must be finite",
             found=f"{values[row]} in column {name!r}, row {row + 1} ({int(infinite.sum())} such values)",
             remedy="Replace infinite values (leave the cell empty if it is unknown), or drop the column",
         )
@@ -116,7 +116,7 @@ def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
             moments = None
     present = column.drop_null()
     raise BadInput(
-        "a date column holds dates",
+        "a date column must contain dates",
         found=f"column {name!r}" + (f": {present[0].as_py()!r}" if len(present) else ""),
         remedy="Write dates as 2026-01-31 or 2026-01-31T12:00:00, or declare another type under `types`",
     )
@@ -171,13 +171,13 @@ def infer_kind(column: pa.ChunkedArray) -> Kind:
 
 
 def _decimals(texts: pa.ChunkedArray) -> bool:
-    """Whether every text is a number, and some have a decimal point: whole numbers as text are codes more often."""
+    """Return True if every text is a number and some have a decimal point: whole numbers as text are mostly codes."""
     numbers = pc.match_substring_regex(texts, _NUMBER)
     return bool(pc.all(numbers, min_count=1).as_py()) and bool(pc.any(pc.match_substring(texts, ".")).as_py())
 
 
 def _numbers_spoilt(texts: pa.ChunkedArray) -> str:
-    """For measurements that a few words turned into text: which word, and where; else ""."""
+    """Return the first word that turned a column of measurements into text, and its row; "" for other columns."""
     numbers = pc.match_substring_regex(texts, _NUMBER)
     if (pc.mean(numbers.cast(pa.int8())).as_py() or 0) < ID_SHARE:
         return ""
@@ -187,7 +187,7 @@ def _numbers_spoilt(texts: pa.ChunkedArray) -> str:
 
 
 def reason_to_drop(column: pa.ChunkedArray, *, name: str, kind: Kind) -> str:
-    """Why a column cannot be a feature, or ""; a measurement is never dropped for being unique."""
+    """Return the reason why a column cannot be a feature, or ""; unique values alone never drop a measurement."""
     present = len(column) - int(missing_in(column).sum())
     if present == 0:
         return "all missing"

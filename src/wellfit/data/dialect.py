@@ -125,7 +125,7 @@ def _require_text(head: bytes, *, path: Path) -> None:
 
 
 def _scan(path: Path, encoding: str | None) -> tuple[str, bool]:
-    """The encoding that holds for the whole file, and whether it has quotes."""
+    """Return the encoding that fits the whole file, and whether the file has quotes."""
     for candidate in (encoding,) if encoding else ("utf-8", "latin-1"):
         try:
             return candidate, any('"' in text for text in _decoded(path, candidate))

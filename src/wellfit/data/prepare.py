@@ -171,7 +171,7 @@ class Preparation(Record):
 
 @dataclass(frozen=True)
 class Copies:
-    """Rows that are in train and in dev alike: [train rows] and [dev rows] whether a row is one of them."""
+    """Rows that are both in train and in dev: booleans [train rows] and [dev rows]."""
 
     train: Booleans
     dev: Booleans
@@ -179,7 +179,7 @@ class Copies:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The parts that training and choosing may see, as arrays; and what the data board can turn (training_rows.py).
+    """The parts that training and choosing may see, as arrays, and the material of the data board (training_rows.py).
 
     Attributes:
         preparation: what turned tables into them.

@@ -25,7 +25,7 @@ from wellfit.serialize import Record
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
 BATCH_ROWS = 65_536
-NEW_COLUMNS = "new rows have the columns that the network was trained on"
+NEW_COLUMNS = "new rows must have the columns that the network was trained on"
 _PARQUET_MAGIC = b"PAR1"
 
 
@@ -108,7 +108,7 @@ def _existing(path: Path, *, name: str) -> Path:
     with path.open("rb") as file:
         if not file.read(4096).strip():
             raise BadInput(
-                f"{name} must hold a table", found=f"an empty file, {path}", remedy="Give a file with a header and rows"
+                f"{name} must be a table", found=f"an empty file, {path}", remedy="Give a file with a header and rows"
             )
     return path
 
@@ -192,12 +192,12 @@ _CSV_TYPES: Mapping[str, pa.DataType] = {
 
 
 def _of_another_type(path: Path, names: Sequence[str], error: pa.ArrowInvalid) -> BadInput | None:
-    """The message for a value that its column does not hold; Arrow counts the columns from 0."""
+    """Return the message for a value of another type than its column's; Arrow counts the columns from 0."""
     told = _CONVERSION.match(str(error))
     if told is None:
         return None
     return BadInput(
-        "a column holds values of the type that it had in training",
+        "a column must have values of the type that it had in training",
         found=f"{path}, column {names[int(told['place'])]!r}: {told['value']}",
         remedy="Correct the value, or leave it empty where it is missing",
     )
@@ -213,9 +213,9 @@ def _unreadable(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> BadInpu
     if ragged:
         line, got, expected = ragged
         return BadInput(
-            "every row has as many fields as the header",
+            "every row must have as many fields as the header",
             found=f"{path}, line {line}: {got} fields, the header has {expected}",
-            remedy="Correct the line, or quote the value that holds the delimiter",
+            remedy="Correct the line, or quote the value that contains the delimiter",
         )
     return BadInput(
         "a CSV file must be readable",
@@ -237,7 +237,7 @@ def _from_frame(source: Any, *, name: str) -> pa.Table:
         table = eager.rename({column: str(column) for column in eager.columns}).to_arrow()
     except (NarwhalsError, pa.ArrowException, TypeError, AttributeError) as error:
         raise BadInput(
-            f"{name} must be a path, or a data frame whose columns hold one type each",
+            f"{name} must be a path, or a data frame whose columns have one type each",
             found=f"{type(source).__name__}: {str(error).splitlines()[0]}",
             remedy="Give a CSV or Parquet file, or a pandas, polars or pyarrow frame",
         ) from error
@@ -249,12 +249,12 @@ def _checked(frame: pa.Table, *, name: str) -> pa.Table:
     repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:
         raise BadInput(
-            "column names are unique",
+            "column names must be unique",
             found=f"{', '.join(map(repr, repeated))} more than once in {name}",
             remedy="Rename or remove the repeated columns",
         )
     if frame.num_rows == 0 or not names:
-        raise BadInput(f"{name} must hold rows", found="a header only", remedy="Give a table with rows")
+        raise BadInput(f"{name} must have rows", found="a header only", remedy="Give a table with rows")
     return _normalized(frame.rename_columns(names))
 
 
@@ -269,7 +269,7 @@ def _normalized_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         return _normalized_column(column.cast(kind.value_type), name)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise BadInput(
-            "a column holds numbers, text, booleans or dates",
+            "a column must contain numbers, text, booleans or dates",
             found=f"column {name!r} of type {kind}",
             remedy="Remove the column, or spread its values over columns",
         )

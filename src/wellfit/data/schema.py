@@ -119,7 +119,7 @@ def infer_schema(
     require_columns(table.column_names, [target], rule="the target must be a column")
     require_columns(table.column_names, [*special, *drop, *types, *([stratify_on] if stratify_on else [])])
     if target in drop:
-        raise BadInput("the target stays", found=f"{target!r} under drop", remedy="Drop other columns")
+        raise BadInput("the target must stay", found=f"{target!r} under drop", remedy="Drop other columns")
     _require_kinds(types)
     rows = _labelled(table, target)
     kinds = {name: cast(Kind, types.get(name) or infer_kind(rows.column(name))) for name in table.column_names}
@@ -189,7 +189,7 @@ def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
     if unknown.any():
         row = int(np.argmax(unknown))
         raise BadInput(
-            "every target is a known class" if schema.classes else "every target is known",
+            "every target must be a known class" if schema.classes else "every target must be known",
             found=f"{column[row].as_py()!r} in column {schema.target!r}, row {row + 1}",
             remedy="Remove the row, or split again from data that has this class",
         )
@@ -224,7 +224,7 @@ def group_codes(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any] | None:
 def _require_free(name: str, special: Mapping[str, Role]) -> None:
     if name in special:
         raise BadInput(
-            "a column has one role",
+            "a column must have one role",
             found=f"{name!r} is the {special[name]} column already",
             remedy="Choose another column",
         )
@@ -233,7 +233,7 @@ def _require_free(name: str, special: Mapping[str, Role]) -> None:
 def _require_kinds(types: Mapping[str, str]) -> None:
     for name, kind in types.items():
         if kind not in KINDS:
-            raise BadInput(f"a type is one of {', '.join(KINDS)}", found=f"{name} = {kind!r}", remedy="Choose one")
+            raise BadInput(f"a type must be one of {', '.join(KINDS)}", found=f"{name} = {kind!r}", remedy="Choose one")
 
 
 def _labelled(table: pa.Table, target: str) -> pa.Table:
@@ -258,7 +258,7 @@ def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind, gaps: bool) -
     stored = stored_as(column)
     if stored == "date" or kind == "date":
         raise BadInput(
-            "a target is a class or a number", found=f"dates in column {name!r}", remedy="Choose another target"
+            "a target must be a class or a number", found=f"dates in column {name!r}", remedy="Choose another target"
         )
     if kind != "number" or stored == "string":
         return "regression" if kind == "number" else "classification"

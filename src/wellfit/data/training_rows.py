@@ -75,7 +75,7 @@ def effective_rows(weights: Floats) -> float:
 def _known(there: bool, found: Found | None, board: DataBoard) -> Found:
     if not there or found is None:
         raise BadInput(
-            "a config trains on rows that the data has",
+            "a config must train on rows that the data has",
             found=f"{board}, where they are not",
             remedy="Train it in the experiment that it comes from, or leave its data board off",
         )

@@ -119,7 +119,7 @@ def open_journal(path: Path, *, read_only: bool = False) -> Journal:
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
-        raise Refusal("an experiment has a journal", found=f"no file {path}", remedy="Check the folder's name")
+        raise Refusal("an experiment must have a journal", found=f"no file {path}", remedy="Check the folder's name")
     # Without a -wal file there is nothing to merge, and a read-only folder cannot hold the index that WAL needs.
     pending = path.with_name(path.name + "-wal").exists()
     mode = "mode=ro" if pending or os.access(path.parent, os.W_OK) else "immutable=1"
@@ -154,7 +154,7 @@ def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     if version > len(MIGRATIONS):
         connection.close()
         raise Refusal(
-            f"this wellfit reads journals up to version {len(MIGRATIONS)}",
+            f"the journal must be of a version that this wellfit reads, at most {len(MIGRATIONS)}",
             found=f"version {version} in {path}",
             remedy="Update wellfit (pip install -U wellfit)",
         )
@@ -192,7 +192,7 @@ def _lock(path: Path) -> FileLock:
         lock.acquire()
     except Timeout as error:
         raise Refusal(
-            "one process at a time works on an experiment",
+            "only one process at a time may work on an experiment",
             found=f"{path.parent} in use by another process",
             remedy="Wait for it, stop it, or choose another --out",
         ) from error

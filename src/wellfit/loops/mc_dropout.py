@@ -23,7 +23,7 @@ PASSES = 30
 
 @dataclass(frozen=True)
 class Passes:
-    """What several passes came to.
+    """Predictions of several passes.
 
     Attributes:
         mean: average of the outputs over the passes, in the outputs' own shape.

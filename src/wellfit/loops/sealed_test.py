@@ -148,7 +148,7 @@ class SealedTest:
             card: Json = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadInput(
-                "the folder must hold a sealed test set", found=f"{path}: {error}", remedy="Seal one: SealedTest.of"
+                "the folder must contain a sealed test set", found=f"{path}: {error}", remedy="Seal one: SealedTest.of"
             ) from error
         return card
 

@@ -99,7 +99,7 @@ def assign_by_column(column: pa.ChunkedArray, *, name: str) -> Rows:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise BadInput(
-            f"the split column holds {', '.join(PARTS)}",
+            f"the split column must contain {', '.join(PARTS)}",
             found=f"{column[row].as_py()!r} in column {name!r}, row {row + 1}",
             remedy=did_you_mean(texts[row].as_py() or "", PARTS),
         )

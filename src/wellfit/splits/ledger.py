@@ -35,14 +35,14 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Chain:
-    """The lines that hold together, and what is wrong with the first that does not ("" when all hold)."""
+    """The lines of the chain up to the first invalid one, and what is wrong with that one ("" when all are valid)."""
 
     entries: tuple[LedgerEntry, ...]
     broken: str
 
     @property
     def openings(self) -> int:
-        """How often the test set was opened."""
+        """Number of openings of the test set."""
         return sum(entry.kind == "opening" for entry in self.entries)
 
     @property
@@ -52,7 +52,7 @@ class Chain:
         return last if last is not None and last.kind == "opening" else None
 
     def extends(self, *, head: str, count: int) -> bool:
-        """Whether these lines begin with the `count` lines that ended in `head`."""
+        """Return True if these lines begin with the `count` lines that ended in `head`."""
         return count == 0 or (len(self.entries) >= count and self.entries[count - 1].hash == head)
 
 
@@ -84,7 +84,7 @@ class Ledger:
         return Chain(tuple(entries), "")
 
     def append(self, kind: EntryKind, body: Json, *, at: str) -> LedgerEntry:
-        """Add one line, on the disk before this returns; after a broken line it binds to the last one that holds.
+        """Add one line, on the disk before this returns; after an invalid line it is chained to the last valid one.
 
         Raises:
             NoRoom: the folder does not take it.
@@ -116,7 +116,7 @@ class Ledger:
                 lock.acquire()
             except filelock.Timeout as error:
                 raise Refusal(
-                    "one process opens a test set at a time",
+                    "only one process may open a test set at a time",
                     found=f"another process is opening {self.path.parent}",
                     remedy="Wait for its result",
                 ) from error

@@ -55,7 +55,7 @@ class MoreRows(Record):
 
     @property
     def name(self) -> str:
-        """What configs and the journal call them."""
+        """Name of the rows in configs and in the journal."""
         return f"{self.table.num_rows} rows {self.sha256[:12]}"
 
     def to_json(self) -> Json:
@@ -72,7 +72,7 @@ def more_rows_for(split: Split, more: Table) -> MoreRows:
     """
     schema = split.schema
     if schema.picture is not None:
-        raise BadInput(f"{NAME} takes rows of a table", found="an experiment of pictures", remedy="Leave it out")
+        raise BadInput(f"{NAME} must be rows of a table", found="an experiment of pictures", remedy="Leave it out")
     _require_same_columns(schema, more.frame)
     whole = _as_stored(more.frame, schema)
     usable = labelled_rows(whole, schema)
@@ -110,7 +110,9 @@ def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
             if each
         ]
         raise BadInput(
-            f"{NAME} has the columns of DATA", found=" and ".join(found), remedy="Rename, add or remove these columns"
+            f"{NAME} must have the columns of DATA",
+            found=" and ".join(found),
+            remedy="Rename, add or remove these columns",
         )
 
 
@@ -134,7 +136,7 @@ def _require_known_classes(usable: pa.Table, schema: Schema) -> None:
     if unknown:
         shown = ", ".join(f"{count:,} of {name!r}" for name, count in list(unknown.items())[:_SHOWN])
         raise BadInput(
-            f"{NAME} has the classes of DATA",
+            f"{NAME} must have the classes of DATA",
             found=f"{sum(unknown.values()):,} rows of another class in column {schema.target!r} ({shown})",
             remedy="Remove these rows, or split again from data that has the class",
         )
@@ -153,7 +155,7 @@ def _require_separate(split: Split, usable: pa.Table) -> None:
     if any(found.values()):
         told = " and ".join(f"{count:,} {_WORDS[part]}" for part, count in found.items() if count)
         raise BadInput(
-            f"{NAME} holds no row that a network is measured on",
+            f"{NAME} must have no row that a network is measured on",
             found=f"{told} among {usable.num_rows:,} rows",
             remedy="Remove these rows: what was measured on them would be worth nothing",
         )
@@ -196,7 +198,7 @@ def _require_other_groups(split: Split, usable: pa.Table) -> None:
             both = pc.is_in(texts_of(usable.column(name)), value_set=texts_of(table.column(name)).combine_chunks())
             if count := int(pc.sum(both).as_py() or 0):
                 raise BadInput(
-                    f"{NAME} holds no group that a network is measured on",
+                    f"{NAME} must have no group that a network is measured on",
                     found=f"{count:,} rows of groups {_WORDS[part]} in column {name!r}",
                     remedy="Remove these groups",
                 )
@@ -211,7 +213,7 @@ def _require_the_past(split: Split, usable: pa.Table) -> None:
     late = int((times >= dev.min()).sum())
     if late:
         raise BadInput(
-            f"{NAME} is older than dev, as train is",
+            f"{NAME} must be older than dev, as train is",
             found=f"{late:,} rows that are not, by column {name!r}",
             remedy="Remove these rows: nobody knows them at the time that dev stands for",
         )

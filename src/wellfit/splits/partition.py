@@ -54,7 +54,7 @@ class Partition:
 
     @property
     def rows(self) -> dict[Part, int]:
-        """Rows of each part that there is."""
+        """Number of rows in each existing part."""
         return {part: self.tables[part].num_rows for part in PARTS if part in self.tables}
 
 
@@ -99,13 +99,13 @@ def _require_one_way(options: SplitOptions) -> None:
         chosen += ["--sizes"] if options.sizes else []
     if len(chosen) > 1:
         raise BadInput(
-            "rows are split in one way", found=" together with ".join(chosen), remedy="Choose one of these options"
+            "rows must be split in one way", found=" together with ".join(chosen), remedy="Choose one of these options"
         )
 
 
 def _usable(table: pa.Table, schema: Schema, *, name: str) -> pa.Table:
     require_columns(
-        table.column_names, [*schema.feature_names, schema.target], rule=f"{name} has the columns of the schema"
+        table.column_names, [*schema.feature_names, schema.target], rule=f"{name} must have the columns of the schema"
     )
     usable = labelled_rows(table, schema)
     if usable.num_rows < FEWEST_EXTRA_ROWS:
@@ -115,7 +115,7 @@ def _usable(table: pa.Table, schema: Schema, *, name: str) -> pa.Table:
 
 
 def _plan(usable: Mapping[str, pa.Table], schema: Schema, options: SplitOptions) -> tuple[Mapping[str, Counts], str]:
-    """How many rows of each part every source gives, and the policy in words."""
+    """Number of rows that every source gives to each part, and the policy in words."""
     rows = usable["DATA"].num_rows
     train, dev, test, how = three_counts(options.sizes, rows=rows, task=schema.task)
     counts: dict[str, dict[Part, int]] = {}
@@ -187,7 +187,7 @@ def _require_separate_groups(usable: Mapping[str, pa.Table], group_on: str | Non
         here = set(map(str, table.column(group_on).unique().to_pylist()))
         if both := sorted(seen & here):
             raise BadInput(
-                "a group stands in one file",
+                "a group must be in one file",
                 found=f"{len(both)} groups of {name} also in another file, such as {both[0]!r}",
                 remedy="Remove these groups from one of the files",
             )

@@ -43,7 +43,7 @@ WHERE opening.entry != ?
 
 @dataclass(frozen=True)
 class Memory:
-    """What the registry knows about some rows and their seal.
+    """Entries of the registry about some rows and their seal.
 
     Attributes:
         opened_share: share of the rows that were opened before, by anyone.
@@ -66,7 +66,7 @@ class Registry:
 
     @contextmanager
     def locked(self) -> Iterator[sqlite3.Connection]:
-        """Hold the registry in one transaction: all that is written inside stands, or nothing.
+        """Hold the registry in one transaction: either everything written inside is kept, or nothing.
 
         Raises:
             NoRoom: the folder does not take the registry.
@@ -103,7 +103,7 @@ def default_registry() -> Registry:
 
 
 def remember(connection: sqlite3.Connection, hashes: Words, *, seal: str, except_entry: str = "") -> Memory:
-    """What is known about these rows, apart from the opening that the ledger calls `except_entry`."""
+    """Look these rows up, without the opening that the ledger calls `except_entry`."""
     keys = set(as_bytes(hashes))
     connection.execute("CREATE TEMP TABLE asked (hash BLOB PRIMARY KEY) WITHOUT ROWID")
     connection.executemany("INSERT INTO asked VALUES (?)", ((key,) for key in keys))

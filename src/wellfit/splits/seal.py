@@ -40,7 +40,7 @@ class Seal(Record):
         # Pickles and copies travel; test rows held in memory stay where they were sealed.
         if self._payload:
             raise Refusal(
-                "test rows sealed in memory are not copied",
+                "test rows sealed in memory must not be copied",
                 found="an attempt to pickle or copy the split",
                 remedy="Save the split to a folder, and load it from there",
             )

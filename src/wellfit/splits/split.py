@@ -99,7 +99,7 @@ class Split(Record):
         return group_codes(rows, self.schema)
 
     def to_json(self) -> Json:
-        """The journal's entry; rows of parts that there are not are null."""
+        """The journal's entry; the rows of missing parts are null."""
         return super().to_json() | {"rows": {part: self.rows.get(part) for part in get_args(Part)}}
 
     def save(self, folder: Path) -> Split:
@@ -113,7 +113,9 @@ class Split(Record):
             BadInput: a split is there already.
         """
         if (folder / SPLIT_NAME).exists():
-            raise BadInput("a folder holds one split", found=str(folder / SPLIT_NAME), remedy="Choose another folder")
+            raise BadInput(
+                "a folder must have one split at most", found=str(folder / SPLIT_NAME), remedy="Choose another folder"
+            )
         make_folder(folder)
         for part, table in {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}.items():
             if table is not None:
@@ -171,7 +173,7 @@ def load_split(folder: Path) -> Split:
     """
     path = folder / SPLIT_NAME
     if not path.is_file():
-        raise BadInput("an experiment holds a split", found=f"no {path}", remedy="Run wellfit split first")
+        raise BadInput("an experiment must have a split", found=f"no {path}", remedy="Run wellfit split first")
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         if body["schema"] != 1:

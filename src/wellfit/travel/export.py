@@ -50,14 +50,14 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
         NoRoom: the disk is full.
     """
     if format not in FORMATS:
-        raise BadInput(f"format is one of {', '.join(FORMATS)}", found=repr(format), remedy="Choose one of them")
+        raise BadInput(f"format must be one of {', '.join(FORMATS)}", found=repr(format), remedy="Choose one of them")
     if format == "folder":
         save_model(model, out, card=card)
         return [out]
     described = out.with_name(out.name + TRANSFORMS)
     for path in (out, described):
         if path.exists():
-            raise BadInput("an export overwrites nothing", found=f"{path} exists", remedy="Name another file")
+            raise BadInput("an export must not overwrite anything", found=f"{path} exists", remedy="Name another file")
     pictures = model.preparation.schema.picture is not None
     traced = _of_pictures(PictureGraph(model)) if pictures else _of_rows(Graph(model))
     content = _WRITERS[format](traced)
@@ -147,7 +147,7 @@ def model_of_estimator(estimator: Net) -> Model:
     preparation = kept.preparation
     if preparation.targets > 1:
         raise BadInput(
-            "a model that travels predicts one number, or one class",
+            "an exported model must predict one number, or one class",
             found=f"{preparation.targets} targets",
             remedy="Fit an estimator for each target, or pickle this one",
         )
@@ -172,7 +172,7 @@ def take_estimator(estimator: Net, out: Path, *, format: str) -> list[Path]:  # 
 
 
 def _card(estimator: Net) -> str:
-    """What an estimator knows of itself: its knobs and, where it searched, its diagnosis; as text that is not read."""
+    """Describe an estimator: its knobs and, where it searched, its diagnosis."""
     told = [repr(estimator), repr(estimator.config_), str(getattr(estimator, "diagnosis_", ""))]
     blocks = ["\n".join(f"    {line}" for line in text.splitlines()) for text in told if text]
     return "\n\n".join([f"# {type(estimator).__name__}", *blocks]) + "\n"

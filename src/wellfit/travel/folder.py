@@ -43,7 +43,7 @@ def save_model(model: Model, folder: Path, *, card: str = "") -> None:
         NoRoom: the disk is full.
     """
     if folder.exists():
-        raise BadInput("a saved model gets a folder of its own", found=f"{folder} exists", remedy="Name another")
+        raise BadInput("a saved model must get a new folder", found=f"{folder} exists", remedy="Name another")
     make_folder(folder)
     weights = save(
         {
@@ -69,7 +69,7 @@ def save_model(model: Model, folder: Path, *, card: str = "") -> None:
 
 
 def is_saved_model(folder: Path) -> bool:
-    """Whether a folder looks like a saved model."""
+    """Return True if a folder looks like a saved model."""
     return (folder / ABOUT).is_file()
 
 
@@ -83,7 +83,7 @@ def load_model(folder: Path | str) -> Model:
     place = Path(folder)
     if not is_saved_model(place):
         raise BadInput(
-            "a saved model is a folder with model.json", found=f"no {place / ABOUT}", remedy="Check the path"
+            "a saved model must be a folder with model.json", found=f"no {place / ABOUT}", remedy="Check the path"
         )
     body = _about(place / ABOUT)
     raw = _bytes(place / WEIGHTS, most=MOST_WEIGHT_BYTES)
@@ -131,7 +131,7 @@ def _bytes(path: Path, *, most: int) -> bytes:
     try:
         if path.stat().st_size > most:
             raise Refusal(
-                "a saved model has files of a usual size",
+                "a saved model must have files of a usual size",
                 found=f"{path.stat().st_size:,} bytes in {path}",
                 remedy="Save the model again",
             )
@@ -171,7 +171,7 @@ class Model:
     def __post_init__(self) -> None:
         if any(part.config.network.module for part in self.parts):
             raise BadInput(
-                "a model that travels is made of wellfit's own networks",
+                "a saved model must be made of wellfit's own networks",
                 found="a module of the user's own",
                 remedy="Save its `Outcome.state` beside the code of the module",
             )

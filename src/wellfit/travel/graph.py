@@ -96,7 +96,7 @@ def within(values: Tensor, limits: Tensor) -> Tensor:
 
 
 def transforms_of(preparation: Preparation) -> Json:
-    """What a program without wellfit needs to fill the two inputs and to read the output.
+    """Describe how a program without wellfit fills the two inputs and reads the output.
 
     `part` "value" of a date is days since 1970 (UTC); "month_sin" and the like are sine and cosine of
     2 pi place / turn, with turns of 12 months, 7 weekdays (Monday 0) and 24 hours.
@@ -173,7 +173,7 @@ class PictureGraph(nn.Module):
 
 
 def picture_transforms_of(preparation: Preparation) -> Json:
-    """What a program without wellfit does with a file before the graph, and how it reads the output."""
+    """Describe how a program without wellfit prepares a file for the graph and reads the output."""
     height, width, channels = preparation.schema.picture or (0, 0, 0)
     return {
         "inputs": {

@@ -116,13 +116,13 @@ def read_npz(path: Path, *, labelled: bool = True) -> tuple[Pixels, npt.NDArray[
     labels = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
     if pictures is None or (labelled and labels is None):
         raise BadInput(
-            "an .npz file has an array called images, and one called labels",
+            "an .npz file must have an array called images, and one called labels",
             found=f"{', '.join(arrays) or 'neither'} in {path}",
             remedy="Write np.savez(path, images=..., labels=...)",
         )
     if labels is not None and labels.shape != pictures.shape[:1]:
         raise BadInput(
-            "an .npz file has one label for each picture",
+            "an .npz file must have one label for each picture",
             found=f"images {pictures.shape} and labels {labels.shape}",
             remedy="Write labels of the same length",
         )
@@ -134,7 +134,7 @@ def _with_channels(pictures: npt.NDArray[Any], *, path: Path) -> Pixels:
     fits = whole.ndim == 4 and whole.shape[3] in (1, 3) and min(whole.shape[1:3]) >= LEAST_SIDE
     if whole.dtype != np.uint8 or not fits:
         raise BadInput(
-            f"images are uint8 [N, H, W] or [N, H, W, 3], at least {LEAST_SIDE} pixels a side",
+            f"images must be uint8 [N, H, W] or [N, H, W, 3], at least {LEAST_SIDE} pixels a side",
             found=f"{pictures.dtype} {pictures.shape} in {path}",
             remedy="Scale them to 0..255 with the channels last, and write them again",
         )

@@ -41,7 +41,7 @@ class Listing:
 
 
 def is_picture_source(source: object, *, column: str | None = None) -> bool:
-    """Whether DATA is pictures: a folder with some (no experiment), .npz arrays, or a table whose paths were named."""
+    """Return True if DATA is pictures: a folder with some (no experiment), .npz arrays, or a table that names them."""
     if column is not None:
         return True
     if not isinstance(source, str | Path):
@@ -72,14 +72,14 @@ def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
     if loose or not files:
         what = f"{len(loose)} pictures beside them, such as {loose[0]}" if loose else f"no pictures below {root}"
         raise BadInput(
-            "a folder of pictures has a folder for each class, and the pictures in them",
+            "a folder of pictures must have a folder for each class, with the pictures in it",
             found=what,
             remedy="Move every picture into the folder of its class, or give a CSV with --pictures COLUMN",
         )
     labels = [file.split("/")[0] for file in files]
     if len(set(labels)) < 2:
         raise BadInput(
-            "a folder of pictures has at least two class folders",
+            "a folder of pictures must have at least two class folders",
             found=f"only {labels[0]!r} in {root}",
             remedy="Add the folder of another class",
         )
@@ -93,7 +93,7 @@ def list_column(path: Path, *, column: str, csv_format: CsvFormat = DETECTED) ->
         BadInput: no such column, a missing or repeated path, or one that leaves the folder.
     """
     table = read_table(path, csv_format=csv_format)
-    require_columns(table.frame.column_names, [column], rule="--pictures names a column with paths")
+    require_columns(table.frame.column_names, [column], rule="--pictures must name a column with paths")
     taken = [one for one in table.frame.column_names if one in RESERVED and one != column]
     if taken:
         raise BadInput(f"{', '.join(RESERVED)} are columns of wellfit's own", found=repr(taken[0]), remedy="Rename it")
@@ -105,7 +105,7 @@ def list_column(path: Path, *, column: str, csv_format: CsvFormat = DETECTED) ->
 
 
 def folder_source(root: Path) -> Source:
-    """Return what a folder is known by: names, sizes and times of the files in it, without reading them."""
+    """Return the fingerprint of a folder: names, sizes and times of its files, without reading them."""
     digest, total, latest = hashlib.sha256(), 0, 0.0
     for path in sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root)):
         stat = path.stat()
@@ -124,11 +124,13 @@ def _name(path: Path, root: Path) -> str:
 
 def _require_inside(file: str | None, root: Path, *, place: str) -> None:
     if file is None:
-        raise BadInput("every row names a picture", found=f"no path in {place}", remedy="Fill it in, or remove the row")
+        raise BadInput(
+            "every row must name a picture", found=f"no path in {place}", remedy="Fill it in, or remove the row"
+        )
     path = root / file
     if Path(file).is_absolute() or not path.resolve().is_relative_to(root):
         raise BadInput(
-            "paths of pictures stay inside the folder of the table",
+            "paths of pictures must stay inside the folder of the table",
             found=f"{file!r} in {place}",
             remedy="Put the table above its pictures, and write paths from there",
         )

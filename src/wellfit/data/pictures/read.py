@@ -77,7 +77,7 @@ def picture_batches(
     """
     if not isinstance(source, str | Path):
         raise BadInput(
-            "NEW is a folder of pictures, a table of paths, or .npz arrays",
+            "NEW must be a folder of pictures, a table of paths, or .npz arrays",
             found=type(source).__name__,
             remedy="Give a path",
         )
@@ -91,15 +91,15 @@ def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
     if path.is_dir():
         if options.column and labelled:
             raise BadInput(
-                "--pictures names a column of a table", found=f"a folder, {path}", remedy="Leave --pictures out"
+                "--pictures must name a column of a table", found=f"a folder, {path}", remedy="Leave --pictures out"
             )
         # New pictures may lie in class folders too: their labels are not looked at.
         return list_folder(path, target=options.target, labelled=labelled)
     if options.column is None:
         raise BadInput(
-            "pictures are a folder, .npz arrays, or a table with --pictures COLUMN",
+            "pictures must be a folder, .npz arrays, or a table with --pictures COLUMN",
             found=f"{path} without a column",
-            remedy="Name the column that holds their paths",
+            remedy="Name the column with their paths",
         )
     return list_column(path, column=options.column, csv_format=options.csv_format)
 
@@ -112,7 +112,7 @@ def _joined(listing: Listing, rows: pa.Table) -> pa.Table:
     again = [file for number, file in enumerate(listing.files) if place[file] != number]
     if again:
         raise BadInput(
-            "a picture is named once",
+            "a picture must be named once",
             found=f"{len(again)} named again: {_some(again)}",
             remedy="Remove the rows",
         )
@@ -129,7 +129,7 @@ def _judge_refused(refused: Mapping[str, str], *, files: int, skip: bool, ways: 
     named = _some([f"{file} ({why})" for file, why in sorted(refused.items())])
     if not skip:
         raise BadInput(
-            "every picture can be read",
+            "it must be possible to read every picture",
             found=f"{len(refused)} of {files:,} that cannot: {named}",
             remedy=f"Replace or remove them{ways}",
         )
@@ -149,7 +149,7 @@ def _from_arrays(path: Path, options: PictureOptions, *, shape: Shape | None, la
     wanted = shape or ((side, side, own[2]) if side else own)
     if wanted[2] != own[2]:
         raise BadInput(
-            "all pictures have the same channels",
+            "all pictures must have the same channels",
             found=f"{own[2]} where the others have {wanted[2]}",
             remedy="Convert them",
         )

@@ -58,7 +58,7 @@ def picture_schema(
 
 
 def _is_flat(column: pa.ChunkedArray) -> bool:
-    """Whether all pictures measure the same: pictures of one size, or arrays, which have no files."""
+    """Return True if a measure is the same for all pictures, as for pictures of one size, or arrays without files."""
     values = numbers_of(column, name="measures")
     return bool(np.unique(values[~np.isnan(values)]).size < 2)
 
@@ -71,7 +71,7 @@ def pixel_column(pixels: Pixels) -> pa.Array:
 
 
 def pixels_of(column: pa.ChunkedArray, shape: Shape) -> Pixels:
-    """Return the pixels [N, H, W, C] that a column of bytes holds."""
+    """Return the pixels [N, H, W, C] of a column of bytes."""
     parts = [
         np.frombuffer(chunk.buffers()[1], np.uint8)[
             chunk.offset * chunk.type.byte_width : (chunk.offset + len(chunk)) * chunk.type.byte_width
