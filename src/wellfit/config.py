@@ -114,7 +114,7 @@ class Regularization:
 
     @property
     def is_off(self) -> bool:
-        """Whether nothing is regularized."""
+        """True if nothing is regularized."""
         values = ((getattr(self, name), off) for name, off in OFF.items() if name in KNOBS)
         return all(one == off for value, off in values for one in (value if isinstance(value, tuple) else (value,)))
 
@@ -140,7 +140,7 @@ class DataBoard:
 
     @property
     def is_off(self) -> bool:
-        """Whether the training rows are taken as they are."""
+        """True if the training rows are taken as they are."""
         return self == DataBoard()
 
 

@@ -141,7 +141,7 @@ class Knob:
 
     @property
     def is_number(self) -> bool:
-        """Whether it takes single numbers, so that a range of them makes sense."""
+        """True if it takes single numbers, which can be searched in a range."""
         return self.kind in ("number", "whole") and self.shape != "several"
 
     def require(self, value: object) -> None:

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from wellfit.cli.diagnose import what_refits_say
+from wellfit.cli.diagnose import refit_lines
 
 # Errors in % (human, train, train-dev, dev), rows of the dev sets, and the verdicts that must be.
 YES, NO, UNSURE = "yes", "no", "cannot tell"
@@ -179,5 +179,5 @@ def test_what_was_asked_of_refits_is_told_also_where_it_passed(status, lines):
         "status": status,
         "evidence": "Worth 1,300 more pictures.",
     }
-    found = what_refits_say({"findings": [{**asked, "code": "WF101", "status": "passed"}, asked]})
+    found = refit_lines({"findings": [{**asked, "code": "WF101", "status": "passed"}, asked]})
     assert found == ["WF210 more data would help: no. Worth 1,300 more pictures."][:lines]

@@ -121,7 +121,7 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
         _refuse_numbers(asked, source)
         diagnosis = _of_experiment(source, asked) if source.is_dir() else _of_predictions(source, asked)
     body = diagnosis.to_json()
-    text = "\n".join([str(diagnosis), *(what_refits_say(body) if refits is not None else ())])
+    text = "\n".join([str(diagnosis), *(refit_lines(body) if refits is not None else ())])
     if views is not None and source is not None:
         found = wf.open_experiment(source).views(views)
         body, text = {**body, "views": found.to_json()}, f"{text}\n{found.sentence}"
@@ -129,8 +129,8 @@ def command(*, session: Session, source: Path | None, fail_on: str | None, **opt
     return exit_code(body, fail_on=fail_on)
 
 
-def what_refits_say(body: Json) -> list[str]:
-    """What was asked for with --refits, where the list of findings only counts it among those that passed."""
+def refit_lines(body: Json) -> list[str]:
+    """The answer to --refits where the list of findings only counts it as passed."""
     found = [each for each in body["findings"] if each["code"] == "WF210" and each["status"] == "passed"]
     return [f"WF210 {each['title']}: no. {each['evidence']}" for each in found]
 

@@ -82,7 +82,7 @@ def _gpu() -> str | None:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a file can be made there; a folder that does not exist yet counts by its nearest parent."""
+    """Return True if a file can be made there; of a folder that does not exist, the nearest parent decides."""
     nearest = next(place for place in (folder, *folder.resolve().parents) if place.is_dir())
     try:
         with tempfile.TemporaryFile(dir=nearest):

@@ -21,7 +21,7 @@ from wellfit.exceptions import WellfitError
 
 
 class ExitCode(IntEnum):
-    """What the process says to scripts."""
+    """The exit codes, for scripts."""
 
     DONE = 0
     BUG = 1
@@ -96,7 +96,7 @@ def _noting(interrupts: list[int]) -> Iterator[None]:
 
 
 def message_of(error: Exception) -> str | None:
-    """What to tell the user about an error that is not a bug; None for a bug."""
+    """The message about an error that is not a bug; None for a bug."""
     if isinstance(error, WellfitError):
         return str(error)
     if isinstance(error, click.ClickException):

@@ -62,17 +62,17 @@ class LabelServer(HTTPServer):
 
     @property
     def path(self) -> str:
-        """Of the page."""
+        """The path of the page, which nobody can guess."""
         return f"/{self._secret}/"
 
     @property
     def address(self) -> str:
-        """What a browser opens."""
+        """The URL that a browser opens."""
         return f"http://{HOST}:{self.server_port}{self.path}"
 
     @property
     def is_done(self) -> bool:
-        """Whether every picture of the batch has its label."""
+        """True if every picture of the batch has its label."""
         return self.place >= len(self.rows)
 
     def serve_batch(self) -> None:

@@ -52,7 +52,7 @@ def reference_options(function: Callback) -> Callback:
 
 
 def format_options(function: Callback) -> Callback:
-    """How CSV files are written, for every command that reads one."""
+    """The format of CSV files, for every command that reads one."""
     return all_of(
         function,
         click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV file.  [default: detected]"),
@@ -62,7 +62,7 @@ def format_options(function: Callback) -> Callback:
 
 
 def split_options(function: Callback) -> Callback:
-    """How a table is read and divided."""
+    """The options of reading and splitting a table."""
     return all_of(
         format_options(function),
         click.option("--target", metavar="COLUMN", help="Column to predict."),

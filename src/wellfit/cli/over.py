@@ -22,7 +22,7 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
         text: knobs with commas between; `NAME`, `NAME=LOW:HIGH` or `NAME=V/V/V`.
         config: decides which lambdas are useful.
         rows: training rows, m.
-        members: how many configurations will be trained, where that was given.
+        members: number of configurations, if given.
 
     Raises:
         BadInput: for values that are no numbers, or a knob without values that has no usual range.

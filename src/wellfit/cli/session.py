@@ -1,4 +1,4 @@
-"""What every command shares once it runs: where results, events, progress and log records go."""
+"""The session of a command: it prints results, events and progress, and writes the log."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ BOARDS = ("network", "optimization", "regularization")
 """The tables of a configuration."""
 
 TABLES = "wellfit.tables"
-"""Where a context keeps the tables of the file ([types], [network] ...)."""
+"""The key under which a context keeps the tables of the file ([types], [network] ...)."""
 
 
 def read_settings(path: Path) -> Json:

@@ -1,4 +1,4 @@
-"""How an experiment is shown in the terminal."""
+"""Print an experiment in the terminal."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["CallbackSupport", "told_of_fit", "told_of_subtask", "with_callbacks"]
+__all__ = ["CallbackSupport", "fit_context", "subtask_context", "with_callbacks"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -29,17 +29,11 @@ def with_callbacks(method: Method) -> Method:
 
 
 @contextmanager
-def told_of_fit(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadata: Mapping[str, Any]) -> Iterator[Any]:
+def fit_context(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadata: Mapping[str, Any]) -> Iterator[Any]:
     """Tell the callbacks that a fit begins and, unless it fails, that it has ended.
 
-    Args:
-        estimator: that is being fitted.
-        subtasks: how many there will be.
-        data: (X, y) as `fit` was given them.
-        metadata: sample_weight and groups, where given.
-
     Yields:
-        The context of the fit, for `told_of_subtask`; None where scikit-learn has no callbacks.
+        The context of the fit, for `subtask_context`; None where scikit-learn has no callbacks.
     """
     if not hasattr(estimator, "_init_callback_context"):
         yield None
@@ -53,7 +47,7 @@ def told_of_fit(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadat
 
 
 @contextmanager
-def told_of_subtask(estimator: Any, context: Any, name: str) -> Iterator[None]:
+def subtask_context(estimator: Any, context: Any, name: str) -> Iterator[None]:
     """Tell the callbacks that one task of a fit begins and has ended."""
     if context is None:
         yield

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from wellfit.estimators.arguments import store, takes
-from wellfit.estimators.net import Classifies, Regresses
-from wellfit.estimators.searching import Searching
+from wellfit.estimators.net import BaseNetClassifier, BaseNetRegressor
+from wellfit.estimators.searching import BaseSearch
 
 WIDTHS = (128, 128)
 
@@ -68,7 +68,7 @@ class ClassifierCVArguments(SearchArguments, ClassifierArguments, total=False):
     """Both."""
 
 
-class NetClassifier(Classifies):
+class NetClassifier(BaseNetClassifier):
     """A neural network for classes, as a scikit-learn classifier. Nothing is regularized unless asked for.
 
         wf.NetClassifier(l2=300., keep_prob=.8).fit(X, y).predict_proba(X_new)
@@ -120,7 +120,7 @@ class NetClassifier(Classifies):
         store(self, arguments)
 
 
-class NetClassifierCV(Classifies, Searching):
+class NetClassifierCV(BaseNetClassifier, BaseSearch):
     """A neural network for classes that chooses lambda and keep_prob, or other knobs, by cross-validation.
 
         net = wf.NetClassifierCV(random_state=0).fit(X, y)
@@ -164,7 +164,7 @@ class NetClassifierCV(Classifies, Searching):
         store(self, arguments)
 
 
-class NetRegressor(Regresses):
+class NetRegressor(BaseNetRegressor):
     """A neural network for one number or several, as a scikit-learn regressor. Nothing is regularized unless asked for.
 
         wf.NetRegressor(l2=300., keep_prob=.8).fit(X, y).predict(X_new)
@@ -213,7 +213,7 @@ class NetRegressor(Regresses):
         store(self, arguments)
 
 
-class NetRegressorCV(Regresses, Searching):
+class NetRegressorCV(BaseNetRegressor, BaseSearch):
     """A neural network for numbers that chooses lambda and keep_prob, or other knobs, by cross-validation.
 
         net = wf.NetRegressorCV(random_state=0).fit(X, y)

@@ -1,7 +1,4 @@
-"""Where the error of the chosen network comes from: the training rows of every fold against their dev rows.
-
-Train all candidates on every fold, one stack a fold, and choose by the dev rows of all folds together.
-"""
+"""Train all candidates on every fold, choose by the dev rows of all folds together, and diagnose the chosen one."""
 
 from __future__ import annotations
 
@@ -35,9 +32,8 @@ def diagnose_comparison(
     Args:
         found: the comparison.
         config: the candidate.
-        human_error: in the goal's own unit; None where it is not known.
-        counted: whether weights count rows that are there so often; else they are weights of single rows, of which
-            an interval may not be surer than these rows make it.
+        human_error: in the goal's own unit; None if unknown.
+        counted: weights count repeated rows; else each weights one row, and repeats narrow no interval.
 
     Raises:
         BadInput: for a human_error out of range.
@@ -55,7 +51,7 @@ def diagnose_comparison(
         train=Estimate.fixed(train, rows=round(float(np.mean(totals)))),
         dev=dev,
         notes=(
-            f"measured on {folds}; dev chose among {len(found.configs)} networks, so its error is a little too good.",
+            f"measured on {folds}; dev chose among {len(found.configs)} networks, so its error is slightly optimistic.",
         ),
     )
 
@@ -78,7 +74,7 @@ def _dev_estimate(found: Comparison, place: int, *, counted: bool) -> Estimate |
 
 
 def _enough(target: Integers | Floats, groups: Integers | None) -> bool:
-    """Whether there are two rows, or groups where rows share them: one has no interval."""
+    """Return True if there are at least two rows, or groups: one alone has no interval."""
     return len(target) > 1 and (groups is None or len(np.unique(groups)) > 1)
 
 
@@ -114,7 +110,7 @@ class FoldData:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold, and what every candidate came to there, in the order of the candidates."""
+    """One fold, and the outcome of every candidate on it."""
 
     data: FoldData
     outcomes: tuple[Outcome, ...]

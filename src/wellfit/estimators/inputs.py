@@ -1,9 +1,9 @@
-"""X and y as scikit-learn's users give them -> an Arrow table and a target; what a column is, is decided at fit.
+"""X and y as scikit-learn's users give them -> an Arrow table and a target, with the types of the columns from the fit.
 
 An array, or a frame of numbers and truth values, goes through scikit-learn's own validation. In a frame with text,
 categories or dates every column is taken by its type: text and categories are categories, dates are dates.
-Rows -> what the engine trains on, by transforms that are fit on the training rows alone.
-Training rows with their weights: a row that is there twice is one row of weight two, and the order is no matter.
+The engine's arrays come from transforms that are fit on the training rows alone. Equal training rows are merged into
+one row of their total weight, so neither repeats nor the order of rows change a network.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOMENTS = (nw.Date, nw.Datetime, nw.Time, nw.Duration)
 
 
 def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Table, tuple[Column, ...], Any]:
-    """Return the features of the training rows, what their columns are, and y as an array.
+    """Return the features of the training rows, their columns, and y as an array.
 
     Sets `n_features_in_` and, for a frame, `feature_names_in_`.
 
@@ -51,7 +51,7 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
     options = {"multi_output": numbers, "y_numeric": numbers}
     _require_whole(y)
     if not _is_mixed(X):
-        with _told_of_words():
+        with _text_refused():
             values, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", **options)
         names = getattr(estimator, "feature_names_in_", None)
         names = _names(values.shape[1]) if names is None else [*map(str, names)]
@@ -76,7 +76,7 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
         BadInput: for an array where the fit had a frame with categories or dates, or values of another type.
     """
     if all(column.kind == "number" and column.stored == "float" for column in columns):
-        with _told_of_words():
+        with _text_refused():
             values = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         return _numbers(values, [column.name for column in columns])
     if not nw.dependencies.is_into_dataframe(X):
@@ -108,8 +108,8 @@ def _is_missing(value: Any) -> bool:
 
 
 @contextmanager
-def _told_of_words() -> Iterator[None]:
-    """Say what to do where an array, or a column of objects, holds text."""
+def _text_refused() -> Iterator[None]:
+    """Refuse text in an array, or in a column of objects, with a remedy."""
     try:
         yield
     except ValueError as error:

@@ -1,7 +1,4 @@
-"""What the estimators share: arguments -> rows -> config -> one training on the fused engine -> a model.
-
-What classifiers predict, and what regressors do, apart from how they were fit.
-"""
+"""The bases of the estimators: arguments -> rows -> config -> one training on the fused engine -> a model."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from wellfit._typing import Floats, Integers, Task
 from wellfit.config import Config
 from wellfit.data.schema import Column
 from wellfit.estimators.arguments import config_of
-from wellfit.estimators.callbacks import CallbackSupport, told_of_fit, with_callbacks
+from wellfit.estimators.callbacks import CallbackSupport, fit_context, with_callbacks
 from wellfit.estimators.inputs import (
     Rows,
     groups_of,
@@ -46,7 +43,7 @@ MOST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Given:
-    """What `fit` was given.
+    """The rows of a fit.
 
     Attributes:
         rows: those of positive weight; a row of no weight is not there.
@@ -88,12 +85,12 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
         given = self._read(X, y, sample_weight)
         train = merged(given.rows)
         config = self._config(train, given.columns)
-        with told_of_fit(self, subtasks=0, data=(X, y), metadata={"sample_weight": sample_weight}):
+        with fit_context(self, subtasks=0, data=(X, y), metadata={"sample_weight": sample_weight}):
             return self._train(train, config, columns=given.columns)
 
     @abstractmethod
     def _encoded(self, y: Any) -> Any:
-        """Learn what y holds, and return it as the engine has it: [rows] int64 codes, or float64 numbers."""
+        """Learn the classes of y, and return y as the engine has it: [rows] int64 codes, or float64 numbers."""
 
     @property
     def _class_count(self) -> int:
@@ -150,7 +147,7 @@ def _warn(outcomes: Sequence[Outcome]) -> None:
 FEWEST_CLASSES = 2
 
 
-class Classifies(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-learn has no types
+class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-learn has no types
     """A network whose target is a class."""
 
     _task: ClassVar[Task] = "classification"
@@ -188,7 +185,7 @@ class Classifies(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-learn ha
         return np.asarray(codes, dtype=np.int64)
 
 
-class Regresses(RegressorMixin, Net):  # type: ignore[misc]  # scikit-learn has no types
+class BaseNetRegressor(RegressorMixin, Net):  # type: ignore[misc]  # scikit-learn has no types
     """A network whose target is a number, or several."""
 
     _task: ClassVar[Task] = "regression"

@@ -1,8 +1,4 @@
-"""What the estimators share that choose their knobs: candidates -> folds -> the choice -> one training on all rows.
-
-What a search tries: the configs of all members, from the arguments of an estimator.
-`cv` -> folds: (train, dev) places, as scikit-learn's users name them, and what a sound default is.
-"""
+"""The base of the estimators that search: candidates -> folds -> the choice -> one training on all rows."""
 
 from __future__ import annotations
 
@@ -29,7 +25,7 @@ from sklearn.model_selection import (
 from wellfit._typing import Integers
 from wellfit.config import Config, total_updates
 from wellfit.data.schema import Column
-from wellfit.estimators.callbacks import told_of_fit, told_of_subtask, with_callbacks
+from wellfit.estimators.callbacks import fit_context, subtask_context, with_callbacks
 from wellfit.estimators.diagnosing import Comparison, FoldData, compare, diagnose_comparison, train_folds
 from wellfit.estimators.inputs import Rows, merged, prepared
 from wellfit.estimators.net import Given, Net
@@ -42,7 +38,7 @@ from wellfit.sweeps.usual import usual_space
 RULES = ("best", "one_se")
 
 
-class Searching(Net):
+class BaseSearch(Net):
     """A network that chooses some of its knobs by cross-validation or a dev split."""
 
     @with_callbacks
@@ -72,10 +68,10 @@ class Searching(Net):
         configs = candidates(config, self.over, rows=train, members=self.members)
         folds = self._folds(X, y, given, groups=groups, seed=config.seed)
         metadata = {"sample_weight": sample_weight, "groups": groups}
-        with told_of_fit(self, subtasks=len(folds) + 1, data=(X, y), metadata=metadata) as context:
+        with fit_context(self, subtasks=len(folds) + 1, data=(X, y), metadata=metadata) as context:
             found = self._compared(folds, configs, goal=goal, context=context)
             chosen = self._chosen(found, counted=sample_weight is None)
-            with told_of_subtask(self, context, "all rows"):
+            with subtask_context(self, context, "all rows"):
                 return self._train(train, chosen, columns=given.columns)
 
     def _compared(self, folds: list[FoldData], configs: list[Config], *, goal: Goal, context: Any) -> Comparison:
@@ -83,7 +79,7 @@ class Searching(Net):
         results = []
         with closing(train_folds(folds, configs, goal=goal, jobs=jobs)) as trained:
             for _ in folds:
-                with told_of_subtask(self, context, "fold"):
+                with subtask_context(self, context, "fold"):
                     results.append(next(trained))
         return compare(results, goal=goal)
 
@@ -154,7 +150,7 @@ def candidates(
         config: everything that is not searched.
         over: knob -> values, names of knobs, which get their usual ranges, or None for lambda x keep_prob.
         rows: the training rows.
-        members: the most configs; None for 16, or for the whole of a grid that was given.
+        members: maximum number of configs; None for 16, or for a whole grid.
 
     Raises:
         BadInput: for a space that cannot be searched.
@@ -225,7 +221,7 @@ Fold = tuple[Integers, Integers]
 
 
 def is_own(cv: Any) -> bool:
-    """Whether `cv` leaves the division to us: None, a number of folds, or the share of one dev split."""
+    """Return True if the folds are made here: for None, a number of folds, or the share of one dev split."""
     return cv is None or (isinstance(cv, numbers.Real) and not isinstance(cv, bool))
 
 

@@ -18,7 +18,7 @@ Setting: TypeAlias = Mapping[str, Any]
 """A value for each of some knobs, by any of their names."""
 
 _TURNED = {name: knob for name, knob in NAMES.items() if knob.board in BOARDS and knob.kind != "text"}
-"""What a sweep can turn: a module is no value, and rows are no knob of a network."""
+"""The names that a sweep can search: neither a module nor the choice of rows is a value."""
 
 
 def changed(config: Config, setting: Setting, *, rows: float) -> Config:
@@ -79,7 +79,7 @@ def require_names(names: Collection[str]) -> None:
 
 
 def differs_only(config: Config, other: Config, names: Collection[str]) -> bool:
-    """Whether two configs are one but for the knobs of these names."""
+    """Return True if two configs differ at most in the knobs of these names."""
     taken: dict[str, dict[str, Any]] = {}
     for knob in map(NAMES.__getitem__, names):
         taken.setdefault(knob.board, {})[knob.own] = getattr(getattr(other, knob.board), knob.own)

@@ -1,4 +1,4 @@
-"""What a sweep searches: the knobs, their values, and how many members they make.
+"""The search space of a sweep: the knobs, their values, and the members that they make.
 
 In the default grid lambda 0 and keep_prob 1 are exact members, and a range may carry a share of its off value: where
 nothing overfits nothing should be regularized.
@@ -165,12 +165,12 @@ def configs_of(config: Config, over: Space, *, rows: float, members: int | None 
 
 
 def is_grid(over: Space) -> bool:
-    """Whether the space is of lists alone, and so has a finite number of members."""
+    """Return True if the space has lists only, and so a finite number of members."""
     return not any(isinstance(values, Interval) for values in over.values())
 
 
 def count_of(members: int | None) -> int:
-    """How many members a space with an interval gets.
+    """Number of members of a space with an interval.
 
     Raises:
         BadInput: for fewer than one.
