@@ -281,12 +281,13 @@ def test_no_worker_and_no_folder_outlives_the_parent(how, tmp_path):
 
 def test_a_worker_is_deaf_to_ctrl_c_before_its_imports(tmp_path):
     """A worker that a Ctrl-C met while it imported printed a traceback into the message that the user reads."""
-    stand_in = tmp_path / "wellfit" / "sweeps" / "worker.py"
+    stand_in = tmp_path / "wellfit" / "sweeps" / "worker_pool.py"
     stand_in.parent.mkdir(parents=True)
     stand_in.write_text("import signal\nsignal.raise_signal(signal.SIGINT)\nmain = print\n")
-    # -S leaves out what is installed, so that the stand-in is imported.
+    # -S leaves out what is installed, and so does no PYTHONPATH: the stand-in is imported.
     command = [sys.executable, "-S", "-P", "-c", _PROGRAM, str(tmp_path), "deaf"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=bare)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "deaf\n", "")
 
 
