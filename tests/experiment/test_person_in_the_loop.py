@@ -205,5 +205,5 @@ def test_augmentation_of_a_table_is_refused_before_anything_is_made(cancer_csv, 
 def test_a_comparison_is_short_for_eyes_and_whole_for_scripts(copied):
     whole = wf.compare(copied.path, copied.path)
     searched = replace(whole, knobs=(KnobPair("optimization", "lr", 0.001, 0.0012458923531144352),))
-    assert "optimization: lr 0.001 -> 0.001246" in str(searched)
+    assert "optimization: lr 0.001 → 0.001246" in str(searched)
     assert searched.to_json()["knobs"][0]["b"] == 0.0012458923531144352

@@ -87,16 +87,16 @@ class Comparison:
         unit, gap = Unit(self.goal), self.difference
         for letter, name, value in zip("AB", self.names, self.dev, strict=True):
             yield f"{letter}  {name}: dev {unit.noun} {unit.show(value)}"
-        said = f"{self.better} is better" if self.better else "These rows cannot tell which is better"
+        said = f"{self.better} is better" if self.better else "There are too few rows to tell which is better"
         low, high = (unit.gap(limit) for limit in (gap.low, gap.high))
         yield f"{said}: A minus B is {unit.gap(gap.value)} ({low} to {high}, paired on {gap.rows:,} dev rows)."
         if not self.same_rows:
             yield "They were trained on other rows."
-        yield from (f"{pair.board}: {pair.knob} {_short(pair.a)} -> {_short(pair.b)}" for pair in self.knobs)
+        yield from (f"{pair.board}: {pair.knob} {_short(pair.a)} → {_short(pair.b)}" for pair in self.knobs)
         if not self.knobs:
             yield "No knob differs."
         if self.networks[0] != self.networks[1]:
-            yield f"networks averaged {self.networks[0]} -> {self.networks[1]}"
+            yield f"networks averaged {self.networks[0]} → {self.networks[1]}"
 
 
 def _short(value: object) -> object:

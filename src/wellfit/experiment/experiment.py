@@ -48,7 +48,7 @@ from wellfit.experiment.spent import network_at
 from wellfit.experiment.tempering import temper
 from wellfit.experiment.unsealing import known_test, unseal_for
 from wellfit.goals import Goal
-from wellfit.journal.history import EntryLike, History, chosen_identity
+from wellfit.journal.history import History, chosen_identity
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import Entry, Journal, open_journal
 from wellfit.opening import Opening
@@ -109,7 +109,7 @@ class Experiment(Rendered):
         """Read arrays again when they are next asked for: a run may have added rows."""
         self.__dict__.pop("prepared", None)
 
-    def entries(self) -> Sequence[EntryLike]:
+    def entries(self) -> Sequence[Entry]:
         """The journal, without the steps of plans that a later one replaced."""
         return self.history.entries
 

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Protocol
 
 from wellfit._typing import Json
+from wellfit.journal.store import Entry
 
 CANDIDATE = "candidate"
-
-
-class EntryLike(Protocol):
-    """The part of a journal entry that is folded."""
-
-    @property
-    def kind(self) -> str:
-        """The kind of entry: split, training, diagnosis, ..."""
-
-    @property
-    def body(self) -> Any:
-        """Its JSON object."""
 
 
 class History:
@@ -30,7 +18,7 @@ class History:
         entries: the whole journal, oldest first.
     """
 
-    def __init__(self, entries: Iterable[EntryLike]) -> None:
+    def __init__(self, entries: Iterable[Entry]) -> None:
         everything = list(entries)
         plans = [entry.body["plan"] for entry in everything if entry.kind == "session" and "plan" in entry.body]
         kept = [entry for entry in everything if entry.body.get("plan") in (None, *plans[-1:])]
@@ -39,7 +27,7 @@ class History:
         own = [entry for entry in everything if entry.kind == "diagnosis" and entry.body["identity"] == self.chosen]
         # A network of an earlier plan may still be the best: then its diagnosis belongs to the experiment.
         missing = [] if any(entry in kept for entry in own) else own[-1:]
-        self.entries: Sequence[EntryLike] = [*kept, *missing]
+        self.entries: Sequence[Entry] = [*kept, *missing]
 
     @cached_property
     def _bodies(self) -> dict[str, list[Json]]:
@@ -75,7 +63,7 @@ class History:
         return len({body["identity"] for body in trained if body["status"] != "diverged"})
 
 
-def chosen_identity(entries: Iterable[EntryLike]) -> str | None:
+def chosen_identity(entries: Iterable[Entry]) -> str | None:
     """The identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
     candidates = [entry.body for entry in entries if entry.kind == CANDIDATE]
     best = min(candidates, key=lambda body: float(body["dev"]), default=None)
