@@ -85,7 +85,7 @@ class Unit:
     def gap_range(self, low: float, high: float) -> str:
         """The limits of a difference of losses, with one unit."""
         first, last = (self.gap(limit, sign=False) for limit in (low, high))
-        return f"{first.partition(' ')[0]} to {last}"
+        return f"{first.partition(' ')[0]} to {last}" + ("s" if last.endswith("point") else "")
 
     def size(self, value: float, *, start: float, end: float) -> str:
         """A gap as a sentence says it, in the unit that the reader thinks in: for rmse the step between two errors."""

@@ -266,6 +266,11 @@ def interval_text(unit: Unit, estimate: Estimate | None) -> str:
     return "exact" if estimate.is_fixed else unit.interval(estimate)
 
 
+def gap_interval(unit: Unit, gap: Gap) -> str:
+    """The limits of a gap; "exact" for one without sampling error."""
+    return "exact" if gap.low >= gap.high else unit.gap_range(gap.low, gap.high)
+
+
 def verdict_text(found: Diagnosed, gap: Gap) -> str:
     """The verdict on a gap, and what else there is to know about it."""
     if gap.below_reference:
@@ -279,6 +284,13 @@ def tolerance_note(unit: Unit, found: Diagnosed) -> str:
     """The rule behind the verdicts."""
     tolerance = unit.gap(found.diagnosis.tolerance, sign=False)
     return f"A gap is high when its interval lies above the tolerance of {tolerance}."
+
+
+def optimal_note(unit: Unit, optimal: Optimal) -> str:
+    """The caution about a reference that is only an upper bound; "" for another one."""
+    if not optimal.upper_bound:
+        return ""
+    return f"The {optimal_source(optimal)} stands in for the optimal {unit.noun}: the network may do better."
 
 
 def sweep_line(unit: Unit, sweep: SweepCard) -> str:

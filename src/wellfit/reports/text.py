@@ -12,11 +12,13 @@ from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
     coupled_lines,
+    gap_interval,
     gap_text,
     interval_text,
     luck_sentence,
     monte_carlo_line,
     next_lines,
+    optimal_note,
     optimal_source,
     optimal_text,
     rows_text,
@@ -143,6 +145,7 @@ def _ladder(unit: Unit, after: Diagnosed, before: Diagnosed | None) -> Iterator[
     yield ""
     yield _gaps(unit, after, earlier)
     yield tolerance_note(unit, after)
+    yield from filter(None, [optimal_note(unit, after.diagnosis.errors.optimal)])
 
 
 def _errors(unit: Unit, after: Diagnosed, earlier: Diagnosed | None) -> RenderableType:
@@ -163,7 +166,7 @@ def _gaps(unit: Unit, after: Diagnosed, earlier: Diagnosed | None) -> Renderable
         before = [gap_text(unit, earlier, old, sign=True) if old else ""] if earlier else []
         name = gap.kind.noun + (" (with any mismatch)" if gap.includes_mismatch else "")
         now = gap_text(unit, after, gap, sign=True)
-        rows.append([name, verdict_text(after, gap), *before, now, unit.gap_range(gap.low, gap.high)])
+        rows.append([name, verdict_text(after, gap), *before, now, gap_interval(unit, gap)])
     return _table(["gap", "high?", *(["before"] if earlier else []), "now", "95 % interval"], rows, left=2)
 
 
