@@ -6,8 +6,8 @@ import re
 import textwrap
 from pathlib import Path
 
+from wellfit.diagnosis.catalogue import CATALOGUE
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
-from wellfit.diagnosis.catalogue.lookup import CATALOGUE
 from wellfit.diagnosis.checks import CHECKS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "findings"

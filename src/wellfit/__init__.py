@@ -19,11 +19,10 @@ from wellfit import _rendering
 if TYPE_CHECKING:
     from wellfit.api import compare, diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.config import Config, Network, Optimization, Regularization
-    from wellfit.diagnosis.catalogue.lookup import explain
-    from wellfit.diagnosis.data_diagnosis import DataDiagnosis
+    from wellfit.diagnosis.catalogue import explain
     from wellfit.diagnosis.decompositions import Decomposition, decompose
-    from wellfit.diagnosis.dev_overuse.corrected import Ladder
-    from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_errors
+    from wellfit.diagnosis.dev_overuse import Ladder
+    from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis, diagnose_errors
     from wellfit.diagnosis.label_noise import audited_error
     from wellfit.diagnosis.leakage.groups import hidden_error
     from wellfit.diagnosis.predictions import diagnose_predictions
@@ -102,11 +101,10 @@ __all__ = [
 _HOMES = {
     "api": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "config": ("Config", "Network", "Optimization", "Regularization"),
-    "diagnosis.catalogue.lookup": ("explain",),
-    "diagnosis.data_diagnosis": ("DataDiagnosis",),
+    "diagnosis.catalogue": ("explain",),
     "diagnosis.decompositions": ("Decomposition", "decompose"),
-    "diagnosis.dev_overuse.corrected": ("Ladder",),
-    "diagnosis.diagnosis": ("Diagnosis", "diagnose_errors"),
+    "diagnosis.dev_overuse": ("Ladder",),
+    "diagnosis.diagnosis": ("DataDiagnosis", "Diagnosis", "diagnose_errors"),
     "diagnosis.label_noise": ("audited_error",),
     "diagnosis.leakage.groups": ("hidden_error",),
     "diagnosis.predictions": ("diagnose_predictions",),

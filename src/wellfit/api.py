@@ -15,8 +15,7 @@ from wellfit.config import Config, Network
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.pictures.listing import LABEL, is_picture_source
 from wellfit.device import CPU, FLOAT32, device_of
-from wellfit.diagnosis.data_diagnosis import DataDiagnosis
-from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import augmentation_for, findings_on_data, open_rows

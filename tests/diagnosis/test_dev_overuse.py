@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wellfit.diagnosis.dev_overuse.corrected import (
+from wellfit.diagnosis.dev_overuse import (
     Ladder,
     decisions_left,
     dev_use,

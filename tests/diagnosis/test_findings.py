@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from wellfit.diagnosis.catalogue.lookup import CATALOGUE, explain
+from wellfit.diagnosis.catalogue import CATALOGUE, explain
 from wellfit.diagnosis.checks import CHECKS, run_checks
 from wellfit.diagnosis.diagnosis import diagnose_errors, diagnose_losses
 from wellfit.diagnosis.facts import Columns, Facts, Training

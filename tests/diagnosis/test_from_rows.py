@@ -22,7 +22,7 @@ def test_neighbours_are_told_as_an_estimate():
     label = rng.integers(0, 2, 6_000)
     values = rng.normal(size=(6_000, 1)) + 2 * label[:, None]
     said = said_by_rows(rows_with(values, label, classes=2), goal=goal_named("error"))
-    low, high = (float(each.split()[-1]) for each in said.split(" %")[:2])
+    low, high = (float(each.split()[-1]) for each in said.split("%")[:2])
     # Two unit normals two apart (docs/methods.md, "Optimal error"): the optimal error is .159, Cover and Hart's limits
     # are .129 and .225.
     assert (low, high) == pytest.approx((12.9, 22.5), abs=1.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wellfit.cli import main
-from wellfit.diagnosis.catalogue.lookup import CATALOGUE
+from wellfit.diagnosis.catalogue import CATALOGUE
 from wellfit.diagnosis.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]

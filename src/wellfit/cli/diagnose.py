@@ -14,8 +14,7 @@ from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
-    from wellfit.diagnosis.data_diagnosis import DataDiagnosis
-    from wellfit.diagnosis.diagnosis import Diagnosis
+    from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 
 _NUMBERS = {
     "train": "--train-error",

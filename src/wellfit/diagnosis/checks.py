@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from wellfit.diagnosis import column_checks, model_checks
+from wellfit.diagnosis import plain_checks
+from wellfit.diagnosis.catalogue import entry_of
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
-from wellfit.diagnosis.catalogue.lookup import entry_of
 from wellfit.diagnosis.column_worth import columns_without_worth
-from wellfit.diagnosis.dev_overuse.corrected import used_up_dev
+from wellfit.diagnosis.dev_overuse import used_up_dev
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.label_noise import wrong_labels
@@ -29,7 +29,7 @@ from wellfit.diagnosis.more_data import worth_of_more_rows
 from wellfit.diagnosis.regions.find import regions_that_overfit, regions_that_underfit
 
 Urgency = Literal["leak", "dev overuse", "impossible", "gap", "labels", "region"]
-"""What a finding that fired says; leaks spoil every error, so they come first."""
+"""Kind of a finding that fired; leaks spoil every error, so they come first."""
 _ALWAYS_KNOWN = frozenset({"goal", "tolerance", "hint"})
 _OF_DATA = frozenset({"columns", "rows"})
 """Facts that do not change with the network."""
@@ -81,19 +81,19 @@ class Check:
 CHECKS: Mapping[str, Check] = {
     check.code: check
     for check in (
-        Check("WF101", model_checks.high_bias, "gap"),
-        Check("WF102", model_checks.high_variance, "gap"),
-        Check("WF103", model_checks.below_reference),
-        Check("WF104", model_checks.no_reference),
-        Check("WF105", model_checks.unfinished_training),
-        Check("WF106", model_checks.another_method_wins),
-        Check("WF107", model_checks.below_optimal, "impossible"),
+        Check("WF101", plain_checks.high_bias, "gap"),
+        Check("WF102", plain_checks.high_variance, "gap"),
+        Check("WF103", plain_checks.below_reference),
+        Check("WF104", plain_checks.no_reference),
+        Check("WF105", plain_checks.unfinished_training),
+        Check("WF106", plain_checks.another_method_wins),
+        Check("WF107", plain_checks.below_optimal, "impossible"),
         Check("WF108", regions_that_underfit, "region"),
         Check("WF109", regions_that_overfit, "region", 1),
-        Check("WF201", column_checks.empty_columns),
-        Check("WF202", column_checks.identifiers),
+        Check("WF201", plain_checks.empty_columns),
+        Check("WF202", plain_checks.identifiers),
         Check("WF203", same_rows, "leak", 2),
-        Check("WF204", column_checks.incomplete_columns),
+        Check("WF204", plain_checks.incomplete_columns),
         Check("WF205", near_copies, "leak", 3),
         Check("WF206", giveaways, "leak", 0),
         Check("WF207", shared_groups, "leak", 1),
@@ -101,13 +101,13 @@ CHECKS: Mapping[str, Check] = {
         Check("WF209", wrong_labels, "labels"),
         Check("WF210", worth_of_more_rows),
         Check("WF211", columns_without_worth),
-        Check("WF301", model_checks.high_mismatch, "gap"),
+        Check("WF301", plain_checks.high_mismatch, "gap"),
         Check("WF302", different_inputs),
         Check("WF303", shifted_columns),
         Check("WF304", shifted_targets),
         Check("WF305", parts_of_mismatch),
-        Check("WF401", model_checks.high_dev_overfit, "dev overuse"),
-        Check("WF402", model_checks.too_few_rows),
+        Check("WF401", plain_checks.high_dev_overfit, "dev overuse"),
+        Check("WF402", plain_checks.too_few_rows),
         Check("WF403", used_up_dev, "dev overuse", 1),
     )
 }

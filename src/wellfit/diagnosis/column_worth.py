@@ -36,7 +36,7 @@ _NAMED_AT_MOST = 6
 
 @dataclass(frozen=True)
 class ColumnWorth:
-    """What a column is worth.
+    """The worth of one column.
 
     Attributes:
         column: its name.

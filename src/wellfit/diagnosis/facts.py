@@ -16,7 +16,7 @@ from wellfit.stats.intervals import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a training ended, and what the reference models reach on the same dev rows.
+    """The end of a training, and the losses of the reference models on the same dev rows.
 
     Attributes:
         status: "finished", "diverged", "stopped early" or "out of budget".
@@ -50,22 +50,22 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known; None where it is not. A check is run where all that it needs is known.
+    """All facts; None for those that are not known. A check runs if all that it needs is known.
 
     Attributes:
         goal: in whose loss all numbers are.
         tolerance: the gap that does not matter.
-        hint: what rows say about the optimal error, where there is no reference.
+        hint: at the optimal error, from the rows, where there is no reference.
         errors: losses with their intervals.
         gaps: between the errors.
-        training: how it ended.
+        training: of the network.
         columns: of the table.
         rows: that may be looked at.
         network: on these rows.
         seen: part -> [rows, channels] what a network of pictures sees in train-dev (train, where there is none) and
             in dev.
         candidates: [candidates, rows] losses of all networks that were compared on dev.
-        curve: what a learning curve says of more data.
+        curve: gain of more data, from a learning curve.
         shuffled: the network's predictions on dev with the values of a column in other orders.
     """
 

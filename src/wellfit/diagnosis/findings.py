@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wellfit.diagnosis.catalogue.lookup import entry_of
+from wellfit.diagnosis.catalogue import entry_of
 from wellfit.serialize import Record, omitted_if
 from wellfit.stats.intervals import Estimate
 

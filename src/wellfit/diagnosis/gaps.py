@@ -70,7 +70,7 @@ class Errors:
         return self.held_out if gap.name == "variance" else self.dev
 
     def lacks_rows(self, gap: Gap) -> bool:
-        """Whether more rows would decide; a plain interval can be decided already where Holm's is not."""
+        """Return True if more rows would decide; a plain interval can be decided already where Holm's is not."""
         return bool(gap.rows_needed and gap.rows_needed > (self.decided_by(gap).rows or 0))
 
 

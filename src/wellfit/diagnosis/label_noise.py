@@ -107,7 +107,7 @@ def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
 
 
 def observed_error(error: float, *, noise: float, classes: int) -> float:
-    """What a clean error looks like under symmetric noise: rho + e (1 - rho C / (C - 1)).
+    """The error that a clean error becomes under symmetric noise: rho + e (1 - rho C / (C - 1)).
 
     Args:
         error: on clean labels.
@@ -163,7 +163,7 @@ def _doubts(target: Integers, probabilities: Floats) -> Suspicion:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What is known about errors on the same rows beside the labels.
+    """Errors on the same rows, against which doubts about labels are weighed.
 
     Attributes:
         best: the lowest dev error of any model.
@@ -176,9 +176,10 @@ class Yardstick:
     classes: int
 
     def explains(self, rate: Estimate) -> bool:
-        """Whether the labels need not be wrong: no error is surely above the reference, or one is below what they cost.
+        """Return True if the labels need not be wrong.
 
-        With so many wrong labels no model gets below `observed_error` of the optimal one.
+        No error is surely above the reference, or one is below the cost of such labels: with so many wrong labels no
+        model gets below `observed_error` of the optimal one.
         """
         if self.best.low <= self.optimal.high:
             return True
@@ -232,7 +233,7 @@ def wrong_labels(*, errors: Errors, rows: OpenRows, network: NetworkOnRows) -> F
 def doubted_labels(
     dev: Rows, predictions: Floats, *, goal: Goal, opinion: Floats | None, optimal: Optimal | None
 ) -> Finding:
-    """Whether labels of dev are wrong.
+    """WF209: judge the labels of dev.
 
     Args:
         dev: rows that the models were not trained on.

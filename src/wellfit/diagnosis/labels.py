@@ -41,7 +41,7 @@ def array_of(name: str, values: Any) -> Array:
 
 
 def looks_like_classes(target: Array, prediction: Array) -> bool:
-    """Whether these are classes: probabilities in columns, strings, truth values, or at most 20 distinct integers.
+    """Return True if these are classes: probabilities in columns, strings, booleans, or at most 20 distinct integers.
 
     Integers with predictions that are neither labels nor probabilities are counts to regress on.
     """
@@ -111,7 +111,7 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
 
 
 def is_soft(prediction: Array, classes: Array) -> bool:
-    """Whether a prediction holds probabilities rather than labels."""
+    """Return True if a prediction contains probabilities rather than labels."""
     return prediction.ndim == 2 or _is_score(prediction, classes)
 
 

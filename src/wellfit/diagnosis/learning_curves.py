@@ -152,7 +152,7 @@ def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, f
 
 @dataclass(frozen=True)
 class _Bends:
-    """How places in [0, 1] are parameters of a shape: evenly in logarithms.
+    """Map from places in [0, 1] to parameters of a shape: evenly in logarithms.
 
     Attributes:
         low, high: [parameters] logarithms of the ends.

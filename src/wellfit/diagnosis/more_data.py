@@ -1,4 +1,4 @@
-"""What more training data would buy: the learning curve extrapolated, with an interval that its past errors widen.
+"""The gain of more training data: the learning curve extrapolated, with an interval that its past errors widen.
 
 pow4 is the primary curve (pow3 where there are few anchors). The interval is the widest spread of bootstrapped repeats
 among all families that foretold the last anchors, widened by how far the primary curve missed them when hidden.
@@ -36,7 +36,7 @@ FAMILIES: tuple[CurveName, ...] = ("pow3", "pow4", "mmf4", "exp4", "last1")
 
 @dataclass(frozen=True, kw_only=True)
 class MoreData(Record):
-    """What `factor` times the training rows would buy.
+    """Gain of `factor` times the training rows.
 
     Attributes:
         rows: training rows now.
@@ -169,7 +169,7 @@ def _refusal(anchors: Anchors, factor: float) -> str:
 
 
 def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[float | None, tuple[CurveName, ...]]:
-    """How far the primary curve misses the last anchor when it is hidden, and the families that foretold it."""
+    """Distance of the primary curve from the last anchor when it is hidden, and the families that foretold it."""
     seen = anchors.first(len(anchors.rows) - HIDDEN)
     if len(seen.rows) < FEWEST_ANCHORS:
         return None, (primary, "last1") if primary == "pow4" else ("pow3", "last1")

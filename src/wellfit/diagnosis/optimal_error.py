@@ -49,7 +49,7 @@ class Optimal(Record):
 
 
 def no_reference(best_dev_high: float) -> Optimal:
-    """What is known without a reference: between 0 and the smallest upper limit of any dev loss seen on this split."""
+    """The optimal error without a reference: from 0 to the smallest upper limit of any dev loss on this split."""
     return Optimal(0.0, max(0.0, best_dev_high), source="none", upper_bound=False)
 
 
@@ -120,7 +120,7 @@ def checked_rows(name: str, rows: int | None) -> int | None:
 
 
 def _is_a(kind: type, value: object) -> bool:
-    """Whether a value is a number of this kind, numpy's included; a truth value is none."""
+    """Return True if a value is a number of this kind, numpy's included; a truth value is none."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

@@ -1,6 +1,6 @@
-"""The basic recipe: what to try, in which order, and the most that it can buy.
+"""The prescription: remedies in the order to try, with the most that each can buy.
 
-Which findings come first: what spoils the measurement before what the measurement says.
+And the findings to act on first: those that spoil the measurement come before those that it makes.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[R
 
 
 def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Remedy]:
-    """What would turn "cannot tell" into an answer; it buys no error, so its ceiling is 0."""
+    """Remedies that turn "cannot tell" into an answer; they buy no error, so their ceiling is 0."""
     asked: list[Remedy] = []
     unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
     short = [gap for gap in unsure if errors.lacks_rows(gap)]

@@ -1,4 +1,4 @@
-"""What augmentation is worth in real rows: how many more would bring the network without it as far.
+"""The worth of augmentation in real rows: how many more would bring the network without it as far.
 
 The learning curve without augmentation is followed to the dev error that all rows reach with it. The interval comes
 from repeated trainings, with the dev set as it is.
@@ -22,7 +22,7 @@ _DIGITS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Worth(Record):
-    """What a change of the training rows is worth.
+    """Worth of a change of the training rows.
 
     Attributes:
         rows: training rows now.

@@ -19,8 +19,7 @@ from wellfit.config import Config, Regularization
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.prepare import Prepared
 from wellfit.device import Device
-from wellfit.diagnosis.data_diagnosis import DataDiagnosis
-from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.diagnosis.rows import OpenRows

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wellfit.diagnosis.data_diagnosis import DataDiagnosis
-from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.reports.html import render_html
 from wellfit.reports.notebook import Bundle, diagnosis_bundle, experiment_bundle, sweep_bundle, sweep_text
 from wellfit.reports.records import Summary

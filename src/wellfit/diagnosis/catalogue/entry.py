@@ -11,7 +11,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class States:
-    """When a finding fires, when it passes, and when it says neither ("not applicable")."""
+    """Conditions under which a finding fires, passes, or says neither ("not applicable")."""
 
     fired: str
     passed: str
@@ -78,10 +78,10 @@ def _filled(lines: str) -> str:
 GAP = States(
     fired="the lower limit of the gap, Holm-adjusted over all gaps, is above the tolerance.",
     passed="the 95 % upper limit of the gap is at most the tolerance.",
-    unknown="the interval holds the tolerance, or one side of the gap is not known. WF402 then says how many rows "
+    unknown="the interval contains the tolerance, or one side of the gap is not known. WF402 then says how many rows "
     "would decide.",
 )
-"""How every gap becomes a verdict."""
+"""Conditions of the verdict on every gap."""
 
 MOVER = "The gap's interval is MOVER's, from the intervals of its two sides (Wilson's for error rates)."
 MOVER_SOURCE = (

@@ -26,7 +26,7 @@ FEWEST_ROWS = 2  # on each side, for an interval
 
 @dataclass(frozen=True)
 class WithAndWithout:
-    """What suspect rows do to an error.
+    """The error with and without suspect rows.
 
     Attributes:
         with_them: the error over all rows.
@@ -103,12 +103,12 @@ class Duplicates:
 
     @property
     def coarse(self) -> bool:
-        """Whether the features take so few values that equal rows mean nothing."""
+        """True if the features take so few values that equal rows mean nothing."""
         return self.own > COARSE
 
 
 def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF203, with what the copies do to the errors where there is a network."""
+    """WF203, with the error without the copies where there is a network."""
     return duplicates_finding(find_duplicates(rows.under(network).parts), test=rows.sealed, goal=rows.goal)
 
 

@@ -1,4 +1,4 @@
-"""Group leakage: the same person, patient or device in train and in dev, and what that hides of the error.
+"""Group leakage: the same person, patient or device in train and in dev, and the error that this conceals.
 
 Time leakage: dev rows from before the last training row.
 """
@@ -125,7 +125,7 @@ def group_finding(found: GroupLeakage | None, *, goal: Goal | None = None) -> Fi
 
 @dataclass(frozen=True)
 class TimeLeakage:
-    """How dev lies in time against train.
+    """Position of dev in time relative to train.
 
     Attributes:
         rows: dev rows whose time is known.

@@ -139,9 +139,10 @@ def near_duplicates_finding(found: NearDuplicates | None, *, goal: Goal | None =
 
 @dataclass(frozen=True)
 class _Space:
-    """Where rows are points: numbers in standard deviations of train, each level of a category in its own direction.
+    """The space in which rows are points.
 
-    Up to 32 numbers are their own dimensions; wider rows, and rows with categories, are projected to 32 dimensions.
+    Numbers are in standard deviations of train, each level of a category has its own direction. Up to 32 numbers are
+    their own dimensions; wider rows, and rows with categories, are projected to 32 dimensions.
     """
 
     middle: Floats

@@ -40,7 +40,7 @@ class Giveaway:
 
     @property
     def certain(self) -> bool:
-        """Whether there are rows enough to say so."""
+        """True if there are enough rows to say so."""
         return self.score.low > CERTAIN
 
 

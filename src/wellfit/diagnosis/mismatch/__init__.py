@@ -1,1 +1,1 @@
-"""Whether two parts come from the same distribution, in which columns they differ, and what that costs."""
+"""Mismatch: two parts from different distributions, the columns in which they differ, and the cost of that."""

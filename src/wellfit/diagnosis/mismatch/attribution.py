@@ -1,4 +1,4 @@
-"""What a gap between two parts is made of: other inputs (covariate), or another target for the same inputs (concept).
+"""A gap between two parts, split into other inputs (covariate) and another target for the same inputs (concept).
 
 Both losses are carried to the inputs that the parts share, s ~ p q / (p + q), by weights from a domain classifier
 (DISDE, Cai, Namkoong and Yadlowsky). The gap is then a walk: source to shared inputs, source's target to dev's target,

@@ -17,7 +17,7 @@ Verdict = Literal["yes", "no", "cannot tell"]
 
 @dataclass(frozen=True)
 class TvBound:
-    """What is known about a total variation from one set (or one family of half lines).
+    """Limits of a total variation from one set (or one family of half lines).
 
     Attributes:
         value: difference of the two shares of the set, a lower bound on the total variation in expectation.

@@ -1,10 +1,8 @@
-"""Which columns shift, each by a lower bound on the total variation of that column alone.
+"""Columns that shift, each judged by a lower bound on the total variation of that column alone.
 
 Numbers by the Kolmogorov-Smirnov distance with a DKW band, categories by a set of levels that is chosen on one half
 and tested on the other. Missing is a value like any other. Bonferroni over the columns.
-How a column of dev differs from train, in words.
-Whether the targets of two parts are distributed alike, both sides labelled; by their predictions otherwise.
-How the pictures of dev differ from those of train in what a person can measure, in words and as a factor.
+The same for the targets of two parts. Differences are said in words, those of pictures by what a person can measure.
 Columns that only count time or rows: they tell any two parts apart and say nothing about a shift.
 """
 

@@ -1,4 +1,4 @@
-"""Whether the inputs of two parts differ: a classifier that tells them apart, read as a bound on total variation.
+"""Different inputs of two parts: a classifier that tells them apart, read as a bound on total variation.
 
 Fit on one half, counted on the other: J = TPR + TNR - 1 is at most TV(P, Q), whatever the classifier (the two-sample
 test of Lopez-Paz and Oquab 2017, with an effect size in place of the p-value).
@@ -31,7 +31,7 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class DomainShift:
-    """How well a classifier tells dev from train.
+    """Result of a classifier that tells dev from train.
 
     Attributes:
         bound: J on the held-out half, with its one-sided 95 % limits.
@@ -98,7 +98,7 @@ def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0
 
 
 def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -> Halves:
-    """At most `SIDE_ROWS` rows of each part, half of them (whole groups together) to fit on."""
+    """Draw at most `SIDE_ROWS` rows of each part, half of them (whole groups together) to fit on."""
     drawn = [np.sort(rng.permutation(part.rows)[:SIDE_ROWS]) for part in parts]
     values = [part.features.values[rows][:, kept] for part, rows in zip(parts, drawn, strict=True)]
     is_dev = np.repeat([False, True], [len(rows) for rows in drawn])

@@ -1,4 +1,4 @@
-"""What the rows themselves say about the optimal error, where nobody gave a reference: hints, never bounds.
+"""Hints at the optimal error from the rows themselves, where nobody gave a reference; they are never bounds.
 
 The optimal error from rows whose inputs are equal: what tells their targets apart is not in the columns.
 """

@@ -46,7 +46,7 @@ class NoiseVariance:
 
     @property
     def warning(self) -> str:
-        """Why not to trust it; "" where there is nothing to say."""
+        """Reason not to trust it; "" where there is none."""
         if self.columns <= MANY_COLUMNS:
             return ""
         return f"With {self.columns} columns neighbours are far apart, and the noise is over-estimated."
@@ -102,7 +102,7 @@ _MISSING = 3.0  # standard deviations from the mean: a place of its own for what
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What one nearest neighbour says.
+    """The error of one nearest neighbour, and the optimal error that it suggests.
 
     Attributes:
         error: leave-one-out error of the nearest neighbour.

@@ -1,1 +1,1 @@
-"""Where a network underfits and where it overfits: regions found on one half of the rows, tested on the other."""
+"""Regions in which a network underfits or overfits: found on one half of the rows, tested on the other."""

@@ -64,7 +64,7 @@ class _Half:
 
 
 def find_regions(first: Rows, second: Rows | None, *, tolerance: float, seed: int = 0) -> tuple[Region, ...] | None:
-    """Where the loss of the first rows is above that of the second by more than elsewhere.
+    """Find regions where the loss of the first rows exceeds that of the second by more than elsewhere.
 
     Args:
         first: rows with losses.

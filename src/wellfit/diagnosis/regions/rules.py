@@ -15,7 +15,7 @@ _NAMED_LEVELS = 4
 
 @dataclass(frozen=True)
 class Bound:
-    """What a rule asks of one column: low < value <= high in the tree's own units.
+    """Condition of a rule on one column: low < value <= high in the tree's own units.
 
     Attributes:
         place: of the column.

@@ -17,15 +17,15 @@ from wellfit.recipe.remedies.regularization import CLOSING, REGULARIZATION
 from wellfit.recipe.remedies.remedy import Remedy
 
 DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD, REWEIGHT, MORE_DATA)
-"""What changes the training rows."""
+"""Remedies that change the training rows."""
 FIRST: tuple[Remedy, ...] = (DROP_ROWS,)
-"""What repairs the measurement, before anything that it says is treated."""
+"""Remedies that repair the measurement, before anything that it says is treated."""
 BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
     "optimization": OPTIMIZATION,
     "data": DATA,
     "regularization": REGULARIZATION,
 }
-"""In the order of their turns: what brings train nearer to dev comes before the sweep, which is judged on dev."""
+"""In the order of boards: train is brought nearer to dev before the sweep, which is judged on dev."""
 REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, *CLOSING)}
 
 
@@ -37,7 +37,7 @@ def require_rows(only: str | None, more_data: object) -> None:
     """
     if only == MORE_DATA.kind and more_data is None:
         raise BadInput(
-            "more data are rows that somebody brings",
+            "`more_data` must be given rows",
             found=f"--only {only} without a file",
             remedy="Give them with --more-data FILE; `wellfit diagnose EXPERIMENT --refits 24` prices them",
         )
@@ -60,7 +60,7 @@ def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
         )
     if REMEDIES[only].needs_leave and not early_stopping:
         raise BadInput(
-            "early stopping turns both boards at once, so it is used only when asked for",
+            "early stopping turns both boards at once, so it must be allowed",
             found=f"--only {only}",
             remedy="Add --allow-early-stopping, or take --only regularize",
         )

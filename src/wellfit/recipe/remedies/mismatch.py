@@ -1,7 +1,7 @@
 """The data board, as far as a recipe can turn it by itself: training pictures are made to look like those of dev.
 
 Drop rows: the training rows that dev has too are left out, so that the dev error is one of rows not trained on.
-More data: the network of now, trained with the rows that a person has brought (`--more-data FILE`).
+More data: the current network, trained with the rows that a person has brought (`--more-data FILE`).
 Reweight: training rows count as often as rows like them are met in deployment (diagnosis/mismatch/importance.py).
 How many training rows would bring a variance inside the tolerance, from how variances shrink with rows.
 Augment toward deployment: the changes that make training pictures measure like those of dev.
@@ -85,14 +85,14 @@ FEWEST_LEFT = 0.5
 
 @dataclass(frozen=True)
 class Dropped:
-    """What leaving copies out came to."""
+    """Result of leaving copies out."""
 
     outcome: Outcome
     rows: int
     flattered: int
 
     def to_json(self) -> Json:
-        """What was done, and why."""
+        """The step, and its reason."""
         told = f"{self.rows:,} training rows, whose copies flattered the error on {self.flattered:,} dev rows"
         return {"did": f"drop rows: {told}", "because": "measurement: copies of training rows in dev"}
 
@@ -170,7 +170,7 @@ def _epochs(context: StepContext, grown: Config) -> int:
 
 
 def _shares(context: StepContext) -> Shares:
-    """What so many more rows leave of a variance that falls as a power of the rows."""
+    """Shares of a variance that the added rows remove, if it falls as a power of the rows."""
     name = context.rules.more_data
     times = 1 + (context.run.data.more[name].rows / context.rows if name else 0.0)
     return Shares(0.0, 1 - times**-SLOWEST, max(0.9, 1 - times**-FASTEST))
@@ -221,7 +221,7 @@ FEWEST_EFFECTIVE = 50.0
 
 @dataclass(frozen=True)
 class Reweighted:
-    """What reweighting came to, with how many rows the weighted ones are worth."""
+    """Result of reweighting, with the number of rows that the weighted ones are worth."""
 
     before: Outcome
     outcome: Outcome
@@ -229,7 +229,7 @@ class Reweighted:
     effective: float
 
     def to_json(self) -> Json:
-        """What was done, with the effective rows."""
+        """The step, with the effective rows."""
         worth = f"{self.rows:,} weighted rows tell as much as {self.effective:,.0f} alike"
         return {
             "did": f"{REWEIGHT_KIND}: {describe_change(self.before, self.outcome)} ({worth})",
@@ -289,7 +289,7 @@ def _rounded(rows: float) -> int:
 
 
 PICTURES = 200
-"""Of each side, at most."""
+"""Most pictures of each side that are compared."""
 SIZES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "blur": (0.0, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0),
@@ -302,9 +302,9 @@ SIZES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 """Operation -> what is tried; light may go either way."""
 MOST_STEPS = 6
 LEAST_SHARE = 0.05
-"""Of the distance: a step that closes less is the last."""
+"""Share of the distance; a step that closes less is the last."""
 LEAST_CLOSED = 0.25
-"""Of the distance: changes that close less do not make pictures like those of dev."""
+"""Share of the distance; changes that close less do not make pictures like those of dev."""
 REACH = 1.25
 """A range goes so far beyond what dev shows that dev lies inside of it."""
 

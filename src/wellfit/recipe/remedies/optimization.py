@@ -1,4 +1,4 @@
-"""The optimization board: what makes J small on the training set, with every regularizer where it stands."""
+"""The optimization board: remedies that make J small on the training set, with every regularizer as it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wellfit.recipe.remedies.trials import Evidence, against_bias, times_the_usu
 
 LONGER = (2, 4)
 FEW_EPOCHS, MUCH_LONGER = 2, (4, 16)
-"""Twice hardly anything is hardly anything."""
+"""Factors where there are few epochs: twice hardly anything is hardly anything."""
 LR_FACTORS = (0.1, 1 / 3, 3.0, 10.0, 30.0)
 """Down and up: a rate that is far too low is met more often than one that is far too high, which shows at once."""
 MOMENTUM_LR = 30.0
@@ -90,11 +90,11 @@ OPTIMIZATION: tuple[Remedy, ...] = (
     against_bias("better_optimizer", better_optimizer, middle=_optimizer, first=_near_the_usual_rate),
     against_bias("architecture", architecture, middle=_other_architecture),
 )
-"""What fights bias; of equals the first is tried first."""
+"""Remedies against bias; of equals the first is tried first."""
 
 
 def _fits(config: Config, widths: tuple[int, ...]) -> bool:
-    """Whether a keep_prob for each layer has a layer for each of its values."""
+    """Return True if a keep_prob for each layer still has a layer for each of its values."""
     return not isinstance(config.regularization.keep_prob, tuple) or len(widths) == len(config.network.widths)
 
 

@@ -1,6 +1,6 @@
-"""The regularization board: what makes dev follow train, with the optimization board where it stands.
+"""The regularization board: remedies that make dev follow train, with the optimization board as it is.
 
-And what closes a run: a search of both boards, and an ensemble.
+And those that close a run: a search of both boards, and an ensemble.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CROWDED, CROWDED_SHARE = 0.5, 0.3
 THIN, THIN_SHARE = 12, 0.35
 """Rows in a bin below which an architecture with fewer of them wins about so much of its ceiling."""
 LARGER, MOST_TIMES = 2, 4
-"""Shapes up the ladder that a search over architectures tries, and the most that one costs, in networks of now."""
+"""Shapes up the ladder that a search over architectures tries, and the most that one costs, in current trainings."""
 PILOTED_KEEPS = (0.8, LEAST_KEEP_PROB, 1.0)
 SWEPT = frozenset({"l2", "keep_prob"})
 
@@ -117,14 +117,14 @@ def stop_early(context: StepContext) -> tuple[Config, ...]:
 
 
 def is_crowded(context: StepContext) -> bool:
-    """Whether the numbers enter as more inputs than half the training rows: then noise on them stands in for rows."""
+    """Return True if there are more numeric inputs than half the training rows: noise then stands in for rows."""
     train, network = context.run.data.train, context.config.network
     each = 1 + (network.bins if network.embedding == "ple" else 0)
     return bool(each * train.numeric.shape[1] > CROWDED * context.rows)
 
 
 def has_thin_bins(context: StepContext) -> bool:
-    """Whether the bins of the numbers hold so few rows each that they can be learned by heart."""
+    """Return True if the bins of the numbers contain so few rows each that they can be memorized."""
     train, network = context.run.data.train, context.config.network
     return network.embedding == "ple" and train.numeric.shape[1] > 0 and context.rows < THIN * network.bins
 
@@ -174,7 +174,7 @@ def _sweep(context: StepContext) -> Done:
 
 
 def _sweep_share(context: StepContext) -> float:
-    """Of the rest: less where that leaves enough for the search of both boards, which goes on from the sweep."""
+    """Share of the remaining budget: less if that leaves enough for the search of both boards, which follows."""
     rest, cost = context.run.budget.remaining, context.run.budget.cost(context.config)
     search = None if context.rules.only else _search_price(context)
     share = max(SHARE_BESIDE_SEARCH, FEWEST_BESIDE_SEARCH * cost / rest) if rest else SWEEP_SHARE
@@ -196,7 +196,7 @@ def _ensemble(context: StepContext) -> Averaged:
 
 
 def _parents(context: StepContext) -> list[Config]:
-    """What the ensemble is bred from, the network of now first: its twins tell what it is worth."""
+    """Parents of the ensemble, the current network first: its twins show what it is worth."""
     found = best_members(context.run, context.config, step=context.state.step + 1, count=PARENTS)
     return sorted(found, key=lambda parent: parent != context.config)
 
@@ -212,7 +212,7 @@ def _search_price(context: StepContext) -> Price | None:
 
 
 def _search_share(context: StepContext) -> float:
-    """Of the rest: an ensemble that follows needs some."""
+    """Share of the remaining budget: an ensemble that follows needs some."""
     followed = context.rules.ensemble and context.rules.only is None and context.state.may_overfit
     return SEARCH_SHARE if followed else SWEEP_SHARE
 
@@ -275,6 +275,6 @@ REGULARIZATION: tuple[Remedy, ...] = (
     against_variance("sparsify", sparsify, shares=_usual(0.03)),
     replace(against_variance("stop_early", stop_early, shares=_usual(0.1)), coupled=True, needs_leave=True),
 )
-"""What fights variance, one step at a time."""
+"""Remedies against variance, one step at a time."""
 CLOSING: tuple[Remedy, ...] = (SEARCH, ENSEMBLE)
-"""What follows when single steps are through, in this order."""
+"""Remedies that follow the single steps, in this order."""

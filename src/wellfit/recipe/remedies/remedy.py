@@ -17,7 +17,7 @@ from wellfit.serialize import OMITTED, Record
 
 
 class Result(Protocol):
-    """What carrying out a remedy came to."""
+    """Result of carrying out a remedy."""
 
     @property
     def outcome(self) -> Outcome:
@@ -25,20 +25,20 @@ class Result(Protocol):
         ...
 
     def to_json(self) -> Json:
-        """What the step's entry says beside what all steps say."""
+        """Fields of the step's entry beside those of all steps."""
         ...
 
 
 @dataclass(frozen=True)
 class Done(Record):
-    """What a remedy that ends with one network came to."""
+    """Result of a remedy that ends with one network."""
 
     outcome: Outcome = field(metadata=OMITTED)
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a remedy costs here and now, in the unit of the budget.
+    """Cost of a remedy for the current network, in the unit of the budget.
 
     Attributes:
         whole: what carrying it out is expected to cost.
@@ -59,11 +59,11 @@ class Remedy:
         price: what it costs; None where there is nothing (left) to try.
         apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
         pilot: a few of its trials, which show before the step whether it helps here; none where it takes all of them.
-        is_wide: whether it has much more to try than its pilot, which then does not speak against it.
-        coupled: whether it turns both boards at once, so that none is locked.
-        needs_leave: whether it is used only when asked for.
+        is_wide: True if it has much more to try than its pilot, which then does not speak against it.
+        coupled: True if it turns both boards at once, so that none is locked.
+        needs_leave: True if it is used only when asked for.
         foretold: what it is expected to buy, where that is no share of a ceiling.
-        repairs_measurement: whether it is called by a finding on the rows instead of a gap: then it comes before all
+        repairs_measurement: True if it is called by a finding on the rows instead of a gap: then it comes before all
             others, and what was measured before it is no rival of what comes after.
     """
 
@@ -94,7 +94,7 @@ class Remedy:
         return REMEDY_KINDS[self.kind].finding
 
     def expected(self, context: StepContext) -> Expected:
-        """What it is expected to buy and to cost where the recipe stands."""
+        """Expected gain and cost in the current state."""
         if self.foretold is not None:
             return self.foretold(context)
         state, price = context.state, self.price(context)
@@ -103,6 +103,6 @@ class Remedy:
         return expect(self.shares(context), ceiling=ceiling, room=room, cost=price.whole if price else 0.0)
 
     def is_affordable(self, context: StepContext) -> bool:
-        """Whether the rest of the budget lets it begin."""
+        """Return True if the rest of the budget lets it begin."""
         price = self.price(context)
         return price is not None and context.run.budget.remaining >= price.least

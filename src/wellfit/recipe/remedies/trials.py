@@ -1,6 +1,6 @@
 """Remedies that are a handful of trials: train them, and keep the best where a paired comparison is sure of it.
 
-What a network's own training says about why it does not fit: cramped, slow, fast, cut short, or blind to wiggles.
+And the evidence of a network's own training for why it does not fit: cramped, slow, fast, cut short, or blind.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEPT_NETWORKS = 12
 """Networks whose cost a small step on dev leaves over: they win an ensemble eleven twelfths of what many would, and
 without one the choices on dev are better kept few."""
 SWEEP_SHARES = Shares(0.0, 0.2, 0.9)
-"""Of the ceiling, what a sweep of lambda and keep_prob has won."""
+"""Shares of the ceiling that sweeps of lambda and keep_prob have won."""
 
 
 def against_bias(
@@ -89,7 +89,7 @@ def middle_first(trials: Sequence[Config]) -> tuple[Config, ...]:
 
 
 def _promises(context: StepContext, kind: str, shares: Callable[[StepContext], Shares]) -> bool:
-    """Whether a small remedy promises as much as a sweep, or has shown it in a pilot."""
+    """Return True if a small remedy promises as much as a sweep, or has shown it in a pilot."""
     return kind == context.favourite or shares(context).middle >= SWEEP_SHARES.middle
 
 
@@ -165,14 +165,14 @@ USUAL_LR, USUAL_WIDTH, LARGEST_LR = 2e-3, 64, 2e-2
 SLOW, FAST = 0.25, 10.0
 """Times the usual rate below and above which the rate is the first suspect."""
 ENOUGH_UPDATES = 250
-"""At the usual rate; fewer leave the weights near where they began."""
+"""Updates at the usual rate; fewer leave the weights near their start."""
 ADAM_EQUAL = {"adam": 1.0, "momentum": 1 / 30, "sgd": 1 / 300}
-"""What a learning rate of each optimizer is worth in Adam's, roughly."""
+"""Learning rate of Adam that one of each optimizer is worth, roughly."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for one cause or another.
+    """Evidence for one cause of bias or another.
 
     Attributes:
         cramped: a hidden layer of hardly any units.

@@ -27,7 +27,7 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class DevUse:
-    """What dev has carried.
+    """The cost of choosing among candidates on dev.
 
     Attributes:
         decisions: candidates that were compared on it.

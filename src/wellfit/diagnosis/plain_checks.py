@@ -1,11 +1,11 @@
-"""Checks of the errors and of the training: WF101 to WF107, WF301, WF401 and WF402."""
+"""Checks that read what is known already: errors and gaps, the training, the columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from wellfit.diagnosis.facts import Training
+from wellfit.diagnosis.facts import Columns, Training
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.words import error_text, gap_text, interval_text
@@ -135,3 +135,39 @@ def _rows_text(errors: Errors, gap: Gap) -> str:
     if not errors.lacks_rows(gap):
         return f"the {name} set's {rows:,} rows decide it alone, but not among several gaps"
     return f"{name} has {rows:,} rows, about {gap.rows_needed:,} would decide"
+
+
+MANY_MISSING = 0.2
+"""Share of a column's values in train."""
+MANY_UNSEEN = 0.01
+"""Share of dev rows whose category train has not."""
+_NAMED_AT_MOST = 6
+
+
+def empty_columns(*, columns: Columns) -> Finding:
+    """WF201."""
+    names = [name for name, why in columns.dropped.items() if why.startswith(("constant", "all missing"))]
+    return _of_dropped("WF201", names, none="No column is constant or empty.")
+
+
+def identifiers(*, columns: Columns) -> Finding:
+    """WF202."""
+    names = [name for name, why in columns.dropped.items() if why.startswith("id-like")]
+    return _of_dropped("WF202", names, none="No column looks like an identifier.")
+
+
+def _of_dropped(code: str, names: Sequence[str], *, none: str) -> Finding:
+    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    shown = ", ".join(names[:_NAMED_AT_MOST]) + more
+    return finding(code, fired=bool(names), evidence=f"Dropped: {shown}." if names else none)
+
+
+def incomplete_columns(*, columns: Columns) -> Finding:
+    """WF204."""
+    missing, unseen = columns.missing, columns.unseen
+    if missing is None and unseen is None:
+        return finding("WF204", fired=None, evidence="Not checked: there is no table.")
+    said = [f"{name} misses {100 * share:.0f} %" for name, share in (missing or {}).items() if share > MANY_MISSING]
+    said += [f"{name}: {100 * share:.1f} % unseen" for name, share in (unseen or {}).items() if share > MANY_UNSEEN]
+    few = f"No column misses more than {100 * MANY_MISSING:.0f} %, and dev brings hardly any new category."
+    return finding("WF204", fired=bool(said), evidence=f"{'; '.join(said[:_NAMED_AT_MOST])}." if said else few)
