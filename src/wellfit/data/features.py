@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellfit._typing import Floats, Integers
-from wellfit.data.columns import moments_of, numbers_of, texts_of
+from wellfit.data.columns import numbers_of, texts_of
+from wellfit.data.prepare import part_of
 from wellfit.data.schema import Column, Schema
-
-_DAY = 86_400_000_000.0  # microseconds
 
 
 @dataclass(frozen=True)
@@ -75,18 +74,11 @@ def _features(column: Column, parts: Sequence[pa.ChunkedArray]) -> tuple[Feature
     if column.kind == "number":
         return Feature(column.name, "number"), [numbers_of(part, name=column.name) for part in parts]
     if column.kind == "date":
-        return Feature(column.name, "date"), [_days(part, name=column.name) for part in parts]
+        return Feature(column.name, "date"), [part_of(part, column=column, part="value") for part in parts]
     texts = [texts_of(part) for part in parts]
     levels = sorted({level for part in texts for level in pc.unique(part).to_pylist() if level is not None})
     known = pa.array(levels, pa.string())
-    return Feature(column.name, "category", tuple(levels)), [_places(part, known) for part in texts]
-
-
-def _days(part: pa.ChunkedArray, *, name: str) -> Floats:
-    moments = moments_of(part, name=name).cast(pa.int64())
-    return np.asarray(moments.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64) / _DAY
-
-
-def _places(texts: pa.ChunkedArray, levels: pa.Array) -> Floats:
-    places = pc.index_in(texts.cast(pa.string()), value_set=levels)
-    return np.asarray(places.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    places = [pc.index_in(part.cast(pa.string()), value_set=known).cast(pa.float64()) for part in texts]
+    return Feature(column.name, "category", tuple(levels)), [
+        np.asarray(place.to_numpy(zero_copy_only=False)) for place in places
+    ]

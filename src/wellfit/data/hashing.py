@@ -78,7 +78,12 @@ def _canonical(chunk: pa.Array) -> tuple[tuple[Words, Words], npt.NDArray[np.boo
     if stored == "nothing":
         zeros = np.zeros(len(chunk), dtype=np.uint64)
         return (zeros, zeros), unknown
-    bits = _float_bits(chunk) if stored == "float" else _integer_bits(_as_integers(chunk, stored))
+    if stored == "float":
+        values = pc.fill_null(chunk.cast(pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False)
+        # Adding 0 turns -0.0 into 0.0.
+        bits = np.asarray(values + 0.0, dtype=np.float64).view(np.uint64)
+    else:
+        bits = _integer_bits(_as_integers(chunk, stored))
     return (bits, bits), unknown
 
 
@@ -90,12 +95,6 @@ def _as_integers(chunk: pa.Array, stored: str) -> npt.NDArray[np.int64]:
     elif stored == "boolean":
         chunk = chunk.cast(pa.int8())
     return np.asarray(pc.fill_null(chunk.cast(pa.int64(), safe=False), 0).to_numpy(zero_copy_only=False))
-
-
-def _float_bits(chunk: pa.Array) -> Words:
-    values = pc.fill_null(chunk.cast(pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False)
-    # Adding 0 turns -0.0 into 0.0.
-    return np.asarray(values + 0.0, dtype=np.float64).view(np.uint64)
 
 
 def _integer_bits(values: npt.NDArray[np.int64]) -> Words:

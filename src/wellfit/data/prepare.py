@@ -155,7 +155,7 @@ class Preparation(Record):
     def _pictures(self, table: pa.Table, *, with_target: bool) -> Arrays:
         (name,) = self.schema.compared
         require_columns(table.column_names, [name], rule="pictures are read by `read_pictures`")
-        pixels = pixels_of(table.column(name), self.schema.picture or (0, 0, 0))
+        pixels = pixels_of(table.column(name), self.schema.shape)
         numeric = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32).reshape(len(pixels), -1)
         numeric /= WHITE
         target = target_values(table, self.schema) if with_target else np.empty(0)

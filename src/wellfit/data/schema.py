@@ -71,6 +71,11 @@ class Schema(Record):
         return tuple(column.name for column in self.features)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the pictures; zeros for a table."""
+        return self.picture or (0, 0, 0)
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """The columns in which copies of a row are equal."""
         pixels = tuple(column.name for column in self.columns if column.role == "picture")

@@ -27,7 +27,10 @@ def trained_on(data: Prepared, board: DataBoard) -> Prepared:
     if board.is_off:
         return data
     kept = kept_rows(data, board)
-    parts = [(OF_TRAIN, _taken(data.train, kept), kept)]
+    train = data.train
+    if not kept.all():
+        train = Arrays(train.numeric[kept], train.codes[kept], train.target[kept])
+    parts = [(OF_TRAIN, train, kept)]
     if board.more_data:
         more = _known(board.more_data in data.more, data.more.get(board.more_data), board)
         parts.append((board.more_data, more, np.ones(more.rows, dtype=bool)))
@@ -80,10 +83,6 @@ def _known(there: bool, found: Found | None, board: DataBoard) -> Found:
             remedy="Train it in the experiment that it comes from, or leave its data board off",
         )
     return found
-
-
-def _taken(arrays: Arrays, rows: Booleans) -> Arrays:
-    return arrays if rows.all() else Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows])
 
 
 def _joined(parts: list[Arrays]) -> Arrays:

@@ -134,7 +134,7 @@ def png_of(split: Split, row: int) -> str:
     from PIL import Image
 
     (column,) = (one.name for one in split.schema.columns if one.role == "picture")
-    shape = split.schema.picture or (0, 0, 0)
+    shape = split.schema.shape
     pixels = pixels_of(split.dev.column(column).slice(row, 1), shape)[0]
     image = Image.fromarray(np.ascontiguousarray(pixels.squeeze(2) if shape[2] == 1 else pixels))
     factor = max(1, SHOWN_SIDE // max(image.size))
@@ -157,7 +157,7 @@ def sample_sheet(data: Prepared, augmentation: Augmentation, *, seed: int) -> Js
     The changes are those of the first batches of a training at strength 1.
     """
     chosen = _of_every_class(data)
-    shape = data.preparation.schema.picture or (0, 0, 0)
+    shape = data.preparation.schema.shape
     values = torch.from_numpy(data.train.numeric[chosen])
     columns = [values] + [
         changed(values, [(augmentation, 1.0)], at=Address(seed, SHARED, update), shape=shape)[0]

@@ -108,7 +108,9 @@ class SealedTest:
             self,
             predict=lambda rows: self._read("test", predict(_as_given(rows, self._card["form"]))),
             goal=chosen,
-            dev=None if dev is None else chosen.estimate(*self._pair(*dev)),
+            dev=None
+            if dev is None
+            else chosen.estimate(self._target("dev", array_of("dev y", dev[0])), self._read("dev", dev[1])),
             subject=subject,
             again=again,
         )
@@ -165,9 +167,6 @@ class SealedTest:
         if self._classes is not None:
             return probabilities_of(f"prediction of {name}", values, self._classes)
         return values.reshape(len(values)).astype(np.float64)
-
-    def _pair(self, y: Any, prediction: Any) -> tuple[Integers | Floats, Floats]:
-        return self._target("dev", array_of("dev y", y)), self._read("dev", prediction)
 
 
 def _classes_of(target: Array) -> list[Any] | None:

@@ -252,7 +252,10 @@ def near_copies_of(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str,
     if schema.picture is None or any(LOOK not in table.column_names for table in tables.values()):
         return {}
     looks = {part: table.column(LOOK).to_numpy() for part, table in tables.items()}
-    grey = {part: _grey(table, schema) for part, table in tables.items()}
+    grey = {}
+    for part, table in tables.items():
+        pixels = pixels_of(table.column(schema.compared[0]), schema.shape)
+        grey[part] = pixels.mean(axis=3, dtype=np.float32).reshape(len(pixels), -1)
     found = {}
     for part in tables:
         if part != "train":
@@ -260,8 +263,3 @@ def near_copies_of(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str,
             same = (grey[part] == grey["train"][twins]).all(axis=1)
             found[f"{NEAR}{part}"] = int(np.sum((twins >= 0) & ~same))
     return found
-
-
-def _grey(table: pa.Table, schema: Schema) -> Floats:
-    pixels = pixels_of(table.column(schema.compared[0]), schema.picture or (0, 0, 0))
-    return np.asarray(pixels.mean(axis=3, dtype=np.float32).reshape(len(pixels), -1))

@@ -212,7 +212,7 @@ def view_of(parts: Sequence[Part], preparation: Preparation) -> Member:
     """Return the augmentation of the views: that of the network with the largest weight, or a light one."""
     config = max(parts, key=lambda part: part.weight).config
     strength = config.regularization.augment
-    shape = preparation.schema.picture or (0, 0, 0)
+    shape = preparation.schema.shape
     light = asked_for("light", classes=preparation.schema.classes, colour=shape[2] == 3)
     ranges: Augmentation = config.augmentation if strength else light
     return replace(ranges, **dict.fromkeys(_SPOILS, 0.0)), strength or 1.0

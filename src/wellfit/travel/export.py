@@ -59,7 +59,11 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
         if path.exists():
             raise BadInput("an export must not overwrite anything", found=f"{path} exists", remedy="Name another file")
     pictures = model.preparation.schema.picture is not None
-    traced = _of_pictures(PictureGraph(model)) if pictures else _of_rows(Graph(model))
+    if pictures:
+        graph = PictureGraph(model)
+        traced = Traced(graph.eval(), {PIXELS: torch.zeros(_TRIED_ROWS, *graph.shape, dtype=torch.uint8)})
+    else:
+        traced = _of_rows(Graph(model))
     content = _WRITERS[format](traced)
     transforms = picture_transforms_of if pictures else transforms_of
     text = json.dumps(transforms(model.preparation), indent=1)
@@ -87,10 +91,6 @@ def _of_rows(graph: Graph) -> Traced:
     shapes = ((_TRIED_ROWS, numbers), (_TRIED_ROWS, codes))
     made_up = (torch.zeros(shapes[0], dtype=torch.float64), torch.zeros(shapes[1], dtype=torch.int64))
     return Traced(graph.eval(), dict(zip(INPUTS, made_up, strict=True)))
-
-
-def _of_pictures(graph: PictureGraph) -> Traced:
-    return Traced(graph.eval(), {PIXELS: torch.zeros(_TRIED_ROWS, *graph.shape, dtype=torch.uint8)})
 
 
 def _onnx(traced: Traced) -> bytes:

@@ -147,7 +147,7 @@ class PictureGraph(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         preparation = model.preparation
-        self.shape = preparation.schema.picture or (0, 0, 0)
+        self.shape = preparation.schema.shape
         self.classifies = preparation.schema.task == "classification"
         networks = (network_from(part.state, preparation, part.config.network) for part in model.parts)
         # The network of blocks alone: what surrounds it is for training.
@@ -174,7 +174,7 @@ class PictureGraph(nn.Module):
 
 def picture_transforms_of(preparation: Preparation) -> Json:
     """Describe how a program without wellfit prepares a file for the graph and reads the output."""
-    height, width, channels = preparation.schema.picture or (0, 0, 0)
+    height, width, channels = preparation.schema.shape
     return {
         "inputs": {
             PIXELS: {
