@@ -137,16 +137,18 @@ class House:
     def small_helpers(self) -> list[Place]:
         """Private functions of one or two lines, called at one place and used nowhere else.
 
-        A function that names a condition (it returns a bool), a decorated one, and one that is handed over by name
-        are left out: none of them could be written where it is called.
+        A function that names a condition (it returns a bool), a decorated one, one that is handed over by name, and
+        a method that several classes define are left out: none of them could be written where it is called.
         """
         found = []
         for source in self.sources:
             uses, calls = Counter(_names_used(source.tree)), Counter(_names_called(source.tree))
+            defined = Counter(function.name for function in _functions(source.tree))
             found += [
                 Place(source.path, function.lineno, function.name)
                 for function in _functions(source.tree)
                 if _is_small_helper(function) and uses[function.name] == calls[function.name] == 1
+                if defined[function.name] == 1
             ]
         return found
 

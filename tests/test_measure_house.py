@@ -42,6 +42,19 @@ def _handed(function):
 
 def _is_high(goal) -> bool:
     return goal > 1
+
+
+class First:
+    def loss(self):
+        return self._row()
+
+    def _row(self):
+        return 1
+
+
+class Second(First):
+    def _row(self):
+        return 2
 """,
     "stats/__init__.py": "",
     "stats/scores.py": """
