@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from wellfit import _rendering
 
 if TYPE_CHECKING:
-    from wellfit.api import compare, diagnose, export, predict, report, run, split, sweep, train, unseal
+    from wellfit.api import diagnose, export, predict, report, run, split, sweep, train, unseal
     from wellfit.config import Config, Network, Optimization, Regularization
     from wellfit.diagnosis.catalogue import explain
     from wellfit.diagnosis.decompositions import Decomposition, decompose
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wellfit.diagnosis.reference.label_disagreement import label_disagreement
     from wellfit.estimators.classifier import NetClassifier, NetClassifierCV, NetRegressor, NetRegressorCV
     from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
+    from wellfit.experiment.comparison import compare
     from wellfit.experiment.experiment import Experiment, open_experiment
     from wellfit.loops.diagnose_estimator import diagnose_estimator
     from wellfit.loops.mc_dropout import mc_dropout
@@ -99,7 +100,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("compare", "diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+    "api": ("diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "config": ("Config", "Network", "Optimization", "Regularization"),
     "diagnosis.catalogue": ("explain",),
     "diagnosis.decompositions": ("Decomposition", "decompose"),
@@ -111,6 +112,7 @@ _HOMES = {
     "diagnosis.reference.label_disagreement": ("label_disagreement",),
     "estimators.classifier": ("NetClassifier", "NetClassifierCV", "NetRegressor", "NetRegressorCV"),
     "exceptions": ("BadInput", "NoRoom", "Refusal", "WellfitError"),
+    "experiment.comparison": ("compare",),
     "experiment.experiment": ("Experiment", "open_experiment"),
     "loops.diagnose_estimator": ("diagnose_estimator",),
     "loops.mc_dropout": ("mc_dropout",),

@@ -1,9 +1,10 @@
-"""Every stage of the command line as one function, in the order of the work."""
+"""Every command as one function, in the order of the work."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -19,29 +20,27 @@ from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import augmentation_for, findings_on_data, open_rows
-from wellfit.experiment.added_rows import read_more
-from wellfit.experiment.asking import Wishes
-from wellfit.experiment.comparing import Comparison, compare_networks
+from wellfit.experiment.added_rows import added_to
+from wellfit.experiment.create import Sources, find_or_make, make_split, name_of
 from wellfit.experiment.diagnosing import referred, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import Settings, is_experiment
-from wellfit.experiment.making import Sources, find_or_make, make_split, name_of
-from wellfit.experiment.running import run_plan
+from wellfit.experiment.request import RunRequest, run_request
+from wellfit.experiment.run import run_in
 from wellfit.fused.memory import parse_memory
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
 from wellfit.outcome import Outcome
-from wellfit.recipe.budget import Budget, parse_budget
+from wellfit.recipe.budget import Budget
 from wellfit.recipe.rules import Fixed
 from wellfit.reports.card import model_card
-from wellfit.splits.more_rows import more_rows_for
-from wellfit.splits.split import Split, load_split
-from wellfit.sweeps.executor import InProcess, telling
+from wellfit.splits.split import Split
+from wellfit.sweeps.executor import telling
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.space import Space
-from wellfit.sweeps.worker_pool import WorkerPool
+from wellfit.sweeps.worker_pool import executor_for
 from wellfit.training.module import named_after
 from wellfit.training.module_checks import ModuleFactory
 from wellfit.travel.export import take, take_estimator
@@ -49,12 +48,12 @@ from wellfit.travel.folder import is_saved_model, load_model
 
 
 class SplitArguments(TypedDict, total=False):
-    """How DATA is read and divided; every one is optional.
+    """Options of reading and dividing DATA; each is optional.
 
     goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date).
     stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
     test_data, deployment_data: files or frames; seed: decides the division and all training.
-    pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave files out
+    pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave out files
     that cannot be read.
     delimiter, decimal, encoding: of CSV files, where detecting them fails; kept, and used for every later file.
     """
@@ -99,14 +98,13 @@ def split(
         **options: see `SplitArguments`.
 
     Raises:
-        BadInput: whatever is wrong with the data or the options; nothing is written.
-        Refusal: `out` holds another experiment, or something else.
+        BadInput: for an error in the data or the options; nothing is written.
+        Refusal: `out` has another experiment, or something else.
     """
     settings, sources = _settings(_named(target, data, options), options), _sources(data, options)
     if out is None:
-        return make_split(sources, settings, notify=notify)[0]
-    folder = find_or_make(sources, settings, out=Path(out), move=move_source, check=lambda _goal: None, notify=notify)
-    return load_split(folder.path)
+        return make_split(sources, settings, notify=notify)
+    return find_or_make(sources, settings, out=Path(out), move=move_source, notify=notify).split
 
 
 def train(
@@ -122,7 +120,7 @@ def train(
     Args:
         data: a split, or an experiment, which keeps the outcome.
         config: network, optimization, regularization, seed.
-        module: makes a network of your own: a function `make_net(inputs, outputs)` that returns an `nn.Module`
+        module: function `make_net(inputs, outputs)` that returns an `nn.Module`, to train a network of your own
             (with a split only).
         goal: in whose loss a split's outcome is measured; an experiment has its own.
         notify: receives events.
@@ -136,13 +134,13 @@ def train(
     prepared = data.prepared()
     named = named_after(module, config, data=prepared) if module else config
     notify({"event": "training", "identity": named.identity})
-    return InProcess(prepared, goal=_goal(goal, data.schema.task), module=module).train([named])[0]
+    return executor_for(prepared, goal=_goal(goal, data.schema.task), module=module, single=True).train([named])[0]
 
 
 def _require_built_in(module: ModuleFactory | None) -> None:
     if module is not None:
         raise BadInput(
-            "a module of your own is trained on a split",
+            "a module of your own must be trained on a split",
             found="module= with an experiment",
             remedy="Give wf.split(...) in place of the experiment",
         )
@@ -151,7 +149,7 @@ def _require_built_in(module: ModuleFactory | None) -> None:
 def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnosis | DataDiagnosis:
     """Diagnose an experiment's network; see `Experiment.diagnose`.
 
-    Of a split, and of an experiment in which nothing was trained yet, what the rows show: copies, leaks, mismatch.
+    Of a split, and of an experiment without a network, return the findings on the rows: copies, leaks, mismatch.
     """
     if isinstance(data, Split):
         prepared, goal = data.prepared(), default_goal(data.schema.task)
@@ -176,24 +174,26 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     notify: Notify = ignore_events,
     **reference: Any,
 ) -> Sweep:
-    """Train a config with other knobs side by side; see `Experiment.sweep`.
+    """Train variants of a config side by side.
+
+    An experiment keeps the outcomes, and the chosen member becomes a candidate for its network.
 
     Args:
-        data: a split, or an experiment, which keeps the outcomes.
-        config: what the sweep does not change.
+        data: a split, or an experiment.
+        config: its other knobs stay; the experiment's network (or the default one) when None.
         over: knob -> values (`wf.log_uniform`, `wf.uniform`, or a list), or names of knobs, which get their usual
             ranges; lambda x keep_prob by default.
-        members: how many trainings.
+        members: number of trainings.
         rungs: compare members at 1/15, 3/15 and 7/15 of the training, and drop those that are behind.
-        ensemble: where it is ahead, make the average of members (and their snapshots at rungs) a candidate for the
-            experiment's network (with an experiment only).
-        memory: the most that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
+        ensemble: make the average of members (and their snapshots at rungs) a candidate too, if it is better (with an
+            experiment only).
+        memory: maximum that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
         device: "cuda" trains all members at once on a GPU; "cpu" on the cores of this machine.
         precision: of matrix products on a GPU: "float32", "tf32" or "bf16".
         module: makes networks of your own, as in `train` (with a split only; members run in this process).
         goal: in whose loss a split's members are compared; an experiment has its own.
         notify: receives events.
-        **reference: human_error and the like, for an experiment; a warning tells where lambda over-smooths.
+        **reference: human_error and the like, for an experiment; a warning shows where lambda over-smooths.
 
     Raises:
         BadInput: for a space, a module or an argument that cannot be used, before any training.
@@ -218,18 +218,20 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     _require_no_experiment({**reference, **({"ensemble": True} if ensemble else {})})
     wanted, prepared = _goal(goal, data.schema.task), data.prepared()
     start = config or Config(seed=data.seed)
-    asked: dict[str, Any] = {"over": over, "members": members, "rungs": rules, "on_outcome": telling(notify)}
     if module:
         _require_no_shape(over)
-        here = InProcess(prepared, goal=wanted, memory=limit, module=module, device=chip)
         start = named_after(module, start, data=prepared)
-        return _told(search(prepared, start, executor=here, goal=wanted, **asked), here)
-    with WorkerPool(prepared, goal=wanted, memory=limit, device=chip) as pool:
-        return search(prepared, start, executor=pool, goal=wanted, **asked)
-
-
-def _told(found: Sweep, executor: InProcess) -> Sweep:
-    """Add a warning where the members of a user's module ran one after the other."""
+    with closing(executor_for(prepared, goal=wanted, module=module, memory=limit, device=chip)) as executor:
+        found = search(
+            prepared,
+            start,
+            executor=executor,
+            goal=wanted,
+            over=over,
+            members=members,
+            rungs=rules,
+            on_outcome=telling(notify),
+        )
     if not executor.notice:
         return found
     slow = f"The members ran one after the other, and not at once: {executor.notice}."
@@ -240,7 +242,7 @@ def _require_no_experiment(given: Mapping[str, Any]) -> None:
     """Refuse what only an experiment has: a reference, and a network that an average could take the place of."""
     if given:
         raise BadInput(
-            "the sweep of a split has no reference, and no network but its members",
+            "the sweep of a split must be asked for neither a reference nor an ensemble",
             found=", ".join(f"{name}={value!r}" for name, value in given.items()),
             remedy="Leave it out (`Sweep.ensemble` tells what an average reaches), or sweep an experiment",
         )
@@ -252,7 +254,7 @@ def _require_no_shape(over: Space | Sequence[str] | None) -> None:
     for knob in fields(Network):
         if knob.name in names:
             raise BadInput(
-                "the shape of a module of your own is its own",
+                "a sweep of a module must not turn knobs of the built-in network",
                 found=f"over={knob.name!r}",
                 remedy="Leave it out, or sweep a factory of each shape",
             )
@@ -282,9 +284,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
 ) -> Experiment:
     """Do the whole job inside a budget: split, seal, reference models, network, diagnosis, remedies, report.
 
-    The same call again continues the experiment, or returns it when it is finished. With an experiment in place of
-    DATA, what is not given is as in the last run (budget, reference, `ensemble`, `allow_early_stopping`, `augment`,
-    `fixed`, `more_data`); `only`, `branch` and `idea` are of one call.
+    The same call again continues the experiment, or returns it if it is finished. With an experiment in place of DATA,
+    an argument that is not given is as in the last run (budget, reference, `ensemble`, `allow_early_stopping`,
+    `augment`, `fixed`, `more_data`); `only`, `branch` and `idea` are of one call.
 
     Args:
         data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to go on with.
@@ -292,70 +294,61 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         out: the experiment's folder; ./NAME.wellfit when None.
         budget: "60s", "10m", "20000updates", or seconds: an upper limit over all continuations; 5m when None.
         human_error: the usual reference for the optimal error, in the goal's own unit.
-        human_rows: on how many rows it was measured.
+        human_rows: number of rows on which it was measured.
         optimal_error: the optimal error, or (low, high).
         tolerance: the gap that does not matter, in the goal's loss.
         only: carry out this one remedy.
-        ensemble: whether what is left of the budget may go into an ensemble, where the network overfits; yes when
-            None.
-        augment: of pictures: none, light, strong (the default), or ranges such as "rotate=10,translate=.1"; what the
-            step against variance may turn on.
-        idea: why; kept in the journal.
-        allow_early_stopping: whether a remedy may let dev choose the epoch, which turns both boards at once; no when
+        ensemble: allow an ensemble for the rest of the budget if the network overfits; yes when None.
+        augment: augmentation of pictures that a step against variance may turn on: none, light, strong (the default),
+            or ranges such as "rotate=10,translate=.1".
+        idea: your reason; kept in the journal.
+        allow_early_stopping: allow a remedy in which dev chooses the epoch, which turns both boards at once; no when
             None.
         fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`); {} frees those of
             the last run.
         branch: go on from the network of this step of the experiment's last run, on another path.
-        more_data: file or frame with more training rows, in the columns of DATA: a remedy against variance trains with
-            them where that helps on dev. The experiment keeps them.
+        more_data: file or frame with more training rows, in the columns of DATA; a remedy against variance trains with
+            them if that helps on dev. The experiment keeps them.
         move_source: move DATA into the experiment, out of reach.
         notify: receives events.
         **options: see `SplitArguments`.
 
     Raises:
-        BadInput: whatever is wrong with the data or the options; nothing is written.
-        Refusal: the folder holds another experiment, or another process works in it.
+        BadInput: for an error in the data or the options; nothing is written.
+        Refusal: the folder has another experiment, or another process works in it.
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
     began = time.monotonic()
     named = _present(human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance)
-    wishes = Wishes(
-        last=_experiment(data).last_asked() if _goes_on(data) else {},
+    known = _experiment(data) if _goes_on(data) else None
+    request = run_request(
+        known.last_asked() if known else {},
         reference=named,
-        budget=None if budget is None else parse_budget(budget),
+        budget=budget,
         only=only,
         ensemble=ensemble,
         idea=idea,
         augment=augment,
         allow_early_stopping=allow_early_stopping,
         fixed=fixed,
-        branch=branch,
         more_data=more_data,
     )
-    wishes.require_possible()
-    if _goes_on(data):
-        experiment = _compatible(data, {"target": target, **options}, reference=named)
+    if known:
+        experiment = _compatible(known, {"target": target, **options}, reference=named)
     else:
-        experiment = _made(data, target, options, out=out, move=move_source, wishes=wishes, notify=notify)
-    plan = wishes.plan_in(experiment)
-    _tell_fixed(wishes.knobs if fixed is None else {}, notify)
-    run_plan(experiment.folder, plan, began=began, notify=notify)
-    experiment.forget()
+        experiment = _made(
+            data, target, options, out=out, move=move_source, request=request, more_data=more_data, notify=notify
+        )
+    workspace = experiment.workspace
+    more = None
+    if more_data is not None:
+        written = workspace.folder.settings.csv_format
+        more = added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
+    request = request.inside(workspace, branch=branch, more=more)
+    _tell_fixed(request.rules.fixed_at if fixed is None else {}, notify)
+    run_in(workspace, request, more=more, began=began, notify=notify)
     experiment.report()
     return experiment
-
-
-def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Comparison:
-    """Compare two networks on the same dev rows: the paired difference with its interval, and the knobs that differ.
-
-    Args:
-        a: an experiment, or one step of it as "PATH@STEP".
-        b: the other.
-
-    Raises:
-        Refusal: they were split differently, so that the comparison would be void.
-    """
-    return compare_networks(a, b)
 
 
 def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Opening:
@@ -385,10 +378,10 @@ def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format
         experiment: the experiment; or a NetClassifier and the like, whose columns of an array are called x0, x1, ...
         out: a new folder, or the file of the graph.
         format: "folder" (safetensors, JSON and a model card; `load_model` opens it), "onnx" or "pt2" (graphs with the
-            transforms inside; `<out>.transforms.json` beside them says how to fill their inputs).
+            transforms inside; `<out>.transforms.json` beside them describes their inputs).
 
     Returns:
-        What was written.
+        The files that were written.
 
     Raises:
         Refusal: nothing was trained yet.
@@ -412,13 +405,12 @@ def _experiment(experiment: Experiment | Path | str) -> Experiment:
 
 
 def _goes_on(data: Any) -> bool:
-    """Whether an experiment was given in place of DATA."""
+    """Return True if an experiment was given in place of DATA."""
     return isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data)))
 
 
-def _compatible(data: Experiment | Path | str, given: Mapping[str, Any], *, reference: Mapping[str, Any]) -> Experiment:
-    """The experiment, where what is given of its split is as it was made, and the reference fits its goal."""
-    experiment = _experiment(data)
+def _compatible(experiment: Experiment, given: Mapping[str, Any], *, reference: Mapping[str, Any]) -> Experiment:
+    """Return the experiment if the options given of its split are its own, and the reference fits its goal."""
     kept = experiment.folder.resolved(experiment.folder.settings)
     kept.require_compatible(given, folder=experiment.path)
     referred(reference, goal=experiment.goal)
@@ -426,7 +418,7 @@ def _compatible(data: Experiment | Path | str, given: Mapping[str, Any], *, refe
 
 
 def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
-    """Say which locks an earlier command left, so that none works unseen."""
+    """Report the knobs that an earlier command fixed, so that none stays fixed unseen."""
     named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
     if named:
         notify({"event": "fixed", "knobs": ", ".join(sorted(named))})
@@ -443,16 +435,17 @@ def _made(
     *,
     out: Path | str | None,
     move: bool,
-    wishes: Wishes,
+    request: RunRequest,
+    more_data: Any,
     notify: Notify,
 ) -> Experiment:
     def suits(goal: Goal) -> None:
-        referred(wishes.reference, goal=goal)
+        referred(request.reference, goal=goal)
 
     def fits(made: Split) -> None:
-        augmentation_for(made.schema, wishes.augment)
-        if wishes.more_data is not None:
-            more_rows_for(made, read_more(wishes.more_data, csv_format=settings.csv_format))
+        augmentation_for(made.schema, request.augment)
+        if more_data is not None:
+            added_to(made, more_data, csv_format=settings.csv_format)
 
     sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
     place = None if out is None else Path(out)
@@ -460,14 +453,14 @@ def _made(
 
 
 def _named(target: str | None, data: Any, options: SplitArguments) -> str:
-    """The target; where none is given, the labels that pictures bring along."""
+    """Return the target; without one, the labels that pictures bring along."""
     if target is not None:
         return target
     if options.get("pictures") is None and is_picture_source(data):
         return LABEL
     if isinstance(data, str | Path) and not Path(data).is_file():
         open_experiment(data)  # says what is wrong with the place: a target would not help
-    raise BadInput("run needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
+    raise BadInput("a target must be given", found="none", remedy="Name the column to predict: --target COLUMN")
 
 
 def _settings(target: str, options: SplitArguments) -> Settings:

@@ -176,7 +176,7 @@ def test_report_is_one_file(run, iris):
 
 @pytest.mark.parametrize("command", ["diagnose", "train", "sweep", "unseal", "report"])
 def test_a_folder_that_is_no_experiment_is_refused(run, command, tmp_path):
-    run(command, tmp_path).assert_refused("EXPERIMENT is a folder")
+    run(command, tmp_path).assert_refused("EXPERIMENT must be a folder")
 
 
 def test_unseal_needs_a_confirmation(run, iris, monkeypatch):

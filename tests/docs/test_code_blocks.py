@@ -175,5 +175,4 @@ class Runner:
 
 def in_this_process(patch):
     """Train without worker processes, each of which takes seconds to import torch (tests/sweeps has them)."""
-    for place in ("wellfit.api", "wellfit.experiment.experiment", "wellfit.experiment.running"):
-        patch.setattr(f"{place}.WorkerPool", InProcess)
+    patch.setattr("wellfit.sweeps.worker_pool.WorkerPool", InProcess)

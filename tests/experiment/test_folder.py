@@ -69,10 +69,10 @@ def _a_file(path: Path) -> None:
 @pytest.mark.parametrize("occupy", [_someone_elses, _a_file])
 def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy):
     occupy(tmp_path / "t.wellfit")
-    with pytest.raises(Refusal, match="free place"):
+    with pytest.raises(Refusal, match="must be free"):
         create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
-    with pytest.raises(Refusal, match="EXPERIMENT is a folder"):
+    with pytest.raises(Refusal, match="EXPERIMENT must be a folder"):
         open_folder(tmp_path / "t.wellfit")
 
 
@@ -147,5 +147,5 @@ def test_the_default_goal_may_be_written_out_or_left_out(tmp_path, kept):
 
 def test_a_run_without_a_target_on_no_experiment_names_the_place(tmp_path):
     for place in (tmp_path, tmp_path / "none.wellfit"):
-        with pytest.raises(Refusal, match="EXPERIMENT is a folder"):
+        with pytest.raises(Refusal, match="EXPERIMENT must be a folder"):
             wf.run(place)

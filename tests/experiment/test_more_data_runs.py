@@ -106,7 +106,7 @@ def test_the_experiment_goes_on_without_the_file(finished, copied):
 def test_rows_that_were_taken_out_of_the_folder_are_missed(copied):
     _cut(copied, share=0.8)
     shutil.rmtree(copied / "more_data")
-    with pytest.raises(Refusal, match="keeps the rows that were added"):
+    with pytest.raises(Refusal, match="the rows that were added to train must be in the experiment"):
         wf.run(copied, **RUN)
 
 
@@ -127,7 +127,7 @@ def test_a_file_that_is_gone_is_missed(finished, replaced):
 
 def test_a_file_with_other_rows_than_before_is_refused(finished, replaced):
     pa.csv.write_csv(_rows(999, seed=2), replaced)
-    with pytest.raises(Refusal, match="keeps its rows") as refused:
+    with pytest.raises(Refusal, match="must keep its rows") as refused:
         wf.run(finished.path, more_data=replaced, **RUN)
     assert "999 rows" in refused.value.found
     assert "it had 1,000" in refused.value.found

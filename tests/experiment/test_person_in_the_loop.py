@@ -11,7 +11,7 @@ import pytest
 import wellfit as wf
 from wellfit.config import Config
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.experiment.comparing import KnobPair, differing
+from wellfit.experiment.comparison import KnobPair, differing
 from wellfit.journal.store import open_journal
 
 BUDGET = "2500updates"
@@ -197,7 +197,7 @@ def test_a_remedy_that_did_not_help_leaves_what_the_experiment_stands_for(copied
 
 
 def test_augmentation_of_a_table_is_refused_before_anything_is_made(cancer_csv, tmp_path):
-    with pytest.raises(BadInput, match="augment is for pictures"):
+    with pytest.raises(BadInput, match="augment must be given with pictures"):
         wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "f.wellfit")
     assert not (tmp_path / "f.wellfit").exists()
 

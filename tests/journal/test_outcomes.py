@@ -100,3 +100,20 @@ def test_a_full_disk_leaves_the_old_content(tmp_path):
         write_whole(target, lambda file: file.write(b"new"))
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["x.bin"]
+
+
+def test_one_array_is_read_and_a_damaged_file_has_none(tmp_path):
+    outcome = _outcome()
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        outcomes = OutcomeStore(tmp_path / "models", journal)
+        identity = outcome.config.identity
+        assert not outcomes.has(identity)
+        assert outcomes.predictions(identity, part="dev") is None
+        outcomes.put(outcome, details={})
+        assert outcomes.has(identity)
+        np.testing.assert_array_equal(outcomes.predictions(identity, part="dev"), outcome.predictions["dev"])
+        path = tmp_path / "models" / f"{identity}.safetensors"
+        path.write_bytes(path.read_bytes()[:-4])
+        assert not outcomes.has(identity)
+        assert outcomes.predictions(identity, part="dev") is None
+        assert outcomes.get(identity) is None

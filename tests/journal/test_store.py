@@ -179,3 +179,19 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path):
 def test_nan_never_enters(tmp_path):
     with open_journal(tmp_path / "journal.sqlite") as journal, pytest.raises(ValueError, match="JSON"):
         journal.append("step", {"n": float("nan")})
+
+
+def test_an_entry_is_parsed_once_however_often_the_file_is_opened(tmp_path, monkeypatch):
+    path, log, parsed = tmp_path / "journal.sqlite", store.EntryLog(), []
+    whole = store._entry
+    monkeypatch.setattr(store, "_entry", lambda row: parsed.append(row[0]) or whole(row))
+    with open_journal(path, parsed=log) as journal:
+        journal.append("step", {"a": 1}, key="1")
+        assert [entry.body for entry in journal.entries("step")] == [{"a": 1}]
+    with open_journal(path) as other:
+        other.append("step", {"a": 2}, key="1")
+    for _ in range(2):
+        with open_journal(path, read_only=True, parsed=log) as reader:
+            assert [entry.body["a"] for entry in reader.entries()] == [1, 2]
+            assert reader.find("step", "1").body == {"a": 2}
+    assert parsed == [1, 2]

@@ -100,7 +100,7 @@ def test_the_same_command_again_prints_its_result_and_other_pictures_are_refused
     again = wf.run(folder, budget="600updates", out=finished.path, ensemble=False, human_error=0.0, tolerance=0.001)
     assert again.to_json() == finished.to_json()
     other = shutil.copytree(folder, tmp_path / "digits")
-    with pytest.raises(Refusal, match="keeps its data"):
+    with pytest.raises(Refusal, match="must keep its data"):
         wf.run(other, budget="600updates", out=finished.path)
 
 
@@ -180,7 +180,7 @@ def test_the_command_line_takes_a_folder(folder, tmp_path, capsys):
     [
         (("--augment", "rotat=3"), "rotate"),
         (("--picture-size", "3"), "from 8 to 512"),
-        (("--move-source",), "moves one table"),
+        (("--move-source",), "--move-source must be given with one table"),
         (("--pictures", "where", "--target", "what"), "names a column of a table"),
     ],
 )
@@ -192,5 +192,5 @@ def test_a_wrong_option_is_refused_before_anything_is_made(folder, tmp_path, cap
 
 
 def test_augmentation_of_a_table_is_refused(cancer_csv, tmp_path):
-    with pytest.raises(BadInput, match="augment is for pictures"):
+    with pytest.raises(BadInput, match="augment must be given with pictures"):
         wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "e", budget="60updates")

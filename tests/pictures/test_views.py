@@ -16,7 +16,7 @@ from wellfit.cli import main
 from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Arrays
 from wellfit.exceptions import BadInput
-from wellfit.experiment.predicting import with_views
+from wellfit.experiment.predictions import with_views
 from wellfit.training.monte_carlo import average_often
 from wellfit.training.pictures import averaged_views, view_of
 from wellfit.training.predict import Part

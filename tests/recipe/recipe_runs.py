@@ -73,6 +73,11 @@ def prepared(x: np.ndarray, y: np.ndarray, *, train: int) -> Prepared:
     )
 
 
+def fixed_at(*knobs: str) -> dict[str, dict[str, None]]:
+    """Fixed knobs whose board and value do not matter."""
+    return {"any board": dict.fromkeys(knobs)}
+
+
 def run_of(
     data: Prepared, *, optimal: float, budget: str = "8000updates", journal: dict[str, Any] | None = None
 ) -> tuple[RunContext, Counting]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recipe_runs import prepared, run_of
+from recipe_runs import fixed_at, prepared, run_of
 
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Copies, Prepared
@@ -81,7 +81,7 @@ def test_the_flattered_network_is_no_rival_of_the_honest_ones(repaired):
     ],
 )
 def test_elsewhere_no_row_is_dropped(data):
-    state, *_, executor = _followed(data, rules=replace(RULES, fixed=frozenset({"l2", "keep_prob"})))
+    state, *_, executor = _followed(data, rules=replace(RULES, fixed_at=fixed_at("l2", "keep_prob")))
     assert state.outcome.config.data == DataBoard()
     assert not [outcome for outcome in executor.known.values() if outcome.config.data.drop_rows]
 

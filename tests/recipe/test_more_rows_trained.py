@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recipe_runs import prepared, run_of
+from recipe_runs import fixed_at, prepared, run_of
 
 from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Arrays
@@ -75,7 +75,7 @@ def test_the_updates_stay_about_the_same(followed):
 
 def test_a_fixed_number_of_epochs_stays():
     run, _ = run_of(_data(), optimal=0.07, budget="4000updates")
-    rules = replace(RULES, only=KIND, fixed=frozenset({"epochs"}))
+    rules = replace(RULES, only=KIND, fixed_at=fixed_at("epochs"))
     assert follow(run, START, rules).outcome.config.optimization == START.optimization
 
 

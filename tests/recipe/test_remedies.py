@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from recipe_runs import fixed_at
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared, fit_preparation
@@ -118,7 +119,7 @@ def test_the_best_gain_for_its_cost_is_ranked_first(data):
 
 
 def test_no_remedy_turns_a_fixed_knob(data):
-    context = _work(data, _config(epochs=1), fixed=frozenset({"epochs", "widths", "ema"}))
+    context = _work(data, _config(epochs=1), fixed_at=fixed_at("epochs", "widths", "ema"))
     kinds = {remedy.kind for board in BY_BOARD for remedy in BY_BOARD[board] if remedy.price(context) is not None}
     assert not kinds & {"train_longer", "bigger_network", "average_weights"}
     assert {"better_optimizer", "architecture", "augment"} <= kinds
@@ -127,8 +128,8 @@ def test_no_remedy_turns_a_fixed_knob(data):
 
 
 def test_a_sweep_with_one_fixed_knob_keeps_it_and_with_both_is_not_to_be_had(data):
-    assert REMEDIES["regularize"].price(_work(data, HEALTHY, fixed=frozenset({"l2"}))) is not None
-    assert REMEDIES["regularize"].price(_work(data, HEALTHY, fixed=frozenset({"l2", "keep_prob"}))) is None
+    assert REMEDIES["regularize"].price(_work(data, HEALTHY, fixed_at=fixed_at("l2"))) is not None
+    assert REMEDIES["regularize"].price(_work(data, HEALTHY, fixed_at=fixed_at("l2", "keep_prob"))) is None
 
 
 def test_early_stopping_is_offered_only_where_it_is_allowed(data):
@@ -210,13 +211,13 @@ def test_an_expectation_is_a_share_of_the_ceiling_and_knows_whether_it_held():
     found = expect(Shares(0.0, 0.5, 0.9), ceiling=0.1, room=0.1, cost=20.0)
     assert (found.value, found.low, found.high) == pytest.approx((0.05, 0.0, 0.09))
     assert found.rate == pytest.approx(0.0025)
-    assert found.holds(0.09)
-    assert not found.holds(0.091)
-    assert not found.holds(-0.001)
+    assert found.contains(0.09)
+    assert not found.contains(0.091)
+    assert not found.contains(-0.001)
 
 
 def test_a_train_error_may_fall_below_the_reference():
-    assert expect(Shares(0.0, 0.5, 1.0), ceiling=0.1, room=0.3, cost=1.0).holds(0.3)
+    assert expect(Shares(0.0, 0.5, 1.0), ceiling=0.1, room=0.3, cost=1.0).contains(0.3)
 
 
 @pytest.mark.parametrize(

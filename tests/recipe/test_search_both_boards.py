@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recipe_runs import prepared, run_of
+from recipe_runs import fixed_at, prepared, run_of
 
 from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
@@ -193,7 +193,7 @@ def test_a_fixed_knob_is_not_searched(data):
 
 def test_with_every_knob_fixed_there_is_no_search(data):
     run, _ = run_of(data, optimal=0.05, budget=BUDGET)
-    state = follow(run, START, Rules(fixed=RANGES))
+    state = follow(run, START, Rules(fixed_at=fixed_at(*RANGES)))
     assert state.outcome.networks >= 1
     assert run.recall.known("sweep", str(state.step)) is None
 

@@ -126,7 +126,7 @@ def test_members_that_cannot_run_at_once_are_told(split):
         ({"human_eror": 0.1}, r"Did you mean 'human_error'\?"),
         (
             {"human_error": 0.1},
-            "the sweep of a split has no reference, and no network but its members; found human_error=0.1",
+            "the sweep of a split must be asked for neither a reference nor an ensemble; found human_error=0.1",
         ),
         ({"ensemble": True}, "and no network but its members; found ensemble=True"),
     ],

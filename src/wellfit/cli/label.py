@@ -12,7 +12,7 @@ from wellfit.cli.session import Session
 from wellfit.cli.stage import FILE, stage
 
 if TYPE_CHECKING:
-    from wellfit.experiment.labelling import HumanError
+    from wellfit.experiment.labels import HumanError
 
 BATCH = 50
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
-from wellfit.experiment.labelling import png_of, waiting
+from wellfit.experiment.labels import png_of, waiting
 from wellfit.splits.split import Split
 
 HOST = "127.0.0.1"

@@ -122,7 +122,9 @@ def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
     if schema.picture is None:
         if asked is None:
             return Augmentation()
-        raise BadInput("augment is for pictures", found=f"augment={asked!r} with a table", remedy="Leave it out")
+        raise BadInput(
+            "augment must be given with pictures", found=f"augment={asked!r} with a table", remedy="Leave it out"
+        )
     colour = schema.picture[2] == 3
     return asked_for(asked or DEFAULT_AUGMENT, classes=schema.classes, colour=colour)
 

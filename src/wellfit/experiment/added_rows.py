@@ -1,8 +1,8 @@
-"""The rows of `--more-data`, kept in the experiment: what was trained on them goes on without their file."""
+"""The rows of `--more-data`, kept in the experiment, so that it goes on without their file."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 
 from wellfit._files import write_whole
 from wellfit.data.dialect import CsvFormat
-from wellfit.data.read import Table, read_table
+from wellfit.data.read import read_table
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.folder import Folder
-from wellfit.journal.store import Entry, Journal, open_journal
+from wellfit.journal.store import Entry, Journal
 from wellfit.splits.more_rows import NAME, MoreRows, more_rows_for
 from wellfit.splits.split import Split
 
@@ -22,16 +22,18 @@ KIND = "added rows"
 FOLDER = "more_data"
 
 
-def read_more(source: Any, entries: Iterable[Entry] = (), *, csv_format: CsvFormat) -> Table:
-    """Read `--more-data`.
+def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_format: CsvFormat) -> MoreRows:
+    """Read and check the rows of `--more-data`.
 
     Args:
+        split: for which they are.
         source: file or frame.
         entries: of the journal, which tells whether the file was given before.
         csv_format: how DATA was written.
 
     Raises:
-        BadInput: as `read_table`; or the file was given before, and is gone.
+        BadInput: as `more_rows_for`, or for a file that is gone.
+        Refusal: the file has other rows than when it was given before.
     """
     known = _given_before(source, entries)
     if known and not Path(source).exists():
@@ -40,36 +42,14 @@ def read_more(source: Any, entries: Iterable[Entry] = (), *, csv_format: CsvForm
             found=f"no file {source}; {known['read']:,} rows were read from it before",
             remedy="Restore it, or give the experiment in place of DATA, without --more-data: it has kept the rows",
         )
-    return read_table(source, name=NAME, csv_format=csv_format)
-
-
-def require_unchanged(more: MoreRows, source: Any, entries: Iterable[Entry]) -> None:
-    """Refuse a file that has other rows than when it was given before.
-
-    Raises:
-        Refusal: naming both hashes.
-    """
-    known = _given_before(source, entries)
+    more = more_rows_for(split, read_table(source, name=NAME, csv_format=csv_format))
     if known and known["sha256"] != more.sha256:
         raise Refusal(
-            f"{NAME} keeps its rows while an experiment goes on",
+            f"{NAME} must keep its rows while an experiment goes on",
             found=f"{source} with {more.read:,} rows (SHA-256 {more.sha256[:12]}...), where it had {known['read']:,} "
             f"({known['sha256'][:12]}...) before",
             remedy="Restore it, or give the new rows under another name",
         )
-
-
-def added_to(folder: Folder, split: Split, source: Any) -> MoreRows:
-    """Read and check `--more-data` for an experiment that is there.
-
-    Raises:
-        BadInput: as `more_rows_for`, or for a file that is gone.
-        Refusal: the file has other rows than when it was given before.
-    """
-    with open_journal(folder.journal, read_only=True) as journal:
-        entries = journal.entries(KIND)
-    more = more_rows_for(split, read_more(source, entries, csv_format=folder.settings.csv_format))
-    require_unchanged(more, source, entries)
     return more
 
 
@@ -95,7 +75,7 @@ def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> 
     """
     if name is not None and name not in kept:
         raise Refusal(
-            "an experiment keeps the rows that were added to train",
+            "the rows that were added to train must be in the experiment",
             found=f"no {_place(folder, name)}",
             remedy=f"Give their file again with {NAME}, or restore the folder from a copy",
         )
@@ -127,7 +107,7 @@ def _read(path: Path) -> pa.Table:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise Refusal(
-            "an experiment's added rows are written by wellfit alone",
+            "the added rows of an experiment must be as wellfit wrote them",
             found=f"{path}, which cannot be read ({error})",
             remedy="Restore the folder from a copy",
         ) from error

@@ -1,7 +1,4 @@
-"""The diagnosis of a network inside its experiment: with the reference models and what is known about the data.
-
-How many networks an experiment has compared on dev, and what that costs: counted from its journal.
-"""
+"""The diagnosis of a network in its experiment, with the reference models and the findings on the data."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
@@ -24,11 +20,9 @@ from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows
 from wellfit.exceptions import BadInput
-from wellfit.experiment.preparing import Rivals
+from wellfit.experiment.prepared import ReferenceModels
 from wellfit.goals import Goal
-from wellfit.journal.outcomes import KIND, SNAPSHOT, OutcomeStore
-from wellfit.journal.store import Journal
-from wellfit.outcome import Outcome, Status
+from wellfit.outcome import Outcome
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.training.pictures import picture_features
 from wellfit.training.predict import Part, at_temperature, predict_average
@@ -39,11 +33,11 @@ Network: TypeAlias = tuple[Outcome, Sequence[Part]]
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostician:
-    """Everything about an experiment that a diagnosis needs beside the errors; called with them, it diagnoses."""
+    """Diagnoses networks of an experiment: holds everything that a diagnosis needs beside their errors."""
 
     data: Prepared
     goal: Goal
-    rivals: Rivals
+    references: ReferenceModels
     rows: OpenRows
     about_data: tuple[Finding, ...]
     optimal: Optimal | None
@@ -87,7 +81,7 @@ class Diagnostician:
 
     @cached_property
     def hint(self) -> str:
-        """What the training rows say about the optimal error."""
+        """Hint at the optimal error from the training rows."""
         rows = self.rows
         return said_by_rows(rows.train, goal=self.goal, seed=rows.seed) if rows.train.features.columns else ""
 
@@ -96,8 +90,8 @@ class Diagnostician:
         return Training(
             status=outcome.status.value,
             advice=outcome.status.advice,
-            references=self.rivals.dev,
-            ahead=self.rivals.ahead_of(outcome, data=self.data, goal=self.goal),
+            references=self.references.dev,
+            ahead=self.references.ahead_of(outcome, data=self.data, goal=self.goal),
             note=f" The reference models were fit without the added {added.split()[0]} rows." if added else "",
         )
 
@@ -108,15 +102,15 @@ class Diagnostician:
             for part, arrays in parts.items()
             if arrays is not None
         }
-        best = min(self.rivals.dev, key=lambda name: self.rivals.dev[name].value, default=None)
+        best = min(self.references.dev, key=lambda name: self.references.dev[name].value, default=None)
         return NetworkOnRows(
             losses={**losses, "train": outcome.train_losses[: int(kept.sum())]},
             predictions=outcome.predictions["dev"],
-            rival=None if best is None else self.rivals.dev_losses[best],
+            rival=None if best is None else self.references.dev_losses[best],
         )
 
     def _seen(self, outcome: Outcome, kept: Booleans) -> dict[str, Floats] | None:
-        """What a network of pictures sees in train-dev (in train, where there is none) and in dev."""
+        """Return the features of a picture network on train-dev (on train without any) and dev; None for tables."""
         held_out = "train" if self.data.train_dev is None else "train_dev"
         parts = {held_out: self.data.train_dev or self.data.train, "dev": self.data.dev}
         seen = {
@@ -133,14 +127,14 @@ REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
 
 
 class Referred(TypedDict):
-    """What a diagnosis is measured against."""
+    """The reference of a diagnosis."""
 
     optimal: Optimal | None
     tolerance: float | None
 
 
 def require_known(asked: Collection[str]) -> None:
-    """Check the names of what is asked for: a slip must not pass for no reference at all.
+    """Refuse unknown names: a slip must not pass for no reference at all.
 
     Raises:
         BadInput: with the nearest known name.
@@ -150,7 +144,7 @@ def require_known(asked: Collection[str]) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise BadInput(
-                f"a reference is given by {', '.join(known)}",
+                f"a reference must be one of {', '.join(known)}",
                 found=f"an argument {name!r}",
                 remedy=f"Did you mean {near[0]!r}?" if near else "Leave it out, or correct its name",
             )
@@ -172,14 +166,14 @@ def referred(asked: Mapping[str, Any], *, goal: Goal) -> Referred:
 
 
 def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in what an earlier command gave: its tolerance, and its reference where no other is given."""
+    """Fill in the tolerance of an earlier command, and its reference if no other is given."""
     given = {name: value for name, value in asked.items() if value is not None}
     kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
     return {**kept, **given}
 
 
 def with_columns(diagnosis: Diagnosis, rows: OpenRows, *, data: Prepared, network: Network) -> Diagnosis:
-    """The same diagnosis with what the network makes of each column; of pictures it sees no column."""
+    """Return the diagnosis with the worth of each column to the network; pictures have no columns."""
     if rows.pictures:
         return diagnosis
     outcome, parts = network
@@ -195,18 +189,3 @@ def with_columns(diagnosis: Diagnosis, rows: OpenRows, *, data: Prepared, networ
         return found.reshape(*orders.shape, *found.shape[1:])
 
     return diagnosis.with_findings(rows=rows, shuffled=shuffled)
-
-
-def with_dev_use(diagnosis: Diagnosis, journal: Journal, *, models: Path, data: Prepared) -> Diagnosis:
-    """The same diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
-    store, goal = OutcomeStore(models, journal), diagnosis.goal
-    # Workers end in any order, and of equals the first is chosen: sorted, a killed run says the same when it goes on.
-    # A training that was cut short and taken up again has two entries, and is one network.
-    identities = sorted({entry.body["identity"] for kind in (KIND, SNAPSHOT) for entry in journal.entries(kind)})
-    outcomes = [store.get(identity) for identity in identities]
-    losses = [
-        goal.row_losses(data.dev.target, outcome.predictions["dev"])
-        for outcome in outcomes
-        if outcome is not None and outcome.status is not Status.DIVERGED
-    ]
-    return diagnosis.with_findings(candidates=np.stack(losses) if losses else np.empty((0, 0)))

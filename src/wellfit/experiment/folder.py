@@ -8,7 +8,6 @@ journal.sqlite       everything that happened
 more_data/           rows that were added to train, as Parquet
 models/              the fitted transforms as JSON, one safetensors file a training
 report.html
-What an experiment was asked for: the part of a command that may not change when it is given again.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ _ABOUT_PICTURES = frozenset({"pictures", "picture_size", "skip_corrupt"})
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ClosedRecord):
-    """Target, goal and split of an experiment, as they were given; None means the default.
+    """Options that define an experiment, as they were given; a repeated command must not change them.
 
-    `test_data` and `deployment_data` are paths here; frames are named by their SHA-256. `pictures` is the column with
-    their paths, `picture_size` their side in pixels, and `skip_corrupt` leaves those out that cannot be read.
+    None means the default. `test_data` and `deployment_data` are paths; frames are named by their SHA-256. `pictures`
+    is the column with their paths, `picture_size` their side in pixels; `skip_corrupt` leaves out unreadable ones.
     `delimiter`, `decimal` and `encoding` say how CSV files are written.
     """
 
@@ -63,7 +62,9 @@ class Settings(ClosedRecord):
 
     def __post_init__(self) -> None:
         if self.task not in (None, "classification", "regression"):
-            raise BadInput("a task is classification or regression", found=repr(self.task), remedy="Choose one of them")
+            raise BadInput(
+                "a task must be classification or regression", found=repr(self.task), remedy="Choose one of them"
+            )
 
     @property
     def csv_format(self) -> CsvFormat:
@@ -94,7 +95,7 @@ class Settings(ClosedRecord):
 
 def _another_split(folder: Path, option: str, *, kept: object, wanted: object) -> Refusal:
     return Refusal(
-        "an experiment keeps its data, goal and split",
+        "an experiment must keep its data, goal and split",
         found=f"{option}={wanted!r}, where {folder} was made with {option}={kept!r}",
         remedy="Give the same options, or choose another --out",
     )
@@ -108,7 +109,7 @@ JOURNAL = "journal.sqlite"
 
 @dataclass(frozen=True)
 class Folder:
-    """An experiment's folder: where things lie, and what it was made from."""
+    """An experiment's folder: its files, its settings, its goal, and the fingerprint of DATA."""
 
     path: Path
     settings: Settings
@@ -122,7 +123,7 @@ class Folder:
 
     @property
     def models(self) -> Path:
-        """Where trainings are kept."""
+        """The folder of trainings."""
         return self.path / "models"
 
     @property
@@ -131,7 +132,7 @@ class Folder:
         return self.path / "report.html"
 
     def require_data(self, path: Path) -> None:
-        """Check that DATA is the file the experiment was made from; a file that is gone passes.
+        """Refuse another DATA than the file from which the experiment was made; a file that is gone passes.
 
         Raises:
             Refusal: when path, size or time of the file differ.
@@ -146,11 +147,11 @@ class Folder:
                 raise _other_data(self.path, found=f"{path} with another size or time than at the split")
 
     def resolved(self, settings: Settings) -> Settings:
-        """`settings` with the goal by name: the default, left out or written out, is the same command."""
+        """Return `settings` with the goal by name: the default, given or not, is the same command."""
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
-        """Check that a data frame holds the rows the experiment was made from.
+        """Refuse a data frame with other rows than those from which the experiment was made.
 
         Raises:
             Refusal: when it does not.
@@ -160,7 +161,7 @@ class Folder:
 
 
 def is_experiment(path: Path) -> bool:
-    """Whether `path` is an experiment's folder."""
+    """Return True if `path` is an experiment's folder."""
     return (path / ABOUT).is_file()
 
 
@@ -172,7 +173,7 @@ def open_folder(path: Path) -> Folder:
     """
     if not is_experiment(path):
         raise Refusal(
-            "EXPERIMENT is a folder that `wellfit run` or `wellfit split` made",
+            "EXPERIMENT must be a folder that `wellfit run` or `wellfit split` made",
             found=f"{'a folder without ' + ABOUT if path.is_dir() else 'no folder'} at {path}",
             remedy="Check the path, or make one with `wellfit split DATA --target COLUMN` (of pictures: .png and .jpg)",
         )
@@ -181,14 +182,14 @@ def open_folder(path: Path) -> Folder:
         schema = about["schema"]
         if schema > SCHEMA:
             raise Refusal(
-                f"this wellfit reads experiments up to schema {SCHEMA}",
+                f"an experiment must have schema {SCHEMA} or lower for this wellfit",
                 found=f"schema {schema} in {path}",
                 remedy="Update wellfit (pip install -U wellfit)",
             )
         return Folder(path, Settings.from_json(about["settings"]), goal_named(about["goal"]), about["data"])
     except (ValueError, KeyError, TypeError) as error:
         raise Refusal(
-            "an experiment's folder is written by wellfit alone",
+            "an experiment's folder must be as wellfit wrote it",
             found=f"{path / ABOUT}, which cannot be read ({error})",
             remedy="Restore the folder from a copy, or choose another --out",
         ) from error
@@ -198,7 +199,7 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
     """Make a new experiment's folder: complete or not at all.
 
     Args:
-        path: where it will stand; nothing, or an empty folder, may be there.
+        path: its place, which must be free or an empty folder.
         settings: as given.
         goal: as given, or the default of the task.
         data: fingerprint of DATA.
@@ -210,7 +211,7 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise Refusal(
-            "a new experiment needs a free place",
+            "the place of a new experiment must be free",
             found=f"something else at {path}",
             remedy="Choose another --out, or move it away",
         )
@@ -241,7 +242,7 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
 
 
 def default_path(source: Any) -> Path:
-    """./NAME.wellfit for a file NAME.csv, ./experiment.wellfit for a data frame."""
+    """Return ./NAME.wellfit for a file NAME.csv, ./experiment.wellfit for a data frame."""
     stem = Path(source).stem if isinstance(source, str | Path) else "experiment"
     return Path(stem + SUFFIX)
 
@@ -253,7 +254,7 @@ def _clear(part: Path) -> None:
 
 def _other_data(folder: Path, *, found: str) -> Refusal:
     return Refusal(
-        "an experiment keeps its data: path, size and time of the file",
+        "an experiment must keep its data: path, size and time of the file",
         found=found,
         remedy=f"Choose another --out, or remove {folder} to start again (its openings stay on record)",
     )

@@ -1,11 +1,10 @@
-"""What more data would buy an experiment's network: it is trained again on parts of the training rows.
+"""The learning curve of an experiment's network, trained again on parts of the rows: the gain from more data.
 
-What more data would buy, where a run ends with variance left and its budget still pays for a learning curve.
+A run that ends with variance left measures it too, if its budget pays for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from wellfit._typing import Floats, Integers, Json
@@ -27,16 +26,15 @@ from wellfit.diagnosis.more_data import (
 )
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import BadInput, Refusal
+from wellfit.experiment.sessions import MORE_DATA
 from wellfit.goals import Goal
-from wellfit.journal.store import Entry
 from wellfit.outcome import Status
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.state import RecipeState
-from wellfit.sweeps.executor import InProcess
+from wellfit.sweeps.worker_pool import executor_for
 
-KIND = "more data"
 LONGEST = 8
-"""A part of the rows is gone through more often, up to so many times, so that a small part is not trained less."""
+"""Largest factor of the epochs on a part of the rows, so that a small part is not trained less."""
 
 
 def measured_curve(
@@ -51,14 +49,14 @@ def measured_curve(
 ) -> tuple[MoreData, Worth | None]:
     """Retrain a config on nested parts of the training rows, and extrapolate its dev error.
 
-    Where it augments pictures, the same is done without that, which tells what augmentation is worth in pictures.
+    If it augments pictures, the same is done without that, which shows how many pictures augmentation is worth.
 
     Args:
         data: prepared train and dev; the transforms stay those of all training rows.
-        config: what is trained; the rows decide its epochs (as many updates as on all of them, within bounds).
+        config: to train; the rows decide its epochs (as many updates as on all of them, within bounds).
         goal: in whose loss the curve is.
         delta: the smallest gain that matters.
-        refits: how many trainings of each curve.
+        refits: number of trainings of each curve.
         floor: lower limit of the optimal error.
         target: a dev error, for the rows that it needs.
 
@@ -82,7 +80,7 @@ def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anch
 
 
 def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
-    """How many updates the refits take on parts of so many rows.
+    """Return the updates of all refits on parts of so many rows.
 
     Raises:
         BadInput: for too few rows.
@@ -93,22 +91,16 @@ def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
     return refits // len(sizes) * once
 
 
-def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
-    """The finding of the last curve that was measured for a network."""
-    bodies: list[Json] = [entry.body for entry in entries if entry.kind == KIND and entry.body["identity"] == identity]
-    return Finding.from_json(bodies[-1]["finding"]) if bodies else None
-
-
 def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
     planned = total_updates(config, rows=data.train.rows)
 
     def refit(rows: Integers, seed: int) -> tuple[float, Floats]:
         part = replace(data, train=_taken(data.train, rows), train_dev=None)
         again = replace(_on_part(config, rows=len(rows), planned=planned), seed=seed)
-        (outcome,) = InProcess(part, goal=goal).train([again])
+        (outcome,) = executor_for(part, goal=goal, single=True).train([again])
         if outcome.status is Status.DIVERGED:
             raise Refusal(
-                "a learning curve needs trainings that do not diverge",
+                "the trainings of a learning curve must not diverge",
                 found=f"one that did, on {len(rows):,} rows",
                 remedy="Lower the learning rate",
             )
@@ -118,7 +110,7 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
 
 
 def _on_part(config: Config, *, rows: int, planned: int) -> Config:
-    """The same training on fewer rows, with as many updates, within bounds."""
+    """Return the config for fewer rows, with as many updates, within bounds."""
     in_epoch = updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
     epochs = min(-(-planned // in_epoch), LONGEST * config.optimization.epochs)
     return replace(config, optimization=replace(config.optimization, epochs=epochs))
@@ -130,15 +122,15 @@ def _taken(arrays: Arrays, rows: Integers) -> Arrays:
 
 
 REFITS = FEWEST_ANCHORS * FEWEST_REPEATS
-"""The fewest that show a curve; `wellfit diagnose EXPERIMENT --refits` takes more."""
+"""Fewest refits that show a curve; `wellfit diagnose EXPERIMENT --refits` takes more."""
 SHARE = 0.8
-"""Of what is left of the budget: a refit's time is a guess, and the report is still to come."""
+"""Share of the rest of the budget for the curve: the time of a refit is a guess, and the report follows."""
 
 
 def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
-    """WF210 of the network that a run ends with; None without variance, or where the budget does not pay for it.
+    """Return WF210 of the last network of a run; None without variance, or if the budget does not pay for it.
 
-    The refits run one after the other, on parts of the rows: they are no stack, whose members share their rows.
+    The refits run one after the other, since they have different rows, and the members of a stack share theirs.
     """
     variance = state.diagnosis.gap("variance")
     if variance is None or variance.verdict != "yes":
@@ -146,18 +138,18 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
     planned = run.recall("plan", "curve", lambda: {"updates": _affordable(state, run)})
     if not planned["updates"]:
         return None
-    body = run.recall(KIND, "end", lambda: _measured(state, run))
+    body = run.recall(MORE_DATA, "end", lambda: _measured(state, run))
     run.budget.book(run.budget.updates + planned["updates"])
     return Finding.from_json(body["finding"])
 
 
 def with_price(diagnosis: Diagnosis, priced: Finding | None) -> Diagnosis:
-    """The same diagnosis with WF210, where it was measured."""
+    """Return the diagnosis with WF210, if that was measured."""
     return diagnosis if priced is None else diagnosis.with_findings(priced)
 
 
 def _affordable(state: RecipeState, run: RunContext) -> int:
-    """Updates of the whole curve; 0 where they are beyond what is left, or the rows are too few."""
+    """Return the updates of the whole curve; 0 if the rest does not pay for them, or the rows are too few."""
     config, rows = state.outcome.config, len(state.outcome.train_losses)
     try:
         updates = updates_of_curve(config, rows=rows, refits=REFITS)

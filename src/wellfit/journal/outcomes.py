@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from wellfit._files import write_whole
 from wellfit._typing import Floats, Json
-from wellfit.journal.store import Journal
+from wellfit.journal.store import Entry, Journal
 from wellfit.outcome import Outcome
 
 KIND = "training"
@@ -35,9 +35,21 @@ class OutcomeStore:
 
     def get(self, identity: str) -> Outcome | None:
         """Return the outcome with this identity, or None when it was never finished."""
-        entry = next((found for kind in _KINDS if (found := self._journal.find(kind, identity))), None)
+        entry = self._entry(identity)
         arrays = load_arrays(self._path(identity)) if entry else None
         return Outcome.from_json(entry.body, arrays=arrays) if entry and arrays else None
+
+    def has(self, identity: str) -> bool:
+        """Return True if `get` would find this outcome; its arrays are not read."""
+        return self._entry(identity) is not None and _is_whole(self._path(identity))
+
+    def predictions(self, identity: str, *, part: str) -> Floats | None:
+        """Return what an outcome predicts on a part, without its other arrays; None where `get` would find none."""
+        if not self.has(identity):
+            return None
+        with safe_open(self._path(identity), framework="numpy") as file:
+            found: Floats = file.get_tensor(f"predictions/{part}")
+        return found
 
     def put(self, outcome: Outcome, *, details: Json) -> None:
         """Keep an outcome; `details` are further scalars for its journal entry.
@@ -72,6 +84,9 @@ class OutcomeStore:
         kept = Outcome.from_json({**outcome.to_json(), **entry.body}, arrays=arrays)
         return replace(kept, state=outcome.state)
 
+    def _entry(self, identity: str) -> Entry | None:
+        return next((found for kind in _KINDS if (found := self._journal.find(kind, identity))), None)
+
     def _path(self, identity: str) -> Path:
         # The identity may come from a stranger's journal: a path in it must not lead out of the folder.
         return self._folder / f"{Path(identity).name}.safetensors"
@@ -93,3 +108,12 @@ def load_arrays(path: Path) -> dict[str, Floats] | None:
     except (OSError, SafetensorError):
         return None
     return arrays
+
+
+def _is_whole(path: Path) -> bool:
+    """Return True if a safetensors file is complete, by its header and its size."""
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (OSError, SafetensorError):
+        return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -39,14 +39,15 @@ MOUNTS = Path("/proc/mounts")
 
 
 class Journal:
-    """An open journal; a context manager.
+    """An open journal; a context manager. Each entry is parsed once.
 
     Use `open_journal`. Not shared between threads.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, path: Path, lock: FileLock | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, lock: FileLock | None, parsed: EntryLog) -> None:
         self._connection = connection
         self._lock = lock
+        self._parsed = parsed
         self.path = path
 
     def append(self, kind: str, body: Json, *, key: str = "") -> Entry:
@@ -68,18 +69,24 @@ class Journal:
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Return all entries, or those of one kind, in the order in which they were written."""
-        rows = self._connection.execute(
-            "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR kind = ?1 ORDER BY seq", (kind,)
-        )
-        return [_entry(row) for row in rows]
+        self._parse_new()
+        return [entry for entry in self._parsed.entries if kind is None or entry.kind == kind]
 
     def find(self, kind: str, key: str) -> Entry | None:
         """Return the last entry of this kind and key, if there is one."""
-        row = self._connection.execute(
-            "SELECT seq, kind, key, body, at FROM entries WHERE kind = ? AND key = ? ORDER BY seq DESC LIMIT 1",
-            (kind, key),
-        ).fetchone()
-        return None if row is None else _entry(row)
+        self._parse_new()
+        return self._parsed.named.get((kind, key))
+
+    def _parse_new(self) -> None:
+        """Parse the entries that were written since the last call, by this process or another one."""
+        last = self._parsed.entries[-1].seq if self._parsed.entries else None
+        rows = self._connection.execute(
+            "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR seq > ?1 ORDER BY seq", (last,)
+        )
+        for row in rows:
+            entry = _entry(row)
+            self._parsed.entries.append(entry)
+            self._parsed.named[entry.kind, entry.key] = entry
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
@@ -96,16 +103,22 @@ class Journal:
         self.close()
 
 
-def open_journal(path: Path, *, read_only: bool = False) -> Journal:
+def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None = None) -> Journal:
     """Open the journal at `path`, or start one there when it is missing and `read_only` is off.
+
+    Args:
+        path: of the file.
+        read_only: take no lock, and write nothing.
+        parsed: receives the entries that are parsed; those that it has already are not read again.
 
     Raises:
         Refusal: another process writes it, it lies on a network file system, it is no journal of wellfit, it is
             damaged, or a newer wellfit wrote it.
         NoRoom: the folder cannot be written.
     """
+    log = EntryLog() if parsed is None else parsed
     if read_only:
-        return Journal(_checked(_connect_to_read(path), path), path=path, lock=None)
+        return Journal(_checked(_connect_to_read(path), path), path=path, lock=None, parsed=log)
     _refuse_network(path)
     lock = _lock(path)
     try:
@@ -114,7 +127,7 @@ def open_journal(path: Path, *, read_only: bool = False) -> Journal:
     except BaseException:
         lock.release()
         raise
-    return Journal(connection, path=path, lock=lock)
+    return Journal(connection, path=path, lock=lock, parsed=log)
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
@@ -258,3 +271,11 @@ class Entry:
     key: str
     body: Json
     at: str
+
+
+@dataclass(frozen=True)
+class EntryLog:
+    """The parsed entries of a journal, in their order and by (kind, key); kept while the file is closed."""
+
+    entries: list[Entry] = field(default_factory=list)
+    named: dict[tuple[str, str], Entry] = field(default_factory=dict)

@@ -1,8 +1,7 @@
-"""What a run may spend, and what a training is expected to cost.
+"""The budget of a run: a time or a number of updates, the rest of it, and the expected cost of a training.
 
-The unit is the budget's own: seconds of wall-clock time, or updates. Updates are exact, so a run with a budget in
-updates decides the same on every machine; seconds are predicted from the trainings paid so far.
-How long a run may go on: a time, or a number of updates.
+Updates are exact, so a run with a budget in updates decides the same on every machine; seconds are predicted from the
+trainings paid so far.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 
 
 class BudgetTracker:
-    """The rest of a budget.
+    """The rest of a budget, in the budget's own unit.
 
     Args:
-        budget: in seconds or updates.
+        budget: the upper limit.
         data: gives the rows and the width of the input.
         workers: trainings that run side by side.
-        spent: seconds that earlier sessions of the same run have used.
-        start_up: seconds that this session has used already: the same command given again needs them again.
+        spent: seconds used by earlier sessions of the same run.
+        start_up: seconds that this session has used already; the same command, given again, needs them again.
         clock: monotonic seconds.
     """
 
@@ -74,7 +73,7 @@ class BudgetTracker:
             self._seconds_per_flop = outcome.seconds / (outcome.updates * self._flops(outcome.config))
 
     def book(self, updates: int) -> None:
-        """Take over the number of updates that the run had paid at a remembered point."""
+        """Set the number of updates paid, as it was at a remembered point of the run."""
         self._updates = updates
 
     @property
@@ -94,12 +93,12 @@ class BudgetTracker:
 
     @property
     def remaining(self) -> float:
-        """What is left, in the budget's own unit; never below zero."""
+        """The rest of the budget; never below zero."""
         return max(0.0, self.total - (self._updates if self._budget.updates else self.seconds))
 
     @property
     def is_timed(self) -> bool:
-        """Whether the budget is in seconds."""
+        """True if the budget is in seconds."""
         return self._budget.updates is None
 
     @property
@@ -108,40 +107,40 @@ class BudgetTracker:
         return None if self._budget.updates else self._clock() + self.remaining - CLOSING_SHARE * self.total
 
     def deadline_at(self, share: float) -> float | None:
-        """Monotonic time by which a share of what is left is used up; None for updates."""
+        """Return the monotonic time at which a share of the rest is used up; None for updates."""
         return None if self._budget.updates else self._clock() + share * self.remaining
 
     @property
     def latest(self) -> float | None:
-        """The deadline of the first network, which every run needs: into the slack when reading took all the time."""
+        """Deadline of the first network, which every run needs: it may use the slack if reading took all the time."""
         if self.deadline is None:
             return None
         return max(self.deadline, self._clock() + SLACK_SHARE * self.total)
 
     def enough_for(self, price: float) -> str:
-        """A budget with which the same command, given again, could pay this price."""
+        """Return a budget with which the same command, given again, could pay this price."""
         if self._budget.updates:
             return str(Budget(seconds=None, updates=math.ceil(self._updates + price)))
         needed = self.seconds + self._start_up + (1 + SLACK_SHARE) * price
         return str(Budget(seconds=math.ceil(needed / (1 - CLOSING_SHARE)), updates=None))
 
-    def said(self, amount: float) -> str:
-        """An amount with the budget's unit, for a message."""
+    def text(self, amount: float) -> str:
+        """Return an amount with the budget's unit, for a message."""
         return f"{amount:,.1f} s" if self.is_timed else f"{amount:,.0f} updates"
 
     def cost(self, config: Config) -> float:
-        """Expected price of one training, in the budget's own unit, when the workers share the load evenly."""
+        """Return the expected cost of one training, when the workers share the load evenly."""
         updates = float(total_updates(config, rows=self._rows_of(config)))
         if self._budget.updates:
             return updates
         return updates * self._flops(config) * self._seconds_per_flop / self._workers
 
     def cost_alone(self, config: Config) -> float:
-        """Expected price of one training while the other workers rest."""
+        """Return the expected cost of one training while the other workers are idle."""
         return self.cost(config) * (self._workers if self.is_timed else 1)
 
     def affordable(self, config: Config, *, share: float = 1.0) -> int:
-        """How many trainings of `config` fit into this share of the rest."""
+        """Return the number of trainings of `config` that fit into this share of the rest."""
         return int(share * self.remaining / self.cost(config))
 
     def _rows_of(self, config: Config) -> int:

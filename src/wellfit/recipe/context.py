@@ -1,4 +1,4 @@
-"""What every step of the recipe works with: the data, the engine, the budget and what the journal recalls."""
+"""The context of a run: data, executor, budget, diagnosis, and the recall of what the journal has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wellfit.sweeps.executor import Executor
 
 
 class Recall(Protocol):
-    """The journal's memory: what was computed under this name before is returned, else computed and written down."""
+    """Returns what the journal has under a name, or computes it and writes it down: this is how a run continues."""
 
     def __call__(self, kind: str, key: str, compute: Callable[[], Json]) -> Json:
         """Return the body kept under (kind, key)."""
@@ -30,7 +30,7 @@ class Recall(Protocol):
 
 
 class Diagnose(Protocol):
-    """Turns estimates into a diagnosis: reference, tolerance and findings on the data are bound already."""
+    """Diagnoses an outcome; reference, tolerance and findings on the data are bound already."""
 
     def __call__(self, errors: Mapping[str, Estimate], *, outcome: Outcome, best_dev_high: float) -> Diagnosis:
         """Diagnose losses on train, train_dev (if any) and dev."""
@@ -38,21 +38,21 @@ class Diagnose(Protocol):
 
 
 class RunContext:
-    """Trains, pays, diagnoses and remembers; the recipe's steps decide.
+    """Trains, pays, diagnoses and recalls; the steps of the recipe decide.
 
     Args:
         data: prepared train, train-dev and dev.
-        goal: what is compared.
-        executor: trains configs; an outcome already known costs nothing but is booked all the same.
-        budget: the budget.
-        recall: the journal's memory.
+        goal: by which networks are compared.
+        executor: trains configs; a known outcome takes no time but is paid all the same.
+        budget: the rest of it.
+        recall: finds in the journal what was computed before.
         diagnose: estimates -> diagnosis.
         best_dev_high: smallest upper limit of dev error among the reference models.
         notify: receives progress events.
+        estimates: losses of an outcome with intervals, where they are kept; computed here when None.
 
     Attributes:
-        ended: by identity, the configs of all trainings of this run that went to their end, pilots and members of
-            sweeps among them.
+        ended: identity -> config of every training of this run that finished, pilots and members of sweeps included.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class RunContext:
         diagnose: Diagnose,
         best_dev_high: float,
         notify: Notify,
+        estimates: Callable[[Outcome], Mapping[str, Estimate]] | None = None,
     ) -> None:
         self.data = data
         self.goal = goal
@@ -74,12 +75,13 @@ class RunContext:
         self.notify = notify
         self.executor = executor
         self.ended: dict[str, Config] = {}
+        self.errors = estimates or self._errors
         self._diagnose = diagnose
         self._best_dev_high = best_dev_high
         self._of_step: dict[str, Config] = {}
 
     def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
-        """Train configs; outcomes in their order, without those that the budget did not let start."""
+        """Train configs and return the outcomes in their order, without those that the budget did not let start."""
         outcomes = self.executor.train(configs, deadline=deadline or self.budget.deadline)
         self.book(outcomes)
         return outcomes
@@ -98,19 +100,19 @@ class RunContext:
         return (self.executor.train([config], deadline=self.budget.deadline) or self.executor.train([config]))[0]
 
     def earlier(self, config: Config) -> list[Outcome]:
-        """What this run has trained to its end on the rows of `config`, but for `config` itself.
+        """Return all other networks that this run has finished on the rows of `config`.
 
-        Without weights and what is known of training rows: there are many, and what they predict on dev is here.
+        There are many, so they come without weights and training losses; their predictions on dev are enough.
         """
         others = [each for each in self.ended.values() if each.data == config.data and each != config]
         return [_on_dev(self.outcome_of(each)) for each in others]
 
     def remembered_step(self, step: int) -> Json | None:
-        """Return a step that an earlier session took: it is followed again even if the clock would now forbid it."""
+        """Return a step of an earlier session; it is followed again even if the clock would now forbid it."""
         return self.recall.known("step", str(step))
 
     def remember_step(self, step: int, compute: Callable[[], Json]) -> Json:
-        """Take a whole step from the journal, or compute it; either way its price and its best dev error count."""
+        """Recall a whole step, or compute it; either way its price and its best dev error count."""
         seconds, fresh = self.budget.seconds, []
 
         def measured() -> Json:
@@ -120,7 +122,7 @@ class RunContext:
                 "seconds": self.budget.seconds - seconds,
                 "updates_paid": self.budget.updates,
                 "best_dev_high": self._best_dev_high,
-                # Its own and its pilot's: those are not trained again when the step is followed again.
+                # Trainings of the step and of its pilot: they are not repeated when the step is followed again.
                 "ended": [config.to_json() for config in self._of_step.values()],
             }
 
@@ -133,12 +135,11 @@ class RunContext:
         self._of_step = {}
         return body
 
-    def errors(self, outcome: Outcome) -> dict[str, Estimate]:
-        """Losses with intervals: train (exact: zero width), train_dev (if any) and dev."""
+    def _errors(self, outcome: Outcome) -> Mapping[str, Estimate]:
         return estimates(outcome, data=self.data, goal=self.goal)
 
     def dev_losses(self, outcome: Outcome) -> Floats:
-        """[dev rows] the loss on each."""
+        """Return the loss on each dev row, [dev rows]."""
         return self.goal.row_losses(self.data.dev.target, outcome.predictions["dev"])
 
     def diagnose(self, outcome: Outcome) -> Diagnosis:
@@ -152,7 +153,7 @@ def _on_dev(outcome: Outcome) -> Outcome:
 
 
 def estimates(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
-    """Losses of `outcome` with intervals, by part."""
+    """Return the losses of an outcome with intervals: train (exact, so of zero width), train_dev (if any) and dev."""
     parts = {"train_dev": data.train_dev, "dev": data.dev}
     measured = {
         part: goal.estimate(arrays.target, outcome.predictions[part], groups=arrays.groups)

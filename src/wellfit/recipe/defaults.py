@@ -1,7 +1,7 @@
 """The first network: as large as the budget pays for, every regularizer at zero, paced by the size of the table.
 
-Measured on dev rows (docs/benchmarks.md): GELU in place of ReLU lowers the dev error of phoneme, california_housing and
-bike_hour by 1 to 3 %. A larger network that is regularized, and then averaged, predicts no worse than a small one and
+Measured on dev rows (docs/benchmarks.md): GELU instead of ReLU lowers the dev error of phoneme, california_housing and
+bike_hour by 1 to 3 %. A larger network that is regularized and then averaged predicts no worse than a small one, and
 often better; its cost is time.
 """
 
@@ -16,15 +16,15 @@ from wellfit.recipe.pictures import Shape, first_network
 from wellfit.sweeps.usual import LR, batch_size_for, bins_for, epochs_for
 
 PILOT_UPDATES = 150
-"""Updates that tell how fast a machine is; a small share of any training."""
+"""Updates of the pilot that measures how fast a machine is; a small share of any training."""
 FIRST_SHARE = 0.08
-"""Share of the budget for the first training, which only shows where the recipe starts."""
+"""Share of the budget for the first training, which is only the start of the recipe."""
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 """Shapes of networks, from small to large: wider first, then deeper."""
 FIRST_SHAPES = WIDTH_LADDER[:3]
-"""Deeper ones are for networks that turn out to be too small, and for an ensemble to try."""
+"""Shapes of a first network; deeper ones are for networks that turn out too small, and for ensembles."""
 TRAININGS = 60
-"""What a run that overfits goes through: a sweep, an ensemble, and what is tried on the way."""
+"""Trainings of a run that overfits: a sweep, an ensemble, and the trials on the way."""
 
 
 def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, shape: Shape | None = None) -> Config:
@@ -35,7 +35,7 @@ def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, s
         columns: numeric columns.
         budget: shortens the schedule where the budget is small.
         seed: of weights, noise and batch order.
-        shape: of the pictures, where rows are some.
+        shape: of the pictures, None for a table.
     """
     config = _with_epochs(1, rows=rows, columns=columns, seed=seed, shape=shape)
     affordable = max(1, budget.affordable(config, share=FIRST_SHARE))
@@ -45,14 +45,14 @@ def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, s
 
 
 def _as_large_as_affordable(config: Config, budget: BudgetTracker) -> Config:
-    """The same network in the largest shape that a whole run can train; updates do not tell what a shape costs."""
+    """Return the network in the largest shape with which a whole run fits; updates do not show the cost of a shape."""
     shapes = FIRST_SHAPES if budget.is_timed else ()
     larger = [replace(config, network=replace(config.network, widths=widths)) for widths in shapes]
     return next((each for each in reversed(larger) if budget.affordable(each) >= TRAININGS), config)
 
 
 def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Shapes further up the ladder, from the next one on."""
+    """Return the larger shapes, smallest first."""
     return [shape for shape in WIDTH_LADDER if _size(shape) > _size(widths)]
 
 
@@ -61,9 +61,9 @@ def _size(widths: tuple[int, ...]) -> int:
 
 
 def pilot_config(*, rows: int, columns: int, seed: int, shape: Shape | None = None) -> Config | None:
-    """Return the same network, trained just long enough to learn how fast this machine is.
+    """Return the first network with just enough epochs to measure how fast this machine is.
 
-    None where one epoch is long already: there the first network is the pilot.
+    None if one epoch is long already; then the first network is the pilot.
     """
     in_epoch = updates_per_epoch(rows=rows, batch_size=batch_size_for(rows))
     if in_epoch > 2 * PILOT_UPDATES:

@@ -1,15 +1,15 @@
-"""The last step against variance: networks with seeds of their own, averaged, with what the run leaves of its budget.
+"""The last step against variance: networks with their own seeds, averaged, for the rest of the budget.
 
-Members of a sweep share weights, batches and noise, so that they can be compared; an ensemble wants the contrary (each
-network with draws of its own errs on other rows). So the best configs are trained again, every seed on its own.
+Members of a sweep share initial weights, batches and noise, so that they can be compared; an ensemble needs the
+opposite, networks that err on different rows. So the best configs are trained again, each with its own seed.
 
-Where time is left, networks of larger shapes with the same regularizers join them. What is tried: the average of all
-alike, or of one shape alone; and the greedy choice among all networks that the run has trained to their end, pilots and
-members of sweeps among them, since they are paid for and err on other rows. It is taken where halves of dev that did
-not make the choice do not speak against it: on few dev rows choosing costs more than it buys.
+If time is left, networks of larger shapes with the same regularizers join them. Two kinds of ensemble are tried: the
+average of all networks alike, or of those of one shape; and the greedy choice among all networks that the run has
+finished, pilots and members of sweeps included, since they are paid for and err on other rows. The choice is taken
+unless the halves of dev that did not make it speak against it: on few dev rows choosing costs more than it gains.
 
-The network from before was chosen by dev, which flatters it: what it is worth is told by networks trained alike with
-other seeds, which nobody chose. Without them an average would be compared with luck.
+The previous network was chosen by dev, which flatters it. Its honest loss is that of networks trained alike with other
+seeds, which nobody chose; without them an average would be compared with luck.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ from wellfit.sweeps.forward_selection import averaged_outcome
 
 FEWEST_NETWORKS = 2
 MOST_NETWORKS = 24
-"""More buy little: the gain of n networks over one is 1 - 1/n of what infinitely many would gain."""
+"""More gain little: n networks have 1 - 1/n of the gain of infinitely many."""
 PARENTS = 12
-"""Configs that are trained again, at most: those that dev cannot tell from the best; other knobs err otherwise."""
+"""Maximum number of configs that are trained again: those that dev cannot distinguish from the best."""
 LARGER_SHAPES, FEWEST_OF_A_SHAPE, MOST_OF_A_SHAPE = 2, 4, 12
-"""Shapes further up the ladder that take part where their share of the time pays for the fewest."""
+"""Larger shapes that take part, and the number of networks of each; below the fewest a shape is left out."""
 WITNESSES = 2
-"""Networks trained as the one from before was, which tell what it is worth."""
+"""Networks trained like the previous one, with other seeds, which show its honest loss."""
 SURELY_WORSE = 0.05
-"""p-value on dev at which an average is not taken, whatever the other seeds say: the network from before is better."""
+"""p-value on dev below which an average is not taken, whatever the other seeds show: the previous network is better."""
 COST_OF_HALF = 0.03
-"""Share of its loss by which an ensemble chosen on half of dev falls behind one chosen on all of it.
+"""Share of its loss by which an ensemble chosen on half of dev is worse than one chosen on all of dev.
 
-On fresh rows of 21 cases of benchmarks/suffering.py (seed 90) the greedy choice was ahead of the average of networks
-alike in 16; by these losses without a share it would be in 11.
+On fresh rows of 21 cases of benchmarks/suffering.py (seed 90) the greedy choice was better than the average of networks
+alike in 16; without this share it would have been taken in only 11.
 """
 SHARE = 0.8
-"""Predicted costs are rough, and the average has to be measured: the rest is slack."""
+"""Share of the budget that is planned: predicted costs are rough, and the average must be measured."""
 _ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 @dataclass(frozen=True)
 class Averaged(Record):
-    """What the step came to.
+    """The result of the step.
 
     Attributes:
-        outcome: the ensemble, or the network from before where it is not ahead.
-        found: what was chosen, with its honest loss; None where the budget let fewer than two networks finish.
+        outcome: the ensemble, or the previous network if that is not worse.
+        found: the choice with its honest loss; None if the budget allowed fewer than two networks to finish.
         configs: of the members that have a weight.
     """
 
@@ -69,14 +69,14 @@ class Averaged(Record):
     configs: tuple[Config, ...] = field(metadata=named("members"))
 
     def to_json(self) -> Json:
-        """What the journal keeps of it, so that `rejoined` finds the same ensemble."""
+        """The journal's fields, from which `rejoined` rebuilds the same ensemble."""
         return {**super().to_json(), "ensemble": None if self.found is None else self.found.to_json()}
 
 
 def networks_affordable(
     run: RunContext, parents: Sequence[Config], *, share: float = SHARE, beside: Sequence[Config] = ()
 ) -> int:
-    """How many networks with seeds of their own, parents in turns, the rest of the budget pays for beside others."""
+    """Return the number of networks, parents in turn, that the rest of the budget pays for beside other ones."""
     states = itertools.islice(itertools.cycle(parents), MOST_NETWORKS)
     costs = itertools.accumulate(map(run.budget.cost, states), initial=sum(map(run.budget.cost, beside)))
     return max(0, sum(cost <= share * run.budget.remaining for cost in costs) - 1)
@@ -85,12 +85,12 @@ def networks_affordable(
 def planned_networks(
     run: RunContext, config: Config, *, parents: Sequence[Config], fixed: frozenset[str] = frozenset()
 ) -> Json:
-    """How many networks the rest of the budget pays for: of the parents, of larger shapes, and as witnesses.
+    """Return the number of networks that the rest of the budget pays for: of the parents, larger shapes, witnesses.
 
     Args:
         run: data and budget.
-        config: of the network from before.
-        parents: in the order of their turns.
+        config: of the previous network.
+        parents: in the order in which they are trained.
         fixed: knobs that no network may turn.
     """
     grows = "widths" not in fixed and _may_grow(run, config)
@@ -107,13 +107,13 @@ def planned_networks(
 
 
 def _may_grow(run: RunContext, config: Config) -> bool:
-    """Updates do not tell what a shape costs; and a keep_prob for each layer fits no other number of them."""
+    """Return True if larger shapes can take part: updates do not show their cost, and keep_prob by layer fits none."""
     built_in = config.network.kind == "mlp" and not config.network.module
     return run.budget.is_timed and built_in and not isinstance(config.regularization.keep_prob, tuple)
 
 
 def with_widths(config: Config, widths: Sequence[int]) -> Config:
-    """The same network in another shape."""
+    """Return the config with another shape of its network."""
     return replace(config, network=replace(config.network, widths=tuple(widths)))
 
 
@@ -122,8 +122,8 @@ def ensemble_step(
 ) -> Averaged:
     """Train the parents with new seeds, and average those that do best together.
 
-    The ensemble takes the place of `before` when it is ahead of what networks like that are worth; a choice is measured
-    on halves of dev that did not make it, both ways. Knobs in `fixed` are those of the parents.
+    The ensemble replaces `before` if it is better than networks like that are on average; a choice is measured on the
+    halves of dev that did not make it, both ways. Knobs in `fixed` keep the values of the parents.
     """
     planned = run.recall(
         "plan", f"{step}/networks", lambda: planned_networks(run, before.config, parents=parents, fixed=fixed)
@@ -132,7 +132,7 @@ def ensemble_step(
     configs = reseeded(parents, networks=planned["networks"])
     for widths, networks in planned.get("larger", ()):
         configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
-    # A parent that has a larger shape already is there twice.
+    # A parent that already has a larger shape would be trained twice.
     configs = list({config.identity: config for config in configs}.values())
     ended = [outcome for outcome in run.train([*witnesses, *configs]) if outcome.status in _ENDED]
     trained = [outcome for outcome in ended if outcome.config in configs]
@@ -155,10 +155,10 @@ def ensemble_step(
 def _chosen(
     run: RunContext, before: Outcome, trained: Sequence[Outcome], *, pool: Sequence[Outcome]
 ) -> tuple[Ensemble, float]:
-    """The greedy choice, or an average of networks alike where that is ahead, and the loss by which it is judged.
+    """Return the greedy choice, or an average of networks alike if that is better, and the loss by which it is judged.
 
-    The average was not chosen, so that its dev loss is honest. The choice was: it is judged by its honest loss, less
-    what choosing on half of dev costs.
+    The average was not chosen, so its dev loss is honest. The choice is judged by its honest loss, less the cost of
+    choosing on half of dev.
     """
     dev, goal = run.data.dev, run.goal
     alike = plain_ensemble(_best_group(run, trained), dev.target, goal=goal)
@@ -168,7 +168,7 @@ def _chosen(
 
 
 def _best_group(run: RunContext, trained: Sequence[Outcome]) -> Sequence[Outcome]:
-    """All networks, or those of one shape, whichever know most together: a choice among a few."""
+    """Return all networks, or those of one shape, whichever average has the lowest refined loss on dev."""
     shapes: dict[Network, list[Outcome]] = {}
     for outcome in trained:
         shapes.setdefault(outcome.config.network, []).append(outcome)
@@ -182,23 +182,22 @@ def _best_group(run: RunContext, trained: Sequence[Outcome]) -> Sequence[Outcome
 
 
 def _worth(before: Outcome, trained: Sequence[Outcome]) -> float:
-    """Dev loss of networks trained as `before` was, with other seeds; its own where there are none."""
+    """Return the mean dev loss of networks trained like `before` with other seeds; its own without any."""
     seed = before.config.seed
     alike = [each.losses["dev"] for each in trained if replace(each.config, seed=seed) == before.config]
     return mean(alike) if alike else before.losses["dev"]
 
 
 def rejoined(run: RunContext, body: Json) -> Outcome:
-    """The ensemble that an earlier session journaled, of trainings that are remembered."""
+    """Return the ensemble that an earlier session journaled, of trainings that are kept."""
     members = [run.outcome_of(Config.from_json(config)) for config in body["members"]]
     picks = body["ensemble"]["picks"]
-    # Journals of the first version name picks by their member alone.
-    weights = {pick.get("identity", pick["member"]): pick["weight"] for pick in picks}
+    weights = {pick["identity"]: pick["weight"] for pick in picks}
     return averaged_outcome(members, weights, data=run.data, goal=run.goal)
 
 
 def reseeded(parents: Sequence[Config], *, networks: int) -> list[Config]:
-    """So many configs, the parents in turns, each with a seed of its own."""
+    """Return configs of the parents in turn, each with its own seed."""
     return [
         replace(parents[place % len(parents)], seed=parents[place % len(parents)].seed + 1 + place)
         for place in range(networks)

@@ -1,8 +1,8 @@
-"""What a step is expected to buy before it is taken, and whether what came was inside.
+"""The expected gain of a step, and the paired comparison that shows whether a trial worked.
 
-The shares of a ceiling that a remedy wins are priors set by hand, after looking at cases of benchmarks/recipe_cases.py,
-not yet calibrated: so the interval is wide, and the journal keeps the score.
-Whether a trial worked: paired with the network from before, on train against bias, on dev against variance.
+The shares of a ceiling that a remedy gains are priors set by hand, after cases of benchmarks/recipe_cases.py, and not
+yet calibrated: so the interval is wide, and the journal counts the outcomes that fall within it. A trial is compared
+with the network before it on the same rows: of train against bias, of dev against variance.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from wellfit.serialize import Record, named
 from wellfit.stats.differences import paired_difference
 
 LEVEL = 0.9
-"""Coverage that the interval claims."""
+"""Coverage of the interval."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the ceiling that a remedy is thought to win: 5 %, the middle, and 95 %."""
+    """Shares of the ceiling that a remedy is expected to gain: 5 % quantile, middle, 95 % quantile."""
 
     low: float
     middle: float
@@ -41,11 +41,11 @@ class Expected(Record):
 
     @property
     def rate(self) -> float:
-        """Gain for cost: what remedies are ranked by."""
+        """Expected gain divided by cost, by which remedies are ranked."""
         return self.value / self.cost if self.cost > 0 else 0.0
 
-    def holds(self, got: float) -> bool:
-        """Whether a gain is inside the interval."""
+    def contains(self, got: float) -> bool:
+        """Return True if a gain is inside the interval."""
         return self.low <= got <= self.high
 
 
@@ -54,22 +54,22 @@ def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expec
 
     Args:
         shares: of the remedy.
-        ceiling: the most that closing the gap can buy.
-        room: the most that the measured loss can fall: a train error may fall below the reference.
+        ceiling: the largest gain from closing the gap.
+        room: the largest possible fall of the measured loss; a train error may fall below the reference.
         cost: in the unit of the budget.
     """
     highest = max(shares.high * room, shares.middle * ceiling)
-    # A remedy that does not help is not kept, so what comes is never below 0; those that are say so themselves.
+    # A remedy that does not help is not kept, so the gain is never below 0, unless the remedy says so itself.
     return Expected(value=shares.middle * ceiling, low=shares.low * ceiling, high=highest, ceiling=ceiling, cost=cost)
 
 
 DOUBT = 0.16
-"""Chance of keeping a trial that is no better on dev, shared among a step's trials: one standard error for one."""
+"""Probability of keeping a trial that is no better on dev, divided among the trials of a step."""
 ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 def helpful(context: StepContext, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
-    """The trials that are surely better than the network of now."""
+    """Return the trials that are significantly better than the current network."""
     ended = [trial for trial in trials if trial.status in ENDED]
     if board == "optimization":
         return [
@@ -82,13 +82,13 @@ def helpful(context: StepContext, trials: Sequence[Outcome], board: Board) -> li
 
 
 def is_behind(context: StepContext, trial: Outcome, best: Outcome) -> bool:
-    """Whether a trial is surely worse on dev than another one."""
+    """Return True if a trial is significantly worse on dev than another one."""
     return paired_difference(context.run.dev_losses(trial), context.run.dev_losses(best)).low > 0
 
 
 def best_of(context: StepContext, trials: Sequence[Outcome], board: Board) -> Outcome:
-    """The trial to go on with: of those that are surely better the one with the lowest dev loss, or the network of now.
+    """Return the significantly better trial with the lowest dev loss, or the current network without any.
 
-    Against bias too: a trial must fit train better, but of two that do, the one that fits it best may only memorize.
+    Dev decides against bias too: of two trials that fit train better, the one that fits it best may only memorize.
     """
     return min(helpful(context, trials, board), key=lambda trial: trial.losses["dev"], default=context.state.outcome)

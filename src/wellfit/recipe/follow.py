@@ -1,12 +1,12 @@
-"""The recipe: fight bias first, then variance, one board a step, each step diagnosed and judged before and after.
+"""The recipe: fight bias first, then variance, one board a step, with a diagnosis before and after each step.
 
-Where single steps are through, a search of both boards and an ensemble close the run.
-Round again: where regularizing has brought bias back, the optimization board has another turn.
-What the journal keeps of a step: what was turned, why, what was expected, and what came.
+If regularizing has brought bias back, the optimization board is turned again in another round. After the single steps,
+a search of both boards and an ensemble close the run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from wellfit._typing import Board, Json
@@ -27,61 +27,69 @@ from wellfit.recipe.rules import Rules, describe_change
 from wellfit.recipe.state import RecipeState, StepContext
 
 OPTIMIZATION_SHARE = 0.4
-"""Share of what the first network leaves of the budget that may be spent before regularization has its turn."""
+"""Share of the budget after the first network that may be spent before the regularization board is turned."""
 CONTINUES = "the same command continues"
 
 
 def follow(run: RunContext, start: Config, rules: Rules | None = None) -> RecipeState:
-    """Train `start`, then turn boards until both gaps are fine, nothing is left to try, or the budget is spent.
+    """Train `start`, then turn boards until all gaps are closed, no remedy is left, or the budget is spent.
 
-    Fitting train better can cost dev error that regularizing does not win back: of the networks on the way, the one
-    with the lowest dev loss is gone on with, the last of equals. Where gaps are left, the rest of the budget goes
-    into a search over both boards around it, and where it may overfit into an ensemble. With `rules.only` the remedy's
-    own network is returned.
+    Fitting train better can cost dev error that regularizing does not win back, so the run goes on from the network
+    with the lowest dev loss on the way, the last of equals. If gaps are left, the rest of the budget goes into a search
+    of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network of that one remedy
+    is returned.
 
     Args:
         run: data, engine, budget and what the journal recalls.
         start: the first network, every regularizer at zero.
-        rules: what the user asked for.
+        rules: of the run.
 
     Raises:
         BadInput: the budget is not enough for the first network, or for the one step that was asked for.
     """
-    rules = rules or Rules()
-    state = first_state(run, start)
-    if rules.only is not None:
-        return _only(StepContext(run=run, state=state, rules=rules), REMEDIES[rules.only])
-    states = [state]
-    while remedy := _single(pick := next_step(StepContext(run=run, state=states[-1], rules=rules))):
-        states.append(carry_out(pick.context, remedy))
-        if remedy.repairs_measurement and states[-1].outcome is not states[-2].outcome:
-            states = states[-1:]
-        states.append(around_again(pick.context, states[-1]))
+    context = StepContext(run=run, state=first_state(run, start), rules=rules or Rules())
+    if context.rules.only is not None:
+        return _only(context, REMEDIES[context.rules.only])
+    states = [context.state]
+    while True:
+        pick = next_step(context)
+        if pick.remedy is None or pick.remedy in CLOSING:
+            return _close(pick.context, states)
+        after = carry_out(pick.context, pick.remedy)
+        if pick.remedy.repairs_measurement and after.outcome is not context.state.outcome:
+            # Errors that were measured before the repair are not comparable with later ones.
+            states = []
+        states += [after, around_again(pick.context, after)]
+        context = context.at(states[-1])
+
+
+def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
+    """Go on from the best network so far: search both boards around it, then average networks.
+
+    Args:
+        context: of the last single step; remedies without gain in its pilot are not tried again.
+        states: all on the way.
+    """
     best = min(reversed(states), key=lambda state: state.outcome.losses["dev"])
-    exhausted = states[-1].exhausted | pick.context.without_gain
-    state = replace(best, step=states[-1].step, exhausted=exhausted)
-    context = StepContext(run=run, state=state, rules=rules, without_gain=pick.context.without_gain)
+    exhausted = context.state.exhausted | context.without_gain
+    state = replace(best, step=context.state.step, exhausted=exhausted)
+    context = replace(context.at(state), without_gain=context.without_gain)
     for remedy in CLOSING:
         if _closes(context, remedy):
-            context = StepContext(run=run, state=carry_out(context, remedy), rules=rules)
+            context = context.at(carry_out(context, remedy))
     return context.state
 
 
 def next_step(context: StepContext) -> Pick:
-    """What comes next where the recipe stands: a single step, what closes the run when there is none, or nothing."""
+    """Return the next single step; without one, a step that closes the run; or none."""
     pick = next_remedy(context)
     if pick.remedy is not None:
         return pick
     return Pick(next((remedy for remedy in CLOSING if _closes(pick.context, remedy)), None), pick.context)
 
 
-def _single(pick: Pick) -> Remedy | None:
-    """The next single step; what closes a run comes after all of them."""
-    return None if pick.remedy in CLOSING else pick.remedy
-
-
 def _closes(context: StepContext, remedy: Remedy) -> bool:
-    """Whether the run goes on with one of the closing steps; an earlier session's is taken up again."""
+    """Return True if the run goes on with this closing step; one of an earlier session is followed again."""
     remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
         return bool(remembered["kind"] == remedy.kind)
@@ -91,7 +99,7 @@ def _closes(context: StepContext, remedy: Remedy) -> bool:
 
 
 def first_state(run: RunContext, start: Config) -> RecipeState:
-    """Train the first network and diagnose it: where the recipe starts from.
+    """Train the first network and diagnose it.
 
     Raises:
         BadInput: the budget is not enough for it.
@@ -99,13 +107,13 @@ def first_state(run: RunContext, start: Config) -> RecipeState:
     if not run.budget.is_timed and run.budget.cost(start) > run.budget.total:
         raise BadInput(
             "a budget must be enough for one epoch",
-            found=run.budget.said(run.budget.total),
+            found=run.budget.text(run.budget.total),
             remedy=f"Give a --budget of at least {run.budget.enough_for(run.budget.cost(start))}: {CONTINUES}",
         )
     run.notify({"event": "training", "identity": "the first network", **start.to_json()})
     trained = run.train([start], deadline=run.budget.latest)
     if not trained:
-        total, enough = run.budget.said(run.budget.total), run.budget.enough_for(run.budget.cost_alone(start))
+        total, enough = run.budget.text(run.budget.total), run.budget.enough_for(run.budget.cost_alone(start))
         raise BadInput(
             "a budget must be enough for one training",
             found=f"nothing left of {total} after reading the data and fitting the reference models",
@@ -117,7 +125,7 @@ def first_state(run: RunContext, start: Config) -> RecipeState:
         first=trained[0],
         plain=trained[0],
         outcome=trained[0],
-        diagnosis=_diagnosed(run, trained[0], step=0),
+        diagnosis=_journaled(run, trained[0], run.diagnose(trained[0]), step=0),
     )
 
 
@@ -128,7 +136,7 @@ def _only(context: StepContext, remedy: Remedy) -> RecipeState:
 
 
 def _require_means(context: StepContext, remedy: Remedy) -> None:
-    """Refuse a step that has nothing to try, or for which the budget is too small."""
+    """Refuse a step without trials, or one for which the budget is too small."""
     budget, price = context.run.budget, remedy.price(context)
     if price is None:
         fixed = ", ".join(sorted(context.rules.fixed))
@@ -141,29 +149,34 @@ def _require_means(context: StepContext, remedy: Remedy) -> None:
     if budget.remaining < price.least:
         raise BadInput(
             "a budget must be enough for one step",
-            found=f"{budget.said(budget.remaining)} left of {budget.said(budget.total)}, where {remedy.kind} takes "
-            f"{budget.said(price.least)}",
+            found=f"{budget.text(budget.remaining)} left of {budget.text(budget.total)}, where {remedy.kind} takes "
+            f"{budget.text(price.least)}",
             remedy=f"Give a --budget of at least {budget.enough_for(price.least)}: {CONTINUES}",
         )
 
 
 def carry_out(context: StepContext, remedy: Remedy) -> RecipeState:
-    """Take one step, or follow it again where an earlier session took it, and diagnose what came."""
-    state, board, gap = context.state, remedy.board, context.state.diagnosis.gap(remedy.closes)
-    step, fresh = state.step + 1, list[Outcome]()
+    """Take one step, or follow it again if an earlier session took it, and diagnose its network once."""
+    run, state, board = context.run, context.state, remedy.board
+    gap, step = state.diagnosis.gap(remedy.closes), state.step + 1
+    taken: list[tuple[Outcome, Diagnosis]] = []
 
     def take() -> Json:
         expected = remedy.expected(context)
         turned = "both" if remedy.coupled else board
-        context.run.notify({"event": "step", "step": step, "board": turned, "kind": remedy.kind, **expected.to_json()})
-        spent = context.run.budget.remaining
+        run.notify({"event": "step", "step": step, "board": turned, "kind": remedy.kind, **expected.to_json()})
+        left = run.budget.remaining
         result: Result = remedy.apply(context)
-        fresh.append(result.outcome)
-        spent -= context.run.budget.remaining
-        return {**step_body(context, remedy, expected=expected, after=result.outcome, spent=spent), **result.to_json()}
+        spent = left - run.budget.remaining
+        taken.append((result.outcome, run.diagnose(result.outcome)))
+        body = step_body(context, remedy, expected=expected, after=taken[0], spent=spent)
+        return {**body, **result.to_json()}
 
-    body = context.run.remember_step(step, take)
-    after = fresh[0] if fresh else _remembered(context.run, state, body)
+    body = run.remember_step(step, take)
+    if not taken:
+        after = _remembered(run, state, body)
+        taken.append((after, run.diagnose(after)))
+    after, diagnosis = taken[0]
     # A sweep has tried its whole grid; more of a smaller step would only choose on dev again.
     once = board != "optimization" or not body["kept"]
     return replace(
@@ -172,14 +185,14 @@ def carry_out(context: StepContext, remedy: Remedy) -> RecipeState:
         board=board,
         outcome=after,
         plain=after if _is_plain(after, state) else state.plain,
-        diagnosis=_diagnosed(context.run, after, step=step),
+        diagnosis=_journaled(run, after, diagnosis, step=step),
         exhausted=state.exhausted | set(body.get("without_gain", ())) | ({remedy.kind} if once else set()),
         unsure=state.unsure if _was_sure(remedy, gap) else state.unsure | {board},
     )
 
 
 def _was_sure(remedy: Remedy, gap: Gap | None) -> bool:
-    """Whether a step was called by something else than a gap that only leans high."""
+    """Return True if a step had a better reason than a gap that is only probably high."""
     return remedy.repairs_measurement or (gap is not None and gap.verdict == "yes")
 
 
@@ -188,35 +201,30 @@ def _is_plain(outcome: Outcome, state: RecipeState) -> bool:
 
 
 def _remembered(run: RunContext, state: RecipeState, body: Json) -> Outcome:
-    """The network that a step of an earlier session ended with."""
+    """Return the network with which a step of an earlier session ended."""
     if not body["kept"]:
         return state.outcome
     return rejoined(run, body) if body.get("members") else run.outcome_of(Config.from_json(body["config"]))
 
 
-def _diagnosed(run: RunContext, outcome: Outcome, *, step: int) -> Diagnosis:
-    diagnosis = run.diagnose(outcome)
-
-    def body() -> Json:
-        return {"step": step, "identity": outcome.identity, **diagnosis.to_json()}
-
-    run.recall("diagnosis", str(step), body)
+def _journaled(run: RunContext, outcome: Outcome, diagnosis: Diagnosis, *, step: int) -> Diagnosis:
+    run.recall("diagnosis", str(step), lambda: {"step": step, "identity": outcome.identity, **diagnosis.to_json()})
     return diagnosis
 
 
 MOST_ROUNDS = 3
 SHARE = 0.5
-"""Share of what is left of the budget that another round may spend on bias; the rest is for regularizing again."""
+"""Share of the rest of the budget that another round may spend on bias; the rest is for regularizing again."""
 
 _KINDS = {board: frozenset(remedy.kind for remedy in remedies) for board, remedies in BY_BOARD.items()}
 
 
 def around_again(context: StepContext, state: RecipeState) -> RecipeState:
-    """Where the recipe goes on after a step: another round where the bias came back, else where it stands.
+    """Return the state from which the recipe goes on: that of another round if bias came back, else `state`.
 
     Args:
-        context: where the recipe stood before the step.
-        state: where it stands now.
+        context: before the step.
+        state: after it.
     """
     fits_better = state.board == "optimization" and state.outcome is not context.state.outcome
     if state.round > 1 and fits_better:
@@ -225,15 +233,20 @@ def around_again(context: StepContext, state: RecipeState) -> RecipeState:
     if not came_back or state.round == MOST_ROUNDS:
         return state
     after = replace(context, state=state)
+    tried: dict[str, RecipeState] = {}
 
     def decide() -> Json:
-        return {"from": next((name for name in _STARTS if _can_go(replace(after, state=_start(after, name)))), None)}
+        for name in _STARTS:
+            tried[name] = _start(after, name)
+            if _can_go(replace(after, state=tried[name])):
+                return {"from": name}
+        return {"from": None}
 
     start = context.run.recall("plan", f"{state.step}/round", decide)["from"]
     if start is None:
         return state
     context.run.notify({"event": "round", "round": state.round + 1, "from": start})
-    return _start(after, start)
+    return tried[start] if start in tried else _start(after, start)
 
 
 _STARTS = ("without regularizers", "with them")
@@ -255,19 +268,22 @@ def _can_go(context: StepContext) -> bool:
     return _is_biased(context.state) and is_called(context, "optimization") and bool(ranking(context, "optimization"))
 
 
-def step_body(context: StepContext, remedy: Remedy, *, expected: Expected, after: Outcome, spent: float) -> Json:
-    """The journal entry of one step.
+def step_body(
+    context: StepContext, remedy: Remedy, *, expected: Expected, after: tuple[Outcome, Diagnosis], spent: float
+) -> Json:
+    """Return the journal entry of one step: what was turned, why, what was expected, and what it gained.
 
     Args:
-        context: where the recipe stood before.
+        context: before the step.
         remedy: what was carried out.
-        expected: what was expected of it.
-        after: the network to go on with.
-        spent: what it took, in the unit of the budget.
+        expected: its expected gain.
+        after: the network to go on with, and its diagnosis.
+        spent: its cost in the unit of the budget.
     """
     state, board = context.state, remedy.board
     before, part = state.outcome, GAP_OF_BOARD[board].judged_on
-    got = before.losses[part] - after.losses[part]
+    outcome, diagnosis = after
+    got = before.losses[part] - outcome.losses[part]
     return {
         "step": state.step + 1,
         "round": state.round,
@@ -275,24 +291,24 @@ def step_body(context: StepContext, remedy: Remedy, *, expected: Expected, after
         "locked": "none" if remedy.coupled else _locked(board),
         "kind": remedy.kind,
         "finding": remedy.finding,
-        "did": f"{remedy.kind.replace('_', ' ')}: {_change(before, after)}",
+        "did": f"{remedy.kind.replace('_', ' ')}: {_change(before, outcome)}",
         "because": _cause(state, remedy),
         **expected.to_json(),
         "spent": spent,
         "got": got,
-        # A ceiling of 0 foretells nothing that could hold.
-        "as_expected": expected.holds(got) if expected.low < expected.high else None,
-        "kept": after is not before,
+        # An interval without width, of a ceiling of 0, cannot be right or wrong.
+        "as_expected": expected.contains(got) if expected.low < expected.high else None,
+        "kept": outcome is not before,
         "coupled": remedy.coupled,
         "without_gain": sorted(context.without_gain),
         "idea": context.rules.idea,
-        "config": after.config.to_json(),
+        "config": outcome.config.to_json(),
         "config_before": before.identity,
-        "config_after": after.identity,
+        "config_after": outcome.identity,
         "errors_before": dict(before.losses),
-        "errors_after": dict(after.losses),
+        "errors_after": dict(outcome.losses),
         "gaps_before": state.diagnosis.to_json()["gaps"],
-        "gaps_after": context.run.diagnose(after).to_json()["gaps"],
+        "gaps_after": diagnosis.to_json()["gaps"],
     }
 
 
@@ -302,7 +318,7 @@ def _locked(board: Board) -> Board:
 
 
 def _change(before: Outcome, after: Outcome) -> str:
-    # Members of an average differ in many knobs, of which the heaviest one's are no better than the others'.
+    # Members of an average differ in many knobs; those of the heaviest one say no more than the others.
     if after.networks != before.networks:
         return f"networks {before.networks} -> {after.networks}"
     return describe_change(before, after)

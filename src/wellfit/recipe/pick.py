@@ -1,8 +1,7 @@
-"""Which remedy comes next: bias before variance, and on that board the best expected gain for its cost.
+"""The choice of the next remedy: bias before variance, and on that board the best expected gain for its cost.
 
-What is expected comes from what remedies have won elsewhere; where the budget allows it, a pilot shows what they win
-here.
-A pilot: the trials of all remedies of a board, trained side by side, before one of them is taken.
+Expected gains come from what remedies have gained elsewhere. If the budget allows it, a pilot shows their gain here:
+trials of all remedies of a board are trained side by side before one of them is taken.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from wellfit.recipe.state import StepContext
 
 @dataclass(frozen=True)
 class Pick:
-    """The remedy of the next step, and the work with what pilots came to."""
+    """The remedy of the next step, and the context with the results of its pilot."""
 
     remedy: Remedy | None
     context: StepContext
 
 
 def next_remedy(context: StepContext) -> Pick:
-    """The remedy of the next step; none when the gaps are fine, nothing is left to try, or the budget is too small.
+    """Return the remedy of the next step; none if the gaps are closed, no remedy is left, or the budget is too small.
 
-    A step that an earlier session took is taken again, whatever the clock says now.
+    A step of an earlier session is followed again, whatever the clock says now.
     """
     remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
@@ -48,13 +47,13 @@ def next_remedy(context: StepContext) -> Pick:
 
 
 def ranking(context: StepContext, board: Board) -> list[Remedy]:
-    """The remedies of a board that the budget allows, best first."""
+    """Return the remedies of a board that the budget allows, best first."""
     found = [each for each in applicable(context, board) if each.is_affordable(context)]
     return sorted(found, key=lambda remedy: (remedy.kind != context.favourite, -remedy.expected(context).rate))
 
 
 def applicable(context: StepContext, board: Board) -> list[Remedy]:
-    """The remedies of a board that a gap calls for, not exhausted, allowed, and with something to try."""
+    """Return the remedies of a board that a gap calls for, that are allowed and not exhausted, and have trials."""
     done = context.state.exhausted | context.without_gain
     return [
         remedy
@@ -67,7 +66,7 @@ def applicable(context: StepContext, board: Board) -> list[Remedy]:
 
 
 def is_called(context: StepContext, board: Board) -> bool:
-    """Whether a gap calls for the board; bias has a share of the budget only, where regularizing may be needed."""
+    """Return True if a gap calls for the board; bias has only a share of the budget if regularizing may be needed."""
     wanted = any(context.state.wants(board, remedy.closes) for remedy in BY_BOARD[board])
     return wanted and (board != "optimization" or _has_its_share(context))
 
@@ -77,16 +76,16 @@ def _has_its_share(context: StepContext) -> bool:
 
 
 FIRST_SHARE, LATER_SHARE = 0.5, 0.25
-"""Of what is left of the budget: the most that a pilot may cost before the first step of a run, and a later one."""
+"""Largest share of the rest of the budget for a pilot, before the first step of a run and before a later one."""
 FEWEST_REMEDIES = 2
-"""Where there is one, there is nothing to choose."""
+"""Fewest remedies for a pilot: with one there is no choice."""
 
 
 def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
-    """The work with what a pilot of these remedies came to; as it was where the budget does not allow one.
+    """Return the context with the results of a pilot of these remedies; unchanged if the budget does not allow one.
 
     Args:
-        context: where the recipe stands.
+        context: before the step.
         remedies: of one board, those that may be taken.
     """
     wanted = {remedy.kind: found for remedy in remedies if (found := remedy.pilot(context))}
@@ -111,7 +110,7 @@ def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
 
 
 def affordable(context: StepContext, wanted: Mapping[str, Sequence[Config]]) -> list[Config]:
-    """The trials that a pilot pays for: the first of every remedy, then the second of every one, and so on."""
+    """Return the trials that a pilot pays for: the first of every remedy, then the second of each, and so on."""
     share = FIRST_SHARE if context.state.step == 0 else LATER_SHARE
     rest, taken = share * context.run.budget.remaining, dict[str, Config]()
     for trial in _in_turns(wanted):
@@ -128,7 +127,7 @@ def _in_turns(wanted: Mapping[str, Sequence[Config]]) -> Iterator[Config]:
 
 
 def _hopeless(remedies: Sequence[Remedy], helped: Mapping[str, Sequence[Outcome]]) -> frozenset[str]:
-    """The kinds that did not help; a sweep has more to try than its pilot showed."""
+    """Return the kinds that did not help, without sweeps, which have more trials than their pilots showed."""
     return frozenset(
         remedy.kind for remedy in remedies if not remedy.is_wide and not helped.get(remedy.kind, (remedy,))
     )

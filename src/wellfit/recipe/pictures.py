@@ -1,6 +1,6 @@
-"""What the recipe does otherwise with pictures: its first network, the larger ones, and the grid of a sweep.
+"""The recipe for pictures: first network, larger ones, the grid of a sweep, and measures of how pictures look.
 
-What many pictures measure, as numbers a picture: light, sharpness at two scales, blocks of JPEG, and grain.
+The measures of a picture are light, sharpness at two scales, JPEG blocks and grain.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Shape = tuple[int, int, int]
 """Height, width and channels."""
 
 SMALL_SIDE = 16
-"""Pictures below it are halved twice, larger ones three times."""
+"""Smaller pictures are halved twice, larger ones three times."""
 SMALL_WIDTHS, WIDTHS = (32, 64), (16, 32, 64)
 WIDER = (2, 3)
 STRENGTHS = (0.0, 0.5, 1.0)
 KEEPS = (1.0, 0.75, LEAST_KEEP_PROB)
 LEAST_POOLED = 4
 COST = 1.5
-"""How many times as long a member may take as the first network, for changes of pictures and dropout: a guess."""
+"""Guessed cost of a member, in trainings of the first network: augmentation and dropout take time."""
 
 
 def first_network(shape: Shape) -> Network:
@@ -47,7 +47,8 @@ def wider_networks(config: Config) -> tuple[Config, ...]:
 def picture_grid(config: Config, *, rows: int, members: int) -> dict[str, list[float]]:
     """Return strengths of augmentation x keep_prob x lambda, with at most `members` combinations.
 
-    Augmentation has its values first, then dropout, then lambda: this is where pictures need them.
+    If members are few, augmentation keeps its values first, then dropout, then lambda: in this order pictures need
+    them.
     """
     members = max(2, int(members / COST))
     strengths = list(STRENGTHS) if config.augmentation != NOTHING else [0.0]
@@ -65,7 +66,7 @@ def picture_grid(config: Config, *, rows: int, members: int) -> dict[str, list[f
 
 
 def weights_times_places(network: Network, *, shape: Shape, outputs: int) -> int:
-    """Return the multiplications of one picture's way through a convolutional network."""
+    """Return the multiplications of one forward pass of one picture through a convolutional network."""
     height, width, channels = shape
     found = 0
     for ins, outs in pairwise((channels, *network.widths)):
@@ -77,7 +78,7 @@ def weights_times_places(network: Network, *, shape: Shape, outputs: int) -> int
 
 BLOCK = 8
 FLAT = 2 / 255
-"""Neighbours that differ by less are alike to the eye; noise and compression leave few such."""
+"""Neighbours that differ by less look alike; noise leaves few such pairs, compression many."""
 QUANTILES = np.linspace(0.05, 0.95, 19)
 _TINY = 1e-3
 
@@ -102,7 +103,7 @@ def profile(pictures: Floats) -> Floats:
 
 
 def distance(one: Floats, other: Floats, *, scale: Floats) -> float:
-    """Return how far the distributions of the measures [N, M] and [N', M] lie apart, in units of `scale` [M]."""
+    """Return the distance between the distributions of measures [N, M] and [N', M], in units of `scale` [M]."""
     quantiles = [np.quantile(side, QUANTILES, axis=0) for side in (one, other)]
     return float((np.abs(quantiles[0] - quantiles[1]).mean(axis=0) / scale).mean())
 

@@ -22,18 +22,18 @@ from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
 Grid: TypeAlias = Mapping[str, Sequence[float]]
 
 FEWEST_MEMBERS = 8
-"""A network is too expensive for the rest of a budget when so many of it cannot be trained any more."""
+"""A network is too expensive for the rest of the budget if fewer of it can be trained."""
 SWEEP_SHARE = 0.8
-"""Predicted costs are rough: the rest is slack."""
+"""Share of the rest of the budget that is planned: predicted costs are rough."""
 SHARE_BESIDE_SEARCH, FEWEST_BESIDE_SEARCH = 0.2, 8
-"""Where a search of both boards follows, which learns from this sweep."""
+"""Share and fewest members if a search of both boards follows, which learns from this sweep."""
 BEYOND_LAMBDA = (10**0.5, 10.0)
 BEYOND_KEEP_PROB = 0.6
-"""Where the best member lies on the edge of the grid: factors by which the edge moves out."""
+"""Factors by which an edge of the grid moves out if the best member lies on it."""
 
 
 def members_affordable(run: RunContext, config: Config, *, share: float) -> int:
-    """How many networks of this size a sweep may have in this share of the rest."""
+    """Return the number of networks of this size that a sweep may have in this share of the rest."""
     return max(2, min(DEFAULT_MEMBERS, run.budget.affordable(config, share=share)))
 
 
@@ -46,9 +46,9 @@ def sweep_step(
     share: float = SWEEP_SHARE,
     fixed: frozenset[str] = frozenset(),
 ) -> Outcome:
-    """Train the grid, of which `before` (lambda 0, keep_prob 1) is one, and return the member to go on with.
+    """Train the grid, of which `before` (lambda 0, keep_prob 1) is a member, and return the chosen member.
 
-    Where the best member lies on the edge of the grid, and the budget allows it, the grid is widened once. Knobs in
+    If the best member lies on the edge of the grid, and the budget allows it, the grid is widened once. Knobs in
     `fixed` keep the value that `before` has.
     """
     limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
@@ -74,15 +74,15 @@ def sweep_step(
 
 
 def _in_order(over: Grid) -> Grid:
-    """The journal sorts names: members must come in one order, or ties would be broken otherwise after a kill."""
+    """Return the grid in one order: the journal sorts names, and ties must be broken alike after a kill."""
     return {knob: over[knob] for knob in ("l2", "keep_prob", "augment") if knob in over}
 
 
 def best_members(run: RunContext, config: Config, *, step: int, count: int) -> list[Config]:
-    """`config` with the knobs that the last sweep found best to breed from; alone without a sweep.
+    """Return `config` with the knobs of the best members of the last sweep; `config` alone without a sweep.
 
-    The network may have grown since: what regularized the smaller one is then where a larger one begins. A search of
-    both boards that found nothing better is passed over.
+    The network may have grown since; the knobs that regularized the smaller one are then the start for the larger one.
+    A search of both boards that found nothing better is ignored.
     """
     steps = [each for each in range(1, step) if _breeds(run, each)]
     body = run.recall.known("sweep", str(steps[-1])) if steps else None
@@ -100,7 +100,7 @@ def _breeds(run: RunContext, step: int) -> bool:
 
 
 def _with_knobs(config: Config, row: Json, *, over: Sequence[str]) -> Config:
-    """`config` with what was searched as a member had it; a knob that is off is not in its row."""
+    """Return `config` with the searched knobs of a member; a knob that is off is not in its row."""
     known = {"l2": row["l2"], "keep_prob": row["keep_prob"], **row.get("knobs", {})}
     return changed(config, {name: known.get(name, OFF.get(name)) for name in over}, rows=1)
 
@@ -124,10 +124,10 @@ def _trained(run: RunContext, before: Outcome, *, over: Grid, known: Sequence[Ou
 
 
 def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
-    """The grid with values beyond the edge on which its best member lies.
+    """Return the grid with values beyond the edge on which its best member lies.
 
     Returns:
-        None where the best member lies inside, or the new members are more than `affordable`.
+        None if the best member lies inside, or if the new members are more than `affordable`.
     """
     l2, keep_prob = found.best.config.regularization.l2, mean_keep_prob(found.best.config)
     lambdas, keeps = list(over.get("l2", ())), list(over.get("keep_prob", ()))

@@ -1,12 +1,9 @@
-"""What the person at the helm asked of a run: which remedies and knobs it may touch, and why.
-
-What a step changed, in words and by the names of the knobs.
-"""
+"""The rules of a run, which remedies and knobs it may use; and the knobs that a step has turned, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wellfit.config import BOARDS, Config
@@ -15,6 +12,9 @@ from wellfit.knobs import KNOBS, knobs_of
 from wellfit.outcome import Outcome
 from wellfit.units import knob
 
+Fixed = Mapping[str, Mapping[str, Any]]
+"""Board -> knob -> the value at which it is fixed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
@@ -22,27 +22,28 @@ class Rules:
 
     Attributes:
         only: carry out this one remedy, whatever the diagnosis says.
-        ensemble: whether several networks may be averaged, which takes their time and room at prediction.
-        early_stopping: whether dev may choose the epoch; that couples the boards, so it is off unless asked for.
-        fixed: knobs that no step may turn.
-        idea: why, in the user's words; kept with each step.
+        ensemble: True if several networks may be averaged, which costs time and memory at prediction.
+        early_stopping: True if dev may choose the epoch; that couples the boards, so it is off unless asked for.
+        fixed_at: board -> knob -> the value at which it is fixed; no step may turn these.
+        idea: the user's reason; kept with each step.
         more_data: name of the rows that may be added to train.
     """
 
     only: str | None = None
     ensemble: bool = True
     early_stopping: bool = False
-    fixed: frozenset[str] = frozenset()
+    fixed_at: Fixed = field(default_factory=dict)
     idea: str | None = None
     more_data: str | None = None
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The names of the knobs that no step may turn."""
+        return frozenset(knob for knobs in self.fixed_at.values() for knob in knobs)
+
     def allowed(self, config: Config, trials: Iterable[Config]) -> tuple[Config, ...]:
-        """The trials that leave the fixed knobs as they are in `config`."""
+        """Return the trials that leave the fixed knobs as they are in `config`."""
         return tuple(trial for trial in trials if not turned(config, trial) & self.fixed)
-
-
-Fixed = Mapping[str, Mapping[str, Any]]
-"""Board -> knob -> the value at which it is fixed."""
 
 
 def with_fixed(config: Config, fixed: Fixed) -> Config:
@@ -62,7 +63,7 @@ def with_fixed(config: Config, fixed: Fixed) -> Config:
 
 
 def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
-    """Refuse locks that contradict each other, or leave no knob to turn.
+    """Refuse fixed knobs that contradict each other, or leave no knob to turn.
 
     Raises:
         BadInput: naming what is wrong with them.
@@ -85,13 +86,13 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
 
 
 def turned(before: Config, after: Config) -> frozenset[str]:
-    """The knobs of the boards in which two configs differ; no knob has the same name on two boards."""
+    """Return the knobs in which two configs differ; no knob has the same name on two boards."""
     pairs = ((vars(getattr(before, board)), vars(getattr(after, board))) for board in BOARDS)
     return frozenset(name for old, new in pairs for name in old if old[name] != new[name])
 
 
 def describe_change(before: Outcome, after: Outcome) -> str:
-    """What differs, as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
+    """Return the difference, such as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
     knobs = [
         f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {old} -> {new}"
         for board in (*BOARDS, "augmentation", "data")

@@ -1,10 +1,9 @@
-"""The search that closes a line of single steps: the knobs of both boards at once, around the network of now.
+"""The search that follows the single steps: the knobs of both boards at once, around the current network.
 
-A step turns one board, which is cheap and tells why it helped. But knobs depend on each other: steps of a larger
-learning rate, or a network that has grown, regularize beside lambda (Li et al., 2019, "Towards explaining the
-regularization effect of initial large learning rate in training neural networks"; Nakkiran et al., 2019, "Deep double
-descent"). So what the steps leave of a budget goes into a search that learns from all that they have trained, and the
-ensemble chooses among its members too.
+A step turns one board, which is cheap and shows why it helped. But knobs depend on each other: a larger learning rate
+and a larger network regularize as lambda does (Li et al., 2019, "Towards explaining the regularization effect of
+initial large learning rate in training neural networks"; Nakkiran et al., 2019, "Deep double descent"). So the rest of
+the budget goes into a search that learns from all trainings of the steps; the ensemble may choose its members too.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ from wellfit.sweeps.space import Space, log_uniform
 from wellfit.sweeps.usual import usual_space
 
 FEWEST_MEMBERS, MOST_MEMBERS = 8, 64
-"""Fewer find nothing; of more, the ensemble's time is better spent."""
+"""Fewer members find nothing; beyond the most, the time is better spent on the ensemble."""
 SHARE = 0.65
-"""Of what is left: the rest is for the ensemble."""
+"""Share of the rest of the budget; the remainder is for the ensemble."""
 LR_BELOW, LR_ABOVE = 0.5, 5.0
-"""Factors of the learning rate of now: a larger one regularizes, up to where it diverges."""
+"""Range of the learning rate, as factors of the current one: a larger rate regularizes until it diverges."""
 LARGER, MOST_TIMES = 2, 4
-"""Shapes up the ladder that take part, and the most that a training of one may cost, in trainings of now."""
+"""Number of larger shapes that take part, and the largest cost of one, in trainings of the current network."""
 MEAN_COST = 1.25
-"""Trainings of now that a member costs, at half, the same or twice the epochs."""
+"""Mean cost of a member, in trainings of the current network: it has half, the same or twice the epochs."""
 RANGES = frozenset({"lr", "l2", "keep_prob"})
-"""Knobs that are searched in a range: with these fixed, single steps have tried what is left."""
+"""Knobs that are searched in a range; if these are fixed, single steps have tried the others."""
 
 
 def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fixed: frozenset[str]) -> Space:
-    """What is searched around `config`, without the knobs that are fixed.
+    """Return the search space around `config`, without fixed knobs.
 
     Args:
-        config: the network of now.
+        config: of the current network.
         widths: shapes that take part.
         rows: m, the training rows.
         fixed: knobs that keep their value.
@@ -59,7 +58,7 @@ def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fi
 
 
 def shapes_of(run: RunContext, config: Config) -> list[tuple[int, ...]]:
-    """The shape of now, and the next larger ones that the budget can bear; a keep_prob by layer fits no others."""
+    """Return the current shape and the next larger ones that are affordable; a keep_prob by layer fits no others."""
     by_layer = isinstance(config.regularization.keep_prob, tuple)
     shapes = [] if by_layer else larger_shapes(config.network.widths)[:LARGER]
     most = MOST_TIMES * run.budget.cost(config)
@@ -68,7 +67,7 @@ def shapes_of(run: RunContext, config: Config) -> list[tuple[int, ...]]:
 
 
 def members_affordable(run: RunContext, config: Config, *, share: float) -> int:
-    """About how many members this share of the rest pays for."""
+    """Return about how many members this share of the rest pays for."""
     affordable = int(run.budget.affordable(config, share=share) / MEAN_COST)
     return max(FEWEST_MEMBERS, min(MOST_MEMBERS, affordable))
 
@@ -76,13 +75,13 @@ def members_affordable(run: RunContext, config: Config, *, share: float) -> int:
 def search_step(
     run: RunContext, before: Outcome, *, step: int, share: float = SHARE, fixed: frozenset[str] = frozenset()
 ) -> Outcome:
-    """Search around `before`, and return the member with the lowest dev loss, or `before` where none has a lower one.
+    """Search around `before`, and return the member with the lowest dev loss, or `before` if no member is better.
 
     Args:
-        run: what it works with.
-        before: the network of now.
+        run: trains and pays.
+        before: the current network.
         step: its number in the journal.
-        share: of the rest that it may spend.
+        share: of the rest of the budget that it may spend.
         fixed: knobs that no member may turn.
     """
     config = before.config
@@ -121,9 +120,9 @@ def search_step(
         run.book(trained)
         return before
     run.book(member for member in found.members if member.config != config)
-    # Knobs of both boards have no order from simple to not: the best is taken, and the ensemble sees the others.
+    # Knobs of both boards have no order of simplicity: the best member is taken, and the ensemble sees the others.
     choice = replace(found.choice, chosen=found.best)
-    # Where its ends lie is no advice to anybody: they were laid around the network, in time and in space.
+    # A warning that the best lies at an end of the space would be no advice: the space was built around the network.
     warnings = tuple(words for words in found.warnings if words == NOT_INSTALLED)
     found = replace(found, choice=choice, warnings=warnings, monte_carlo=None)
     run.recall("sweep", str(step), lambda: {**found.to_json(), "coupled": True})
@@ -142,7 +141,7 @@ class _Spending:
         self._bench, self._left = run, amount
 
     def __call__(self, configs: Sequence[Config]) -> list[Config]:
-        """The first configs that what is left pays for."""
+        """Return the first configs that the rest pays for."""
         taken = []
         for config in configs:
             cost = self._bench.budget.cost(config)

@@ -1,4 +1,4 @@
-"""Where the recipe stands after a step, and which gap each board closes."""
+"""The state of the recipe after a step, the context of the next one, and the gap that each board closes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from wellfit.recipe.rules import Rules
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeState:
-    """Where the recipe stands.
+    """The recipe after a step.
 
     Attributes:
         step: number of the last step; 0 is the first network.
         board: the board that it turned.
         reserved: part of the budget that is kept for regularization.
-        first: what the first network came to.
-        plain: the last network whose regularizers stood where the first network's do (at zero, unless fixed).
-        outcome: what the network of now came to.
-        diagnosis: of that network.
+        first: outcome of the first network.
+        plain: outcome of the last network with the regularizers of the first one (zero, unless fixed).
+        outcome: of the current network.
+        diagnosis: of the current network.
         exhausted: remedies that did not help, or have no trial left.
-        unsure: boards that were turned on a "cannot tell": once is enough.
-        round: how often bias has been fought: regularizing may bring it back.
+        unsure: boards that were turned on a "cannot tell", which is done once.
+        round: number of times that bias was fought; regularizing may bring it back.
     """
 
     step: int
@@ -45,16 +45,16 @@ class RecipeState:
 
     @property
     def may_overfit(self) -> bool:
-        """Whether the variance is not known to be inside the tolerance."""
+        """True unless the variance is known to be inside the tolerance."""
         variance = self.diagnosis.gap("variance")
         return variance is not None and variance.verdict != "no"
 
     def gap(self, board: Board) -> Gap | None:
-        """The gap that a board closes, but for what its remedies say otherwise."""
+        """Return the gap that a board closes, unless a remedy names another one."""
         return self.diagnosis.gap(GAP_OF_BOARD[board].name)
 
     def wants(self, board: Board, closes: GapName) -> bool:
-        """Whether this board is to be turned against a gap: it is high, or leans high and the board was not turned."""
+        """Return True if a gap calls for this board: it is high, or probably high and not fought yet."""
         gap = self.diagnosis.gap(closes)
         if gap is None or gap.verdict == "no":
             return False
@@ -63,15 +63,15 @@ class RecipeState:
 
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
-    """What a remedy is handed.
+    """The input of a remedy.
 
     Attributes:
         run: data, engine, budget and what the journal recalls.
-        state: where the recipe stands.
+        state: after the last step.
         rules: of the run.
         piloted: networks that the pilot of this step has trained and paid for.
-        favourite: the kind of remedy that did best in it; none where no pilot was made, or nothing helped.
-        without_gain: kinds that did not help in it.
+        favourite: kind of the best remedy in the pilot; None without a pilot, or if nothing helped.
+        without_gain: kinds that did not help in the pilot.
     """
 
     run: RunContext
@@ -83,14 +83,18 @@ class StepContext:
 
     @property
     def config(self) -> Config:
-        """Of the network of now."""
+        """Config of the current network."""
         return self.state.outcome.config
 
     @property
     def rows(self) -> int:
-        """Training rows m of the network of now."""
+        """Number m of training rows of the current network."""
         return rows_trained_on(self.run.data, self.config.data)
 
+    def at(self, state: RecipeState) -> StepContext:
+        """Return the context of the next step, before any pilot of it."""
+        return StepContext(run=self.run, state=state, rules=self.rules)
+
     def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
-        """The trials that turn no fixed knob."""
+        """Return the trials that turn no fixed knob."""
         return self.rules.allowed(self.config, trials)

@@ -30,7 +30,7 @@ from wellfit.exceptions import BadInput
 from wellfit.serialize import OMITTED, Record, omitted_if
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.partition import SplitOptions, partition
-from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
+from wellfit.splits.seal import SEALED_NAME, Seal, load_seal, seal_rows, store_seal
 from wellfit.stats.sizes import precision_of
 
 SPLIT_NAME = "split.json"
@@ -125,6 +125,10 @@ class Split(Record):
         text = json.dumps({"schema": 1, "split": self.to_json()}, indent=1)
         write_whole(folder / SPLIT_NAME, lambda file: file.write(text.encode()))
         return replace(self, seal=seal, folder=folder)
+
+    def moved_to(self, folder: Path) -> Split:
+        """Return the split after its folder was renamed."""
+        return replace(self, seal=replace(self.seal, path=folder / SEALED_NAME), folder=folder)
 
 
 def split_table(

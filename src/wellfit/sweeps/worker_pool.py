@@ -33,9 +33,10 @@ from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.goals import Goal
 from wellfit.outcome import Outcome
-from wellfit.sweeps.executor import OnOutcome, ignore_outcome
+from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.transfer import read_data, read_outcome, write_data, write_outcome
+from wellfit.training.module_checks import ModuleFactory
 
 ATTEMPTS = 2
 """A config whose worker was killed (most often for memory) is tried this many times."""
@@ -146,6 +147,9 @@ class WorkerPool:
         device: that trains the built-in network, in one worker; the cores of this machine when None.
     """
 
+    notice = ""
+    """Members of the built-in network run side by side, so there is nothing to say (see `InProcess.notice`)."""
+
     def __init__(
         self,
         data: Prepared,
@@ -250,6 +254,30 @@ class WorkerPool:
             found=f"signal {-code} ended it {ATTEMPTS} times for {next(iter(left.values())).to_json()}",
             remedy="Free memory, give a limit for it, use fewer workers, or a smaller network",
         )
+
+
+def executor_for(
+    data: Prepared,
+    *,
+    goal: Goal,
+    module: ModuleFactory | None = None,
+    single: bool = False,
+    memory: int | None = None,
+    device: Device | None = None,
+) -> InProcess | WorkerPool:
+    """Return the executor of a command: worker processes, or this process for a user's module and for one network.
+
+    Args:
+        data: the prepared parts.
+        goal: in whose loss outcomes are measured.
+        module: makes a network of the user's own.
+        single: one network is trained at a time.
+        memory: bytes that all members under training may take.
+        device: that trains the built-in network; the cores of this machine when None.
+    """
+    if single or module is not None:
+        return InProcess(data, goal=goal, memory=memory, module=module, device=device)
+    return WorkerPool(data, goal=goal, memory=memory, device=device)
 
 
 def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:

@@ -25,7 +25,7 @@ from wellfit.config import Config
 from wellfit.data.dialect import CsvFormat, FormatArguments
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.experiment.predicting import predicted_batches, with_views, write_batches
+from wellfit.experiment.predictions import predicted_batches, with_views, write_batches
 from wellfit.goals import Goal, goal_named
 from wellfit.training.predict import Part, at_temperature, predict_average
 

@@ -11,7 +11,7 @@ import pytest
 from wellfit.data.prepare import fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import BadInput, NoRoom
-from wellfit.experiment.predicting import Watch, escaped_text, predicted_batches, write_batches
+from wellfit.experiment.predictions import Watch, escaped_text, predicted_batches, write_batches
 
 
 def _table(

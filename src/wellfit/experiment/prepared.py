@@ -1,7 +1,6 @@
-"""The transforms of an experiment: fit on train once, and kept with its models as JSON.
+"""The data of an experiment, prepared for training: its transforms, reference models and importance of rows.
 
-Reference models of an experiment: fit once, journaled, and compared with the network row by row.
-The importance of an experiment's training rows: measured once, and kept beside its models.
+All are fitted once and kept beside the models, so that a run that continues works with the same ones.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from safetensors.numpy import save
 
 from wellfit._files import write_whole
@@ -29,6 +29,7 @@ from wellfit.experiment.folder import Folder
 from wellfit.goals import Goal
 from wellfit.journal.outcomes import load_arrays
 from wellfit.journal.store import Journal
+from wellfit.opening import Predict
 from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
@@ -59,27 +60,28 @@ def _kept(path: Path) -> Preparation:
         return Preparation.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise Refusal(
-            "an experiment's transforms are written by wellfit alone",
+            "the transforms of an experiment must be as wellfit wrote them",
             found=f"{path}, which cannot be read ({error!r})",
             remedy="Restore the folder from a copy",
         ) from error
 
 
 REFERENCES_FILE = "references.safetensors"
+REFERENCES = ("dummy", "linear", "trees")
 
 
 @dataclass(frozen=True)
-class Rivals:
+class ReferenceModels:
     """Reference models on dev: estimates, and the loss of each row."""
 
     dev: Mapping[str, Estimate]
     dev_losses: Mapping[str, Floats]
 
     def ahead_of(self, outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
-        """By how much each reference is ahead of a network on the same dev rows: network minus reference, paired.
+        """Return the dev loss of a network minus that of each reference, paired on the same rows.
 
-        References were fit on all training rows: with a network that was trained without those that have copies in dev
-        they are compared on the dev rows without.
+        References were fitted on all training rows, so with a network that was trained without copies of dev rows they
+        are compared on the dev rows without copies.
         """
         own = goal.row_losses(data.dev.target, outcome.predictions["dev"])
         fair = np.ones(len(own), dtype=bool)
@@ -88,30 +90,30 @@ class Rivals:
         return {name: paired_difference(own[fair], losses[fair]) for name, losses in self.dev_losses.items()}
 
 
-def known_rivals(folder: Path, journal: Journal) -> Rivals:
-    """Reference models that are in the journal already; none where nothing was run."""
+def known_references(folder: Path, journal: Journal) -> ReferenceModels:
+    """Return the reference models that are in the journal; none before a run."""
     entries = {entry.body["name"]: entry.body for entry in journal.entries("reference")}
     losses = load_arrays(folder / REFERENCES_FILE) or {}
     dev = {name: Estimate.from_json(entries[name]["errors"]["dev"]) for name in losses if name in entries}
-    return Rivals(dev, losses)
+    return ReferenceModels(dev, losses)
 
 
-def remembered_rivals(
+def fitted_references(
     data: Prepared, *, goal: Goal, seed: int, folder: Path, journal: Journal, notify: Notify
-) -> Rivals:
-    """Take the reference models from the journal, or fit them and write them down."""
-    rivals = known_rivals(folder, journal)
-    if rivals.dev and rivals.dev.keys() == rivals.dev_losses.keys():
-        return rivals
+) -> ReferenceModels:
+    """Return the reference models from the journal, or fit them and journal them."""
+    known = known_references(folder, journal)
+    if known.dev and known.dev.keys() == known.dev_losses.keys():
+        return known
     notify({"event": "references", "rows": data.train.rows})
     references = fit_references(data, goal=goal, seed=seed)
     losses = {each.name: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in references}
     content = save({name: np.ascontiguousarray(rows) for name, rows in losses.items()})
     write_whole(folder / REFERENCES_FILE, lambda file: file.write(content))
     for reference in references:
-        if reference.name not in rivals.dev:
+        if reference.name not in known.dev:
             journal.append("reference", _body(reference, data=data, goal=goal), key=reference.name)
-    return known_rivals(folder, journal)
+    return known_references(folder, journal)
 
 
 def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, object]:
@@ -125,13 +127,34 @@ def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, obje
     }
 
 
+class RefitReferences:
+    """Reference models as functions of the test table; they are fitted on train again when they are called."""
+
+    def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
+        self._data = data
+        self._goal = goal
+        self._seed = seed
+        self._predictions: dict[str, Floats] = {}
+
+    def model(self, name: str) -> Predict:
+        """Return the model of one name."""
+        return lambda test: self._predicted(test)[name]
+
+    def _predicted(self, test: pa.Table) -> dict[str, Floats]:
+        if not self._predictions:
+            arrays = self._data.preparation.transform(test)
+            references = fit_references(self._data, goal=self._goal, seed=self._seed, extra={"test": arrays})
+            self._predictions = {reference.name: reference.predictions["test"] for reference in references}
+        return self._predictions
+
+
 IMPORTANCE_FILE = "importance.safetensors"
 _TRAIN = "train"
-"""What the file calls train's own rows, whose name is empty."""
+"""Name of train's own rows in the file; elsewhere it is empty."""
 
 
 def known_importance(folder: Folder) -> dict[str, Floats]:
-    """Name -> importance of rows, as it was measured before."""
+    """Return the importance of rows that was measured before, by name."""
     stored = load_arrays(folder.models / IMPORTANCE_FILE) or {}
     return {OF_TRAIN if name == _TRAIN else name: weights for name, weights in stored.items()}
 
@@ -139,9 +162,9 @@ def known_importance(folder: Folder) -> dict[str, Floats]:
 def with_importance(
     data: Prepared, *, folder: Folder, split: Split, rows: OpenRows, findings: Iterable[Finding]
 ) -> Prepared:
-    """The same data with the importance of all rows that may be trained on, where dev is surely unlike train.
+    """Return the data with the importance of all rows that may be trained on, if dev is significantly unlike train.
 
-    Without train-dev rows nobody can tell mismatch from variance, so nothing is measured; of pictures there is
+    Without train-dev rows mismatch cannot be told from variance, so nothing is measured; for pictures there is
     augmentation toward dev.
 
     Raises:
@@ -154,7 +177,7 @@ def with_importance(
     measured = _measured(folder, split, rows)
     if not measured:
         return data
-    # What networks were trained with stays as it is.
+    # Weights with which networks were trained stay as they are.
     found = {**measured, **data.importance}
     content = save({name or _TRAIN: np.ascontiguousarray(weights) for name, weights in found.items()})
     write_whole(folder.models / IMPORTANCE_FILE, lambda file: file.write(content))

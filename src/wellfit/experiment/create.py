@@ -1,4 +1,4 @@
-"""Make an experiment from DATA, or find the one that was made from it."""
+"""Create an experiment from DATA, or open the one that was made from it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from wellfit.data.read import Table, read_table
 from wellfit.data.schema import Schema, infer_schema
 from wellfit.exceptions import BadInput
 from wellfit.experiment.folder import Folder, Settings, create_folder, default_path, is_experiment, open_folder
+from wellfit.experiment.workspace import Workspace
 from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.splits.partition import SplitOptions
 from wellfit.splits.seal import move_source
@@ -25,7 +26,7 @@ from wellfit.splits.split import Split, split_table
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Where the rows come from: each a file, a data frame, or a frame's rows."""
+    """The rows: each a file, a data frame, or a frame's rows."""
 
     data: Any
     test_data: Any = None
@@ -33,7 +34,7 @@ class Sources:
 
 
 def name_of(source: Any, *, name: str) -> str | None:
-    """What settings call a further source: its path, or the SHA-256 of a data frame's rows."""
+    """Return the name of a further source in settings: its path, or the SHA-256 of a data frame's rows."""
     if source is None:
         return None
     if isinstance(source, str | Path):
@@ -41,14 +42,15 @@ def name_of(source: Any, *, name: str) -> str | None:
     return f"sha256:{read_table(source, name=name).source.sha256}"
 
 
-def make_split(sources: Sources, settings: Settings, *, notify: Notify) -> tuple[Split, Goal]:
+def make_split(sources: Sources, settings: Settings, *, notify: Notify) -> Split:
     """Read DATA and divide it in memory.
 
     Raises:
         BadInput: whatever is wrong with DATA, its target, or the options.
     """
     table, schema = _read(sources.data, settings, notify=notify)
-    return _divided(table, schema, sources=sources, settings=settings), _goal(settings, schema)
+    _goal(settings, schema)
+    return _divided(table, schema, sources=sources, settings=settings)
 
 
 def find_or_make(
@@ -57,20 +59,20 @@ def find_or_make(
     *,
     out: Path | None,
     move: bool,
-    check: Callable[[Goal], object],
     notify: Notify,
+    check: Callable[[Goal], object] = lambda _goal: None,
     fits: Callable[[Split], object] = lambda _split: None,
-) -> Folder:
-    """Open the experiment of the same command, or make it.
+) -> Workspace:
+    """Open the experiment of the same command, or make it; a new split stays in memory.
 
     Args:
         sources: DATA, and the files or frames for test and deployment.
         settings: target, goal and split as given.
         out: the folder; `default_path` when None.
         move: take the source file out of reach once it is split.
-        check: what else must hold; raises before anything is made.
+        check: called with the goal; raises before anything is made.
         notify: receives events.
-        fits: what must hold of a new split; raises before anything is made.
+        fits: called with a new split; raises before anything is made.
 
     Raises:
         BadInput: whatever is wrong with DATA or the options; nothing is made.
@@ -81,10 +83,12 @@ def find_or_make(
     if is_experiment(path):
         found = _found(path, sources.data, settings)
         check(found.goal)
-        return found
+        return Workspace(found)
     if move and is_picture_source(sources.data, column=settings.pictures):
         raise BadInput(
-            "--move-source moves one table", found="pictures", remedy="Move them away yourself once they are split"
+            "--move-source must be given with one table",
+            found="pictures",
+            remedy="Move them away yourself once they are split",
         )
     table, schema = _read(sources.data, settings, notify=notify)
     goal = _goal(settings, schema)
@@ -92,14 +96,17 @@ def find_or_make(
     split = _divided(table, schema, sources=sources, settings=settings)
     fits(split)
 
-    def fill(folder: Path) -> Json:
-        return {**split.save(folder).to_json(), "goal": goal.name, "asked": settings.to_json()}
+    saved: list[Split] = []
+
+    def fill(part: Path) -> Json:
+        saved.append(split.save(part))
+        return {**saved[0].to_json(), "goal": goal.name, "asked": settings.to_json()}
 
     folder = create_folder(path, settings, goal=goal, data=table.source.to_json(), fill=fill)
     if move and table.source.path:
         move_source(Path(table.source.path), folder.path)
     notify({"event": "split", "rows": dict(split.rows), "policy": split.policy})
-    return folder
+    return Workspace(folder, split=saved[0].moved_to(folder.path))
 
 
 def _found(path: Path, data: Any, settings: Settings) -> Folder:

@@ -1,7 +1,7 @@
-"""Dev pictures labelled by hand: the human error with its interval, and how many more would settle the verdict on bias.
+"""People and pictures: the error of those who label dev pictures, and a sheet that shows whether labels survive.
 
-Rows come in one random order, so that any number of them is a fair sample. The label that the data has is not shown.
-A sheet of training pictures and what augmentation makes of them, so that a person sees whether labels survive.
+Dev rows come in one random order, so that any number of them is a fair sample, and their labels are not shown. The
+sheet has training pictures beside their augmented versions.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ KIND = "label"
 STREAM = "labelling"
 BATCH = 50
 SHOWN_SIDE = 320
-"""A small picture is drawn so large, without smoothing."""
+"""Side of a small picture on the screen, without smoothing."""
 
 
 def require_labels(schema: Schema) -> None:
-    """Refuse what nobody can label picture by picture.
+    """Refuse data that nobody can label picture by picture.
 
     Raises:
         BadInput: for a table, or a number as the target.
@@ -44,32 +44,32 @@ def require_labels(schema: Schema) -> None:
     if schema.picture is None or not schema.classes:
         what = "a table" if schema.picture is None else "a number as the target"
         raise BadInput(
-            "labels are given to pictures of classes",
+            "labels can only be given to pictures of classes",
             found=what,
             remedy="Give the error of people as --human-error, or several labels a row with --labels-per-row",
         )
 
 
 def labels_of(entries: Iterable[Entry]) -> dict[int, str]:
-    """Dev row -> the last label that a person gave it."""
+    """Return the last label that a person gave to each dev row."""
     return {int(entry.body["row"]): str(entry.body["label"]) for entry in entries if entry.kind == KIND}
 
 
 def waiting(labels: Mapping[int, str], split: Split) -> list[int]:
-    """The dev rows that nobody labelled yet, in the order in which they are shown."""
+    """Return the dev rows that nobody labelled yet, in the order in which they are shown."""
     order = batch_order(seed=split.seed, stream=STREAM, epoch=0, rows=split.dev.num_rows)
     return [int(row) for row in order if int(row) not in labels]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HumanError(Record):
-    """What people come to on dev.
+    """The error of people on dev.
 
     Attributes:
         error: with its Wilson interval; None before anything was labelled.
-        rows: dev pictures that there are.
-        more: further labels at which, the error held, the verdict on bias would be settled; 0 where it is, None where
-            labels cannot settle it, or nothing was trained yet.
+        rows: number of dev pictures.
+        more: further labels that would settle the verdict on bias at this error; 0 if it is settled, None if labels
+            cannot settle it, or nothing was trained yet.
     """
 
     error: Estimate | None
@@ -78,7 +78,7 @@ class HumanError(Record):
 
     @property
     def sentence(self) -> str:
-        """As a person says it."""
+        """The result in words."""
         if self.error is None:
             return f"None of the {self.rows:,} dev pictures is labelled by hand yet."
         found, labelled = self.error, self.error.rows
@@ -117,9 +117,9 @@ def human_error(labels: Mapping[int, str], split: Split, *, diagnosis: Diagnosis
 
 
 def rows_to_settle(error: Estimate, limit: float, *, most: int) -> int | None:
-    """Further rows, in whole batches, at which the interval leaves `limit`: train error less the tolerance.
+    """Return the further rows, in whole batches, at which the interval excludes `limit`: train error less tolerance.
 
-    Below it the bias is high, above it it is not; None where `most` rows do not do.
+    An interval below it means a high bias, one above it none; None if `most` rows are not enough.
     """
     done = error.rows or 0
     for rows in range(done, most + BATCH, BATCH):
@@ -130,7 +130,7 @@ def rows_to_settle(error: Estimate, limit: float, *, most: int) -> int | None:
 
 
 def png_of(split: Split, row: int) -> str:
-    """One dev picture as a PNG in base64, small ones enlarged."""
+    """Return one dev picture as a PNG in base64, small ones enlarged."""
     from PIL import Image
 
     (column,) = (one.name for one in split.schema.columns if one.role == "picture")
@@ -147,7 +147,7 @@ SAMPLES = "pictures"
 MOST_PICTURES = 8
 CHANGES = 6
 MOST_SIDE = 48
-"""Of a picture on the sheet; the page stays under a million bytes."""
+"""Largest side of a picture on the sheet, so that the page stays under a million bytes."""
 GAP = 2
 
 
@@ -175,7 +175,7 @@ def sample_sheet(data: Prepared, augmentation: Augmentation, *, seed: int) -> Js
 
 
 def _of_every_class(data: Prepared) -> Integers:
-    """Places of the first training picture of each class; of the first few pictures where targets are numbers."""
+    """Return the place of the first training picture of each class; of the first few if targets are numbers."""
     if not data.preparation.schema.classes:
         return np.arange(min(MOST_PICTURES, data.train.rows))
     return np.sort(np.unique(data.train.target, return_index=True)[1][:MOST_PICTURES])

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wellfit.experiment.running import Plan
-from wellfit.experiment.spent import seconds_spent
+from wellfit.experiment.request import RunRequest
+from wellfit.experiment.sessions import seconds_spent
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import parse_budget
+from wellfit.recipe.rules import Rules
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -64,8 +65,9 @@ def test_one_remedy_and_a_branch_have_a_budget_in_time_of_their_own():
 
 def test_a_plan_is_named_by_what_decides_it_and_not_by_the_idea():
     def plan(**changed) -> str:
-        asked = {"budget": parse_budget("60s"), "reference": {}, "only": None, "idea": None, **changed}
-        return Plan(**asked).identity
+        rules = Rules(**{name: changed.pop(name) for name in ("only", "idea") if name in changed})
+        asked = {"budget": parse_budget("60s"), "reference": {}, **changed}
+        return RunRequest(rules=rules, **asked).identity
 
     assert plan(idea="because") == plan()
     assert (

@@ -1,7 +1,4 @@
-"""Predictions for new rows: streamed in the order of the input, with the transforms that train was given.
-
-What several views of each picture buy on dev, and what they cost.
-"""
+"""Predictions for new rows, streamed in their order with the transforms fitted on train; and test-time augmentation."""
 
 from __future__ import annotations
 
@@ -35,15 +32,15 @@ from wellfit.training.pictures import averaged_views, require_views, view_of
 from wellfit.training.predict import Part, at_temperature
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs cells that begin with these; text is written with an apostrophe before them."""
+"""A spreadsheet runs cells that begin with these signs, so text gets an apostrophe before them."""
 UNLIKE_SHARE = 0.1
-"""By how much the share of such rows must exceed the share on dev before a column is named."""
+"""Excess over the share of such rows on dev above which a column is named."""
 FAR = 2.8
 """A scaled number beyond this (of at most 3) lies about eight interquartile ranges from train's median."""
 
 
 class Writer(Protocol):
-    """What both file formats offer."""
+    """The writer of a file format."""
 
     def write_table(self, table: pa.Table) -> None:
         """Append rows."""
@@ -78,11 +75,11 @@ def _new_rows(source: Any, schema: Schema, csv_format: CsvFormat) -> Iterator[pa
 
 
 class Watch:
-    """Counts what training never saw, so that a warning can say where new rows do not look like train.
+    """Counts values unlike those of train, so that a warning can name the columns of new rows that differ.
 
     Args:
         preparation: names of the columns.
-        usual: rows like those of train, in which the same is counted for comparison.
+        usual: rows like those of train, counted for comparison.
     """
 
     def __init__(self, preparation: Preparation, *, usual: Arrays) -> None:
@@ -102,7 +99,7 @@ class Watch:
         self._counts += _unlike(arrays)[: len(self)]
 
     def warnings(self) -> list[str]:
-        """One sentence for each column in which many more rows than usual differ from what train had."""
+        """Return one sentence for each column in which many more rows than usual are unlike train."""
         shares = self._counts / max(self._rows, 1)
         why = ["have a level that train never had"] * len(self._categories)
         why += ["lie far outside train's range"] * len(self._numbers)
@@ -120,7 +117,7 @@ def _unlike(arrays: Arrays) -> Floats:
 
 
 def write_batches(batches: Iterator[pa.Table], out: Path) -> int:
-    """Write batches to a CSV or Parquet file, whole or not at all; the number of rows.
+    """Write batches to a CSV or Parquet file, whole or not at all, and return the number of rows.
 
     Raises:
         BadInput: for another file ending.
@@ -131,7 +128,7 @@ def write_batches(batches: Iterator[pa.Table], out: Path) -> int:
     try:
         first = next(batches, None)
         if first is None:
-            raise BadInput("NEW needs rows", found="a header only", remedy="Give a table with rows")
+            raise BadInput("NEW must have rows", found="a header only", remedy="Give a table with rows")
         with _writer(part, schema=first.schema, ending=out.suffix) as writer:
             while first is not None:
                 writer.write_table(first if out.suffix == ".parquet" else escaped(first))
@@ -152,7 +149,7 @@ def write_batches(batches: Iterator[pa.Table], out: Path) -> int:
 
 
 def escaped(table: pa.Table) -> pa.Table:
-    """The same table with an apostrophe before text that a spreadsheet would run as a formula."""
+    """Return the table with an apostrophe before text that a spreadsheet would run as a formula."""
     for place, column in enumerate(table.schema):
         if pa.types.is_string(column.type):
             texts = [escaped_text(text) for text in table.column(place).to_pylist()]
@@ -172,7 +169,7 @@ def _writer(path: Path, *, schema: pa.Schema, ending: str) -> Writer:
     }
     if ending not in writers:
         raise BadInput(
-            "predictions are written as .csv or .parquet",
+            "predictions must be written as .csv or .parquet",
             found=f"the ending {ending!r}",
             remedy="Choose one of them for -o",
         )
@@ -205,7 +202,7 @@ class Views(Record):
 
     Attributes:
         goal: in whose loss the numbers are.
-        views: of each picture, the picture itself among them.
+        views: number of views of each picture, itself included.
         without: dev loss of the pictures as they are.
         averaged: dev loss of the averaged views.
         gain: without - averaged, paired, with its 95 % interval.
@@ -221,7 +218,7 @@ class Views(Record):
 
     @property
     def sentence(self) -> str:
-        """What they buy and cost, as a person says it."""
+        """Their gain and cost in words."""
         before, after = (error_text(self.goal, each) for each in (self.without, self.averaged))
         low, high = (gap_text(self.goal, each) for each in (self.gain.low, self.gain.high))
         one, many = self.seconds
@@ -242,9 +239,9 @@ class Views(Record):
 def with_views(
     parts: Sequence[Part], preparation: Preparation, *, views: int, passes: int = 1, temperature: float = 1.0
 ) -> Callable[[Arrays], Floats]:
-    """Return the function that predicts by the average of so many views of a picture, in so many passes with dropout.
+    """Return the function that predicts by the average over views of each picture and passes with dropout.
 
-    The temperature is that of the average, as it was fitted.
+    The temperature is that of the average.
 
     Raises:
         BadInput: for a number out of range, views of a table, or passes of networks without dropout.
@@ -258,7 +255,7 @@ def with_views(
 
 
 def views_on_dev(parts: Sequence[Part], data: Prepared, *, goal: Goal, views: int, temperature: float = 1.0) -> Views:
-    """Measure what several views of each dev picture buy and cost.
+    """Measure the gain and the cost of several views of each dev picture.
 
     Raises:
         BadInput: as `with_views`.

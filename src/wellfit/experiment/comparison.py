@@ -1,4 +1,4 @@
-"""Two networks on the same dev rows: by how much one is ahead, and which knobs differ."""
+"""The comparison of two networks on the same dev rows: their paired difference, and the knobs that differ."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from wellfit._typing import Json
 from wellfit.config import Config
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.experiment import Experiment, open_experiment
-from wellfit.experiment.spent import network_at
+from wellfit.experiment.sessions import network_at
 from wellfit.goals import Goal
-from wellfit.journal.outcomes import OutcomeStore
-from wellfit.journal.store import open_journal
 from wellfit.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
@@ -23,7 +21,7 @@ from wellfit.stats.intervals import Estimate
 from wellfit.units import Unit
 
 STEP_MARK = "@"
-"""PATH@2 is the network of step 2 in PATH."""
+"""PATH@2 names the network of step 2 in PATH."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class KnobPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What two networks differ by; `print` shows it.
+    """The difference of two networks; `print` shows it.
 
     Attributes:
         goal: in whose loss the difference is.
@@ -46,8 +44,8 @@ class Comparison:
         dev: dev losses of A and B.
         difference: dev loss of A minus that of B on the same rows, with its 95 % interval; above 0: B is better.
         knobs: those that differ; `module` names the code of an own module.
-        networks: how many networks A and B average.
-        same_rows: whether both were trained on the same rows.
+        networks: number of networks that A and B average.
+        same_rows: True if both were trained on the same rows.
     """
 
     goal: Goal
@@ -60,7 +58,7 @@ class Comparison:
 
     @property
     def better(self) -> str | None:
-        """The better one, where the interval excludes 0; None where these rows cannot tell."""
+        """The better one, if the interval excludes 0; None if these rows cannot tell."""
         if self.difference.low > 0:
             return self.names[1]
         return self.names[0] if self.difference.high < 0 else None
@@ -100,12 +98,16 @@ class Comparison:
 
 
 def _short(value: object) -> object:
-    """A searched number has more digits than anybody reads; `--json` keeps them."""
+    """Shorten a searched number, which has more digits than anybody reads; `--json` keeps them."""
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
-def compare_networks(a: Experiment | Path | str, b: Experiment | Path | str) -> Comparison:
-    """Compare the networks of two experiments, or of two steps (`PATH@STEP`).
+def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Comparison:
+    """Compare two networks on the same dev rows: the paired difference with its interval, and the knobs that differ.
+
+    Args:
+        a: an experiment, or one step of it as "PATH@STEP".
+        b: the other.
 
     Raises:
         Refusal: nothing was trained, or a comparison is void since the dev rows or the goals differ.
@@ -128,7 +130,7 @@ def compare_networks(a: Experiment | Path | str, b: Experiment | Path | str) -> 
 
 
 def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
-    """The knobs in which two configs differ, board by board."""
+    """Return the knobs in which two configs differ, board by board."""
     boards = ("network", "optimization", "regularization", "data")
     pairs = ((board, vars(getattr(a, board)), vars(getattr(b, board))) for board in boards)
     return tuple(
@@ -147,12 +149,11 @@ def _network(source: Experiment | Path | str) -> tuple[Experiment, Outcome]:
         experiment = open_experiment(source)
         return experiment, experiment.network
     experiment = open_experiment(path)
-    with open_journal(experiment.folder.journal, read_only=True) as journal:
-        body = network_at(journal.entries(), int(step))
-        outcome = OutcomeStore(experiment.folder.models, journal).get(str(body["config_after"]))
+    body = network_at(experiment.workspace.entries(), int(step))
+    outcome = experiment.workspace.outcome(str(body["config_after"]))
     if outcome is None:
         raise BadInput(
-            "a step is compared by its network's predictions",
+            "the predictions of a step's network must be kept to compare it",
             found=f"none kept of step {step} in {path}",
             remedy="Run the experiment again: it trains what is missing",
         )
@@ -173,7 +174,7 @@ def _same(first: Split, second: Split, *, part: str) -> bool:
 
 def _void(found: str, remedy: str) -> Refusal:
     return Refusal(
-        "a comparison is paired, so both networks are measured on the same dev rows by the same goal",
+        "both networks of a paired comparison must be measured on the same dev rows by the same goal",
         found=found,
         remedy=remedy,
     )

@@ -1,0 +1,156 @@
+"""Carry the recipe out inside an experiment: finished work is journaled, and journaled work is not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+
+from wellfit._typing import Json, Notify
+from wellfit.config import Config
+from wellfit.diagnosis.findings import Finding
+from wellfit.experiment.about_data import augmentation_for
+from wellfit.experiment.added_rows import keep_rows, require_kept
+from wellfit.experiment.labels import SAMPLES, sample_sheet
+from wellfit.experiment.learning_curve import price_more_data, with_price
+from wellfit.experiment.prepared import fitted_references
+from wellfit.experiment.recall import PlanRecall, RememberingExecutor
+from wellfit.experiment.request import RunRequest
+from wellfit.experiment.sessions import last_plan, seconds_spent
+from wellfit.experiment.workspace import Workspace
+from wellfit.journal.history import CANDIDATE
+from wellfit.journal.store import Journal
+from wellfit.recipe.budget import BudgetTracker
+from wellfit.recipe.context import RunContext
+from wellfit.recipe.defaults import first_config, pilot_config
+from wellfit.recipe.follow import follow
+from wellfit.recipe.rules import with_fixed
+from wellfit.recipe.state import RecipeState
+from wellfit.recipe.stop import ending
+from wellfit.splits.more_rows import MoreRows
+from wellfit.sweeps.executor import Executor
+from wellfit.sweeps.forward_selection import averaged_outcome
+from wellfit.sweeps.search import Sweep
+from wellfit.sweeps.worker_pool import cores, executor_for
+
+
+def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, began: float, notify: Notify) -> None:
+    """Follow the recipe until it ends and journal the "finish" entry; a finished request is only shown again.
+
+    Args:
+        workspace: of the experiment.
+        request: what to do.
+        more: rows that this command brings, to be kept in the experiment.
+        began: `time.monotonic()` when the command began: reading the data counts into a budget in time.
+        notify: receives events.
+
+    Raises:
+        Refusal: when another process works in the folder.
+        NoRoom: when the disk is full; what was finished by then is kept.
+    """
+    with workspace.writing() as journal:
+        branch = {} if request.start_step is None else {"branch_step": request.start_step}
+        session = {"plan": request.identity, "asked": request.asked, **branch}
+        if journal.find("finish", f"{request.identity}/end") is None:
+            earlier = seconds_spent(journal.entries(), request.asked)
+            if more is not None:
+                keep_rows(more, folder=workspace.folder, journal=journal)
+                workspace.rows_were_added()
+            journal.append("session", {"command": "run", **session, "seconds_before": time.monotonic() - began})
+            _run(workspace, request, journal=journal, began=began, earlier=earlier, notify=notify)
+        elif request.identity != last_plan(journal.entries()):
+            # The report shows the plan of the last session.
+            journal.append("session", {"command": "show", **session})
+
+
+def _run(
+    workspace: Workspace, request: RunRequest, *, journal: Journal, began: float, earlier: float, notify: Notify
+) -> None:
+    goal, folder = workspace.goal, workspace.folder
+    require_kept(request.rules.more_data, workspace.prepared.more, folder=folder)
+    references = fitted_references(
+        workspace.prepared, goal=goal, seed=request.seed, folder=folder.models, journal=journal, notify=notify
+    )
+    data = workspace.measure_rows()
+    recall = PlanRecall(journal, plan=request.identity)
+    start_up = time.monotonic() - began
+    budget = BudgetTracker(request.budget, data=data, workers=cores(), spent=earlier, start_up=start_up)
+    with closing(executor_for(data, goal=goal)) as pool:
+        start = recall("plan", "start", _start(workspace, request, budget=budget, pool=pool))
+        config = Config.from_json(start["config"])
+        if data.preparation.schema.picture:
+            recall(SAMPLES, "sheet", lambda: sample_sheet(data, config.augmentation, seed=request.seed))
+        run = RunContext(
+            data=data,
+            goal=goal,
+            executor=RememberingExecutor(pool, workspace),
+            budget=budget,
+            recall=recall,
+            diagnose=workspace.diagnostician(references, request.reference),
+            best_dev_high=min(each.high for each in references.dev.values()),
+            notify=notify,
+            estimates=workspace.estimates,
+        )
+        state = follow(run, config, request.rules)
+    _close(workspace, request, state=state, run=run)
+
+
+def _start(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Callable[[], Json]:
+    """Return what computes the journal's entry of the first network's config."""
+
+    def compute() -> Json:
+        if request.start or (request.rules.only and workspace.entries(CANDIDATE)):
+            config = request.start or workspace.network().config
+        else:
+            config = _first(workspace, request, budget=budget, pool=pool)
+        return {"config": with_fixed(config, request.rules.fixed_at).to_json()}
+
+    return compute
+
+
+def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Config:
+    """Return the first network, for the pace that this machine was measured to keep."""
+    train, schema = workspace.prepared.train, workspace.prepared.preparation.schema
+    rows, columns, shape = train.rows, train.numeric.shape[1], schema.picture
+    pilot = pilot_config(rows=rows, columns=columns, seed=request.seed, shape=shape) if budget.is_timed else None
+    # One for each worker, since a core is slower while its neighbours work.
+    pilots = [replace(pilot, seed=place) for place in range(cores())] if pilot else []
+    timed = pool.train(pilots, deadline=budget.deadline)
+    if timed:
+        budget.pay(min(timed, key=lambda outcome: outcome.seconds))
+    first = first_config(rows=rows, columns=columns, budget=budget, seed=request.seed, shape=shape)
+    return replace(first, augmentation=augmentation_for(schema, request.augment)) if shape else first
+
+
+def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run: RunContext) -> None:
+    """Temper the network, price more data, diagnose for good, propose the network, and say why the run ended."""
+    if state.outcome.members:
+        workspace.keep(state.outcome)
+    outcome = workspace.temper(state.outcome)
+    if outcome.temperature != 1.0:
+        state = replace(state, outcome=outcome, diagnosis=run.diagnose(outcome))
+    only = request.rules.only
+    priced = None if only else price_more_data(state, run)
+
+    def final() -> Json:
+        diagnosis = workspace.with_dev_use(with_price(state.diagnosis, priced))
+        diagnosis = workspace.with_columns(diagnosis, outcome)
+        return {"step": state.step, "identity": outcome.identity, **diagnosis.to_json()}
+
+    findings = [Finding.from_json(found) for found in run.recall("diagnosis", "final", final)["findings"]]
+    # One remedy that did not help leaves what the experiment stands for, be it an ensemble of what it began with.
+    if only is None or outcome.identity != state.first.identity or not workspace.entries(CANDIDATE):
+        workspace.propose(outcome, by="run")
+    run.recall("finish", "end", lambda: ending(state, run=run, rules=request.rules, findings=findings, priced=priced))
+
+
+def propose_average(workspace: Workspace, found: Sweep) -> None:
+    """Make the ensemble of a sweep a candidate, if it beats the chosen member on rows that did not choose it."""
+    ensemble = found.ensemble
+    if ensemble is None or not ensemble.is_ahead or len(ensemble.picks) == 1:
+        return
+    networks = [*found.members, *found.snapshots]
+    outcome = averaged_outcome(networks, ensemble.weights, data=workspace.prepared, goal=found.goal)
+    workspace.keep(outcome)
+    workspace.propose(workspace.temper(outcome), by="sweep")

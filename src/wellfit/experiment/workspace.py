@@ -1,0 +1,274 @@
+"""One experiment's folder at work: its journal, outcomes, split and prepared data, each read at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from wellfit.config import shrink_of, weight_decay_of
+from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import trained_on
+from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.rows import OpenRows
+from wellfit.exceptions import Refusal
+from wellfit.experiment.about_data import findings_on_data, open_rows, with_copies
+from wellfit.experiment.diagnosing import Diagnostician, referred, with_columns
+from wellfit.experiment.folder import Folder
+from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_importance
+from wellfit.goals import Goal
+from wellfit.journal.history import CANDIDATE, History
+from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
+from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
+from wellfit.outcome import Outcome, Status
+from wellfit.recipe.context import estimates
+from wellfit.splits.split import Split, load_split
+from wellfit.stats.calibration import calibrated, tempered
+from wellfit.stats.intervals import Estimate
+from wellfit.sweeps.forward_selection import parts_of
+from wellfit.training.predict import Part, at_temperature, predict_average
+
+
+class Workspace:
+    """The parts of an experiment's folder, read when they are first asked for and kept in memory.
+
+    The journal's file is open only inside `reading` and `writing`; its entries are parsed once and stay.
+
+    Args:
+        folder: of the experiment.
+        split: where it was just made; read from the folder when None.
+    """
+
+    def __init__(self, folder: Folder, *, split: Split | None = None) -> None:
+        self.folder = folder
+        self._split = split
+        self._log = EntryLog()
+        self._journal: Journal | None = None
+        self._estimates: dict[tuple[str, float], dict[str, Estimate]] = {}
+
+    @property
+    def goal(self) -> Goal:
+        """The goal that networks are compared by."""
+        return self.folder.goal
+
+    @property
+    def split(self) -> Split:
+        """The split; the test rows stay sealed."""
+        if self._split is None:
+            self._split = load_split(self.folder.path)
+        return self._split
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Train, train-dev, dev and the rows that were added to train, as arrays."""
+        return prepared_in(self.folder, self.split)
+
+    @cached_property
+    def open_rows(self) -> OpenRows:
+        """The open rows as a person reads them."""
+        return open_rows(self.split, self.prepared, goal=self.goal)
+
+    @cached_property
+    def data_findings(self) -> tuple[Finding, ...]:
+        """The findings on the rows alone."""
+        return findings_on_data(self.split, self.prepared, self.open_rows)
+
+    def rows_were_added(self) -> None:
+        """Prepare the data again when it is next asked for."""
+        self.__dict__.pop("prepared", None)
+
+    def measure_rows(self) -> Prepared:
+        """Prepare the data with the importance of its rows and the copies across train and dev, where findings fired.
+
+        Raises:
+            NoRoom: when the disk is full.
+        """
+        rows, findings = self.open_rows, self.data_findings
+        data = with_importance(self.prepared, folder=self.folder, split=self.split, rows=rows, findings=findings)
+        self.prepared = with_copies(data, folder=self.folder, rows=rows, findings=findings)
+        return self.prepared
+
+    @contextmanager
+    def reading(self) -> Iterator[Journal]:
+        """Open the journal to read it, unless this command has it open already."""
+        if self._journal is not None:
+            yield self._journal
+            return
+        with open_journal(self.folder.journal, read_only=True, parsed=self._log) as journal:
+            self._journal = journal
+            try:
+                yield journal
+            finally:
+                self._journal = None
+
+    @contextmanager
+    def writing(self, command: str | None = None) -> Iterator[Journal]:
+        """Open the journal, holding the experiment's lock; name the command in it.
+
+        Raises:
+            Refusal: when another process works in the folder.
+        """
+        with open_journal(self.folder.journal, parsed=self._log) as journal:
+            self._journal = journal
+            try:
+                if command is not None:
+                    journal.append("session", {"command": command})
+                yield journal
+            finally:
+                self._journal = None
+
+    def entries(self, kind: str | None = None) -> list[Entry]:
+        """All entries of the journal, or those of one kind."""
+        with self.reading() as journal:
+            return journal.entries(kind)
+
+    @property
+    def history(self) -> History:
+        """The fold of the journal."""
+        return History(self.entries())
+
+    @contextmanager
+    def outcomes(self) -> Iterator[OutcomeStore]:
+        """The outcomes that are kept; inside `writing` more can be."""
+        with self.reading() as journal:
+            yield OutcomeStore(self.folder.models, journal)
+
+    def outcome(self, identity: str) -> Outcome | None:
+        """Return the outcome with this identity, or None when it was never finished."""
+        with self.outcomes() as outcomes:
+            return outcomes.get(identity)
+
+    def estimates(self, outcome: Outcome) -> dict[str, Estimate]:
+        """Losses of an outcome with intervals, by part."""
+        key = (outcome.identity, outcome.temperature)
+        if key not in self._estimates:
+            self._estimates[key] = estimates(outcome, data=self.prepared, goal=self.goal)
+        return self._estimates[key]
+
+    def keep(self, outcome: Outcome) -> None:
+        """Keep an outcome, with its intervals and with lambda in other units.
+
+        Raises:
+            NoRoom: when the disk is full.
+        """
+        l2, lr, rows = outcome.config.regularization.l2, outcome.config.optimization.lr, len(outcome.train_losses)
+        details = {
+            "errors": {part: found.to_json() for part, found in self.estimates(outcome).items()},
+            "weight_decay": weight_decay_of(l2, rows=rows),
+            "shrink": shrink_of(l2, rows=rows, lr=lr),
+        }
+        with self.outcomes() as outcomes:
+            outcomes.put(outcome, details=details)
+
+    def network(self) -> Outcome:
+        """Return the candidate with the lowest dev loss, at its temperature; the earlier one of equals.
+
+        Raises:
+            Refusal: when nothing was trained yet.
+        """
+        candidates = [entry.body for entry in self.entries(CANDIDATE)]
+        with self.outcomes() as outcomes:
+            for body in sorted(candidates, key=lambda body: float(body["dev"])):
+                outcome = outcomes.get(body["identity"])
+                if outcome is not None and all(map(outcomes.has, outcome.members)):
+                    at = outcomes.tempered(outcome)
+                    if at is not None:
+                        return at
+        raise Refusal(
+            "this needs a trained network",
+            found=f"no finished training in {self.folder.path}",
+            remedy="Train one first: `wellfit run EXPERIMENT`",
+        )
+
+    def parts_of(self, outcome: Outcome) -> tuple[Part, ...]:
+        """Return what a network predicts with: its own weights, or those of the members of an ensemble."""
+        if not outcome.members:
+            return parts_of([outcome], {outcome.identity: 1.0})
+        with self.outcomes() as outcomes:
+            members = [member for identity in outcome.members if (member := outcomes.get(identity))]
+        return parts_of(members, outcome.members)
+
+    def propose(self, outcome: Outcome, *, by: str) -> None:
+        """Make the network that a command ended with a candidate for the experiment's network.
+
+        Choosing on dev is what dev is for; every candidate is journaled, so that the choices can be counted.
+        """
+        with self.reading() as journal:
+            journal.append(CANDIDATE, {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]})
+
+    def temper(self, outcome: Outcome) -> Outcome:
+        """Return a network at its temperature: as the journal knows it, or else fitted on dev and kept.
+
+        A regression has none, nor has a network without an error on half of dev; and where a temperature does not help
+        on rows that did not fit it, the network stays as it is.
+
+        Raises:
+            NoRoom: when the disk is full.
+        """
+        with self.reading() as journal, self.outcomes() as outcomes:
+            known = outcomes.tempered(outcome) if journal.find(TEMPERATURE, outcome.identity) else None
+            if known is not None or self.prepared.preparation.schema.task == "regression":
+                return known or outcome
+            dev, predictions = self.prepared.dev, outcome.predictions["dev"]
+            found = calibrated(dev.target, predictions, groups=dev.groups, seed=outcome.config.seed)
+            if found is None:
+                return outcome
+            at = outcome if found.temperature == 1.0 else self._at(found.temperature, outcome)
+            outcomes.temper(at, details=found.to_json())
+            return at
+
+    def _at(self, temperature: float, outcome: Outcome) -> Outcome:
+        predictions = {part: tempered(each, temperature) for part, each in outcome.predictions.items()}
+        at = replace(outcome, predictions=predictions, temperature=temperature)
+        if self.goal.reads != "probabilities":
+            # The likeliest class stays, and so does every error; an auc moves by ties of rounding alone.
+            return at
+        data = trained_on(self.prepared, outcome.config.data)
+        predict = at_temperature(predict_average(data.preparation, self.parts_of(outcome)), temperature)
+        predictions = {**predictions, "train": predict(data.train)}
+        targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
+        losses = {
+            part: self.goal.row_losses(arrays.target, predictions[part]) for part, arrays in targets.items() if arrays
+        }
+        means = {part: float(rows.mean()) for part, rows in losses.items()}
+        return replace(at, losses=means, train_losses=losses["train"])
+
+    def diagnostician(self, references: ReferenceModels, asked: Mapping[str, Any]) -> Diagnostician:
+        """Return what diagnoses networks of this experiment.
+
+        Args:
+            references: the reference models.
+            asked: human_error, human_rows, optimal_error and tolerance, as they were given.
+        """
+        return Diagnostician(
+            data=self.prepared,
+            goal=self.goal,
+            references=references,
+            rows=self.open_rows,
+            about_data=self.data_findings,
+            **referred(asked, goal=self.goal),
+        )
+
+    def with_columns(self, diagnosis: Diagnosis, outcome: Outcome) -> Diagnosis:
+        """Return the diagnosis with the worth of each column to its network."""
+        network = (outcome, self.parts_of(outcome))
+        return with_columns(diagnosis, self.open_rows, data=self.prepared, network=network)
+
+    def with_dev_use(self, diagnosis: Diagnosis) -> Diagnosis:
+        """The same diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
+        bodies = [entry.body for entry in self.entries() if entry.kind in (KIND, SNAPSHOT)]
+        # A training that was cut short and taken up again has two entries: the last one counts.
+        status = {str(body["identity"]): body["status"] for body in bodies}
+        # Workers end in any order, and of equals the first is chosen: sorted, a killed run says the same when it goes
+        # on.
+        sound = sorted(identity for identity, last in status.items() if last != Status.DIVERGED.value)
+        target = self.prepared.dev.target
+        with self.outcomes() as outcomes:
+            predictions = [found for each in sound if (found := outcomes.predictions(each, part="dev")) is not None]
+        losses = [self.goal.row_losses(target, each) for each in predictions]
+        return diagnosis.with_findings(candidates=np.stack(losses) if losses else np.empty((0, 0)))
