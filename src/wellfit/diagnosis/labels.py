@@ -136,13 +136,13 @@ def _without_objects(name: str, array: Array) -> Array:
     try:
         column = pa.array(array.ravel().tolist(), from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise BadInput(f"{name} holds values of one kind", found=str(error), remedy="Convert them") from error
+        raise BadInput(f"{name} must contain values of one kind", found=str(error), remedy="Convert them") from error
     if column.null_count:
         row = int(np.flatnonzero(np.asarray(column.is_null()))[0] // (array.size // len(array)))
         raise BadInput(f"{name} has no missing values", found=f"row {row}", remedy="Remove such rows")
     plain = np.asarray(column.to_pylist())
     if plain.dtype == object or plain.size != array.size:
-        raise BadInput(f"{name} holds numbers or strings", found=str(column.type), remedy="Convert them")
+        raise BadInput(f"{name} must contain numbers or strings", found=str(column.type), remedy="Convert them")
     return plain.reshape(array.shape)
 
 

@@ -109,7 +109,7 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[R
 def _nothing(gaps: Mapping[GapName, Gap | None]) -> Remedy:
     undecided = [gap.kind.noun for gap in present(gaps) if gap.verdict == "cannot tell"]
     if undecided:
-        why = f"No gap is beyond the tolerance by its value; {' and '.join(undecided)} cannot be told for certain."
+        why = f"No gap is beyond the tolerance by its value; {' and '.join(undecided)} remain uncertain."
     else:
         why = "Every gap is within the tolerance, so there is nothing to treat."
     return Remedy("none", "none", "", 0.0, why)

@@ -129,7 +129,7 @@ def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
     if unknown.size:
         row = int(unknown[0])
         raise BadInput(
-            f"column split holds {', '.join(PARTS)}",
+            f"column split must contain {', '.join(PARTS)}",
             found=f"{split[row].as_py()!r} in row {row}",
             remedy=f"Did you mean {nearest(str(names[row]), PARTS)!r}? A validation set is called dev here",
         )

@@ -12,14 +12,14 @@ ENTRIES = (
     CatalogueEntry(
         code="WF201",
         title="constant or empty columns",
-        meaning="Some columns hold one value or none: they carry nothing and were dropped.",
+        meaning="Some columns contain one value or none: they carry nothing and were dropped.",
         computed="Counted over all rows when the types were inferred, before the split.",
         states=States(
             fired="at least one column was dropped as constant (also up to rounding) or as all missing.",
             passed="none was.",
             unknown=_NO_TABLE,
         ),
-        remedy="Check the export if they should hold something; otherwise nothing.",
+        remedy="Check the export if they should contain something; otherwise nothing.",
         caution="A column that is constant here may vary in deployment; then this table cannot teach it.",
         commands=(
             Command(f"{_SPLIT} -o looked-at.wellfit", "prints what was dropped, and why"),
@@ -67,7 +67,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF204",
         title="many missing values or unseen categories",
-        meaning="Some columns are often missing, or dev holds categories that training never saw.",
+        meaning="Some columns are often missing, or dev has categories that training never saw.",
         computed="The share of missing values in each column of train, and the share of dev rows with a category that "
         "train has not.",
         states=States(
@@ -91,7 +91,7 @@ ENTRIES = (
         states=States(
             fired="the excess of suspects over chance is above 1 % of dev: the lower limit of MOVER at 99 %.",
             passed="the upper limit at 95 % is at most 1 %.",
-            unknown="the interval holds 1 %, or a part has fewer than 20 distinct rows.",
+            unknown="the interval contains 1 %, or a part has fewer than 20 distinct rows.",
         ),
         remedy="Look at the named pairs; group the versions of one row and split with --group-on. Report the error "
         "without them.",
@@ -123,17 +123,17 @@ ENTRIES = (
         title="groups in several splits",
         meaning="Rows of one group (a person, a device, a place) are in train and in dev: dev does not show how the "
         "network does on new groups.",
-        computed="Groups counted on both sides; where a refit is possible, error under a group split minus error under "
-        "a random split, with the interval of Nadeau and Bengio.",
+        computed="Groups are counted on both sides. Where the losses of dev rows are known, the error is given with "
+        "and without the rows of shared groups.",
         states=States(
-            fired="dev shares groups with train, unless a refit shows that they hide no more than the tolerance.",
-            passed="no group of dev is in train, or the upper limit of what they hide is at most the tolerance.",
-            unknown="no group column is known (--group-on), or the refit's interval holds the tolerance.",
+            fired="dev shares groups with train.",
+            passed="no group of dev is in train.",
+            unknown="no group column is known (--group-on), or every group is a single row.",
         ),
         remedy="Split with --group-on, unless every future row comes from a group that train has.",
         caution="wellfit cannot guess which rows belong together: without a group column it is silent.",
         commands=(_BY_GROUP, Command("wellfit diagnose by-customer.wellfit", "passes: no customer is on both sides")),
-        source="The corrected resampled interval of Nadeau and Bengio.",
+        source="A count; MOVER for the error without the rows of shared groups.",
     ),
     CatalogueEntry(
         code="WF208",
@@ -166,9 +166,9 @@ ENTRIES = (
         states=States(
             fired="the lower limit is above 2 %, and the reference does not explain it.",
             passed="the upper limit is at most 2 %.",
-            unknown="the interval holds 2 %, the best dev error is too near the reference for that many wrong labels, "
-            "there are fewer than 200 dev rows, or no probabilities. The evidence says what an audit of 200 rows would "
-            "tell.",
+            unknown="the interval contains 2 %, the best dev error is too near the reference for that many wrong "
+            "labels, there are fewer than 200 dev rows, or no probabilities. The evidence says what an audit of 200 "
+            "rows would tell.",
         ),
         remedy="Have the named rows labelled again, and a random sample too. Wrong labels in dev make every network "
         "look worse than it is.",
@@ -183,13 +183,13 @@ ENTRIES = (
         meaning="The learning curve still falls: more training rows of the same kind would lower the dev error by more "
         "than the tolerance.",
         computed="Retrained on 16 * 2^(k/2) rows up to all, at least three times each. A power law (pow4) is fit; its "
-        "interval holds the spread of bootstrapped repeats over the curve families that foretold the last anchors, "
+        "interval contains the spread of bootstrapped repeats over the curve families that foretold the last anchors, "
         "widened by what the curve missed them by.",
         states=States(
             fired="the lower limit of the gain of twice the rows is above the tolerance.",
             passed="the upper limit is at most the tolerance.",
-            unknown="the interval holds the tolerance, the curve is not extrapolated (too few anchors, an error that "
-            "rises), or nothing was refit.",
+            unknown="the interval contains the tolerance, the curve is not extrapolated (too few anchors, an error "
+            "that rises), or nothing was refit.",
         ),
         remedy="Weigh the price of the rows against the gain that is named. If it passed, do not collect more of the "
         "same.",

@@ -10,7 +10,7 @@ ENTRIES = (
         title="dev set over-used",
         meaning="The test error is above the dev error: choosing on dev has fitted dev.",
         computed=f"Dev overfit = test error - dev error. {MOVER}",
-        states=States(GAP.fired, GAP.passed, f"{GAP.unknown} While the test set is sealed it is not told."),
+        states=States(GAP.fired, GAP.passed, f"{GAP.unknown} While the test set is sealed it is unknown."),
         remedy="A bigger dev set, drawn anew; then choose again.",
         caution="Once test was looked at to choose, it is a dev set too: that is why the seal opens once.",
         commands=(

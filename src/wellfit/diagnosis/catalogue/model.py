@@ -94,7 +94,7 @@ ENTRIES = (
         states=States(
             fired="no reference of any kind was given.",
             passed="there is one; the evidence names it.",
-            unknown="never: this can always be told.",
+            unknown="never: this is always known.",
         ),
         remedy="Have a person label 100 rows and give --human-error with --human-rows, or give --optimal-error LOW "
         "HIGH.",

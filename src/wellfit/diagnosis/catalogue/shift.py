@@ -20,7 +20,8 @@ _ON_DEPLOYED = Command("wellfit diagnose deployed.wellfit", "what the rows show,
 _BOUND = States(
     fired="the lower limit of the bound (95 %, one-sided) is above .10 of total variation.",
     passed="its upper limit is below .10.",
-    unknown="the limits hold .10 (the evidence says how many rows would decide), or a side has fewer than 30 rows.",
+    unknown=".10 lies between the limits (the evidence says how many rows would decide), or a side has fewer than 30 "
+    "rows.",
 )
 
 ENTRIES = (
@@ -30,7 +31,7 @@ ENTRIES = (
         meaning="Dev is harder than rows of the training distribution that were not trained on: it comes from "
         "elsewhere.",
         computed=f"Mismatch = dev error - train-dev error. {MOVER}",
-        states=States(GAP.fired, GAP.passed, f"{GAP.unknown} Without a train-dev set it is never told."),
+        states=States(GAP.fired, GAP.passed, f"{GAP.unknown} Without a train-dev set it is unknown."),
         remedy="Collect training data that looks like deployment, or weight training rows towards it. Without a "
         "train-dev set: say where dev comes from, and bring a sample of deployment data (--deployment-data) before "
         "training.",
