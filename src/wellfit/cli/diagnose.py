@@ -7,30 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wellfit.cli.options import exit_code, fail_on_option, format_options, given, goal_option, reference_options
+from wellfit.cli.options import all_of, exit_code, fail_on_option, format_options, given, goal_option, reference_options
 from wellfit.cli.session import Session
-from wellfit.cli.stage import FILE, stage
+from wellfit.cli.stage import FILE, Callback, stage
 from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
     from wellfit._typing import Json
     from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 
-_NUMBERS = {
-    "train": "--train-error",
-    "train_dev": "--train-dev-error",
-    "dev": "--dev-error",
-    "test": "--test-error",
-    "train_rows": "--train-rows",
-    "train_dev_rows": "--train-dev-rows",
-    "dev_rows": "--dev-rows",
-    "test_rows": "--test-rows",
-    "train_sd": "--train-sd",
-    "train_dev_sd": "--train-dev-sd",
-    "dev_sd": "--dev-sd",
-    "test_sd": "--test-sd",
+PARTS = {
+    "train": "the training set",
+    "train_dev": "train-dev: rows drawn as train but not trained on",
+    "dev": "the dev set",
+    "test": "the test set",
 }
+_NUMBERS = {
+    **{part: f"--{part.replace('_', '-')}-error" for part in PARTS},
+    **{f"{part}_{name}": f"--{part.replace('_', '-')}-{name}" for name in ("rows", "sd") for part in PARTS},
+}
+"""Argument of `wf.diagnose_errors` -> its option."""
 _FORMAT = ("delimiter", "decimal", "encoding")
+
+
+def number_options(function: Callback) -> Callback:
+    """The errors of the parts, given without a file: each with its rows, and the spread of the losses."""
+    options = []
+    for part, words in PARTS.items():
+        options += [
+            click.option(_NUMBERS[part], part, type=float, metavar="E", help=f"Error on {words}."),
+            click.option(_NUMBERS[f"{part}_rows"], type=int, metavar="N", help=f"Rows of {words.partition(':')[0]}."),
+        ]
+    for part, words in PARTS.items():
+        told = f"Standard deviation of one row's loss on {words.partition(':')[0]}, for goals other than error."
+        options.append(click.option(_NUMBERS[f"{part}_sd"], type=float, metavar="SD", help=told))
+    return all_of(function, *options)
 
 
 @stage(
@@ -48,26 +59,7 @@ or one p_<class> for each class; any further columns are features.
 """
 )
 @click.argument("source", required=False, type=FILE, metavar="[PREDICTIONS|EXPERIMENT]")
-@click.option("--train-error", "train", type=float, metavar="E", help="Error on the training set.")
-@click.option("--train-rows", type=int, metavar="N", help="Rows of the training set.")
-@click.option(
-    "--train-dev-error",
-    "train_dev",
-    type=float,
-    metavar="E",
-    help="Error on rows drawn as train but not trained on.",
-)
-@click.option("--train-dev-rows", type=int, metavar="N", help="Rows of train-dev.")
-@click.option("--dev-error", "dev", type=float, metavar="E", help="Error on the dev set.")
-@click.option("--dev-rows", type=int, metavar="N", help="Rows of the dev set.")
-@click.option("--test-error", "test", type=float, metavar="E", help="Error on the test set.")
-@click.option("--test-rows", type=int, metavar="N", help="Rows of the test set.")
-@click.option(
-    "--train-sd", type=float, metavar="SD", help="For goals other than error: standard deviation of a train row's loss."
-)
-@click.option("--train-dev-sd", type=float, metavar="SD", help="The same for a train-dev row.")
-@click.option("--dev-sd", type=float, metavar="SD", help="The same for a dev row.")
-@click.option("--test-sd", type=float, metavar="SD", help="The same for a test row.")
+@number_options
 @click.option(
     "--refits",
     type=int,
