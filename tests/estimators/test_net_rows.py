@@ -98,8 +98,8 @@ def test_balanced_classes_weigh_what_scikit_learn_gives_them():
 def test_class_weights_that_cannot_be_are_refused(two_classes):
     X, y = two_classes
     for given, message in [
-        ({"perhaps": 2.0}, "names classes of y; found 'perhaps'; y has 'no', 'yes'"),
-        ({"no": -1.0}, "class weights are finite"),
+        ({"perhaps": 2.0}, "must name classes of y; found 'perhaps'; y has 'no', 'yes'"),
+        ({"no": -1.0}, "class weights must be finite"),
         ({"no": 0.0, "yes": 0.0}, "some class of y must weigh more than zero"),
         ("even", "None, 'balanced' or a mapping; found class_weight='even'"),
     ]:
