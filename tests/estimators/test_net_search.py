@@ -129,9 +129,9 @@ def test_five_folds_by_default_and_one_dev_split_where_rows_abound(two_classes, 
 @pytest.mark.parametrize(
     ("cv", "message"),
     [
-        (1, "a number of folds from 2 on"),
-        (1.5, "a number of folds from 2 on"),
-        (-0.2, "a number of folds from 2 on"),
+        (1, "a number of folds, at least 2"),
+        (1.5, "a number of folds, at least 2"),
+        (-0.2, "a number of folds, at least 2"),
         (500, "there must be enough rows for the folds; found cv=500 for 240 rows"),
         ("five", "cv must be a number of folds, a share, a splitter or an iterable"),
         ([], "at least one fold"),
