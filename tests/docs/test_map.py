@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ PICTURE = ROOT / "docs" / "images" / "one-run.svg"
 SPANS = sorted(set(re.findall(r"`([^`]+)`", PAGE)))
 PLACE = re.compile(r"(?P<path>[\w/.-]+(?:\.py|\.html|\.md|/))(?:: (?P<name>[\w.]+))?")
 MOST_LINES = 100
+sys.path.append(str(ROOT / "scripts"))
+measure_house = importlib.import_module("measure_house")
 
 
 def _found(path):
@@ -68,3 +72,14 @@ def test_every_floor_of_the_import_table_is_on_the_page():
     rooms = {path.stem if path.is_file() else path.name for path in SOURCE.iterdir() if not path.name.startswith("_")}
     missing = {room for room in rooms if f"`{room}/`" not in PAGE and f"`{room}.py`" not in PAGE}
     assert missing - {"py"} == set()
+
+
+def test_imports_go_down_the_floors():
+    """The table of floors is true of every import, those inside functions included."""
+    lines = re.search(r"\n## The floors\n(.*?)\n## ", PAGE, re.DOTALL)[1].splitlines()
+    floors = [re.findall(r"`(\w+)(?:/|\.py)`", line.split("|")[2]) for line in lines if line.startswith("| ")]
+    height = {room: -place for place, rooms in enumerate(floors) for room in rooms}
+    house = measure_house.House(ROOT)
+    upward = {(low, high) for low, high in house.pairs() if height.get(low, -99) < height.get(high, -99)}
+    passed_on = {pair for pair in upward if pair[0].startswith("_") or pair[1].startswith("_")}
+    assert upward - passed_on == {("goals", "stats"), ("units", "stats")}
