@@ -19,11 +19,11 @@ import pyarrow as pa
 
 from report import Row, finish, parser_of
 from tables import ADULT, BIKE, CALIFORNIA, CREDIT, DATA, PHONEME, TRAIN, Source, divided
-from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema
-from wellfit.goals import default_goal
+from wellfit.records.config import Config, Network, Optimization
+from wellfit.records.goals import default_goal
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.setting import changed
 from wellfit.sweeps.usual import batch_size_for, bins_for, epochs_for

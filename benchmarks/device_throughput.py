@@ -22,11 +22,11 @@ import wellfit as wf
 from report import Row, arguments, finish
 from rivals.loops import Job, stacked, tuned
 from throughput_sides import LR, Shape, configs, members, prepared
-from wellfit.device import BF16, FLOAT32, PRECISIONS, TF32, Device
 from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_stack import TorchStack
+from wellfit.records.device import BF16, FLOAT32, PRECISIONS, TF32, Device
 from wellfit.training.tensors import one_thread
 
 GPU = "cuda"

@@ -28,7 +28,7 @@ from report import Row, arguments, finish
 from rivals.environment import HERE, THREADS
 from wellfit.diagnosis.mismatch.columns import column_shifts, label_shift
 from wellfit.experiment.about_data import open_rows
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 MOST_SECONDS, MOST_GIB, LEAST_RATIO = 60.0, 2.0, 10.0
 RIVAL_ROWS = 100_000

@@ -21,13 +21,13 @@ import torch
 from report import Row, finish, parser_of
 from rivals.environment import run_rival
 from rivals.picture_code import changed as changed_alone
-from wellfit.augmentation import asked_for
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Column, Schema
 from wellfit.fused.module_rows import module_layout
 from wellfit.fused.torch_module import TorchModule, changed_pictures
 from wellfit.fused.torch_stack import TorchStack
+from wellfit.records.augmentation import asked_for
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.training.pictures import Address
 from wellfit.training.tensors import conv_network
 

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import special, stats
 
 from report import Row, arguments, finish
-from wellfit._typing import Floats
-from wellfit.goals import goal_named
+from wellfit.base.typing import Floats
+from wellfit.records.goals import goal_named
 from wellfit.stats.differences import difference, paired_difference
 from wellfit.stats.intervals import Estimate, mean_interval, wilson
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from tables import CALIFORNIA, PHONEME
-from wellfit._typing import Floats
-from wellfit.config import Config, l2_of
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal, goal_named
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config, l2_of
+from wellfit.records.goals import Goal, goal_named
+from wellfit.records.outcome import Outcome
+from wellfit.records.units import Unit
 from wellfit.reports.charts.svg import Drawing, Scale, draw_losses, padded
-from wellfit.units import Unit
 
 TABLES = (PHONEME, CALIFORNIA)
 CHARTS = Path(__file__).parents[1] / "docs" / "images"

@@ -25,7 +25,7 @@ import pyarrow as pa
 from scipy import integrate, special, stats
 
 from report import Row, finish, markdown, parser_of
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.facts import Facts, Training
 from wellfit.diagnosis.leakage.target_leakage import target_leakage
@@ -35,7 +35,7 @@ from wellfit.diagnosis.more_data import MoreData, measure_anchors, more_data
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.diagnosis.predictions import facts_on_rows
 from wellfit.diagnosis.regions.find import find_regions
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.differences import difference, holm, paired_difference, resampled_difference, worse_p
 from wellfit.stats.groups import grouped_rate
 from wellfit.stats.intervals import Estimate, wilson

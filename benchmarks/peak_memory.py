@@ -8,11 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tables import ADULT, divided
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.fused.engine import fit_stack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import plan_memory
-from wellfit.goals import goal_named
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.goals import goal_named
 from wellfit.sweeps.rungs import Rungs
 
 MEMBERS = 256

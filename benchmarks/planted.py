@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import wellfit as wf
 from report import Row, finish, markdown, parser_of, share_row
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 
 SIZES = (300, 2_000, 8_000)
 """Rows of each of train, train-dev, dev and test."""

@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import wellfit as wf
 from planted import PARTS, Place, judge, verdict
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 
 Scores = Callable[[Floats], Floats]
 NOISE = 0.5  # standard deviation of the values around their mean

@@ -24,7 +24,7 @@ import numpy as np
 
 from report import Row, finish, parser_of, share_row
 from suffering import NAMES, Case, case_of
-from wellfit._typing import Floats, Json
+from wellfit.base.typing import Floats, Json
 from wellfit.exceptions import BadInput
 from wellfit.recipe.follow import carry_out, first_state, follow, next_step
 from wellfit.recipe.remedies.catalogue import REMEDIES

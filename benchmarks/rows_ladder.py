@@ -15,9 +15,9 @@ import numpy as np
 from ladders import CHARTS, TABLES, Line, Panel, draw, goal_of, judged, regularized, thinned
 from report import Row, finish, parser_of
 from tables import Source, divided
-from wellfit.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.data.prepare import Prepared
-from wellfit.goals import Goal
+from wellfit.records.config import Config, Network, Optimization, updates_per_epoch
+from wellfit.records.goals import Goal
 from wellfit.sweeps.executor import InProcess
 
 ROWS, QUICK_ROWS = (100, 200, 400, 800, 1_600, 3_200), (100, 400, 1_600)

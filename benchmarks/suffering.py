@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from tables import ADULT, BIKE, CALIFORNIA, CREDIT, PHONEME, Source, divided
-from wellfit._typing import Floats
-from wellfit.config import Config, Network, Optimization
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Arrays, Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
-from wellfit.goals import Goal, goal_named
+from wellfit.records.config import Config, Network, Optimization
+from wellfit.records.goals import Goal, goal_named
 
 ROWS, DEV_ROWS, FRESH_ROWS = 800, 800, 10_000
 HEALTHY = Config(

@@ -22,10 +22,10 @@ import torch
 from report import Row, finish, parser_of
 from rivals.environment import run_rival
 from tables import ADULT, PHONEME, Source, divided
-from wellfit.config import Config, Network, Optimization, l2_of
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import goal_named
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config, Network, Optimization, l2_of
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import Space, log_uniform, uniform

@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 import wellfit as wf
 from report import Row, finish, parser_of
 from wellfit.experiment.experiment import Experiment
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.travel.export import model_of
 
 BUDGET = "3000updates"

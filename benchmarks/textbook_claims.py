@@ -16,10 +16,10 @@ from scipy.stats import spearmanr, t
 
 from report import Row, arguments, finish
 from tables import ADULT, BIKE, CALIFORNIA, CREDIT, PHONEME, Source, divided
-from wellfit.config import Config, Network, Optimization, Regularization, updates_per_epoch
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal, goal_named
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config, Network, Optimization, Regularization, updates_per_epoch
+from wellfit.records.goals import Goal, goal_named
+from wellfit.records.outcome import Outcome
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import wilson
 from wellfit.sweeps.executor import InProcess

@@ -16,11 +16,11 @@ import torch
 
 from rivals.loops import LOOPS, Job, Member
 from two_cores import CORES, TwoCores
-from wellfit.config import Config, Network, Optimization, Regularization, l2_of
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.fused.engine import fit_stack
-from wellfit.goals import goal_named
+from wellfit.records.config import Config, Network, Optimization, Regularization, l2_of
+from wellfit.records.goals import goal_named
 from wellfit.training.learning_curve import MOST_POINTS
 
 OURS = "wellfit"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from report import Row, finish, parser_of, share_row
 from suffering import NAMES, Case, case_of
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.recipe.follow import first_state, follow
 from workbench import Notes, Remembering, bench_of, fresh_losses, search_everything
 

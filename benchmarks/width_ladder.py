@@ -15,10 +15,10 @@ import numpy as np
 from ladders import CHARTS, TABLES, Line, Panel, draw, goal_of, judged, regularized, thinned
 from report import Row, finish, parser_of
 from tables import Source, divided
-from wellfit._typing import Floats
-from wellfit.config import Config, Network, Optimization, updates_per_epoch
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Prepared
-from wellfit.goals import Goal
+from wellfit.records.config import Config, Network, Optimization, updates_per_epoch
+from wellfit.records.goals import Goal
 from wellfit.sweeps.executor import InProcess
 
 WIDTHS, QUICK_WIDTHS = (16, 32, 64, 128, 256, 512, 1024), (16, 64, 256)

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from suffering import HEALTHY, Case
-from wellfit._typing import Floats, Json
-from wellfit.config import Config
+from wellfit.base.typing import Floats, Json
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome, Status
 from wellfit.recipe.budget import Budget, BudgetTracker
 from wellfit.recipe.context import RunContext
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.forward_selection import parts_of
 from wellfit.sweeps.rungs import Rungs

@@ -23,7 +23,7 @@ import pyarrow.csv
 
 import wellfit as wf
 from wellfit.experiment.folder import SCHEMA
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.training.predict import Part
 from wellfit.travel.export import export_model
 

@@ -32,9 +32,9 @@ FEWEST_KNOBS = 3
 """So many names of knobs in one literal make it a list of knobs."""
 BOARDS = ("Network", "Optimization", "Regularization")
 NO_KNOBS = ("module",)
-KNOB_TABLES = ("config.py", "knobs.py", "sweeps/knobs.py")
+KNOB_TABLES = ("records/config.py", "records/knobs.py")
 """Files that may list knobs: the boards, and the table of knobs."""
-GOAL_TABLES = ("goals.py",)
+GOAL_TABLES = ("records/goals.py",)
 GOALS = ("balanced_error", "log_loss", "auc", "rmse", "mae", "r2", "f1")
 """Names of goals that mean nothing else; "error" is found by what it is compared with."""
 
@@ -153,7 +153,7 @@ class House:
         return found
 
     def goal_branches(self) -> list[Place]:
-        """Comparisons with a goal's name, and look-ups by one, outside goals.py."""
+        """Comparisons with a goal's name, and look-ups by one, outside records/goals.py."""
         return [
             Place(source.path, node.lineno, ast.unparse(node)[:90])
             for source in self.sources
@@ -176,9 +176,9 @@ class House:
         return found
 
     def knobs(self, board: str | None = None) -> list[str]:
-        """Names of the knobs: the fields of the boards in config.py, or of one board."""
+        """Names of the knobs: the fields of the boards in records/config.py, or of one board."""
         boards = BOARDS if board is None else (board,)
-        config = next((each.tree for each in self.sources if each.path == "config.py"), ast.Module([], []))
+        config = next((each.tree for each in self.sources if each.path == "records/config.py"), ast.Module([], []))
         return [
             field.target.id
             for node in config.body

@@ -11,38 +11,13 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wellfit"
-RECORDS = {
-    "exceptions",
-    "augmentation",
-    "config",
-    "knobs",
-    "device",
-    "outcome",
-    "goals",
-    "gaps",
-    "serialize",
-    "_compiled",
-    "_typing",
-    "_files",
-    "_rendering",
-    "units",
-}
+FLOOR = {"exceptions", "base"}
+RECORDS = FLOOR | {"records"}
 ALLOWED: dict[str, set[str]] = {
     "exceptions": set(),
-    "_typing": set(),
-    "_compiled": set(),
-    "_rendering": set(),
-    "_files": {"exceptions"},
-    "serialize": {"_typing", "exceptions"},
-    "augmentation": {"exceptions"},
-    "knobs": {"exceptions"},
-    "config": {"_typing", "augmentation", "exceptions", "knobs", "serialize"},
-    "device": {"exceptions", "serialize"},
-    "outcome": {"_typing", "config", "serialize"},
-    "goals": {"_typing", "exceptions", "stats"},
-    "gaps": {"_typing"},
-    "units": {"goals", "stats"},
-    "stats": RECORDS - {"goals", "units"},
+    "base": {"exceptions"},
+    "stats": FLOOR,
+    "records": FLOOR | {"stats"},
     "data": RECORDS | {"stats"},
     "journal": RECORDS | {"stats"},
     "splits": RECORDS | {"stats", "data"},

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Config, Network, Optimization, Regularization
 
 REFUSED = {
     "lambda below 0": (Regularization, {"l2": -1.0}, r"l2 must be finite and in \[0, inf\); found l2=-1.0"),

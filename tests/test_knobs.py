@@ -12,9 +12,9 @@ import pytest
 
 import wellfit as wf
 from wellfit.cli.options import config_options
-from wellfit.config import BOARDS, Config, DataBoard
 from wellfit.estimators.arguments import default_of
-from wellfit.knobs import KNOBS, NAMES, OFF, OTHER_REGULARIZERS, Around, knobs_of
+from wellfit.records.config import BOARDS, Config, DataBoard
+from wellfit.records.knobs import KNOBS, NAMES, OFF, OTHER_REGULARIZERS, Around, knobs_of
 
 SOURCE = Path(__file__).parents[1] / "src" / "wellfit"
 EVERY_BOARD = {**BOARDS, "data": DataBoard}

@@ -17,8 +17,8 @@ from scipy.stats import norm
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema
 from wellfit.exceptions import NoRoom, Refusal
-from wellfit.goals import goal_named
 from wellfit.opening import open_test
+from wellfit.records.goals import goal_named
 from wellfit.splits.ledger import LEDGER_NAME
 from wellfit.splits.partition import SplitOptions
 from wellfit.splits.registry import Registry, default_registry

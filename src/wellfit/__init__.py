@@ -14,11 +14,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from wellfit import _rendering
+from wellfit.base import rendering
 
 if TYPE_CHECKING:
     from wellfit.api import diagnose, export, predict, report, run, split, sweep, train, unseal
-    from wellfit.config import Config, Network, Optimization, Regularization
     from wellfit.diagnosis.catalogue import explain
     from wellfit.diagnosis.decompositions import Decomposition, decompose
     from wellfit.diagnosis.dev_overuse import Ladder
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
     from wellfit.loops.param_groups import param_groups
     from wellfit.loops.sealed_test import SealedTest
     from wellfit.opening import Opening
-    from wellfit.outcome import Outcome, Status
+    from wellfit.records.config import Config, Network, Optimization, Regularization
+    from wellfit.records.outcome import Outcome, Status
     from wellfit.splits.split import Split
     from wellfit.stats.sizes import plan_sizes, rows_for_margin, rows_to_detect
     from wellfit.sweeps.rungs import Rungs
@@ -101,7 +101,7 @@ __all__ = [
 
 _HOMES = {
     "api": ("diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
-    "config": ("Config", "Network", "Optimization", "Regularization"),
+    "records.config": ("Config", "Network", "Optimization", "Regularization"),
     "diagnosis.catalogue": ("explain",),
     "diagnosis.decompositions": ("Decomposition", "decompose"),
     "diagnosis.dev_overuse": ("Ladder",),
@@ -119,7 +119,7 @@ _HOMES = {
     "loops.param_groups": ("param_groups",),
     "loops.sealed_test": ("SealedTest",),
     "opening": ("Opening",),
-    "outcome": ("Outcome", "Status"),
+    "records.outcome": ("Outcome", "Status"),
     "splits.split": ("Split",),
     "stats.sizes": ("plan_sizes", "rows_for_margin", "rows_to_detect"),
     "sweeps.rungs": ("Rungs",),
@@ -129,13 +129,13 @@ _HOMES = {
 }
 
 
-def _reports() -> _rendering.Renderer:
+def _reports() -> rendering.Renderer:
     from wellfit.reports import show
 
     return show
 
 
-_rendering.register(_reports)
+rendering.register(_reports)
 
 
 def __getattr__(name: str) -> object:

@@ -11,11 +11,9 @@ from typing import Any, TypedDict, Unpack
 
 import pyarrow as pa
 
-from wellfit._typing import Notify, Task, ignore_events
-from wellfit.config import Config, Network
+from wellfit.base.typing import Notify, Task, ignore_events
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.pictures.listing import LABEL, is_picture_source
-from wellfit.device import CPU, FLOAT32, device_of
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
@@ -28,11 +26,13 @@ from wellfit.experiment.folder import Settings, is_experiment
 from wellfit.experiment.request import RunRequest, run_request
 from wellfit.experiment.run import run_in
 from wellfit.fused.memory import parse_memory
-from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.opening import Opening
-from wellfit.outcome import Outcome
 from wellfit.recipe.budget import Budget
 from wellfit.recipe.rules import Fixed
+from wellfit.records.config import Config, Network
+from wellfit.records.device import CPU, FLOAT32, device_of
+from wellfit.records.goals import Goal, default_goal, goal_named
+from wellfit.records.outcome import Outcome
 from wellfit.reports.card import model_card
 from wellfit.splits.split import Split
 from wellfit.sweeps.executor import telling

@@ -22,11 +22,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit.base.serialize import OMITTED, Record, omitted_if
+from wellfit.base.typing import Floats, Integers, Json
 from wellfit.data.hashing import Words
 from wellfit.exceptions import Refusal
-from wellfit.goals import Goal
-from wellfit.serialize import OMITTED, Record, omitted_if
+from wellfit.records.goals import Goal
 from wellfit.splits.ledger import Chain, Ledger, LedgerEntry
 from wellfit.splits.registry import (
     CERTIFIED_OVERLAP,

@@ -7,8 +7,8 @@ import torch
 
 from oracle.augment import Draws, augmented, ranges_of
 from wellfit.augment.apply import COLUMNS, DRAWN
-from wellfit.augmentation import NOTHING, OPERATIONS, STRENGTHS, Augmentation, asked_for, survives_mirror
 from wellfit.exceptions import BadInput
+from wellfit.records.augmentation import NOTHING, OPERATIONS, STRENGTHS, Augmentation, asked_for, survives_mirror
 
 EVERYTHING = Augmentation(
     flip_horizontal=0.5,

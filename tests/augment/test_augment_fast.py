@@ -12,7 +12,7 @@ from test_augment_apply import ALONE, EVERYTHING, pictures_and_draws
 from oracle.augment import Draws, augmented, ranges_of
 from wellfit.augment import kernels
 from wellfit.augment.apply import COLUMNS, changed_fast
-from wellfit.augmentation import NOTHING, OPERATIONS
+from wellfit.records.augmentation import NOTHING, OPERATIONS
 
 SHAPES = [(3, 16, 18), (1, 9, 13), (3, 40, 33)]
 ROWS = 12

@@ -9,7 +9,7 @@ import pyarrow.csv
 import pytest
 from sklearn.datasets import load_iris
 
-from wellfit.config import Config
+from wellfit.records.config import Config
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from dataclasses import fields
 import pytest
 
 from wellfit.cli.group import COMMANDS
-from wellfit.config import Network, Optimization, Regularization
-from wellfit.goals import GOALS
+from wellfit.records.config import Network, Optimization, Regularization
+from wellfit.records.goals import GOALS
 
 HEAVY = {"torch", "numpy", "scipy", "pyarrow", "sklearn", "pydantic", "rich", "narwhals", "jinja2", "safetensors"}
 COMMON = ("--json", "--events", "--seed", "--quiet", "--log-file", "--config", "--debug")

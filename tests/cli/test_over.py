@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wellfit.cli.over import parse_over
-from wellfit.config import Config
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Config
 from wellfit.sweeps.space import configs_of, default_grid, log_uniform, uniform
 from wellfit.sweeps.usual import usual_space
 

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pytest
 
 import wellfit as wf
-from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.stats.calibration import tempered
 from wellfit.training.monte_carlo import predict_often
 

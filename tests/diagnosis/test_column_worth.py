@@ -11,7 +11,7 @@ from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.column_worth import FEWEST_ROWS, MARGIN, MOST_PREDICTED, worth_of_columns
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 ERROR, RMSE = goal_named("error"), goal_named("rmse")
 USED = (1.0, 1.0, 1.0)

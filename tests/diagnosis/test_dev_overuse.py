@@ -13,7 +13,7 @@ from wellfit.diagnosis.dev_overuse import (
     effective_sd,
     expected_maximum,
 )
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 ERROR = goal_named("error")
 

@@ -9,7 +9,7 @@ from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.label_noise import doubted_labels
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.diagnosis.rows import Rows
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 ERROR = goal_named("error")
 ROWS = 3_000

@@ -11,7 +11,7 @@ from wellfit.diagnosis.facts import Columns, Facts, Training
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import no_reference
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate, wilson
 
 

@@ -9,7 +9,7 @@ import wellfit as wf
 from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.rows import Rows
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 
 def rows_with(values, target, *, classes):

@@ -12,7 +12,7 @@ from wellfit.diagnosis.diagnosis import diagnose_errors, diagnose_losses
 from wellfit.diagnosis.gaps import Errors, default_tolerance, measure
 from wellfit.diagnosis.optimal_error import Optimal, no_reference, reference
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate, wilson
 
 rates = st.floats(0, 1)

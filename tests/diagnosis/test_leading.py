@@ -7,7 +7,7 @@ import pytest
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.findings import finding
 from wellfit.diagnosis.optimal_error import reference
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate, wilson
 
 ROWS = 20_000

@@ -13,7 +13,7 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.leakage.groups import group_finding, group_leakage, hidden_error
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal, goal_named
+from wellfit.records.goals import Goal, goal_named
 
 ERROR = goal_named("error")
 CODES = ("WF203", "WF205", "WF206", "WF207", "WF208")

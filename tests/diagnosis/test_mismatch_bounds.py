@@ -14,7 +14,7 @@ from wellfit.diagnosis.mismatch.bounds import bound_from_counts, dkw_bound
 from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts, ks_distance, label_finding, label_shift
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 
 def rows_of(values: np.ndarray, *, target: np.ndarray | None = None, classes: int = 2, **more: np.ndarray) -> Rows:

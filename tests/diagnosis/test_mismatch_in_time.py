@@ -11,7 +11,7 @@ from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.mismatch.columns import time_columns
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 NAMES = ("year", "season", "hour", "temperature", "humidity")
 

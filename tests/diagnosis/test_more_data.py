@@ -10,7 +10,7 @@ import pytest
 from wellfit.diagnosis.learning_curves import Curve, fit_curve, rows_for
 from wellfit.diagnosis.more_data import Anchors, anchor_rows, measure_anchors, more_data, more_data_finding
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate
 
 ROWS = np.array([16 * 2 ** (k / 2) for k in range(13)])

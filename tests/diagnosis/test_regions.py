@@ -13,7 +13,7 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.regions.find import find_regions
 from wellfit.diagnosis.regions.rules import Encoding, rules_of
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 RMSE = goal_named("rmse")
 REGIONS = ("east", "north", "south", "west")

@@ -11,8 +11,8 @@ import pytest
 from sklearn.base import clone
 
 import wellfit as wf
-from wellfit.knobs import KNOBS as EVERY_KNOB
-from wellfit.knobs import NAMES
+from wellfit.records.knobs import KNOBS as EVERY_KNOB
+from wellfit.records.knobs import NAMES
 from wellfit.training.tensors import Inputs, network_from, outputs_of, predictions_of
 
 SINGLE = (wf.NetClassifier, wf.NetRegressor)

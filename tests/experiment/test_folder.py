@@ -12,7 +12,7 @@ import pytest
 import wellfit as wf
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.experiment.folder import ABOUT, Settings, create_folder, default_path, is_experiment, open_folder
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 SETTINGS = Settings(target="y", drop=("id",), types={"zip": "category"}, sizes="60/20/20", seed=3)
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 import wellfit as wf
-from wellfit.config import Config
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.comparison import KnobPair, differing
 from wellfit.journal.store import open_journal
+from wellfit.records.config import Config
 
 BUDGET = "2500updates"
 

@@ -11,9 +11,9 @@ import pyarrow.csv
 import pytest
 
 import wellfit as wf
-from wellfit.config import Config
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.journal.store import open_journal
+from wellfit.records.config import Config
 
 BUDGET = "2500updates"
 

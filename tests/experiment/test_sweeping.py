@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import wellfit as wf
-from wellfit.config import Config, Network, Optimization
-from wellfit.outcome import Status
+from wellfit.records.config import Config, Network, Optimization
+from wellfit.records.outcome import Status
 from wellfit.sweeps.rungs import Rungs
 
 CONFIG = Config(network=Network(widths=(32,)), optimization=Optimization(epochs=60, batch_size=32, lr=0.01))

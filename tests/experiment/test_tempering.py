@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 import wellfit as wf
 from wellfit.cli.group import wellfit as command
-from wellfit.config import Config, Network, Optimization
-from wellfit.goals import goal_named
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config, Network, Optimization
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Outcome
 from wellfit.stats.calibration import calibrated, tempered
 from wellfit.travel.export import model_of, take
 from wellfit.travel.folder import load_model

@@ -10,14 +10,14 @@ import torch
 from test_fused_equality import KNOBS, config_of, fused, stack_of
 
 import wellfit as wf
-from wellfit.config import Network
-from wellfit.device import PRECISIONS, Device, device_of
 from wellfit.exceptions import BadInput
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import plan_memory
 from wellfit.fused.torch_mlp import TorchMLP, product
 from wellfit.fused.torch_stack import TorchStack, arithmetic
-from wellfit.goals import goal_named
+from wellfit.records.config import Network
+from wellfit.records.device import PRECISIONS, Device, device_of
+from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.worker_pool import WorkerPool
 

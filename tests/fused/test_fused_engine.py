@@ -10,13 +10,13 @@ import pytest
 
 from oracle.loop import Training
 from oracle.stack import fit, new_network
-from wellfit.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
 from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import parse_memory, plan_memory
-from wellfit.goals import goal_named
-from wellfit.outcome import Status
+from wellfit.records.config import Config, Network, Optimization, Regularization, total_updates
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Status
 from wellfit.training.predict import predict
 from wellfit.training.schedules import rung_updates
 from wellfit.training.tensors import state_of

@@ -11,12 +11,12 @@ import torch
 
 from oracle.loop import Training
 from oracle.stack import new_network
-from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.device import Device
 from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_stack import TorchStack
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.device import Device
 
 UPDATES = 30
 OPTIMIZERS = ("sgd", "momentum", "adam")

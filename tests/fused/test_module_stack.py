@@ -8,11 +8,11 @@ import torch
 
 from module_cases import Attention, Encoder, Layer, Normed, Plain, Recurrent, prepare_small
 from oracle.loop import Training
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
 from wellfit.fused.module_rows import module_layout
 from wellfit.fused.torch_module import TorchModule
 from wellfit.fused.torch_stack import TorchStack
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.training.module import module_network
 
 UPDATES = 30

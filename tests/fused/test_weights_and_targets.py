@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from test_fused_equality import ENGINES, KNOBS, alone, assert_same, config_of, fused
 
-from wellfit.config import Network
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import fit_stack
-from wellfit.goals import goal_named
+from wellfit.records.config import Network
+from wellfit.records.goals import goal_named
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wellfit._files import write_whole
-from wellfit.config import Config, Network, Regularization
+from wellfit.base.files import write_whole
 from wellfit.exceptions import NoRoom
 from wellfit.journal.outcomes import OutcomeStore
 from wellfit.journal.store import open_journal
-from wellfit.outcome import CurvePoint, Outcome, Status, snapshot_identity
+from wellfit.records.config import Config, Network, Regularization
+from wellfit.records.outcome import CurvePoint, Outcome, Status, snapshot_identity
 
 
 def _outcome() -> Outcome:

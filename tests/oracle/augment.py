@@ -17,7 +17,7 @@ from torch.nn.functional import grid_sample, pad
 
 from wellfit.augment.apply import CHROMINANCE, COLUMNS, GREY, LUMINANCE, TO_YCC, TRUNCATE
 from wellfit.augment.kernels import BLOCK, TIE
-from wellfit.augmentation import OPERATIONS, Augmentation, range_of
+from wellfit.records.augmentation import OPERATIONS, Augmentation, range_of
 from wellfit.training.pictures import Address, Member, Shape, drawn
 
 

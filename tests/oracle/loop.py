@@ -15,7 +15,7 @@ from scipy.special import betaincinv
 from torch import nn
 
 from oracle.augment import changed
-from wellfit.config import total_updates, weight_decay_of
+from wellfit.records.config import total_updates, weight_decay_of
 from wellfit.training.network import Dropout
 from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing
 from wellfit.training.pictures import Address, cut_of, member_of, require_pictures

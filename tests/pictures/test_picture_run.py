@@ -16,8 +16,8 @@ from sklearn.datasets import load_digits
 
 import wellfit as wf
 from wellfit.cli import main
-from wellfit.config import Config
 from wellfit.exceptions import BadInput, Refusal
+from wellfit.records.config import Config
 
 ROWS = 240
 

@@ -11,15 +11,15 @@ from picture_cases import prepared_digits
 
 from oracle.loop import Training
 from oracle.stack import fit
-from wellfit.augmentation import NOTHING, Augmentation
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Preparation
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import fit_stack
 from wellfit.fused.module_rows import module_layout
 from wellfit.fused.torch_module import TorchModule
 from wellfit.fused.torch_stack import TorchStack
-from wellfit.goals import goal_named
+from wellfit.records.augmentation import NOTHING, Augmentation
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.training.convolution import ConvNet
 from wellfit.training.pictures import Address, changed, cut_of

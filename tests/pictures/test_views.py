@@ -11,12 +11,12 @@ import pytest
 from picture_cases import prepared_digits, squares, write_folder
 
 import wellfit as wf
-from wellfit.augmentation import NOTHING, Augmentation
 from wellfit.cli import main
-from wellfit.config import Config, Regularization
 from wellfit.data.prepare import Arrays
 from wellfit.exceptions import BadInput
 from wellfit.experiment.predictions import with_views
+from wellfit.records.augmentation import NOTHING, Augmentation
+from wellfit.records.config import Config, Regularization
 from wellfit.training.monte_carlo import average_often
 from wellfit.training.pictures import averaged_views, view_of
 from wellfit.training.predict import Part

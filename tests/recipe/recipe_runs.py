@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from wellfit.config import Config
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
-from wellfit.goals import Goal, goal_named
-from wellfit.outcome import Outcome
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal, goal_named
+from wellfit.records.outcome import Outcome
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Schema
-from wellfit.outcome import Outcome, Status
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.defaults import first_config
+from wellfit.records.config import Config, Network, Optimization
+from wellfit.records.outcome import Outcome, Status
 
 
 def _data(rows: int, *, columns: int = 4) -> Prepared:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from wellfit.config import total_updates
 from wellfit.recipe.defaults import PILOT_UPDATES, pilot_config
+from wellfit.records.config import total_updates
 from wellfit.sweeps.usual import batch_size_for, bins_for, epochs_for
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from recipe_runs import fixed_at, prepared, run_of
 
-from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Copies, Prepared
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import DROP_ROWS_KIND as KIND
 from wellfit.recipe.rules import Rules
 from wellfit.recipe.stop import ending
+from wellfit.records.config import Config, DataBoard, Network, Optimization
 
 TRAIN, DEV, COPIED = 240, 400, 80
 START = Config(

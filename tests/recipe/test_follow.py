@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from recipe_runs import ERROR, prepared, run_of
 
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
 from wellfit.recipe.defaults import larger_shapes
@@ -26,6 +25,7 @@ from wellfit.recipe.regularize import best_members, widened
 from wellfit.recipe.remedies.optimization import architecture, better_optimizer, bigger_network, train_longer
 from wellfit.recipe.rules import Rules, describe_change
 from wellfit.recipe.stop import ending
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.forward_selection import averaged_outcome, parts_of
 from wellfit.sweeps.search import sweep

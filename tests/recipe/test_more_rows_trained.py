@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from recipe_runs import fixed_at, prepared, run_of
 
-from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Arrays
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import MORE_DATA_KIND as KIND
 from wellfit.recipe.remedies.mismatch import with_more_data
 from wellfit.recipe.rules import Rules
+from wellfit.records.config import Config, DataBoard, Network, Optimization
 
 TRAIN, DEV, MORE = 60, 1_000, 1_500
 NAME = "1500 rows 0123456789ab"

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from recipe_runs import prepared, run_of
 
-from wellfit.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared
 from wellfit.recipe.expectation import best_of, helpful
 from wellfit.recipe.follow import carry_out, first_state, next_step
@@ -17,6 +16,7 @@ from wellfit.recipe.remedies.catalogue import BY_BOARD
 from wellfit.recipe.remedies.trials import middle_first
 from wellfit.recipe.rules import Rules
 from wellfit.recipe.state import StepContext
+from wellfit.records.config import Config, Network, Optimization
 
 BLIND = Config(
     network=Network(widths=(8,), embedding="none"), optimization=Optimization(lr=2e-3, epochs=30, batch_size=64)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from recipe_runs import prepared, run_of
 
-from wellfit.config import Config, Network, Optimization, total_updates
 from wellfit.experiment.learning_curve import REFITS, _on_part, price_more_data, updates_of_curve
 from wellfit.recipe.follow import first_state
 from wellfit.recipe.stop import PRICE_BY, ending
+from wellfit.records.config import Config, Network, Optimization, total_updates
 
 TRAIN, DEV = 120, 800
 START = Config(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from wellfit.augmentation import NOTHING
-from wellfit.config import Config, Network
 from wellfit.data.prepare import Arrays
 from wellfit.recipe.pictures import COST, first_network, picture_grid, weights_times_places, wider_networks
 from wellfit.recipe.remedies.optimization import bigger_network
+from wellfit.records.augmentation import NOTHING
+from wellfit.records.config import Config, Network
 from wellfit.training.convolution import ConvNet
 from wellfit.training.pictures import MOST_SIDE, reduced
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from recipe_runs import fixed_at
 
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.diagnosis.checks import CHECKS
@@ -17,9 +16,6 @@ from wellfit.diagnosis.diagnosis import diagnose_losses
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.exceptions import BadInput
-from wellfit.gaps import GAPS
-from wellfit.goals import goal_named
-from wellfit.outcome import Outcome
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.expectation import Shares, expect
@@ -32,6 +28,10 @@ from wellfit.recipe.remedies.trials import evidence_of
 from wellfit.recipe.rules import Rules, turned
 from wellfit.recipe.state import RecipeState, StepContext
 from wellfit.recipe.stop import cheapest_waiting, stop_of
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.gaps import GAPS
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Outcome
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.sweeps.executor import InProcess
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from recipe_runs import ERROR, Counting, Notes
 
-from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.features import features_of
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
@@ -24,6 +23,7 @@ from wellfit.recipe.context import RunContext
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import REWEIGHT_KIND as KIND
 from wellfit.recipe.rules import Rules
+from wellfit.records.config import Config, DataBoard, Network, Optimization
 from wellfit.training.predict import predict
 
 TRAIN, HELD, DEV, FRESH = 600, 400, 800, 4_000

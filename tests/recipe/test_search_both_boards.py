@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from recipe_runs import fixed_at, prepared, run_of
 
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.ensemble import ensemble_step, planned_networks
 from wellfit.recipe.follow import follow
@@ -18,6 +17,7 @@ from wellfit.recipe.remedies.regularization import ENSEMBLE, SEARCH
 from wellfit.recipe.rules import Rules, turned
 from wellfit.recipe.search import RANGES, SHARE, search_step, shapes_of, space_of
 from wellfit.recipe.stop import ending
+from wellfit.records.config import Config, Network, Optimization, Regularization
 
 START = Config(
     network=Network(widths=(16,), embedding="none"), optimization=Optimization(epochs=20, batch_size=32, lr=2e-3)

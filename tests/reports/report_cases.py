@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.journal.history import History
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.reports.records import Summary
 from wellfit.reports.summary import summarize as summarize_history
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from report_cases import Line, finished, summarize
 
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
+from wellfit.records.units import Unit
 from wellfit.reports.html import render_html
 from wellfit.reports.records import Summary
 from wellfit.reports.sentences import sweep_line
 from wellfit.reports.sweep_card import SweepCard, lambda_path, plane, sweep_from
 from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text
-from wellfit.units import Unit
 
 UNIT = Unit(goal_named("error"))
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_cases import CASES, HOSTILE, summarize
 
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
+from wellfit.records.units import Unit
 from wellfit.reports.charts import (
     heatmap_chart,
     ladder_chart,
@@ -19,7 +20,6 @@ from wellfit.reports.charts import (
 from wellfit.reports.charts.svg import LambdaAxis, Scale, apart, padded, round_ticks, text_width, thinned
 from wellfit.reports.sweep_card import lambda_path
 from wellfit.reports.sweep_view import sweep_view
-from wellfit.units import Unit
 
 SVG = "{http://www.w3.org/2000/svg}"
 WIDTHS = (350, 780)

@@ -5,10 +5,10 @@ from dataclasses import FrozenInstanceError
 import pytest
 from report_cases import CASES, Line, estimate, finished, opening, split, summarize, sweep
 
-from wellfit.goals import GOALS, goal_named
+from wellfit.records.goals import GOALS, goal_named
+from wellfit.records.units import Unit, knob, plain, seconds
 from wellfit.reports.redact import redacted
 from wellfit.reports.sentences import sweep_line
-from wellfit.units import Unit, knob, plain, seconds
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from wellfit._files import make_folder, room_at, write_whole
+from wellfit.base.files import make_folder, room_at, write_whole
 from wellfit.data.hashing import row_hashes
 from wellfit.data.read import read_table
 from wellfit.data.schema import infer_schema

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.calibration import calibrated, tempered
 
 LOG_LOSS = goal_named("log_loss")

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from wellfit.diagnosis.predictions import diagnose_predictions
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 F1 = goal_named("f1")
 # Frequency of each class, and how often it is told rightly; the others share the errors.

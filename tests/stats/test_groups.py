@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.groups import grouped_mean, grouped_rate, has_groups
 from wellfit.stats.intervals import wilson
 

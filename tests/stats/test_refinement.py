@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 
 ERROR = goal_named("error")
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import wilson
 
 

@@ -12,7 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.fixes import parse_version as parse
 
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.calibration import best_temperature, tempered
 
 LOG_LOSS = goal_named("log_loss")

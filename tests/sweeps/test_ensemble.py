@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from wellfit.config import Config
 from wellfit.exceptions import Refusal
-from wellfit.goals import goal_named
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.ensemble import select_ensemble
 
 RMSE = goal_named("rmse")

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wellfit.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.fused.engine import require_trainable
-from wellfit.goals import goal_named
-from wellfit.outcome import Status
+from wellfit.records.config import Config, Network, Optimization, Regularization, total_updates
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Status
 from wellfit.sweeps import transfer
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.rungs import Rungs
@@ -209,10 +209,10 @@ import pathlib, signal, sys
 # A shell that starts pytest in the background has it ignore SIGINT, and its children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np, pyarrow as pa
-from wellfit.config import Config, Network, Optimization
+from wellfit.records.config import Config, Network, Optimization
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.worker_pool import WorkerPool, shares_of
 

@@ -6,7 +6,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pytest
 
-from wellfit.goals import GOALS, goal_named
+from wellfit.records.goals import GOALS, goal_named
 from wellfit.sweeps import forward_selection
 from wellfit.sweeps.forward_selection import START, greedy_weights
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import wellfit as wf
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
-from wellfit.outcome import Status
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.outcome import Status
 
 CONFIG = Config(optimization=Optimization(epochs=3, batch_size=32))
 

@@ -9,9 +9,9 @@ import numpy as np
 import optuna
 import pytest
 
-from wellfit.config import Config, shrink_of
-from wellfit.goals import goal_named
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config, shrink_of
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps import proposals
 from wellfit.sweeps.proposals import BEFORE_MODEL, NOT_INSTALLED, ROUND, proposals_of, quasi_random
 from wellfit.sweeps.setting import changed, differs_only, setting_of

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from wellfit.cli.sweep import _text as sweep_table
-from wellfit.config import Config, Network, Optimization, shrink_of, weight_decay_of
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.goals import goal_named
-from wellfit.outcome import Status
+from wellfit.records.config import Config, Network, Optimization, shrink_of, weight_decay_of
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Status
+from wellfit.records.units import Unit
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.forward_selection import averaged_outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import log_uniform, uniform
-from wellfit.units import Unit
 
 GOAL = goal_named("error")
 BASE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=30, batch_size=64, lr=0.01))

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wellfit.config import Config, Regularization
 from wellfit.exceptions import Refusal
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config, Regularization
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.selection import TrainLimit, choose, warnings_of
 
 ROWS = 1_000

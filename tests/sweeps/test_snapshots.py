@@ -4,8 +4,8 @@ from random import Random
 
 import numpy as np
 
-from wellfit.config import Config
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.forward_selection import MOST
 from wellfit.sweeps.rounds import Snapshots
 

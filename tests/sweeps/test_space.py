@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellfit.config import Config, Optimization, shrink_of
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Config, Optimization, shrink_of
 from wellfit.sweeps.space import (
     LEAST_SHRINK,
     MOST_SHRINK,

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 from oracle.stack import fit
-from wellfit.config import Config, DataBoard, Network, Optimization
 from wellfit.data.prepare import Copies, Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.data.training_rows import OF_TRAIN, rows_trained_on, trained_on
 from wellfit.exceptions import BadInput
 from wellfit.fused.engine import stacks_of
-from wellfit.goals import goal_named
+from wellfit.records.config import Config, DataBoard, Network, Optimization
+from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.transfer import read_data, write_data
 

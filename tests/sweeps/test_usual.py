@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellfit.config import Config, Optimization, shrink_of
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
+from wellfit.records.config import Config, Optimization, shrink_of
+from wellfit.records.goals import goal_named
 from wellfit.sweeps.setting import changed
 from wellfit.sweeps.space import LEAST_SHRINK, MOST_SHRINK, configs_of, log_uniform, uniform
 from wellfit.sweeps.usual import PUBLISHED_SHRINK, known_good, usual_space

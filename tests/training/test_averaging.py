@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from oracle.loop import MovingAverage
-from wellfit.config import Network
+from wellfit.records.config import Network
 from wellfit.training.network import MLP
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from oracle.stack import new_network
-from wellfit.config import Config, Network, Regularization
+from wellfit.records.config import Config, Network, Regularization
 from wellfit.training.network import Dropout
 from wellfit.training.schedules import Update
 from wellfit.training.tensors import Inputs

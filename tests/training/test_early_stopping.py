@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.stack import fit
-from wellfit.config import Config, Network, Optimization
-from wellfit.goals import goal_named
-from wellfit.outcome import Status
+from wellfit.records.config import Config, Network, Optimization
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Status
 from wellfit.training.learning_curve import Stopping
 
 OVERFITTING = Optimization(epochs=60, batch_size=64, lr=0.02, schedule="constant")

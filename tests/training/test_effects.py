@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 
 from oracle.stack import new_network
-from wellfit.config import Network
+from wellfit.records.config import Network
 from wellfit.training import effects
 from wellfit.training.effects import exported_bytes, linear_r2, measure_effects
 from wellfit.training.tensors import Inputs, target_of

@@ -16,7 +16,7 @@ from torch import nn
 import wellfit as wf
 from oracle.loop import Training
 from oracle.stack import new_network
-from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.training.noise import batch_order
 from wellfit.training.tensors import Inputs, target_of
 

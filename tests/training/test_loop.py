@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from oracle.stack import fit
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
-from wellfit.outcome import Status
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.goals import goal_named
+from wellfit.records.outcome import Status
 from wellfit.training import learning_curve
 from wellfit.training.learning_curve import MOST_POINTS, check_points
 from wellfit.training.predict import predict

@@ -11,7 +11,7 @@ from scipy.stats import beta
 
 from oracle.loop import Moment, Training
 from oracle.stack import new_network
-from wellfit.config import Config, Network, Optimization, Regularization
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.training.noise import batch_order, input_noise_block, mixing, noise_block
 
 SIZES = Network(widths=(7, 5), embedding="none")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta, kstest
 
 from oracle.loop import Mixture, Moment, mixture, share_of
-from wellfit.config import Config, Regularization
+from wellfit.records.config import Config, Regularization
 
 
 def moment(alpha, *, update=3):

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from module_cases import DROPPING, Attention, Encoder, Forgotten, Function, Layer, Noisy, Plain, Recurrent, Tied
-from wellfit.config import Config, Network, Regularization
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Config, Network, Regularization
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import seeded

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from module_cases import Normed, Plain, Tied, prepare_small
-from wellfit.config import Network as NetworkKnobs
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Network as NetworkKnobs
 from wellfit.training.decay_groups import decay_list
 from wellfit.training.module import ModuleNetwork, code_of, module_network
 from wellfit.training.network import MLP

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from oracle.stack import fit, new_network
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
-from wellfit.goals import goal_named
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.goals import goal_named
 from wellfit.training import tensors
 from wellfit.training.monte_carlo import monte_carlo, predict_often
 from wellfit.training.predict import predict

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from wellfit.config import Network
+from wellfit.records.config import Network
 from wellfit.training.network import MLP, PiecewiseLinear, quantile_edges
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from oracle.stack import new_network
-from wellfit.config import Config, Network, Optimization, Regularization
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.training.monte_carlo import average_often, predict_often
 from wellfit.training.predict import Part, predict, predict_average
 from wellfit.training.tensors import state_of

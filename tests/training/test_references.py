@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wellfit.goals import GOALS, goal_named
+from wellfit.records.goals import GOALS, goal_named
 from wellfit.training import references
 from wellfit.training.references import fit_references
 

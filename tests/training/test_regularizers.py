@@ -11,8 +11,8 @@ from torch import nn
 
 from oracle.loop import Training, mean_loss, soft_labels
 from oracle.stack import fit, new_network
-from wellfit.config import Config, Network, Optimization, Regularization
-from wellfit.goals import goal_named
+from wellfit.records.config import Config, Network, Optimization, Regularization
+from wellfit.records.goals import goal_named
 from wellfit.training.noise import batch_order, input_noise_block
 from wellfit.training.tensors import Inputs, target_of
 

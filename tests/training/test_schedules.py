@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.loop import Moment, learning_rate
-from wellfit.config import Config, Optimization, Regularization
+from wellfit.records.config import Config, Optimization, Regularization
 from wellfit.training.schedules import (
     averaging_decay,
     keep_prob_at,

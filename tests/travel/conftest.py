@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import wellfit as wf
-from wellfit.goals import goal_named
+from wellfit.records.goals import goal_named
 from wellfit.training.predict import Part
 from wellfit.travel.folder import Model
 

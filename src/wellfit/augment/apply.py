@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from wellfit._typing import Floats
 from wellfit.augment.kernels import BLOCK, BLUR, PLACES_AT_ONCE, Desk, change
-from wellfit.augmentation import OPERATIONS, Augmentation, range_of
+from wellfit.base.typing import Floats
+from wellfit.records.augmentation import OPERATIONS, Augmentation, range_of
 
 COLUMNS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {

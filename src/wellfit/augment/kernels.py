@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wellfit._compiled import compiled
-from wellfit._typing import Floats, Real
+from wellfit.base.compiled import compiled
+from wellfit.base.typing import Floats, Real
 
 # Columns of a member's ranges [len(OPERATIONS)], in the order of `augmentation.OPERATIONS`.
 FLIP_HORIZONTAL, FLIP_VERTICAL, ROTATE, TRANSLATE, SCALE, CROP, ERASE = range(7)

@@ -13,7 +13,7 @@ from wellfit.cli.stage import FILE, Callback, stage
 from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
+    from wellfit.base.typing import Json
     from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 
 PARTS = {

@@ -14,7 +14,7 @@ from wellfit.cli.session import Session
 from wellfit.cli.stage import stage
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
+    from wellfit.base.typing import Json
 
 _PACKAGES = (
     "torch",

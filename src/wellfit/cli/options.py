@@ -10,13 +10,13 @@ import click
 
 from wellfit.cli.errors import ExitCode
 from wellfit.cli.stage import FILE, Callback
-from wellfit.config import BOARDS
 from wellfit.exceptions import BadInput
-from wellfit.goals import GOALS
-from wellfit.knobs import KNOBS, Knob, knobs_of
+from wellfit.records.config import BOARDS
+from wellfit.records.goals import GOALS
+from wellfit.records.knobs import KNOBS, Knob, knobs_of
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
+    from wellfit.base.typing import Json
 
 Decorator = Callable[[Callback], Callback]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wellfit.exceptions import BadInput
-from wellfit.knobs import NAMES
+from wellfit.records.knobs import NAMES
 
 if TYPE_CHECKING:
-    from wellfit.config import Config
+    from wellfit.records.config import Config
     from wellfit.sweeps.space import Space, Values
 
 MOST_IN_GRID = 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from wellfit._typing import Notify
+    from wellfit.base.typing import Notify
 
 # Events that come many times a second: they move the live line and are never printed as lines of their own.
 FREQUENT = frozenset({"point", "member", "snapshot", "pictures"})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json, Notify
+    from wellfit.base.typing import Json, Notify
 
 
 logger = logging.getLogger("wellfit.events")

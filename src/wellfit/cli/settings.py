@@ -14,8 +14,8 @@ import click
 from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
-    from wellfit.config import Config
+    from wellfit.base.typing import Json
+    from wellfit.records.config import Config
 
 BOARDS = ("network", "optimization", "regularization")
 """The tables of a configuration."""
@@ -82,7 +82,7 @@ def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> 
         seed: of the configuration.
         options: board -> knobs given on the command line; they win over the file.
     """
-    from wellfit.config import Config, Network, Optimization, Regularization
+    from wellfit.records.config import Config, Network, Optimization, Regularization
 
     boards = {"network": Network, "optimization": Optimization, "regularization": Regularization}
     knobs = {name: _knobs(name, board, _table(ctx, name) | options.get(name, {})) for name, board in boards.items()}
@@ -96,7 +96,7 @@ def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> 
 
 def fixed_knobs(ctx: click.Context) -> dict[str, Json] | None:
     """The knobs that the file fixes: board -> knob -> value, checked; None where it has no such table at all."""
-    from wellfit.config import Network, Optimization, Regularization
+    from wellfit.records.config import Network, Optimization, Regularization
 
     boards = {"network": Network, "optimization": Optimization, "regularization": Regularization}
     tables = {name: _table(ctx, name) for name in boards if name in tables_of(ctx)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wellfit.cli.session import Session
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
+    from wellfit.base.typing import Json
     from wellfit.experiment.experiment import Experiment
 
 _WIDTH = 100

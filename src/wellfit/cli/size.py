@@ -15,7 +15,7 @@ from wellfit.cli.stage import Callback, stage
 from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
+    from wellfit.base.typing import Json
 
 GROUPS = ("group_size", "group_correlation")
 PLANNED = ("rows", "error", "margin", "detect", "disagreement", "task")

@@ -14,17 +14,17 @@ from wellfit.cli.over import parse_over
 from wellfit.cli.session import Session
 from wellfit.cli.settings import BOARDS, config_of, tables_of
 from wellfit.cli.stage import FILE, stage
-from wellfit.device import CPU, FLOAT32
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.knobs import NAMES
+from wellfit.records.device import CPU, FLOAT32
+from wellfit.records.knobs import NAMES
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
-    from wellfit.config import Config
+    from wellfit.base.typing import Json
     from wellfit.experiment.experiment import Experiment
-    from wellfit.goals import Goal
+    from wellfit.records.config import Config
+    from wellfit.records.goals import Goal
+    from wellfit.records.units import Unit
     from wellfit.sweeps.search import Sweep
-    from wellfit.units import Unit
 
 
 DECAYS = [name for name, knob in NAMES.items() if knob.own == "l2"]
@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913 - one argument an option
 
 def _trained(opened: Experiment) -> Config | None:
     """The configuration of the experiment's network, unregularized; None when nothing was trained yet."""
-    from wellfit.config import Regularization
+    from wellfit.records.config import Regularization
 
     try:
         return replace(opened.network.config, regularization=Regularization())
@@ -139,8 +139,8 @@ def _trained(opened: Experiment) -> Config | None:
 
 def _text(sweep: Sweep, goal: Goal) -> str:
     """The lambda path, or the best members where other knobs vary too; the choice, and the warnings."""
+    from wellfit.records.units import Unit
     from wellfit.reports.notebook import sweep_text
-    from wellfit.units import Unit
 
     body, unit = sweep.to_json(), Unit(goal)
     members: list[Json] = body["members"]
@@ -183,8 +183,8 @@ def _ensemble(sweep: Sweep, unit: Unit) -> list[str]:
 
 def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tuple[str, ...]:
     """A row of the table: its figures, whether it was chosen, and how it ended if not as planned."""
-    from wellfit.outcome import Status
-    from wellfit.units import knob
+    from wellfit.records.outcome import Status
+    from wellfit.records.units import knob
 
     chosen = sweep.chosen
     is_chosen = (row["identity"], row["status"]) == (chosen.config.identity, chosen.status.value)
@@ -196,7 +196,7 @@ def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tup
 
 
 def _shown(value: Any) -> str:
-    from wellfit.units import knob
+    from wellfit.records.units import knob
 
     if isinstance(value, list | tuple):
         return ",".join(_shown(one) for one in value)

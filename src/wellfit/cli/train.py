@@ -14,8 +14,8 @@ from wellfit.cli.settings import BOARDS, config_of
 from wellfit.cli.stage import FILE, stage
 
 if TYPE_CHECKING:
-    from wellfit.goals import Goal
-    from wellfit.outcome import Outcome
+    from wellfit.records.goals import Goal
+    from wellfit.records.outcome import Outcome
 
 
 @stage(
@@ -47,7 +47,7 @@ def command(ctx: click.Context, /, *, session: Session, experiment: Path, **opti
 
 
 def _text(outcome: Outcome, goal: Goal) -> str:
-    from wellfit.units import Unit, knob, seconds
+    from wellfit.records.units import Unit, knob, seconds
 
     unit = Unit(goal)
     scores = ", ".join(f"{part.replace('_', '-')} {unit.show(loss)}" for part, loss in outcome.losses.items())

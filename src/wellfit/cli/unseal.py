@@ -13,8 +13,8 @@ from wellfit.cli.stage import FILE, stage
 from wellfit.exceptions import Refusal
 
 if TYPE_CHECKING:
-    from wellfit.goals import Goal
     from wellfit.opening import Opening
+    from wellfit.records.goals import Goal
 
 
 @stage(examples="\n  wellfit unseal churn.wellfit\n  wellfit unseal churn.wellfit --yes --json\n")
@@ -53,7 +53,7 @@ def _confirm(experiment: Path) -> None:
 
 
 def _text(opening: Opening, goal: Goal) -> str:
-    from wellfit.units import Unit
+    from wellfit.records.units import Unit
 
     unit, error = Unit(goal), opening.error
     standing = "certified" if opening.certified else f"NOT certified: {opening.reason}"

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Booleans, Floats
+from wellfit.base.typing import Booleans, Floats
 from wellfit.exceptions import BadInput
 
 Stored = Literal["integer", "float", "boolean", "string", "date", "time", "nothing", "nested"]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.columns import numbers_of, texts_of
 from wellfit.data.prepare import part_of
 from wellfit.data.schema import Column, Schema

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.serialize import Record, omitted_if
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.columns import moments_of, numbers_of, require_finite, texts_of
 from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.schema import Column, Schema, group_codes, require_columns, target_values
-from wellfit.serialize import Record, omitted_if
 
 SOFT_LIMIT = 3.0  # scaled z become z / sqrt(1 + (z/3)^2), never beyond 3 (docs/methods.md, "Input scaling")
 WHITE = np.float32(255)

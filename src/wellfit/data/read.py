@@ -17,11 +17,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from narwhals.exceptions import NarwhalsError
 
+from wellfit.base.serialize import Record
 from wellfit.data.dialect import DETECTED, CsvFormat, Dialect, detect_dialect, ragged_row
 from wellfit.data.hashing import row_hashes
 from wellfit.data.schema import Schema, require_columns
 from wellfit.exceptions import BadInput
-from wellfit.serialize import Record
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
 BATCH_ROWS = 65_536

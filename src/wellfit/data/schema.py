@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Task
+from wellfit.base.serialize import Record, omitted_if
+from wellfit.base.typing import Task
 from wellfit.data.columns import (
     KINDS,
     Kind,
@@ -26,7 +27,6 @@ from wellfit.data.columns import (
     texts_of,
 )
 from wellfit.exceptions import BadInput
-from wellfit.serialize import Record, omitted_if
 from wellfit.stats.sizes import FEWEST_ROWS
 
 Role = Literal["feature", "target", "group", "time", "split", "dropped", "picture"]

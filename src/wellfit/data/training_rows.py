@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats
-from wellfit.config import DataBoard
+from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.exceptions import BadInput
+from wellfit.records.config import DataBoard
 
 Found = TypeVar("Found")
 

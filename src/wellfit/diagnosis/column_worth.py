@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Shuffled
 from wellfit.diagnosis.words import gap_text, range_text
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 from wellfit.stats.differences import LowerLimit, holm
 from wellfit.stats.groups import grouped_mean, has_groups
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Floats, Integers
 from wellfit.exceptions import BadInput
-from wellfit.serialize import Record
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
 
 Varied = Literal["seeds", "bootstraps", "halves"]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate, special
 
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.words import error_text, gap_text
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 from wellfit.stats.intervals import Estimate
 
 DRAWS = 500

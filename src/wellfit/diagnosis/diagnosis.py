@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wellfit._rendering import Rendered
-from wellfit._typing import Json
+from wellfit.base.rendering import Rendered
+from wellfit.base.typing import Json
 from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
@@ -19,8 +19,8 @@ from wellfit.diagnosis.headline import headline
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Remedy, ceiling, leading, prescribe
 from wellfit.exceptions import BadInput
-from wellfit.gaps import GapName
-from wellfit.goals import Goal, goal_named
+from wellfit.records.gaps import GapName
+from wellfit.records.goals import Goal, goal_named
 from wellfit.stats.intervals import Estimate, interval_from_sd, wilson
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.diagnosis.more_data import MoreData
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Shuffled
-from wellfit.gaps import GapName
-from wellfit.goals import Goal
+from wellfit.records.gaps import GapName
+from wellfit.records.goals import Goal
 from wellfit.stats.intervals import Estimate
 
 

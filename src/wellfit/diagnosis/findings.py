@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from wellfit.base.serialize import Record, omitted_if
 from wellfit.diagnosis.catalogue import entry_of
-from wellfit.serialize import Record, omitted_if
 from wellfit.stats.intervals import Estimate
 
 FindingStatus = Literal["fired", "passed", "not applicable"]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from wellfit.base.serialize import OMITTED, Record, omitted_if
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
-from wellfit.gaps import GAPS, GapKind, GapName
-from wellfit.goals import Goal
-from wellfit.serialize import OMITTED, Record, omitted_if
+from wellfit.records.gaps import GAPS, GapKind, GapName
+from wellfit.records.goals import Goal
 from wellfit.stats.differences import difference, holm
 from wellfit.stats.intervals import LEVEL, Estimate
 

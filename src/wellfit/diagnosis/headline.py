@@ -8,8 +8,8 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.diagnosis.prescribe import spoiling
 from wellfit.diagnosis.words import error_text, gap_text, size_text
-from wellfit.gaps import GAPS, GapName
-from wellfit.goals import Goal
+from wellfit.records.gaps import GAPS, GapName
+from wellfit.records.goals import Goal
 
 
 def headline(

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
-from wellfit.serialize import Record
+from wellfit.records.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
 
 MATERIAL = 0.02  # share of wrong labels that is worth an alarm

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 
 CurveName = Literal["pow4", "pow3", "mmf4", "exp4", "last1"]
 Bend: TypeAlias = Sequence[Floats | float]

@@ -15,13 +15,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers, Json
+from wellfit.base.serialize import OMITTED, Record
+from wellfit.base.typing import Floats, Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_curves, rows_for
 from wellfit.diagnosis.words import error_text, gap_text, range_text
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
-from wellfit.serialize import OMITTED, Record
+from wellfit.records.goals import Goal
 from wellfit.stats.intervals import Estimate
 
 FARTHEST = 4.0  # no extrapolation beyond four times the rows (docs/methods.md, "Value of more data")

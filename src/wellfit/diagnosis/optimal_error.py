@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Literal
 
+from wellfit.base.serialize import OMITTED, Record
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
-from wellfit.serialize import OMITTED, Record
+from wellfit.records.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
 Source = Literal["human", "given", "labels", "none"]

@@ -9,8 +9,8 @@ from wellfit.diagnosis.facts import Columns, Training
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.words import error_text, gap_text, interval_text
-from wellfit.gaps import GAPS, GapName
-from wellfit.goals import Goal
+from wellfit.records.gaps import GAPS, GapName
+from wellfit.records.goals import Goal
 
 Gaps: TypeAlias = Mapping[GapName, Gap | None]
 

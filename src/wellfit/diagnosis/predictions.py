@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.features import features_of
 from wellfit.data.read import read_table
 from wellfit.data.schema import feature_columns, require_columns
@@ -32,7 +32,7 @@ from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.reference.label_disagreement import counts_of, label_disagreement, majority_error
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal, default_goal, goal_named
+from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.stats.intervals import Estimate
 
 Pair: TypeAlias = tuple[Any, Any]

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wellfit._typing import Board
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Board
 from wellfit.diagnosis.checks import Urgency, codes_of
 from wellfit.diagnosis.findings import Finding, fired
 from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.label_noise import MATERIAL
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS, prescribed_against
 from wellfit.diagnosis.words import gap_text
-from wellfit.gaps import GAPS, GapName
-from wellfit.goals import Goal
-from wellfit.serialize import Record
+from wellfit.records.gaps import GAPS, GapName
+from wellfit.records.goals import Goal
 
 BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible")
 """Findings that are acted on before any gap."""

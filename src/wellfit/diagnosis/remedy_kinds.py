@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wellfit._typing import Board
-from wellfit.gaps import GAPS, GapName
+from wellfit.base.typing import Board
+from wellfit.records.gaps import GAPS, GapName
 
 
 @dataclass(frozen=True, kw_only=True)

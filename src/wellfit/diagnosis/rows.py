@@ -14,9 +14,9 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Features
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 
 FEWEST_ROWS = 200
 """Of train and of dev, for another model's opinion."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wellfit.diagnosis.gaps import Errors, Gap
-from wellfit.goals import Goal
-from wellfit.units import Unit
+from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 
 
 def error_text(goal: Goal, loss: float) -> str:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Json
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Floats, Json
 from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_curves, rows_for
 from wellfit.diagnosis.more_data import CALIBRATED, DRAWS, FARTHEST, FEW_ANCHORS, Anchors
-from wellfit.serialize import Record
 
 _LEVELS = (0.025, 0.975)
 _DIGITS = 2

@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from wellfit.config import BOARDS, Config, Network, Optimization, updates_per_epoch
 from wellfit.estimators.inputs import Rows
 from wellfit.exceptions import BadInput
-from wellfit.knobs import KNOBS, NAMES, OFF
+from wellfit.records.config import BOARDS, Config, Network, Optimization, updates_per_epoch
+from wellfit.records.knobs import KNOBS, NAMES, OFF
 from wellfit.sweeps.setting import changed
 from wellfit.sweeps.usual import (
     ENOUGH_UPDATES,

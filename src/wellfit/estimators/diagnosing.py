@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from wellfit._typing import Floats, Integers
-from wellfit.config import Config
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.exceptions import BadInput
-from wellfit.goals import GOALS, Goal
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config
+from wellfit.records.goals import GOALS, Goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.groups import grouped_mean
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.sweeps.executor import InProcess

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.utils.validation import check_consistent_length, check_X_y, validate_data
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.columns import Kind, stored_as, texts_of
 from wellfit.data.hashing import row_hashes
 from wellfit.data.prepare import Arrays, NumberFit, Preparation, Prepared, fit_preparation

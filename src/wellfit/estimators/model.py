@@ -10,11 +10,11 @@ import pyarrow as pa
 import torch
 from scipy.special import softmax
 
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Preparation
 from wellfit.data.schema import Column
 from wellfit.estimators.inputs import Rows, target_moments
-from wellfit.outcome import Outcome
+from wellfit.records.outcome import Outcome
 from wellfit.training.predict import Part
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, outputs_of
 

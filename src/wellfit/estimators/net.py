@@ -17,8 +17,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from wellfit._typing import Floats, Integers, Task
-from wellfit.config import Config
+from wellfit.base.typing import Floats, Integers, Task
 from wellfit.data.schema import Column
 from wellfit.estimators.arguments import config_of
 from wellfit.estimators.callbacks import CallbackSupport, fit_context, with_callbacks
@@ -34,8 +33,9 @@ from wellfit.estimators.inputs import (
 )
 from wellfit.estimators.model import Model
 from wellfit.exceptions import BadInput
-from wellfit.goals import default_goal
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config
+from wellfit.records.goals import default_goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.executor import InProcess
 
 MOST_SEED = 2**31 - 1

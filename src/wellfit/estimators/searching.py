@@ -22,16 +22,16 @@ from sklearn.model_selection import (
     check_cv,
 )
 
-from wellfit._typing import Integers
-from wellfit.config import Config, total_updates
+from wellfit.base.typing import Integers
 from wellfit.data.schema import Column
 from wellfit.estimators.callbacks import fit_context, subtask_context, with_callbacks
 from wellfit.estimators.diagnosing import Comparison, FoldData, compare, diagnose_comparison, train_folds
 from wellfit.estimators.inputs import Rows, merged, prepared
 from wellfit.estimators.net import Given, Net
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal, default_goal, goal_named
-from wellfit.knobs import KNOBS, NAMES, OFF, own_name
+from wellfit.records.config import Config, total_updates
+from wellfit.records.goals import Goal, default_goal, goal_named
+from wellfit.records.knobs import KNOBS, NAMES, OFF, own_name
 from wellfit.sweeps.space import Interval, Space, Values, configs_of, count_of, default_grid, is_grid, useful_shrinks
 from wellfit.sweeps.usual import usual_space
 

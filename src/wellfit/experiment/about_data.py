@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from safetensors.numpy import save
 
-from wellfit._files import write_whole
-from wellfit._typing import Floats, Integers
-from wellfit.augmentation import Augmentation, asked_for
+from wellfit.base.files import write_whole
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.columns import missing_in
 from wellfit.data.features import features_of
 from wellfit.data.prepare import Copies, Prepared
@@ -28,8 +27,9 @@ from wellfit.diagnosis.leakage.near_duplicates import copied_rows
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.experiment.folder import Folder
-from wellfit.goals import Goal
 from wellfit.journal.outcomes import load_arrays
+from wellfit.records.augmentation import Augmentation, asked_for
+from wellfit.records.goals import Goal
 from wellfit.splits.split import NEAR, Split
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellfit._files import write_whole
+from wellfit.base.files import write_whole
 from wellfit.data.dialect import CsvFormat
 from wellfit.data.read import read_table
 from wellfit.exceptions import BadInput, Refusal

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from wellfit._typing import Json
-from wellfit.config import Config
+from wellfit.base.typing import Json
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.sessions import network_at
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
+from wellfit.records.units import Unit
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
-from wellfit.units import Unit
 
 STEP_MARK = "@"
 """PATH@2 names the network of step 2 in PATH."""

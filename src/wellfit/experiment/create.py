@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from wellfit._typing import Json, Notify
+from wellfit.base.typing import Json, Notify
 from wellfit.data.pictures.listing import PictureOptions, is_picture_source
 from wellfit.data.pictures.read import read_pictures
 from wellfit.data.pictures.schema import picture_schema
@@ -18,7 +18,7 @@ from wellfit.data.schema import Schema, infer_schema
 from wellfit.exceptions import BadInput
 from wellfit.experiment.folder import Folder, Settings, create_folder, default_path, is_experiment, open_folder
 from wellfit.experiment.workspace import Workspace
-from wellfit.goals import Goal, default_goal, goal_named
+from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.splits.partition import SplitOptions
 from wellfit.splits.seal import move_source
 from wellfit.splits.split import Split, split_table

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import kept_rows
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
@@ -21,8 +21,8 @@ from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows
 from wellfit.exceptions import BadInput
 from wellfit.experiment.prepared import ReferenceModels
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.training.pictures import picture_features
 from wellfit.training.predict import Part, at_temperature, predict_average

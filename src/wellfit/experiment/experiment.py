@@ -11,13 +11,11 @@ from typing import Any, Unpack
 
 import pyarrow as pa
 
-from wellfit._files import write_whole
-from wellfit._rendering import Rendered, renderer
-from wellfit._typing import Json, Notify, ignore_events
-from wellfit.config import Config, Regularization
+from wellfit.base.files import write_whole
+from wellfit.base.rendering import Rendered, renderer
+from wellfit.base.typing import Json, Notify, ignore_events
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.prepare import Prepared
-from wellfit.device import Device
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.exceptions import Refusal
@@ -33,11 +31,13 @@ from wellfit.experiment.result import run_to_json
 from wellfit.experiment.run import propose_average
 from wellfit.experiment.sessions import MORE_DATA, known_curve, known_test, network_at
 from wellfit.experiment.workspace import Workspace
-from wellfit.goals import Goal
 from wellfit.journal.history import History
 from wellfit.journal.store import Entry
 from wellfit.opening import Opening, open_test
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config, Regularization
+from wellfit.records.device import Device
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split
 from wellfit.sweeps.executor import telling
 from wellfit.sweeps.rungs import Rungs

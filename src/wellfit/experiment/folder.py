@@ -19,14 +19,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from wellfit._files import write_whole
-from wellfit._typing import Json, Task
+from wellfit.base.files import write_whole
+from wellfit.base.serialize import ClosedRecord, omitted_if
+from wellfit.base.typing import Json, Task
 from wellfit.data.dialect import CsvFormat
 from wellfit.data.pictures.listing import folder_source
 from wellfit.exceptions import BadInput, NoRoom, Refusal
-from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.journal.store import open_journal
-from wellfit.serialize import ClosedRecord, omitted_if
+from wellfit.records.goals import Goal, default_goal, goal_named
 
 _ABOUT_PICTURES = frozenset({"pictures", "picture_size", "skip_corrupt"})
 

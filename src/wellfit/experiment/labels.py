@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from wellfit._typing import Floats, Integers, Json
-from wellfit.augmentation import NOTHING, OPERATIONS, Augmentation
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Floats, Integers, Json
 from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import BadInput
 from wellfit.journal.store import Entry
-from wellfit.serialize import Record
+from wellfit.records.augmentation import NOTHING, OPERATIONS, Augmentation
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.training.noise import SHARED, batch_order

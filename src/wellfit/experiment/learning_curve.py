@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wellfit._typing import Floats, Integers, Json
-from wellfit.config import Config, DataBoard, total_updates, updates_per_epoch
+from wellfit.base.typing import Floats, Integers, Json
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import flattened, trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
@@ -27,10 +26,11 @@ from wellfit.diagnosis.more_data import (
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.sessions import MORE_DATA
-from wellfit.goals import Goal
-from wellfit.outcome import Status
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.state import RecipeState
+from wellfit.records.config import Config, DataBoard, total_updates, updates_per_epoch
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Status
 from wellfit.sweeps.worker_pool import executor_for
 
 LONGEST = 8

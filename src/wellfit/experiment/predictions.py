@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from wellfit._typing import Floats, Json
+from wellfit.base.serialize import OMITTED, Record
+from wellfit.base.typing import Floats, Json
 from wellfit.data.dialect import DETECTED, CsvFormat
 from wellfit.data.pictures.listing import FILE
 from wellfit.data.pictures.read import picture_batches
@@ -23,8 +24,7 @@ from wellfit.data.read import read_batches
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.words import error_text, gap_text
 from wellfit.exceptions import BadInput, NoRoom
-from wellfit.goals import Goal
-from wellfit.serialize import OMITTED, Record
+from wellfit.records.goals import Goal
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.training.monte_carlo import average_often

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from safetensors.numpy import save
 
-from wellfit._files import write_whole
-from wellfit._typing import Floats, Notify
+from wellfit.base.files import write_whole
+from wellfit.base.typing import Floats, Notify
 from wellfit.data.features import features_of
 from wellfit.data.prepare import Preparation, Prepared
 from wellfit.data.training_rows import OF_TRAIN
@@ -26,11 +26,11 @@ from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import known_copies
 from wellfit.experiment.added_rows import kept_rows
 from wellfit.experiment.folder import Folder
-from wellfit.goals import Goal
 from wellfit.journal.outcomes import load_arrays
 from wellfit.journal.store import Journal
 from wellfit.opening import Predict
-from wellfit.outcome import Outcome
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from wellfit._typing import Json
-from wellfit.config import Config
+from wellfit.base.typing import Json
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.store import Journal
-from wellfit.outcome import Outcome, Status, snapshot_identity
+from wellfit.records.config import Config
+from wellfit.records.outcome import Outcome, Status, snapshot_identity
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 

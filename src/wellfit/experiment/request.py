@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wellfit._typing import Json
-from wellfit.augmentation import asked_for
-from wellfit.config import Config
+from wellfit.base.typing import Json
 from wellfit.experiment.about_data import augmentation_for
 from wellfit.experiment.diagnosing import with_earlier
 from wellfit.experiment.sessions import BRANCH, network_at
@@ -18,6 +16,8 @@ from wellfit.experiment.workspace import Workspace
 from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.remedies.catalogue import require_kind, require_rows
 from wellfit.recipe.rules import Fixed, Rules, require_free_knobs
+from wellfit.records.augmentation import asked_for
+from wellfit.records.config import Config
 from wellfit.splits.more_rows import MoreRows
 
 DEFAULT_BUDGET = "5m"

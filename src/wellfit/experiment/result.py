@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 from wellfit.experiment.folder import Folder
 from wellfit.journal.history import History
 from wellfit.stats.intervals import Estimate

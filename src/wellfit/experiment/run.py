@@ -7,8 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
-from wellfit._typing import Json, Notify
-from wellfit.config import Config
+from wellfit.base.typing import Json, Notify
 from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.about_data import augmentation_for
 from wellfit.experiment.added_rows import keep_rows, require_kept
@@ -28,6 +27,7 @@ from wellfit.recipe.follow import follow
 from wellfit.recipe.rules import with_fixed
 from wellfit.recipe.state import RecipeState
 from wellfit.recipe.stop import ending
+from wellfit.records.config import Config
 from wellfit.splits.more_rows import MoreRows
 from wellfit.sweeps.executor import Executor
 from wellfit.sweeps.forward_selection import averaged_outcome

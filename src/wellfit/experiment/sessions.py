@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from wellfit._typing import Json
-from wellfit.config import Config
+from wellfit.base.typing import Json
 from wellfit.diagnosis.findings import Finding
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
 from wellfit.journal.store import Entry
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
 from wellfit.stats.intervals import Estimate
 
 MORE_DATA = "more data"

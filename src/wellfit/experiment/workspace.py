@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from wellfit.config import shrink_of, weight_decay_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
@@ -21,12 +20,13 @@ from wellfit.experiment.about_data import findings_on_data, open_rows, with_copi
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_columns
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_importance
-from wellfit.goals import Goal
 from wellfit.journal.history import CANDIDATE, History
 from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
-from wellfit.outcome import Outcome, Status
 from wellfit.recipe.context import estimates
+from wellfit.records.config import shrink_of, weight_decay_of
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split, load_split
 from wellfit.stats.calibration import calibrated, tempered
 from wellfit.stats.intervals import Estimate

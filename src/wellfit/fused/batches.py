@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wellfit._typing import Floats, Integers
-from wellfit.config import Config, updates_per_epoch
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.kernels import encode
 from wellfit.fused.layout import Batches, Plan
+from wellfit.records.config import Config, updates_per_epoch
 from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing, noise_block
 from wellfit.training.tensors import target_of, weights_of
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats
-from wellfit.config import Config
+from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.batches import Needs
 from wellfit.fused.kernels import outputs, train
 from wellfit.fused.layout import Buffers, Layout, State
 from wellfit.fused.stack import Members
+from wellfit.records.config import Config
 
 ROWS_AT_ONCE = 1_024
 """Rows of one forward pass: their activations stay in the second-level cache."""

@@ -8,10 +8,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from wellfit.config import Config
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import trained_on
-from wellfit.device import Device
 from wellfit.exceptions import BadInput
 from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import Layout, layout_of
@@ -22,8 +20,10 @@ from wellfit.fused.stack import Stack
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_module import TorchModule
 from wellfit.fused.torch_stack import TorchStack
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config
+from wellfit.records.device import Device
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
 from wellfit.training.module import ModuleNetwork, module_network
 from wellfit.training.module_checks import ModuleFactory, require_last_batch, site_keep_probs
 from wellfit.training.pictures import require_pictures

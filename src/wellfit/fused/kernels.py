@@ -20,8 +20,8 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev
 from scipy.special import erfcx
 
-from wellfit._compiled import compiled
-from wellfit._typing import Floats, Integers, Real
+from wellfit.base.compiled import compiled
+from wellfit.base.typing import Floats, Integers, Real
 from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Buffers, Plan, State
 from wellfit.fused.rates import Rates
 

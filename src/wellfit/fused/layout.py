@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wellfit._typing import Floats, Integers
-from wellfit.config import Config, Network
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Prepared
+from wellfit.records.config import Config, Network
 from wellfit.training.module import AnyNetwork
 from wellfit.training.network import MLP, Embedding, OneHot
 from wellfit.training.tensors import network_from, new_mlp, state_of

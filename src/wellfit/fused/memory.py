@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit.config import Config
 from wellfit.data.prepare import Prepared
-from wellfit.device import Device
 from wellfit.exceptions import BadInput
 from wellfit.fused.batches import BYTES_AT_ONCE
 from wellfit.fused.compiled_stack import ROWS_AT_ONCE
 from wellfit.fused.layout import ADAM, MOMENTUM, SGD, Layout
 from wellfit.fused.module_rows import row_layout
 from wellfit.fused.torch_mlp import BYTES_OF_ACTIVATIONS, bytes_of_row
+from wellfit.records.config import Config
+from wellfit.records.device import Device
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.learning_curve import MOST_ROWS
 from wellfit.training.module import ModuleNetwork

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wellfit._typing import Floats
-from wellfit.config import Config
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Prepared
 from wellfit.fused.layout import OPTIMIZERS, RELU, Plan
+from wellfit.records.config import Config
 from wellfit.training.decay_groups import decay_list
 from wellfit.training.dropout_sites import SITE_LAYERS, SiteMasks, flattened
 from wellfit.training.module import PREFIX, ModuleNetwork

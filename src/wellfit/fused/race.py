@@ -15,12 +15,12 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.memory import BYTES_OF_OUTPUTS
 from wellfit.fused.stack import Stack
-from wellfit.goals import Goal
-from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import CurvePoint, Outcome, Status
 from wellfit.training.learning_curve import CurveRows, Stopping, check_points
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
 from wellfit.training.schedules import rung_updates

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
-from wellfit._typing import Floats
-from wellfit.config import Config
+from wellfit.base.typing import Floats
+from wellfit.records.config import Config
 from wellfit.training.noise import threshold_of
 from wellfit.training.schedules import averaging_decay, keep_prob_at, share_of_lr, strength
 

@@ -7,12 +7,12 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats
-from wellfit.config import Config, total_updates
+from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.batches import BatchReader, Encoder, Encoding
 from wellfit.fused.layout import ADAM, SGD, State
 from wellfit.fused.rates import Rates, Schedules
+from wellfit.records.config import Config, total_updates
 from wellfit.training.effects import Net
 
 

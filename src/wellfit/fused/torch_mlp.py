@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit.config import Config
-from wellfit.device import BF16, Device
 from wellfit.fused.batches import Needs
 from wellfit.fused.layout import RELU, TANH, Layout
 from wellfit.fused.torch_steps import Rows
 from wellfit.fused.torch_updates import UpdateInputs
+from wellfit.records.config import Config
+from wellfit.records.device import BF16, Device
 
 BYTES_OF_ACTIVATIONS = 2**30
 """Rows of one forward pass: as many as have activations of so many bytes in all members."""

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from wellfit._typing import Task
-from wellfit.config import Config, total_updates
+from wellfit.base.typing import Task
 from wellfit.fused.batches import Needs
 from wellfit.fused.module_rows import ModuleLayout, StackMasks, StackNoise
 from wellfit.fused.torch_steps import Rows
 from wellfit.fused.torch_updates import UpdateInputs
+from wellfit.records.config import Config, total_updates
 from wellfit.training.convolution import ConvNet
 from wellfit.training.dropout_sites import DropoutSites
 from wellfit.training.module import ModuleNetwork

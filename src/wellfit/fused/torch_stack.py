@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit._typing import Booleans, Floats
-from wellfit.config import Config
+from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.device import TF32, Device
 from wellfit.fused.batches import Needs
 from wellfit.fused.stack import MemberLayout, Members
 from wellfit.fused.torch_steps import Rows, Wants, compiled_step, torch_step
 from wellfit.fused.torch_updates import PackedUpdates, UpdateInputs, packed
+from wellfit.records.config import Config
+from wellfit.records.device import TF32, Device
 
 
 class TorchNetwork(Protocol):

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit.config import Config
 from wellfit.fused.kernels import ADAM_EPSILON, CLIP_EPSILON
 from wellfit.fused.kernels import advance as compiled_advance
 from wellfit.fused.layout import ADAM, MOMENTUM, Plan, State
 from wellfit.fused.rates import Rates
 from wellfit.fused.torch_updates import STEADY, UpdateInputs
+from wellfit.records.config import Config
 
 
 @dataclass(frozen=True)

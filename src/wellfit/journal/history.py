@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 from wellfit.journal.store import Entry
 
 CANDIDATE = "candidate"

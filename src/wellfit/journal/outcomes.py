@@ -9,10 +9,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
-from wellfit._files import write_whole
-from wellfit._typing import Floats, Json
+from wellfit.base.files import write_whole
+from wellfit.base.typing import Floats, Json
 from wellfit.journal.store import Entry, Journal
-from wellfit.outcome import Outcome
+from wellfit.records.outcome import Outcome
 
 KIND = "training"
 ENSEMBLE = "ensemble"

@@ -18,7 +18,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 from wellfit.exceptions import NoRoom, Refusal
 
 APPLICATION_ID = 0x77656C6C  # "well"

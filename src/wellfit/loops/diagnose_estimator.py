@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedS
 from sklearn.utils import _safe_indexing as rows_of
 from sklearn.utils.validation import check_is_fitted, indexable
 
-from wellfit._typing import Integers
+from wellfit.base.typing import Integers
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import Pair, diagnose_predictions
 from wellfit.exceptions import BadInput

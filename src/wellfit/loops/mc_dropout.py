@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.exceptions import BadInput
 
 PASSES = 30

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from wellfit.config import weight_decay_of
 from wellfit.exceptions import BadInput
+from wellfit.records.config import weight_decay_of
 from wellfit.training.decay_groups import decay_list
 
 

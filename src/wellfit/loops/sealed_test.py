@@ -15,15 +15,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellfit._files import make_folder, write_whole
-from wellfit._typing import Floats, Integers, Json, Task
+from wellfit.base.files import make_folder, write_whole
+from wellfit.base.typing import Floats, Integers, Json, Task
 from wellfit.data.hashing import Words, row_hashes
 from wellfit.data.read import read_table
 from wellfit.data.schema import MOST_INTEGER_CLASSES
 from wellfit.diagnosis.labels import Array, array_of, codes_of, probabilities_of
 from wellfit.exceptions import BadInput
-from wellfit.goals import default_goal, goal_named
 from wellfit.opening import Opening, open_test
+from wellfit.records.goals import default_goal, goal_named
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
 

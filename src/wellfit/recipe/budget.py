@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wellfit.config import Config, total_updates
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.exceptions import BadInput
-from wellfit.outcome import Outcome
 from wellfit.recipe.pictures import weights_times_places
+from wellfit.records.config import Config, total_updates
+from wellfit.records.outcome import Outcome
 
 # One slow core, before anything was measured. Only the first training relies on it.
 ASSUMED_FLOPS = 2e10

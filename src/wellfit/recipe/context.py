@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from wellfit._typing import Floats, Json, Notify
-from wellfit.config import Config
+from wellfit.base.typing import Floats, Json, Notify
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome, Status
 from wellfit.recipe.budget import BudgetTracker
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.intervals import Estimate
 from wellfit.sweeps.executor import Executor
 

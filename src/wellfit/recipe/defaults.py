@@ -10,9 +10,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from wellfit.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.recipe.budget import BudgetTracker
 from wellfit.recipe.pictures import Shape, first_network
+from wellfit.records.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.sweeps.usual import LR, batch_size_for, bins_for, epochs_for
 
 PILOT_UPDATES = 150

@@ -22,12 +22,12 @@ from statistics import mean
 
 import numpy as np
 
-from wellfit._typing import Json
-from wellfit.config import Config, Network
-from wellfit.outcome import Outcome, Status
+from wellfit.base.serialize import OMITTED, Record, named
+from wellfit.base.typing import Json
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
-from wellfit.serialize import OMITTED, Record, named
+from wellfit.records.config import Config, Network
+from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.differences import worse_p
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
 from wellfit.sweeps.forward_selection import averaged_outcome

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wellfit._typing import Board
-from wellfit.outcome import Outcome, Status
+from wellfit.base.serialize import Record, named
+from wellfit.base.typing import Board
 from wellfit.recipe.state import StepContext
-from wellfit.serialize import Record, named
+from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.differences import paired_difference
 
 LEVEL = 0.9

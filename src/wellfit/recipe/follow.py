@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wellfit._typing import Board, Json
-from wellfit.config import Config
+from wellfit.base.typing import Board, Json
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
-from wellfit.gaps import GAP_OF_BOARD, GAPS
-from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.ensemble import rejoined
 from wellfit.recipe.expectation import Expected
@@ -25,6 +22,9 @@ from wellfit.recipe.remedies.regularization import CLOSING
 from wellfit.recipe.remedies.remedy import Remedy, Result
 from wellfit.recipe.rules import Rules, describe_change
 from wellfit.recipe.state import RecipeState, StepContext
+from wellfit.records.config import Config
+from wellfit.records.gaps import GAP_OF_BOARD, GAPS
+from wellfit.records.outcome import Outcome
 
 OPTIMIZATION_SHARE = 0.4
 """Share of the budget after the first network that may be spent before the regularization board is turned."""

@@ -10,13 +10,13 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from wellfit._typing import Board
-from wellfit.config import Config
-from wellfit.outcome import Outcome
+from wellfit.base.typing import Board
 from wellfit.recipe.expectation import helpful, is_behind
 from wellfit.recipe.remedies.catalogue import BY_BOARD, FIRST, REMEDIES
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.state import StepContext
+from wellfit.records.config import Config
+from wellfit.records.outcome import Outcome
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from wellfit._typing import Floats
 from wellfit.augment.apply import GREY
-from wellfit.augmentation import NOTHING
-from wellfit.config import Config, Network
+from wellfit.base.typing import Floats
+from wellfit.records.augmentation import NOTHING
+from wellfit.records.config import Config, Network
 from wellfit.sweeps.space import LEAST_KEEP_PROB, useful_shrinks
 
 Shape = tuple[int, int, int]

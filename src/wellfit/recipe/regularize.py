@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from wellfit._typing import Json
-from wellfit.config import Config
+from wellfit.base.typing import Json
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.knobs import OFF, own_name
-from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.pictures import picture_grid
+from wellfit.records.config import Config
+from wellfit.records.knobs import OFF, own_name
+from wellfit.records.outcome import Outcome
 from wellfit.sweeps.search import Sweep, sweep
 from wellfit.sweeps.selection import TrainLimit, mean_keep_prob
 from wellfit.sweeps.setting import changed

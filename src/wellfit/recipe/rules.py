@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wellfit.config import BOARDS, Config
 from wellfit.exceptions import BadInput
-from wellfit.knobs import KNOBS, knobs_of
-from wellfit.outcome import Outcome
-from wellfit.units import knob
+from wellfit.records.config import BOARDS, Config
+from wellfit.records.knobs import KNOBS, knobs_of
+from wellfit.records.outcome import Outcome
+from wellfit.records.units import knob
 
 Fixed = Mapping[str, Mapping[str, Any]]
 """Board -> knob -> the value at which it is fixed."""

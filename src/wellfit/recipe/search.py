@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wellfit._typing import Json
-from wellfit.config import Config
+from wellfit.base.typing import Json
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.exceptions import Refusal
-from wellfit.knobs import own_name
-from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import larger_shapes
+from wellfit.records.config import Config
+from wellfit.records.knobs import own_name
+from wellfit.records.outcome import Outcome
 from wellfit.sweeps.proposals import NOT_INSTALLED
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import Space, log_uniform

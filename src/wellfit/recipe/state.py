@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wellfit._typing import Board
-from wellfit.config import Config
+from wellfit.base.typing import Board
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
-from wellfit.gaps import GAP_OF_BOARD, GapName
-from wellfit.outcome import Outcome
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.rules import Rules
+from wellfit.records.config import Config
+from wellfit.records.gaps import GAP_OF_BOARD, GapName
+from wellfit.records.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

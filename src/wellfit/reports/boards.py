@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from wellfit._typing import Json
-from wellfit.knobs import knobs_of
+from wellfit.base.typing import Json
 from wellfit.opening import Opening
+from wellfit.records.knobs import knobs_of
+from wellfit.records.units import knob
 from wellfit.reports.records import Knob, Network, TradeRow
 from wellfit.reports.sweep_card import DROPPED, Member, SweepCard
-from wellfit.units import knob
 
 _OF_ONE_OPTIMIZER = ("momentum", "betas")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from wellfit.records.units import Unit, knob
 from wellfit.reports.records import PARTS, Diagnosed, Network, SplitFacts, Summary
 from wellfit.reports.sentences import gap_text, interval_text, optimal_source, rows_text, temperature_sentence
 from wellfit.stats.intervals import Estimate
-from wellfit.units import Unit, knob
 
 
 def model_card(summary: Summary) -> str:

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 
 KNOBS_FILE = "knobs.toml"
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from wellfit.records.units import Unit, knob, seconds
 from wellfit.reports import sentences
 from wellfit.reports.charts import (
     curve_domain,
@@ -19,7 +20,6 @@ from wellfit.reports.charts import (
 from wellfit.reports.records import PARTS, Diagnosed, Network, Summary
 from wellfit.reports.redact import redacted
 from wellfit.reports.sweep_view import SLIM, WIDE, SweepView, svg, sweep_view
-from wellfit.units import Unit, knob, seconds
 
 MOST_BYTES = 1_000_000
 _STYLES = ("page.css", "charts.css")

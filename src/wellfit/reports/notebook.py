@@ -8,13 +8,13 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
+from wellfit.records.units import Unit
 from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_chart
 from wellfit.reports.records import Diagnosed, Summary
 from wellfit.reports.sentences import sweep_line
 from wellfit.reports.sweep_card import lambda_path, plane, sweep_from
-from wellfit.units import Unit
 
 MOST_BYTES = 15_000
 """Largest HTML: notebooks are kept in version control."""

@@ -9,16 +9,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wellfit._typing import Part
+from wellfit.base.typing import Part
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.prescribe import Remedy
 from wellfit.opening import Opening
-from wellfit.outcome import Outcome
+from wellfit.records.outcome import Outcome
+from wellfit.records.units import Unit
 from wellfit.reports.sweep_card import SweepCard, keeps_text, other_regularizers
 from wellfit.stats.intervals import Estimate
-from wellfit.units import Unit
 
 PARTS: Mapping[Part, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
 

@@ -11,11 +11,11 @@ from itertools import groupby
 from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.prescribe import Remedy
-from wellfit.gaps import GAPS, GapName
+from wellfit.records.gaps import GAPS, GapName
+from wellfit.records.units import Unit, knob, seconds
 from wellfit.reports.records import Diagnosed, Network, Step, Summary, Temperature
 from wellfit.reports.sweep_card import Member, SweepCard, coupled, searched_knobs
 from wellfit.stats.intervals import LEVEL, Estimate
-from wellfit.units import Unit, knob, seconds
 
 QUESTIONS = {
     "ladder": "Where does the error come from?",

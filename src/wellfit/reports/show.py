@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
+from wellfit.records.units import Unit
 from wellfit.reports.html import render_html
 from wellfit.reports.notebook import Bundle, diagnosis_bundle, experiment_bundle, sweep_bundle, sweep_text
 from wellfit.reports.records import Summary
 from wellfit.reports.summary import summarize
 from wellfit.reports.text import diagnosis_text, findings_text, render_text
-from wellfit.units import Unit
 
 if TYPE_CHECKING:
     from wellfit.experiment.experiment import Experiment

@@ -12,13 +12,14 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import gaps_from, measure
-from wellfit.goals import Goal, default_goal, goal_named
 from wellfit.journal.history import History
 from wellfit.opening import Opening
-from wellfit.outcome import Outcome
+from wellfit.records.goals import Goal, default_goal, goal_named
+from wellfit.records.outcome import Outcome
+from wellfit.records.units import Unit, knob, typeset
 from wellfit.reports.boards import data_board, knob_boards, trade_rows
 from wellfit.reports.command import command_of
 from wellfit.reports.records import (
@@ -36,7 +37,6 @@ from wellfit.reports.records import (
 from wellfit.reports.sentences import headline, remarks
 from wellfit.reports.sweep_card import SweepCard, sweep_from
 from wellfit.stats.intervals import Estimate
-from wellfit.units import Unit, knob, typeset
 
 METHODS = {"dummy": "Dummy", "linear": "Linear model", "trees": "Gradient-boosted trees"}
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wellfit._typing import Json
-from wellfit.knobs import OTHER_REGULARIZERS
+from wellfit.base.typing import Json
+from wellfit.records.knobs import OTHER_REGULARIZERS
+from wellfit.records.units import knob, typeset
 from wellfit.stats.intervals import Estimate
-from wellfit.units import knob, typeset
 
 _REGULARIZING = (*OTHER_REGULARIZERS, "early_stopping")
 DROPPED = "dropped"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from wellfit.diagnosis.optimal_error import Optimal
-from wellfit.knobs import KNOBS, OTHER_REGULARIZERS
+from wellfit.records.knobs import KNOBS, OTHER_REGULARIZERS
+from wellfit.records.units import Unit, knob, plain
 from wellfit.reports.charts import (
     Series,
     Size,
@@ -32,7 +33,6 @@ from wellfit.reports.sweep_card import (
     measures_of,
     plane,
 )
-from wellfit.units import Unit, knob, plain
 
 WIDE, SLIM = 780, 350
 _KIB = 1024

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
+from wellfit.records.units import Unit, knob
 from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
@@ -31,7 +32,6 @@ from wellfit.reports.sentences import (
     without_gain,
 )
 from wellfit.reports.sweep_card import effect_rows
-from wellfit.units import Unit, knob
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

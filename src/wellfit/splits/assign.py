@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellfit._typing import Floats, Integers, Part, Task
+from wellfit.base.typing import Floats, Integers, Part, Task
 from wellfit.data.columns import missing_in, moments_of, numbers_of, texts_of
 from wellfit.data.schema import Schema, did_you_mean, target_values
 from wellfit.exceptions import BadInput

@@ -13,8 +13,8 @@ from typing import Literal
 
 import filelock
 
-from wellfit._files import room_at
-from wellfit._typing import Json
+from wellfit.base.files import room_at
+from wellfit.base.typing import Json
 from wellfit.exceptions import Refusal
 
 LEDGER_NAME = "ledger.jsonl"

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import stats
 
-from wellfit._typing import Booleans, Json
+from wellfit.base.serialize import OMITTED, Record
+from wellfit.base.typing import Booleans, Json
 from wellfit.data.columns import stored_as, texts_of
 from wellfit.data.hashing import Words, as_bytes, row_hashes
 from wellfit.data.prepare import fit_preparation
 from wellfit.data.read import Table
 from wellfit.data.schema import Schema, labelled_rows
 from wellfit.exceptions import BadInput
-from wellfit.serialize import OMITTED, Record
 from wellfit.splits.assign import times_of
 from wellfit.splits.split import Split
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Part
+from wellfit.base.typing import Part
 from wellfit.data.schema import Schema, labelled_rows, require_columns, target_values
 from wellfit.exceptions import BadInput
 from wellfit.splits.assign import (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from wellfit._files import make_folder, room_at
+from wellfit.base.files import make_folder, room_at
 from wellfit.data.hashing import Words, as_bytes
 from wellfit.exceptions import NoRoom, Refusal
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellfit._files import room_at, write_whole
-from wellfit._typing import Json
+from wellfit.base.files import room_at, write_whole
+from wellfit.base.serialize import OMITTED, Record
+from wellfit.base.typing import Json
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.serialize import OMITTED, Record
 
 SEALED_NAME = "test.sealed"
 SOURCE_NAME = "source.sealed"

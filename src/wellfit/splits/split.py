@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellfit._files import make_folder, write_whole
-from wellfit._typing import Floats, Integers, Json, Part
+from wellfit.base.files import make_folder, write_whole
+from wellfit.base.serialize import OMITTED, Record, omitted_if
+from wellfit.base.typing import Floats, Integers, Json, Part
 from wellfit.data.hashing import Words, hashes_over
 from wellfit.data.pictures.decode import near_copies
 from wellfit.data.pictures.listing import LOOK
@@ -27,7 +28,6 @@ from wellfit.data.prepare import Preparation, Prepared, fit_preparation
 from wellfit.data.read import Source, Table
 from wellfit.data.schema import Schema, group_codes, target_values
 from wellfit.exceptions import BadInput
-from wellfit.serialize import OMITTED, Record, omitted_if
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.partition import SplitOptions, partition
 from wellfit.splits.seal import SEALED_NAME, Seal, load_seal, seal_rows, store_seal

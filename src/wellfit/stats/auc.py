@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import special
 
-from wellfit._typing import Booleans, Floats
+from wellfit.base.typing import Booleans, Floats
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import Estimate, normal_quantile, wilson
 from wellfit.stats.scores import OfClasses, Planes, Targets

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from wellfit._typing import Booleans, Floats, Integers, Json
-from wellfit.serialize import Record, named
+from wellfit.base.serialize import Record, named
+from wellfit.base.typing import Booleans, Floats, Integers, Json
 from wellfit.stats.scores import SMALLEST_PROBABILITY, LogLoss, Targets
 
 LOG_LOSS = LogLoss()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import special
 
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval
 

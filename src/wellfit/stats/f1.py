@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import special
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.stats.intervals import Estimate, wilson
 from wellfit.stats.scores import OfLabels, Planes, Targets
 

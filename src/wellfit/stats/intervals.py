@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from wellfit._typing import Floats
+from wellfit.base.serialize import OMITTED, Record
+from wellfit.base.typing import Floats
 from wellfit.exceptions import BadInput
-from wellfit.serialize import OMITTED, Record
 
 LEVEL = 0.95
 SKEW_LIMIT = 0.1  # |skewness| / sqrt(n) above which t-intervals miss their level (docs/methods.md, "Intervals")

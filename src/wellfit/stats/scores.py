@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.exceptions import BadInput
 from wellfit.stats.groups import grouped_mean, grouped_rate, has_groups
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson

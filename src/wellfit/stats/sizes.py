@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from wellfit._typing import Task
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Task
 from wellfit.exceptions import BadInput
-from wellfit.serialize import Record
 from wellfit.stats.intervals import LEVEL, normal_quantile, wilson
 
 POWER = 0.8

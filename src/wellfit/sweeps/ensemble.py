@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Booleans, Floats, Integers, Json
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Booleans, Floats, Integers, Json
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome, Status
-from wellfit.serialize import Record
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.calibration import halves
 from wellfit.stats.scores import Targets
 from wellfit.sweeps.forward_selection import greedy_weights

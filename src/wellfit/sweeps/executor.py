@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
-from wellfit._typing import Notify
-from wellfit.config import Config
+from wellfit.base.typing import Notify
 from wellfit.data.prepare import Prepared
-from wellfit.device import Device
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config
+from wellfit.records.device import Device
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.training.module_checks import ModuleFactory
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import trained_on
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome, Status
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.scores import Metric, Planes, Targets
 from wellfit.training.predict import Part, predict_average
 

@@ -18,10 +18,10 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial, TrialState, create_trial
 
-from wellfit.config import Config
-from wellfit.goals import Goal
-from wellfit.knobs import OFF
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal
+from wellfit.records.knobs import OFF
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.setting import Setting, changed, differs_only, setting_of
 from wellfit.sweeps.space import (
     Interval,

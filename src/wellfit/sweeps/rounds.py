@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from wellfit.config import Config
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config
+from wellfit.records.outcome import Outcome
 from wellfit.sweeps.executor import Executor, OnOutcome
 from wellfit.sweeps.forward_selection import MOST
 from wellfit.sweeps.proposals import Proposals

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Floats
 from wellfit.exceptions import BadInput
-from wellfit.serialize import Record
 from wellfit.stats.differences import worse_p
 from wellfit.training.schedules import RUNGS
 

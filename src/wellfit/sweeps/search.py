@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from wellfit._rendering import Rendered
-from wellfit._typing import Json
-from wellfit.config import Config, Regularization, shrink_of, weight_decay_of
+from wellfit.base.rendering import Rendered
+from wellfit.base.typing import Json
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
-from wellfit.goals import Goal
-from wellfit.knobs import own_name
-from wellfit.outcome import Outcome, Status
+from wellfit.records.config import Config, Regularization, shrink_of, weight_decay_of
+from wellfit.records.goals import Goal
+from wellfit.records.knobs import own_name
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
 from wellfit.sweeps.proposals import proposals_of

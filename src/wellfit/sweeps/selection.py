@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats
-from wellfit.config import Config
+from wellfit.base.typing import Floats
 from wellfit.exceptions import Refusal
-from wellfit.outcome import Outcome, Status
-from wellfit.units import knob
+from wellfit.records.config import Config
+from wellfit.records.outcome import Outcome, Status
+from wellfit.records.units import knob
 
 MOST_STANDARD_ERRORS = 1.0
 MOST_NAMED = 3

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from wellfit.config import BOARDS, Config
 from wellfit.exceptions import BadInput
-from wellfit.knobs import NAMES, Around, Knob, own_name
+from wellfit.records.config import BOARDS, Config
+from wellfit.records.knobs import NAMES, Around, Knob, own_name
 
 Setting: TypeAlias = Mapping[str, Any]
 """A value for each of some knobs, by any of their names."""

@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.stats import qmc
 
-from wellfit.config import Config, total_updates
+from wellfit.base.serialize import Record, omitted_if
 from wellfit.exceptions import BadInput
-from wellfit.knobs import NAMES, OFF
-from wellfit.serialize import Record, omitted_if
+from wellfit.records.config import Config, total_updates
+from wellfit.records.knobs import NAMES, OFF
 from wellfit.sweeps.setting import Setting, changed, require_names, require_value
 
 LEAST_SHRINK, MOST_SHRINK = 1e-6, 3e-3

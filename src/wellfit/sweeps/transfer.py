@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 from wellfit.data.prepare import Arrays, Copies, Preparation, Prepared
 from wellfit.exceptions import NoRoom
-from wellfit.goals import Goal, goal_named
-from wellfit.outcome import Outcome
+from wellfit.records.goals import Goal, goal_named
+from wellfit.records.outcome import Outcome
 
 PARTS = ("train", "train_dev", "dev")
 FIELDS = ("numeric", "codes", "target")

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wellfit.config import Config, updates_per_epoch
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
-from wellfit.knobs import NAMES, OFF, Usual, own_name
+from wellfit.records.config import Config, updates_per_epoch
+from wellfit.records.goals import Goal
+from wellfit.records.knobs import NAMES, OFF, Usual, own_name
 from wellfit.sweeps.setting import Setting, require_names, setting_of
 from wellfit.sweeps.space import Interval, Space, Values, useful_shrinks, value_at
 

@@ -25,14 +25,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from wellfit._typing import Json
-from wellfit.config import Config
+from wellfit.base.typing import Json
 from wellfit.data.prepare import Prepared
-from wellfit.device import Device
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome
+from wellfit.records.config import Config
+from wellfit.records.device import Device
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
 from wellfit.sweeps.executor import InProcess, OnOutcome, ignore_outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.transfer import read_data, read_outcome, write_data, write_outcome

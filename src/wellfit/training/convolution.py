@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from wellfit.config import Network
-from wellfit.knobs import Activation
+from wellfit.records.config import Network
+from wellfit.records.knobs import Activation
 from wellfit.training.module_checks import ModuleFactory
 
 LEAST_POOLED = 4

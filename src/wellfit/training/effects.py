@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from wellfit._typing import Task
+from wellfit.base.typing import Task
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.training.network import MLP
 from wellfit.training.noise import batch_order

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal
-from wellfit.outcome import CurvePoint
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import CurvePoint
 from wellfit.training.noise import batch_order
 from wellfit.training.tensors import Inputs, output_range_of, predictions_of
 

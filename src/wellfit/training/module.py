@@ -22,10 +22,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from wellfit._typing import Task
-from wellfit.config import Config, Network
+from wellfit.base.typing import Task
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Config, Network
 from wellfit.training.decay_groups import decay_list
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module_checks import (

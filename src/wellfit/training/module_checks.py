@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from wellfit._typing import Task
+from wellfit.base.typing import Task
 from wellfit.exceptions import BadInput
 from wellfit.training.dropout_sites import DropoutSites, Site, SiteMasks
 

@@ -14,13 +14,13 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from wellfit._typing import Floats
-from wellfit.config import Config
+from wellfit.base.serialize import OMITTED, Record
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
-from wellfit.outcome import Outcome
-from wellfit.serialize import OMITTED, Record
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import Outcome
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.training.learning_curve import some_rows

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wellfit._typing import Floats, Integers
-from wellfit.config import Network
-from wellfit.knobs import Activation
+from wellfit.base.typing import Floats, Integers
+from wellfit.records.config import Network
+from wellfit.records.knobs import Activation
 from wellfit.training.noise import batch_order, kept, noise_block, weight_noise
 from wellfit.training.schedules import Update
 

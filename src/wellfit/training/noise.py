@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from wellfit._typing import Booleans, Floats
+from wellfit.base.typing import Booleans, Floats
 
 SHARED = "shared"
 LEVELS = 65_536

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats
-from wellfit.config import Config
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal
-from wellfit.outcome import CurvePoint, Outcome, Status
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal
+from wellfit.records.outcome import CurvePoint, Outcome, Status
 from wellfit.training.effects import Net, measure_effects
 
 

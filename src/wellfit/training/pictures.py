@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit._typing import Floats
 from wellfit.augment.apply import DRAWN, changed_fast
-from wellfit.augmentation import Augmentation, asked_for
-from wellfit.config import Config
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.schema import Schema
 from wellfit.exceptions import BadInput
+from wellfit.records.augmentation import Augmentation, asked_for
+from wellfit.records.config import Config
 from wellfit.training.convolution import ConvNet
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.noise import cutting, picture_draws, pixel_noise

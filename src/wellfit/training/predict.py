@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats
-from wellfit.config import Config
+from wellfit.base.typing import Floats
 from wellfit.data.prepare import Arrays, Preparation
+from wellfit.records.config import Config
 from wellfit.stats.calibration import tempered
 from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, outputs_of, predictions_of
 

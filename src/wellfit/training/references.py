@@ -20,9 +20,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from wellfit._typing import Floats, Task
+from wellfit.base.typing import Floats, Task
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 from wellfit.training.noise import batch_order
 from wellfit.training.pictures import reduced, reduced_data
 

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
-from wellfit._typing import Floats
-from wellfit.config import Config
-from wellfit.knobs import Schedule, Strength
+from wellfit.base.typing import Floats
+from wellfit.records.config import Config
+from wellfit.records.knobs import Schedule, Strength
 
 Number = TypeVar("Number", float, Floats)
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wellfit._typing import Floats, Task
-from wellfit.config import Network, Regularization
+from wellfit.base.typing import Floats, Task
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Network, Regularization
 from wellfit.training.convolution import ConvNet, conv_factory
 from wellfit.training.module import AnyNetwork, ModuleNetwork
 from wellfit.training.network import MLP, quantile_edges

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from wellfit._files import write_whole
+from wellfit.base.files import write_whole
 from wellfit.data.schema import ClassKind
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.experiment import Experiment
-from wellfit.goals import default_goal
+from wellfit.records.goals import default_goal
 from wellfit.travel.folder import Model, save_model
 from wellfit.travel.graph import INPUTS, PIXELS, Graph, PictureGraph, picture_transforms_of, transforms_of
 

@@ -19,14 +19,14 @@ import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from wellfit._files import make_folder, write_whole
-from wellfit._typing import Floats, Json
-from wellfit.config import Config
+from wellfit.base.files import make_folder, write_whole
+from wellfit.base.typing import Floats, Json
 from wellfit.data.dialect import CsvFormat, FormatArguments
 from wellfit.data.prepare import Arrays, Preparation
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.predictions import predicted_batches, with_views, write_batches
-from wellfit.goals import Goal, goal_named
+from wellfit.records.config import Config
+from wellfit.records.goals import Goal, goal_named
 from wellfit.training.predict import Part, at_temperature, predict_average
 
 SCHEMA = 1

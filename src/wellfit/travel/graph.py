@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wellfit._typing import Json
+from wellfit.base.typing import Json
 from wellfit.data.pictures.decode import MOST_PIXELS
 from wellfit.data.prepare import SOFT_LIMIT, CategoryFit, Preparation
 from wellfit.stats.calibration import LEAST

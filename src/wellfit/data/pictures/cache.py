@@ -22,8 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellfit._files import room_at
-from wellfit._typing import Json
+from wellfit.base.files import room_at
+from wellfit.base.typing import Json
 from wellfit.data.pictures.decode import LEAST_SIDE, Pixels
 from wellfit.data.pictures.listing import Shape
 from wellfit.exceptions import BadInput

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import dctn
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.exceptions import BadInput
 
 Pixels = npt.NDArray[np.uint8]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Notify
+from wellfit.base.typing import Notify
 from wellfit.data.pictures.cache import VERSION, Decoded, keep_decoded, load_decoded, new_pixels
 from wellfit.data.pictures.decode import (
     COLOUR_MEASURES,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Notify, ignore_events
+from wellfit.base.typing import Notify, ignore_events
 from wellfit.data.dialect import DETECTED, CsvFormat
 from wellfit.data.pictures.cache import read_npz
 from wellfit.data.pictures.decode import COLOUR_MEASURES, GREY_MEASURES, require_pillow

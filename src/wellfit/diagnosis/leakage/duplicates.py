@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from wellfit._typing import Booleans, Floats
+from wellfit.base.typing import Booleans, Floats
 from wellfit.data.features import Features
 from wellfit.data.hashing import row_hashes
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.diagnosis.words import error_text, range_text
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import Estimate, mean_interval, wilson
 

@@ -11,12 +11,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from wellfit._typing import Integers
+from wellfit.base.typing import Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import WithAndWithout, with_and_without, without_text
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 from wellfit.stats.differences import resampled_difference
 from wellfit.stats.intervals import Estimate
 

@@ -18,13 +18,13 @@ import numpy as np
 from scipy import special
 from sklearn.neighbors import NearestNeighbors
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Features
 from wellfit.data.prepare import Copies
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import WithAndWithout, among, keys_of, with_and_without, without_text
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.goals import Goal, goal_named
+from wellfit.records.goals import Goal, goal_named
 from wellfit.stats.intervals import Estimate
 
 GIVEN_AWAY = 0.99  # AUC or R2 above which no honest column is expected

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from wellfit._typing import Booleans, Floats, Integers
+from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.mismatch.columns import time_columns

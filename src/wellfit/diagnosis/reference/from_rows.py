@@ -15,7 +15,7 @@ from wellfit.diagnosis.reference.noise_variance import nearest_neighbours, noise
 from wellfit.diagnosis.rows import Rows
 from wellfit.diagnosis.words import error_text
 from wellfit.exceptions import BadInput
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 
 COVERED = 0.05  # share of the rows that have an equal, below which these rows speak for too few
 

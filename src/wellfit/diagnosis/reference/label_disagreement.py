@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wellfit._typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson

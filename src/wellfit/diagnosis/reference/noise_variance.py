@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from wellfit._typing import Floats
+from wellfit.base.typing import Floats
 from wellfit.diagnosis.leakage.duplicates import keys_of
 from wellfit.diagnosis.reference.label_disagreement import cover_hart
 from wellfit.diagnosis.rows import Rows

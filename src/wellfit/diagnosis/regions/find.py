@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
-from wellfit._typing import Booleans, Floats
+from wellfit.base.typing import Booleans, Floats
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.regions.rules import Encoding, Rule, rules_of
 from wellfit.diagnosis.rows import FEWEST_ROWS, NetworkOnRows, OpenRows, Rows
 from wellfit.diagnosis.words import gap_text
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 from wellfit.stats.differences import holm
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
 

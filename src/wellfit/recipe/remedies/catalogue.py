@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wellfit._typing import Board
+from wellfit.base.typing import Board
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.exceptions import BadInput
 from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD, DROP_ROWS, MORE_DATA, REWEIGHT

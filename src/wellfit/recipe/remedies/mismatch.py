@@ -16,21 +16,21 @@ from types import MappingProxyType
 
 import numpy as np
 
-from wellfit._typing import Floats, Json
 from wellfit.augment.apply import COLUMNS, DRAWN, changed_fast
-from wellfit.augmentation import LARGEST, OPERATIONS, Augmentation, range_of
-from wellfit.config import Config, total_updates, updates_per_epoch
+from wellfit.base.serialize import Record
+from wellfit.base.typing import Floats, Json
 from wellfit.data.prepare import Arrays
 from wellfit.data.training_rows import OF_TRAIN, effective_rows, rows_trained_on, trained_on
 from wellfit.diagnosis.leakage.duplicates import with_and_without
-from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import ENDED, LEVEL, Expected, Shares
 from wellfit.recipe.pictures import distance, profile
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Result
 from wellfit.recipe.remedies.trials import on_dev
 from wellfit.recipe.rules import describe_change
 from wellfit.recipe.state import StepContext
-from wellfit.serialize import Record
+from wellfit.records.augmentation import LARGEST, OPERATIONS, Augmentation, range_of
+from wellfit.records.config import Config, total_updates, updates_per_epoch
+from wellfit.records.outcome import Outcome
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate, normal_quantile
 from wellfit.sweeps.usual import FEWEST_EPOCHS

@@ -6,12 +6,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from wellfit.config import Config
-from wellfit.knobs import KNOBS, OptimizerKind
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.pictures import wider_networks
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.trials import Evidence, against_bias, times_the_usual_rate
+from wellfit.records.config import Config
+from wellfit.records.knobs import KNOBS, OptimizerKind
 
 LONGER = (2, 4)
 FEW_EPOCHS, MUCH_LONGER = 2, (4, 16)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from wellfit.config import Config
-from wellfit.knobs import KNOBS, Activation
 from wellfit.recipe.defaults import larger_shapes
 from wellfit.recipe.ensemble import (
     FEWEST_NETWORKS,
@@ -38,6 +36,8 @@ from wellfit.recipe.search import MEAN_COST, RANGES, search_step
 from wellfit.recipe.search import SHARE as SEARCH_SHARE
 from wellfit.recipe.search import members_affordable as searched_members
 from wellfit.recipe.state import StepContext
+from wellfit.records.config import Config
+from wellfit.records.knobs import KNOBS, Activation
 from wellfit.sweeps.setting import changed
 from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, useful_shrinks
 

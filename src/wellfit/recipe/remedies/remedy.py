@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wellfit._typing import Board, Json
-from wellfit.config import Config
+from wellfit.base.serialize import OMITTED, Record
+from wellfit.base.typing import Board, Json
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
-from wellfit.gaps import GAP_OF_BOARD, GapName
-from wellfit.outcome import Outcome
 from wellfit.recipe.expectation import Expected, Shares, expect
 from wellfit.recipe.state import StepContext
-from wellfit.serialize import OMITTED, Record
+from wellfit.records.config import Config
+from wellfit.records.gaps import GAP_OF_BOARD, GapName
+from wellfit.records.outcome import Outcome
 
 
 class Result(Protocol):

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from wellfit.config import Config
-from wellfit.outcome import Outcome
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.expectation import Shares, best_of
 from wellfit.recipe.regularize import FEWEST_MEMBERS
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy
 from wellfit.recipe.state import StepContext
+from wellfit.records.config import Config
+from wellfit.records.outcome import Outcome
 from wellfit.sweeps.space import DEFAULT_MEMBERS
 
 Trials = Callable[[StepContext], tuple[Config, ...]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from wellfit.records.units import Unit, knob
 from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, text_width
 from wellfit.reports.sweep_card import WHOLE, Member
-from wellfit.units import Unit, knob
 
 _TOP, _ROW, _DOTS = 8.0, 30.0, 200.0
 _LABEL = 62.0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wellfit._typing import Part
+from wellfit.base.typing import Part
 from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.records.units import Unit
 from wellfit.reports.charts.svg import Domain, Drawing, Scale, padded, shorten, text_width
 from wellfit.reports.records import PARTS, Diagnosed, OtherMethod
 from wellfit.reports.sentences import gap_text, optimal_source, optimal_text, shown
 from wellfit.stats.intervals import Estimate
-from wellfit.units import Unit
 
 _NARROW = 560
 _TOP, _RUNG, _OTHER, _AXIS = 8.0, 40.0, 22.0, 40.0

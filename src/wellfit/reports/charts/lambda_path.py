@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wellfit.diagnosis.optimal_error import Optimal
+from wellfit.records.units import Unit, knob
 from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, apart, draw_losses, padded, text_width
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
-from wellfit.units import Unit, knob
 
 _TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wellfit.knobs import KNOBS
+from wellfit.records.knobs import KNOBS
+from wellfit.records.units import Unit, knob
 from wellfit.reports.charts.svg import (
     Domain,
     Drawing,
@@ -24,7 +25,6 @@ from wellfit.reports.charts.svg import (
 )
 from wellfit.reports.records import Network
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Measured, Member, is_one_line, strength_of
-from wellfit.units import Unit, knob
 
 _TOP, _HEIGHT, _BOTTOM = 10.0, 96.0, 36.0
 _TICKS, _RULES = 3, 4

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TypeAlias
 
-from wellfit.units import Unit, knob
+from wellfit.records.units import Unit, knob
 
 Point = tuple[float, float]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from wellfit.records.units import Unit
 from wellfit.reports.charts.svg import Drawing, Scale, draw_losses, padded, text_width
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
-from wellfit.units import Unit
 
 _HEIGHT, _BOTTOM = 170.0, 42.0
 _LINE = 18.0

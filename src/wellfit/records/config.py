@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from wellfit.augmentation import Augmentation
+from wellfit.base.serialize import OwnForm
 from wellfit.exceptions import BadInput
-from wellfit.knobs import (
+from wellfit.records.augmentation import Augmentation
+from wellfit.records.knobs import (
     KNOBS,
     OFF,
     Activation,
@@ -29,10 +30,9 @@ from wellfit.knobs import (
     Strength,
     knobs_of,
 )
-from wellfit.serialize import OwnForm
 
 if TYPE_CHECKING:
-    from wellfit._typing import Json
+    from wellfit.base.typing import Json
 
 
 @dataclass(frozen=True, kw_only=True)

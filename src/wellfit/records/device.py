@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wellfit.base.serialize import Record
 from wellfit.exceptions import BadInput
-from wellfit.serialize import Record
 
 if TYPE_CHECKING:
     pass

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
     from pydantic_core import CoreSchema
 
-    from wellfit._typing import Json
+    from wellfit.base.typing import Json
 
 OMITTED: Mapping[str, object] = {"exclude": True}
 """The field is no part of the JSON; to be read back it needs a default."""

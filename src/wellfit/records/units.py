@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wellfit.goals import Goal
+from wellfit.records.goals import Goal
 
 if TYPE_CHECKING:
     from wellfit.stats.intervals import Estimate

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from wellfit.exceptions import BadInput
 
 if TYPE_CHECKING:
-    from wellfit._typing import Floats, Integers, Task
+    from wellfit.base.typing import Floats, Integers, Task
     from wellfit.stats.intervals import Estimate
     from wellfit.stats.scores import Metric, Targets
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from wellfit._typing import Board, Part
+from wellfit.base.typing import Board, Part
 
 GapName = Literal["avoidable_bias", "variance", "mismatch", "dev_overfit"]
 

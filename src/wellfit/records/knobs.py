@@ -5,8 +5,8 @@ A knob may have second names, each in a unit of its own. lambda is `l2`, `weight
 has); l1 is also `l1_step` (= lr * l1 / m); keep_prob is also `dropout` (= 1 - keep_prob); the second of `betas` is
 `beta2`.
 
-To add a knob: its row here, its field in config.py and in estimators/classifier.py, and the engines that apply it
-(tests/test_knobs.py).
+To add a knob: its row here, its field in records/config.py and in estimators/classifier.py, and the engines that apply
+it (tests/test_knobs.py).
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wellfit._typing import Floats, Json
-from wellfit.config import Config, digest_of
-from wellfit.serialize import OMITTED, Record, omitted_if
+from wellfit.base.serialize import OMITTED, Record, omitted_if
+from wellfit.base.typing import Floats, Json
+from wellfit.records.config import Config, digest_of
 
 
 class Status(Enum):

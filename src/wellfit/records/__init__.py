@@ -1,0 +1,1 @@
+"""What every stage speaks of: configs, knobs, goals, gaps, outcomes. Plain values, no work."""
