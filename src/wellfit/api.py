@@ -14,6 +14,7 @@ import pyarrow as pa
 from wellfit.base.typing import Notify, Task, ignore_events
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.pictures.listing import LABEL, is_picture_source
+from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
@@ -25,6 +26,7 @@ from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import Settings, is_experiment
 from wellfit.experiment.request import RunRequest, run_request
 from wellfit.experiment.run import run_in
+from wellfit.experiment.workspace import Workspace
 from wellfit.fused.memory import parse_memory
 from wellfit.opening import Opening
 from wellfit.recipe.budget import Budget
@@ -34,6 +36,7 @@ from wellfit.records.device import CPU, FLOAT32, device_of
 from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.reports.card import model_card
+from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import Split
 from wellfit.sweeps.executor import telling
 from wellfit.sweeps.rungs import Rungs
@@ -219,8 +222,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     wanted, prepared = _goal(goal, data.schema.task), data.prepared()
     start = config or Config(seed=data.seed)
     if module:
-        _require_no_shape(over)
-        start = named_after(module, start, data=prepared)
+        start = _start_of(module, start, over=over, data=prepared)
     with closing(executor_for(prepared, goal=wanted, module=module, memory=limit, device=chip)) as executor:
         found = search(
             prepared,
@@ -232,9 +234,14 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
             rungs=rules,
             on_outcome=telling(notify),
         )
-    if not executor.notice:
+    return _with_notice(found, executor.notice)
+
+
+def _with_notice(found: Sweep, notice: str) -> Sweep:
+    """Warn where the executor could not train the members at once."""
+    if not notice:
         return found
-    slow = f"The members ran one after the other, and not at once: {executor.notice}."
+    slow = f"The members ran one after the other, and not at once: {notice}."
     return replace(found, warnings=(*found.warnings, slow))
 
 
@@ -248,8 +255,11 @@ def _require_no_experiment(given: Mapping[str, Any]) -> None:
         )
 
 
-def _require_no_shape(over: Space | Sequence[str] | None) -> None:
-    """Refuse knobs of the built-in network: a module that ignores them would train the same network many times."""
+def _start_of(module: ModuleFactory, config: Config, *, over: Space | Sequence[str] | None, data: Prepared) -> Config:
+    """Name the module in the config, and refuse knobs of the built-in network.
+
+    A module that ignores them would train the same network many times.
+    """
     names = (over,) if isinstance(over, str) else over or ()
     for knob in fields(Network):
         if knob.name in names:
@@ -258,6 +268,7 @@ def _require_no_shape(over: Space | Sequence[str] | None) -> None:
                 found=f"over={knob.name!r}",
                 remedy="Leave it out, or sweep a factory of each shape",
             )
+    return named_after(module, config, data=data)
 
 
 def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
@@ -340,15 +351,20 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
             data, target, options, out=out, move=move_source, request=request, more_data=more_data, notify=notify
         )
     workspace = experiment.workspace
-    more = None
-    if more_data is not None:
-        written = workspace.folder.settings.csv_format
-        more = added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
+    more = _added(workspace, more_data)
     request = request.inside(workspace, branch=branch, more=more)
     _tell_fixed(request.rules.fixed_at if fixed is None else {}, notify)
     run_in(workspace, request, more=more, began=began, notify=notify)
     experiment.report()
     return experiment
+
+
+def _added(workspace: Workspace, more_data: Any) -> MoreRows | None:
+    """Read more rows as the experiment's own file was read, and refuse those that are measured on."""
+    if more_data is None:
+        return None
+    written = workspace.folder.settings.csv_format
+    return added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
 
 
 def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Opening:
