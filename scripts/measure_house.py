@@ -32,9 +32,11 @@ FEWEST_KNOBS = 3
 """So many names of knobs in one literal make it a list of knobs."""
 BOARDS = ("Network", "Optimization", "Regularization")
 NO_KNOBS = ("module",)
-KNOB_TABLES = ("records/config.py", "records/knobs.py")
+CONFIGS = ("records/config.py", "config.py")
+"""The boards; at the root until issue 16."""
+KNOB_TABLES = (*CONFIGS, "records/knobs.py", "sweeps/knobs.py")
 """Files that may list knobs: the boards, and the table of knobs."""
-GOAL_TABLES = ("records/goals.py",)
+GOAL_TABLES = ("records/goals.py", "goals.py")
 GOALS = ("balanced_error", "log_loss", "auc", "rmse", "mae", "r2", "f1")
 """Names of goals that mean nothing else; "error" is found by what it is compared with."""
 
@@ -178,7 +180,7 @@ class House:
     def knobs(self, board: str | None = None) -> list[str]:
         """Names of the knobs: the fields of the boards in records/config.py, or of one board."""
         boards = BOARDS if board is None else (board,)
-        config = next((each.tree for each in self.sources if each.path == "records/config.py"), ast.Module([], []))
+        config = next((each.tree for each in self.sources if each.path in CONFIGS), ast.Module([], []))
         return [
             field.target.id
             for node in config.body

@@ -128,7 +128,7 @@ def test_members_that_cannot_run_at_once_are_told(split):
             {"human_error": 0.1},
             "the sweep of a split must be asked for neither a reference nor an ensemble; found human_error=0.1",
         ),
-        ({"ensemble": True}, "and no network but its members; found ensemble=True"),
+        ({"ensemble": True}, "neither a reference nor an ensemble; found ensemble=True"),
     ],
 )
 def test_an_argument_that_would_do_nothing_is_refused(argument, message, split):
