@@ -16,8 +16,8 @@ import numpy as np
 from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Shuffled
-from wellfit.diagnosis.words import gap_text, range_text
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 from wellfit.stats.differences import LowerLimit, holm
 from wellfit.stats.groups import grouped_mean, has_groups
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
@@ -77,6 +77,7 @@ class ColumnWorth:
 def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffled) -> Finding:
     """WF211: fired for columns that are surely worth less than the margin, passed where all are surely worth more."""
     margin = MARGIN * tolerance
+    shown = Unit(rows.goal).gap(margin, sign=False)
     worths = worth_of_columns(rows, shuffled)
     if not worths or margin <= 0:
         why = f"This needs {FEWEST_ROWS} dev rows, a tolerance above 0 and at most {MOST_COLUMNS:,} columns."
@@ -87,12 +88,9 @@ def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffle
         return finding("WF211", fired=True, evidence=_said(named, goal=rows.goal, margin=margin))
     least = min(worths, key=lambda each: each.value)
     if least.value > margin and all(holm([_low(each) for each in worths], above=margin)):
-        said = f"Each of the {len(worths):,} columns is surely worth more than {gap_text(rows.goal, margin)}."
+        said = f"Each of the {len(worths):,} columns is surely worth more than {shown}."
         return finding("WF211", fired=False, evidence=said)
-    said = (
-        f"Cannot tell: no column is surely worth less than {gap_text(rows.goal, margin)}. The least, by its value, is "
-        f"{least.column}."
-    )
+    said = f"Cannot tell: no column is surely worth less than {shown}. The least, by its value, is {least.column}."
     return finding("WF211", fired=None, evidence=said)
 
 
@@ -138,9 +136,9 @@ def _negated_high(worth: ColumnWorth, margin: float) -> LowerLimit:
 
 
 def _said(named: Sequence[ColumnWorth], *, goal: Goal, margin: float) -> str:
-    limits = [each.at_level(LEVEL) for each in named[:_NAMED_AT_MOST]]
+    unit, limits = Unit(goal), [each.at_level(LEVEL) for each in named[:_NAMED_AT_MOST]]
     shown = ", ".join(
-        f"{each.column} ({range_text(goal, found.low, found.high)})" for each, found in zip(named, limits, strict=False)
+        f"{each.column} ({unit.gap_range(found.low, found.high)})" for each, found in zip(named, limits, strict=False)
     )
     more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
-    return f"Each alone is worth less than {gap_text(goal, margin)} on dev: {shown}{more}."
+    return f"Each alone is worth less than {unit.gap(margin, sign=False)} on dev: {shown}{more}."

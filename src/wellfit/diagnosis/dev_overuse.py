@@ -16,8 +16,8 @@ from scipy import integrate, special
 
 from wellfit.base.typing import Floats
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.words import error_text, gap_text
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 from wellfit.stats.intervals import Estimate
 
 DRAWS = 500
@@ -88,9 +88,9 @@ def dev_use_finding(found: DevUse | None, *, goal: Goal) -> Finding:
     left = found.budget - found.decisions
     budget = f"{max(0, left):,} more before the best looks better by the tolerance" if left < 10_000 else "plenty left"
     said = (
-        f"Dev has compared {found.decisions:,} networks: the best has {error_text(goal, found.best)} there, "
-        f"{error_text(goal, max(0.0, found.corrected.value))} corrected for the choice (optimism "
-        f"{gap_text(goal, found.optimism)}); {budget}."
+        f"Dev has compared {found.decisions:,} networks: the best has {Unit(goal).show(found.best)} there, "
+        f"{Unit(goal).show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
+        f"{Unit(goal).gap(found.optimism, sign=False)}); {budget}."
     )
     return finding("WF403", fired=found.optimism > found.tolerance, evidence=said)
 

@@ -17,7 +17,7 @@ from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, gaps_from, measure
 from wellfit.diagnosis.headline import headline
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
-from wellfit.diagnosis.prescribe import Remedy, ceiling, leading, prescribe
+from wellfit.diagnosis.prescribe import Prescribed, ceiling, leading, prescribe
 from wellfit.exceptions import BadInput
 from wellfit.records.gaps import GapName
 from wellfit.records.goals import Goal, goal_named
@@ -43,7 +43,7 @@ class Diagnosis(Rendered):
     errors: Errors
     gaps: Mapping[GapName, Gap | None]
     findings: tuple[Finding, ...]
-    prescription: tuple[Remedy, ...]
+    prescription: tuple[Prescribed, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -88,7 +88,7 @@ class Diagnosis(Rendered):
             ),
             gaps=gaps_from(body["gaps"]),
             findings=tuple(map(Finding.from_json, body["findings"])),
-            prescription=tuple(map(Remedy.from_json, body["prescription"])),
+            prescription=tuple(map(Prescribed.from_json, body["prescription"])),
         )
 
     def to_json(self) -> Json:

@@ -12,6 +12,7 @@ from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.exceptions import BadInput
 from wellfit.records.gaps import GAPS, GapKind, GapName
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 from wellfit.stats.differences import difference, holm
 from wellfit.stats.intervals import LEVEL, Estimate
 
@@ -64,6 +65,11 @@ class Errors:
         after, before = self.sides[name]
         end, start = after.value, before.at_level(LEVEL).value
         return (min(start, end) if name == "avoidable_bias" else start), end
+
+    def size(self, gap: Gap, *, unit: Unit) -> str:
+        """Return a gap as a sentence says it: in the unit that the reader thinks in."""
+        start, end = self.ends(gap.name)
+        return unit.size(gap.value, start=start, end=end)
 
     def decided_by(self, gap: Gap) -> Estimate:
         """The set whose rows `rows_needed` counts."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.diagnosis.prescribe import spoiling
-from wellfit.diagnosis.words import error_text, gap_text, size_text
 from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 
 
 def headline(
@@ -29,26 +29,26 @@ def headline(
 
 
 def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> str:
-    known = [gap for gap in (gaps[name] for name in GAPS) if gap is not None]
+    unit, known = Unit(goal), [gap for gap in (gaps[name] for name in GAPS) if gap is not None]
     high = [gap for gap in known if gap.verdict == "yes"]
     unsure = [gap.kind.noun for gap in known if gap.verdict == "cannot tell"]
     rest = f"There are too few rows to tell whether {_joined(unsure)} {'is' if len(unsure) == 1 else 'are'} high."
     if unsure == ["avoidable bias"] and errors.optimal.source == "none":
         rest = "Without a reference nobody can tell whether it underfits: give a human error."
     if high:
-        causes = _joined([gap.kind.symptom.format(size=size_text(goal, gap, errors)) for gap in high])
+        causes = _joined([gap.kind.symptom.format(size=errors.size(gap, unit=unit)) for gap in high])
         chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
         parts = [f"The network {causes}.", *chance, high[0].kind.action]
         return " ".join([*parts, rest] if unsure else parts)
     leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and _leans(gap, errors)]
     if leaning:
-        causes = _joined([gap.kind.symptom.format(size=size_text(goal, gap, errors)) for gap in leaning])
+        causes = _joined([gap.kind.symptom.format(size=errors.size(gap, unit=unit)) for gap in leaning])
         return f"It looks as if the network {causes}, but no gap is certain. {rest}"
     if unsure:
-        return f"No gap is surely above {gap_text(goal, tolerance)}. {rest}"
+        return f"No gap is surely above {unit.gap(tolerance, sign=False)}. {rest}"
     return (
-        f"The network fits well: every gap is within {gap_text(goal, tolerance)}, "
-        f"with a dev {'score' if goal.higher_is_better else 'error'} of {error_text(goal, errors.dev.value)}. "
+        f"The network fits well: every gap is within {unit.gap(tolerance, sign=False)}, "
+        f"with a dev {'score' if goal.higher_is_better else 'error'} of {unit.show(errors.dev.value)}. "
         "There is nothing to treat."
     )
 

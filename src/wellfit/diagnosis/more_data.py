@@ -19,9 +19,9 @@ from wellfit.base.serialize import OMITTED, Record
 from wellfit.base.typing import Floats, Integers, Json
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_curves, rows_for
-from wellfit.diagnosis.words import error_text, gap_text, range_text
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 from wellfit.stats.intervals import Estimate
 
 FARTHEST = 4.0  # no extrapolation beyond four times the rows (docs/methods.md, "Value of more data")
@@ -139,8 +139,8 @@ def more_data_finding(found: MoreData | None, goal: Goal) -> Finding:
     times = "Twice" if found.factor == 2 else f"{found.factor:g} times"
     said = (
         f"{times} the data ({found.factor * found.rows:,.0f} training rows): dev error lower by from "
-        f"{range_text(goal, gain.low, gain.high)}, most likely "
-        f"{gap_text(goal, gain.value)}{_target_text(found, goal)}"
+        f"{Unit(goal).gap_range(gain.low, gain.high)}, most likely "
+        f"{Unit(goal).gap(gain.value, sign=False)}{_target_text(found, goal)}"
     )
     fired = True if gain.low > found.delta else False if gain.high <= found.delta else None
     return finding("WF210", fired=fired, evidence=f"{'Cannot tell: ' if fired is None else ''}{said}.")
@@ -150,8 +150,8 @@ def _target_text(found: MoreData, goal: Goal) -> str:
     if found.target is None:
         return ""
     if found.target_rows is None:
-        return f"; {error_text(goal, found.target)} is not reached with {FARTHEST:g} times the rows"
-    return f"; {error_text(goal, found.target)} needs about {found.target_rows:,} rows"
+        return f"; {Unit(goal).show(found.target)} is not reached with {FARTHEST:g} times the rows"
+    return f"; {Unit(goal).show(found.target)} needs about {found.target_rows:,} rows"
 
 
 def _refusal(anchors: Anchors, factor: float) -> str:

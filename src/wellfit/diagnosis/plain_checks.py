@@ -8,9 +8,9 @@ from typing import TypeAlias
 from wellfit.diagnosis.facts import Columns, Training
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.gaps import Errors, Gap, present
-from wellfit.diagnosis.words import error_text, gap_text, interval_text
 from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 
 Gaps: TypeAlias = Mapping[GapName, Gap | None]
 
@@ -46,10 +46,10 @@ def high_dev_overfit(*, goal: Goal, gaps: Gaps) -> Finding:
 
 
 def _of_gap(name: GapName, gaps: Gaps, *, goal: Goal) -> Finding:
-    code, gap = GAPS[name].finding, gaps[name]
+    unit, code, gap = Unit(goal), GAPS[name].finding, gaps[name]
     if gap is None:
         return finding(code, fired=None, evidence=_ABSENT.get(name, ""))
-    said = f"{gap.kind.noun} {interval_text(goal, gap)}"
+    said = f"{gap.kind.noun} {unit.gap(gap.value, sign=False)} ({unit.gap_range(gap.low, gap.high)})"
     if gap.verdict == "cannot tell":
         return finding(code, fired=None, evidence=f"Cannot tell: {said}.")
     if gap.by_chance:
@@ -62,11 +62,11 @@ def below_reference(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
     """WF103."""
     if errors.optimal.source == "none":
         return finding("WF103", fired=None, evidence="No reference was given.")
-    shown = f"Train {error_text(goal, errors.train.value)}, reference {error_text(goal, errors.optimal.low)}."
+    shown = f"Train {Unit(goal).show(errors.train.value)}, reference {Unit(goal).show(errors.optimal.low)}."
     bias, sample = gaps["avoidable_bias"], errors.train_sample
     below = bool(bias and bias.below_reference)
     if below and sample is not None and sample.high >= errors.optimal.low:
-        shown += f" On so few rows chance alone would do that (up to {error_text(goal, sample.high)})."
+        shown += f" On so few rows chance alone would do that (up to {Unit(goal).show(sample.high)})."
         below = False
     return finding("WF103", fired=below, evidence=shown)
 
@@ -75,7 +75,7 @@ def no_reference(*, goal: Goal, errors: Errors, hint: str) -> Finding:
     """WF104, with what the rows say about the optimal error."""
     optimal = errors.optimal
     low, high = sorted((optimal.low, optimal.high), key=goal.score_of)
-    limits = (error_text(goal, low), error_text(goal, high))
+    limits = (Unit(goal).show(low), Unit(goal).show(high))
     if optimal.source == "none":
         evidence = f"Without a reference the optimal error is only known to lie between {' and '.join(limits)}."
         evidence = f"{evidence} {hint}".strip()
@@ -92,18 +92,19 @@ def unfinished_training(*, training: Training) -> Finding:
 
 def another_method_wins(*, goal: Goal, errors: Errors, training: Training) -> Finding:
     """WF106, paired by row where the rows are known."""
-    references = training.references
+    unit, references = Unit(goal), training.references
     if not references:
         return finding("WF106", fired=None, evidence=f"No reference model was fit.{training.note}")
     best = min(references, key=lambda name: references[name].value)
     lead = training.ahead.get(best)
     fired = references[best].value < errors.dev.value if lead is None else lead.low > 0
-    margin = (
-        "" if lead is None else f"; paired difference {gap_text(goal, lead.value)}, at least {gap_text(goal, lead.low)}"
-    )
+    margin = ""
+    if lead is not None:
+        value, least = (unit.gap(limit, sign=False) for limit in (lead.value, lead.low))
+        margin = f"; paired difference {value}, at least {least}"
     evidence = (
-        f"Dev: network {error_text(goal, errors.dev.value)}, best reference model ({best}) "
-        f"{error_text(goal, references[best].value)}{margin}.{training.note}"
+        f"Dev: network {unit.show(errors.dev.value)}, best reference model ({best}) "
+        f"{unit.show(references[best].value)}{margin}.{training.note}"
     )
     return finding("WF106", fired=fired, evidence=evidence)
 
@@ -113,7 +114,7 @@ def below_optimal(*, goal: Goal, errors: Errors) -> Finding:
     optimal = errors.optimal
     if optimal.source == "none" or optimal.upper_bound:
         return finding("WF107", fired=None, evidence="There is no lower limit for the optimal error.")
-    least, most = error_text(goal, optimal.low), error_text(goal, errors.dev.high)
+    least, most = Unit(goal).show(optimal.low), Unit(goal).show(errors.dev.high)
     said = f"Dev is at most {most} (upper limit), the optimal error at least {least}."
     return finding("WF107", fired=errors.dev.high < optimal.low, evidence=said)
 
@@ -123,7 +124,7 @@ def too_few_rows(*, goal: Goal, tolerance: float, gaps: Gaps, errors: Errors) ->
     undecided = [gap for gap in present(gaps) if gap.verdict == "cannot tell" and gap.rows_needed]
     if undecided:
         said = "; ".join(f"{gap.kind.noun}: {_rows_text(errors, gap)}" for gap in undecided)
-        return finding("WF402", fired=True, evidence=f"{said} (tolerance {gap_text(goal, tolerance)}).")
+        return finding("WF402", fired=True, evidence=f"{said} (tolerance {Unit(goal).gap(tolerance, sign=False)}).")
     if errors.dev.rows is None or errors.dev.is_fixed:
         return finding("WF402", fired=None, evidence=_TAKEN_AS_EXACT)
     return finding("WF402", fired=False, evidence="Every verdict that dev rows can decide is decided.")

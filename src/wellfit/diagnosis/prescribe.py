@@ -15,16 +15,16 @@ from wellfit.diagnosis.findings import Finding, fired
 from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.label_noise import MATERIAL
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS, prescribed_against
-from wellfit.diagnosis.words import gap_text
 from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 
 BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible")
 """Findings that are acted on before any gap."""
 
 
 @dataclass(frozen=True)
-class Remedy(Record):
+class Prescribed(Record):
     """One remedy.
 
     Attributes:
@@ -55,7 +55,7 @@ def ceiling(errors: Errors, gap: Gap) -> float:
 
 def prescribe(
     errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float, pictures: bool = False
-) -> tuple[Remedy, ...]:
+) -> tuple[Prescribed, ...]:
     """Remedies in the order to try: bias first, then variance, mismatch, dev overfit.
 
     `pictures`: whether the rows are pictures, for which augmentation is a remedy of mismatch too.
@@ -77,21 +77,21 @@ def _leans_high(gap: Gap, tolerance: float) -> bool:
     return gap.verdict == "cannot tell" and gap.value > tolerance
 
 
-def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Remedy]:
+def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Prescribed]:
     most = ceiling(errors, gap)
-    name, size = gap.kind.noun.capitalize(), gap_text(goal, gap.value)
+    name, size = gap.kind.noun.capitalize(), Unit(goal).gap(gap.value, sign=False)
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
     doubt = "" if gap.verdict == "yes" else ", though the interval cannot tell"
     return [
-        Remedy(kind.name, kind.board, gap.name, most, f"{name} is {size}{doubt}: {kind.reason}.")
+        Prescribed(kind.name, kind.board, gap.name, most, f"{name} is {size}{doubt}: {kind.reason}.")
         for kind in prescribed_against(gap.name, pictures=pictures)
     ]
 
 
-def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Remedy]:
+def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Prescribed]:
     """Remedies that turn "cannot tell" into an answer; they buy no error, so their ceiling is 0."""
-    asked: list[Remedy] = []
+    asked: list[Prescribed] = []
     unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
     short = [gap for gap in unsure if errors.lacks_rows(gap)]
     rows = max(short, key=lambda gap: gap.rows_needed or 0, default=None)
@@ -99,20 +99,20 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[R
         held_out = "train-dev" if rows.name == "variance" and errors.train_dev is not None else "dev"
         why = f"About {rows.rows_needed:,} {held_out} rows would decide whether the {rows.kind.noun} is high."
         kind = REMEDY_KINDS["bigger_dev_set"]
-        asked.append(Remedy(kind.name, kind.board, rows.name, 0.0, why))
+        asked.append(Prescribed(kind.name, kind.board, rows.name, 0.0, why))
     if errors.optimal.source == "none" and any(gap.name == "avoidable_bias" for gap in unsure):
         why = "Give --human-error (or --optimal-error), because nobody can tell without it whether the bias is high."
-        asked.append(Remedy("none", "none", "avoidable_bias", 0.0, why))
+        asked.append(Prescribed("none", "none", "avoidable_bias", 0.0, why))
     return asked
 
 
-def _nothing(gaps: Mapping[GapName, Gap | None]) -> Remedy:
+def _nothing(gaps: Mapping[GapName, Gap | None]) -> Prescribed:
     undecided = [gap.kind.noun for gap in present(gaps) if gap.verdict == "cannot tell"]
     if undecided:
         why = f"No gap is beyond the tolerance by its value; {' and '.join(undecided)} remain uncertain."
     else:
         why = "Every gap is within the tolerance, so there is nothing to treat."
-    return Remedy("none", "none", "", 0.0, why)
+    return Prescribed("none", "none", "", 0.0, why)
 
 
 def spoiling(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -22,9 +22,9 @@ from wellfit.data.pictures.read import picture_batches
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.read import read_batches
 from wellfit.data.schema import Schema
-from wellfit.diagnosis.words import error_text, gap_text
 from wellfit.exceptions import BadInput, NoRoom
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.training.monte_carlo import average_often
@@ -219,8 +219,8 @@ class Views(Record):
     @property
     def sentence(self) -> str:
         """Their gain and cost in words."""
-        before, after = (error_text(self.goal, each) for each in (self.without, self.averaged))
-        low, high = (gap_text(self.goal, each) for each in (self.gain.low, self.gain.high))
+        before, after = (Unit(self.goal).show(each) for each in (self.without, self.averaged))
+        low, high = (Unit(self.goal).gap(each, sign=False) for each in (self.gain.low, self.gain.high))
         one, many = self.seconds
         return (
             f"With {self.views} views of each picture dev is at {after}, without at {before} (a gain of {low} to "

@@ -13,7 +13,6 @@ from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Gap, present
-from wellfit.diagnosis.words import error_text, gap_text, size_text
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.pick import applicable
 from wellfit.recipe.remedies.catalogue import BY_BOARD
@@ -22,6 +21,7 @@ from wellfit.recipe.remedies.regularization import SEARCH
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.rules import Rules, describe_change
 from wellfit.recipe.state import RecipeState, StepContext
+from wellfit.records.units import Unit
 
 Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up", "reference", "rows"]
 
@@ -63,7 +63,7 @@ def _left(context: StepContext, gap: Gap) -> Stop:
         return Stop("budget", f"{left}, and the budget is spent", _budget(context, gap, waiting))
     diagnosis = context.state.diagnosis
     sentence = gap.kind.left.format(
-        size=size_text(diagnosis.goal, gap, diagnosis.errors),
+        size=diagnosis.errors.size(gap, unit=Unit(diagnosis.goal)),
         rows=f"{context.rows:,}",
         wanted=_wanted(context, gap),
     )
@@ -86,10 +86,8 @@ def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
 
 
 def _fine(diagnosis: Diagnosis) -> str:
-    return (
-        f"The network is fine: every gap is inside the tolerance of {gap_text(diagnosis.goal, diagnosis.tolerance)}, "
-        "so there is nothing to repair."
-    )
+    tolerance = Unit(diagnosis.goal).gap(diagnosis.tolerance, sign=False)
+    return f"The network is fine: every gap is inside the tolerance of {tolerance}, so there is nothing to repair."
 
 
 def _budget(context: StepContext, gap: Gap, waiting: Remedy) -> str:
@@ -97,7 +95,8 @@ def _budget(context: StepContext, gap: Gap, waiting: Remedy) -> str:
     more = max(0.0, (price.least if price else 0.0) - budget.remaining)
     unit = "seconds" if budget.is_timed else "updates"
     took = f"takes about {more:,.0f} {unit} more than the budget left" if more >= 1 else "had no share of the budget"
-    size = size_text(context.state.diagnosis.goal, gap, context.state.diagnosis.errors)
+    diagnosis = context.state.diagnosis
+    size = diagnosis.errors.size(gap, unit=Unit(diagnosis.goal))
     return f"The budget ended with {size} of {gap.kind.noun} left: {waiting.kind.replace('_', ' ')} {took}."
 
 
@@ -109,7 +108,7 @@ def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
             "Whether more can be won nobody can tell without a reference: give --human-error.",
         )
     optimal = diagnosis.errors.optimal
-    low, high = (gap_text(diagnosis.goal, limit) for limit in (optimal.low, optimal.high))
+    low, high = (Unit(diagnosis.goal).gap(limit, sign=False) for limit in (optimal.low, optimal.high))
     return Stop(
         "reference",
         "bias left, but inside the uncertainty of the reference",
@@ -167,7 +166,7 @@ def _bought(state: RecipeState, *, run: RunContext) -> str:
     first, last = state.first, state.outcome
     if last.identity == first.identity:
         return ""
-    before, after = (error_text(run.goal, outcome.losses["dev"]) for outcome in (first, last))
+    before, after = (Unit(run.goal).show(outcome.losses["dev"]) for outcome in (first, last))
     flattered = last.config.data.drop_rows and not first.config.data.drop_rows
     why = " The first error was flattered by copies of training rows in dev." if flattered else ""
     return f"From {before} to {after} on dev by {describe_change(first, last)}.{why}{_luck(state, run=run)}"
@@ -182,8 +181,8 @@ def _luck(state: RecipeState, *, run: RunContext) -> str:
     if alike <= before:
         return ""
     return (
-        f" The network before the average had {error_text(run.goal, before)} by luck: others trained alike, with "
-        f"other seeds, have {error_text(run.goal, alike)}."
+        f" The network before the average had {Unit(run.goal).show(before)} by luck: others trained alike, with "
+        f"other seeds, have {Unit(run.goal).show(alike)}."
     )
 
 

@@ -13,7 +13,7 @@ from wellfit.base.typing import Part
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Gap
-from wellfit.diagnosis.prescribe import Remedy
+from wellfit.diagnosis.prescribe import Prescribed
 from wellfit.opening import Opening
 from wellfit.records.outcome import Outcome
 from wellfit.records.units import Unit
@@ -292,7 +292,7 @@ class Summary:
         return tuple(sorted(found, key=lambda each: (order.index(each.status), each.code)))
 
     @property
-    def prescription(self) -> tuple[Remedy, ...]:
+    def prescription(self) -> tuple[Prescribed, ...]:
         """The remedies of the last diagnosis, in their order."""
         return self.after.diagnosis.prescription if self.after else ()
 

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.optimal_error import Optimal
-from wellfit.diagnosis.prescribe import Remedy
+from wellfit.diagnosis.prescribe import Prescribed
 from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.units import Unit, knob, seconds
 from wellfit.reports.records import Diagnosed, Network, Step, Summary, Temperature
@@ -372,7 +372,7 @@ def score_sentence(summary: Summary) -> str:
     return f"{inside} of {steps} outcomes fell within their 90 % interval."
 
 
-def next_lines(unit: Unit, prescription: Sequence[Remedy]) -> Iterator[str]:
+def next_lines(unit: Unit, prescription: Sequence[Prescribed]) -> Iterator[str]:
     """The remedies in their order, those of one cause on one line."""
     for cause, rows in groupby(prescription, key=lambda row: (row.why.partition(": ")[0], row.ceiling)):
         kinds = ", ".join(row.kind.replace("_", " ") for row in rows if row.kind != "none")

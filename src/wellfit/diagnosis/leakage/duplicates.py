@@ -16,8 +16,8 @@ from wellfit.data.features import Features
 from wellfit.data.hashing import row_hashes
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
-from wellfit.diagnosis.words import error_text, range_text
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import Estimate, mean_interval, wilson
 
@@ -70,8 +70,8 @@ def without_text(found: WithAndWithout | None, goal: Goal | None) -> str:
     """The comparison as the end of a sentence; "" where there is none."""
     if found is None or goal is None:
         return ""
-    with_them, without = (error_text(goal, each.value) for each in (found.with_them, found.without_them))
-    limits = range_text(goal, found.flattery.low, found.flattery.high)
+    with_them, without = (Unit(goal).show(each.value) for each in (found.with_them, found.without_them))
+    limits = Unit(goal).gap_range(found.flattery.low, found.flattery.high)
     return f" Error with them {with_them}, without {without} (higher by {limits})."
 
 

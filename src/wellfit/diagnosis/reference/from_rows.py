@@ -13,9 +13,9 @@ from wellfit.diagnosis.leakage.duplicates import keys_of
 from wellfit.diagnosis.reference.label_disagreement import FEWEST_ROWS, Disagreement, label_disagreement
 from wellfit.diagnosis.reference.noise_variance import nearest_neighbours, noise_variance
 from wellfit.diagnosis.rows import Rows
-from wellfit.diagnosis.words import error_text
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 
 COVERED = 0.05  # share of the rows that have an equal, below which these rows speak for too few
 
@@ -40,7 +40,7 @@ def _repeated(rows: Rows, goal: Goal) -> str:
         return ""
     if found is None or found.covered < COVERED:
         return ""
-    limits = " to ".join(error_text(goal, limit) for limit in (found.found.low, found.found.high))
+    limits = " to ".join(Unit(goal).show(limit) for limit in (found.found.low, found.found.high))
     return (
         f"Rows with equal inputs ({100 * found.covered:.0f} % of train) disagree as if the optimal error were {limits} "
         "on them."
@@ -51,7 +51,7 @@ def _neighbours(rows: Rows, goal: Goal, *, seed: int) -> str:
     found = nearest_neighbours(rows, seed=seed)
     if found is None:
         return ""
-    limits = " to ".join(error_text(goal, limit) for limit in (found.estimate, found.error.value))
+    limits = " to ".join(Unit(goal).show(limit) for limit in (found.estimate, found.error.value))
     return f"Nearest neighbours suggest {limits}: an estimate that is rather too high, never a bound."
 
 
@@ -61,7 +61,7 @@ def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
         return ""
     variance = found.gamma if found.replicates is None else found.replicates
     source = "Nearest neighbours suggest" if found.replicates is None else "Rows with equal inputs suggest"
-    said = f"{source} about {error_text(goal, variance)}: an estimate that is rather too high, never a bound."
+    said = f"{source} about {Unit(goal).show(variance)}: an estimate that is rather too high, never a bound."
     return f"{said} {found.warning}".strip()
 
 

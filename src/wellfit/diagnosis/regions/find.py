@@ -18,8 +18,8 @@ from wellfit.base.typing import Booleans, Floats
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.regions.rules import Encoding, Rule, rules_of
 from wellfit.diagnosis.rows import FEWEST_ROWS, NetworkOnRows, OpenRows, Rows
-from wellfit.diagnosis.words import gap_text
 from wellfit.records.goals import Goal
+from wellfit.records.units import Unit
 from wellfit.stats.differences import holm
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
 
@@ -214,9 +214,10 @@ def _of_regions(code: str, regions: tuple[Region, ...] | None, *, goal: Goal, sa
     certain = [region for region in regions if region.certain]
     if not certain:
         return finding(code, fired=False, evidence="No region differs from the rest by more than the tolerance.")
+    unit = Unit(goal)
     told = "; ".join(
-        f"{region.rule} ({100 * region.share:.0f} % of the rows): {said} by {gap_text(goal, region.gap)}, elsewhere by "
-        f"{gap_text(goal, region.elsewhere)}"
+        f"{region.rule} ({100 * region.share:.0f} % of the rows): {said} by "
+        f"{unit.gap(region.gap, sign=False)}, elsewhere by {unit.gap(region.elsewhere, sign=False)}"
         for region in certain[:_NAMED_AT_MOST]
     )
     return finding(code, fired=True, evidence=f"{told}.")
