@@ -17,7 +17,7 @@ from wellfit.reports.charts import (
     lambda_path_chart,
     learning_curve_chart,
 )
-from wellfit.reports.charts.svg import LambdaAxis, Scale, apart, padded, round_ticks, text_width, thinned
+from wellfit.reports.charts.svg import LambdaAxis, Scale, apart, padded, text_width, thinned
 from wellfit.reports.sweep_card import lambda_path
 from wellfit.reports.sweep_view import sweep_view
 
@@ -184,7 +184,7 @@ def test_labels_are_moved_apart_and_stay_inside(places):
 
 @given(finite, st.floats(1e-6, 1e9))
 def test_ticks_are_inside_and_equally_spaced(low, span):
-    ticks, step = round_ticks((low, low + span))
+    ticks, step = Scale((low, low + span), (0, 1)).ticks()
     slack = 1e-6 * max(abs(low), span)
     assert all(low - slack <= tick <= low + span + slack for tick in ticks)
     assert len(ticks) <= 7

@@ -34,7 +34,7 @@ def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: flo
 
 
 def _strength(members: Sequence[Member], unit: Unit) -> Callable[[Member], float]:
-    """Opacity of a member: the lower its dev loss, the stronger; the worst quarter shares the palest tone."""
+    """Opacity by dev loss: the lower, the stronger; the worst quarter shares the palest tone."""
     losses = sorted(unit.position(member.dev.value) for member in members if member.dev)
     low, high = losses[0], losses[(3 * len(losses)) // 4]
 
@@ -81,9 +81,7 @@ def _column_names(drawing: Drawing, l2s: list[float], *, wide: float, floor: flo
     every = max(1, -int(-widest // wide))
     for column, l2 in enumerate(l2s):
         if column % every == 0:
-            drawing.text(
-                (_LABEL + (column + 0.5) * wide, floor + 15), knob(l2), style="s", tone="soft", anchor="middle"
-            )
+            drawing.note((_LABEL + (column + 0.5) * wide, floor + 15), knob(l2), anchor="middle")
 
 
 def _dots(drawing: Drawing, members: Sequence[Member], unit: Unit) -> float:
@@ -109,14 +107,14 @@ def _dots(drawing: Drawing, members: Sequence[Member], unit: Unit) -> float:
 
 
 def _legend(drawing: Drawing, members: Sequence[Member], unit: Unit, *, floor: float, words: str) -> float:
-    drawing.text((_LABEL - 8, floor + 15), "keep_prob", style="s", tone="soft", anchor="end")
+    drawing.note((_LABEL - 8, floor + 15), "keep_prob", anchor="end")
     losses = [member.dev.value for member in members if member.dev]
     stronger = f"stronger: lower dev {unit.noun} ({unit.show(min(losses))} to {unit.show(max(losses))})"
     lines = [f"across: λ; {stronger}", words]
     if text_width("; ".join(lines), style="s") < drawing.width - _LABEL:
         lines = ["; ".join(lines)]
     for index, line in enumerate(lines):
-        drawing.text((4 if drawing.width < 560 else _LABEL, floor + 36 + 15 * index), line, style="s", tone="soft")
+        drawing.note((4 if drawing.width < 560 else _LABEL, floor + 36 + 15 * index), line)
     return floor + 30 + 15 * len(lines)
 
 

@@ -19,13 +19,14 @@ _TOP, _RUNG, _OTHER, _AXIS = 8.0, 40.0, 22.0, 40.0
 _BAR = 10.0
 _NAME = 90.0  # of another method
 _WORDS = 235.0  # room for the words beside the longest bar
+_FIRST = _TOP + 14  # y of the optimal error
 
 _TONES = {"yes": "yes", "no": "no", "cannot tell": "unsure"}
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Layout: the x scale, the right edge of the labels, the height of a gap row."""
+    """Layout; `label` is the right edge of the labels, `gap` the height of a gap's row."""
 
     drawing: Drawing
     x: Scale
@@ -34,9 +35,20 @@ class _Frame:
     gap: float
     narrow: bool
 
+    def limits(self, known: Optimal | Estimate) -> tuple[float, float]:
+        """Pixels of both ends of an interval."""
+        return self.x(self.unit.position(known.low)), self.x(self.unit.position(known.high))
+
+    def whisker(self, known: Optimal | Estimate, *, y: float, half: float) -> None:
+        """Draw an interval with `half` the height of its ends."""
+        low, high = self.limits(known)
+        self.drawing.line((low, y), (high, y), tone="whisker")
+        for end in (low, high):
+            self.drawing.line((end, y - half), (end, y + half), tone="whisker")
+
 
 def ladder_domain(ladders: Iterable[Diagnosed], unit: Unit) -> Domain:
-    """One axis for several ladders, so that before and after can be compared by eye."""
+    """Return one axis for several ladders, so that before and after can be compared by eye."""
     known = list(ladders)
     errors = [error for ladder in known for error in ladder.errors.values() if error]
     losses = [loss for error in errors for loss in (error.low, error.high, error.value)]
@@ -60,7 +72,10 @@ def ladder_chart(
     of this ladder.
     """
     drawing = Drawing(width, key=key, title="Where the error comes from", desc=_description(ladder, unit))
-    frame = _frame(drawing, unit, domain or ladder_domain([ladder], unit))
+    narrow = width < _NARROW
+    label = 74.0 if narrow else 118.0
+    x = Scale(domain or ladder_domain([ladder], unit), (label + 12, width - (22 if narrow else _WORDS)))
+    frame = _Frame(drawing, x, unit, label, 54.0 if narrow else 26.0, narrow)
     rows = _rows(ladder, frame)
     floor = max(rows.values()) + _RUNG - 6
     bottom = floor + (_OTHER * (len(others) + 1) if others else 0)
@@ -71,24 +86,16 @@ def ladder_chart(
     _optimal(frame, ladder.diagnosis.errors.optimal)
     for part, error in ladder.errors.items():
         _rung(frame, part, error, y=rows[part], note=ladder.note if part == "test" else "")
-    _others(frame, others, floor)
+    if others:
+        frame.drawing.note((label, floor + 14), "Others, dev", anchor="end")
+        frame.drawing.line((4, floor), (x.pixels[1], floor), tone="rule")
+    for index, method in enumerate(others):
+        _other(frame, method, floor + 14 + _OTHER * (index + (1 if narrow else 0.5)))
     return drawing.render(bottom + _AXIS)
 
 
-def _frame(drawing: Drawing, unit: Unit, domain: Domain) -> _Frame:
-    width = drawing.width
-    narrow = width < _NARROW
-    label = 74.0 if narrow else 118.0
-    right = width - (22 if narrow else _WORDS)
-    return _Frame(drawing, Scale(domain, (label + 12, right)), unit, label, 54.0 if narrow else 26.0, narrow)
-
-
-_FIRST = _TOP + 14
-"""The y of the optimal error."""
-
-
 def _rows(ladder: Diagnosed, frame: _Frame) -> dict[Part, float]:
-    """The y of every part: a gap is drawn above the part that it leads to."""
+    """Return the y of every part: a gap is drawn above the part that it leads to."""
     y, rows = _FIRST + _RUNG, {}
     led_to = {_end_of(ladder, gap) for gap in ladder.gaps}
     for part in ladder.errors:
@@ -99,7 +106,7 @@ def _rows(ladder: Diagnosed, frame: _Frame) -> dict[Part, float]:
 
 
 def _end_of(ladder: Diagnosed, gap: Gap) -> Part:
-    """The part on whose side a gap ends."""
+    """Return the part on whose side a gap ends."""
     held_out: Part = "dev" if ladder.diagnosis.errors.train_dev is None else "train_dev"
     return held_out if gap.name == "variance" else gap.kind.judged_on
 
@@ -109,13 +116,13 @@ def _axis(frame: _Frame, bottom: float) -> None:
     for tick in ticks:
         x = frame.x(tick)
         frame.drawing.line((x, _TOP), (x, bottom), tone="grid")
-        frame.drawing.text((x, bottom + 15), frame.unit.tick(tick, step=step), style="s", tone="soft", anchor="middle")
+        frame.drawing.note((x, bottom + 15), frame.unit.tick(tick, step=step), anchor="middle")
     middle = sum(frame.x.pixels) / 2
-    frame.drawing.text((middle, bottom + 32), frame.unit.axis_title, style="s", tone="soft", anchor="middle")
+    frame.drawing.note((middle, bottom + 32), frame.unit.axis_title, anchor="middle")
 
 
 def _band(frame: _Frame, optimal: Optimal, floor: float) -> None:
-    low, high = (frame.x(frame.unit.position(loss)) for loss in (optimal.low, optimal.high))
+    low, high = frame.limits(optimal)
     tone = "band-unknown" if optimal.source == "none" else "band"
     frame.drawing.box((low, _TOP), (max(high - low, 2), floor - _TOP), tone=tone)
 
@@ -124,40 +131,32 @@ def _optimal(frame: _Frame, optimal: Optimal) -> None:
     y = _FIRST
     frame.drawing.text((frame.label, y + 4), "Optimal", anchor="end")
     source = "not given" if frame.narrow and optimal.source == "none" else optimal_source(optimal)
-    frame.drawing.text((frame.label, y + 17), source, style="s", tone="soft", anchor="end")
-    low, high = (frame.x(frame.unit.position(loss)) for loss in (optimal.low, optimal.high))
-    frame.drawing.line((low, y), (high, y), tone="whisker")
-    for end in (low, high):
-        frame.drawing.line((end, y - 6), (end, y + 6), tone="whisker")
-    _beside(frame, (low, high, y + 4), optimal_text(frame.unit, optimal), style="b")
+    frame.drawing.note((frame.label, y + 17), source, anchor="end")
+    frame.whisker(optimal, y=y, half=6)
+    _beside(frame, (*frame.limits(optimal), y + 4), optimal_text(frame.unit, optimal), style="b")
 
 
 def _rung(frame: _Frame, part: Part, error: Estimate | None, *, y: float, note: str) -> None:
     frame.drawing.text((frame.label, y + 4), PARTS[part], anchor="end")
     if error is None:
-        _sealed(frame, y, note or "sealed: opened once, at the end")
+        left, right = frame.x.pixels
+        frame.drawing.box((left, y - 10), (right - left, 20), tone="sealed", round_by=4)
+        frame.drawing.note((left + 10, y + 4), note or "sealed: opened once, at the end")
         return
     if error.rows is not None:
-        frame.drawing.text((frame.label, y + 17), f"n={error.rows:,}", style="s", tone="soft", anchor="end")
-    low, high = _whisker(frame, error, y)
-    frame.drawing.mark((frame.x(frame.unit.position(error.value)), y), part=part)
+        frame.drawing.note((frame.label, y + 17), f"n={error.rows:,}", anchor="end")
+    span = _marked(frame, error, y=y, part=part)
     words = shown(frame.unit, error) + (f" {note}" if note and not frame.narrow else "")
-    _beside(frame, (low, high, y + 4), words, style="b")
+    _beside(frame, (*span, y + 4), words, style="b")
 
 
-def _sealed(frame: _Frame, y: float, words: str) -> None:
-    left, right = frame.x.pixels
-    frame.drawing.box((left, y - 10), (right - left, 20), tone="sealed", round_by=4)
-    frame.drawing.text((left + 10, y + 4), words, style="s", tone="soft")
-
-
-def _whisker(frame: _Frame, measure: Estimate, y: float) -> tuple[float, float]:
-    low, high = (frame.x(frame.unit.position(loss)) for loss in (measure.low, measure.high))
-    if not measure.is_fixed:
-        frame.drawing.line((low, y), (high, y), tone="whisker")
-        for end in (low, high):
-            frame.drawing.line((end, y - 5), (end, y + 5), tone="whisker")
-    point = frame.x(frame.unit.position(measure.value))
+def _marked(frame: _Frame, error: Estimate, *, y: float, part: str, size: float = 5) -> tuple[float, float]:
+    """Draw an error with its interval; return its left and right end."""
+    if not error.is_fixed:
+        frame.whisker(error, y=y, half=5)
+    point = frame.x(frame.unit.position(error.value))
+    frame.drawing.mark((point, y), part=part, size=size)
+    low, high = frame.limits(error)
     return min(low, point - 6), max(high, point + 6)
 
 
@@ -218,15 +217,6 @@ def _words(ladder: Diagnosed, gap: Gap, unit: Unit) -> tuple[str, str]:
     return amount, f"cannot tell: needs {gap.rows_needed:,} rows" if lacks else "cannot tell"
 
 
-def _others(frame: _Frame, others: Sequence[OtherMethod], floor: float) -> None:
-    if not others:
-        return
-    frame.drawing.text((frame.label, floor + 14), "Others, dev", style="s", tone="soft", anchor="end")
-    frame.drawing.line((4, floor), (frame.x.pixels[1], floor), tone="rule")
-    for index, method in enumerate(others):
-        _other(frame, method, floor + 14 + _OTHER * (index + (1 if frame.narrow else 0.5)))
-
-
 def _other(frame: _Frame, method: OtherMethod, y: float) -> None:
     dev = method.dev
     words = f"{shorten(method.name, width=_NAME, style='s')} {frame.unit.show(dev.value)}"
@@ -234,9 +224,8 @@ def _other(frame: _Frame, method: OtherMethod, y: float) -> None:
         edge = frame.x.pixels[1]
         frame.drawing.text((edge, y + 4), f"{words}, further right →", style="s", anchor="end")
         return
-    low, high = _whisker(frame, dev, y)
-    frame.drawing.mark((frame.x(frame.unit.position(dev.value)), y), part="other", size=4)
-    _beside(frame, (low, high, y + 4), words, style="s")
+    span = _marked(frame, dev, y=y, part="other", size=4)
+    _beside(frame, (*span, y + 4), words, style="s")
 
 
 def _description(ladder: Diagnosed, unit: Unit) -> str:

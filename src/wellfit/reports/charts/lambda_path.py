@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.records.units import Unit, knob
-from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, apart, draw_losses, padded, text_width
+from wellfit.reports.charts.svg import Drawing, LambdaAxis, Scale, draw_losses, padded, text_width
 from wellfit.reports.sweep_card import LEAST_MEMBERS, Member
 
 _TOP, _HEIGHT, _BOTTOM = 38.0, 190.0, 44.0
@@ -35,26 +35,21 @@ def lambda_path_chart(
     _tied(drawing, plot, members)
     _optimal(drawing, plot, optimal)
     _dev_band(drawing, plot, members)
-    ends = _lines(drawing, plot, members)
+    ends, floor = _lines(drawing, plot, members), _TOP + _HEIGHT
     _chosen(drawing, plot, members)
-    _names(drawing, plot, ends)
-    floor = _TOP + _HEIGHT
+    drawing.end_names(ends, x=plot.pixels[1] + 4, least=14, limits=(_TOP + 4, floor))
     plot.x.draw(drawing, y=floor, most=4 if width < 560 else 7)
     title = "λ, log scale" + (f"; ‖W‖ on its own scale, 0 to {_top_norm(members):.3g}" if _top_norm(members) else "")
-    drawing.text((plot.pixels[1], floor + 36), title, style="s", tone="soft", anchor="end")
+    drawing.note((plot.pixels[1], floor + 36), title, anchor="end")
     return drawing.render(floor + _BOTTOM)
 
 
 def _plot(members: Sequence[Member], unit: Unit, width: float) -> _Plot:
     pixels = (62.0, width - 48)
-    places = [unit.position(loss) for member in members for loss in _losses(member)]
-    y = Scale(padded(places, zero_below=0.35), (_TOP + _HEIGHT, _TOP))
+    losses = [member.train for member in members if member.train is not None]
+    losses += [loss for member in members if (dev := member.dev) for loss in (dev.value, dev.low, dev.high)]
+    y = Scale(padded([unit.position(loss) for loss in losses], zero_below=0.35), (_TOP + _HEIGHT, _TOP))
     return _Plot(LambdaAxis([member.l2 for member in members], (pixels[0] + 10, pixels[1] - 10)), y, pixels, unit)
-
-
-def _losses(member: Member) -> list[float]:
-    dev = member.dev
-    return [*([dev.value, dev.low, dev.high] if dev else []), *([member.train] if member.train is not None else [])]
 
 
 def _tied(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
@@ -63,7 +58,7 @@ def _tied(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
         return
     left, right = min(places) - 6, max(places) + 6
     drawing.box((left, _TOP), (right - left, _HEIGHT), tone="tied")
-    drawing.text(((left + right) / 2, 12), "shaded: tied with the best", style="s", tone="soft", anchor="middle")
+    drawing.note(((left + right) / 2, 12), "shaded: tied with the best", anchor="middle")
 
 
 def _optimal(drawing: Drawing, plot: _Plot, optimal: Optimal | None) -> None:
@@ -73,12 +68,8 @@ def _optimal(drawing: Drawing, plot: _Plot, optimal: Optimal | None) -> None:
     if plot.y.domain[0] <= place <= plot.y.domain[1]:
         y = plot.y(place)
         drawing.line((plot.pixels[0], y), (plot.pixels[1], y), tone="optimal")
-        drawing.text(
-            (plot.pixels[0] + 4, y - 5 if y > _TOP + 16 else y + 13),
-            f"optimal {plot.unit.show(optimal.high)}",
-            style="s",
-            tone="soft",
-        )
+        label = y - 5 if y > _TOP + 16 else y + 13
+        drawing.note((plot.pixels[0] + 4, label), f"optimal {plot.unit.show(optimal.high)}")
 
 
 def _dev_band(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
@@ -91,7 +82,7 @@ def _dev_band(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> None:
 
 
 def _lines(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> dict[str, float]:
-    """Draw the three lines; returns the y at which each ends."""
+    """Draw the three lines; return the y at which each ends."""
     top = _top_norm(members)
     norms = [(plot.x(it.l2), _TOP + _HEIGHT * (1 - it.norm / top)) for it in members if it.norm is not None and top]
     train = [(plot.x(it.l2), plot.y(plot.unit.position(it.train))) for it in members if it.train is not None]
@@ -99,9 +90,7 @@ def _lines(drawing: Drawing, plot: _Plot, members: Sequence[Member]) -> dict[str
     if norms:
         drawing.path(norms, tone="l-norm")
     for part, points in (("train", train), ("dev", dev)):
-        drawing.path(points, tone=f"l-{part}")
-        for point in points:
-            drawing.mark(point, part=part, size=3)
+        drawing.series(points, part=part, size=3, tone=f"l-{part}")
     ends = {"train": train[-1][1], "dev": dev[-1][1]}
     return ends | ({"‖W‖": norms[-1][1]} if norms else {})
 
@@ -123,13 +112,6 @@ def _chosen_words(chosen: Member) -> str:
     decay = f", weight_decay {knob(chosen.weight_decay)}" if chosen.weight_decay is not None else ""
     shrink = f", shrink {knob(chosen.shrink)}" if chosen.shrink is not None else ""
     return f"chosen: λ {knob(chosen.l2)}{decay}{shrink}"
-
-
-def _names(drawing: Drawing, plot: _Plot, ends: dict[str, float]) -> None:
-    places = apart(list(ends.values()), least=14, limits=(_TOP + 4, _TOP + _HEIGHT))
-    tones = {"train": "say-train", "dev": "say-dev", "‖W‖": "say-norm"}
-    for name, y in zip(ends, places, strict=True):
-        drawing.text((plot.pixels[1] + 4, y + 4), name, tone=tones[name])
 
 
 def _top_norm(members: Sequence[Member]) -> float:

@@ -1,7 +1,4 @@
-"""Small multiples: one measure of the members against one knob, each in a panel of its own on the same axis.
-
-Learning curves: train and dev against updates, for one network.
-"""
+"""Small multiples, each a measure of the members against one knob on the same axis; and learning curves."""
 
 from __future__ import annotations
 
@@ -14,10 +11,8 @@ from wellfit.reports.charts.svg import (
     Domain,
     Drawing,
     KeepProbAxis,
-    KnobAxis,
     LambdaAxis,
     Scale,
-    apart,
     draw_losses,
     draw_rules,
     padded,
@@ -35,19 +30,19 @@ class _Panel:
     """The drawing of one panel, and where things are in it."""
 
     drawing: Drawing
-    x: KnobAxis
+    x: LambdaAxis | KeepProbAxis
     pixels: Domain
     members: Sequence[Member]
     along: str
 
-    @property
-    def joined(self) -> bool:
-        """True if the members may be joined by a line."""
-        return is_one_line(self.members, self.along)
-
     def place(self, member: Member) -> float:
-        """The pixel of the member's knob."""
         return self.x(_value(member, self.along))
+
+    def series(self, heights: Sequence[float], *, tone: str, part: str) -> None:
+        """Mark the members, joined by a line where they differ in this one knob."""
+        points = [(self.place(member), y) for member, y in zip(self.members, heights, strict=True)]
+        joined = is_one_line(self.members, self.along)
+        self.drawing.series(points, part=part, size=2.4, tone=tone if joined else None)
 
 
 def _value(member: Member, along: str) -> float:
@@ -67,10 +62,9 @@ def losses_panel(members: Sequence[Member], unit: Unit, *, along: str, key: str,
     draw_losses(panel.drawing, y, unit=unit, pixels=panel.pixels, wanted=_RULES)
     _chosen(panel)
     for part, places in series.items():
-        _series(panel, [y(place) for place in places], tone=f"l-{part}", part=part)
-    last = [y(places[-1]) for places in series.values()]
-    for part, place in zip(series, apart(last, least=13, limits=(_TOP + 4, _TOP + _HEIGHT)), strict=True):
-        panel.drawing.text((panel.pixels[1] + 9, place + 4), part, style="s", tone=f"say-{part}")
+        panel.series([y(place) for place in places], tone=f"l-{part}", part=part)
+    ends, limits = {part: y(places[-1]) for part, places in series.items()}, (_TOP + 4, _TOP + _HEIGHT)
+    panel.drawing.end_names(ends, x=panel.pixels[1] + 9, least=13, limits=limits, style="s")
     return _finished(panel)
 
 
@@ -82,9 +76,10 @@ def measure_panel(members: Sequence[Member], measure: Measured, *, along: str, k
     words = f"from {knob(values[0])} at the left to {knob(values[-1])} at the right"
     panel = _panel(members, along=along, key=key, width=width, about=(measure.title, words))
     y = Scale(padded(values), (_TOP + _HEIGHT, _TOP))
-    draw_rules(panel.drawing, y, label=_label, pixels=panel.pixels, wanted=_RULES)
+    # A multiple of the step may be a rounding error away from 0.
+    draw_rules(panel.drawing, y, label=lambda tick: knob(round(tick, 12)), pixels=panel.pixels, wanted=_RULES)
     _chosen(panel)
-    _series(panel, [y(value) for value in values], tone="l-effect", part="effect")
+    panel.series([y(value) for value in values], tone="l-effect", part="effect")
     return _finished(panel)
 
 
@@ -105,14 +100,6 @@ def _panel(members: Sequence[Member], *, along: str, key: str, width: float, abo
     return _Panel(Drawing(width, key=key, title=title, desc=f"{about[1]}."), axis, pixels, members, along)
 
 
-def _series(panel: _Panel, heights: Sequence[float], *, tone: str, part: str) -> None:
-    points = [(panel.place(member), y) for member, y in zip(panel.members, heights, strict=True)]
-    if panel.joined:
-        panel.drawing.path(points, tone=tone)
-    for point in points:
-        panel.drawing.mark(point, part=part, size=2.4)
-
-
 def _chosen(panel: _Panel) -> None:
     for member in panel.members:
         if member.chosen:
@@ -123,13 +110,8 @@ def _chosen(panel: _Panel) -> None:
 def _finished(panel: _Panel) -> str:
     floor = _TOP + _HEIGHT
     panel.x.draw(panel.drawing, y=floor, most=_TICKS)
-    panel.drawing.text((panel.pixels[1], floor + 31), KNOBS[panel.along].title, style="s", tone="soft", anchor="end")
+    panel.drawing.note((panel.pixels[1], floor + 31), KNOBS[panel.along].title, anchor="end")
     return panel.drawing.render(floor + _BOTTOM)
-
-
-def _label(tick: float) -> str:
-    # A multiple of the step may be a rounding error away from 0.
-    return knob(round(tick, 12))
 
 
 _CURVE_TOP, _CURVE_HEIGHT, _CURVE_BOTTOM = 12.0, 150.0, 42.0
@@ -138,9 +120,8 @@ _SETTLED = 0.95  # share of the points that the y axis must hold: the first upda
 
 def curve_domain(networks: Sequence[Network | None], unit: Unit) -> Domain:
     """One y axis for several networks; the first, wild updates may lie above it."""
-    losses = sorted(
-        unit.position(loss) for network in networks if network for _, *pair in network.curve for loss in pair
-    )
+    curves = [network.curve for network in networks if network]
+    losses = sorted(unit.position(loss) for curve in curves for _, *pair in curve for loss in pair)
     if not losses:
         return 0.0, 1.0
     high = losses[min(len(losses) - 1, int(_SETTLED * len(losses)))]
@@ -152,7 +133,7 @@ def curve_domain(networks: Sequence[Network | None], unit: Unit) -> Domain:
 def learning_curve_chart(
     network: Network, unit: Unit, *, key: str, domain: Domain | None = None, width: float = 350
 ) -> str:
-    """Draw one network's curve; nothing for fewer than two points."""
+    """Draw one network's curve; "" for fewer than two points."""
     if len(network.curve) < 2:
         return ""
     drawing = Drawing(width, key=key, title="Learning curve", desc=_description(network, unit))
@@ -167,18 +148,11 @@ def learning_curve_chart(
         drawing.path([(x(update), y(place)) for update, place in points], tone=f"l-{part}")
         ends[part] = y(points[-1][1])
         drawing.mark((x(points[-1][0]), ends[part]), part=part, size=3.5)
-    for part, place in zip(ends, apart(list(ends.values()), least=14, limits=(_CURVE_TOP + 4, floor)), strict=True):
-        drawing.text((pixels[1] + 8, place + 4), part, tone=f"say-{part}")
-    _updates(drawing, x, floor)
+    drawing.end_names(ends, x=pixels[1] + 8, least=14, limits=(_CURVE_TOP + 4, floor))
+    for tick in x.ticks(3)[0]:
+        drawing.tick((x(tick), floor), f"{tick:,.0f}")
+    drawing.note((pixels[1], floor + 34), "updates", anchor="end")
     return drawing.render(floor + _CURVE_BOTTOM)
-
-
-def _updates(drawing: Drawing, x: Scale, floor: float) -> None:
-    ticks, _ = x.ticks(3)
-    for tick in ticks:
-        drawing.line((x(tick), floor), (x(tick), floor + 4), tone="axis")
-        drawing.text((x(tick), floor + 17), f"{tick:,.0f}", style="s", tone="soft", anchor="middle")
-    drawing.text((x.pixels[1], floor + 34), "updates", style="s", tone="soft", anchor="end")
 
 
 def _description(network: Network, unit: Unit) -> str:

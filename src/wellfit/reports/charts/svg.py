@@ -1,17 +1,14 @@
-"""The few SVG shapes that the charts are made of, and an estimate of how wide a text will be.
+"""The SVG shapes and axes that the charts share, and an estimate of how wide a text will be.
 
 Colours and line styles live in `charts.css`, so that light, dark and print need no second drawing.
-Axes of the knobs, on which regularization grows to the right; and the ruled y axis.
-Axes: round ticks, linear scales, spacing labels apart, thinning long curves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypeAlias
 
 from wellfit.records.units import Unit, knob
 
@@ -25,12 +22,7 @@ _BOLD = 1.12
 
 
 def text_width(words: str, *, style: str = "t") -> float:
-    """Pixels that `words` take at most, by the widest usual font.
-
-    Args:
-        words: the text.
-        style: t (normal), b (bold), s (small), c (in a cell).
-    """
+    """Pixels that `words` take at most, by the widest usual font; styles are normal, bold, small and in a Cell."""
     ems = sum(_em(letter) for letter in words)
     return ems * FONT_SIZE[style] * (_BOLD if style == "b" else 1.0)
 
@@ -44,23 +36,16 @@ def _em(letter: str) -> float:
 
 
 def shorten(words: str, *, width: float, style: str = "t") -> str:
-    """`words`, cut with an ellipsis to fit `width` pixels."""
+    """Return `words`, cut with an ellipsis to fit `width` pixels."""
     if text_width(words, style=style) <= width:
         return words
-    kept = words
-    while kept and text_width(kept + "…", style=style) > width:
-        kept = kept[:-1]
-    return kept.rstrip() + "…"
+    while words and text_width(words + "…", style=style) > width:
+        words = words[:-1]
+    return words.rstrip() + "…"
 
 
 class Drawing:
-    """Collects shapes and writes one `<svg>` with a title and a description.
-
-    Args:
-        key: a prefix of the ids, unique in the page.
-        title: what the chart shows, in a few words.
-        desc: what there is to see, in a sentence or two with the numbers.
-    """
+    """Collects shapes and writes one `<svg>`; its title names the chart, its description gives the numbers in words."""
 
     def __init__(self, width: float, *, key: str, title: str, desc: str) -> None:
         self.width = width
@@ -77,7 +62,17 @@ class Drawing:
         shift = max(0.0, 1 - left) + min(0.0, self.width - 1 - (left + wide))
         x = at[0] + (shift if wide < self.width else 0.0)
         hook = "" if anchor == "start" else f' text-anchor="{anchor}"'
-        self._add(f'<text class="{_css(style, tone)}" x="{_n(x)}" y="{_n(at[1])}"{hook}>{escape(words)}</text>')
+        css = f"{style} {tone}".strip()
+        self._add(f'<text class="{css}" x="{_n(x)}" y="{_n(at[1])}"{hook}>{escape(words)}</text>')
+
+    def note(self, at: Point, words: str, *, anchor: str = "start") -> None:
+        """Write `words` small and pale."""
+        self.text(at, words, style="s", tone="soft", anchor=anchor)
+
+    def tick(self, at: Point, words: str) -> None:
+        """Draw a tick under the axis at `at`, and its label."""
+        self.line(at, (at[0], at[1] + 4), tone="axis")
+        self.note((at[0], at[1] + 17), words, anchor="middle")
 
     def phrase(self, at: Point, words: tuple[str, str], *, tone: str) -> None:
         """Write two texts after each other, the second bold; they must fit (see `text_width`)."""
@@ -112,12 +107,24 @@ class Drawing:
         corners = _SHAPES.get(part, _SHAPES["train"])
         self.path([(x + size * dx, y + size * dy) for dx, dy in corners], tone=f"m-{part}", closed=True)
 
+    def series(self, points: Sequence[Point], *, part: str, size: float, tone: str | None) -> None:
+        """Mark points; a `tone` joins them by a line."""
+        if tone is not None:
+            self.path(points, tone=tone)
+        for point in points:
+            self.mark(point, part=part, size=size)
+
+    def end_names(self, ends: Mapping[str, float], *, x: float, least: float, limits: Domain, style: str = "t") -> None:
+        """Name the lines at their ends, at least `least` pixels apart: name -> y of its line's end."""
+        for name, y in zip(ends, apart(list(ends.values()), least=least, limits=limits), strict=True):
+            self.text((x, y + 4), name, style=style, tone=f"say-{name.replace('‖W‖', 'norm')}")
+
     def ring(self, at: Point, *, size: float, tone: str) -> None:
         """Draw a circle around a mark."""
         self._add(f'<circle class="{tone}" cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(size)}"/>')
 
     def render(self, height: float) -> str:
-        """The finished drawing."""
+        """Return the finished drawing."""
         ids = f'aria-labelledby="{self._key}-t {self._key}-d"'
         frame = f'viewBox="0 0 {_n(self.width)} {_n(height)}" width="{_n(self.width)}" height="{_n(height)}"'
         return (
@@ -135,10 +142,6 @@ _SHAPES: dict[str, list[Point]] = {
     "test": [(0, -1.2), (1.15, 0.9), (-1.15, 0.9)],
     "other": [(-1, -1), (1, -1), (0, 1)],
 }
-
-
-def _css(style: str, tone: str) -> str:
-    return f"{style} {tone}".strip()
 
 
 def _n(value: float) -> str:
@@ -161,15 +164,10 @@ class LambdaAxis:
         self._log = Scale((min(powers), max(powers)), (left, pixels[1]))
 
     def __call__(self, value: float) -> float:
-        """The pixel of one lambda."""
+        """Return the pixel of one lambda."""
         if value <= 0:
             return self._log.pixels[0] if self._zero is None else self._zero
         return self._log(math.log10(value))
-
-    @property
-    def has_zero(self) -> bool:
-        """True if exact 0 is on the axis."""
-        return self._zero is not None
 
     def ticks(self, most: int) -> list[float]:
         """Tick values: 0 if present, and at most `most` powers of ten, or the values themselves if powers are few."""
@@ -177,7 +175,7 @@ class LambdaAxis:
         powers = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
         every = max(1, math.ceil(len(powers) / most))
         ticks = [10.0**power for power in powers[::every]] if len(powers) >= _FEWEST_POWERS else self._spaced()
-        return [0.0, *ticks] if self.has_zero else ticks
+        return ticks if self._zero is None else [0.0, *ticks]
 
     def _spaced(self) -> list[float]:
         ticks: list[float] = []
@@ -189,10 +187,9 @@ class LambdaAxis:
     def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
         """Write the ticks under the plot, and the break between 0 and the logarithmic part."""
         for value in self.ticks(most):
-            drawing.line((self(value), y), (self(value), y + 4), tone="axis")
-            drawing.text((self(value), y + 17), knob(value), style="s", tone="soft", anchor="middle")
-        if self.has_zero:
-            middle = (self(0) + self._log.pixels[0]) / 2
+            drawing.tick((self(value), y), knob(value))
+        if self._zero is not None:
+            middle = (self._zero + self._log.pixels[0]) / 2
             for x in (middle - 2.5, middle + 2.5):
                 drawing.line((x - 2, y + 5), (x + 2, y - 5), tone="axis")
 
@@ -205,7 +202,7 @@ class KeepProbAxis:
         self._scale = Scale((-self._values[0], -self._values[-1]), pixels)
 
     def __call__(self, value: float) -> float:
-        """The pixel of one keep_prob."""
+        """Return the pixel of one keep_prob."""
         return self._scale(-value)
 
     def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
@@ -215,24 +212,20 @@ class KeepProbAxis:
         for value in self._values:
             if self(value) - last >= least * (1 - 1e-9):
                 last = self(value)
-                drawing.line((last, y), (last, y + 4), tone="axis")
-                drawing.text((last, y + 17), f"{value:.3g}", style="s", tone="soft", anchor="middle")
-
-
-KnobAxis: TypeAlias = LambdaAxis | KeepProbAxis
+                drawing.tick((last, y), f"{value:.3g}")
 
 
 def draw_losses(drawing: Drawing, y: Scale, *, unit: Unit, pixels: Domain, wanted: int = 6) -> None:
-    """Horizontal rules with their labels at the left of the plot, in the goal's own unit."""
+    """Draw horizontal rules with their labels at the left of the plot, in the goal's own unit."""
     _, step = y.ticks(wanted)
     draw_rules(drawing, y, label=lambda tick: unit.tick(tick, step=step), pixels=pixels, wanted=wanted)
 
 
 def draw_rules(drawing: Drawing, y: Scale, *, label: Callable[[float], str], pixels: Domain, wanted: int = 6) -> None:
-    """Horizontal rules with their labels at the left of the plot."""
+    """Draw horizontal rules with their labels at the left of the plot."""
     for tick in y.ticks(wanted)[0]:
         drawing.line((pixels[0], y(tick)), (pixels[1], y(tick)), tone="grid")
-        drawing.text((pixels[0] - 7, y(tick) + 4), label(tick), style="s", tone="soft", anchor="end")
+        drawing.note((pixels[0] - 7, y(tick) + 4), label(tick), anchor="end")
 
 
 Domain = tuple[float, float]
@@ -247,30 +240,25 @@ class Scale:
     pixels: Domain
 
     def __call__(self, value: float) -> float:
-        """The pixel of `value`, kept inside the axis."""
+        """Return the pixel of `value`, kept inside the axis."""
         low, high = self.domain
         share = (value - low) / (high - low) if high > low else 0.5
         return self.pixels[0] + min(max(share, 0.0), 1.0) * (self.pixels[1] - self.pixels[0])
 
     def ticks(self, wanted: int = 5) -> tuple[list[float], float]:
-        """Round values inside the domain, about `wanted` of them, and their step."""
-        return round_ticks(self.domain, wanted=wanted)
-
-
-def round_ticks(domain: Domain, *, wanted: int = 5) -> tuple[list[float], float]:
-    """Multiples of 1, 2, 2.5 or 5 times a power of ten inside `domain`, and the step between them."""
-    low, high = domain
-    if not high > low:
-        return [low], 1.0
-    rough = (high - low) / max(wanted, 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [index * step for index in range(first, last + 1)], step
+        """About `wanted` multiples of 1, 2 or 5 times a power of ten inside the domain, and the step between them."""
+        low, high = self.domain
+        if not high > low:
+            return [low], 1.0
+        rough = (high - low) / max(wanted, 1)
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        return [index * step for index in range(first, last + 1)], step
 
 
 def padded(values: Sequence[float], *, share: float = 0.08, zero_below: float = 0.5) -> Domain:
-    """A domain around `values`; it starts at 0 where the lowest value is under `zero_below` of the highest."""
+    """Return a domain around `values`; it starts at 0 where the lowest value is under `zero_below` of the highest."""
     low, high = min(values), max(values)
     room = share * (high - low) or abs(high) * share or 1.0
     if 0 <= low <= zero_below * high:

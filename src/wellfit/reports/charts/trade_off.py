@@ -16,14 +16,7 @@ _TICKS = 6
 
 @dataclass(frozen=True)
 class Series:
-    """Members that are drawn alike.
-
-    Attributes:
-        name: in the legend.
-        part: the mark.
-        members: each with a dev loss.
-        joined: whether a line joins them in their order.
-    """
+    """Members with a dev loss that are drawn with the mark of `part`; `joined` by a line in their order or not."""
 
     name: str
     part: str
@@ -33,7 +26,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Size:
-    """The x axis: its title, a member's value on it, and the format of a value."""
+    """The x axis."""
 
     title: str
     of: Callable[[Member], float]
@@ -41,7 +34,7 @@ class Size:
 
 
 def trade_off_chart(series: Sequence[Series], unit: Unit, *, size: Size, key: str, width: float = 780) -> str:
-    """Draw dev against a size; nothing for fewer than three members."""
+    """Draw dev against a size; "" for fewer than three members."""
     shown = [member for one in series for member in one.members if member.dev]
     if len(shown) < LEAST_MEMBERS:
         return ""
@@ -61,7 +54,9 @@ def trade_off_chart(series: Sequence[Series], unit: Unit, *, size: Size, key: st
             if member.chosen:
                 drawing.ring(point, size=8, tone="chosen")
     _legend(drawing, series)
-    _sizes(drawing, x, size, floor=top + _HEIGHT)
+    for tick in x.ticks(_TICKS if width > 560 else _TICKS // 2)[0]:
+        drawing.tick((x(tick), top + _HEIGHT), size.show(tick))
+    drawing.note((pixels[1], top + _HEIGHT + 36), f"{size.title}; ringed: chosen", anchor="end")
     return drawing.render(top + _HEIGHT + _BOTTOM)
 
 
@@ -85,13 +80,6 @@ def _legend(drawing: Drawing, series: Sequence[Series]) -> None:
             drawing.mark((left, y), part=one.part, size=4)
             drawing.text((left + 10, y + 4), one.name, style="s")
             left += _room(one)
-
-
-def _sizes(drawing: Drawing, x: Scale, size: Size, *, floor: float) -> None:
-    for tick in x.ticks(_TICKS if drawing.width > 560 else _TICKS // 2)[0]:
-        drawing.line((x(tick), floor), (x(tick), floor + 4), tone="axis")
-        drawing.text((x(tick), floor + 17), size.show(tick), style="s", tone="soft", anchor="middle")
-    drawing.text((x.pixels[1], floor + 36), f"{size.title}; ringed: chosen", style="s", tone="soft", anchor="end")
 
 
 def _description(series: Sequence[Series], unit: Unit, size: Size) -> str:
