@@ -24,11 +24,7 @@ _REASONS = {
 
 @contextmanager
 def room_at(path: Path) -> Iterator[None]:
-    """Turn the system's refusals to write at `path` into `NoRoom`.
-
-    Raises:
-        NoRoom: the disk is full or read-only, or writing is not permitted.
-    """
+    """Turn the system's refusals to write at `path` (full, read-only, not permitted) into `NoRoom`."""
     try:
         yield
     except OSError as error:
@@ -45,9 +41,6 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 
     """Write `path` under a temporary name beside it, flush it to the disk, then rename: all or nothing.
 
     The folder is made where it is missing.
-
-    Raises:
-        NoRoom: as `room_at`.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     make_folder(path.parent)
@@ -64,10 +57,6 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents.
-
-    Raises:
-        NoRoom: as `room_at`.
-    """
+    """Create a folder and its parents; NoRoom as `room_at`."""
     with room_at(path):
         path.mkdir(parents=True, exist_ok=True)

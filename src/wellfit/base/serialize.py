@@ -61,11 +61,7 @@ class Record:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
-        """Rebuild a record from `to_json`'s values; more keys are ignored.
-
-        Raises:
-            BadInput: for a missing field, or a value of another type.
-        """
+        """Rebuild a record from `to_json`'s values; more are ignored. BadInput for a missing field or a wrong type."""
         from pydantic import ValidationError
 
         try:

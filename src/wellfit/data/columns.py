@@ -1,7 +1,4 @@
-"""One Arrow column -> one NumPy array: numbers, text and moments, with one notion of missing.
-
-The kind of a column, and whether it carries information: constants, row numbers and names of rows do not.
-"""
+"""One Arrow column -> one NumPy array: numbers, text and moments; its kind, and whether it carries information."""
 
 from __future__ import annotations
 
@@ -46,11 +43,7 @@ def missing_in(column: pa.ChunkedArray) -> Booleans:
 
 
 def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
-    """[rows] float64, NaN where missing; booleans are 0 and 1, text is parsed.
-
-    Raises:
-        BadInput: for text that is no number.
-    """
+    """[rows] float64, NaN where missing; booleans are 0 and 1, text is parsed; BadInput for text that is no number."""
     if stored_as(column) == "time":
         column = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
     try:
@@ -65,11 +58,7 @@ def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
 
 
 def require_finite(values: Floats, *, name: str) -> None:
-    """Refuse infinite values.
-
-    Raises:
-        BadInput: naming the column and the first row (counted from 1, the header not counted).
-    """
+    """Raise BadInput for infinite values, with the first row (counted from 1, the header not counted)."""
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
@@ -81,10 +70,7 @@ def require_finite(values: Floats, *, name: str) -> None:
 
 
 def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text of each value, null where missing: what names a category or a class.
-
-    Whole numbers are written without a decimal point, so that 1 and 1.0 name the same level.
-    """
+    """Text of each value, null where missing; whole numbers have no decimal point: 1 and 1.0 name the same level."""
     stored = stored_as(column)
     if stored == "string":
         return column
@@ -99,11 +85,7 @@ def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
-    """Timestamps in microseconds, null where missing; text is parsed as ISO, then by `DATE_FORMATS`.
-
-    Raises:
-        BadInput: for values that are no dates.
-    """
+    """Timestamps in microseconds, null where missing; BadInput for text that is no date, by ISO or `DATE_FORMATS`."""
     target = pa.timestamp("us")
     if stored_as(column) == "date":
         return column.cast(target, safe=False)

@@ -35,13 +35,7 @@ class FormatArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class CsvFormat:
-    """What the user says about how CSV files are written; None is detected.
-
-    Attributes:
-        delimiter: sign between the fields.
-        decimal: decimal sign.
-        encoding: a codec that Python knows.
-    """
+    """The user's words about how CSV files are written; None is detected. `encoding` is a codec that Python knows."""
 
     delimiter: str | None = None
     decimal: str | None = None
@@ -74,11 +68,7 @@ class Dialect:
 
 
 def detect_dialect(path: Path, csv_format: CsvFormat = DETECTED) -> Dialect:
-    """Detect what is not given.
-
-    Raises:
-        BadInput: for a binary file, an unknown encoding, or text that is not in the given one.
-    """
+    """Detect all that is not given; BadInput for a binary file, an unknown encoding, or text that is not in it."""
     with path.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
     marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)

@@ -30,10 +30,8 @@ class Feature:
 class Features:
     """Rows of features.
 
-    Attributes:
-        columns: what the columns of `values` are.
-        values: float64 [rows, columns]: numbers in their own unit, dates in days, categories as the place of their
-            level; NaN where missing.
+    `values` are float64 [rows, columns]: numbers in their own unit, dates in days, categories as the place of their
+    level; NaN where missing.
     """
 
     columns: tuple[Feature, ...]
@@ -55,11 +53,7 @@ class Features:
 
 
 def features_of(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Features]:
-    """The features of several parts of one table; a level has the same place in all of them.
-
-    Raises:
-        BadInput: for a value that is not of its column's type.
-    """
+    """The features of several parts of one table; a level has the same place in all of them."""
     columns = [
         _features(column, [table.column(column.name) for table in tables.values()]) for column in schema.features
     ]

@@ -26,21 +26,13 @@ _FLOAT_EXACT = 2**53
 
 
 def row_hashes(table: pa.Table, *, columns: Sequence[str] | None = None) -> Words:
-    """Hash every row over `columns` (all when None).
-
-    Returns:
-        uint64 [rows, 2].
-    """
+    """Return the hash of every row, uint64 [rows, 2], over `columns` (all when None)."""
     (hashes,) = hashes_over(table, table.column_names if columns is None else columns)
     return hashes
 
 
 def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
-    """Hash every row over several sets of columns; each cell is hashed once.
-
-    Returns:
-        uint64 [rows, 2] for each set.
-    """
+    """Return hashes, uint64 [rows, 2], of every row over each set of columns; each cell is hashed once."""
     sums = [np.zeros((LANES, table.num_rows), dtype=np.uint64) for _ in sets]
     for name in dict.fromkeys(name for columns in sets for name in columns):
         salts = _words(b"column\0" + name.encode())

@@ -59,7 +59,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class NumberFit:
-    """How one number is filled and scaled; `part` names what is taken from a date, else "value".
+    """How one number is filled and scaled; `part` is "value", or what is taken from a date.
 
     `scale` 0 marks a number that does not vary on train: only its `indicator` is used.
     """
@@ -92,10 +92,7 @@ class CategoryFit:
 
 @dataclass(frozen=True)
 class Preparation(Record):
-    """Everything learnt from the training rows that turns a table into arrays.
-
-    `targets` is how many numbers a regression predicts for a row; all of them are on one scale.
-    """
+    """All that is learnt from train to turn a table into arrays; a regression has `targets` numbers, on one scale."""
 
     schema: Schema
     numbers: tuple[NumberFit, ...]
@@ -132,8 +129,7 @@ class Preparation(Record):
     def transform(self, table: pa.Table, *, with_target: bool = True) -> Arrays:
         """Turn rows into arrays; columns that are not features are ignored.
 
-        Raises:
-            BadInput: a feature is missing, a value is infinite or not of its type, or (with target) a class is new.
+        Raises BadInput for a missing feature, an infinite value, one of another type, and (with target) a new class.
         """
         if self.schema.picture:
             return self._pictures(table, with_target=with_target)
@@ -182,8 +178,6 @@ class Prepared:
     """The parts that training and choosing may see, as arrays, and the material of the data board (training_rows.py).
 
     Attributes:
-        preparation: what turned tables into them.
-        train, train_dev, dev: the parts.
         more: name -> rows that can be added to train.
         importance: name ("" for train) -> [rows] how much more often such rows are met in deployment than in train.
         copies: rows that are in train and in dev; None where there are none, or nobody looked.
@@ -199,11 +193,7 @@ class Prepared:
 
 
 def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:
-    """Learn fills, scales, levels and the target's mean and scale from the training rows.
-
-    Raises:
-        BadInput: for values that are infinite or not of their type.
-    """
+    """Learn fills, scales, levels and the target's moments from the training rows; BadInput for infinite values."""
     numbers: list[NumberFit] = []
     categories = []
     # A network of pictures sees their pixels alone; what was measured of them is for people.

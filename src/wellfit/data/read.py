@@ -54,15 +54,10 @@ def read_table(
     name: str = "DATA",
     csv_format: CsvFormat = DETECTED,
 ) -> Table:
-    """Read a CSV or Parquet file, or take any data frame, a mapping of columns or a list of rows.
+    """Read a CSV or Parquet file, or take a mapping of columns, a list of rows, or any data frame that narwhals knows.
 
-    Args:
-        source: path, or a pandas, polars, pyarrow or other frame that narwhals knows.
-        name: what messages call the source when it has no path.
-        csv_format: what is known about how a CSV file is written.
-
-    Raises:
-        BadInput: no such file, a folder, empty, header only, binary, ragged, duplicate column names, nested values.
+    Messages call a source without a path `name`. Raises BadInput for no file, a folder, an empty or binary file, a
+    header only, ragged rows, equal column names and nested values.
     """
     if isinstance(source, str | Path):
         path = _existing(Path(source), name=name)
@@ -77,11 +72,7 @@ def read_table(
 def read_batches(
     source: Any, *, schema: Schema, rows: int = BATCH_ROWS, csv_format: CsvFormat = DETECTED
 ) -> Iterator[pa.Table]:
-    """Yield the feature columns of new rows in order, `rows` at a time at most, in constant memory for files.
-
-    Raises:
-        BadInput: as `read_table`, and for a feature column that is missing.
-    """
+    """Yield the feature columns of new rows in order, `rows` at a time at most, in constant memory for files."""
     if not isinstance(source, str | Path):
         frame = read_table(source, name="NEW").frame
         require_columns(frame.column_names, schema.feature_names, rule=NEW_COLUMNS)

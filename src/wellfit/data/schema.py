@@ -99,21 +99,11 @@ def infer_schema(
     split_on: str | None = None,
     stratify_on: str | None = None,
 ) -> Schema:
-    """Decide kind and role of every column.
+    """Decide kind and role of every column: the one place that may look at all rows (docs/design.md, promise 1).
 
-    Args:
-        table: all rows; the split is the one place where this may look at every row (docs/design.md, promise 1).
-        target: name of the column to predict.
-        task: overrides the inference (strings, booleans and at most 20 distinct integers -> classification).
-        drop: columns to leave out.
-        types: column -> number, category, boolean or date, where the inference is not wanted.
-        group_on: column whose equal values stay together; it leaves the features.
-        time_on: column by which rows are ordered; it leaves the features.
-        split_on: column that says the part of each row; it leaves the features.
-        stratify_on: column whose shares are kept equal; it stays a feature.
-
-    Raises:
-        BadInput: an unknown column or type, an unusable target, infinite values, no feature, fewer than 30 rows.
+    Strings, booleans and at most 20 distinct integers mean classification, unless `task` is given. The columns of
+    `group_on`, `time_on` and `split_on` leave the features; that of `stratify_on` stays one. Raises BadInput for an
+    unknown column or type, an unusable target, infinite values, no feature, or fewer than 30 rows.
     """
     types = dict(types or {})
     special: dict[str, Role] = {target: "target"}
@@ -147,11 +137,7 @@ def infer_schema(
 
 
 def require_columns(present: Sequence[str], wanted: Iterable[str], *, rule: str = "a named column must exist") -> None:
-    """Refuse names that are not there.
-
-    Raises:
-        BadInput: naming the first missing column, with the nearest names that are there.
-    """
+    """Raise BadInput for the first wanted column that is missing, with the nearest names that are there."""
     known = set(present)
     for name in wanted:
         if name not in known:
@@ -175,11 +161,7 @@ def labelled_rows(table: pa.Table, schema: Schema) -> pa.Table:
 
 
 def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
-    """Targets as the losses need them: int64 class codes, or float64 values.
-
-    Raises:
-        BadInput: for a class that the split has not seen, or a missing target.
-    """
+    """Targets for the losses: int64 class codes, or float64 values; BadInput for a new class or a missing target."""
     column = table.column(schema.target)
     if schema.task == "regression":
         values = numbers_of(column, name=schema.target)
@@ -202,11 +184,7 @@ def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
 
 
 def feature_columns(table: pa.Table) -> Schema:
-    """The schema of features without a target: kinds are inferred, useless columns dropped.
-
-    Raises:
-        BadInput: for infinite values.
-    """
+    """The schema of features without a target: kinds are inferred, useless columns dropped."""
     kinds = {name: infer_kind(table.column(name)) for name in table.column_names}
     columns = tuple(
         _column(table.column(name), name=name, kind=kind, role=None, asked=False) for name, kind in kinds.items()

@@ -19,11 +19,7 @@ OF_TRAIN = ""
 
 
 def trained_on(data: Prepared, board: DataBoard) -> Prepared:
-    """The same data with the training rows of a config; the transforms stay those of train.
-
-    Raises:
-        BadInput: for rows that the data does not have.
-    """
+    """The same data with the training rows of a config; the transforms stay those of train."""
     if board.is_off:
         return data
     kept = kept_rows(data, board)
@@ -42,11 +38,7 @@ def trained_on(data: Prepared, board: DataBoard) -> Prepared:
 
 
 def rows_trained_on(data: Prepared, board: DataBoard) -> int:
-    """How many training rows a config has.
-
-    Raises:
-        BadInput: for rows that the data does not have.
-    """
+    """Number of training rows of a config."""
     if board.is_off:
         return data.train.rows
     more = _known(board.more_data in data.more, data.more.get(board.more_data), board).rows if board.more_data else 0
@@ -54,11 +46,7 @@ def rows_trained_on(data: Prepared, board: DataBoard) -> int:
 
 
 def kept_rows(data: Prepared, board: DataBoard) -> Booleans:
-    """[train rows] whether a row is trained on.
-
-    Raises:
-        BadInput: where copies are left out of data in which nobody looked for them.
-    """
+    """[train rows] True where a row is trained on; BadInput if copies are left out of data not searched for them."""
     if not board.drop_rows:
         return np.ones(data.train.rows, dtype=bool)
     return ~_known(data.copies is not None, data.copies, board).train

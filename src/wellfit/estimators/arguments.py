@@ -33,12 +33,7 @@ Init = TypeVar("Init", bound=Callable[..., None])
 
 
 def takes(arguments: type, **defaults: Any) -> Callable[[Init], Init]:
-    """Give an `__init__` with `**arguments` the signature of a typed dictionary.
-
-    Args:
-        arguments: the typed dictionary.
-        defaults: those that differ from `default_of`.
-    """
+    """Give an `__init__` with `**arguments` the signature of a typed dictionary; `defaults` go before `default_of`."""
 
     def signed(init: Init) -> Init:
         named = inspect.Parameter
@@ -52,11 +47,7 @@ def takes(arguments: type, **defaults: Any) -> Callable[[Init], Init]:
 
 
 def store(estimator: Any, arguments: Mapping[str, Any]) -> None:
-    """Keep arguments, and the defaults of the others, under their own names, and do nothing else.
-
-    Raises:
-        TypeError: for an unknown argument.
-    """
+    """Keep arguments, and the defaults of the others, under their own names; TypeError for an unknown argument."""
     bound = inspect.signature(type(estimator).__init__).bind(estimator, **arguments)
     bound.apply_defaults()
     for name, value in bound.arguments.items():
@@ -74,15 +65,8 @@ def default_of(argument: str) -> Any:
 def config_of(arguments: Mapping[str, Any], *, rows: Rows, columns: int, seed: int) -> Config:
     """Return the config that the arguments of an estimator mean for these rows.
 
-    Args:
-        arguments: as `get_params` has them.
-        rows: the training rows: their number decides batch size and epochs, their total weight m converts
-            weight_decay to lambda.
-        columns: features that are numbers; they decide the number of bins.
-        seed: of weights, noise and batch order.
-
-    Raises:
-        BadInput: for two names of one knob, or a value that is out of range or of another kind.
+    The number of rows decides batch size and epochs, their total weight m converts weight_decay to lambda, and the
+    number of numeric `columns` decides the bins. Raises BadInput for two names of one knob, or a value out of range.
     """
     size = arguments["batch_size"] or batch_size_for(len(rows))
     base = Config(

@@ -30,11 +30,7 @@ def with_callbacks(method: Method) -> Method:
 
 @contextmanager
 def fit_context(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadata: Mapping[str, Any]) -> Iterator[Any]:
-    """Tell the callbacks that a fit begins and, unless it fails, that it has ended.
-
-    Yields:
-        The context of the fit, for `subtask_context`; None where scikit-learn has no callbacks.
-    """
+    """Tell the callbacks that a fit begins and, unless it fails, that it has ended; yield its context, if any."""
     if not hasattr(estimator, "_init_callback_context"):
         yield None
         return

@@ -29,14 +29,7 @@ def diagnose_comparison(
 ) -> Diagnosis | None:
     """Diagnose one of the candidates by the dev rows of all folds; None where there is one dev row or group.
 
-    Args:
-        found: the comparison.
-        config: the candidate.
-        human_error: in the goal's own unit; None if unknown.
-        counted: weights count repeated rows; else each weights one row, and repeats narrow no interval.
-
-    Raises:
-        BadInput: for a human_error out of range.
+    Weights that are `counted` count repeated rows; else each weights one row, and repeats narrow no interval.
     """
     place = found.configs.index(config)
     dev = _dev_estimate(found, place, counted=counted)
@@ -91,12 +84,7 @@ _WORST_FIRST = (Status.DIVERGED, Status.DROPPED, Status.OUT_OF_BUDGET, Status.ST
 
 @dataclass(frozen=True)
 class FoldData:
-    """One fold before training.
-
-    Attributes:
-        prepared: what the engine trains on and measures.
-        weights: [training rows] how many rows each stands for, whatever its class weighs in the cost.
-    """
+    """One fold before training; its `weights` [training rows] are those of the rows, whatever their classes weigh."""
 
     prepared: Prepared
     weights: Floats
@@ -120,14 +108,8 @@ class FoldResult:
 class Comparison:
     """All candidates on all folds, in the goal's loss (of several targets: standardized by the training rows).
 
-    Attributes:
-        goal: in whose loss they were compared.
-        configs: [members].
-        train: [members, folds] mean loss of the training rows.
-        dev: [members, folds] mean loss of the dev rows.
-        statuses: [members] the worst of all folds.
-        choice: by the dev rows of all folds together.
-        folds: [folds].
+    `train` and `dev` are mean losses [members, folds], `statuses` [members] the worst of all folds; the choice is by
+    the dev rows of all folds together.
     """
 
     goal: Goal
@@ -142,7 +124,7 @@ class Comparison:
 def train_folds(
     folds: Sequence[FoldData], configs: Sequence[Config], *, goal: Goal, jobs: int
 ) -> Generator[FoldResult]:
-    """Train the candidates on every fold, `jobs` folds at a time, and yield what they came to, fold by fold.
+    """Train the candidates on every fold, `jobs` folds at a time, and yield the results, fold by fold.
 
     The compiled updates let go of Python's lock, so threads are enough.
     """
@@ -156,12 +138,7 @@ def train_folds(
 
 
 def compare(folds: Sequence[FoldResult], *, goal: Goal) -> Comparison:
-    """Compare the candidates, and choose.
-
-    Raises:
-        BadInput: for a goal that the weights are not defined for.
-        Refusal: when every candidate diverged.
-    """
+    """Compare the candidates, and choose; Refusal when every candidate diverged."""
     configs = tuple(outcome.config for outcome in folds[0].outcomes)
     scored = [_scored(fold, goal=goal) for fold in folds]
     dev = np.array([np.average(losses, axis=1, weights=weights) for losses, weights in scored]).T
@@ -182,11 +159,7 @@ def compare(folds: Sequence[FoldResult], *, goal: Goal) -> Comparison:
 
 
 def repeated(target: Integers | Floats, prediction: Floats, weights: Floats) -> tuple[Integers | Floats, Floats]:
-    """Return target and predictions with every row as often as it counts, for goals that look at all rows at once.
-
-    Raises:
-        BadInput: for weights that are no whole numbers.
-    """
+    """Return target and predictions with every row as often as it counts, for goals that look at all rows at once."""
     if (weights % 1).any():
         counting = [name for name, goal in GOALS.items() if goal.metric.of_all_rows]
         others = [name for name in GOALS if name not in counting]

@@ -1,9 +1,8 @@
 """X and y as scikit-learn's users give them -> an Arrow table and a target, with the types of the columns from the fit.
 
 An array, or a frame of numbers and truth values, goes through scikit-learn's own validation. In a frame with text,
-categories or dates every column is taken by its type: text and categories are categories, dates are dates.
-The engine's arrays come from transforms that are fit on the training rows alone. Equal training rows are merged into
-one row of their total weight, so neither repeats nor the order of rows change a network.
+categories or dates every column is taken by its type. The transforms are fit on the training rows alone; equal ones are
+merged into one row of their total weight, so neither repeats nor the order of rows change a network.
 """
 
 from __future__ import annotations
@@ -32,21 +31,15 @@ _MOMENTS = (nw.Date, nw.Datetime, nw.Time, nw.Duration)
 
 
 def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Table, tuple[Column, ...], Any]:
-    """Return the features of the training rows, their columns, and y as an array.
+    """Return the features of the training rows, their columns, and y as an array of classes, or of `numbers`.
 
     Sets `n_features_in_` and, for a frame, `feature_names_in_`.
-
-    Args:
-        estimator: that is being fitted.
-        X: [rows, features] array or data frame; NaN is a missing value.
-        y: [rows] classes; or with `numbers` [rows] or [rows, targets] numbers.
-        numbers: whether y is to be numbers.
 
     Raises:
         ValueError: for X or y that scikit-learn refuses, or with `numbers` a y that is no number.
         TypeError: for a sparse X.
-        BadInput: for a column of a frame that holds neither numbers, text nor dates, an array of texts, and classes
-            with missing values.
+        BadInput: for a column of a frame that is neither numbers, text nor dates, an array of texts, and classes with
+            missing values.
     """
     options = {"multi_output": numbers, "y_numeric": numbers}
     _require_whole(y)
@@ -69,11 +62,8 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
 def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Table:
     """Return new rows as a table of the columns that were decided at fit.
 
-    Raises:
-        ValueError: for other columns than those of the fit: names that are missing, unknown or in another order, or
-            another number of them.
-        TypeError: for a sparse X.
-        BadInput: for an array where the fit had a frame with categories or dates, or values of another type.
+    Raises ValueError for columns of other names, number or order than at fit, TypeError for a sparse X, and BadInput
+    for an array where the fit had a frame with categories or dates, or for values of another type.
     """
     if all(column.kind == "number" and column.stored == "float" for column in columns):
         with _text_refused():
@@ -166,16 +156,10 @@ MEASURED_ROWS = 256
 
 
 def prepared(train: Rows, dev: Rows | None, *, columns: tuple[Column, ...], classes: int) -> Prepared:
-    """Return the arrays of the training rows and of dev.
+    """Return the arrays of the training rows and of dev (None: some of the training rows); 0 classes are a regression.
 
     One target keeps its unit, and the preparation its mean and scale. Several are standardized here, each by the
     training rows, so that none outweighs another; `target_moments` leads back.
-
-    Args:
-        train: rows to train on.
-        dev: rows to measure; None for some of the training rows.
-        columns: of both tables, in order.
-        classes: C; 0 for a regression.
     """
     # The target is no column of the table, so the transforms are fit as if there were none.
     fitted = _with_an_input(fit_preparation(train.table, Schema(columns, "", "classification")))
@@ -192,10 +176,7 @@ def prepared(train: Rows, dev: Rows | None, *, columns: tuple[Column, ...], clas
 
 
 def target_moments(train: Rows) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation of each target over the training rows, 1 where it does not vary.
-
-    Scalars for targets [rows], [targets] for several.
-    """
+    """Return mean and standard deviation (1 for a constant) over the training rows, of each target if they are several."""
     mean = np.average(train.target, axis=0, weights=train.weights)
     scale = np.sqrt(np.average((train.target - mean) ** 2, axis=0, weights=train.weights))
     # What rounding leaves of a constant is no spread.
@@ -224,11 +205,8 @@ def _arrays(preparation: Preparation, rows: Rows, *, of: Rows) -> Arrays:
 class Rows:
     """Rows of features and target.
 
-    Attributes:
-        table: the features.
-        target: [rows] int64 class codes, or float64 numbers [rows] or [rows, targets].
-        weights: [rows] float64, how many rows each stands for.
-        groups: [rows] code of each row's group; None for rows on their own.
+    The target is int64 class codes, or float64 numbers [rows] or [rows, targets]; `weights` say how many rows each
+    row stands for, `groups` are codes.
     """
 
     table: pa.Table
@@ -260,11 +238,7 @@ class Rows:
 
 
 def weights_of(sample_weight: Any, *, rows: int) -> Floats:
-    """Return the weight of each row [rows]; ones where none are given, and one number for all rows is allowed.
-
-    Raises:
-        BadInput: for a wrong length, weights that are negative or not finite, or that are all zero.
-    """
+    """Return the weight of each row [rows]; ones where none are given, and one number for all rows is allowed."""
     try:
         weights = np.asarray(1.0 if sample_weight is None else sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -286,11 +260,7 @@ def weights_of(sample_weight: Any, *, rows: int) -> Floats:
 
 
 def groups_of(groups: Any, *, rows: int) -> Integers:
-    """Return the code of each row's group [rows].
-
-    Raises:
-        BadInput: for a wrong length.
-    """
+    """Return the code of each row's group [rows]."""
     found = np.asarray(groups)
     if found.shape != (rows,):
         given = f"groups of shape {found.shape} for {rows} rows"
@@ -309,16 +279,9 @@ def merged(rows: Rows) -> Rows:
 
 
 def with_class_weights(rows: Rows, class_weight: Any, *, classes: Any) -> Rows:
-    """Return the rows with their weights multiplied by those of their classes.
+    """Return the rows with their weights multiplied by those of their classes, in the order of the codes.
 
-    Args:
-        rows: of classes.
-        class_weight: None; "balanced", so that all classes that occur weigh the same; or a weight by class, 1 where
-            none is given.
-        classes: [classes] in the order of the codes.
-
-    Raises:
-        BadInput: for a class that y does not have, another word, or weights that are negative or all zero.
+    Raises BadInput for a class that y does not have, another word than "balanced", and weights that cannot be.
     """
     if class_weight is None:
         return rows

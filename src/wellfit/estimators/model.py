@@ -21,13 +21,9 @@ from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thr
 
 @dataclass(frozen=True)
 class Model:
-    """One network, or the average of several, with the transforms.
+    """One network, or the average of several, with the transforms; outputs become predictions by `mean` and `scale`.
 
-    Attributes:
-        preparation: from a table to arrays.
-        parts: the networks, with their shares.
-        mean: of the targets, and
-        scale: of the targets, by which outputs become predictions; scalars, or [targets].
+    These are moments of the targets: scalars, or [targets].
     """
 
     preparation: Preparation

@@ -43,13 +43,7 @@ MOST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Given:
-    """The rows of a fit.
-
-    Attributes:
-        rows: those of positive weight; a row of no weight is not there.
-        places: [rows] where each of them stood in X.
-        columns: of the features.
-    """
+    """The rows of a fit that have a positive weight, the places [rows] where they stood in X, and the features."""
 
     rows: Rows
     places: Integers

@@ -146,14 +146,8 @@ def candidates(
 ) -> list[Config]:
     """Return the configs to compare: `config` with other values of the knobs in `over`.
 
-    Args:
-        config: everything that is not searched.
-        over: knob -> values, names of knobs, which get their usual ranges, or None for lambda x keep_prob.
-        rows: the training rows.
-        members: maximum number of configs; None for 16, or for a whole grid.
-
-    Raises:
-        BadInput: for a space that cannot be searched.
+    These are knob -> values, names of knobs, which get their usual ranges, or None for lambda x keep_prob. `members` is
+    the maximum number of configs; None for 16, or for a whole grid.
     """
     if over is None:
         space = _default(config, rows=len(rows), members=_count(members))
@@ -169,11 +163,7 @@ def candidates(
 
 
 def require_free(arguments: Mapping[str, Any], over: Any) -> None:
-    """Refuse a regularizer that is both searched and set.
-
-    Raises:
-        BadInput: that names it.
-    """
+    """Raise BadInput for a regularizer that is both searched and set."""
     searched = {own_name(name) for name in ((over,) if isinstance(over, str) else over or DEFAULT_KNOBS)}
     for name, value in arguments.items():
         if name not in OFF or own_name(name) not in searched or value == (OFF[name] if name in KNOBS else None):
@@ -226,17 +216,11 @@ def is_own(cv: Any) -> bool:
 
 
 def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: bool) -> list[Fold]:
-    """Divide rows by a number of folds, or by the share of one dev split.
+    """Divide rows by a number of folds, or by the share of one dev split; groups stay on one side.
 
-    Args:
-        cv: folds, at least 2; or a share between 0 and 1; None for 5 folds, or above 20,000 rows for a fifth as dev.
-        labels: [rows] class codes, or anything of that length.
-        groups: [rows] rows of one group stay on one side.
-        seed: of the division.
-        stratify: keep the shares of the classes in `labels`, as far as they have rows enough.
-
-    Raises:
-        BadInput: for a number that is neither, or too few rows, groups or members of every class.
+    Without `cv` there are 5 folds, and above 20,000 rows a dev split of a fifth. With `stratify` the shares of the
+    classes in `labels` are kept, as far as they have rows enough. Raises BadInput for too few rows, groups or members
+    of every class.
     """
     rows = len(labels)
     if rows < 2:
@@ -263,12 +247,7 @@ def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: b
 
 
 def given_folds(cv: Any, X: Any, y: Any, *, groups: Any = None) -> list[Fold]:
-    """Return the folds of a splitter or an iterable of (train, dev), checked against the rows of X.
-
-    Raises:
-        BadInput: for what yields no fold, an empty side, places outside X, or rows on both sides.
-        ValueError: what the splitter raises.
-    """
+    """Return the folds of a splitter or an iterable of (train, dev), checked against the rows of X."""
     if isinstance(cv, str | bool) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise BadInput(
             "cv must be a number of folds, a share, a splitter or an iterable of (train, dev)",

@@ -1,6 +1,6 @@
 """Monte-Carlo dropout for any module: several passes with its dropout on (Gal and Ghahramani, 2016).
 
-From the batches of a loop to (y, prediction) of all its rows.
+Also: from the batches of a loop to (y, prediction) of all its rows.
 """
 
 from __future__ import annotations
@@ -25,10 +25,8 @@ PASSES = 30
 class Passes:
     """Predictions of several passes.
 
-    Attributes:
-        mean: average of the outputs over the passes, in the outputs' own shape.
-        spread: their standard deviation over the passes, of the same shape: how sure the module is.
-        passes: how many there were.
+    `mean` and `spread` are the average and the standard deviation of the outputs, in the outputs' own shape: how sure
+    the module is.
     """
 
     mean: Floats
@@ -103,7 +101,7 @@ def in_order(loader: Any) -> Any:
 
 
 def predictions_of(outputs: Tensor, target: Tensor) -> Tensor:
-    """What a diagnosis reads: probabilities where the target are classes, values where it is not.
+    """Return probabilities where the target are classes, values where it is not.
 
     Outputs [N, classes] that are no probabilities are taken as logits, and so are outputs [N] or [N, 1].
     """
@@ -117,11 +115,7 @@ def predictions_of(outputs: Tensor, target: Tensor) -> Tensor:
 
 
 def joined(pairs: Iterable[tuple[Tensor, Tensor]], *, part: str) -> tuple[Targets, Floats]:
-    """(y [rows], prediction) of all batches.
-
-    Raises:
-        BadInput: where there is no batch.
-    """
+    """(y [rows], prediction) of all batches; BadInput where there is no batch."""
     found = [(target.detach().cpu().numpy(), values.detach().cpu().numpy()) for target, values in pairs]
     if not found:
         raise BadInput(f"a diagnosis needs rows of {part}", found="no batch", remedy=f"Give a loader of {part} rows")
@@ -130,11 +124,7 @@ def joined(pairs: Iterable[tuple[Tensor, Tensor]], *, part: str) -> tuple[Target
 
 
 def split_batch(batch: Any) -> tuple[Any, Tensor]:
-    """The inputs and the target of a batch (x, y).
-
-    Raises:
-        BadInput: for a batch of another form.
-    """
+    """The inputs and the target of a batch (x, y); BadInput for a batch of another form."""
     if isinstance(batch, list | tuple) and len(batch) == 2 and isinstance(batch[1], torch.Tensor):
         return batch[0], batch[1]
     raise BadInput(

@@ -28,16 +28,14 @@ class Augmentation:
     """Ranges of random changes at strength 1; 0 leaves a change out.
 
     Attributes:
-        flip_horizontal: share of the pictures that are mirrored, left for right.
-        flip_vertical: share of the pictures that are mirrored, top for bottom.
+        flip_horizontal: share of the pictures that are mirrored, left for right; `flip_vertical`: top for bottom.
         rotate: degrees, either way.
         translate: share of height and width, either way.
         scale: a picture is made larger or smaller by a factor of at most 1 + scale.
         crop: pixels by which a picture, mirrored at its edges, is moved either way.
         erase: side of a square that is blanked, as a share of the picture's sides (cutout).
-        brightness: factor 1 - b to 1 + b on all values.
-        contrast: the same on the distances from the picture's mean grey.
-        saturation: the same on the distances from each pixel's grey.
+        brightness: factor 1 - b to 1 + b on all values; `contrast`: on the distances from the picture's mean grey;
+            `saturation`: on the distances from each pixel's grey.
         noise: largest standard deviation of Gaussian noise, where white is 1.
         blur: largest standard deviation of a Gaussian blur, in pixels.
         jpeg: compressed as JPEG with a quality of 100 - jpeg at worst.
@@ -82,13 +80,7 @@ NOTHING = Augmentation(**dict.fromkeys(OPERATIONS, 0.0))
 def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) -> Augmentation:
     """Return the ranges of `none`, `light` or `strong`, or those given, as `rotate=10,translate=.1` (nothing else).
 
-    Args:
-        text: a name of `STRENGTHS`, or operations with their ranges.
-        classes: of the labels; they decide whether a named strength mirrors pictures.
-        colour: whether pictures have colours.
-
-    Raises:
-        BadInput: for an unknown operation or a range that is none.
+    Classes and colour decide whether a named strength mirrors pictures. Raises BadInput for an unknown operation.
     """
     if text in STRENGTHS:
         mirrored = 0.5 if survives_mirror(classes, colour=colour) else 0.0

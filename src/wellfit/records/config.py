@@ -123,12 +123,8 @@ class Regularization:
 class DataBoard:
     """The knobs of the data: on which training rows, and how much each of them counts; dev and test never change.
 
-    The rows themselves are those of the data that a config is trained on (data/training_rows.py).
-
-    Attributes:
-        more_data: name of the rows that are added to the training rows; "" for none.
-        reweight: power of the importance weights by which rows count (1 takes them whole, 0 counts every row once).
-        drop_rows: leave out the training rows that have a copy in dev.
+    `more_data` names rows that are added (data/training_rows.py), "" for none; `reweight` is the power of their
+    importance (0 counts every row once); `drop_rows` leaves out the training rows that have a copy in dev.
     """
 
     more_data: str = ""
@@ -196,11 +192,7 @@ class Config(OwnForm):
 
     @classmethod
     def from_json(cls, body: Json) -> Config:
-        """Rebuild a configuration from `to_json`'s values.
-
-        Raises:
-            BadInput: for an unknown knob or a value out of range.
-        """
+        """Rebuild a configuration from `to_json`'s values; BadInput for an unknown knob or a value out of range."""
         try:
             return cls(
                 **{name: board(**body.get(name, {})) for name, board in BOARDS.items()},
@@ -254,10 +246,7 @@ def shrink_of(l2: float, *, rows: int, lr: float) -> float:
 
 
 def _keep_checked(board: Network | Optimization | Regularization | DataBoard, name: str) -> None:
-    """Make a board of Python's own values, each in its range.
-
-    A config is a key, which a list cannot be, and JSON, which numpy is not.
-    """
+    """Make a board of Python's own values, each in its range: a config is a key, and JSON, which numpy is not."""
     for knob in knobs_of(name):
         value = _plain(getattr(board, knob.name))
         object.__setattr__(board, knob.name, value)

@@ -19,28 +19,19 @@ FLOAT32, TF32, BF16 = PRECISIONS = ("float32", "tf32", "bf16")
 
 @dataclass(frozen=True)
 class Device(Record):
-    """An accelerator.
-
-    Attributes:
-        name: as torch calls it; "cpu" runs the same code here, slowly: its tests do.
-        precision: of matrix products, one of PRECISIONS.
-    """
+    """An accelerator as torch calls it ("cpu" runs the same code here, slowly: its tests do), and one of PRECISIONS."""
 
     name: str
     precision: str = FLOAT32
 
     @property
     def is_gpu(self) -> bool:
-        """Whether it is another chip than the one that this runs on."""
+        """True if it is another chip than the one that this runs on."""
         return self.name != CPU
 
 
 def device_of(name: str, precision: str) -> Device | None:
-    """Return the device that is asked for; None for this machine's own cores.
-
-    Raises:
-        BadInput: for a device or precision that there is not, or that this machine does not have.
-    """
+    """Return the device that is asked for; None for this machine's own cores, BadInput for one that is missing."""
     if name not in DEVICES:
         raise BadInput(f"device is one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Give one of them")
     if precision not in PRECISIONS:

@@ -16,9 +16,7 @@ class GapKind:
     """One gap.
 
     Attributes:
-        name: its key in JSON.
-        noun: its name in a sentence.
-        cause: its name where a step is said to fight it.
+        name: its key in JSON; `noun`: its name in a sentence; `cause`: its name where a step is said to fight it.
         meaning: what a high one means, in a few words.
         symptom: what the network does where it is high; takes its {size}.
         action: what to do first.

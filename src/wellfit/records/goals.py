@@ -93,10 +93,7 @@ class Goal:
         return self.metric.loss(target, prediction)
 
     def refined_losses(self, target: Targets, prediction: Floats) -> Floats:
-        """Losses [rows] whose mean ranks as the goal does and varies less with the rows, where the goal is an error.
-
-        Any other goal reads every row already, and its own losses are returned.
-        """
+        """Return the goal's own losses [rows]; of an error those that rank as it does and vary less with the rows."""
         from wellfit.stats.calibration import refined_losses
 
         return refined_losses(target, prediction) if self.counts_rows else self.row_losses(target, prediction)
@@ -141,11 +138,7 @@ def _metrics() -> Mapping[str, Metric]:
 
 
 def goal_named(name: str, *, task: Task | None = None) -> Goal:
-    """Look a goal up, and check that it fits the task.
-
-    Raises:
-        BadInput: for an unknown name, or a goal of the other task.
-    """
+    """Return the goal of a name; BadInput for an unknown one, or one of another task."""
     goal = GOALS.get(name)
     if goal is None:
         raise BadInput(f"a goal must be one of {', '.join(GOALS)}", found=repr(name), remedy="Choose one of them")

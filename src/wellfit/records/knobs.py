@@ -33,11 +33,8 @@ SEARCHED_WIDTHS = tuple((width,) * depth for depth in (1, 2, 3, 4) for width in 
 class Usual:
     """The range of a knob in published searches and tunings of tabular MLPs (sources in sweeps/usual.py).
 
-    Attributes:
-        low: the least value.
-        high: the largest.
-        scale: over what values spread evenly: their size, its logarithm, or the logarithm of their distance to 1.
-        off: share of the members at which the knob is off, exactly.
+    Values spread evenly over `scale`: their size, its logarithm, or the logarithm of their distance to 1. `off` is the
+    share of the members at which the knob is off, exactly.
     """
 
     low: float
@@ -60,36 +57,26 @@ class Knob:
     """One name of a knob.
 
     Attributes:
-        name: of the field in `Config`, unless it is a second name.
+        name: of the field in `Config`, unless it is a second name, `of` another knob.
         board: the part of `Config` that has it.
-        kind: of one value.
         shape: "one" value, "several" at once, or one or several, one for each hidden "layer".
-        count: how many values "several" are; None for any number.
-        low: the least value.
-        high: the largest.
-        is_low_open: the least value is itself no value.
-        is_high_open: the largest value is itself no value.
-        optional: None is a value.
+        count: number of values that "several" are; None for any number.
+        is_low_open: True if `low` is itself no value; `is_high_open` likewise.
+        optional: True if None is a value.
         choices: all values of a word.
         basic: every config and every report shows it; any other knob they show only where it is on.
         off: value at which a regularizer does nothing; None for a knob that is no regularizer.
         needs: what it acts on, where not every table has that.
-        of: the knob of which this is a second name.
-        to_own: from a value by this second name to the knob's own value.
-        from_own: back.
+        to_own: from a value by this second name to the knob's own value; `from_own` leads back.
         unit: of a decay: that of the "cost", per training "row", or per "update".
         usual: range, or values, that a search tries unless others are given; a decay's depend on the training.
         published: a value known to be good.
         remedy: kind of the recipe's remedy that tries `trials`.
-        trials: values that it tries.
         turned: some remedy of the recipe turns it.
         sized: the estimators choose it by the number of rows where it is None.
         is_log: a range on the command line is searched evenly over the orders of magnitude.
         meant: other words by which people call it.
-        label: its name in sentences; "" for the name itself.
-        symbol: its name on a page; "" for the label.
-        metavar: of its option on the command line.
-        help: of its option.
+        label: its name in sentences; "" for the name itself. `symbol`: on a page; "" for the label.
     """
 
     name: str
@@ -145,11 +132,7 @@ class Knob:
         return self.kind in ("number", "whole") and self.shape != "several"
 
     def require(self, value: object) -> None:
-        """Check a value, as a config has it.
-
-        Raises:
-            BadInput: that names the knob, the value and the rule.
-        """
+        """Raise BadInput for a value, as a config has it, that breaks the knob's rule."""
         if value is None and self.optional:
             return
         if self.kind == "word":

@@ -66,11 +66,8 @@ class Unit:
     def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = True) -> str:
         """A difference of losses: points for rates; for rmse the step between the two rungs, and the MSE.
 
-        Args:
-            value: the difference, in loss.
-            start: the loss at which the gap begins (rmse only: the square root does not subtract).
-            end: the loss at which it ends.
-            sign: whether a plus is written in front of a gain in loss.
+        Of rmse the step needs the losses at which the gap starts and ends, since roots do not subtract. `sign` writes a
+        plus in front of a gain in loss.
         """
         mark = "−" if value < 0 else "+" if sign else ""
         if self.is_percent:

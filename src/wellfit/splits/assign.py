@@ -1,6 +1,6 @@
-"""Which row goes where: stratified, by group, by time, or as a column says. Deterministic for a seed.
+"""Which row goes where: stratified, by group, by time, or as a column says; and how many rows each part gets.
 
-How many rows each part gets: by policy (docs/methods.md, "Split sizes"), by shares, or as asked.
+Deterministic for a seed. The numbers follow a policy (docs/methods.md, "Split sizes"), shares, or what was asked.
 """
 
 from __future__ import annotations
@@ -42,11 +42,7 @@ def assign_stratified(strata: Integers, counts: Counts, *, seed: int) -> Rows:
 
 
 def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
-    """Rows of each part, whole groups at a time: each in random order to the part that lacks most rows.
-
-    Raises:
-        BadInput: for fewer groups than parts.
-    """
+    """Rows of each part, whole groups at a time: each in random order to the part that lacks most rows."""
     names, group_of = np.unique(groups, return_inverse=True)
     wanted = [part for part in PARTS if counts.get(part)]
     if names.size < len(wanted):
@@ -89,11 +85,7 @@ def assign_by_time(moments: Integers | Floats, counts: Counts, *, seed: int) -> 
 
 
 def assign_by_column(column: pa.ChunkedArray, *, name: str) -> Rows:
-    """Rows of each part as the column says.
-
-    Raises:
-        BadInput: for a value that names no part, or a part without rows.
-    """
+    """Rows of each part as the column says; BadInput for a value that names no part, or a part without rows."""
     texts = pc.replace_substring(pc.utf8_lower(texts_of(column)), "-", "_")
     wrong = ~pc.is_in(texts, value_set=pa.array(PARTS)).to_numpy(zero_copy_only=False).astype(bool)
     if wrong.any():
@@ -137,11 +129,7 @@ def codes_of(column: pa.ChunkedArray) -> Integers:
 
 
 def times_of(column: pa.ChunkedArray, *, name: str, kind: str) -> Integers | Floats:
-    """[rows] numbers by which rows are ordered in time.
-
-    Raises:
-        BadInput: for a missing time, or text that is no date.
-    """
+    """[rows] numbers by which rows are ordered in time; BadInput for a missing time, or text that is no date."""
     unknown = missing_in(column)
     if unknown.any():
         raise BadInput(
@@ -182,13 +170,7 @@ MOST_TRAIN_DEV = 0.2  # train-dev never takes more than this share of the traini
 def three_counts(sizes: str | None, *, rows: int, task: Task) -> tuple[int, int, int, str]:
     """(train, dev, test) rows, and where they come from in words.
 
-    Args:
-        sizes: "60/20/20" (shares that add up to 100 or 1), "1000/500/500" (rows), or None for the policy.
-        rows: rows to divide.
-        task: the policy's precision depends on it.
-
-    Raises:
-        BadInput: for anything else, or more rows than there are.
+    `sizes` is "60/20/20" (shares that add up to 100 or 1), "1000/500/500" (rows), or None for the policy.
     """
     if sizes is None:
         plan = plan_sizes(rows, task=task)

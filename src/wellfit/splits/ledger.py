@@ -84,11 +84,7 @@ class Ledger:
         return Chain(tuple(entries), "")
 
     def append(self, kind: EntryKind, body: Json, *, at: str) -> LedgerEntry:
-        """Add one line, on the disk before this returns; after an invalid line it is chained to the last valid one.
-
-        Raises:
-            NoRoom: the folder does not take it.
-        """
+        """Add one line, on the disk before this returns; after an invalid line it is chained to the last valid one."""
         chain = self.read()
         previous = chain.entries[-1].hash if chain.entries else self.root
         bare = LedgerEntry(len(chain.entries) + 1, kind, at, body, previous, "")
@@ -102,11 +98,7 @@ class Ledger:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the ledger for one whole opening.
-
-        Raises:
-            Refusal: another process is opening this test set.
-        """
+        """Lock the ledger for one whole opening; Refusal if another process is opening this test set."""
         if self.path is None:
             yield
             return

@@ -37,13 +37,7 @@ _WORDS = {"test": "of the sealed test set", "dev": "of dev", "train_dev": "of tr
 class MoreRows(Record):
     """Rows that may be added to the training rows of a split.
 
-    Attributes:
-        table: the rows, in the columns of the split.
-        sha256: of all rows as they were read.
-        path: of their file, None for a frame.
-        read: how many rows were read.
-        unlabelled: those of them without a target.
-        copies: those of them that train has already.
+    `read` rows were read, with `sha256` over all of them, `unlabelled` had no target, and train has `copies` already.
     """
 
     table: pa.Table = field(repr=False, metadata=OMITTED)
@@ -66,9 +60,8 @@ class MoreRows(Record):
 def more_rows_for(split: Split, more: Table) -> MoreRows:
     """Check more training rows, and leave out those without a target and those that train has.
 
-    Raises:
-        BadInput: other columns, values of another type, unknown classes, rows (or groups, or times) of dev or test,
-            or no row that is new.
+    Raises BadInput for other columns, values of another type, unknown classes, rows (or groups, or times) of dev or
+    test, and if no row is new.
     """
     schema = split.schema
     if schema.picture is not None:

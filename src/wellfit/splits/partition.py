@@ -61,9 +61,8 @@ class Partition:
 def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partition:
     """Divide the rows that have a target.
 
-    Raises:
-        BadInput: options that exclude each other, a class with fewer rows than parts, sizes that do not fit, a
-            column missing from a file, groups that stand in two files, a training part with one class.
+    Raises BadInput for options that exclude each other, a class with fewer rows than parts, sizes that do not fit, a
+    column missing from a file, groups that stand in two files, and a training part with one class.
     """
     _require_one_way(options)
     sources = {"DATA": table, "test_data": options.test_data, "deployment_data": options.deployment_data}

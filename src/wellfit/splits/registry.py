@@ -1,6 +1,6 @@
 """The user's memory of opened rows, outside every experiment: what was opened once is never certified again.
 
-One SQLite file in `$WELLFIT_HOME` (or `~/.wellfit`), written under a lock. It holds hashes of rows, never rows.
+One SQLite file in `$WELLFIT_HOME` (or `~/.wellfit`), written under a lock: hashes of rows, never rows.
 """
 
 from __future__ import annotations
@@ -47,9 +47,8 @@ class Memory:
 
     Attributes:
         opened_share: share of the rows that were opened before, by anyone.
-        openings: earlier openings that held at least 5 % of these rows.
-        head: hash of the last line of this seal's ledger that the registry saw.
-        count: number of lines of it.
+        openings: number of earlier openings of at least 5 % of these rows.
+        head: hash of the last line of this seal's ledger that the registry saw, line number `count`.
     """
 
     opened_share: float
@@ -66,11 +65,9 @@ class Registry:
 
     @contextmanager
     def locked(self) -> Iterator[sqlite3.Connection]:
-        """Hold the registry in one transaction: either everything written inside is kept, or nothing.
+        """Lock the registry for one transaction: either everything written inside is kept, or nothing.
 
-        Raises:
-            NoRoom: the folder does not take the registry.
-            Refusal: another process has held it for a minute, or the file is no registry.
+        Raises NoRoom if it cannot be written, Refusal if it is locked for a minute, or the file is no registry.
         """
         make_folder(self.home)
         path = self.home / DATABASE_NAME

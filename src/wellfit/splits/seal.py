@@ -57,12 +57,7 @@ def seal_rows(test: pa.Table, *, now: datetime) -> Seal:
 
 
 def store_seal(seal: Seal, folder: Path) -> Seal:
-    """Write the sealed rows to `folder/test.sealed`, and forget them in memory.
-
-    Raises:
-        NoRoom: if the folder does not take the file.
-        Refusal: if the rows kept elsewhere were changed.
-    """
+    """Write the sealed rows to `folder/test.sealed`, and forget them in memory."""
     payload = sealed_bytes(seal)
     path = folder / SEALED_NAME
     write_whole(path, lambda file: file.write(payload), mode=READ_ONLY)
@@ -75,12 +70,7 @@ def load_seal(body: Json, folder: Path) -> Seal:
 
 
 def sealed_bytes(seal: Seal) -> bytes:
-    """The sealed bytes, as they were sealed.
-
-    Raises:
-        BadInput: the sealed file is gone.
-        Refusal: the sealed file is not what was sealed.
-    """
+    """The bytes as they were sealed; BadInput if the sealed file is gone, Refusal if it was changed."""
     if seal.path is None:
         payload = seal._payload
     elif seal.path.is_file():
@@ -98,24 +88,12 @@ def sealed_bytes(seal: Seal) -> bytes:
 
 
 def break_seal(seal: Seal) -> pa.Table:
-    """The test rows. For `opening.py` alone, after the opening stands in the ledger and the registry.
-
-    Raises:
-        BadInput, Refusal: as `sealed_bytes`.
-    """
+    """The test rows. For `opening.py` alone, after the opening stands in the ledger and the registry."""
     return pq.read_table(io.BytesIO(sealed_bytes(seal)))
 
 
 def move_source(source: Path, folder: Path) -> Path:
-    """Take DATA out of reach: move it into the experiment, read-only, under a name that no glob for tables finds.
-
-    Returns:
-        Where it is now.
-
-    Raises:
-        BadInput: the file is gone.
-        NoRoom: the folder does not take it.
-    """
+    """Move DATA into the experiment, read-only, under a name that no glob for tables finds, and return its new path."""
     if not source.is_file():
         raise BadInput("DATA must be there to be moved", found=f"no file {source}", remedy="Check the path")
     target = folder / SOURCE_NAME

@@ -1,7 +1,4 @@
-"""The split of an experiment: tables to fit and choose on, a sealed test set, and the hashes of all rows.
-
-Pictures that look like one of train: the same scene scaled, compressed or retouched, found before the seal.
-"""
+"""The split of an experiment: tables to fit and choose on, a sealed test set, and the hashes of all rows."""
 
 from __future__ import annotations
 
@@ -43,17 +40,13 @@ class Split(Record):
     """One split; its JSON is everything but the rows and their hashes.
 
     Attributes:
-        schema: columns, task and classes.
-        train, train_dev, dev: the open parts.
-        seal: the sealed test rows.
         rows: part -> rows, the sealed test included.
         precision: what dev and test can show; `sentence` says it in words.
         policy: how the rows were divided, in words.
         duplicates: part -> rows whose features also occur in train; "test_in_dev" likewise; of pictures also
             "near_dev" and the like: those that look like one of train without being a copy.
         hashes: part -> uint64 [rows, 2] over all columns that were read, dropped ones included.
-        unlabelled: rows without a target; they are in no part.
-        source: where the rows came from.
+        unlabelled: number of rows without a target; they are in no part.
         skipped: files that could not be read and were asked to be left out -> why.
         seed: decides the division.
         folder: where it is saved, None in memory.
@@ -134,11 +127,7 @@ class Split(Record):
 def split_table(
     table: Table, *, schema: Schema, options: SplitOptions | None = None, now: datetime | None = None
 ) -> Split:
-    """Divide a table and seal its test rows in memory; the one place that looks at all rows.
-
-    Raises:
-        BadInput: as `partition`.
-    """
+    """Divide a table and seal its test rows in memory; the one place that looks at all rows."""
     options = options or SplitOptions()
     parts = partition(table.frame, schema, options)
     hashes, keys = {}, {}
@@ -170,11 +159,7 @@ def split_table(
 
 
 def load_split(folder: Path) -> Split:
-    """Read a saved split; the sealed rows are not read.
-
-    Raises:
-        BadInput: no split is there, it is not complete, or a newer version wrote it.
-    """
+    """Read a saved split, but no sealed row; BadInput if it is missing, incomplete, or of a newer version."""
     path = folder / SPLIT_NAME
     if not path.is_file():
         raise BadInput("an experiment must have a split", found=f"no {path}", remedy="Run wellfit split first")
@@ -218,10 +203,7 @@ def _loaded(body: Json, folder: Path) -> Split:
 
 
 def _duplicates(keys: Mapping[Part, Integers]) -> dict[str, int]:
-    """Number of rows of each part whose features occur in train, and of test rows whose features occur in dev.
-
-    `keys` are hashes of the features, by part.
-    """
+    """Number of rows of each part whose features (by their hashes) occur in train, and of test rows also in dev."""
     found: dict[str, int] = {
         part: int(np.isin(key, keys["train"]).sum()) for part, key in keys.items() if part != "train"
     }
@@ -249,10 +231,7 @@ NEAR = "near_"
 
 
 def near_copies_of(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
-    """Return `near_<part>` -> pictures of a part that look like a picture of train and are no exact copy of it.
-
-    Empty where rows are no pictures.
-    """
+    """Return `near_<part>` -> number of pictures that look like one of train and are no exact copy; {} for a table."""
     if schema.picture is None or any(LOOK not in table.column_names for table in tables.values()):
         return {}
     looks = {part: table.column(LOOK).to_numpy() for part, table in tables.items()}

@@ -24,11 +24,8 @@ LOG_LOSS = LogLoss()
 class Calibration(Record):
     """The best temperature of a classifier, and the log loss with and without it.
 
-    Attributes:
-        fitted: the temperature with the lowest log-loss on all rows.
-        before: log-loss as the classifier is.
-        honest: log-loss at temperatures fitted on one half of the rows and measured on the other, both ways. Half of
-            the rows fit worse than all rows do, so this errs on the high side.
+    `honest` is at temperatures fitted on one half of the rows and measured on the other, both ways. Half of the rows
+    fit worse than all rows do, so this errs on the high side.
     """
 
     fitted: float
@@ -53,11 +50,7 @@ def calibrated(
 ) -> Calibration | None:
     """Fit a temperature; None if a half has no wrong row, since its log loss falls the surer the network is.
 
-    Args:
-        target: [rows] class codes.
-        probabilities: [rows, classes].
-        groups: [rows] group of each row; no group is divided between the halves.
-        seed: of the halves.
+    The target is class codes [rows]; no group is divided between the halves.
     """
     one, other = halves(target, seed=seed, groups=groups)
     wrong: Booleans = np.argmax(probabilities, axis=1) != target
@@ -78,11 +71,7 @@ def calibrated(
 def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tuple[Integers, Integers]:
     """Indices of the rows of each half: every second row by rising target, equal targets in random order.
 
-    Args:
-        target: [rows].
-        seed: of the order of equal targets.
-        groups: [rows] group of each row: a group is in one half alone, and sorted by its mean target. If there is only
-            one group it is ignored.
+    A group is in one half alone, and sorted by its mean target; if there is only one group it is ignored.
     """
     if groups is not None:
         _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -96,12 +85,7 @@ def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tup
 
 
 def refined_losses(target: Targets, probabilities: Floats) -> Floats:
-    """Return log losses [rows] after the best temperature: they rank classifiers as errors do, and vary less with rows.
-
-    Args:
-        target: [rows] class codes.
-        probabilities: [rows, classes].
-    """
+    """Return log losses [rows] after the best temperature: they rank classifiers as errors do, and vary less."""
     surest = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)
     return LOG_LOSS.row_losses(target, tempered(surest, best_temperature(target, surest)))
 
@@ -118,12 +102,7 @@ def tempered(probabilities: Floats, temperature: float) -> Floats:
 
 
 def best_temperature(target: Targets, probabilities: Floats) -> float:
-    """Return the temperature with the lowest log-loss.
-
-    Args:
-        target: [rows] class codes.
-        probabilities: [rows, classes].
-    """
+    """Return the temperature with the lowest log loss."""
     logits = _logits(probabilities)
 
     def lost(log_temperature: float) -> float:

@@ -1,8 +1,7 @@
 """Intervals and tests for the difference between two errors.
 
-One-sided paired tests: is the first of two models worse than the second, measured on the same rows?
-Comparing learners over repeated splits, whose training sets overlap.
-Several verdicts at once: Holm's step-down procedure, written for lower limits instead of p-values.
+On the same rows, on different ones, or over repeated splits, whose training sets overlap; and several verdicts at once
+(Holm's step-down procedure, written for lower limits instead of p-values).
 """
 
 from __future__ import annotations
@@ -38,16 +37,7 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def paired_difference(first_losses: Floats, second_losses: Floats, *, level: float = LEVEL) -> Estimate:
-    """Mean of `first - second` over the same rows, with the t or BCa interval of the row differences.
-
-    Args:
-        first_losses: [rows] losses.
-        second_losses: [rows] losses of the same rows in the same order.
-        level: coverage, two-sided.
-
-    Raises:
-        BadInput: when the lengths differ, or fewer than two rows are given.
-    """
+    """Mean of `first - second` over the same rows, with the t or BCa interval of the row differences."""
     first, second = (np.asarray(losses, dtype=np.float64) for losses in (first_losses, second_losses))
     if first.shape != second.shape:
         raise BadInput(
@@ -59,20 +49,13 @@ def paired_difference(first_losses: Floats, second_losses: Floats, *, level: flo
 
 
 def worse_p(first_losses: Floats, second_losses: Floats) -> float:
-    """One-sided p-value of "the first has no higher mean loss than the second".
+    """One-sided p-value of "the first has no higher mean loss than the second", measured on the same rows.
 
     Losses that are all 0 or 1 get the exact test of McNemar (1947): of the rows on which one alone is wrong, either
     is wrong on half. Any others get Student's t of the row differences after Hall's cubic transformation (Hall 1992,
     "On the removal of skewness by transformation"): with T = mean/sd and skewness g,
     T + g T^2/3 + g^2 T^3/27 + g/(6n). Without it a long tail on the side that was hardly seen makes t reject far too
     often. Whatever the losses, k rows that differ cannot say more than k equal signs: p >= 2^-k.
-
-    Args:
-        first_losses: [rows] losses.
-        second_losses: [rows] losses of the same rows in the same order.
-
-    Raises:
-        BadInput: when the lengths differ, or there are no rows.
     """
     first, second = (np.asarray(losses, dtype=np.float64) for losses in (first_losses, second_losses))
     if first.shape != second.shape or not first.size:
@@ -106,15 +89,7 @@ def resampled_difference(differences: Floats, *, ratio: float, level: float = LE
     """Mean difference of two learners over J splits, with Nadeau and Bengio's (2003) variance s^2 (1/J + ratio).
 
     The training sets of several splits share most rows, so that J differences are far from independent, and s^2/J is
-    too small: for ten times ten folds the factor is .1211 instead of .01.
-
-    Args:
-        differences: [J] loss of one learner minus that of the other, on the held-out rows of each split.
-        ratio: rows held out over rows trained on.
-        level: coverage, two-sided.
-
-    Raises:
-        BadInput: for fewer than two splits, or a ratio that is not positive.
+    too small: for ten times ten folds the factor is .1211 instead of .01. `ratio`: rows held out over rows trained on.
     """
     if len(differences) < 2 or not ratio > 0:
         raise BadInput(
@@ -137,10 +112,6 @@ def holm(limits: Sequence[LowerLimit], *, above: float) -> list[bool]:
 
     With k quantities undecided, each is held to an interval of level 1 - .05/k; those whose lower limit is above
     the threshold are decided and leave, and the rest are held to the milder level of the fewer that remain.
-
-    Args:
-        limits: one function per quantity: level -> lower limit.
-        above: the threshold.
     """
     decided = [False] * len(limits)
     while not all(decided):

@@ -22,16 +22,7 @@ def grouped_mean(losses: Floats, groups: Integers, *, level: float = LEVEL, seed
 
     A group counts with mean + G/n (its sum of losses - its rows x the mean): these values have the mean of the losses
     and, to first order, the variance that resampling whole groups gives to it (the linearized ratio estimator of
-    cluster sampling).
-
-    Args:
-        losses: [rows] losses, or influence values with the same mean.
-        groups: [rows] code of each row's group.
-        level: coverage, two-sided.
-        seed: of the bootstrap.
-
-    Raises:
-        BadInput: for lengths that differ, or fewer than two groups.
+    cluster sampling). The losses may be influence values with the same mean. Raises BadInput for one group.
     """
     values = _by_group(losses, groups)
     found = mean_interval(values, level=level, seed=seed)
@@ -44,9 +35,6 @@ def grouped_rate(wrong: Floats, groups: Integers, *, level: float = LEVEL) -> Es
     The effective number of rows is n times the variance of a plain share over the one of `grouped_mean`'s values, at
     most n; without any (or with nothing but) errors it is the number of groups. The normal quantile gives way to
     Student's with as many degrees of freedom as groups less one (Korn and Graubard 1998, for Wilson's interval).
-
-    Raises:
-        BadInput: as `grouped_mean`.
     """
     values = _by_group(wrong, groups)
     count, rate = len(values), float(np.mean(wrong))

@@ -24,14 +24,9 @@ _CHUNK = 1 << 22  # indices drawn at a time, to bound memory
 
 @dataclass(frozen=True)
 class Estimate(Record):
-    """A number with its interval.
+    """A number with its interval (95 % unless asked otherwise), and on how many rows it was measured, where known.
 
-    Attributes:
-        value: the point estimate.
-        low: lower limit (95 % unless asked otherwise).
-        high: upper limit.
-        rows: how many rows it was measured on, where known.
-        binomial: True if it is a plain share of rows, so that Wilson gives its interval at any level and size.
+    `binomial` marks a plain share of rows, so that Wilson gives its interval at any level and size.
     """
 
     value: float
@@ -88,15 +83,9 @@ def normal_quantile(level: float) -> float:
 
 
 def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
-    """Wilson's score interval for an error rate (Wilson 1927).
+    """Wilson's score interval for an error rate (Wilson 1927); BadInput unless 0 <= errors <= rows.
 
-    Args:
-        errors: how many rows are wrong; may be fractional, when a rounded rate was multiplied by the rows.
-        rows: how many rows there are; fractional for rows in groups, that are worth fewer.
-        level: coverage, two-sided.
-
-    Raises:
-        BadInput: when the errors do not lie between 0 and the rows.
+    Errors may be fractional, when a rounded rate was multiplied by the rows; rows may, in groups, that are worth fewer.
     """
     _check_counts(errors, rows)
     z2 = normal_quantile(level) ** 2
@@ -114,15 +103,7 @@ def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Est
 
     BCa (Efron 1987) replaces t below 1000 rows and where |skewness| / sqrt(n) > .1. For a mean its acceleration has
     a closed form, so no jackknife is needed; above 10,000 rows the bootstrap distribution is replaced by its
-    Cornish-Fisher expansion, which agrees to second order.
-
-    Args:
-        losses: [rows] losses.
-        level: coverage, two-sided.
-        seed: seed of the bootstrap.
-
-    Raises:
-        BadInput: for fewer than two rows, or a loss that is not finite.
+    Cornish-Fisher expansion, which agrees to second order. Raises BadInput for one row, or a loss that is not finite.
     """
     losses = np.asarray(losses, dtype=np.float64)
     _check_losses(losses)
@@ -141,11 +122,7 @@ def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Est
 
 
 def interval_from_sd(mean: float, *, sd: float, rows: int, level: float = LEVEL) -> Estimate:
-    """Student's t-interval for a mean loss known only by its standard deviation over rows.
-
-    Raises:
-        BadInput: for fewer than two rows, or a standard deviation that is negative or not finite.
-    """
+    """Student's t-interval for a mean loss known only by its standard deviation over rows."""
     if rows < 2:
         raise BadInput("an interval needs at least two rows", found=f"{rows} rows", remedy="Give the number of rows")
     if not (math.isfinite(sd) and sd >= 0):

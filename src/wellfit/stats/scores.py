@@ -38,11 +38,7 @@ class Metric(ABC):
     trees_loss: ClassVar[TreesLoss]
 
     def row_losses(self, target: Targets, prediction: Floats) -> Floats:
-        """Losses [rows] whose mean is the loss of all rows.
-
-        Raises:
-            BadInput: when shapes do not fit, there are no rows, a value is not finite or the loss is not defined here.
-        """
+        """Losses [rows] whose mean is the loss of all rows; BadInput where shapes do not fit or no loss is defined."""
         return self._losses(*self._checked(_array(target), np.asarray(prediction, dtype=np.float64)))
 
     def loss(self, target: Targets, prediction: Floats) -> float:
@@ -58,11 +54,7 @@ class Metric(ABC):
         level: float = LEVEL,
         seed: int = 0,
     ) -> Estimate:
-        """The loss of all rows with its interval, for which rows that share `groups` [rows] are resampled together.
-
-        Raises:
-            BadInput: as `row_losses`; also for one row, where the mean of a loss has no interval.
-        """
+        """The loss of all rows with its interval, for which rows that share `groups` [rows] are resampled together."""
         codes, checked = self._checked(_array(target), np.asarray(prediction, dtype=np.float64))
         losses = self._losses(codes, checked)
         if groups is not None and has_groups(groups):

@@ -1,7 +1,4 @@
-"""How many rows a margin, a comparison or a whole split needs.
-
-How many rows other questions need: AUC, recall, a mean loss, several models at once, rows that come in groups.
-"""
+"""How many rows a question needs: a margin, a comparison, a whole split, AUC, recall, a mean loss, several models."""
 
 from __future__ import annotations
 
@@ -59,11 +56,7 @@ def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) 
 
 
 def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
-    """Half the width of Wilson's interval for an error rate measured on `rows` rows.
-
-    Raises:
-        BadInput: for fewer than one row, or an error outside [0, 1].
-    """
+    """Half the width of Wilson's interval for an error rate measured on `rows` rows."""
     check_rate("an error rate", error)
     _check_rows(rows)
     interval = wilson(error * rows, rows, level=level)
@@ -103,9 +96,6 @@ def detectable_difference(*, rows: int, disagreement: float = 0.1) -> float:
 
     Where so few rows could not show even that all disagreements fall on one side, the disagreement is taken to be
     as large as the difference, the most favourable case; 1 where no difference could be shown.
-
-    Raises:
-        BadInput: for values out of range.
     """
     _check_rows(rows)
     check_open("a disagreement", disagreement, below=1 + 1e-12)
@@ -221,9 +211,6 @@ def auc_error(*, auc: float, positives: float, negatives: float) -> float:
     """Standard error of an area under the ROC curve (Hanley and McNeil 1982, for exponential scores).
 
     SE^2 = [A(1-A) + (n1 - 1)(Q1 - A^2) + (n0 - 1)(Q2 - A^2)] / (n1 n0), Q1 = A/(2-A), Q2 = 2A^2/(1+A).
-
-    Raises:
-        BadInput: for an area outside [0, 1], or less than one row of a class.
     """
     check_rate("an AUC", auc)
     if positives < 1 or negatives < 1:
@@ -239,11 +226,7 @@ def auc_error(*, auc: float, positives: float, negatives: float) -> float:
 
 
 def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: float = LEVEL) -> int:
-    """Rows, of both classes together, that give an area to +-margin by `auc_error`.
-
-    Raises:
-        BadInput: for an area outside [.5, 1), a margin or prevalence outside (0, 1).
-    """
+    """Rows, of both classes together, that give an area in [.5, 1) to +-margin by `auc_error`."""
     if not 0.5 <= auc < 1:
         raise BadInput("an AUC to plan for lies in [.5, 1)", found=f"{auc:g}", remedy="Give the AUC you expect")
     check_open("a margin", margin, below=0.5)
@@ -265,11 +248,7 @@ def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: f
 
 
 def rows_for_recall(*, recall: float, margin: float, prevalence: float, level: float = LEVEL) -> int:
-    """Rows that hold enough positives for a recall to +-margin: Wilson on the positives, divided by their share.
-
-    Raises:
-        BadInput: for a recall outside [0, 1], a margin or prevalence out of range.
-    """
+    """Rows with enough positives for a recall to +-margin: Wilson on the positives, divided by their share."""
     check_open("a prevalence", prevalence, below=1 + 1e-12)
     return whole_rows(rows_for_margin(error=1 - recall, margin=margin, level=level) / prevalence)
 
@@ -277,13 +256,7 @@ def rows_for_recall(*, recall: float, margin: float, prevalence: float, level: f
 def rows_for_mean_loss(*, relative: float, cv: float = GAUSSIAN_CV, level: float = LEVEL) -> int:
     """Rows that give a mean loss to a share `relative` of itself: (z cv / relative)^2.
 
-    Args:
-        relative: half-width of the interval as a share of the mean, in (0, 1).
-        cv: standard deviation of the losses over their mean; sqrt(2) for squared Gaussian residuals.
-        level: two-sided level of the interval.
-
-    Raises:
-        BadInput: for values out of range.
+    `cv` is the standard deviation of the losses over their mean: sqrt(2) for squared Gaussian residuals.
     """
     check_open("a relative margin", relative)
     check_open("a coefficient of variation", cv, below=math.inf)
@@ -294,9 +267,6 @@ def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int
     """Rows that give the error of each of several models to +-margin at once, whatever they are.
 
     Hoeffding's inequality with a union bound: n >= ln(2k / alpha) / (2 h^2). No model of the errors is assumed.
-
-    Raises:
-        BadInput: for fewer than one candidate, or values out of range.
     """
     check_open("a margin", margin)
     check_open("a level", level)
@@ -308,12 +278,7 @@ def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int
 def design_effect(*, group_size: float, correlation: float) -> float:
     """Factor by which more rows are needed if they come in groups: 1 + (m - 1) rho (Kish 1965).
 
-    Args:
-        group_size: mean rows in a group, at least 1.
-        correlation: correlation of the losses within a group, in [0, 1].
-
-    Raises:
-        BadInput: for values out of range.
+    m is the mean number of rows in a group, rho the correlation of their losses.
     """
     if group_size < 1:
         raise BadInput("a group has at least one row", found=f"{group_size:g}", remedy="Correct --group-size")

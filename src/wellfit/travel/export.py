@@ -1,7 +1,6 @@
 """Export for other runtimes: ONNX (onnxruntime and the like) and PyTorch's own `.pt2`, transforms inside.
 
-A fitted scikit-learn estimator as a model that travels.
-Take the model out of an experiment.
+The model is that of an experiment, or of a fitted estimator.
 """
 
 from __future__ import annotations
@@ -34,20 +33,10 @@ TRANSFORMS = ".transforms.json"
 
 
 def export_model(model: Model, out: Path, *, format: str, card: str = "") -> list[Path]:  # noqa: A002
-    """Write a model in one of the formats.
+    """Write a model as a folder, or as a graph with `<out>.transforms.json` beside it, and return what was written.
 
-    Args:
-        model: transforms and networks.
-        out: a new folder, or the file of the graph; beside a graph `<out>.transforms.json` is written.
-        format: "folder" (safetensors and JSON, for wellfit), "onnx" or "pt2".
-        card: the model card, kept in a folder.
-
-    Returns:
-        What was written.
-
-    Raises:
-        BadInput: an unknown format, something that exists, or a missing extra.
-        NoRoom: the disk is full.
+    A folder is safetensors, JSON and the model card, for wellfit. Raises BadInput for an unknown format, something that
+    exists, or a missing extra.
     """
     if format not in FORMATS:
         raise BadInput(f"format must be one of {', '.join(FORMATS)}", found=repr(format), remedy="Choose one of them")
@@ -138,9 +127,7 @@ TARGET = "y"
 def model_of_estimator(estimator: Net) -> Model:
     """The network of a fitted estimator, with its transforms; columns of an array are called x0, x1, ...
 
-    Raises:
-        NotFittedError: before `fit`.
-        BadInput: for several targets.
+    Raises NotFittedError before `fit`, and BadInput for several targets.
     """
     check_is_fitted(estimator, "model_")
     kept = estimator.model_
@@ -161,13 +148,7 @@ def model_of_estimator(estimator: Net) -> Model:
 
 
 def take_estimator(estimator: Net, out: Path, *, format: str) -> list[Path]:  # noqa: A002
-    """Export the network of a fitted estimator; see `export_model`.
-
-    Raises:
-        NotFittedError: before `fit`.
-        BadInput: several targets, an unknown format, something that exists, or a missing extra.
-        NoRoom: the disk is full.
-    """
+    """Export the network of a fitted estimator; see `export_model`."""
     return export_model(model_of_estimator(estimator), out, format=format, card=_card(estimator))
 
 
@@ -188,20 +169,10 @@ def _free(name: str, taken: tuple[str, ...]) -> str:
 
 
 def model_of(experiment: Experiment) -> Model:
-    """The network that an experiment stands for, with its transforms.
-
-    Raises:
-        Refusal: when nothing was trained yet.
-    """
+    """The network that an experiment stands for, with its transforms; Refusal when nothing was trained yet."""
     return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)
 
 
 def take(experiment: Experiment, out: Path, *, format: str, card: str = "") -> list[Path]:  # noqa: A002
-    """Export an experiment's model with its card; see `export_model`.
-
-    Raises:
-        Refusal: when nothing was trained yet.
-        BadInput: an unknown format, or something that exists.
-        NoRoom: the disk is full.
-    """
+    """Export an experiment's model with its card; see `export_model`."""
     return export_model(model_of(experiment), out, format=format, card=card)

@@ -3,7 +3,6 @@
 model.json            goal, transforms, configs, and the SHA-256 of the weights and of itself
 weights.safetensors   "<part>/<parameter>" -> array
 README.md             the model card
-A trained model without its experiment: transforms and weights, from rows to predictions.
 """
 
 from __future__ import annotations
@@ -36,12 +35,7 @@ MOST_WEIGHT_BYTES = 8 * 2**30
 
 
 def save_model(model: Model, folder: Path, *, card: str = "") -> None:
-    """Write a model into a new folder; `model.json` comes last, so that a folder with it is complete.
-
-    Raises:
-        BadInput: the folder exists.
-        NoRoom: the disk is full.
-    """
+    """Write a model into a new folder; `model.json` comes last, so that a folder with it is complete."""
     if folder.exists():
         raise BadInput("a saved model must get a new folder", found=f"{folder} exists", remedy="Name another")
     make_folder(folder)

@@ -2,8 +2,7 @@
 
 Inputs: `numbers` [N, R] float64, the raw numbers in their own units, NaN where missing; `codes` [N, C] int64, the
 categories by their places in `transforms` (0 = a level that train never had). Output: `probabilities` [N, classes]
-float64, or `values` [N] float64 in the target's unit.
-A model of pictures as one graph: from 8-bit pixels to predictions.
+float64, or `values` [N] float64 in the target's unit. Of pictures the one input is 8-bit pixels.
 """
 
 from __future__ import annotations

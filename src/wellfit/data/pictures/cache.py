@@ -2,7 +2,6 @@
 
 Kept in `$WELLFIT_HOME/pictures` (or `~/.wellfit/pictures`) under a name that follows from the files' names, sizes and
 times: a second start reads it, and a changed folder gets another. Nothing breaks when it is deleted.
-Pictures that are arrays already: an .npz file with `images` (or x, X, pictures) and `labels` (or y).
 """
 
 from __future__ import annotations
@@ -34,13 +33,7 @@ _PIXELS, _ROWS, _ABOUT = "pixels.npy", "rows.parquet", "about.json"
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pictures that could be read.
-
-    Attributes:
-        pixels: uint8 [N, H, W, C], mapped from a file.
-        rows: their files, measures and perceptual hashes.
-        refused: file -> why it could not be used.
-    """
+    """Pictures that could be read (uint8 [N, H, W, C], mapped from a file), measures of them, and the refused files."""
 
     pixels: Pixels
     rows: pa.Table
@@ -71,11 +64,7 @@ def load_decoded(key: str) -> Decoded | None:
 
 @contextlib.contextmanager
 def new_pixels(key: str, *, rows: int, shape: Shape) -> Iterator[tuple[Path, Pixels]]:
-    """Give an array on the disk to write pictures into; `keep_decoded` makes it last, else it goes.
-
-    Raises:
-        NoRoom: the disk does not take it.
-    """
+    """Yield a folder, and an array in it to write pictures into; `keep_decoded` makes them last, else they go."""
     part = cache_folder() / f".{key}.{os.getpid()}.part"
     with room_at(part):
         part.mkdir(parents=True, exist_ok=True)
@@ -102,11 +91,7 @@ LABEL_NAMES = ("labels", "y", "target")
 
 
 def read_npz(path: Path, *, labelled: bool = True) -> tuple[Pixels, npt.NDArray[Any] | None]:
-    """Return pictures [N, H, W, C] of 8 bits, and their labels [N] where there are some.
-
-    Raises:
-        BadInput: no such arrays, other types, or numbers of rows that differ.
-    """
+    """Return `images` (or x, X, pictures) [N, H, W, C] of 8 bits, and `labels` (or y, target) [N] if there are any."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name in (*PICTURE_NAMES, *LABEL_NAMES)}

@@ -1,7 +1,6 @@
-"""One file -> pixels. What is not plainly one picture of 8 bits a channel is named, never guessed at.
+"""One file -> pixels, measures that people understand, and a 64-bit hash of its look (pHash: Zauner, 2010).
 
-Near copies of pictures: a 64-bit hash of how a picture looks (pHash: Zauner, 2010), and a comparison that confirms.
-What a person can measure of a picture: the columns by which sources are compared and regions are described.
+A file that is not plainly one picture of 8 bits a channel is named, never guessed at.
 """
 
 from __future__ import annotations
@@ -43,11 +42,7 @@ class Header:
 
 
 def require_pillow() -> None:
-    """Check that pictures can be read.
-
-    Raises:
-        BadInput: Pillow is not installed.
-    """
+    """Raise BadInput if Pillow is not installed."""
     try:
         import PIL.Image  # noqa: F401
     except ImportError as error:
@@ -148,11 +143,9 @@ def look_of(pixels: Pixels) -> int:
 
 
 def near_copies(looks: tuple[Hashes, Hashes], pictures: tuple[Floats, Floats]) -> Integers:
-    """Return, for rows of a part, the place of a near copy in another part, -1 where there is none.
+    """Return, for each row of a part, the place of a near copy in another part, or -1.
 
-    Args:
-        looks: hashes [N] of the part, and [M] of the other.
-        pictures: grey values [N, P] and [M, P] of the same.
+    `looks` are the hashes [N] and [M] of the two parts, `pictures` their grey values [N, P] and [M, P].
     """
     mine, others = looks
     found = np.full(len(mine), -1, dtype=np.int64)

@@ -38,15 +38,7 @@ Picture = tuple[Pixels, dict[str, float], int]
 def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, notify: Notify) -> Decoded:
     """Return the pictures of a listing, from the cache where they were decoded before.
 
-    Args:
-        listing: the files.
-        size: side that was asked for.
-        shape: that of other pictures, which these must have too.
-        notify: receives an event each few hundred files.
-
-    Raises:
-        BadInput: Pillow is missing, or no file can be used.
-        NoRoom: the cache does not take them.
+    All have `shape`, where it is given, or else a side of `size`. Raises BadInput if no file can be used.
     """
     require_pillow()
     key = _key(listing, size=size, shape=shape)
@@ -155,11 +147,7 @@ LEAST_ASKED, MOST_ASKED = 8, 512
 
 
 def canvas_for(headers: Sequence[Header], *, size: int | None) -> Shape:
-    """Return the shape that all pictures are brought to.
-
-    Raises:
-        BadInput: a size out of range.
-    """
+    """Return the shape that all pictures are brought to; BadInput for a size out of range."""
     if size is not None and not LEAST_ASKED <= size <= MOST_ASKED:
         raise BadInput(
             f"a picture size is from {LEAST_ASKED} to {MOST_ASKED} pixels", found=f"{size}", remedy="Give another"

@@ -1,7 +1,4 @@
-"""Which pictures DATA names, and their labels: a folder of class folders, or a table with a column of paths.
-
-The columns of a table of pictures.
-"""
+"""Which pictures DATA names, and their labels: a folder of class folders, or a table with a column of paths."""
 
 from __future__ import annotations
 
@@ -23,14 +20,9 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class Listing:
-    """Pictures in a fixed order.
+    """Pictures in a fixed order: paths below `root`, with / between, and a table of their labels and other columns.
 
-    Attributes:
-        root: folder below which they lie.
-        files: paths from there, with / between.
-        table: further columns, the labels among them; None where there are none.
-        source: where all of it came from.
-        ignored: files in class folders that are no pictures by their names.
+    `ignored` are the files in class folders that are no pictures by their names.
     """
 
     root: Path
@@ -55,11 +47,7 @@ def is_picture_source(source: object, *, column: str | None = None) -> bool:
 
 
 def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
-    """List a folder of class folders; or, not `labelled`, every picture below a folder.
-
-    Raises:
-        BadInput: no class folders, or one class alone.
-    """
+    """List a folder of class folders, at least two; or, not `labelled`, every picture below a folder."""
     found = sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
     pictures = [path for path in found if path.suffix.lower() in ENDINGS]
     ignored = tuple(_name(path, root) for path in found if path.suffix.lower() not in ENDINGS)
@@ -87,11 +75,7 @@ def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
 
 
 def list_column(path: Path, *, column: str, csv_format: CsvFormat = DETECTED) -> Listing:
-    """List the pictures that a column of a CSV or Parquet file names, from the file's own folder.
-
-    Raises:
-        BadInput: no such column, a missing or repeated path, or one that leaves the folder.
-    """
+    """List the pictures that a column of a table names by paths, none of which may leave the folder of the table."""
     table = read_table(path, csv_format=csv_format)
     require_columns(table.frame.column_names, [column], rule="--pictures must name a column with paths")
     taken = [one for one in table.frame.column_names if one in RESERVED and one != column]
@@ -152,11 +136,10 @@ class PictureOptions:
     """How pictures are read.
 
     Attributes:
-        column: of a CSV or Parquet file: the one that holds paths; None for a folder of class folders or .npz arrays.
+        column: with the paths, in a CSV or Parquet file; None for a folder of class folders or .npz arrays.
         target: name of the labels.
         size: side in pixels to which pictures are brought; None for their own size, at most 64.
         skip_corrupt: leave files out that cannot be used, instead of refusing them.
-        csv_format: how a CSV file with paths is written.
     """
 
     column: str | None = None

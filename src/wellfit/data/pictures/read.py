@@ -34,21 +34,10 @@ def read_pictures(
     labelled: bool = True,
     notify: Notify = ignore_events,
 ) -> tuple[Table, Shape]:
-    """Read pictures and their labels.
+    """Read a folder of class folders, a table with a column of paths, or an .npz file: a table, and the shape of all.
 
-    Args:
-        source: a folder of class folders, a CSV or Parquet file with a column of paths, or an .npz file.
-        options: how to read them.
-        shape: that of other pictures, which these are brought to.
-        labelled: whether labels must be there.
-        notify: receives progress.
-
-    Returns:
-        The table, and the shape of every picture.
-
-    Raises:
-        BadInput: whatever is wrong with the folder, the table or a file; with `skip_corrupt` files are left out.
-        NoRoom: the cache of decoded pictures does not fit on the disk.
+    Pictures are brought to the `shape` of others where it is given. Raises BadInput for anything wrong with the
+    folder, the table or a file; with `skip_corrupt` files are left out.
     """
     options, path = options or PictureOptions(), Path(source)
     if not path.exists():
@@ -70,11 +59,7 @@ def read_pictures(
 def picture_batches(
     source: Any, *, shape: Shape, column: str | None = None, csv_format: CsvFormat = DETECTED
 ) -> Iterator[pa.Table]:
-    """Yield new pictures in order, a few thousand at a time, with their files and pixels.
-
-    Raises:
-        BadInput: as `read_pictures`; a file that cannot be used is always refused, since every row gets an answer.
-    """
+    """Yield new pictures in order, a few thousand at a time; every row gets an answer, so no file is left out."""
     if not isinstance(source, str | Path):
         raise BadInput(
             "NEW must be a folder of pictures, a table of paths, or .npz arrays",

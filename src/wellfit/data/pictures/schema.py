@@ -1,7 +1,4 @@
-"""What the columns of a table of pictures are for.
-
-Pixels as a column of a table, and back.
-"""
+"""The columns of a table of pictures: what each is for, and pixels as one of them."""
 
 from __future__ import annotations
 
@@ -30,17 +27,8 @@ def picture_schema(
 ) -> Schema:
     """Decide kind and role of every column: the pixels, the target, and the features that people read.
 
-    Args:
-        table: all rows.
-        shape: of the pictures.
-        target: the labels.
-        drop: columns to leave out.
-        several: whether other pictures follow: then what does not vary here may still tell the sources apart.
-        paths: the column that named the files, for new tables.
-        **options: as `infer_schema`.
-
-    Raises:
-        BadInput: as `infer_schema`.
+    If other pictures follow (`several`), a measure that does not vary here may still tell the sources apart. `paths`
+    names the column that named the files, for new tables; `options` are those of `infer_schema`.
     """
     measured = table.drop_columns([PICTURE])
     known = [name for name in (*GREY_MEASURES, *COLOUR_MEASURES) if name in table.column_names]
