@@ -176,7 +176,7 @@ def prepared(train: Rows, dev: Rows | None, *, columns: tuple[Column, ...], clas
 
 
 def target_moments(train: Rows) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (1 for a constant) over the training rows, of each target if they are several."""
+    """Return mean and standard deviation (1 for a constant) over the training rows; [targets] if there are several."""
     mean = np.average(train.target, axis=0, weights=train.weights)
     scale = np.sqrt(np.average((train.target - mean) ** 2, axis=0, weights=train.weights))
     # What rounding leaves of a constant is no spread.
