@@ -7,26 +7,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from wellfit.base.typing import Notify, Task, ignore_events
 from wellfit.data.dialect import FormatArguments
-from wellfit.data.pictures.listing import LABEL, is_picture_source
-from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
-from wellfit.experiment.about_data import augmentation_for, findings_on_data, open_rows
+from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.added_rows import added_to
-from wellfit.experiment.create import Sources, find_or_make, make_split, name_of
+from wellfit.experiment.create import SplitArguments, find_or_make, make_split, settings_of
 from wellfit.experiment.diagnosing import referred, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
-from wellfit.experiment.folder import Settings, is_experiment
-from wellfit.experiment.request import RunRequest, run_request
+from wellfit.experiment.folder import is_experiment
+from wellfit.experiment.request import run_request
 from wellfit.experiment.run import run_in
-from wellfit.experiment.workspace import Workspace
 from wellfit.fused.memory import parse_memory
 from wellfit.opening import Opening
 from wellfit.recipe.budget import Budget
@@ -36,7 +33,6 @@ from wellfit.records.device import CPU, FLOAT32, device_of
 from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.reports.card import model_card
-from wellfit.splits.more_rows import MoreRows
 from wellfit.splits.split import Split
 from wellfit.sweeps.executor import telling
 from wellfit.sweeps.rungs import Rungs
@@ -48,37 +44,6 @@ from wellfit.training.module import named_after
 from wellfit.training.module_checks import ModuleFactory
 from wellfit.travel.export import take, take_estimator
 from wellfit.travel.folder import is_saved_model, load_model
-
-
-class SplitArguments(TypedDict, total=False):
-    """Options of reading and dividing DATA; each is optional.
-
-    goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date).
-    stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
-    test_data, deployment_data: files or frames; seed: decides the division and all training.
-    pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave out files
-    that cannot be read.
-    delimiter, decimal, encoding: of CSV files, where detecting them fails; kept, and used for every later file.
-    """
-
-    goal: str | None
-    task: Task | None
-    drop: tuple[str, ...]
-    types: dict[str, str]
-    stratify_on: str | None
-    group_on: str | None
-    time_on: str | None
-    split_on: str | None
-    sizes: str | None
-    test_data: Any
-    deployment_data: Any
-    seed: int
-    pictures: str | None
-    picture_size: int | None
-    skip_corrupt: bool
-    delimiter: str | None
-    decimal: str | None
-    encoding: str | None
 
 
 def split(
@@ -104,10 +69,10 @@ def split(
         BadInput: for an error in the data or the options; nothing is written.
         Refusal: `out` has another experiment, or something else.
     """
-    settings, sources = _settings(_named(target, data, options), options), _sources(data, options)
+    settings = settings_of(data, target, options)
     if out is None:
-        return make_split(sources, settings, notify=notify)
-    return find_or_make(sources, settings, out=Path(out), move=move_source, notify=notify).split
+        return make_split(data, settings, options, notify=notify)
+    return find_or_make(data, settings, options, out=Path(out), move=move_source, notify=notify).split
 
 
 def train(
@@ -205,43 +170,23 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
     limit = None if memory is None else parse_memory(memory)
     chip = device_of(device, precision)
+    asked: dict[str, Any] = {"over": over, "members": members, "rungs": rules}
     if not isinstance(data, Split):
         _require_built_in(module)
         return _experiment(data).sweep(
-            config,
-            over=over,
-            members=members,
-            rungs=rules,
-            ensemble=ensemble,
-            memory=limit,
-            device=chip,
-            notify=notify,
-            **reference,
+            config, ensemble=ensemble, memory=limit, device=chip, notify=notify, **asked, **reference
         )
     _require_no_experiment({**reference, **({"ensemble": True} if ensemble else {})})
     wanted, prepared = _goal(goal, data.schema.task), data.prepared()
     start = config or Config(seed=data.seed)
     if module:
-        start = _start_of(module, start, over=over, data=prepared)
+        _require_no_shape(over)
+        start = named_after(module, start, data=prepared)
     with closing(executor_for(prepared, goal=wanted, module=module, memory=limit, device=chip)) as executor:
-        found = search(
-            prepared,
-            start,
-            executor=executor,
-            goal=wanted,
-            over=over,
-            members=members,
-            rungs=rules,
-            on_outcome=telling(notify),
-        )
-    return _with_notice(found, executor.notice)
-
-
-def _with_notice(found: Sweep, notice: str) -> Sweep:
-    """Warn where the executor could not train the members at once."""
-    if not notice:
+        found = search(prepared, start, executor=executor, goal=wanted, on_outcome=telling(notify), **asked)
+    if not executor.notice:
         return found
-    slow = f"The members ran one after the other, and not at once: {notice}."
+    slow = f"The members ran one after the other, and not at once: {executor.notice}."
     return replace(found, warnings=(*found.warnings, slow))
 
 
@@ -255,11 +200,8 @@ def _require_no_experiment(given: Mapping[str, Any]) -> None:
         )
 
 
-def _start_of(module: ModuleFactory, config: Config, *, over: Space | Sequence[str] | None, data: Prepared) -> Config:
-    """Name the module in the config, and refuse knobs of the built-in network.
-
-    A module that ignores them would train the same network many times.
-    """
+def _require_no_shape(over: Space | Sequence[str] | None) -> None:
+    """Refuse knobs of the built-in network: a module that ignores them would train the same network many times."""
     names = (over,) if isinstance(over, str) else over or ()
     for knob in fields(Network):
         if knob.name in names:
@@ -268,7 +210,6 @@ def _start_of(module: ModuleFactory, config: Config, *, over: Space | Sequence[s
                 found=f"over={knob.name!r}",
                 remedy="Leave it out, or sweep a factory of each shape",
             )
-    return named_after(module, config, data=data)
 
 
 def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
@@ -330,41 +271,35 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
     began = time.monotonic()
-    named = _present(human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance)
-    known = _experiment(data) if _goes_on(data) else None
-    request = run_request(
-        known.last_asked() if known else {},
-        reference=named,
-        budget=budget,
-        only=only,
-        ensemble=ensemble,
-        idea=idea,
-        augment=augment,
-        allow_early_stopping=allow_early_stopping,
-        fixed=fixed,
-        more_data=more_data,
+    reference = _present(
+        human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
     )
+    given = _present(
+        budget=budget, ensemble=ensemble, augment=augment, allow_early_stopping=allow_early_stopping, fixed=fixed
+    )
+    known = _experiment(data) if _goes_on(data) else None
+    last = known.last_asked() if known else {}
+    request = run_request(last, given, reference=reference, only=only, idea=idea, more_data=more_data)
     if known:
-        experiment = _compatible(known, {"target": target, **options}, reference=named)
+        kept = known.folder.resolved(known.folder.settings)
+        kept.require_compatible({"target": target, **options}, folder=known.path)
+        referred(reference, goal=known.goal)
+        workspace = known.workspace
     else:
-        experiment = _made(
-            data, target, options, out=out, move=move_source, request=request, more_data=more_data, notify=notify
+        settings, place = settings_of(data, target, options), None if out is None else Path(out)
+        workspace = find_or_make(
+            data, settings, options, out=place, move=move_source, notify=notify, request=request, more_data=more_data
         )
-    workspace = experiment.workspace
-    more = _added(workspace, more_data)
+    more = None
+    if more_data is not None:
+        written = workspace.folder.settings.csv_format
+        more = added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
     request = request.inside(workspace, branch=branch, more=more)
     _tell_fixed(request.rules.fixed_at if fixed is None else {}, notify)
     run_in(workspace, request, more=more, began=began, notify=notify)
+    experiment = Experiment(workspace)
     experiment.report()
     return experiment
-
-
-def _added(workspace: Workspace, more_data: Any) -> MoreRows | None:
-    """Read more rows as the experiment's own file was read, and refuse those that are measured on."""
-    if more_data is None:
-        return None
-    written = workspace.folder.settings.csv_format
-    return added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
 
 
 def unseal(experiment: Experiment | Path | str, *, again: bool = False) -> Opening:
@@ -425,14 +360,6 @@ def _goes_on(data: Any) -> bool:
     return isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data)))
 
 
-def _compatible(experiment: Experiment, given: Mapping[str, Any], *, reference: Mapping[str, Any]) -> Experiment:
-    """Return the experiment if the options given of its split are its own, and the reference fits its goal."""
-    kept = experiment.folder.resolved(experiment.folder.settings)
-    kept.require_compatible(given, folder=experiment.path)
-    referred(reference, goal=experiment.goal)
-    return experiment
-
-
 def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
     """Report the knobs that an earlier command fixed, so that none stays fixed unseen."""
     named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
@@ -442,51 +369,6 @@ def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
 
 def _present(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _made(
-    data: Any,
-    target: str | None,
-    options: SplitArguments,
-    *,
-    out: Path | str | None,
-    move: bool,
-    request: RunRequest,
-    more_data: Any,
-    notify: Notify,
-) -> Experiment:
-    def suits(goal: Goal) -> None:
-        referred(request.reference, goal=goal)
-
-    def fits(made: Split) -> None:
-        augmentation_for(made.schema, request.augment)
-        if more_data is not None:
-            added_to(made, more_data, csv_format=settings.csv_format)
-
-    sources, settings = _sources(data, options), _settings(_named(target, data, options), options)
-    place = None if out is None else Path(out)
-    return Experiment(find_or_make(sources, settings, out=place, move=move, check=suits, notify=notify, fits=fits))
-
-
-def _named(target: str | None, data: Any, options: SplitArguments) -> str:
-    """Return the target; without one, the labels that pictures bring along."""
-    if target is not None:
-        return target
-    if options.get("pictures") is None and is_picture_source(data):
-        return LABEL
-    if isinstance(data, str | Path) and not Path(data).is_file():
-        open_experiment(data)  # says what is wrong with the place: a target would not help
-    raise BadInput("a target must be given", found="none", remedy="Name the column to predict: --target COLUMN")
-
-
-def _settings(target: str, options: SplitArguments) -> Settings:
-    named = {name: name_of(options.get(name), name=name) for name in ("test_data", "deployment_data")}
-    plain = {**options, **named, "drop": tuple(options.get("drop", ())), "types": dict(options.get("types") or {})}
-    return Settings(target=target, **plain)  # type: ignore[arg-type]
-
-
-def _sources(data: Any, options: SplitArguments) -> Sources:
-    return Sources(data=data, test_data=options.get("test_data"), deployment_data=options.get("deployment_data"))
 
 
 def _goal(name: str | None, task: Task) -> Goal:

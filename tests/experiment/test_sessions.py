@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wellfit.experiment.request import RunRequest
-from wellfit.experiment.sessions import seconds_spent
+from wellfit.experiment.request import RunRequest, seconds_spent
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import parse_budget
 from wellfit.recipe.rules import Rules

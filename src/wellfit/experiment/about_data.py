@@ -1,43 +1,32 @@
-"""The open rows of a split, and what they show before anything is trained.
-
-Random changes of pictures that their labels survive.
-Training rows with a copy in dev, as an experiment keeps them for the networks that were trained without them.
-"""
+"""The open rows of a split, and the findings on them before anything is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from safetensors.numpy import save
 
-from wellfit.base.files import write_whole
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.columns import missing_in
 from wellfit.data.features import features_of
-from wellfit.data.prepare import Copies, Prepared
+from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
 from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Columns, Facts
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.leakage.near_duplicates import copied_rows
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.exceptions import BadInput
-from wellfit.experiment.folder import Folder
-from wellfit.journal.outcomes import load_arrays
-from wellfit.records.augmentation import Augmentation, asked_for
 from wellfit.records.goals import Goal
 from wellfit.splits.split import NEAR, Split
 
 
 def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:
     """Read the open parts of a split."""
-    tables = {"train": split.train, "dev": split.dev} | (
-        {} if split.train_dev is None else {"train_dev": split.train_dev}
-    )
+    tables = {"train": split.train, "dev": split.dev}
+    if split.train_dev is not None:
+        tables["train_dev"] = split.train_dev
     features = features_of(tables, split.schema)
     groups, times = _groups(tables, split.schema), _times(tables, split.schema)
     arrays = {"train": data.train, "dev": data.dev, "train_dev": data.train_dev}
@@ -108,47 +97,3 @@ def _times(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Floats]:
         return {}
     found = features_of(tables, replace(schema, columns=columns))
     return {part: each.values[:, 0] for part, each in found.items()}
-
-
-DEFAULT_AUGMENT = "strong"
-
-
-def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
-    """Return the ranges of the random changes for pictures of these classes.
-
-    Raises:
-        BadInput: for an augmentation that is none, or on a table.
-    """
-    if schema.picture is None:
-        if asked is None:
-            return Augmentation()
-        raise BadInput(
-            "augment must be given with pictures", found=f"augment={asked!r} with a table", remedy="Leave it out"
-        )
-    colour = schema.picture[2] == 3
-    return asked_for(asked or DEFAULT_AUGMENT, classes=schema.classes, colour=colour)
-
-
-FILE = "copies.safetensors"
-
-
-def known_copies(folder: Folder) -> Copies | None:
-    """The copies that were found before."""
-    stored = load_arrays(folder.models / FILE)
-    return None if stored is None else Copies(stored["train"].astype(bool), stored["dev"].astype(bool))
-
-
-def with_copies(data: Prepared, *, folder: Folder, rows: OpenRows, findings: Iterable[Finding]) -> Prepared:
-    """The same data with the copies across train and dev, where a finding on the rows fired.
-
-    Raises:
-        NoRoom: when the disk is full.
-    """
-    if data.copies is not None:
-        return data
-    found = copied_rows(rows.train, rows.dev, findings=findings, seed=rows.seed)
-    if found is None:
-        return data
-    content = save({"train": found.train.astype(np.uint8), "dev": found.dev.astype(np.uint8)})
-    write_whole(folder.models / FILE, lambda file: file.write(content))
-    return replace(data, copies=found)

@@ -11,7 +11,7 @@ import numpy as np
 from wellfit.base.typing import Json
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.experiment import Experiment, open_experiment
-from wellfit.experiment.sessions import network_at
+from wellfit.experiment.request import network_at
 from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome

@@ -2,99 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-import pyarrow as pa
-
-from wellfit.base.typing import Json, Notify
-from wellfit.data.pictures.listing import PictureOptions, is_picture_source
+from wellfit.base.typing import Json, Notify, Task
+from wellfit.data.pictures.listing import LABEL, PictureOptions, is_picture_source
 from wellfit.data.pictures.read import read_pictures
 from wellfit.data.pictures.schema import picture_schema
 from wellfit.data.read import Table, read_table
 from wellfit.data.schema import Schema, infer_schema
 from wellfit.exceptions import BadInput
+from wellfit.experiment.added_rows import added_to
+from wellfit.experiment.diagnosing import referred
 from wellfit.experiment.folder import Folder, Settings, create_folder, default_path, is_experiment, open_folder
+from wellfit.experiment.request import RunRequest, augmentation_for
 from wellfit.experiment.workspace import Workspace
 from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.splits.partition import SplitOptions
 from wellfit.splits.seal import move_source
 from wellfit.splits.split import Split, split_table
 
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """The rows: each a file, a data frame, or a frame's rows."""
-
-    data: Any
-    test_data: Any = None
-    deployment_data: Any = None
+FURTHER = ("test_data", "deployment_data")
 
 
-def name_of(source: Any, *, name: str) -> str | None:
-    """Return the name of a further source in settings: its path, or the SHA-256 of a data frame's rows."""
-    if source is None:
-        return None
-    if isinstance(source, str | Path):
-        return str(source)
-    return f"sha256:{read_table(source, name=name).source.sha256}"
+class SplitArguments(TypedDict, total=False):
+    """Options of reading and dividing DATA; each is optional.
+
+    goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date).
+    stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
+    test_data, deployment_data: files or frames; seed: decides the division and all training.
+    pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave out files
+    that cannot be read.
+    delimiter, decimal, encoding: of CSV files, where detecting them fails; kept, and used for every later file.
+    """
+
+    goal: str | None
+    task: Task | None
+    drop: tuple[str, ...]
+    types: dict[str, str]
+    stratify_on: str | None
+    group_on: str | None
+    time_on: str | None
+    split_on: str | None
+    sizes: str | None
+    test_data: Any
+    deployment_data: Any
+    seed: int
+    pictures: str | None
+    picture_size: int | None
+    skip_corrupt: bool
+    delimiter: str | None
+    decimal: str | None
+    encoding: str | None
 
 
-def make_split(sources: Sources, settings: Settings, *, notify: Notify) -> Split:
+def settings_of(data: Any, target: str | None, options: SplitArguments) -> Settings:
+    """Return the options as an experiment keeps them: further sources by path, frames by the SHA-256 of their rows.
+
+    Raises:
+        BadInput: without a target, unless pictures bring their labels along.
+    """
+    target = _labels(data, options) if target is None else target
+    named: dict[str, Any] = {name: options.get(name) for name in FURTHER}
+    for name, source in named.items():
+        if isinstance(source, str | Path):
+            named[name] = str(source)
+        elif source is not None:
+            named[name] = f"sha256:{read_table(source, name=name).source.sha256}"
+    plain = {**options, **named, "drop": tuple(options.get("drop", ())), "types": dict(options.get("types") or {})}
+    return Settings(target=target, **plain)
+
+
+def _labels(data: Any, options: SplitArguments) -> str:
+    if options.get("pictures") is None and is_picture_source(data):
+        return LABEL
+    if isinstance(data, str | Path) and not Path(data).is_file():
+        open_folder(Path(data))  # says what is wrong with the place: a target would not help
+    raise BadInput("a target must be given", found="none", remedy="Name the column to predict: --target COLUMN")
+
+
+def make_split(data: Any, settings: Settings, options: SplitArguments, *, notify: Notify) -> Split:
     """Read DATA and divide it in memory.
 
     Raises:
-        BadInput: whatever is wrong with DATA, its target, or the options.
+        BadInput: for an error in DATA, its target, or the options.
     """
-    table, schema = _read(sources.data, settings, notify=notify)
+    table, schema = _read(data, settings, notify=notify)
     _goal(settings, schema)
-    return _divided(table, schema, sources=sources, settings=settings)
+    return _divided(table, schema, settings=settings, options=options)
 
 
 def find_or_make(
-    sources: Sources,
+    data: Any,
     settings: Settings,
+    options: SplitArguments,
     *,
     out: Path | None,
     move: bool,
     notify: Notify,
-    check: Callable[[Goal], object] = lambda _goal: None,
-    fits: Callable[[Split], object] = lambda _split: None,
+    request: RunRequest | None = None,
+    more_data: Any = None,
 ) -> Workspace:
     """Open the experiment of the same command, or make it; a new split stays in memory.
 
     Args:
-        sources: DATA, and the files or frames for test and deployment.
-        settings: target, goal and split as given.
+        data: a file, a data frame, or a frame's rows.
+        settings: `settings_of` the options.
+        options: as given, with the further sources themselves.
         out: the folder; `default_path` when None.
         move: take the source file out of reach once it is split.
-        check: called with the goal; raises before anything is made.
         notify: receives events.
-        fits: called with a new split; raises before anything is made.
+        request: of the run that follows, which must fit the goal and a new split.
+        more_data: the rows that it adds to train, which must fit a new split.
 
     Raises:
-        BadInput: whatever is wrong with DATA or the options; nothing is made.
-        Refusal: the folder holds another experiment, or something else.
+        BadInput: for an error in DATA or the options; nothing is made.
+        Refusal: the folder has another experiment, or something else.
         NoRoom: the disk is full; nothing is made.
     """
-    path = out or default_path(sources.data)
+    path = out or default_path(data)
     if is_experiment(path):
-        found = _found(path, sources.data, settings)
-        check(found.goal)
+        found = _found(path, data, settings)
+        if request:
+            referred(request.reference, goal=found.goal)
         return Workspace(found)
-    if move and is_picture_source(sources.data, column=settings.pictures):
+    if move and is_picture_source(data, column=settings.pictures):
         raise BadInput(
             "--move-source must be given with one table",
             found="pictures",
             remedy="Move them away yourself once they are split",
         )
-    table, schema = _read(sources.data, settings, notify=notify)
+    table, schema = _read(data, settings, notify=notify)
     goal = _goal(settings, schema)
-    check(goal)
-    split = _divided(table, schema, sources=sources, settings=settings)
-    fits(split)
+    if request:
+        referred(request.reference, goal=goal)
+    split = _divided(table, schema, settings=settings, options=options)
+    augmentation_for(schema, request.augment if request else None)
+    if more_data is not None:
+        added_to(split, more_data, csv_format=settings.csv_format)
 
     saved: list[Split] = []
 
@@ -145,35 +191,30 @@ def _picture_options(settings: Settings) -> PictureOptions:
     )
 
 
-def _divided(table: Table, schema: Schema, *, sources: Sources, settings: Settings) -> Split:
-    extra = {
-        "--test-data": _extra(sources.test_data, schema, settings, name="--test-data"),
-        "--deployment-data": _extra(sources.deployment_data, schema, settings, name="--deployment-data"),
-    }
-    options = SplitOptions(
+def _divided(table: Table, schema: Schema, *, settings: Settings, options: SplitArguments) -> Split:
+    further: dict[str, Table] = {}
+    skipped = dict(table.skipped)
+    for name in FURTHER:
+        if (source := options.get(name)) is not None:
+            option = f"--{name.replace('_', '-')}"
+            further[name] = _further(source, schema, settings, name=option)
+            skipped |= {f"{option} {file}": why for file, why in further[name].skipped.items()}
+    ways = SplitOptions(
         stratify_on=settings.stratify_on,
         group_on=settings.group_on,
         time_on=settings.time_on,
         split_on=settings.split_on,
         sizes=settings.sizes,
-        test_data=_frame(extra["--test-data"]),
-        deployment_data=_frame(extra["--deployment-data"]),
         seed=settings.seed,
+        **{name: found.frame for name, found in further.items()},
     )
-    skipped = {f"{name} {file}": why for name, one in extra.items() if one for file, why in one.skipped.items()}
-    return split_table(replace(table, skipped={**table.skipped, **skipped}), schema=schema, options=options)
+    return split_table(replace(table, skipped=skipped), schema=schema, options=ways)
 
 
-def _extra(source: Any, schema: Schema, settings: Settings, *, name: str) -> Table | None:
-    if source is None:
-        return None
+def _further(source: Any, schema: Schema, settings: Settings, *, name: str) -> Table:
     if schema.picture is None:
         return read_table(source, name=name, csv_format=settings.csv_format)
     return read_pictures(source, options=_picture_options(settings), shape=schema.picture)[0]
-
-
-def _frame(table: Table | None) -> pa.Table | None:
-    return None if table is None else table.frame
 
 
 def _goal(settings: Settings, schema: Schema) -> Goal:

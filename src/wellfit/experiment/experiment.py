@@ -23,13 +23,12 @@ from wellfit.experiment.diagnosing import require_known, with_earlier
 from wellfit.experiment.folder import Folder, open_folder
 from wellfit.experiment.labels import KIND as LABEL
 from wellfit.experiment.labels import HumanError, human_error, labels_of, require_labels
-from wellfit.experiment.learning_curve import measured_curve, with_price
+from wellfit.experiment.learning_curve import MORE_DATA, known_curve, measured_curve, with_price
 from wellfit.experiment.predictions import Views, Watch, predicted_batches, views_on_dev, with_views, write_batches
 from wellfit.experiment.prepared import REFERENCES, RefitReferences, known_references
 from wellfit.experiment.recall import RememberingExecutor
-from wellfit.experiment.result import run_to_json
+from wellfit.experiment.request import network_at
 from wellfit.experiment.run import propose_average
-from wellfit.experiment.sessions import MORE_DATA, known_curve, known_test, network_at
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.history import History
 from wellfit.journal.store import Entry
@@ -39,6 +38,7 @@ from wellfit.records.device import Device
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split
+from wellfit.stats.intervals import Estimate
 from wellfit.sweeps.executor import telling
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
@@ -49,6 +49,13 @@ from wellfit.sweeps.worker_pool import executor_for
 from wellfit.training.predict import Part, at_temperature, predict_average
 
 logger = logging.getLogger(__name__)
+
+STEP_FIELDS = (
+    *("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after", "round", "locked", "kind"),
+    *("finding", "kept", "coupled", "idea", "ceiling", "expected_low", "expected_high", "cost", "spent", "as_expected"),
+    "without_gain",
+)
+TEMPERATURE_FIELDS = ("temperature", "fitted", "log_loss_before", "log_loss_honest")
 
 
 class Experiment(Rendered):
@@ -62,7 +69,7 @@ class Experiment(Rendered):
 
     @property
     def folder(self) -> Folder:
-        """The places of its files, and its settings."""
+        """Its files and settings."""
         return self.workspace.folder
 
     @property
@@ -76,7 +83,7 @@ class Experiment(Rendered):
         return self.folder.goal
 
     def config_at(self, step: int) -> Config:
-        """Return the config of a step's network in its last run (of an ensemble the heaviest member's); 0 is the first.
+        """Return the config of a step's network in the last run (of an ensemble the heaviest member's); 0 is the first.
 
         Raises:
             BadInput: when the run took no such step.
@@ -154,7 +161,7 @@ class Experiment(Rendered):
                 self.workspace.estimates(outcome),
                 outcome=outcome,
                 best_dev_high=min([*highs, *(each.high for each in references.dev.values())]),
-                test=known_test(entries, outcome, goal=self.goal),
+                test=self.workspace.test_loss(outcome),
             )
             full = self.workspace.with_dev_use(self.workspace.with_columns(diagnosis, outcome))
             return with_price(full, known_curve(entries, outcome.identity))
@@ -257,8 +264,9 @@ class Experiment(Rendered):
         workspace, data = self.workspace, self.prepared
         with workspace.writing("unseal") as journal:
             network = workspace.network()
-            average = predict_average(data.preparation, workspace.parts_of(network))
-            predict = at_temperature(average, network.temperature)
+            predict = at_temperature(
+                predict_average(data.preparation, workspace.parts_of(network)), network.temperature
+            )
             references = RefitReferences(data, goal=self.goal, seed=self.split.seed)
             opening = open_test(
                 self.split,
@@ -337,9 +345,8 @@ class Experiment(Rendered):
             BadInput: for rows that the transforms cannot take, views of a table, and passes of a network that was
                 trained without dropout; nothing is written.
         """
-        preparation = self.prepared.preparation
+        preparation, network = self.prepared.preparation, self.network
         watch = Watch(preparation, usual=self.prepared.dev)
-        network = self.network
         parts = self.workspace.parts_of(network)
         predict = with_views(parts, preparation, views=views, passes=passes, temperature=network.temperature)
         written = replace(self.folder.settings.csv_format, **csv_format)
@@ -367,8 +374,31 @@ class Experiment(Rendered):
         return f"Experiment({str(self.path)!r})"
 
     def to_json(self) -> Json:
-        """Return the object that `run --json` prints."""
-        return run_to_json(self.history, folder=self.folder)
+        """Return the object of `run --json`: errors in the goal's own unit, gaps in its loss; null if not known."""
+        history, goal = self.history, self.goal
+        best, finish, steps = history.chosen, history.last("finish"), history.of("step")
+        diagnosis = history.of_network("diagnosis", best) or history.last("diagnosis")
+        chosen = history.of_network("ensemble", best) or history.of_network("training", best)
+        temperature = history.of_network("temperature", best)
+        references = {body["name"]: body["errors"]["dev"]["value"] for body in history.of("reference")}
+        test = history.last("opening").get("error")
+        foretold = [bool(step["as_expected"]) for step in steps if step.get("as_expected") is not None]
+        return {
+            "schema": 1,
+            "experiment": str(self.path),
+            "report": str(self.folder.report),
+            "goal": goal.name,
+            "errors": diagnosis.get("errors", {}),
+            "gaps": diagnosis.get("gaps", {}),
+            "steps": [{name: step.get(name) for name in STEP_FIELDS} for step in steps],
+            "foretold": {"steps": len(foretold), "inside": sum(foretold)},
+            "best": chosen.get("config"),
+            "ensemble": chosen.get("members"),
+            "temperature": {name: temperature[name] for name in TEMPERATURE_FIELDS} if temperature else None,
+            "references": {name: goal.score_of(value) for name, value in references.items()},
+            "test": goal.in_unit(Estimate.from_json(test)).to_json() if test else None,
+            **{name: finish.get(name) for name in ("stop", "reason", "sentence", "seconds")},
+        }
 
     def _base(self) -> Config:
         """Return the network's config without regularizers, or the default one."""
@@ -393,7 +423,7 @@ class Experiment(Rendered):
         return TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
     def last_asked(self) -> Mapping[str, Any]:
-        """Return what the last run was asked for (budget, reference, only); empty without a run."""
+        """Return the arguments of the last run (budget, reference, only); empty without a run."""
         return self.history.asked
 
 

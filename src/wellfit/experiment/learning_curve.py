@@ -5,6 +5,7 @@ A run that ends with variance left measures it too, if its budget pays for that.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from wellfit.base.typing import Floats, Integers, Json
@@ -17,7 +18,6 @@ from wellfit.diagnosis.more_data import (
     FEWEST_REPEATS,
     Anchors,
     MoreData,
-    Refit,
     anchor_rows,
     measure_anchors,
     more_data,
@@ -25,7 +25,7 @@ from wellfit.diagnosis.more_data import (
 )
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.experiment.sessions import MORE_DATA
+from wellfit.journal.store import Entry
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.state import RecipeState
 from wellfit.records.config import Config, DataBoard, total_updates, updates_per_epoch
@@ -33,6 +33,7 @@ from wellfit.records.goals import Goal
 from wellfit.records.outcome import Status
 from wellfit.sweeps.worker_pool import executor_for
 
+MORE_DATA = "more data"
 LONGEST = 8
 """Largest factor of the epochs on a part of the rows, so that a small part is not trained less."""
 
@@ -51,14 +52,9 @@ def measured_curve(
 
     If it augments pictures, the same is done without that, which shows how many pictures augmentation is worth.
 
-    Args:
-        data: prepared train and dev; the transforms stay those of all training rows.
-        config: to train; the rows decide its epochs (as many updates as on all of them, within bounds).
-        goal: in whose loss the curve is.
-        delta: the smallest gain that matters.
-        refits: number of trainings of each curve.
-        floor: lower limit of the optimal error.
-        target: a dev error, for the rows that it needs.
+    The transforms stay those of all training rows, and the rows decide the epochs: as many updates as on all of them,
+    within bounds. A gain below `delta` does not matter; `floor` is the lower limit of the optimal error; `target` is a
+    dev error, for the rows that it needs.
 
     Raises:
         BadInput: for too few rows, or fewer refits than four sizes with three repeats.
@@ -74,11 +70,6 @@ def measured_curve(
     return found, worth_in_rows(without, anchors.dev[-1], floor=floor, seed=config.seed)
 
 
-def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anchors:
-    refit = _refit(data, config, goal=goal)
-    return measure_anchors(refit, rows=data.train.rows, refits=refits, seed=config.seed)
-
-
 def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
     """Return the updates of all refits on parts of so many rows.
 
@@ -91,11 +82,13 @@ def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
     return refits // len(sizes) * once
 
 
-def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
-    planned = total_updates(config, rows=data.train.rows)
+def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anchors:
+    train, planned = data.train, total_updates(config, rows=data.train.rows)
 
     def refit(rows: Integers, seed: int) -> tuple[float, Floats]:
-        part = replace(data, train=_taken(data.train, rows), train_dev=None)
+        weights = None if train.weights is None else flattened(train.weights[rows], 1.0)
+        taken = Arrays(train.numeric[rows], train.codes[rows], train.target[rows], weights=weights)
+        part = replace(data, train=taken, train_dev=None)
         again = replace(_on_part(config, rows=len(rows), planned=planned), seed=seed)
         (outcome,) = executor_for(part, goal=goal, single=True).train([again])
         if outcome.status is Status.DIVERGED:
@@ -106,7 +99,7 @@ def _refit(data: Prepared, config: Config, *, goal: Goal) -> Refit:
             )
         return outcome.losses["train"], goal.row_losses(data.dev.target, outcome.predictions["dev"])
 
-    return refit
+    return measure_anchors(refit, rows=train.rows, refits=refits, seed=config.seed)
 
 
 def _on_part(config: Config, *, rows: int, planned: int) -> Config:
@@ -116,9 +109,10 @@ def _on_part(config: Config, *, rows: int, planned: int) -> Config:
     return replace(config, optimization=replace(config.optimization, epochs=epochs))
 
 
-def _taken(arrays: Arrays, rows: Integers) -> Arrays:
-    weights = None if arrays.weights is None else flattened(arrays.weights[rows], 1.0)
-    return Arrays(arrays.numeric[rows], arrays.codes[rows], arrays.target[rows], weights=weights)
+def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
+    """Return the finding of the last learning curve that was measured for a network."""
+    bodies = [entry.body for entry in entries if entry.kind == MORE_DATA and entry.body["identity"] == identity]
+    return Finding.from_json(bodies[-1]["finding"]) if bodies else None
 
 
 REFITS = FEWEST_ANCHORS * FEWEST_REPEATS
@@ -162,17 +156,13 @@ def _affordable(state: RecipeState, run: RunContext) -> int:
 def _measured(state: RecipeState, run: RunContext) -> Json:
     config, diagnosis = state.outcome.config, state.diagnosis
     run.notify({"event": "curve", "refits": REFITS})
-    identity = {"identity": state.outcome.identity}
+    floor = diagnosis.errors.optimal.low
     try:
         found, _ = measured_curve(
-            run.data,
-            config,
-            goal=run.goal,
-            delta=diagnosis.tolerance,
-            refits=REFITS,
-            floor=diagnosis.errors.optimal.low,
+            run.data, config, goal=run.goal, delta=diagnosis.tolerance, refits=REFITS, floor=floor
         )
     except Refusal as refusal:
-        evidence = f"Cannot tell: {refusal.found}."
-        return {**identity, "finding": replace(more_data_finding(None, run.goal), evidence=evidence).to_json()}
-    return {**identity, "finding": more_data_finding(found, run.goal).to_json(), **found.to_json()}
+        finding, body = replace(more_data_finding(None, run.goal), evidence=f"Cannot tell: {refusal.found}."), {}
+    else:
+        finding, body = more_data_finding(found, run.goal), found.to_json()
+    return {"identity": state.outcome.identity, "finding": finding.to_json(), **body}

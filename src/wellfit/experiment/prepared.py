@@ -17,13 +17,13 @@ from safetensors.numpy import save
 from wellfit.base.files import write_whole
 from wellfit.base.typing import Floats, Notify
 from wellfit.data.features import features_of
-from wellfit.data.prepare import Preparation, Prepared
+from wellfit.data.prepare import Copies, Preparation, Prepared
 from wellfit.data.training_rows import OF_TRAIN
 from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.leakage.near_duplicates import copied_rows
 from wellfit.diagnosis.mismatch.attribution import importance_of
 from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
-from wellfit.experiment.about_data import known_copies
 from wellfit.experiment.added_rows import kept_rows
 from wellfit.experiment.folder import Folder
 from wellfit.journal.outcomes import load_arrays
@@ -190,3 +190,28 @@ def _measured(folder: Folder, split: Split, rows: OpenRows) -> dict[str, Floats]
     train, dev = (replace(part, features=features[name]) for name, part in (("train", rows.train), ("dev", rows.dev)))
     found = importance_of(train, dev, others={name: features[name] for name in more}, seed=split.seed)
     return {} if found is None else {OF_TRAIN: found[0], **found[1]}
+
+
+COPIES_FILE = "copies.safetensors"
+
+
+def known_copies(folder: Folder) -> Copies | None:
+    """Return the copies that were found before."""
+    stored = load_arrays(folder.models / COPIES_FILE)
+    return None if stored is None else Copies(stored["train"].astype(bool), stored["dev"].astype(bool))
+
+
+def with_copies(data: Prepared, *, folder: Folder, rows: OpenRows, findings: Iterable[Finding]) -> Prepared:
+    """Return the data with the copies across train and dev, where a finding on the rows fired.
+
+    Raises:
+        NoRoom: when the disk is full.
+    """
+    if data.copies is not None:
+        return data
+    found = copied_rows(rows.train, rows.dev, findings=findings, seed=rows.seed)
+    if found is None:
+        return data
+    content = save({"train": found.train.astype(np.uint8), "dev": found.dev.astype(np.uint8)})
+    write_whole(folder.models / COPIES_FILE, lambda file: file.write(content))
+    return replace(data, copies=found)

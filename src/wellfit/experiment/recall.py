@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from wellfit.base.typing import Json
 from wellfit.experiment.workspace import Workspace
@@ -38,11 +38,9 @@ class PlanRecall:
 
 
 class RememberingExecutor:
-    """Trains only what was never trained before, and keeps each outcome the moment it is there.
+    """Trains only what was never trained before, and keeps each outcome at once.
 
-    Args:
-        executor: does the work.
-        workspace: keeps finished trainings; its journal is open to be written.
+    The workspace's journal must be open to be written.
     """
 
     def __init__(self, executor: Executor, workspace: Workspace) -> None:
@@ -72,16 +70,14 @@ class RememberingExecutor:
             for config in configs
             if (outcome := self._workspace.outcome(config.identity)) and not _deserves_more(outcome, deadline, rungs)
         }
-        for snapshot in self._snapshots(known.values()) if rungs else ():
-            on_outcome(snapshot)
+        for one in known.values() if rungs else ():
+            for at in one.snapshots:
+                if snapshot := self._workspace.outcome(snapshot_identity(one.config, at)):
+                    on_outcome(snapshot)
         missing = {config.identity: config for config in configs if config.identity not in known}
         if missing:
             self._executor.train(list(missing.values()), deadline=deadline, rungs=rungs, on_outcome=keep)
         return [known[config.identity] for config in configs if config.identity in known]
-
-    def _snapshots(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        identities = [snapshot_identity(one.config, at) for one in outcomes for at in one.snapshots]
-        return [snapshot for identity in identities if (snapshot := self._workspace.outcome(identity))]
 
     def close(self) -> None:
         """Close the executor that does the work."""

@@ -1,47 +1,45 @@
-"""The request of a run: the arguments of one call, filled in with those of the last run."""
+"""The request of a run, filled in with that of the last run; and earlier requests, as the journal has them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from wellfit.base.typing import Json
-from wellfit.experiment.about_data import augmentation_for
+from wellfit.data.schema import Schema
+from wellfit.exceptions import BadInput
 from wellfit.experiment.diagnosing import with_earlier
-from wellfit.experiment.sessions import BRANCH, network_at
 from wellfit.experiment.workspace import Workspace
+from wellfit.journal.store import Entry
 from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.remedies.catalogue import require_kind, require_rows
-from wellfit.recipe.rules import Fixed, Rules, require_free_knobs
-from wellfit.records.augmentation import asked_for
+from wellfit.recipe.rules import Rules, require_free_knobs
+from wellfit.records.augmentation import Augmentation, asked_for
 from wellfit.records.config import Config
 from wellfit.splits.more_rows import MoreRows
 
 DEFAULT_BUDGET = "5m"
+DEFAULT_AUGMENT = "strong"
+BRANCH = "branch"
+"""The network from which a request branched off."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """One request; another one may follow in the same experiment.
-
-    Attributes:
-        budget: upper limit of the run.
-        reference: human_error, human_rows, optimal_error and tolerance, as they were given.
-        rules: what the recipe may do.
-        augment: of pictures, as it was given.
-        seed: of the experiment.
-        start: the config from which a branch starts, the network of step `start_step`.
-    """
+    """One request; another one may follow in the same experiment."""
 
     budget: Budget
     reference: Mapping[str, Any]
+    """human_error, human_rows, optimal_error and tolerance, as they were given."""
     rules: Rules
     augment: str | None = None
     seed: int = 0
     start: Config | None = None
+    """The config from which a branch starts: the network of step `start_step`."""
     start_step: int | None = None
 
     @property
@@ -67,12 +65,7 @@ class RunRequest:
         return hashlib.sha256(json.dumps(self.asked, sort_keys=True).encode()).hexdigest()[:12]
 
     def inside(self, workspace: Workspace, *, branch: int | None, more: MoreRows | None) -> RunRequest:
-        """Return the request for one experiment.
-
-        Args:
-            workspace: of the experiment.
-            branch: the step from which to branch off.
-            more: the rows that this call brings.
+        """Return the request for one experiment: from a step to branch off, with the rows that this call adds.
 
         Raises:
             BadInput: for an augmentation of a table, or an unknown step.
@@ -85,42 +78,110 @@ class RunRequest:
 
 def run_request(
     last: Mapping[str, Any],
+    given: Mapping[str, Any],
     *,
     reference: Mapping[str, Any],
-    budget: str | float | Budget | None,
     only: str | None,
-    ensemble: bool | None,
     idea: str | None,
-    augment: str | None,
-    allow_early_stopping: bool | None,
-    fixed: Fixed | None,
     more_data: Any,
 ) -> RunRequest:
-    """Return the request of one call; an argument that is None is as in the last run.
+    """Return the request of one call, as the last run was asked (empty without one) where nothing else is given.
 
-    The other arguments are described at `wellfit.run`; `only` and `idea` are of one call. `last` is what the last run
-    in the experiment was asked (`last_request`), empty without one.
+    `given` has those of `budget`, `ensemble`, `augment`, `allow_early_stopping` and `fixed` that are not None.
 
     Raises:
         BadInput: for fixed knobs that leave nothing to do, an unknown remedy or augmentation, or a remedy that lacks
             its rows.
     """
+    asked = {"budget": DEFAULT_BUDGET, **last, **given}
     rules = Rules(
         only=only,
-        ensemble=last.get("ensemble", True) if ensemble is None else ensemble,
-        early_stopping=bool(last.get("allow_early_stopping") if allow_early_stopping is None else allow_early_stopping),
-        fixed_at=last.get("fixed", {}) if fixed is None else fixed,
+        ensemble=asked.get("ensemble", True),
+        early_stopping=bool(asked.get("allow_early_stopping")),
+        fixed_at=asked.get("fixed", {}),
         idea=idea,
         more_data=last.get("more_data"),
     )
     require_free_knobs(rules.fixed_at, early_stopping=rules.early_stopping)
     require_kind(only, early_stopping=rules.early_stopping)
     require_rows(only, rules.more_data if more_data is None else more_data)
-    if augment is not None:
-        asked_for(augment)
+    if "augment" in given:
+        asked_for(given["augment"])
     return RunRequest(
-        budget=parse_budget(last.get("budget", DEFAULT_BUDGET) if budget is None else budget),
+        budget=parse_budget(asked["budget"]),
         reference=with_earlier(reference, last.get("reference", {})),
         rules=rules,
-        augment=augment or last.get("augment"),
+        augment=given.get("augment") or last.get("augment"),
     )
+
+
+def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
+    """Return the ranges of the random changes for pictures of these classes.
+
+    Raises:
+        BadInput: for an augmentation that is none, or on a table.
+    """
+    if schema.picture is None:
+        if asked is None:
+            return Augmentation()
+        raise BadInput(
+            "augment must be given with pictures", found=f"augment={asked!r} with a table", remedy="Leave it out"
+        )
+    colour = schema.picture[2] == 3
+    return asked_for(asked or DEFAULT_AUGMENT, classes=schema.classes, colour=colour)
+
+
+def last_plan(entries: Iterable[Entry]) -> str | None:
+    """Return the plan of the last session that had one."""
+    plans = [str(entry.body["plan"]) for entry in entries if entry.kind == "session" and "plan" in entry.body]
+    return plans[-1] if plans else None
+
+
+def seconds_spent(entries: Iterable[Entry], asked: Json) -> float:
+    """Return the wall-clock seconds of earlier `run` sessions, each from its command's start to its last entry.
+
+    Sessions of another path do not count: one remedy (`--only`) and a branch have a budget of their own.
+    """
+    total, started, last = 0.0, None, None
+    for entry in entries:
+        at = datetime.fromisoformat(entry.at)
+        if entry.kind == "session":
+            total += (last - started).total_seconds() if started and last else 0.0
+            before = timedelta(seconds=entry.body.get("seconds_before", 0.0))
+            counts = entry.body["command"] == "run" and _path(entry.body.get("asked", {})) == _path(asked)
+            started = at - before if counts else None
+        last = at
+    return total + ((last - started).total_seconds() if started and last else 0.0)
+
+
+def _path(asked: Json) -> tuple[str | None, str | None]:
+    return asked.get("only"), asked.get(BRANCH)
+
+
+def network_at(entries: Sequence[Entry], step: int) -> Json:
+    """Return the body of a step of the last run, which names its network; step 0 is the first network.
+
+    Raises:
+        BadInput: when the run took no such step.
+    """
+    plan = _main_plan(entries)
+    own = [entry for entry in entries if str(entry.body.get("plan")) == plan]
+    found = {int(entry.body["step"]): entry.body for entry in own if entry.kind == "step"}
+    for first in (entry.body for entry in own if entry.kind == "plan" and "config" in entry.body):
+        identity = Config.from_json(first["config"]).identity
+        found[0] = {"step": 0, "config": first["config"], "config_after": identity}
+    if step not in found:
+        steps = f"the steps {', '.join(map(str, sorted(found)))}" if found else "none"
+        raise BadInput(
+            "a branch must start from a step of the last run",
+            found=f"step {step}, where it has {steps}",
+            remedy="`wellfit report EXPERIMENT` shows the steps",
+        )
+    return found[step]
+
+
+def _main_plan(entries: Sequence[Entry]) -> str | None:
+    """Return the last plan that did not branch off: its steps are counted, so a branch keeps its name."""
+    asked = [entry.body for entry in entries if entry.kind == "session" and "asked" in entry.body]
+    plans = [str(body["plan"]) for body in asked if BRANCH not in body["asked"]]
+    return plans[-1] if plans else None

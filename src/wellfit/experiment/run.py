@@ -9,14 +9,12 @@ from dataclasses import replace
 
 from wellfit.base.typing import Json, Notify
 from wellfit.diagnosis.findings import Finding
-from wellfit.experiment.about_data import augmentation_for
 from wellfit.experiment.added_rows import keep_rows, require_kept
 from wellfit.experiment.labels import SAMPLES, sample_sheet
 from wellfit.experiment.learning_curve import price_more_data, with_price
 from wellfit.experiment.prepared import fitted_references
 from wellfit.experiment.recall import PlanRecall, RememberingExecutor
-from wellfit.experiment.request import RunRequest
-from wellfit.experiment.sessions import last_plan, seconds_spent
+from wellfit.experiment.request import RunRequest, augmentation_for, last_plan, seconds_spent
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.history import CANDIDATE
 from wellfit.journal.store import Journal
@@ -38,12 +36,8 @@ from wellfit.sweeps.worker_pool import cores, executor_for
 def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, began: float, notify: Notify) -> None:
     """Follow the recipe until it ends and journal the "finish" entry; a finished request is only shown again.
 
-    Args:
-        workspace: of the experiment.
-        request: what to do.
-        more: rows that this command brings, to be kept in the experiment.
-        began: `time.monotonic()` when the command began: reading the data counts into a budget in time.
-        notify: receives events.
+    `more` are rows that this command brings, to be kept in the experiment; `began` is `time.monotonic()` when it began:
+    reading the data counts into a budget in time.
 
     Raises:
         Refusal: when another process works in the folder.
@@ -97,7 +91,7 @@ def _run(
 
 
 def _start(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Callable[[], Json]:
-    """Return what computes the journal's entry of the first network's config."""
+    """Return the function that computes the journal's entry of the first network's config."""
 
     def compute() -> Json:
         if request.start or (request.rules.only and workspace.entries(CANDIDATE)):

@@ -16,10 +16,10 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
-from wellfit.experiment.about_data import findings_on_data, open_rows, with_copies
+from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.diagnosing import Diagnostician, referred, with_columns
 from wellfit.experiment.folder import Folder
-from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_importance
+from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_copies, with_importance
 from wellfit.journal.history import CANDIDATE, History
 from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
@@ -37,16 +37,14 @@ from wellfit.training.predict import Part, at_temperature, predict_average
 class Workspace:
     """The parts of an experiment's folder, read when they are first asked for and kept in memory.
 
-    The journal's file is open only inside `reading` and `writing`; its entries are parsed once and stay.
-
-    Args:
-        folder: of the experiment.
-        split: where it was just made; read from the folder when None.
+    The journal's file is open only inside `reading` and `writing`; its entries are parsed once and stay. `split` is
+    given if it was just made.
     """
 
     def __init__(self, folder: Folder, *, split: Split | None = None) -> None:
         self.folder = folder
-        self._split = split
+        if split is not None:
+            self.split = split
         self._log = EntryLog()
         self._journal: Journal | None = None
         self._estimates: dict[tuple[str, float], dict[str, Estimate]] = {}
@@ -56,12 +54,10 @@ class Workspace:
         """The goal that networks are compared by."""
         return self.folder.goal
 
-    @property
+    @cached_property
     def split(self) -> Split:
         """The split; the test rows stay sealed."""
-        if self._split is None:
-            self._split = load_split(self.folder.path)
-        return self._split
+        return load_split(self.folder.path)
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -139,7 +135,7 @@ class Workspace:
             yield OutcomeStore(self.folder.models, journal)
 
     def outcome(self, identity: str) -> Outcome | None:
-        """Return the outcome with this identity, or None when it was never finished."""
+        """Return the outcome with this identity; None if it was never finished."""
         with self.outcomes() as outcomes:
             return outcomes.get(identity)
 
@@ -186,18 +182,22 @@ class Workspace:
         )
 
     def parts_of(self, outcome: Outcome) -> tuple[Part, ...]:
-        """Return what a network predicts with: its own weights, or those of the members of an ensemble."""
+        """Return the weights that a network predicts with: its own, or those of an ensemble's members."""
         if not outcome.members:
             return parts_of([outcome], {outcome.identity: 1.0})
         with self.outcomes() as outcomes:
             members = [member for identity in outcome.members if (member := outcomes.get(identity))]
         return parts_of(members, outcome.members)
 
-    def propose(self, outcome: Outcome, *, by: str) -> None:
-        """Make the network that a command ended with a candidate for the experiment's network.
+    def test_loss(self, outcome: Outcome) -> Estimate | None:
+        """Return the test loss of the first opening if it was made for this network."""
+        opened = [entry.body for entry in self.entries("opening")]
+        if not opened or opened[0]["identity"] != outcome.identity:
+            return None
+        return Estimate.from_json(opened[0]["error"], binomial=self.goal.counts_rows)
 
-        Choosing on dev is what dev is for; every candidate is journaled, so that the choices can be counted.
-        """
+    def propose(self, outcome: Outcome, *, by: str) -> None:
+        """Make an outcome a candidate for the experiment's network; the journal counts the choices on dev."""
         with self.reading() as journal:
             journal.append(CANDIDATE, {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]})
 
@@ -239,12 +239,7 @@ class Workspace:
         return replace(at, losses=means, train_losses=losses["train"])
 
     def diagnostician(self, references: ReferenceModels, asked: Mapping[str, Any]) -> Diagnostician:
-        """Return what diagnoses networks of this experiment.
-
-        Args:
-            references: the reference models.
-            asked: human_error, human_rows, optimal_error and tolerance, as they were given.
-        """
+        """Return the function that diagnoses networks; `asked` is the reference, as it was given."""
         return Diagnostician(
             data=self.prepared,
             goal=self.goal,
@@ -260,12 +255,11 @@ class Workspace:
         return with_columns(diagnosis, self.open_rows, data=self.prepared, network=network)
 
     def with_dev_use(self, diagnosis: Diagnosis) -> Diagnosis:
-        """The same diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
+        """Return the diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
         bodies = [entry.body for entry in self.entries() if entry.kind in (KIND, SNAPSHOT)]
         # A training that was cut short and taken up again has two entries: the last one counts.
         status = {str(body["identity"]): body["status"] for body in bodies}
-        # Workers end in any order, and of equals the first is chosen: sorted, a killed run says the same when it goes
-        # on.
+        # Workers end in any order, and of equals the first is chosen: sorted, a continued run says what it said before.
         sound = sorted(identity for identity, last in status.items() if last != Status.DIVERGED.value)
         target = self.prepared.dev.target
         with self.outcomes() as outcomes:
