@@ -21,8 +21,8 @@ from wellfit.sweeps.forward_selection import parts_of
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import sweep
 from wellfit.sweeps.space import log_uniform, uniform
-from wellfit.training.predict import predict_average
 from wellfit.training.references import fit_references
+from wellfit.training.tensors import predict_average
 
 
 class Remembering(InProcess):

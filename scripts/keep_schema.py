@@ -24,7 +24,7 @@ import pyarrow.csv
 import wellfit as wf
 from wellfit.experiment.folder import SCHEMA
 from wellfit.records.goals import goal_named
-from wellfit.training.predict import Part
+from wellfit.training.tensors import Part
 from wellfit.travel.export import export_model
 
 PLACE = Path(__file__).parents[1] / "tests" / "older" / f"schema_{SCHEMA}"

@@ -17,9 +17,8 @@ from wellfit.fused.memory import parse_memory, plan_memory
 from wellfit.records.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Status
-from wellfit.training.predict import predict
 from wellfit.training.schedules import rung_updates
-from wellfit.training.tensors import state_of
+from wellfit.training.tensors import predict, state_of
 
 pytestmark = pytest.mark.timeout(600)
 

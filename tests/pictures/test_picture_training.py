@@ -23,8 +23,7 @@ from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.training.convolution import ConvNet
 from wellfit.training.pictures import Address, changed, cut_of
-from wellfit.training.predict import predict
-from wellfit.training.tensors import conv_network
+from wellfit.training.tensors import conv_network, predict
 
 DATA = prepared_digits()
 ERROR = goal_named("error", task="classification")

@@ -19,7 +19,7 @@ from wellfit.records.augmentation import NOTHING, Augmentation
 from wellfit.records.config import Config, Regularization
 from wellfit.training.monte_carlo import average_often
 from wellfit.training.pictures import averaged_views, view_of
-from wellfit.training.predict import Part
+from wellfit.training.tensors import Part
 
 DATA = prepared_digits()
 SHAPE = (8, 8, 1)

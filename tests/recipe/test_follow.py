@@ -29,7 +29,7 @@ from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.forward_selection import averaged_outcome, parts_of
 from wellfit.sweeps.search import sweep
-from wellfit.training.predict import predict_average
+from wellfit.training.tensors import predict_average
 
 SMALL = Config(
     network=Network(widths=(4,), embedding="none"), optimization=Optimization(epochs=6, batch_size=32, lr=0.01)

@@ -24,7 +24,7 @@ from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import REWEIGHT_KIND as KIND
 from wellfit.recipe.rules import Rules
 from wellfit.records.config import Config, DataBoard, Network, Optimization
-from wellfit.training.predict import predict
+from wellfit.training.tensors import predict
 
 TRAIN, HELD, DEV, FRESH = 600, 400, 800, 4_000
 LINE = Config(

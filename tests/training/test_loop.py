@@ -15,7 +15,7 @@ from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Status
 from wellfit.training import learning_curve
 from wellfit.training.learning_curve import MOST_POINTS, check_points
-from wellfit.training.predict import predict
+from wellfit.training.tensors import predict
 
 QUICK = Config(network=Network(widths=(16,)), optimization=Optimization(epochs=4, batch_size=64, lr=0.01))
 GOALS = {"classification": goal_named("error"), "regression": goal_named("rmse")}

@@ -10,8 +10,8 @@ from torch import nn
 from module_cases import Normed, Plain, Tied, prepare_small
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Network as NetworkKnobs
-from wellfit.training.decay_groups import decay_list
 from wellfit.training.module import ModuleNetwork, code_of, module_network
+from wellfit.training.module_checks import decay_list
 from wellfit.training.network import MLP
 
 SHARED = nn.Linear(7, 2)

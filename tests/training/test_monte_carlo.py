@@ -11,8 +11,7 @@ from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.records.goals import goal_named
 from wellfit.training import tensors
 from wellfit.training.monte_carlo import monte_carlo, predict_often
-from wellfit.training.predict import predict
-from wellfit.training.tensors import state_of
+from wellfit.training.tensors import predict, state_of
 
 GOALS = {"classification": goal_named("log_loss"), "regression": goal_named("rmse")}
 QUICK = Config(

@@ -11,8 +11,7 @@ from oracle.stack import new_network
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.training.monte_carlo import average_often, predict_often
-from wellfit.training.predict import Part, predict, predict_average
-from wellfit.training.tensors import state_of
+from wellfit.training.tensors import Part, predict, predict_average, state_of
 
 QUICK = Config(network=Network(widths=(16, 8)), optimization=Optimization(epochs=1))
 

@@ -10,7 +10,7 @@ import pytest
 
 import wellfit as wf
 from wellfit.records.goals import goal_named
-from wellfit.training.predict import Part
+from wellfit.training.tensors import Part
 from wellfit.travel.folder import Model
 
 

@@ -15,8 +15,7 @@ from wellfit.data.prepare import Preparation
 from wellfit.data.schema import Column
 from wellfit.estimators.inputs import Rows, target_moments
 from wellfit.records.outcome import Outcome
-from wellfit.training.predict import Part
-from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, outputs_of
+from wellfit.training.tensors import OUTPUT_RANGE, Inputs, Part, network_from, one_thread, outputs_of
 
 
 @dataclass(frozen=True)

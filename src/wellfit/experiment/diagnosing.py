@@ -25,7 +25,7 @@ from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.training.pictures import picture_features
-from wellfit.training.predict import Part, at_temperature, predict_average
+from wellfit.training.tensors import Part, at_temperature, predict_average
 
 Network: TypeAlias = tuple[Outcome, Sequence[Part]]
 """A network, and the parts that it predicts with."""

@@ -46,7 +46,7 @@ from wellfit.sweeps.search import sweep as search
 from wellfit.sweeps.selection import TrainLimit
 from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import executor_for
-from wellfit.training.predict import Part, at_temperature, predict_average
+from wellfit.training.tensors import Part, at_temperature, predict_average
 
 logger = logging.getLogger(__name__)
 

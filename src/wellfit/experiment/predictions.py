@@ -29,7 +29,7 @@ from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.training.monte_carlo import average_often
 from wellfit.training.pictures import averaged_views, require_views, view_of
-from wellfit.training.predict import Part, at_temperature
+from wellfit.training.tensors import Part, at_temperature
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet runs cells that begin with these signs, so text gets an apostrophe before them."""

@@ -31,7 +31,7 @@ from wellfit.splits.split import Split, load_split
 from wellfit.stats.calibration import calibrated, tempered
 from wellfit.stats.intervals import Estimate
 from wellfit.sweeps.forward_selection import parts_of
-from wellfit.training.predict import Part, at_temperature, predict_average
+from wellfit.training.tensors import Part, at_temperature, predict_average
 
 
 class Workspace:

@@ -21,10 +21,9 @@ from wellfit.base.typing import Floats
 from wellfit.data.prepare import Prepared
 from wellfit.fused.layout import OPTIMIZERS, RELU, Plan
 from wellfit.records.config import Config
-from wellfit.training.decay_groups import decay_list
 from wellfit.training.dropout_sites import SITE_LAYERS, SiteMasks, flattened
 from wellfit.training.module import PREFIX, ModuleNetwork
-from wellfit.training.module_checks import site_keep_probs
+from wellfit.training.module_checks import decay_list, site_keep_probs
 from wellfit.training.noise import noise_block, threshold_of
 from wellfit.training.tensors import OUTPUT_RANGE, output_range_of
 

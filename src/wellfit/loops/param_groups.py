@@ -9,7 +9,7 @@ from torch import nn
 
 from wellfit.exceptions import BadInput
 from wellfit.records.config import weight_decay_of
-from wellfit.training.decay_groups import decay_list
+from wellfit.training.module_checks import decay_list
 
 
 def param_groups(

@@ -21,14 +21,9 @@ _MEMBERS = (Status.FINISHED, Status.STOPPED_EARLY, Status.OUT_OF_BUDGET)
 
 @dataclass(frozen=True)
 class Pick:
-    """One part of an ensemble.
+    """One outcome in an ensemble: a trained member, or its network at a rung, after `snapshot` updates.
 
-    Attributes:
-        identity: of the outcome.
-        member: identity of the config.
-        snapshot: after how many updates it was taken at a rung; None for the trained member.
-        weight: its share of the average.
-        coupled: True if dev chose its epoch: for a snapshot, or a member that stopped early.
+    `member` is the identity of its config; `coupled` is True if dev chose its epoch.
     """
 
     identity: str
@@ -40,17 +35,12 @@ class Pick:
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(Record):
-    """A weighted average of predictions.
+    """A weighted average of predictions, its picks by falling weight, with its loss on dev, where it was chosen.
 
-    Attributes:
-        picks: by falling weight; the weights add up to 1.
-        loss: of the average on dev, where it was chosen.
-        single: lowest dev loss of a trained member alone.
-        honest_loss: mean loss of two ensembles, each chosen on one half of dev and measured on the other. A half
-            chooses worse than all of dev does, so this errs on the high side. None if the goal is not defined on a
-            half.
-        honest_single: the same for the alternative to an ensemble: the rival, or the best member alone, chosen on the
-            other half.
+    `single` is the lowest dev loss of a trained member alone. `honest_loss` is the mean loss of two ensembles, each
+    chosen on one half of dev and measured on the other: it errs on the high side, since a half chooses worse than all
+    of dev; None if the goal is not defined on a half. `honest_single` is the same for the alternative to an ensemble:
+    the rival, or the best member alone.
     """
 
     picks: tuple[Pick, ...]
@@ -66,10 +56,8 @@ class Ensemble(Record):
 
     @property
     def is_ahead(self) -> bool:
-        """True if it beats the alternative on rows that did not choose it.
-
-        No significance is asked for: averaging helps more often than not.
-        """
+        """True if it beats the alternative on rows that did not choose it."""
+        # No significance is asked for: averaging helps more often than not.
         if self.honest_loss is None or self.honest_single is None:
             return False
         return self.honest_loss < self.honest_single
@@ -85,16 +73,12 @@ class Ensemble(Record):
         return {pick.identity: pick.weight for pick in self.picks}
 
     def average(self, predictions: Mapping[str, Floats]) -> Floats:
-        """The weighted average of predictions, given as identity of an outcome -> predictions."""
+        """Return the weighted average of predictions, given as identity of an outcome -> predictions."""
         return np.asarray(sum(pick.weight * predictions[pick.identity] for pick in self.picks))
 
     def to_json(self) -> Json:
-        """Plain values, for the journal."""
-        return {
-            **super().to_json(),
-            "optimism": self.optimism,
-            "coupled": self.coupled,
-        }
+        """Return plain values, for the journal."""
+        return {**super().to_json(), "optimism": self.optimism, "coupled": self.coupled}
 
 
 def select_ensemble(
@@ -109,17 +93,10 @@ def select_ensemble(
 ) -> Ensemble:
     """Choose an ensemble that is never worse on dev than the best member alone.
 
-    Members that diverged or were dropped are ignored, and so are their snapshots.
-
-    Args:
-        outcomes: with predictions for dev, snapshots among them where those may be picked.
-        target: [rows] of dev.
-        goal: the ensemble is measured in its loss.
-        by: the ensemble is chosen by its loss; None: by that of `goal`. Log loss varies less with the rows than an
-            error does, but the ensemble may then be worse on dev than the best member alone.
-        rival: the alternative to an ensemble; None: the best member alone.
-        groups: [rows] group of each row; no group is divided between the halves.
-        seed: of the bags and the halves.
+    Members that diverged or were dropped are ignored, and so are their snapshots. `by` is the goal by which it is
+    chosen, if not `goal`: log loss varies less with the rows than an error does, but the ensemble may then be worse on
+    dev than the best member alone. `rival` is the alternative to an ensemble, the best member alone when None. No
+    group of `groups` [rows] is divided between the halves.
 
     Raises:
         Refusal: when there is no member to pick.
@@ -139,29 +116,24 @@ def select_ensemble(
     def greedy(part: _Dev) -> Floats:
         return greedy_weights(by or goal, part.target, part.predictions, seed=seed)
 
-    def alone(part: _Dev) -> Floats:
-        return part.best_of(trained)
-
-    def taken(part: _Dev) -> Floats:
-        return np.ones(len(part.predictions))
-
     weights = greedy(dev)
     halves = dev.halves(seed=seed, groups=groups)
-    honest_single = _crossed(halves, alone)
-    if rival is not None:
+    if rival is None:
+        honest_single = _crossed(halves, lambda part: part.best_of(trained))
+    else:
         alike = _Dev(goal, target, rival.predictions["dev"][None]).halves(seed=seed, groups=groups)
-        honest_single = _crossed(alike, taken)
+        honest_single = _crossed(alike, lambda part: np.ones(len(part.predictions)))
     return Ensemble(
         picks=_picks(candidates, weights),
         loss=dev.loss(weights),
-        single=dev.loss(alone(dev)),
+        single=dev.loss(dev.best_of(trained)),
         honest_loss=_crossed(halves, greedy),
         honest_single=honest_single,
     )
 
 
 def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) -> Ensemble:
-    """The average of all outcomes with equal weights: nothing is chosen on dev, so that its dev loss is honest.
+    """Return the average of all outcomes with equal weights, which dev does not choose, so that its loss is honest.
 
     The alternative is any one of the outcomes, so that their mean loss is as honest.
     """
@@ -186,11 +158,11 @@ class _Dev:
     predictions: Floats
 
     def loss(self, weights: Floats) -> float:
-        """The loss of the average with these weights [candidates]."""
+        """Return the loss of the average with these weights [candidates]."""
         return self.goal.loss(self.target, np.tensordot(weights, self.predictions, axes=1))
 
     def best_of(self, allowed: Booleans) -> Floats:
-        """Weights [candidates] that are 1 for the best of the allowed ones."""
+        """Return weights [candidates] that are 1 for the best of the allowed ones."""
         losses = [
             self.goal.loss(self.target, each) if may else np.inf
             for each, may in zip(self.predictions, allowed, strict=True)
@@ -198,7 +170,7 @@ class _Dev:
         return np.asarray(np.arange(len(losses)) == np.argmin(losses), dtype=np.float64)
 
     def halves(self, *, seed: int, groups: Integers | None) -> tuple[_Dev, _Dev] | None:
-        """Two random halves of the rows with similar targets; None if the goal is not defined on one of them."""
+        """Return two random halves of the rows with similar targets; None if the goal is not defined on one of them."""
         first, second = (
             _Dev(self.goal, self.target[rows], self.predictions[:, rows])
             for rows in halves(self.target, seed=seed, groups=groups)
@@ -213,22 +185,22 @@ class _Dev:
 
 
 def _picks(candidates: Sequence[Outcome], weights: Floats) -> tuple[Pick, ...]:
-    picked = [_pick(each, float(weight)) for each, weight in zip(candidates, weights, strict=True) if weight]
+    picked = [
+        Pick(
+            identity=each.identity,
+            member=each.config.identity,
+            snapshot=each.updates if each.is_snapshot else None,
+            weight=float(weight),
+            coupled=each.is_snapshot or each.status is Status.STOPPED_EARLY,
+        )
+        for each, weight in zip(candidates, weights, strict=True)
+        if weight
+    ]
     return tuple(sorted(picked, key=lambda pick: -pick.weight))
 
 
-def _pick(outcome: Outcome, weight: float) -> Pick:
-    return Pick(
-        identity=outcome.identity,
-        member=outcome.config.identity,
-        snapshot=outcome.updates if outcome.is_snapshot else None,
-        weight=weight,
-        coupled=outcome.is_snapshot or outcome.status is Status.STOPPED_EARLY,
-    )
-
-
 def _crossed(halves: tuple[_Dev, _Dev] | None, choose: Callable[[_Dev], Floats]) -> float | None:
-    """Mean loss of the choice made on one half and measured on the other, both ways."""
+    """Return the mean loss of the choice made on one half and measured on the other, both ways."""
     if halves is None:
         return None
     first, second = halves

@@ -1,14 +1,14 @@
-"""The executors that train the members of a sweep: this process, or a pool of workers, both in fused stacks.
+"""The executors that train the members of a sweep in fused stacks: this process, or a pool of workers.
 
-Every executor gives the same outcomes for the same configs, in the order of the configs, whatever its size. With rungs
-that is true of members that stay: a member is compared with those of its own worker and pass, so that their number
-decides which are dropped.
+All give the same outcomes for the same configs; with rungs, for those that stay, since a member is compared with those
+of its own worker and pass, so that their number decides which are dropped.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol, Self
 
 from wellfit.base.typing import Notify
@@ -46,17 +46,11 @@ class Executor(Protocol):
         rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs, those that fuse together.
+        """Train configs, those that fuse together, and return their outcomes in the order of the configs.
 
-        Args:
-            configs: to train.
-            deadline: `time.monotonic()` by which the outcomes are there.
-            rungs: rules by which members are compared and dropped on the way; None trains all of them to the end.
-            on_outcome: receives each outcome in this process and thread, snapshots at rungs among them.
-
-        Returns:
-            The outcomes in the order of the configs. A config that the deadline did not let start has none; one that
-            it cut short has status "out of budget". Snapshots are not among them.
+        A config that the deadline, a `time.monotonic()`, did not let start has no outcome; one that it cut short is
+        "out of budget". `rungs` has the rules by which members are dropped on the way; None trains all to the end.
+        `on_outcome` receives each outcome in this process and thread, and snapshots at rungs, which are not returned.
         """
         ...
 
@@ -65,30 +59,19 @@ class Executor(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class InProcess:
-    """Trains one stack after the other in this process; its options are those of `fit_stack`.
+    """Trains one stack after the other in this process; its options are those of `fit_stack`."""
 
-    Attributes:
-        notice: why the members of a user's module ran one after the other; empty where they ran at once.
-    """
-
-    def __init__(
-        self,
-        data: Prepared,
-        *,
-        goal: Goal,
-        memory: int | None = None,
-        module: ModuleFactory | None = None,
-        effects: bool = True,
-        device: Device | None = None,
-    ) -> None:
-        self._effects = effects
-        self._data = data
-        self._goal = goal
-        self._memory = memory
-        self._module = module
-        self._device = device
-        self.notice = ""
+    data: Prepared
+    _: KW_ONLY
+    goal: Goal
+    memory: int | None = None
+    module: ModuleFactory | None = None
+    effects: bool = True
+    device: Device | None = None
+    notice: str = field(default="", init=False)
+    """Why the members of a user's module ran one after the other; empty where they ran at once."""
 
     def train(
         self,
@@ -107,20 +90,20 @@ class InProcess:
 
         stacks = stacks_of(list({config.identity: config for config in configs}.values()))
         if len(stacks) > 1:
-            require_trainable(self._data, stacks, memory=self._memory, module=self._module, device=self._device)
+            require_trainable(self.data, stacks, memory=self.memory, module=self.module, device=self.device)
         for stack in stacks:
             if deadline is not None and time.monotonic() >= deadline:
                 break
             self.notice = fit_stack(
-                self._data,
+                self.data,
                 stack,
-                goal=self._goal,
+                goal=self.goal,
                 deadline=deadline,
                 judge=rungs.judge if rungs else None,
-                memory=self._memory,
-                module=self._module,
-                effects=self._effects,
-                device=self._device,
+                memory=self.memory,
+                module=self.module,
+                effects=self.effects,
+                device=self.device,
                 on_outcome=keep,
             )
         return [found[config.identity] for config in configs if config.identity in found]

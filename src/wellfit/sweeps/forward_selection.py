@@ -1,9 +1,8 @@
 """Forward selection of an ensemble, with replacement (Caruana et al., 2004), over arrays of predictions.
 
-A bag starts with the few candidates that are best alone; then the one that most lowers the loss of the averaged
-predictions is added, again and again, and the best size on the way is kept. There are several bags, each of half of the
-candidates, whose picks are counted together (their section 2.3), so that one lucky candidate cannot decide alone.
-The ensemble then becomes one outcome: the average of its members, measured like any single training.
+A bag starts with the few candidates that are best alone; then the one that most lowers the loss of the average is
+added, again and again, and the best size on the way is kept. The picks of several bags, each of half of the candidates,
+are counted together (their section 2.3), so that one lucky candidate cannot decide alone.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from wellfit.data.training_rows import trained_on
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.scores import Metric, Planes, Targets
-from wellfit.training.predict import Part, predict_average
+from wellfit.training import outcomes
+from wellfit.training.tensors import Part, predict_average
 
 BAGS = 8
 SIZE = 24
@@ -34,13 +34,8 @@ MOST = 64
 def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: int) -> Floats:
     """Return the weight of each candidate [candidates] in an ensemble; they add up to 1.
 
-    The ensemble is never worse on these rows than the best candidate alone.
-
-    Args:
-        goal: the candidates are picked by its loss.
-        target: [rows] class codes, or values.
-        predictions: [candidates, rows, classes] probabilities, or [candidates, rows] values.
-        seed: of the bags.
+    The ensemble is never worse on these rows than the best candidate alone. `target` [rows] and `predictions`
+    [candidates, rows(, classes)] are class codes and probabilities, or values.
     """
     metric = goal.metric
     # Single precision halves the memory traffic, most of the cost of selecting; the ensemble is measured in double.
@@ -60,7 +55,7 @@ def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: in
 
 
 def _bags(candidates: int, *, seed: int) -> list[Integers]:
-    """Indices of the candidates in each bag, the best first."""
+    """Return the places of the candidates in each bag, the best first."""
     if candidates < FEWEST_TO_BAG:
         return [np.arange(candidates)]
     source = np.random.default_rng(seed)
@@ -68,7 +63,7 @@ def _bags(candidates: int, *, seed: int) -> list[Integers]:
 
 
 def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
-    """The picks of one bag, whose candidates are sorted: the best comes first."""
+    """Return the picks of one bag, whose candidates are sorted: the best comes first."""
     total = np.zeros_like(planes[:, 0])
     picks: list[int] = []
     losses: list[float] = []
@@ -89,13 +84,9 @@ def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
 def averaged_outcome(
     members: Sequence[Outcome], weights: Mapping[str, float], *, data: Prepared, goal: Goal
 ) -> Outcome:
-    """Average trainings by their weights.
+    """Return the average of trainings by `weights`, identity -> weight, as one outcome measured like any other.
 
-    Args:
-        members: trainings, with their parameters and predictions; those without a weight are ignored.
-        weights: identity -> weight; they add up to 1.
-        data: the prepared parts; every member predicts the training rows once more.
-        goal: the average is measured in its loss.
+    Members without a weight are ignored; the others predict the training rows once more.
     """
     used = sorted((each for each in members if each.identity in weights), key=lambda each: -weights[each.identity])
     shares = {each.identity: weights[each.identity] for each in used}
@@ -105,11 +96,9 @@ def averaged_outcome(
     }
     data = trained_on(data, used[0].config.data)
     on_train = predict_average(data.preparation, parts_of(used, shares))(data.train)
-    targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
     losses = {
         part: goal.loss(arrays.target, on_train if part == "train" else predictions[part])
-        for part, arrays in targets.items()
-        if arrays
+        for part, arrays in outcomes.parts_of(data).items()
     }
     return Outcome(
         config=used[0].config,
@@ -127,5 +116,5 @@ def averaged_outcome(
 
 
 def parts_of(members: Sequence[Outcome], weights: Mapping[str, float]) -> tuple[Part, ...]:
-    """The parts of the average: parameters and share of each member."""
+    """Return the parts of the average: parameters and share of each member."""
     return tuple(Part(weights[each.identity], each.config, each.state) for each in members)

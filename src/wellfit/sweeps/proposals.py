@@ -1,8 +1,7 @@
 """Proposals of configs worth training: a grid, a quasi-random sequence, or Optuna's tree-structured Parzen estimator.
 
-A search asks for configs, trains them and tells their outcomes. All of it is a function of the space, the config and
-the outcomes, so a search that is begun again with the outcomes of an interrupted one proposes the same. The estimator
-is that of Bergstra et al. (2011; Falkner et al., 2018), over the space of the sweep.
+All of it (Bergstra et al., 2011; Falkner et al., 2018) is a function of the space, the config and the outcomes, so a
+search that is begun again with the outcomes of an interrupted one proposes the same.
 """
 
 from __future__ import annotations
@@ -107,8 +106,8 @@ def proposals_of(
 ) -> tuple[Proposals, tuple[str, ...]]:
     """Return the proposals of the members, and notes for the reader, one sentence each.
 
-    Lists alone are a grid. With an interval among them Optuna proposes where three or more knobs are searched and
-    `members`, with the outcomes that were `seen` before, are enough to learn from; else a quasi-random sequence does.
+    Lists alone are a grid. With an interval among them Optuna proposes where `members`, with the outcomes that were
+    `seen` before, are enough to learn from; else a quasi-random sequence does.
 
     Raises:
         BadInput: for a space that cannot be searched.
@@ -118,12 +117,11 @@ def proposals_of(
         return Listed(configs_of(config, over, rows=rows, members=members), name="grid"), ()
     count = count_of(members)
     seen = list(seen)
-    if not _pays(over, members=count + len(seen)):
-        return Listed(quasi_random(config, over, rows=rows, members=count, goal=goal), name="quasi-random"), ()
-    if find_spec("optuna") is not None:
+    pays = _pays(over, members=count + len(seen))
+    if pays and find_spec("optuna") is not None:
         return Tpe(config, over, rows=rows, members=count, goal=goal, seen=seen), ()
     configs = quasi_random(config, over, rows=rows, members=count, goal=goal)
-    return Listed(configs, name="quasi-random"), (NOT_INSTALLED,)
+    return Listed(configs, name="quasi-random"), (NOT_INSTALLED,) if pays else ()
 
 
 def _pays(over: Space, *, members: int) -> bool:
@@ -146,14 +144,8 @@ _COMPARABLE = (Status.FINISHED, Status.STOPPED_EARLY)
 class Tpe:
     """Proposes the known-good settings and a few quasi-random ones, then what Optuna expects to be better.
 
-    Args:
-        config: the knobs that the search does not change; its seed seeds everything.
-        over: knob -> values.
-        rows: m, the training rows.
-        members: number of configs in all.
-        goal: decides which settings are known to be good.
-        seen: outcomes of other trainings: it learns from those that differ from `config` only in what is searched, and
-            that lie in the space.
+    It learns from those outcomes that were `seen` before which lie in the space and differ from `config` in nothing
+    else. `rows` is m, the training rows.
     """
 
     name = "tpe"
@@ -175,7 +167,7 @@ class Tpe:
 
     @property
     def round(self) -> int:
-        """The next round's members."""
+        """Number of members of the next round."""
         return ROUND
 
     def propose(self, count: int) -> list[Config]:
@@ -220,7 +212,11 @@ class Tpe:
         if self._first:
             # Enqueued: Optuna was told the nearest place in the space, which an off value may lie outside of.
             return self._first.popleft()
-        return {name: _value(name, values, trial.params[name]) for name, values in self._over.items()}
+        places = trial.params
+        return {
+            name: value_at(name, values, share=places[name]) if isinstance(values, Interval) else values[places[name]]
+            for name, values in self._over.items()
+        }
 
 
 def _study(seed: int) -> optuna.Study:
@@ -258,7 +254,3 @@ def _is_inside(name: str, values: Values, value: Any) -> bool:
         return True
     ends = (values.low, values.high)
     return values.low <= value <= values.high or any(isclose(value, end, rel_tol=AT_AN_END) for end in ends)
-
-
-def _value(name: str, values: Values, place: float) -> Any:
-    return value_at(name, values, share=place) if isinstance(values, Interval) else values[int(place)]

@@ -1,7 +1,4 @@
-"""The rounds of a search: propose configs, train those that are not known, learn from their outcomes.
-
-And the snapshots of a sweep: its members' networks at the rungs that they passed.
-"""
+"""The rounds of a search: propose configs, train those that are not known, learn from their outcomes."""
 
 from __future__ import annotations
 
@@ -21,10 +18,7 @@ Within = Callable[[Sequence[Config]], Sequence[Config]]
 
 
 class Snapshots:
-    """The snapshots that are best on dev, as many as an ensemble considers.
-
-    This bounds memory, however many members pass however many rungs.
-    """
+    """The snapshots (members' networks at rungs) that are best on dev: as many as an ensemble considers, for memory."""
 
     def __init__(self) -> None:
         self._kept: list[Outcome] = []
@@ -72,10 +66,9 @@ class Training:
 
 
 def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outcome], int]:
-    """Propose and train until all members are there, or time runs out.
+    """Propose and train until all members are there, or time runs out; return the outcomes, and how many were planned.
 
-    Returns:
-        The outcomes in the order of the configs, and how many were planned.
+    The outcomes are in the order of the configs.
     """
     outcomes: list[Outcome] = []
     while len(outcomes) < proposals.count:

@@ -58,11 +58,8 @@ def survivors(losses: Mapping[str, Floats], *, affordable: int, rungs: Rungs) ->
     (Bonferroni, over opponents and rungs; the control unknown, as in Hsu's (1984) comparisons with the best).
     That guards the members worth keeping; how many of the others stay is a question of cost alone.
 
-    Args:
-        losses: identity -> dev loss [rows] of every row, the same rows for all; finite.
-        affordable: number of members that the deadline can pay to the end; beyond it the worst leave untested, though
-            never the best.
-        rungs: the rules.
+    `losses` has the finite dev loss [rows] of every row, the same rows for all. The worst members beyond `affordable`,
+    the number that the deadline can pay to the end, leave untested, though never the best.
     """
     ranked = sorted(losses, key=lambda identity: (float(np.mean(losses[identity])), identity))
     if len(ranked) < 2:

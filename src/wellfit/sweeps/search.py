@@ -24,7 +24,7 @@ from wellfit.sweeps.proposals import proposals_of
 from wellfit.sweeps.rounds import Training, Within, train_in_rounds
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.selection import Choice, TrainLimit, alike_best, choose, mean_keep_prob, warnings_of
-from wellfit.sweeps.space import Interval, Space, default_grid
+from wellfit.sweeps.space import DEFAULT_MEMBERS, Interval, Space, default_grid
 from wellfit.sweeps.usual import usual_space
 from wellfit.training.monte_carlo import MonteCarlo, monte_carlo
 from wellfit.training.tensors import require_labels
@@ -38,7 +38,6 @@ class Sweep(Rendered):
     """A finished sweep.
 
     Attributes:
-        goal: in whose loss members were compared.
         over: the knobs searched and their values.
         rows: m, the training rows, by which lambda converts to weight_decay and shrink.
         members: outcomes in the order of the configs; those that the deadline kept from starting are missing.
@@ -79,7 +78,7 @@ class Sweep(Rendered):
         return self.choice.chosen
 
     def path(self) -> list[Json]:
-        """The lambda path: members with the chosen keep_prob, by rising lambda.
+        """Return the lambda path: members with the chosen keep_prob, by rising lambda.
 
         Each row has l2, weight_decay, shrink, keep_prob, train, dev and norm (||W||). Where no other member shares
         the chosen keep_prob, all members are on it. Members dropped at a rung were measured too early to be on it.
@@ -90,25 +89,21 @@ class Sweep(Rendered):
         return same if len(same) > 1 else rows
 
     def to_json(self) -> Json:
-        """The journal's "sweep" entry."""
+        """Return the journal's "sweep" entry."""
+        chosen, limit = self.chosen, self.limit
+        snapshot = {"chosen_at": chosen.updates, "snapshot": self._row(chosen)} if chosen.is_snapshot else {}
         return {
             "over": {name: _values_to_json(values) for name, values in self.over.items()},
             "members": [self._row(member) for member in self.members],
             "planned": self.planned,
             "best": self.best.config.identity,
-            "chosen": self.chosen.config.identity,
-            **(
-                {"chosen_at": self.chosen.updates, "snapshot": self._row(self.chosen)}
-                if self.chosen.is_snapshot
-                else {}
-            ),
+            "chosen": chosen.config.identity,
+            **snapshot,
             "breed": [member.config.identity for member in self.breed],
             "tied": [member.config.identity for member in self.choice.tied],
             "path": [row["identity"] for row in self.path()],
             "warnings": list(self.warnings),
-            "optimal": None
-            if self.limit is None
-            else {"high": self.limit.reference_high, "tolerance": self.limit.tolerance},
+            "optimal": None if limit is None else {"high": limit.reference_high, "tolerance": limit.tolerance},
             "seconds": self.seconds,
             "search": self.search,
             "rungs": None if self.rungs is None else self.rungs.to_json(),
@@ -134,7 +129,7 @@ class Sweep(Rendered):
         }
 
     def _other_knobs(self, config: Config) -> Json:
-        """The searched knobs beside lambda and keep_prob, other regularizers that are on, and early stopping."""
+        """Return the searched knobs but lambda and keep_prob, other regularizers that are on, and early stopping."""
         body = config.to_json()
         shown = {*body["regularization"], "early_stopping", *map(own_name, self.over)} - {"l2", "keep_prob"}
         knobs = {**body["network"], **body["optimization"], **body["regularization"]}
@@ -163,30 +158,20 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     A grid and a quasi-random sequence are trained at once; with three or more knobs and Optuna at hand the members
     are proposed in rounds, each of which learns from the ones before.
 
-    Args:
-        data: the prepared parts, the same that the executor has.
-        config: everything that the sweep does not change.
-        executor: trains the members.
-        goal: in whose loss members are compared.
-        over: knob -> values, or the names of knobs, which get their usual ranges (usual.py); by default
-            lambda x keep_prob, sized to `members`.
-        members: how many trainings are affordable (a grid decides by itself).
-        limit: where lambda over-smooths; None where there is no reference.
-        baseline: dev loss that the choice must not exceed.
-        known: outcomes of earlier runs: members among them are not trained again.
-        seen: outcomes of other trainings, from which Optuna learns where they lie in the space.
-        deadline: `time.monotonic()`, after which no member is started.
-        rungs: compare members while they train, and drop those that are behind; None trains all to their end. The
-            schedule "coslog4", which anneals at each rung, then takes the place of "cosine".
-        within: lets members through as long as they can be paid for; None trains all.
-        on_outcome: is called in this process for every newly trained member, and for its snapshots at rungs.
+    `executor` has the same data. `over` maps knobs to values, or names knobs, which get their usual ranges (usual.py);
+    by default it is lambda x keep_prob, sized to the `members` that are affordable (a grid decides by itself). The
+    choice must not exceed the dev loss `baseline`, and `limit` says where lambda over-smooths. Members among the
+    outcomes `known` are not trained again; Optuna learns from those that were `seen` in other trainings, where they lie
+    in the space. No member is started after the `deadline`, a `time.monotonic()`, nor beyond those that `within` lets
+    through. With `rungs` the schedule "coslog4", which anneals at each of them, takes the place of "cosine".
 
     Raises:
         BadInput: for a space that cannot be searched, before any training.
         Refusal: when no member was trained to a finite loss.
     """
     rows = rows_trained_on(data, config.data)
-    config = _annealed(config) if rungs else config
+    if rungs and config.optimization.schedule == "cosine":
+        config = replace(config, optimization=replace(config.optimization, schedule="coslog4"))
     space, asked = _space(over, config, data=data, members=members)
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal, seen=seen)
     training = Training(
@@ -198,7 +183,8 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         on_outcome=on_outcome,
     )
     outcomes, planned = train_in_rounds(proposals, training)
-    choice, warnings = _chosen(data, outcomes, training, goal=goal, limit=limit, baseline=baseline)
+    choice = _choice(data, outcomes, training, goal=goal, limit=limit, baseline=baseline)
+    remarks = _remarks(config, rungs, announced=announced, missing=planned - len(outcomes), planned=planned)
     return Sweep(
         goal=goal,
         over=space,
@@ -207,7 +193,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         planned=planned,
         choice=choice,
         limit=limit,
-        warnings=(*warnings, *_unstarted(planned - len(outcomes), planned), *announced, *_not_annealed(config, rungs)),
+        warnings=(*warnings_of(outcomes, choice, limit=limit), *remarks),
         seconds=time.monotonic() - training.began,
         search=proposals.name,
         rungs=rungs,
@@ -218,7 +204,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     )
 
 
-def _chosen(
+def _choice(
     data: Prepared,
     outcomes: Sequence[Outcome],
     training: Training,
@@ -226,13 +212,11 @@ def _chosen(
     goal: Goal,
     limit: TrainLimit | None,
     baseline: float,
-) -> tuple[Choice, tuple[str, ...]]:
-    """The choice, and what a reader should know before trusting it."""
+) -> Choice:
     may_stop_at_rungs = training.rungs is not None and training.rungs.snapshots
     candidates = [*outcomes, *training.snapshots.best] if may_stop_at_rungs else outcomes
     losses = {each.identity: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in candidates}
-    choice = choose(candidates, losses, limit=limit, baseline=baseline)
-    return choice, warnings_of(outcomes, choice, limit=limit)
+    return choose(candidates, losses, limit=limit, baseline=baseline)
 
 
 def _ensemble(
@@ -243,11 +227,8 @@ def _ensemble(
 
 
 def _breed(data: Prepared, outcomes: Sequence[Outcome], *, goal: Goal) -> tuple[Outcome, ...]:
-    return alike_best(outcomes, [goal.refined_losses(data.dev.target, each.predictions["dev"]) for each in outcomes])
-
-
-def _unstarted(missing: int, planned: int) -> list[str]:
-    return [f"Time ran out before {missing} of {planned} members started."] if missing else []
+    losses = [goal.refined_losses(data.dev.target, each.predictions["dev"]) for each in outcomes]
+    return alike_best(outcomes, losses)
 
 
 def _monte_carlo(data: Prepared, chosen: Outcome, *, goal: Goal) -> MonteCarlo | None:
@@ -257,36 +238,33 @@ def _monte_carlo(data: Prepared, chosen: Outcome, *, goal: Goal) -> MonteCarlo |
     return monte_carlo(data, chosen, goal=goal, most=MOST_MONTE_CARLO_ROWS)
 
 
-def _annealed(config: Config) -> Config:
-    if config.optimization.schedule != "cosine":
-        return config
-    return replace(config, optimization=replace(config.optimization, schedule="coslog4"))
-
-
 def _space(
     over: Space | Sequence[str] | None, config: Config, *, data: Prepared, members: int | None
 ) -> tuple[Space, int | None]:
-    """The space, and how many members to propose in it; the default grid has its own size."""
+    """Return the space, and how many members to propose in it; the default grid has its own size."""
     rows = rows_trained_on(data, config.data)
     if over is None:
-        return default_grid(config, rows=rows, **({} if members is None else {"members": members})), None
-    space = (
-        over if isinstance(over, Mapping) else usual_space([over] if isinstance(over, str) else over, config, rows=rows)
-    )
+        return default_grid(config, rows=rows, members=DEFAULT_MEMBERS if members is None else members), None
+    names = [over] if isinstance(over, str) else over
+    space = names if isinstance(names, Mapping) else usual_space(names, config, rows=rows)
     values = space.get("label_smoothing", ())
     most = values.high if isinstance(values, Interval) else max(values, default=0.0)
     require_labels(Regularization(label_smoothing=most), task=data.preparation.schema.task)
     return space, members
 
 
-def _not_annealed(config: Config, rungs: Rungs | None) -> list[str]:
+def _remarks(
+    config: Config, rungs: Rungs | None, *, announced: Sequence[str], missing: int, planned: int
+) -> Sequence[str]:
+    found = [f"Time ran out before {missing} of {planned} members started."] if missing else []
+    found += announced
     schedule = config.optimization.schedule
-    if rungs is None or schedule == "coslog4":
-        return []
-    return [
-        f"Members were compared at rungs where the schedule {schedule} is far from 0, so their dev losses there say "
-        "less about those at the end: coslog4 anneals to 0 at each rung."
-    ]
+    if rungs is not None and schedule != "coslog4":
+        found.append(
+            f"Members were compared at rungs where the schedule {schedule} is far from 0, so their dev losses there "
+            "say less about those at the end: coslog4 anneals to 0 at each rung."
+        )
+    return found
 
 
 def _values_to_json(values: Interval | Sequence[Any]) -> Any:

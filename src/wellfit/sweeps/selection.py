@@ -1,9 +1,8 @@
 """The choice among the members of a sweep: the one-standard-error rule, with paired errors.
 
-Breiman et al., 1984, section 3.4.3: among the members whose dev loss is within one standard error of the best, take
-the simplest. All members are measured on the same dev rows, so the standard error is that of the paired difference
-to the best, which is much smaller than the error of either. *Simplest* is the tied member that leans least on the
-training rows: the one with the highest train loss (then the largest lambda, then the lowest keep_prob).
+Breiman et al., 1984, section 3.4.3: among the members whose dev loss is within one standard error (of the paired
+difference, on the same rows) of the best, take the simplest: the one with the highest train loss, then the largest
+lambda, then the lowest keep_prob.
 """
 
 from __future__ import annotations
@@ -59,14 +58,10 @@ def choose(
     """Choose one of the members that were trained to their end; if there are none, one that was cut short.
 
     A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` says so),
-    and so is a snapshot if snapshots are given; a member that was dropped at a rung is never chosen.
-
-    Args:
-        outcomes: of the members, and of their snapshots if these may be chosen.
-        dev_losses: identity of each outcome -> loss [rows] of every dev row.
-        limit: an over-smoothed member is chosen only if every tied member is over-smoothed.
-        baseline: dev loss that the choice must not exceed: one standard error is wide on a small dev set, and
-            simplicity must not cost more than the sweep has won.
+    and so is a snapshot if snapshots are given; a member that was dropped at a rung is never chosen, and one beyond
+    `limit` only if every tied member is. `dev_losses` are those [rows] of every outcome's dev rows, by its identity.
+    The choice must not exceed the dev loss `baseline`: one standard error is wide on a small dev set, and simplicity
+    must not cost more than the sweep has won.
 
     Raises:
         Refusal: when every member diverged, or was dropped in favour of one that diverged later.
@@ -89,7 +84,7 @@ def choose(
 
 
 def alike_best(outcomes: Sequence[Outcome], losses: Sequence[Floats]) -> tuple[Outcome, ...]:
-    """The finished members within one standard error of the best by these dev losses [rows], the best first."""
+    """Return the finished members within one standard error of the best by these dev losses [rows], the best first."""
     pairs = zip(outcomes, losses, strict=True)
     ended = sorted(
         ((one, rows) for one, rows in pairs if one.status is Status.FINISHED),
@@ -99,14 +94,14 @@ def alike_best(outcomes: Sequence[Outcome], losses: Sequence[Floats]) -> tuple[O
 
 
 def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:
-    """Reasons for a reader to be careful with the choice, one sentence each."""
+    """Return reasons for a reader to be careful with the choice, one sentence each."""
     coupled = [f"The chosen network is not the end of a training. {Status.AT_RUNG.advice}"] * choice.chosen.is_snapshot
     told = (*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
     return (*told, *coupled)
 
 
 def mean_keep_prob(config: Config) -> float:
-    """keep_prob as one number: the mean over the hidden layers."""
+    """Return keep_prob as one number: the mean over the hidden layers."""
     keeps = config.keep_probs
     return sum(keeps) / len(keeps) if keeps else 1.0
 
@@ -174,7 +169,7 @@ def _lost(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
-    """The first few of the lost members by the knobs in which members differ: ` (lr 10, l2 off; lr 30, l2 5)`."""
+    """Return the first few lost members by the knobs in which members differ: ` (lr 10, l2 off; lr 30, l2 5)`."""
     every = [_knobs(outcome) for outcome in outcomes]
     names = dict.fromkeys(name for knobs in every for name in knobs)
     varying = [name for name in names if len({knobs.get(name) for knobs in every}) > 1]
@@ -184,7 +179,7 @@ def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
 
 
 def _knobs(outcome: Outcome) -> dict[str, str]:
-    """The knobs of a member as text; some that are off are left out."""
+    """Return the knobs of a member as text; some that are off are left out."""
     body = outcome.config.to_json()
     knobs = {**body["network"], **body["optimization"], **body["regularization"]}
     return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in knobs.items()}

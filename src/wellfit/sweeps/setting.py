@@ -22,12 +22,7 @@ _TURNED = {name: knob for name, knob in NAMES.items() if knob.board in BOARDS an
 
 
 def changed(config: Config, setting: Setting, *, rows: float) -> Config:
-    """Return `config` with the knobs in `setting` set.
-
-    Args:
-        config: everything that the setting does not name.
-        setting: values by knob, in the unit of the name that was used.
-        rows: m, the training rows, by which lambda converts.
+    """Return `config` with the knobs in `setting`, each in the unit of its name; lambda converts by m, `rows`.
 
     Raises:
         BadInput: for a value outside a knob's range, or of another kind.
@@ -88,7 +83,7 @@ def differs_only(config: Config, other: Config, names: Collection[str]) -> bool:
 
 
 def setting_of(config: Config, names: Collection[str], *, rows: float) -> Setting:
-    """The values that `config` has of knobs, in the units of their names: `changed` backwards."""
+    """Return the values that `config` has of knobs, in the units of their names: `changed` backwards."""
     around = Around(rows, config.optimization.lr, config.optimization.betas[0])
     return {name: _value_of(config, NAMES[name], around) for name in names}
 
@@ -113,7 +108,7 @@ def _boards(config: Config, setting: Setting, *, rows: float) -> dict[str, Any]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """The value as a config keeps it: 1, 1.0 and numpy's 1 are one value of a knob, so they must name one config."""
+    """Return a value as a config keeps it: 1, 1.0 and numpy's 1 are one value, so they must name one config."""
     if isinstance(value, np.generic):
         value = value.item()
     knob = NAMES[name]

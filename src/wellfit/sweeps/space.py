@@ -1,7 +1,7 @@
 """The search space of a sweep: the knobs, their values, and the members that they make.
 
-In the default grid lambda 0 and keep_prob 1 are exact members, and a range may carry a share of its off value: where
-nothing overfits nothing should be regularized.
+Where nothing overfits nothing should be regularized: the default grid has lambda 0 and keep_prob 1, a range may have a
+share of its off value.
 """
 
 from __future__ import annotations
@@ -31,14 +31,10 @@ DEFAULT_MEMBERS = 32
 
 @dataclass(frozen=True)
 class Interval(Record):
-    """All values from low to high.
+    """All values from low to high, with `log` spread evenly over the orders of magnitude.
 
-    Attributes:
-        low: the least value.
-        high: the largest.
-        log: spread evenly over the orders of magnitude.
-        zero: share of the members that has the knob's off value instead, exactly (a regularizer's only).
-        to_one: with `log`, the orders of magnitude are those of the distance to 1, as for the decay of an average.
+    A share `zero` of the members has the knob's off value instead, exactly (a regularizer's only). With `to_one`, the
+    orders of magnitude are those of the distance to 1, as for the decay of an average.
     """
 
     low: float
@@ -127,13 +123,7 @@ def useful_shrinks(config: Config, *, rows: int) -> tuple[float, float]:
 
 
 def default_grid(config: Config, *, rows: int, members: int = DEFAULT_MEMBERS) -> Space:
-    """Return lambda x keep_prob with at most `members` combinations, about three lambdas for every two keep_probs.
-
-    Args:
-        config: its lr, schedule and epochs decide which lambdas are useful.
-        rows: m, the training rows.
-        members: how many trainings are affordable, at least 1.
-    """
+    """Return lambda x keep_prob with at most `members` (1 or more), about three lambdas for every two keep_probs."""
     keeps = max(round(math.sqrt(members * 2 / 3)), 1)
     lambdas = max(members // keeps, 1)
     least, most = useful_shrinks(config, rows=rows)
@@ -170,11 +160,7 @@ def is_grid(over: Space) -> bool:
 
 
 def count_of(members: int | None) -> int:
-    """Number of members of a space with an interval.
-
-    Raises:
-        BadInput: for fewer than one.
-    """
+    """Return the number of members of a space with an interval, and refuse one below 1."""
     count = DEFAULT_MEMBERS if members is None else members
     if count < 1:
         raise BadInput("a sweep must have at least one member", found=f"members={count}", remedy="Give 1 or more")
@@ -264,7 +250,7 @@ def _grid(over: Space, members: int | None) -> list[Setting]:
 
 
 def _inner(name: str, values: Interval) -> tuple[float, float]:
-    """The shares between which the range itself lies, with the off value beyond one of them."""
+    """Return the shares between which the range itself lies, with the off value beyond one of them."""
     if not values.zero:
         return 0.0, 1.0
     off = OFF[name]

@@ -21,11 +21,7 @@ COPIES = ("train", "dev")
 
 
 def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
-    """Lay the prepared parts out in a folder, once for all workers.
-
-    Raises:
-        NoRoom: where the folder cannot take them.
-    """
+    """Write the prepared parts to a folder, once for all workers; raise `NoRoom` where it cannot take them."""
     try:
         names = {"more": list(data.more), "importance": list(data.importance)}
         (folder / "data.json").write_text(

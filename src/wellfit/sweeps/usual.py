@@ -47,22 +47,16 @@ LR = 2e-3
 
 
 def usual_space(names: Sequence[str], config: Config, *, rows: int) -> Space:
-    """Return the usual range of each knob.
+    """Return the usual range of each knob; the lr and epochs of `config` decide which lambdas are useful.
 
     lambda and l1 are searched by their own names where lr stays, and as `shrink` and `l1_step` where lr is searched as
     well, since what they do is lr * lambda / m.
-
-    Args:
-        names: knobs.
-        config: its lr and epochs decide which lambdas are useful.
-        rows: m, the training rows.
 
     Raises:
         BadInput: for an unknown knob, one named twice, or one without a usual range.
     """
     require_names(names)
-    moving = "lr" in names
-    return dict(_usual(name, config, rows=rows, moving=moving) for name in names)
+    return dict(_usual(name, config, rows=rows, moving="lr" in names) for name in names)
 
 
 def known_good(over: Space, config: Config, *, rows: int, goal: Goal) -> list[Setting]:
@@ -104,7 +98,7 @@ def _usual(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, 
 
 
 def _decay(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, Interval]:
-    """The range of lambda or l1, which is known in units of an update, by the name under which it is searched."""
+    """Return the range of lambda or l1, known in units of an update, by the name under which it is searched."""
     own = own_name(name)
     by_update = next(each for each, knob in NAMES.items() if knob.own == own and knob.unit == "update")
     searched = by_update if moving else name
@@ -115,7 +109,7 @@ def _decay(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, 
 
 
 def _one_shrink(name: str, config: Config, *, rows: int) -> float:
-    """The value of a decay that takes one unit of shrink per update."""
+    """Return the value of a decay that takes one unit of shrink per update."""
     lr = config.optimization.lr
     return {"cost": rows / lr, "row": 1 / lr, "update": 1.0}[NAMES[name].unit]
 
@@ -142,7 +136,7 @@ def _nearest(value: Any, values: Values) -> Any:
 
 
 def _own(name: str, values: Values, config: Config) -> Any:
-    """The config's own value where the space has it, else the middle of the space."""
+    """Return the config's own value where the space has it, else the middle of the space."""
     own = setting_of(config, [name], rows=1)[name]
     if isinstance(values, Interval):
         inside = own is not None and values.low <= own <= values.high

@@ -1,9 +1,8 @@
 """A pool of worker processes, one torch thread each.
 
-Workers are started as programs of their own (not forked: torch's threads do not survive a fork; not spawned by
-multiprocessing: that imports the user's script a second time). They live between calls, since importing torch takes
-seconds. The data is written once to a temporary folder that all of them map into memory. `main` is the program of a
-worker: it trains the stacks that it is asked for, one after the other, on one thread.
+Workers are programs of their own (not forked: torch's threads do not survive a fork; not spawned by multiprocessing:
+that imports the user's script a second time), which live between calls, since importing torch takes seconds. All map
+the data, written once to a temporary folder, into memory.
 """
 
 from __future__ import annotations
@@ -138,13 +137,8 @@ class _Workers:
 class WorkerPool:
     """Trains configs on worker processes; use it as a context manager, or `close` it.
 
-    Args:
-        data: the prepared parts, copied once to a temporary folder.
-        goal: in whose loss outcomes are measured.
-        workers: processes at most; by default one a core. Fewer are started where there are fewer configs.
-        memory: bytes that all members under training may take, in all workers together; where it does not hold a
-            member for each of them, there are fewer workers.
-        device: that trains the built-in network, in one worker; the cores of this machine when None.
+    It has at most `workers` processes, by default one a core, and fewer where `memory`, the bytes that all members
+    under training may take together, does not hold a member for each of them. A `device` trains in one worker.
     """
 
     notice = ""
@@ -187,7 +181,11 @@ class WorkerPool:
             BadInput: as `require_trainable` does, before any training.
             WellfitError: what a worker refused; or, when a config killed its worker twice, that it did.
         """
-        workers = self._affordable(configs)
+        workers = self._limit
+        least = require_trainable(self._data, stacks_of(configs), memory=self._memory, device=self._device)
+        if self._memory is not None:
+            # At least one, and as many as the memory holds a member for.
+            workers = max(min(workers, self._memory // max(least, 1)), 1)
         request = {
             "memory": None if self._memory is None else self._memory // workers,
             "device": self._device.to_json() if self._device else None,
@@ -227,11 +225,6 @@ class WorkerPool:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _affordable(self, configs: Sequence[Config]) -> int:
-        """Number of workers that the memory holds a member for: at least one, at most the limit."""
-        least = require_trainable(self._data, stacks_of(configs), memory=self._memory, device=self._device)
-        return self._limit if self._memory is None else max(min(self._limit, self._memory // max(least, 1)), 1)
-
     def _train(self, share: Sequence[Config], request: Json, arrived: Callable[[Outcome], None]) -> None:
         left, code = {config.identity: config for config in share}, 0
         for _attempt in range(ATTEMPTS):
@@ -265,15 +258,9 @@ def executor_for(
     memory: int | None = None,
     device: Device | None = None,
 ) -> InProcess | WorkerPool:
-    """Return the executor of a command: worker processes, or this process for a user's module and for one network.
+    """Return the executor of a command: worker processes, or this process for a user's module or a `single` network.
 
-    Args:
-        data: the prepared parts.
-        goal: in whose loss outcomes are measured.
-        module: makes a network of the user's own.
-        single: one network is trained at a time.
-        memory: bytes that all members under training may take.
-        device: that trains the built-in network; the cores of this machine when None.
+    The members under training may take `memory` bytes. A `device` trains the built-in network, in place of the cores.
     """
     if single or module is not None:
         return InProcess(data, goal=goal, memory=memory, module=module, device=device)

@@ -1,6 +1,5 @@
 """A small convolutional network, sized for two cores: a module like a user's own, built by wellfit.
 
-Each block is a convolution of 3 x 3, the activation, the largest of every 2 x 2, and dropout; then one linear layer.
 Shapes: N pictures, C channels, H rows, W columns, K outputs.
 """
 
@@ -27,7 +26,10 @@ _SQUARED_GAIN: Mapping[Activation, float] = {"relu": 2.0, "gelu": 2.0, "tanh": 1
 
 
 class ConvNet(nn.Module):
-    """Rows of pixels [N, C * H * W], channel by channel -> outputs [N, K]; `shape` is C, H and W."""
+    """Rows of pixels [N, C * H * W], channel by channel -> outputs [N, K]; `shape` is C, H and W.
+
+    Each block is a convolution of 3 x 3, the activation, the largest of every 2 x 2, and dropout; a linear layer ends.
+    """
 
     def __init__(
         self, shape: tuple[int, int, int], *, widths: tuple[int, ...], activation: Activation, outputs: int

@@ -1,12 +1,7 @@
 """Dropout inside a user's module, under wellfit's own noise: found while the module runs, not by the name of a layer.
 
-A site is a call that drops units: of `torch.nn.functional.dropout` and its kin (what `nn.Dropout` and its kin call),
-and of attention and recurrent layers that were given a dropout above 0. Sites are numbered by the order of the calls,
-each with a mask of its own from `noise_block`, layer 1000 + number, and with the rate of the config: the module's own
-rates are not read. So a rate may differ from member to member, also inside `torch.vmap`.
-
-Recurrent layers draw their masks inside torch: they get the rate of the config, and torch's noise. Scaled dot-product
-attention (Vaswani et al., 2017) is computed here, since torch's own would draw inside too.
+A site is a call that drops units, of `torch.nn.functional.dropout` and the like, or of attention and recurrent layers
+with a dropout above 0. Sites are numbered by the order of the calls, and have the rates of the config, not their own.
 """
 
 from __future__ import annotations
@@ -80,17 +75,13 @@ class Site:
 class DropoutSites(TorchFunctionMode):
     """Context manager: while it is open, every dropout call uses the rates and the noise of `masks`.
 
-    Args:
-        masks: of every site; None keeps every unit.
-        always: True to drop units in evaluation too (Monte-Carlo dropout).
-        mapped: True inside `torch.vmap`, which has no rule for torch's attention on the CPU.
-
-    Attributes:
-        sites: the calls so far that dropped units, or would have with a lower keep_prob.
+    None keeps every unit. With `always` units are dropped in evaluation too (Monte-Carlo dropout). `mapped` is True
+    inside `torch.vmap`, which has no rule for torch's attention on the CPU.
     """
 
     def __init__(self, masks: Masks | None, *, always: bool = False, mapped: bool = False) -> None:
         super().__init__()
+        # The calls so far that dropped units, or would have with a lower keep_prob.
         self.sites: list[Site] = []
         self._masks = masks
         self._always = always
@@ -126,6 +117,7 @@ class DropoutSites(TorchFunctionMode):
         return values.copy_(dropped) if inplace and dropped is not values else dropped
 
     def _recurrent(self, func: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        # Torch draws the masks inside: it gets the rate of the config.
         # (input, hidden, weights, biases?, layers, rate, training, ...), packed with one argument more in front.
         place = 5 if isinstance(args[3], bool) else 6
         layers, rate, training = args[place - 1 : place + 2]
@@ -147,15 +139,13 @@ class DropoutSites(TorchFunctionMode):
             shape = _mask_shape(name, values)
             mask = self._masks.mask(shape, site=site).to(values.dtype)
             mask = mask.reshape(*shape, *(1,) * (values.dim() - len(shape)))
-            return _alpha(values, mask, keep_prob) if "alpha" in name else values * (mask / keep_prob)
+            if "alpha" not in name:
+                return values * (mask / keep_prob)
+            # To SELU's limit, then scaled and shifted so that mean 0 and variance 1 stay (Klambauer et al., 2017).
+            scale = (keep_prob * (1 + _ALPHA**2 * (1 - keep_prob))) ** -0.5
+            return scale * (values * mask + _ALPHA * (1 - mask)) - scale * _ALPHA * (1 - keep_prob)
 
         return drop
-
-
-def _alpha(values: Tensor, mask: Tensor, keep_prob: float | Tensor) -> Tensor:
-    """Drop to SELU's limit, then scale and shift so that mean 0 and variance 1 stay (Klambauer et al., 2017)."""
-    scale = (keep_prob * (1 + _ALPHA**2 * (1 - keep_prob))) ** -0.5
-    return scale * (values * mask + _ALPHA * (1 - mask)) - scale * _ALPHA * (1 - keep_prob)
 
 
 def _mask_shape(name: str, values: Tensor) -> tuple[int, ...]:
@@ -209,7 +199,7 @@ def attend(  # noqa: PLR0917 - the signature is torch's
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Return softmax(Q K' * scale + mask), its weights [..., L, S] dropped by `drop`, times V.
+    """Return softmax(Q K' * scale + mask), its weights [..., L, S] dropped by `drop`, times V (Vaswani et al., 2017).
 
     The other arguments are those of torch's function, which would drop the weights by itself.
     """

@@ -1,7 +1,6 @@
 """Effects of regularization on a network: how smooth, how near to linear, how dependent on single units, how small.
 
-All of it is measured without dropout on at most a thousand rows, drawn by the seed, so that two members of one sweep
-are measured on the same rows and with the same units removed.
+All are measured without dropout on rows that the seed draws, the same for all members of a sweep.
 """
 
 from __future__ import annotations
@@ -124,7 +123,7 @@ def exported_bytes(weights: Tensor) -> int:
 
 
 class _Recorder:
-    """Keeps the hidden units of every layer, and drops none."""
+    """Keeps the units of every hidden layer, and drops none."""
 
     def __init__(self) -> None:
         self.layers: dict[int, Tensor] = {}
@@ -155,7 +154,7 @@ def _filled_up(network: Net, data: Prepared, dev: tuple[Tensor, Tensor], *, seed
 
 
 def _residual(inputs: Tensor, wanted: Tensor) -> Tensor:
-    """What a least-squares fit leaves of `wanted` [N, K]; all columns are centred."""
+    """Return the residual [N, K] of a least-squares fit to `wanted`; all columns are centred."""
     gram = inputs.T @ inputs
     gram.diagonal().add_(_RIDGE * max(gram.diagonal().mean().item(), 1e-300) if len(gram) else 0.0)
     factor, failed = torch.linalg.cholesky_ex(gram)
@@ -171,12 +170,9 @@ def _units(network: MLP, data: Prepared, encoded: Tensor, *, seed: int) -> dict[
     if not layers:
         return {}
     reliance = _unit_reliance(network, data, widths=[units.shape[1] for units in layers], seed=seed)
-    return {"tanh_linear": _tanh_linear(layers) if network.activation == "tanh" else None, "unit_reliance": reliance}
-
-
-def _tanh_linear(layers: list[Tensor]) -> float:
     inside = sum(int((units.abs() < math.tanh(LINEAR_ZONE)).sum()) for units in layers)
-    return inside / sum(units.numel() for units in layers)
+    linear = inside / sum(units.numel() for units in layers)
+    return {"tanh_linear": linear if network.activation == "tanh" else None, "unit_reliance": reliance}
 
 
 def _unit_reliance(network: MLP, data: Prepared, *, widths: list[int], seed: int) -> float:
@@ -210,7 +206,7 @@ class _Without:
 
 
 def _row_losses(outputs: Tensor, target: Tensor) -> Tensor:
-    """Losses [U, N] of outputs [..., N, K]: cross-entropy, or squared error of the standardized targets."""
+    """Return losses [U, N] of outputs [..., N, K]: cross-entropy, or squared error of the standardized targets."""
     outputs = outputs.reshape(-1, *outputs.shape[-2:])
     if target.is_floating_point():
         return (outputs - target.reshape(outputs.shape[1:])).double().square().mean(dim=-1)

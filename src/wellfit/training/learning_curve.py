@@ -37,9 +37,9 @@ class CurveRows:
         self._preparation = data.preparation
         self._goal = goal
         self._range = output_range_of(data)
-        (self.train, self._train_target), (self.dev, self._dev_target) = (
-            _sample(part, seed=seed) for part in (data.train, data.dev)
-        )
+        train, dev = some_rows(data.train, seed=seed), some_rows(data.dev, seed=seed)
+        self.train, self._train_target = Inputs.of(data.train)[torch.from_numpy(train)], data.train.target[train]
+        self.dev, self._dev_target = Inputs.of(data.dev)[torch.from_numpy(dev)], data.dev.target[dev]
 
     @property
     def rows(self) -> int:
@@ -66,25 +66,17 @@ def some_rows(part: Arrays, *, seed: int, stream: str = "curve", most: int = MOS
     return np.sort(chosen)
 
 
-def _sample(part: Arrays, *, seed: int) -> tuple[Inputs, Floats | Integers]:
-    chosen = some_rows(part, seed=seed)
-    return Inputs.of(part)[torch.from_numpy(chosen)], part.target[chosen]
-
-
 Kept = TypeVar("Kept")
 
 
 class Stopping(Generic[Kept]):
-    """Watches a learning curve, and keeps one of its networks: the last, or with a patience the best on dev.
-
-    Attributes:
-        network: the one to keep; None before the first point.
-    """
+    """Watches a learning curve, and keeps one of its networks: the last, or with a patience the best on dev."""
 
     def __init__(self, patience: int | None) -> None:
         self._patience = patience
         self._best = math.inf
         self._waited = 0
+        # None before the first point.
         self.network: Kept | None = None
 
     def watch(self, dev: float, network: Kept) -> None:

@@ -1,11 +1,8 @@
 """A network of the user's own: an ordinary `nn.Module`, trained as the built-in network is.
 
-Shapes: N rows, D columns of numbers, C of categories, K outputs (classes, or 1).
-The module receives one tensor [N, inputs] of the type of its parameters: the D numbers as they are prepared, then
-every category as one-hot, whatever its number of levels (a linear layer on it is an embedding); a level never seen in
-training enters as zeros. It returns logits [N, K], or standardized values [N, 1] or [N].
-keep_prob rules every dropout site of the module (dropout_sites.py), in place of the rates that its author wrote.
-A journal names a module by its code, so that other code is another configuration.
+The module receives one tensor [N, inputs] of the type of its parameters: the D numbers, then each of the C categories
+as one-hot, whatever its levels; one never seen in training enters as zeros. It returns logits [N, K], or standardized
+values [N, 1] or [N].
 """
 
 from __future__ import annotations
@@ -26,12 +23,12 @@ from wellfit.base.typing import Task
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, Network
-from wellfit.training.decay_groups import decay_list
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module_checks import (
     Findings,
     ModuleFactory,
     build,
+    decay_list,
     examine,
     require_own_parameters,
     seeded,
@@ -45,23 +42,10 @@ PREFIX = "module."
 
 
 class ModuleNetwork(nn.Module):
-    """A user's module behind the interface of `MLP`.
-
-    Args:
-        factory: returns a new module at each call (module_checks.py has the convention).
-        columns: D.
-        levels: of each category, its number of levels seen in training.
-        outputs: K.
-        task: decides which outputs fit.
-        seed: from which the parameters start.
-
-    Attributes:
-        inputs: columns that the module receives.
-        module: what the factory returned.
-        findings: how it behaved when it was tried: its dropout sites, and what it draws by itself.
+    """A user's module behind the interface of `MLP`; `levels` are those of each category that were seen in training.
 
     Raises:
-        BadInput: the factory or its module breaks a rule.
+        BadInput: the factory or its module breaks a rule (module_checks.py).
     """
 
     def __init__(
@@ -106,11 +90,7 @@ class ModuleNetwork(nn.Module):
         return outputs.unsqueeze(1) if outputs.dim() == 1 else outputs
 
     def masks(self, drop: Dropout) -> SiteMasks:
-        """Return what is dropped at each site at the update of `drop`.
-
-        Raises:
-            BadInput: as `site_keep_probs` does.
-        """
+        """Return what is dropped at each site at the update of `drop`, in place of the rates that its author wrote."""
         now = drop.at
         knobs = now.config.regularization
         share = strength(knobs.keep_prob_schedule, update=now.update, updates=now.updates)
@@ -125,11 +105,11 @@ class ModuleNetwork(nn.Module):
         return seeded(torch_seed(seed=masks.seed, stream=masks.stream, update=masks.update) if masks else 0)
 
     def decayed(self) -> dict[str, Tensor]:
-        """W of the cost, by name (decay_groups.py has the rule)."""
+        """Return W of the cost, by name (module_checks.py has the rule)."""
         return self._parameters_of(decayed=True)
 
     def undecayed(self) -> dict[str, Tensor]:
-        """Every other trained parameter: biases, norms, embeddings."""
+        """Return every other trained parameter: biases, norms, embeddings."""
         return self._parameters_of(decayed=False)
 
     def start(self, *, seed: int) -> None:
@@ -150,11 +130,7 @@ def torch_seed(*, seed: int, stream: str, update: int) -> int:
 
 
 def module_network(data: Prepared, factory: ModuleFactory, *, seed: int) -> ModuleNetwork:
-    """Return the network of the modules that `factory` builds, as `seed` starts it, in float32.
-
-    Raises:
-        BadInput: as `ModuleNetwork` does.
-    """
+    """Return the network of the modules that `factory` builds, as `seed` starts it, in float32."""
     network = ModuleNetwork(
         factory,
         columns=len(data.preparation.numeric_names),
@@ -176,16 +152,15 @@ def named_after(factory: ModuleFactory, config: Config, *, data: Prepared) -> Co
     Raises:
         BadInput: the factory or its module breaks a rule (module_checks.py), or its source cannot be read.
     """
-    network = module_network(data, factory, seed=config.seed)
-    return replace(config, network=Network(module=code_of(factory, network.module)))
+    module = module_network(data, factory, seed=config.seed).module
+    return replace(config, network=Network(module=code_of(factory, module)))
 
 
 def code_of(factory: ModuleFactory, module: nn.Module) -> str:
     """Return the name of the code of `module`, which `factory` returned: the factory's name @ a digest.
 
-    The digest is that of the source of the factory and of every class of the module that is not torch's, of the layers
-    and shapes that the module prints, and of the arguments where the factory is a `functools.partial`. Functions that
-    these call are not looked into.
+    The digest is that of the source of the factory and of the module's classes that are not torch's, of the layers and
+    shapes that the module prints, and of the arguments of a `functools.partial`; not of functions that these call.
 
     Raises:
         BadInput: the source cannot be read, as that of a function typed into a bare console.

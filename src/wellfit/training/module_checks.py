@@ -1,12 +1,14 @@
 """Trial of a user's module before it is trained: its factory is called, and what cannot be trained is refused.
 
-A factory is called with inputs= and outputs=, or with nothing, and returns a new module at each call.
+A factory is called with inputs= and outputs=, or with nothing, and returns a new module at each call. `decay_list`
+says which of a module's parameters are W of the cost.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,15 +30,11 @@ _MORE_ROWS = 3
 
 @dataclass(frozen=True)
 class Findings:
-    """How a module behaved in its trial.
-
-    Attributes:
-        sites: its dropout sites, in the order of the calls.
-        draws: True if it drew from torch's generator, beside the masks that wellfit gives to its sites.
-    """
+    """How a module behaved in its trial: its dropout sites in the order of the calls, and its own noise."""
 
     sites: tuple[Site, ...]
     draws: bool
+    """True if it drew from torch's generator, beside the masks that wellfit gives to its sites."""
 
     @property
     def own_noise(self) -> str:
@@ -69,11 +67,7 @@ def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Find
 
 
 def require_last_batch(module: nn.Module, *, inputs: int, rows: int) -> None:
-    """Refuse a module that fails on one row (as norms over a batch do), where the last batch of an epoch has one.
-
-    Raises:
-        BadInput: a copy of the module fails in the trial.
-    """
+    """Refuse a module that fails on one row (as norms over a batch do), where the last batch of an epoch has one."""
     if rows != 1:
         return
     try:
@@ -163,13 +157,14 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
         module: Any = factory(**arguments)
     if not isinstance(module, nn.Module):
         raise _bad("a module factory must return a torch.nn.Module", found=_named(factory, f"returned {_kind(module)}"))
-    if any(is_lazy(value) for value in _tensors(module)):
+    tensors = (*module.parameters(), *module.buffers())
+    if any(map(is_lazy, tensors)):
         raise BadInput(
             "module must know its shapes when it is built",
             found=_named(factory, "returned lazy layers"),
             remedy="Give the factory a parameter called inputs: it receives the number of columns",
         )
-    if any(value.device.type != "cpu" for value in _tensors(module)):
+    if any(value.device.type != "cpu" for value in tensors):
         raise BadInput(
             "a module must be built on the CPU",
             found=_named(factory, "returned tensors elsewhere"),
@@ -181,21 +176,17 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
 
 
 def require_own_parameters(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> None:
-    """Refuse a factory whose modules share tensors, or do not start from the seed alone.
-
-    Raises:
-        BadInput: two calls share a tensor, or differ although torch's generator was at the same seed.
-    """
+    """Refuse a factory whose modules share tensors, or do not start from the seed alone."""
     first, second = (build(factory, inputs=inputs, outputs=outputs, seed=seed) for _call in range(2))
-    places = {_place(value): name for name, value in _named_tensors(first) if value.numel()}
-    for name, value in _named_tensors(second):
+    places = {_place(value) for _, value in _named_tensors(first) if value.numel()}
+    others = dict(_named_tensors(second))
+    for name, value in others.items():
         if _place(value) in places:
             raise BadInput(
                 "a module factory must return new parameters and buffers at each call",
                 found=_named(factory, f"returned the same {name!r} twice"),
                 remedy="Build every layer inside the factory",
             )
-    others = dict(_named_tensors(second))
     for name, value in _named_tensors(first):
         if name not in others or not torch.equal(value, others[name]):
             raise BadInput(
@@ -242,11 +233,6 @@ def _parameters(factory: ModuleFactory) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
-def _tensors(module: nn.Module) -> Iterator[Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
-
-
 def _named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from module.named_parameters()
     yield from module.named_buffers()
@@ -266,3 +252,49 @@ def _named(factory: ModuleFactory, what: str) -> str:
 
 def _kind(value: object) -> str:
     return value.__name__ if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+_NORM = re.compile(r"Norm(\dd)?$")
+"""How the name of a norm's class, or of an ancestor of it, ends: so are norms of the user's own."""
+
+
+@dataclass(frozen=True)
+class DecayEntry:
+    """One trained parameter of a module."""
+
+    name: str
+    shape: tuple[int, ...]
+    spared: str
+    """Why decay leaves it alone ("embedding", "norm", "bias" or "vector"); empty where it is decayed."""
+
+    @property
+    def decayed(self) -> bool:
+        """True if lambda and L1 act on it."""
+        return not self.spared
+
+
+def decay_list(module: nn.Module) -> tuple[DecayEntry, ...]:
+    """Return every trained parameter, in the module's own order; one that two layers share counts once.
+
+    By the rule of Yandex's tabular baselines and GPT-2's training a parameter is spared when it is part of an embedding
+    or a norm layer, is called a bias, or is a vector (a scale); a tied one when any of its owners spares it.
+    """
+    reasons: dict[int, str] = {}
+    for owner in module.modules():
+        for name, value in owner.named_parameters(recurse=False, remove_duplicate=False):
+            reasons[id(value)] = reasons.get(id(value), "") or _spared(owner, name, value)
+    return tuple(
+        DecayEntry(name, tuple(value.shape), reasons[id(value)])
+        for name, value in module.named_parameters()
+        if value.requires_grad
+    )
+
+
+def _spared(owner: nn.Module, name: str, value: Tensor) -> str:
+    if isinstance(owner, nn.Embedding | nn.EmbeddingBag) or "embed" in name.lower():
+        return "embedding"
+    if any(_NORM.search(one.__name__) for one in type(owner).__mro__):
+        return "norm"
+    if "bias" in name:
+        return "bias"
+    return "vector" if value.dim() < 2 else ""

@@ -1,8 +1,4 @@
-"""Monte-Carlo dropout (Gal and Ghahramani, 2016): dropout stays on at prediction, and several passes are averaged.
-
-The mean over the passes takes the place of one pass without dropout; their spread says how sure the network is. It
-costs as many passes, so `monte_carlo` measures on dev whether they gain anything.
-"""
+"""Monte-Carlo dropout (Gal and Ghahramani, 2016): dropout stays on at prediction, and several passes are averaged."""
 
 from __future__ import annotations
 
@@ -25,26 +21,33 @@ from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.training.learning_curve import some_rows
 from wellfit.training.network import Dropout
-from wellfit.training.predict import Part, averaged, predict, predict_average
 from wellfit.training.schedules import Update
-from wellfit.training.tensors import OUTPUT_RANGE, Inputs, network_from, one_thread, predictions_of, rows_at_once
+from wellfit.training.tensors import (
+    ANY,
+    OUTPUT_RANGE,
+    Inputs,
+    Part,
+    averaged,
+    network_from,
+    one_thread,
+    predict,
+    predict_average,
+    predictions_of,
+    rows_at_once,
+)
 
 PASSES = 30
 """30 passes, and 30 times the cost (docs/methods.md, "Monte-Carlo dropout")."""
-_ANY = np.array([-np.inf, np.inf])
 _TIMES = 3
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonteCarlo(Record):
-    """Result of several passes with dropout on dev.
+    """Result of several passes with dropout on dev, beside a single one without.
 
-    Attributes:
-        mean: probabilities [rows, classes], or values [rows] in the target's unit.
-        spread: their standard deviation over the passes, of the same shape.
-        gain: how much lower the goal's loss is than that of a single pass without dropout, over the same rows.
-        cost: seconds of all passes, in multiples of that single pass.
+    `mean` has probabilities [rows, classes], or values [rows] in the target's unit, and `spread` their standard
+    deviation over the passes. The goal's loss is lower by `gain`; the passes take `cost` times as long.
     """
 
     passes: int
@@ -57,14 +60,14 @@ class MonteCarlo(Record):
 def monte_carlo(
     data: Prepared, outcome: Outcome, *, goal: Goal, passes: int = PASSES, most: int | None = None
 ) -> MonteCarlo:
-    """Measure on dev the gain of `passes` passes with dropout over one without, in the goal's loss, and their cost.
+    """Measure the gain of at least two passes with dropout over one without, in the goal's loss, and their cost.
 
     About `most` dev rows are measured, drawn by the config's seed; all when None.
-
-    Raises:
-        BadInput: for fewer than two passes.
     """
-    rows = data.dev if most is None else _thinned(data.dev, seed=outcome.config.seed, most=most)
+    rows = data.dev
+    if most is not None:
+        chosen = some_rows(rows, seed=outcome.config.seed, stream="monte carlo", most=most)
+        rows = Arrays(rows.numeric[chosen], rows.codes[chosen], rows.target[chosen])
     single, one_pass = _timed(predict(data.preparation, outcome.config, outcome.state), rows, times=_TIMES)
     several = predict_often(data.preparation, outcome.config, outcome.state, passes=passes)
     (mean, spread), all_passes = _timed(several, rows, times=1)
@@ -96,27 +99,22 @@ def predict_often(
                 # Dropout comes after a layer's activation: what enters the first layer is the same in every pass.
                 encoded = network.encode(some.numeric, some.codes)
                 outputs = (network.from_encoded(encoded, drop) for drop in _drops(config, batch=batch, passes=passes))
-                found.append(_moments(predictions_of(each, preparation, output_range=_ANY) for each in outputs))
+                found.append(_moments(predictions_of(each, preparation, output_range=ANY) for each in outputs))
         mean, spread = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return (mean.clip(*state[OUTPUT_RANGE]) if OUTPUT_RANGE in state else mean), spread
 
     return of
 
 
-def _thinned(arrays: Arrays, *, seed: int, most: int) -> Arrays:
-    chosen = some_rows(arrays, seed=seed, stream="monte carlo", most=most)
-    return Arrays(arrays.numeric[chosen], arrays.codes[chosen], arrays.target[chosen])
-
-
 def _drops(config: Config, *, batch: int, passes: int) -> Iterator[Dropout]:
-    """Dropout of every pass, with noise at an address of its own."""
+    """Yield the dropout of every pass, with noise at an address of its own."""
     steady = replace(config, regularization=replace(config.regularization, keep_prob_schedule="constant"))
     for number in range(passes):
         yield Dropout(Update(config=steady, stream=f"monte carlo/{number}", update=batch, updates=batch + 1))
 
 
 def _moments(passes: Iterable[Floats]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation over at least two passes, without keeping them (Welford, 1962)."""
+    """Return mean and standard deviation over at least two passes, without keeping them (Welford, 1962)."""
     mean, squares, count = np.zeros(1), np.zeros(1), 0
     for count, each in enumerate(passes, start=1):
         step = each - mean
@@ -136,11 +134,7 @@ def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_
 
 
 def require_passes(passes: int, parts: Sequence[Part]) -> None:
-    """Refuse fewer than one pass, and several passes that would all be the same.
-
-    Raises:
-        BadInput: for fewer than one pass, or several passes of networks without dropout.
-    """
+    """Refuse fewer than one pass, and several passes that would all be the same, without dropout."""
     if passes < 1:
         raise BadInput("passes must be 1 or more", found=f"{passes}", remedy="Give another number, such as 30")
     if passes > 1 and not any(_has_dropout(part) for part in parts):
@@ -155,9 +149,6 @@ def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: in
     """Return the function that averages `passes` passes with dropout of each network, and those by their weights.
 
     One pass is the usual one, without dropout; so is that of a network in an ensemble that was trained without.
-
-    Raises:
-        BadInput: as `require_passes`.
     """
     require_passes(passes, parts)
     if passes == 1:

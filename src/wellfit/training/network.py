@@ -1,10 +1,6 @@
 """The network: numbers and categories in, hidden layers of one activation, a linear layer out.
 
 Shapes: N rows, D numeric columns, C categorical columns, K outputs (classes, or 1).
-A category of at most 9 levels enters as one-hot, a part of W; above that it has a learned embedding of size 8
-(the rule of RealMLP, Holzmueller et al., 2024). Code 0, a level never seen in training, enters as zeros. Numbers may
-enter by a piecewise-linear encoding over quantile bins (Gorishniy et al., 2022, "On embeddings for numerical...").
-Inverted dropout (Srivastava et al., 2014): a kept unit is divided by keep_prob, so its expectation stays.
 """
 
 from __future__ import annotations
@@ -26,6 +22,7 @@ from wellfit.training.noise import batch_order, kept, noise_block, weight_noise
 from wellfit.training.schedules import Update
 
 MOST_ONE_HOT_LEVELS = 9
+"""A category of more levels has a learned embedding, which is no part of W (RealMLP, Holzmueller et al., 2024)."""
 EMBEDDING_SIZE = 8
 EMBEDDING_LAYERS = 1_000
 """Layer numbers from here on address the noise from which embeddings start."""
@@ -46,7 +43,7 @@ class Drop(Protocol):
 
 
 class OneHot(nn.Module):
-    """Codes [N] of one column -> [N, levels]; code 0 has no level and becomes zeros."""
+    """Codes [N] of one column -> [N, levels]; code 0, a level never seen in training, becomes zeros."""
 
     def __init__(self, *, levels: int) -> None:
         super().__init__()
@@ -68,14 +65,9 @@ class Embedding(nn.Embedding):
 
 
 class MLP(nn.Module):
-    """A multi-layer perceptron over numeric and categorical columns.
+    """A multi-layer perceptron over numeric and categorical columns, with the `levels` of each that training has seen.
 
-    Args:
-        network: widths, activation, and the encoding of numbers.
-        columns: D.
-        levels: number of levels of each categorical column that were seen in training.
-        outputs: K.
-        edges: [D, T + 1] bin edges of the numeric columns, where `network.embedding` is "ple".
+    `edges` are the bin edges [D, T + 1] of the numeric columns, where `network.embedding` is "ple".
     """
 
     def __init__(
@@ -146,7 +138,10 @@ class MLP(nn.Module):
 
 @dataclass(frozen=True)
 class Dropout:
-    """Drops hidden units, each layer with its keep_prob at one update."""
+    """Drops hidden units, each layer with its keep_prob at one update.
+
+    Inverted dropout (Srivastava et al., 2014): a kept unit is divided by keep_prob, so its expectation stays.
+    """
 
     at: Update
 
@@ -183,11 +178,7 @@ def quantile_edges(numeric: Floats, *, bins: int) -> Floats:
 
 
 class PiecewiseLinear(nn.Module):
-    """Encodes numbers [N, D] as bins [N, B], B the number of all columns' bins together.
-
-    Args:
-        edges: [D, T + 1], as `quantile_edges` returns them.
-    """
+    """Encodes numbers [N, D] as all columns' bins [N, B] (Gorishniy et al., 2022); `edges` as of `quantile_edges`."""
 
     edges: Tensor
     _column: Tensor

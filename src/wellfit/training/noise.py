@@ -1,9 +1,7 @@
-"""Noise and batch order from a counter, so that they depend on nothing but their address.
+"""Noise and batch order from a counter (Philox, Salmon et al., 2011), so that they depend on their address alone.
 
-Philox (Salmon et al., 2011) maps a key and a counter to random bits without any state to carry along. The key is
-(seed, stream), the counter (width, layer and purpose, update): a mask never depends on the size of a population, on
-a member's place in it, or on earlier draws. `stream` is "shared" for all trainings, which are compared on the same
-noise; other draws ("bins", "monte carlo/3", "references") have streams of their own.
+The key is (seed, stream), the counter (width, layer and purpose, update). `stream` is "shared" for all trainings, which
+are compared on the same noise; other draws ("bins", "monte carlo/3", "references") have streams of their own.
 """
 
 from __future__ import annotations

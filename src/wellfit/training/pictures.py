@@ -1,9 +1,7 @@
 """Batches of pictures as training sees them: changed at random (augment/), and with boxes exchanged (cutmix).
 
-Every draw has the address (seed, stream, update, place in the batch) and none depends on the population, so that
-members of different strengths see the same changes, each as far as its own strength goes.
-Further down: features of pictures for the diagnosis, small pictures for the reference models, and test-time
-augmentation, which averages the predictions of a picture and of a few changed views.
+No draw depends on the population: members see the same changes, each as far as its own strength goes. Then features for
+the diagnosis, small pictures for the reference models, and test-time augmentation.
 Shapes: K members, N pictures, D = C * H * W pixels, Q classes.
 """
 
@@ -28,8 +26,7 @@ from wellfit.records.config import Config
 from wellfit.training.convolution import ConvNet
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.noise import cutting, picture_draws, pixel_noise
-from wellfit.training.predict import Part
-from wellfit.training.tensors import network_from, one_thread, rows_at_once
+from wellfit.training.tensors import Part, network_from, one_thread, rows_at_once
 
 Shape = tuple[int, int, int]
 """Height, width and channels."""
@@ -127,11 +124,8 @@ def cut_of(member: Member, *, at: Address, rows: int, shape: Shape) -> Cut | Non
 def box_of(*, area: float, down: float, right: float, shape: tuple[int, int]) -> Tensor:
     """Return [H, W], True inside the box that all pictures of a batch exchange (Yun et al., 2019).
 
-    Args:
-        area: share of the picture, before the box is cut at its edges.
-        down: height of the centre, from 0 (top) to 1.
-        right: place of the centre across, from 0 (left) to 1.
-        shape: H and W.
+    `area` is its share of the picture, before it is cut at the edges; its centre is `down` from the top and `right`
+    from the left, from 0 to 1.
     """
     inside = []
     for centre, size in zip((down, right), shape, strict=True):
@@ -177,7 +171,7 @@ def reduced_data(data: Prepared) -> Prepared:
     return Prepared(data.preparation, reduced(data.train, shape), train_dev, reduced(data.dev, shape))
 
 
-def reduced(arrays: Arrays, shape: tuple[int, int, int]) -> Arrays:
+def reduced(arrays: Arrays, shape: Shape) -> Arrays:
     """Return rows of C * H * W pixels as rows of C * h * w means, h and w at most `MOST_SIDE`."""
     height, width, channels = shape
     factor = -(-max(height, width) // MOST_SIDE)
@@ -197,11 +191,7 @@ _SPOILS = ("erase", "noise", "cutmix")
 
 
 def require_views(views: int, preparation: Preparation) -> None:
-    """Refuse a number of views out of range.
-
-    Raises:
-        BadInput: out of range, or several views of the rows of a table.
-    """
+    """Refuse a number of views out of range, or several views of the rows of a table."""
     if not 1 <= views <= MOST_VIEWS:
         raise BadInput(f"views must be 1 to {MOST_VIEWS}", found=f"{views}", remedy="Give another number, such as 8")
     if views > 1 and preparation.schema.picture is None:
@@ -219,7 +209,7 @@ def view_of(parts: Sequence[Part], preparation: Preparation) -> Member:
 
 
 def averaged_views(
-    predict: Callable[[Arrays], Floats], member: Member, *, shape: tuple[int, int, int], views: int
+    predict: Callable[[Arrays], Floats], member: Member, *, shape: Shape, views: int
 ) -> Callable[[Arrays], Floats]:
     """Return `predict` averaged over the picture itself and `views` - 1 changed views of it."""
     height, width, channels = shape

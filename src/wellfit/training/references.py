@@ -1,8 +1,7 @@
 """Reference models on the same split: what a network has to beat to be worth its trouble.
 
-dummy: the best constant prediction of the goal. linear: logistic regression, or ridge. trees: scikit-learn's
-histogram gradient boosting. All are deterministic for a seed, so that they are fit again where they are needed
-instead of being kept.
+dummy: the best constant prediction of the goal. linear: logistic regression, or ridge. trees: scikit-learn's histogram
+gradient boosting. All are deterministic for a seed, so that they are fit again where they are needed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From prepared arrays to the tensors and the network that train on them, and from outputs back to predictions."""
+"""From prepared arrays to the tensors and the network that train on them, and from a trained network to predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ from torch import Tensor
 from wellfit.base.typing import Floats, Task
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
-from wellfit.records.config import Network, Regularization
+from wellfit.records.config import Config, Network, Regularization
+from wellfit.stats.calibration import tempered
 from wellfit.training.convolution import ConvNet, conv_factory
 from wellfit.training.module import AnyNetwork, ModuleNetwork
 from wellfit.training.network import MLP, quantile_edges
@@ -52,11 +53,7 @@ def target_of(arrays: Arrays, preparation: Preparation, *, dtype: torch.dtype = 
 
 
 def require_labels(regularization: Regularization, *, task: Task) -> None:
-    """Refuse label smoothing where there are no labels.
-
-    Raises:
-        BadInput: for a positive label_smoothing with a regression target.
-    """
+    """Refuse label smoothing of a regression target, which has no labels."""
     if regularization.label_smoothing and task == "regression":
         raise BadInput(
             "label_smoothing needs classes, which a regression target does not have",
@@ -86,11 +83,7 @@ def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype =
 
 
 def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -> ModuleNetwork:
-    """Return the convolutional network that `seed` starts from.
-
-    Raises:
-        BadInput: the rows are no pictures.
-    """
+    """Return the convolutional network that `seed` starts from; refuse rows that are no pictures."""
     if preparation.schema.picture is None:
         raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave kind out")
     return ModuleNetwork(
@@ -138,10 +131,7 @@ def outputs_of(network: AnyNetwork, inputs: Inputs) -> Tensor:
 
 
 def predictions_of(outputs: Tensor, preparation: Preparation, *, output_range: Floats) -> Floats:
-    """Return probabilities [N, classes]; or values [N] in the target's unit, inside the range seen in training.
-
-    Where a row has several targets, values are [N, K].
-    """
+    """Return probabilities [N, classes]; or values [N] or [N, K] in the target's unit, inside the range of training."""
     if preparation.schema.task == "classification":
         return outputs.double().softmax(dim=1).float().numpy()
     named = outputs[:, 0] if preparation.targets == 1 else outputs
@@ -169,3 +159,49 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+ANY = np.array([-np.inf, np.inf])
+"""Range of outputs that are not clipped."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of a model: its share of the average (all add up to 1), and its state as `Outcome.state` has it."""
+
+    weight: float
+    config: Config
+    state: Mapping[str, Floats]
+
+
+def predict_average(preparation: Preparation, parts: Sequence[Part]) -> Callable[[Arrays], Floats]:
+    """Return the function that averages the networks of an ensemble by their weights; like `predict` of one network."""
+    if len(parts) == 1:
+        return predict(preparation, parts[0].config, parts[0].state)
+    return averaged([(part.weight, predict(preparation, part.config, part.state)) for part in parts])
+
+
+def averaged(networks: Sequence[tuple[float, Callable[[Arrays], Floats]]]) -> Callable[[Arrays], Floats]:
+    """Return the function that averages the predictions of networks by their weights."""
+    return lambda arrays: np.asarray(sum(weight * network(arrays).astype(np.float64) for weight, network in networks))
+
+
+def at_temperature(predict: Callable[[Arrays], Floats], temperature: float) -> Callable[[Arrays], Floats]:
+    """Return a function of probabilities at a temperature; at 1 the function itself."""
+    return predict if temperature == 1.0 else lambda arrays: tempered(predict(arrays), temperature)
+
+
+def predict(preparation: Preparation, config: Config, state: Mapping[str, Floats]) -> Callable[[Arrays], Floats]:
+    """Return the function of the network that `state` holds, as `Outcome.state` has it.
+
+    It maps arrays of N rows, whose target is not looked at, to probabilities [N, classes], or to values [N] in the
+    target's unit, inside the range of the training targets.
+    """
+
+    def of(arrays: Arrays) -> Floats:
+        with one_thread():
+            network = network_from(state, preparation, config.network)
+            outputs = outputs_of(network, Inputs.of(arrays))
+            return predictions_of(outputs, preparation, output_range=state.get(OUTPUT_RANGE, ANY))
+
+    return of

@@ -26,7 +26,7 @@ from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.predictions import predicted_batches, with_views, write_batches
 from wellfit.records.config import Config
 from wellfit.records.goals import Goal, goal_named
-from wellfit.training.predict import Part, at_temperature, predict_average
+from wellfit.training.tensors import Part, at_temperature, predict_average
 
 SCHEMA = 1
 ABOUT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
