@@ -1,8 +1,7 @@
 """Random changes of pictures on the CPU, all members at once, by the compiled functions of kernels.py.
 
-The order: flips, motion, crop, colours, blur, noise, JPEG, erase. Random numbers are handed in: a row of uniform
-numbers for each picture, each operation reading its own columns, so that a picture is changed in the same way whatever
-else is on, and whatever pictures stand beside it. tests/oracle/augment.py has the same operations in torch.
+The order: flips, motion, crop, colours, blur, noise, JPEG, erase. Each operation reads its own columns of a picture's
+uniform numbers, so that a picture is changed in the same way whatever else is on, and whatever pictures are beside it.
 """
 
 from __future__ import annotations
@@ -58,13 +57,9 @@ TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418
 def changed_fast(
     pictures: Floats, members: Sequence[tuple[Augmentation, float]], *, uniform: Floats, normal: Floats | None
 ) -> Floats:
-    """Return pictures [N, C, H, W] as each of K members sees them: [K, N, C, H, W].
+    """Return pictures [N, C, H, W], in [0, 1], as each of K members with its strength sees them: [K, N, C, H, W].
 
-    Args:
-        pictures: values in [0, 1].
-        members: what each changes, and how much of it.
-        uniform: [N, DRAWN] in [0, 1).
-        normal: [N, C, H, W] standard normal; None where nobody has noise.
+    `uniform` [N, DRAWN] is in [0, 1), `normal` [N, C, H, W] standard normal, or None where nobody has noise.
     """
     dtype = pictures.dtype
     # Ranges are rounded to float32 first, as those of the operations in torch are.

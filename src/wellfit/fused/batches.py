@@ -78,13 +78,7 @@ class Needs:
 
 
 class BatchReader:
-    """Lays out what a few updates read.
-
-    Args:
-        data: the prepared parts.
-        layout: of the network.
-        config: any of the members: seed, batch size and epochs are the same for all.
-    """
+    """Lays out what a few updates read; `config` is any member's, since seed, batch size and epochs are the same."""
 
     def __init__(self, data: Prepared, layout: Encoding, *, config: Config) -> None:
         self._train = data.train
@@ -105,7 +99,7 @@ class BatchReader:
     def at_once(self) -> int:
         """T, the most updates of one call."""
         layout, columns = self._layout, self._train.numeric.shape[1]
-        reals = np.dtype(self._layout.dtype).itemsize * (layout.shared + columns)
+        reals = np.dtype(layout.dtype).itemsize * (layout.shared + columns)
         noise = np.dtype(np.uint16).itemsize * layout.units
         fitting = BYTES_AT_ONCE // (self.rows * (reals + noise))
         return max(1, min(MOST_UPDATES_AT_ONCE, int(fitting)))
@@ -136,7 +130,6 @@ class BatchReader:
         return batches, uniform
 
     def _pick(self, update: int) -> Integers:
-        """Return the rows of one batch."""
         epoch, batch = divmod(update, updates_per_epoch(rows=self._train.rows, batch_size=self._size))
         if epoch != self._epoch:
             self._epoch = epoch
@@ -168,9 +161,7 @@ class BatchReader:
             for layer, width in enumerate(widths):
                 end = start + rows * width
                 if wanted[layer]:
-                    block = noise_block(
-                        seed=self._seed, stream=SHARED, update=update, layer=layer, rows=rows, width=width
-                    )
-                    found[place, start:end] = block.ravel()
+                    at: dict[str, Any] = {"seed": self._seed, "stream": SHARED, "update": update, "layer": layer}
+                    found[place, start:end] = noise_block(**at, rows=rows, width=width).ravel()
                 start = end
         return found

@@ -19,37 +19,25 @@ ROWS_AT_ONCE = 1_024
 
 
 class CompiledStack(Members[Layout]):
-    """The built-in network on one core.
+    """The built-in network on one core."""
 
-    Args:
-        data: the prepared parts.
-        configs: K of them.
-        layout: of their parameters.
-    """
+    notice = ""
+    """One after the other is how this engine is fast."""
 
     def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: Layout) -> None:
         super().__init__(data, configs, layout=layout)
         parameters, _ = layout.start(len(configs))
         self._state = self._first_state(parameters)
-        self._buffers = self._new_buffers()
-
-    def _new_buffers(self) -> Buffers:
-        layout, rows = self.layout, max(self._batches.rows, ROWS_AT_ONCE)
-        hidden = layout.units - layout.outputs
-        return Buffers(
-            values=np.empty(rows * layout.units, self.layout.dtype),
-            slopes=np.empty(rows * hidden, self.layout.dtype),
-            deltas=np.empty((2, rows * layout.widest), self.layout.dtype),
-            numbers=np.empty((rows, self._data.train.numeric.shape[1]), self.layout.dtype),
-            inputs=np.empty((2, rows, layout.shared), self.layout.dtype),
-            embedded=np.empty((3, rows, layout.embedded), self.layout.dtype),
-            gradient=np.empty(layout.size, self.layout.dtype),
+        rows, real = max(self._batches.rows, ROWS_AT_ONCE), layout.dtype
+        self._buffers = Buffers(
+            values=np.empty(rows * layout.units, real),
+            slopes=np.empty(rows * (layout.units - layout.outputs), real),
+            deltas=np.empty((2, rows * layout.widest), real),
+            numbers=np.empty((rows, data.train.numeric.shape[1]), real),
+            inputs=np.empty((2, rows, layout.shared), real),
+            embedded=np.empty((3, rows, layout.embedded), real),
+            gradient=np.empty(layout.size, real),
         )
-
-    @property
-    def notice(self) -> str:
-        """Nothing: one after the other is how this engine is fast."""
-        return ""
 
     @property
     def parameters(self) -> Floats:
@@ -59,9 +47,8 @@ class CompiledStack(Members[Layout]):
     def compile(self) -> None:
         """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
         live, none = self._state.parameters, np.arange(0)
-        batches, uniform = self._batches.read(
-            0, stop=1, needs=Needs((False,) * len(self.layout.plan.layers), False, False)
-        )
+        nothing = Needs((False,) * len(self.layout.plan.layers), False, False)
+        batches, uniform = self._batches.read(0, stop=1, needs=nothing)
         losses = np.empty((1, len(self)), self.layout.dtype)
         train(self.layout.plan, none, self._state, self._rates(0, uniform), batches, self._buffers, losses)
         found = np.empty((0, 0, 0), self.layout.dtype)

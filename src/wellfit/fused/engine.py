@@ -55,20 +55,11 @@ def fit_stack(
 ) -> str:
     """Train configs of one stack (see `stacks_of`), and measure each on every part.
 
-    A member that diverges, stops early or is dropped leaves the stack; the others do not notice.
-
-    Args:
-        data: the prepared parts.
-        configs: K of them, alike in what does not fuse.
-        goal: in whose loss outcomes are measured.
-        on_outcome: receives each outcome as its member ends, and before that a snapshot of it at each rung that it
-            passes.
-        deadline: `time.monotonic()` by which the outcomes are there; members that it cuts short are "out of budget".
-        judge: decides at the rungs (training/schedules.py, `rung_updates`) which members go on.
-        memory: bytes that the members' parameters and moments may take; more members are trained in passes.
-        module: makes the network, in place of the built-in one (training/module_checks.py).
-        effects: True to measure what regularizing did to each network (training/effects.py).
-        device: that trains the built-in network; the calling core when None.
+    A member that diverges, stops early or is dropped leaves the stack; the others do not notice. `on_outcome` receives
+    each outcome as its member ends, and before that a snapshot of it at each rung (`rung_updates`) that it passes;
+    `judge` decides there which members go on. Members that the `deadline`, a `time.monotonic()`, cuts short are "out of
+    budget". The members may take `memory` bytes, and are trained in passes where that is too few for all. `module`
+    makes the network, in place of the built-in one, which the calling core trains, or `device`.
 
     Returns:
         Why the members of a user's module ran one after the other; empty where they ran at once.
@@ -97,10 +88,9 @@ def require_trainable(
     module: ModuleFactory | None = None,
     device: Device | None = None,
 ) -> int:
-    """Refuse all stacks (see `stacks_of`) before the first of them is trained; other arguments as in `fit_stack`.
+    """Refuse stacks (see `stacks_of`) before the first is trained; return the bytes that any of them needs at least.
 
-    Returns:
-        The bytes that any of the stacks needs at least; 0 where there is no limit.
+    Where nothing limits the bytes they are not computed, and are 0.
 
     Raises:
         BadInput: for a config that the data or the module does not allow, or memory too small for one member.
@@ -144,7 +134,7 @@ def _planned(
     module: ModuleFactory | None,
     device: Device | None,
 ) -> tuple[Layout | ModuleNetwork, MemoryPlan]:
-    """Return what all members start from, and in how many passes they are trained."""
+    """Return the network that all members start from, and in how many passes they are trained."""
     _require_allowed(data, configs, module=module, device=device)
     network = _network_of(data, configs, module)
     return network, plan_memory(data, configs, network=network, device=device, limit=memory)

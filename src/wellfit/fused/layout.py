@@ -34,9 +34,6 @@ class Plan(NamedTuple):
         one_hots: [Q, 3] column of codes, levels, first of its shared inputs.
         bins: [4, bins] column of numbers (as a real), lower edge, width of each bin, in the order of the inputs.
         decayed: the first so many parameters are W, the rest biases and embeddings.
-        activation: RELU, TANH or GELU.
-        optimizer: SGD, MOMENTUM or ADAM.
-        classification: whether the target is a class.
     """
 
     layers: Integers
@@ -125,20 +122,7 @@ class ParameterSlice:
 
 @dataclass(frozen=True)
 class Layout:
-    """The row of one member (`MemberLayout` of stack.py).
-
-    Attributes:
-        data: the prepared parts.
-        knobs: by which the network is built.
-        network: as the seed starts it; all members start from its parameters.
-        dtype: of all reals.
-        plan: the same, as the compiled functions read it.
-        slices: every parameter, in the order of the row.
-        inputs: place in `MLP.encode`'s result of each input of the first layer.
-        shared: S, inputs that need no parameters.
-        embedded: inputs that do.
-        first: name of the first layer's W.
-    """
+    """The row of one member (`MemberLayout` of stack.py); all start from the parameters of `network`."""
 
     data: Prepared
     knobs: Network
@@ -146,10 +130,15 @@ class Layout:
     dtype: type[np.floating[Any]]
     plan: Plan
     slices: tuple[ParameterSlice, ...]
+    """Every parameter, in the order of the row."""
     inputs: Integers
+    """Place in `MLP.encode`'s result of each input of the first layer."""
     shared: int
+    """S, inputs that need no parameters."""
     embedded: int
+    """Inputs that do."""
     first: str
+    """Name of the first layer's W."""
 
     @property
     def size(self) -> int:
@@ -256,13 +245,14 @@ def _inputs(
     one_hots: list[tuple[int, ...]] = []
     embeddings: list[tuple[int, ...]] = []
     for place, category in enumerate(network.categories):
+        assert isinstance(category, OneHot | Embedding)
+        columns_of = range(at, at + category.width)
+        at += category.width
         if isinstance(category, OneHot):
             one_hots.append((place, category.width, len(shared)))
-            shared += range(at, at + category.width)
-            at += category.width
-        elif isinstance(category, Embedding):
+            shared += columns_of
+        else:
             table = places[f"categories.{place}.weight"].start
             embeddings.append((place, category.width, table, len(embedded)))
-            embedded += range(at, at + category.width)
-            at += category.width
+            embedded += columns_of
     return np.array(shared + embedded, dtype=np.int64), one_hots, embeddings, len(shared)

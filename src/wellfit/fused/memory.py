@@ -1,7 +1,6 @@
-"""How much memory a population takes, and in how many passes it is trained where that is more than there may be.
+"""Memory of a population on the cores or a device, and in how many passes it is trained where it may not take as much.
 
-How much of a device's memory a stack takes: there all members are under way at once, with their activations.
-What one member of a user's module takes while it trains: measured, since the module is not ours to read.
+On a device all members are under way at once, with their activations. A user's module is measured, not read.
 """
 
 from __future__ import annotations
@@ -43,11 +42,7 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def parse_memory(text: str | int) -> int:
-    """Read `500m`, `4g`, `4 GiB` or a number of bytes; in bytes.
-
-    Raises:
-        BadInput: for anything else, and for no memory at all.
-    """
+    """Return the bytes of `500m`, `4g`, `4 GiB` or a number of bytes, above 0."""
     match = _SIZE.fullmatch(str(text).strip())
     found = int(float(match["amount"]) * _UNITS[match["unit"].lower()]) if match else 0
     if found <= 0:
@@ -57,17 +52,12 @@ def parse_memory(text: str | int) -> int:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes that a stack takes beside the data, the interpreter and its libraries.
-
-    Attributes:
-        fixed: batches, room to work in, and the outputs of those members that are being measured.
-        member: parameters, moments, averages, kept networks and predictions of one member.
-        members: trained at once.
-        passes: in which all are trained.
-    """
+    """Bytes that a stack takes beside the data, the interpreter and its libraries, with so many `members` at once."""
 
     fixed: int
+    """Batches, room to work in, and the outputs of those members that are being measured."""
     member: int
+    """Parameters, moments, averages, kept networks and predictions of one member."""
     members: int
     passes: int
 
@@ -107,9 +97,9 @@ def plan_memory(
         fixed = BYTES_OF_ACTIVATIONS + 2 * BYTES_AT_ONCE
         # An epoch's last, smaller batch is recorded apart, and each recording keeps its memory.
         member = _on_a_device(configs, layout=network, rows=batch, recordings=2 if data.train.rows % batch else 1)
-        free = torch.cuda.mem_get_info()[0] if device.is_gpu else None
-        bounds = [bound for bound in (limit, None if free is None else int(_SHARE * free)) if bound is not None]
-        limit = min(bounds, default=None)
+        if device.is_gpu:
+            free = int(_SHARE * torch.cuda.mem_get_info()[0])
+            limit = free if limit is None else min(limit, free)
     if limit is not None and fixed + member > limit:
         raise BadInput(
             "memory must hold at least one member",

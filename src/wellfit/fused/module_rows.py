@@ -1,8 +1,7 @@
 """A user's module as one row of numbers, and back.
 
-A row has the P trained parameters first, the decayed ones before the others, as `kernels.advance` expects; then what
-the module keeps beside them, its buffers and frozen parameters. All are flattened as torch has them.
-Dropout masks of a stack: one block of noise for all members, each with a keep_prob of its own.
+A row has the P trained parameters first, the decayed ones before the others, as `kernels.advance` expects; then the
+module's buffers and frozen parameters. And the masks of a stack: one block of noise for all, each with its keep_prob.
 """
 
 from __future__ import annotations
@@ -44,19 +43,14 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class RowLayout:
-    """Which place of a row belongs to which tensor of the module.
-
-    Attributes:
-        trained: in the order of the row.
-        kept: what comes after them.
-        decayed: the first so many numbers are W of the cost.
-        names: every name in the module's state, and that of its tensor here: tied layers have one tensor.
-    """
+    """The tensors of a module in the order of the row: the trained ones, then those that are kept beside them."""
 
     trained: tuple[TensorSpec, ...]
     kept: tuple[TensorSpec, ...]
     decayed: int
+    """The first so many numbers are W of the cost."""
     names: Mapping[str, str]
+    """Every name in the module's state, and that of its tensor here: tied layers have one tensor."""
 
     @property
     def parameters(self) -> int:
@@ -93,23 +87,16 @@ class RowLayout:
 
 @dataclass(frozen=True)
 class ModuleLayout:
-    """The row of one member whose network is a user's module (`MemberLayout` of stack.py).
-
-    Attributes:
-        data: the prepared parts.
-        network: as the seed starts it.
-        dtype: of all arithmetic.
-        rows: which place of a row belongs to which tensor.
-        plan: as the compiled functions read it; a module has no layers there.
-        shared: S, columns of what the module receives: numbers and one-hot categories.
-    """
+    """The row of one member whose network is a user's module (`MemberLayout` of stack.py)."""
 
     data: Prepared
     network: ModuleNetwork
     dtype: type[np.floating[Any]]
     rows: RowLayout
     plan: Plan
+    """For the compiled functions; a module has no layers there."""
     shared: int
+    """S, columns that the module receives: numbers and one-hot categories."""
 
     @property
     def units(self) -> int:
@@ -127,11 +114,7 @@ class ModuleLayout:
         return rows[:, : self.rows.parameters].astype(self.dtype), rows[:, self.rows.parameters :]
 
     def keep_probs(self, configs: Sequence[Config]) -> Floats:
-        """Return keep_prob [K, S] of every dropout site.
-
-        Raises:
-            BadInput: as `site_keep_probs` does.
-        """
+        """Return keep_prob [K, S] of every dropout site."""
         sites = len(self.network.findings.sites)
         return np.array([site_keep_probs(config.regularization.keep_prob, sites=sites) for config in configs])
 
@@ -196,14 +179,7 @@ def _unpacked(rows: Tensor, specs: Sequence[TensorSpec]) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, kw_only=True)
 class StackNoise:
-    """The noise of one update, which all members share, and what each makes of it.
-
-    Attributes:
-        seed: of the configs.
-        stream: whose noise.
-        update: from 0.
-        keep_probs: [K, S] of each member at each of the module's dropout sites.
-    """
+    """The noise of one update, which all members share, and keep_prob [K, S] of each at the module's dropout sites."""
 
     seed: int
     stream: str
@@ -235,13 +211,7 @@ class StackNoise:
 
 @dataclass(frozen=True)
 class StackMasks:
-    """The masks of the member at hand, inside `torch.vmap` over the members.
-
-    Attributes:
-        noise: of all members.
-        keeps: [S] keep_prob of each site.
-        thresholds: [S] the highest noise that keeps a unit.
-    """
+    """The masks of one member inside `torch.vmap`: keep_prob and the highest noise that keeps a unit, both [S]."""
 
     noise: StackNoise
     keeps: Tensor

@@ -1,8 +1,4 @@
-"""The race of a stack's members: from the first update to the last outcome, whichever engine makes the updates.
-
-Members are measured at the points of the learning curve, compared at the rungs, and leave as they diverge, stop early,
-are dropped or come to their end.
-"""
+"""The race of a stack's members: from the first update to the last outcome, whichever engine makes the updates."""
 
 from __future__ import annotations
 
@@ -24,7 +20,7 @@ from wellfit.records.outcome import CurvePoint, Outcome, Status
 from wellfit.training.learning_curve import CurveRows, Stopping, check_points
 from wellfit.training.outcomes import Ending, outcome_of, parts_of
 from wellfit.training.schedules import rung_updates
-from wellfit.training.tensors import Inputs, output_range_of, predictions_of
+from wellfit.training.tensors import output_range_of, predictions_of
 
 Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
 """(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
@@ -32,7 +28,7 @@ Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
 
 @dataclass
 class _Member:
-    """What is known of one member while it trains."""
+    """The records of one member while it trains."""
 
     stopping: Stopping[Floats]
     points: list[CurvePoint] = field(default_factory=list)
@@ -111,8 +107,11 @@ class Race:
         stack, curve = self._stack, self._curve_rows
         if not stack.configs:
             return
-        rows = stack.parameters
-        train, dev = (torch.from_numpy(stack.outputs(rows, _arrays(part))) for part in (curve.train, curve.dev))
+        rows, no_target = stack.parameters, np.empty(0)
+        train, dev = (
+            torch.from_numpy(stack.outputs(rows, Arrays(part.numeric.numpy(), part.codes.numpy(), no_target)))
+            for part in (curve.train, curve.dev)
+        )
         broken, due = np.zeros(len(stack), bool), np.zeros(len(stack), bool)
         for place, config in enumerate(stack.configs):
             member = self._members[config.identity]
@@ -176,7 +175,11 @@ class Race:
     def _hand_over(self, places: Integers, status: Status, *, updates: Integers) -> None:
         stack = self._stack
         members = [self._members[stack.configs[place].identity] for place in places]
-        rows = self._parameters(places, at_rung=status is Status.AT_RUNG)
+        rows = stack.parameters[places]
+        if status is not Status.AT_RUNG:
+            # In the end a member is what its curve says.
+            kept = [member.stopping.network for member in members]
+            rows = np.array([row if best is None else best for row, best in zip(rows, kept, strict=True)])
         predictions = {name: self._predictions(rows, part) for name, part in parts_of(self._data).items()}
         share = (time.monotonic() - self._clock) / len(places)
         for number, (place, member) in enumerate(zip(places, members, strict=True)):
@@ -200,21 +203,9 @@ class Race:
             self._on_outcome(replace(outcome, seconds=member.seconds + share + time.monotonic() - began))
         self._clock = time.monotonic()
 
-    def _parameters(self, places: Integers, *, at_rung: bool) -> Floats:
-        """Return what members are kept as: what the judge saw, or in the end what their curve says."""
-        live = self._stack.parameters[places]
-        kept = [self._members[self._stack.configs[place].identity].stopping.network for place in places]
-        if at_rung:
-            return live
-        return np.array([row if best is None else best for row, best in zip(live, kept, strict=True)])
-
     def _predictions(self, rows: Floats, part: Arrays) -> list[Floats]:
         """Return the predictions of parameters [M, P] on a part, as `Outcome.predictions` has them."""
         return [
             predictions_of(torch.from_numpy(each), self._data.preparation, output_range=self._range)
             for each in self._stack.outputs(rows, part)
         ]
-
-
-def _arrays(inputs: Inputs) -> Arrays:
-    return Arrays(inputs.numeric.numpy(), inputs.codes.numpy(), np.empty(0))

@@ -1,9 +1,8 @@
 """The knobs of every member at every update of a call, as arrays that the compiled functions read.
 
-The cost is J = (1/m) sum L + lambda/(2m) ||W||^2, and here lambda enters the update. Gradient descent on J multiplies W
-by (1 - lr * lambda/m) at each update, next to the step along the loss. SGD and momentum get lambda as this penalty: its
-gradient is (lambda/m) W. Adam would divide a penalty by its moments, so it gets the decay itself (AdamW, Loshchilov and
-Hutter, 2019): W *= 1 - lr_t * lambda/m. Biases and embeddings are left alone by both.
+The cost is J = (1/m) sum L + lambda/(2m) ||W||^2, and here lambda enters the update. SGD and momentum get it as a
+penalty, of gradient (lambda/m) W. Adam would divide a penalty by its moments, so it gets the decay itself (AdamW,
+Loshchilov and Hutter, 2019): W *= 1 - lr_t * lambda/m. Biases and embeddings are left alone by both.
 """
 
 from __future__ import annotations

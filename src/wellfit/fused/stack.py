@@ -80,13 +80,7 @@ LayoutT = TypeVar("LayoutT", bound=MemberLayout)
 
 
 class Members(Generic[LayoutT]):
-    """What both engines have: configs, the batches that all members read, and their knobs at every update.
-
-    Args:
-        data: the prepared parts.
-        configs: K of them.
-        layout: of a member's row.
-    """
+    """Base of both engines: configs, the batches that all members read, and their knobs at every update."""
 
     def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: LayoutT) -> None:
         self.configs = tuple(configs)
@@ -120,7 +114,7 @@ class Members(Generic[LayoutT]):
         return schedules.rates(start, uniform=uniform)
 
     def _first_state(self, parameters: Floats) -> State:
-        """Return the state in which all members start: what the seed gave the network, and moments of zero."""
+        """Return the state in which all members start: the parameters of the seed, and moments of zero."""
         none = np.empty((len(self), 0), parameters.dtype)
         optimizer = self.layout.plan.optimizer
         return State(
@@ -131,7 +125,7 @@ class Members(Generic[LayoutT]):
         )
 
     def _measured(self, live: Floats, average: Floats) -> Floats:
-        """[K, P] the moving average where a member has one."""
+        """Return [K, P], the moving average where a member has one."""
         if not average.shape[1]:
             return live
         averaged = np.array([config.regularization.ema > 0 for config in self.configs])

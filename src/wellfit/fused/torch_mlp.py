@@ -34,15 +34,12 @@ def bytes_of_row(layout: Layout) -> int:
 
 @dataclass(frozen=True)
 class _Read:
-    """Inputs of the first layer.
-
-    Attributes:
-        shared: [B, S], or [K, B, S] where numbers are moved or rows are mixed.
-        embedded: [K, B, E].
-    """
+    """Inputs of the first layer."""
 
     shared: Tensor
+    """[B, S], or [K, B, S] where numbers are moved or rows are mixed."""
     embedded: Tensor
+    """[K, B, E]."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +52,7 @@ class _Forward:
 
 
 class TorchMLP:
-    """The built-in network as a function of all members' rows. It keeps nothing of them.
-
-    Args:
-        layout: of the rows.
-        device: where everything is.
-    """
+    """The built-in network as a function of all members' rows. It keeps nothing of them."""
 
     recordable = True
     notice = ""
@@ -120,7 +112,7 @@ class TorchMLP:
         return _Read(at.mixed(shared), at.mixed(embedded)) if needs.mixup else _Read(shared, embedded)
 
     def _tables(self, rows: Tensor) -> list[tuple[int, Tensor]]:
-        """Column of codes and table [K, levels, size] of each embedding, as views of the rows."""
+        """Return column of codes and table [K, levels, size] of each embedding, as views of the rows."""
         return [
             (column, rows[:, table : self._ends[table]].view(len(rows), -1, size))
             for column, size, table, _ in self._plan.embeddings.tolist()
@@ -193,12 +185,12 @@ class TorchMLP:
         return torch.cat([parts[start].flatten(1) for start in sorted(parts)], dim=1)
 
     def _layer_parts(self, layer: int, inputs: Tensor, deltas: Tensor) -> dict[int, Tensor]:
-        """Place in the row -> derivative, of a layer's W and bias."""
+        """Return place in the row -> derivative, of a layer's W and bias."""
         _, _, place, bias = self._layers[layer]
         return {place: self._product(inputs.mT, deltas), bias: deltas.sum(dim=1)}
 
     def _table_parts(self, rows: Tensor, deltas: Tensor, *, at: UpdateInputs, mixed: bool) -> dict[int, Tensor]:
-        """Place in the row -> derivative, of each table; code 0 is no level and stays zeros.
+        """Return place in the row -> derivative, of each table; code 0 is no level and stays zeros.
 
         As a product, whose sums have an order: additions into one place from many threads have none.
         """

@@ -1,11 +1,7 @@
 """A user's module in torch: gradients of K members; the module never learns about K.
 
-The members' parameters are the rows of one tensor. Their costs are summed, so that a member's gradient is that of a
-lone module. They run at once where a trial shows that this gives the same values as one after the other; where it
-does not, or where torch draws noise out of our reach, they run one after the other, and `notice` says why.
-
-Shapes: K members, N rows of data, D inputs, C classes, P trained parameters, R numbers of a whole row (module_rows.py),
-S dropout sites.
+Members run at once where a trial shows that this gives the same values as one after the other.
+Shapes: K members, N rows of data, D inputs, C classes, P trained parameters, R numbers of a whole row (module_rows.py).
 """
 
 from __future__ import annotations
@@ -44,20 +40,17 @@ _SLOW = "There is a performance drop"
 
 @dataclass(frozen=True)
 class ModuleBatch:
-    """What the members read at one update: the same for all, or with K in front.
-
-    Attributes:
-        values: [N, D] or [K, N, D] encoded rows.
-        target: [N, C] or [K, N, C] share of each class in a row's label; or [N] or [K, N] standardized values.
-    """
+    """Encoded rows and target of one update: the same for all members, or with K in front."""
 
     values: Tensor
+    """[N, D] or [K, N, D]."""
     target: Tensor
+    """[N, C] or [K, N, C] share of each class in a row's label; or [N] or [K, N] standardized values."""
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """What one batch gave: values [K, P], costs [K], and what is kept [K, R - P] as the batch left it."""
+    """Gradients [K, P] and costs [K] of one batch, and the rest of the rows [K, R - P] as the batch left it."""
 
     values: Tensor
     costs: Tensor
@@ -67,9 +60,7 @@ class Gradients:
 class TorchModule:
     """A user's module as a function of all members' rows. It keeps nothing of them.
 
-    Attributes:
-        layout: of the members' rows.
-        notice: why members run one after the other; empty where they run at once.
+    `notice` says why members run one after the other, and is empty where they run at once.
     """
 
     recordable = False
@@ -79,7 +70,11 @@ class TorchModule:
         self._network = layout.network
         self._task: Task = layout.data.preparation.schema.task
         self._classes = layout.network.outputs if layout.plan.classification else 0
-        self.notice = self._network.findings.own_noise or _slow_at_once(self._network) or self._trial()
+        # `torch.vmap` makes grouped convolutions of the members' own. On one core, 8 members took 1.2 to 2.1 times as
+        # long so on pictures of 28 and 32 pixels, and 0.8 to 1.1 times on those of 8 (timed once, on a busy machine).
+        slow = "grouped convolutions are slower than one network after the other"
+        known = slow if isinstance(layout.network.module, ConvNet) else ""
+        self.notice = self._network.findings.own_noise or known or self._trial()
 
     @property
     def exact(self) -> TorchModule:
@@ -121,7 +116,7 @@ class TorchModule:
         return outputs
 
     def _read(self, at: UpdateInputs, needs: Needs, configs: Sequence[Config], *, update: int) -> ModuleBatch:
-        """Return what the members read: smoothed labels, changed pictures, moved numbers, mixed rows, in this order."""
+        """Return the batch: smoothed labels, changed pictures, moved numbers, mixed rows, in this order."""
         values, target = at.shared, at.labels(self._classes) if self._classes else at.target
         if at.smoothing.any():
             target = at.smoothed(target)
@@ -145,7 +140,7 @@ class TorchModule:
         return StackNoise(seed=configs[0].seed, stream=SHARED, update=update, keep_probs=keeps)
 
     def _batch_of(self, batch: ModuleBatch, member: int) -> ModuleBatch:
-        """Return what one member reads."""
+        """Return the batch as one member reads it."""
         values = batch.values[member] if batch.values.ndim == 3 else batch.values
         axes = 2 if self._classes else 1
         return ModuleBatch(values, batch.target[member] if batch.target.ndim > axes else batch.target)
@@ -195,16 +190,6 @@ class TorchModule:
         return found.values, found.costs, found.kept, outputs
 
 
-def _slow_at_once(network: ModuleNetwork) -> str:
-    """Return why members of this network are faster one after the other; empty where that is not known.
-
-    `torch.vmap` makes grouped convolutions of the members' own. On one core, 8 members took 1.2 to 2.1 times as long so
-    on pictures of 28 and 32 pixels, and 0.8 to 1.1 times on pictures of 8 (timed once, on a busy machine). Since then
-    `ConvNet` has its channels last in memory, which made one network after the other faster still.
-    """
-    return "grouped convolutions are slower than one network after the other" * isinstance(network.module, ConvNet)
-
-
 def _costs(outputs: Tensor, target: Tensor, *, task: Task) -> Tensor:
     """Return the cost [K] of outputs [K, N, C]: cross-entropy against shares of classes, or the squared error."""
     if task == "classification":
@@ -226,17 +211,12 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class ModuleMembers:
-    """K members and what they read.
-
-    Attributes:
-        parameters: [K, *shape] by name.
-        state: [K, *shape] buffers and frozen parameters by name.
-        values: [N, D] encoded rows of all members, or [K, N, D] of each.
-    """
+    """K members: parameters [K, *shape] and the rest (buffers, frozen parameters) by name, and the rows they read."""
 
     parameters: Mapping[str, Tensor]
     state: State
     values: Tensor
+    """[N, D] encoded rows of all members, or [K, N, D] of each."""
 
     def __len__(self) -> int:
         return len(next(iter(self.parameters.values())))

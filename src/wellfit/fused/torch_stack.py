@@ -1,8 +1,7 @@
 """The stack in torch: the built-in network on a device in batched products, a user's module on the cores by vmap.
 
-What the members read is the same as for the compiled engine: batches, noise and schedules come from there. A member's
-last digits may depend on how many others there are: libraries choose their ways to multiply by the size of the whole.
-A GPU's update is recorded once and played back: a hundred small operations without a hundred calls.
+A member's last digits may depend on how many others there are: libraries choose their ways to multiply by the size of
+the whole. A GPU's update is recorded once and played back: a hundred small operations without a hundred calls.
 """
 
 from __future__ import annotations
@@ -57,14 +56,7 @@ class TorchNetwork(Protocol):
 
 
 class TorchStack(Members[Any]):
-    """Members of one network in torch.
-
-    Args:
-        data: the prepared parts.
-        configs: K of them.
-        network: of all members.
-        device: that trains them; None for the cores, on which the step is compiled.
-    """
+    """Members of one network in torch, on a device, or when None on the cores, where the step is compiled."""
 
     def __init__(
         self, data: Prepared, configs: Sequence[Config], *, network: TorchNetwork, device: Device | None = None
@@ -119,7 +111,7 @@ class TorchStack(Members[Any]):
         return _back(losses)
 
     def _read(self, start: int) -> PackedUpdates:
-        """Send what the updates from `start` on read."""
+        """Send the batches and knobs of the updates from `start` on."""
         batches, uniform = self._batches.read(start, stop=self.planned, needs=self._needs)
         return packed(batches, self._rates(start, uniform), device=self._device.name)
 
@@ -193,20 +185,16 @@ class Recordings:
     def of(self, update: Callable[..., Tensor], *, key: Hashable, example: tuple[Tensor, ...]) -> Callable[..., Tensor]:
         """Return an update, or the recording of an earlier one with this key, which does the same.
 
-        The first time it runs as it is: libraries make their choices then, which a recording cannot hold.
-
-        Args:
-            update: a function of tensors; it reads and writes no other places than the one that was recorded.
-            key: whatever decides which operations there are.
-            example: tensors of the shapes that it is called with under this key.
+        The first time it runs as it is: libraries make their choices then, which a recording cannot hold. An update
+        must read and write the same places as the one that was recorded. `key` decides which operations it has, and
+        `example` has tensors of the shapes that it is called with.
         """
         if not self._device.is_gpu:
             return update
         if key not in self._seen:
             self._seen[key] = None
             return update
-        found = self._seen[key] or _Recording(update, example)
-        self._seen[key] = found
+        found = self._seen[key] = self._seen[key] or _Recording(update, example)
         return found
 
 

@@ -1,8 +1,7 @@
 """The step along the gradients [K, P] of all members: clip, decay, optimizer, L1, moving average.
 
-On a device it is taken in torch, on the cores by the compiled `kernels.advance`; it may overwrite the gradient. Torch
-goes over all members' parameters a dozen times, which a device does not notice. A core does: there the compiled step
-reads and writes each member's row once.
+It may overwrite the gradient. Torch goes over all parameters a dozen times, which a device does not notice; on the
+cores the compiled `kernels.advance` reads and writes each member's row once.
 """
 
 from __future__ import annotations
@@ -24,18 +23,14 @@ from wellfit.records.config import Config
 
 @dataclass(frozen=True)
 class Rows:
-    """What there is of every member, as `State`, in tensors that are changed in place.
-
-    Attributes:
-        parameters, first, second, average: [K, P]; [K, 0] where there are none.
-        kept: [K, R - P] what a module keeps beside its parameters, in float64.
-    """
+    """The `State` of all members, in tensors that are changed in place."""
 
     parameters: Tensor
     first: Tensor
     second: Tensor
     average: Tensor
     kept: Tensor
+    """[K, R - P] numbers that a module has beside its parameters, in float64."""
 
     def of(self, members: Tensor) -> Rows:
         """Return copies of the rows of the members marked in [K]."""

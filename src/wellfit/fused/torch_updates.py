@@ -88,15 +88,11 @@ class UpdateInputs:
 
 @dataclass(frozen=True)
 class PackedUpdates:
-    """T updates, packed into one tensor [T, ...] of each type.
-
-    Attributes:
-        tensors: reals, integers of 64 bits and of 16.
-        shapes: of each field of `UpdateInputs`, in the order in which they are packed.
-    """
+    """T updates, packed into one tensor [T, ...] of each type: reals, integers of 64 bits and of 16."""
 
     tensors: tuple[Tensor, Tensor, Tensor]
     shapes: tuple[Mapping[str, tuple[int, ...]], ...]
+    """Of each field of `UpdateInputs`, in the order in which they are packed."""
 
     def __len__(self) -> int:
         return len(self.tensors[0])
@@ -116,7 +112,7 @@ class PackedUpdates:
         return tuple(tensor[update] for tensor in self.tensors)
 
     def inputs_of(self, rows: tuple[Tensor, ...]) -> UpdateInputs:
-        """Return what rows such as those of `rows_at` hold, as views of them."""
+        """Return the inputs of rows such as those of `rows_at`, as views of them."""
         named: dict[str, Tensor] = {}
         for row, shapes in zip(rows, self.shapes, strict=True):
             parts = torch.split(row, [math.prod(shape) for shape in shapes.values()])
@@ -131,16 +127,12 @@ def packed(batches: Batches, rates: Rates, *, device: str) -> PackedUpdates:
     named |= {name: np.broadcast_to(named[name], (updates, *named[name].shape)) for name in STEADY}
     # Only moved numbers are encoded anew; noise has rows, if no columns, wherever a member wants it.
     named["numeric"] = batches.numeric[:, : batches.jitter.shape[1]]
-    named |= {name: _signed(named[name]) for name in ("noise", "thresholds")}
+    named |= {name: (named[name] ^ np.uint16(_HALF)).view(np.int16) for name in ("noise", "thresholds")}
     reals, longs, shorts = ({name: value for name, value in named.items() if value.dtype in types} for types in _TYPES)
     return PackedUpdates(
         tensors=(_sent(reals, device), _sent(longs, device), _sent(shorts, device)),
         shapes=tuple({name: value.shape[1:] for name, value in group.items()} for group in (reals, longs, shorts)),
     )
-
-
-def _signed(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
-    return (values ^ np.uint16(_HALF)).view(np.int16)
 
 
 def _sent(group: Mapping[str, npt.NDArray[Any]], device: str) -> Tensor:
