@@ -107,10 +107,8 @@ def proposals_of(
     """Return the proposals of the members, and notes for the reader, one sentence each.
 
     Lists alone are a grid. With an interval among them Optuna proposes where `members`, with the outcomes that were
-    `seen` before, are enough to learn from; else a quasi-random sequence does.
-
-    Raises:
-        BadInput: for a space that cannot be searched.
+    `seen` before, are enough to learn from; else a quasi-random sequence does. A space that cannot be searched is
+    refused.
     """
     require_space(config, over, rows=rows)
     if is_grid(over):

@@ -200,7 +200,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         monte_carlo=_monte_carlo(data, choice.chosen, goal=goal),
         ensemble=_ensemble(data, outcomes, training, goal=goal, rival=choice.chosen, seed=config.seed),
         snapshots=tuple(training.snapshots.best),
-        breed=_breed(data, outcomes, goal=goal),
+        breed=alike_best(outcomes, [goal.refined_losses(data.dev.target, one.predictions["dev"]) for one in outcomes]),
     )
 
 
@@ -222,13 +222,9 @@ def _choice(
 def _ensemble(
     data: Prepared, outcomes: Sequence[Outcome], training: Training, *, goal: Goal, rival: Outcome, seed: int
 ) -> Ensemble:
-    dev, everything = data.dev, [*outcomes, *training.snapshots.best]
+    dev = data.dev
+    everything = [*outcomes, *training.snapshots.best]
     return select_ensemble(everything, dev.target, goal=goal, rival=rival, groups=dev.groups, seed=seed)
-
-
-def _breed(data: Prepared, outcomes: Sequence[Outcome], *, goal: Goal) -> tuple[Outcome, ...]:
-    losses = [goal.refined_losses(data.dev.target, each.predictions["dev"]) for each in outcomes]
-    return alike_best(outcomes, losses)
 
 
 def _monte_carlo(data: Prepared, chosen: Outcome, *, goal: Goal) -> MonteCarlo | None:

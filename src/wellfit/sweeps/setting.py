@@ -22,21 +22,13 @@ _TURNED = {name: knob for name, knob in NAMES.items() if knob.board in BOARDS an
 
 
 def changed(config: Config, setting: Setting, *, rows: float) -> Config:
-    """Return `config` with the knobs in `setting`, each in the unit of its name; lambda converts by m, `rows`.
-
-    Raises:
-        BadInput: for a value outside a knob's range, or of another kind.
-    """
+    """Return `config` with the knobs in `setting`, each in the unit of its name; lambda converts by m, `rows`."""
     # The other knobs may only fit together with the new one, so all change at once.
     return replace(config, **_boards(config, setting, rows=rows))
 
 
 def require_value(config: Config, name: str, value: Any, *, rows: float) -> None:
-    """Check one value of one knob on its own.
-
-    Raises:
-        BadInput: that names the knob by the name that was used.
-    """
+    """Check one value of one knob on its own; a refusal names the knob by the name that was used."""
     try:
         _boards(config, {name: value}, rows=rows)
     except BadInput as error:
@@ -47,11 +39,7 @@ def require_value(config: Config, name: str, value: Any, *, rows: float) -> None
 
 
 def require_names(names: Collection[str]) -> None:
-    """Check that knobs are known, and each named once.
-
-    Raises:
-        BadInput: with the nearest known name.
-    """
+    """Refuse knobs that are not known, with the nearest known name, and one that is named twice."""
     if not names:
         raise BadInput("a sweep must be over at least one knob", found="none", remedy="Name a knob, such as l2")
     for name in names:

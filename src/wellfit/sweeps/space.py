@@ -139,9 +139,6 @@ def configs_of(config: Config, over: Space, *, rows: float, members: int | None 
 
     Lists alone make a grid, of every combination. With an interval among them the members are a Sobol sequence
     (seeded by the config), after one member with the searched regularizers off.
-
-    Raises:
-        BadInput: for an unknown or doubly named knob, an empty space, or a value outside a knob's range.
     """
     require_space(config, over, rows=rows)
     if is_grid(over):
@@ -201,11 +198,7 @@ def share_at(name: str, values: Interval, *, value: float) -> float:
 
 
 def require_space(config: Config, over: Space, *, rows: float) -> None:
-    """Check a space before anything is trained.
-
-    Raises:
-        BadInput: that names the knob, the value and the rule.
-    """
+    """Refuse an unknown or doubly named knob, an empty space, and a value that a knob cannot have."""
     require_names(over)
     for name, values in over.items():
         if isinstance(values, Interval):

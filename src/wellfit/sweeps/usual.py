@@ -50,10 +50,8 @@ def usual_space(names: Sequence[str], config: Config, *, rows: int) -> Space:
     """Return the usual range of each knob; the lr and epochs of `config` decide which lambdas are useful.
 
     lambda and l1 are searched by their own names where lr stays, and as `shrink` and `l1_step` where lr is searched as
-    well, since what they do is lr * lambda / m.
-
-    Raises:
-        BadInput: for an unknown knob, one named twice, or one without a usual range.
+    well, since their effect is lr * lambda / m. An unknown knob, one named twice, and one without a usual range are
+    refused.
     """
     require_names(names)
     return dict(_usual(name, config, rows=rows, moving="lr" in names) for name in names)

@@ -42,10 +42,9 @@ PREFIX = "module."
 
 
 class ModuleNetwork(nn.Module):
-    """A user's module behind the interface of `MLP`; `levels` are those of each category that were seen in training.
+    """A user's module behind the interface of `MLP`, refused where it breaks a rule (module_checks.py).
 
-    Raises:
-        BadInput: the factory or its module breaks a rule (module_checks.py).
+    `levels` are those of each category that were seen in training.
     """
 
     def __init__(
@@ -147,11 +146,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def named_after(factory: ModuleFactory, config: Config, *, data: Prepared) -> Config:
-    """Return `config` with the name of the module's code in place of the built-in network's knobs.
-
-    Raises:
-        BadInput: the factory or its module breaks a rule (module_checks.py), or its source cannot be read.
-    """
+    """Return `config` with the name of the module's code in place of the built-in network's knobs."""
     module = module_network(data, factory, seed=config.seed).module
     return replace(config, network=Network(module=code_of(factory, module)))
 
@@ -160,10 +155,8 @@ def code_of(factory: ModuleFactory, module: nn.Module) -> str:
     """Return the name of the code of `module`, which `factory` returned: the factory's name @ a digest.
 
     The digest is that of the source of the factory and of the module's classes that are not torch's, of the layers and
-    shapes that the module prints, and of the arguments of a `functools.partial`; not of functions that these call.
-
-    Raises:
-        BadInput: the source cannot be read, as that of a function typed into a bare console.
+    shapes that the module prints, and of the arguments of a `functools.partial`; not of functions that these call. A
+    source that cannot be read, as that of a function typed into a bare console, is refused.
     """
     arguments = []
     while isinstance(factory, functools.partial):

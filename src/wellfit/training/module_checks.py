@@ -46,11 +46,7 @@ class Findings:
 
 
 def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Findings:
-    """Try a copy of `module` on a few made-up rows, in training and in evaluation.
-
-    Raises:
-        BadInput: it fails, or its outputs do not fit the target.
-    """
+    """Try a copy of `module` on a few made-up rows, and refuse it if it fails or its outputs do not fit the target."""
     rows = trial_rows(module, inputs=inputs, outputs=outputs)
     tried = copy.deepcopy(module)
     sites = DropoutSites(SiteMasks(0, "trial", 0, (0.5,)))
@@ -89,11 +85,7 @@ def trial_rows(module: nn.Module, *, inputs: int, outputs: int) -> Tensor:
 
 
 def site_keep_probs(keep_prob: float | tuple[float, ...], *, sites: int) -> tuple[float, ...]:
-    """Return keep_prob of each of a module's sites.
-
-    Raises:
-        BadInput: a keep_prob below 1 without any site, or one value a site with another number of sites.
-    """
+    """Return keep_prob of each of a module's sites; refuse one below 1 without any site, and another number of them."""
     keeps = keep_prob if isinstance(keep_prob, tuple) else (keep_prob,)
     if not sites and min(keeps, default=1) < 1:
         raise BadInput(
@@ -147,11 +139,7 @@ _SEEDS = 2**64
 
 
 def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn.Module:
-    """Return the module that `seed` starts from: what the factory returns after `torch.manual_seed(seed)`.
-
-    Raises:
-        BadInput: `factory` cannot be called by the convention, or returns no trainable module.
-    """
+    """Return the module that `seed` starts from; refuse a factory that cannot be called, or returns none to train."""
     arguments = _arguments(factory, inputs=inputs, outputs=outputs)
     with seeded(seed):
         module: Any = factory(**arguments)

@@ -83,9 +83,6 @@ def predict_often(
     """Return the function of the network that `state` holds, with dropout on: the mean of `passes` passes, and spread.
 
     Dropout has the full rate of the config, also where its schedule ended at none. The same rows get the same masks.
-
-    Raises:
-        BadInput: for fewer than two passes.
     """
     if passes < 2:
         raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")

@@ -50,11 +50,7 @@ def member_of(config: Config) -> Member:
 
 
 def require_pictures(config: Config, schema: Schema) -> None:
-    """Refuse options of pictures for the rows of a table.
-
-    Raises:
-        BadInput: for augmentation or a convolutional network on a table; for cutmix without classes.
-    """
+    """Refuse augmentation and a convolutional network for the rows of a table, and cutmix without classes."""
     if schema.picture is not None:
         if config.augmentation.cutmix and config.regularization.augment and schema.task == "regression":
             raise BadInput("cutmix needs classes", found="a number as the target", remedy="Leave cutmix out")
