@@ -34,39 +34,22 @@ WHITE = 255
 
 
 class Desk(NamedTuple):
-    """Buffers in which one picture is changed, allocated once.
+    """Buffers in which one picture is changed, allocated once."""
 
-    Attributes:
-        rows: [H * W] the row that each place is filled from; its own without a crop.
-        columns: [H * W] the column.
-        nearest: [PLACES_AT_ONCE] the upper left of the four pixels about a point, as a place in H * W.
-        across: [PLACES_AT_ONCE] share of the right pixels.
-        along: [PLACES_AT_ONCE] share of the lower pixels.
-        plane: [H, W].
-        planes: [C, H8, W8], the sides filled up to whole blocks.
-        taps: weights of the widest blur.
-        blocks: [2, 8, 8].
-        waves: [2, 8, 8] cosines: frequencies by places, and the other way round.
-        turn: [2, C, C] from channels to brightness and colour differences, and back.
-        tables: [C, 8, 8] quantization steps of quality 50.
-        steps: [C, 8, 8] of the quality of one picture.
-        grey: [C] weights of a grey value.
-    """
-
-    rows: Floats
-    columns: Floats
-    nearest: npt.NDArray[np.uint32]
-    across: Floats
-    along: Floats
-    plane: Floats
-    planes: Floats
-    taps: npt.NDArray[np.float64]
-    blocks: Floats
-    waves: Floats
-    turn: Floats
-    tables: Floats
-    steps: Floats
-    grey: Floats
+    rows: Floats  # [H * W] the row that each place is filled from; its own without a crop
+    columns: Floats  # [H * W] the column
+    nearest: npt.NDArray[np.uint32]  # [PLACES_AT_ONCE] upper left of the four pixels about a point, a place in H * W
+    across: Floats  # [PLACES_AT_ONCE] share of the right pixels
+    along: Floats  # [PLACES_AT_ONCE] share of the lower pixels
+    plane: Floats  # [H, W]
+    planes: Floats  # [C, H8, W8], the sides filled up to whole blocks
+    taps: npt.NDArray[np.float64]  # weights of the widest blur
+    blocks: Floats  # [2, 8, 8]
+    waves: Floats  # [2, 8, 8] cosines: frequencies by places, and the other way round
+    turn: Floats  # [2, C, C] from channels to brightness and colour differences, and back
+    tables: Floats  # [C, 8, 8] quantization steps of quality 50
+    steps: Floats  # [C, 8, 8] of the quality of one picture
+    grey: Floats  # [C] weights of a grey value
 
 
 @compiled

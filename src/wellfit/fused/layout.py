@@ -1,4 +1,4 @@
-"""What the compiled updates read and write, by name; and the place of each parameter of an MLP in a member's row.
+"""The arrays of the compiled updates, by name; and the place of each parameter of an MLP in a member's row.
 
 W comes first, then biases and embeddings. The first layer's inputs are ordered anew: those that need no parameters
 (numbers, bins, one-hot categories), which all members share, then the embedded categories, which are each member's own.
@@ -26,21 +26,13 @@ SGD, MOMENTUM, ADAM = 0, 1, 2
 
 
 class Plan(NamedTuple):
-    """What the members of a stack have in common.
+    """The structure that the members of a stack have in common."""
 
-    Attributes:
-        layers: [L, 4] inputs, outputs, place of W and place of the bias in a member's parameters.
-        embeddings: [E, 4] column of codes, size, place of the table, first of its inputs after the shared ones.
-        one_hots: [Q, 3] column of codes, levels, first of its shared inputs.
-        bins: [4, bins] column of numbers (as a real), lower edge, width of each bin, in the order of the inputs.
-        decayed: the first so many parameters are W, the rest biases and embeddings.
-    """
-
-    layers: Integers
-    embeddings: Integers
-    one_hots: Integers
-    bins: Floats
-    decayed: int
+    layers: Integers  # [L, 4] inputs, outputs, place of W and place of the bias in a member's parameters
+    embeddings: Integers  # [E, 4] column of codes, size, place of the table, first of its inputs after the shared ones
+    one_hots: Integers  # [Q, 3] column of codes, levels, first of its shared inputs
+    bins: Floats  # [3, bins] column of numbers (as a real), lower edge, width of each bin, in the order of the inputs
+    decayed: int  # the first so many parameters are W, the rest biases and embeddings
     activation: int
     optimizer: int
     classification: bool
@@ -56,49 +48,28 @@ class State(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """What the members read: T batches and the noise of T updates.
+    """T batches and the noise of T updates, which all members read."""
 
-    Attributes:
-        numeric: [T, B, D].
-        codes: [T, B, C].
-        shared: [T, B, S] the encoding of both, apart from embeddings.
-        target: [T, B, Q] class codes or standardized values, as reals.
-        weights: [T, B] of each row in the cost, their mean over all training rows 1.
-        partners: [T, B] the row that each row is mixed with.
-        jitter: [T, B, D] standard normal noise; [T, 0, 0] where no member wants it.
-        noise: [T, B * hidden units] layer after layer.
-    """
-
-    numeric: Floats
-    codes: Integers
-    shared: Floats
-    target: Floats
-    weights: Floats
-    partners: Integers
-    jitter: Floats
-    noise: npt.NDArray[np.uint16]
+    numeric: Floats  # [T, B, D]
+    codes: Integers  # [T, B, C]
+    shared: Floats  # [T, B, S] the encoding of both, apart from embeddings
+    target: Floats  # [T, B, Q] class codes or standardized values, as reals
+    weights: Floats  # [T, B] of each row in the cost, their mean over all training rows 1
+    partners: Integers  # [T, B] the row that each row is mixed with
+    jitter: Floats  # [T, B, D] standard normal noise; [T, 0, 0] where no member wants it
+    noise: npt.NDArray[np.uint16]  # [T, B * hidden units] layer after layer
 
 
 class Buffers(NamedTuple):
-    """Memory to work in, one for all members.
+    """Memory to work in, one for all members."""
 
-    Attributes:
-        values: [B * units] outputs of every layer, one after the other.
-        slopes: [B * hidden units] derivative of each hidden unit's output by its input.
-        deltas: [2, B * widest] derivative of the cost by a layer's outputs, and by those of the layer below.
-        numbers: [B, D] a member's own numbers.
-        inputs: [2, B, S] a member's own inputs, before and after they are mixed.
-        embedded: [3, B, embedded inputs] the same for embeddings, and their derivatives.
-        gradient: [P].
-    """
-
-    values: Floats
-    slopes: Floats
-    deltas: Floats
-    numbers: Floats
-    inputs: Floats
-    embedded: Floats
-    gradient: Floats
+    values: Floats  # [B * units] outputs of every layer, one after the other
+    slopes: Floats  # [B * hidden units] derivative of each hidden unit's output by its input
+    deltas: Floats  # [2, B * widest] derivative of the cost by a layer's outputs, and by those of the layer below
+    numbers: Floats  # [B, D] a member's own numbers
+    inputs: Floats  # [2, B, S] a member's own inputs, before and after they are mixed
+    embedded: Floats  # [3, B, embedded inputs] the same for embeddings, and their derivatives
+    gradient: Floats  # [P]
 
 
 ACTIVATIONS = {"relu": RELU, "tanh": TANH, "gelu": GELU}

@@ -24,37 +24,21 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Rates(NamedTuple):
-    """The knobs of every member at every update.
+    """The knobs of every member at every update."""
 
-    Attributes:
-        step: [T, K] factor of the gradient (or of its momentum, or of Adam's ratio).
-        root: [T, K] 1/sqrt(1 - beta2^t), Adam's correction of the second moment.
-        shrink: [T, K] factor of W before the step (decoupled decay).
-        penalty: [T, K] lambda/m, by which W enters the gradient.
-        soft: [T, K] threshold of the proximal step of L1.
-        averaging: [T, K] decay of the moving average.
-        share: [T, K] of a row in its mixture; 1 without mixup.
-        thresholds: [T, K, L - 1] highest noise that keeps a unit.
-        scales: [T, K, L - 1] 1/keep_prob.
-        betas: [K, 2] of Adam; the first is also the momentum.
-        clip: [K] highest norm of a gradient.
-        smoothing: [K] label smoothing.
-        spread: [K] standard deviation of the noise on the numbers.
-    """
-
-    step: Floats
-    root: Floats
-    shrink: Floats
-    penalty: Floats
-    soft: Floats
-    averaging: Floats
-    share: Floats
-    thresholds: npt.NDArray[np.uint16]
-    scales: Floats
-    betas: Floats
-    clip: Floats
-    smoothing: Floats
-    spread: Floats
+    step: Floats  # [T, K] factor of the gradient (or of its momentum, or of Adam's ratio)
+    root: Floats  # [T, K] 1/sqrt(1 - beta2^t), Adam's correction of the second moment
+    shrink: Floats  # [T, K] factor of W before the step (decoupled decay)
+    penalty: Floats  # [T, K] lambda/m, by which W enters the gradient
+    soft: Floats  # [T, K] threshold of the proximal step of L1
+    averaging: Floats  # [T, K] decay of the moving average
+    share: Floats  # [T, K] of a row in its mixture; 1 without mixup
+    thresholds: npt.NDArray[np.uint16]  # [T, K, L - 1] highest noise that keeps a unit
+    scales: Floats  # [T, K, L - 1] 1/keep_prob
+    betas: Floats  # [K, 2] of Adam; the first is also the momentum
+    clip: Floats  # [K] highest norm of a gradient
+    smoothing: Floats  # [K] label smoothing
+    spread: Floats  # [K] standard deviation of the noise on the numbers
 
 
 @dataclass(frozen=True, kw_only=True)
