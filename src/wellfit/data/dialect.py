@@ -76,7 +76,10 @@ def detect_dialect(path: Path, csv_format: CsvFormat = DETECTED) -> Dialect:
     if encoding is None or not encoding.startswith("utf-16"):
         _require_text(head, path=path)
     encoding, quoted = _scan(path, encoding)
-    rows = _sample_rows(head, encoding)
+    text = codecs.getincrementaldecoder(encoding)(errors="ignore").decode(head)
+    lines = [line for line in io.StringIO(text) if line.strip()]
+    complete = lines[:-1] if len(head) == SAMPLE_BYTES else lines
+    rows = complete[:SAMPLE_ROWS]
     delimiter = csv_format.delimiter or _detect_delimiter(rows)
     decimal = csv_format.decimal or _detect_decimal(rows, delimiter=delimiter)
     return Dialect(encoding, delimiter, decimal, quoted)
@@ -134,13 +137,6 @@ def _decoded(path: Path, encoding: str) -> Iterator[str]:
         while block := file.read(BLOCK_BYTES):
             yield decoder.decode(block)
     yield decoder.decode(b"", final=True)
-
-
-def _sample_rows(head: bytes, encoding: str) -> list[str]:
-    text = codecs.getincrementaldecoder(encoding)(errors="ignore").decode(head)
-    lines = [line for line in io.StringIO(text) if line.strip()]
-    complete = lines[:-1] if len(head) == SAMPLE_BYTES else lines
-    return complete[:SAMPLE_ROWS]
 
 
 def _detect_delimiter(lines: list[str]) -> str:

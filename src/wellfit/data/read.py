@@ -48,12 +48,7 @@ class Table:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_table(
-    source: Any,
-    *,
-    name: str = "DATA",
-    csv_format: CsvFormat = DETECTED,
-) -> Table:
+def read_table(source: Any, *, name: str = "DATA", csv_format: CsvFormat = DETECTED) -> Table:
     """Read a CSV or Parquet file, or take a mapping of columns, a list of rows, or any data frame that narwhals knows.
 
     Messages call a source without a path `name`. Raises BadInput for no file, a folder, an empty or binary file, a
@@ -124,32 +119,25 @@ def _parquet_batches(path: Path, schema: Schema, rows: int) -> Iterator[pa.Recor
     yield from file.iter_batches(batch_size=rows, columns=list(schema.feature_names))
 
 
-def _parse_options(dialect: Dialect) -> pa.csv.ParseOptions:
-    return pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted)
-
-
-def _read_options(dialect: Dialect) -> pa.csv.ReadOptions:
-    return pa.csv.ReadOptions(encoding="utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding)
-
-
-def _convert_options(dialect: Dialect, **more: Any) -> pa.csv.ConvertOptions:
-    return pa.csv.ConvertOptions(
-        null_values=[*MISSING_WORDS, *(f" {word}" for word in MISSING_WORDS)],
-        strings_can_be_null=True,
-        decimal_point=dialect.decimal,
-        **more,
-    )
+def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
+    """Return Arrow's three kinds of options for a CSV file."""
+    encoding = "utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding
+    return {
+        "read_options": pa.csv.ReadOptions(encoding=encoding),
+        "parse_options": pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted),
+        "convert_options": pa.csv.ConvertOptions(
+            null_values=[*MISSING_WORDS, *(f" {word}" for word in MISSING_WORDS)],
+            strings_can_be_null=True,
+            decimal_point=dialect.decimal,
+            **columns,
+        ),
+    }
 
 
 def _read_csv(path: Path, csv_format: CsvFormat) -> pa.Table:
     dialect = detect_dialect(path, csv_format)
     try:
-        return pa.csv.read_csv(
-            path,
-            read_options=_read_options(dialect),
-            parse_options=_parse_options(dialect),
-            convert_options=_convert_options(dialect),
-        )
+        return pa.csv.read_csv(path, **_options(dialect))
     except pa.ArrowInvalid as error:
         raise _unreadable(path, dialect, error) from error
 
@@ -162,12 +150,8 @@ def _csv_batches(path: Path, schema: Schema, csv_format: CsvFormat) -> Iterator[
     require_columns(list(written), schema.feature_names, rule=NEW_COLUMNS)
     types = {written[column.name]: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}
     try:
-        for batch in pa.csv.open_csv(
-            path,
-            read_options=_read_options(dialect),
-            parse_options=_parse_options(dialect),
-            convert_options=_convert_options(dialect, column_types=types, include_columns=list(types)),
-        ):
+        options = _options(dialect, column_types=types, include_columns=list(types))
+        for batch in pa.csv.open_csv(path, **options):
             yield batch.rename_columns(list(schema.feature_names))
     except pa.ArrowInvalid as error:
         raise _of_another_type(path, list(written), error) or _unreadable(path, dialect, error) from error

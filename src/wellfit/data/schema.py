@@ -123,9 +123,7 @@ def infer_schema(
         _column(rows.column(name), name=name, kind=kinds[name], role=special.get(name), asked=name in drop)
         for name in table.column_names
     )
-    for column in columns:
-        if column.role == "feature" and column.kind == "number":
-            require_finite(numbers_of(table.column(column.name), name=column.name), name=column.name)
+    _require_finite_features(table, columns)
     if not any(column.role == "feature" for column in columns):
         dropped = [f"{column.name!r} ({column.note})" for column in columns if column.role == "dropped"]
         found = f"every column dropped: {', '.join(dropped[:8])}" if dropped else "no column but the target"
@@ -189,9 +187,7 @@ def feature_columns(table: pa.Table) -> Schema:
     columns = tuple(
         _column(table.column(name), name=name, kind=kind, role=None, asked=False) for name, kind in kinds.items()
     )
-    for column in columns:
-        if column.role == "feature" and column.kind == "number":
-            require_finite(numbers_of(table.column(column.name), name=column.name), name=column.name)
+    _require_finite_features(table, columns)
     return Schema(columns, "", "classification")
 
 
@@ -202,6 +198,12 @@ def group_codes(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any] | None:
         return None
     encoded = pc.fill_null(table.column(name).cast(pa.string()), "").combine_chunks().dictionary_encode()
     return np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
+
+
+def _require_finite_features(table: pa.Table, columns: Iterable[Column]) -> None:
+    for column in columns:
+        if column.role == "feature" and column.kind == "number":
+            require_finite(numbers_of(table.column(column.name), name=column.name), name=column.name)
 
 
 def _require_free(name: str, special: Mapping[str, Role]) -> None:

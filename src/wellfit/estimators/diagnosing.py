@@ -143,7 +143,9 @@ def compare(folds: Sequence[FoldResult], *, goal: Goal) -> Comparison:
     scored = [_scored(fold, goal=goal) for fold in folds]
     dev = np.array([np.average(losses, axis=1, weights=weights) for losses, weights in scored]).T
     train = np.array([_train_losses(fold, goal=goal) for fold in folds]).T
-    statuses = tuple(_worst([fold.outcomes[place].status for fold in folds]) for place in range(len(configs)))
+    statuses = tuple(
+        min((fold.outcomes[place].status for fold in folds), key=_WORST_FIRST.index) for place in range(len(configs))
+    )
     pooled = np.concatenate([weights for _, weights in scored])
     # Losses [members, rows] whose plain mean is the weighted mean over the dev rows of all folds.
     losses = np.concatenate([losses for losses, _ in scored], axis=1) * (pooled / pooled.mean())
@@ -186,7 +188,3 @@ def _train_losses(fold: FoldResult, *, goal: Goal) -> list[float]:
     """Return the mean loss of the training rows [members]."""
     weights = None if goal.metric.of_all_rows else fold.data.weights
     return [float(np.average(outcome.train_losses, weights=weights)) for outcome in fold.outcomes]
-
-
-def _worst(statuses: Sequence[Status]) -> Status:
-    return min(statuses, key=_WORST_FIRST.index)

@@ -47,7 +47,7 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
         with _text_refused():
             values, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", **options)
         names = getattr(estimator, "feature_names_in_", None)
-        names = _names(values.shape[1]) if names is None else [*map(str, names)]
+        names = [f"x{place}" for place in range(values.shape[1])] if names is None else [*map(str, names)]
         columns = tuple(Column(name, "number", "feature", stored="float") for name in names)
         return _numbers(values, names), columns, y
     validate_data(estimator, X, skip_check_array=True)
@@ -141,10 +141,6 @@ def _with_texts(table: pa.Table, columns: tuple[Column, ...]) -> pa.Table:
     """Return the table with every category as text, whatever the frame stored."""
     parts = [texts_of(part) if column.kind == "category" else part for column, part in zip(columns, table, strict=True)]
     return pa.table(parts, names=table.column_names)
-
-
-def _names(columns: int) -> list[str]:
-    return [f"x{place}" for place in range(columns)]
 
 
 def _numbers(values: Any, names: Sequence[str]) -> pa.Table:

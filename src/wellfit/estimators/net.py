@@ -5,7 +5,6 @@ from __future__ import annotations
 import numbers
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -35,7 +34,7 @@ from wellfit.estimators.model import Model
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config
 from wellfit.records.goals import default_goal
-from wellfit.records.outcome import Outcome, Status
+from wellfit.records.outcome import Status
 from wellfit.sweeps.executor import InProcess
 
 MOST_SEED = 2**31 - 1
@@ -115,7 +114,8 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
         train = self._weighted(train)
         data = prepared(train, None, columns=columns, classes=self._class_count)
         outcomes = InProcess(data, goal=default_goal(self._task), effects=False).train(self._seeded(config))
-        _warn(outcomes)
+        if any(outcome.status is Status.DIVERGED for outcome in outcomes):
+            warnings.warn(f"The training diverged. {Status.DIVERGED.advice}", ConvergenceWarning, stacklevel=3)
         self.model_ = Model.of(data.preparation, outcomes, train=train)
         self.config_ = config
         self.n_iter_ = config.optimization.epochs
@@ -131,11 +131,6 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
     def _table(self, X: Any) -> pa.Table:
         check_is_fitted(self, "model_")
         return read_features(self, X, self.model_.columns)
-
-
-def _warn(outcomes: Sequence[Outcome]) -> None:
-    if any(outcome.status is Status.DIVERGED for outcome in outcomes):
-        warnings.warn(f"The training diverged. {Status.DIVERGED.advice}", ConvergenceWarning, stacklevel=4)
 
 
 FEWEST_CLASSES = 2

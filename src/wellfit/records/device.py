@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from wellfit.base.serialize import Record
 from wellfit.exceptions import BadInput
-
-if TYPE_CHECKING:
-    pass
 
 CPU = "cpu"
 DEVICES = (CPU, "cuda")

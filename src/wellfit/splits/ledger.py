@@ -92,8 +92,14 @@ class Ledger:
         line = json.dumps(vars(entry), sort_keys=True)
         if self.path is None:
             self._lines.append(line)
-        else:
-            self._write(line)
+            return entry
+        with room_at(self.path), self.path.open("ab+") as file:
+            file.seek(0)
+            content = file.read()
+            file.truncate(content.rfind(b"\n") + 1)
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
         return entry
 
     @contextmanager
@@ -125,16 +131,6 @@ class Ledger:
         text = self.path.read_text(encoding="utf-8", errors="replace")
         # An unterminated last line was being written when the process died: it never counted.
         return text.split("\n")[:-1]
-
-    def _write(self, line: str) -> None:
-        assert self.path is not None
-        with room_at(self.path), self.path.open("ab+") as file:
-            file.seek(0)
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
-            file.write(line.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _digest(entry: LedgerEntry) -> str:

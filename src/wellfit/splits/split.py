@@ -113,7 +113,11 @@ class Split(Record):
         for part, table in {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}.items():
             if table is not None:
                 _write_table(table, folder / f"{part}.parquet")
-        _write_table(_hash_table(self.hashes), folder / HASHES_NAME)
+        hashes = [
+            pa.table({"part": [part] * len(words), "a": words[:, 0], "b": words[:, 1]})
+            for part, words in self.hashes.items()
+        ]
+        _write_table(pa.concat_tables(hashes), folder / HASHES_NAME)
         seal = store_seal(self.seal, folder)
         text = json.dumps({"schema": 1, "split": self.to_json()}, indent=1)
         write_whole(folder / SPLIT_NAME, lambda file: file.write(text.encode()))
@@ -212,13 +216,6 @@ def _duplicates(keys: Mapping[Part, Integers]) -> dict[str, int]:
 
 def _write_table(table: pa.Table, path: Path) -> None:
     write_whole(path, lambda file: pq.write_table(table, file))
-
-
-def _hash_table(hashes: Mapping[str, Words]) -> pa.Table:
-    parts = [
-        pa.table({"part": [part] * len(words), "a": words[:, 0], "b": words[:, 1]}) for part, words in hashes.items()
-    ]
-    return pa.concat_tables(parts)
 
 
 def _hashes_from(table: pa.Table) -> dict[str, Words]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
 
 from wellfit.base.typing import Booleans, Floats
 from wellfit.exceptions import BadInput
-from wellfit.stats.intervals import Estimate, normal_quantile, wilson
+from wellfit.stats.intervals import Estimate, normal_quantile, on_logit_scale
 from wellfit.stats.scores import OfClasses, Planes, Targets
 
 
@@ -38,15 +37,7 @@ class AreaAboveCurve(OfClasses):
         classes = [1] if prediction.shape[1] == 2 else list(range(prediction.shape[1]))
         return np.asarray(np.mean([_binary_losses(target == c, prediction[:, c]) for c in classes], axis=0))
 
-    def _interval(
-        self,
-        losses: Floats,
-        target: Targets,
-        prediction: Floats,
-        *,
-        level: float,
-        seed: int,  # noqa: ARG002
-    ) -> Estimate:
+    def _interval(self, losses: Floats, target: Targets, prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
         """DeLong's interval on the logit scale, which keeps it inside (0, 1).
 
         Where every pair is ordered the same way DeLong's variance is zero; then the interval is Wilson's for as many
@@ -54,13 +45,9 @@ class AreaAboveCurve(OfClasses):
         """
         rows, loss = losses.size, float(np.clip(losses.mean(), 0, 1))
         error = math.sqrt(float(losses.var(ddof=1)) / rows)
-        if error <= 1e-12 or loss in (0.0, 1.0):
-            pairs = int(np.bincount(target, minlength=prediction.shape[1]).min())
-            limits = wilson(loss * pairs, pairs, level=level)
-            return Estimate(loss, limits.low, limits.high, rows)
-        middle = float(special.logit(loss))
-        half = normal_quantile(level) * error / (loss * (1 - loss))
-        return Estimate(loss, float(special.expit(middle - half)), float(special.expit(middle + half)), rows)
+        pairs = float(np.bincount(target, minlength=prediction.shape[1]).min())
+        low, high = on_logit_scale(loss, error=error, quantile=normal_quantile(level), sure_rows=pairs, level=level)
+        return Estimate(loss, low, high, rows)
 
 
 def _binary_losses(positive: Booleans, score: Floats) -> Floats:

@@ -39,10 +39,7 @@ class Calibration(Record):
 
     def to_json(self) -> Json:
         """Plain values, for the journal."""
-        return {
-            "temperature": self.temperature,
-            **super().to_json(),
-        }
+        return {"temperature": self.temperature, **super().to_json()}
 
 
 def calibrated(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from wellfit.base.typing import Floats, Integers
-from wellfit.stats.intervals import Estimate, wilson
+from wellfit.stats.intervals import Estimate, on_logit_scale, wilson
 from wellfit.stats.scores import OfLabels, Planes, Targets
 
 
@@ -49,15 +49,7 @@ class MacroF1Loss(OfLabels):
         influence = 2 * (told == target) * share[told] - (f1 * share)[told] - (f1 * share)[target]
         return np.asarray(1 - f1.sum() / occurring - influence)
 
-    def _interval(
-        self,
-        losses: Floats,
-        target: Targets,
-        prediction: Floats,
-        *,
-        level: float,
-        seed: int,  # noqa: ARG002
-    ) -> Estimate:
+    def _interval(self, losses: Floats, target: Targets, prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
         """The wider, on each side, of two intervals that miss their level in different places.
 
         The delta method on the logit scale is too short where a class has a few rows, the combination of the classes'
@@ -66,9 +58,14 @@ class MacroF1Loss(OfLabels):
         confusion = _confusion(target.astype(np.int64), prediction.argmax(axis=1), classes=prediction.shape[1])
         confusion = confusion[np.ix_(*2 * [_f1(confusion)[1] > 0])]
         loss = float(np.clip(losses.mean(), 0, 1))
-        smooth = _on_logit_scale(loss, losses, confusion, level=level)
+        rows = losses.size
+        error = math.sqrt(float(losses.var(ddof=1)) / rows) if rows > 1 else 0.0
+        student = float(special.stdtrit(rows - 1, (1 + level) / 2))
+        # Without variance: as many rows as the smallest class has.
+        fewest = float(_f1(confusion)[1].min()) / 2
+        smooth = on_logit_scale(loss, error=error, quantile=student, sure_rows=fewest, level=level)
         joint = _of_classes(loss, confusion, level=level)
-        return self._bounded(Estimate(loss, min(smooth[0], joint[0]), max(smooth[1], joint[1]), losses.size))
+        return self._bounded(Estimate(loss, min(smooth[0], joint[0]), max(smooth[1], joint[1]), rows))
 
 
 def _confusion(target: Integers, told: Integers, *, classes: int) -> Integers:
@@ -80,19 +77,6 @@ def _f1(confusion: Integers) -> tuple[Floats, Integers]:
     """[classes] F1, 0 for a class that does not occur, and its denominator."""
     sums = confusion.sum(axis=0) + confusion.sum(axis=1)
     return 2 * confusion.diagonal() / np.maximum(sums, 1), sums
-
-
-def _on_logit_scale(loss: float, losses: Floats, confusion: Integers, *, level: float) -> tuple[float, float]:
-    rows = losses.size
-    error = math.sqrt(float(losses.var(ddof=1)) / rows) if rows > 1 else 0.0
-    if error <= 1e-12 or loss in (0.0, 1.0):
-        # Without variance, Wilson's interval for as many rows as the smallest class has.
-        fewest = float(_f1(confusion)[1].min()) / 2
-        limits = wilson(loss * fewest, fewest, level=level)
-        return limits.low, limits.high
-    middle = float(special.logit(loss))
-    half = float(special.stdtrit(rows - 1, (1 + level) / 2)) * error / (loss * (1 - loss))
-    return float(special.expit(middle - half)), float(special.expit(middle + half))
 
 
 def _of_classes(loss: float, confusion: Integers, *, level: float) -> tuple[float, float]:

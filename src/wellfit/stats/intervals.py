@@ -87,7 +87,14 @@ def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
 
     Errors may be fractional, when a rounded rate was multiplied by the rows; rows may, in groups, that are worth fewer.
     """
-    _check_counts(errors, rows)
+    if rows < 1:
+        raise BadInput("an error rate needs at least one row", found=f"{rows:g} rows", remedy="Give the number of rows")
+    if not 0 <= errors <= rows:
+        raise BadInput(
+            "the number of errors lies between 0 and the number of rows",
+            found=f"{errors:g} errors in {rows:g} rows",
+            remedy="Check the two counts",
+        )
     z2 = normal_quantile(level) ** 2
     rate = errors / rows
     middle = (rate + z2 / (2 * rows)) / (1 + z2 / rows)
@@ -106,7 +113,13 @@ def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Est
     Cornish-Fisher expansion, which agrees to second order. Raises BadInput for one row, or a loss that is not finite.
     """
     losses = np.asarray(losses, dtype=np.float64)
-    _check_losses(losses)
+    if losses.size < 2:
+        raise BadInput("an interval needs at least two rows", found=f"{losses.size} rows", remedy="Give more rows")
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if bad.size:
+        raise BadInput(
+            "losses are finite", found=f"{losses[bad[0]]} in row {bad[0]}", remedy="Check the predictions of that row"
+        )
     rows = losses.size
     mean, deviations = float(losses.mean()), losses - losses.mean()
     spread = float(np.sqrt(np.mean(deviations**2)))
@@ -129,6 +142,21 @@ def interval_from_sd(mean: float, *, sd: float, rows: int, level: float = LEVEL)
         raise BadInput("a standard deviation is finite and not negative", found=repr(sd), remedy="Correct it")
     half = _t_quantile(level, rows - 1) * sd / math.sqrt(rows)
     return Estimate(mean, mean - half, mean + half, rows)
+
+
+def on_logit_scale(
+    rate: float, *, error: float, quantile: float, sure_rows: float, level: float
+) -> tuple[float, float]:
+    """Limits of a rate from its standard error, on the logit scale, which keeps them inside (0, 1).
+
+    Without variance they are Wilson's for `sure_rows` rows.
+    """
+    if error <= 1e-12 or rate in (0.0, 1.0):
+        limits = wilson(rate * sure_rows, sure_rows, level=level)
+        return limits.low, limits.high
+    middle = float(special.logit(rate))
+    half = quantile * error / (rate * (1 - rate))
+    return float(special.expit(middle - half)), float(special.expit(middle + half))
 
 
 def _bca_limits(losses: Floats, *, acceleration: float, error: float, level: float, seed: int) -> tuple[float, float]:
@@ -164,24 +192,3 @@ def _resampled_means(losses: Floats, *, seed: int) -> Floats:
 
 def _t_quantile(level: float, freedom: float) -> float:
     return normal_quantile(level) if math.isinf(freedom) else float(special.stdtrit(freedom, (1 + level) / 2))
-
-
-def _check_counts(errors: float, rows: float) -> None:
-    if rows < 1:
-        raise BadInput("an error rate needs at least one row", found=f"{rows:g} rows", remedy="Give the number of rows")
-    if not 0 <= errors <= rows:
-        raise BadInput(
-            "the number of errors lies between 0 and the number of rows",
-            found=f"{errors:g} errors in {rows:g} rows",
-            remedy="Check the two counts",
-        )
-
-
-def _check_losses(losses: Floats) -> None:
-    if losses.size < 2:
-        raise BadInput("an interval needs at least two rows", found=f"{losses.size} rows", remedy="Give more rows")
-    bad = np.flatnonzero(~np.isfinite(losses))
-    if bad.size:
-        raise BadInput(
-            "losses are finite", found=f"{losses[bad[0]]} in row {bad[0]}", remedy="Check the predictions of that row"
-        )

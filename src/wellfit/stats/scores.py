@@ -139,15 +139,7 @@ class ErrorRate(OfLabels):
     def _losses(self, target: Targets, prediction: Floats) -> Floats:
         return np.asarray((prediction.argmax(axis=1) != target).astype(np.float64))
 
-    def _interval(
-        self,
-        losses: Floats,
-        _target: Targets,
-        _prediction: Floats,
-        *,
-        level: float,
-        seed: int,  # noqa: ARG002
-    ) -> Estimate:
+    def _interval(self, losses: Floats, _target: Targets, _prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
         return wilson(float(losses.sum()), losses.size, level=level)
 
     def _grouped(self, influence: Floats, groups: Integers, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
@@ -169,15 +161,7 @@ class BalancedErrorRate(OfLabels):
         balance = np.asarray(target.size / (np.count_nonzero(counts) * counts[target]))
         return np.asarray((prediction.argmax(axis=1) != target).astype(np.float64) * balance)
 
-    def _interval(
-        self,
-        losses: Floats,
-        target: Targets,
-        _prediction: Floats,
-        *,
-        level: float,
-        seed: int,  # noqa: ARG002
-    ) -> Estimate:
+    def _interval(self, losses: Floats, target: Targets, _prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
         """MOVER for a linear combination of Wilson's intervals, one for each class (Zou and Donner 2008)."""
         wrong: Booleans = losses > 0
         parts = [wrong[target == c] for c in np.unique(target)]

@@ -151,8 +151,20 @@ def precision_of(
     Rates are absolute; for regression both are shares of the mean squared error.
     """
     if task == "regression":
-        return _relative_precision(dev, test)
-    return _rate_precision(dev, test, error=error, disagreement=disagreement)
+        detects, margin = relative_margin(dev), relative_margin(test)
+        sentence = (
+            f"{dev:,} dev rows give the mean squared error to +-{100 * detects:.3g} %, "
+            f"{test:,} test rows to +-{100 * margin:.3g} % (Gaussian residuals)"
+        )
+    else:
+        detects = detectable_difference(rows=dev, disagreement=disagreement)
+        margin = margin_at(rows=test, error=error)
+        sentence = (
+            f"{dev:,} dev rows tell apart two models that differ by {100 * detects:.3g} points "
+            f"(disagreement {100 * max(disagreement, detects):.3g} %, power {100 * POWER:g} %); "
+            f"{test:,} test rows give the error to +-{100 * margin:.3g} points (at an error of {100 * error:g} %)"
+        )
+    return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
 
 
 def _one_sided_difference(rows: int, *, z: float, z_power: float) -> float:
@@ -163,26 +175,6 @@ def _one_sided_difference(rows: int, *, z: float, z_power: float) -> float:
         enough = rows * middle >= (z + z_power * math.sqrt(1 - middle)) ** 2
         low, high = (low, middle) if enough else (middle, high)
     return high
-
-
-def _rate_precision(dev: int, test: int, *, error: float, disagreement: float) -> dict[str, float | str]:
-    detects = detectable_difference(rows=dev, disagreement=disagreement)
-    margin = margin_at(rows=test, error=error)
-    sentence = (
-        f"{dev:,} dev rows tell apart two models that differ by {100 * detects:.3g} points "
-        f"(disagreement {100 * max(disagreement, detects):.3g} %, power {100 * POWER:g} %); "
-        f"{test:,} test rows give the error to +-{100 * margin:.3g} points (at an error of {100 * error:g} %)"
-    )
-    return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
-
-
-def _relative_precision(dev: int, test: int) -> dict[str, float | str]:
-    detects, margin = relative_margin(dev), relative_margin(test)
-    sentence = (
-        f"{dev:,} dev rows give the mean squared error to +-{100 * detects:.3g} %, "
-        f"{test:,} test rows to +-{100 * margin:.3g} % (Gaussian residuals)"
-    )
-    return {"dev_detects": detects, "test_margin": margin, "sentence": sentence}
 
 
 def whole_rows(value: float) -> int:

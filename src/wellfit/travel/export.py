@@ -138,7 +138,10 @@ def model_of_estimator(estimator: Net) -> Model:
             found=f"{preparation.targets} targets",
             remedy="Fit an estimator for each target, or pickle this one",
         )
-    schema = replace(preparation.schema, target=_free(TARGET, preparation.schema.feature_names))
+    target = TARGET
+    while target in preparation.schema.feature_names:
+        target += "_"
+    schema = replace(preparation.schema, target=target)
     if schema.classes:
         names = tuple(map(str, estimator.classes_.tolist()))
         schema = replace(
@@ -160,12 +163,6 @@ def _card(estimator: Net) -> str:
 
 
 _CLASS_KINDS: dict[str, ClassKind] = {"i": "integer", "u": "integer", "b": "boolean"}
-
-
-def _free(name: str, taken: tuple[str, ...]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def model_of(experiment: Experiment) -> Model:

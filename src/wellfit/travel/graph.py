@@ -24,48 +24,61 @@ _LARGEST = 1e100
 ANY = np.array([-np.inf, np.inf])
 
 
-class Graph(nn.Module):
-    """The whole way from raw numbers and category codes to predictions."""
+class Averaged(nn.Module):
+    """The networks of a model, and the average of their predictions."""
 
     shares: Tensor
-    fills: Tensor
-    scales: Tensor
-    scaled: Tensor
-    indicated: Tensor
     ranges: Tensor
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         preparation = model.preparation
         self.classifies = preparation.schema.task == "classification"
-        self.networks = nn.ModuleList(
-            network_from(part.state, preparation, part.config.network) for part in model.parts
-        )
-        numbers = preparation.numbers
-        self.columns = len(numbers), len(preparation.categories)
+        networks = (network_from(part.state, preparation, part.config.network) for part in model.parts)
+        # The network of blocks alone: what surrounds it is for training.
+        self.networks = nn.ModuleList(one.module if isinstance(one, ModuleNetwork) else one for one in networks)
+        self.register_buffer("shares", torch.tensor([part.weight for part in model.parts], dtype=torch.float64))
+        ranges = [part.state.get(OUTPUT_RANGE, ANY).tolist() for part in model.parts]
+        self.register_buffer("ranges", torch.tensor(ranges, dtype=torch.float64))
+        self.mean, self.scale = preparation.target_mean, preparation.target_scale
+        self.temperature = model.temperature
+
+    def averaged(self, *inputs: Tensor) -> Tensor:
+        """Return the predictions of N rows: probabilities [N, classes], or values [N]."""
+        found = [
+            self.shares[place] * self._predicted(network(*inputs), place) for place, network in enumerate(self.networks)
+        ]
+        return at(self.temperature, torch.stack(found).sum(dim=0))
+
+    def _predicted(self, outputs: Tensor, place: int) -> Tensor:
+        if self.classifies:
+            return outputs.double().softmax(dim=1)
+        return within(outputs[:, 0].double() * self.scale + self.mean, self.ranges[place])
+
+
+class Graph(Averaged):
+    """The whole way from raw numbers and category codes to predictions."""
+
+    fills: Tensor
+    scales: Tensor
+    scaled: Tensor
+    indicated: Tensor
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        numbers = model.preparation.numbers
+        self.columns = len(numbers), len(model.preparation.categories)
         scaled = [number for number in numbers if number.scale]
         places = {"scaled": [bool(number.scale) for number in numbers], "indicated": [n.indicator for n in numbers]}
-        values = {
-            "shares": [part.weight for part in model.parts],
-            "fills": [number.fill for number in scaled],
-            "scales": [number.scale for number in scaled],
-            "ranges": [part.state.get(OUTPUT_RANGE, ANY).tolist() for part in model.parts],
-        }
+        values = {"fills": [number.fill for number in scaled], "scales": [number.scale for number in scaled]}
         for name, chosen in places.items():
             self.register_buffer(name, torch.tensor(chosen, dtype=torch.bool).nonzero()[:, 0])
         for name, kept in values.items():
             self.register_buffer(name, torch.tensor(kept, dtype=torch.float64))
-        self.mean, self.scale = preparation.target_mean, preparation.target_scale
-        self.temperature = model.temperature
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
         """Return the predictions of N rows."""
-        numeric = self.transformed(numbers)
-        found = [
-            self.shares[place] * self._predicted(network(numeric, codes), place)
-            for place, network in enumerate(self.networks)
-        ]
-        return at(self.temperature, torch.stack(found).sum(dim=0))
+        return self.averaged(self.transformed(numbers), codes)
 
     def transformed(self, numbers: Tensor) -> Tensor:
         """Return the numbers as the network takes them: float32 [N, D], scaled, then missing-value indicators."""
@@ -74,12 +87,6 @@ class Graph(nn.Module):
         z = z / torch.sqrt(1 + (z / SOFT_LIMIT) ** 2)
         missing = torch.isnan(numbers[:, self.indicated]).to(z.dtype)
         return torch.cat([z, missing], dim=1).to(torch.float32)
-
-    def _predicted(self, outputs: Tensor, place: int) -> Tensor:
-        if self.classifies:
-            return outputs.double().softmax(dim=1)
-        values = outputs[:, 0].double() * self.scale + self.mean
-        return within(values, self.ranges[place])
 
 
 def at(temperature: float, predictions: Tensor) -> Tensor:
@@ -112,12 +119,13 @@ def transforms_of(preparation: Preparation) -> Json:
                 for fit in preparation.categories
             ],
         },
-        "output": {
-            "target": preparation.schema.target,
-            "task": preparation.schema.task,
-            "classes": list(preparation.schema.classes),
-        },
+        "output": _output_of(preparation),
     }
+
+
+def _output_of(preparation: Preparation) -> Json:
+    schema = preparation.schema
+    return {"target": schema.target, "task": schema.task, "classes": list(schema.classes)}
 
 
 def _levels(fit: CategoryFit) -> dict[str, int]:
@@ -137,38 +145,16 @@ PIXELS = "pixels"
 WHITE = 255.0
 
 
-class PictureGraph(nn.Module):
+class PictureGraph(Averaged):
     """The whole way from pixels to predictions."""
 
-    shares: Tensor
-    ranges: Tensor
-
     def __init__(self, model: Model) -> None:
-        super().__init__()
-        preparation = model.preparation
-        self.shape = preparation.schema.shape
-        self.classifies = preparation.schema.task == "classification"
-        networks = (network_from(part.state, preparation, part.config.network) for part in model.parts)
-        # The network of blocks alone: what surrounds it is for training.
-        self.networks = nn.ModuleList(one.module if isinstance(one, ModuleNetwork) else one for one in networks)
-        self.register_buffer("shares", torch.tensor([part.weight for part in model.parts], dtype=torch.float64))
-        ranges = [part.state.get(OUTPUT_RANGE, ANY).tolist() for part in model.parts]
-        self.register_buffer("ranges", torch.tensor(ranges, dtype=torch.float64))
-        self.mean, self.scale = preparation.target_mean, preparation.target_scale
-        self.temperature = model.temperature
+        super().__init__(model)
+        self.shape = model.preparation.schema.shape
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the predictions of N pictures."""
-        values = pixels.permute(0, 3, 1, 2).flatten(1).to(torch.float32) / WHITE
-        found = [
-            self.shares[place] * self._predicted(network(values), place) for place, network in enumerate(self.networks)
-        ]
-        return at(self.temperature, torch.stack(found).sum(dim=0))
-
-    def _predicted(self, outputs: Tensor, place: int) -> Tensor:
-        if self.classifies:
-            return outputs.double().softmax(dim=1)
-        return within(outputs[:, 0].double() * self.scale + self.mean, self.ranges[place])
+        return self.averaged(pixels.permute(0, 3, 1, 2).flatten(1).to(torch.float32) / WHITE)
 
 
 def picture_transforms_of(preparation: Preparation) -> Json:
@@ -185,9 +171,5 @@ def picture_transforms_of(preparation: Preparation) -> Json:
                 "the edge",
             }
         },
-        "output": {
-            "target": preparation.schema.target,
-            "task": preparation.schema.task,
-            "classes": list(preparation.schema.classes),
-        },
+        "output": _output_of(preparation),
     }

@@ -74,7 +74,7 @@ def _decoded(
     refused = {file: one for file, one in zip(listing.files, headers, strict=True) if isinstance(one, str)}
     sizes = {file: one.bytes for file, one in zip(listing.files, headers, strict=True) if isinstance(one, Header)}
     # Tables of a block each: a dictionary for every picture would make memory grow with the folder.
-    blocks = [_table([], colour=shape[2] == 3)]
+    blocks = [table_of([], colour=shape[2] == 3)]
     count = 0
     with new_pixels(key, rows=len(sizes), shape=shape) as (part, pixels):
 
@@ -92,7 +92,7 @@ def _decoded(
                     continue
                 pixels[count + len(rows)] = found[0]
                 rows.append({FILE: file, **found[1], LOOK: found[2]})
-            blocks.append(_table(rows, colour=shape[2] == 3))
+            blocks.append(table_of(rows, colour=shape[2] == 3))
             count += len(rows)
             notify({"event": "pictures", "done": start + len(files), "of": len(listing.files)})
         pixels.flush()  # type: ignore[attr-defined]
@@ -107,7 +107,8 @@ def picture_of(pixels: Pixels, *, shape: Shape, size: int | None) -> Picture:
     return fitted(pixels, shape), measures_of(pixels, size=size), look_of(pixels)
 
 
-def _table(rows: Sequence[dict[str, float | int | str]], *, colour: bool) -> pa.Table:
+def table_of(rows: Sequence[dict[str, float | int | str]], *, colour: bool) -> pa.Table:
+    """Return the files, measures and hashes of pictures as a table."""
     measures = (*GREY_MEASURES, *(COLOUR_MEASURES if colour else ()))
     columns = {FILE: pa.array([row[FILE] for row in rows], pa.string())}
     columns |= {name: pa.array([row[name] for row in rows], pa.float64()) for name in measures}

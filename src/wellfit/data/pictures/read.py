@@ -13,8 +13,8 @@ import pyarrow as pa
 from wellfit.base.typing import Notify, ignore_events
 from wellfit.data.dialect import DETECTED, CsvFormat
 from wellfit.data.pictures.cache import read_npz
-from wellfit.data.pictures.decode import COLOUR_MEASURES, GREY_MEASURES, require_pillow
-from wellfit.data.pictures.decoding import decoded, picture_of
+from wellfit.data.pictures.decode import require_pillow
+from wellfit.data.pictures.decoding import decoded, picture_of, table_of
 from wellfit.data.pictures.listing import FILE, LOOK, PICTURE, Listing, PictureOptions, Shape, list_column, list_folder
 from wellfit.data.pictures.schema import pixel_column
 from wellfit.data.read import Source, Table
@@ -139,12 +139,12 @@ def _from_arrays(path: Path, options: PictureOptions, *, shape: Shape | None, la
             remedy="Convert them",
         )
     found = [picture_of(each, shape=wanted, size=None) for each in pixels]
-    measures = (*GREY_MEASURES, *(COLOUR_MEASURES if own[2] == 3 else ()))
-    columns: dict[str, Any] = {FILE: [f"{path.name}[{row}]" for row in range(len(found))]}
-    columns |= {name: pa.array([one[1][name] for one in found], pa.float64()) for name in measures}
-    columns[LOOK] = pa.array([one[2] for one in found], pa.uint64())
+    rows: list[dict[str, float | int | str]] = [
+        {FILE: f"{path.name}[{row}]", **one[1], LOOK: one[2]} for row, one in enumerate(found)
+    ]
+    table = table_of(rows, colour=own[2] == 3)
     if labels is not None and labelled:
-        columns[options.target] = labels
-    columns[PICTURE] = pixel_column(np.stack([one[0] for one in found]))
+        table = table.append_column(options.target, pa.array(labels))
+    table = table.append_column(PICTURE, pixel_column(np.stack([one[0] for one in found])))
     stat = path.stat()
-    return Table(pa.table(columns), Source(str(path.resolve()), stat.st_size, stat.st_mtime)), wanted
+    return Table(table, Source(str(path.resolve()), stat.st_size, stat.st_mtime)), wanted
