@@ -62,7 +62,7 @@ def test_a_budget_that_is_enough_pays_for_the_start_of_the_command_once_more():
 
 def test_a_budget_in_updates_that_is_enough_pays_for_what_was_booked():
     budget = BudgetTracker(parse_budget("100updates"), data=_data(100), workers=2, start_up=3.0)
-    budget.book(70)
+    budget.updates = 70
     assert budget.enough_for(45.5) == "116updates"
 
 
@@ -81,7 +81,7 @@ def test_a_budget_in_updates_falls_by_what_was_paid_and_never_below_zero():
     assert budget.affordable(CONFIG) == 2
     budget.pay(_outcome(CONFIG, updates=60, seconds=1.0))
     assert (budget.remaining, budget.affordable(CONFIG)) == (0, 0)
-    budget.book(10)
+    budget.updates = 10
     assert budget.remaining == 90
 
 

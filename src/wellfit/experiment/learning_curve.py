@@ -133,7 +133,7 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
     if not planned["updates"]:
         return None
     body = run.recall(MORE_DATA, "end", lambda: _measured(state, run))
-    run.budget.book(run.budget.updates + planned["updates"])
+    run.budget.updates += planned["updates"]
     return Finding.from_json(body["finding"])
 
 

@@ -23,7 +23,7 @@ from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_copie
 from wellfit.journal.history import CANDIDATE, History
 from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
-from wellfit.recipe.context import estimates
+from wellfit.recipe.context import losses_of
 from wellfit.records.config import shrink_of, weight_decay_of
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome, Status
@@ -143,7 +143,7 @@ class Workspace:
         """Losses of an outcome with intervals, by part."""
         key = (outcome.identity, outcome.temperature)
         if key not in self._estimates:
-            self._estimates[key] = estimates(outcome, data=self.prepared, goal=self.goal)
+            self._estimates[key] = losses_of(outcome, data=self.prepared, goal=self.goal)
         return self._estimates[key]
 
     def keep(self, outcome: Outcome) -> None:

@@ -1,7 +1,6 @@
 """The budget of a run: a time or a number of updates, the rest of it, and the expected cost of a training.
 
-Updates are exact, so a run with a budget in updates decides the same on every machine; seconds are predicted from the
-trainings paid so far.
+Updates are exact, so such a run decides alike on every machine; seconds are predicted from the trainings paid so far.
 """
 
 from __future__ import annotations
@@ -34,13 +33,8 @@ CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 class BudgetTracker:
     """The rest of a budget, in the budget's own unit.
 
-    Args:
-        budget: the upper limit.
-        data: gives the rows and the width of the input.
-        workers: trainings that run side by side.
-        spent: seconds used by earlier sessions of the same run.
-        start_up: seconds that this session has used already; the same command, given again, needs them again.
-        clock: monotonic seconds.
+    `spent` are the seconds of earlier sessions of the same run; `start_up` those that this session has used already,
+    which the same command, given again, needs again. `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -63,23 +57,15 @@ class BudgetTracker:
         self._clock = clock
         self._started = clock() - spent - start_up
         self._start_up = start_up
-        self._updates = 0
+        self.updates = 0
+        """Updates booked so far."""
         self._seconds_per_flop = 1 / ASSUMED_FLOPS
 
     def pay(self, outcome: Outcome) -> None:
         """Book one training, and learn from it how fast this machine is."""
-        self._updates += outcome.updates
+        self.updates += outcome.updates
         if outcome.updates:
             self._seconds_per_flop = outcome.seconds / (outcome.updates * self._flops(outcome.config))
-
-    def book(self, updates: int) -> None:
-        """Set the number of updates paid, as it was at a remembered point of the run."""
-        self._updates = updates
-
-    @property
-    def updates(self) -> int:
-        """Updates booked so far."""
-        return self._updates
 
     @property
     def seconds(self) -> float:
@@ -94,7 +80,7 @@ class BudgetTracker:
     @property
     def remaining(self) -> float:
         """The rest of the budget; never below zero."""
-        return max(0.0, self.total - (self._updates if self._budget.updates else self.seconds))
+        return max(0.0, self.total - (self.updates if self._budget.updates else self.seconds))
 
     @property
     def is_timed(self) -> bool:
@@ -120,7 +106,7 @@ class BudgetTracker:
     def enough_for(self, price: float) -> str:
         """Return a budget with which the same command, given again, could pay this price."""
         if self._budget.updates:
-            return str(Budget(seconds=None, updates=math.ceil(self._updates + price)))
+            return str(Budget(seconds=None, updates=math.ceil(self.updates + price)))
         needed = self.seconds + self._start_up + (1 + SLACK_SHARE) * price
         return str(Budget(seconds=math.ceil(needed / (1 - CLOSING_SHARE)), updates=None))
 
@@ -163,11 +149,9 @@ _BUDGET = re.compile(r"(?P<amount>[0-9]+(?:[._][0-9]+)*)\s*(?P<unit>updates?|[a-
 
 @dataclass(frozen=True)
 class Budget:
-    """An upper limit: exactly one of the two is set.
+    """An upper limit: the seconds of the whole run with its continuations, or the updates of all its networks.
 
-    Attributes:
-        seconds: wall-clock time of the whole run, counted over its continuations.
-        updates: optimizer steps, summed over all networks of the run; the same result on a slow and a fast machine.
+    Exactly one of the two is set; updates give the same result on a slow and a fast machine.
     """
 
     seconds: float | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from wellfit.base.typing import Floats, Json, Notify
@@ -40,19 +41,10 @@ class Diagnose(Protocol):
 class RunContext:
     """Trains, pays, diagnoses and recalls; the steps of the recipe decide.
 
-    Args:
-        data: prepared train, train-dev and dev.
-        goal: by which networks are compared.
-        executor: trains configs; a known outcome takes no time but is paid all the same.
-        budget: the rest of it.
-        recall: finds in the journal what was computed before.
-        diagnose: estimates -> diagnosis.
-        best_dev_high: smallest upper limit of dev error among the reference models.
-        notify: receives progress events.
-        estimates: losses of an outcome with intervals, where they are kept; computed here when None.
-
-    Attributes:
-        ended: identity -> config of every training of this run that finished, pilots and members of sweeps included.
+    A known outcome takes the executor no time, but is paid all the same. `best_dev_high` is the smallest upper limit of
+    the dev error among the reference models; `estimates` returns losses with intervals where they are kept (computed
+    here if None). `ended` maps the identities of all trainings of this run that finished, pilots and members included,
+    to configs.
     """
 
     def __init__(
@@ -75,7 +67,7 @@ class RunContext:
         self.notify = notify
         self.executor = executor
         self.ended: dict[str, Config] = {}
-        self.errors = estimates or self._errors
+        self.errors = estimates or partial(losses_of, data=data, goal=goal)
         self._diagnose = diagnose
         self._best_dev_high = best_dev_high
         self._of_step: dict[str, Config] = {}
@@ -100,12 +92,16 @@ class RunContext:
         return (self.executor.train([config], deadline=self.budget.deadline) or self.executor.train([config]))[0]
 
     def earlier(self, config: Config) -> list[Outcome]:
-        """Return all other networks that this run has finished on the rows of `config`.
+        """Return all other networks that this run has finished on the rows of `config`, as they are on dev.
 
-        There are many, so they come without weights and training losses; their predictions on dev are enough.
+        They come without weights and training losses, since they are many.
         """
         others = [each for each in self.ended.values() if each.data == config.data and each != config]
-        return [_on_dev(self.outcome_of(each)) for each in others]
+        outcomes = map(self.outcome_of, others)
+        return [
+            replace(each, state={}, train_losses=each.train_losses[:0], predictions={"dev": each.predictions["dev"]})
+            for each in outcomes
+        ]
 
     def remembered_step(self, step: int) -> Json | None:
         """Return a step of an earlier session; it is followed again even if the clock would now forbid it."""
@@ -128,15 +124,12 @@ class RunContext:
 
         body = self.recall("step", str(step), measured)
         if not fresh:
-            self.budget.book(body["updates_paid"])
+            self.budget.updates = body["updates_paid"]
             self._best_dev_high = body["best_dev_high"]
             configs = map(Config.from_json, body.get("ended", ()))
             self.ended |= {config.identity: config for config in configs}
         self._of_step = {}
         return body
-
-    def _errors(self, outcome: Outcome) -> Mapping[str, Estimate]:
-        return estimates(outcome, data=self.data, goal=self.goal)
 
     def dev_losses(self, outcome: Outcome) -> Floats:
         """Return the loss on each dev row, [dev rows]."""
@@ -147,12 +140,7 @@ class RunContext:
         return self._diagnose(self.errors(outcome), outcome=outcome, best_dev_high=self._best_dev_high)
 
 
-def _on_dev(outcome: Outcome) -> Outcome:
-    predictions = {"dev": outcome.predictions["dev"]}
-    return replace(outcome, state={}, train_losses=outcome.train_losses[:0], predictions=predictions)
-
-
-def estimates(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
+def losses_of(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
     """Return the losses of an outcome with intervals: train (exact, so of zero width), train_dev (if any) and dev."""
     parts = {"train_dev": data.train_dev, "dev": data.dev}
     measured = {

@@ -28,15 +28,7 @@ TRAININGS = 60
 
 
 def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, shape: Shape | None = None) -> Config:
-    """Return the network that the recipe starts from.
-
-    Args:
-        rows: training rows m.
-        columns: numeric columns.
-        budget: shortens the schedule where the budget is small.
-        seed: of weights, noise and batch order.
-        shape: of the pictures, None for a table.
-    """
+    """Return the network that the recipe starts from; its schedule is shorter if the budget is small."""
     config = _with_epochs(1, rows=rows, columns=columns, seed=seed, shape=shape)
     affordable = max(1, budget.affordable(config, share=FIRST_SHARE))
     enough = epochs_for(rows, batch_size=config.optimization.batch_size)

@@ -1,15 +1,12 @@
 """The last step against variance: networks with their own seeds, averaged, for the rest of the budget.
 
 Members of a sweep share initial weights, batches and noise, so that they can be compared; an ensemble needs the
-opposite, networks that err on different rows. So the best configs are trained again, each with its own seed.
+opposite, networks that err on different rows: so the best configs are trained again, each with its own seed.
 
-If time is left, networks of larger shapes with the same regularizers join them. Two kinds of ensemble are tried: the
-average of all networks alike, or of those of one shape; and the greedy choice among all networks that the run has
-finished, pilots and members of sweeps included, since they are paid for and err on other rows. The choice is taken
-unless the halves of dev that did not make it speak against it: on few dev rows choosing costs more than it gains.
-
-The previous network was chosen by dev, which flatters it. Its honest loss is that of networks trained alike with other
-seeds, which nobody chose; without them an average would be compared with luck.
+If time is left, networks of larger shapes with the same regularizers join them. The greedy choice among all networks
+that the run has finished (they are paid for, and err on other rows) is taken instead of a plain average unless the
+halves of dev that did not make it speak against it. The previous network was chosen by dev, which flatters it: its
+honest loss is that of networks trained alike with other seeds, which nobody chose.
 """
 
 from __future__ import annotations
@@ -56,12 +53,10 @@ _ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 @dataclass(frozen=True)
 class Averaged(Record):
-    """The result of the step.
+    """The result of the step: the ensemble, or the previous network if that is not worse.
 
-    Attributes:
-        outcome: the ensemble, or the previous network if that is not worse.
-        found: the choice with its honest loss; None if the budget allowed fewer than two networks to finish.
-        configs: of the members that have a weight.
+    `found` is the choice with its honest loss, None if fewer than two networks finished; `configs` are of the members
+    that have a weight.
     """
 
     outcome: Outcome = field(metadata=OMITTED)
@@ -85,14 +80,7 @@ def networks_affordable(
 def planned_networks(
     run: RunContext, config: Config, *, parents: Sequence[Config], fixed: frozenset[str] = frozenset()
 ) -> Json:
-    """Return the number of networks that the rest of the budget pays for: of the parents, larger shapes, witnesses.
-
-    Args:
-        run: data and budget.
-        config: of the previous network.
-        parents: in the order in which they are trained.
-        fixed: knobs that no network may turn.
-    """
+    """Return how many networks the rest of the budget pays for: of the parents, larger shapes, witnesses."""
     grows = "widths" not in fixed and _may_grow(run, config)
     shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if grows else []
     part = SHARE / (1 + len(shapes))
@@ -125,10 +113,9 @@ def ensemble_step(
     The ensemble replaces `before` if it is better than networks like that are on average; a choice is measured on the
     halves of dev that did not make it, both ways. Knobs in `fixed` keep the values of the parents.
     """
-    planned = run.recall(
-        "plan", f"{step}/networks", lambda: planned_networks(run, before.config, parents=parents, fixed=fixed)
-    )
-    witnesses = reseeded([before.config], networks=planned.get("witnesses", 0))
+    name, config = f"{step}/networks", before.config
+    planned = run.recall("plan", name, lambda: planned_networks(run, config, parents=parents, fixed=fixed))
+    witnesses = reseeded([config], networks=planned.get("witnesses", 0))
     configs = reseeded(parents, networks=planned["networks"])
     for widths, networks in planned.get("larger", ()):
         configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
@@ -139,7 +126,7 @@ def ensemble_step(
     if len(trained) < FEWEST_NETWORKS:
         return Averaged(before, None, ())
     fresh = [*witnesses, *configs]
-    pool = [before, *trained, *(each for each in run.earlier(before.config) if each.config not in fresh)]
+    pool = [before, *trained, *(each for each in run.earlier(config) if each.config not in fresh)]
     found, fair = _chosen(run, before, trained, pool=pool)
     found = replace(found, honest_single=(worth := _worth(before, ended)))
     if not fair < worth:
@@ -191,14 +178,11 @@ def _worth(before: Outcome, trained: Sequence[Outcome]) -> float:
 def rejoined(run: RunContext, body: Json) -> Outcome:
     """Return the ensemble that an earlier session journaled, of trainings that are kept."""
     members = [run.outcome_of(Config.from_json(config)) for config in body["members"]]
-    picks = body["ensemble"]["picks"]
-    weights = {pick["identity"]: pick["weight"] for pick in picks}
+    weights = {pick["identity"]: pick["weight"] for pick in body["ensemble"]["picks"]}
     return averaged_outcome(members, weights, data=run.data, goal=run.goal)
 
 
 def reseeded(parents: Sequence[Config], *, networks: int) -> list[Config]:
     """Return configs of the parents in turn, each with its own seed."""
-    return [
-        replace(parents[place % len(parents)], seed=parents[place % len(parents)].seed + 1 + place)
-        for place in range(networks)
-    ]
+    in_turn = itertools.islice(itertools.cycle(parents), networks)
+    return [replace(parent, seed=parent.seed + 1 + place) for place, parent in enumerate(in_turn)]

@@ -50,13 +50,10 @@ class Expected(Record):
 
 
 def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expected:
-    """Turn shares into a gain.
+    """Turn shares of a ceiling into a gain.
 
-    Args:
-        shares: of the remedy.
-        ceiling: the largest gain from closing the gap.
-        room: the largest possible fall of the measured loss; a train error may fall below the reference.
-        cost: in the unit of the budget.
+    `ceiling` is the largest gain from closing the gap, `room` the largest possible fall of the measured loss: a train
+    error may fall below the reference.
     """
     highest = max(shares.high * room, shares.middle * ceiling)
     # A remedy that does not help is not kept, so the gain is never below 0, unless the remedy says so itself.
@@ -72,11 +69,8 @@ def helpful(context: StepContext, trials: Sequence[Outcome], board: Board) -> li
     """Return the trials that are significantly better than the current network."""
     ended = [trial for trial in trials if trial.status in ENDED]
     if board == "optimization":
-        return [
-            trial
-            for trial in ended
-            if paired_difference(context.state.outcome.train_losses, trial.train_losses).low > 0
-        ]
+        losses = context.state.outcome.train_losses
+        return [trial for trial in ended if paired_difference(losses, trial.train_losses).low > 0]
     before, level = context.run.dev_losses(context.state.outcome), 1 - 2 * DOUBT / max(len(ended), 1)
     return [trial for trial in ended if paired_difference(before, context.run.dev_losses(trial), level=level).low > 0]
 

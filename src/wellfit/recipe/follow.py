@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wellfit.base.typing import Board, Json
+from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
@@ -39,17 +39,15 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
     of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network of that one remedy
     is returned.
 
-    Args:
-        run: data, engine, budget and what the journal recalls.
-        start: the first network, every regularizer at zero.
-        rules: of the run.
-
     Raises:
         BadInput: the budget is not enough for the first network, or for the one step that was asked for.
     """
     context = StepContext(run=run, state=first_state(run, start), rules=rules or Rules())
     if context.rules.only is not None:
-        return _only(context, REMEDIES[context.rules.only])
+        remedy = REMEDIES[context.rules.only]
+        if run.remembered_step(context.state.step + 1) is None:
+            _require_means(context, remedy)
+        return carry_out(context, remedy)
     states = [context.state]
     while True:
         pick = next_step(context)
@@ -64,12 +62,7 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
 
 
 def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
-    """Go on from the best network so far: search both boards around it, then average networks.
-
-    Args:
-        context: of the last single step; remedies without gain in its pilot are not tried again.
-        states: all on the way.
-    """
+    """Search both boards around the best network on the way, then average networks; hopeless remedies stay out."""
     best = min(reversed(states), key=lambda state: state.outcome.losses["dev"])
     exhausted = context.state.exhausted | context.without_gain
     state = replace(best, step=context.state.step, exhausted=exhausted)
@@ -81,7 +74,7 @@ def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
 
 
 def next_step(context: StepContext) -> Pick:
-    """Return the next single step; without one, a step that closes the run; or none."""
+    """Return the next single step, or else a step that closes the run, or none."""
     pick = next_remedy(context)
     if pick.remedy is not None:
         return pick
@@ -127,12 +120,6 @@ def first_state(run: RunContext, start: Config) -> RecipeState:
         outcome=trained[0],
         diagnosis=_journaled(run, trained[0], run.diagnose(trained[0]), step=0),
     )
-
-
-def _only(context: StepContext, remedy: Remedy) -> RecipeState:
-    if context.run.remembered_step(context.state.step + 1) is None:
-        _require_means(context, remedy)
-    return carry_out(context, remedy)
 
 
 def _require_means(context: StepContext, remedy: Remedy) -> None:
@@ -213,6 +200,7 @@ def _journaled(run: RunContext, outcome: Outcome, diagnosis: Diagnosis, *, step:
 
 
 MOST_ROUNDS = 3
+_STARTS = ("without regularizers", "with them")
 SHARE = 0.5
 """Share of the rest of the budget that another round may spend on bias; the rest is for regularizing again."""
 
@@ -220,12 +208,7 @@ _KINDS = {board: frozenset(remedy.kind for remedy in remedies) for board, remedi
 
 
 def around_again(context: StepContext, state: RecipeState) -> RecipeState:
-    """Return the state from which the recipe goes on: that of another round if bias came back, else `state`.
-
-    Args:
-        context: before the step.
-        state: after it.
-    """
+    """Return `state`, or the start of another round if the step from `context` has brought bias back."""
     fits_better = state.board == "optimization" and state.outcome is not context.state.outcome
     if state.round > 1 and fits_better:
         return replace(state, exhausted=state.exhausted - _KINDS["regularization"])
@@ -249,9 +232,6 @@ def around_again(context: StepContext, state: RecipeState) -> RecipeState:
     return tried[start] if start in tried else _start(after, start)
 
 
-_STARTS = ("without regularizers", "with them")
-
-
 def _is_biased(state: RecipeState) -> bool:
     bias = state.gap("optimization")
     return bias is not None and bias.verdict == "yes"
@@ -271,15 +251,7 @@ def _can_go(context: StepContext) -> bool:
 def step_body(
     context: StepContext, remedy: Remedy, *, expected: Expected, after: tuple[Outcome, Diagnosis], spent: float
 ) -> Json:
-    """Return the journal entry of one step: what was turned, why, what was expected, and what it gained.
-
-    Args:
-        context: before the step.
-        remedy: what was carried out.
-        expected: its expected gain.
-        after: the network to go on with, and its diagnosis.
-        spent: its cost in the unit of the budget.
-    """
+    """Return the journal entry of one step; `spent` is in the unit of the budget."""
     state, board = context.state, remedy.board
     before, part = state.outcome, GAP_OF_BOARD[board].judged_on
     outcome, diagnosis = after
@@ -288,7 +260,7 @@ def step_body(
         "step": state.step + 1,
         "round": state.round,
         "board": board,
-        "locked": "none" if remedy.coupled else _locked(board),
+        "locked": "none" if remedy.coupled else "regularization" if board == "optimization" else "optimization",
         "kind": remedy.kind,
         "finding": remedy.finding,
         "did": f"{remedy.kind.replace('_', ' ')}: {_change(before, outcome)}",
@@ -310,11 +282,6 @@ def step_body(
         "gaps_before": state.diagnosis.to_json()["gaps"],
         "gaps_after": diagnosis.to_json()["gaps"],
     }
-
-
-def _locked(board: Board) -> Board:
-    """Return the board that stands still while another is turned."""
-    return "regularization" if board == "optimization" else "optimization"
 
 
 def _change(before: Outcome, after: Outcome) -> str:

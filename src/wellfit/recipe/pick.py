@@ -7,7 +7,7 @@ trials of all remedies of a board are trained side by side before one of them is
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wellfit.base.typing import Board
@@ -21,7 +21,7 @@ from wellfit.records.outcome import Outcome
 
 @dataclass(frozen=True)
 class Pick:
-    """The remedy of the next step, and the context with the results of its pilot."""
+    """The remedy of the next step, None without one, and the context with the results of its pilot."""
 
     remedy: Remedy | None
     context: StepContext
@@ -68,11 +68,8 @@ def applicable(context: StepContext, board: Board) -> list[Remedy]:
 def is_called(context: StepContext, board: Board) -> bool:
     """Return True if a gap calls for the board; bias has only a share of the budget if regularizing may be needed."""
     wanted = any(context.state.wants(board, remedy.closes) for remedy in BY_BOARD[board])
-    return wanted and (board != "optimization" or _has_its_share(context))
-
-
-def _has_its_share(context: StepContext) -> bool:
-    return context.run.budget.remaining > (context.state.reserved if context.state.may_overfit else 0)
+    kept = context.state.reserved if context.state.may_overfit else 0
+    return wanted and (board != "optimization" or context.run.budget.remaining > kept)
 
 
 FIRST_SHARE, LATER_SHARE = 0.5, 0.25
@@ -82,12 +79,7 @@ FEWEST_REMEDIES = 2
 
 
 def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
-    """Return the context with the results of a pilot of these remedies; unchanged if the budget does not allow one.
-
-    Args:
-        context: before the step.
-        remedies: of one board, those that may be taken.
-    """
+    """Return the context with the results of a pilot of remedies of one board, if the budget allows one."""
     wanted = {remedy.kind: found for remedy in remedies if (found := remedy.pilot(context))}
     if len(wanted) < FEWEST_REMEDIES:
         return context
@@ -101,11 +93,13 @@ def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
         kind: [trained[each.identity] for each in found if each.identity in trained] for kind, found in wanted.items()
     }
     helped = {kind: helpful(context, found, board) for kind, found in trials.items()}
+    # A sweep has more trials than its pilot showed.
+    hopeless = {each.kind for each in remedies if not each.is_wide and not helped.get(each.kind, (each,))}
     return replace(
         context,
         piloted=(*context.piloted, *trained.values()),
         favourite=_favourite(context, remedies, trials=trials, helped=helped),
-        without_gain=context.without_gain | _hopeless(remedies, helped),
+        without_gain=context.without_gain | hopeless,
     )
 
 
@@ -113,24 +107,13 @@ def affordable(context: StepContext, wanted: Mapping[str, Sequence[Config]]) -> 
     """Return the trials that a pilot pays for: the first of every remedy, then the second of each, and so on."""
     share = FIRST_SHARE if context.state.step == 0 else LATER_SHARE
     rest, taken = share * context.run.budget.remaining, dict[str, Config]()
-    for trial in _in_turns(wanted):
+    rounds = itertools.zip_longest(*wanted.values())
+    for trial in (trial for each in rounds for trial in each if trial is not None):
         cost = context.run.budget.cost(trial)
         if trial.identity not in taken and cost <= rest:
             taken[trial.identity] = trial
             rest -= cost
     return list(taken.values())
-
-
-def _in_turns(wanted: Mapping[str, Sequence[Config]]) -> Iterator[Config]:
-    rounds = itertools.zip_longest(*wanted.values())
-    return (trial for each in rounds for trial in each if trial is not None)
-
-
-def _hopeless(remedies: Sequence[Remedy], helped: Mapping[str, Sequence[Outcome]]) -> frozenset[str]:
-    """Return the kinds that did not help, without sweeps, which have more trials than their pilots showed."""
-    return frozenset(
-        remedy.kind for remedy in remedies if not remedy.is_wide and not helped.get(remedy.kind, (remedy,))
-    )
 
 
 def _favourite(

@@ -1,7 +1,4 @@
-"""The recipe for pictures: first network, larger ones, the grid of a sweep, and measures of how pictures look.
-
-The measures of a picture are light, sharpness at two scales, JPEG blocks and grain.
-"""
+"""The recipe for pictures: first network, larger ones, the grid of a sweep, and measures of how pictures look."""
 
 from __future__ import annotations
 
@@ -38,17 +35,14 @@ def first_network(shape: Shape) -> Network:
 def wider_networks(config: Config) -> tuple[Config, ...]:
     """Return the same network with more channels in every block."""
     network = config.network
-    return tuple(
-        replace(config, network=replace(network, widths=tuple(factor * width for width in network.widths)))
-        for factor in WIDER
-    )
+    wider = [tuple(factor * width for width in network.widths) for factor in WIDER]
+    return tuple(replace(config, network=replace(network, widths=widths)) for widths in wider)
 
 
 def picture_grid(config: Config, *, rows: int, members: int) -> dict[str, list[float]]:
     """Return strengths of augmentation x keep_prob x lambda, with at most `members` combinations.
 
-    If members are few, augmentation keeps its values first, then dropout, then lambda: in this order pictures need
-    them.
+    If members are few, the first of these keep their values first: in this order pictures need them.
     """
     members = max(2, int(members / COST))
     strengths = list(STRENGTHS) if config.augmentation != NOTHING else [0.0]

@@ -48,13 +48,9 @@ def sweep_step(
 ) -> Outcome:
     """Train the grid, of which `before` (lambda 0, keep_prob 1) is a member, and return the chosen member.
 
-    If the best member lies on the edge of the grid, and the budget allows it, the grid is widened once. Knobs in
-    `fixed` keep the value that `before` has.
+    If the best member lies on the edge of the grid, and the budget allows it, the grid is widened once.
     """
     limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
-
-    def affordable() -> int:
-        return run.budget.affordable(before.config, share=share)
 
     def first() -> Json:
         members = members_affordable(run, before.config, share=share)
@@ -64,10 +60,12 @@ def sweep_step(
 
     over = _in_order(run.recall("plan", f"{step}/grid", first)["over"])
     found = _trained(run, before, over=over, known=[before], limit=limit)
-    wider = run.recall("plan", f"{step}/wider", lambda: {"over": widened(over, found=found, affordable=affordable())})[
-        "over"
-    ]
-    if wider:
+
+    def beyond() -> Json:
+        affordable = run.budget.affordable(before.config, share=share)
+        return {"over": widened(over, found=found, affordable=affordable)}
+
+    if wider := run.recall("plan", f"{step}/wider", beyond)["over"]:
         found = _trained(run, before, over=_in_order(wider), known=found.members, limit=limit)
     run.recall("sweep", str(step), found.to_json)
     return found.chosen
@@ -90,7 +88,11 @@ def best_members(run: RunContext, config: Config, *, step: int, count: int) -> l
         return [config]
     rows = {row["identity"]: row for row in body["members"]}
     over = tuple(dict.fromkeys(map(own_name, body["over"])))
-    found = [_with_knobs(config, rows[identity], over=over) for identity in body.get("breed", [])]
+    found = []
+    for row in (rows[identity] for identity in body.get("breed", [])):
+        # A knob that is off is not in its row.
+        known = {"l2": row["l2"], "keep_prob": row["keep_prob"], **row.get("knobs", {})}
+        found.append(changed(config, {name: known.get(name, OFF.get(name)) for name in over}, rows=1))
     return found[:count] or [config]
 
 
@@ -99,13 +101,12 @@ def _breeds(run: RunContext, step: int) -> bool:
     return body is not None and (taken is None or not taken["coupled"] or taken["kept"])
 
 
-def _with_knobs(config: Config, row: Json, *, over: Sequence[str]) -> Config:
-    """Return `config` with the searched knobs of a member; a knob that is off is not in its row."""
-    known = {"l2": row["l2"], "keep_prob": row["keep_prob"], **row.get("knobs", {})}
-    return changed(config, {name: known.get(name, OFF.get(name)) for name in over}, rows=1)
-
-
 def _trained(run: RunContext, before: Outcome, *, over: Grid, known: Sequence[Outcome], limit: TrainLimit) -> Sweep:
+    def told(outcome: Outcome) -> None:
+        knobs = outcome.config.regularization
+        shown = {"l2": knobs.l2, "keep_prob": knobs.keep_prob, "dev": outcome.losses["dev"]}
+        run.notify({"event": "member", **shown})
+
     found = sweep(
         run.data,
         before.config,
@@ -116,7 +117,7 @@ def _trained(run: RunContext, before: Outcome, *, over: Grid, known: Sequence[Ou
         baseline=before.losses["dev"],
         known=known,
         deadline=run.budget.deadline,
-        on_outcome=lambda outcome: run.notify({"event": "member", **_shown(outcome)}),
+        on_outcome=told,
     )
     identities = {outcome.config.identity for outcome in known}
     run.book(member for member in found.members if member.config.identity not in identities)
@@ -124,11 +125,7 @@ def _trained(run: RunContext, before: Outcome, *, over: Grid, known: Sequence[Ou
 
 
 def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
-    """Return the grid with values beyond the edge on which its best member lies.
-
-    Returns:
-        None if the best member lies inside, or if the new members are more than `affordable`.
-    """
+    """Return the grid with values beyond its best member; None if that is inside, or the new members cost too much."""
     l2, keep_prob = found.best.config.regularization.l2, mean_keep_prob(found.best.config)
     lambdas, keeps = list(over.get("l2", ())), list(over.get("keep_prob", ()))
     # A knob that the user has fixed has no edge to move.
@@ -139,8 +136,3 @@ def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
     wider = {**over, **{knob: values for knob, values in {"l2": lambdas, "keep_prob": keeps}.items() if values}}
     more = math.prod(map(len, wider.values())) - len(found.members)
     return wider if wider != over and more <= affordable else None
-
-
-def _shown(outcome: Outcome) -> Json:
-    knobs = outcome.config.regularization
-    return {"l2": knobs.l2, "keep_prob": knobs.keep_prob, "dev": outcome.losses["dev"]}

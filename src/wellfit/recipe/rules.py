@@ -20,13 +20,9 @@ Fixed = Mapping[str, Mapping[str, Any]]
 class Rules:
     """The rules of one run.
 
-    Attributes:
-        only: carry out this one remedy, whatever the diagnosis says.
-        ensemble: True if several networks may be averaged, which costs time and memory at prediction.
-        early_stopping: True if dev may choose the epoch; that couples the boards, so it is off unless asked for.
-        fixed_at: board -> knob -> the value at which it is fixed; no step may turn these.
-        idea: the user's reason; kept with each step.
-        more_data: name of the rows that may be added to train.
+    With `only`, that one remedy is carried out, whatever the diagnosis says. Averaging (`ensemble`) costs time and
+    memory at prediction; early stopping couples the boards, so it is off unless asked for. `idea` is the user's reason,
+    which is kept with each step; `more_data` is the name of rows that may be added to train.
     """
 
     only: str | None = None
@@ -87,8 +83,8 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
 
 def turned(before: Config, after: Config) -> frozenset[str]:
     """Return the knobs in which two configs differ; no knob has the same name on two boards."""
-    pairs = ((vars(getattr(before, board)), vars(getattr(after, board))) for board in BOARDS)
-    return frozenset(name for old, new in pairs for name in old if old[name] != new[name])
+    changes = (_changes(getattr(before, board), getattr(after, board)) for board in BOARDS)
+    return frozenset(name for each in changes for name, _, _ in each)
 
 
 def describe_change(before: Outcome, after: Outcome) -> str:
@@ -96,14 +92,15 @@ def describe_change(before: Outcome, after: Outcome) -> str:
     knobs = [
         f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {old} -> {new}"
         for board in (*BOARDS, "augmentation", "data")
-        for name, old, new in _pairs(getattr(before.config, board), getattr(after.config, board))
+        for name, old, new in _changes(getattr(before.config, board), getattr(after.config, board))
     ]
     if before.networks != after.networks:
         knobs.append(f"networks {before.networks} -> {after.networks}")
     return ", ".join(knobs) or "nothing"
 
 
-def _pairs(before: object, after: object) -> list[tuple[str, str, str]]:
+def _changes(before: object, after: object) -> list[tuple[str, str, str]]:
+    """Return name, old and new value, as they are shown, of the knobs in which two boards differ."""
     old, new = vars(before), vars(after)
     return [(name, _shown(old[name]), _shown(new[name])) for name in old if old[name] != new[name]]
 

@@ -2,8 +2,7 @@
 
 A step turns one board, which is cheap and shows why it helped. But knobs depend on each other: a larger learning rate
 and a larger network regularize as lambda does (Li et al., 2019, "Towards explaining the regularization effect of
-initial large learning rate in training neural networks"; Nakkiran et al., 2019, "Deep double descent"). So the rest of
-the budget goes into a search that learns from all trainings of the steps; the ensemble may choose its members too.
+initial large learning rate in training neural networks"; Nakkiran et al., 2019, "Deep double descent").
 """
 
 from __future__ import annotations
@@ -39,14 +38,7 @@ RANGES = frozenset({"lr", "l2", "keep_prob"})
 
 
 def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fixed: frozenset[str]) -> Space:
-    """Return the search space around `config`, without fixed knobs.
-
-    Args:
-        config: of the current network.
-        widths: shapes that take part.
-        rows: m, the training rows.
-        fixed: knobs that keep their value.
-    """
+    """Return the search space around `config`, with these shapes and without fixed knobs."""
     board = config.optimization
     space: Space = {
         "widths": widths,
@@ -130,21 +122,16 @@ def search_step(
 
 
 class _Spending:
-    """Lets configs through until an amount is spent.
-
-    Args:
-        run: knows what a training costs.
-        amount: in the unit of the budget.
-    """
+    """Lets configs through until an amount, in the unit of the budget, is spent."""
 
     def __init__(self, run: RunContext, amount: float) -> None:
-        self._bench, self._left = run, amount
+        self._run, self._left = run, amount
 
     def __call__(self, configs: Sequence[Config]) -> list[Config]:
         """Return the first configs that the rest pays for."""
         taken = []
         for config in configs:
-            cost = self._bench.budget.cost(config)
+            cost = self._run.budget.cost(config)
             if cost > self._left:
                 break
             self._left -= cost

@@ -21,14 +21,11 @@ class RecipeState:
 
     Attributes:
         step: number of the last step; 0 is the first network.
-        board: the board that it turned.
         reserved: part of the budget that is kept for regularization.
-        first: outcome of the first network.
         plain: outcome of the last network with the regularizers of the first one (zero, unless fixed).
-        outcome: of the current network.
-        diagnosis: of the current network.
         exhausted: remedies that did not help, or have no trial left.
         unsure: boards that were turned on a "cannot tell", which is done once.
+        board: the board that the last step turned.
         round: number of times that bias was fought; regularizing may bring it back.
     """
 
@@ -66,9 +63,6 @@ class StepContext:
     """The input of a remedy.
 
     Attributes:
-        run: data, engine, budget and what the journal recalls.
-        state: after the last step.
-        rules: of the run.
         piloted: networks that the pilot of this step has trained and paid for.
         favourite: kind of the best remedy in the pilot; None without a pilot, or if nothing helped.
         without_gain: kinds that did not help in the pilot.

@@ -1,7 +1,4 @@
-"""Why a run stopped: a code for scripts, a few words, and a sentence that a manager understands.
-
-How a run ends: why it stopped, what it bought, and how well it foretold that.
-"""
+"""Why a run stopped: a code for scripts, a few words, and a sentence; and the entry that ends its journal."""
 
 from __future__ import annotations
 
@@ -36,12 +33,7 @@ class Stop:
 
 
 def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
-    """Why the run stops where it stands.
-
-    Args:
-        context: run, state and rules of the recipe.
-        findings: of the final diagnosis, which knows how much dev was used.
-    """
+    """Return why the run stops; `findings` of the final diagnosis know how much dev was used."""
     diagnosis = context.state.diagnosis
     verdicts = {name: gap.verdict for name, gap in diagnosis.gaps.items() if gap is not None}
     overused = next((found for found in findings if found.code == "WF403" and found.status == "fired"), None)
@@ -62,21 +54,17 @@ def _left(context: StepContext, gap: Gap) -> Stop:
     if waiting is not None:
         return Stop("budget", f"{left}, and the budget is spent", _budget(context, gap, waiting))
     diagnosis = context.state.diagnosis
+    low, high = rows_wanted(context.rows, gap=gap.value, tolerance=diagnosis.tolerance)
     sentence = gap.kind.left.format(
         size=diagnosis.errors.size(gap, unit=Unit(diagnosis.goal)),
         rows=f"{context.rows:,}",
-        wanted=_wanted(context, gap),
+        wanted=f"{low:,} to {high:,}" if high else f"{low:,} or many more",
     )
     return Stop(gap.kind.stop, f"{left}, and nothing promising to try", sentence)
 
 
-def _wanted(context: StepContext, gap: Gap) -> str:
-    low, high = rows_wanted(context.rows, gap=gap.value, tolerance=context.state.diagnosis.tolerance)
-    return f"{low:,} to {high:,}" if high else f"{low:,} or many more"
-
-
 def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
-    """The remedy of this gap that was not tried, and that the least larger budget would pay for."""
+    """Return the remedy of this gap that was not tried, and that the least larger budget would pay for."""
     boards = BY_BOARD if context.rules.only is None else ()
     waiting = [each for board in boards for each in applicable(context, board) if each.closes == gap.name]
     if boards and gap.name != "mismatch" and SEARCH.kind not in context.state.exhausted:
@@ -136,30 +124,17 @@ def ending(
     findings: Iterable[Finding] = (),
     priced: Finding | None = None,
 ) -> Json:
-    """The journal's "finish" entry.
-
-    Args:
-        state: the last one.
-        run: the run's.
-        rules: what the user asked for.
-        findings: of the final diagnosis.
-        priced: WF210, where the budget paid for it.
-    """
+    """Return the journal's "finish" entry; `priced` is WF210, if the budget paid for it."""
     stop = stop_of(StepContext(run=run, state=state, rules=rules or Rules()), findings)
+    parts = [_bought(state, run=run), _rival(state.diagnosis), stop.sentence, _worth(state.diagnosis, priced)]
     return {
         "stop": stop.code,
         "reason": stop.reason,
-        "sentence": _sentence(state, run=run, stopped=stop.sentence, priced=priced),
+        "sentence": " ".join(part for part in parts if part),
         "best": state.outcome.identity,
         "seconds": run.budget.seconds,
         "updates": run.budget.updates,
     }
-
-
-def _sentence(state: RecipeState, *, run: RunContext, stopped: str, priced: Finding | None) -> str:
-    """What was changed and bought, whether another method is ahead, why the run stopped, what more data would buy."""
-    parts = [_bought(state, run=run), _rival(state.diagnosis), stopped, _worth(state.diagnosis, priced)]
-    return " ".join(part for part in parts if part)
 
 
 def _bought(state: RecipeState, *, run: RunContext) -> str:
@@ -173,7 +148,7 @@ def _bought(state: RecipeState, *, run: RunContext) -> str:
 
 
 def _luck(state: RecipeState, *, run: RunContext) -> str:
-    """Why an average is taken that is behind on dev: the network before it was chosen there."""
+    """Return the reason for an average that is behind on dev: the network before it was chosen there."""
     step = run.remembered_step(state.step)
     if step is None or not (step.get("ensemble") and step["kept"] and step["got"] < 0):
         return ""
@@ -187,7 +162,7 @@ def _luck(state: RecipeState, *, run: RunContext) -> str:
 
 
 def _worth(diagnosis: Diagnosis, priced: Finding | None) -> str:
-    """What more data would buy where variance is left, or the command that says it."""
+    """Return what more data would buy if variance is left, or the command that says it."""
     variance = diagnosis.gap("variance")
     if variance is None or variance.verdict != "yes":
         return ""
