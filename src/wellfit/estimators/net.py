@@ -5,8 +5,10 @@ from __future__ import annotations
 import numbers
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +21,6 @@ from sklearn.utils.validation import check_is_fitted
 from wellfit.base.typing import Floats, Integers, Task
 from wellfit.data.schema import Column
 from wellfit.estimators.arguments import config_of
-from wellfit.estimators.callbacks import CallbackSupport, fit_context, with_callbacks
 from wellfit.estimators.inputs import (
     Rows,
     groups_of,
@@ -38,6 +39,52 @@ from wellfit.records.outcome import Status
 from wellfit.sweeps.executor import InProcess
 
 MOST_SEED = 2**31 - 1
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+# Callbacks, from scikit-learn 1.9 on: a fit is one task, and every fold of a search a task of it.
+try:
+    from sklearn.callback import CallbackSupportMixin as CallbackSupport
+    from sklearn.callback import with_callbacks as _with_callbacks
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupport:  # type: ignore[no-redef]
+        """Nothing to support."""
+
+    def _with_callbacks(method: Method) -> Method:
+        return method
+
+
+def with_callbacks(method: Method) -> Method:
+    """Return a `fit` that tears the callbacks down when it ends, however it ends."""
+    found: Method = _with_callbacks(method)
+    return found
+
+
+@contextmanager
+def fit_context(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadata: Mapping[str, Any]) -> Iterator[Any]:
+    """Tell the callbacks that a fit begins and, unless it fails, that it has ended; yield its context, if any."""
+    if not hasattr(estimator, "_init_callback_context"):
+        yield None
+        return
+    context = estimator._init_callback_context(max_subtasks=subtasks)
+    X, y = data
+    given = {name: value for name, value in metadata.items() if value is not None} or None
+    context.call_on_fit_task_begin(estimator=estimator, X=X, y=y, metadata=given)
+    yield context
+    context.call_on_fit_task_end(estimator=estimator, X=X, y=y, metadata=given, reconstruction_attributes={})
+
+
+@contextmanager
+def subtask_context(estimator: Any, context: Any, name: str) -> Iterator[None]:
+    """Tell the callbacks that one task of a fit begins and has ended."""
+    if context is None:
+        yield
+        return
+    subtask = context.subcontext(task_name=name)
+    subtask.call_on_fit_task_begin(estimator=estimator)
+    yield
+    subtask.call_on_fit_task_end(estimator=estimator)
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,9 @@ from sklearn.model_selection import (
 
 from wellfit.base.typing import Integers
 from wellfit.data.schema import Column
-from wellfit.estimators.callbacks import fit_context, subtask_context, with_callbacks
 from wellfit.estimators.diagnosing import Comparison, FoldData, compare, diagnose_comparison, train_folds
 from wellfit.estimators.inputs import Rows, merged, prepared
-from wellfit.estimators.net import Given, Net
+from wellfit.estimators.net import Given, Net, fit_context, subtask_context, with_callbacks
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, total_updates
 from wellfit.records.goals import Goal, default_goal, goal_named
