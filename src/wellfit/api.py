@@ -18,8 +18,8 @@ from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
 from wellfit.experiment.about_data import findings_on_data, open_rows
 from wellfit.experiment.added_rows import added_to
-from wellfit.experiment.create import SplitArguments, find_or_make, make_split, settings_of
-from wellfit.experiment.diagnosing import referred, require_known
+from wellfit.experiment.create import SplitArguments, find_or_make, make_split
+from wellfit.experiment.diagnosing import require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
 from wellfit.experiment.request import run_request
@@ -69,10 +69,9 @@ def split(
         BadInput: for an error in the data or the options; nothing is written.
         Refusal: `out` has another experiment, or something else.
     """
-    settings = settings_of(data, target, options)
     if out is None:
-        return make_split(data, settings, options, notify=notify)
-    return find_or_make(data, settings, options, out=Path(out), move=move_source, notify=notify).split
+        return make_split(data, target, options, notify=notify)
+    return find_or_make(data, target, options, out=out, move=move_source, notify=notify).split
 
 
 def train(
@@ -283,12 +282,10 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     if known:
         kept = known.folder.resolved(known.folder.settings)
         kept.require_compatible({"target": target, **options}, folder=known.path)
-        referred(reference, goal=known.goal)
         workspace = known.workspace
     else:
-        settings, place = settings_of(data, target, options), None if out is None else Path(out)
         workspace = find_or_make(
-            data, settings, options, out=place, move=move_source, notify=notify, request=request, more_data=more_data
+            data, target, options, out=out, move=move_source, notify=notify, request=request, more_data=more_data
         )
     more = None
     if more_data is not None:

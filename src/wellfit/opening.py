@@ -46,7 +46,7 @@ Predict = Callable[[pa.Table], Floats]
 
 
 class Sealed(Protocol):
-    """What can be opened: a `Split`, or a sealed test set alone."""
+    """A test set that can be opened: that of a `Split`, or a sealed one alone."""
 
     @property
     def seal(self) -> Seal:
@@ -65,15 +65,15 @@ class Sealed(Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """Folder that it is kept in, None in memory."""
+        """Its folder, None in memory."""
         ...
 
     def groups(self, rows: pa.Table) -> Integers | None:
-        """Codes of the groups of opened rows, None where rows stand on their own."""
+        """Return the codes of the groups of opened rows, None without groups."""
         ...
 
     def targets(self, rows: pa.Table) -> Integers | Floats:
-        """Class codes, or values."""
+        """Return class codes, or values."""
         ...
 
 
@@ -82,10 +82,10 @@ class Opening(Record):
     """Result of one opening of the test set.
 
     Attributes:
-        opening: how often these rows have been opened, this time included.
-        certified: whether this was the first look at them.
+        opening: number of times that these rows have been opened, this one included.
+        certified: True if this was the first look at them.
         error: test loss of the model, its interval at alpha / opening.
-        dev_optimism: test loss - dev loss; None where no dev loss was given.
+        dev_optimism: test loss - dev loss; None if no dev loss was given.
         receipt: names the ledger's line that signs this result.
         reason: why it is not certified ("" when it is).
         references: test loss of each reference model.
@@ -102,21 +102,19 @@ class Opening(Record):
     at: str = field(default="", metadata=OMITTED)
 
     def to_json(self) -> Json:
-        """The object that `unseal --json` prints; `reason` only where the opening is not certified."""
+        """Return the object that `unseal --json` prints; `reason` only if the opening is not certified."""
         return {"schema": 1, **super().to_json()}
 
 
 @dataclass(frozen=True)
 class _Standing:
-    """State of an opening before it happens.
-
-    Its number, what speaks against certifying it, and whether it is a further opening of this very test set: rows
-    that another split opened cost the certificate only.
-    """
+    """State of an opening before it happens."""
 
     number: int
     reason: str
+    """Against certifying it, or ""."""
     further: bool = False
+    """True for a further opening of this very test set: rows that another split opened cost the certificate only."""
     resumed: LedgerEntry | None = None
 
 
@@ -159,7 +157,7 @@ def open_test(
             standing = _standing(split, connection, subject=subject)
             if standing.further and not again:
                 raise Refusal(
-                    "the test set is opened once",
+                    "the test set must be opened only once",
                     found=standing.reason,
                     remedy="Use the result of the first opening, or ask for a further, uncertified one with --again",
                 )
@@ -189,7 +187,7 @@ def open_test(
 
 
 def receipt_of(entry: LedgerEntry) -> str:
-    """Sixteen digits of the line's hash, which depends on every line before it: `wf-1a2b-3c4d-5e6f-7a8b`."""
+    """Return sixteen digits of the line's hash, which depends on every line before it: `wf-1a2b-3c4d-5e6f-7a8b`."""
     return "-".join(["wf", *(entry.hash[start : start + 4] for start in range(0, 16, 4))])
 
 
@@ -201,7 +199,8 @@ def _standing(split: Sealed, connection: sqlite3.Connection, *, subject: str) ->
     if own and pending is not None and not _doubt(chain, memory):
         return _Standing(int(pending.body["opening"]), str(pending.body["reason"]), resumed=pending)
     number = 1 + max(chain.openings, memory.openings)
-    further = _doubt(chain, memory) or _opened(chain)
+    times = "once" if chain.openings == 1 else f"{chain.openings} times"
+    further = _doubt(chain, memory) or (f"this test set was opened {times} before" if chain.openings else "")
     reason = further or _elsewhere(memory)
     return _Standing(max(number, 2) if reason else number, reason, bool(further))
 
@@ -213,12 +212,6 @@ def _doubt(chain: Chain, memory: Memory) -> str:
     if not chain.extends(head=memory.head, count=memory.count):
         return f"the registry remembers {memory.count} lines in the ledger of this test set, which are not there"
     return ""
-
-
-def _opened(chain: Chain) -> str:
-    """Return the reason why this test set counts as opened, or ""."""
-    times = "once" if chain.openings == 1 else f"{chain.openings} times"
-    return f"this test set was opened {times} before" if chain.openings else ""
 
 
 def _elsewhere(memory: Memory) -> str:

@@ -23,13 +23,7 @@ FOLDER = "more_data"
 
 
 def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_format: CsvFormat) -> MoreRows:
-    """Read and check the rows of `--more-data`.
-
-    Args:
-        split: for which they are.
-        source: file or frame.
-        entries: of the journal, which tells whether the file was given before.
-        csv_format: how DATA was written.
+    """Read and check the rows of `--more-data`; the journal's entries tell whether the file was given before.
 
     Raises:
         BadInput: as `more_rows_for`, or for a file that is gone.

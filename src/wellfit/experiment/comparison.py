@@ -26,7 +26,7 @@ STEP_MARK = "@"
 
 @dataclass(frozen=True)
 class KnobPair:
-    """A knob that differs: its board, its name, and both values."""
+    """A knob that differs, with both values."""
 
     board: str
     knob: str
@@ -36,25 +36,20 @@ class KnobPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The difference of two networks; `print` shows it.
-
-    Attributes:
-        goal: in whose loss the difference is.
-        names: of A and B, as they were given.
-        dev: dev losses of A and B.
-        difference: dev loss of A minus that of B on the same rows, with its 95 % interval; above 0: B is better.
-        knobs: those that differ; `module` names the code of an own module.
-        networks: number of networks that A and B average.
-        same_rows: True if both were trained on the same rows.
-    """
+    """The difference of two networks; `print` shows it."""
 
     goal: Goal
     names: tuple[str, str]
     dev: tuple[float, float]
+    """Dev losses of A and B."""
     difference: Estimate
+    """Dev loss of A minus that of B on the same rows, with its 95 % interval; above 0: B is better."""
     knobs: tuple[KnobPair, ...]
+    """Those that differ; `module` names the code of an own module."""
     networks: tuple[int, int]
+    """Number of networks that A and B average."""
     same_rows: bool
+    """True if both were trained on the same rows."""
 
     @property
     def better(self) -> str | None:
@@ -98,7 +93,7 @@ class Comparison:
 
 
 def _short(value: object) -> object:
-    """Shorten a searched number, which has more digits than anybody reads; `--json` keeps them."""
+    """Shorten a searched number; `--json` keeps all digits."""
     return f"{value:.4g}" if isinstance(value, float) else value
 
 

@@ -57,37 +57,13 @@ class SplitArguments(TypedDict, total=False):
     encoding: str | None
 
 
-def settings_of(data: Any, target: str | None, options: SplitArguments) -> Settings:
-    """Return the options as an experiment keeps them: further sources by path, frames by the SHA-256 of their rows.
-
-    Raises:
-        BadInput: without a target, unless pictures bring their labels along.
-    """
-    target = _labels(data, options) if target is None else target
-    named: dict[str, Any] = {name: options.get(name) for name in FURTHER}
-    for name, source in named.items():
-        if isinstance(source, str | Path):
-            named[name] = str(source)
-        elif source is not None:
-            named[name] = f"sha256:{read_table(source, name=name).source.sha256}"
-    plain = {**options, **named, "drop": tuple(options.get("drop", ())), "types": dict(options.get("types") or {})}
-    return Settings(target=target, **plain)
-
-
-def _labels(data: Any, options: SplitArguments) -> str:
-    if options.get("pictures") is None and is_picture_source(data):
-        return LABEL
-    if isinstance(data, str | Path) and not Path(data).is_file():
-        open_folder(Path(data))  # says what is wrong with the place: a target would not help
-    raise BadInput("a target must be given", found="none", remedy="Name the column to predict: --target COLUMN")
-
-
-def make_split(data: Any, settings: Settings, options: SplitArguments, *, notify: Notify) -> Split:
+def make_split(data: Any, target: str | None, options: SplitArguments, *, notify: Notify) -> Split:
     """Read DATA and divide it in memory.
 
     Raises:
         BadInput: for an error in DATA, its target, or the options.
     """
+    settings = _settings(data, target, options)
     table, schema = _read(data, settings, notify=notify)
     _goal(settings, schema)
     return _divided(table, schema, settings=settings, options=options)
@@ -95,10 +71,10 @@ def make_split(data: Any, settings: Settings, options: SplitArguments, *, notify
 
 def find_or_make(
     data: Any,
-    settings: Settings,
+    target: str | None,
     options: SplitArguments,
     *,
-    out: Path | None,
+    out: Path | str | None,
     move: bool,
     notify: Notify,
     request: RunRequest | None = None,
@@ -106,27 +82,16 @@ def find_or_make(
 ) -> Workspace:
     """Open the experiment of the same command, or make it; a new split stays in memory.
 
-    Args:
-        data: a file, a data frame, or a frame's rows.
-        settings: `settings_of` the options.
-        options: as given, with the further sources themselves.
-        out: the folder; `default_path` when None.
-        move: take the source file out of reach once it is split.
-        notify: receives events.
-        request: of the run that follows, which must fit the goal and a new split.
-        more_data: the rows that it adds to train, which must fit a new split.
+    The `request` of the run that follows must fit the goal and the split; so must `more_data`, the rows that it adds.
 
     Raises:
         BadInput: for an error in DATA or the options; nothing is made.
         Refusal: the folder has another experiment, or something else.
         NoRoom: the disk is full; nothing is made.
     """
-    path = out or default_path(data)
+    settings, path = _settings(data, target, options), Path(out) if out is not None else default_path(data)
     if is_experiment(path):
-        found = _found(path, data, settings)
-        if request:
-            referred(request.reference, goal=found.goal)
-        return Workspace(found)
+        return Workspace(_found(path, data, settings))
     if move and is_picture_source(data, column=settings.pictures):
         raise BadInput(
             "--move-source must be given with one table",
@@ -153,6 +118,27 @@ def find_or_make(
         move_source(Path(table.source.path), folder.path)
     notify({"event": "split", "rows": dict(split.rows), "policy": split.policy})
     return Workspace(folder, split=saved[0].moved_to(folder.path))
+
+
+def _settings(data: Any, target: str | None, options: SplitArguments) -> Settings:
+    """Return the options as an experiment keeps them: further sources by path, frames by the SHA-256 of their rows."""
+    target = _labels(data, options) if target is None else target
+    named: dict[str, Any] = {name: options.get(name) for name in FURTHER}
+    for name, source in named.items():
+        if isinstance(source, str | Path):
+            named[name] = str(source)
+        elif source is not None:
+            named[name] = f"sha256:{read_table(source, name=name).source.sha256}"
+    plain = {**options, **named, "drop": tuple(options.get("drop", ())), "types": dict(options.get("types") or {})}
+    return Settings(target=target, **plain)
+
+
+def _labels(data: Any, options: SplitArguments) -> str:
+    if options.get("pictures") is None and is_picture_source(data):
+        return LABEL
+    if isinstance(data, str | Path) and not Path(data).is_file():
+        open_folder(Path(data))  # says what is wrong with the place: a target would not help
+    raise BadInput("a target must be given", found="none", remedy="Name the column to predict: --target COLUMN")
 
 
 def _found(path: Path, data: Any, settings: Settings) -> Folder:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -33,7 +33,7 @@ Network: TypeAlias = tuple[Outcome, Sequence[Part]]
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostician:
-    """Diagnoses networks of an experiment: holds everything that a diagnosis needs beside their errors."""
+    """Diagnoses networks of an experiment: everything that a diagnosis needs beside their errors."""
 
     data: Prepared
     goal: Goal
@@ -126,13 +126,6 @@ class Diagnostician:
 REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
 
 
-class Referred(TypedDict):
-    """The reference of a diagnosis."""
-
-    optimal: Optimal | None
-    tolerance: float | None
-
-
 def require_known(asked: Collection[str]) -> None:
     """Refuse unknown names: a slip must not pass for no reference at all.
 
@@ -150,19 +143,13 @@ def require_known(asked: Collection[str]) -> None:
             )
 
 
-def referred(asked: Mapping[str, Any], *, goal: Goal) -> Referred:
-    """Read human_error, human_rows, optimal_error and tolerance, as they were given.
+def referred(asked: Mapping[str, Any], *, goal: Goal) -> Optimal | None:
+    """Return the optimal error that a request refers to, None without a reference.
 
     Raises:
         BadInput: for values out of range, or two references at once.
     """
-    optimal = reference(
-        goal=goal,
-        human_error=asked.get("human_error"),
-        human_rows=asked.get("human_rows"),
-        optimal_error=asked.get("optimal_error"),
-    )
-    return {"optimal": optimal, "tolerance": asked.get("tolerance")}
+    return reference(goal=goal, **{name: asked.get(name) for name in REFERENCES})
 
 
 def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:

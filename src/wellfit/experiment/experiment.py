@@ -25,10 +25,9 @@ from wellfit.experiment.labels import KIND as LABEL
 from wellfit.experiment.labels import HumanError, human_error, labels_of, require_labels
 from wellfit.experiment.learning_curve import MORE_DATA, known_curve, measured_curve, with_price
 from wellfit.experiment.predictions import Views, Watch, predicted_batches, views_on_dev, with_views, write_batches
-from wellfit.experiment.prepared import REFERENCES, RefitReferences, known_references
-from wellfit.experiment.recall import RememberingExecutor
+from wellfit.experiment.prepared import known_references, refitted_references
 from wellfit.experiment.request import network_at
-from wellfit.experiment.run import propose_average
+from wellfit.experiment.run import RememberingExecutor, propose_average
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.history import History
 from wellfit.journal.store import Entry
@@ -267,13 +266,12 @@ class Experiment(Rendered):
             predict = at_temperature(
                 predict_average(data.preparation, workspace.parts_of(network)), network.temperature
             )
-            references = RefitReferences(data, goal=self.goal, seed=self.split.seed)
             opening = open_test(
                 self.split,
                 predict=lambda test: predict(data.preparation.transform(test)),
                 goal=self.goal,
                 dev=workspace.estimates(network)["dev"],
-                references={name: references.model(name) for name in REFERENCES},
+                references=refitted_references(data, goal=self.goal, seed=self.split.seed),
                 subject=network.identity,
                 again=again,
             )

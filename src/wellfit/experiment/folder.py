@@ -35,9 +35,8 @@ _ABOUT_PICTURES = frozenset({"pictures", "picture_size", "skip_corrupt"})
 class Settings(ClosedRecord):
     """Options that define an experiment, as they were given; a repeated command must not change them.
 
-    None means the default. `test_data` and `deployment_data` are paths; frames are named by their SHA-256. `pictures`
-    is the column with their paths, `picture_size` their side in pixels; `skip_corrupt` leaves out unreadable ones.
-    `delimiter`, `decimal` and `encoding` say how CSV files are written.
+    None means the default. `test_data` and `deployment_data` are paths; frames are named by their SHA-256.
+    `SplitArguments` describes the others.
     """
 
     target: str
@@ -72,22 +71,14 @@ class Settings(ClosedRecord):
         return CsvFormat(delimiter=self.delimiter, decimal=self.decimal, encoding=self.encoding)
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
-        """Refuse a command that would need another split.
-
-        Raises:
-            Refusal: naming the first option that differs.
-        """
+        """Refuse a command that would need another split, by the first option that differs."""
         for option in fields(self):
             kept, wanted = getattr(self, option.name), getattr(asked, option.name)
             if kept != wanted:
                 raise _another_split(folder, option.name, kept=kept, wanted=wanted)
 
     def require_compatible(self, given: Mapping[str, Any], *, folder: Path) -> None:
-        """Refuse options that differ, where only some were given (EXPERIMENT in place of DATA).
-
-        Raises:
-            Refusal: naming the first option that differs.
-        """
+        """Refuse options that differ, if only some were given (EXPERIMENT in place of DATA)."""
         for name, wanted in given.items():
             if wanted not in (None, (), {}) and getattr(self, name) != wanted:
                 raise _another_split(folder, name, kept=getattr(self, name), wanted=wanted)
@@ -102,7 +93,6 @@ def _another_split(folder: Path, option: str, *, kept: object, wanted: object) -
 
 
 SCHEMA = 1
-SUFFIX = ".wellfit"
 ABOUT = "experiment.json"
 JOURNAL = "journal.sqlite"
 
@@ -132,11 +122,7 @@ class Folder:
         return self.path / "report.html"
 
     def require_data(self, path: Path) -> None:
-        """Refuse another DATA than the file from which the experiment was made; a file that is gone passes.
-
-        Raises:
-            Refusal: when path, size or time of the file differ.
-        """
+        """Refuse a DATA whose path, size or time is not that of the first file; a file that is gone passes."""
         if str(path.resolve()) != self.data["path"]:
             raise _other_data(self.path, found=f"{path}, where the experiment was made from {self.data['path']}")
         if path.is_dir() and folder_source(path).sha256 != self.data["sha256"]:
@@ -151,11 +137,7 @@ class Folder:
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
-        """Refuse a data frame with other rows than those from which the experiment was made.
-
-        Raises:
-            Refusal: when it does not.
-        """
+        """Refuse a data frame with other rows than those from which the experiment was made."""
         if sha256 != self.data["sha256"]:
             raise _other_data(self.path, found="a data frame with other rows")
 
@@ -196,14 +178,10 @@ def open_folder(path: Path) -> Folder:
 
 
 def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fill: Callable[[Path], Json]) -> Folder:
-    """Make a new experiment's folder: complete or not at all.
+    """Make a new experiment's folder, complete or not at all, at a place that is free or an empty folder.
 
-    Args:
-        path: its place, which must be free or an empty folder.
-        settings: as given.
-        goal: as given, or the default of the task.
-        data: fingerprint of DATA.
-        fill: writes the split and the sealed test into the folder and returns the journal's "split" entry.
+    `data` is the fingerprint of DATA; `fill` writes the split and the sealed test into the folder and returns the
+    journal's "split" entry.
 
     Raises:
         Refusal: when something else stands at `path`.
@@ -226,17 +204,14 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
         content = json.dumps(about, indent=1, ensure_ascii=False).encode()
         write_whole(part / ABOUT, lambda file: file.write(content))
         part.rename(path)
-    except OSError as error:
+    except BaseException as error:
         _clear(part)
-        if isinstance(error, NoRoom):
-            raise
-        raise NoRoom(
-            "the experiment's folder must have room and be writable",
-            found=f"{error.strerror} at {path.parent}",
-            remedy="Free some space, or choose another --out",
-        ) from error
-    except BaseException:
-        _clear(part)
+        if isinstance(error, OSError) and not isinstance(error, NoRoom):
+            raise NoRoom(
+                "the experiment's folder must have room and be writable",
+                found=f"{error.strerror} at {path.parent}",
+                remedy="Free some space, or choose another --out",
+            ) from error
         raise
     return Folder(path, settings, goal, data)
 
@@ -244,7 +219,7 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
 def default_path(source: Any) -> Path:
     """Return ./NAME.wellfit for a file NAME.csv, ./experiment.wellfit for a data frame."""
     stem = Path(source).stem if isinstance(source, str | Path) else "experiment"
-    return Path(stem + SUFFIX)
+    return Path(f"{stem}.wellfit")
 
 
 def _clear(part: Path) -> None:

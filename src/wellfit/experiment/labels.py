@@ -1,7 +1,6 @@
 """People and pictures: the error of those who label dev pictures, and a sheet that shows whether labels survive.
 
-Dev rows come in one random order, so that any number of them is a fair sample, and their labels are not shown. The
-sheet has training pictures beside their augmented versions.
+Dev rows come in one random order, so that any number of them is a fair sample; their own labels are not shown.
 """
 
 from __future__ import annotations
@@ -63,18 +62,15 @@ def waiting(labels: Mapping[int, str], split: Split) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class HumanError(Record):
-    """The error of people on dev.
-
-    Attributes:
-        error: with its Wilson interval; None before anything was labelled.
-        rows: number of dev pictures.
-        more: further labels that would settle the verdict on bias at this error; 0 if it is settled, None if labels
-            cannot settle it, or nothing was trained yet.
-    """
+    """The error of people on dev."""
 
     error: Estimate | None
+    """With its Wilson interval; None before anything was labelled."""
     rows: int
+    """Number of dev pictures."""
     more: int | None
+    """Number of further labels that would settle the verdict on bias at this error; 0 if it is settled, None if labels
+    cannot settle it, or nothing was trained yet."""
 
     @property
     def sentence(self) -> str:
@@ -99,13 +95,7 @@ class HumanError(Record):
 
 
 def human_error(labels: Mapping[int, str], split: Split, *, diagnosis: Diagnosis | None) -> HumanError:
-    """Compare the labels of people with those of the data.
-
-    Args:
-        labels: dev row -> label.
-        split: has the dev rows.
-        diagnosis: of the network whose bias is in question; None where there is none.
-    """
+    """Compare people's labels (dev row -> label) with those of the data; the diagnosis is the network's, if any."""
     rows = split.dev.num_rows
     if not labels:
         return HumanError(error=None, rows=rows, more=None)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,17 +39,6 @@ FAR = 2.8
 """A scaled number beyond this (of at most 3) lies about eight interquartile ranges from train's median."""
 
 
-class Writer(Protocol):
-    """The writer of a file format."""
-
-    def write_table(self, table: pa.Table) -> None:
-        """Append rows."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-
 def predicted_batches(
     source: Any,
     *,
@@ -59,27 +48,24 @@ def predicted_batches(
     csv_format: CsvFormat = DETECTED,
 ) -> Iterator[pa.Table]:
     """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order; of pictures also their `file`."""
-    for batch in _new_rows(source, preparation.schema, csv_format):
+    schema = preparation.schema
+    if schema.picture is None:
+        batches = read_batches(source, schema=schema, csv_format=csv_format)
+    else:
+        (paths,) = (column.note for column in schema.columns if column.role == "picture")
+        batches = picture_batches(source, shape=schema.picture, column=paths or None, csv_format=csv_format)
+    for batch in batches:
         arrays = preparation.transform(batch, with_target=False)
         if watch is not None:
             watch.see(arrays)
-        found = _table(predict(arrays), preparation.schema)
-        yield found.add_column(0, FILE, batch.column(FILE)) if preparation.schema.picture else found
-
-
-def _new_rows(source: Any, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.Table]:
-    if schema.picture is None:
-        return read_batches(source, schema=schema, csv_format=csv_format)
-    (paths,) = (column.note for column in schema.columns if column.role == "picture")
-    return picture_batches(source, shape=schema.picture, column=paths or None, csv_format=csv_format)
+        found = _table(predict(arrays), schema)
+        yield found.add_column(0, FILE, batch.column(FILE)) if schema.picture else found
 
 
 class Watch:
     """Counts values unlike those of train, so that a warning can name the columns of new rows that differ.
 
-    Args:
-        preparation: names of the columns.
-        usual: rows like those of train, counted for comparison.
+    `usual` are rows like those of train, counted for comparison.
     """
 
     def __init__(self, preparation: Preparation, *, usual: Arrays) -> None:
@@ -126,14 +112,14 @@ def write_batches(batches: Iterator[pa.Table], out: Path) -> int:
     part = out.with_name(out.name + ".part")
     rows = 0
     try:
-        first = next(batches, None)
-        if first is None:
+        batch = next(batches, None)
+        if batch is None:
             raise BadInput("NEW must have rows", found="a header only", remedy="Give a table with rows")
-        with _writer(part, schema=first.schema, ending=out.suffix) as writer:
-            while first is not None:
-                writer.write_table(first if out.suffix == ".parquet" else escaped(first))
-                rows += first.num_rows
-                first = next(batches, None)
+        with _writer(part, schema=batch.schema, ending=out.suffix) as writer:
+            while batch is not None:
+                writer.write_table(batch if out.suffix == ".parquet" else escaped(batch))
+                rows += batch.num_rows
+                batch = next(batches, None)
         part.replace(out)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -158,63 +144,47 @@ def escaped(table: pa.Table) -> pa.Table:
 
 
 def escaped_text(text: str) -> str:
-    """One cell."""
+    """Return one cell."""
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
-def _writer(path: Path, *, schema: pa.Schema, ending: str) -> Writer:
-    writers: dict[str, Callable[[], Writer]] = {
-        ".csv": lambda: pa.csv.CSVWriter(path, schema),
-        ".parquet": lambda: pq.ParquetWriter(path, schema),
-    }
-    if ending not in writers:
-        raise BadInput(
-            "predictions must be written as .csv or .parquet",
-            found=f"the ending {ending!r}",
-            remedy="Choose one of them for -o",
-        )
-    return writers[ending]()
+def _writer(path: Path, *, schema: pa.Schema, ending: str) -> pa.csv.CSVWriter | pq.ParquetWriter:
+    if ending == ".csv":
+        return pa.csv.CSVWriter(path, schema)
+    if ending == ".parquet":
+        return pq.ParquetWriter(path, schema)
+    raise BadInput(
+        "predictions must be written as .csv or .parquet",
+        found=f"the ending {ending!r}",
+        remedy="Choose one of them for -o",
+    )
 
 
 def _table(predictions: Floats, schema: Schema) -> pa.Table:
     if schema.task == "regression":
         return pa.table({"prediction": pa.array(predictions, pa.float64())})
-    chosen = predictions.argmax(axis=1)
     columns = {f"p_{name}": pa.array(predictions[:, place], pa.float64()) for place, name in enumerate(schema.classes)}
-    return pa.table({"prediction": _labels(chosen, schema), **columns})
-
-
-def _labels(codes: Any, schema: Schema) -> pa.Array:
-    texts = pa.array(schema.classes, pa.string())
+    labels = pa.array(schema.classes, pa.string())
     if schema.class_kind == "integer":
-        texts = texts.cast(pa.int64())
+        labels = labels.cast(pa.int64())
     elif schema.class_kind == "boolean":
-        texts = pa.array([name.lower() == "true" for name in schema.classes])
-    return texts.take(pa.array(codes))
-
-
-_THOUSAND = 1_000
+        labels = pa.array([name.lower() == "true" for name in schema.classes])
+    return pa.table({"prediction": labels.take(pa.array(predictions.argmax(axis=1))), **columns})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Views(Record):
-    """Test-time augmentation on dev.
-
-    Attributes:
-        goal: in whose loss the numbers are.
-        views: number of views of each picture, itself included.
-        without: dev loss of the pictures as they are.
-        averaged: dev loss of the averaged views.
-        gain: without - averaged, paired, with its 95 % interval.
-        seconds: for a thousand pictures, as they are and with all views.
-    """
+    """Test-time augmentation on dev, in the goal's loss."""
 
     goal: Goal = field(metadata=OMITTED)
     views: int
+    """Number of views of each picture, itself included."""
     without: float
     averaged: float
     gain: Estimate
+    """without - averaged, paired, with its 95 % interval."""
     seconds: tuple[float, float] = field(metadata=OMITTED)
+    """For a thousand pictures, as they are and with all views."""
 
     @property
     def sentence(self) -> str:
@@ -260,12 +230,12 @@ def views_on_dev(parts: Sequence[Part], data: Prepared, *, goal: Goal, views: in
     Raises:
         BadInput: as `with_views`.
     """
-    several = [with_views(parts, data.preparation, views=each, temperature=temperature) for each in (1, views)]
+    predictors = [with_views(parts, data.preparation, views=each, temperature=temperature) for each in (1, views)]
     losses, seconds = [], []
-    for predict in several:
+    for predict in predictors:
         began = time.perf_counter()
         found = predict(data.dev)
-        seconds.append((time.perf_counter() - began) * _THOUSAND / data.dev.rows)
+        seconds.append((time.perf_counter() - began) * 1_000 / data.dev.rows)
         losses.append(goal.row_losses(data.dev.target, found))
     return Views(
         goal=goal,

@@ -1,4 +1,4 @@
-"""The data of an experiment, prepared for training: its transforms, reference models and importance of rows.
+"""The data of an experiment, prepared for training: its transforms, reference models, importance and copies of rows.
 
 All are fitted once and kept beside the models, so that a run that continues works with the same ones.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from wellfit.records.outcome import Outcome
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
-from wellfit.training.references import Reference, fit_references
+from wellfit.training.references import fit_references
 
 FILE = "preparation.json"
 
@@ -112,40 +113,26 @@ def fitted_references(
     write_whole(folder / REFERENCES_FILE, lambda file: file.write(content))
     for reference in references:
         if reference.name not in known.dev:
-            journal.append("reference", _body(reference, data=data, goal=goal), key=reference.name)
+            train = Estimate.fixed(reference.losses["train"], rows=data.train.rows)
+            dev = goal.estimate(data.dev.target, reference.predictions["dev"], groups=data.dev.groups)
+            errors = {"train": train.to_json(), "dev": dev.to_json()}
+            body = {"name": reference.name, "errors": errors, "seconds": reference.seconds, "note": reference.note}
+            journal.append("reference", body, key=reference.name)
     return known_references(folder, journal)
 
 
-def _body(reference: Reference, *, data: Prepared, goal: Goal) -> dict[str, object]:
-    train = Estimate.fixed(reference.losses["train"], rows=data.train.rows)
-    dev = goal.estimate(data.dev.target, reference.predictions["dev"], groups=data.dev.groups)
-    return {
-        "name": reference.name,
-        "errors": {"train": train.to_json(), "dev": dev.to_json()},
-        "seconds": reference.seconds,
-        "note": reference.note,
-    }
+def refitted_references(data: Prepared, *, goal: Goal, seed: int) -> dict[str, Predict]:
+    """Return the reference models by name; they are fitted on train again when the first predicts the test table."""
+    predictions: dict[str, Floats] = {}
 
+    def predicted(name: str, test: pa.Table) -> Floats:
+        if not predictions:
+            extra = {"test": data.preparation.transform(test)}
+            references = fit_references(data, goal=goal, seed=seed, extra=extra)
+            predictions.update({reference.name: reference.predictions["test"] for reference in references})
+        return predictions[name]
 
-class RefitReferences:
-    """Reference models as functions of the test table; they are fitted on train again when they are called."""
-
-    def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
-        self._data = data
-        self._goal = goal
-        self._seed = seed
-        self._predictions: dict[str, Floats] = {}
-
-    def model(self, name: str) -> Predict:
-        """Return the model of one name."""
-        return lambda test: self._predicted(test)[name]
-
-    def _predicted(self, test: pa.Table) -> dict[str, Floats]:
-        if not self._predictions:
-            arrays = self._data.preparation.transform(test)
-            references = fit_references(self._data, goal=self._goal, seed=self._seed, extra={"test": arrays})
-            self._predictions = {reference.name: reference.predictions["test"] for reference in references}
-        return self._predictions
+    return {name: partial(predicted, name) for name in REFERENCES}
 
 
 IMPORTANCE_FILE = "importance.safetensors"

@@ -12,7 +12,7 @@ from typing import Any
 from wellfit.base.typing import Json
 from wellfit.data.schema import Schema
 from wellfit.exceptions import BadInput
-from wellfit.experiment.diagnosing import with_earlier
+from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import Budget, parse_budget
@@ -68,8 +68,9 @@ class RunRequest:
         """Return the request for one experiment: from a step to branch off, with the rows that this call adds.
 
         Raises:
-            BadInput: for an augmentation of a table, or an unknown step.
+            BadInput: for a reference that does not fit the goal, an augmentation of a table, or an unknown step.
         """
+        referred(self.reference, goal=workspace.goal)
         augmentation_for(workspace.split.schema, self.augment)
         start = None if branch is None else Config.from_json(network_at(workspace.entries(), branch)["config"])
         rules = self.rules if more is None else replace(self.rules, more_data=more.name)

@@ -246,7 +246,8 @@ class Workspace:
             references=references,
             rows=self.open_rows,
             about_data=self.data_findings,
-            **referred(asked, goal=self.goal),
+            optimal=referred(asked, goal=self.goal),
+            tolerance=asked.get("tolerance"),
         )
 
     def with_columns(self, diagnosis: Diagnosis, outcome: Outcome) -> Diagnosis:

@@ -12,17 +12,15 @@ CANDIDATE = "candidate"
 
 
 class History:
-    """The entries of a journal, without those of plans that a later plan replaced.
-
-    Args:
-        entries: the whole journal, oldest first.
-    """
+    """The entries of a whole journal, oldest first, without those of plans that a later plan replaced."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         everything = list(entries)
         plans = [entry.body["plan"] for entry in everything if entry.kind == "session" and "plan" in entry.body]
         kept = [entry for entry in everything if entry.body.get("plan") in (None, *plans[-1:])]
-        self.chosen = chosen_identity(everything)
+        candidates = [entry.body for entry in everything if entry.kind == CANDIDATE]
+        best = min(candidates, key=lambda body: float(body["dev"]), default=None)
+        self.chosen = None if best is None else str(best["identity"])
         """Identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
         own = [entry for entry in everything if entry.kind == "diagnosis" and entry.body["identity"] == self.chosen]
         # A network of an earlier plan may still be the best: then its diagnosis belongs to the experiment.
@@ -40,15 +38,15 @@ class History:
         return found
 
     def of(self, *kinds: str) -> list[Json]:
-        """The bodies of these kinds, oldest first within each."""
+        """Return the bodies of these kinds, oldest first within each."""
         return [body for kind in kinds for body in self._bodies.get(kind, [])]
 
     def last(self, kind: str) -> Json:
-        """The last body of a kind; {} without any."""
+        """Return the last body of a kind; {} without any."""
         return self._bodies.get(kind, [{}])[-1]
 
     def of_network(self, kind: str, identity: str | None) -> Json:
-        """The last body of a kind about this network; {} without any."""
+        """Return the last body of a kind about this network; {} without any."""
         return next((body for body in reversed(self.of(kind)) if body["identity"] == identity), {})
 
     @property
@@ -61,10 +59,3 @@ class History:
         """Number of networks that dev has compared: those that WF403 counts."""
         trained = self.of("training", "snapshot")
         return len({body["identity"] for body in trained if body["status"] != "diverged"})
-
-
-def chosen_identity(entries: Iterable[Entry]) -> str | None:
-    """The identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
-    candidates = [entry.body for entry in entries if entry.kind == CANDIDATE]
-    best = min(candidates, key=lambda body: float(body["dev"]), default=None)
-    return None if best is None else str(best["identity"])

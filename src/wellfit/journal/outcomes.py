@@ -22,19 +22,14 @@ _KINDS = (KIND, ENSEMBLE, SNAPSHOT)
 
 
 class OutcomeStore:
-    """Outcomes by their identity: `get` what `put` has kept.
-
-    Args:
-        folder: holds one `<identity>.safetensors` a training.
-        journal: receives one "training" (or "ensemble", or "snapshot") entry each, after its arrays are safe on disk.
-    """
+    """Outcomes by their identity: `<identity>.safetensors` in the folder, and then an entry in the journal."""
 
     def __init__(self, folder: Path, journal: Journal) -> None:
         self._folder = folder
         self._journal = journal
 
     def get(self, identity: str) -> Outcome | None:
-        """Return the outcome with this identity, or None when it was never finished."""
+        """Return the outcome with this identity; None if it was never finished."""
         entry = self._entry(identity)
         arrays = load_arrays(self._path(identity)) if entry else None
         return Outcome.from_json(entry.body, arrays=arrays) if entry and arrays else None
@@ -44,7 +39,7 @@ class OutcomeStore:
         return self._entry(identity) is not None and _is_whole(self._path(identity))
 
     def predictions(self, identity: str, *, part: str) -> Floats | None:
-        """Return what an outcome predicts on a part, without its other arrays; None where `get` would find none."""
+        """Return an outcome's predictions on a part, without its other arrays; None if `get` would find none."""
         if not self.has(identity):
             return None
         with safe_open(self._path(identity), framework="numpy") as file:
@@ -63,7 +58,7 @@ class OutcomeStore:
         self._journal.append(kind, {**outcome.to_json(), **details}, key=identity)
 
     def temper(self, outcome: Outcome, *, details: Json) -> None:
-        """Keep what an outcome is at its temperature, beside what it is without; the weights are the same.
+        """Keep an outcome at its temperature, beside the one without; the weights are the same.
 
         Raises:
             NoRoom: when the disk is full; nothing half-written remains.
@@ -74,7 +69,7 @@ class OutcomeStore:
         self._journal.append(TEMPERATURE, {**body, **details}, key=outcome.identity)
 
     def tempered(self, outcome: Outcome) -> Outcome | None:
-        """Return an outcome at the temperature that was kept for it; as it is without one, None where it is damaged."""
+        """Return an outcome at the temperature that was kept for it; as it is without one, None if it is damaged."""
         entry = self._journal.find(TEMPERATURE, outcome.identity)
         if entry is None or entry.body["temperature"] == 1.0:
             return outcome

@@ -1,8 +1,7 @@
 """The journal file: SQLite in WAL mode, append-only, one writer.
 
-A commit is durable before `append` returns, so a process killed at any moment leaves a journal that opens with every
-entry whose `append` returned. Readers open the file read-only and never wait for the writer.
-One line of the journal.
+A commit is durable before `append` returns, so a journal has every such entry whenever its process is killed. Readers
+open the file read-only and never wait for the writer.
 """
 
 from __future__ import annotations
@@ -83,8 +82,8 @@ class Journal:
         rows = self._connection.execute(
             "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR seq > ?1 ORDER BY seq", (last,)
         )
-        for row in rows:
-            entry = _entry(row)
+        for seq, kind, key, body, at in rows:
+            entry = Entry(seq=seq, kind=kind, key=key, body=json.loads(body), at=at)
             self._parsed.entries.append(entry)
             self._parsed.named[entry.kind, entry.key] = entry
 
@@ -104,12 +103,9 @@ class Journal:
 
 
 def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None = None) -> Journal:
-    """Open the journal at `path`, or start one there when it is missing and `read_only` is off.
+    """Open the journal at `path`, or start one there if it is missing; with `read_only` take no lock and write nothing.
 
-    Args:
-        path: of the file.
-        read_only: take no lock, and write nothing.
-        parsed: receives the entries that are parsed; those that it has already are not read again.
+    The entries that `parsed` has already are not read again.
 
     Raises:
         Refusal: another process writes it, it lies on a network file system, it is no journal of wellfit, it is
@@ -119,7 +115,13 @@ def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None
     log = EntryLog() if parsed is None else parsed
     if read_only:
         return Journal(_checked(_connect_to_read(path), path), path=path, lock=None, parsed=log)
-    _refuse_network(path)
+    kind = file_system_of(path.parent)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise Refusal(
+            "an experiment must lie on a local disk, since network locks can fail silently",
+            found=f"{path.parent} on {kind}",
+            remedy="Choose an --out on a local disk",
+        )
     lock = _lock(path)
     try:
         connection = _checked(_connect_to_write(path), path)
@@ -214,18 +216,8 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _refuse_network(path: Path) -> None:
-    kind = file_system_of(path.parent)
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise Refusal(
-            "an experiment lies on a local disk, since network locks can fail silently",
-            found=f"{path.parent} on {kind}",
-            remedy="Choose an --out on a local disk",
-        )
-
-
 def file_system_of(folder: Path) -> str | None:
-    """Name of the file system that contains `folder`; None where the system does not tell."""
+    """Return the name of the file system that contains `folder`; None if the system does not tell."""
     if not MOUNTS.is_file():
         return None
     mounts = [line.split(" ") for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
@@ -233,14 +225,9 @@ def file_system_of(folder: Path) -> str | None:
     return max(above, key=lambda fields: len(fields[1]))[2] if above else None
 
 
-def _entry(row: tuple[int, str, str, str, str]) -> Entry:
-    seq, kind, key, body, at = row
-    return Entry(seq=seq, kind=kind, key=key, body=json.loads(body), at=at)
-
-
 def _foreign(path: Path, problem: str) -> Refusal:
     return Refusal(
-        "an experiment's journal is written by wellfit alone",
+        "an experiment's journal must be written by wellfit alone",
         found=f"{problem} in {path}",
         remedy="Choose another --out, or restore the folder from a copy",
     )
@@ -256,21 +243,17 @@ def _no_room(path: Path, error: Exception) -> NoRoom:
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry.
-
-    Attributes:
-        seq: place in the journal, counted from 1 without gaps.
-        kind: what the body describes ("split", "training", "step", ...).
-        key: name under which the body is recalled; empty where entries are only listed.
-        body: plain JSON values.
-        at: when it was written, ISO 8601 in UTC.
-    """
+    """One line of the journal."""
 
     seq: int
+    """Place in the journal, counted from 1 without gaps."""
     kind: str
+    """The subject of the body ("split", "training", "step", ...)."""
     key: str
+    """Name under which the body is recalled; empty if entries are only listed."""
     body: Json
     at: str
+    """Time of writing, ISO 8601 in UTC."""
 
 
 @dataclass(frozen=True)
