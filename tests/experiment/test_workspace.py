@@ -27,12 +27,12 @@ class Spies:
         self.diagnoses: list[tuple[str, float]] = []
         self.estimates: Counter[tuple[str, float]] = Counter()
         self.arrays: Counter[str] = Counter()
-        entry, split, diagnose = store._entry, workspace_module.load_split, Diagnostician.__call__
+        parse, split, diagnose = store.EntryLog.parse, workspace_module.load_split, Diagnostician.__call__
         estimates, arrays = workspace_module.estimates, outcomes_module.load_arrays
 
-        def counted_entry(row):
+        def counted_entry(log, row):
             self.entries[row[0]] += 1
-            return entry(row)
+            parse(log, row)
 
         def counted_split(folder):
             self.splits += 1
@@ -50,7 +50,7 @@ class Spies:
             self.arrays[path.name] += 1
             return arrays(path)
 
-        patch.setattr(store, "_entry", counted_entry)
+        patch.setattr(store.EntryLog, "parse", counted_entry)
         patch.setattr(workspace_module, "load_split", counted_split)
         patch.setattr(Diagnostician, "__call__", counted_diagnosis)
         patch.setattr(workspace_module, "estimates", counted_estimates)

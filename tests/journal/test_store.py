@@ -183,8 +183,8 @@ def test_nan_never_enters(tmp_path):
 
 def test_an_entry_is_parsed_once_however_often_the_file_is_opened(tmp_path, monkeypatch):
     path, log, parsed = tmp_path / "journal.sqlite", store.EntryLog(), []
-    whole = store._entry
-    monkeypatch.setattr(store, "_entry", lambda row: parsed.append(row[0]) or whole(row))
+    parse = store.EntryLog.parse
+    monkeypatch.setattr(store.EntryLog, "parse", lambda log, row: parsed.append(row[0]) or parse(log, row))
     with open_journal(path, parsed=log) as journal:
         journal.append("step", {"a": 1}, key="1")
         assert [entry.body for entry in journal.entries("step")] == [{"a": 1}]

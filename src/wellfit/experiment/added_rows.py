@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_fo
         BadInput: as `more_rows_for`, or for a file that is gone.
         Refusal: the file has other rows than when it was given before.
     """
-    known = _given_before(source, entries)
+    path = str(Path(source).resolve()) if isinstance(source, str | Path) else None
+    bodies = [entry.body for entry in entries if entry.kind == KIND and path and entry.body["path"] == path]
+    known = bodies[-1] if bodies else None
     if known and not Path(source).exists():
         raise BadInput(
             f"{NAME} must be there when the command is given again",
@@ -48,11 +50,7 @@ def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_fo
 
 
 def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
-    """Write rows into the experiment, once, and journal where they came from.
-
-    Raises:
-        NoRoom: when the disk is full.
-    """
+    """Write rows into the experiment, once, and journal where they came from."""
     path = _place(folder, more.name)
     if not path.is_file():
         write_whole(path, lambda file: pq.write_table(more.table, file))
@@ -62,11 +60,7 @@ def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
 
 
 def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> None:
-    """Refuse to go on without rows that a run was given.
-
-    Raises:
-        Refusal: when the experiment does not have them any more.
-    """
+    """Refuse to go on without rows that a run was given."""
     if name is not None and name not in kept:
         raise Refusal(
             "the rows that were added to train must be in the experiment",
@@ -76,20 +70,8 @@ def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> 
 
 
 def kept_rows(folder: Folder) -> dict[str, pa.Table]:
-    """Name -> rows that were ever added in this experiment.
-
-    Raises:
-        Refusal: when a file of theirs is damaged.
-    """
+    """Return name -> rows that were ever added in this experiment; refuse a damaged file."""
     return {path.stem: _read(path) for path in sorted((folder.path / FOLDER).glob("*.parquet"))}
-
-
-def _given_before(source: Any, entries: Iterable[Entry]) -> dict[str, Any] | None:
-    if not isinstance(source, str | Path):
-        return None
-    path = str(Path(source).resolve())
-    bodies = [entry.body for entry in entries if entry.kind == KIND and entry.body["path"] == path]
-    return bodies[-1] if bodies else None
 
 
 def _place(folder: Folder, name: str) -> Path:

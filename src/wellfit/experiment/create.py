@@ -58,11 +58,7 @@ class SplitArguments(TypedDict, total=False):
 
 
 def make_split(data: Any, target: str | None, options: SplitArguments, *, notify: Notify) -> Split:
-    """Read DATA and divide it in memory.
-
-    Raises:
-        BadInput: for an error in DATA, its target, or the options.
-    """
+    """Read DATA and divide it in memory."""
     settings = _settings(data, target, options)
     table, schema = _read(data, settings, notify=notify)
     _goal(settings, schema)

@@ -56,10 +56,17 @@ class Diagnostician:
         kept = kept_rows(self.data, outcome.config.data)
         # Near copies are looked for again among the rows that are left.
         stand = [found for found in self.about_data if kept.all() or found.code != "WF205"]
+        added = outcome.config.data.more_data
         facts = Facts(
             goal=self.goal,
             hint="" if self.optimal is not None else self.hint,
-            training=self._training(outcome),
+            training=Training(
+                status=outcome.status.value,
+                advice=outcome.status.advice,
+                references=self.references.dev,
+                ahead=self.references.ahead_of(outcome, data=self.data, goal=self.goal),
+                note=f" The reference models were fit without the added {added.split()[0]} rows." if added else "",
+            ),
             rows=self.rows.of_train(kept),
             network=self._on_rows(outcome, kept),
             seen=self._seen(outcome, kept),
@@ -84,16 +91,6 @@ class Diagnostician:
         """Hint at the optimal error from the training rows."""
         rows = self.rows
         return said_by_rows(rows.train, goal=self.goal, seed=rows.seed) if rows.train.features.columns else ""
-
-    def _training(self, outcome: Outcome) -> Training:
-        added = outcome.config.data.more_data
-        return Training(
-            status=outcome.status.value,
-            advice=outcome.status.advice,
-            references=self.references.dev,
-            ahead=self.references.ahead_of(outcome, data=self.data, goal=self.goal),
-            note=f" The reference models were fit without the added {added.split()[0]} rows." if added else "",
-        )
 
     def _on_rows(self, outcome: Outcome, kept: Booleans) -> NetworkOnRows:
         parts = {"train_dev": self.data.train_dev, "dev": self.data.dev}
@@ -127,11 +124,7 @@ REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
 
 
 def require_known(asked: Collection[str]) -> None:
-    """Refuse unknown names: a slip must not pass for no reference at all.
-
-    Raises:
-        BadInput: with the nearest known name.
-    """
+    """Refuse unknown names with the nearest known one: a slip must not pass for no reference at all."""
     known = sorted({*REFERENCES, "tolerance"})
     for name in asked:
         if name not in known:

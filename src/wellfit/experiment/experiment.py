@@ -20,7 +20,7 @@ from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.diagnosis.more_data import MoreData, more_data_finding
 from wellfit.exceptions import Refusal
 from wellfit.experiment.diagnosing import require_known, with_earlier
-from wellfit.experiment.folder import Folder, open_folder
+from wellfit.experiment.folder import open_folder
 from wellfit.experiment.labels import KIND as LABEL
 from wellfit.experiment.labels import HumanError, human_error, labels_of, require_labels
 from wellfit.experiment.learning_curve import MORE_DATA, known_curve, measured_curve, with_price
@@ -34,7 +34,6 @@ from wellfit.journal.store import Entry
 from wellfit.opening import Opening, open_test
 from wellfit.records.config import Config, Regularization
 from wellfit.records.device import Device
-from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate
@@ -65,21 +64,12 @@ class Experiment(Rendered):
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-
-    @property
-    def folder(self) -> Folder:
+        self.folder = workspace.folder
         """Its files and settings."""
-        return self.workspace.folder
-
-    @property
-    def path(self) -> Path:
+        self.path = workspace.folder.path
         """The folder."""
-        return self.folder.path
-
-    @property
-    def goal(self) -> Goal:
+        self.goal = workspace.goal
         """The goal that networks are compared by."""
-        return self.folder.goal
 
     def config_at(self, step: int) -> Config:
         """Return the config of a step's network in the last run (of an ensemble the heaviest member's); 0 is the first.
@@ -166,7 +156,7 @@ class Experiment(Rendered):
             return with_price(full, known_curve(entries, outcome.identity))
 
     def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
-        """Measure what its network would gain from more training data, by training it again on parts of the rows.
+        """Measure the gain of its network from more training data, by training it again on parts of the rows.
 
         Of an ensemble the heaviest member is trained. The journal keeps the result, for later diagnoses. If pictures
         are augmented, the network is trained without that as well, which shows how many pictures augmentation is worth.

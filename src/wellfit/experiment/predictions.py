@@ -225,11 +225,7 @@ def with_views(
 
 
 def views_on_dev(parts: Sequence[Part], data: Prepared, *, goal: Goal, views: int, temperature: float = 1.0) -> Views:
-    """Measure the gain and the cost of several views of each dev picture.
-
-    Raises:
-        BadInput: as `with_views`.
-    """
+    """Measure the gain and the cost of several views of each dev picture."""
     predictors = [with_views(parts, data.preparation, views=each, temperature=temperature) for each in (1, views)]
     losses, seconds = [], []
     for predict in predictors:

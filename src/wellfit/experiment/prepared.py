@@ -45,7 +45,6 @@ def prepared_in(folder: Folder, split: Split) -> Prepared:
 
     Raises:
         Refusal: when they are damaged: networks were trained behind them.
-        NoRoom: when they are not there yet and cannot be written.
     """
     path = folder.models / FILE
     prepared = split.prepared(_kept(path) if path.is_file() else None)
@@ -153,9 +152,6 @@ def with_importance(
 
     Without train-dev rows mismatch cannot be told from variance, so nothing is measured; for pictures there is
     augmentation toward dev.
-
-    Raises:
-        NoRoom: when the disk is full.
     """
     told_apart = any(found.code == "WF302" and found.status == "fired" for found in findings)
     missing = {OF_TRAIN, *data.more} - data.importance.keys()
@@ -189,11 +185,7 @@ def known_copies(folder: Folder) -> Copies | None:
 
 
 def with_copies(data: Prepared, *, folder: Folder, rows: OpenRows, findings: Iterable[Finding]) -> Prepared:
-    """Return the data with the copies across train and dev, where a finding on the rows fired.
-
-    Raises:
-        NoRoom: when the disk is full.
-    """
+    """Return the data with the copies across train and dev, if a finding on the rows fired."""
     if data.copies is not None:
         return data
     found = copied_rows(rows.train, rows.dev, findings=findings, seed=rows.seed)

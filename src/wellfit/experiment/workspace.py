@@ -25,7 +25,6 @@ from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
 from wellfit.recipe.context import losses_of
 from wellfit.records.config import shrink_of, weight_decay_of
-from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split, load_split
 from wellfit.stats.calibration import calibrated, tempered
@@ -43,16 +42,12 @@ class Workspace:
 
     def __init__(self, folder: Folder, *, split: Split | None = None) -> None:
         self.folder = folder
+        self.goal = folder.goal
         if split is not None:
             self.split = split
         self._log = EntryLog()
         self._journal: Journal | None = None
         self._estimates: dict[tuple[str, float], dict[str, Estimate]] = {}
-
-    @property
-    def goal(self) -> Goal:
-        """The goal that networks are compared by."""
-        return self.folder.goal
 
     @cached_property
     def split(self) -> Split:
@@ -79,11 +74,7 @@ class Workspace:
         self.__dict__.pop("prepared", None)
 
     def measure_rows(self) -> Prepared:
-        """Prepare the data with the importance of its rows and the copies across train and dev, where findings fired.
-
-        Raises:
-            NoRoom: when the disk is full.
-        """
+        """Prepare the data with the importance of its rows and the copies across train and dev, if findings fired."""
         rows, findings = self.open_rows, self.data_findings
         data = with_importance(self.prepared, folder=self.folder, split=self.split, rows=rows, findings=findings)
         self.prepared = with_copies(data, folder=self.folder, rows=rows, findings=findings)
@@ -119,7 +110,7 @@ class Workspace:
                 self._journal = None
 
     def entries(self, kind: str | None = None) -> list[Entry]:
-        """All entries of the journal, or those of one kind."""
+        """Return all entries of the journal, or those of one kind."""
         with self.reading() as journal:
             return journal.entries(kind)
 
@@ -140,18 +131,14 @@ class Workspace:
             return outcomes.get(identity)
 
     def estimates(self, outcome: Outcome) -> dict[str, Estimate]:
-        """Losses of an outcome with intervals, by part."""
+        """Return the losses of an outcome with intervals, by part."""
         key = (outcome.identity, outcome.temperature)
         if key not in self._estimates:
             self._estimates[key] = losses_of(outcome, data=self.prepared, goal=self.goal)
         return self._estimates[key]
 
     def keep(self, outcome: Outcome) -> None:
-        """Keep an outcome, with its intervals and with lambda in other units.
-
-        Raises:
-            NoRoom: when the disk is full.
-        """
+        """Keep an outcome, with its intervals and with lambda in other units."""
         l2, lr, rows = outcome.config.regularization.l2, outcome.config.optimization.lr, len(outcome.train_losses)
         details = {
             "errors": {part: found.to_json() for part, found in self.estimates(outcome).items()},
@@ -204,11 +191,8 @@ class Workspace:
     def temper(self, outcome: Outcome) -> Outcome:
         """Return a network at its temperature: as the journal knows it, or else fitted on dev and kept.
 
-        A regression has none, nor has a network without an error on half of dev; and where a temperature does not help
-        on rows that did not fit it, the network stays as it is.
-
-        Raises:
-            NoRoom: when the disk is full.
+        A regression has none, nor has a network without an error on half of dev; and if a temperature does not help on
+        rows that did not fit it, the network stays as it is.
         """
         with self.reading() as journal, self.outcomes() as outcomes:
             known = outcomes.tempered(outcome) if journal.find(TEMPERATURE, outcome.identity) else None
@@ -252,8 +236,7 @@ class Workspace:
 
     def with_columns(self, diagnosis: Diagnosis, outcome: Outcome) -> Diagnosis:
         """Return the diagnosis with the worth of each column to its network."""
-        network = (outcome, self.parts_of(outcome))
-        return with_columns(diagnosis, self.open_rows, data=self.prepared, network=network)
+        return with_columns(diagnosis, self.open_rows, data=self.prepared, network=(outcome, self.parts_of(outcome)))
 
     def with_dev_use(self, diagnosis: Diagnosis) -> Diagnosis:
         """Return the diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""

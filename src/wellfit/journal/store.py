@@ -82,10 +82,8 @@ class Journal:
         rows = self._connection.execute(
             "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR seq > ?1 ORDER BY seq", (last,)
         )
-        for seq, kind, key, body, at in rows:
-            entry = Entry(seq=seq, kind=kind, key=key, body=json.loads(body), at=at)
-            self._parsed.entries.append(entry)
-            self._parsed.named[entry.kind, entry.key] = entry
+        for row in rows:
+            self._parsed.parse(row)
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
@@ -262,3 +260,10 @@ class EntryLog:
 
     entries: list[Entry] = field(default_factory=list)
     named: dict[tuple[str, str], Entry] = field(default_factory=dict)
+
+    def parse(self, row: tuple[int, str, str, str, str]) -> None:
+        """Add the entry of one row of the file."""
+        seq, kind, key, body, at = row
+        entry = Entry(seq=seq, kind=kind, key=key, body=json.loads(body), at=at)
+        self.entries.append(entry)
+        self.named[kind, key] = entry
