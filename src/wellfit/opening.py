@@ -87,7 +87,7 @@ class Opening(Record):
         error: test loss of the model, its interval at alpha / opening.
         dev_optimism: test loss - dev loss; None if no dev loss was given.
         receipt: names the ledger's line that signs this result.
-        reason: why it is not certified ("" when it is).
+        reason: against certifying it ("" if it is certified).
         references: test loss of each reference model.
         at: time, ISO 8601.
     """
@@ -201,7 +201,8 @@ def _standing(split: Sealed, connection: sqlite3.Connection, *, subject: str) ->
     number = 1 + max(chain.openings, memory.openings)
     times = "once" if chain.openings == 1 else f"{chain.openings} times"
     further = _doubt(chain, memory) or (f"this test set was opened {times} before" if chain.openings else "")
-    reason = further or _elsewhere(memory)
+    elsewhere = f"{memory.opened_share:.0%} of its rows were opened before, in another experiment or split"
+    reason = further or (elsewhere if memory.opened_share >= CERTIFIED_OVERLAP else "")
     return _Standing(max(number, 2) if reason else number, reason, bool(further))
 
 
@@ -212,13 +213,6 @@ def _doubt(chain: Chain, memory: Memory) -> str:
     if not chain.extends(head=memory.head, count=memory.count):
         return f"the registry remembers {memory.count} lines in the ledger of this test set, which are not there"
     return ""
-
-
-def _elsewhere(memory: Memory) -> str:
-    """Return a sentence if its rows were opened as part of another test set, or ""."""
-    if memory.opened_share < CERTIFIED_OVERLAP:
-        return ""
-    return f"{memory.opened_share:.0%} of its rows were opened before, in another experiment or split"
 
 
 def _write_down(split: Sealed, connection: sqlite3.Connection, standing: _Standing, *, subject: str, at: str) -> None:

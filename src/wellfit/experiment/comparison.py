@@ -16,7 +16,6 @@ from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
 from wellfit.records.units import Unit
-from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 
@@ -110,7 +109,12 @@ def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Compariso
     """
     (first, one), (second, two) = _network(a), _network(b)
     names = (str(a.path) if isinstance(a, Experiment) else str(a), str(b.path) if isinstance(b, Experiment) else str(b))
-    _require_comparable(first, second)
+    if first.goal != second.goal:
+        raise _void(f"the goals {first.goal.name} and {second.goal.name}", "Give both the same --goal")
+    ours, theirs = first.split.hashes, second.split.hashes
+    if not np.array_equal(ours["dev"], theirs["dev"]):
+        remedy = "Split once, and copy the experiment's folder for the second path (or branch: `wellfit run --branch`)"
+        raise _void(f"dev rows that are not the same in {first.path} and {second.path}", remedy)
     target, goal = first.prepared.dev.target, first.goal
     losses = [goal.row_losses(target, outcome.predictions["dev"]) for outcome in (one, two)]
     return Comparison(
@@ -120,7 +124,7 @@ def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Compariso
         difference=paired_difference(*losses),
         knobs=differing(one.config, two.config),
         networks=(one.networks, two.networks),
-        same_rows=_same(first.split, second.split, part="train"),
+        same_rows=np.array_equal(ours["train"], theirs["train"]),
     )
 
 
@@ -153,18 +157,6 @@ def _network(source: Experiment | Path | str) -> tuple[Experiment, Outcome]:
             remedy="Run the experiment again: it trains what is missing",
         )
     return experiment, outcome
-
-
-def _require_comparable(first: Experiment, second: Experiment) -> None:
-    if first.goal != second.goal:
-        raise _void(f"the goals {first.goal.name} and {second.goal.name}", "Give both the same --goal")
-    if not _same(first.split, second.split, part="dev"):
-        remedy = "Split once, and copy the experiment's folder for the second path (or branch: `wellfit run --branch`)"
-        raise _void(f"dev rows that are not the same in {first.path} and {second.path}", remedy)
-
-
-def _same(first: Split, second: Split, *, part: str) -> bool:
-    return np.array_equal(first.hashes[part], second.hashes[part])
 
 
 def _void(found: str, remedy: str) -> Refusal:

@@ -24,6 +24,7 @@ from wellfit.splits.seal import move_source
 from wellfit.splits.split import Split, split_table
 
 FURTHER = ("test_data", "deployment_data")
+WAYS = ("stratify_on", "group_on", "time_on", "split_on")
 
 
 class SplitArguments(TypedDict, total=False):
@@ -148,10 +149,7 @@ def _found(path: Path, data: Any, settings: Settings) -> Folder:
 
 
 def _read(data: Any, settings: Settings, *, notify: Notify) -> tuple[Table, Schema]:
-    asked: dict[str, Any] = {
-        name: getattr(settings, name)
-        for name in ("target", "task", "drop", "types", "group_on", "time_on", "split_on", "stratify_on")
-    }
+    asked: dict[str, Any] = {name: getattr(settings, name) for name in ("target", "task", "drop", "types", *WAYS)}
     if is_picture_source(data, column=settings.pictures):
         pictures, shape = read_pictures(data, options=_picture_options(settings), notify=notify)
         notify({"event": "read", "rows": pictures.frame.num_rows, "columns": len(pictures.frame.column_names)})
@@ -182,10 +180,7 @@ def _divided(table: Table, schema: Schema, *, settings: Settings, options: Split
             further[name] = _further(source, schema, settings, name=option)
             skipped |= {f"{option} {file}": why for file, why in further[name].skipped.items()}
     ways = SplitOptions(
-        stratify_on=settings.stratify_on,
-        group_on=settings.group_on,
-        time_on=settings.time_on,
-        split_on=settings.split_on,
+        **{name: getattr(settings, name) for name in WAYS},
         sizes=settings.sizes,
         seed=settings.seed,
         **{name: found.frame for name, found in further.items()},

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-
-from wellfit.base.typing import Booleans, Floats, Integers
-from wellfit.data.prepare import Arrays, Prepared
+from wellfit.base.typing import Booleans, Floats
+from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import kept_rows
 from wellfit.diagnosis.diagnosis import Diagnosis, diagnose_losses
 from wellfit.diagnosis.facts import Facts, Training
@@ -25,10 +23,6 @@ from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.training.pictures import picture_features
-from wellfit.training.tensors import Part, at_temperature, predict_average
-
-Network: TypeAlias = tuple[Outcome, Sequence[Part]]
-"""A network, and the parts that it predicts with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,22 +144,3 @@ def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[s
     given = {name: value for name, value in asked.items() if value is not None}
     kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
     return {**kept, **given}
-
-
-def with_columns(diagnosis: Diagnosis, rows: OpenRows, *, data: Prepared, network: Network) -> Diagnosis:
-    """Return the diagnosis with the worth of each column to the network; pictures have no columns."""
-    if rows.pictures:
-        return diagnosis
-    outcome, parts = network
-    predict = at_temperature(predict_average(data.preparation, parts), outcome.temperature)
-
-    def shuffled(column: str, chosen: Integers, orders: Integers) -> Floats:
-        numeric = np.tile(data.dev.numeric[chosen], (len(orders), 1))
-        codes = np.tile(data.dev.codes[chosen], (len(orders), 1))
-        numbers, categories = data.preparation.inputs_of(column)
-        numeric[:, numbers] = data.dev.numeric[orders.ravel()][:, numbers]
-        codes[:, categories] = data.dev.codes[orders.ravel()][:, categories]
-        found = predict(Arrays(numeric, codes, np.empty(0)))
-        return found.reshape(*orders.shape, *found.shape[1:])
-
-    return diagnosis.with_findings(rows=rows, shuffled=shuffled)

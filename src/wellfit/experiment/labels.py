@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from wellfit.base.serialize import Record
-from wellfit.base.typing import Floats, Integers, Json
+from wellfit.base.typing import Floats, Json
 from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.prepare import Prepared
 from wellfit.data.schema import Schema
@@ -146,15 +146,17 @@ def sample_sheet(data: Prepared, augmentation: Augmentation, *, seed: int) -> Js
 
     The changes are those of the first batches of a training at strength 1.
     """
-    chosen = _of_every_class(data)
-    shape = data.preparation.schema.shape
+    shape, classes = data.preparation.schema.shape, data.preparation.schema.classes
+    chosen = np.arange(min(MOST_PICTURES, data.train.rows))
+    if classes:
+        # The first picture of each class.
+        chosen = np.sort(np.unique(data.train.target, return_index=True)[1][:MOST_PICTURES])
     values = torch.from_numpy(data.train.numeric[chosen])
     columns = [values] + [
         changed(values, [(augmentation, 1.0)], at=Address(seed, SHARED, update), shape=shape)[0]
         for update in range(CHANGES)
     ]
     grid = torch.stack(columns, dim=1).numpy().reshape(len(chosen), len(columns), shape[2], *shape[:2])
-    classes = data.preparation.schema.classes
     target = data.train.target[chosen]
     return {
         "png": _png(grid.clip(0, 1)),
@@ -162,13 +164,6 @@ def sample_sheet(data: Prepared, augmentation: Augmentation, *, seed: int) -> Js
         "changes": CHANGES if augmentation != NOTHING else 0,
         "ranges": {name: getattr(augmentation, name) for name in OPERATIONS if getattr(augmentation, name)},
     }
-
-
-def _of_every_class(data: Prepared) -> Integers:
-    """Return the place of the first training picture of each class; of the first few if targets are numbers."""
-    if not data.preparation.schema.classes:
-        return np.arange(min(MOST_PICTURES, data.train.rows))
-    return np.sort(np.unique(data.train.target, return_index=True)[1][:MOST_PICTURES])
 
 
 def _png(grid: Floats) -> str:

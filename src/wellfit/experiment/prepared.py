@@ -157,22 +157,17 @@ def with_importance(
     missing = {OF_TRAIN, *data.more} - data.importance.keys()
     if split.train_dev is None or split.schema.picture is not None or not told_apart or not missing:
         return data
-    measured = _measured(folder, split, rows)
-    if not measured:
+    more = kept_rows(folder)
+    features = features_of({"train": split.train, "dev": split.dev, **more}, split.schema)
+    train, dev = replace(rows.train, features=features["train"]), replace(rows.dev, features=features["dev"])
+    measured = importance_of(train, dev, others={name: features[name] for name in more}, seed=split.seed)
+    if measured is None:
         return data
     # Weights with which networks were trained stay as they are.
-    found = {**measured, **data.importance}
+    found = {OF_TRAIN: measured[0], **measured[1], **data.importance}
     content = save({name or _TRAIN: np.ascontiguousarray(weights) for name, weights in found.items()})
     write_whole(folder.models / IMPORTANCE_FILE, lambda file: file.write(content))
     return replace(data, importance=found)
-
-
-def _measured(folder: Folder, split: Split, rows: OpenRows) -> dict[str, Floats]:
-    more = kept_rows(folder)
-    features = features_of({"train": split.train, "dev": split.dev, **more}, split.schema)
-    train, dev = (replace(part, features=features[name]) for name, part in (("train", rows.train), ("dev", rows.dev)))
-    found = importance_of(train, dev, others={name: features[name] for name in more}, seed=split.seed)
-    return {} if found is None else {OF_TRAIN: found[0], **found[1]}
 
 
 COPIES_FILE = "copies.safetensors"

@@ -72,7 +72,7 @@ def _run(
     start_up = time.monotonic() - began
     budget = BudgetTracker(request.budget, data=data, workers=cores(), spent=earlier, start_up=start_up)
     with closing(executor_for(data, goal=goal)) as pool:
-        start = recall("plan", "start", _start(workspace, request, budget=budget, pool=pool))
+        start = recall("plan", "start", lambda: _start(workspace, request, budget=budget, pool=pool))
         config = Config.from_json(start["config"])
         if data.preparation.schema.picture:
             recall(SAMPLES, "sheet", lambda: sample_sheet(data, config.augmentation, seed=request.seed))
@@ -91,17 +91,13 @@ def _run(
     _close(workspace, request, state=state, run=run)
 
 
-def _start(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Callable[[], Json]:
-    """Return the function that computes the journal's entry of the first network's config."""
-
-    def compute() -> Json:
-        if request.start or (request.rules.only and workspace.entries(CANDIDATE)):
-            config = request.start or workspace.network().config
-        else:
-            config = _first(workspace, request, budget=budget, pool=pool)
-        return {"config": with_fixed(config, request.rules.fixed_at).to_json()}
-
-    return compute
+def _start(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Json:
+    """Return the journal's entry of the first network's config."""
+    if request.start or (request.rules.only and workspace.entries(CANDIDATE)):
+        config = request.start or workspace.network().config
+    else:
+        config = _first(workspace, request, budget=budget, pool=pool)
+    return {"config": with_fixed(config, request.rules.fixed_at).to_json()}
 
 
 def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Config:

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from wellfit.data.prepare import Prepared
+from wellfit.base.typing import Floats, Integers
+from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
 from wellfit.experiment.about_data import findings_on_data, open_rows
-from wellfit.experiment.diagnosing import Diagnostician, referred, with_columns
+from wellfit.experiment.diagnosing import Diagnostician, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_copies, with_importance
 from wellfit.journal.history import CANDIDATE, History
@@ -235,8 +236,22 @@ class Workspace:
         )
 
     def with_columns(self, diagnosis: Diagnosis, outcome: Outcome) -> Diagnosis:
-        """Return the diagnosis with the worth of each column to its network."""
-        return with_columns(diagnosis, self.open_rows, data=self.prepared, network=(outcome, self.parts_of(outcome)))
+        """Return the diagnosis with the worth of each column to the network; pictures have no columns."""
+        if self.open_rows.pictures:
+            return diagnosis
+        dev, preparation = self.prepared.dev, self.prepared.preparation
+        predict = at_temperature(predict_average(preparation, self.parts_of(outcome)), outcome.temperature)
+
+        def shuffled(column: str, chosen: Integers, orders: Integers) -> Floats:
+            numeric = np.tile(dev.numeric[chosen], (len(orders), 1))
+            codes = np.tile(dev.codes[chosen], (len(orders), 1))
+            numbers, categories = preparation.inputs_of(column)
+            numeric[:, numbers] = dev.numeric[orders.ravel()][:, numbers]
+            codes[:, categories] = dev.codes[orders.ravel()][:, categories]
+            found = predict(Arrays(numeric, codes, np.empty(0)))
+            return found.reshape(*orders.shape, *found.shape[1:])
+
+        return diagnosis.with_findings(rows=self.open_rows, shuffled=shuffled)
 
     def with_dev_use(self, diagnosis: Diagnosis) -> Diagnosis:
         """Return the diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
