@@ -81,7 +81,7 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
     with open_journal(path) as journal:
         journal.append("step", {"n": 1})
         other = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
-        assert "only one process at a time may work on an experiment" in other.stderr
+        assert "an experiment must be worked on by one process at a time" in other.stderr
         with open_journal(path, read_only=True) as reader:
             assert len(reader.entries()) == 1
 

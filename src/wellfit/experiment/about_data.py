@@ -41,16 +41,13 @@ def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:
         for part, found in arrays.items()
         if found is not None
     }
-    sealed = {
-        part: (count, split.rows["test"])
-        for part, count in split.duplicates.items()
-        if part.startswith("test") and "test" in split.rows
-    }
-    look_alikes = {
-        part.removeprefix(NEAR): (count, split.rows[part.removeprefix(NEAR)])
-        for part, count in split.duplicates.items()
-        if part.startswith(NEAR)
-    }
+    sealed, look_alikes = {}, {}
+    for part, count in split.duplicates.items():
+        if part.startswith(NEAR):
+            near = part.removeprefix(NEAR)
+            look_alikes[near] = (count, split.rows[near])
+        elif part.startswith("test") and "test" in split.rows:
+            sealed[part] = (count, split.rows["test"])
     return OpenRows(
         train=parts["train"],
         dev=parts["dev"],
@@ -78,7 +75,7 @@ def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Find
 
 
 def _groups(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Integers]:
-    """[rows] code of each row's group, over all parts alike; empty without groups."""
+    """Return [rows] the code of each row's group, over all parts alike; empty without groups."""
     name = next((column.name for column in schema.columns if column.role == "group"), None)
     if name is None or any(name not in table.column_names for table in tables.values()):
         return {}
@@ -91,7 +88,7 @@ def _groups(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Integer
 
 
 def _times(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Floats]:
-    """[rows] when each row was measured, in days (or in the column's own unit where it holds numbers)."""
+    """Return [rows] the time of each row, in days (or in the column's own unit if that has numbers)."""
     columns = tuple(replace(column, role="feature") for column in schema.columns if column.role == "time")
     if not columns or any(columns[0].name not in table.column_names for table in tables.values()):
         return {}

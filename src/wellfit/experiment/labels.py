@@ -43,7 +43,7 @@ def require_labels(schema: Schema) -> None:
     if schema.picture is None or not schema.classes:
         what = "a table" if schema.picture is None else "a number as the target"
         raise BadInput(
-            "labels can only be given to pictures of classes",
+            "labels must be given to pictures of classes",
             found=what,
             remedy="Give the error of people as --human-error, or several labels a row with --labels-per-row",
         )

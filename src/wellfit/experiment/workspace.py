@@ -164,7 +164,7 @@ class Workspace:
                     if at is not None:
                         return at
         raise Refusal(
-            "this needs a trained network",
+            "an experiment must have a trained network for this",
             found=f"no finished training in {self.folder.path}",
             remedy="Train one first: `wellfit run EXPERIMENT`",
         )

@@ -205,7 +205,7 @@ def _lock(path: Path) -> FileLock:
         lock.acquire()
     except Timeout as error:
         raise Refusal(
-            "only one process at a time may work on an experiment",
+            "an experiment must be worked on by one process at a time",
             found=f"{path.parent} in use by another process",
             remedy="Wait for it, stop it, or choose another --out",
         ) from error
