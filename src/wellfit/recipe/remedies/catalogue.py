@@ -1,7 +1,6 @@
 """Every remedy that the recipe can carry out by itself, by its kind.
 
-More data are a remedy where a person has brought them; a deployment sample and a bigger dev set need a person: they
-are prescribed.
+More data need a person who brings them; a deployment sample and a bigger dev set are only prescribed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""The data board, as far as a recipe can turn it by itself: training pictures are made to look like those of dev.
+"""The data board, as far as a recipe can turn it by itself.
 
-Drop rows: the training rows that dev has too are left out, so that the dev error is one of rows not trained on.
-More data: the current network, trained with the rows that a person has brought (`--more-data FILE`).
-Reweight: training rows count as often as rows like them are met in deployment (diagnosis/mismatch/importance.py).
-How many training rows would bring a variance inside the tolerance, from how variances shrink with rows.
-Augment toward deployment: the changes that make training pictures measure like those of dev.
+Training rows that dev has too are left out, rows that a person has brought are added, rows are weighted towards
+deployment (diagnosis/mismatch/importance.py), and training pictures are changed to measure like those of dev.
 """
 
 from __future__ import annotations
@@ -41,7 +38,7 @@ FURTHER = 1.5
 
 
 def augment_toward(context: StepContext) -> tuple[Config, ...]:
-    """Changes that make training pictures measure like dev's, beside those that the network has: none, some, or all."""
+    """Return changes of training pictures toward dev, beside those that the network has: none, some, or all of them."""
     config, shape = context.config, context.run.data.preparation.schema.picture
     if shape is None or config.network.kind != "conv":
         return ()
@@ -71,11 +68,7 @@ def _widest(one: Mapping[str, float], other: Mapping[str, float]) -> Augmentatio
     return Augmentation.within({name: max(one[name], other.get(name, 0.0)) for name in OPERATIONS})
 
 
-AUGMENT_TOWARD = on_dev(
-    KIND,
-    augment_toward,
-    shares=lambda _work: Shares(0.0, 0.5, 1.0),
-)
+AUGMENT_TOWARD = on_dev(KIND, augment_toward, shares=lambda _work: Shares(0.0, 0.5, 1.0))
 
 
 DROP_ROWS_KIND = "drop_rows"
@@ -98,31 +91,30 @@ class Dropped:
 
 
 def without_copies(context: StepContext) -> tuple[Config, ...]:
-    """The same config without the copies; nothing where there are none, or hardly a row would be left."""
+    """Return the config without the copies; nothing if none are known, or hardly a row would be left."""
     copies, config = context.run.data.copies, context.config
     if copies is None or config.data.drop_rows or copies.train.mean() > 1 - FEWEST_LEFT:
         return ()
     return (replace(config, data=replace(config.data, drop_rows=True)),)
 
 
+def _price_of_one(context: StepContext, trials: tuple[Config, ...]) -> Price | None:
+    cost = sum(map(context.run.budget.cost, trials))
+    return Price(whole=cost, least=cost) if trials else None
+
+
 def _price(context: StepContext) -> Price | None:
-    cost = sum(map(context.run.budget.cost, without_copies(context)))
-    return Price(whole=cost, least=cost) if cost else None
+    return _price_of_one(context, without_copies(context))
 
 
 def _foretold(context: StepContext) -> Expected:
-    """A gain below 0: what the copies flattered."""
+    """Return a gain below 0: what the copies flattered."""
     copies, price = context.run.data.copies, _price(context)
     losses = context.run.dev_losses(context.state.outcome)
     found = None if copies is None else with_and_without(losses, copies.dev)
     flattery = found.flattery if found else Estimate.fixed(0.0, rows=len(losses))
-    return Expected(
-        value=-flattery.value,
-        low=-flattery.high,
-        high=-flattery.low,
-        ceiling=0.0,
-        cost=price.whole if price else 0.0,
-    )
+    cost = price.whole if price else 0.0
+    return Expected(value=-flattery.value, low=-flattery.high, high=-flattery.low, ceiling=0.0, cost=cost)
 
 
 def _carry_out(context: StepContext) -> Result:
@@ -152,7 +144,7 @@ MORE_DATA_KIND = "more_data"
 
 
 def with_more_data(context: StepContext) -> tuple[Config, ...]:
-    """The same config on train and the rows that were brought; nothing where it has them, or there are none."""
+    """Return the config with the rows that were brought; nothing if it has them, or none were brought."""
     config, name = context.config, context.rules.more_data
     if name is None or config.data.more_data == name:
         return ()
@@ -163,26 +155,22 @@ def with_more_data(context: StepContext) -> tuple[Config, ...]:
 
 
 def _epochs(context: StepContext, grown: Config) -> int:
-    """Passes over the grown rows with as many updates as before, but not so few that a row is hardly seen."""
+    """Return the passes over the grown rows that keep the number of updates, but at least a few."""
     before, rows = total_updates(context.config, rows=context.rows), rows_trained_on(context.run.data, grown.data)
     passes = -(-before // updates_per_epoch(rows=rows, batch_size=grown.optimization.batch_size))
     return min(max(passes, FEWEST_EPOCHS), context.config.optimization.epochs)
 
 
 def _shares(context: StepContext) -> Shares:
-    """Shares of a variance that the added rows remove, if it falls as a power of the rows."""
+    """Return the shares of a variance that the added rows remove, if it falls as a power of the rows."""
     name = context.rules.more_data
     times = 1 + (context.run.data.more[name].rows / context.rows if name else 0.0)
     return Shares(0.0, 1 - times**-SLOWEST, max(0.9, 1 - times**-FASTEST))
 
 
 def _price_of_rows(context: StepContext) -> Price | None:
-    """One training: who brings rows wants them used, so nothing is kept back for knobs."""
-    trials = with_more_data(context)
-    if not trials:
-        return None
-    (cost,) = map(context.run.budget.cost, trials)
-    return Price(whole=cost, least=cost)
+    """Return the price of one training: who brings rows wants them used, so nothing is kept back for knobs."""
+    return _price_of_one(context, with_more_data(context))
 
 
 def _add_rows(context: StepContext) -> Result:
@@ -195,16 +183,11 @@ def _add_rows(context: StepContext) -> Result:
     return Done(before if gain.high < 0 else after)
 
 
-_SHARED = Remedy(
-    kind=MORE_DATA_KIND,
-    shares=_shares,
-    price=_price_of_rows,
-    apply=_add_rows,
-)
+_SHARED = Remedy(kind=MORE_DATA_KIND, shares=_shares, price=_price_of_rows, apply=_add_rows)
 
 
 def _promise_of_rows(context: StepContext) -> Expected:
-    """The share of the ceiling; rows are kept where dev cannot tell, so that it may also show a little loss."""
+    """Return the share of the ceiling; rows are kept if dev cannot tell, so it may also show a little loss."""
     losses = context.run.dev_losses(context.state.outcome)
     noise = normal_quantile(LEVEL) * float(losses.std(ddof=1)) / math.sqrt(len(losses))
     return replace(_SHARED.expected(context), low=-noise)
@@ -238,7 +221,7 @@ class Reweighted:
 
 
 def reweight(context: StepContext) -> tuple[Config, ...]:
-    """The same config on weighted rows; nothing where dev was not told from train, or too few rows would count."""
+    """Return the config on weighted rows; nothing if dev was not told from train, or too few rows would count."""
     config, known = context.config, context.run.data.importance
     # Without added rows their name is that of train's own.
     if config.data.reweight or not {OF_TRAIN, config.data.more_data} <= known.keys():
@@ -270,12 +253,9 @@ FARTHEST = 100.0
 
 
 def rows_wanted(rows: int, *, gap: float, tolerance: float) -> tuple[int, int | None]:
-    """From how many to how many rows; None where the upper figure is beyond a hundred times what there is.
+    """Return from how many to how many training rows would bring the gap, a variance, down to the tolerance.
 
-    Args:
-        rows: training rows now.
-        gap: the variance now.
-        tolerance: what it should come down to.
+    The upper figure is None beyond a hundred times the present rows.
     """
     ratio = max(1.0, gap / tolerance) if tolerance > 0 else math.inf
     low, high = (rows * min(FARTHEST, ratio ** (1 / exponent)) for exponent in (FASTEST, SLOWEST))
@@ -283,7 +263,7 @@ def rows_wanted(rows: int, *, gap: float, tolerance: float) -> tuple[int, int | 
 
 
 def _rounded(rows: float) -> int:
-    """Two significant digits: more would be pretence."""
+    """Return two significant digits: more would be pretence."""
     digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
     return int(math.ceil(rows / digits) * digits)
 
@@ -320,7 +300,8 @@ class Toward(Record):
 
 def toward(train: Floats, dev: Floats) -> Toward:
     """Return the changes that bring pictures of train nearest to those of dev, both [N, C, H, W] in [0, 1]."""
-    train, aim = _some(train), profile(_some(dev))
+    train, dev = (np.ascontiguousarray(side[:: max(1, len(side) // PICTURES)][:PICTURES]) for side in (train, dev))
+    aim = profile(dev)
     scale = np.concatenate([profile(train), aim]).std(axis=0) + np.finfo(np.float64).tiny
 
     def apart(sizes: Mapping[str, float]) -> float:
@@ -339,11 +320,6 @@ def toward(train: Floats, dev: Floats) -> Toward:
         return Toward({}, before, before)
     ranges = {name: min(REACH * abs(size), LARGEST[name]) for name, size in sizes.items() if size}
     return Toward(ranges, before, after)
-
-
-def _some(pictures: Floats) -> Floats:
-    step = max(1, len(pictures) // PICTURES)
-    return np.ascontiguousarray(pictures[::step][:PICTURES])
 
 
 def _changed(pictures: Floats, sizes: Mapping[str, float]) -> Floats:

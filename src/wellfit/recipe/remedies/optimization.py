@@ -24,7 +24,7 @@ TRIALS_A_STEP = 3
 
 
 def bigger_network(config: Config) -> tuple[Config, ...]:
-    """Shapes further up the ladder, from the next one on: wider first, then deeper."""
+    """Return shapes further up the ladder, from the next one on: wider first, then deeper."""
     if config.network.kind == "conv":
         return wider_networks(config)
     larger = [widths for widths in larger_shapes(config.network.widths) if _fits(config, widths)]
@@ -32,14 +32,14 @@ def bigger_network(config: Config) -> tuple[Config, ...]:
 
 
 def train_longer(config: Config) -> tuple[Config, ...]:
-    """Twice and four times the epochs, or more where there were hardly any; the schedule stretches with them."""
+    """Return configs with twice and four times the epochs, or more of few; the schedule stretches with them."""
     epochs = config.optimization.epochs
     factors = LONGER if epochs > FEW_EPOCHS else MUCH_LONGER
     return tuple(_optimization(config, epochs=factor * epochs) for factor in factors)
 
 
 def better_optimizer(config: Config) -> tuple[Config, ...]:
-    """Other learning rates and the other kind of optimizer, at the same number of updates."""
+    """Return other learning rates and the other kind of optimizer, at the same number of updates."""
     lr = config.optimization.lr
     other: OptimizerKind = "momentum" if config.optimization.optimizer == "adam" else "adam"
     swapped = lr * MOMENTUM_LR if other == "momentum" else 1e-3
@@ -50,7 +50,7 @@ def better_optimizer(config: Config) -> tuple[Config, ...]:
 
 
 def architecture(config: Config) -> tuple[Config, ...]:
-    """The other activations, and the other way for numbers to enter; pictures enter in one way only."""
+    """Return the other activations, and the other way for numbers to enter; none for pictures."""
     if config.network.kind == "conv":
         return ()
     activations = (name for name in KNOBS["activation"].choices if name != config.network.activation)

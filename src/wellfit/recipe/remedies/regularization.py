@@ -1,7 +1,4 @@
-"""The regularization board: remedies that make dev follow train, with the optimization board as it is.
-
-And those that close a run: a search of both boards, and an ensemble.
-"""
+"""Remedies that make dev follow train, with the optimization board as it is, and those that close a run."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import get_args
 
 from wellfit.recipe.defaults import larger_shapes
@@ -53,41 +51,21 @@ PILOTED_KEEPS = (0.8, LEAST_KEEP_PROB, 1.0)
 SWEPT = frozenset({"l2", "keep_prob"})
 
 SPARSIFY: Sequence[Mapping[str, float]] = tuple({"l1_step": MOST_SHRINK / by} for by in (3_000, 300, 30))
-"""l1 as what one update takes off each weight (lr * l1 / m)."""
+"""l1, which makes exact zeros, as what one update takes off each weight (lr * l1 / m)."""
 
 PICTURES: Sequence[Mapping[str, float]] = ({"augment": 1.0}, {"augment": 1.0, "keep_prob": 0.75}, {"keep_prob": 0.75})
 
 
-def augment(context: StepContext) -> tuple[Config, ...]:
-    """Noise on the numbers, and mixtures of rows."""
-    return _trials(context, "augment")
-
-
-def average_weights(context: StepContext) -> tuple[Config, ...]:
-    """The moving average of the weights in place of the last ones."""
-    return _trials(context, "average_weights")
-
-
-def smooth_labels(context: StepContext) -> tuple[Config, ...]:
-    """A share of every label spread over all classes; a number has no classes."""
-    return _trials(context, "smooth_labels")
-
-
-def _trials(context: StepContext, remedy: str) -> tuple[Config, ...]:
-    """Each value that the table of knobs gives a remedy to try, where the rows have what the knob acts on."""
+def _trials(context: StepContext, *, remedy: str) -> tuple[Config, ...]:
+    """Return each value that the table of knobs gives a remedy to try, if the rows have what the knob acts on."""
     data, task = context.run.data, context.run.data.preparation.schema.task
     has = {"": True, "numbers": data.train.numeric.shape[1] > 0, "classes": task == "classification"}
     knobs = [knob for knob in KNOBS.values() if knob.remedy == remedy and has[knob.needs]]
     return _set(context, [{knob.name: value} for knob in knobs for value in knob.trials])
 
 
-def sparsify(context: StepContext) -> tuple[Config, ...]:
-    """L1, which makes exact zeros: for tables of which most columns say nothing."""
-    return _set(context, SPARSIFY)
-
-
 def search_architecture(context: StepContext) -> tuple[Config, ...]:
-    """Networks with less to fill, and others that may suit the rows better; not for pictures.
+    """Return networks with less to fill, and others that may suit the rows better; none for pictures.
 
     Half the width, a layer less, plain numbers, half the bins; the other activations; and the next shapes up the
     ladder, since a network that fits all rows already often follows them more smoothly when it grows (Nakkiran et al.,
@@ -110,10 +88,10 @@ def search_architecture(context: StepContext) -> tuple[Config, ...]:
 
 def stop_early(context: StepContext) -> tuple[Config, ...]:
     """Let dev choose the epoch: one knob that fits and regularizes at once."""
-    if context.config.optimization.early_stopping is not None:
+    config, board = context.config, context.config.optimization
+    if board.early_stopping is not None:
         return ()
-    board = context.config.optimization
-    return tuple(replace(context.config, optimization=replace(board, early_stopping=patience)) for patience in PATIENCE)
+    return tuple(replace(config, optimization=replace(board, early_stopping=patience)) for patience in PATIENCE)
 
 
 def is_crowded(context: StepContext) -> bool:
@@ -134,8 +112,7 @@ def _keeps_by_layer(config: Config, widths: tuple[int, ...]) -> bool:
 
 
 def _set(context: StepContext, settings: Sequence[Mapping[str, float]]) -> tuple[Config, ...]:
-    rows = context.rows
-    found = (changed(context.config, setting, rows=rows) for setting in settings)
+    found = (changed(context.config, setting, rows=context.rows) for setting in settings)
     return tuple(config for config in found if config != context.config)
 
 
@@ -148,9 +125,8 @@ def _sweep_price(context: StepContext) -> Price | None:
 
 
 def _sweep_pilot(context: StepContext) -> tuple[Config, ...]:
-    """A coarse grid of both knobs, the middle first; pictures are changed first of all."""
-    rows = context.rows
-    least, most = useful_shrinks(context.config, rows=rows)
+    """Return a coarse grid of both knobs, the middle first; pictures are augmented first of all."""
+    least, most = useful_shrinks(context.config, rows=context.rows)
     middle = math.sqrt(least * most)
     strong = math.sqrt(middle * most)
     settings: Sequence[Mapping[str, float]] = [
@@ -174,7 +150,7 @@ def _sweep(context: StepContext) -> Done:
 
 
 def _sweep_share(context: StepContext) -> float:
-    """Share of the remaining budget: less if that leaves enough for the search of both boards, which follows."""
+    """Return the share of the remaining budget: less if enough is left for the search of both boards."""
     rest, cost = context.run.budget.remaining, context.run.budget.cost(context.config)
     search = None if context.rules.only else _search_price(context)
     share = max(SHARE_BESIDE_SEARCH, FEWEST_BESIDE_SEARCH * cost / rest) if rest else SWEEP_SHARE
@@ -196,7 +172,7 @@ def _ensemble(context: StepContext) -> Averaged:
 
 
 def _parents(context: StepContext) -> list[Config]:
-    """Parents of the ensemble, the current network first: its twins show what it is worth."""
+    """Return the parents of the ensemble, the current network first: its twins show what it is worth."""
     found = best_members(context.run, context.config, step=context.state.step + 1, count=PARENTS)
     return sorted(found, key=lambda parent: parent != context.config)
 
@@ -212,13 +188,13 @@ def _search_price(context: StepContext) -> Price | None:
 
 
 def _search_share(context: StepContext) -> float:
-    """Share of the remaining budget: an ensemble that follows needs some."""
+    """Return the share of the remaining budget: an ensemble that follows needs some."""
     followed = context.rules.ensemble and context.rules.only is None and context.state.may_overfit
     return SEARCH_SHARE if followed else SWEEP_SHARE
 
 
 def _search_expected(context: StepContext) -> Expected:
-    """A share of the largest gap: the search turns what is against bias and what is against variance."""
+    """Return a share of the largest gap: the search acts against bias and against variance."""
     found, price = context.state.diagnosis, _search_price(context)
     ceiling = max(found.ceiling("avoidable_bias"), found.ceiling("variance"))
     return expect(SWEEP_SHARES, ceiling=ceiling, room=ceiling, cost=price.whole if price else 0.0)
@@ -266,13 +242,17 @@ def _architecture_shares(context: StepContext) -> Shares:
     return Shares(0.0, THIN_SHARE if has_thin_bins(context) else 0.05, 0.9)
 
 
+def _of_knobs(kind: str, shares: Callable[[StepContext], Shares]) -> Remedy:
+    return against_variance(kind, partial(_trials, remedy=kind), shares=shares)
+
+
 REGULARIZATION: tuple[Remedy, ...] = (
     REGULARIZE,
-    against_variance("average_weights", average_weights, shares=_usual(0.02)),
-    against_variance("augment", augment, shares=_augment_shares),
+    _of_knobs("average_weights", _usual(0.02)),
+    _of_knobs("augment", _augment_shares),
     against_variance("search_architecture", search_architecture, shares=_architecture_shares),
-    against_variance("smooth_labels", smooth_labels, shares=_usual(0.02)),
-    against_variance("sparsify", sparsify, shares=_usual(0.03)),
+    _of_knobs("smooth_labels", _usual(0.02)),
+    against_variance("sparsify", lambda context: _set(context, SPARSIFY), shares=_usual(0.03)),
     replace(against_variance("stop_early", stop_early, shares=_usual(0.1)), coupled=True, needs_leave=True),
 )
 """Remedies against variance, one step at a time."""

@@ -1,4 +1,4 @@
-"""One remedy as a value: the loop asks it for its price and its promise, and lets it act."""
+"""A remedy as a value: the recipe asks it for its price and its expected gain, and lets it act."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Result(Protocol):
 
     @property
     def outcome(self) -> Outcome:
-        """The network to go on with: the one from before where nothing was better."""
+        """The network to go on with: the one from before if nothing was better."""
         ...
 
     def to_json(self) -> Json:
@@ -40,9 +40,7 @@ class Done(Record):
 class Price:
     """Cost of a remedy for the current network, in the unit of the budget.
 
-    Attributes:
-        whole: what carrying it out is expected to cost.
-        least: the rest of the budget below which it is not begun, since what follows would lack the means.
+    It is not begun with less than `least` left, since what follows would lack the means.
     """
 
     whole: float
@@ -55,16 +53,16 @@ class Remedy:
 
     Attributes:
         kind: its name in the table of kinds, as `run --only KIND` takes it.
-        shares: of the ceiling that it has won before, in the light of what the training shows.
-        price: what it costs; None where there is nothing (left) to try.
+        shares: of the ceiling that it has gained before, in the light of what the training shows.
+        price: its cost; None without a trial (left).
         apply: carries it out, and judges the trials by a paired comparison on train (bias) or dev (variance).
-        pilot: a few of its trials, which show before the step whether it helps here; none where it takes all of them.
+        pilot: a few of its trials, which show before the step whether it helps here; none if it takes all of them.
         is_wide: True if it has much more to try than its pilot, which then does not speak against it.
         coupled: True if it turns both boards at once, so that none is locked.
         needs_leave: True if it is used only when asked for.
-        foretold: what it is expected to buy, where that is no share of a ceiling.
-        repairs_measurement: True if it is called by a finding on the rows instead of a gap: then it comes before all
-            others, and what was measured before it is no rival of what comes after.
+        foretold: its expected gain, if that is no share of a ceiling.
+        repairs_measurement: True if a finding on the rows calls for it, no gap: it then precedes all others, and
+            results measured before it are not compared with later ones.
     """
 
     kind: str
@@ -94,7 +92,7 @@ class Remedy:
         return REMEDY_KINDS[self.kind].finding
 
     def expected(self, context: StepContext) -> Expected:
-        """Expected gain and cost in the current state."""
+        """Return the expected gain and cost in the current state."""
         if self.foretold is not None:
             return self.foretold(context)
         state, price = context.state, self.price(context)

@@ -1,6 +1,6 @@
-"""Remedies that are a handful of trials: train them, and keep the best where a paired comparison is sure of it.
+"""Remedies of a few trials: train them, and keep the best if a paired comparison is sure of it.
 
-And the evidence of a network's own training for why it does not fit: cramped, slow, fast, cut short, or blind.
+And the evidence of a network's own training for why it does not fit.
 """
 
 from __future__ import annotations
@@ -34,13 +34,10 @@ def against_bias(
     middle: Callable[[Evidence], float],
     first: Callable[[Config], float] | None = None,
 ) -> Remedy:
-    """A remedy of the optimization board: its trials are compared on train.
+    """Return a remedy of the optimization board, whose trials are compared on train.
 
-    Args:
-        kind: its name.
-        trials: what it tries.
-        middle: the share of the ceiling that it is thought to win.
-        first: a pilot begins with the trials of the lowest value; None for those in the middle of their order.
+    `middle` gives the expected share of the ceiling. A pilot begins with the trials of the lowest value of `first`;
+    without it, with those in the middle of their order.
     """
 
     def allowed(context: StepContext) -> tuple[Config, ...]:
@@ -60,41 +57,39 @@ def against_bias(
 
 
 def against_variance(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]) -> Remedy:
-    """A small remedy of the regularization board: its trials are compared on dev."""
+    """Return a small remedy of the regularization board, whose trials are compared on dev."""
     remedy = on_dev(kind, trials, shares=shares)
     return replace(remedy, pilot=lambda context: middle_first(context.allowed(trials(context))))
 
 
 def on_dev(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]) -> Remedy:
-    """A handful of trials that are compared on dev.
+    """Return a remedy of a few trials that are compared on dev.
 
-    It waits for budgets with plenty left, unless it promises as much as a sweep does.
+    It waits for budgets with plenty left, unless it promises as much as a sweep does, or has shown it in a pilot.
     """
 
     def allowed(context: StepContext) -> tuple[Config, ...]:
         return context.allowed(trials(context))
 
+    def promises(context: StepContext) -> bool:
+        return kind == context.favourite or shares(context).middle >= SWEEP_SHARES.middle
+
     return Remedy(
         kind=kind,
         shares=shares,
-        price=lambda context: _price_on_dev(context, allowed(context), promising=_promises(context, kind, shares)),
+        price=lambda context: _price_on_dev(context, allowed(context), promising=promises(context)),
         apply=partial(_best_on_dev, trials=allowed),
     )
 
 
 def middle_first(trials: Sequence[Config]) -> tuple[Config, ...]:
-    """The trials from the middle of their order outwards: a pilot that cannot pay for all begins with the usual."""
+    """Return the trials from the middle of their order outwards, since a pilot may not pay for all."""
     middle = (len(trials) - 1) / 2
     return tuple(trials[place] for place in sorted(range(len(trials)), key=lambda place: abs(place - middle)))
 
 
-def _promises(context: StepContext, kind: str, shares: Callable[[StepContext], Shares]) -> bool:
-    """Return True if a small remedy promises as much as a sweep, or has shown it in a pilot."""
-    return kind == context.favourite or shares(context).middle >= SWEEP_SHARES.middle
-
-
 def _others(context: StepContext, trials: Sequence[Config]) -> int:
-    """Trainings of its own size that a trial leaves room for: a sweep, where one may become necessary."""
+    """Return the trainings of its own size that a trial leaves room for: a sweep, if one may become necessary."""
     return FEWEST_MEMBERS if context.state.may_overfit and context.rules.only is None else len(trials)
 
 
@@ -128,7 +123,7 @@ def _price_on_dev(context: StepContext, found: Sequence[Config], *, promising: b
 
 
 def _kept_back(context: StepContext, *, promising: bool) -> float:
-    """Trainings that a small step leaves to the larger ones: the sweep, where it is still to come, and the ensemble."""
+    """Return the trainings that a small step leaves to a sweep that is still to come, and to the ensemble."""
     if context.rules.only is not None:
         return 0.0
     if promising:
@@ -147,7 +142,7 @@ def _trained(
     *,
     only: Callable[[StepContext, Sequence[Config]], Sequence[Config]] = lambda _work, trials: trials,
 ) -> list[Outcome]:
-    """The trials that the pilot has trained, and those of the others that are let through, trained now."""
+    """Return the trials of the pilot, and those of the others that are let through, trained now."""
     wanted = {trial.identity for trial in trials}
     known = [outcome for outcome in context.piloted if outcome.config.identity in wanted]
     return [*known, *context.run.train(only(context, _not_piloted(context, trials)))]
@@ -176,8 +171,7 @@ class Evidence:
 
     Attributes:
         cramped: a hidden layer of hardly any units.
-        slow: the learning rate is far below the usual one.
-        fast: it is far above.
+        slow: the learning rate is far below the usual one; `fast`: far above.
         unfinished: share of the way that the weights could not travel yet, 0 to 1.
         blind: numbers enter as they are, so that wiggles cost layers.
     """
@@ -190,19 +184,14 @@ class Evidence:
 
 
 def times_the_usual_rate(config: Config) -> float:
-    """The learning rate, as Adam would have it, over the usual one of networks of this width."""
+    """Return the learning rate, as Adam would have it, over the usual one of networks of this width."""
     narrowest = min(config.network.widths, default=USUAL_WIDTH)
     usual = min(USUAL_LR * USUAL_WIDTH / narrowest, LARGEST_LR)
     return config.optimization.lr * ADAM_EQUAL[config.optimization.optimizer] / usual
 
 
 def evidence_of(outcome: Outcome, *, numbers: int) -> Evidence:
-    """Read the evidence of a training.
-
-    Args:
-        outcome: of the training.
-        numbers: numeric columns of the table.
-    """
+    """Return the evidence of a training on a table with so many numeric columns."""
     network, rate = outcome.config.network, times_the_usual_rate(outcome.config)
     travelled = outcome.updates * rate / ENOUGH_UPDATES
     return Evidence(
