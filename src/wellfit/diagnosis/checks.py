@@ -38,13 +38,9 @@ UNCHECKED = "Not checked: this needs the table or the training itself."
 
 @dataclass(frozen=True)
 class Check:
-    """One check.
+    """One check: `run` takes facts by their names, and returns the finding.
 
-    Attributes:
-        code: of its entry in the catalogue.
-        run: takes facts by their names, and says what was found.
-        urgency: of the finding where it fires; None where it leads no diagnosis.
-        place: among findings of the same urgency.
+    A check without urgency leads no diagnosis; `place` orders those of the same urgency.
     """
 
     code: str
@@ -122,10 +118,8 @@ def codes_of(urgency: Urgency) -> tuple[str, ...]:
 def run_checks(facts: Facts, earlier: Iterable[Finding] = ()) -> tuple[Finding, ...]:
     """Run every check whose facts are known; the others are "not applicable".
 
-    Args:
-        facts: what is known.
-        earlier: findings that stand, unless these facts hold something new that their checks look at: rows and
-            columns, which do not change with the network, are nothing new.
+    Earlier findings stand, unless these facts contain something new that their checks look at: rows and columns, which
+    do not change with the network, are nothing new.
     """
     stand = {found.code: found for found in earlier}
     fresh = facts.known - _OF_DATA

@@ -1,7 +1,4 @@
-"""The diagnosis: one path from losses to verdicts, findings and a prescription.
-
-The front door for bare numbers.
-"""
+"""The diagnosis: one path from losses to verdicts, findings and a prescription; and the entrance for bare numbers."""
 
 from __future__ import annotations
 
@@ -112,12 +109,7 @@ class Diagnosis(Rendered):
 
 @dataclass(frozen=True)
 class DataDiagnosis(Rendered):
-    """Findings about a split; `print` shows them, those that fired first.
-
-    Attributes:
-        goal: in whose loss a network will be compared.
-        findings: every code of the catalogue; those that need a network are "not applicable".
-    """
+    """Findings about a split: those that need a network are "not applicable"; `print` shows those that fired first."""
 
     goal: Goal
     findings: tuple[Finding, ...]

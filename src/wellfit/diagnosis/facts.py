@@ -1,4 +1,4 @@
-"""Everything that checks may look at: errors, a training, columns, rows, and what a network makes of the rows."""
+"""All that checks may look at: errors, a training, columns, rows, and what a network makes of the rows."""
 
 from __future__ import annotations
 

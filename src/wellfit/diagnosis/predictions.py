@@ -227,17 +227,9 @@ def facts_on_rows(
     groups: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Facts:
-    """The columns, the rows of train, train-dev and dev, and the model on them.
+    """Return the columns, the rows of train, train-dev and dev, and the model on them.
 
-    Args:
-        features: part -> frame or array [rows, columns], the same columns in each.
-        ready: part -> (class codes or values, probabilities or values).
-        goal: of the losses.
-        groups: part -> [rows] group.
-        seed: of every subsample.
-
-    Returns:
-        No more than the goal where train or dev has no features, or no column is usable.
+    No more than the goal is returned if train or dev has no features, or no column is usable.
 
     Raises:
         BadInput: for columns that differ, or other lengths than those of y.

@@ -25,14 +25,13 @@ BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible")
 
 @dataclass(frozen=True)
 class Prescribed(Record):
-    """One remedy.
+    """One prescribed remedy.
 
     Attributes:
         kind: a name of the table of kinds, or "none".
-        board: which knobs it turns.
-        because: the gap it works on; "" where there is none.
+        because: the gap it works on; "" without one.
         ceiling: the most that it can buy, in the goal's loss.
-        why: the reason, as one sentence; "cause: reason." where there is a gap to treat.
+        why: the reason, as one sentence; "cause: reason." if a gap is to be treated.
     """
 
     kind: str

@@ -14,16 +14,12 @@ from wellfit.records.gaps import GAPS, GapName
 
 @dataclass(frozen=True, kw_only=True)
 class RemedyKind:
-    """One kind of remedy.
+    """One kind of remedy; its board and its finding are those of its gap unless it names others.
 
     Attributes:
         name: as `run --only KIND` takes it.
-        gap: that it closes.
-        board: that it turns; the gap's own unless it says otherwise.
-        finding: code of the finding that calls for it; the gap's own unless it says otherwise.
-        reason: why it is prescribed, as a clause; "" where it is not prescribed, but part of a recipe.
-        person: what a person has to do, where the recipe cannot carry it out by itself.
-        of_pictures: whether it is for pictures only.
+        reason: why it is prescribed, as a clause; "" if it is not prescribed, but part of a recipe.
+        person: what a person has to do, if the recipe cannot carry it out by itself.
     """
 
     name: str

@@ -82,17 +82,13 @@ class NetworkOnRows:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRows:
-    """The rows that may be looked at, as a person reads them.
+    """The rows that may be looked at.
 
     Attributes:
-        train: rows that are trained on.
-        dev: rows of the distribution that matters.
-        train_dev: rows of the training distribution that are not trained on, if any.
-        goal: in whose loss rows are measured.
         sealed: (copies of other rows, rows) of the sealed ones, by the split's hashes alone.
-        look_alikes: part -> (pictures that look like one of train, pictures), where the split counted them.
-        levels: names of the classes; their codes where not given.
-        pictures: whether rows are pictures, whose features are what was measured of them.
+        look_alikes: part -> (pictures that look like one of train, pictures), if the split counted them.
+        levels: names of the classes; their codes if not given.
+        pictures: True if rows are pictures, whose features are what was measured of them.
         seed: of every subsample.
     """
 
