@@ -26,13 +26,13 @@ class Finding(Record):
 
 
 def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate | None = None) -> Finding:
-    """One entry of the catalogue with its outcome; `fired` None means not applicable."""
+    """Return an entry of the catalogue with its outcome; `fired` None means not applicable."""
     entry = entry_of(code)
     status: FindingStatus = "not applicable" if fired is None else "fired" if fired else "passed"
     return Finding(entry.code, entry.title, status, evidence, entry.remedy, interval)
 
 
 def fired(findings: Sequence[Finding], codes: Sequence[str]) -> tuple[Finding, ...]:
-    """The findings of these codes that fired, in the order of the codes."""
+    """Return the findings of these codes that fired, in the order of the codes."""
     by_code = {found.code: found for found in findings if found.status == "fired"}
     return tuple(by_code[code] for code in codes if code in by_code)

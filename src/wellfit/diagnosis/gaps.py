@@ -110,13 +110,13 @@ class Gap(Record):
 
 
 def gaps_from(bodies: Mapping[str, Mapping[str, object] | None]) -> dict[GapName, Gap | None]:
-    """Read gaps back from their JSON, by name."""
+    """Return gaps read back from their JSON, by name."""
     found = {name: bodies.get(name) for name in GAPS}
     return {name: None if body is None else Gap.from_json({"name": name, **body}) for name, body in found.items()}
 
 
 def default_tolerance(goal: Goal, dev: float) -> float:
-    """The smaller of 2 points and a quarter of the dev loss, at least .1 point; for other losses than rates a tenth."""
+    """Return the smaller of 2 points and a quarter of the dev loss (at least .1 point); else a tenth of it."""
     if goal.is_rate:
         return max(SMALLEST_TOLERANCE, min(LARGEST_TOLERANCE, RATE_SHARE * dev))
     return LOSS_SHARE * dev
@@ -155,12 +155,12 @@ def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
 
 
 def present(gaps: Mapping[GapName, Gap | None]) -> Iterable[Gap]:
-    """The gaps that were measured, in their order."""
+    """Return the gaps that were measured, in their order."""
     return (gap for gap in gaps.values() if gap is not None)
 
 
 def _high(sides: Mapping[GapName, tuple[Estimate, Side]], *, tolerance: float) -> dict[GapName, bool]:
-    """Gap -> whether it is surely above the tolerance, by Holm's procedure over all of them."""
+    """Return which gaps are surely above the tolerance, by Holm's procedure over all of them."""
     names = [name for name in GAPS if name in sides]
     high = holm([_lower_limit(*sides[name]) for name in names], above=tolerance + SLACK)
     return dict(zip(names, high, strict=True))
@@ -204,7 +204,7 @@ def _flagged(gap: Gap, errors: Errors) -> Gap:
 
 
 def _rows_needed(name: GapName, sides: tuple[Estimate, Side], tolerance: float) -> int | None:
-    """Smallest size of the dev-side set at which the plain interval leaves the tolerance, by bisection."""
+    """Return the smallest size of the dev-side set at which the plain interval leaves the tolerance, by bisection."""
     after, before = sides
     if name == "avoidable_bias" or not isinstance(before, Estimate):
         return None  # neither the training set nor the reference is measured on dev-side rows

@@ -1,4 +1,4 @@
-"""The verdict of a diagnosis in a sentence: cause, action, what is left."""
+"""The verdict of a diagnosis in a sentence: cause, action, remainder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def headline(
     tolerance: float,
     findings: Sequence[Finding] = (),
 ) -> str:
-    """One to three sentences: leaks that spoil the errors, if any; cause, action, what is left."""
+    """Return one to three sentences: leaks that spoil the errors, if any; cause, action, remainder."""
     verdict = _of_gaps(errors, gaps, goal=goal, tolerance=tolerance)
     leaks = [f"{found.title} ({found.code})" for found in spoiling(findings)]
     if not leaks:
@@ -54,7 +54,7 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
 
 
 def _leans(gap: Gap, errors: Errors) -> bool:
-    """Without a reference the value of the bias is the middle of what is not known: it leans nowhere."""
+    """Return False for a bias without a reference: its value is the middle of what is not known."""
     return gap.name != "avoidable_bias" or errors.optimal.source != "none"
 
 

@@ -36,20 +36,20 @@ class Optimal(Record):
     rows: int | None = field(default=None, metadata=OMITTED)
 
     def at_level(self, level: float) -> Estimate:
-        """The reference as a number with an interval; only a measured human error depends on the level."""
+        """Return the reference with an interval; only a measured human error depends on the level."""
         if self.rows and self.point is not None:
             return wilson(self.point * self.rows, self.rows, level=level)
         middle = (self.low + self.high) / 2 if self.point is None else self.point
         return Estimate(middle, self.low, self.high, self.rows)
 
     def in_unit_of(self, goal: Goal) -> Optimal:
-        """The same reference in the goal's own unit; the limits change places where higher is better."""
+        """Return the reference in the goal's own unit; the limits change places if higher is better."""
         low, high = sorted((goal.score_of(self.low), goal.score_of(self.high)))
         return replace(self, low=low, high=high, point=None if self.point is None else goal.score_of(self.point))
 
 
 def no_reference(best_dev_high: float) -> Optimal:
-    """The optimal error without a reference: from 0 to the smallest upper limit of any dev loss on this split."""
+    """Return an optimum from 0 to the smallest upper limit of any dev loss on this split."""
     return Optimal(0.0, max(0.0, best_dev_high), source="none", upper_bound=False)
 
 

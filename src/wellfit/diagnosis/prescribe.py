@@ -42,9 +42,9 @@ class Prescribed(Record):
 
 
 def ceiling(errors: Errors, gap: Gap) -> float:
-    """The most that closing this gap can buy: max(0, min(gap, dev - L)).
+    """Return the most that closing this gap can buy: max(0, min(gap, dev - L)).
 
-    L is the optimal low, or train where the reference is only an upper bound and train is below it.
+    L is the optimal low, or train if the reference is only an upper bound and train is below it.
     """
     lowest = errors.optimal.low
     if errors.optimal.upper_bound and errors.train.value < lowest:
@@ -89,7 +89,7 @@ def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[P
 
 
 def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Prescribed]:
-    """Remedies that turn "cannot tell" into an answer; they buy no error, so their ceiling is 0."""
+    """Return remedies that turn "cannot tell" into an answer; they buy no error, so their ceiling is 0."""
     asked: list[Prescribed] = []
     unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
     short = [gap for gap in unsure if errors.lacks_rows(gap)]
@@ -115,7 +115,7 @@ def _nothing(gaps: Mapping[GapName, Gap | None]) -> Prescribed:
 
 
 def spoiling(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Leakage that fired, the gravest first: while it stands, no error says what it seems to say."""
+    """Return leakage that fired, the gravest first: while it stands, no error can be trusted."""
     return fired(findings, codes_of("leak"))
 
 

@@ -100,7 +100,7 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
 
 
 def prescribed_against(gap: GapName, *, pictures: bool = False) -> tuple[RemedyKind, ...]:
-    """The kinds to try against a gap, in their order."""
+    """Return the kinds to try against a gap, in their order."""
     return tuple(
         kind for kind in REMEDY_KINDS.values() if kind.gap == gap and kind.reason and (pictures or not kind.of_pictures)
     )

@@ -50,7 +50,7 @@ class Rows:
         return self.features.rows
 
     def take(self, rows: Integers) -> Rows:
-        """Some of the rows."""
+        """Return some of the rows."""
         return replace(
             self,
             features=self.features.take(rows),
@@ -109,11 +109,11 @@ class OpenRows:
         return {name: part for name, part in parts.items() if part is not None}
 
     def of_train(self, kept: Booleans) -> OpenRows:
-        """The same rows with some of train's, among which near copies were not counted yet."""
+        """Return some of train's rows with the others, among which near copies were not counted yet."""
         return self if kept.all() else replace(self, train=self.train.take(np.flatnonzero(kept)), look_alikes={})
 
     def under(self, network: NetworkOnRows | None) -> OpenRows:
-        """The same rows with a network's losses, where there is one, in place of those that they have."""
+        """Return the same rows with a network's losses, if one is given, in place of their own."""
         if network is None:
             return self
         parts = {name: replace(part, losses=network.losses[name]) for name, part in self.parts.items()}
@@ -128,7 +128,7 @@ class OpenRows:
 
 
 def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
-    """Gradient-boosted trees, fit on (at most 20,000) training rows: dev probabilities [rows, classes], or values."""
+    """Return dev probabilities [rows, classes], or values, of gradient-boosted trees fit on at most 20,000 rows."""
     columns = train.features.columns
     rows = np.sort(np.random.default_rng(seed).permutation(train.rows)[:FIT_ROWS])
     values, target = train.features.values[rows], np.asarray(train.target)[rows]

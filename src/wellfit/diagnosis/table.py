@@ -83,7 +83,7 @@ def diagnose_table(
 
 
 def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]) -> dict[str, pa.Table] | None:
-    """The columns that are none of the predictions', by part; None without any."""
+    """Return the columns that belong to no prediction, by part; None without any."""
     names = [
         name
         for name in table.column_names
@@ -93,14 +93,14 @@ def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]
 
 
 def _groups(table: pa.Table, column: str, masks: dict[str, Array]) -> dict[str, Array]:
-    """The group of every row, by part."""
+    """Return the group of every row, by part."""
     _require(table, column)
     named = np.asarray([str(group) for group in table[column].to_pylist()])
     return {part: named[mask] for part, mask in masks.items()}
 
 
 def _annotators(table: pa.Table, columns: Sequence[str]) -> list[list[str | None]]:
-    """One list of labels per annotator."""
+    """Return one list of labels per annotator."""
     for column in columns:
         _require(table, column)
     if len(columns) < 2:
@@ -137,7 +137,7 @@ def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
 
 
 def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None]:
-    """The predictions, and for probabilities the classes in the order of their columns."""
+    """Return the predictions, and for probabilities the classes in the order of their columns."""
     columns = [name for name in table.column_names if name.startswith(PREFIX)]
     labels = {_text(label): label for label in np.unique(target)} if columns else {}
     named = {name.removeprefix(PREFIX): name for name in columns}
@@ -160,7 +160,7 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
 
 
 def _all_classes(labels: dict[str, Any], named: dict[str, str], target: Array) -> tuple[list[Any], list[str]]:
-    """Classes with a column, also those that no row has, as far as their names are labels of y's kind."""
+    """Return classes with a column, also those of no row, if their names are labels of y's kind."""
     classes, used = [], []
     for text, column in named.items():
         if text in labels:
@@ -183,7 +183,7 @@ def _text(label: Any) -> str:
 
 
 def _plain(column: pa.ChunkedArray) -> Any:
-    """The column as numpy; dictionaries decoded, so that categories come as their labels."""
+    """Return the column as numpy; dictionaries decoded, so that categories come as their labels."""
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     return column.to_pylist() if column.null_count else column.to_numpy()
