@@ -17,7 +17,7 @@ from torch import Tensor
 from wellfit.fused.batches import Needs
 from wellfit.fused.layout import RELU, TANH, Layout
 from wellfit.fused.torch_steps import Rows
-from wellfit.fused.torch_updates import UpdateInputs
+from wellfit.fused.torch_updates import InputReader, UpdateInputs
 from wellfit.records.config import Config
 from wellfit.records.device import BF16, Device
 
@@ -62,8 +62,7 @@ class TorchMLP:
         self._plan = layout.plan
         self._device = device
         self._layers: list[tuple[int, int, int, int]] = [tuple(layer) for layer in layout.plan.layers.tolist()]
-        column, low, width = torch.from_numpy(layout.plan.bins).to(device.name)
-        self._bins = column.long(), low, width
+        self._reader = InputReader(layout.plan, layout.data.train, device=device.name)
         self._ends = {part.start: part.end for part in layout.slices}
         self._classes = layout.outputs if layout.plan.classification else 0
 
@@ -102,14 +101,8 @@ class TorchMLP:
         return hidden
 
     def _read(self, rows: Tensor, at: UpdateInputs, needs: Needs) -> _Read:
-        shared, embedded = at.shared, self._embed(rows, at.codes)
-        if needs.jitter:
-            numeric = at.moved(at.numeric)
-            column, low, width = self._bins
-            bins = ((numeric[..., column] - low) / width).clamp(0, 1)
-            categories = shared[:, numeric.shape[2] + len(low) :].expand(len(numeric), -1, -1)
-            shared = torch.cat([numeric, bins, categories], dim=2)
-        return _Read(at.mixed(shared), at.mixed(embedded)) if needs.mixup else _Read(shared, embedded)
+        embedded = self._embed(rows, at.codes)
+        return _Read(self._reader(at.shared, at, needs), at.mixed(embedded) if needs.mixup else embedded)
 
     def _tables(self, rows: Tensor) -> list[tuple[int, Tensor]]:
         """Return column of codes and table [K, levels, size] of each embedding, as views of the rows."""

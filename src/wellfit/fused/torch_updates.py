@@ -15,7 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wellfit.fused.layout import Batches
+from wellfit.data.prepare import Arrays
+from wellfit.fused.batches import Needs
+from wellfit.fused.layout import Batches, Plan
 from wellfit.fused.rates import Rates
 
 _HALF = 2**15
@@ -31,7 +33,7 @@ class UpdateInputs:
     """One update: the batch, and every member's knobs at it.
 
     Attributes:
-        numeric, codes, shared, target, weights, partners, jitter: of `Batches`, without T; no numbers without jitter.
+        codes, shared, target, weights, partners, jitter: of `Batches`, without T.
         noise: [B * hidden units], and `thresholds` [K, L - 1], both 2^15 lower than there.
         step, root, shrink, penalty, soft, averaging, share: [K] of `Rates`, without T.
         scales: [K, L - 1].
@@ -39,7 +41,6 @@ class UpdateInputs:
         clip, smoothing, spread: [K].
     """
 
-    numeric: Tensor
     shared: Tensor
     target: Tensor
     weights: Tensor
@@ -86,6 +87,31 @@ class UpdateInputs:
         return (1 - smoothing) * labels + smoothing / labels.shape[-1]
 
 
+class InputReader:
+    """What the shared inputs of a batch are to each member: numbers moved and encoded anew, and rows mixed.
+
+    Args:
+        plan: of the members' layout.
+        train: the training rows; their D numbers are the first of the shared inputs.
+        device: where the batches are.
+    """
+
+    def __init__(self, plan: Plan, train: Arrays, *, device: str) -> None:
+        column, low, width = torch.from_numpy(plan.bins).to(device)
+        self._numbers = train.numeric.shape[1]
+        self._bins = column.long(), low, width
+
+    def __call__(self, shared: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
+        """Return inputs [B, S], or [K, B, S] where members differ, of inputs [B, S] or [K, B, S]."""
+        if needs.jitter:
+            numeric = at.moved(shared[..., : self._numbers])
+            column, low, width = self._bins
+            bins = ((numeric[..., column] - low) / width).clamp(0, 1)
+            categories = shared[..., self._numbers + len(low) :].expand(len(numeric), -1, -1)
+            shared = torch.cat([numeric, bins, categories], dim=2)
+        return at.mixed(shared) if needs.mixup else shared
+
+
 @dataclass(frozen=True)
 class PackedUpdates:
     """T updates, packed into one tensor [T, ...] of each type: reals, integers of 64 bits and of 16."""
@@ -124,9 +150,9 @@ def packed(batches: Batches, rates: Rates, *, device: str) -> PackedUpdates:
     """Send T updates to a device."""
     updates = len(batches.shared)
     named: dict[str, npt.NDArray[Any]] = {**rates._asdict(), **batches._asdict()}
+    # They are the first columns of the shared inputs.
+    del named["numeric"]
     named |= {name: np.broadcast_to(named[name], (updates, *named[name].shape)) for name in STEADY}
-    # Only moved numbers are encoded anew; noise has rows, if no columns, wherever a member wants it.
-    named["numeric"] = batches.numeric[:, : batches.jitter.shape[1]]
     named |= {name: (named[name] ^ np.uint16(_HALF)).view(np.int16) for name in ("noise", "thresholds")}
     reals, longs, shorts = ({name: value for name, value in named.items() if value.dtype in types} for types in _TYPES)
     return PackedUpdates(
