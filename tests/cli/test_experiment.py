@@ -151,13 +151,21 @@ def test_memory_for_less_than_one_member_is_refused_before_any_training(run, iri
 
 
 def test_the_knobs_of_every_regularizer_are_options(run, iris):
-    knobs = {"l1": 5.0, "label_smoothing": 0.1, "input_noise": 0.2, "mixup": 0.3, "ema": 0.9}
+    knobs = {"l1": 5.0, "label_smoothing": 0.1, "input_noise": 0.2, "input_keep_prob": 0.8, "mixup": 0.3, "ema": 0.9}
     options = [part for name, value in knobs.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     words = ("--l2-schedule", "flat_cos", "--keep-prob-schedule", "flat_cos", "--clip-norm", "1")
     body = json.loads(run("train", iris, *options, *words, "--epochs", "2", "--json").out)
     found = body["config"]["regularization"]
     assert {name: found[name] for name in knobs} == knobs
     assert body["config"]["optimization"]["clip_norm"] == 1
+
+
+def test_dropout_of_the_inputs_is_swept_by_its_name_or_over_values(run, iris):
+    asked = ("sweep", iris, "--epochs", "2", "--json", "--quiet", "--over")
+    members = run(*asked, "input_keep_prob=1/.8/.5").json["members"]
+    assert len({member["identity"] for member in members}) == 3
+    # Members at which it is off are all one.
+    assert 1 < len(run(*asked, "input_keep_prob", "--members", "4").json["members"]) <= 4
 
 
 def test_predict_writes_one_row_for_each(run, iris, made):

@@ -59,6 +59,7 @@ KNOB_VALUES = {
     "keep_prob": (0.9, 0.7),
     "label_smoothing": 0.1,
     "input_noise": 0.1,
+    "input_keep_prob": 0.8,
     "mixup": 0.2,
     "ema": 0.9,
     "l2_schedule": "flat_cos",

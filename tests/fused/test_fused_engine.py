@@ -247,6 +247,7 @@ ON = {
     "l1": 1.0,
     "label_smoothing": 0.1,
     "input_noise": 0.2,
+    "input_keep_prob": 0.8,
     "mixup": 0.3,
     "ema": 0.9,
     "keep_prob": 0.5,
@@ -255,7 +256,16 @@ ON = {
     "lr": 0.02,
     "schedule": "constant",
 }
-OFF = {"l2": 0.0, "l1": 0.0, "label_smoothing": 0.0, "input_noise": 0.0, "mixup": 0.0, "ema": 0.0, "clip_norm": 1e9}
+OFF = {
+    "l2": 0.0,
+    "l1": 0.0,
+    "label_smoothing": 0.0,
+    "input_noise": 0.0,
+    "input_keep_prob": 1.0,
+    "mixup": 0.0,
+    "ema": 0.0,
+    "clip_norm": 1e9,
+}
 
 
 @pytest.mark.parametrize("knob", ON)

@@ -38,6 +38,17 @@ KNOBS: dict[str, list[dict[str, object]]] = {
     "l1": [{"l1": l1} for l1 in (0.0, 0.1, 0.5, 2.0, 10.0)],
     "label_smoothing": [{"label_smoothing": share} for share in (0.0, 0.01, 0.1, 0.3, 0.9)],
     "input_noise": [{"input_noise": spread} for spread in (0.0, 0.01, 0.1, 0.5, 1.0)],
+    "input_keep_prob": [{"input_keep_prob": keep} for keep in (1.0, 0.9, 0.5, 1.0, 0.2)],
+    "input_keep_prob with a schedule": [
+        {"input_keep_prob": keep, "keep_prob": keep, "keep_prob_schedule": word}
+        for keep, word in (
+            (0.7, "flat_cos"),
+            (0.7, "constant"),
+            (1.0, "flat_cos"),
+            (0.9, "flat_cos"),
+            (0.8, "constant"),
+        )
+    ],
     "mixup": [{"mixup": alpha} for alpha in (0.0, 0.1, 0.4, 1.0, 5.0)],
     "ema": [{"ema": decay} for decay in (0.0, 0.5, 0.9, 0.99, 0.999)],
     "clip_norm": [{"clip_norm": norm} for norm in (None, 10.0, 0.5, 0.05, 0.001)],
@@ -53,6 +64,7 @@ KNOBS: dict[str, list[dict[str, object]]] = {
             "keep_prob": 1 - 0.15 * member,
             "label_smoothing": 0.05 * member,
             "input_noise": 0.1 * member,
+            "input_keep_prob": 1 - 0.1 * member,
             "mixup": 0.2 * member,
             "ema": 0.2 * member,
             "clip_norm": 1.0 + member,
@@ -134,20 +146,25 @@ NETWORKS = {
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_other_networks(network, task, engine, table):
-    knobs = [{"keep_prob": keep, "l2": 2.0, "mixup": mixup} for keep, mixup in ((1.0, 0.0), (0.7, 0.0), (0.5, 0.4))]
+    knobs = [
+        {"keep_prob": keep, "l2": 2.0, "mixup": mixup, "input_keep_prob": inputs}
+        for keep, mixup, inputs in ((1.0, 0.0, 0.8), (0.7, 0.0, 1.0), (0.5, 0.4, 0.6))
+    ]
     assert_same(table(task), [config_of(one, network=NETWORKS[network]) for one in knobs], engine=engine)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_hidden_layer(engine, table):
-    configs = [config_of({"l2": l2, "keep_prob": ()}, network=Network(widths=(), bins=5)) for l2 in (0.0, 3.0)]
+    network = Network(widths=(), bins=5)
+    knobs = [{"l2": l2, "keep_prob": (), "input_keep_prob": keep} for l2, keep in ((0.0, 1.0), (3.0, 1.0), (0.0, 0.7))]
+    configs = [config_of(one, network=network) for one in knobs]
     assert_same(table("classification"), configs, engine=engine)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("knob", ["keep_prob", "input_noise"])
+@pytest.mark.parametrize("knob", ["keep_prob", "input_noise", "input_keep_prob"])
 def test_a_table_without_numbers(knob, engine, table):
     assert_same(table("classification", numbers=False), [config_of(one) for one in KNOBS[knob]], engine=engine)
 

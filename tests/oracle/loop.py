@@ -1,8 +1,9 @@
 """The plain loop: one config, trained as the formulas read, by torch alone. Every engine must give what it gives.
 
 The cost is J = (1/m) sum L + lambda/(2m) ||W||^2. SGD and momentum get lambda as this penalty, Adam as decoupled decay.
-Mixup (Zhang et al., 2018), label smoothing (Szegedy et al., 2016), noise on the inputs (Bishop, 1995), the moving
-average (Polyak and Juditsky, 1992), and L1 by proximal steps (ISTA; Daubechies et al., 2004).
+Mixup (Zhang et al., 2018), label smoothing (Szegedy et al., 2016), noise on the inputs (Bishop, 1995), dropout of the
+inputs (Srivastava et al., 2014), the moving average (Polyak and Juditsky, 1992), and L1 by proximal steps (ISTA;
+Daubechies et al., 2004).
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from torch import nn
 from oracle.augment import changed
 from wellfit.records.config import total_updates, weight_decay_of
 from wellfit.training.network import Dropout
-from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing
+from wellfit.training.noise import SHARED, batch_order, input_noise_block, kept, mixing, noise_block
 from wellfit.training.pictures import Address, cut_of, member_of, require_pictures
-from wellfit.training.schedules import Update, averaging_decay, share_of_lr, strength
+from wellfit.training.schedules import Update, averaging_decay, keep_prob_at, share_of_lr, strength
 from wellfit.training.tensors import Inputs, require_labels, target_of, weights_of
+
+INPUTS_LAYER = 1_000_000
+"""Layer of the noise that drops inputs."""
 
 
 def learning_rate(knobs, *, update, updates):
@@ -93,6 +97,7 @@ class Training:
         mix = mixture(now, rows=len(batch))
         if mix:
             values, target, weights = mix(values), mix(target), None if weights is None else mix(weights)
+        values = without_some_columns(values, self.network, now)
         outputs = self.network.from_encoded(values, Dropout(now))
         return mean_loss(outputs, target, task=self._task, weights=weights)
 
@@ -167,6 +172,30 @@ def jittered(numeric, moment):
     rows, width = numeric.shape
     address = {"seed": moment.config.seed, "stream": moment.stream, "update": moment.update}
     return numeric + spread * torch.from_numpy(input_noise_block(**address, rows=rows, width=width)).to(numeric.dtype)
+
+
+def columns_of_inputs(network, inputs):
+    """The column of the table, numbers first, of each of the encoded inputs: D numbers, their bins, categories."""
+    categories = getattr(network, "categories", None)
+    categories = network._categories if categories is None else categories
+    levels = [category.width for category in categories]
+    bins = [] if getattr(network, "bins", None) is None else network.bins.segments[0].tolist()
+    numbers = inputs - len(bins) - sum(levels)
+    codes = [numbers + place for place, width in enumerate(levels) for _ in range(width)]
+    return [*range(numbers), *bins, *codes], numbers + len(levels)
+
+
+def without_some_columns(values, network, moment):
+    """Drop whole columns of each row, and divide the others by the share that is kept."""
+    knobs = moment.config.regularization
+    share = strength(knobs.keep_prob_schedule, update=moment.update, updates=moment.updates)
+    keep_prob = keep_prob_at(knobs.input_keep_prob, strength=share)
+    if keep_prob == 1:
+        return values
+    columns, width = columns_of_inputs(network, values.shape[1])
+    address = {"seed": moment.config.seed, "stream": moment.stream, "update": moment.update, "layer": INPUTS_LAYER}
+    mask = kept(noise_block(**address, rows=len(values), width=width), keep_prob=keep_prob)
+    return values * torch.from_numpy(mask[:, columns] / keep_prob).to(values.dtype)
 
 
 def share_of(alpha, *, uniform):

@@ -58,7 +58,14 @@ def lone(one, *, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("ways", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("others", [{}, {"keep_prob": 0.7, "label_smoothing": 0.1, "input_noise": 0.1, "mixup": 0.4}])
+@pytest.mark.parametrize(
+    "others",
+    [
+        {},
+        {"keep_prob": 0.7, "label_smoothing": 0.1, "input_noise": 0.1, "mixup": 0.4},
+        {"input_keep_prob": 0.8, "mixup": 0.4},
+    ],
+)
 def test_every_member_of_a_population_is_what_the_reference_loop_makes_of_it(ways, others):
     configs = [config(*way, l2=float(place), **others) for place, way in enumerate(ways)]
     network = conv_network(DATA.preparation, NETWORK, seed=3).double()

@@ -13,7 +13,10 @@ from wellfit.sweeps.usual import PUBLISHED_SHRINK, known_good, usual_space
 
 BASE = Config(optimization=Optimization(lr=2e-3, epochs=200))
 ERROR = goal_named("error")
-EVERY = ("l2", "keep_prob", "lr", "l1", "label_smoothing", "input_noise", "mixup", "ema", "beta2", "l2_schedule")
+EVERY = (
+    *("l2", "keep_prob", "lr", "l1", "label_smoothing", "input_noise", "input_keep_prob"),
+    *("mixup", "ema", "beta2", "l2_schedule"),
+)
 
 
 @given(rows=st.integers(100, 10**6), lr=st.floats(1e-4, 1), moving=st.booleans())
@@ -41,6 +44,7 @@ def test_every_usual_range_can_be_searched_with_all_others():
         values = [getattr(one.regularization, knob) for one in members]
         assert 0 < values.count(0.0) < 60
     assert sum(one.regularization.keep_prob == 1 for one in members) == pytest.approx(0.3 * 60, abs=3)
+    assert sum(one.regularization.input_keep_prob == 1 for one in members) == pytest.approx(0.7 * 60, abs=3)
 
 
 def test_a_search_begins_with_nothing_then_the_published_then_each_alone():

@@ -33,6 +33,7 @@ class RegressorArguments(TypedDict, total=False):
     keep_prob: float | tuple[float, ...]
     dropout: float | tuple[float, ...] | None
     input_noise: float
+    input_keep_prob: float
     mixup: float
     ema: float
     l2_schedule: str
@@ -98,6 +99,7 @@ class NetClassifier(BaseNetClassifier):
         dropout: 1 - keep_prob, another name for it.
         label_smoothing: share of every label that is spread over all classes.
         input_noise: standard deviation of the noise on scaled numbers.
+        input_keep_prob: share of the columns, numbers and categories, that dropout keeps in each row.
         mixup: alpha of the Beta distribution by which two rows are mixed.
         ema: decay of the moving average of the weights, which takes their place.
         l2_schedule: of l2 and l1, "constant" or "flat_cos".
@@ -193,6 +195,7 @@ class NetRegressor(BaseNetRegressor):
         keep_prob: share of hidden units that dropout keeps, one for all layers or one for each.
         dropout: 1 - keep_prob, another name for it.
         input_noise: standard deviation of the noise on scaled numbers.
+        input_keep_prob: share of the columns, numbers and categories, that dropout keeps in each row.
         mixup: alpha of the Beta distribution by which two rows are mixed.
         ema: decay of the moving average of the weights, which takes their place.
         l2_schedule: of l2 and l1, "constant" or "flat_cos".

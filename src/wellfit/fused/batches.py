@@ -21,6 +21,8 @@ from wellfit.training.tensors import target_of, weights_of
 BYTES_AT_ONCE = 4 * 2**20
 """Batches of one call: a few times the second-level cache of a core, which then keeps a member's parameters."""
 MOST_UPDATES_AT_ONCE = 16
+INPUTS_LAYER = 1_000_000
+"""The layer number that addresses the noise of the inputs: above those of hidden layers and of sites."""
 
 
 class Encoding(Protocol):
@@ -60,7 +62,13 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Needs:
-    """Which noise any of the members wants."""
+    """Which noise any of the members wants.
+
+    Attributes:
+        dropout: of each hidden layer, and last of the inputs.
+        jitter: input noise.
+        mixup: partners.
+    """
 
     dropout: tuple[bool, ...]
     jitter: bool
@@ -71,7 +79,7 @@ class Needs:
         """Return what configs want whose layers keep units with `keep_probs` [K, L]."""
         knobs = [config.regularization for config in configs]
         return cls(
-            tuple(bool(layer.any()) for layer in keep_probs.T < 1),
+            (*(bool(layer.any()) for layer in keep_probs.T < 1), any(one.input_keep_prob < 1 for one in knobs)),
             any(one.input_noise for one in knobs),
             any(one.mixup for one in knobs),
         )
@@ -153,14 +161,18 @@ class BatchReader:
         return np.array(drawn, dtype=self._layout.dtype)
 
     def _noise(self, updates: range, *, rows: int, wanted: Sequence[bool]) -> npt.NDArray[np.uint16]:
-        """Return the noise [T, B * hidden units] of all hidden layers; zeros, which drop nothing, where unwanted."""
-        widths = self._layout.plan.layers[:-1, 1].tolist()
-        found = np.zeros((len(updates), rows * sum(widths)), np.uint16)
+        """Return the noise of all hidden layers, zeros, which drop nothing, where unwanted; and of inputs if wanted."""
+        layers = list(enumerate(self._layout.plan.layers[:-1, 1].tolist()))
+        is_wanted = [wanted[layer] for layer, _ in layers]
+        if wanted[-1]:
+            layers.append((INPUTS_LAYER, self._train.numeric.shape[1] + self._train.codes.shape[1]))
+            is_wanted.append(True)
+        found = np.zeros((len(updates), rows * sum(width for _, width in layers)), np.uint16)
         for place, update in enumerate(updates):
             start = 0
-            for layer, width in enumerate(widths):
+            for (layer, width), some in zip(layers, is_wanted, strict=True):
                 end = start + rows * width
-                if wanted[layer]:
+                if some:
                     at: dict[str, Any] = {"seed": self._seed, "stream": SHARED, "update": update, "layer": layer}
                     found[place, start:end] = noise_block(**at, rows=rows, width=width).ravel()
                 start = end

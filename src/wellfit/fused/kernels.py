@@ -71,6 +71,9 @@ def train(
                 shared = _mixed(shared, partners, share, buffers.inputs[1, : len(codes)])
                 embedded = _mixed(embedded, partners, share, buffers.embedded[1, : len(codes)])
             thresholds, scales = rates.thresholds[update, member], rates.scales[update, member]
+            if scales[-1] > 1:
+                shared = _dropped(plan, shared, batches, update, thresholds[-1], scales[-1], buffers)
+                _drop_embedded(plan, embedded, batches, update, thresholds[-1], scales[-1])
             last = _forward(plan, own, shared, embedded, batches.noise[update], thresholds, scales, buffers)
             target, weights = batches.target[update], batches.weights[update]
             if plan.classification:
@@ -79,6 +82,8 @@ def train(
             else:
                 losses[update, member] = _squared_error(last, target, weights, partners, share, buffers.deltas[0])
             _backward(plan, own, shared, embedded, buffers)
+            if scales[-1] > 1:
+                _drop_embedded(plan, buffers.embedded[2, : len(codes)], batches, update, thresholds[-1], scales[-1])
             _scatter(plan, codes, partners, share, buffers)
             advance(plan, state, rates, buffers.gradient, update, member)
 
@@ -154,6 +159,49 @@ def _embed(plan: Plan, own: Floats, codes: Integers, into: Floats) -> None:
             start = table + codes[row, column] * size
             for dimension in range(size):
                 into[row, first + dimension] = own[start + dimension]
+
+
+@compiled
+def _dropped(
+    plan: Plan, values: Floats, batches: Batches, update: int, threshold: np.uint16, scale: Real, buffers: Buffers
+) -> Floats:
+    """Return the shared inputs with columns dropped: a number with its bins, a category with its whole one-hot."""
+    into, noise = buffers.inputs[1, : len(values)], _noise_of_inputs(batches, update)
+    columns, bins, zero = batches.numeric.shape[2], plan.bins.shape[1], values.dtype.type(0)
+    for row in range(len(values)):
+        for place in range(columns):
+            into[row, place] = values[row, place] * scale if noise[row, place] <= threshold else zero
+        for place in range(columns, columns + bins):
+            kept = noise[row, int(plan.bins[0, place - columns])] <= threshold
+            into[row, place] = values[row, place] * scale if kept else zero
+        for category in range(len(plan.one_hots)):
+            column, levels, first = plan.one_hots[category]
+            kept = noise[row, columns + column] <= threshold
+            for place in range(first, first + levels):
+                into[row, place] = values[row, place] * scale if kept else zero
+    return into
+
+
+@compiled
+def _drop_embedded(
+    plan: Plan, values: Floats, batches: Batches, update: int, threshold: np.uint16, scale: Real
+) -> None:
+    """Drop embedded categories, or the derivatives by them, in place."""
+    noise, columns, zero = _noise_of_inputs(batches, update), batches.numeric.shape[2], values.dtype.type(0)
+    for category in range(len(plan.embeddings)):
+        column, size, _, first = plan.embeddings[category]
+        for row in range(len(values)):
+            kept = noise[row, columns + column] <= threshold
+            for place in range(first, first + size):
+                values[row, place] = values[row, place] * scale if kept else zero
+
+
+@compiled
+def _noise_of_inputs(batches: Batches, update: int) -> npt.NDArray[np.uint16]:
+    """The last noise of an update, of every column of a row [B, D + C]."""
+    rows, width = batches.codes.shape[1], batches.numeric.shape[2] + batches.codes.shape[2]
+    noise: npt.NDArray[np.uint16] = batches.noise[update]
+    return noise[len(noise) - rows * width :].reshape(rows, width)
 
 
 @compiled

@@ -57,7 +57,7 @@ class Batches(NamedTuple):
     weights: Floats  # [T, B] of each row in the cost, their mean over all training rows 1
     partners: Integers  # [T, B] the row that each row is mixed with
     jitter: Floats  # [T, B, D] standard normal noise; [T, 0, 0] where no member wants it
-    noise: npt.NDArray[np.uint16]  # [T, B * hidden units] layer after layer
+    noise: npt.NDArray[np.uint16]  # [T, B * hidden units] by layer, then [T, B * (D + C)] if inputs drop
 
 
 class Buffers(NamedTuple):

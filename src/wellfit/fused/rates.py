@@ -33,8 +33,8 @@ class Rates(NamedTuple):
     soft: Floats  # [T, K] threshold of the proximal step of L1
     averaging: Floats  # [T, K] decay of the moving average
     share: Floats  # [T, K] of a row in its mixture; 1 without mixup
-    thresholds: npt.NDArray[np.uint16]  # [T, K, L - 1] highest noise that keeps a unit
-    scales: Floats  # [T, K, L - 1] 1/keep_prob
+    thresholds: npt.NDArray[np.uint16]  # [T, K, L] highest noise that keeps a unit; the last is the inputs'
+    scales: Floats  # [T, K, L] 1/keep_prob; the last is 1/input_keep_prob
     betas: Floats  # [K, 2] of Adam; the first is also the momentum
     clip: Floats  # [K] highest norm of a gradient
     smoothing: Floats  # [K] label smoothing
@@ -45,7 +45,7 @@ class Rates(NamedTuple):
 class Schedules:
     """The knobs of K configs of one stack, along a training of `updates` updates.
 
-    `keep_probs` [K, L] are those of each place that drops units, and `rows` is m of the cost.
+    `keep_probs` [K, L - 1] are those of each place that drops units, and `rows` is m of the cost.
     """
 
     configs: Sequence[Config]
@@ -71,7 +71,8 @@ class Schedules:
         alpha = np.array([one.mixup for one in knobs])
         # The share is of Beta(alpha, alpha); without mixup it is 1, a row by itself.
         mixed = betaincinv(np.maximum(alpha, 1e-300), alpha, uniform[:, None])
-        keeps = keep_prob_at(self.keep_probs, strength=drop[:, :, None])
+        all_keeps = np.column_stack([self.keep_probs, [one.input_keep_prob for one in knobs]])
+        keeps = keep_prob_at(all_keeps, strength=drop[:, :, None])
         return Rates(
             step=self._real(lr / (1 - betas[:, 0] ** made) if adam else lr),
             root=self._real(1 / np.sqrt(1 - betas[:, 1] ** made)),

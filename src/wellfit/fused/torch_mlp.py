@@ -37,7 +37,7 @@ class _Read:
     """Inputs of the first layer."""
 
     shared: Tensor
-    """[B, S], or [K, B, S] where numbers are moved or rows are mixed."""
+    """[B, S], or [K, B, S] where numbers are moved, rows are mixed or columns dropped."""
     embedded: Tensor
     """[K, B, E]."""
 
@@ -86,7 +86,7 @@ class TorchMLP:
         forward = self._forward(own, read, at=at, needs=needs)
         cost = _cross_entropy if self._classes else _squared_error
         costs, deltas = cost(forward.outputs, at, mixed=needs.mixup)
-        return costs, self._backward(own, read, forward, deltas=deltas, at=at, mixed=needs.mixup)
+        return costs, self._backward(own, read, forward, deltas=deltas, at=at, needs=needs)
 
     def rows_at_once(self, members: int) -> int:
         """Return the rows of one forward pass of so many members."""
@@ -102,7 +102,8 @@ class TorchMLP:
 
     def _read(self, rows: Tensor, at: UpdateInputs, needs: Needs) -> _Read:
         embedded = self._embed(rows, at.codes)
-        return _Read(self._reader(at.shared, at, needs), at.mixed(embedded) if needs.mixup else embedded)
+        embedded = self._reader.embedded(at.mixed(embedded) if needs.mixup else embedded, at, needs)
+        return _Read(self._reader(at.shared, at, needs), embedded)
 
     def _tables(self, rows: Tensor) -> list[tuple[int, Tensor]]:
         """Return column of codes and table [K, levels, size] of each embedding, as views of the rows."""
@@ -162,7 +163,7 @@ class TorchMLP:
         return values * below, below + values * (values * values * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
 
     def _backward(
-        self, rows: Tensor, read: _Read, forward: _Forward, *, deltas: Tensor, at: UpdateInputs, mixed: bool
+        self, rows: Tensor, read: _Read, forward: _Forward, *, deltas: Tensor, at: UpdateInputs, needs: Needs
     ) -> Tensor:
         parts: dict[int, Tensor] = {}
         for layer in range(len(self._layers) - 1, 0, -1):
@@ -173,7 +174,8 @@ class TorchMLP:
             inputs, width, place, _ = self._layers[0]
             parts[place + (inputs - self.layout.embedded) * width] = self._product(read.embedded.mT, deltas)
             into = self._product(deltas, self._weights(rows, 0)[:, self.layout.shared :].mT)
-            parts |= self._table_parts(rows, into, at=at, mixed=mixed)
+            into = self._reader.embedded(into, at, needs)
+            parts |= self._table_parts(rows, into, at=at, mixed=needs.mixup)
         # Every place of a row is in one part.
         return torch.cat([parts[start].flatten(1) for start in sorted(parts)], dim=1)
 

@@ -1,6 +1,7 @@
 """What all members read at one update, as tensors: several updates travel to a device at once.
 
-Here input noise, mixup and label smoothing enter the torch engine, in the formulas of `kernels.py`.
+Here input noise, mixup, label smoothing and the dropout of inputs enter the torch engine, in the formulas of
+`kernels.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from wellfit.base.typing import Integers
 from wellfit.data.prepare import Arrays
 from wellfit.fused.batches import Needs
 from wellfit.fused.layout import Batches, Plan
@@ -34,9 +36,9 @@ class UpdateInputs:
 
     Attributes:
         codes, shared, target, weights, partners, jitter: of `Batches`, without T.
-        noise: [B * hidden units], and `thresholds` [K, L - 1], both 2^15 lower than there.
+        noise: of `Batches`, without T, and `thresholds` [K, L], both 2^15 lower than there.
         step, root, shrink, penalty, soft, averaging, share: [K] of `Rates`, without T.
-        scales: [K, L - 1].
+        scales: [K, L].
         betas: [K, 2].
         clip, smoothing, spread: [K].
     """
@@ -88,7 +90,7 @@ class UpdateInputs:
 
 
 class InputReader:
-    """What the shared inputs of a batch are to each member: numbers moved and encoded anew, and rows mixed.
+    """What the inputs of a batch are to each member: numbers moved and encoded anew, rows mixed, columns dropped.
 
     Args:
         plan: of the members' layout.
@@ -98,8 +100,12 @@ class InputReader:
 
     def __init__(self, plan: Plan, train: Arrays, *, device: str) -> None:
         column, low, width = torch.from_numpy(plan.bins).to(device)
-        self._numbers = train.numeric.shape[1]
+        self._numbers = numbers = train.numeric.shape[1]
+        self._columns = numbers + train.codes.shape[1]
         self._bins = column.long(), low, width
+        columns = [*range(numbers), *plan.bins[0].astype(int).tolist()]
+        self._shared = torch.tensor(columns + _columns_of(plan.one_hots, numbers), device=device, dtype=torch.long)
+        self._embedded = torch.tensor(_columns_of(plan.embeddings, numbers), device=device, dtype=torch.long)
 
     def __call__(self, shared: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
         """Return inputs [B, S], or [K, B, S] where members differ, of inputs [B, S] or [K, B, S]."""
@@ -109,7 +115,23 @@ class InputReader:
             bins = ((numeric[..., column] - low) / width).clamp(0, 1)
             categories = shared[..., self._numbers + len(low) :].expand(len(numeric), -1, -1)
             shared = torch.cat([numeric, bins, categories], dim=2)
-        return at.mixed(shared) if needs.mixup else shared
+        shared = at.mixed(shared) if needs.mixup else shared
+        return self._dropped(shared, self._shared, at) if needs.dropout[-1] else shared
+
+    def embedded(self, values: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
+        """Drop embedded inputs [K, B, E], or the derivatives by them."""
+        return self._dropped(values, self._embedded, at) if needs.dropout[-1] else values
+
+    def _dropped(self, values: Tensor, columns: Tensor, at: UpdateInputs) -> Tensor:
+        noise = at.noise[-at.rows * self._columns :].view(at.rows, -1)[:, columns]
+        kept = noise <= at.thresholds[:, -1, None, None]
+        # Not a product: a value that is no number is dropped like any other.
+        return torch.where(kept, values * at.scales[:, -1, None, None], 0)
+
+
+def _columns_of(categories: Integers, numbers: int) -> list[int]:
+    """Return the column, counted after the numbers, of each input of categories [Q, column and size first]."""
+    return [numbers + column for column, size, *_ in categories.tolist() for _ in range(size)]
 
 
 @dataclass(frozen=True)

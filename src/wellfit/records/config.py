@@ -91,11 +91,13 @@ class Regularization:
         l1: adds (l1/m) ||W||_1 to the cost.
         label_smoothing: share of every label that is spread evenly over all classes (Szegedy et al., 2016).
         input_noise: standard deviation of the noise added to the standardized numbers (Bishop, 1995).
+        input_keep_prob: share of the inputs kept by dropout (Srivastava et al., 2014): columns of the table, a number
+            with its bins or a category with its whole encoding; of a picture the values of its pixels.
         mixup: alpha of Beta(alpha, alpha), from which two rows' shares in their mixture are drawn (Zhang et al., 2018).
         ema: decay of the moving average of the parameters, which takes the place of the last ones.
         augment: strength at which training pictures are changed at random; 1 takes the whole of `Config.augmentation`.
         l2_schedule: of lambda and l1; "flat_cos" is constant for half of the training, then half a cosine down to 0.
-        keep_prob_schedule: the same for the share of dropped units.
+        keep_prob_schedule: the same for the share of dropped units and inputs.
     """
 
     l2: float = 0.0
@@ -103,6 +105,7 @@ class Regularization:
     l1: float = 0.0
     label_smoothing: float = 0.0
     input_noise: float = 0.0
+    input_keep_prob: float = 1.0
     mixup: float = 0.0
     ema: float = 0.0
     augment: float = 0.0
