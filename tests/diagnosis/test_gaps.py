@@ -194,7 +194,7 @@ def test_numbers_without_rows_are_taken_as_exact_and_say_so():
         pytest.param({"goal": "rmse", "dev": -3.0}, "not negative", id="negative-rmse"),
         pytest.param({"goal": "accuracy"}, "goal", id="unknown-goal"),
         pytest.param({"human_error": 0.1, "optimal_error": 0.1}, "both", id="two-references"),
-        pytest.param({"optimal_error": (0.2, 0.1)}, "comes first", id="limits-exchanged"),
+        pytest.param({"optimal_error": (0.2, 0.1)}, "come first", id="limits-exchanged"),
         pytest.param({"optimal_error": (0.1, 0.2, 0.3)}, "low, high", id="three-limits"),
         pytest.param({"human_rows": 100}, "human_error", id="human-rows-alone"),
         pytest.param({"human_error": 0.1, "human_rows": 0}, "at least 1", id="no-human-rows"),

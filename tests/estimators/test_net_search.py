@@ -162,7 +162,7 @@ def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
         ({"over": {"l2": [1.0, 2.0]}, "members": 1}, "a grid must fit into its number of members"),
         ({"members": 0, "over": None}, "at least one member; found members=0"),
         ({"over": ["keep_prb"]}, r"Did you mean 'keep_prob'\?$"),
-        ({"human_error": 2.0}, "human_error lies between 0 and 1"),
+        ({"human_error": 2.0}, "human_error must be between 0 and 1"),
     ],
 )
 def test_searches_that_cannot_be_are_refused(arguments, message, two_classes):

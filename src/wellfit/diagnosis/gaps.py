@@ -132,7 +132,7 @@ def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> flo
         return default_tolerance(goal, dev)
     if not (math.isfinite(tolerance) and tolerance >= 0 and (tolerance < 1 or not goal.is_rate)):
         limit = "between 0 and 1" if goal.is_rate else "finite and not negative"
-        raise BadInput(f"a tolerance is {limit}", found=f"{tolerance:g}", remedy="Write 2 points as .02")
+        raise BadInput(f"a tolerance must be {limit}", found=f"{tolerance:g}", remedy="Write 2 points as .02")
     return float(tolerance)
 
 

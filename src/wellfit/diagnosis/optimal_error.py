@@ -73,7 +73,7 @@ def reference(
     """
     if human_error is not None and optimal_error is not None:
         raise BadInput(
-            "there is one reference for the optimal error",
+            "the optimal error must have one reference",
             found="both human_error and optimal_error",
             remedy="Give one of them",
         )
@@ -95,14 +95,14 @@ def checked_loss(name: str, value: float, *, goal: Goal) -> float:
         BadInput: when no such loss exists: a rate outside [0, 1], a negative or infinite loss.
     """
     if not _is_a(Real, value):
-        raise BadInput(f"{name} is a number", found=repr(value), remedy="Give a number")
+        raise BadInput(f"{name} must be a number", found=repr(value), remedy="Give a number")
     number = float(value)
     if goal.is_rate and not 0 <= number <= 1:
-        raise BadInput(f"{name} lies between 0 and 1", found=f"{number:g}", remedy="Write 5 % as .05")
+        raise BadInput(f"{name} must be between 0 and 1", found=f"{number:g}", remedy="Write 5 % as .05")
     legal = number <= 1 if goal.higher_is_better else number >= 0
     if not (math.isfinite(number) and legal):
         limit = "at most 1" if goal.higher_is_better else "not negative"
-        raise BadInput(f"{name} ({goal.name}) is finite and {limit}", found=f"{number:g}", remedy="Correct it")
+        raise BadInput(f"{name} ({goal.name}) must be finite and {limit}", found=f"{number:g}", remedy="Correct it")
     return goal.loss_of(number)
 
 
@@ -115,7 +115,9 @@ def checked_rows(name: str, rows: int | None) -> int | None:
     if rows is None:
         return None
     if not _is_a(Integral, rows) or rows < 1:
-        raise BadInput(f"{name} is a whole number of at least 1", found=repr(rows), remedy="Give the number of rows")
+        raise BadInput(
+            f"{name} must be a whole number of at least 1", found=repr(rows), remedy="Give the number of rows"
+        )
     return int(rows)
 
 
@@ -135,10 +137,10 @@ def _human(error: float, rows: int | None) -> Optimal:
 def _given(limits: tuple[float, float] | float, goal: Goal) -> Optimal:
     pair = (limits, limits) if isinstance(limits, int | float) else tuple(limits)
     if len(pair) != 2:
-        raise BadInput("optimal_error is (low, high)", found=repr(limits), remedy="Give two numbers")
+        raise BadInput("optimal_error must be (low, high)", found=repr(limits), remedy="Give two numbers")
     if pair[0] > pair[1]:
         raise BadInput(
-            "the lower limit of optimal_error comes first and is at most the upper one",
+            "the lower limit of optimal_error must come first and be at most the upper one",
             found=f"{pair[0]:g} and {pair[1]:g}",
             remedy="Exchange them",
         )

@@ -131,7 +131,7 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
 
 def _checked(name: str, pair: Pair) -> tuple[Array, Array]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise BadInput(f"{name} is (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
+        raise BadInput(f"{name} must be (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
     target, prediction = array_of(f"{name} y", pair[0]), array_of(f"{name} prediction", pair[1])
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
@@ -175,7 +175,9 @@ def _classified(
         named = array_of("classes", classes)
         known, order = np.unique(named), np.argsort(named)
         if len(known) != len(named):
-            raise BadInput("classes are distinct", found=f"{len(named)} names, {len(known)} distinct", remedy="Fix it")
+            raise BadInput(
+                "classes must be distinct", found=f"{len(named)} names, {len(known)} distinct", remedy="Fix it"
+            )
     ready: dict[str, tuple[Integers, Floats]] = {}
     for name, (target, prediction) in parts.items():
         if goal.needs_probabilities and not is_soft(prediction, known):
@@ -194,7 +196,7 @@ def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Fl
     for name, pair in parts.items():
         if any(array.dtype.kind not in "iufb" or array.ndim != 1 for array in pair):
             raise BadInput(
-                "a regression goal compares numbers [rows]",
+                "a regression goal must be given numbers [rows]",
                 found=f"{name}: types {pair[0].dtype} and {pair[1].dtype}, shapes {pair[0].shape} and {pair[1].shape}",
                 remedy="Choose the goal error, or give numbers",
             )

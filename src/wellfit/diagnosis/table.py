@@ -105,7 +105,7 @@ def _annotators(table: pa.Table, columns: Sequence[str]) -> list[list[str | None
         _require(table, column)
     if len(columns) < 2:
         raise BadInput(
-            "--labels-per-row names the columns of at least two annotators",
+            "--labels-per-row must name the columns of at least two annotators",
             found=", ".join(columns) or "none",
             remedy="Name them all: --labels-per-row anna,ben,carl",
         )
@@ -120,7 +120,7 @@ def _require(table: pa.Table, column: str) -> None:
             remedy=f"Rename {nearest(column, table.column_names)!r}?" if table.column_names else "Give a header",
         )
     if table.column_names.count(column) > 1:
-        raise BadInput("column names are unique", found=f"{column} twice", remedy="Rename one of them")
+        raise BadInput("column names must be unique", found=f"{column} twice", remedy="Rename one of them")
 
 
 def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
@@ -153,7 +153,7 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
         _require(table, "prediction")
     missing = [f"{PREFIX}{label}" for label in labels if label not in named]
     raise BadInput(
-        "every class in y has a column p_<class>",
+        "every class in y must have a column p_<class>",
         found=f"no column {', '.join(missing[:5])} among {', '.join(columns[:20])}",
         remedy="Add it, or a column prediction",
     )

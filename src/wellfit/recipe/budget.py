@@ -191,7 +191,7 @@ def _positive(budget: Budget, *, found: str) -> Budget:
 
 def _unreadable(text: object) -> BadInput:
     return BadInput(
-        "a budget is a time with its unit (s, m, h) or a number of updates",
+        "a budget must be a time with its unit (s, m, h) or a number of updates",
         found=repr(text),
         remedy="Write it as 60s, 10m, 1h or 20000updates",
     )

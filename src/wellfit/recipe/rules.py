@@ -52,7 +52,7 @@ def with_fixed(config: Config, fixed: Fixed) -> Config:
     for board, knobs in fixed.items():
         if board not in BOARDS:
             raise BadInput(
-                f"a knob is on one of the boards {', '.join(BOARDS)}", found=repr(board), remedy="Correct the name"
+                f"a knob must be on one of the boards {', '.join(BOARDS)}", found=repr(board), remedy="Correct the name"
             )
         body[board] = {**body[board], **knobs}
     return Config.from_json(body)
