@@ -63,7 +63,7 @@ def _fitted(estimator: Any) -> Any:
         check_is_fitted(estimator)
     except (ValueError, TypeError) as error:
         raise BadInput(
-            "with dev rows the estimator is a fitted one",
+            "an estimator given with dev rows must be fitted",
             found=str(error).splitlines()[0],
             remedy="Fit it on the training rows, or leave dev out",
         ) from error
@@ -72,7 +72,7 @@ def _fitted(estimator: Any) -> Any:
 
 def _division(estimator: Any, y: Any, groups: Any, *, share: float, seed: int) -> tuple[Integers, Integers]:
     if not 0 < share < 1:
-        raise BadInput("dev_share lies between 0 and 1", found=f"dev_share={share!r}", remedy="Give for example 0.2")
+        raise BadInput("dev_share must be between 0 and 1", found=f"dev_share={share!r}", remedy="Give for example 0.2")
     kind: Callable[..., Any]
     if groups is not None:
         kind = GroupShuffleSplit

@@ -128,7 +128,7 @@ def split_batch(batch: Any) -> tuple[Any, Tensor]:
     if isinstance(batch, list | tuple) and len(batch) == 2 and isinstance(batch[1], torch.Tensor):
         return batch[0], batch[1]
     raise BadInput(
-        "a batch is (x, y)",
+        "a batch must be (x, y)",
         found=type(batch).__name__,
         remedy="Give the callback predict=lambda module, batch: (y, prediction)",
     )

@@ -38,14 +38,16 @@ def param_groups(
         BadInput: for a lambda below 0 or not finite, rows below 1, or a module without trained parameters.
     """
     if not 0 <= l2 < float("inf"):
-        raise BadInput("l2 (lambda) is finite and not negative", found=f"l2={l2!r}", remedy="Give 0 or more")
+        raise BadInput("l2 (lambda) must be finite and not negative", found=f"l2={l2!r}", remedy="Give 0 or more")
     if rows < 1:
-        raise BadInput("rows are the training rows, at least 1", found=f"rows={rows!r}", remedy="Give len(train)")
+        raise BadInput(
+            "rows must be the number of training rows, at least 1", found=f"rows={rows!r}", remedy="Give len(train)"
+        )
     named = dict(module.named_parameters())
     decayed = {entry.name: entry.decayed for entry in decay_list(module)}
     if not decayed:
         raise BadInput(
-            "a module has parameters that are trained", found="none with requires_grad", remedy="Unfreeze some"
+            "a module must have parameters that are trained", found="none with requires_grad", remedy="Unfreeze some"
         )
     shared: Mapping[str, Any] = more if lr is None else {"lr": lr, **more}
     decay = {True: weight_decay_of(l2, rows=rows), False: 0.0}

@@ -66,7 +66,7 @@ class SealedTest:
         table, form = _table_of(X)
         if target.ndim != 1 or len(target) != table.num_rows:
             raise BadInput(
-                "X and y have the same rows",
+                "X and y must have the same rows",
                 found=f"{table.num_rows} rows and a target of shape {target.shape}",
                 remedy="Give one target a row",
             )

@@ -29,17 +29,19 @@ class Device(Record):
 def device_of(name: str, precision: str) -> Device | None:
     """Return the device that is asked for; None for this machine's own cores, BadInput for one that is missing."""
     if name not in DEVICES:
-        raise BadInput(f"device is one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Give one of them")
+        raise BadInput(
+            f"device must be one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Give one of them"
+        )
     if precision not in PRECISIONS:
         raise BadInput(
-            f"precision is one of {', '.join(PRECISIONS)}",
+            f"precision must be one of {', '.join(PRECISIONS)}",
             found=f"precision={precision!r}",
             remedy="Give one of them",
         )
     if name == CPU:
         if precision != FLOAT32:
             raise BadInput(
-                "the cores of this machine compute in float32",
+                "on the cores of this machine the precision must be float32",
                 found=f"precision={precision!r} with device={name!r}",
                 remedy="Leave the precision out, or give a device that has it",
             )
@@ -48,7 +50,7 @@ def device_of(name: str, precision: str) -> Device | None:
 
     if not torch.cuda.is_available():
         raise BadInput(
-            "the device is there, and this torch was built for it",
+            "the device must be there, and this torch built for it",
             found=f"device={name!r}, torch {torch.__version__} sees none",
             remedy="Install a torch with CUDA, or leave the device out",
         )

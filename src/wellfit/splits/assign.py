@@ -209,7 +209,7 @@ def described(rows: dict[Part, int]) -> str:
 
 def _unreadable(sizes: str) -> BadInput:
     return BadInput(
-        "sizes are train/dev/test, as shares or rows",
+        "sizes must be train/dev/test, as shares or rows",
         found=f"--sizes {sizes!r}",
         remedy="Write 60/20/20 or 1000/500/500",
     )

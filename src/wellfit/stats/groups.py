@@ -52,7 +52,7 @@ def _by_group(losses: Floats, groups: Integers) -> Floats:
     losses, groups = np.asarray(losses, dtype=np.float64), np.asarray(groups)
     if losses.shape != groups.shape:
         raise BadInput(
-            "every row has its group", found=f"{losses.size} losses and {groups.size} groups", remedy="Give both"
+            "every row must have its group", found=f"{losses.size} losses and {groups.size} groups", remedy="Give both"
         )
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)

@@ -91,7 +91,7 @@ def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
         raise BadInput("an error rate needs at least one row", found=f"{rows:g} rows", remedy="Give the number of rows")
     if not 0 <= errors <= rows:
         raise BadInput(
-            "the number of errors lies between 0 and the number of rows",
+            "the number of errors must be between 0 and the number of rows",
             found=f"{errors:g} errors in {rows:g} rows",
             remedy="Check the two counts",
         )
@@ -118,7 +118,9 @@ def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Est
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
         raise BadInput(
-            "losses are finite", found=f"{losses[bad[0]]} in row {bad[0]}", remedy="Check the predictions of that row"
+            "losses must be finite",
+            found=f"{losses[bad[0]]} in row {bad[0]}",
+            remedy="Check the predictions of that row",
         )
     rows = losses.size
     mean, deviations = float(losses.mean()), losses - losses.mean()
@@ -139,7 +141,7 @@ def interval_from_sd(mean: float, *, sd: float, rows: int, level: float = LEVEL)
     if rows < 2:
         raise BadInput("an interval needs at least two rows", found=f"{rows} rows", remedy="Give the number of rows")
     if not (math.isfinite(sd) and sd >= 0):
-        raise BadInput("a standard deviation is finite and not negative", found=repr(sd), remedy="Correct it")
+        raise BadInput("a standard deviation must be finite and not negative", found=repr(sd), remedy="Correct it")
     half = _t_quantile(level, rows - 1) * sd / math.sqrt(rows)
     return Estimate(mean, mean - half, mean + half, rows)
 

@@ -196,7 +196,7 @@ def check_open(name: str, value: float, *, below: float = 1.0) -> None:
 
 def _check_rows(rows: int) -> None:
     if rows < 1:
-        raise BadInput("a set has at least one row", found=f"{rows} rows", remedy="Give the number of rows")
+        raise BadInput("a set must have at least one row", found=f"{rows} rows", remedy="Give the number of rows")
 
 
 def auc_error(*, auc: float, positives: float, negatives: float) -> float:

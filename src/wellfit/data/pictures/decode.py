@@ -47,7 +47,7 @@ def require_pillow() -> None:
         import PIL.Image  # noqa: F401
     except ImportError as error:
         raise BadInput(
-            "pictures are read by Pillow", found="no Pillow", remedy="pip install 'wellfit[images]'"
+            "Pillow must be there to read pictures", found="no Pillow", remedy="pip install 'wellfit[images]'"
         ) from error
 
 

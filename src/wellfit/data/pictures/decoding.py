@@ -151,7 +151,7 @@ def canvas_for(headers: Sequence[Header], *, size: int | None) -> Shape:
     """Return the shape that all pictures are brought to; BadInput for a size out of range."""
     if size is not None and not LEAST_ASKED <= size <= MOST_ASKED:
         raise BadInput(
-            f"a picture size is from {LEAST_ASKED} to {MOST_ASKED} pixels", found=f"{size}", remedy="Give another"
+            f"a picture size must be from {LEAST_ASKED} to {MOST_ASKED} pixels", found=f"{size}", remedy="Give another"
         )
     channels = 3 if any(header.colour for header in headers) else 1
     shapes = {(header.height, header.width) for header in headers}
