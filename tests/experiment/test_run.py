@@ -116,7 +116,7 @@ def test_another_split_or_target_is_refused(finished, cancer_csv):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"budget": "soon"}, "a budget is a time"),
+        ({"budget": "soon"}, "a budget must be a time"),
         ({"only": "pray"}, "--only takes one of"),
         ({"target": "targets"}, "Did you mean 'target'"),
         ({"goal": "rmse"}, "goal rmse is for regression"),
