@@ -36,7 +36,7 @@ def test_f1_goes_through_every_command(run, cancer):
     assert (diagnosed["goal"], diagnosed["errors"]["dev"]["value"]) == ("f1", dev["value"])
     assert "F1" in run("diagnose", path).out
     assert "F1" in run("train", path, "--widths", "8", "--epochs", "3", "--quiet").out
-    assert "Chosen: lambda" in run("sweep", path, "--over", "l2", "--members", "2", "--epochs", "3", "--quiet").out
+    assert "Chosen: λ" in run("sweep", path, "--over", "l2", "--members", "2", "--epochs", "3", "--quiet").out
     report = run("report", path)
     assert report.code == 0
     assert "F1" in (path / "report.html").read_text(encoding="utf-8")

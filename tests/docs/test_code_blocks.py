@@ -10,9 +10,9 @@ import types
 from pathlib import Path
 
 import blocks
+import page_tables
 import pytest
 
-import tables
 from wellfit.cli import main
 from wellfit.sweeps.executor import InProcess
 
@@ -45,7 +45,7 @@ class Terminal(io.StringIO):
 def made(tmp_path_factory):
     """The files, and churn.wellfit as `wellfit run` leaves it."""
     folder = tmp_path_factory.mktemp("made")
-    tables.write_all(folder)
+    page_tables.write_all(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WELLFIT_HOME", str(tmp_path_factory.mktemp("registry")))
         in_this_process(patch)

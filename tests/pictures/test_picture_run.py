@@ -181,7 +181,7 @@ def test_the_command_line_takes_a_folder(folder, tmp_path, capsys):
         (("--augment", "rotat=3"), "rotate"),
         (("--picture-size", "3"), "from 8 to 512"),
         (("--move-source",), "--move-source must be given with one table"),
-        (("--pictures", "where", "--target", "what"), "names a column of a table"),
+        (("--pictures", "where", "--target", "what"), "must name a column of a table"),
     ],
 )
 def test_a_wrong_option_is_refused_before_anything_is_made(folder, tmp_path, capsys, arguments, words):

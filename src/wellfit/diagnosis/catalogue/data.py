@@ -218,7 +218,7 @@ ENTRIES = (
         "together are not. It speaks of this network: another may make use of the column.",
         commands=(
             DIAGNOSE,
-            Command(f"{_SPLIT} --drop region -o fewer.wellfit", "leave a column out"),
+            Command(f"{_SPLIT} --drop channel -o fewer.wellfit", "leave a column out"),
         ),
         source="Permutation importance (Breiman, 2001), paired by row; Holm's step-down procedure (1979).",
     ),
