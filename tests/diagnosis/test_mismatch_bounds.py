@@ -88,7 +88,7 @@ def test_half_a_standard_deviation_is_an_alarm_that_names_the_column():
     assert 0.10 < shift.bound.low < 0.1974
     assert shift.importance[0][0] == "x0"
     columns = column_shifts(train, dev)
-    assert [each.column for each in columns.shifted] == ["x0"]
+    assert [each.column for each in columns.judged("yes")] == ["x0"]
     assert "x0: dev is higher by 0.5" in column_finding(columns).evidence
 
 

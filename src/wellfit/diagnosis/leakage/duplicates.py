@@ -1,7 +1,4 @@
-"""Exact copies of training rows in another part, by hashes of the features.
-
-The dev error with and without suspect rows.
-"""
+"""Exact copies of training rows in another part, by hashes of the features; the error with and without such rows."""
 
 from __future__ import annotations
 
@@ -26,28 +23,18 @@ FEWEST_ROWS = 2  # on each side, for an interval
 
 @dataclass(frozen=True)
 class WithAndWithout:
-    """The error with and without suspect rows.
-
-    Attributes:
-        with_them: the error over all rows.
-        without_them: the error over the others.
-        flattery: without - with: by how much the suspect rows make the error look too low.
-    """
+    """The error with and without suspect rows."""
 
     with_them: Estimate
     without_them: Estimate
-    flattery: Estimate
+    flattery: Estimate  # without - with: by how much the suspect rows make the error look too low
 
 
 def with_and_without(losses: Floats | None, suspect: Booleans) -> WithAndWithout | None:
-    """Compare; None where there are no losses, or fewer than two rows on either side.
+    """Compare losses [rows] over all rows and over those not suspect; None with fewer than two rows on either side.
 
     with = share * suspect + (1 - share) * others, so without - with = share * (others - suspect), and the difference
     in brackets is between different rows: MOVER's.
-
-    Args:
-        losses: [rows] loss of each row.
-        suspect: [rows] which rows are suspect.
     """
     count = int(suspect.sum())
     if losses is None or count < FEWEST_ROWS or len(losses) - count < FEWEST_ROWS:
@@ -83,28 +70,14 @@ _IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Copies of training rows in one part.
-
-    Attributes:
-        part: its name.
-        rows: how many rows it has.
-        copies: [copies] places of the rows whose features equal a training row's.
-        other_target: how many of them have a target that none of their training twins has.
-        own: share of training rows that have a twin in train.
-        errors: the error with and without the copies, where losses are known.
-    """
+    """Rows of one part whose features equal a training row's, by their places."""
 
     part: str
     rows: int
     copies: tuple[int, ...]
-    other_target: int
-    own: float
+    other_target: int  # copies with a target that none of their training twins has
+    own: float  # share of training rows that have a twin in train
     errors: WithAndWithout | None
-
-    @property
-    def coarse(self) -> bool:
-        """True if the features take so few values that equal rows mean nothing."""
-        return self.own > COARSE
 
 
 def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
@@ -113,11 +86,7 @@ def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Findin
 
 
 def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
-    """Copies of training rows in every other part.
-
-    Args:
-        parts: "train" and others, whose features have the same columns.
-    """
+    """Copies of rows of "train" in every other part."""
     train = parts["train"]
     known = keys_of(train.features)
     distinct, counts = np.unique(known, return_counts=True)
@@ -141,10 +110,7 @@ def duplicates_finding(
 ) -> Finding:
     """WF203 with the error with and without the copies: fired from one row in a hundred on.
 
-    Args:
-        found: what `find_duplicates` gave.
-        test: name of a comparison ("test", "test_in_dev") -> (copies, rows), from the split's stored hashes alone.
-        goal: of the losses, for the words.
+    `test` is name of a comparison ("test", "test_in_dev") -> (copies, rows), from the split's stored hashes alone.
     """
     counts = {part: (len(each.copies), each.rows) for part, each in found.items()} | dict(test or {})
     said = [
@@ -154,8 +120,8 @@ def duplicates_finding(
     ]
     if not said:
         return finding("WF203", fired=False, evidence="No row is in two splits.")
-    if any(each.coarse for each in found.values()):
-        share = max(each.own for each in found.values())
+    share = max((each.own for each in found.values()), default=0.0)
+    if share > COARSE:
         evidence = (
             f"Cannot tell: {100 * share:.0f} % of the training rows have an equal among themselves, so the columns "
             f"take too few values for equal rows to mean copies ({', '.join(said)})."
@@ -169,7 +135,7 @@ def duplicates_finding(
 
 
 def keys_of(features: Features) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """[rows] one 64-bit key for each row of features; equal rows have equal keys."""
+    """64-bit keys [rows]; equal rows have equal keys."""
     columns = {str(place): pa.array(features.values[:, place]) for place in range(features.values.shape[1])}
     if not columns:
         return np.zeros(features.rows, dtype=np.uint64)
@@ -179,7 +145,7 @@ def keys_of(features: Features) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
 def among(
     keys: np.ndarray[tuple[int], np.dtype[np.uint64]], known: np.ndarray[tuple[int], np.dtype[np.uint64]]
 ) -> Booleans:
-    """[rows] whether a key is among sorted known ones."""
+    """True [rows] for each key that is among sorted known ones."""
     if not len(known):
         return np.zeros(len(keys), dtype=bool)
     places = np.searchsorted(known, keys).clip(0, len(known) - 1)

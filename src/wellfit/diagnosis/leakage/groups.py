@@ -1,7 +1,4 @@
-"""Group leakage: the same person, patient or device in train and in dev, and the error that this conceals.
-
-Time leakage: dev rows from before the last training row.
-"""
+"""Leakage by groups (the same person or device in train and in dev) and in time (dev rows from before train's last)."""
 
 from __future__ import annotations
 
@@ -30,15 +27,7 @@ FEWEST_GROUPS = 10
 
 @dataclass(frozen=True)
 class GroupLeakage:
-    """Groups that are in both parts.
-
-    Attributes:
-        groups: groups in dev.
-        shared: how many of them are in train too.
-        rows: dev rows.
-        shared_rows: dev rows of shared groups.
-        errors: the dev error with and without those rows, where losses are known.
-    """
+    """Groups and rows of dev, how many of them train shares, and the dev error with and without those rows."""
 
     groups: int
     shared: int
@@ -53,12 +42,7 @@ def shared_groups(*, rows: OpenRows) -> Finding:
 
 
 def group_leakage(train: Rows, dev: Rows) -> GroupLeakage | None:
-    """Count shared groups; None where rows have no groups, or every group is one row.
-
-    Args:
-        train: rows that were trained on.
-        dev: rows whose groups have the same codes.
-    """
+    """Count shared groups; None where rows have no groups, or every group is one row."""
     if train.groups is None or dev.groups is None:
         return None
     distinct = np.unique(dev.groups)
@@ -125,22 +109,14 @@ def group_finding(found: GroupLeakage | None, *, goal: Goal | None = None) -> Fi
 
 @dataclass(frozen=True)
 class TimeLeakage:
-    """Position of dev in time relative to train.
+    """Position of dev in time relative to train, in days since 1970."""
 
-    Attributes:
-        rows: dev rows whose time is known.
-        before: how many of them are from before the last training row.
-        train_after: how many training rows are from after the first dev row.
-        last_train, first_dev: days since 1970.
-        errors: the dev error with and without those rows, where losses are known.
-    """
-
-    rows: int
-    before: int
-    train_after: int
+    rows: int  # of dev, whose time is known
+    before: int  # of them, from before the last training row
+    train_after: int  # training rows from after the first dev row
     last_train: float
     first_dev: float
-    errors: WithAndWithout | None
+    errors: WithAndWithout | None  # with and without the dev rows from before
 
 
 def rows_from_before(*, rows: OpenRows) -> Finding:

@@ -1,12 +1,4 @@
-"""Near copies: dev rows that lie closer to a training row than training rows lie to each other.
-
-The distances from dev to train are compared with those from train to the rest of train: if dev is drawn like train they
-have the same distribution, whatever the distance. Rows count as suspect below the .5 % quantile of the latter; what is
-judged is the excess over the share that so low a quantile catches by chance. Exact copies are left out on both sides.
-Copies that were made before a random split lie as close within train as across: no such comparison can see them.
-Which training rows have a copy in dev, and which dev rows have one in train, where findings on the data say so.
-The nearest of many rows, by comparing all pairs.
-"""
+"""Near copies: dev rows that lie closer to a training row than training rows lie to each other (docs/methods.md)."""
 
 from __future__ import annotations
 
@@ -47,23 +39,14 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Dev rows suspiciously close to training rows.
+    """Dev rows suspiciously close to training rows."""
 
-    Attributes:
-        queried: dev rows that were searched for.
-        suspects: [suspects] their places in dev, nearest first.
-        twins: [suspects] place of the nearest row in train.
-        threshold: distance below which a row is suspect.
-        excess: share of suspects among the queried rows - the share expected by chance.
-        errors: dev error with and without them, over the queried rows, where losses are known.
-    """
-
-    queried: int
-    suspects: tuple[int, ...]
-    twins: tuple[int, ...]
-    threshold: float
-    excess: Estimate
-    errors: WithAndWithout | None
+    queried: int  # dev rows that were searched for
+    suspects: tuple[int, ...]  # places in dev, nearest first
+    twins: tuple[int, ...]  # place of each suspect's nearest row in train
+    threshold: float  # distance below which a row is suspect
+    excess: Estimate  # share of suspects among the queried rows - the share expected by chance
+    errors: WithAndWithout | None  # over the queried rows
 
 
 def near_copies(*, rows: OpenRows) -> Finding:
@@ -80,10 +63,10 @@ def near_copies(*, rows: OpenRows) -> Finding:
 def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates | None:
     """Search near copies of training rows in dev; None where a part has fewer than 20 distinct rows.
 
-    Args:
-        train: rows that were trained on.
-        dev: rows of the same columns.
-        seed: of the sample of queries, and of the projection of wide rows.
+    The distances from dev to train are compared with those from train to the rest of train: if dev is drawn like train
+    they have the same distribution, whatever the distance. Rows are suspect below the .5 % quantile of the latter; the
+    excess over the share that so low a quantile catches by chance is judged. Exact copies are left out on both sides.
+    Copies that were made before a random split lie as close within train as across: no such comparison can see them.
     """
     rng = np.random.default_rng(seed)
     keys, places = np.unique(keys_of(train.features), return_index=True)
@@ -139,7 +122,7 @@ def near_duplicates_finding(found: NearDuplicates | None, *, goal: Goal | None =
 
 @dataclass(frozen=True)
 class _Space:
-    """The space in which rows are points.
+    """Space in which rows are points.
 
     Numbers are in standard deviations of train, each level of a category has its own direction. Up to 32 numbers are
     their own dimensions; wider rows, and rows with categories, are projected to 32 dimensions.
@@ -195,20 +178,14 @@ def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floa
 def _excess(near: Booleans, *, rank: int, rows: int, scale: float = 1.0) -> Estimate:
     """Share that is near beyond chance: the lower limit at 99 %, the upper one at 95 %."""
     wide, usual = (
-        difference(
-            wilson(float(near.sum()), len(near), level=level), _scaled(_by_chance(rank, rows, level=level), scale)
-        )
+        difference(wilson(float(near.sum()), len(near), level=level), _by_chance(rank, rows, level=level, scale=scale))
         for level in (SURE, LEVEL)
     )
     return replace(usual, low=wide.low)
 
 
-def _scaled(share: Estimate, factor: float) -> Estimate:
-    return Estimate(factor * share.value, factor * share.low, factor * share.high, share.rows)
-
-
-def _by_chance(rank: int, rows: int, *, level: float) -> Estimate:
-    """Share of fresh rows below the rank-th of so many distances: Beta(rank, rows + 1 - rank).
+def _by_chance(rank: int, rows: int, *, level: float, scale: float) -> Estimate:
+    """Scaled share of fresh rows below the rank-th of so many distances: Beta(rank, rows + 1 - rank).
 
     The closest pairs count twice, once from either end, so that half as many distances are independent.
     """
@@ -216,23 +193,16 @@ def _by_chance(rank: int, rows: int, *, level: float) -> Estimate:
     tail = (1 - level) / 2
     value = rank / (rows + 1)
     low, high = (float(special.betaincinv(first, second, x)) for x in (tail, 1 - tail))
-    return Estimate(value, min(low, value), max(high, value), rows)
+    return Estimate(scale * value, scale * min(low, value), scale * max(high, value), rows)
 
 
 EXACT, NEAR = "WF203", "WF205"
 
 
 def copied_rows(train: Rows, dev: Rows, *, findings: Iterable[Finding], seed: int = 0) -> Copies | None:
-    """Find both ends of the copies.
+    """Find both ends of the copies: of exact ones where WF203 fired on these rows, of near ones where WF205 did.
 
-    Args:
-        train: rows that are trained on.
-        dev: rows that are measured on.
-        findings: on these rows: exact copies are looked for where WF203 fired, near ones where WF205 did.
-        seed: of the search for near copies, as in the finding.
-
-    Returns:
-        None where no finding fired, or no row of dev has a copy (those of test are sealed).
+    None where neither fired, or no row of dev has a copy (those of test are sealed). `seed` is that of the finding.
     """
     fired = {found.code for found in findings if found.status == "fired"}
     of_train, of_dev = np.zeros(train.rows, dtype=bool), np.zeros(dev.rows, dtype=bool)
@@ -251,16 +221,12 @@ _ROWS = 8_192  # with so many queries a block of products stays in cache
 
 
 def nearest_rows(known: Floats, queries: Floats, *, own: Integers | None = None) -> tuple[Floats, Integers]:
-    """Distance [queries] to the nearest known row, and its place.
+    """Distance [queries] to the nearest known row, and its place; rows [rows, dimensions] are float32 and centred.
 
     |q - k|^2 = |q|^2 - 2 q k + |k|^2 as one product in float32, of which the smallest is measured again in float64:
     where two rows are as near to seven digits either may be named. In 32 dimensions three times as fast as
-    scikit-learn's search of all pairs.
-
-    Args:
-        known: [rows, dimensions] float32, centred.
-        queries: [queries, dimensions] float32.
-        own: [queries] place of each query among the known rows, where it is one of them; it is not its own neighbour.
+    scikit-learn's search of all pairs. Where queries are known rows, `own` [queries] gives their places: no row is its
+    own neighbour.
     """
     longer = np.column_stack([known, (known**2).sum(axis=1)]).astype(np.float32)
     asked = np.column_stack([-2 * queries, np.ones(len(queries))]).astype(np.float32)

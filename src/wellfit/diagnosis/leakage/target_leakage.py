@@ -1,9 +1,4 @@
-"""Target leakage: a column that gives the target away by itself, or a few whose weighted sum is the target.
-
-Each column alone predicts the target, cross-fitted: by the classes' shares in its bins (levels of a category), judged
-by the AUC (one class against the rest, the mean over classes); or by the mean rank of the target, joined by lines
-between its bins, judged by R2 on ranks, so that a log or a square of the target is found as well as the target.
-"""
+"""Target leakage: a column that gives the target away by itself, or a few whose weighted sum is the target."""
 
 from __future__ import annotations
 
@@ -15,7 +10,7 @@ from wellfit.base.typing import Floats, Integers
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.records.goals import Goal, goal_named
+from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate
 
 GIVEN_AWAY = 0.99  # AUC or R2 above which no honest column is expected
@@ -38,29 +33,16 @@ class Giveaway:
     column: str
     score: Estimate
 
-    @property
-    def certain(self) -> bool:
-        """True if there are enough rows to say so."""
-        return self.score.low > CERTAIN
-
 
 @dataclass(frozen=True)
 class TargetLeakage:
-    """Columns that give the target away.
+    """Columns that give the target away."""
 
-    Attributes:
-        measure: "AUC" or "R2".
-        rows: rows that were looked at.
-        alone: the columns above .99, best first.
-        together: columns whose weighted sum is the target; () without such.
-        best: name of the best column, and its score, whether suspicious or not.
-    """
-
-    measure: str
-    rows: int
-    alone: tuple[Giveaway, ...]
-    together: tuple[str, ...]
-    best: tuple[str, float]
+    measure: str  # "AUC" or "R2"
+    rows: int  # that were looked at
+    alone: tuple[Giveaway, ...]  # columns above .99, best first
+    together: tuple[str, ...]  # columns whose weighted sum is the target
+    best: tuple[str, float]  # name and score of the best column, suspicious or not
 
 
 def giveaways(*, rows: OpenRows) -> Finding:
@@ -71,9 +53,9 @@ def giveaways(*, rows: OpenRows) -> Finding:
 def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
     """Look for columns of train that give its target away; None where there are too few rows, or nothing to predict.
 
-    Args:
-        train: features and target.
-        seed: of the sample and of the folds.
+    Each column alone predicts the target, cross-fitted: by the classes' shares in its bins (levels of a category),
+    judged by the AUC (one class against the rest, the mean over classes); or by the mean rank of the target, joined by
+    lines between its bins, judged by R2 on ranks, so that a log or a square of the target is found as well.
     """
     rng = np.random.default_rng(seed)
     rows: Integers = np.sort(rng.permutation(train.rows)[:SAMPLED])
@@ -91,7 +73,11 @@ def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
             column, train.features.values[rows, place], wanted, folds=folds, classes=train.classes
         )
         found.append((1 - goal.loss(wanted, prediction), column.name, prediction))
-    alone = [_giveaway(goal, wanted, each) for each in found if each[0] > GIVEN_AWAY]
+    alone = []
+    for score, name, prediction in found:
+        if score > GIVEN_AWAY:
+            loss = goal.estimate(wanted, prediction)
+            alone.append(Giveaway(name, Estimate(1 - loss.value, 1 - loss.high, 1 - loss.low, loss.rows)))
     best = max(found, key=lambda each: each[0])
     summed = () if train.classes or alone else _sum_of(train, rows, folds)
     return TargetLeakage(
@@ -107,7 +93,7 @@ def target_finding(found: TargetLeakage | None) -> Finding:
     """WF206."""
     if found is None:
         return finding("WF206", fired=None, evidence=f"Too few rows, or no column: {FEWEST_ROWS} rows are needed.")
-    certain = [each for each in found.alone if each.certain]
+    certain = [each for each in found.alone if each.score.low > CERTAIN]
     if certain:
         said = ", ".join(f"{each.column} ({found.measure} {each.score.value:.4f} alone)" for each in certain)
         return finding("WF206", fired=True, evidence=f"{said}.")
@@ -123,13 +109,8 @@ def target_finding(found: TargetLeakage | None) -> Finding:
     return finding("WF206", fired=False, evidence=evidence)
 
 
-def _giveaway(goal: Goal, target: Integers | Floats, found: tuple[float, str, Floats]) -> Giveaway:
-    limits = goal.estimate(target, found[2])
-    return Giveaway(found[1], Estimate(1 - limits.value, 1 - limits.high, 1 - limits.low, limits.rows))
-
-
 def _usual_classes(rows: Integers, target: Integers | Floats) -> tuple[Integers, Integers]:
-    """The rows of classes that are frequent enough, with codes of their own."""
+    """Rows of classes that are frequent enough, with codes of their own."""
     classes, counts = np.unique(target, return_counts=True)
     kept = classes[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
     kept = np.sort(kept[np.isin(kept, classes[counts >= CLASS_ROWS])])
@@ -152,7 +133,8 @@ def _cross_fitted(
     width = int(target.max()) + 1 if classes else 1
     predicted = np.empty((len(values), width))
     edges = _edges(column, values)
-    bins = _bins(edges, values)
+    # Missing values have the last bin.
+    bins = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
     for fold in range(FOLDS):
         held, fit = folds == fold, folds != fold
         before, after = bins[fit], bins[held]
@@ -171,11 +153,6 @@ def _edges(column: Feature, values: Floats) -> Floats:
         return np.unique(known)
     bins = int(np.clip(len(known) // _BIN_ROWS, 2, _BINS))
     return np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
-
-
-def _bins(edges: Floats, values: Floats) -> Integers:
-    """Place of each value; missing values have the last."""
-    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
 
 
 def _shares(bins_of: Integers, target: Integers | Floats, *, width: int, bins: int) -> Floats:

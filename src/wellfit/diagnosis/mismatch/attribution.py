@@ -1,9 +1,6 @@
-"""A gap between two parts, split into other inputs (covariate) and another target for the same inputs (concept).
+"""Causes of a gap between two parts: other inputs (covariate), or another target for the same inputs (concept).
 
-Both losses are carried to the inputs that the parts share, s ~ p q / (p + q), by weights from a domain classifier
-(DISDE, Cai, Namkoong and Yadlowsky). The gap is then a walk: source to shared inputs, source's target to dev's target,
-shared inputs to dev.
-Importance of training rows: how much more often rows like them are met in deployment than in train.
+Also the importance of training rows: how much more often rows like them are met in deployment than in train.
 """
 
 from __future__ import annotations
@@ -32,19 +29,12 @@ _EVEN = 2.0  # weights of rows that come from either part alike are 1/2
 
 @dataclass(frozen=True)
 class Attribution:
-    """A gap of mean losses, split.
+    """A gap of mean losses, split, with 95 % bootstrap intervals."""
 
-    Attributes:
-        gap: dev loss - source loss.
-        covariate: the part that other inputs explain, with its 95 % bootstrap interval.
-        concept: the part at inputs that both share: there the target itself differs.
-        shared: effective rows at the shared inputs, of the smaller side.
-    """
-
-    gap: float
-    covariate: Estimate
-    concept: Estimate
-    shared: float
+    gap: float  # dev loss - source loss
+    covariate: Estimate  # the part that other inputs explain
+    concept: Estimate  # the part at inputs that both share: there the target itself differs
+    shared: float  # effective rows at the shared inputs, of the smaller side
 
 
 @dataclass(frozen=True)
@@ -65,16 +55,10 @@ def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRow
 
 
 def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | None:
-    """Split the gap between two parts, neither of which was trained on.
+    """Split the gap between two parts with losses, neither of which was trained on (source is train-dev).
 
-    Args:
-        source: rows of the training distribution with the losses of the model (train-dev).
-        dev: rows of the distribution that matters, with losses.
-        seed: of the folds and the bootstrap.
-
-    Returns:
-        None where a part has no losses or fewer than 100 rows, every column only counts time, or the inputs that both
-        share count as fewer than 50 rows.
+    None where a part has no losses or fewer than 100 rows, every column only counts time, or the inputs that both
+    share count as fewer than 50 rows.
     """
     time = time_columns(source, dev)
     kept = [place for place, column in enumerate(source.features.columns) if column.name not in time]
@@ -95,9 +79,14 @@ def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | No
 
 
 def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attribution | None:
-    """Split the gap where each row's probability to come from dev is known; None with too few shared rows."""
+    """Split the gap where each row's probability to come from dev is known; None with too few shared rows.
+
+    Both losses are carried to the inputs that the parts share, s ~ p q / (p + q), by weights from a domain classifier
+    (DISDE, Cai, Namkoong and Yadlowsky): source to shared inputs, source's target to dev's, shared inputs to dev.
+    """
     weights = source.from_dev, 1 - dev.from_dev
-    shared = min(_effective(each) for each in weights)
+    # Effective rows, at most those that both parts share: tiny weights, if all alike, are worth none.
+    shared = min(float(min(each.sum() ** 2 / (each**2).sum(), _EVEN * each.sum())) for each in weights)
     if shared < FEWEST_SHARED:
         return None
     drawn = np.array([_parts(_resampled(source, rng), _resampled(dev, rng)) for _ in range(DRAWS)])
@@ -110,7 +99,7 @@ def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attributi
 
 
 def attribution_finding(found: Attribution | None, *, tolerance: float) -> Finding:
-    """WF305: which share of the mismatch is surely above the tolerance."""
+    """WF305: fired for a share of the mismatch that is surely above the tolerance."""
     if found is None:
         why = (
             f"This needs losses on train-dev and dev, {FEWEST_ROWS} rows of each, and inputs that both share (worth "
@@ -142,11 +131,6 @@ def _cross_fitted(values: Floats, is_dev: Booleans, columns: Sequence[Feature], 
     return found
 
 
-def _effective(weights: Floats) -> float:
-    """Rows that the weights are worth, at most those that both parts share: tiny weights, if all alike, are none."""
-    return float(min(weights.sum() ** 2 / (weights**2).sum(), _EVEN * weights.sum()))
-
-
 def _resampled(side: Side, rng: np.random.Generator) -> Side:
     rows = rng.integers(0, len(side.losses), len(side.losses))
     return Side(side.losses[rows], side.from_dev[rows])
@@ -159,17 +143,10 @@ MOST_TIMES = 20.0
 def importance_of(
     train: Rows, dev: Rows, *, others: Mapping[str, Features] | None = None, seed: int = 0
 ) -> tuple[Floats, dict[str, Floats]] | None:
-    """The ratio of deployment's density to train's at every training row.
+    """Ratio of deployment's density to train's [train rows], and by name that of other rows that may be trained on.
 
-    Args:
-        train: the training rows.
-        dev: rows of deployment; their targets are not looked at.
-        others: name -> further rows that may be trained on, with the same columns.
-        seed: of the folds and the classifiers.
-
-    Returns:
-        [train rows] ratios, and by name those of the others; None with fewer than 100 rows on a side, or where every
-        column only counts time.
+    The targets of dev are not looked at. None with fewer than 100 rows on a side, or where every column only counts
+    time.
     """
     time = time_columns(train, dev)
     kept = np.array([i for i, column in enumerate(train.features.columns) if column.name not in time], np.int64)
@@ -181,7 +158,8 @@ def importance_of(
     own: Floats = np.empty(train.rows)
     sums: dict[str, Floats] = {name: np.zeros(rows.rows) for name, rows in (others or {}).items()}
     for fold in range(FOLDS):
-        sides = [_some(np.flatnonzero(folds != fold), rng=rng) for folds in fold_of]
+        fit = (np.flatnonzero(folds != fold) for folds in fold_of)
+        sides = [np.sort(rng.permutation(rows)[:SIDE_ROWS]) for rows in fit]
         values = [part.features.values[rows][:, kept] for part, rows in zip((train, dev), sides, strict=True)]
         is_dev = np.repeat([False, True], list(map(len, sides)))
         model = DomainTrees.fit(np.concatenate(values), is_dev, columns, seed=seed)
@@ -193,15 +171,11 @@ def importance_of(
 
 
 def _folds(part: Rows, *, rng: np.random.Generator) -> Integers:
-    """[rows] fold of each row; a group stands in one."""
+    """Fold of each row [rows]; all rows of a group have one."""
     if part.groups is None:
         return rng.permutation(np.arange(part.rows) % FOLDS)
     codes = np.unique(part.groups, return_inverse=True)[1]
     return np.asarray(rng.permutation(np.arange(int(codes.max()) + 1) % FOLDS)[codes])
-
-
-def _some(rows: Integers, *, rng: np.random.Generator) -> Integers:
-    return np.sort(rng.permutation(rows)[:SIDE_ROWS])
 
 
 def _ratio(from_dev: Floats) -> Floats:

@@ -17,22 +17,15 @@ Verdict = Literal["yes", "no", "cannot tell"]
 
 @dataclass(frozen=True)
 class TvBound:
-    """Limits of a total variation from one set (or one family of half lines).
+    """One-sided limits of a total variation from one set (or one family of half lines)."""
 
-    Attributes:
-        value: difference of the two shares of the set, a lower bound on the total variation in expectation.
-        low: one-sided lower limit: the total variation is above it.
-        high: one-sided upper limit of what this set shows; another set may show more.
-        rows: rows of the smaller side.
-    """
-
-    value: float
+    value: float  # difference of the two shares of the set, a lower bound on the total variation in expectation
     low: float
-    high: float
-    rows: int
+    high: float  # of what this set shows; another set may show more
+    rows: int  # of the smaller side
 
     def verdict(self, tau: float = MATERIAL) -> Verdict:
-        """Yes above `tau`, no below it, otherwise cannot tell."""
+        """Return yes above `tau`, no below it, otherwise cannot tell."""
         if self.low > tau:
             return "yes"
         return "no" if self.high < tau else "cannot tell"
@@ -49,12 +42,8 @@ class TvBound:
 def bound_from_counts(dev: tuple[int, int], train: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:
     """J = TPR + TNR - 1 of a set chosen on other rows, with one-sided limits of level 1 - alpha (Newcombe 10).
 
-    For any set S, TV(P, Q) >= Q(S) - P(S), so the lower limit of J bounds the total variation too.
-
-    Args:
-        dev: (rows of dev in the set, rows of dev).
-        train: (rows of train in the set, rows of train).
-        alpha: chance that one limit is wrong.
+    Each side is (rows in the set, rows). For any set S, TV(P, Q) >= Q(S) - P(S), so the lower limit of J bounds the
+    total variation too.
     """
     sides: list[Estimate] = [wilson(inside, rows, level=1 - 2 * alpha) for inside, rows in (dev, train)]
     found = difference(sides[0], sides[1])

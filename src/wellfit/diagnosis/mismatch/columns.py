@@ -1,10 +1,4 @@
-"""Columns that shift, each judged by a lower bound on the total variation of that column alone.
-
-Numbers by the Kolmogorov-Smirnov distance with a DKW band, categories by a set of levels that is chosen on one half
-and tested on the other. Missing is a value like any other. Bonferroni over the columns.
-The same for the targets of two parts. Differences are said in words, those of pictures by what a person can measure.
-Columns that only count time or rows: they tell any two parts apart and say nothing about a shift.
-"""
+"""Columns and targets that shift, each judged by a lower bound on the total variation of that column alone."""
 
 from __future__ import annotations
 
@@ -16,14 +10,14 @@ import numpy as np
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.mismatch.bounds import ALPHA, MATERIAL, TvBound, bound_from_counts, dkw_bound
+from wellfit.diagnosis.mismatch.bounds import ALPHA, MATERIAL, TvBound, Verdict, bound_from_counts, dkw_bound
 from wellfit.diagnosis.rows import OpenRows, Rows
 
 _MISSING_APART = 0.05  # difference of missing shares that is named before anything else
 
 
 def direction(column: Feature, train: Floats, dev: Floats) -> str:
-    """One phrase: 'dev is higher by 0.12 (median 0.5, train 0.38)', or the level whose share changed most."""
+    """Return one phrase: 'dev is higher by 0.12 (median 0.5, train 0.38)', or the level whose share changed most."""
     lost = [float(np.isnan(side).mean()) for side in (train, dev)]
     if abs(lost[1] - lost[0]) > _MISSING_APART:
         return f"missing in {100 * lost[1]:.0f} % of dev, {100 * lost[0]:.0f} % of train"
@@ -65,22 +59,15 @@ class ColumnShift:
 
 @dataclass(frozen=True)
 class ColumnShifts:
-    """Every column that was compared, the surest shift first.
+    """Every column that was compared."""
 
-    Attributes:
-        columns: by falling lower bound.
-        time: columns that only count time or rows; not compared.
-        tau: total variation that is material.
-    """
+    columns: tuple[ColumnShift, ...]  # by falling lower bound
+    time: tuple[str, ...]  # columns that only count time or rows; not compared
+    tau: float  # total variation that is material
 
-    columns: tuple[ColumnShift, ...]
-    time: tuple[str, ...]
-    tau: float
-
-    @property
-    def shifted(self) -> tuple[ColumnShift, ...]:
-        """Columns that shift for certain, by more than tau."""
-        return tuple(each for each in self.columns if each.bound.verdict(self.tau) == "yes")
+    def judged(self, verdict: Verdict) -> tuple[ColumnShift, ...]:
+        """Columns with this verdict."""
+        return tuple(each for each in self.columns if each.bound.verdict(self.tau) == verdict)
 
 
 Describe = Callable[[Feature, Floats, Floats], str]
@@ -96,12 +83,15 @@ def shifted_columns(*, rows: OpenRows) -> Finding:
 def column_shifts(
     train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0, describe: Describe = direction
 ) -> ColumnShifts | None:
-    """Compare each column of two parts; None with fewer than 30 rows on a side or no column."""
+    """Compare each column of two parts, Bonferroni over them; None with fewer than 30 rows on a side or no column."""
     if min(train.rows, dev.rows) < FEWEST_ROWS or not train.features.columns:
         return None
     rng = np.random.default_rng(seed)
     time = time_columns(train, dev)
-    rows = [_sampled(part.rows, rng) for part in (train, dev)]
+    rows = [
+        np.sort(rng.choice(part.rows, COLUMN_ROWS, replace=False)) if part.rows > COLUMN_ROWS else np.arange(part.rows)
+        for part in (train, dev)
+    ]
     compared = [(i, c) for i, c in enumerate(train.features.columns) if c.name not in time]
     found = []
     for place, column in compared:
@@ -112,7 +102,7 @@ def column_shifts(
 
 
 def shift_of(column: Feature, sides: tuple[Floats, Floats], *, alpha: float, rng: np.random.Generator) -> TvBound:
-    """The bound of one column: `sides` are its values in train and in dev, NaN where missing."""
+    """Bound of one column, `sides` being its values in train and in dev; missing is a value like any other."""
     train, dev = sides
     if column.kind != "category":
         return dkw_bound(ks_distance(train, dev), (len(train), len(dev)), alpha=alpha)
@@ -135,41 +125,31 @@ def column_finding(found: ColumnShifts | None) -> Finding:
         why = f"This needs at least {FEWEST_ROWS} rows on each side and a column that does not only count time."
         return finding("WF303", fired=None, evidence=why)
     apart = f" Columns that only count time are left out: {', '.join(found.time)}." if found.time else ""
-    if found.shifted:
+    shifted = found.judged("yes")
+    if shifted:
         named = "; ".join(
-            f"{each.column}: {each.how} (shift at least {each.bound.low:.2f})" for each in found.shifted[:_NAMED]
+            f"{each.column}: {each.how} (shift at least {each.bound.low:.2f})" for each in shifted[:_NAMED]
         )
-        more = f"; and {len(found.shifted) - _NAMED} more" if len(found.shifted) > _NAMED else ""
+        more = f"; and {len(shifted) - _NAMED} more" if len(shifted) > _NAMED else ""
         return finding("WF303", fired=True, evidence=f"{named}{more}.{apart}")
-    undecided = [each for each in found.columns if each.bound.verdict(found.tau) == "cannot tell"]
+    undecided = found.judged("cannot tell")
     if not undecided:
         said = f"No column alone shifts by {found.tau:.2f} of total variation or more.{apart}"
         return finding("WF303", fired=False, evidence=said)
-    said = f"Cannot tell for {len(undecided)} of {len(found.columns)} columns{_decides(undecided, found.tau)}.{apart}"
+    needed = [rows for each in undecided if (rows := each.bound.rows_to_decide(found.tau))]
+    decides = f"; about {max(needed):,} rows on each side would decide" if needed else ""
+    said = f"Cannot tell for {len(undecided)} of {len(found.columns)} columns{decides}.{apart}"
     return finding("WF303", fired=None, evidence=said)
 
 
-def _decides(undecided: list[ColumnShift], tau: float) -> str:
-    needed = [rows for each in undecided if (rows := each.bound.rows_to_decide(tau))]
-    return f"; about {max(needed):,} rows on each side would decide" if needed else ""
-
-
-def _sampled(rows: int, rng: np.random.Generator) -> Integers:
-    chosen: Integers = np.arange(rows) if rows <= COLUMN_ROWS else np.sort(rng.choice(rows, COLUMN_ROWS, replace=False))
-    return chosen
-
-
 def _of_levels(codes: Sequence[Integers], *, levels: int, alpha: float, rng: np.random.Generator) -> TvBound:
-    """The levels that dev has more of, chosen on one half of the rows and counted on the other."""
+    """Bound from the levels that dev has more of, chosen on one half of the rows and counted on the other."""
     mixed = [rng.permutation(side) for side in codes]
     chosen, tested = zip(*((side[: len(side) // 2], side[len(side) // 2 :]) for side in mixed), strict=True)
     shares = [np.bincount(side, minlength=levels) / len(side) for side in chosen]
     inside = shares[1] > shares[0]
     counts = [(int(inside[side].sum()), len(side)) for side in tested]
     return bound_from_counts(counts[1], counts[0], alpha=alpha)
-
-
-_WORST_CONDITION = 100.0  # of the confusion matrix, above which its inverse only carries noise
 
 
 @dataclass(frozen=True)
@@ -189,15 +169,7 @@ def shifted_targets(*, rows: OpenRows) -> Finding:
 def label_shift(
     train: Rows, dev: Rows, *, levels: tuple[str, ...] = (), tau: float = MATERIAL, seed: int = 0
 ) -> LabelShift | None:
-    """Compare the targets of two parts; None with fewer than 30 rows on a side.
-
-    Args:
-        train: one part.
-        dev: the other.
-        levels: names of the classes; their codes where not given.
-        tau: total variation that is material.
-        seed: of the halves on which the classes are chosen and tested.
-    """
+    """Compare the targets of two parts, whose classes are called `levels`; None with fewer than 30 rows on a side."""
     if min(train.rows, dev.rows) < FEWEST_ROWS:
         return None
     named = levels or tuple(str(code) for code in range(train.classes))
@@ -234,13 +206,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "height": ("higher", "lower"),
     "colourfulness": ("more colourful", "paler"),
 }
-"""Measure -> what pictures are where it is larger, and where it is smaller."""
+"""Measure -> the word for pictures in which it is larger, and the one for those in which it is smaller."""
 LEAST_FACTOR = 1.1
 """Medians nearer than this differ less than their spread does."""
 
 
 def picture_direction(column: Feature, train: Floats, dev: Floats) -> str:
-    """One phrase: "dev pictures are blurrier: 3.1x (median 0.41, train 1.27)"; other columns as in tables."""
+    """Return one phrase: "dev pictures are blurrier: 3.1x (median 0.41, train 1.27)"; other columns as in tables."""
     known = [side[~np.isnan(side)] for side in (train, dev)]
     if column.name not in WORDS or not all(len(side) for side in known):
         return direction(column, train, dev)
@@ -259,7 +231,10 @@ _LOOKED_AT = 100_000
 
 
 def time_columns(train: Rows, dev: Rows) -> tuple[str, ...]:
-    """Names of the columns that are dates, rise (or fall) with time or row order, or number the rows."""
+    """Names of the columns that are dates, rise (or fall) with time or row order, or number the rows.
+
+    They tell any two parts apart and say nothing about a shift.
+    """
     sides = [_in_order(part) for part in (train, dev)]
     return tuple(
         column.name

@@ -1,8 +1,6 @@
-"""Different inputs of two parts: a classifier that tells them apart, read as a bound on total variation.
+"""Different inputs of two parts: boosted trees that tell them apart, read as a bound on total variation.
 
-Fit on one half, counted on the other: J = TPR + TNR - 1 is at most TV(P, Q), whatever the classifier (the two-sample
-test of Lopez-Paz and Oquab 2017, with an effect size in place of the p-value).
-Boosted trees that tell dev from train: the classifier behind the bound on total variation.
+Fit on one half, counted on the other: J = TPR + TNR - 1 <= TV(P, Q) (an effect size; Lopez-Paz and Oquab 2017).
 """
 
 from __future__ import annotations
@@ -31,19 +29,12 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class DomainShift:
-    """Result of a classifier that tells dev from train.
+    """Result of a classifier that tells dev from train."""
 
-    Attributes:
-        bound: J on the held-out half, with its one-sided 95 % limits.
-        importance: (column, loss of J when its values are shuffled), most first; () where there is no alarm.
-        time: columns that only count time; the classifier does not see them.
-        tau: total variation that is material.
-    """
-
-    bound: TvBound
-    importance: tuple[tuple[str, float], ...]
-    time: tuple[str, ...]
-    tau: float
+    bound: TvBound  # J on the held-out half, with its one-sided 95 % limits
+    importance: tuple[tuple[str, float], ...]  # (column, loss of J with its values shuffled), most first; for an alarm
+    time: tuple[str, ...]  # columns that only count time; the classifier does not see them
+    tau: float  # total variation that is material
 
 
 @dataclass(frozen=True)
@@ -74,14 +65,7 @@ def with_channels(part: Rows, seen: Floats) -> Rows:
 def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0) -> DomainShift | None:
     """Bound the total variation between the inputs of two parts.
 
-    Args:
-        train: one part.
-        dev: the other.
-        tau: total variation that is material.
-        seed: of the subsample, of the halves and of the classifier.
-
-    Returns:
-        None with fewer than 30 rows on a side, or where every column only counts time.
+    None with fewer than 30 rows on a side, or where every column only counts time.
     """
     time = time_columns(train, dev)
     kept = np.array([i for i, c in enumerate(train.features.columns) if c.name not in time], np.int64)
@@ -111,7 +95,7 @@ def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -
 
 
 def _held_out_bound(model: DomainTrees, halves: Halves) -> TvBound:
-    """The bound from the rows that the classifier was not fit on."""
+    """Bound from the rows that the classifier was not fit on."""
     said = model.from_dev(halves.values[~halves.fit]) > EVEN
     actual = halves.is_dev[~halves.fit]
     dev, train = ((int(said[actual == side].sum()), int((actual == side).sum())) for side in (True, False))
@@ -166,15 +150,10 @@ _BINS = 128  # of a number: a shift that hides in less than 1 % of the rows is b
 
 @dataclass(frozen=True)
 class DomainTrees:
-    """Fitted trees; both sides weigh alike.
+    """Fitted trees; both sides weigh alike."""
 
-    Attributes:
-        edges: one for each column: where its bins end; None where its values are taken as they are.
-        model: scikit-learn's.
-    """
-
-    edges: tuple[Floats | None, ...]
-    model: Any
+    edges: tuple[Floats | None, ...]  # of each column, the ends of its bins; None where values are taken as they are
+    model: Any  # scikit-learn's
 
     @classmethod
     def fit(cls, values: Floats, is_dev: Booleans, columns: Sequence[Feature], *, seed: int) -> DomainTrees:
@@ -199,7 +178,7 @@ class DomainTrees:
             return cls(edges, model.fit(_binned(values, edges), is_dev))
 
     def from_dev(self, values: Floats) -> Floats:
-        """[rows] probability of each row to come from dev, both sides as likely."""
+        """Probability of each row to come from dev [rows], both sides as likely."""
         with threadpool_limits(limits=1):
             return np.asarray(self.model.predict_proba(_binned(values, self.edges))[:, 1])
 
@@ -214,7 +193,7 @@ def _edges(values: Floats) -> Floats | None:
 
 
 def _binned(values: Floats, edges: Sequence[Floats | None]) -> Floats:
-    """[rows, columns] the number of each value's bin, still missing where it was missing."""
+    """Number of each value's bin [rows, columns], still missing where it was missing."""
     found = values.copy()
     for place, ends in enumerate(edges):
         if ends is not None:

@@ -1,7 +1,4 @@
-"""Hints at the optimal error from the rows themselves, where nobody gave a reference; they are never bounds.
-
-The optimal error from rows whose inputs are equal: what tells their targets apart is not in the columns.
-"""
+"""Hints at the optimal error from the rows themselves, where nobody gave a reference; they are never bounds."""
 
 from __future__ import annotations
 
@@ -21,13 +18,7 @@ COVERED = 0.05  # share of the rows that have an equal, below which these rows s
 
 
 def said_by_rows(rows: Rows, *, goal: Goal, seed: int = 0) -> str:
-    """A sentence on the optimal error (goals error and rmse); "" where the rows say nothing.
-
-    Args:
-        rows: training rows, with features and targets.
-        goal: in whose unit to speak.
-        seed: of every subsample.
-    """
+    """Return a sentence on the optimal error (goals error and rmse); "" where the rows say nothing."""
     if goal.counts_rows:
         return " ".join(filter(None, (_repeated(rows, goal), _neighbours(rows, goal, seed=seed))))
     return _noise(rows, goal, seed=seed) if goal.is_squared else ""
@@ -67,21 +58,17 @@ def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The bracket over groups of equal rows; it speaks for the covered rows alone.
-
-    Attributes:
-        found: the bracket, each group weighted by its rows.
-        covered: share of all rows that have an equal.
-    """
+    """Bracket over groups of equal rows, each weighted by its rows; it speaks for the covered rows alone."""
 
     found: Disagreement
-    covered: float
+    covered: float  # share of all rows that have an equal
 
 
 def repeated_rows(rows: Rows) -> Repeated | None:
     """Bracket the optimal error by rows that repeat; None for regression, or with fewer than ten groups of equal rows.
 
-    Rows that were copied with their target make the bracket too low: look for exact copies first (WF203).
+    Nothing in the columns tells the targets of such rows apart. Rows that were copied with their target make the
+    bracket too low: look for exact copies first (WF203).
     """
     if not rows.classes:
         return None

@@ -1,9 +1,4 @@
-"""The optimal error from several labels per row: how often annotators disagree brackets what any network can reach.
-
-With counts n_c of m labels in a row, mean(1 - max n_c / m) is too low (Jensen) and the error of the plurality of the
-other labels on one that is left out is too high, for every m; both tend to the optimal error. The share of disagreeing
-pairs D obeys Cover and Hart's (1967) inequality for any number of rows.
-"""
+"""The optimal error from several labels per row: how often annotators disagree brackets what any network can reach."""
 
 from __future__ import annotations
 
@@ -25,11 +20,14 @@ FEWEST_ROWS = 10
 class Disagreement:
     """The bracket around the optimal error of predicting one annotator's label.
 
+    With counts n_c of m labels in a row, mean(1 - max n_c / m) is too low (Jensen) and the error of the plurality of
+    the other labels on one that is left out is too high, for every m; both tend to the optimal error. The share of
+    disagreeing pairs obeys Cover and Hart's (1967) inequality for any number of rows.
+
     Attributes:
-        plugin: mean of 1 - the plurality's share: too low.
-        left_out: error of the plurality of the others on a label that is left out: too high.
+        plugin: mean of 1 - the plurality's share.
+        left_out: error of the plurality of the others on a label that is left out.
         pairs: share of pairs of labels that disagree.
-        classes: number of classes.
         labels: mean number of labels per row.
         rows: rows with at least two labels.
     """
@@ -48,7 +46,7 @@ class Disagreement:
 
     @property
     def high(self) -> float:
-        """Upper limit."""
+        """Upper limit, never below the lower one."""
         return min(1.0, max(self.left_out.high, self.low))
 
     @property
@@ -96,14 +94,9 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
 
 
 def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
-    """Error of the plurality of m - r labels on the majority of the other r: an upper limit where a majority decides.
+    """Error of the plurality of m - r labels on the majority of the other r (voters): an upper limit.
 
-    Like a person's error it is what a network may still do better than.
-
-    Args:
-        counts: [rows, classes] labels of each class.
-        voters: r, how many labels make the target.
-        seed: of the split of the labels, and of ties.
+    A network may still do better, as it may than a person. `counts` is [rows, classes].
 
     Raises:
         BadInput: where no row has more labels than voters.
@@ -130,11 +123,7 @@ def cover_hart(disagreement: float, *, classes: int) -> float:
 
 
 def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]]:
-    """Count labels, which come one list per annotator; None where one did not label a row.
-
-    Returns:
-        [rows, classes] counts, and the classes.
-    """
+    """Counts [rows, classes] of labels that come as one list per annotator (None: not labelled), and the classes."""
     classes = tuple(sorted({each for column in labels for each in column if each is not None}))
     place = {name: index for index, name in enumerate(classes)}
     counts = np.zeros((len(labels[0]), max(len(classes), 1)), np.int64)
@@ -146,7 +135,7 @@ def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]
 
 
 def _left_out(counts: Integers) -> Floats:
-    """[rows] error of the plurality of the other labels, ties split evenly, in the mean over the label left out."""
+    """Error [rows] of the plurality of the other labels, ties split evenly, in the mean over the label left out."""
     totals = counts.sum(axis=1)
     wrong = np.zeros(len(counts))
     for place in range(counts.shape[1]):

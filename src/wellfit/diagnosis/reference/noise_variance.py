@@ -1,10 +1,4 @@
-"""The optimal squared error of a regression: the variance of the noise, from differences between neighbours.
-
-Gamma test: half the squared difference of the targets of k-th neighbours, against their squared distance; the intercept
-is the variance at distance 0. The product estimator (Liitiainen 2010) has the same aim by other means; Rice's half
-squared difference of first neighbours is too high by what the function moves between them, and serves as upper limit.
-The optimal error as nearest neighbours see it: an estimate from the columns alone, never a bound.
-"""
+"""The optimal error as nearest neighbours see it: an estimate from the columns alone, never a bound."""
 
 from __future__ import annotations
 
@@ -13,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from wellfit.base.typing import Floats
+from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.leakage.duplicates import keys_of
 from wellfit.diagnosis.reference.label_disagreement import cover_hart
 from wellfit.diagnosis.rows import Rows
@@ -28,21 +22,17 @@ MANY_COLUMNS = 5  # above it neighbours are far, and every estimate is too high
 class NoiseVariance:
     """Estimates of the noise variance; too high rather than too low.
 
-    Attributes:
-        gamma: intercept of the gamma test.
-        product: mean of (y - y1)(y - y2).
-        rice: half the mean of (y - y1)^2, with its interval: an upper limit.
-        replicates: pooled variance within rows of equal inputs, unbiased; None where there are none.
-        columns: number of columns.
-        rows: rows that were looked at.
+    Gamma test: half the squared difference of the targets of k-th neighbours, against their squared distance; the
+    intercept is the variance at distance 0. The product estimator (Liitiainen 2010) has the same aim. Rice's half
+    squared difference is too high by what the function moves between first neighbours: an upper limit.
     """
 
     gamma: float
-    product: float
-    rice: Estimate
-    replicates: float | None
+    product: float  # mean of (y - y1)(y - y2)
+    rice: Estimate  # half the mean of (y - y1)^2
+    replicates: float | None  # pooled variance within rows of equal inputs, unbiased; None where there are none
     columns: int
-    rows: int
+    rows: int  # that were looked at
 
     @property
     def warning(self) -> str:
@@ -53,20 +43,10 @@ class NoiseVariance:
 
 
 def noise_variance(rows: Rows, *, seed: int = 0) -> NoiseVariance | None:
-    """Estimate the variance of the target that no function of the columns explains.
-
-    Args:
-        rows: with features and values.
-        seed: of the subsample.
-
-    Returns:
-        None for classes, or with fewer than 100 rows.
-    """
+    """Estimate the variance of a numeric target that no function of the columns explains; None below 100 rows."""
     if rows.classes or rows.rows < FEWEST_ROWS:
         return None
-    drawn = np.sort(
-        np.random.default_rng(seed).permutation(rows.rows)[: MOST_CELLS // max(rows.features.values.shape[1], 8)]
-    )
+    drawn = _drawn(rows, seed)
     target = np.asarray(rows.target, np.float64)[drawn]
     points = standardized(rows.features.values[drawn])
     distances, places = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(points).kneighbors(points)
@@ -102,17 +82,10 @@ _MISSING = 3.0  # standard deviations from the mean: a place of its own for what
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The error of one nearest neighbour, and the optimal error that it suggests.
-
-    Attributes:
-        error: leave-one-out error of the nearest neighbour.
-        classes: number of classes.
-        rows: rows that were looked at.
-    """
+    """Leave-one-out error of the nearest neighbour, and the optimal error that it suggests."""
 
     error: Estimate
     classes: int
-    rows: int
 
     @property
     def estimate(self) -> float:
@@ -121,25 +94,23 @@ class Neighbours:
 
 
 def nearest_neighbours(rows: Rows, *, seed: int = 0) -> Neighbours | None:
-    """Estimate the optimal error; None for regression, or with fewer than 1,000 rows of a class.
-
-    Args:
-        rows: with features and classes.
-        seed: of the subsample.
-    """
+    """Estimate the optimal error; None for regression, or with fewer than 1,000 rows of a class."""
     target = np.asarray(rows.target, np.int64)
     if rows.classes < 2 or np.bincount(target, minlength=rows.classes).min() < ENOUGH_ROWS:
         return None
-    drawn = np.sort(
-        np.random.default_rng(seed).permutation(rows.rows)[: MOST_CELLS // max(rows.features.values.shape[1], 8)]
-    )
+    drawn = _drawn(rows, seed)
     points = standardized(rows.features.values[drawn])
     twins = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(points)[1]
     # A row may have an equal, and then need not be its own nearest.
     own = np.arange(len(drawn))
     nearest = np.where(twins[:, 0] == own, twins[:, 1], twins[:, 0])
     wrong = target[drawn][nearest] != target[drawn]
-    return Neighbours(wilson(float(wrong.sum()), len(drawn)), rows.classes, len(drawn))
+    return Neighbours(wilson(float(wrong.sum()), len(drawn)), rows.classes)
+
+
+def _drawn(rows: Rows, seed: int) -> Integers:
+    most = MOST_CELLS // max(rows.features.values.shape[1], 8)
+    return np.sort(np.random.default_rng(seed).permutation(rows.rows)[:most])
 
 
 def standardized(values: Floats) -> Floats:

@@ -1,10 +1,4 @@
-"""Regions in which one loss is above another: found on one half of the rows, tested on the other.
-
-A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and each is
-tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region that was
-searched and tested on the same rows is "significant" in nearly every table of pure noise.
-WF108 and WF109: in which regions a network underfits, and in which it overfits.
-"""
+"""Regions in which one loss is above another: found on one half of the rows, tested on the other."""
 
 from __future__ import annotations
 
@@ -34,25 +28,15 @@ _PRIOR_ROWS = 2.0  # rows of the pooled spread beside a leaf's own: equal losses
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """One region.
+    """One region."""
 
-    Attributes:
-        rule: in words.
-        share: of the tested rows of the first side.
-        gap: first loss - second loss inside.
-        elsewhere: the same in all other rows.
-        excess: gap - elsewhere, with its 95 % interval.
-        part: of the sum of the gap over all tested rows, what lies inside; None where that sum is not positive.
-        certain: whether the excess and the gap inside are both surely above the tolerance.
-    """
-
-    rule: str
-    share: float
-    gap: float
-    elsewhere: float
-    excess: Estimate
-    part: float | None
-    certain: bool
+    rule: str  # in words
+    share: float  # of the tested rows of the first side
+    gap: float  # first loss - second loss inside
+    elsewhere: float  # the same in all other rows
+    excess: Estimate  # gap - elsewhere
+    part: float | None  # of the sum of the gap over all tested rows; None where that sum is not positive
+    certain: bool  # the excess and the gap inside are both surely above the tolerance
 
 
 @dataclass(frozen=True)
@@ -64,17 +48,12 @@ class _Half:
 
 
 def find_regions(first: Rows, second: Rows | None, *, tolerance: float, seed: int = 0) -> tuple[Region, ...] | None:
-    """Find regions where the loss of the first rows exceeds that of the second by more than elsewhere.
+    """Find regions, by falling excess, where the loss of the first rows exceeds that of the second more than elsewhere.
 
-    Args:
-        first: rows with losses.
-        second: other rows with losses; None where the first side's losses are differences already (of the same row
-            out of fold and in fold).
-        tolerance: excess that does not matter.
-        seed: of the halves.
-
-    Returns:
-        Regions by falling excess, or None where a side has no losses or fewer than 200 rows.
+    A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and
+    each is tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region
+    that was searched and tested on the same rows is "significant" in nearly every table of pure noise. `second` is
+    None where the first losses are differences already. None where a side has no losses or fewer than 200 rows.
     """
     sides = [first] if second is None else [first, second]
     if any(side.losses is None or side.rows < FEWEST_ROWS for side in sides) or not first.features.columns:
@@ -137,7 +116,7 @@ def _halved(side: Rows, rng: np.random.Generator) -> tuple[_Half, _Half]:
 
 
 def _leaves(first: Rows, halves: list[_Half]) -> tuple[Encoding, list[Rule]]:
-    """The leaves of a tree that explains where the first loss is above the second."""
+    """Leaves of a tree that explains where the first loss is above the second."""
     signal = halves[0].losses
     if len(halves) > 1:
         encoding = Encoding.of(first.features.columns, halves[1].values, halves[1].losses)
@@ -159,7 +138,7 @@ def _tree(signal: Floats) -> DecisionTreeRegressor:
 
 
 def _effect(rule: Rule, halves: list[_Half]) -> _Effect | None:
-    """The excess of one frozen leaf on the tested halves; None where it holds nearly none or nearly all of them."""
+    """Excess of one frozen leaf on the tested halves; None where it contains nearly none or nearly all of them."""
     inside = [rule.holds(half.values) for half in halves]
     cells = [(half.losses[mask], half.losses[~mask]) for half, mask in zip(halves, inside, strict=True)]
     if min(len(cell) for pair in cells for cell in pair) < SMALLEST_LEAF // 2:
@@ -168,20 +147,20 @@ def _effect(rule: Rule, halves: list[_Half]) -> _Effect | None:
     gap, elsewhere = (
         sum(sign * float(pair[place].mean()) for sign, pair in zip(signs, cells, strict=True)) for place in (0, 1)
     )
-    spreads = [float(half.losses.var()) for half in halves]
-    inner, outer = (
-        sum(_variance(pair[place], spread) for pair, spread in zip(cells, spreads, strict=True)) for place in (0, 1)
-    )
+    inner, outer = 0.0, 0.0
+    for half, pair in zip(halves, cells, strict=True):
+        pooled = _PRIOR_ROWS * float(half.losses.var())
+        own = [len(cell) * float(cell.var()) for cell in pair]
+        # Variances of the cells' means, drawn towards the spread of all rows by two rows.
+        variances = [
+            (spread + pooled) / (len(cell) + _PRIOR_ROWS) / max(len(cell) - 1, 1)
+            for cell, spread in zip(pair, own, strict=True)
+        ]
+        inner, outer = inner + variances[0], outer + variances[1]
     share = float(inside[0].mean())
     total = share * gap + (1 - share) * elsewhere
     part = share * gap / total if total > 0 else None
     return _Effect(share, gap, elsewhere, math.sqrt(inner + outer), math.sqrt(inner), part)
-
-
-def _variance(cell: Floats, pooled: float) -> float:
-    """Variance of a cell's mean, drawn towards the spread of all rows by two rows."""
-    rows = len(cell)
-    return (rows * float(cell.var()) + _PRIOR_ROWS * pooled) / (rows + _PRIOR_ROWS) / max(rows - 1, 1)
 
 
 _NAMED_AT_MOST = 3

@@ -15,12 +15,7 @@ _NAMED_LEVELS = 4
 
 @dataclass(frozen=True)
 class Bound:
-    """Condition of a rule on one column: low < value <= high in the tree's own units.
-
-    Attributes:
-        place: of the column.
-        low, high: ends; minus and plus infinity where there is none.
-    """
+    """Condition on the column at a place: low < value <= high (infinite without an end) in the tree's own units."""
 
     place: int
     low: float
@@ -34,7 +29,7 @@ class Rule:
     bounds: tuple[Bound, ...] = field(default=())
 
     def holds(self, values: Floats) -> Booleans:
-        """[rows] which rows of `encoded` values obey it."""
+        """True [rows] for each row of `encoded` values that obeys it."""
         inside = np.ones(len(values), bool)
         for bound in self.bounds:
             column = values[:, bound.place]
@@ -44,17 +39,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Encoding:
-    """Columns as a tree takes them: numbers as they are, levels by their rank, missing below everything.
-
-    Attributes:
-        columns: what they are.
-        ranks: place -> [levels] rank of each level of a category.
-        least: [columns] the number that stands for a missing value.
-    """
+    """Columns as a tree takes them: numbers as they are, levels by their rank, missing below everything."""
 
     columns: tuple[Feature, ...]
-    ranks: dict[int, Integers]
-    least: Floats
+    ranks: dict[int, Integers]  # place -> [levels] rank of each level of a category
+    least: Floats  # [columns] the number that stands for a missing value
 
     @classmethod
     def of(cls, columns: Sequence[Feature], values: Floats, signal: Floats) -> Encoding:
@@ -69,7 +58,7 @@ class Encoding:
         return cls(tuple(columns), ranks, np.where(np.isfinite(least), least, 0.0) - 1.0)
 
     def encoded(self, values: Floats) -> Floats:
-        """[rows, columns] without missing values."""
+        """Return [rows, columns] without missing values."""
         found = values.copy()
         for place, ranks in self.ranks.items():
             known = ~np.isnan(values[:, place])
@@ -81,7 +70,7 @@ class Encoding:
         return found
 
     def words(self, rule: Rule) -> str:
-        """The rule as a sentence's part; "all rows" for none."""
+        """Return the rule as part of a sentence; "all rows" for none."""
         return " and ".join(self._bound(bound) for bound in rule.bounds) or "all rows"
 
     def _bound(self, bound: Bound) -> str:
