@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wellfit.base.typing import Json
-from wellfit.records.knobs import OTHER_REGULARIZERS
+from wellfit.records.knobs import OFF, OTHER_REGULARIZERS
 from wellfit.records.units import knob, typeset
 from wellfit.stats.intervals import Estimate
 
@@ -27,12 +27,15 @@ def searched_knobs(knobs: Mapping[str, object]) -> str:
 
 def other_regularizers(knobs: Mapping[str, object]) -> str:
     """Name the regularizers beside lambda and keep_prob that are on, with their values."""
-    found = {name: knobs.get(name) for name in OTHER_REGULARIZERS}
+    found = {name: knobs.get(name) for name in OTHER_REGULARIZERS if _is_on(knobs, name)}
     return ", ".join(
-        f"{name.replace('_', ' ')} {knob(value)}"
-        for name, value in found.items()
-        if isinstance(value, int | float) and value
+        f"{name.replace('_', ' ')} {knob(value)}" for name, value in found.items() if isinstance(value, int | float)
     )
+
+
+def _is_on(knobs: Mapping[str, object], name: str) -> bool:
+    # Off is 0 for most of them, and 1 for the share of the inputs that is kept.
+    return knobs.get(name) not in (None, OFF.get(name))
 
 
 def keeps_text(keep_prob: float | Sequence[float]) -> str:
@@ -92,7 +95,7 @@ class Member:
     @property
     def is_plain(self) -> bool:
         """True if every regularizer is at zero."""
-        return self.l2 == 0 and self.keep_prob == 1 and not any(map(self.knobs.get, _REGULARIZING))
+        return self.l2 == 0 and self.keep_prob == 1 and not any(_is_on(self.knobs, name) for name in _REGULARIZING)
 
 
 @dataclass(frozen=True, kw_only=True)
