@@ -28,7 +28,7 @@ class Spies:
         self.estimates: Counter[tuple[str, float]] = Counter()
         self.arrays: Counter[str] = Counter()
         parse, split, diagnose = store.EntryLog.parse, workspace_module.load_split, Diagnostician.__call__
-        estimates, arrays = workspace_module.estimates, outcomes_module.load_arrays
+        estimates, arrays = workspace_module.losses_of, outcomes_module.load_arrays
 
         def counted_entry(log, row):
             self.entries[row[0]] += 1
@@ -53,7 +53,7 @@ class Spies:
         patch.setattr(store.EntryLog, "parse", counted_entry)
         patch.setattr(workspace_module, "load_split", counted_split)
         patch.setattr(Diagnostician, "__call__", counted_diagnosis)
-        patch.setattr(workspace_module, "estimates", counted_estimates)
+        patch.setattr(workspace_module, "losses_of", counted_estimates)
         patch.setattr(outcomes_module, "load_arrays", counted_arrays)
 
 

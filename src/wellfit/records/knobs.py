@@ -248,7 +248,7 @@ _TABLE = (
          remedy="augment", trials=(0.1, 0.3), metavar="SD",
          help="Standard deviation of the noise on standardized numbers."),
     Knob("input_keep_prob", "regularization", high=1.0, is_low_open=True, off=1.0,
-         usual=Usual(0.5, 0.98, off=0.7), published=0.8, metavar="P",
+         usual=Usual(0.5, 0.98, off=0.7), published=0.8, turned=False, metavar="P",
          help="Share of the inputs that dropout keeps: whole columns of numbers and categories, or pixels."),
     Knob("mixup", "regularization", off=0.0, usual=Usual(0.05, 1.0, off=0.7), remedy="augment",
          trials=(0.2, 1.0), metavar="ALPHA",
