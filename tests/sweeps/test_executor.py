@@ -150,9 +150,14 @@ def test_nothing_to_train_is_no_outcomes(pool):
 def test_a_killed_worker_is_replaced_and_its_config_trained_again(data):
     with WorkerPool(data, goal=GOAL, workers=1) as pool:
         expected = pool.train([CONFIGS[1]])[0]
-        threading.Timer(0.2, lambda: os.kill(pool._workers._all[0].process.pid, signal.SIGKILL)).start()
-        slow = config(epochs=300)
+        killed = pool._workers._all[0].process.pid
+        timer = threading.Timer(0.2, os.kill, (killed, signal.SIGKILL))
+        timer.start()
+        # Far longer than the timer takes, on a fast machine too: else nothing is killed in the middle of it.
+        slow = config(epochs=6_000)
         assert pool.train([slow])[0].status is Status.FINISHED
+        timer.join()
+        assert killed not in [worker.process.pid for worker in pool._workers._all]
         assert same(pool.train([CONFIGS[1]])[0], expected)
 
 
