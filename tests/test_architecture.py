@@ -93,6 +93,26 @@ def test_a_unit_that_never_trains_never_imports_torch(unit):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+EXTRAS = {"optuna", "lightning", "skorch", "onnx", "onnxscript", "PIL", "pandas", "polars"}
+STAND_ON_EXTRAS = {"wellfit.sweeps.tpe", "wellfit.loops.lightning", "wellfit.loops.skorch"}
+
+
+def _imported_at_once(path: Path) -> set[str]:
+    """Modules that are imported when the file is, by their whole names."""
+    body = ast.parse(path.read_text()).body
+    named = {node.module for node in body if isinstance(node, ast.ImportFrom) and node.module}
+    return named | {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+
+
+def test_only_what_stands_on_an_extra_imports_it_and_nothing_imports_that_at_once():
+    """Every extra is installed here, so that no other test sees an import that breaks a plain install."""
+    at_once = {_module(path): _imported_at_once(path) for path in SOURCE.rglob("*.py")}
+    assert {
+        name for name, found in at_once.items() if {each.split(".")[0] for each in found} & EXTRAS
+    } == STAND_ON_EXTRAS
+    assert [name for name, found in at_once.items() if found & STAND_ON_EXTRAS] == []
+
+
 def test_every_test_file_has_a_name_of_its_own():
     """Pytest imports them by that name: of two alike it collects one only."""
     names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))

@@ -96,7 +96,7 @@ def test_intervals_cover(name):
     draw = (lambda seed, rows: _classified(2, rows, seed)) if goal.task == "classification" else _noisy
     truth = goal.loss(*draw(10**6, 400_000))
     for seed in range(runs):
-        found = goal.estimate(*draw(seed, 300), seed=seed)
+        found = goal.metric.estimate(*draw(seed, 300), seed=seed)
         covered += found.low <= truth <= found.high
     assert wilson(covered, runs).high >= 0.945
 

@@ -13,9 +13,10 @@ from wellfit.records.config import Config, shrink_of
 from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps import proposals
-from wellfit.sweeps.proposals import BEFORE_MODEL, NOT_INSTALLED, ROUND, proposals_of, quasi_random
+from wellfit.sweeps.proposals import NOT_INSTALLED, proposals_of, quasi_random
 from wellfit.sweeps.setting import changed, differs_only, setting_of
 from wellfit.sweeps.space import default_grid, log_uniform, uniform
+from wellfit.sweeps.tpe import BEFORE_MODEL, ROUND
 from wellfit.sweeps.usual import known_good, usual_space
 
 BASE, ROWS, GOAL = Config(), 4_000, goal_named("log_loss")
