@@ -6,10 +6,14 @@ Compiled functions that call each other therefore stand in one file.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import llvmlite
 import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -21,11 +25,39 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+class _Files(CompileResultCacheImpl):
+    """Names of the kept files, with all that a kept function depends on and numba does not compare.
+
+    Numba writes the index of a function before its code, under a number that it starts anew when the index is stale.
+    Between the two writes, another process reads the old code by the new index: LLVM of an older version, or a
+    record of arguments whose fields have changed, and fails. Files with names of their own are never mistaken so.
+    """
+
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        """Return the name that numba gives, and a digest."""
+        name = super().get_filename_base(fullname, abiflags)  # type: ignore[no-untyped-call]
+        return f"{name}-{self._digest}"
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        records = sorted(
+            (value.__module__, value.__qualname__, value._fields)
+            for value in function.__globals__.values()
+            if isinstance(value, type) and hasattr(value, "_fields")
+        )
+        versions = (numba.__version__, llvmlite.__version__)
+        self._digest = hashlib.sha256(repr((versions, records)).encode()).hexdigest()[:12]
+        super().__init__(function)  # type: ignore[no-untyped-call]
+
+
+class _Cache(FunctionCache):
+    _impl_class = _Files
+
+
 def compiled(function: Function) -> Function:
     """Return `function`, compiled at its first call for the types of its arguments."""
-    try:
-        found: Function = numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:
-        # Neither the package's folder nor the user's cache can be written: compile in every process.
-        found = numba.njit(**_OPTIONS)(function)
+    found: Function = numba.njit(**_OPTIONS)(function)
+    # Where neither the package's folder nor the user's cache can be written: compile in every process.
+    with contextlib.suppress(RuntimeError):
+        # As numba's own `enable_caching` does.
+        found._cache = _Cache(function)  # type: ignore[attr-defined,no-untyped-call]
     return found

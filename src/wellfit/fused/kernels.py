@@ -6,9 +6,6 @@ members share is read by all of them: batches, their encoding, and noise.
 
 The letters of the shapes are those of `layout.py`. Literals would be float64, and are avoided. GELU's normal
 distribution function is made of polynomials (end of this file): a call for each number would cost more than the update.
-
-Numba's cache on disk names the classes of layout.py by which the kernels were compiled, and finds a kernel by its name
-and its line. Who renames one of these classes must therefore move the kernels' lines, or caches cannot be read.
 """
 
 from __future__ import annotations
