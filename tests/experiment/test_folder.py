@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import wellfit as wf
+from wellfit.base.files import part_beside
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.experiment.folder import ABOUT, Settings, create_folder, default_path, is_experiment, open_folder
 from wellfit.records.goals import goal_named
@@ -48,13 +53,42 @@ def test_a_failing_fill_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_leavings_of_a_killed_creation_are_replaced(tmp_path):
-    leavings = tmp_path / ".t.wellfit.part"
-    leavings.mkdir()
-    (leavings / "half").write_text("written")
+def test_the_leavings_of_a_killed_creation_are_removed_and_those_of_a_living_one_are_not(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    mine, dead = (
+        tmp_path / part_beside(tmp_path / "t.wellfit").name.replace(f".{os.getpid()}.", f".{process}.")
+        for process in (os.getppid(), ended.pid)
+    )
+    for leavings in (mine, dead):
+        leavings.mkdir()
+        (leavings / "half").write_text("written")
     create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.wellfit"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [mine.name, "t.wellfit"]
     assert not (tmp_path / "t.wellfit" / "half").exists()
+
+
+def test_of_three_who_make_one_folder_at_once_one_wins_and_the_others_are_told(tmp_path):
+    together = threading.Barrier(3)
+
+    def make(seed: int) -> str:
+        def fill(folder: Path) -> dict[str, int]:
+            (folder / "seed").write_text(str(seed))
+            together.wait()
+            return {"seed": seed}
+
+        try:
+            create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=fill)
+        except Refusal as refusal:
+            return str(refusal)
+        return str(seed)
+
+    with ThreadPoolExecutor(3) as pool:
+        told = list(pool.map(make, range(3)))
+    (winner,) = (each for each in told if each.isdecimal())
+    assert (tmp_path / "t.wellfit" / "seed").read_text() == winner
+    assert sum("must be free" in each for each in told) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["t.wellfit"]
 
 
 def _someone_elses(path: Path) -> None:

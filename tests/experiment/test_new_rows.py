@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -96,10 +99,48 @@ def test_another_ending_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def small_files():
+    """The system refuses files above 200 bytes, as a full disk refuses the next write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files")
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_a_full_disk_leaves_nothing(tmp_path, ending):
-    (tmp_path / f"out{ending}.part").symlink_to("/dev/full")
+def test_a_file_that_the_system_refuses_leaves_nothing(tmp_path, ending):
     batches, _ = _predicted(_table(100))
-    with pytest.raises(NoRoom, match="room"):
+    with pytest.raises(NoRoom, match="larger than the system allows"):
         write_batches(batches, tmp_path / f"out{ending}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("spelling", ["new.csv", "folder/../new.csv", "link.csv"])
+def test_predictions_do_not_replace_the_rows_that_they_are_made_from(tmp_path, spelling):
+    (tmp_path / "folder").mkdir()
+    new = tmp_path / "new.csv"
+    new.write_text("size\n1\n")
+    (tmp_path / "link.csv").symlink_to(new)
+    batches, _ = _predicted(_table(10))
+    with pytest.raises(BadInput, match="must not be the file that is read"):
+        write_batches(batches, tmp_path / spelling, source=str(new))
+    assert new.read_text() == "size\n1\n"
+
+
+def test_the_users_own_part_file_is_left_alone(tmp_path):
+    (tmp_path / "out.csv.part").write_text("mine")
+    write_batches(_predicted(_table(10))[0], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv.part").read_text() == "mine"
+
+
+def test_of_many_who_write_one_file_at_once_the_last_wins_whole(tmp_path):
+    sizes = range(50, 90, 2)
+    with ThreadPoolExecutor(len(sizes)) as pool:
+        for _ in range(5):
+            every = [_predicted(_table(size))[0] for size in sizes]
+            written = list(pool.map(lambda batches: write_batches(batches, tmp_path / "out.csv"), every))
+            assert written == list(sizes)
+            assert pa.csv.read_csv(tmp_path / "out.csv").num_rows in sizes
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,10 +94,15 @@ def test_writing_where_there_is_no_folder_leaves_nothing(tmp_path):
 def test_a_full_disk_leaves_the_old_content(tmp_path):
     target = tmp_path / "x.bin"
     target.write_bytes(b"old")
-    # /dev/full answers ENOSPC to every write, as a full disk does.
-    (tmp_path / f".x.bin.{os.getpid()}.part").symlink_to("/dev/full")
+
+    def write(file):
+        file.write(b"new")
+        # /dev/full answers ENOSPC to every write, as a full disk does.
+        with Path("/dev/full").open("wb") as full:
+            full.write(b"more")
+
     with pytest.raises(NoRoom, match="the disk is full"):
-        write_whole(target, lambda file: file.write(b"new"))
+        write_whole(target, write)
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["x.bin"]
 

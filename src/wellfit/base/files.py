@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import platform
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +16,14 @@ from typing import BinaryIO
 from wellfit.exceptions import NoRoom
 
 _REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "no permission to write",
-    errno.EPERM: "no permission to write",
-    errno.ENOTDIR: "a file where a folder should be",
-    errno.EIO: "the disk reports an error",
+    errno.ENOSPC: ("the disk is full", "Free some space"),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space"),
+    errno.EFBIG: ("the file is larger than the system allows", "Raise the limit (ulimit -f)"),
+    errno.EROFS: ("the disk is read-only", "Make it writable"),
+    errno.EACCES: ("no permission to write", "Change its permissions"),
+    errno.EPERM: ("no permission to write", "Change its permissions"),
+    errno.ENOTDIR: ("a file where a folder should be", "Move the file away"),
+    errno.EIO: ("the disk reports an error", "Check the disk"),
 }
 
 
@@ -28,32 +33,69 @@ def room_at(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _REASONS:
+        if error.errno not in _REASONS or isinstance(error, NoRoom):
             raise
+        reason, remedy = _REASONS[error.errno]
         raise NoRoom(
-            "the experiment's folder must take new files",
-            found=f"{_REASONS[error.errno]} at {path}",
-            remedy="Free some space or choose another --out, then give the same command again: it continues",
+            "what is written must have room, at a place that can be written",
+            found=f"{reason} at {path}",
+            remedy=f"{remedy} or choose another place, then give the same command again: it continues",
         ) from error
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 0o644) -> None:
-    """Write `path` under a temporary name beside it, flush it to the disk, then rename: all or nothing.
+@contextmanager
+def whole(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
+    """Yield a file that becomes `path` when the block ends well, and leaves nothing behind when it does not.
 
-    The folder is made where it is missing.
+    It is written beside `path` under a name of its own, created exclusively, so that several processes and threads may
+    write the same `path`: the last one to end wins, whole. The folder is made where it is missing. NoRoom as `room_at`.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     make_folder(path.parent)
+    part = part_beside(path)
     with room_at(path):
         try:
-            with part.open("wb") as file:
-                write(file)
+            with part.open("xb") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
-            part.chmod(mode)
+            if mode is not None:
+                part.chmod(mode)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int | None = None) -> None:
+    """Write `path` by one function, all or nothing, as `whole` does."""
+    with whole(path, mode=mode) as file:
+        write(file)
+
+
+def part_beside(path: Path) -> Path:
+    """Return a name beside `path` that nobody else writes to, for a file or folder that will be renamed to `path`."""
+    return path.with_name(f".{path.name[:100]}.{platform.node()[:40]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+
+
+def sweep_parts(path: Path) -> None:
+    """Remove what processes of this machine that are dead (killed, a power cut) have left of writing `path`."""
+    start = f".{path.name[:100]}.{platform.node()[:40]}."
+    for left in path.parent.glob(f"{glob.escape(start)}*.part"):
+        number = left.name.removeprefix(start).split(".")[0]
+        if number.isdecimal() and not _is_alive(int(number)):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def make_folder(path: Path) -> None:

@@ -339,7 +339,7 @@ class Experiment(Rendered):
         predict = with_views(parts, preparation, views=views, passes=passes, temperature=network.temperature)
         written = replace(self.folder.settings.csv_format, **csv_format)
         batches = predicted_batches(new, preparation=preparation, predict=predict, watch=watch, csv_format=written)
-        result = write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
+        result = write_batches(batches, Path(out), source=new) if out else pa.concat_tables(batches)
         for warning in watch.warnings():
             logger.warning("NEW does not look like train: %s", warning)
         return result

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from wellfit.base.files import write_whole
+from wellfit.base.files import part_beside, sweep_parts, write_whole
 from wellfit.base.serialize import ClosedRecord, omitted_if
 from wellfit.base.typing import Json, Task
 from wellfit.data.dialect import CsvFormat
@@ -187,15 +187,11 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
         Refusal: when something else stands at `path`.
         NoRoom: when the disk is full or read-only; nothing remains.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise Refusal(
-            "the place of a new experiment must be free",
-            found=f"something else at {path}",
-            remedy="Choose another --out, or move it away",
-        )
-    part = path.with_name(f".{path.name}.part")
+    if not _is_free(path):
+        raise _taken(path)
+    sweep_parts(path)
+    part = part_beside(path)
     try:
-        _clear(part)
         part.mkdir(parents=True)
         entry = fill(part)
         with open_journal(part / JOURNAL) as journal:
@@ -205,7 +201,9 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
         write_whole(part / ABOUT, lambda file: file.write(content))
         part.rename(path)
     except BaseException as error:
-        _clear(part)
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError) and not _is_free(path):
+            raise _taken(path) from error  # another command was faster
         if isinstance(error, OSError) and not isinstance(error, NoRoom):
             raise NoRoom(
                 "the experiment's folder must have room and be writable",
@@ -222,9 +220,16 @@ def default_path(source: Any) -> Path:
     return Path(f"{stem}.wellfit")
 
 
-def _clear(part: Path) -> None:
-    if part.exists():
-        shutil.rmtree(part)
+def _is_free(path: Path) -> bool:
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
+def _taken(path: Path) -> Refusal:
+    return Refusal(
+        "the place of a new experiment must be free",
+        found=f"something else at {path}",
+        remedy="Choose another --out, or move it away",
+    )
 
 
 def _other_data(folder: Path, *, found: str) -> Refusal:

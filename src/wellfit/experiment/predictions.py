@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from wellfit.base.files import sweep_parts, whole
 from wellfit.base.serialize import OMITTED, Record
 from wellfit.base.typing import Floats, Json
 from wellfit.data.dialect import DETECTED, CsvFormat
@@ -22,7 +22,7 @@ from wellfit.data.pictures.read import picture_batches
 from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.data.read import read_batches
 from wellfit.data.schema import Schema
-from wellfit.exceptions import BadInput, NoRoom
+from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 from wellfit.stats.differences import paired_difference
@@ -102,35 +102,29 @@ def _unlike(arrays: Arrays) -> Floats:
     return np.concatenate([(arrays.codes == 0).sum(axis=0), (np.abs(arrays.numeric) > FAR).sum(axis=0)]).astype(float)
 
 
-def write_batches(batches: Iterator[pa.Table], out: Path) -> int:
+def write_batches(batches: Iterator[pa.Table], out: Path, *, source: Any = None) -> int:
     """Write batches to a CSV or Parquet file, whole or not at all, and return the number of rows.
 
     Raises:
-        BadInput: for another file ending.
+        BadInput: for another file ending, or where `out` is the file that the rows are read from, `source`.
         NoRoom: when the disk is full.
     """
-    part = out.with_name(out.name + ".part")
+    if isinstance(source, str | Path) and out.exists() and out.samefile(source):
+        raise BadInput(
+            "the output must not be the file that is read",
+            found=f"{out} for both",
+            remedy="Give -o another name",
+        )
+    batch = next(batches, None)
+    if batch is None:
+        raise BadInput("NEW must have rows", found="a header only", remedy="Give a table with rows")
     rows = 0
-    try:
-        batch = next(batches, None)
-        if batch is None:
-            raise BadInput("NEW must have rows", found="a header only", remedy="Give a table with rows")
-        with _writer(part, schema=batch.schema, ending=out.suffix) as writer:
-            while batch is not None:
-                writer.write_table(batch if out.suffix == ".parquet" else escaped(batch))
-                rows += batch.num_rows
-                batch = next(batches, None)
-        part.replace(out)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        if isinstance(error, OSError) and not isinstance(error, NoRoom):
-            raise NoRoom(
-                "the output must have room and be writable",
-                found=f"{error.strerror or error} at {out}",
-                remedy="Free some space, or choose another -o",
-            ) from error
-        raise
+    sweep_parts(out)
+    with whole(out) as file, _writer(file, schema=batch.schema, ending=out.suffix) as writer:
+        while batch is not None:
+            writer.write_table(batch if out.suffix == ".parquet" else escaped(batch))
+            rows += batch.num_rows
+            batch = next(batches, None)
     return rows
 
 
@@ -148,11 +142,11 @@ def escaped_text(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
-def _writer(path: Path, *, schema: pa.Schema, ending: str) -> pa.csv.CSVWriter | pq.ParquetWriter:
+def _writer(file: BinaryIO, *, schema: pa.Schema, ending: str) -> pa.csv.CSVWriter | pq.ParquetWriter:
     if ending == ".csv":
-        return pa.csv.CSVWriter(path, schema)
+        return pa.csv.CSVWriter(file, schema)
     if ending == ".parquet":
-        return pq.ParquetWriter(path, schema)
+        return pq.ParquetWriter(file, schema)
     raise BadInput(
         "predictions must be written as .csv or .parquet",
         found=f"the ending {ending!r}",

@@ -203,4 +203,4 @@ class Model:
         predict = with_views(self.parts, self.preparation, views=views, passes=passes, temperature=self.temperature)
         written = CsvFormat(**csv_format)
         batches = predicted_batches(new, preparation=self.preparation, predict=predict, csv_format=written)
-        return write_batches(batches, Path(out)) if out else pa.concat_tables(batches)
+        return write_batches(batches, Path(out), source=new) if out else pa.concat_tables(batches)
