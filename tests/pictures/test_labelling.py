@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import socket
 import threading
 import urllib.error
 import urllib.parse
@@ -49,8 +51,17 @@ def get(address):
 
 def post(server, **fields):
     body = urllib.parse.urlencode(fields).encode()
-    with urllib.request.urlopen(server.address, body, timeout=10) as answer:
+    request = urllib.request.Request(server.address, body, {"Origin": f"http://127.0.0.1:{server.server_port}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.read().decode()
+
+
+def raw(server, text):
+    """The first line of the answer to bytes that no browser sends; empty where the connection is closed."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        connection.shutdown(socket.SHUT_WR)
+        return connection.makefile().readline().strip()
 
 
 def truth(experiment, row):
@@ -99,11 +110,71 @@ def test_only_who_knows_the_address_may_label(experiment):
         thread.join(10)
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        pytest.param("Host: evil.example", "", "421", id="another name of this address"),
+        pytest.param("Host: OWN\r\nOrigin: http://evil.example\r\nContent-Length: 18", "place=0&label=dark", "403",
+                     id="the form of another page"),
+        pytest.param("Host: OWN\r\nContent-Length: 18", "place=0&label=dark", "403", id="no origin"),
+        pytest.param("Host: OWN\r\nOrigin: http://OWN\r\nContent-Length: x", "", "400", id="no number"),
+        pytest.param("Host: OWN\r\nOrigin: http://OWN\r\nContent-Length: -1", "", "400", id="a negative length"),
+        pytest.param("Host: OWN\r\nOrigin: http://OWN\r\nContent-Length: 99999", "", "400", id="too long"),
+        pytest.param("Host: OWN\r\nOrigin: http://OWN", "", "400", id="no length"),
+        pytest.param("Host: OWN\r\nOrigin: http://OWN\r\nContent-Length: 90", "place=0&label=da", "", id="half a body"),
+    ],
+)  # fmt: skip
+def test_a_strange_request_gives_no_label_and_the_page_goes_on(experiment, headers, body, status):
+    server, thread = served(experiment, batch=1)
+    headers = headers.replace("OWN", f"127.0.0.1:{server.server_port}")
+    with server:
+        answer = raw(server, f"POST {server.path} HTTP/1.1\r\n{headers}\r\n\r\n{body}")
+        assert answer.split(" ")[1:2] == ([status] if status else [])
+        assert experiment.labels() == {}
+        post(server, place=0, label="dark")
+        thread.join(10)
+        assert not thread.is_alive()
+    assert len(experiment.labels()) == 1
+
+
+def test_connections_that_say_nothing_do_not_block_the_page(experiment):
+    server, thread = served(experiment, batch=1)
+    with server, contextlib.ExitStack() as silent:
+        for _ in range(8):
+            silent.enter_context(socket.create_connection(("127.0.0.1", server.server_port)))
+        post(server, place=0, label="dark")
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_label_that_cannot_be_kept_is_said_and_may_be_given_again(experiment):
+    server, thread = served(experiment, batch=1)
+    with server:
+        with experiment.workspace.writing(), pytest.raises(urllib.error.HTTPError) as refused:
+            post(server, place=0, label="dark")
+        assert refused.value.code == 503
+        assert "not kept" in refused.value.read().decode()
+        refused.value.close()
+        assert experiment.labels() == {}
+        post(server, place=0, label="dark")
+        thread.join(10)
+    assert len(experiment.labels()) == 1
+
+
+def test_a_port_in_use_is_one_message(experiment, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert main(["label", str(experiment.path), "--port", port, "--no-browser"]) == 2
+    assert "--port must be free" in capsys.readouterr().err
+
+
 def test_the_command_says_what_people_come_to(experiment, capsys, monkeypatch):
     def answer(address):
         place = get(address)
         number = int(re.search(r"name='place' value='(\d+)'", place)[1])
-        urllib.request.urlopen(address, f"place={number}&label=dark".encode(), timeout=10).close()
+        origin = {"Origin": "/".join(address.split("/")[:3])}
+        request = urllib.request.Request(address, f"place={number}&label=dark".encode(), origin)
+        urllib.request.urlopen(request, timeout=10).close()
 
     def person(address):
         threading.Thread(target=lambda: [answer(address) for _ in range(3)], daemon=True).start()

@@ -6,12 +6,16 @@ The address holds a secret, so that no other page of the browser can give labels
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
+from wellfit.exceptions import BadInput, WellfitError
 from wellfit.experiment.labels import png_of, waiting
 from wellfit.splits.split import Split
 
@@ -32,8 +36,17 @@ addEventListener("keydown", event => {
 """
 
 
-class LabelServer(HTTPServer):
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+class LabelServer(ThreadingHTTPServer):
     """Shows one picture after the other until a batch is done.
+
+    Each connection has a thread of its own, since browsers open some that they never use. One request at a time reads
+    or changes the labels, under `state`.
 
     Args:
         split: has the dev pictures.
@@ -41,7 +54,14 @@ class LabelServer(HTTPServer):
         keep: writes a label down for good.
         batch: how many pictures.
         port: 0 for any that is free.
+
+    Raises:
+        BadInput: the port is taken, or not for this user.
     """
+
+    daemon_threads = True
+    block_on_close = False
+    timeout = 0.2  # seconds between two looks at whether the batch is done
 
     def __init__(
         self,
@@ -52,13 +72,22 @@ class LabelServer(HTTPServer):
         batch: int,
         port: int = 0,
     ) -> None:
-        super().__init__((HOST, port), _Handler)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            raise BadInput(
+                "--port must be free, and open to this user",
+                found=f"{port} ({error.strerror})",
+                remedy="Choose another, or leave --port out: then any free one is taken",
+            ) from error
+        self.state = threading.Lock()
         self.split = split
         self.labels = labels
         self.rows = waiting(labels, split)[:batch]
         self.place = 0
         self._keep = keep
         self._secret = secrets.token_urlsafe(16)
+        self._failure: BaseException | None = None
 
     @property
     def path(self) -> str:
@@ -76,15 +105,30 @@ class LabelServer(HTTPServer):
         return self.place >= len(self.rows)
 
     def serve_batch(self) -> None:
-        """Answer requests until the batch is done."""
+        """Answer requests until the batch is done; raise what went wrong in one of them and is no refusal."""
         while not self.is_done:
             self.handle_request()
+            if self._failure is not None:
+                raise self._failure
+        with self.state:
+            pass  # the last page is on its way
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # the server's signature
+        """Leave a connection that the browser has dropped; keep anything else for `serve_batch`."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            self._failure = error
+
+    @property
+    def own_hosts(self) -> tuple[str, str]:
+        """The names of this server in a browser's requests; a page of any other name is somebody else's."""
+        return f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"
 
     def give(self, place: int, label: str) -> None:
         """Take the label of the picture at a place of the batch; what does not belong to it is not taken."""
         if 0 <= place < len(self.rows) and label in self.split.schema.classes:
-            self.labels[self.rows[place]] = label
             self._keep(self.rows[place], label)
+            self.labels[self.rows[place]] = label
             self.place = place + 1
 
     def back(self) -> None:
@@ -108,38 +152,64 @@ class LabelServer(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: LabelServer
+    timeout = 10  # seconds in which a connection must send what it has begun
 
     def do_GET(self) -> None:
         """Show the page."""
-        if self.path == self.server.path:
-            self._send(self.server.page())
-        else:
-            self.send_error(404)
+        if self._is_ours():
+            self._show()
 
     def do_POST(self) -> None:
         """Take a label, and show the next picture."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if self.path != self.server.path or not 0 <= length <= MOST_BYTES:
-            self.send_error(404)
+        if not self._is_ours():
             return
-        asked = {
-            name: values[0] for name, values in parse_qs(self.rfile.read(length).decode("utf-8", "replace")).items()
-        }
-        if "back" in asked:
-            self.server.back()
-        elif asked.get("place", "").isdigit():
-            self.server.give(int(asked["place"]), asked.get("label", ""))
-        self._send(self.server.page())
+        if self.headers.get("Origin") not in {f"http://{host}" for host in self.server.own_hosts}:
+            self.send_error(403, "The form must be sent by the page itself")
+            return
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdecimal() and int(length) <= MOST_BYTES):
+            self.send_error(400, "The form must have a length")
+            return
+        body = self.rfile.read(int(length))
+        if len(body) == int(length):
+            self._show({name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()})
+
+    def _is_ours(self) -> bool:
+        if self.headers.get("Host") not in self.server.own_hosts:
+            # A stranger's page whose name was made to point here (DNS rebinding).
+            self.send_error(421, "This server answers for this machine alone")
+        elif self.path != self.server.path:
+            self.send_error(404)
+        else:
+            return True
+        return False
+
+    def _show(self, asked: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Do what is asked, and show the page."""
+        with self.server.state:
+            try:
+                if "back" in asked:
+                    self.server.back()
+                elif asked.get("place", "").isdecimal():
+                    self.server.give(int(asked["place"]), asked.get("label", ""))
+            except WellfitError as error:
+                self._send(
+                    _whole("Not kept", f"<h1>The label was not kept</h1><p>{escape(str(error))}</p>"), status=503
+                )
+                return
+            self._send(self.server.page())
 
     def log_message(self, *_: Any) -> None:
         """Keep the terminal for people."""
 
-    def _send(self, page: str) -> None:
+    def _send(self, page: str, *, status: int = 200) -> None:
         body = page.encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(body)
 
