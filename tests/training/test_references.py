@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from wellfit.records.goals import GOALS, goal_named
 from wellfit.training import references
@@ -75,3 +76,23 @@ def test_a_class_that_the_thinned_rows_lack_gets_probability_zero(classification
 
 def only_class_zero_and_one(train):
     return replace(train, target=train.target * 2)
+
+
+def threads():
+    return {pool["num_threads"] for pool in threadpool_info()}
+
+
+def test_models_run_on_one_thread_and_the_caller_gets_the_pools_back(classification, monkeypatch):
+    seen = []
+    proper = references._predictor
+
+    def watched(*args, **options):
+        seen.append(threads())
+        return proper(*args, **options)
+
+    monkeypatch.setattr(references, "_predictor", watched)
+    with threadpool_limits(2):
+        fit_references(classification, goal=goal_named("error"), seed=0)
+        after = threads()
+    assert seen == [{1}, {1}]  # the linear model and the trees
+    assert after == {2}

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from threadpoolctl import threadpool_limits
+
 from wellfit.diagnosis import plain_checks
 from wellfit.diagnosis.catalogue import entry_of
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
@@ -130,4 +132,5 @@ def run_checks(facts: Facts, earlier: Iterable[Finding] = ()) -> tuple[Finding, 
             return check(facts)
         return known or finding(check.code, fired=None, evidence=UNCHECKED)
 
-    return tuple(found(check) for check in CHECKS.values())
+    with threadpool_limits(limits=1):  # as everywhere: threads of scikit-learn and BLAS stall beside a busy neighbour
+        return tuple(found(check) for check in CHECKS.values())
