@@ -34,11 +34,10 @@ from wellfit.diagnosis.mismatch.domain_classifier import domain_shift
 from wellfit.diagnosis.more_data import MoreData, measure_anchors, more_data
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.diagnosis.predictions import facts_on_rows
-from wellfit.diagnosis.regions.find import find_regions
+from wellfit.diagnosis.regions import find_regions
 from wellfit.records.goals import goal_named
 from wellfit.stats.differences import difference, holm, paired_difference, resampled_difference, worse_p
-from wellfit.stats.groups import grouped_rate
-from wellfit.stats.intervals import Estimate, wilson
+from wellfit.stats.intervals import Estimate, grouped_rate, wilson
 
 GOAL = goal_named("error")
 STEEP = 2.4  # of the logistic rule

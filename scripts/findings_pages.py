@@ -6,9 +6,9 @@ import re
 import textwrap
 from pathlib import Path
 
-from wellfit.diagnosis.catalogue import CATALOGUE
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
 from wellfit.diagnosis.checks import CHECKS
+from wellfit.diagnosis.findings import CATALOGUE
 
 FOLDER = Path(__file__).parents[1] / "docs" / "findings"
 GROUPS = {

@@ -18,10 +18,10 @@ from wellfit.base import rendering
 
 if TYPE_CHECKING:
     from wellfit.api import diagnose, export, predict, report, run, split, sweep, train, unseal
-    from wellfit.diagnosis.catalogue import explain
     from wellfit.diagnosis.decompositions import Decomposition, decompose
     from wellfit.diagnosis.dev_overuse import Ladder
     from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis, diagnose_errors
+    from wellfit.diagnosis.findings import explain
     from wellfit.diagnosis.label_noise import audited_error
     from wellfit.diagnosis.leakage.groups import hidden_error
     from wellfit.diagnosis.predictions import diagnose_predictions
@@ -102,7 +102,7 @@ __all__ = [
 _HOMES = {
     "api": ("diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
     "records.config": ("Config", "Network", "Optimization", "Regularization"),
-    "diagnosis.catalogue": ("explain",),
+    "diagnosis.findings": ("explain",),
     "diagnosis.decompositions": ("Decomposition", "decompose"),
     "diagnosis.dev_overuse": ("Ladder",),
     "diagnosis.diagnosis": ("DataDiagnosis", "Diagnosis", "diagnose_errors"),

@@ -4,10 +4,10 @@ from dataclasses import fields
 
 import pytest
 
-from wellfit.diagnosis.catalogue import CATALOGUE, explain
 from wellfit.diagnosis.checks import CHECKS, run_checks
 from wellfit.diagnosis.diagnosis import diagnose_errors, diagnose_losses
 from wellfit.diagnosis.facts import Columns, Facts, Training
+from wellfit.diagnosis.findings import CATALOGUE, explain
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import no_reference
 from wellfit.exceptions import BadInput

@@ -10,8 +10,15 @@ from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.mismatch.bounds import bound_from_counts, dkw_bound
-from wellfit.diagnosis.mismatch.columns import column_finding, column_shifts, ks_distance, label_finding, label_shift
+from wellfit.diagnosis.mismatch.columns import (
+    bound_from_counts,
+    column_finding,
+    column_shifts,
+    dkw_bound,
+    ks_distance,
+    label_finding,
+    label_shift,
+)
 from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.records.goals import goal_named

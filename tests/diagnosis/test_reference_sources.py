@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 
 from wellfit.data.features import Feature, Features
-from wellfit.diagnosis.reference.from_rows import repeated_rows
+from wellfit.diagnosis.reference.from_rows import nearest_neighbours, noise_variance, repeated_rows
 from wellfit.diagnosis.reference.label_disagreement import counts_of, cover_hart, label_disagreement, majority_error
-from wellfit.diagnosis.reference.noise_variance import nearest_neighbours, noise_variance
 from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
 

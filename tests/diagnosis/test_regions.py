@@ -10,8 +10,7 @@ from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.regions.find import find_regions
-from wellfit.diagnosis.regions.rules import Encoding, rules_of
+from wellfit.diagnosis.regions import Encoding, find_regions, rules_of
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.records.goals import goal_named
 

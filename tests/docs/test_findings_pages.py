@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from wellfit.cli import main
-from wellfit.diagnosis.catalogue import CATALOGUE
 from wellfit.diagnosis.checks import CHECKS
+from wellfit.diagnosis.findings import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 FROM_NUMBERS = ("WF101", "WF102", "WF103", "WF104", "WF107", "WF301", "WF401", "WF402")

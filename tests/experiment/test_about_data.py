@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import wellfit as wf
-from wellfit.diagnosis.catalogue import CATALOGUE
+from wellfit.diagnosis.findings import CATALOGUE
 
 
 def table(rows: int = 900, *, seed: int = 0) -> pa.Table:

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 from sklearn.datasets import load_digits
 
 import wellfit as wf
-from wellfit.diagnosis.catalogue import CATALOGUE
+from wellfit.diagnosis.findings import CATALOGUE
 
 SIDE = 16
 

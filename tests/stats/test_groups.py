@@ -5,8 +5,7 @@ import pytest
 
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import goal_named
-from wellfit.stats.groups import grouped_mean, grouped_rate, has_groups
-from wellfit.stats.intervals import wilson
+from wellfit.stats.intervals import grouped_mean, grouped_rate, has_groups, wilson
 
 
 def grouped_errors(rng, *, groups, size, rate=0.15, spread=0.12):

@@ -18,7 +18,7 @@ def command(*, session: Session, code: str | None) -> None:
         text = wf.explain(code)
         session.result({"schema": 1, "code": code.strip().upper(), "text": text}, text=text)
         return
-    from wellfit.diagnosis.catalogue import CATALOGUE
+    from wellfit.diagnosis.findings import CATALOGUE
 
     titles = {name: entry.title for name, entry in CATALOGUE.items()}
     text = "\n".join(f"{name}  {title}" for name, title in titles.items())

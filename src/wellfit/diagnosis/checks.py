@@ -13,12 +13,11 @@ from typing import Literal
 from threadpoolctl import threadpool_limits
 
 from wellfit.diagnosis import plain_checks
-from wellfit.diagnosis.catalogue import entry_of
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
 from wellfit.diagnosis.column_worth import columns_without_worth
 from wellfit.diagnosis.dev_overuse import used_up_dev
 from wellfit.diagnosis.facts import Facts
-from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.findings import Finding, entry_of, finding
 from wellfit.diagnosis.label_noise import wrong_labels
 from wellfit.diagnosis.leakage.duplicates import same_rows
 from wellfit.diagnosis.leakage.groups import rows_from_before, shared_groups
@@ -28,7 +27,7 @@ from wellfit.diagnosis.mismatch.attribution import parts_of_mismatch
 from wellfit.diagnosis.mismatch.columns import shifted_columns, shifted_targets
 from wellfit.diagnosis.mismatch.domain_classifier import different_inputs
 from wellfit.diagnosis.more_data import worth_of_more_rows
-from wellfit.diagnosis.regions.find import regions_that_overfit, regions_that_underfit
+from wellfit.diagnosis.regions import regions_that_overfit, regions_that_underfit
 
 Urgency = Literal["leak", "dev overuse", "impossible", "gap", "labels", "region"]
 """Kind of a finding that fired; leaks spoil every error, so they come first."""

@@ -19,8 +19,7 @@ from wellfit.diagnosis.rows import OpenRows, Shuffled
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 from wellfit.stats.differences import LowerLimit, holm
-from wellfit.stats.groups import grouped_mean, has_groups
-from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
+from wellfit.stats.intervals import LEVEL, Estimate, grouped_mean, has_groups, mean_interval, wilson
 
 MARGIN = 0.25
 """Share of the tolerance that a column without worth is at most worth."""

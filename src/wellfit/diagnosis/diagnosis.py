@@ -12,9 +12,8 @@ from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, gaps_from, measure
-from wellfit.diagnosis.headline import headline
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
-from wellfit.diagnosis.prescribe import Prescribed, ceiling, leading, prescribe
+from wellfit.diagnosis.prescribe import Prescribed, ceiling, headline, leading, prescribe
 from wellfit.exceptions import BadInput
 from wellfit.records.gaps import GapName
 from wellfit.records.goals import Goal, goal_named

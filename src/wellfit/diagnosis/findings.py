@@ -1,14 +1,48 @@
-"""Findings: coded, three-valued answers with evidence and a remedy."""
+"""Findings: coded, three-valued answers with evidence and a remedy; and the catalogue that explains each code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from wellfit.base.serialize import Record, omitted_if
-from wellfit.diagnosis.catalogue import entry_of
+from wellfit.diagnosis.catalogue import data, model, shift
+from wellfit.diagnosis.catalogue.entry import CatalogueEntry
+from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import Estimate
+
+CATALOGUE: Mapping[str, CatalogueEntry] = {
+    entry.code: entry for entries in (model.ENTRIES, data.ENTRIES, shift.ENTRIES) for entry in entries
+}
+
+
+def entry_of(code: str) -> CatalogueEntry:
+    """The entry of a code, in any case.
+
+    Raises:
+        BadInput: for a code that is not in the catalogue; names the nearest one.
+    """
+    found = CATALOGUE.get(code.strip().upper())
+    if found is not None:
+        return found
+    nearest = difflib.get_close_matches(code.strip().upper(), CATALOGUE, n=1, cutoff=0.0)[0]
+    raise BadInput(
+        "a finding has a code such as WF102",
+        found=repr(code),
+        remedy=f"Did you mean {nearest}? Known codes: {', '.join(CATALOGUE)}",
+    )
+
+
+def explain(code: str) -> str:
+    """Explain a finding: its meaning, its computation, and what to do.
+
+    Raises:
+        BadInput: for a code that is not in the catalogue; names the nearest one.
+    """
+    return str(entry_of(code))
+
 
 FindingStatus = Literal["fired", "passed", "not applicable"]
 

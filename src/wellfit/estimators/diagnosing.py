@@ -17,8 +17,7 @@ from wellfit.exceptions import BadInput
 from wellfit.records.config import Config
 from wellfit.records.goals import GOALS, Goal
 from wellfit.records.outcome import Outcome, Status
-from wellfit.stats.groups import grouped_mean
-from wellfit.stats.intervals import Estimate, mean_interval
+from wellfit.stats.intervals import Estimate, grouped_mean, mean_interval
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.selection import Choice, choose
 from wellfit.training.tensors import one_thread

@@ -10,8 +10,7 @@ import numpy as np
 
 from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.exceptions import BadInput
-from wellfit.stats.groups import grouped_mean, grouped_rate, has_groups
-from wellfit.stats.intervals import LEVEL, Estimate, mean_interval, wilson
+from wellfit.stats.intervals import LEVEL, Estimate, grouped_mean, grouped_rate, has_groups, mean_interval, wilson
 
 Targets: TypeAlias = Integers | Floats
 Planes: TypeAlias = Floats

@@ -16,8 +16,7 @@ from threadpoolctl import threadpool_limits
 from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.mismatch.bounds import MATERIAL, TvBound, bound_from_counts
-from wellfit.diagnosis.mismatch.columns import time_columns
+from wellfit.diagnosis.mismatch.columns import MATERIAL, TvBound, bound_from_counts, time_columns
 from wellfit.diagnosis.rows import OpenRows, Rows
 
 SIDE_ROWS = 20_000  # of each side at most: the limits are then .012 from the value

@@ -1,18 +1,23 @@
-"""Hints at the optimal error from the rows themselves, where nobody gave a reference; they are never bounds."""
+"""Hints at the optimal error from the rows themselves, where nobody gave a reference; they are never bounds.
+
+Equal rows, nearest neighbours, and what is left of the variance of the target at distance 0.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
+from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.leakage.duplicates import keys_of
-from wellfit.diagnosis.reference.label_disagreement import FEWEST_ROWS, Disagreement, label_disagreement
-from wellfit.diagnosis.reference.noise_variance import nearest_neighbours, noise_variance
+from wellfit.diagnosis.reference.label_disagreement import FEWEST_ROWS, Disagreement, cover_hart, label_disagreement
 from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
+from wellfit.stats.intervals import Estimate, mean_interval, wilson
 
 COVERED = 0.05  # share of the rows that have an equal, below which these rows speak for too few
 
@@ -80,3 +85,111 @@ def repeated_rows(rows: Rows) -> Repeated | None:
         return None
     found = label_disagreement(counts, weights=sizes.astype(np.float64))
     return Repeated(found, float(sizes[sizes > 1].sum() / rows.rows))
+
+
+NEIGHBOURS = 10
+FEWEST_POINTS = 100
+MANY_COLUMNS = 5  # above it neighbours are far, and every estimate is too high
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseVariance:
+    """Estimates of the noise variance; too high rather than too low.
+
+    Gamma test: half the squared difference of the targets of k-th neighbours, against their squared distance; the
+    intercept is the variance at distance 0. The product estimator (Liitiainen 2010) has the same aim. Rice's half
+    squared difference is too high by what the function moves between first neighbours: an upper limit.
+    """
+
+    gamma: float
+    product: float  # mean of (y - y1)(y - y2)
+    rice: Estimate  # half the mean of (y - y1)^2
+    replicates: float | None  # pooled variance within rows of equal inputs, unbiased; None where there are none
+    columns: int
+    rows: int  # that were looked at
+
+    @property
+    def warning(self) -> str:
+        """Reason not to trust it; "" where there is none."""
+        if self.columns <= MANY_COLUMNS:
+            return ""
+        return f"With {self.columns} columns neighbours are far apart, and the noise is over-estimated."
+
+
+def noise_variance(rows: Rows, *, seed: int = 0) -> NoiseVariance | None:
+    """Estimate the variance of a numeric target that no function of the columns explains; None below 100 rows."""
+    if rows.classes or rows.rows < FEWEST_POINTS:
+        return None
+    drawn = _drawn(rows, seed)
+    target = np.asarray(rows.target, np.float64)[drawn]
+    points = standardized(rows.features.values[drawn])
+    distances, places = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(points).kneighbors(points)
+    others = target[places[:, 1:]]
+    apart = target[:, None] - others
+    delta, gamma = (distances[:, 1:] ** 2).mean(axis=0), (apart**2).mean(axis=0) / 2
+    intercept = (
+        float(np.polynomial.polynomial.polyfit(delta, gamma, 1)[0]) if np.ptp(delta) > 0 else float(gamma.mean())
+    )
+    return NoiseVariance(
+        gamma=max(0.0, intercept),
+        product=max(0.0, float((apart[:, 0] * apart[:, 1]).mean())),
+        rice=mean_interval(apart[:, 0] ** 2 / 2),
+        replicates=_within(keys_of(rows.features), np.asarray(rows.target, np.float64)),
+        columns=rows.features.values.shape[1],
+        rows=len(drawn),
+    )
+
+
+def _within(keys: np.ndarray[tuple[int], np.dtype[np.uint64]], target: Floats) -> float | None:
+    groups, counts = np.unique(keys, return_inverse=True, return_counts=True)[1:]
+    freedom = int((counts - 1).sum())
+    if not freedom:
+        return None
+    means = np.bincount(groups, weights=target) / counts
+    return float(((target - means[groups]) ** 2).sum() / freedom)
+
+
+ENOUGH_ROWS = 1_000  # of each class; with fewer the estimate is not given (docs/methods.md, "Optimal error")
+MOST_CELLS = 160_000  # 20,000 rows of eight columns: neighbours in more are searched pair by pair
+_MISSING = 3.0  # standard deviations from the mean: a place of its own for what is missing
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Leave-one-out error of the nearest neighbour, and the optimal error that it suggests."""
+
+    error: Estimate
+    classes: int
+
+    @property
+    def estimate(self) -> float:
+        """The optimal error at which Cover and Hart's upper bound is that error."""
+        return cover_hart(self.error.value, classes=self.classes)
+
+
+def nearest_neighbours(rows: Rows, *, seed: int = 0) -> Neighbours | None:
+    """Estimate the optimal error; None for regression, or with fewer than 1,000 rows of a class."""
+    target = np.asarray(rows.target, np.int64)
+    if rows.classes < 2 or np.bincount(target, minlength=rows.classes).min() < ENOUGH_ROWS:
+        return None
+    drawn = _drawn(rows, seed)
+    points = standardized(rows.features.values[drawn])
+    twins = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(points)[1]
+    # A row may have an equal, and then need not be its own nearest.
+    own = np.arange(len(drawn))
+    nearest = np.where(twins[:, 0] == own, twins[:, 1], twins[:, 0])
+    wrong = target[drawn][nearest] != target[drawn]
+    return Neighbours(wilson(float(wrong.sum()), len(drawn)), rows.classes)
+
+
+def _drawn(rows: Rows, seed: int) -> Integers:
+    most = MOST_CELLS // max(rows.features.values.shape[1], 8)
+    return np.sort(np.random.default_rng(seed).permutation(rows.rows)[:most])
+
+
+def standardized(values: Floats) -> Floats:
+    """Columns in standard deviations from their means; missing values far out, constant columns at 0."""
+    known = np.where(np.isnan(values).all(axis=0), 0.0, values)
+    spread = np.nanstd(known, axis=0)
+    scaled = (known - np.nanmean(known, axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.asarray(np.nan_to_num(scaled, nan=_MISSING))
