@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import os
 import platform
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,19 +75,39 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int | 
 
 def part_beside(path: Path) -> Path:
     """Return a name beside `path` that nobody else writes to, for a file or folder that will be renamed to `path`."""
-    return path.with_name(f".{path.name[:100]}.{platform.node()[:40]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    return path.with_name(f"{_part_of(path)}{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
 def sweep_parts(path: Path) -> None:
     """Remove what processes of this machine that are dead (killed, a power cut) have left of writing `path`."""
-    start = f".{path.name[:100]}.{platform.node()[:40]}."
-    for left in path.parent.glob(f"{glob.escape(start)}*.part"):
+    _sweep(path.parent, start=_part_of(path), end=".part")
+
+
+def scratch_folder() -> Path:
+    """Make a new folder in the system's temporary one, and remove there those of dead processes of this machine."""
+    place, start = Path(tempfile.gettempdir()), f"wellfit-{_machine()}."
+    _sweep(place, start=start)
+    return Path(tempfile.mkdtemp(prefix=f"{start}{os.getpid()}.", dir=place))
+
+
+def _part_of(path: Path) -> str:
+    return f".{path.name[:100]}.{_machine()}."
+
+
+def _machine() -> str:
+    # A folder may be shared with machines that have other processes of the same numbers.
+    return platform.node().replace(".", "-")[:40]
+
+
+def _sweep(folder: Path, *, start: str, end: str = "") -> None:
+    for left in folder.glob(f"{glob.escape(start)}*{end}"):
         number = left.name.removeprefix(start).split(".")[0]
         if number.isdecimal() and not _is_alive(int(number)):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    left.unlink()
 
 
 def _is_alive(process: int) -> bool:

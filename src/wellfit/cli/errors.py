@@ -78,21 +78,27 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
 
 @contextlib.contextmanager
 def _noting(interrupts: list[int]) -> Iterator[None]:
-    """Note every Ctrl-C before it is raised; left alone where the caller ignores or handles it (nohup, notebooks)."""
+    """Note every Ctrl-C, TERM or HUP (a closed terminal, Slurm), and end as Ctrl-C does, so that all is cleaned up.
+
+    A signal is left alone where the caller ignores or handles it (nohup, notebooks).
+    """
 
     def note(number: int, _frame: FrameType | None) -> None:
         interrupts.append(number)
         raise KeyboardInterrupt
 
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ours = ours and threading.current_thread() is threading.main_thread()
-    if ours:
-        signal.signal(signal.SIGINT, note)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):
+        usual[signal.SIGHUP] = signal.SIG_DFL
+    main = threading.current_thread() is threading.main_thread()
+    ours = {number: before for number, before in usual.items() if main and signal.getsignal(number) is before}
+    for number in ours:
+        signal.signal(number, note)
     try:
         yield
     finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, before in ours.items():
+            signal.signal(number, before)
 
 
 def message_of(error: Exception) -> str | None:
@@ -154,4 +160,5 @@ def _close_quietly() -> int:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    with contextlib.suppress(OSError):  # the terminal is closed
+        click.echo(text, err=True)

@@ -14,7 +14,6 @@ import queue
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -24,6 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
+from wellfit.base.files import scratch_folder
 from wellfit.base.typing import Json
 from wellfit.data.prepare import Prepared
 from wellfit.exceptions import BadInput, NoRoom, Refusal, WellfitError
@@ -158,7 +158,7 @@ class WorkerPool:
         # All members of a stack are one product there, and a second process would only wait for the first.
         self._limit = 1 if device else workers or cores()
         self._data, self._memory, self._device = data, memory, device
-        self._workers = _Workers(Path(tempfile.mkdtemp(prefix="wellfit-")))
+        self._workers = _Workers(scratch_folder())
         # Runs also at the end of a program that never closed the pool.
         self._finish = weakref.finalize(self, self._workers.close)
         try:
@@ -293,8 +293,14 @@ def main(folder: str) -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
+    parent = os.getppid()
     while True:
-        tell(_answer(requests.get(), Path(folder), data=data, goal=goal, tell=tell))
+        try:
+            tell(_answer(requests.get(), Path(folder), data=data, goal=goal, tell=tell))
+        except OSError:
+            if os.getppid() == parent:
+                raise
+            os._exit(0)  # the parent was killed, and nobody hears the answer
 
 
 def _listen(requests: queue.SimpleQueue[Json], folder: Path) -> None:
