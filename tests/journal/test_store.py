@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_find_returns_the_last_entry_of_a_key(tmp_path):
 
 WRITER = """
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from wellfit.journal.store import open_journal
 journal = open_journal(Path(sys.argv[1]))
@@ -195,3 +197,18 @@ def test_an_entry_is_parsed_once_however_often_the_file_is_opened(tmp_path, monk
             assert [entry.body["a"] for entry in reader.entries()] == [1, 2]
             assert reader.find("step", "1").body == {"a": 2}
     assert parsed == [1, 2]
+
+
+@pytest.mark.parametrize("days", [-400, 400], ids=["set back", "set forward"])
+def test_a_clock_that_is_set_while_the_journal_is_open_moves_no_budget(tmp_path, monkeypatch, days):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=days)
+
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        first = journal.append("session", {"command": "run"})
+        monkeypatch.setattr(store, "datetime", Clock)
+        second = journal.append("step", {})
+    passed = datetime.fromisoformat(second.at) - datetime.fromisoformat(first.at)
+    assert 0 <= passed.total_seconds() < 60

@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import replace
 
 import pytest
 from picture_cases import squares, write_folder
@@ -21,6 +22,7 @@ from wellfit.cli import main
 from wellfit.cli.label_page import LabelServer
 from wellfit.exceptions import BadInput
 from wellfit.experiment.labels import rows_to_settle, waiting
+from wellfit.experiment.request import seconds_spent
 from wellfit.stats.intervals import wilson
 
 
@@ -202,6 +204,14 @@ def test_a_table_is_not_labelled_by_hand(cancer_csv, tmp_path, capsys):
     assert "labels must be given to pictures of classes" in capsys.readouterr().err
     with pytest.raises(BadInput):
         wf.open_experiment(tmp_path / "e").human_error()
+
+
+def test_the_hours_between_a_run_and_a_label_are_not_in_the_runs_budget(experiment):
+    experiment.keep_label(0, "dark")
+    entries = experiment.workspace.entries()
+    late = [*entries[:-1], replace(entries[-1], at="2099-01-01T00:00:00.000+00:00")]
+    assert entries[-1].kind == "label"
+    assert seconds_spent(late, {}) < 60
 
 
 def test_before_any_label_nothing_is_claimed(experiment):

@@ -282,7 +282,7 @@ class Experiment(Rendered):
 
     def keep_label(self, row: int, label: str) -> None:
         """Keep the label that a person gave to a dev picture; a later label of the same row replaces it."""
-        with self.workspace.writing() as journal:
+        with self.workspace.writing("label") as journal:
             journal.append(LABEL, {"row": row, "label": label})
 
     def human_error(self) -> HumanError:

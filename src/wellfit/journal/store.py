@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +48,8 @@ class Journal:
         self._connection = connection
         self._lock = lock
         self._parsed = parsed
+        self._opened = datetime.now(UTC)
+        self._opened_at = time.monotonic()
         self.path = path
 
     def append(self, kind: str, body: Json, *, key: str = "") -> Entry:
@@ -55,7 +58,8 @@ class Journal:
         Raises:
             NoRoom: when the disk is full or read-only; the journal stays as it was.
         """
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        # Budgets are differences of these times: who sets the clock while the journal is open must not change them.
+        at = (self._opened + timedelta(seconds=time.monotonic() - self._opened_at)).isoformat(timespec="milliseconds")
         text = json.dumps(body, allow_nan=False, sort_keys=True)
         try:
             with self._connection:
