@@ -13,8 +13,10 @@ import warnings
 import numpy as np
 import pytest
 
+from wellfit.cli.errors import guarded, printable
 from wellfit.cli.progress import line_of
 from wellfit.cli.session import Session, to_line
+from wellfit.exceptions import BadInput
 
 EVENT = {"event": "look", "step": 2, "loss": 0.123456789, "config": {"l2": 3}}
 
@@ -132,3 +134,24 @@ def test_on_a_terminal_progress_is_live_and_respects_no_color(extra, coloured):
     assert "step 1: [red]augment (data)" in text
     assert ("\x1b[32m" in text) is coloured
     assert ("\x1b" in text) is (extra.get("TERM") != "dumb")
+
+
+def test_names_with_control_characters_do_not_steer_the_terminal(capsys):
+    name, colour = "a\x1b]0;title\x07\x9b2J\rb", "\x1b[31mred\x1b[0m"
+
+    def fail() -> int:
+        raise BadInput("a column must be known", found=name, remedy="Rename it")
+
+    session = Session()
+    session.say(name)
+    session.result({}, text=f"{colour}\n\t{name}")
+    with session.watching() as notify, session.logging():
+        notify({"event": "read", "column": name})
+        logging.getLogger("wellfit").warning(name)
+    guarded(fail, debug=False)
+    out, err = capsys.readouterr()
+    assert out.startswith("red\n\ta")
+    assert printable(colour) == colour
+    told = out + err
+    assert told.count("title") == 5
+    assert not set(told) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}

@@ -37,6 +37,13 @@ def test_names_of_a_stranger_stay_text(experiment):
     assert "<b>" not in card.replace(f"    {experiment.summary().again.command}", "")
 
 
+def test_a_card_goes_where_the_model_goes_and_names_no_folder(cancer_csv, tmp_path):
+    made = wf.run(cancer_csv, target="target", budget="100updates", ensemble=False, out=tmp_path / "e.wellfit")
+    card = model_card(made.summary())
+    assert str(cancer_csv.parent) not in card
+    assert f"wellfit run {cancer_csv.name} --target target" in card
+
+
 def test_an_opening_is_on_the_card(experiment):
     opening = experiment.unseal()
     card = model_card(experiment.summary())

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import errno
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -43,6 +44,7 @@ _REMEDIES = {
     errno.ENAMETOOLONG: ("the path is too long", "Choose a shorter name"),
     errno.ENOMEM: ("there is not enough memory", "Use fewer rows or a machine with more memory"),
 }
+_CONTROL = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _INTERRUPTED = "Interrupted. What was finished is kept: an experiment continues when the same command is run again."
 _MEMORY = "there is not enough memory for this. Use fewer rows or columns, or a machine with more memory."
 
@@ -159,6 +161,14 @@ def _close_quietly() -> int:
     return ExitCode.DONE
 
 
+def printable(text: str) -> str:
+    """Return the text with control characters written as escapes, but for ends of lines, tabs and colours.
+
+    Names of columns, classes and files are other people's, and would otherwise steer the terminal.
+    """
+    return _CONTROL.sub(lambda found: found[1] or found[0].encode("unicode_escape").decode(), text)
+
+
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # the terminal is closed
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)

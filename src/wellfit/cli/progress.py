@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wellfit.cli.errors import printable
+
 if TYPE_CHECKING:
     from wellfit.base.typing import Notify
 
@@ -36,13 +38,13 @@ _SKIPPED = frozenset({"event", "config"})
 def line_of(event: Mapping[str, Any]) -> str:
     """One line for people: the words for this event, or its name and plain values."""
     with contextlib.suppress(KeyError, ValueError, TypeError):
-        return _WORDS[str(event["event"])].format_map(event)
+        return printable(_WORDS[str(event["event"])].format_map(event))
     values = [
         f"{name} {_short(value)}"
         for name, value in event.items()
         if name not in _SKIPPED and isinstance(value, str | int | float)
     ]
-    return ": ".join(part for part in (str(event.get("event", "")), ", ".join(values)) if part)
+    return printable(": ".join(part for part in (str(event.get("event", "")), ", ".join(values)) if part))
 
 
 @contextlib.contextmanager

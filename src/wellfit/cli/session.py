@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wellfit.cli.errors import printable
+
 if TYPE_CHECKING:
     from wellfit.base.typing import Json, Notify
 
@@ -49,12 +51,12 @@ class Session:
         elif self.events:
             click.echo(to_line({"event": "result", "result": body}))
         else:
-            click.echo(text)
+            click.echo(printable(text))
 
     def say(self, text: str) -> None:
         """Tell people something that is not the result."""
         if not self.quiet and not self.events:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Notify]:
@@ -86,7 +88,7 @@ class Session:
         warnings, library, root = (logging.getLogger(name) for name in ("py.warnings", "wellfit", None))
         screen = logging.StreamHandler(sys.stderr)
         screen.setLevel(logging.ERROR if self.quiet else logging.WARNING)
-        screen.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        screen.setFormatter(_Plain("%(levelname)s: %(message)s"))
         library.addHandler(screen)
         # A handler keeps logging's handler of last resort from printing these records.
         warnings.addHandler(screen if self.debug else logging.NullHandler())
@@ -106,6 +108,11 @@ class Session:
             if file is not None:
                 root.removeHandler(file)
                 file.close()
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def to_line(body: Mapping[str, Any], *, indent: int | None = None) -> str:

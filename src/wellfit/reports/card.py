@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from wellfit.records.units import Unit, knob
 from wellfit.reports.records import PARTS, Diagnosed, Network, SplitFacts, Summary
+from wellfit.reports.redact import without_folders
 from wellfit.reports.sentences import gap_text, interval_text, optimal_source, rows_text, temperature_sentence
 from wellfit.stats.intervals import Estimate
 
 
 def model_card(summary: Summary) -> str:
-    """Return the card of an experiment's model."""
+    """Return the card of an experiment's model; it goes where the model goes, so it names no folder."""
+    summary = without_folders(summary)
     sections = {
         "Model": _model(summary),
         "Data": _data(summary.split),

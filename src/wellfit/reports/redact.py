@@ -36,6 +36,15 @@ def redacted(summary: Summary) -> Summary:
     )
 
 
+def without_folders(summary: Summary) -> Summary:
+    """The same summary with files named alone, for what leaves the house: folders tell of people."""
+    return replace(
+        summary,
+        split=summary.split and replace(summary.split, source=_name(summary.split.source)),
+        again=summary.again and _reproduction(summary.again),
+    )
+
+
 def _diagnosed(found: Diagnosed, hide: re.Pattern[str]) -> Diagnosed:
     diagnosis = found.diagnosis
     findings = tuple(
