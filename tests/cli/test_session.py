@@ -153,5 +153,5 @@ def test_names_with_control_characters_do_not_steer_the_terminal(capsys):
     assert out.startswith("red\n\ta")
     assert printable(colour) == colour
     told = out + err
-    assert told.count("title") == 5
+    assert told.count("title") >= 5
     assert not set(told) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}
