@@ -7,7 +7,7 @@ import pytest
 from test_fused_equality import KNOBS, alone, config_of, fused
 
 from wellfit.fused import kernels
-from wellfit.fused.batches import Encoder
+from wellfit.fused.batches import encoded
 from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
 from wellfit.training.tensors import Inputs, outputs_of
@@ -57,11 +57,11 @@ def test_a_member_that_is_no_number_any_more_leaves_the_others_bit_by_bit(table)
 def test_encoding_and_outputs_are_those_of_the_network(task, table):
     data = table(task)
     stack, _ = fused(data, [config_of({"keep_prob": 0.7}), config_of({"l2": 5.0})])
-    _, _, shared = Encoder(stack.layout)(data.dev, slice(None))
+    _, _, shared = encoded(stack.layout, data.dev, places=slice(None))
     network = stack.layout.network
     inputs = Inputs.of(data.dev, dtype=next(network.parameters()).dtype)
-    encoded = network.encode(inputs.numeric, inputs.codes).detach().numpy()
-    np.testing.assert_allclose(shared, encoded[:, stack.layout.inputs[: stack.layout.shared]], rtol=0, atol=1e-15)
+    whole = network.encode(inputs.numeric, inputs.codes).detach().numpy()
+    np.testing.assert_allclose(shared, whole[:, stack.layout.inputs[: stack.layout.shared]], rtol=0, atol=1e-15)
     start = stack.layout.pack(network)
     found = stack.outputs(np.array([start, start]), data.dev)
     expected = outputs_of(network, inputs).numpy()
@@ -72,8 +72,7 @@ def test_a_row_is_a_network_and_back(table):
     data = table("classification")
     stack, _ = fused(data, [config_of({})])
     row = stack.parameters[0]
-    # A network holds float32.
-    np.testing.assert_array_equal(stack.layout.pack(stack.network_of(row)), row.astype(np.float32))
+    np.testing.assert_array_equal(stack.layout.pack(stack.network_of(row)), row)
 
 
 @pytest.mark.parametrize("keep_prob", [0.1, 0.5, 0.9])

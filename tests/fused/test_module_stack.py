@@ -14,6 +14,7 @@ from wellfit.fused.torch_module import TorchModule
 from wellfit.fused.torch_stack import TorchStack
 from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.training.module import module_network
+from wellfit.training.tensors import state_of
 
 UPDATES = 30
 REGULARIZERS = {
@@ -82,7 +83,8 @@ def lone(factory, config, *, task="classification"):
 
 def require_equal(given_stack, factory, *, task="classification"):
     for row, config in zip(given_stack.parameters, given_stack.configs, strict=True):
-        found, expected = given_stack.state_of(row), lone(factory, config, task=task).state_dict()
+        found = state_of(given_stack.network_of(row), DATA[task])
+        expected = lone(factory, config, task=task).state_dict()
         assert set(expected) <= set(found)
         for name, value in expected.items():
             scale = np.abs(value.numpy()).max(initial=0)
@@ -136,8 +138,7 @@ def test_outputs_are_those_of_the_network_that_the_row_holds(task):
     dev = DATA[task].dev
     net = module_network(DATA[task], Normed, seed=0).double()
     for row, outputs in zip(made.parameters, made.outputs(made.parameters, dev), strict=True):
-        state = {name: torch.from_numpy(value) for name, value in made.state_of(row).items() if "." in name}
-        net.load_state_dict(state)
+        net.load_state_dict(made.network_of(row).state_dict())
         with torch.no_grad():
             expected = net(torch.from_numpy(dev.numeric).double(), torch.from_numpy(dev.codes))
         np.testing.assert_allclose(outputs, expected.numpy(), rtol=1e-10, atol=1e-12)
@@ -145,8 +146,8 @@ def test_outputs_are_those_of_the_network_that_the_row_holds(task):
 
 def test_a_regression_keeps_the_range_of_its_target():
     made = stack(Plain, configs("none"), task="regression")
-    target = DATA["regression"].train.target
-    assert made.state_of(made.parameters[0])["output_range"].tolist() == [target.min(), target.max()]
+    state, target = state_of(made.network_of(made.parameters[0]), DATA["regression"]), DATA["regression"].train.target
+    assert state["output_range"].tolist() == [target.min(), target.max()]
 
 
 def test_a_member_that_diverges_leaves_the_others_alone():

@@ -11,7 +11,7 @@ import torch
 from oracle.loop import Training
 from wellfit.data.training_rows import trained_on
 from wellfit.fused.race import Race
-from wellfit.training.tensors import Inputs, conv_network, new_mlp, one_thread, outputs_of, state_of
+from wellfit.training.tensors import Inputs, conv_network, new_mlp, one_thread, outputs_of
 
 
 def fit(data, config, *, goal, deadline=None):
@@ -33,7 +33,7 @@ class PlainStack:
     """A training as a stack of one member, whose row is its network's whole state in float64."""
 
     def __init__(self, data, config):
-        self._data, self._spare = data, new_network(data, config.network, seed=config.seed)
+        self._spare = new_network(data, config.network, seed=config.seed)
         self._training = Training(config, data, network=copy.deepcopy(self._spare))
         self._losses = self._training.losses()
         self.configs, self.planned, self.updates = (config,), self._training.planned, 0
@@ -63,9 +63,6 @@ class PlainStack:
 
     def keep(self, members):
         self.configs = self.configs if members[0] else ()
-
-    def state_of(self, row):
-        return state_of(self.network_of(row), self._data)
 
     def network_of(self, row):
         start, named = 0, self._spare.state_dict()

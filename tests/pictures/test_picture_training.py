@@ -23,7 +23,7 @@ from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.training.convolution import ConvNet
 from wellfit.training.pictures import Address, changed, cut_of
-from wellfit.training.tensors import conv_network, predict
+from wellfit.training.tensors import conv_network, predict, state_of
 
 DATA = prepared_digits()
 ERROR = goal_named("error", task="classification")
@@ -74,7 +74,7 @@ def test_every_member_of_a_population_is_what_the_reference_loop_makes_of_it(way
     while stack.updates < stack.planned:
         stack.advance(stack.planned)
     for row, one in zip(stack.parameters, configs, strict=True):
-        found = stack.state_of(row)
+        found = state_of(stack.network_of(row), DATA)
         for name, value in lone(one).state_dict().items():
             np.testing.assert_allclose(found[name], value.numpy(), rtol=0, atol=1e-8, err_msg=name)
 

@@ -191,6 +191,12 @@ class Prepared:
     importance: Mapping[str, Floats] = field(default_factory=dict)
     copies: Copies | None = None
 
+    @property
+    def parts(self) -> dict[str, Arrays]:
+        """Train, train_dev (if any) and dev, by name."""
+        parts = {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}
+        return {name: part for name, part in parts.items() if part is not None}
+
 
 def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:
     """Learn fills, scales, levels and the target's moments from the training rows; BadInput for infinite values."""

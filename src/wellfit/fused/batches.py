@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ import torch
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.kernels import encode
-from wellfit.fused.layout import Batches, Plan
+from wellfit.fused.layout import Batches, MemberLayout
 from wellfit.records.config import Config, updates_per_epoch
 from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing, noise_block
 from wellfit.training.tensors import target_of, weights_of
@@ -25,77 +24,49 @@ INPUTS_LAYER = 1_000_000
 """The layer number that addresses the noise of the inputs: above those of hidden layers and of sites."""
 
 
-class Encoding(Protocol):
-    """How the members of a stack read rows: what batches need to know of the layout of their parameters."""
-
-    @property
-    def dtype(self) -> type[np.floating[Any]]:
-        """Of all reals."""
-
-    @property
-    def plan(self) -> Plan:
-        """The same, as the compiled functions read it."""
-
-    @property
-    def shared(self) -> int:
-        """S, inputs that need no parameters."""
-
-    @property
-    def units(self) -> int:
-        """Units of all layers, the outputs among them."""
+def encoded(layout: MemberLayout, arrays: Arrays, *, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
+    """Return numbers [B, D], codes [B, C] and the shared inputs [B, S] of some rows, as the first layer reads them."""
+    numeric = np.ascontiguousarray(arrays.numeric[places], dtype=layout.dtype)
+    codes = np.ascontiguousarray(arrays.codes[places], dtype=np.int64)
+    shared = np.empty((len(numeric), layout.shared), layout.dtype)
+    encode(layout.plan, numeric, codes, shared)
+    return numeric, codes, shared
 
 
-class Encoder:
-    """Encodes rows as the first layer reads them."""
+class Needs(NamedTuple):
+    """What any of the members wants: anything else would change nothing, and cost a pass."""
 
-    def __init__(self, layout: Encoding) -> None:
-        self._layout = layout
-
-    def __call__(self, arrays: Arrays, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
-        """Return numbers [B, D], codes [B, C] and the shared inputs [B, S] of some rows."""
-        numeric = np.ascontiguousarray(arrays.numeric[places], dtype=self._layout.dtype)
-        codes = np.ascontiguousarray(arrays.codes[places], dtype=np.int64)
-        shared = np.empty((len(numeric), self._layout.shared), self._layout.dtype)
-        encode(self._layout.plan, numeric, codes, shared)
-        return numeric, codes, shared
-
-
-@dataclass(frozen=True)
-class Needs:
-    """Which noise any of the members wants.
-
-    Attributes:
-        dropout: of each hidden layer, and last of the inputs.
-        jitter: input noise.
-        mixup: partners.
-    """
-
-    dropout: tuple[bool, ...]
+    dropout: tuple[bool, ...]  # of each hidden layer, and last of the inputs
     jitter: bool
     mixup: bool
+    clip: bool
+    penalty: bool
+    soft: bool
 
     @classmethod
     def of(cls, configs: Sequence[Config], keep_probs: Floats) -> Needs:
         """Return what configs want whose layers keep units with `keep_probs` [K, L]."""
         knobs = [config.regularization for config in configs]
         return cls(
-            (*(bool(layer.any()) for layer in keep_probs.T < 1), any(one.input_keep_prob < 1 for one in knobs)),
-            any(one.input_noise for one in knobs),
-            any(one.mixup for one in knobs),
+            dropout=(*(bool(layer.any()) for layer in keep_probs.T < 1), any(one.input_keep_prob < 1 for one in knobs)),
+            jitter=any(one.input_noise for one in knobs),
+            mixup=any(one.mixup for one in knobs),
+            clip=any(config.optimization.clip_norm is not None for config in configs),
+            penalty=any(one.l2 > 0 for one in knobs),
+            soft=any(one.l1 > 0 for one in knobs),
         )
 
 
 class BatchReader:
     """Lays out what a few updates read; `config` is any member's, since seed, batch size and epochs are the same."""
 
-    def __init__(self, data: Prepared, layout: Encoding, *, config: Config) -> None:
+    def __init__(self, data: Prepared, layout: MemberLayout, *, config: Config) -> None:
         self._train = data.train
         self._target = target_of(data.train, data.preparation, dtype=torch.float64).numpy().reshape(data.train.rows, -1)
         self._weights = weights_of(data.train, dtype=torch.float64).numpy()
         self._layout = layout
         self._seed = config.seed
         self._size = config.optimization.batch_size
-        self._encode = Encoder(layout)
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 
     @property
@@ -122,7 +93,7 @@ class BatchReader:
             picks.append(pick)
         places = np.concatenate(picks)
         shape = (len(picks), len(picks[0]))
-        numeric, codes, shared = self._encode(self._train, places)
+        numeric, codes, shared = encoded(self._layout, self._train, places=places)
         updates = range(start, start + len(picks))
         uniform, partners = self._mixing(updates, rows=shape[1], wanted=needs.mixup)
         batches = Batches(

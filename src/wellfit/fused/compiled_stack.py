@@ -8,7 +8,7 @@ import numpy as np
 
 from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.batches import Needs
+from wellfit.fused.batches import Needs, encoded
 from wellfit.fused.kernels import outputs, train
 from wellfit.fused.layout import Buffers, Layout, State
 from wellfit.fused.stack import Members
@@ -47,8 +47,9 @@ class CompiledStack(Members[Layout]):
     def compile(self) -> None:
         """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
         live, none = self._state.parameters, np.arange(0)
-        nothing = Needs((False,) * len(self.layout.plan.layers), False, False)
-        batches, uniform = self._batches.read(0, stop=1, needs=nothing)
+        batches, uniform = self._batches.read(
+            0, stop=1, needs=Needs.of([], np.empty((0, len(self.layout.plan.layers) - 1)))
+        )
         losses = np.empty((1, len(self)), self.layout.dtype)
         train(self.layout.plan, none, self._state, self._rates(0, uniform), batches, self._buffers, losses)
         found = np.empty((0, 0, 0), self.layout.dtype)
@@ -68,7 +69,7 @@ class CompiledStack(Members[Layout]):
         found = np.empty((len(rows), arrays.rows, self.layout.outputs), self.layout.dtype)
         for start in range(0, arrays.rows, ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            _, codes, shared = self._encode(arrays, part)
+            _, codes, shared = encoded(self.layout, arrays, places=part)
             into = np.empty((len(rows), len(shared), found.shape[2]), self.layout.dtype)
             outputs(self.layout.plan, np.arange(len(rows)), rows, codes, shared, self._buffers, into)
             found[:, part] = into

@@ -6,9 +6,10 @@ W comes first, then biases and embeddings. The first layer's inputs are ordered 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,10 @@ import torch
 
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Prepared
-from wellfit.records.config import Config, Network
+from wellfit.records.config import Config
 from wellfit.training.module import AnyNetwork
 from wellfit.training.network import MLP, Embedding, OneHot
-from wellfit.training.tensors import network_from, new_mlp, state_of
+from wellfit.training.tensors import new_mlp
 
 RELU, TANH, GELU = 0, 1, 2
 SGD, MOMENTUM, ADAM = 0, 1, 2
@@ -76,6 +77,35 @@ ACTIVATIONS = {"relu": RELU, "tanh": TANH, "gelu": GELU}
 OPTIMIZERS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM}
 
 
+class MemberLayout(Protocol):
+    """The row of one member: of the built-in network (`Layout`), or of a user's module (module_rows.py)."""
+
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """Of all reals."""
+
+    @property
+    def plan(self) -> Plan:
+        """The same, as the compiled functions read it."""
+
+    @property
+    def shared(self) -> int:
+        """S, inputs that need no parameters."""
+
+    @property
+    def units(self) -> int:
+        """Units of all layers, the outputs among them."""
+
+    def start(self, members: int) -> tuple[Floats, Floats]:
+        """Return the trained parameters [members, P] that all start from, and what is kept beside them."""
+
+    def keep_probs(self, configs: Sequence[Config]) -> Floats:
+        """Return the share of units kept [K, L] at every place that drops some."""
+
+    def network_of(self, row: Floats) -> AnyNetwork:
+        """Return the network of a member's row."""
+
+
 @dataclass(frozen=True)
 class ParameterSlice:
     """One parameter of the network, and its place in the row."""
@@ -93,10 +123,9 @@ class ParameterSlice:
 
 @dataclass(frozen=True)
 class Layout:
-    """The row of one member (`MemberLayout` of stack.py); all start from the parameters of `network`."""
+    """The row of one member of the built-in network; all start from the parameters of `network`."""
 
     data: Prepared
-    knobs: Network
     network: MLP
     dtype: type[np.floating[Any]]
     plan: Plan
@@ -136,17 +165,15 @@ class Layout:
         return np.tile(self.pack(self.network), (members, 1)), np.empty((members, 0))
 
     def keep_probs(self, configs: Sequence[Config]) -> Floats:
-        """Return keep_prob [K, L - 1] of every hidden layer."""
+        """Return the share of units kept [K, L - 1] in every hidden layer."""
         return np.array([config.keep_probs for config in configs])
 
-    def state_of(self, row: Floats) -> dict[str, Floats]:
-        """Return the network of a row [P], as `Outcome.state` has it."""
-        named = self.unpack(row)
-        return {name: named.get(name, value) for name, value in state_of(self.network, self.data).items()}
-
-    def network_of(self, row: Floats) -> AnyNetwork:
+    def network_of(self, row: Floats) -> MLP:
         """Return the network of a row [P]."""
-        return network_from(self.state_of(row), self.data.preparation, self.knobs)
+        network = copy.deepcopy(self.network)
+        named = {name: torch.from_numpy(value) for name, value in self.unpack(row).items()}
+        network.load_state_dict({**network.state_dict(), **named})
+        return network.eval()
 
     def pack(self, network: MLP) -> Floats:
         """Return the parameters of a network as a row [P]."""
@@ -194,7 +221,7 @@ def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] =
         classification=data.preparation.schema.task == "classification",
     )
     first = next(iter(network.decayed()))
-    return Layout(data, config.network, network, dtype, plan, slices, inputs, shared, len(inputs) - shared, first)
+    return Layout(data, network, dtype, plan, slices, inputs, shared, len(inputs) - shared, first)
 
 
 def _slices(network: MLP) -> tuple[ParameterSlice, ...]:

@@ -24,7 +24,6 @@ from wellfit.training.dropout_sites import SITE_LAYERS, SiteMasks, flattened
 from wellfit.training.module import PREFIX, ModuleNetwork
 from wellfit.training.module_checks import decay_list, site_keep_probs
 from wellfit.training.noise import noise_block, threshold_of
-from wellfit.training.tensors import OUTPUT_RANGE, output_range_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class RowLayout:
 
 @dataclass(frozen=True)
 class ModuleLayout:
-    """The row of one member whose network is a user's module (`MemberLayout` of stack.py)."""
+    """The row of one member whose network is a user's module (`MemberLayout` of layout.py)."""
 
     data: Prepared
     network: ModuleNetwork
@@ -117,11 +116,6 @@ class ModuleLayout:
         """Return keep_prob [K, S] of every dropout site."""
         sites = len(self.network.findings.sites)
         return np.array([site_keep_probs(config.regularization.keep_prob, sites=sites) for config in configs])
-
-    def state_of(self, row: Floats) -> dict[str, Floats]:
-        """Return the network of a row [R], as `Outcome.state` has it."""
-        named = self.named(row)
-        return named if self.plan.classification else {**named, OUTPUT_RANGE: output_range_of(self.data)}
 
     def network_of(self, row: Floats) -> ModuleNetwork:
         """Return the network of a row [R]."""

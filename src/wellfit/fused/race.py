@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -15,12 +15,14 @@ from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.memory import BYTES_OF_OUTPUTS
 from wellfit.fused.stack import Stack
+from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import CurvePoint, Outcome, Status
+from wellfit.training.effects import measure_effects
 from wellfit.training.learning_curve import CurveRows, Stopping, check_points
-from wellfit.training.outcomes import Ending, outcome_of, parts_of
+from wellfit.training.module import AnyNetwork
 from wellfit.training.schedules import rung_updates
-from wellfit.training.tensors import output_range_of, predictions_of
+from wellfit.training.tensors import output_range_of, predictions_of, state_of
 
 Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
 """(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
@@ -71,7 +73,7 @@ class Race:
         self._stack.compile()
         self._clock = began = time.monotonic()
         self._measure()
-        rows = sum(part.rows for part in parts_of(self._data).values())
+        rows = sum(part.rows for part in self._data.parts.values())
         self._deadline -= (time.monotonic() - began) * rows / self._curve_rows.rows
         while self._stack.configs:
             self._go_on()
@@ -180,28 +182,50 @@ class Race:
             # In the end a member is what its curve says.
             kept = [member.stopping.network for member in members]
             rows = np.array([row if best is None else best for row, best in zip(rows, kept, strict=True)])
-        predictions = {name: self._predictions(rows, part) for name, part in parts_of(self._data).items()}
+        predictions = {name: self._predictions(rows, part) for name, part in self._data.parts.items()}
         share = (time.monotonic() - self._clock) / len(places)
         for number, (place, member) in enumerate(zip(places, members, strict=True)):
-            began = time.monotonic()
-            outcome = outcome_of(
-                self._data,
+            outcome = self._outcome(
                 stack.configs[place],
-                goal=self._goal,
-                ending=Ending(
-                    status=status,
-                    updates=int(updates[place]),
-                    seconds=member.seconds,
-                    points=member.points,
-                    snapshots=member.snapshots,
-                ),
+                status,
                 network=stack.network_of(rows[number]),
-                state=stack.state_of(rows[number]),
                 predictions={name: each[number] for name, each in predictions.items()},
-                effects=self._effects and status is not Status.AT_RUNG,
+                updates=int(updates[place]),
+                seconds=member.seconds + share,
             )
-            self._on_outcome(replace(outcome, seconds=member.seconds + share + time.monotonic() - began))
+            self._on_outcome(outcome)
         self._clock = time.monotonic()
+
+    def _outcome(
+        self,
+        config: Config,
+        status: Status,
+        *,
+        network: AnyNetwork,
+        predictions: Mapping[str, Floats],
+        updates: int,
+        seconds: float,
+    ) -> Outcome:
+        """Return a member's outcome from its predictions on every part; what measuring takes comes to its seconds."""
+        began, member, state = time.monotonic(), self._members[config.identity], state_of(network, self._data)
+        losses = {
+            name: self._goal.row_losses(part.target, predictions[name]) for name, part in self._data.parts.items()
+        }
+        measured = self._effects and status is not Status.AT_RUNG
+        return Outcome(
+            config=config,
+            status=status,
+            updates=updates,
+            losses={name: float(np.mean(each)) for name, each in losses.items()},
+            curve=tuple(member.points),
+            weight_norms=tuple(float(np.linalg.norm(state[name].astype(np.float64))) for name in network.decayed()),
+            predictions={name: each for name, each in predictions.items() if name != "train"},
+            train_losses=losses["train"],
+            state=state,
+            effects=measure_effects(network, self._data, seed=config.seed) if measured else {},
+            snapshots=tuple(member.snapshots),
+            seconds=seconds + time.monotonic() - began,
+        )
 
     def _predictions(self, rows: Floats, part: Arrays) -> list[Floats]:
         """Return the predictions of parameters [M, P] on a part, as `Outcome.predictions` has them."""

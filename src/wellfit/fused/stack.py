@@ -9,11 +9,11 @@ import numpy as np
 
 from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.batches import BatchReader, Encoder, Encoding
-from wellfit.fused.layout import ADAM, SGD, State
+from wellfit.fused.batches import BatchReader
+from wellfit.fused.layout import ADAM, SGD, MemberLayout, State
 from wellfit.fused.rates import Rates, Schedules
 from wellfit.records.config import Config, total_updates
-from wellfit.training.effects import Net
+from wellfit.training.module import AnyNetwork
 
 
 class Stack(Protocol):
@@ -53,27 +53,8 @@ class Stack(Protocol):
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""
 
-    def state_of(self, row: Floats) -> dict[str, Floats]:
-        """Return the network of a member's parameters [P], as `Outcome.state` has it."""
-
-    def network_of(self, row: Floats) -> Net:
+    def network_of(self, row: Floats) -> AnyNetwork:
         """Return the network of a member's parameters [P]."""
-
-
-class MemberLayout(Encoding, Protocol):
-    """The row of one member: of the built-in network (layout.py), or of a user's module (module_rows.py)."""
-
-    def start(self, members: int) -> tuple[Floats, Floats]:
-        """Return the trained parameters [members, P] that all start from, and what is kept beside them."""
-
-    def keep_probs(self, configs: Sequence[Config]) -> Floats:
-        """Return keep_prob [K, L] of every place that drops units."""
-
-    def state_of(self, row: Floats) -> dict[str, Floats]:
-        """Return the network of a member's row, as `Outcome.state` has it."""
-
-    def network_of(self, row: Floats) -> Net:
-        """Return the network of a member's row."""
 
 
 LayoutT = TypeVar("LayoutT", bound=MemberLayout)
@@ -90,16 +71,11 @@ class Members(Generic[LayoutT]):
         self._data = data
         self._keep_probs = layout.keep_probs(configs)
         self._batches = BatchReader(data, layout, config=configs[0])
-        self._encode = Encoder(layout)
 
     def __len__(self) -> int:
         return len(self.configs)
 
-    def state_of(self, row: Floats) -> dict[str, Floats]:
-        """Return the network of a member's row, as `Outcome.state` has it."""
-        return self.layout.state_of(row)
-
-    def network_of(self, row: Floats) -> Net:
+    def network_of(self, row: Floats) -> AnyNetwork:
         """Return the network of a member's row."""
         return self.layout.network_of(row)
 

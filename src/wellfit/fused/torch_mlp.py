@@ -16,8 +16,7 @@ from torch import Tensor
 
 from wellfit.fused.batches import Needs
 from wellfit.fused.layout import RELU, TANH, Layout
-from wellfit.fused.torch_steps import Rows
-from wellfit.fused.torch_updates import InputReader, UpdateInputs
+from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
 from wellfit.records.config import Config
 from wellfit.records.device import BF16, Device
 

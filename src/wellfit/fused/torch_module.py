@@ -19,8 +19,7 @@ from torch.func import functional_call
 from wellfit.base.typing import Task
 from wellfit.fused.batches import Needs
 from wellfit.fused.module_rows import ModuleLayout, StackMasks, StackNoise
-from wellfit.fused.torch_steps import Rows
-from wellfit.fused.torch_updates import InputReader, UpdateInputs
+from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
 from wellfit.records.config import Config, total_updates
 from wellfit.training.convolution import ConvNet
 from wellfit.training.dropout_sites import DropoutSites

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.batches import Needs
-from wellfit.fused.stack import MemberLayout, Members
-from wellfit.fused.torch_steps import Rows, Wants, compiled_step, torch_step
-from wellfit.fused.torch_updates import PackedUpdates, UpdateInputs, packed
+from wellfit.fused.batches import Needs, encoded
+from wellfit.fused.layout import MemberLayout
+from wellfit.fused.stack import Members
+from wellfit.fused.torch_updates import PackedUpdates, Rows, UpdateInputs, compiled_step, packed, torch_step
 from wellfit.records.config import Config
 from wellfit.records.device import TF32, Device
 
@@ -92,7 +92,7 @@ class TorchStack(Members[Any]):
         only = packed(batches, self._rates(0, uniform, members=slice(1)), device=self._device.name)
         at = only.inputs_of(only.rows_at(0))
         _, gradient = self._network.costs_and_gradients(rows, at, needs=needs, configs=self.configs[:1], update=0)
-        self._step(self.layout.plan, rows, gradient, at=at, wants=Wants.of(self.configs[:1]))
+        self._step(self.layout.plan, rows, gradient, at=at, needs=needs)
 
     @torch.no_grad()
     def advance(self, stop: int) -> Floats:
@@ -117,17 +117,17 @@ class TorchStack(Members[Any]):
 
     def _update_of(self, updates: PackedUpdates) -> Callable[..., Tensor]:
         """Return one update as a function of its packed rows; it changes the state and returns the costs [K]."""
-        needs, wants = self._needs, Wants.of(self.configs)
+        needs = self._needs
 
         def update(*rows: Tensor) -> Tensor:
             at = updates.inputs_of(rows)
             costs, gradient = self._network.costs_and_gradients(
                 self._rows, at, needs=needs, configs=self.configs, update=self.updates
             )
-            self._step(self.layout.plan, self._rows, gradient, at=at, wants=wants)
+            self._step(self.layout.plan, self._rows, gradient, at=at, needs=needs)
             return costs
 
-        return self._recordings.of(update, key=(updates.kind, needs, wants), example=updates.rows_at(0))
+        return self._recordings.of(update, key=(updates.kind, needs), example=updates.rows_at(0))
 
     @torch.no_grad()
     def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
@@ -136,7 +136,7 @@ class TorchStack(Members[Any]):
         at_once = self._exact.rows_at_once(len(rows))
         with arithmetic(Device(self._device.name)):
             for start in range(0, max(arrays.rows, 1), at_once):
-                _, codes, shared = self._encode(arrays, slice(start, start + at_once))
+                _, codes, shared = encoded(self.layout, arrays, places=slice(start, start + at_once))
                 found.append(_back(self._exact.outputs(there, self._sent(codes), self._sent(shared))))
         return np.concatenate(found, axis=1)
 

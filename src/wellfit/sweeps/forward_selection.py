@@ -17,7 +17,6 @@ from wellfit.data.training_rows import trained_on
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.scores import Metric, Planes, Targets
-from wellfit.training import outcomes
 from wellfit.training.tensors import Part, predict_average
 
 BAGS = 8
@@ -98,7 +97,7 @@ def averaged_outcome(
     on_train = predict_average(data.preparation, parts_of(used, shares))(data.train)
     losses = {
         part: goal.loss(arrays.target, on_train if part == "train" else predictions[part])
-        for part, arrays in outcomes.parts_of(data).items()
+        for part, arrays in data.parts.items()
     }
     return Outcome(
         config=used[0].config,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from wellfit.base.typing import Task
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.training.network import MLP
+from wellfit.training.module import AnyNetwork
+from wellfit.training.network import MLP, Drop
 from wellfit.training.noise import batch_order
 from wellfit.training.tensors import Inputs, one_thread, target_of
 
@@ -30,20 +30,7 @@ _RIDGE = 1e-9  # of the mean column: collinear columns (one-hot, unused bins) mu
 _STREAM = "effects"
 
 
-class Net(Protocol):
-    """A network that is measured: an `MLP`, or a user's module behind the same interface."""
-
-    def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """Return what enters the first layer [N, Din]."""
-
-    def from_encoded(self, values: Tensor) -> Tensor:
-        """Return the outputs [N, K] without dropout."""
-
-    def decayed(self) -> dict[str, Tensor]:
-        """Return W of the cost, by name."""
-
-
-def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, float]:
+def measure_effects(network: AnyNetwork, data: Prepared, *, seed: int) -> dict[str, float]:
     """Return the measures of a trained network by name; those that are not defined for it are left out.
 
     The hidden units of a user's module are not known, so what concerns them is measured for an `MLP` alone.
@@ -77,7 +64,7 @@ def measure_effects(network: Net, data: Prepared, *, seed: int) -> dict[str, flo
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
 
 
-def input_gradient(network: Net, encoded: Tensor, *, task: Task) -> float:
+def input_gradient(network: AnyNetwork, encoded: Tensor, *, task: Task) -> float:
     """Return the mean norm of the gradient of every row's margin (regression: output) at `encoded` [N, Din]."""
     leaf = encoded.detach().requires_grad_()
     outputs = network.from_encoded(leaf)
@@ -122,29 +109,18 @@ def exported_bytes(weights: Tensor) -> int:
     return min(4 * weights.numel(), (4 + index) * int(weights.count_nonzero()) + 4 * (rows + 1))
 
 
-class _Recorder:
-    """Keeps the units of every hidden layer, and drops none."""
-
-    def __init__(self) -> None:
-        self.layers: dict[int, Tensor] = {}
-
-    def __call__(self, values: Tensor, *, layer: int) -> Tensor:
-        self.layers[layer] = values
-        return values
-
-
 def _rows(arrays: Arrays, *, seed: int, most: int = MOST_ROWS) -> Tensor:
     return torch.from_numpy(batch_order(seed=seed, stream=_STREAM, epoch=0, rows=arrays.rows)[:most])
 
 
 @torch.no_grad()
-def _encoded(network: Net, arrays: Arrays, rows: Tensor) -> Tensor:
+def _encoded(network: AnyNetwork, arrays: Arrays, rows: Tensor) -> Tensor:
     inputs = Inputs.of(arrays)[rows]
     return network.encode(inputs.numeric, inputs.codes)
 
 
 @torch.no_grad()
-def _filled_up(network: Net, data: Prepared, dev: tuple[Tensor, Tensor], *, seed: int) -> tuple[Tensor, Tensor]:
+def _filled_up(network: AnyNetwork, data: Prepared, dev: tuple[Tensor, Tensor], *, seed: int) -> tuple[Tensor, Tensor]:
     """Add training rows where there are fewer than `MOST_ROWS` dev rows: linearity needs no labels."""
     encoded, outputs = dev
     if len(encoded) >= MOST_ROWS:
@@ -164,9 +140,13 @@ def _residual(inputs: Tensor, wanted: Tensor) -> Tensor:
 @torch.no_grad()
 def _units(network: MLP, data: Prepared, encoded: Tensor, *, seed: int) -> dict[str, float | None]:
     """Return the measures of hidden units: the linear zone of tanh, and the reliance on single ones."""
-    hidden = _Recorder()
-    network.from_encoded(encoded, hidden)
-    layers = list(hidden.layers.values())
+    layers: list[Tensor] = []
+
+    def record(values: Tensor, *, layer: int) -> Tensor:  # noqa: ARG001 - layers come in their order
+        layers.append(values)
+        return values
+
+    network.from_encoded(encoded, record)
     if not layers:
         return {}
     reliance = _unit_reliance(network, data, widths=[units.shape[1] for units in layers], seed=seed)
@@ -185,24 +165,22 @@ def _unit_reliance(network: MLP, data: Prepared, *, widths: list[int], seed: int
         units = torch.from_numpy(drawn[(drawn >= first) & (drawn < first + width)] - first)
         first += width
         if len(units):
-            removed = network.from_encoded(encoded, _Without(layer, units))
+            removed = network.from_encoded(encoded, _without(units, of=layer))
             rises.append(_row_losses(removed, target) - whole)
     return float(torch.cat(rises, dim=0).mean())
 
 
-class _Without:
-    """Removes one unit after the other of one layer: a leading dimension for the units."""
+def _without(units: Tensor, *, of: int) -> Drop:
+    """Return what removes one unit after the other of layer `of`: a leading dimension for the units."""
 
-    def __init__(self, layer: int, units: Tensor) -> None:
-        self._layer = layer
-        self._units = units
-
-    def __call__(self, values: Tensor, *, layer: int) -> Tensor:
-        if layer != self._layer:
+    def removed(values: Tensor, *, layer: int) -> Tensor:
+        if layer != of:
             return values
-        stacked = values.expand(len(self._units), *values.shape).clone()
-        stacked[torch.arange(len(self._units)), :, self._units] = 0
+        stacked = values.expand(len(units), *values.shape).clone()
+        stacked[torch.arange(len(units)), :, units] = 0
         return stacked
+
+    return removed
 
 
 def _row_losses(outputs: Tensor, target: Tensor) -> Tensor:
