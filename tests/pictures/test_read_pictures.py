@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import threading
+import time
 import zlib
 
 import numpy as np
@@ -10,6 +12,7 @@ from picture_cases import squares, write_folder
 from PIL import Image
 from scipy import ndimage
 
+from wellfit.data.pictures import decoding
 from wellfit.data.pictures.cache import cache_folder
 from wellfit.data.pictures.listing import PICTURE, PictureOptions, folder_source, is_picture_source
 from wellfit.data.pictures.read import picture_batches, read_pictures
@@ -331,3 +334,31 @@ def test_a_folder_is_known_by_its_files(tmp_path):
     assert folder_source(root) == before
     (root / "light" / "0000.png").rename(root / "light" / "other.png")
     assert folder_source(root).sha256 != before.sha256
+
+
+@pytest.mark.parametrize("sides", [(30, 30, 30, 30), (90, 20, 90, 20)], ids=["two fit", "one is larger than all"])
+def test_so_many_pixels_are_in_memory_at_a_time_whatever_the_threads(tmp_path, monkeypatch, sides):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for number, side in enumerate(sides):
+        pixels = np.full((side, side, 3), 40 * number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "ab"[number % 2] / f"{number}.png")
+    lock, flying, most = threading.Lock(), 0, []
+    proper = decoding.picture_of
+
+    def slow(pixels, **options):
+        nonlocal flying
+        with lock:
+            flying += pixels[:, :, 0].size
+            most.append(flying)
+        time.sleep(0.05)
+        with lock:
+            flying -= pixels[:, :, 0].size
+        return proper(pixels, **options)
+
+    monkeypatch.setattr(decoding, "picture_of", slow)
+    monkeypatch.setattr(decoding, "MOST_PIXELS", 2_000)
+    monkeypatch.setattr(decoding.os, "sched_getaffinity", lambda _process: range(4), raising=False)
+    table, _ = read_pictures(tmp_path)
+    assert table.frame.num_rows == len(most) == 4
+    assert max(most) <= (1_800 if sides[0] == 30 else 8_100)

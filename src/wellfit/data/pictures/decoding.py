@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from wellfit.data.pictures.cache import VERSION, Decoded, keep_decoded, load_dec
 from wellfit.data.pictures.decode import (
     COLOUR_MEASURES,
     GREY_MEASURES,
+    MOST_PIXELS,
     Header,
     Pixels,
     look_of,
@@ -72,17 +75,19 @@ def _decoded(
     notify: Notify,
 ) -> Decoded:
     refused = {file: one for file, one in zip(listing.files, headers, strict=True) if isinstance(one, str)}
-    sizes = {file: one.bytes for file, one in zip(listing.files, headers, strict=True) if isinstance(one, Header)}
+    good = {file: one for file, one in zip(listing.files, headers, strict=True) if isinstance(one, Header)}
     # Tables of a block each: a dictionary for every picture would make memory grow with the folder.
     blocks = [table_of([], colour=shape[2] == 3)]
     count = 0
-    with new_pixels(key, rows=len(sizes), shape=shape) as (part, pixels):
+    with new_pixels(key, rows=len(good), shape=shape) as (part, pixels):
 
         def one(file: str) -> Picture | str:
-            pixels = read_pixels(listing.root / file, colour=shape[2] == 3)
-            return pixels if isinstance(pixels, str) else picture_of(pixels, shape=shape, size=sizes[file])
+            header = good[file]
+            with room.of(header.height * header.width):
+                pixels = read_pixels(listing.root / file, colour=shape[2] == 3)
+                return pixels if isinstance(pixels, str) else picture_of(pixels, shape=shape, size=header.bytes)
 
-        names = list(sizes)
+        room, names = _Room(MOST_PIXELS), list(good)
         for start in range(0, len(names), FILES_AT_ONCE):
             files = names[start : start + FILES_AT_ONCE]
             rows: list[dict[str, float | int | str]] = []
@@ -96,10 +101,34 @@ def _decoded(
             count += len(rows)
             notify({"event": "pictures", "done": start + len(files), "of": len(listing.files)})
         pixels.flush()  # type: ignore[attr-defined]
-        if count < len(sizes):
+        if count < len(good):
             # The array ends where the last picture that could be decoded stands.
             _shorten(part, pixels, rows=count)
         return keep_decoded(part, key, rows=pa.concat_tables(blocks).combine_chunks(), refused=refused)
+
+
+class _Room:
+    """Room for so many pixels at a time: decoded and measured, a picture takes 36 bytes a pixel.
+
+    A picture that is larger than all of it waits until it is alone.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        self._total = self._free = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        asked = min(pixels, self._total)
+        with self._changed:
+            self._changed.wait_for(lambda: asked <= self._free)
+            self._free -= asked
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += asked
+                self._changed.notify_all()
 
 
 def picture_of(pixels: Pixels, *, shape: Shape, size: int | None) -> Picture:
