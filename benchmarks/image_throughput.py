@@ -28,7 +28,7 @@ from wellfit.fused.torch_module import TorchModule, changed_pictures
 from wellfit.fused.torch_stack import TorchStack
 from wellfit.records.augmentation import asked_for
 from wellfit.records.config import Config, Network, Optimization, Regularization
-from wellfit.training.pictures import Address
+from wellfit.training.noise import Address
 from wellfit.training.tensors import conv_network
 
 SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))

@@ -25,9 +25,10 @@ from module_cases import (
     Tied,
 )
 from oracle.loop import mean_loss
-from wellfit.fused.module_rows import ModuleLayout, StackMasks, StackNoise, row_layout
+from wellfit.fused.module_rows import ModuleLayout, row_layout
 from wellfit.fused.torch_module import Gradients, ModuleBatch, TorchModule
 from wellfit.records.config import Config, Network, Regularization
+from wellfit.training.dropout_sites import StackMasks, StackNoise
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.network import Dropout
 from wellfit.training.schedules import Update

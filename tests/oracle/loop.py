@@ -18,8 +18,8 @@ from torch import nn
 from oracle.augment import changed
 from wellfit.records.config import total_updates, weight_decay_of
 from wellfit.training.network import Dropout
-from wellfit.training.noise import SHARED, batch_order, input_noise_block, kept, mixing, noise_block
-from wellfit.training.pictures import Address, cut_of, member_of, require_pictures
+from wellfit.training.noise import SHARED, Address, batch_order, input_noise_block, kept, mixing, noise_block
+from wellfit.training.pictures import cut_of, member_of, require_pictures
 from wellfit.training.schedules import Update, averaging_decay, keep_prob_at, share_of_lr, strength
 from wellfit.training.tensors import Inputs, require_labels, target_of, weights_of
 

@@ -22,7 +22,8 @@ from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.training.convolution import ConvNet
-from wellfit.training.pictures import Address, changed, cut_of
+from wellfit.training.noise import Address
+from wellfit.training.pictures import changed, cut_of
 from wellfit.training.tensors import conv_network, predict, state_of
 
 DATA = prepared_digits()

@@ -23,7 +23,7 @@ def config(patience, *, optimization=OVERFITTING):
 
 def watched(losses, *, patience):
     """Watch a curve of `losses`, whose networks are its places; return the watcher and how many points it saw."""
-    stopping = Stopping[int](patience)
+    stopping = Stopping(patience)
     for place, dev in enumerate(losses):
         stopping.watch(dev, place)
         if stopping.is_due:

@@ -24,8 +24,8 @@ from wellfit.journal.store import Entry
 from wellfit.records.augmentation import NOTHING, OPERATIONS, Augmentation
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate, wilson
-from wellfit.training.noise import SHARED, batch_order
-from wellfit.training.pictures import Address, changed
+from wellfit.training.noise import SHARED, Address, batch_order
+from wellfit.training.pictures import changed
 
 KIND = "label"
 STREAM = "labelling"

@@ -12,7 +12,8 @@ import torch
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.kernels import encode
-from wellfit.fused.layout import Batches, MemberLayout
+from wellfit.fused.layout import Batches
+from wellfit.fused.module_rows import MemberLayout
 from wellfit.records.config import Config, updates_per_epoch
 from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing, noise_block
 from wellfit.training.tensors import target_of, weights_of

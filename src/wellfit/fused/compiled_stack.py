@@ -11,16 +11,17 @@ from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.batches import Needs, encoded
 from wellfit.fused.kernels import outputs, train
 from wellfit.fused.layout import Buffers, Layout, State
-from wellfit.fused.stack import Members
+from wellfit.fused.stack import Stack
 from wellfit.records.config import Config
 
 ROWS_AT_ONCE = 1_024
 """Rows of one forward pass: their activations stay in the second-level cache."""
 
 
-class CompiledStack(Members[Layout]):
+class CompiledStack(Stack):
     """The built-in network on one core."""
 
+    layout: Layout
     notice = ""
     """One after the other is how this engine is fast."""
 
@@ -77,5 +78,5 @@ class CompiledStack(Members[Layout]):
 
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""
-        self._keep_configs(members)
+        super().keep(members)
         self._state = State(*(array[members] for array in self._state))

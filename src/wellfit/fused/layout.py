@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ import torch
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Prepared
 from wellfit.records.config import Config
-from wellfit.training.module import AnyNetwork
 from wellfit.training.network import MLP, Embedding, OneHot
 from wellfit.training.tensors import new_mlp
 
@@ -75,35 +74,6 @@ class Buffers(NamedTuple):
 
 ACTIVATIONS = {"relu": RELU, "tanh": TANH, "gelu": GELU}
 OPTIMIZERS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM}
-
-
-class MemberLayout(Protocol):
-    """The row of one member: of the built-in network (`Layout`), or of a user's module (module_rows.py)."""
-
-    @property
-    def dtype(self) -> type[np.floating[Any]]:
-        """Of all reals."""
-
-    @property
-    def plan(self) -> Plan:
-        """The same, as the compiled functions read it."""
-
-    @property
-    def shared(self) -> int:
-        """S, inputs that need no parameters."""
-
-    @property
-    def units(self) -> int:
-        """Units of all layers, the outputs among them."""
-
-    def start(self, members: int) -> tuple[Floats, Floats]:
-        """Return the trained parameters [members, P] that all start from, and what is kept beside them."""
-
-    def keep_probs(self, configs: Sequence[Config]) -> Floats:
-        """Return the share of units kept [K, L] at every place that drops some."""
-
-    def network_of(self, row: Floats) -> AnyNetwork:
-        """Return the network of a member's row."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A user's module as one row of numbers, and back.
 
 A row has the P trained parameters first, the decayed ones before the others, as `kernels.advance` expects; then the
-module's buffers and frozen parameters. And the masks of a stack: one block of noise for all, each with its keep_prob.
+module's buffers and frozen parameters.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -18,12 +18,10 @@ from torch import Tensor, nn
 
 from wellfit.base.typing import Floats
 from wellfit.data.prepare import Prepared
-from wellfit.fused.layout import OPTIMIZERS, RELU, Plan
+from wellfit.fused.layout import OPTIMIZERS, RELU, Layout, Plan
 from wellfit.records.config import Config
-from wellfit.training.dropout_sites import SITE_LAYERS, SiteMasks, flattened
 from wellfit.training.module import PREFIX, ModuleNetwork
 from wellfit.training.module_checks import decay_list, site_keep_probs
-from wellfit.training.noise import noise_block, threshold_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class RowLayout:
 
 @dataclass(frozen=True)
 class ModuleLayout:
-    """The row of one member whose network is a user's module (`MemberLayout` of layout.py)."""
+    """The row of one member whose network is a user's module."""
 
     data: Prepared
     network: ModuleNetwork
@@ -113,7 +111,7 @@ class ModuleLayout:
         return rows[:, : self.rows.parameters].astype(self.dtype), rows[:, self.rows.parameters :]
 
     def keep_probs(self, configs: Sequence[Config]) -> Floats:
-        """Return keep_prob [K, S] of every dropout site."""
+        """Return the share of units kept [K, S] at every dropout site."""
         sites = len(self.network.findings.sites)
         return np.array([site_keep_probs(config.regularization.keep_prob, sites=sites) for config in configs])
 
@@ -128,6 +126,10 @@ class ModuleLayout:
         trained, kept = map(torch.from_numpy, np.split(row, [self.rows.parameters]))
         named = {**self.rows.unpack(trained.to(self.real)), **self.rows.unpack_kept(kept, dtype=self.real)}
         return {PREFIX + name: named[tensor].numpy().copy() for name, tensor in self.rows.names.items()}
+
+
+MemberLayout: TypeAlias = Layout | ModuleLayout
+"""The row of one member."""
 
 
 def module_layout(
@@ -169,54 +171,3 @@ def _named(module: nn.Module) -> dict[str, Tensor]:
 def _unpacked(rows: Tensor, specs: Sequence[TensorSpec]) -> dict[str, Tensor]:
     parts = torch.split(rows, [spec.size for spec in specs], dim=-1)
     return {spec.name: part.reshape((*rows.shape[:-1], *spec.shape)) for spec, part in zip(specs, parts, strict=True)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackNoise:
-    """The noise of one update, which all members share, and keep_prob [K, S] of each at the module's dropout sites."""
-
-    seed: int
-    stream: str
-    update: int
-    keep_probs: Floats
-
-    def of_member(self, member: int) -> SiteMasks:
-        """Return the masks of one member."""
-        return SiteMasks(self.seed, self.stream, self.update, tuple(self.keep_probs[member].tolist()))
-
-    def only(self, member: int) -> StackNoise:
-        """Return the noise of a stack of this member alone."""
-        return replace(self, keep_probs=self.keep_probs[member : member + 1])
-
-    def tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Return keep_prob and the highest noise that keeps a unit, both [K, S] with at least one site."""
-        # A site that comes up only after the trial of a module without any keeps its units.
-        keeps = self.keep_probs if self.keep_probs.shape[1] else np.ones((len(self.keep_probs), 1))
-        return torch.from_numpy(keeps).to(dtype), torch.from_numpy(threshold_of(keeps).astype(np.int32))
-
-    def block(self, *, site: int, rows: int, width: int) -> Tensor:
-        """Return the noise [rows, width] of one site."""
-        noise = noise_block(
-            seed=self.seed, stream=self.stream, update=self.update, layer=SITE_LAYERS + site, rows=rows, width=width
-        )
-        # torch compares no unsigned integers of 16 bits.
-        return torch.from_numpy(noise.astype(np.int32))
-
-
-@dataclass(frozen=True)
-class StackMasks:
-    """The masks of one member inside `torch.vmap`: keep_prob and the highest noise that keeps a unit, both [S]."""
-
-    noise: StackNoise
-    keeps: Tensor
-    thresholds: Tensor
-
-    def keep_prob(self, site: int) -> Tensor:
-        """Return the share of units kept [] at a site; beyond the last one, that of the last."""
-        return self.keeps[min(site, len(self.keeps) - 1)]
-
-    def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
-        """Return booleans of `shape`: True where a unit is kept."""
-        rows, width = flattened(shape)
-        block = self.noise.block(site=site, rows=rows, width=width).reshape(tuple(shape))
-        return block <= self.thresholds[min(site, len(self.thresholds) - 1)]

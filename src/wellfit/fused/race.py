@@ -32,7 +32,7 @@ Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
 class _Member:
     """The records of one member while it trains."""
 
-    stopping: Stopping[Floats]
+    stopping: Stopping
     points: list[CurvePoint] = field(default_factory=list)
     snapshots: list[int] = field(default_factory=list)
     seconds: float = 0.0

@@ -8,7 +8,6 @@ Loshchilov and Hutter, 2019): W *= 1 - lr_t * lambda/m. Biases and embeddings ar
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -41,58 +40,57 @@ class Rates(NamedTuple):
     spread: Floats  # [K] standard deviation of the noise on the numbers
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedules:
-    """The knobs of K configs of one stack, along a training of `updates` updates.
+def rates_of(
+    configs: Sequence[Config],
+    keep_probs: Floats,
+    start: int,
+    *,
+    uniform: Floats,
+    rows: float,
+    updates: int,
+    dtype: type[np.floating[Any]],
+) -> Rates:
+    """Return the knobs of K configs of one stack at T of `updates` updates, from number `start` on.
 
-    `keep_probs` [K, L - 1] are those of each place that drops units, and `rows` is m of the cost.
+    `keep_probs` [K, L - 1] are those of each place that drops units, `uniform` [T] decides each update's mixture for
+    all, and `rows` is m of the cost.
     """
+    span = range(start, start + len(uniform))
 
-    configs: Sequence[Config]
-    keep_probs: Floats
-    rows: float
-    updates: int
-    dtype: type[np.floating[Any]]
-
-    def rates(self, start: int, *, uniform: Floats) -> Rates:
-        """Return the rates of T updates from number `start` on; `uniform` [T] decides each update's mixture for all."""
-        boards = [config.optimization for config in self.configs]
-        knobs = [config.regularization for config in self.configs]
-        span = range(start, start + len(uniform))
-        adam = boards[0].optimizer == "adam"
-        betas = np.array([one.betas if adam else (one.momentum, 0.0) for one in boards])
-        made = np.array(span)[:, None] + 1
-        peak = np.array([one.lr for one in boards])
-        lr = peak * self._along(span, [one.schedule for one in boards], share_of_lr)
-        decay = self._along(span, [one.l2_schedule for one in knobs], strength) / self.rows
-        l2, l1 = (np.array([getattr(one, name) for one in knobs]) * decay for name in ("l2", "l1"))
-        drop = self._along(span, [one.keep_prob_schedule for one in knobs], strength)
-        averaging = self._along(span, [one.ema for one in knobs], averaging_decay)
-        alpha = np.array([one.mixup for one in knobs])
-        # The share is of Beta(alpha, alpha); without mixup it is 1, a row by itself.
-        mixed = betaincinv(np.maximum(alpha, 1e-300), alpha, uniform[:, None])
-        all_keeps = np.column_stack([self.keep_probs, [one.input_keep_prob for one in knobs]])
-        keeps = keep_prob_at(all_keeps, strength=drop[:, :, None])
-        return Rates(
-            step=self._real(lr / (1 - betas[:, 0] ** made) if adam else lr),
-            root=self._real(1 / np.sqrt(1 - betas[:, 1] ** made)),
-            shrink=self._real(1 - lr * l2),
-            penalty=self._real(l2),
-            soft=self._real(lr * l1),
-            averaging=self._real(averaging),
-            share=self._real(np.where(alpha > 0, mixed, 1.0)),
-            thresholds=np.ascontiguousarray(threshold_of(keeps)),
-            scales=self._real(1 / keeps),
-            betas=self._real(betas),
-            clip=self._real(np.array([np.inf if one.clip_norm is None else one.clip_norm for one in boards])),
-            smoothing=self._real(np.array([one.label_smoothing for one in knobs])),
-            spread=self._real(np.array([one.input_noise for one in knobs])),
-        )
-
-    def _along(self, span: range, keys: Sequence[Key], value: Callable[..., float]) -> Floats:
+    def along(keys: Sequence[Key], value: Callable[..., float]) -> Floats:
         """Return the value of a schedule [T, K] at every update, computed once for members with equal keys."""
-        columns = {key: [value(key, update=at, updates=self.updates) for at in span] for key in set(keys)}
+        columns = {key: [value(key, update=at, updates=updates) for at in span] for key in set(keys)}
         return np.array([columns[key] for key in keys], dtype=np.float64).reshape(len(keys), len(span)).T
 
-    def _real(self, values: Floats) -> Floats:
-        return np.ascontiguousarray(values, dtype=self.dtype)
+    def real(values: Floats) -> Floats:
+        return np.ascontiguousarray(values, dtype=dtype)
+
+    boards = [config.optimization for config in configs]
+    knobs = [config.regularization for config in configs]
+    adam = boards[0].optimizer == "adam"
+    betas = np.array([one.betas if adam else (one.momentum, 0.0) for one in boards])
+    made = np.array(span)[:, None] + 1
+    lr = np.array([one.lr for one in boards]) * along([one.schedule for one in boards], share_of_lr)
+    decay = along([one.l2_schedule for one in knobs], strength) / rows
+    l2, l1 = (np.array([getattr(one, name) for one in knobs]) * decay for name in ("l2", "l1"))
+    drop = along([one.keep_prob_schedule for one in knobs], strength)
+    alpha = np.array([one.mixup for one in knobs])
+    # The share is of Beta(alpha, alpha); without mixup it is 1, a row by itself.
+    mixed = betaincinv(np.maximum(alpha, 1e-300), alpha, uniform[:, None])
+    all_keeps = np.column_stack([keep_probs, [one.input_keep_prob for one in knobs]])
+    keeps = keep_prob_at(all_keeps, strength=drop[:, :, None])
+    return Rates(
+        step=real(lr / (1 - betas[:, 0] ** made) if adam else lr),
+        root=real(1 / np.sqrt(1 - betas[:, 1] ** made)),
+        shrink=real(1 - lr * l2),
+        penalty=real(l2),
+        soft=real(lr * l1),
+        averaging=real(along([one.ema for one in knobs], averaging_decay)),
+        share=real(np.where(alpha > 0, mixed, 1.0)),
+        thresholds=np.ascontiguousarray(threshold_of(keeps)),
+        scales=real(1 / keeps),
+        betas=real(betas),
+        clip=real(np.array([np.inf if one.clip_norm is None else one.clip_norm for one in boards])),
+        smoothing=real(np.array([one.label_smoothing for one in knobs])),
+        spread=real(np.array([one.input_noise for one in knobs])),
+    )

@@ -18,15 +18,15 @@ from torch.func import functional_call
 
 from wellfit.base.typing import Task
 from wellfit.fused.batches import Needs
-from wellfit.fused.module_rows import ModuleLayout, StackMasks, StackNoise
+from wellfit.fused.module_rows import ModuleLayout
 from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
 from wellfit.records.config import Config, total_updates
 from wellfit.training.convolution import ConvNet
-from wellfit.training.dropout_sites import DropoutSites
+from wellfit.training.dropout_sites import DropoutSites, StackMasks, StackNoise
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import trial_rows
-from wellfit.training.noise import SHARED
-from wellfit.training.pictures import Address, Shape, changed, cut_of, member_of
+from wellfit.training.noise import SHARED, Address
+from wellfit.training.pictures import Shape, changed, cut_of, member_of
 from wellfit.training.schedules import keep_prob_at, strength
 from wellfit.training.tensors import rows_at_once
 

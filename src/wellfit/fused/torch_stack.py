@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -17,45 +17,18 @@ from torch import Tensor
 from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.batches import Needs, encoded
-from wellfit.fused.layout import MemberLayout
-from wellfit.fused.stack import Members
-from wellfit.fused.torch_updates import PackedUpdates, Rows, UpdateInputs, compiled_step, packed, torch_step
+from wellfit.fused.stack import Stack
+from wellfit.fused.torch_mlp import TorchMLP
+from wellfit.fused.torch_module import TorchModule
+from wellfit.fused.torch_updates import PackedUpdates, Rows, compiled_step, packed, torch_step
 from wellfit.records.config import Config
 from wellfit.records.device import TF32, Device
 
-
-class TorchNetwork(Protocol):
-    """A network as a function of all members' rows: torch_mlp.py, torch_module.py. It keeps nothing of them."""
-
-    @property
-    def layout(self) -> MemberLayout:
-        """Layout of the members' rows."""
-
-    @property
-    def recordable(self) -> bool:
-        """True if an update is a fixed sequence of operations on the device."""
-
-    @property
-    def notice(self) -> str:
-        """Why members run one after the other; empty where they run at once."""
-
-    @property
-    def exact(self) -> TorchNetwork:
-        """The same network, computing in full precision: so it is measured, whatever it was trained with."""
-
-    def costs_and_gradients(
-        self, rows: Rows, at: UpdateInputs, *, needs: Needs, configs: Sequence[Config], update: int
-    ) -> tuple[Tensor, Tensor]:
-        """Return the cost [K] of the batch to each member, and its derivative [K, P] by the parameters."""
-
-    def outputs(self, rows: Tensor, codes: Tensor, shared: Tensor) -> Tensor:
-        """Return the outputs [M, B, outputs] of rows [M, R] on encoded rows of data, without dropout."""
-
-    def rows_at_once(self, members: int) -> int:
-        """Return the rows of data of one forward pass of so many members."""
+TorchNetwork: TypeAlias = TorchMLP | TorchModule
+"""A network as a function of all members' rows. It keeps nothing of them."""
 
 
-class TorchStack(Members[Any]):
+class TorchStack(Stack):
     """Members of one network in torch, on a device, or when None on the cores, where the step is compiled."""
 
     def __init__(
@@ -64,17 +37,12 @@ class TorchStack(Members[Any]):
         super().__init__(data, configs, layout=network.layout)
         self._device = device or Device("cpu")
         self._step = torch_step if device else compiled_step
-        self._network, self._exact = network, network.exact
+        self._network, self._exact, self.notice = network, network.exact, network.notice
         parameters, kept = self.layout.start(len(configs))
         self._rows = Rows(*map(self._sent, (*self._first_state(parameters), kept)))
         self._recordings = Recordings(self._device if network.recordable else Device("cpu"))
         self._needs = Needs.of(self.configs, self._keep_probs)
         self._ahead: PackedUpdates | None = None
-
-    @property
-    def notice(self) -> str:
-        """Why members run one after the other; empty where they run at once."""
-        return self._network.notice
 
     @property
     def parameters(self) -> Floats:
@@ -142,7 +110,7 @@ class TorchStack(Members[Any]):
 
     def keep(self, members: Booleans) -> None:
         """Let go of all members but those marked in [K]: they cost nothing from here on."""
-        self._keep_configs(members)
+        super().keep(members)
         self._needs = Needs.of(self.configs, self._keep_probs)
         self._ahead = None
         # Recordings have memory of their own: it goes before the rows are copied.

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FunctionType
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from wellfit.training.noise import kept, noise_block
+from wellfit.base.typing import Floats
+from wellfit.training.noise import Address, kept, noise_block, threshold_of
 
 SITE_LAYERS = 1_000
 """Layer numbers from here on address the noise of sites."""
@@ -25,25 +28,17 @@ _ALPHA = -1.7580993408473766
 """The value that SELU takes far left of 0, to which alpha dropout drops units (Klambauer et al., 2017)."""
 
 
-class Masks(Protocol):
-    """Masks of each site, for one member or for a whole stack."""
-
-    def keep_prob(self, site: int) -> float | Tensor:
-        """Return the share of units kept; a tensor [] where members differ."""
-        ...
-
-    def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
-        """Return booleans of `shape`: True where a unit is kept."""
-        ...
+def _noise_at(at: Address, shape: Sequence[int], *, site: int) -> npt.NDArray[np.uint16]:
+    """Return the noise of `shape` from which the mask of one site is made; the first axis is the block's rows."""
+    rows, width, layer = (shape[0] if shape else 1), math.prod(shape[1:]), SITE_LAYERS + site
+    noise = noise_block(seed=at.seed, stream=at.stream, update=at.update, layer=layer, rows=rows, width=width)
+    return noise.reshape(tuple(shape))
 
 
 @dataclass(frozen=True)
-class SiteMasks:
-    """The masks of one member at one update (from 0); a site beyond the last one has the last one's keep_prob."""
+class SiteMasks(Address):
+    """The masks of one member at one update (from 0); a site beyond the last one keeps as many units as the last."""
 
-    seed: int
-    stream: str
-    update: int
     keep_probs: tuple[float, ...]
 
     def keep_prob(self, site: int) -> float:
@@ -52,16 +47,47 @@ class SiteMasks:
 
     def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
         """Return booleans of `shape`: True where a unit is kept."""
-        rows, width = flattened(shape)
-        noise = noise_block(
-            seed=self.seed, stream=self.stream, update=self.update, layer=SITE_LAYERS + site, rows=rows, width=width
-        )
-        return torch.from_numpy(kept(noise, keep_prob=self.keep_prob(site))).reshape(tuple(shape))
+        return torch.from_numpy(kept(_noise_at(self, shape, site=site), keep_prob=self.keep_prob(site)))
 
 
-def flattened(shape: Sequence[int]) -> tuple[int, int]:
-    """Return rows and width of the block of noise from which a mask of `shape` is cut."""
-    return (shape[0] if shape else 1), math.prod(shape[1:])
+@dataclass(frozen=True)
+class StackNoise(Address):
+    """The noise of one update, which all members share, and the share of units [K, S] that each keeps at each site."""
+
+    keep_probs: Floats
+
+    def of_member(self, member: int) -> SiteMasks:
+        """Return the masks of one member."""
+        return SiteMasks(self.seed, self.stream, self.update, tuple(self.keep_probs[member].tolist()))
+
+    def only(self, member: int) -> StackNoise:
+        """Return the noise of a stack of this member alone."""
+        return replace(self, keep_probs=self.keep_probs[member : member + 1])
+
+    def tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return the share of units kept and the highest noise that keeps one, both [K, S] with at least one site."""
+        # A site that comes up only after the trial of a module without any keeps its units.
+        keeps = self.keep_probs if self.keep_probs.shape[1] else np.ones((len(self.keep_probs), 1))
+        return torch.from_numpy(keeps).to(dtype), torch.from_numpy(threshold_of(keeps).astype(np.int32))
+
+
+@dataclass(frozen=True)
+class StackMasks:
+    """The masks of one member inside `torch.vmap`: its shares of units kept, and highest noise that keeps one, [S]."""
+
+    noise: StackNoise
+    keeps: Tensor
+    thresholds: Tensor
+
+    def keep_prob(self, site: int) -> Tensor:
+        """Return the share of units kept [] at a site; beyond the last one, that of the last."""
+        return self.keeps[min(site, len(self.keeps) - 1)]
+
+    def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
+        """Return booleans of `shape`: True where a unit is kept."""
+        # torch compares no unsigned integers of 16 bits.
+        noise = torch.from_numpy(_noise_at(self.noise, shape, site=site).astype(np.int32))
+        return noise <= self.thresholds[min(site, len(self.thresholds) - 1)]
 
 
 @dataclass(frozen=True)
@@ -79,9 +105,9 @@ class DropoutSites(TorchFunctionMode):
     inside `torch.vmap`, which has no rule for torch's attention on the CPU.
     """
 
-    def __init__(self, masks: Masks | None, *, always: bool = False, mapped: bool = False) -> None:
+    def __init__(self, masks: SiteMasks | StackMasks | None, *, always: bool = False, mapped: bool = False) -> None:
         super().__init__()
-        # The calls so far that dropped units, or would have with a lower keep_prob.
+        # The calls so far that dropped units, or would have if fewer were kept.
         self.sites: list[Site] = []
         self._masks = masks
         self._always = always

@@ -6,7 +6,6 @@ Early stopping (Prechelt, 1998): end when dev has not improved for a while, and 
 from __future__ import annotations
 
 import math
-from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -66,10 +65,7 @@ def some_rows(part: Arrays, *, seed: int, stream: str = "curve", most: int = MOS
     return np.sort(chosen)
 
 
-Kept = TypeVar("Kept")
-
-
-class Stopping(Generic[Kept]):
+class Stopping:
     """Watches a learning curve, and keeps one of its networks: the last, or with a patience the best on dev."""
 
     def __init__(self, patience: int | None) -> None:
@@ -77,9 +73,9 @@ class Stopping(Generic[Kept]):
         self._best = math.inf
         self._waited = 0
         # None before the first point.
-        self.network: Kept | None = None
+        self.network: Floats | None = None
 
-    def watch(self, dev: float, network: Kept) -> None:
+    def watch(self, dev: float, network: Floats) -> None:
         """Take note of the curve's last point, its dev loss and its network; of equal points, the earliest is best."""
         if self._patience is None or dev < self._best:
             self._best, self._waited, self.network = dev, 0, network

@@ -101,7 +101,10 @@ class ModuleNetwork(nn.Module):
         """Return the context in which what torch draws by itself depends on the address of `masks` alone."""
         if not self.findings.draws:
             return nullcontext()
-        return seeded(torch_seed(seed=masks.seed, stream=masks.stream, update=masks.update) if masks else 0)
+        if masks is None:
+            return seeded(0)
+        address = f"{masks.seed}/{masks.stream}/{masks.update}".encode()
+        return seeded(int.from_bytes(hashlib.sha256(address).digest()[:8], "little"))
 
     def decayed(self) -> dict[str, Tensor]:
         """Return W of the cost, by name (module_checks.py has the rule)."""
@@ -121,11 +124,6 @@ class ModuleNetwork(nn.Module):
 
 
 AnyNetwork: TypeAlias = MLP | ModuleNetwork
-
-
-def torch_seed(*, seed: int, stream: str, update: int) -> int:
-    """Return the seed of torch's generator for what a module draws by itself at one address."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{stream}/{update}".encode()).digest()[:8], "little")
 
 
 def module_network(data: Prepared, factory: ModuleFactory, *, seed: int) -> ModuleNetwork:

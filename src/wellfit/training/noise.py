@@ -7,6 +7,7 @@ are compared on the same noise; other draws ("bins", "monte carlo/3", "reference
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +22,15 @@ LEVELS = 65_536
 _WORD = 2**64
 _FRACTIONS = 2**52
 _MASK, _ORDER, _WEIGHTS, _INPUT, _MIXING, _PICTURES, _PIXELS, _CUT = range(8)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Address of the draws of one batch."""
+
+    seed: int
+    stream: str
+    update: int
 
 
 def noise_block(*, seed: int, stream: str, update: int, layer: int, rows: int, width: int) -> npt.NDArray[np.uint16]:

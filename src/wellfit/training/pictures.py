@@ -25,22 +25,13 @@ from wellfit.records.augmentation import Augmentation, asked_for
 from wellfit.records.config import Config
 from wellfit.training.convolution import ConvNet
 from wellfit.training.module import ModuleNetwork
-from wellfit.training.noise import cutting, picture_draws, pixel_noise
+from wellfit.training.noise import Address, cutting, picture_draws, pixel_noise
 from wellfit.training.tensors import Part, network_from, one_thread, rows_at_once
 
 Shape = tuple[int, int, int]
 """Height, width and channels."""
 Member = tuple[Augmentation, float]
 """Augmentation and its strength."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Address of the draws of one batch."""
-
-    seed: int
-    stream: str
-    update: int
 
 
 def member_of(config: Config) -> Member:
