@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellfit.diagnosis.decompositions import cross_entropy, halves_variance, squared, zero_one
+from wellfit.diagnosis.decompositions import cross_entropy, squared, zero_one
 from wellfit.exceptions import BadInput
 
 
@@ -61,13 +61,6 @@ def test_the_jackknife_takes_most_of_the_drift_out_of_cross_entropy():
     truth = cross_entropy(target, probabilities).variance.value
     few = cross_entropy(target, probabilities[:4]).variance.value
     assert few == pytest.approx(truth, rel=0.1)
-
-
-def test_two_halves_give_the_variance_without_bias():
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=50_000)
-    found = halves_variance(*(truth + 0.3 * rng.normal(size=(2, 50_000))))
-    assert found.value == pytest.approx(0.09, abs=4 * (found.high - found.value) / 1.96)
 
 
 def test_one_training_is_refused():

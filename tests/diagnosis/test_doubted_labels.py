@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from wellfit.data.features import Feature, Features
+from wellfit.diagnosis.checks import CHECKS
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.label_noise import doubted_labels
-from wellfit.diagnosis.optimal_error import reference
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.optimal_error import no_reference, reference
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
 from wellfit.records.goals import goal_named
+from wellfit.stats.intervals import Estimate
 
 ERROR = goal_named("error")
 ROWS = 3_000
@@ -58,5 +62,15 @@ def test_one_class_without_easy_rows_is_no_wrong_label():
     rows = Rows(features=Features((Feature("x", "number"),), share[:, None]), target=target, classes=2)
     told = np.stack([1 - share, share], axis=1)
     assert doubted_labels(rows, told, goal=ERROR, opinion=told, optimal=None).status == "passed"
-    values = doubted_labels(rows, share, goal=goal_named("rmse"), opinion=None, optimal=None)
-    assert values.status == "not applicable"
+
+
+def test_values_have_no_labels():
+    goal = goal_named("rmse")
+    rows = Rows(features=Features((Feature("x", "number"),), np.zeros((ROWS, 1))), target=np.zeros(ROWS), classes=0)
+    values = Facts(
+        goal=goal,
+        errors=Errors(optimal=no_reference(1.0), train=Estimate.fixed(1.0), dev=Estimate.fixed(1.0)),
+        rows=OpenRows(train=rows, dev=rows, goal=goal),
+        network=NetworkOnRows(losses={}, predictions=np.zeros(ROWS), rival=None),
+    )
+    assert CHECKS["WF209"](values).status == "not applicable"

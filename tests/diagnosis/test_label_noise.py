@@ -9,24 +9,16 @@ from scipy import stats
 from wellfit.diagnosis.label_noise import (
     audit_width,
     audited_error,
-    clean_error,
     label_noise_finding,
     observed_error,
     suspicious_labels,
 )
-from wellfit.exceptions import BadInput
 
 
 @pytest.mark.parametrize(("classes", "known"), [(2, 0.14), (10, 0.14444)])
 def test_symmetric_noise_has_the_known_answers(classes, known):
     """e = .05, rho = .1 (docs/methods.md, "Label noise")."""
     assert observed_error(0.05, noise=0.1, classes=classes) == pytest.approx(known, abs=5e-6)
-    assert clean_error(known, noise=0.1, classes=classes) == pytest.approx(0.05, abs=1e-5)
-
-
-def test_noise_that_leaves_nothing_is_refused():
-    with pytest.raises(BadInput, match=r"below 0\.5"):
-        clean_error(0.5, noise=0.5, classes=2)
 
 
 def test_an_audit_is_unbiased_for_noise_of_any_pattern_and_its_interval_holds():

@@ -8,7 +8,6 @@ at most a quarter of the tolerance: "no worth was seen" would fire on every dev 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,40 +15,28 @@ import numpy as np
 from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import OpenRows, Shuffled
-from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 from wellfit.stats.differences import LowerLimit, holm
 from wellfit.stats.intervals import LEVEL, Estimate, grouped_mean, has_groups, mean_interval, wilson
 
-MARGIN = 0.25
-"""Share of the tolerance that a column without worth is at most worth."""
+MARGIN = 0.25  # share of the tolerance that a column without worth is at most worth
 FEWEST_ROWS = 200
 MOST_ORDERS = 5
-MOST_PREDICTED = 100_000
-"""Rows that the network predicts in all: a second of one core, times its networks where it is an ensemble."""
+MOST_PREDICTED = 100_000  # rows in all: a second of one core, times the networks of an ensemble
 MOST_COLUMNS = MOST_PREDICTED // FEWEST_ROWS
-FEW_CHANGED = 30
-"""Rows whose loss changes; fewer say little of the rows that were not seen."""
+FEW_CHANGED = 30  # rows whose loss changes; fewer say little of the rows that were not seen
 _NAMED_AT_MOST = 6
 
 
 @dataclass(frozen=True)
 class ColumnWorth:
-    """The worth of one column.
-
-    Attributes:
-        column: its name.
-        rows: [rows] values whose mean is the worth and whose spread is that of the mean: what each row has part in.
-        changed: rows whose loss changes in any of the orders.
-        scale: loss of a row of which the network is wrong.
-        groups: [rows] code of each row's group; None for rows on their own.
-    """
+    """The worth of one column: the mean of what each row has part in."""
 
     column: str
-    rows: Floats
-    changed: int
-    scale: float
-    groups: Integers | None
+    rows: Floats  # [rows] their spread is that of the mean
+    changed: int  # rows whose loss changes in any of the orders
+    scale: float  # loss of a row of which the network is wrong
+    groups: Integers | None  # [rows] code of each row's group; None for rows on their own
 
     @property
     def value(self) -> float:
@@ -72,21 +59,36 @@ class ColumnWorth:
         unseen = self.scale * wilson(min(self.changed, rows), rows, level=level).high
         return Estimate(found.value, found.low, max(found.high, unseen), found.rows)
 
+    def low(self, level: float) -> float:
+        """Lower limit of the worth."""
+        return self.at_level(level).low
+
+    def negated_high_below(self, margin: float) -> LowerLimit:
+        """Lower limit of -worth; where the value is above the margin, no limit needs to be computed."""
+        return lambda level: -self.at_level(level).high if self.value <= margin else -math.inf
+
 
 def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffled) -> Finding:
     """WF211: fired for columns that are surely worth less than the margin, passed where all are surely worth more."""
-    margin = MARGIN * tolerance
-    shown = Unit(rows.goal).gap(margin, sign=False)
+    margin, unit = MARGIN * tolerance, Unit(rows.goal)
+    shown = unit.gap(margin, sign=False)
     worths = worth_of_columns(rows, shuffled)
     if not worths or margin <= 0:
         why = f"This needs {FEWEST_ROWS} dev rows, a tolerance above 0 and at most {MOST_COLUMNS:,} columns."
         return finding("WF211", fired=None, evidence=why)
-    without = holm([_negated_high(each, margin) for each in worths], above=-margin)
+    without = holm([each.negated_high_below(margin) for each in worths], above=-margin)
     if any(without):
         named = [each for each, none in zip(worths, without, strict=True) if none]
-        return finding("WF211", fired=True, evidence=_said(named, goal=rows.goal, margin=margin))
+        limits = [each.at_level(LEVEL) for each in named[:_NAMED_AT_MOST]]
+        told = ", ".join(
+            f"{each.column} ({unit.gap_range(found.low, found.high)})"
+            for each, found in zip(named, limits, strict=False)
+        )
+        more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
+        said = f"Each alone is worth less than {shown} on dev: {told}{more}."
+        return finding("WF211", fired=True, evidence=said)
     least = min(worths, key=lambda each: each.value)
-    if least.value > margin and all(holm([_low(each) for each in worths], above=margin)):
+    if least.value > margin and all(holm([each.low for each in worths], above=margin)):
         said = f"Each of the {len(worths):,} columns is surely worth more than {shown}."
         return finding("WF211", fired=False, evidence=said)
     said = f"Cannot tell: no column is surely worth less than {shown}. The least, by its value, is {least.column}."
@@ -123,21 +125,3 @@ def _shares(more: Floats, orders: Integers) -> Floats:
     """
     given = np.take_along_axis(more, np.argsort(orders, axis=1), axis=1)
     return np.asarray(more.mean(axis=0) + given.mean(axis=0) - more.mean())
-
-
-def _low(worth: ColumnWorth) -> LowerLimit:
-    return lambda level: worth.at_level(level).low
-
-
-def _negated_high(worth: ColumnWorth, margin: float) -> LowerLimit:
-    """Lower limit of -worth; where the value is above the margin, no limit needs to be computed."""
-    return lambda level: -worth.at_level(level).high if worth.value <= margin else -math.inf
-
-
-def _said(named: Sequence[ColumnWorth], *, goal: Goal, margin: float) -> str:
-    unit, limits = Unit(goal), [each.at_level(LEVEL) for each in named[:_NAMED_AT_MOST]]
-    shown = ", ".join(
-        f"{each.column} ({unit.gap_range(found.low, found.high)})" for each, found in zip(named, limits, strict=False)
-    )
-    more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
-    return f"Each alone is worth less than {unit.gap(margin, sign=False)} on dev: {shown}{more}."

@@ -19,8 +19,8 @@ from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
 
 Varied = Literal["seeds", "bootstraps", "halves"]
+Loss = Literal["squared", "0-1", "cross-entropy"]
 FEWEST = 2
-FEWEST_HALVES = 2
 _SMALLEST = 1e-12
 
 
@@ -29,7 +29,7 @@ class Decomposition(Record):
     """A mean loss as the sum of two terms.
 
     Attributes:
-        loss: what: "squared", "0-1" or "cross-entropy".
+        loss: "squared", "0-1" or "cross-entropy".
         total: mean loss of a training, over rows and trainings.
         bias: bias and noise together (they cannot be told apart without the optimal error).
         variance: what the trainings differ by; for 0-1 loss its net effect, which is negative on biased rows.
@@ -43,9 +43,6 @@ class Decomposition(Record):
     variance: Estimate
     trainings: int
     varied: Varied
-
-
-Loss = Literal["squared", "0-1", "cross-entropy"]
 
 
 def decompose(
@@ -69,20 +66,11 @@ def decompose(
         return zero_one(np.asarray(target), np.asarray(predictions), varied=varied)
     if loss == "cross-entropy":
         return cross_entropy(np.asarray(target, np.int64), np.asarray(predictions, np.float64), varied=varied)
-    raise BadInput("a loss to decompose is squared, 0-1 or cross-entropy", found=repr(loss), remedy="Choose one")
+    raise BadInput("a loss to decompose must be squared, 0-1 or cross-entropy", found=repr(loss), remedy="Choose one")
 
 
 def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") -> Decomposition:
-    """bias^2 + noise = mean (y_bar - y)^2 - s^2 / M, variance = s^2 with 1 / (M - 1).
-
-    Args:
-        target: [rows] values.
-        predictions: [trainings, rows].
-        varied: what differed between the trainings.
-
-    Raises:
-        BadInput: for fewer than two trainings, or shapes that differ.
-    """
+    """bias^2 + noise = mean (y_bar - y)^2 - s^2 / M, variance = s^2 with 1 / (M - 1)."""
     _check(target, predictions)
     spread = predictions.var(axis=0, ddof=1)
     bias = (predictions.mean(axis=0) - target) ** 2 - spread / len(predictions)
@@ -94,20 +82,12 @@ def zero_one(target: Integers, predictions: Integers, *, varied: Varied = "seeds
 
     E loss = mean B + net variance, where B says that the most frequent prediction is wrong; the net variance of an
     unbiased row is the share of other predictions, that of a biased row minus the share of right ones. The sum is exact
-    for any M.
-
-    Args:
-        target: [rows] class codes.
-        predictions: [trainings, rows] class codes.
-        varied: what differed between the trainings.
-
-    Raises:
-        BadInput: for fewer than two trainings, or shapes that differ.
+    for any M. Of predictions that are as frequent the smallest code is the main one.
     """
     _check(target, predictions)
+    counts = np.stack([(predictions == code).sum(axis=0) for code in range(int(predictions.max()) + 1)])
+    bias = (counts.argmax(axis=0) != target).astype(np.float64)
     wrong = (predictions != target).mean(axis=0)
-    biased = _main(predictions) != target
-    bias = biased.astype(np.float64)
     return _decomposed("0-1", bias, wrong - bias, trainings=len(predictions), varied=varied)
 
 
@@ -115,14 +95,6 @@ def cross_entropy(target: Integers, probabilities: Floats, *, varied: Varied = "
     """Heskes (1998): bias + noise = -log of the geometric mean's probability of y, variance = its normalizer's -log.
 
     The sum is the mean cross-entropy exactly; both terms are corrected for finite M by the jackknife.
-
-    Args:
-        target: [rows] class codes.
-        probabilities: [trainings, rows, classes].
-        varied: what differed between the trainings.
-
-    Raises:
-        BadInput: for fewer than two trainings, or shapes that differ.
     """
     _check(target, probabilities)
     logs = np.log(np.clip(probabilities, _SMALLEST, None))
@@ -136,34 +108,11 @@ def cross_entropy(target: Integers, probabilities: Floats, *, varied: Varied = "
     return _decomposed("cross-entropy", own.mean(axis=0) - whole, whole, trainings=count, varied=varied)
 
 
-def halves_variance(first: Floats, second: Floats) -> Estimate:
-    """Variance of a network trained on half the rows, from two disjoint halves: 1/2 ||f1 - f2||^2 (Yang et al., 2020).
-
-    Args:
-        first: [rows] or [rows, classes] predictions of the network that one half trained.
-        second: the same of the other half.
-    """
-    apart = (first - second) ** 2 / 2
-    return _estimate(apart if apart.ndim == 1 else apart.sum(axis=1))
-
-
-def _decomposed(loss: str, bias: Floats, variance: Floats, *, trainings: int, varied: Varied) -> Decomposition:
-    terms = _estimate(bias), _estimate(variance)
+def _decomposed(loss: Loss, bias: Floats, variance: Floats, *, trainings: int, varied: Varied) -> Decomposition:
+    first, second = _estimate(bias), _estimate(variance)
     return Decomposition(
-        loss=loss,
-        total=terms[0].value + terms[1].value,
-        bias=terms[0],
-        variance=terms[1],
-        trainings=trainings,
-        varied=varied,
+        loss=loss, total=first.value + second.value, bias=first, variance=second, trainings=trainings, varied=varied
     )
-
-
-def _main(predictions: Integers) -> Integers:
-    """[rows] the most frequent prediction; the smallest code of equals."""
-    classes = int(predictions.max()) + 1
-    counts = np.stack([(predictions == code).sum(axis=0) for code in range(classes)])
-    return np.asarray(counts.argmax(axis=0))
 
 
 def _log_normalizer(mean_logs: Floats) -> Floats:
@@ -180,9 +129,9 @@ def _estimate(values: Floats) -> Estimate:
 
 
 def _check(target: Floats | Integers, predictions: Floats | Integers) -> None:
-    if predictions.ndim < FEWEST_HALVES or len(predictions) < FEWEST or predictions.shape[1] != len(target):
+    if predictions.ndim < 2 or len(predictions) < FEWEST or predictions.shape[1] != len(target):
         raise BadInput(
-            "a decomposition needs predictions [trainings, rows] of at least two trainings",
+            "a decomposition must be given predictions [trainings, rows] of at least two trainings",
             found=f"predictions {predictions.shape} for {len(target)} rows",
             remedy="Train more seeds",
         )

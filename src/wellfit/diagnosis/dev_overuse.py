@@ -1,9 +1,7 @@
 """The dev loss of a chosen candidate, corrected for having been chosen there (BBC, Tsamardinos et al., 2018).
 
 Rows are drawn with replacement, the candidate that is best on them is chosen, and its loss on the rows left out counts:
-the choice is repeated where it cannot profit.
-What the best of k candidates looks better by than it is, and how many candidates a dev set carries.
-A dev score that may be asked again and again: the parameter-free Ladder (Blum and Hardt, 2015).
+the choice is repeated where it cannot profit. And a dev score that may be asked again and again: the Ladder.
 """
 
 from __future__ import annotations
@@ -22,25 +20,18 @@ from wellfit.stats.intervals import Estimate
 
 DRAWS = 500
 FEWEST_ROWS = 50
+MOST = 1_000_000  # candidates beyond which nobody counts
 _AT_ONCE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class DevUse:
-    """The cost of choosing among candidates on dev.
+    """The cost of choosing among candidates on dev."""
 
-    Attributes:
-        decisions: candidates that were compared on it.
-        best: lowest dev loss among them.
-        corrected: what the choice is worth on other rows, with a 95 % interval.
-        budget: candidates that these rows carry until the best looks better by the tolerance than it is.
-        tolerance: gap that does not matter.
-    """
-
-    decisions: int
-    best: float
-    corrected: Estimate
-    budget: int
+    decisions: int  # candidates that were compared on it
+    best: float  # lowest dev loss among them
+    corrected: Estimate  # what the choice is worth on other rows, with a 95 % interval
+    budget: int  # candidates that these rows carry until the best looks better by the tolerance than it is
     tolerance: float
 
     @property
@@ -50,13 +41,7 @@ class DevUse:
 
 
 def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None:
-    """Correct the best dev loss of many; None with fewer than two candidates or fewer than 50 rows.
-
-    Args:
-        losses: [candidates, rows] loss of each on each dev row.
-        tolerance: gap that does not matter.
-        seed: of the draws.
-    """
+    """Correct the best of many dev losses [candidates, rows]; None with fewer than two candidates or 50 rows."""
     count, rows = losses.shape
     if count < 2 or rows < FEWEST_ROWS:
         return None
@@ -85,12 +70,12 @@ def dev_use_finding(found: DevUse | None, *, goal: Goal) -> Finding:
     if found is None:
         why = f"This needs at least two networks with dev losses, on at least {FEWEST_ROWS} rows."
         return finding("WF403", fired=None, evidence=why)
-    left = found.budget - found.decisions
+    unit, left = Unit(goal), found.budget - found.decisions
     budget = f"{max(0, left):,} more before the best looks better by the tolerance" if left < 10_000 else "plenty left"
     said = (
-        f"Dev has compared {found.decisions:,} networks: the best has {Unit(goal).show(found.best)} there, "
-        f"{Unit(goal).show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
-        f"{Unit(goal).gap(found.optimism, sign=False)}); {budget}."
+        f"Dev has compared {found.decisions:,} networks: the best has {unit.show(found.best)} there, "
+        f"{unit.show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
+        f"{unit.gap(found.optimism, sign=False)}); {budget}."
     )
     return finding("WF403", fired=found.optimism > found.tolerance, evidence=said)
 
@@ -107,10 +92,6 @@ def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
     return np.concatenate(found)
 
 
-MOST = 1_000_000
-"""Candidates beyond which nobody counts."""
-
-
 def expected_maximum(count: int) -> float:
     """E max of `count` standard normals: .5642, 1.1630, 1.5388 for 2, 5, 10."""
     if count <= 1:
@@ -123,11 +104,7 @@ def expected_maximum(count: int) -> float:
 
 
 def effective_sd(losses: Floats) -> float:
-    """Standard error of the difference that chance makes between candidates, per candidate.
-
-    Args:
-        losses: [candidates, rows] loss of each candidate on each dev row.
-    """
+    """Standard error of the difference that chance makes between candidates [candidates, rows], per candidate."""
     count, rows = losses.shape
     if count < 2:
         return 0.0
@@ -144,15 +121,12 @@ def decisions_left(losses: Floats, *, tolerance: float) -> int:
     low, high = 1, MOST
     while high - low > 1:
         middle = int(math.sqrt(low * high)) if high > 2 * low else (low + high) // 2
-        if spread * expected_maximum(middle) <= tolerance:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if spread * expected_maximum(middle) <= tolerance else (low, middle)
     return low
 
 
 class Ladder:
-    """The best score so far, as a person may see it.
+    """The best score so far, as a person may see it (the parameter-free Ladder of Blum and Hardt, 2015).
 
     Args:
         rows: number of dev rows.
@@ -169,12 +143,8 @@ class Ladder:
         A candidate is accepted when its mean loss is below the best by more than one standard error of the difference.
         """
         mean = float(losses.mean())
-        if self._best is None:
-            accepted = True
-        else:
-            error = float((losses - self._best).std(ddof=1)) / math.sqrt(self._rows)
-            accepted = mean < self.score - error
-        if accepted:
+        error = 0.0 if self._best is None else float((losses - self._best).std(ddof=1)) / math.sqrt(self._rows)
+        if self._best is None or mean < self.score - error:
             self._best = np.asarray(losses, np.float64)
             self.score = round(mean * self._rows) / self._rows
         return self.score

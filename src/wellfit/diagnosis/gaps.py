@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,7 +13,7 @@ from wellfit.exceptions import BadInput
 from wellfit.records.gaps import GAPS, GapKind, GapName
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
-from wellfit.stats.differences import difference, holm
+from wellfit.stats.differences import LowerLimit, difference, holm
 from wellfit.stats.intervals import LEVEL, Estimate
 
 Verdict = Literal["yes", "no", "cannot tell"]
@@ -161,9 +161,12 @@ def present(gaps: Mapping[GapName, Gap | None]) -> Iterable[Gap]:
 
 def _high(sides: Mapping[GapName, tuple[Estimate, Side]], *, tolerance: float) -> dict[GapName, bool]:
     """Return which gaps are surely above the tolerance, by Holm's procedure over all of them."""
+
+    def lower_limit(name: GapName) -> LowerLimit:
+        return lambda level: _interval(*sides[name], level).low
+
     names = [name for name in GAPS if name in sides]
-    high = holm([_lower_limit(*sides[name]) for name in names], above=tolerance + SLACK)
-    return dict(zip(names, high, strict=True))
+    return dict(zip(names, holm(list(map(lower_limit, names)), above=tolerance + SLACK), strict=True))
 
 
 def _interval(after: Estimate, before: Side, level: float) -> Estimate:
@@ -172,10 +175,6 @@ def _interval(after: Estimate, before: Side, level: float) -> Estimate:
         # A range that the optimum may lie anywhere in is no sampling error: its ends do not cancel by chance.
         return Estimate(first.value - second.value, first.low - second.high, first.high - second.low, rows=None)
     return difference(first, second)
-
-
-def _lower_limit(after: Estimate, before: Side) -> Callable[[float], float]:
-    return lambda level: _interval(after, before, level).low
 
 
 def _judged(name: GapName, sides: tuple[Estimate, Side], *, yes: bool, tolerance: float) -> Gap:

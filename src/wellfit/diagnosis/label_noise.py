@@ -1,11 +1,9 @@
 """Wrong labels: how many there are, and what auditing m rows would tell.
 
-Auditing is unbiased whatever the pattern: the error on all noisy labels is corrected by the mean difference between
-clean and noisy errors on audited rows (double sampling; prediction-powered inference). Without an audit wrong
-labels cannot be told from classes that overlap, but in one place: where models that never saw a row are surest of it.
-Labels that disagree even there are wrong, or no row is easy. One network alone does not tell, since it may be sure and
-wrong (it overfits) or sure of nothing (it underfits): the same must hold for a second model of another kind.
-WF209 of a model's predictions on dev, with a second model's opinion and the reference.
+Without an audit wrong labels cannot be told from classes that overlap, but in one place: where models that never saw a
+row are surest of it. Labels that disagree even there are wrong, or no row is easy. One network alone does not tell,
+since it may be sure and wrong (it overfits) or sure of nothing (it underfits): the same must hold for a second model of
+another kind.
 """
 
 from __future__ import annotations
@@ -34,14 +32,7 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True)
 class Audit(Record):
-    """The clean error, from noisy labels of all rows and clean ones of some.
-
-    Attributes:
-        clean: the error on clean labels.
-        noisy: the error on the labels as they are.
-        rate: share of wrong labels among audited rows.
-        audited: how many rows were audited.
-    """
+    """The error on clean labels, that on the labels as they are, and the share of wrong labels among audited rows."""
 
     clean: Estimate
     noisy: Estimate
@@ -51,22 +42,17 @@ class Audit(Record):
 
 @dataclass(frozen=True)
 class Suspicion:
-    """Rows whose label looks wrong.
+    """Rows whose label looks wrong."""
 
-    Attributes:
-        rate: share of the rows that the model is surest of, whose label is another class; of several models the
-            lowest share.
-        rows: places of all rows with another label than the model's, the surest first: where to begin an audit.
-        of: rows that were looked at.
-    """
-
-    rate: Estimate
-    rows: tuple[int, ...]
-    of: int
+    rate: Estimate  # share of the rows that a model is surest of with another label; of several models the lowest
+    rows: tuple[int, ...]  # places of all rows with another label, the surest first: where to begin an audit
+    of: int  # rows that were looked at
 
 
 def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integers) -> Audit:
-    """Correct an error for wrong labels.
+    """Correct an error for wrong labels, whatever their pattern (double sampling; prediction-powered inference).
+
+    The error on all noisy labels is corrected by the mean difference between clean and noisy errors on audited rows.
 
     Args:
         noisy_wrong: [rows] whether the prediction differs from the label.
@@ -78,7 +64,7 @@ def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integer
     """
     if len(audited) < 2 or len(audited) != len(clean_wrong):
         raise BadInput(
-            "an audit gives a clean label to at least two rows",
+            "an audit must give a clean label to at least two rows",
             found=f"{len(audited)} rows and {len(clean_wrong)} labels",
             remedy="Audit more rows, drawn at random",
         )
@@ -95,51 +81,26 @@ def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integer
 
 
 def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
-    """Half-width of the clean error's 95 % interval that auditing so many rows would buy.
+    """Half-width of the clean error's 95 % interval that auditing so many of all rows would buy.
 
-    Args:
-        rate: share of labels whose correction changes whether the prediction is right.
-        audited: m.
-        rows: N.
-        error: on the labels as they are.
+    `rate` is the share of labels whose correction changes whether the prediction is right, `error` that on the labels
+    as they are.
     """
     return normal_quantile(LEVEL) * math.sqrt(error * (1 - error) / rows + rate * (1 - rate) / audited)
 
 
 def observed_error(error: float, *, noise: float, classes: int) -> float:
-    """The error that a clean error becomes under symmetric noise: rho + e (1 - rho C / (C - 1)).
+    """The error that a clean error becomes where a share of the labels is another class, each as likely.
 
-    Args:
-        error: on clean labels.
-        noise: rho, share of labels that are another class, each as likely.
-        classes: C.
+    rho + e (1 - rho C / (C - 1)).
     """
     return noise + error * (1 - noise * classes / (classes - 1))
 
 
-def clean_error(observed: float, *, noise: float, classes: int) -> float:
-    """The inverse of `observed_error` (Rogan and Gladen, 1978), between 0 and 1.
-
-    Raises:
-        BadInput: where so much noise leaves nothing of the labels.
-    """
-    kept = 1 - noise * classes / (classes - 1)
-    if kept <= 0:
-        raise BadInput(
-            f"symmetric noise among {classes} classes stays below {1 - 1 / classes:.3g}",
-            found=f"{noise:g}",
-            remedy="Have rows audited",
-        )
-    return min(1.0, max(0.0, (observed - noise) / kept))
-
-
 def suspicious_labels(target: Integers, probabilities: Floats, *, rival: Floats | None = None) -> Suspicion | None:
-    """Look at the labels of the rows that a model is surest of; None with fewer than 200 rows.
+    """Look at the labels [rows] of the rows that a model is surest of; None with fewer than 200 rows.
 
-    Args:
-        target: [rows] class codes.
-        probabilities: [rows, classes] of a model that was not trained on the row (of dev, or cross-fitted).
-        rival: the same of a second model of another kind.
+    Probabilities [rows, classes] are of a model that was not trained on the rows, `rival` of one of another kind.
     """
     if len(target) < FEWEST_ROWS:
         return None
@@ -163,13 +124,7 @@ def _doubts(target: Integers, probabilities: Floats) -> Suspicion:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """Errors on the same rows, against which doubts about labels are weighed.
-
-    Attributes:
-        best: the lowest dev error of any model.
-        optimal: the reference.
-        classes: C.
-    """
+    """The lowest dev error of any model and the reference: they tell wrong labels from rows that nobody can tell."""
 
     best: Estimate
     optimal: Optimal
@@ -188,12 +143,7 @@ class Yardstick:
 
 
 def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None = None) -> Finding:
-    """WF209: fired when the share is surely above 2 % where the model is surest, passed when it is surely below.
-
-    Args:
-        found: what `suspicious_labels` gave.
-        yardstick: what tells wrong labels from rows that nobody can tell, where there is a reference.
-    """
+    """WF209: fired when the share is surely above 2 % where the model is surest, passed when it is surely below."""
     if found is None:
         why = f"This needs {FEWEST_ROWS} rows with probabilities of a model that was not trained on them."
         return finding("WF209", fired=None, evidence=why)
@@ -210,40 +160,24 @@ def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None 
         said = f"Cannot tell: {said}. Auditing {AUDITED} rows would tell to within {100 * audit:.1f} points."
         return finding("WF209", fired=None, evidence=said, interval=rate)
     if yardstick is not None and yardstick.explains(rate):
-        return finding("WF209", fired=None, evidence=f"Cannot tell: {said}; {_EXPLAINED}")
+        why = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."
+        return finding("WF209", fired=None, evidence=f"Cannot tell: {said}; {why}")
     named = ", ".join(str(row + 1) for row in found.rows[:_NAMED_AT_MOST])
     return finding("WF209", fired=True, evidence=f"{said}. Audit first: dev rows {named}.", interval=rate)
 
 
-_EXPLAINED = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."
-
-
 def wrong_labels(*, errors: Errors, rows: OpenRows, network: NetworkOnRows) -> Finding:
     """WF209 of a network on dev, with another model's opinion."""
-    is_classes = rows.goal.task == "classification"
-    return doubted_labels(
-        rows.dev,
-        network.predictions,
-        goal=rows.goal,
-        opinion=rows.opinion if is_classes else None,
-        optimal=None if errors.optimal.source == "none" else errors.optimal,
-    )
+    if rows.goal.task != "classification":
+        return label_noise_finding(None)
+    optimal = None if errors.optimal.source == "none" else errors.optimal
+    return doubted_labels(rows.dev, network.predictions, goal=rows.goal, opinion=rows.opinion, optimal=optimal)
 
 
 def doubted_labels(
     dev: Rows, predictions: Floats, *, goal: Goal, opinion: Floats | None, optimal: Optimal | None
 ) -> Finding:
-    """WF209: judge the labels of dev.
-
-    Args:
-        dev: rows that the models were not trained on.
-        predictions: [rows, classes] probabilities of the model; values for regression.
-        goal: of the model.
-        opinion: the same of another model.
-        optimal: the reference, in the goal's loss.
-    """
-    if goal.task != "classification":
-        return label_noise_finding(None)
+    """WF209: judge the classes of dev by the probabilities [rows, classes] of a model and of another one."""
     target = np.asarray(dev.target, np.int64)
     yardstick = None
     if goal.counts_rows and optimal is not None:

@@ -1,8 +1,7 @@
 """Parametric learning curves: the error as a function of the rows that were trained on.
 
 Every family falls (or stays) as rows are added: err(n) = floor + excess * shape(n), shape(reference) = 1. The families
-are those of LCDB: pow4 is floor + b (n + offset)^-a.
-Least squares for learning curves, many sets of errors at once.
+are those of LCDB: pow4 is floor + b (n + offset)^-a. Least squares fits many sets of errors at once.
 """
 
 from __future__ import annotations
@@ -23,40 +22,19 @@ Shape: TypeAlias = Callable[[Floats, Bend], Floats]
 
 @dataclass(frozen=True)
 class Curve:
-    """A fitted curve.
-
-    Attributes:
-        family: pow4, pow3, mmf4, exp4, or last1 (what was measured at the last anchor, for ever).
-        floor: the error that no number of rows gets below.
-        excess: error above the floor at `reference` rows.
-        bend: the parameters of the shape, in the family's own order.
-        reference: rows at which `excess` is measured.
-        misfit: sum of squared residuals, each in standard errors.
-    """
+    """A fitted curve; last1 is what was measured at the last anchor, for ever."""
 
     family: CurveName
-    floor: float
-    excess: float
-    bend: tuple[float, ...]
+    floor: float  # the error that no number of rows gets below
+    excess: float  # error above the floor at `reference` rows
+    bend: tuple[float, ...]  # the parameters of the shape, in the family's own order
     reference: float
-    misfit: float
+    misfit: float  # sum of squared residuals, each in standard errors
 
     def at(self, rows: Floats | float) -> Floats:
         """The error at so many training rows."""
         wanted = np.asarray(rows, dtype=np.float64)
         return np.asarray(self.floor + self.excess * shape_of(self.family, wanted, self.bend, reference=self.reference))
-
-    @property
-    def power_law(self) -> tuple[float, float, float, float]:
-        """(c, b, offset, a) of err(n) = c + b (n + offset)^-a.
-
-        Raises:
-            ValueError: for another family than pow4 and pow3.
-        """
-        if self.family not in ("pow4", "pow3"):
-            raise ValueError(self.family)
-        power, offset = (*self.bend, 0.0)[:2]
-        return self.floor, self.excess * (self.reference + offset) ** power, offset, power
 
 
 def rows_for(curve: Curve, target: float, *, most: int) -> int | None:
@@ -64,14 +42,11 @@ def rows_for(curve: Curve, target: float, *, most: int) -> int | None:
     low, high = 0, most
     if not float(curve.at(high)) <= target:
         return None
+    pole = -curve.bend[1] if curve.family == "pow4" else 0.0
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if middle > -_offset(curve) and float(curve.at(middle)) <= target else (middle, high)
+        low, high = (low, middle) if middle > pole and float(curve.at(middle)) <= target else (middle, high)
     return high
-
-
-def _offset(curve: Curve) -> float:
-    return curve.bend[1] if curve.family == "pow4" else 0.0
 
 
 def shape_of(family: CurveName, rows: Floats, bend: Bend, *, reference: float) -> Floats:
@@ -114,14 +89,9 @@ _HIGHEST_EXCESS = 10.0  # times the highest error
 
 
 def fit_curve(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, floor: float = 0.0) -> Curve:
-    """Weighted least squares within bounds.
+    """Weighted least squares within bounds of the errors [anchors] at so many training rows, rising.
 
-    Args:
-        family: which curve.
-        rows: [anchors] training rows, rising.
-        errors: [anchors] mean error.
-        sd: [anchors] standard error of each.
-        floor: the error that cannot be undercut: the lower limit of the optimal error.
+    `sd` is the standard error of each; `floor` the error that cannot be undercut, the optimal error's lower limit.
     """
     return fit_curves(family, rows, errors[None], sd=sd, floor=floor)[0]
 
@@ -141,7 +111,8 @@ def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, f
         shapes = shape_of(family, rows, bends.at(places), reference=reference)
         return _solved(shapes, errors[:, None], sd=sd, floor=floor)
 
-    places = _refined(_on_grid(solved, bends.count), solved)
+    grid = np.array(list(product(np.linspace(0, 1, _GRID), repeat=len(bends.low))))
+    places = _refined(grid[solved(grid[None]).misfit.argmin(axis=1)], solved)
     best = solved(places[:, None])
     found = zip(best.floor[:, 0], best.excess[:, 0], best.misfit[:, 0], *bends.at(places), strict=True)
     return tuple(
@@ -152,16 +123,11 @@ def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, f
 
 @dataclass(frozen=True)
 class _Bends:
-    """Map from places in [0, 1] to parameters of a shape: evenly in logarithms.
+    """Map from places in [0, 1] to the parameters of a shape: evenly in logarithms."""
 
-    Attributes:
-        low, high: [parameters] logarithms of the ends.
-        start: [parameters] what is subtracted afterwards (an offset may be negative).
-    """
-
-    low: Floats
+    low: Floats  # [parameters] logarithms of the ends
     high: Floats
-    start: Floats
+    start: Floats  # [parameters] what is subtracted afterwards (an offset may be negative)
 
     @classmethod
     def of(cls, family: CurveName, rows: Floats) -> _Bends:
@@ -174,14 +140,10 @@ class _Bends:
         low, high, start = np.array([(FLATTEST, STEEPEST, 0.0), *second]).T
         return cls(np.log(low), np.log(high), start)
 
-    @property
-    def count(self) -> int:
-        return len(self.low)
-
     def at(self, places: Floats) -> tuple[Floats, ...]:
         """Each parameter [..., 1] at places [..., parameters]."""
         values = np.exp(self.low + places * (self.high - self.low)) - self.start
-        return tuple(values[..., place, None] for place in range(self.count))
+        return tuple(values[..., place, None] for place in range(len(self.low)))
 
 
 @dataclass(frozen=True)
@@ -224,12 +186,6 @@ def _solved(shapes: Floats, errors: Floats, *, sd: Floats, floor: float) -> _Sol
         np.take_along_axis(excesses, chosen, 0)[0],
         np.take_along_axis(left, chosen[..., None], 0)[0],
     )
-
-
-def _on_grid(solved: Callable[[Floats], _Solved], parameters: int) -> Floats:
-    """[sets, parameters] the best of a grid of places."""
-    grid = np.array(list(product(np.linspace(0, 1, _GRID), repeat=parameters)))
-    return np.asarray(grid[solved(grid[None]).misfit.argmin(axis=1)])
 
 
 def _refined(places: Floats, solved: Callable[[Floats], _Solved]) -> Floats:

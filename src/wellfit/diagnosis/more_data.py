@@ -2,8 +2,6 @@
 
 pow4 is the primary curve (pow3 where there are few anchors). The interval is the widest spread of bootstrapped repeats
 among all families that foretold the last anchors, widened by how far the primary curve missed them when hidden.
-Checked by simulation on ordinary least squares, whose curve is sigma^2 (1 + d / (n - d - 1)): exactly a pow4.
-Points of the learning curve: retrain on subsets of the training rows, and read train and dev error.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from wellfit.records.units import Unit
 from wellfit.stats.intervals import Estimate
 
 FARTHEST = 4.0  # no extrapolation beyond four times the rows (docs/methods.md, "Value of more data")
-FEW_ANCHORS = 5  # up to so many, pow3: four parameters need more
+FEW_ANCHORS = 5  # up to so many, pow3
 HIDDEN = 2  # anchors left out for the backtest: half the rows, as far back as twice the data is ahead
 FORETOLD = 3.0  # standard errors by which a family may miss the hidden anchors
 RISE = 3.0  # standard errors of a rise that noise does not explain
@@ -36,38 +34,22 @@ FAMILIES: tuple[CurveName, ...] = ("pow3", "pow4", "mmf4", "exp4", "last1")
 
 @dataclass(frozen=True, kw_only=True)
 class MoreData(Record):
-    """Gain of `factor` times the training rows.
-
-    Attributes:
-        rows: training rows now.
-        factor: how many times as many.
-        refused: why the curve is not extrapolated; "" where it is.
-        curve: the primary curve; last1 where refused.
-        families: those whose spread is in the interval.
-        train, dev: [anchors] errors as measured.
-        anchors: [anchors] training rows.
-        gain: dev error now - dev error then, of the goal's loss; None where refused.
-        delta: the smallest gain that matters.
-        chance: P(gain > delta) under the same spread; None where refused.
-        missed: dev error at the hidden last anchor - what the primary curve foretold; None with too few anchors.
-        target: an error that was asked for.
-        target_rows: training rows at which the curve reaches it; None where that is beyond four times the rows.
-    """
+    """Gain of `factor` times the training rows, in the goal's loss; no gain or chance where it is refused."""
 
     rows: int
     factor: float
-    refused: str
-    curve: Curve = field(metadata=OMITTED)
-    families: tuple[CurveName, ...]
-    anchors: tuple[int, ...]
+    refused: str  # why the curve is not extrapolated; "" where it is
+    curve: Curve = field(metadata=OMITTED)  # the primary curve; last1 where refused
+    families: tuple[CurveName, ...]  # those whose spread is in the interval
+    anchors: tuple[int, ...]  # training rows at which the errors below were measured
     train: tuple[float, ...]
     dev: tuple[float, ...]
-    gain: Estimate | None
-    delta: float
-    chance: float | None
-    missed: float | None
-    target: float | None = None
-    target_rows: int | None = None
+    gain: Estimate | None  # dev error now - dev error then
+    delta: float  # the smallest gain that matters
+    chance: float | None  # P(gain > delta) under the same spread
+    missed: float | None  # dev error at the hidden last anchor - what the primary curve foretold
+    target: float | None = None  # an error that was asked for
+    target_rows: int | None = None  # rows at which the curve reaches it; None beyond four times the rows
 
     def to_json(self) -> Json:
         """Plain values."""
@@ -83,10 +65,10 @@ def more_data(
     floor: float = 0.0,
     seed: int = 0,
 ) -> MoreData:
-    """Extrapolate a learning curve.
+    """Extrapolate a learning curve, whose last anchor is all training rows.
 
     Args:
-        anchors: the measured curve; its last anchor is all training rows.
+        anchors: the measured curve.
         delta: the smallest gain that matters, in the goal's loss: the tolerance of the gaps.
         factor: how many times the rows are asked about.
         target: a dev error, for the rows that it needs.
@@ -95,7 +77,7 @@ def more_data(
     """
     means, sd = anchors.mean, anchors.sd
     rows = int(anchors.rows[-1])
-    primary: CurveName = "pow3" if len(means) <= FEW_ANCHORS else "pow4"
+    primary = primary_of(anchors)
     refused = _refusal(anchors, factor)
     curve = fit_curve("last1" if refused else primary, anchors.rows * 1.0, means, sd=sd, floor=floor)
     gain, chance, missed = None, None, None
@@ -124,6 +106,11 @@ def more_data(
     )
 
 
+def primary_of(anchors: Anchors) -> CurveName:
+    """The family that is followed: four parameters need more anchors than three."""
+    return "pow3" if len(anchors.rows) <= FEW_ANCHORS else "pow4"
+
+
 def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
     """WF210."""
     return more_data_finding(curve, goal)
@@ -135,23 +122,20 @@ def more_data_finding(found: MoreData | None, goal: Goal) -> Finding:
         return finding("WF210", fired=None, evidence="Not checked: this retrains on parts of the training rows.")
     if found.gain is None:
         return finding("WF210", fired=None, evidence=f"Cannot tell: {found.refused}.")
-    gain = found.gain
+    gain, unit = found.gain, Unit(goal)
     times = "Twice" if found.factor == 2 else f"{found.factor:g} times"
     said = (
         f"{times} the data ({found.factor * found.rows:,.0f} training rows): dev error lower by from "
-        f"{Unit(goal).gap_range(gain.low, gain.high)}, most likely "
-        f"{Unit(goal).gap(gain.value, sign=False)}{_target_text(found, goal)}"
+        f"{unit.gap_range(gain.low, gain.high)}, most likely {unit.gap(gain.value, sign=False)}"
     )
+    if found.target is not None:
+        needs = f"needs about {found.target_rows:,} rows" if found.target_rows else f"is {_NOT_REACHED}"
+        said = f"{said}; {unit.show(found.target)} {needs}"
     fired = True if gain.low > found.delta else False if gain.high <= found.delta else None
     return finding("WF210", fired=fired, evidence=f"{'Cannot tell: ' if fired is None else ''}{said}.")
 
 
-def _target_text(found: MoreData, goal: Goal) -> str:
-    if found.target is None:
-        return ""
-    if found.target_rows is None:
-        return f"; {Unit(goal).show(found.target)} is not reached with {FARTHEST:g} times the rows"
-    return f"; {Unit(goal).show(found.target)} needs about {found.target_rows:,} rows"
+_NOT_REACHED = f"not reached with {FARTHEST:g} times the rows"
 
 
 def _refusal(anchors: Anchors, factor: float) -> str:
@@ -177,16 +161,13 @@ def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[fl
     for family in FAMILIES:
         curve = fit_curve(family, seen.rows * 1.0, seen.mean, sd=seen.sd, floor=floor)
         errors[family] = float(anchors.mean[-1] - curve.at(float(anchors.rows[-1])))
-    noise = math.hypot(float(anchors.sd[-1]), float(seen.sd[-1]), _paired_noise(anchors, len(seen.rows) - 1))
+    before, of_dev = len(seen.rows) - 1, anchors.dev_noise
+    # Over dev sets, of the difference between the last anchor that is seen and the last of all.
+    paired = float(of_dev[before, before] + of_dev[-1, -1] - 2 * of_dev[before, -1])
+    noise = math.hypot(float(anchors.sd[-1]), float(seen.sd[-1]), math.sqrt(max(0.0, paired)))
     least = min(abs(error) for error in errors.values())
     kept = tuple(family for family in FAMILIES if abs(errors[family]) <= max(least, FORETOLD * noise))
     return errors[primary], tuple(dict.fromkeys((*kept, primary)))
-
-
-def _paired_noise(anchors: Anchors, place: int) -> float:
-    """Standard error over dev sets of the difference between an anchor and the last."""
-    noise = anchors.dev_noise
-    return math.sqrt(max(0.0, float(noise[place, place] + noise[-1, -1] - 2 * noise[place, -1])))
 
 
 def _gain(
@@ -252,20 +233,15 @@ _ROUNDING = 0.01  # anchors are whole rows
 
 @dataclass(frozen=True)
 class Anchors:
-    """A learning curve as measured.
+    """A learning curve as measured; repeat r trains on nested subsets of one permutation.
 
-    Attributes:
-        rows: [anchors] training rows, rising; the last is all of them.
-        train: [anchors, repeats] train loss.
-        dev: [anchors, repeats] mean dev loss; repeat r trains on nested subsets of one permutation.
-        dev_noise: [anchors, anchors] covariance of the dev errors over dev sets: what is common to two anchors is in
-            their difference no more.
+    What two anchors share in `dev_noise`, the covariance over dev sets, is no more in their difference.
     """
 
-    rows: Integers
-    train: Floats
-    dev: Floats
-    dev_noise: Floats
+    rows: Integers  # [anchors] training rows, rising; the last is all of them
+    train: Floats  # [anchors, repeats] train loss
+    dev: Floats  # [anchors, repeats] mean dev loss
+    dev_noise: Floats  # [anchors, anchors] covariance of the dev errors
 
     @property
     def mean(self) -> Floats:
@@ -312,7 +288,7 @@ def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
     found = [round(rows * 2 ** (-k / 2)) for k in range(steps, -1, -1)]
     if len(found) < FEWEST_ANCHORS:
         raise BadInput(
-            f"a learning curve needs {FEWEST_ANCHORS} sizes from {SMALLEST} rows on",
+            f"a learning curve must have {FEWEST_ANCHORS} sizes from {SMALLEST} rows on",
             found=f"{rows} training rows",
             remedy=f"Bring at least {math.ceil(SMALLEST * 2 ** ((FEWEST_ANCHORS - 1) / 2))} rows",
         )
@@ -320,20 +296,14 @@ def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
 
 
 def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0) -> Anchors:
-    """Retrain on nested subsets.
-
-    Args:
-        refit: trains on the rows it is given.
-        rows: how many training rows there are.
-        refits: how many trainings it may cost; repeats are added before anchors are, up to all anchors.
-        seed: decides subsets and the seeds of the trainings.
+    """Retrain on nested subsets, at most `refits` times; repeats are added before anchors are, up to all anchors.
 
     Raises:
         BadInput: for too few rows, or fewer refits than four anchors with three repeats.
     """
     if refits < FEWEST_ANCHORS * FEWEST_REPEATS:
         raise BadInput(
-            f"a learning curve needs {FEWEST_ANCHORS} sizes with {FEWEST_REPEATS} repeats",
+            f"a learning curve must have {FEWEST_ANCHORS} sizes with {FEWEST_REPEATS} repeats",
             found=f"{refits} refits",
             remedy=f"Allow {FEWEST_ANCHORS * FEWEST_REPEATS}",
         )
@@ -348,12 +318,8 @@ def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0)
             loss, losses = refit(order[:size], int(rng.integers(2**31)))
             train[place, repeat], dev[place, repeat] = loss, float(np.mean(losses))
             rows_of_dev[place] = rows_of_dev[place] + np.asarray(losses, dtype=np.float64) / repeats
-    _require_finite(train, dev)
-    return Anchors(sizes, train, dev, np.cov(np.stack(rows_of_dev)) / len(rows_of_dev[0]))
-
-
-def _require_finite(train: Floats, dev: Floats) -> None:
     if not (np.isfinite(train).all() and np.isfinite(dev).all()):
         raise BadInput(
-            "every refit gives finite losses", found="a loss that is not", remedy="Return finite losses from refit"
+            "every refit must give finite losses", found="a loss that is not", remedy="Return finite losses from refit"
         )
+    return Anchors(sizes, train, dev, np.cov(np.stack(rows_of_dev)) / len(rows_of_dev[0]))

@@ -13,8 +13,8 @@ import numpy as np
 
 from wellfit.base.serialize import Record
 from wellfit.base.typing import Floats, Json
-from wellfit.diagnosis.learning_curves import Curve, CurveName, fit_curve, fit_curves, rows_for
-from wellfit.diagnosis.more_data import CALIBRATED, DRAWS, FARTHEST, FEW_ANCHORS, Anchors
+from wellfit.diagnosis.learning_curves import Curve, fit_curve, fit_curves, rows_for
+from wellfit.diagnosis.more_data import CALIBRATED, DRAWS, FARTHEST, Anchors, primary_of
 
 _LEVELS = (0.025, 0.975)
 _DIGITS = 2
@@ -22,23 +22,14 @@ _DIGITS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Worth(Record):
-    """Worth of a change of the training rows.
-
-    Attributes:
-        rows: training rows now.
-        more: further rows that would do as much; None beyond four times the rows.
-        low: lower 95 % limit of `more`.
-        high: upper limit; None beyond four times the rows.
-        without: mean dev error of repeated trainings without the change.
-        changed: the same with it.
-    """
+    """Further rows that would do as much as a change of the training rows; None beyond four times the rows."""
 
     rows: int
     more: int | None
-    low: int | None
+    low: int | None  # 95 % limits of `more`
     high: int | None
-    without: float
-    changed: float
+    without: float  # mean dev error of repeated trainings without the change
+    changed: float  # the same with it
 
     def to_json(self) -> Json:
         """Plain values, and the sentence."""
@@ -61,18 +52,12 @@ class Worth(Record):
 
 
 def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed: int = 0) -> Worth:
-    """Follow the curve without a change to the error that is reached with it.
+    """Follow the curve without a change to the dev error [repeats] that trainings on all rows reach with it.
 
-    Args:
-        without: the learning curve without the change; its last anchor is all rows.
-        changed: [repeats] dev error of trainings on all rows with the change.
-        floor: lower limit of the optimal error.
-        seed: of the bootstrap.
+    `floor` is the lower limit of the optimal error.
     """
     rows, rng = int(without.rows[-1]), np.random.default_rng(seed)
-    family: CurveName = "pow3" if len(without.rows) <= FEW_ANCHORS else "pow4"
-    at, repeats = without.rows * 1.0, without.dev.shape[1]
-
+    family, at, repeats = primary_of(without), without.rows * 1.0, without.dev.shape[1]
     curve = fit_curve(family, at, without.mean, sd=without.sd, floor=floor)
     drawn = _widened(without.dev)[:, rng.integers(0, repeats, (DRAWS, repeats))].mean(axis=2).T
     reached = rng.choice(_widened(np.asarray(changed)[None, :])[0], (DRAWS, len(changed))).mean(axis=1)
@@ -80,15 +65,9 @@ def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed
     found = np.array([_more(each, float(error), rows) for each, error in zip(again, reached, strict=True)])
     low, high = (float(np.quantile(found, level, method="nearest")) for level in _LEVELS)
     more = _more(curve, float(changed.mean()), rows)
-    whole = [None if math.isinf(each) else round(each) for each in (more, min(low, more), max(high, more))]
-    return Worth(
-        rows=rows,
-        more=whole[0],
-        low=whole[1],
-        high=whole[2],
-        without=float(without.mean[-1]),
-        changed=float(changed.mean()),
-    )
+    value, least, most = (None if math.isinf(each) else round(each) for each in (more, min(low, more), max(high, more)))
+    means = {"without": float(without.mean[-1]), "changed": float(changed.mean())}
+    return Worth(rows=rows, more=value, low=least, high=most, **means)
 
 
 def _widened(repeats: Floats) -> Floats:

@@ -17,7 +17,7 @@ from wellfit.diagnosis.rows import Rows
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
-from wellfit.stats.intervals import Estimate, mean_interval, wilson
+from wellfit.stats.intervals import Estimate, wilson
 
 COVERED = 0.05  # share of the rows that have an equal, below which these rows speak for too few
 
@@ -97,16 +97,12 @@ class NoiseVariance:
     """Estimates of the noise variance; too high rather than too low.
 
     Gamma test: half the squared difference of the targets of k-th neighbours, against their squared distance; the
-    intercept is the variance at distance 0. The product estimator (Liitiainen 2010) has the same aim. Rice's half
-    squared difference is too high by what the function moves between first neighbours: an upper limit.
+    intercept is the variance at distance 0.
     """
 
     gamma: float
-    product: float  # mean of (y - y1)(y - y2)
-    rice: Estimate  # half the mean of (y - y1)^2
     replicates: float | None  # pooled variance within rows of equal inputs, unbiased; None where there are none
     columns: int
-    rows: int  # that were looked at
 
     @property
     def warning(self) -> str:
@@ -132,11 +128,8 @@ def noise_variance(rows: Rows, *, seed: int = 0) -> NoiseVariance | None:
     )
     return NoiseVariance(
         gamma=max(0.0, intercept),
-        product=max(0.0, float((apart[:, 0] * apart[:, 1]).mean())),
-        rice=mean_interval(apart[:, 0] ** 2 / 2),
         replicates=_within(keys_of(rows.features), np.asarray(rows.target, np.float64)),
         columns=rows.features.values.shape[1],
-        rows=len(drawn),
     )
 
 
