@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.dev_overuse import (
     Ladder,
     decisions_left,
     dev_use,
-    dev_use_finding,
     effective_sd,
     expected_maximum,
 )
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.findings import Finding
 from wellfit.records.goals import goal_named
 
 ERROR = goal_named("error")
@@ -56,11 +58,14 @@ def test_bbc_recovers_the_truth_of_one_tenth(rows, count, naive, corrected):
         assert np.mean(values) == pytest.approx(known, abs=4 * np.std(values) / np.sqrt(60) + 5e-5)
 
 
+def judged(losses: np.ndarray) -> Finding:
+    return CHECKS["WF403"](Facts(goal=ERROR, tolerance=0.01, candidates=losses))
+
+
 def test_a_single_choice_between_two_alike_is_silent_and_many_fire():
-    few = [dev_use(correlated(2, 2_000, rho=0.8, seed=seed), tolerance=0.01) for seed in range(40)]
-    assert [dev_use_finding(each, goal=ERROR).status for each in few] == ["passed"] * 40
-    many = dev_use(correlated(200, 300, rho=0.0), tolerance=0.01)
-    finding = dev_use_finding(many, goal=ERROR)
+    few = [judged(correlated(2, 2_000, rho=0.8, seed=seed)) for seed in range(40)]
+    assert [each.status for each in few] == ["passed"] * 40
+    finding = judged(correlated(200, 300, rho=0.0))
     assert finding.status == "fired"
     assert "Dev has compared 200 networks" in finding.evidence
     assert "0 more before" in finding.evidence
@@ -68,7 +73,7 @@ def test_a_single_choice_between_two_alike_is_silent_and_many_fire():
 
 def test_one_network_is_no_choice():
     assert dev_use(np.zeros((1, 100)), tolerance=0.01) is None
-    assert dev_use_finding(None, goal=ERROR).status == "not applicable"
+    assert judged(np.zeros((1, 100))).status == "not applicable"
 
 
 def test_the_majority_attack_fools_a_plain_score_and_not_the_ladder():

@@ -10,7 +10,7 @@ from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.leakage.groups import group_finding, group_leakage, hidden_error
+from wellfit.diagnosis.leakage.groups import hidden_error
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal, goal_named
@@ -93,8 +93,8 @@ def test_groups_on_both_sides_and_times_that_overlap_fire():
 
 
 def test_groups_that_are_all_single_rows_are_not_applicable():
-    found = group_leakage(clean(50, groups=np.arange(50)), clean(20, seed=1, groups=np.arange(50, 70)))
-    assert group_finding(found).status == "not applicable"
+    train, dev = clean(50, groups=np.arange(50)), clean(20, seed=1, groups=np.arange(50, 70))
+    assert statuses(train, dev)["WF207"] == "not applicable"
 
 
 def test_what_groups_hide_is_what_was_planted():

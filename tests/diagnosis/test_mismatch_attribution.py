@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from wellfit.data.features import Feature, Features
-from wellfit.diagnosis.mismatch.attribution import Side, attribute_gap, attribution_finding, split_gap
-from wellfit.diagnosis.rows import Rows
+from wellfit.diagnosis.checks import CHECKS
+from wellfit.diagnosis.facts import Facts
+from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.mismatch.attribution import Side, attribute_gap, split_gap
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
+from wellfit.records.goals import goal_named
 
 SOURCE, DEV = (0.8, 0.2), (0.2, 0.8)
 KNOWN = [
@@ -38,32 +42,41 @@ def table(rows: int, *, shift: float, harder: float, seed: int) -> Rows:
     return Rows(features=Features(columns, x), target=np.zeros(rows, np.int64), classes=2, losses=losses)
 
 
+def judged(source: Rows, dev: Rows) -> Finding:
+    goal = goal_named("error")
+    network = NetworkOnRows(
+        losses={"train": source.losses, "train_dev": source.losses, "dev": dev.losses}, predictions=None, rival=None
+    )
+    rows = OpenRows(train=source, train_dev=source, dev=dev, goal=goal)
+    return CHECKS["WF305"](Facts(goal=goal, tolerance=0.02, rows=rows, network=network))
+
+
 def test_a_covariate_shift_is_told_from_a_concept_shift():
     source = table(3_000, shift=0.0, harder=0.0, seed=1)
-    inputs = attribute_gap(source, table(3_000, shift=1.0, harder=0.0, seed=2))
+    other_inputs = table(3_000, shift=1.0, harder=0.0, seed=2)
+    inputs = attribute_gap(source, other_inputs)
     assert inputs.covariate.low > 0.03
     assert abs(inputs.concept.value) < 0.01
-    labels = attribute_gap(source, table(3_000, shift=0.0, harder=0.1, seed=2))
+    other_labels = table(3_000, shift=0.0, harder=0.1, seed=2)
+    labels = attribute_gap(source, other_labels)
     assert labels.concept.low > 0.08
     assert abs(labels.covariate.value) < 0.01
-    assert attribution_finding(inputs, tolerance=0.02).status == "fired"
-    assert attribution_finding(labels, tolerance=0.02).status == "fired"
+    assert judged(source, other_inputs).status == "fired"
+    assert judged(source, other_labels).status == "fired"
 
 
 def test_nothing_shifted_passes():
     alarms = []
     for seed in range(5):
-        found = attribute_gap(
-            table(800, shift=0.0, harder=0.0, seed=2 * seed), table(800, shift=0.0, harder=0.0, seed=2 * seed + 1)
-        )
-        alarms.append(attribution_finding(found, tolerance=0.02).status)
+        sides = [table(800, shift=0.0, harder=0.0, seed=2 * seed + one) for one in (0, 1)]
+        alarms.append(judged(*sides).status)
     assert "fired" not in alarms
 
 
 def test_inputs_that_share_nothing_are_refused():
-    found = attribute_gap(table(500, shift=0.0, harder=0.0, seed=1), table(500, shift=8.0, harder=0.0, seed=2))
-    assert found is None
-    finding = attribution_finding(None, tolerance=0.02)
+    sides = table(500, shift=0.0, harder=0.0, seed=1), table(500, shift=8.0, harder=0.0, seed=2)
+    assert attribute_gap(*sides) is None
+    finding = judged(*sides)
     assert finding.status == "not applicable"
     assert "50 rows" in finding.evidence
 

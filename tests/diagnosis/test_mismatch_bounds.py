@@ -12,14 +12,12 @@ from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.mismatch.columns import (
     bound_from_counts,
-    column_finding,
     column_shifts,
     dkw_bound,
     ks_distance,
-    label_finding,
     label_shift,
 )
-from wellfit.diagnosis.mismatch.domain_classifier import domain_finding, domain_shift
+from wellfit.diagnosis.mismatch.domain_classifier import domain_shift
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.records.goals import goal_named
 
@@ -91,12 +89,13 @@ def test_half_a_standard_deviation_is_an_alarm_that_names_the_column():
     """n = 10^4, d = .5: TV .197."""
     train, dev = normal(10_000, columns=3, seed=1), normal(10_000, shift=0.5, columns=3, seed=2)
     shift = domain_shift(train, dev)
-    assert domain_finding(shift).status == "fired"
+    on_inputs, on_columns = shifts(train, dev)[:2]
+    assert on_inputs.status == "fired"
     assert 0.10 < shift.bound.low < 0.1974
     assert shift.importance[0][0] == "x0"
     columns = column_shifts(train, dev)
     assert [each.column for each in columns.judged("yes")] == ["x0"]
-    assert "x0: dev is higher by 0.5" in column_finding(columns).evidence
+    assert "x0: dev is higher by 0.5" in on_columns.evidence
 
 
 @pytest.mark.parametrize("rows", [100, 1_000])
@@ -123,6 +122,6 @@ def test_classes_that_became_frequent_are_named():
         for shares in ((0.6, 0.3, 0.1), (0.3, 0.3, 0.4))
     ]
     found = label_shift(*sides, levels=("cat", "dog", "fish"))
-    assert label_finding(found).status == "fired"
+    assert shifts(*sides)[2].status == "fired"
     assert found.bound.value == pytest.approx(0.3, abs=0.05)
     assert "'cat'" in found.how or "'fish'" in found.how

@@ -7,8 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from wellfit.diagnosis.checks import run_checks
+from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.learning_curves import fit_curve, rows_for
-from wellfit.diagnosis.more_data import Anchors, anchor_rows, measure_anchors, more_data, more_data_finding
+from wellfit.diagnosis.more_data import Anchors, anchor_rows, measure_anchors, more_data, worth_of_more_rows
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate
@@ -128,7 +130,7 @@ def test_twice_the_data_is_priced_with_an_interval_that_holds_the_truth():
 def test_a_curve_that_still_falls_fires_and_one_that_is_flat_passes():
     falling = more_data(noisy(0.05 + ROWS**-0.4, noise=0.0005), delta=0.005)
     flat = more_data(noisy(np.full(13, 0.2), noise=0.0005), delta=0.005)
-    fired, passed = (more_data_finding(found, goal_named("error")) for found in (falling, flat))
+    fired, passed = (worth_of_more_rows(goal=goal_named("error"), curve=found) for found in (falling, flat))
     assert (fired.status, passed.status) == ("fired", "passed")
     assert "Twice the data (2,048 training rows): dev error lower by from" in fired.evidence
     assert falling.chance > 0.99
@@ -146,7 +148,7 @@ def test_a_curve_that_still_falls_fires_and_one_that_is_flat_passes():
 def test_the_verdict_has_three_values(low, high, status):
     known = more_data(noisy(0.05 + ROWS**-0.4, noise=0.001), delta=0.01, factor=5)
     found = replace(known, factor=2, refused="", gain=Estimate(0.5 * (low + high), low, high, 1024))
-    assert more_data_finding(found, goal_named("error")).status == status
+    assert worth_of_more_rows(goal=goal_named("error"), curve=found).status == status
 
 
 @pytest.mark.parametrize(
@@ -160,14 +162,15 @@ def test_what_the_curve_does_not_support_is_refused(errors, factor, why):
     found = more_data(noisy(errors, noise=0.001), delta=0.01, factor=factor)
     assert found.gain is None
     assert found.curve.family == "last1"
-    judged = more_data_finding(found, goal_named("error"))
+    judged = worth_of_more_rows(goal=goal_named("error"), curve=found)
     assert judged.status == "not applicable"
     assert why in judged.evidence
     json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_without_refits_the_finding_is_not_applicable():
-    assert more_data_finding(None, goal_named("error")).status == "not applicable"
+    findings = {found.code: found for found in run_checks(Facts(goal=goal_named("error")))}
+    assert findings["WF210"].status == "not applicable"
 
 
 def test_few_anchors_use_pow3():
@@ -220,4 +223,4 @@ def test_the_interval_holds_the_truth_in_simulation_and_nothing_fires_on_flat_cu
         held.append(gain is None or gain.low <= ols_error(400) - ols_error(800) <= gain.high)
     assert np.mean(held) >= 0.9
     flat = [more_data(noisy(np.full(11, 0.2), noise=0.005, seed=seed), delta=0.002) for seed in range(20)]
-    assert sum(more_data_finding(found, goal_named("error")).status == "fired" for found in flat) <= 1
+    assert sum(worth_of_more_rows(goal=goal_named("error"), curve=found).status == "fired" for found in flat) <= 1

@@ -92,7 +92,7 @@ BAD = {
     "missing-label": ({"dev": ([*Y[:-1], None], P)}, "missing"),
     "missing-value": ({"train": ([1.0, 2.0], [1.0, 2.0]), "dev": ([1.0, np.nan], [1.0, 2.0])}, "row 1"),
     "mixed-kinds": ({"dev": (Y, [0, 1, 0, 1] * 25)}, "one kind"),
-    "auc-of-labels": ({"goal": "auc"}, "needs probabilities"),
+    "auc-of-labels": ({"goal": "auc"}, "must be given probabilities"),
     "columns": ({"dev": (Y, np.full((100, 3), 1 / 3))}, "3 columns"),
     "sums": ({"dev": (Y, np.full((100, 2), 0.9))}, "add up to 1"),
     "regression-of-labels": ({"goal": "rmse"}, "numbers"),

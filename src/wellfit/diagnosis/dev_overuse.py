@@ -32,7 +32,6 @@ class DevUse:
     best: float  # lowest dev loss among them
     corrected: Estimate  # what the choice is worth on other rows, with a 95 % interval
     budget: int  # candidates that these rows carry until the best looks better by the tolerance than it is
-    tolerance: float
 
     @property
     def optimism(self) -> float:
@@ -56,17 +55,12 @@ def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None
         best=float(means.min()),
         corrected=Estimate(value, value - half, value + half, rows),
         budget=decisions_left(losses, tolerance=tolerance),
-        tolerance=tolerance,
     )
 
 
 def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
-    """WF403."""
-    return dev_use_finding(dev_use(candidates, tolerance=tolerance), goal=goal)
-
-
-def dev_use_finding(found: DevUse | None, *, goal: Goal) -> Finding:
     """WF403: fired when choosing has made dev look better by more than the tolerance."""
+    found = dev_use(candidates, tolerance=tolerance)
     if found is None:
         why = f"This needs at least two networks with dev losses, on at least {FEWEST_ROWS} rows."
         return finding("WF403", fired=None, evidence=why)
@@ -77,7 +71,7 @@ def dev_use_finding(found: DevUse | None, *, goal: Goal) -> Finding:
         f"{unit.show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
         f"{unit.gap(found.optimism, sign=False)}); {budget}."
     )
-    return finding("WF403", fired=found.optimism > found.tolerance, evidence=said)
+    return finding("WF403", fired=found.optimism > tolerance, evidence=said)
 
 
 def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:

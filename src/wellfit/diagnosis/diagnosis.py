@@ -270,7 +270,7 @@ def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the co
     }
     if measured["train"] is None or measured["dev"] is None:
         missing = "train" if measured["train"] is None else "dev"
-        raise BadInput("a diagnosis needs a train and a dev error", found=f"no {missing} error", remedy="Give both")
+        raise BadInput("a diagnosis must have a train and a dev error", found=f"no {missing} error", remedy="Give both")
     return diagnose_losses(
         goal=wanted,
         optimal=reference(goal=wanted, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error),
@@ -288,7 +288,7 @@ def _part(name: str, value: float | None, *, rows: int | None, sd: float | None,
     if value is None:
         if rows is not None or sd is not None:
             raise BadInput(
-                f"{name}_rows and {name}_sd belong to an error on {name}",
+                f"{name}_rows and {name}_sd must belong to an error on {name}",
                 found=f"rows {rows}, sd {sd}, no error",
                 remedy=f"Give {name}, or leave them out",
             )
@@ -305,7 +305,7 @@ def _part(name: str, value: float | None, *, rows: int | None, sd: float | None,
 def _from_sd(name: str, loss: float, *, rows: int | None, sd: float, goal: Goal) -> Estimate:
     if goal.counts_rows or rows is None:
         raise BadInput(
-            "a standard deviation goes with a number of rows, and with another goal than error",
+            "a standard deviation must go with a number of rows, and with another goal than error",
             found=f"{name}_sd = {sd:g}, {name}_rows = {rows}, goal {goal.name}",
             remedy=f"Give {name}_rows, name a --goal such as rmse, or leave {name}_sd out",
         )

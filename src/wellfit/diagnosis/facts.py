@@ -16,70 +16,39 @@ from wellfit.stats.intervals import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """The end of a training, and the losses of the reference models on the same dev rows.
+    """The end of a training, and the losses of the reference models on the same dev rows."""
 
-    Attributes:
-        status: "finished", "diverged", "stopped early" or "out of budget".
-        advice: of that status.
-        references: name -> dev loss of the dummy, linear and tree models.
-        ahead: name -> paired interval of (network's loss - that model's loss), where the rows are known.
-        note: what else to know about the reference models, as a sentence.
-    """
-
-    status: str
+    status: str  # "finished", "diverged", "stopped early" or "out of budget"
     advice: str = ""
-    references: Mapping[str, Estimate] = field(default_factory=dict)
-    ahead: Mapping[str, Estimate] = field(default_factory=dict)
-    note: str = ""
+    references: Mapping[str, Estimate] = field(default_factory=dict)  # name -> dev loss of dummy, linear, tree models
+    ahead: Mapping[str, Estimate] = field(default_factory=dict)  # name -> network's loss less that model's, paired
+    note: str = ""  # what else to know about the reference models, as a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The columns of a table.
+    """The columns of a table, with shares where they were counted."""
 
-    Attributes:
-        dropped: column -> why it left the features ("constant", "all missing", "id-like: ...", "asked").
-        missing: column -> share of missing values in train, where it was counted.
-        unseen: column -> share of dev rows whose category train has not, where it was counted.
-    """
-
-    dropped: Mapping[str, str]
-    missing: Mapping[str, float] | None = None
-    unseen: Mapping[str, float] | None = None
+    dropped: Mapping[str, str]  # column -> why: "constant", "all missing", "id-like: ...", "asked"
+    missing: Mapping[str, float] | None = None  # column -> share of missing values in train
+    unseen: Mapping[str, float] | None = None  # column -> share of dev rows whose category train has not
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All facts; None for those that are not known. A check runs if all that it needs is known.
+    """All facts; None for those that are not known. A check runs if all that it needs is known."""
 
-    Attributes:
-        goal: in whose loss all numbers are.
-        tolerance: the gap that does not matter.
-        hint: at the optimal error, from the rows, where there is no reference.
-        errors: losses with their intervals.
-        gaps: between the errors.
-        training: of the network.
-        columns: of the table.
-        rows: that may be looked at.
-        network: on these rows.
-        seen: part -> [rows, channels] what a network of pictures sees in train-dev (train, where there is none) and
-            in dev.
-        candidates: [candidates, rows] losses of all networks that were compared on dev.
-        curve: gain of more data, from a learning curve.
-        shuffled: the network's predictions on dev with the values of a column in other orders.
-    """
-
-    goal: Goal
-    tolerance: float = 0.0
-    hint: str = ""
+    goal: Goal  # in whose loss all numbers are
+    tolerance: float = 0.0  # the gap that does not matter
+    hint: str = ""  # at the optimal error, from the rows, where there is no reference
     errors: Errors | None = None
     gaps: Mapping[GapName, Gap | None] | None = None
     training: Training | None = None
     columns: Columns | None = None
     rows: OpenRows | None = None
     network: NetworkOnRows | None = None
-    seen: Mapping[str, Floats] | None = None
-    candidates: Floats | None = None
+    seen: Mapping[str, Floats] | None = None  # part -> [rows, channels] what a network sees in pictures
+    candidates: Floats | None = None  # [candidates, rows] losses of all networks that were compared on dev
     curve: MoreData | None = None
     shuffled: Shuffled | None = None
 

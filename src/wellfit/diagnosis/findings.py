@@ -29,7 +29,7 @@ def entry_of(code: str) -> CatalogueEntry:
         return found
     nearest = difflib.get_close_matches(code.strip().upper(), CATALOGUE, n=1, cutoff=0.0)[0]
     raise BadInput(
-        "a finding has a code such as WF102",
+        "a finding must have a code such as WF102",
         found=repr(code),
         remedy=f"Did you mean {nearest}? Known codes: {', '.join(CATALOGUE)}",
     )

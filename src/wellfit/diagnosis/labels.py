@@ -27,16 +27,17 @@ def array_of(name: str, values: Any) -> Array:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise BadInput(f"{name} is a vector or a table of numbers", found=str(error), remedy="Even its rows") from error
+        rule = f"{name} must be a vector or a table of numbers"
+        raise BadInput(rule, found=str(error), remedy="Even its rows") from error
     if array.ndim not in (1, 2) or not array.size:
-        raise BadInput(
-            f"{name} has at least one row, and one or two axes", found=f"shape {array.shape}", remedy="Give the rows"
-        )
+        rule = f"{name} must have at least one row, and one or two axes"
+        raise BadInput(rule, found=f"shape {array.shape}", remedy="Give the rows")
     if array.dtype == object:
         array = _without_objects(name, array)
     if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise BadInput(f"{name} has no missing or infinite values", found=f"row {row}", remedy="Remove such rows")
+        rule = f"{name} must have no missing or infinite values"
+        raise BadInput(rule, found=f"row {row}", remedy="Remove such rows")
     return array
 
 
@@ -75,11 +76,10 @@ def codes_of(name: str, labels: Array, classes: Array) -> Integers:
     wrong = np.flatnonzero(classes[codes] != labels)
     if wrong.size:
         label, known = str(labels[wrong[0]]), [str(each) for each in classes]
-        near = difflib.get_close_matches(label, known, n=1, cutoff=0.0)
         raise BadInput(
-            f"every label in {name} is one of the classes",
+            f"every label in {name} must be one of the classes",
             found=f"{label!r} in row {wrong[0]}",
-            remedy=f"Did you mean {near[0]!r}? The classes are {', '.join(known[:20])}",
+            remedy=f"Did you mean {nearest(label, known)!r}? The classes are {', '.join(known[:20])}",
         )
     return np.asarray(codes)
 
@@ -95,7 +95,7 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
     table = prediction if prediction.ndim == 2 else np.column_stack([1 - prediction, prediction])
     if table.dtype.kind not in "fiub" or table.shape[1] != len(classes):
         raise BadInput(
-            f"{name} has one column of probabilities for each class, in the sorted order of the labels",
+            f"{name} must have one column of probabilities for each class, in the sorted order of the labels",
             found=f"{table.shape[1]} columns for the {len(classes)} classes {', '.join(map(str, classes[:20]))}",
             remedy="Give classes= if some class occurs in no y, or in which order the columns are",
         )
@@ -103,7 +103,7 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
     bad = np.flatnonzero((table < 0).any(1) | (table > 1).any(1) | (np.abs(table.sum(1) - 1) > SUM_SLACK))
     if bad.size:
         raise BadInput(
-            f"{name}: probabilities lie between 0 and 1 and add up to 1",
+            f"{name}: probabilities must lie between 0 and 1 and add up to 1",
             found=f"{np.round(table[bad[0]], 4).tolist()[:20]} in row {bad[0]}",
             remedy="Apply the softmax first",
         )
@@ -118,11 +118,8 @@ def is_soft(prediction: Array, classes: Array) -> bool:
 def _check_kinds(arrays: Sequence[Array]) -> None:
     kinds = {"text" if array.dtype.kind in "US" else "number" for array in arrays}
     if len(kinds) > 1:
-        raise BadInput(
-            "labels and predicted labels are of one kind",
-            found="strings and numbers",
-            remedy="Convert one of them",
-        )
+        rule = "labels and predicted labels must be of one kind"
+        raise BadInput(rule, found="strings and numbers", remedy="Convert one of them")
 
 
 def _is_score(prediction: Array, classes: Array) -> bool:
@@ -139,7 +136,7 @@ def _without_objects(name: str, array: Array) -> Array:
         raise BadInput(f"{name} must contain values of one kind", found=str(error), remedy="Convert them") from error
     if column.null_count:
         row = int(np.flatnonzero(np.asarray(column.is_null()))[0] // (array.size // len(array)))
-        raise BadInput(f"{name} has no missing values", found=f"row {row}", remedy="Remove such rows")
+        raise BadInput(f"{name} must have no missing values", found=f"row {row}", remedy="Remove such rows")
     plain = np.asarray(column.to_pylist())
     if plain.dtype == object or plain.size != array.size:
         raise BadInput(f"{name} must contain numbers or strings", found=str(column.type), remedy="Convert them")

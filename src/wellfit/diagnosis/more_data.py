@@ -112,30 +112,22 @@ def primary_of(anchors: Anchors) -> CurveName:
 
 
 def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
-    """WF210."""
-    return more_data_finding(curve, goal)
-
-
-def more_data_finding(found: MoreData | None, goal: Goal) -> Finding:
     """WF210: fired when the gain is above the smallest that matters, passed when it is below, else cannot tell."""
-    if found is None:
-        return finding("WF210", fired=None, evidence="Not checked: this retrains on parts of the training rows.")
-    if found.gain is None:
-        return finding("WF210", fired=None, evidence=f"Cannot tell: {found.refused}.")
-    gain, unit = found.gain, Unit(goal)
-    times = "Twice" if found.factor == 2 else f"{found.factor:g} times"
+    gain, unit = curve.gain, Unit(goal)
+    if gain is None:
+        return finding("WF210", fired=None, evidence=f"Cannot tell: {curve.refused}.")
+    times = "Twice" if curve.factor == 2 else f"{curve.factor:g} times"
     said = (
-        f"{times} the data ({found.factor * found.rows:,.0f} training rows): dev error lower by from "
+        f"{times} the data ({curve.factor * curve.rows:,.0f} training rows): dev error lower by from "
         f"{unit.gap_range(gain.low, gain.high)}, most likely {unit.gap(gain.value, sign=False)}"
     )
-    if found.target is not None:
-        needs = f"needs about {found.target_rows:,} rows" if found.target_rows else f"is {_NOT_REACHED}"
-        said = f"{said}; {unit.show(found.target)} {needs}"
-    fired = True if gain.low > found.delta else False if gain.high <= found.delta else None
+    if curve.target is not None:
+        reached = f"needs about {curve.target_rows:,} rows"
+        if curve.target_rows is None:
+            reached = f"is not reached with {FARTHEST:g} times the rows"
+        said = f"{said}; {unit.show(curve.target)} {reached}"
+    fired = True if gain.low > curve.delta else False if gain.high <= curve.delta else None
     return finding("WF210", fired=fired, evidence=f"{'Cannot tell: ' if fired is None else ''}{said}.")
-
-
-_NOT_REACHED = f"not reached with {FARTHEST:g} times the rows"
 
 
 def _refusal(anchors: Anchors, factor: float) -> str:

@@ -79,7 +79,7 @@ def reference(
         )
     if human_rows is not None and (human_error is None or not goal.counts_rows):
         raise BadInput(
-            "human_rows says on how many rows human_error was measured, and goes with the goal error",
+            "human_rows must say on how many rows human_error was measured, and goes with the goal error",
             found=f"human_rows = {human_rows}, human_error = {human_error}, goal {goal.name}",
             remedy="Leave human_rows out, or give human_error; for other goals give optimal_error as (low, high)",
         )

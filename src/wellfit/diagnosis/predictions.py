@@ -120,7 +120,7 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
     """The optimal error of one annotator's label, or of a majority's."""
     if given is not None or not goal.counts_rows:
         raise BadInput(
-            "several labels per row are the reference for the goal error, in place of any other",
+            "several labels per row must go with the goal error, in place of any other reference",
             found=f"labels_per_row with {'another reference' if given else f'goal {goal.name}'}",
             remedy="Leave one of them out",
         )
@@ -139,7 +139,7 @@ def _checked(name: str, pair: Pair) -> tuple[Array, Array]:
         prediction = prediction[:, 0]
     if target.ndim != 1 or len(target) != len(prediction):
         raise BadInput(
-            f"{name}: y is a vector with one entry for each prediction",
+            f"{name}: y must be a vector with one entry for each prediction",
             found=f"shapes {target.shape} and {prediction.shape}",
             remedy="Give both for the same rows",
         )
@@ -182,7 +182,7 @@ def _classified(
     for name, (target, prediction) in parts.items():
         if goal.needs_probabilities and not is_soft(prediction, known):
             raise BadInput(
-                f"goal {goal.name} needs probabilities",
+                f"goal {goal.name} must be given probabilities",
                 found=f"labels as predictions of {name}",
                 remedy="Give probabilities [rows, classes], or choose the goal error",
             )
@@ -211,7 +211,7 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
     named = array_of(f"groups of {name}", groups)
     if named.shape != pair[0].shape:
         raise BadInput(
-            f"every row of {name} has its group",
+            f"every row of {name} must have its group",
             found=f"{len(pair[0])} rows and groups of shape {named.shape}",
             remedy="Give one group for each row",
         )
@@ -243,7 +243,7 @@ def facts_on_rows(
         require_columns(table.column_names, tables["train"].column_names, rule=f"features of {part} are those of train")
         if table.num_rows != len(ready[part][0]):
             raise BadInput(
-                f"{part}: features and y are of the same rows",
+                f"{part}: features and y must be of the same rows",
                 found=f"{table.num_rows} and {len(ready[part][0])} rows",
                 remedy="Give one row of features for each y",
             )
@@ -278,7 +278,8 @@ def facts_on_rows(
 def _table(features: Any, part: str) -> pa.Table:
     if isinstance(features, np.ndarray):
         if features.ndim != 2:
-            raise BadInput(f"features of {part} are [rows, columns]", found=f"shape {features.shape}", remedy="Reshape")
+            rule = f"features of {part} must be [rows, columns]"
+            raise BadInput(rule, found=f"shape {features.shape}", remedy="Reshape")
         features = {f"x{place}": features[:, place] for place in range(features.shape[1])}
     return read_table(features, name=f"features of {part}").frame
 

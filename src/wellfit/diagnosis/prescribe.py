@@ -15,7 +15,7 @@ from wellfit.diagnosis.findings import Finding, fired
 from wellfit.diagnosis.gaps import Errors, Gap, present
 from wellfit.diagnosis.label_noise import MATERIAL
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS, prescribed_against
-from wellfit.records.gaps import GAPS, GapName
+from wellfit.records.gaps import GapName
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 
@@ -62,18 +62,14 @@ def prescribe(
     A gap is treated when its verdict is yes, or when the numbers cannot tell but its value is beyond the tolerance.
     What is then still undecided asks for a bigger dev set or for a reference; otherwise there is nothing to do.
     """
-    known = [gap for gap in (gaps[name] for name in GAPS) if gap is not None]
+    known = list(present(gaps))
     remedies = [
         remedy
         for gap in known
-        if gap.verdict == "yes" or _leans_high(gap, tolerance)
+        if gap.verdict == "yes" or (gap.verdict == "cannot tell" and gap.value > tolerance)
         for remedy in _remedies(errors, gap, goal=goal, pictures=pictures)
     ]
-    return (*remedies, *_for_certainty(errors, known, done={remedy.kind for remedy in remedies})) or (_nothing(gaps),)
-
-
-def _leans_high(gap: Gap, tolerance: float) -> bool:
-    return gap.verdict == "cannot tell" and gap.value > tolerance
+    return (*remedies, *_for_certainty(errors, known, done={remedy.kind for remedy in remedies})) or (_nothing(known),)
 
 
 def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Prescribed]:
@@ -105,12 +101,11 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[P
     return asked
 
 
-def _nothing(gaps: Mapping[GapName, Gap | None]) -> Prescribed:
-    undecided = [gap.kind.noun for gap in present(gaps) if gap.verdict == "cannot tell"]
+def _nothing(gaps: list[Gap]) -> Prescribed:
+    undecided = [gap.kind.noun for gap in gaps if gap.verdict == "cannot tell"]
+    why = "Every gap is within the tolerance, so there is nothing to treat."
     if undecided:
         why = f"No gap is beyond the tolerance by its value; {' and '.join(undecided)} remain uncertain."
-    else:
-        why = "Every gap is within the tolerance, so there is nothing to treat."
     return Prescribed("none", "none", "", 0.0, why)
 
 
@@ -162,21 +157,23 @@ def headline(
 
 
 def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> str:
-    unit, known = Unit(goal), [gap for gap in (gaps[name] for name in GAPS) if gap is not None]
+    unit, known = Unit(goal), list(present(gaps))
+
+    def causes(high: list[Gap]) -> str:
+        return _joined([gap.kind.symptom.format(size=errors.size(gap, unit=unit)) for gap in high])
+
     high = [gap for gap in known if gap.verdict == "yes"]
     unsure = [gap.kind.noun for gap in known if gap.verdict == "cannot tell"]
     rest = f"There are too few rows to tell whether {_joined(unsure)} {'is' if len(unsure) == 1 else 'are'} high."
     if unsure == ["avoidable bias"] and errors.optimal.source == "none":
         rest = "Without a reference nobody can tell whether it underfits: give a human error."
     if high:
-        causes = _joined([gap.kind.symptom.format(size=errors.size(gap, unit=unit)) for gap in high])
         chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
-        parts = [f"The network {causes}.", *chance, high[0].kind.action]
+        parts = [f"The network {causes(high)}.", *chance, high[0].kind.action]
         return " ".join([*parts, rest] if unsure else parts)
     leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and _leans(gap, errors)]
     if leaning:
-        causes = _joined([gap.kind.symptom.format(size=errors.size(gap, unit=unit)) for gap in leaning])
-        return f"It looks as if the network {causes}, but no gap is certain. {rest}"
+        return f"It looks as if the network {causes(leaning)}, but no gap is certain. {rest}"
     if unsure:
         return f"No gap is surely above {unit.gap(tolerance, sign=False)}. {rest}"
     return (

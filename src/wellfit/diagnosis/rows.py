@@ -26,23 +26,14 @@ _MOST_LEVELS = 255  # of a category, in scikit-learn's trees
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """One part (train, train-dev, dev) of the data that is diagnosed.
+    """One part (train, train-dev, dev) of the data that is diagnosed; [rows], None where there are none."""
 
-    Attributes:
-        features: every feature in its own unit.
-        target: [rows] int64 class codes, or float64 values.
-        classes: number of classes; 0 for regression.
-        losses: [rows] loss of the model on each row, None where there is no model.
-        groups: [rows] code of the group that a row belongs to, over all parts alike; None without groups.
-        times: [rows] when a row was measured, in days; None where rows have no time.
-    """
-
-    features: Features
-    target: Integers | Floats
-    classes: int
-    losses: Floats | None = None
-    groups: Integers | None = None
-    times: Floats | None = None
+    features: Features  # in their own units
+    target: Integers | Floats  # int64 class codes, or float64 values
+    classes: int  # 0 for regression
+    losses: Floats | None = None  # of the model
+    groups: Integers | None = None  # code of the group that a row belongs to, over all parts alike
+    times: Floats | None = None  # when a row was measured, in days
 
     @property
     def rows(self) -> int:
@@ -67,40 +58,26 @@ Shuffled: TypeAlias = Callable[[str, Integers, Integers], Floats]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOnRows:
-    """A network on the open rows.
+    """A network on the open rows."""
 
-    Attributes:
-        losses: part (train, train_dev, dev) -> [rows] losses.
-        predictions: [dev rows, classes] probabilities, or [dev rows] values.
-        rival: [dev rows] losses of the best reference model, None without any.
-    """
-
-    losses: Mapping[str, Floats]
-    predictions: Floats
-    rival: Floats | None
+    losses: Mapping[str, Floats]  # part (train, train_dev, dev) -> [rows]
+    predictions: Floats  # [dev rows, classes] probabilities, or [dev rows] values
+    rival: Floats | None  # [dev rows] losses of the best reference model, None without any
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRows:
-    """The rows that may be looked at.
-
-    Attributes:
-        sealed: (copies of other rows, rows) of the sealed ones, by the split's hashes alone.
-        look_alikes: part -> (pictures that look like one of train, pictures), if the split counted them.
-        levels: names of the classes; their codes if not given.
-        pictures: True if rows are pictures, whose features are what was measured of them.
-        seed: of every subsample.
-    """
+    """The rows that may be looked at, and what the split counted of the others by their hashes alone."""
 
     train: Rows
     dev: Rows
     train_dev: Rows | None = None
     goal: Goal
-    sealed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    look_alikes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    levels: tuple[str, ...] = ()
-    pictures: bool = False
-    seed: int = 0
+    sealed: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # comparison -> (copies of open rows, rows)
+    look_alikes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # part -> (like one of train, pictures)
+    levels: tuple[str, ...] = ()  # names of the classes; their codes if not given
+    pictures: bool = False  # whether features are what was measured of pictures
+    seed: int = 0  # of every subsample
 
     @property
     def parts(self) -> dict[str, Rows]:

@@ -60,7 +60,7 @@ def diagnose_table(
     for needed in ("train", "dev"):
         if needed not in parts:
             raise BadInput(
-                "a diagnosis needs rows of train and of dev",
+                "a diagnosis must have rows of train and of dev",
                 found=f"only {', '.join(parts)} in column split",
                 remedy=f"Add the predictions of {needed}",
             )
@@ -115,7 +115,7 @@ def _annotators(table: pa.Table, columns: Sequence[str]) -> list[list[str | None
 def _require(table: pa.Table, column: str) -> None:
     if column not in table.column_names:
         raise BadInput(
-            "a table of predictions has the columns split, y, and prediction or p_<class>",
+            "a table of predictions must have the columns split, y, and prediction or p_<class>",
             found=f"no column {column} among {', '.join(table.column_names[:20])}",
             remedy=f"Rename {nearest(column, table.column_names)!r}?" if table.column_names else "Give a header",
         )

@@ -17,7 +17,7 @@ from wellfit.base.typing import Json, Notify, ignore_events
 from wellfit.data.dialect import FormatArguments
 from wellfit.data.prepare import Prepared
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
-from wellfit.diagnosis.more_data import MoreData, more_data_finding
+from wellfit.diagnosis.more_data import MoreData, worth_of_more_rows
 from wellfit.exceptions import Refusal
 from wellfit.experiment.diagnosing import require_known, with_earlier
 from wellfit.experiment.folder import open_folder
@@ -181,7 +181,7 @@ class Experiment(Rendered):
             target=target,
         )
         with self.workspace.writing("more data") as journal:
-            finding = more_data_finding(found, self.goal)
+            finding = worth_of_more_rows(goal=self.goal, curve=found)
             body = {"identity": network.identity, "finding": finding.to_json(), **found.to_json()}
             if worth is not None:
                 body["finding"]["evidence"] += f" {worth.sentence}"

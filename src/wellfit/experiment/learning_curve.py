@@ -12,7 +12,7 @@ from wellfit.base.typing import Floats, Integers, Json
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import flattened, trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.more_data import (
     FEWEST_ANCHORS,
     FEWEST_REPEATS,
@@ -21,7 +21,7 @@ from wellfit.diagnosis.more_data import (
     anchor_rows,
     measure_anchors,
     more_data,
-    more_data_finding,
+    worth_of_more_rows,
 )
 from wellfit.diagnosis.worth import Worth, worth_in_rows
 from wellfit.exceptions import BadInput, Refusal
@@ -162,7 +162,7 @@ def _measured(state: RecipeState, run: RunContext) -> Json:
             run.data, config, goal=run.goal, delta=diagnosis.tolerance, refits=REFITS, floor=floor
         )
     except Refusal as refusal:
-        finding, body = replace(more_data_finding(None, run.goal), evidence=f"Cannot tell: {refusal.found}."), {}
+        judged, body = finding("WF210", fired=None, evidence=f"Cannot tell: {refusal.found}."), {}
     else:
-        finding, body = more_data_finding(found, run.goal), found.to_json()
-    return {"identity": state.outcome.identity, "finding": finding.to_json(), **body}
+        judged, body = worth_of_more_rows(goal=run.goal, curve=found), found.to_json()
+    return {"identity": state.outcome.identity, "finding": judged.to_json(), **body}

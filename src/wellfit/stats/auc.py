@@ -55,7 +55,7 @@ def _binary_losses(positive: Booleans, score: Floats) -> Floats:
     negatives = rows - positives
     if not (positives and negatives):
         raise BadInput(
-            "auc needs rows of every class",
+            "auc must have rows of every class",
             found=f"{positives} positive and {negatives} negative rows for one class",
             remedy="Choose another goal, or give rows of both classes",
         )

@@ -41,7 +41,7 @@ def paired_difference(first_losses: Floats, second_losses: Floats, *, level: flo
     first, second = (np.asarray(losses, dtype=np.float64) for losses in (first_losses, second_losses))
     if first.shape != second.shape:
         raise BadInput(
-            "a paired difference compares the same rows",
+            "a paired difference must be of the same rows",
             found=f"{first.size} and {second.size} losses",
             remedy="Give both losses for the same rows",
         )
@@ -60,7 +60,7 @@ def worse_p(first_losses: Floats, second_losses: Floats) -> float:
     first, second = (np.asarray(losses, dtype=np.float64) for losses in (first_losses, second_losses))
     if first.shape != second.shape or not first.size:
         raise BadInput(
-            "a paired test compares the same rows, at least one",
+            "a paired test must be of the same rows, at least one",
             found=f"{first.size} and {second.size} losses",
             remedy="Give both losses for the same rows",
         )
@@ -93,7 +93,7 @@ def resampled_difference(differences: Floats, *, ratio: float, level: float = LE
     """
     if len(differences) < 2 or not ratio > 0:
         raise BadInput(
-            "comparing learners needs two splits and a share of rows held out",
+            "learners must be compared on two splits or more, with a share of rows held out",
             found=f"{len(differences)} splits, {ratio:g} held out per row trained on",
             remedy="Split again",
         )

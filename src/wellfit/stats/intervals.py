@@ -91,7 +91,8 @@ def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
     Errors may be fractional, when a rounded rate was multiplied by the rows; rows may, in groups, that are worth fewer.
     """
     if rows < 1:
-        raise BadInput("an error rate needs at least one row", found=f"{rows:g} rows", remedy="Give the number of rows")
+        rule = "an error rate must be of at least one row"
+        raise BadInput(rule, found=f"{rows:g} rows", remedy="Give the number of rows")
     if not 0 <= errors <= rows:
         raise BadInput(
             "the number of errors must be between 0 and the number of rows",
@@ -117,7 +118,7 @@ def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Est
     """
     losses = np.asarray(losses, dtype=np.float64)
     if losses.size < 2:
-        raise BadInput("an interval needs at least two rows", found=f"{losses.size} rows", remedy="Give more rows")
+        raise BadInput("an interval must be of two rows or more", found=f"{losses.size} rows", remedy="Give more rows")
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
         raise BadInput(
@@ -142,7 +143,9 @@ def mean_interval(losses: Floats, *, level: float = LEVEL, seed: int = 0) -> Est
 def interval_from_sd(mean: float, *, sd: float, rows: int, level: float = LEVEL) -> Estimate:
     """Student's t-interval for a mean loss known only by its standard deviation over rows."""
     if rows < 2:
-        raise BadInput("an interval needs at least two rows", found=f"{rows} rows", remedy="Give the number of rows")
+        raise BadInput(
+            "an interval must be of two rows or more", found=f"{rows} rows", remedy="Give the number of rows"
+        )
     if not (math.isfinite(sd) and sd >= 0):
         raise BadInput("a standard deviation must be finite and not negative", found=repr(sd), remedy="Correct it")
     half = _t_quantile(level, rows - 1) * sd / math.sqrt(rows)
@@ -245,7 +248,7 @@ def _by_group(losses: Floats, groups: Integers) -> Floats:
     sizes = np.bincount(codes)
     if len(sizes) < 2:
         raise BadInput(
-            "an interval over groups needs at least two of them",
+            "an interval over groups must be of at least two of them",
             found=f"{len(sizes)} group with {losses.size} rows",
             remedy="Give rows of more groups",
         )

@@ -227,7 +227,7 @@ class UnexplainedVariance(SquaredError):
         variance = target.var(axis=0)
         if not np.all(variance):
             raise BadInput(
-                "r2 needs a target that varies",
+                "r2 must have a target that varies",
                 found=f"{len(target)} rows that are all {np.ravel(target[0])[np.argmin(variance)]:g}",
                 remedy="Choose the goal rmse or mae",
             )
@@ -270,14 +270,13 @@ def _over_targets(losses: Floats) -> Floats:
 
 def _require_finite(*arrays: Floats | Integers) -> None:
     if not all(np.isfinite(array).all() for array in arrays):
-        raise BadInput(
-            "targets and predictions must be finite", found="a missing or infinite value", remedy="Remove those rows"
-        )
+        rule = "targets and predictions must be finite"
+        raise BadInput(rule, found="a missing or infinite value", remedy="Remove those rows")
 
 
 def _misshapen(wanted: str, target: Targets, prediction: Floats) -> BadInput:
     return BadInput(
-        f"a goal compares {wanted}, at least one row",
+        f"a goal must compare {wanted}, at least one row",
         found=f"shapes {target.shape} and {prediction.shape}",
         remedy="Give one prediction for each row",
     )

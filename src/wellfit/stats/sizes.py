@@ -21,21 +21,13 @@ GAUSSIAN_CV = math.sqrt(2)  # sd / mean of the squared error of Gaussian residua
 
 @dataclass(frozen=True)
 class SizePlan(Record):
-    """Rows for train, dev and test, and the precision they buy.
-
-    Attributes:
-        train: rows to fit on.
-        dev: rows to choose on.
-        test: rows to seal.
-        precision: `dev_detects`, `test_margin` (see `plan_sizes`), and `sentence`, the same in words.
-        capped: True if the table was too small for what was asked, so that 60/20/20 was used.
-    """
+    """Rows for train, dev and test, and the precision they buy."""
 
     train: int
     dev: int
     test: int
-    precision: Mapping[str, float | str]
-    capped: bool
+    precision: Mapping[str, float | str]  # `dev_detects` and `test_margin`, and `sentence`, the same in words
+    capped: bool  # whether the table was too small for what was asked, so that 60/20/20 was used
 
 
 def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) -> int:
@@ -78,11 +70,10 @@ def rows_to_detect(
     check_open("a disagreement", disagreement, below=1 + 1e-12)
     check_open("a level", level)
     check_open("a power", power)
-    if candidates < 1:
-        raise BadInput("there must be at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
+    _check_candidates(candidates)
     if disagreement < difference:
         raise BadInput(
-            "two models that differ by d disagree on at least a share d of the rows, and at most on all",
+            "the disagreement must be at least the difference, and at most 1",
             found=f"difference {difference:g}, disagreement {disagreement:g}",
             remedy="Raise --disagreement or lower --detect",
         )
@@ -131,9 +122,8 @@ def plan_sizes(
         BadInput: for fewer than 30 rows, or settings out of range.
     """
     if rows < FEWEST_ROWS:
-        raise BadInput(
-            f"a split needs at least {FEWEST_ROWS} rows", found=f"{rows} rows", remedy="Collect more rows first"
-        )
+        rule = f"a split must have at least {FEWEST_ROWS} rows"
+        raise BadInput(rule, found=f"{rows} rows", remedy="Collect more rows first")
     dev = rows_to_detect(difference=detect, disagreement=disagreement)
     test = rows_for_margin(error=error, margin=margin)
     capped = dev + test > CAP * rows
@@ -185,18 +175,24 @@ def whole_rows(value: float) -> int:
 def check_rate(name: str, value: float) -> None:
     """Refuse a rate outside [0, 1]."""
     if not 0 <= value <= 1:
-        raise BadInput(f"{name} lies between 0 and 1", found=f"{value:g}", remedy="Write 5 % as .05")
+        raise BadInput(f"{name} must be between 0 and 1", found=f"{value:g}", remedy="Write 5 % as .05")
 
 
 def check_open(name: str, value: float, *, below: float = 1.0) -> None:
     """Refuse what is not strictly between 0 and `below`."""
     if not 0 < value < below:
-        raise BadInput(f"{name} lies between 0 and {below:g}, ends excluded", found=f"{value:g}", remedy="Correct it")
+        rule = f"{name} must be between 0 and {below:g}, ends excluded"
+        raise BadInput(rule, found=f"{value:g}", remedy="Correct it")
 
 
 def _check_rows(rows: int) -> None:
     if rows < 1:
         raise BadInput("a set must have at least one row", found=f"{rows} rows", remedy="Give the number of rows")
+
+
+def _check_candidates(count: int) -> None:
+    if count < 1:
+        raise BadInput("there must be at least one candidate", found=f"{count}", remedy="Correct --candidates")
 
 
 def auc_error(*, auc: float, positives: float, negatives: float) -> float:
@@ -207,7 +203,7 @@ def auc_error(*, auc: float, positives: float, negatives: float) -> float:
     check_rate("an AUC", auc)
     if positives < 1 or negatives < 1:
         raise BadInput(
-            "an AUC needs rows of both classes",
+            "an AUC must have rows of both classes",
             found=f"{positives:g} positive and {negatives:g} negative rows",
             remedy="Give at least one of each",
         )
@@ -220,7 +216,7 @@ def auc_error(*, auc: float, positives: float, negatives: float) -> float:
 def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: float = LEVEL) -> int:
     """Rows, of both classes together, that give an area in [.5, 1) to +-margin by `auc_error`."""
     if not 0.5 <= auc < 1:
-        raise BadInput("an AUC to plan for lies in [.5, 1)", found=f"{auc:g}", remedy="Give the AUC you expect")
+        raise BadInput("an AUC to plan for must be in [.5, 1)", found=f"{auc:g}", remedy="Give the AUC you expect")
     check_open("a margin", margin, below=0.5)
     check_open("a prevalence", prevalence)
     z, fewest = normal_quantile(level), math.ceil(1 / min(prevalence, 1 - prevalence))
@@ -262,8 +258,7 @@ def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int
     """
     check_open("a margin", margin)
     check_open("a level", level)
-    if candidates < 1:
-        raise BadInput("there must be at least one candidate", found=f"{candidates}", remedy="Correct --candidates")
+    _check_candidates(candidates)
     return whole_rows(math.log(2 * candidates / (1 - level)) / (2 * margin**2))
 
 
@@ -273,6 +268,6 @@ def design_effect(*, group_size: float, correlation: float) -> float:
     m is the mean number of rows in a group, rho the correlation of their losses.
     """
     if group_size < 1:
-        raise BadInput("a group has at least one row", found=f"{group_size:g}", remedy="Correct --group-size")
+        raise BadInput("a group must have at least one row", found=f"{group_size:g}", remedy="Correct --group-size")
     check_rate("a correlation within groups", correlation)
     return 1 + (group_size - 1) * correlation

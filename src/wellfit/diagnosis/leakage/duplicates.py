@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,13 @@ from wellfit.stats.intervals import Estimate, mean_interval, wilson
 FEWEST_ROWS = 2  # on each side, for an interval
 
 
+MATERIAL = 0.01  # copies of one row in a hundred matter: with fewer, no error moves by more than a point
+COARSE = 0.5  # above this share of training rows with a twin in train, equal rows are what such columns give anyway
+_NAMED_AT_MOST = 5  # rows listed in evidence
+_IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
+Keys: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+
 @dataclass(frozen=True)
 class WithAndWithout:
     """The error with and without suspect rows."""
@@ -28,6 +36,13 @@ class WithAndWithout:
     with_them: Estimate
     without_them: Estimate
     flattery: Estimate  # without - with: by how much the suspect rows make the error look too low
+
+    def text(self, goal: Goal) -> str:
+        """The comparison as the end of a sentence."""
+        unit = Unit(goal)
+        limits = unit.gap_range(self.flattery.low, self.flattery.high)
+        with_them, without = (unit.show(each.value) for each in (self.with_them, self.without_them))
+        return f" Error with them {with_them}, without {without} (higher by {limits})."
 
 
 def with_and_without(losses: Floats | None, suspect: Booleans) -> WithAndWithout | None:
@@ -53,21 +68,6 @@ def error_of(losses: Floats) -> Estimate:
     return mean_interval(losses)
 
 
-def without_text(found: WithAndWithout | None, goal: Goal | None) -> str:
-    """The comparison as the end of a sentence; "" where there is none."""
-    if found is None or goal is None:
-        return ""
-    with_them, without = (Unit(goal).show(each.value) for each in (found.with_them, found.without_them))
-    limits = Unit(goal).gap_range(found.flattery.low, found.flattery.high)
-    return f" Error with them {with_them}, without {without} (higher by {limits})."
-
-
-MATERIAL = 0.01  # copies of one row in a hundred matter: with fewer, no error moves by more than a point
-COARSE = 0.5  # above this share of training rows with a twin in train, equal rows are what such columns give anyway
-_NAMED_AT_MOST = 5  # rows listed in evidence
-_IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
-
-
 @dataclass(frozen=True)
 class Duplicates:
     """Rows of one part whose features equal a training row's, by their places."""
@@ -78,11 +78,6 @@ class Duplicates:
     other_target: int  # copies with a target that none of their training twins has
     own: float  # share of training rows that have a twin in train
     errors: WithAndWithout | None
-
-
-def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF203, with the error without the copies where there is a network."""
-    return duplicates_finding(find_duplicates(rows.under(network).parts), test=rows.sealed, goal=rows.goal)
 
 
 def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
@@ -105,17 +100,13 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
     return found
 
 
-def duplicates_finding(
-    found: Mapping[str, Duplicates], *, test: Mapping[str, tuple[int, int]] | None = None, goal: Goal | None = None
-) -> Finding:
-    """WF203 with the error with and without the copies: fired from one row in a hundred on.
-
-    `test` is name of a comparison ("test", "test_in_dev") -> (copies, rows), from the split's stored hashes alone.
-    """
-    counts = {part: (len(each.copies), each.rows) for part, each in found.items()} | dict(test or {})
+def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
+    """WF203: fired from one row in a hundred on; with the error without the copies where there is a network."""
+    found = find_duplicates(rows.under(network).parts)
+    counts = {part: (len(each.copies), each.rows) for part, each in found.items()} | dict(rows.sealed)
     said = [
-        f"{count:,} of {rows:,} rows of {_IN_WORDS.get(part, part.replace('_', '-'))}"
-        for part, (count, rows) in counts.items()
+        f"{count:,} of {of:,} rows of {_IN_WORDS.get(part, part.replace('_', '-'))}"
+        for part, (count, of) in counts.items()
         if count
     ]
     if not said:
@@ -127,14 +118,14 @@ def duplicates_finding(
             f"take too few values for equal rows to mean copies ({', '.join(said)})."
         )
         return finding("WF203", fired=None, evidence=evidence)
-    if all(count <= MATERIAL * rows for count, rows in counts.values()):
+    if all(count <= MATERIAL * of for count, of in counts.values()):
         evidence = f"Few rows are in two splits: {', '.join(said)}; up to {100 * MATERIAL:g} % are no matter."
         return finding("WF203", fired=False, evidence=evidence)
-    details = "".join(_details(each, goal) for each in found.values() if each.copies)
+    details = "".join(_details(each, rows.goal) for each in found.values() if each.copies)
     return finding("WF203", fired=True, evidence=f"Exact copies of training rows: {', '.join(said)}.{details}")
 
 
-def keys_of(features: Features) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def keys_of(features: Features) -> Keys:
     """64-bit keys [rows]; equal rows have equal keys."""
     columns = {str(place): pa.array(features.values[:, place]) for place in range(features.values.shape[1])}
     if not columns:
@@ -142,9 +133,7 @@ def keys_of(features: Features) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     return np.ascontiguousarray(row_hashes(pa.table(columns))[:, 0])
 
 
-def among(
-    keys: np.ndarray[tuple[int], np.dtype[np.uint64]], known: np.ndarray[tuple[int], np.dtype[np.uint64]]
-) -> Booleans:
+def among(keys: Keys, known: Keys) -> Booleans:
     """True [rows] for each key that is among sorted known ones."""
     if not len(known):
         return np.zeros(len(keys), dtype=bool)
@@ -152,15 +141,14 @@ def among(
     return np.asarray(known[places] == keys)
 
 
-def _with_target(
-    keys: np.ndarray[tuple[int], np.dtype[np.uint64]], rows: Rows
-) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _with_target(keys: Keys, rows: Rows) -> Keys:
     target = row_hashes(pa.table({"target": pa.array(np.asarray(rows.target, dtype=np.float64))}))[:, 0]
     return np.asarray(keys + target)
 
 
-def _details(each: Duplicates, goal: Goal | None) -> str:
+def _details(each: Duplicates, goal: Goal) -> str:
     shown = ", ".join(str(place + 1) for place in each.copies[:_NAMED_AT_MOST])
     other = f"; {each.other_target:,} of them with another target" if each.other_target else ""
     more = ", ..." if len(each.copies) > _NAMED_AT_MOST else ""
-    return f" In {each.part.replace('_', '-')} rows {shown}{more}{other}.{without_text(each.errors, goal)}"
+    errors = each.errors.text(goal) if each.errors else ""
+    return f" In {each.part.replace('_', '-')} rows {shown}{more}{other}.{errors}"

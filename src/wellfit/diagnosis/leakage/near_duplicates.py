@@ -14,9 +14,8 @@ from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Features
 from wellfit.data.prepare import Copies
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.leakage.duplicates import WithAndWithout, among, keys_of, with_and_without, without_text
+from wellfit.diagnosis.leakage.duplicates import WithAndWithout, among, keys_of, with_and_without
 from wellfit.diagnosis.rows import OpenRows, Rows
-from wellfit.records.goals import Goal
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
@@ -52,7 +51,7 @@ class NearDuplicates:
 def near_copies(*, rows: OpenRows) -> Finding:
     """WF205: pictures that look alike where the split counted them, else near copies among the features."""
     if not rows.look_alikes:
-        return near_duplicates_finding(near_duplicates(rows.train, rows.dev, seed=rows.seed), goal=rows.goal)
+        return _among_features(rows)
     counts = rows.look_alikes.items()
     said = ", ".join(f"{count:,} of {of:,} {part.replace('_', '-')}" for part, (count, of) in counts)
     fired = any(count > MATERIAL * of for _, (count, of) in counts)
@@ -98,8 +97,9 @@ def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates 
     )
 
 
-def near_duplicates_finding(found: NearDuplicates | None, *, goal: Goal | None = None) -> Finding:
-    """WF205: fired when the excess is above one row in a hundred, passed when it is below, else cannot tell."""
+def _among_features(rows: OpenRows) -> Finding:
+    """Fired when the excess is above one row in a hundred, passed when it is below, else cannot tell."""
+    found = near_duplicates(rows.train, rows.dev, seed=rows.seed)
     if found is None:
         evidence = f"Too few rows: {FEWEST_ROWS} distinct ones are needed in train and in dev."
         return finding("WF205", fired=None, evidence=evidence)
@@ -112,7 +112,7 @@ def near_duplicates_finding(found: NearDuplicates | None, *, goal: Goal | None =
     if found.excess.low > MATERIAL:
         shown = zip(found.suspects[:_NAMED_AT_MOST], found.twins, strict=False)
         pairs = ", ".join(f"{row + 1} (train {twin + 1})" for row, twin in shown)
-        evidence = f"{said}. Nearest: dev rows {pairs}.{without_text(found.errors, goal)}"
+        evidence = f"{said}. Nearest: dev rows {pairs}.{found.errors.text(rows.goal) if found.errors else ''}"
         return finding("WF205", fired=True, evidence=evidence)
     if found.excess.high <= MATERIAL:
         return finding("WF205", fired=False, evidence=f"{said}.")

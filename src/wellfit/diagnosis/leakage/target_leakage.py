@@ -27,27 +27,14 @@ _BIN_ROWS = 4
 
 
 @dataclass(frozen=True)
-class Giveaway:
-    """One suspicious column: its AUC or R2 alone, with its interval."""
-
-    column: str
-    score: Estimate
-
-
-@dataclass(frozen=True)
 class TargetLeakage:
     """Columns that give the target away."""
 
     measure: str  # "AUC" or "R2"
     rows: int  # that were looked at
-    alone: tuple[Giveaway, ...]  # columns above .99, best first
+    alone: tuple[tuple[str, Estimate], ...]  # columns above .99 and their AUC or R2 alone, best first
     together: tuple[str, ...]  # columns whose weighted sum is the target
     best: tuple[str, float]  # name and score of the best column, suspicious or not
-
-
-def giveaways(*, rows: OpenRows) -> Finding:
-    """WF206."""
-    return target_finding(target_leakage(rows.train, seed=rows.seed))
 
 
 def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
@@ -77,31 +64,31 @@ def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
     for score, name, prediction in found:
         if score > GIVEN_AWAY:
             loss = goal.estimate(wanted, prediction)
-            alone.append(Giveaway(name, Estimate(1 - loss.value, 1 - loss.high, 1 - loss.low, loss.rows)))
+            alone.append((name, Estimate(1 - loss.value, 1 - loss.high, 1 - loss.low, loss.rows)))
     best = max(found, key=lambda each: each[0])
-    summed = () if train.classes or alone else _sum_of(train, rows, folds)
     return TargetLeakage(
         measure="AUC" if train.classes else "R2",
         rows=len(rows),
-        alone=tuple(sorted(alone, key=lambda each: -each.score.value)),
-        together=summed,
+        alone=tuple(sorted(alone, key=lambda each: -each[1].value)),
+        together=() if train.classes or alone else _sum_of(train, rows, folds),
         best=(best[1], float(best[0])),
     )
 
 
-def target_finding(found: TargetLeakage | None) -> Finding:
+def giveaways(*, rows: OpenRows) -> Finding:
     """WF206."""
+    found = target_leakage(rows.train, seed=rows.seed)
     if found is None:
         return finding("WF206", fired=None, evidence=f"Too few rows, or no column: {FEWEST_ROWS} rows are needed.")
-    certain = [each for each in found.alone if each.score.low > CERTAIN]
+    certain = [(name, score) for name, score in found.alone if score.low > CERTAIN]
     if certain:
-        said = ", ".join(f"{each.column} ({found.measure} {each.score.value:.4f} alone)" for each in certain)
+        said = ", ".join(f"{name} ({found.measure} {score.value:.4f} alone)" for name, score in certain)
         return finding("WF206", fired=True, evidence=f"{said}.")
     if found.together:
         evidence = f"A weighted sum of {', '.join(found.together)} is the target."
         return finding("WF206", fired=True, evidence=evidence)
     if found.alone:
-        said = ", ".join(f"{each.column} ({each.score.value:.3f}, from {each.score.low:.3f})" for each in found.alone)
+        said = ", ".join(f"{name} ({score.value:.3f}, from {score.low:.3f})" for name, score in found.alone)
         evidence = f"Cannot tell with {found.rows:,} rows: {found.measure} of {said}."
         return finding("WF206", fired=None, evidence=evidence)
     name, score = found.best
@@ -205,8 +192,7 @@ def _sum_of(train: Rows, rows: Integers, folds: Integers) -> tuple[str, ...]:
 
 def _held_out_residuals(design: Floats, target: Floats, folds: Integers) -> Floats:
     left = np.empty(len(target))
-    for fold in range(FOLDS):
-        held = folds == fold
+    for held in (folds == fold for fold in range(FOLDS)):
         weights = np.linalg.lstsq(design[~held], target[~held], rcond=None)[0]
         left[held] = target[held] - design[held] @ weights
     return left

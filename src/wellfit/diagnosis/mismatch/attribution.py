@@ -45,15 +45,6 @@ class Side:
     from_dev: Floats
 
 
-def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF305; only train-dev, which was not trained on, tells mismatch from variance."""
-    measured = rows.under(network)
-    if network is None or measured.train_dev is None:
-        return attribution_finding(None, tolerance=tolerance)
-    split = attribute_gap(measured.train_dev, measured.dev, seed=rows.seed)
-    return attribution_finding(split, tolerance=tolerance)
-
-
 def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | None:
     """Split the gap between two parts with losses, neither of which was trained on (source is train-dev).
 
@@ -98,8 +89,14 @@ def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attributi
     return Attribution(gap, parts[0], parts[1], shared)
 
 
-def attribution_finding(found: Attribution | None, *, tolerance: float) -> Finding:
-    """WF305: fired for a share of the mismatch that is surely above the tolerance."""
+def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
+    """WF305: fired for a share of the mismatch that is surely above the tolerance.
+
+    Only train-dev, which was not trained on, tells mismatch from variance.
+    """
+    found, measured = None, rows.under(network)
+    if network is not None and measured.train_dev is not None:
+        found = attribute_gap(measured.train_dev, measured.dev, seed=rows.seed)
     if found is None:
         why = (
             f"This needs losses on train-dev and dev, {FEWEST_ROWS} rows of each, and inputs that both share (worth "

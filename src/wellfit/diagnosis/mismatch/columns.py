@@ -131,12 +131,6 @@ Describe = Callable[[Feature, Floats, Floats], str]
 """One column, its values in train and those in dev -> one phrase."""
 
 
-def shifted_columns(*, rows: OpenRows) -> Finding:
-    """WF303."""
-    describe = picture_direction if rows.pictures else direction
-    return column_finding(column_shifts(rows.train, rows.dev, seed=rows.seed, describe=describe))
-
-
 def column_shifts(
     train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0, describe: Describe = direction
 ) -> ColumnShifts | None:
@@ -176,8 +170,10 @@ def ks_distance(first: Floats, second: Floats) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def column_finding(found: ColumnShifts | None) -> Finding:
+def shifted_columns(*, rows: OpenRows) -> Finding:
     """WF303."""
+    describe = picture_direction if rows.pictures else direction
+    found = column_shifts(rows.train, rows.dev, seed=rows.seed, describe=describe)
     if found is None or not found.columns:
         why = f"This needs at least {FEWEST_ROWS} rows on each side and a column that does not only count time."
         return finding("WF303", fired=None, evidence=why)
@@ -193,7 +189,7 @@ def column_finding(found: ColumnShifts | None) -> Finding:
     if not undecided:
         said = f"No column alone shifts by {found.tau:.2f} of total variation or more.{apart}"
         return finding("WF303", fired=False, evidence=said)
-    needed = [rows for each in undecided if (rows := each.bound.rows_to_decide(found.tau))]
+    needed = [most for each in undecided if (most := each.bound.rows_to_decide(found.tau))]
     decides = f"; about {max(needed):,} rows on each side would decide" if needed else ""
     said = f"Cannot tell for {len(undecided)} of {len(found.columns)} columns{decides}.{apart}"
     return finding("WF303", fired=None, evidence=said)
@@ -218,11 +214,6 @@ class LabelShift:
     tau: float
 
 
-def shifted_targets(*, rows: OpenRows) -> Finding:
-    """WF304."""
-    return label_finding(label_shift(rows.train, rows.dev, levels=rows.levels, seed=rows.seed))
-
-
 def label_shift(
     train: Rows, dev: Rows, *, levels: tuple[str, ...] = (), tau: float = MATERIAL, seed: int = 0
 ) -> LabelShift | None:
@@ -236,8 +227,9 @@ def label_shift(
     return LabelShift(bound, direction(column, *sides), tau)
 
 
-def label_finding(found: LabelShift | None) -> Finding:
+def shifted_targets(*, rows: OpenRows) -> Finding:
     """WF304."""
+    found = label_shift(rows.train, rows.dev, levels=rows.levels, seed=rows.seed)
     if found is None:
         return finding("WF304", fired=None, evidence=f"This needs at least {FEWEST_ROWS} labelled rows on each side.")
     bound, verdict = found.bound, found.bound.verdict(found.tau)
@@ -248,8 +240,8 @@ def label_finding(found: LabelShift | None) -> Finding:
         said = f"The targets differ by at most {bound.high:.2f} of total variation, as far as this comparison shows."
         return finding("WF304", fired=False, evidence=said)
     needed = bound.rows_to_decide(found.tau)
-    rows = f" About {needed:,} rows on each side would decide." if needed else ""
-    said = f"Cannot tell: {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{rows}"
+    decides = f" About {needed:,} rows on each side would decide." if needed else ""
+    said = f"Cannot tell: {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{decides}"
     return finding("WF304", fired=None, evidence=said)
 
 

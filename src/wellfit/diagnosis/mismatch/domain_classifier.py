@@ -45,15 +45,6 @@ class Halves:
     fit: Booleans
 
 
-def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None) -> Finding:
-    """WF302; of pictures with what the network sees in them beside what was measured of them."""
-    if seen is None:
-        return domain_finding(domain_shift(rows.train, rows.dev, seed=rows.seed))
-    (held_out,) = seen.keys() - {"dev"}
-    first, dev = (with_channels(rows.parts[name], seen[name]) for name in (held_out, "dev"))
-    return domain_finding(domain_shift(first, dev, seed=rows.seed))
-
-
 def with_channels(part: Rows, seen: Floats) -> Rows:
     """Put what a network sees in each picture, [rows, channels], beside what was measured of it."""
     channels = tuple(Feature(f"channel {place + 1} of the network", "number") for place in range(seen.shape[1]))
@@ -74,7 +65,9 @@ def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0
     halves = halved([train, dev], kept, rng=rng)
     columns = [train.features.columns[i] for i in kept]
     model = DomainTrees.fit(halves.values[halves.fit], halves.is_dev[halves.fit], columns, seed=seed)
-    bound = _held_out_bound(model, halves)
+    said, actual = model.from_dev(halves.values[~halves.fit]) > EVEN, halves.is_dev[~halves.fit]
+    in_dev, in_train = ((int(said[actual == side].sum()), int((actual == side).sum())) for side in (True, False))
+    bound = bound_from_counts(in_dev, in_train)
     alarm = bound.verdict(tau) == "yes"
     importance = _importance(model, halves, columns, rng=rng) if alarm else ()
     return DomainShift(bound, importance, time, tau)
@@ -93,16 +86,13 @@ def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -
     return Halves(np.concatenate(values), is_dev, fit)
 
 
-def _held_out_bound(model: DomainTrees, halves: Halves) -> TvBound:
-    """Bound from the rows that the classifier was not fit on."""
-    said = model.from_dev(halves.values[~halves.fit]) > EVEN
-    actual = halves.is_dev[~halves.fit]
-    dev, train = ((int(said[actual == side].sum()), int((actual == side).sum())) for side in (True, False))
-    return bound_from_counts(dev, train)
-
-
-def domain_finding(found: DomainShift | None) -> Finding:
-    """WF302."""
+def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None) -> Finding:
+    """WF302; of pictures with what the network sees in them beside what was measured of them."""
+    first, dev = rows.train, rows.dev
+    if seen is not None:
+        (held_out,) = seen.keys() - {"dev"}
+        first, dev = (with_channels(rows.parts[name], seen[name]) for name in (held_out, "dev"))
+    found = domain_shift(first, dev, seed=rows.seed)
     if found is None:
         why = f"This needs at least {FEWEST_ROWS} rows on each side and a column that does not only count time."
         return finding("WF302", fired=None, evidence=why)
@@ -117,8 +107,8 @@ def domain_finding(found: DomainShift | None) -> Finding:
         said = f"No material mismatch visible to this classifier: it shows at most {bound.high:.2f} of total variation."
         return finding("WF302", fired=False, evidence=said + apart)
     needed = bound.rows_to_decide(found.tau)
-    rows = f" About {2 * needed:,} rows on each side would decide." if needed else ""
-    said = f"Cannot tell: a classifier shows {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{rows}"
+    decides = f" About {2 * needed:,} rows on each side would decide." if needed else ""
+    said = f"Cannot tell: a classifier shows {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{decides}"
     return finding("WF302", fired=None, evidence=said + apart)
 
 

@@ -68,14 +68,14 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
     counts = np.asarray(counts, dtype=np.int64)
     if counts.ndim != 2 or counts.shape[1] < 2 or (counts < 0).any():
         raise BadInput(
-            "labels per row are counts of at least two classes",
+            "labels per row must be counts of at least two classes",
             found=f"an array of shape {counts.shape}",
             remedy="Give one column per annotator",
         )
     several = counts.sum(axis=1) >= FEWEST_LABELS
     if several.sum() < FEWEST_ROWS:
         raise BadInput(
-            f"the optimal error needs {FEWEST_ROWS} rows with {FEWEST_LABELS} or more labels",
+            f"the optimal error must have {FEWEST_ROWS} rows with {FEWEST_LABELS} or more labels",
             found=f"{int(several.sum())} such rows",
             remedy="Have more rows labelled by several people, or give --human-error",
         )
@@ -105,7 +105,7 @@ def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
     enough = counts.sum(axis=1) > voters
     if not enough.any():
         raise BadInput(
-            f"a majority of {voters} leaves labels over to predict it by",
+            f"a majority of {voters} must leave labels over to predict it by",
             found=f"at most {int(counts.sum(axis=1).max(initial=0))} labels in a row",
             remedy="Lower the number of voters",
         )
