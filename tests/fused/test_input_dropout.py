@@ -75,7 +75,7 @@ def test_columns_are_kept_at_the_rate_asked_within_four_standard_errors(keep_pro
     batches, _ = BatchReader(data, layout_of(data, config), config=config).read(0, stop=UPDATES, needs=needs)
     # Four columns, and no hidden unit before them.
     assert batches.noise.shape[1] == 4 * data.train.rows
-    mask = kept(batches.noise, keep_prob=keep_prob)
+    mask = kept(batches.noise, share=keep_prob)
     assert abs(mask.mean() - keep_prob) <= 4 * np.sqrt(keep_prob * (1 - keep_prob) / mask.size) + 1e-4
 
 

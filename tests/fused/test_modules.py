@@ -79,7 +79,7 @@ def start(module, *, members):
 def gradients(module, rows, given, noise):
     trained, kept = (torch.from_numpy(each) for each in np.split(rows, [module.layout.rows.parameters], axis=1))
     found = module.gradients(trained.to(module.layout.real), kept, given, noise=noise)
-    return Gradients(*(each.numpy() for each in vars(found).values()))
+    return Gradients(*(each.numpy() for each in found))
 
 
 def outputs_of(module, rows):

@@ -194,7 +194,7 @@ def without_some_columns(values, network, moment):
         return values
     columns, width = columns_of_inputs(network, values.shape[1])
     address = {"seed": moment.config.seed, "stream": moment.stream, "update": moment.update, "layer": INPUTS_LAYER}
-    mask = kept(noise_block(**address, rows=len(values), width=width), keep_prob=keep_prob)
+    mask = kept(noise_block(**address, rows=len(values), width=width), share=keep_prob)
     return values * torch.from_numpy(mask[:, columns] / keep_prob).to(values.dtype)
 
 

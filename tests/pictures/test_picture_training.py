@@ -21,7 +21,7 @@ from wellfit.records.augmentation import NOTHING, Augmentation
 from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
-from wellfit.training.convolution import ConvNet
+from wellfit.training.network import ConvNet
 from wellfit.training.noise import Address
 from wellfit.training.pictures import changed, cut_of
 from wellfit.training.tensors import conv_network, predict, state_of

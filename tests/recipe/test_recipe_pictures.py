@@ -12,7 +12,7 @@ from wellfit.recipe.pictures import COST, first_network, picture_grid, weights_t
 from wellfit.recipe.remedies.optimization import bigger_network
 from wellfit.records.augmentation import NOTHING
 from wellfit.records.config import Config, Network
-from wellfit.training.convolution import ConvNet
+from wellfit.training.network import ConvNet
 from wellfit.training.pictures import MOST_SIDE, reduced
 
 CONV = Config(network=first_network((28, 28, 1)))

@@ -14,19 +14,19 @@ ADDRESS = {"seed": 3, "stream": "shared", "update": 5, "layer": 1, "rows": 256, 
 
 @pytest.mark.parametrize("keep_prob", [0.1, 0.5, 0.8, 0.9, 0.999])
 def test_the_rate_is_the_one_asked_within_four_standard_errors(keep_prob):
-    masks = [kept(noise_block(**{**ADDRESS, "update": update}), keep_prob=keep_prob) for update in range(40)]
+    masks = [kept(noise_block(**{**ADDRESS, "update": update}), share=keep_prob) for update in range(40)]
     units = 40 * 256 * 64
     assert abs(np.mean(masks) - keep_prob) < 4 * np.sqrt(keep_prob * (1 - keep_prob) / units) + 1 / LEVELS
 
 
 def test_keep_prob_one_keeps_every_value_noise_can_take():
-    assert kept(np.arange(LEVELS, dtype=np.uint16), keep_prob=1.0).all()
+    assert kept(np.arange(LEVELS, dtype=np.uint16), share=1.0).all()
 
 
 @pytest.mark.parametrize("keep_prob", [0.25, 0.5, 0.75])
 def test_the_mask_is_noise_below_keep_prob(keep_prob):
     every = np.arange(LEVELS, dtype=np.uint16)
-    assert np.array_equal(kept(every, keep_prob=keep_prob), every.astype(float) < keep_prob * LEVELS)
+    assert np.array_equal(kept(every, share=keep_prob), every.astype(float) < keep_prob * LEVELS)
 
 
 @pytest.mark.parametrize("other", [{"seed": 4}, {"stream": "a1"}, {"update": 6}, {"layer": 2}], ids=str)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numbers
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import torch
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
@@ -19,6 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from wellfit.base.typing import Floats, Integers, Task
+from wellfit.data.prepare import Preparation
 from wellfit.data.schema import Column
 from wellfit.estimators.arguments import config_of
 from wellfit.estimators.inputs import (
@@ -28,15 +31,16 @@ from wellfit.estimators.inputs import (
     prepared,
     read_both,
     read_features,
+    target_moments,
     weights_of,
     with_class_weights,
 )
-from wellfit.estimators.model import Model
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config
 from wellfit.records.goals import default_goal
-from wellfit.records.outcome import Status
+from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.executor import InProcess
+from wellfit.training.tensors import OUTPUT_RANGE, Inputs, Part, network_from, one_thread, outputs_of
 
 MOST_SEED = 2**31 - 1
 
@@ -94,6 +98,57 @@ class Given:
     rows: Rows
     places: Integers
     columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network, or the average of several, with the transforms; outputs become predictions by `mean` and `scale`.
+
+    These are moments of the targets: scalars, or [targets].
+    """
+
+    preparation: Preparation
+    parts: tuple[Part, ...]
+    mean: Floats
+    scale: Floats
+
+    @classmethod
+    def of(cls, preparation: Preparation, outcomes: Sequence[Outcome], *, train: Rows) -> Model:
+        """Return the average of trainings on these rows."""
+        mean, scale = (np.zeros(()), np.ones(())) if preparation.schema.classes else target_moments(train)
+        parts = tuple(Part(1 / len(outcomes), each.config, dict(each.state)) for each in outcomes)
+        return cls(preparation, parts, mean, scale)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The features, in order."""
+        return self.preparation.schema.columns
+
+    def probabilities(self, table: pa.Table) -> Floats:
+        """Return the probability of each class [rows, classes]."""
+        return self._average(table, lambda _part, outputs: np.asarray(softmax(outputs, axis=1)))
+
+    def values(self, table: pa.Table) -> Floats:
+        """Return the targets in their own unit [rows] or [rows, targets], inside the range of the training rows."""
+        return self._average(table, self._values)
+
+    def _values(self, part: Part, outputs: Floats) -> Floats:
+        outputs = outputs[:, 0] if self.preparation.targets == 1 else outputs
+        low, high = part.state[OUTPUT_RANGE]
+        if self.preparation.targets > 1:
+            # The engine knew several targets as standardized ones.
+            low, high = low * self.scale + self.mean, high * self.scale + self.mean
+        return np.clip(outputs * self.scale + self.mean, low, high)
+
+    def _average(self, table: pa.Table, predicted: Callable[[Part, Floats], Floats]) -> Floats:
+        # In float64 a row has the same outputs whatever rows are beside it, to 1e-12.
+        inputs = Inputs.of(self.preparation.transform(table, with_target=False), dtype=torch.float64)
+        return np.asarray(sum(part.weight * predicted(part, self._outputs(part, inputs)) for part in self.parts))
+
+    def _outputs(self, part: Part, inputs: Inputs) -> Floats:
+        with one_thread():
+            network = network_from(part.state, self.preparation, part.config.network).double()
+            return np.asarray(outputs_of(network, inputs).numpy())
 
 
 class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types

@@ -149,7 +149,7 @@ def _network_of(data: Prepared, configs: Sequence[Config], module: ModuleFactory
     else:
         network = module_network(data, module, seed=first.seed)
     for config in configs:
-        site_keep_probs(config.regularization.keep_prob, sites=len(network.findings.sites))
+        site_keep_probs(config, sites=len(network.findings.sites))
     size = first.optimization.batch_size
     require_last_batch(network.module, inputs=network.inputs, rows=data.train.rows % size or size)
     return network

@@ -113,7 +113,7 @@ class ModuleLayout:
     def keep_probs(self, configs: Sequence[Config]) -> Floats:
         """Return the share of units kept [K, S] at every dropout site."""
         sites = len(self.network.findings.sites)
-        return np.array([site_keep_probs(config.regularization.keep_prob, sites=sites) for config in configs])
+        return np.array([site_keep_probs(config, sites=sites) for config in configs])
 
     def network_of(self, row: Floats) -> ModuleNetwork:
         """Return the network of a row [R]."""

@@ -33,7 +33,7 @@ class Rates(NamedTuple):
     averaging: Floats  # [T, K] decay of the moving average
     share: Floats  # [T, K] of a row in its mixture; 1 without mixup
     thresholds: npt.NDArray[np.uint16]  # [T, K, L] highest noise that keeps a unit; the last is the inputs'
-    scales: Floats  # [T, K, L] 1/keep_prob; the last is 1/input_keep_prob
+    scales: Floats  # [T, K, L] 1 / share kept; the last is the inputs'
     betas: Floats  # [K, 2] of Adam; the first is also the momentum
     clip: Floats  # [K] highest norm of a gradient
     smoothing: Floats  # [K] label smoothing

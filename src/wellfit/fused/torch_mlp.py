@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,18 +31,14 @@ def bytes_of_row(layout: Layout) -> int:
     return _PER_UNIT * np.dtype(layout.dtype).itemsize * (layout.units + layout.shared + layout.embedded)
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(NamedTuple):
     """Inputs of the first layer."""
 
-    shared: Tensor
-    """[B, S], or [K, B, S] where numbers are moved, rows are mixed or columns dropped."""
-    embedded: Tensor
-    """[K, B, E]."""
+    shared: Tensor  # [B, S], or [K, B, S] where numbers are moved, rows are mixed or columns dropped
+    embedded: Tensor  # [K, B, E]
 
 
-@dataclass(frozen=True)
-class _Forward:
+class _Forward(NamedTuple):
     """Inputs of each layer above the first and slopes of each hidden one, kept for the backward pass."""
 
     inputs: list[Tensor]

@@ -7,9 +7,9 @@ Shapes: K members, N rows of data, D inputs, C classes, P trained parameters, R 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -21,10 +21,10 @@ from wellfit.fused.batches import Needs
 from wellfit.fused.module_rows import ModuleLayout
 from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
 from wellfit.records.config import Config, total_updates
-from wellfit.training.convolution import ConvNet
 from wellfit.training.dropout_sites import DropoutSites, StackMasks, StackNoise
 from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import trial_rows
+from wellfit.training.network import ConvNet
 from wellfit.training.noise import SHARED, Address
 from wellfit.training.pictures import Shape, changed, cut_of, member_of
 from wellfit.training.schedules import keep_prob_at, strength
@@ -37,18 +37,14 @@ _SLOW = "There is a performance drop"
 """How torch's warning begins where it maps an operation by running it once for each member."""
 
 
-@dataclass(frozen=True)
-class ModuleBatch:
+class ModuleBatch(NamedTuple):
     """Encoded rows and target of one update: the same for all members, or with K in front."""
 
-    values: Tensor
-    """[N, D] or [K, N, D]."""
-    target: Tensor
-    """[N, C] or [K, N, C] share of each class in a row's label; or [N] or [K, N] standardized values."""
+    values: Tensor  # [N, D] or [K, N, D]
+    target: Tensor  # [N, C] or [K, N, C] share of each class in a row's label; or [N] or [K, N] standardized values
 
 
-@dataclass(frozen=True)
-class Gradients:
+class Gradients(NamedTuple):
     """Gradients [K, P] and costs [K] of one batch, and the rest of the rows [K, R - P] as the batch left it."""
 
     values: Tensor
@@ -86,9 +82,9 @@ class TorchModule:
     ) -> tuple[Tensor, Tensor]:
         """Return the cost [K] of the batch to each member, and its derivative [K, P]; buffers become the batch's."""
         batch, noise = self._read(at, needs, configs, update=update), self._noise(configs, update=update)
-        found = self.gradients(rows.parameters, rows.kept, batch, noise=noise)
-        rows.kept.copy_(found.kept)
-        return found.costs, found.values
+        gradients, costs, kept = self.gradients(rows.parameters, rows.kept, batch, noise=noise)
+        rows.kept.copy_(kept)
+        return costs, gradients
 
     def gradients(self, trained: Tensor, kept: Tensor, batch: ModuleBatch, *, noise: StackNoise) -> Gradients:
         """Return the gradients of members with parameters [K, P] and the rest [K, R - P] on a batch."""
@@ -100,8 +96,7 @@ class TorchModule:
             own = slice(member, member + 1)
             mine = self._batch_of(batch, member)
             parts.append(self._gradients(one_by_one, trained[own], kept[own], batch=mine, noise=noise.only(member)))
-        values, costs, left = ([getattr(part, name) for part in parts] for name in ("values", "costs", "kept"))
-        return Gradients(torch.cat(values), torch.cat(costs), torch.cat(left))
+        return Gradients(*map(torch.cat, zip(*parts, strict=True)))
 
     def rows_at_once(self, members: int) -> int:
         """Return the rows of one forward pass of so many members."""
@@ -112,7 +107,7 @@ class TorchModule:
         """Return the outputs [K, N, C] of the members `rows` [K, R] on encoded rows [N, D], without dropout."""
         size = self.layout.rows.parameters
         members = self._members(rows[:, :size].to(self.layout.real), rows[:, size:], values)
-        outputs, _state = (one_by_one if self.notice else at_once)(self._network, members, noise=None)
+        outputs, _state = (one_by_one if self.notice else at_once)(self._network, members, None)
         return outputs
 
     def _read(self, at: UpdateInputs, needs: Needs, configs: Sequence[Config], *, update: int) -> ModuleBatch:
@@ -151,7 +146,7 @@ class TorchModule:
         self, run: Run, trained: Tensor, kept: Tensor, *, batch: ModuleBatch, noise: StackNoise
     ) -> Gradients:
         leaf = trained.detach().requires_grad_()
-        outputs, state = run(self._network, self._members(leaf, kept, batch.values), noise=noise)
+        outputs, state = run(self._network, self._members(leaf, kept, batch.values), noise)
         costs = _costs(outputs, batch.target, task=self._task)
         (gradients,) = torch.autograd.grad(costs.sum(), leaf)
         state = {name: value.detach() for name, value in state.items()}
@@ -183,8 +178,8 @@ class TorchModule:
         target = torch.ones((len(values), self._classes) if self._classes else len(values)).to(trained)
         found = self._gradients(run, trained, kept, batch=ModuleBatch(values, target), noise=noise)
         with torch.no_grad():
-            outputs, _state = run(network, self._members(trained, kept, values), noise=None)
-        return found.values, found.costs, found.kept, outputs
+            outputs, _state = run(network, self._members(trained, kept, values), None)
+        return *found, outputs
 
 
 def _costs(outputs: Tensor, target: Tensor, *, task: Task) -> Tensor:
@@ -224,17 +219,11 @@ class ModuleMembers:
         return 0 if self.values.dim() == 3 else None
 
 
-class Run(Protocol):
-    """Runs a module for all members."""
-
-    def __call__(
-        self, network: ModuleNetwork, members: ModuleMembers, *, noise: StackNoise | None
-    ) -> tuple[Tensor, State]:
-        """Return the outputs [K, N, C], and the buffers as the run left them; without noise, as in evaluation."""
-        ...
+Run: TypeAlias = Callable[[ModuleNetwork, ModuleMembers, StackNoise | None], tuple[Tensor, State]]
+"""Returns the outputs [K, N, C], and the buffers as the run left them; without noise, as in evaluation."""
 
 
-def at_once(network: ModuleNetwork, members: ModuleMembers, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+def at_once(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | None) -> tuple[Tensor, State]:
     """Run all members in one call, as `Run` says."""
     network.module.train(noise is not None)
     keeping = noise.tensors(members.values.dtype) if noise else (torch.empty(len(members), 0),) * 2
@@ -251,7 +240,7 @@ def at_once(network: ModuleNetwork, members: ModuleMembers, *, noise: StackNoise
     return found
 
 
-def one_by_one(network: ModuleNetwork, members: ModuleMembers, *, noise: StackNoise | None) -> tuple[Tensor, State]:
+def one_by_one(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | None) -> tuple[Tensor, State]:
     """Run one member after the other, as `Run` says."""
     network.module.train(noise is not None)
     outputs, states = [], []

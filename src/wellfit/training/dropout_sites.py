@@ -41,13 +41,13 @@ class SiteMasks(Address):
 
     keep_probs: tuple[float, ...]
 
-    def keep_prob(self, site: int) -> float:
+    def share(self, site: int) -> float:
         """Return the share of units kept at a site."""
         return self.keep_probs[min(site, len(self.keep_probs) - 1)] if self.keep_probs else 1.0
 
     def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
         """Return booleans of `shape`: True where a unit is kept."""
-        return torch.from_numpy(kept(_noise_at(self, shape, site=site), keep_prob=self.keep_prob(site)))
+        return torch.from_numpy(kept(_noise_at(self, shape, site=site), share=self.share(site)))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class StackMasks:
     keeps: Tensor
     thresholds: Tensor
 
-    def keep_prob(self, site: int) -> Tensor:
+    def share(self, site: int) -> Tensor:
         """Return the share of units kept [] at a site; beyond the last one, that of the last."""
         return self.keeps[min(site, len(self.keeps) - 1)]
 
@@ -149,27 +149,27 @@ class DropoutSites(TorchFunctionMode):
         layers, rate, training = args[place - 1 : place + 2]
         if not (training or self._always) or rate == 0 or layers == 1:
             return args
-        keep_prob = self._masks.keep_prob(len(self.sites)) if self._masks else 1.0
+        share = self._masks.share(len(self.sites)) if self._masks else 1.0
         self.sites.append(Site(func.__name__, opaque=True))
-        return (*args[:place], 1 - keep_prob, True, *args[place + 2 :])
+        return (*args[:place], 1 - share, True, *args[place + 2 :])
 
     def _site(self, name: str) -> Callable[[Tensor], Tensor]:
         """Open the next site, and return what drops its units."""
         site = len(self.sites)
         self.sites.append(Site(name))
-        keep_prob = self._masks.keep_prob(site) if self._masks else 1.0
+        share = self._masks.share(site) if self._masks else 1.0
 
         def drop(values: Tensor) -> Tensor:
-            if self._masks is None or (isinstance(keep_prob, float) and keep_prob == 1):
+            if self._masks is None or (isinstance(share, float) and share == 1):
                 return values
             shape = _mask_shape(name, values)
             mask = self._masks.mask(shape, site=site).to(values.dtype)
             mask = mask.reshape(*shape, *(1,) * (values.dim() - len(shape)))
             if "alpha" not in name:
-                return values * (mask / keep_prob)
+                return values * (mask / share)
             # To SELU's limit, then scaled and shifted so that mean 0 and variance 1 stay (Klambauer et al., 2017).
-            scale = (keep_prob * (1 + _ALPHA**2 * (1 - keep_prob))) ** -0.5
-            return scale * (values * mask + _ALPHA * (1 - mask)) - scale * _ALPHA * (1 - keep_prob)
+            scale = (share * (1 + _ALPHA**2 * (1 - share))) ** -0.5
+            return scale * (values * mask + _ALPHA * (1 - mask)) - scale * _ALPHA * (1 - share)
 
         return drop
 

@@ -35,7 +35,6 @@ from wellfit.training.module_checks import (
     site_keep_probs,
 )
 from wellfit.training.network import MLP, Dropout, OneHot
-from wellfit.training.schedules import keep_prob_at, strength
 
 PREFIX = "module."
 """Of the names of the user's parameters in a state."""
@@ -91,10 +90,7 @@ class ModuleNetwork(nn.Module):
     def masks(self, drop: Dropout) -> SiteMasks:
         """Return what is dropped at each site at the update of `drop`, in place of the rates that its author wrote."""
         now = drop.at
-        knobs = now.config.regularization
-        share = strength(knobs.keep_prob_schedule, update=now.update, updates=now.updates)
-        keeps = site_keep_probs(knobs.keep_prob, sites=len(self.findings.sites))
-        keeps = tuple(keep_prob_at(keep, strength=share) for keep in keeps)
+        keeps = now.scheduled(site_keep_probs(now.config, sites=len(self.findings.sites)))
         return SiteMasks(now.config.seed, now.stream, now.update, keeps)
 
     def noise(self, masks: SiteMasks | None) -> AbstractContextManager[None]:

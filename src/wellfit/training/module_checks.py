@@ -20,6 +20,7 @@ from torch.nn.parameter import is_lazy
 
 from wellfit.base.typing import Task
 from wellfit.exceptions import BadInput
+from wellfit.records.config import Config
 from wellfit.training.dropout_sites import DropoutSites, Site, SiteMasks
 
 _FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -84,8 +85,9 @@ def trial_rows(module: nn.Module, *, inputs: int, outputs: int) -> Tensor:
     return torch.linspace(-1, 1, rows * inputs, dtype=first.dtype, device=first.device).reshape(rows, inputs)
 
 
-def site_keep_probs(keep_prob: float | tuple[float, ...], *, sites: int) -> tuple[float, ...]:
+def site_keep_probs(config: Config, *, sites: int) -> tuple[float, ...]:
     """Return keep_prob of each of a module's sites; refuse one below 1 without any site, and another number of them."""
+    keep_prob = config.regularization.keep_prob
     keeps = keep_prob if isinstance(keep_prob, tuple) else (keep_prob,)
     if not sites and min(keeps, default=1) < 1:
         raise BadInput(

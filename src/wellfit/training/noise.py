@@ -40,15 +40,15 @@ def noise_block(*, seed: int, stream: str, update: int, layer: int, rows: int, w
     return np.asarray(raw, dtype="<u8").view("<u2")[: rows * width].reshape(rows, width)
 
 
-def kept(noise: npt.NDArray[np.uint16], *, keep_prob: float) -> Booleans:
-    """Return the mask noise < keep_prob * 65536: True where a unit is kept."""
-    return np.less_equal(noise, threshold_of(np.array(keep_prob)))
+def kept(noise: npt.NDArray[np.uint16], *, share: float) -> Booleans:
+    """Return the mask noise < share * 65536: True where a unit is kept."""
+    return np.less_equal(noise, threshold_of(np.array(share)))
 
 
-def threshold_of(keep_prob: Floats) -> npt.NDArray[np.uint16]:
-    """Return the highest noise that keeps a unit, for keep_probs of any shape."""
-    # Against an integer the comparison stays in 16 bits; keep_prob 1 would need a 17th.
-    return (np.minimum(np.ceil(keep_prob * LEVELS), LEVELS) - 1).astype(np.uint16)
+def threshold_of(shares: Floats) -> npt.NDArray[np.uint16]:
+    """Return the highest noise that keeps a unit, for shares of units kept of any shape."""
+    # Against an integer the comparison stays in 16 bits; a share of 1 would need a 17th.
+    return (np.minimum(np.ceil(shares * LEVELS), LEVELS) - 1).astype(np.uint16)
 
 
 def batch_order(*, seed: int, stream: str, epoch: int, rows: int) -> npt.NDArray[np.int64]:

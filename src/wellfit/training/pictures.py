@@ -23,8 +23,8 @@ from wellfit.data.schema import Schema
 from wellfit.exceptions import BadInput
 from wellfit.records.augmentation import Augmentation, asked_for
 from wellfit.records.config import Config
-from wellfit.training.convolution import ConvNet
 from wellfit.training.module import ModuleNetwork
+from wellfit.training.network import ConvNet
 from wellfit.training.noise import Address, cutting, picture_draws, pixel_noise
 from wellfit.training.tensors import Part, network_from, one_thread, rows_at_once
 

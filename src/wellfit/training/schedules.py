@@ -6,6 +6,7 @@ Pure functions of (update, updates), with update counted from 0: every engine re
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,10 +44,10 @@ def strength(schedule: Strength, *, update: int, updates: int) -> float:
     return (1 + math.cos(math.pi * (2 * through - 1))) / 2
 
 
-def keep_prob_at(keep_prob: Number, *, strength: Number) -> Number:
-    """Return 1 - (1 - keep_prob) * strength, of numbers or of arrays."""
-    # In this form, a strength of 1 gives keep_prob to the last bit, and one of 0 gives 1.
-    return keep_prob + (1 - keep_prob) * (1 - strength)
+def keep_prob_at(full: Number, *, strength: Number) -> Number:
+    """Return 1 - (1 - full) * strength, of numbers or of arrays: the share kept at some strength of dropout."""
+    # In this form, a strength of 1 gives `full` to the last bit, and one of 0 gives 1.
+    return full + (1 - full) * (1 - strength)
 
 
 def averaging_decay(ema: float, *, update: int, updates: int) -> float:  # noqa: ARG001 - called as all schedules are
@@ -70,7 +71,11 @@ class Update:
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
-        """keep_prob of each hidden layer at this update."""
+        """Share of units kept in each hidden layer at this update."""
+        return self.scheduled(self.config.keep_probs)
+
+    def scheduled(self, keep_probs: Iterable[float]) -> tuple[float, ...]:
+        """Return shares of units kept at full strength as they are at this update."""
         schedule = self.config.regularization.keep_prob_schedule
         share = strength(schedule, update=self.update, updates=self.updates)
-        return tuple(keep_prob_at(keep, strength=share) for keep in self.config.keep_probs)
+        return tuple(keep_prob_at(keep, strength=share) for keep in keep_probs)

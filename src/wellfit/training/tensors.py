@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,8 @@ from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, Network, Regularization
 from wellfit.stats.calibration import tempered
-from wellfit.training.convolution import ConvNet, conv_factory
 from wellfit.training.module import AnyNetwork, ModuleNetwork
-from wellfit.training.network import MLP, quantile_edges
+from wellfit.training.network import MLP, ConvNet, quantile_edges
 
 EDGES = "bins.edges"
 OUTPUT_RANGE = "output_range"
@@ -86,8 +86,10 @@ def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -
     """Return the convolutional network that `seed` starts from; refuse rows that are no pictures."""
     if preparation.schema.picture is None:
         raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave kind out")
+    height, width, channels = preparation.schema.picture
+    shape = (channels, height, width)
     return ModuleNetwork(
-        conv_factory(network, preparation.schema.picture),
+        functools.partial(ConvNet, shape, widths=network.widths, activation=network.activation),
         columns=len(preparation.numeric_names),
         levels=(),
         outputs=preparation.outputs,
