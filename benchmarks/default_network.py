@@ -25,7 +25,7 @@ from wellfit.data.schema import infer_schema
 from wellfit.records.config import Config, Network, Optimization
 from wellfit.records.goals import default_goal
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.setting import changed
+from wellfit.sweeps.space import changed
 from wellfit.sweeps.usual import batch_size_for, bins_for, epochs_for
 
 SOURCES = (PHONEME, CREDIT, CALIFORNIA, BIKE, ADULT)

@@ -27,7 +27,7 @@ from large_table import COLUMNS, GIB, generated
 from report import Row, arguments, finish
 from rivals.environment import HERE, THREADS
 from wellfit.diagnosis.mismatch.columns import column_shifts, label_shift
-from wellfit.experiment.about_data import open_rows
+from wellfit.experiment.diagnosing import open_rows
 from wellfit.records.goals import goal_named
 
 MOST_SECONDS, MOST_GIB, LEAST_RATIO = 60.0, 2.0, 10.0

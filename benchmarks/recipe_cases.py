@@ -28,8 +28,7 @@ from wellfit.base.typing import Floats, Json
 from wellfit.exceptions import BadInput
 from wellfit.recipe.follow import carry_out, first_state, follow, next_step
 from wellfit.recipe.remedies.catalogue import REMEDIES
-from wellfit.recipe.rules import Rules
-from wellfit.recipe.state import StepContext
+from wellfit.recipe.state import Rules, StepContext
 from workbench import Notes, Remembering, bench_of, fresh_losses, search_everything
 
 NETWORKS = 24

@@ -16,18 +16,17 @@ from wellfit.data.dialect import FormatArguments
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
-from wellfit.experiment.about_data import findings_on_data, open_rows
-from wellfit.experiment.added_rows import added_to
 from wellfit.experiment.create import SplitArguments, find_or_make, make_split
-from wellfit.experiment.diagnosing import require_known
+from wellfit.experiment.diagnosing import findings_on_data, open_rows, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
+from wellfit.experiment.prepared import added_to
 from wellfit.experiment.request import run_request
 from wellfit.experiment.run import run_in
 from wellfit.fused.memory import parse_memory
 from wellfit.opening import Opening
 from wellfit.recipe.budget import Budget
-from wellfit.recipe.rules import Fixed
+from wellfit.recipe.state import Fixed
 from wellfit.records.config import Config, Network
 from wellfit.records.device import CPU, FLOAT32, device_of
 from wellfit.records.goals import Goal, default_goal, goal_named

@@ -12,7 +12,7 @@ import pytest
 
 import wellfit as wf
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.experiment.added_rows import KIND
+from wellfit.experiment.prepared import ADDED_ROWS as KIND
 from wellfit.journal.store import open_journal
 
 RUN = {"budget": "3000updates", "human_error": 0.05, "ensemble": False, "only": "more_data"}

@@ -9,7 +9,7 @@ import pytest
 from wellfit.experiment.request import RunRequest, seconds_spent
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import parse_budget
-from wellfit.recipe.rules import Rules
+from wellfit.recipe.state import Rules
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

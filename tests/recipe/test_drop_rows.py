@@ -11,7 +11,7 @@ from recipe_runs import fixed_at, prepared, run_of
 from wellfit.data.prepare import Copies, Prepared
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import DROP_ROWS_KIND as KIND
-from wellfit.recipe.rules import Rules
+from wellfit.recipe.state import Rules
 from wellfit.recipe.stop import ending
 from wellfit.records.config import Config, DataBoard, Network, Optimization
 

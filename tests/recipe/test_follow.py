@@ -21,9 +21,9 @@ from wellfit.recipe.ensemble import (
     reseeded,
 )
 from wellfit.recipe.follow import follow
-from wellfit.recipe.regularize import best_members, widened
 from wellfit.recipe.remedies.optimization import architecture, better_optimizer, bigger_network, train_longer
-from wellfit.recipe.rules import Rules, describe_change
+from wellfit.recipe.search import best_members, widened
+from wellfit.recipe.state import Rules, describe_change
 from wellfit.recipe.stop import ending
 from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.sweeps.executor import InProcess

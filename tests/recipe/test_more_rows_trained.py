@@ -12,7 +12,7 @@ from wellfit.data.prepare import Arrays
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import MORE_DATA_KIND as KIND
 from wellfit.recipe.remedies.mismatch import with_more_data
-from wellfit.recipe.rules import Rules
+from wellfit.recipe.state import Rules
 from wellfit.records.config import Config, DataBoard, Network, Optimization
 
 TRAIN, DEV, MORE = 60, 1_000, 1_500

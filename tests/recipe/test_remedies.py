@@ -18,15 +18,14 @@ from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.exceptions import BadInput
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext
-from wellfit.recipe.expectation import Shares, expect
 from wellfit.recipe.follow import MOST_ROUNDS, around_again, first_state, next_step
 from wellfit.recipe.pick import next_remedy, ranking
 from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES, require_kind
 from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import search_architecture
+from wellfit.recipe.remedies.remedy import Shares, expect
 from wellfit.recipe.remedies.trials import evidence_of
-from wellfit.recipe.rules import Rules, turned
-from wellfit.recipe.state import RecipeState, StepContext
+from wellfit.recipe.state import RecipeState, Rules, StepContext, turned
 from wellfit.recipe.stop import cheapest_waiting, stop_of
 from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.records.gaps import GAPS

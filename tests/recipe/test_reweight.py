@@ -22,7 +22,7 @@ from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.mismatch import REWEIGHT_KIND as KIND
-from wellfit.recipe.rules import Rules
+from wellfit.recipe.state import Rules
 from wellfit.records.config import Config, DataBoard, Network, Optimization
 from wellfit.training.tensors import predict
 

@@ -12,10 +12,9 @@ from recipe_runs import fixed_at, prepared, run_of
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.ensemble import ensemble_step, planned_networks
 from wellfit.recipe.follow import follow
-from wellfit.recipe.regularize import best_members
 from wellfit.recipe.remedies.regularization import ENSEMBLE, SEARCH
-from wellfit.recipe.rules import Rules, turned
-from wellfit.recipe.search import RANGES, SHARE, search_step, shapes_of, space_of
+from wellfit.recipe.search import RANGES, SHARE, best_members, search_step, shapes_of, space_of
+from wellfit.recipe.state import Rules, turned
 from wellfit.recipe.stop import ending
 from wellfit.records.config import Config, Network, Optimization, Regularization
 

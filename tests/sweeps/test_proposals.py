@@ -14,8 +14,7 @@ from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps import proposals
 from wellfit.sweeps.proposals import NOT_INSTALLED, proposals_of, quasi_random
-from wellfit.sweeps.setting import changed, differs_only, setting_of
-from wellfit.sweeps.space import default_grid, log_uniform, uniform
+from wellfit.sweeps.space import changed, default_grid, differs_only, log_uniform, setting_of, uniform
 from wellfit.sweeps.tpe import BEFORE_MODEL, ROUND
 from wellfit.sweeps.usual import known_good, usual_space
 

@@ -7,7 +7,7 @@ import numpy as np
 from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.forward_selection import MOST
-from wellfit.sweeps.rounds import Snapshots
+from wellfit.sweeps.search import Snapshots
 
 
 def outcome(seed: int, *, dev: float, status: Status = Status.AT_RUNG) -> Outcome:

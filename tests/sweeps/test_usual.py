@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, Optimization, shrink_of
 from wellfit.records.goals import goal_named
-from wellfit.sweeps.setting import changed
-from wellfit.sweeps.space import LEAST_SHRINK, MOST_SHRINK, configs_of, log_uniform, uniform
+from wellfit.sweeps.space import LEAST_SHRINK, MOST_SHRINK, changed, configs_of, log_uniform, uniform
 from wellfit.sweeps.usual import PUBLISHED_SHRINK, known_good, usual_space
 
 BASE = Config(optimization=Optimization(lr=2e-3, epochs=200))

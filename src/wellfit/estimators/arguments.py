@@ -15,7 +15,7 @@ from wellfit.estimators.inputs import Rows
 from wellfit.exceptions import BadInput
 from wellfit.records.config import BOARDS, Config, Network, Optimization, updates_per_epoch
 from wellfit.records.knobs import KNOBS, NAMES, OFF
-from wellfit.sweeps.setting import changed
+from wellfit.sweeps.space import changed
 from wellfit.sweeps.usual import (
     ENOUGH_UPDATES,
     FEWEST_BINS,

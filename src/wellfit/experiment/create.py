@@ -13,9 +13,9 @@ from wellfit.data.pictures.schema import picture_schema
 from wellfit.data.read import Table, read_table
 from wellfit.data.schema import Schema, infer_schema
 from wellfit.exceptions import BadInput
-from wellfit.experiment.added_rows import added_to
 from wellfit.experiment.diagnosing import referred
 from wellfit.experiment.folder import Folder, Settings, create_folder, default_path, is_experiment, open_folder
+from wellfit.experiment.prepared import added_to
 from wellfit.experiment.request import RunRequest, augmentation_for
 from wellfit.experiment.workspace import Workspace
 from wellfit.records.goals import Goal, default_goal, goal_named

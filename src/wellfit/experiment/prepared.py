@@ -1,37 +1,42 @@
 """The data of an experiment, prepared for training: its transforms, reference models, importance and copies of rows.
 
 All are fitted once and kept beside the models, so that a run that continues works with the same ones.
+The rows of `--more-data`, kept in the experiment, so that it goes on without their file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from wellfit.base.files import write_whole
 from wellfit.base.typing import Floats, Notify
+from wellfit.data.dialect import CsvFormat
 from wellfit.data.features import features_of
 from wellfit.data.prepare import Copies, Preparation, Prepared
+from wellfit.data.read import read_table
 from wellfit.data.training_rows import OF_TRAIN
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.leakage.near_duplicates import copied_rows
 from wellfit.diagnosis.mismatch.attribution import importance_of
 from wellfit.diagnosis.rows import OpenRows
-from wellfit.exceptions import Refusal
-from wellfit.experiment.added_rows import kept_rows
+from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.folder import Folder
 from wellfit.journal.outcomes import load_arrays
-from wellfit.journal.store import Journal
+from wellfit.journal.store import Entry, Journal
 from wellfit.opening import Predict
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
+from wellfit.splits.more_rows import NAME, MoreRows, more_rows_for
 from wellfit.splits.split import Split
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
@@ -189,3 +194,74 @@ def with_copies(data: Prepared, *, folder: Folder, rows: OpenRows, findings: Ite
     content = save({"train": found.train.astype(np.uint8), "dev": found.dev.astype(np.uint8)})
     write_whole(folder.models / COPIES_FILE, lambda file: file.write(content))
     return replace(data, copies=found)
+
+
+ADDED_ROWS = "added rows"
+ADDED_FOLDER = "more_data"
+
+
+def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_format: CsvFormat) -> MoreRows:
+    """Read and check the rows of `--more-data`; the journal's entries tell whether the file was given before.
+
+    Raises:
+        BadInput: as `more_rows_for`, or for a file that is gone.
+        Refusal: the file has other rows than when it was given before.
+    """
+    path = str(Path(source).resolve()) if isinstance(source, str | Path) else None
+    bodies = [entry.body for entry in entries if entry.kind == ADDED_ROWS and path and entry.body["path"] == path]
+    known = bodies[-1] if bodies else None
+    if known and not Path(source).exists():
+        raise BadInput(
+            f"{NAME} must be there when the command is given again",
+            found=f"no file {source}; {known['read']:,} rows were read from it before",
+            remedy="Restore it, or give the experiment in place of DATA, without --more-data: it has kept the rows",
+        )
+    more = more_rows_for(split, read_table(source, name=NAME, csv_format=csv_format))
+    if known and known["sha256"] != more.sha256:
+        raise Refusal(
+            f"{NAME} must keep its rows while an experiment goes on",
+            found=f"{source} with {more.read:,} rows (SHA-256 {more.sha256[:12]}...), where it had {known['read']:,} "
+            f"({known['sha256'][:12]}...) before",
+            remedy="Restore it, or give the new rows under another name",
+        )
+    return more
+
+
+def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
+    """Write rows into the experiment, once, and journal where they came from."""
+    path = _place_of(folder, more.name)
+    if not path.is_file():
+        write_whole(path, lambda file: pq.write_table(more.table, file))
+    key = f"{more.name}/{more.path}"
+    if journal.find(ADDED_ROWS, key) is None:
+        journal.append(ADDED_ROWS, more.to_json(), key=key)
+
+
+def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> None:
+    """Refuse to go on without rows that a run was given."""
+    if name is not None and name not in kept:
+        raise Refusal(
+            "the rows that were added to train must be in the experiment",
+            found=f"no {_place_of(folder, name)}",
+            remedy=f"Give their file again with {NAME}, or restore the folder from a copy",
+        )
+
+
+def kept_rows(folder: Folder) -> dict[str, pa.Table]:
+    """Return name -> rows that were ever added in this experiment; refuse a damaged file."""
+    return {path.stem: _read_added(path) for path in sorted((folder.path / ADDED_FOLDER).glob("*.parquet"))}
+
+
+def _place_of(folder: Folder, name: str) -> Path:
+    return folder.path / ADDED_FOLDER / f"{name}.parquet"
+
+
+def _read_added(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise Refusal(
+            "the added rows of an experiment must be as wellfit wrote them",
+            found=f"{path}, which cannot be read ({error})",
+            remedy="Restore the folder from a copy",
+        ) from error

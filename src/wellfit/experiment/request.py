@@ -17,7 +17,7 @@ from wellfit.experiment.workspace import Workspace
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import Budget, parse_budget
 from wellfit.recipe.remedies.catalogue import require_kind, require_rows
-from wellfit.recipe.rules import Rules, require_free_knobs
+from wellfit.recipe.state import Rules, require_free_knobs
 from wellfit.records.augmentation import Augmentation, asked_for
 from wellfit.records.config import Config
 from wellfit.splits.more_rows import MoreRows

@@ -9,10 +9,9 @@ from dataclasses import replace
 
 from wellfit.base.typing import Json, Notify
 from wellfit.diagnosis.findings import Finding
-from wellfit.experiment.added_rows import keep_rows, require_kept
 from wellfit.experiment.labels import SAMPLES, sample_sheet
 from wellfit.experiment.learning_curve import price_more_data, with_price
-from wellfit.experiment.prepared import fitted_references
+from wellfit.experiment.prepared import fitted_references, keep_rows, require_kept
 from wellfit.experiment.request import RunRequest, augmentation_for, last_plan, seconds_spent
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.history import CANDIDATE
@@ -21,8 +20,7 @@ from wellfit.recipe.budget import BudgetTracker
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import first_config, pilot_config
 from wellfit.recipe.follow import follow
-from wellfit.recipe.rules import with_fixed
-from wellfit.recipe.state import RecipeState
+from wellfit.recipe.state import RecipeState, with_fixed
 from wellfit.recipe.stop import ending
 from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome, Status, snapshot_identity

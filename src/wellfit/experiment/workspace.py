@@ -17,8 +17,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
-from wellfit.experiment.about_data import findings_on_data, open_rows
-from wellfit.experiment.diagnosing import Diagnostician, referred
+from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, open_rows, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_copies, with_importance
 from wellfit.journal.history import CANDIDATE, History

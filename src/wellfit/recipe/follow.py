@@ -15,13 +15,11 @@ from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.ensemble import rejoined
-from wellfit.recipe.expectation import Expected
 from wellfit.recipe.pick import Pick, is_called, next_remedy, ranking
 from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
 from wellfit.recipe.remedies.regularization import CLOSING
-from wellfit.recipe.remedies.remedy import Remedy, Result
-from wellfit.recipe.rules import Rules, describe_change
-from wellfit.recipe.state import RecipeState, StepContext
+from wellfit.recipe.remedies.remedy import Expected, Remedy, Result
+from wellfit.recipe.state import RecipeState, Rules, StepContext, describe_change
 from wellfit.records.config import Config
 from wellfit.records.gaps import GAP_OF_BOARD, GAPS
 from wellfit.records.outcome import Outcome

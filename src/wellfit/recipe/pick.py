@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wellfit.base.typing import Board
-from wellfit.recipe.expectation import helpful, is_behind
 from wellfit.recipe.remedies.catalogue import BY_BOARD, FIRST, REMEDIES
-from wellfit.recipe.remedies.remedy import Remedy
+from wellfit.recipe.remedies.remedy import Remedy, helpful, is_behind
 from wellfit.recipe.state import StepContext
 from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome

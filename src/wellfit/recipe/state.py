@@ -1,18 +1,125 @@
-"""The state of the recipe after a step, the context of the next one, and the gap that each board closes."""
+"""The state of the recipe after a step, the context of the next one, and the gap that each board closes.
+
+The rules of a run, which remedies and knobs it may use; and the knobs that a step has turned, in words.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from wellfit.base.typing import Board
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
+from wellfit.exceptions import BadInput
 from wellfit.recipe.context import RunContext
-from wellfit.recipe.rules import Rules
-from wellfit.records.config import Config
+from wellfit.records.config import BOARDS, Config
 from wellfit.records.gaps import GAP_OF_BOARD, GapName
+from wellfit.records.knobs import KNOBS, knobs_of
 from wellfit.records.outcome import Outcome
+from wellfit.records.units import knob
+
+Fixed = Mapping[str, Mapping[str, Any]]
+"""Board -> knob -> the value at which it is fixed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules of one run.
+
+    With `only`, that one remedy is carried out, whatever the diagnosis says. Averaging (`ensemble`) costs time and
+    memory at prediction; early stopping couples the boards, so it is off unless asked for. `idea` is the user's reason,
+    which is kept with each step; `more_data` is the name of rows that may be added to train.
+    """
+
+    only: str | None = None
+    ensemble: bool = True
+    early_stopping: bool = False
+    fixed_at: Fixed = field(default_factory=dict)
+    idea: str | None = None
+    more_data: str | None = None
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The names of the knobs that no step may turn."""
+        return frozenset(knob for knobs in self.fixed_at.values() for knob in knobs)
+
+    def allowed(self, config: Config, trials: Iterable[Config]) -> tuple[Config, ...]:
+        """Return the trials that leave the fixed knobs as they are in `config`."""
+        return tuple(trial for trial in trials if not turned(config, trial) & self.fixed)
+
+
+def with_fixed(config: Config, fixed: Fixed) -> Config:
+    """Set the fixed knobs.
+
+    Raises:
+        BadInput: for an unknown board or knob, or a value out of range.
+    """
+    body = config.to_json()
+    for board, knobs in fixed.items():
+        if board not in BOARDS:
+            raise BadInput(
+                f"a knob must be on one of the boards {', '.join(BOARDS)}", found=repr(board), remedy="Correct the name"
+            )
+        body[board] = {**body[board], **knobs}
+    return Config.from_json(body)
+
+
+def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
+    """Refuse fixed knobs that contradict each other, or leave no knob to turn.
+
+    Raises:
+        BadInput: naming what is wrong with them.
+    """
+    with_fixed(Config(), fixed)
+    names = {knob for knobs in fixed.values() for knob in knobs}
+    known = {knob.name for board in BOARDS for knob in knobs_of(board) if knob.turned}
+    if known - (set() if early_stopping else {"early_stopping"}) <= names:
+        raise BadInput(
+            "a run needs at least one knob that it may turn",
+            found="every knob of both boards fixed",
+            remedy="Free some in [network], [optimization] or [regularization], or train it once: `wellfit train`",
+        )
+    if fixed.get("optimization", {}).get("early_stopping") is not None and not early_stopping:
+        raise BadInput(
+            "early stopping turns both boards at once, so it is used only when asked for",
+            found="early_stopping fixed in [optimization]",
+            remedy="Add --allow-early-stopping, or take it out",
+        )
+
+
+def turned(before: Config, after: Config) -> frozenset[str]:
+    """Return the knobs in which two configs differ; no knob has the same name on two boards."""
+    changes = (_changes(getattr(before, board), getattr(after, board)) for board in BOARDS)
+    return frozenset(name for each in changes for name, _, _ in each)
+
+
+def describe_change(before: Outcome, after: Outcome) -> str:
+    """Return the difference, such as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
+    knobs = [
+        f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {old} -> {new}"
+        for board in (*BOARDS, "augmentation", "data")
+        for name, old, new in _changes(getattr(before.config, board), getattr(after.config, board))
+    ]
+    if before.networks != after.networks:
+        knobs.append(f"networks {before.networks} -> {after.networks}")
+    return ", ".join(knobs) or "nothing"
+
+
+def _changes(before: object, after: object) -> list[tuple[str, str, str]]:
+    """Return name, old and new value, as they are shown, of the knobs in which two boards differ."""
+    old, new = vars(before), vars(after)
+    return [(name, _shown(old[name]), _shown(new[name])) for name in old if old[name] != new[name]]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ("x" if all(isinstance(part, int) for part in value) else "/").join(map(_shown, value))
+    if value is None or value is False or value == "":
+        return "off"
+    return knob(value) if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

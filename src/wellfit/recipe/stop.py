@@ -16,8 +16,7 @@ from wellfit.recipe.remedies.catalogue import BY_BOARD
 from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import SEARCH
 from wellfit.recipe.remedies.remedy import Remedy
-from wellfit.recipe.rules import Rules, describe_change
-from wellfit.recipe.state import RecipeState, StepContext
+from wellfit.recipe.state import RecipeState, Rules, StepContext, describe_change
 from wellfit.records.units import Unit
 
 Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up", "reference", "rows"]

@@ -13,10 +13,10 @@ from typing import Protocol
 from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
-from wellfit.sweeps.setting import changed
 from wellfit.sweeps.space import (
     Interval,
     Space,
+    changed,
     configs_of,
     count_of,
     is_grid,

@@ -19,8 +19,18 @@ from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.knobs import OFF
 from wellfit.records.outcome import Outcome, Status
-from wellfit.sweeps.setting import Setting, changed, differs_only, setting_of
-from wellfit.sweeps.space import Interval, Space, Values, share_at, sobol, value_at
+from wellfit.sweeps.space import (
+    Interval,
+    Setting,
+    Space,
+    Values,
+    changed,
+    differs_only,
+    setting_of,
+    share_at,
+    sobol,
+    value_at,
+)
 from wellfit.sweeps.usual import known_good
 
 BEFORE_MODEL = 16

@@ -19,8 +19,7 @@ from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, updates_per_epoch
 from wellfit.records.goals import Goal
 from wellfit.records.knobs import NAMES, OFF, Usual, own_name
-from wellfit.sweeps.setting import Setting, require_names, setting_of
-from wellfit.sweeps.space import Interval, Space, Values, useful_shrinks, value_at
+from wellfit.sweeps.space import Interval, Setting, Space, Values, require_names, setting_of, useful_shrinks, value_at
 
 TYPICAL_WEIGHT = 0.1
 """Size of a weight in a layer of 64 to 256 units (He et al., 2015): an l1 step that takes off as much of it as a shrink

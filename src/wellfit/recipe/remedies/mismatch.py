@@ -19,12 +19,10 @@ from wellfit.base.typing import Floats, Json
 from wellfit.data.prepare import Arrays
 from wellfit.data.training_rows import OF_TRAIN, effective_rows, rows_trained_on, trained_on
 from wellfit.diagnosis.leakage.duplicates import with_and_without
-from wellfit.recipe.expectation import ENDED, LEVEL, Expected, Shares
 from wellfit.recipe.pictures import distance, profile
-from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Result
+from wellfit.recipe.remedies.remedy import ENDED, LEVEL, Done, Expected, Price, Remedy, Result, Shares
 from wellfit.recipe.remedies.trials import on_dev
-from wellfit.recipe.rules import describe_change
-from wellfit.recipe.state import StepContext
+from wellfit.recipe.state import StepContext, describe_change
 from wellfit.records.augmentation import LARGEST, OPERATIONS, Augmentation, range_of
 from wellfit.records.config import Config, total_updates, updates_per_epoch
 from wellfit.records.outcome import Outcome

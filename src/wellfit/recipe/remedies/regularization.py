@@ -18,26 +18,28 @@ from wellfit.recipe.ensemble import (
     ensemble_step,
     networks_affordable,
 )
-from wellfit.recipe.expectation import Expected, Shares, expect
-from wellfit.recipe.regularize import (
+from wellfit.recipe.remedies.remedy import Done, Expected, Price, Remedy, Shares, expect
+from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
+from wellfit.recipe.search import (
     FEWEST_BESIDE_SEARCH,
+    MEAN_COST,
+    RANGES,
     SHARE_BESIDE_SEARCH,
     SWEEP_SHARE,
     best_members,
-    members_affordable,
+    search_step,
     sweep_step,
 )
-from wellfit.recipe.remedies.remedy import Done, Price, Remedy
-from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
 from wellfit.recipe.search import FEWEST_MEMBERS as FEWEST_SEARCHED
-from wellfit.recipe.search import MEAN_COST, RANGES, search_step
 from wellfit.recipe.search import SHARE as SEARCH_SHARE
+from wellfit.recipe.search import (
+    grid_members as members_affordable,
+)
 from wellfit.recipe.search import members_affordable as searched_members
 from wellfit.recipe.state import StepContext
 from wellfit.records.config import Config
 from wellfit.records.knobs import KNOBS, Activation
-from wellfit.sweeps.setting import changed
-from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, useful_shrinks
+from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, changed, useful_shrinks
 
 PATIENCE = (4, 8)
 """Points of the learning curve."""
