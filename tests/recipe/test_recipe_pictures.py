@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from wellfit.data.prepare import Arrays
-from wellfit.recipe.pictures import COST, first_network, picture_grid, weights_times_places, wider_networks
+from wellfit.recipe.budget import weights_times_places
+from wellfit.recipe.defaults import first_network, wider_networks
 from wellfit.recipe.remedies.optimization import bigger_network
+from wellfit.recipe.search import PICTURE_COST, picture_grid
 from wellfit.records.augmentation import NOTHING
 from wellfit.records.config import Config, Network
 from wellfit.training.network import ConvNet
@@ -22,7 +24,7 @@ CONV = Config(network=first_network((28, 28, 1)))
 def test_the_grid_stays_within_what_is_affordable_and_has_the_start_in_it(members):
     grid = picture_grid(CONV, rows=1_000, members=members)
     combinations = list(product(*grid.values()))
-    assert len(combinations) <= max(2, members / COST)
+    assert len(combinations) <= max(2, members / PICTURE_COST)
     assert {name: values[0] for name, values in grid.items()} == {"l2": 0.0, "keep_prob": 1.0, "augment": 0.0}
 
 

@@ -13,7 +13,7 @@ from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.ensemble import ensemble_step, planned_networks
 from wellfit.recipe.follow import follow
 from wellfit.recipe.remedies.regularization import ENSEMBLE, SEARCH
-from wellfit.recipe.search import RANGES, SHARE, best_members, search_step, shapes_of, space_of
+from wellfit.recipe.search import RANGES, SEARCH_SHARE, best_members, search_step, shapes_of, space_of
 from wellfit.recipe.state import Rules, turned
 from wellfit.recipe.stop import ending
 from wellfit.records.config import Config, Network, Optimization, Regularization
@@ -117,7 +117,7 @@ def test_the_search_spends_no_more_than_its_share(data, fixed):
     (before,) = run.train([START])
     rest = run.budget.remaining
     search_step(run, before, step=1, fixed=fixed)
-    assert rest * (SHARE - 0.2) < rest - run.budget.remaining <= rest * SHARE
+    assert rest * (SEARCH_SHARE - 0.2) < rest - run.budget.remaining <= rest * SEARCH_SHARE
 
 
 def test_what_an_ensemble_plans_is_paid_by_its_share_of_the_rest(data):

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 from sklearn.datasets import load_digits
 
-from wellfit.recipe.pictures import profile
-from wellfit.recipe.remedies.mismatch import Toward, toward
+from wellfit.recipe.remedies.mismatch import Toward, profile, toward
 from wellfit.records.augmentation import LARGEST, NOTHING, Augmentation, range_of
 
 SIDE = 24

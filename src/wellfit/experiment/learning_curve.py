@@ -65,7 +65,7 @@ def measured_curve(
     found = more_data(anchors, delta=delta, floor=floor, target=target, seed=config.seed)
     if data.preparation.schema.picture is None or not config.regularization.augment:
         return found, None
-    plain = replace(config, regularization=replace(config.regularization, augment=0.0))
+    plain = config.with_knobs(augment=0.0)
     without = _anchors(data, plain, goal=goal, refits=refits)
     return found, worth_in_rows(without, anchors.dev[-1], floor=floor, seed=config.seed)
 
@@ -106,7 +106,7 @@ def _on_part(config: Config, *, rows: int, planned: int) -> Config:
     """Return the config for fewer rows, with as many updates, within bounds."""
     in_epoch = updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
     epochs = min(-(-planned // in_epoch), LONGEST * config.optimization.epochs)
-    return replace(config, optimization=replace(config.optimization, epochs=epochs))
+    return config.with_knobs(epochs=epochs)
 
 
 def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
 from wellfit.exceptions import BadInput
-from wellfit.recipe.pictures import weights_times_places
-from wellfit.records.config import Config, total_updates
+from wellfit.records.config import Config, Network, total_updates
 from wellfit.records.outcome import Outcome
 
 # One slow core, before anything was measured. Only the first training relies on it.
@@ -28,6 +27,8 @@ CLOSING_SHARE = 0.02
 SLACK_SHARE = 0.1
 """Share by which a budget in seconds may be exceeded (docs/design.md, promise 3)."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
+LEAST_POOLED = 4
+"""Sides of pictures below which a convolutional network does not halve them."""
 
 
 class BudgetTracker:
@@ -141,6 +142,17 @@ class BudgetTracker:
             weights = weights_times_places(config.network, shape=self._shape, outputs=self._outputs)
         batch = min(config.optimization.batch_size, self._rows_of(config))
         return OVERHEAD_FLOPS + 6.0 * float(batch * weights)  # two for forward, four for backward, per weight and row
+
+
+def weights_times_places(network: Network, *, shape: tuple[int, int, int], outputs: int) -> int:
+    """Return the multiplications of one forward pass of one picture through a convolutional network."""
+    height, width, channels = shape
+    found = 0
+    for ins, outs in itertools.pairwise((channels, *network.widths)):
+        found += 9 * ins * outs * height * width
+        if min(height, width) >= LEAST_POOLED:
+            height, width = height // 2, width // 2
+    return found + (network.widths or (channels,))[-1] * height * width * outputs
 
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}

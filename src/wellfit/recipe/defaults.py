@@ -8,13 +8,17 @@ often better; its cost is time.
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 from wellfit.recipe.budget import BudgetTracker
-from wellfit.recipe.pictures import Shape, first_network
 from wellfit.records.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.sweeps.usual import LR, batch_size_for, bins_for, epochs_for
 
+Shape = tuple[int, int, int]
+"""Height, width and channels of pictures."""
+SMALL_SIDE = 16
+"""Smaller pictures are halved twice, larger ones three times."""
+SMALL_WIDTHS, WIDTHS = (32, 64), (16, 32, 64)
+WIDER = (2, 3)
 PILOT_UPDATES = 150
 """Updates of the pilot that measures how fast a machine is; a small share of any training."""
 FIRST_SHARE = 0.08
@@ -23,6 +27,8 @@ WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (
 """Shapes of networks, from small to large: wider first, then deeper."""
 FIRST_SHAPES = WIDTH_LADDER[:3]
 """Shapes of a first network; deeper ones are for networks that turn out too small, and for ensembles."""
+LARGER_SHAPES, MOST_TIMES = 2, 4
+"""Number of larger shapes that a step tries, and the largest cost of one, in trainings of the current network."""
 TRAININGS = 60
 """Trainings of a run that overfits: a sweep, an ensemble, and the trials on the way."""
 
@@ -39,13 +45,25 @@ def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, s
 def _as_large_as_affordable(config: Config, budget: BudgetTracker) -> Config:
     """Return the network in the largest shape with which a whole run fits; updates do not show the cost of a shape."""
     shapes = FIRST_SHAPES if budget.is_timed else ()
-    larger = [replace(config, network=replace(config.network, widths=widths)) for widths in shapes]
+    larger = [config.with_knobs(widths=widths) for widths in shapes]
     return next((each for each in reversed(larger) if budget.affordable(each) >= TRAININGS), config)
 
 
 def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Return the larger shapes, smallest first."""
     return [shape for shape in WIDTH_LADDER if _size(shape) > _size(widths)]
+
+
+def affordable_shapes(config: Config, budget: BudgetTracker) -> list[tuple[int, ...]]:
+    """Return the next larger shapes, without those that cost too many trainings of `config`."""
+    most = MOST_TIMES * budget.cost(config)
+    larger = larger_shapes(config.network.widths)[:LARGER_SHAPES]
+    return [shape for shape in larger if budget.cost(config.with_knobs(widths=shape)) <= most]
+
+
+def fits(config: Config, widths: tuple[int, ...]) -> bool:
+    """Return True if a keep_prob for each layer still has a layer for each of its values."""
+    return not isinstance(config.regularization.keep_prob, tuple) or len(widths) == len(config.network.widths)
 
 
 def _size(widths: tuple[int, ...]) -> int:
@@ -69,3 +87,13 @@ def _with_epochs(epochs: int, *, rows: int, columns: int, seed: int, shape: Shap
         optimization=Optimization(lr=LR, epochs=epochs, batch_size=batch_size_for(rows)),
         seed=seed,
     )
+
+
+def first_network(shape: Shape) -> Network:
+    """Return the network that the recipe starts from on pictures."""
+    return Network(kind="conv", widths=SMALL_WIDTHS if min(shape[:2]) < SMALL_SIDE else WIDTHS, embedding="none")
+
+
+def wider_networks(config: Config) -> tuple[Config, ...]:
+    """Return the same network of pictures with more channels in every block."""
+    return tuple(config.with_knobs(widths=tuple(factor * width for width in config.network.widths)) for factor in WIDER)

@@ -22,7 +22,7 @@ import numpy as np
 from wellfit.base.serialize import OMITTED, Record, named
 from wellfit.base.typing import Json
 from wellfit.recipe.context import RunContext
-from wellfit.recipe.defaults import larger_shapes
+from wellfit.recipe.defaults import LARGER_SHAPES, larger_shapes
 from wellfit.records.config import Config, Network
 from wellfit.records.outcome import Outcome, Status
 from wellfit.stats.differences import worse_p
@@ -34,8 +34,8 @@ MOST_NETWORKS = 24
 """More gain little: n networks have 1 - 1/n of the gain of infinitely many."""
 PARENTS = 12
 """Maximum number of configs that are trained again: those that dev cannot distinguish from the best."""
-LARGER_SHAPES, FEWEST_OF_A_SHAPE, MOST_OF_A_SHAPE = 2, 4, 12
-"""Larger shapes that take part, and the number of networks of each; below the fewest a shape is left out."""
+FEWEST_OF_A_SHAPE, MOST_OF_A_SHAPE = 4, 12
+"""Number of networks of each larger shape; below the fewest a shape is left out."""
 WITNESSES = 2
 """Networks trained like the previous one, with other seeds, which show its honest loss."""
 SURELY_WORSE = 0.05
@@ -84,7 +84,7 @@ def planned_networks(
     grows = "widths" not in fixed and _may_grow(run, config)
     shapes = larger_shapes(config.network.widths)[:LARGER_SHAPES] if grows else []
     part = SHARE / (1 + len(shapes))
-    counts = [run.budget.affordable(with_widths(config, shape), share=part) for shape in shapes]
+    counts = [run.budget.affordable(config.with_knobs(widths=shape), share=part) for shape in shapes]
     pairs = [(list(shape), min(count, MOST_OF_A_SHAPE)) for shape, count in zip(shapes, counts, strict=True)]
     larger = [pair for pair in pairs if pair[1] >= FEWEST_OF_A_SHAPE]
     share, witnesses = SHARE - part * len(larger), [] if config in parents else [config] * WITNESSES
@@ -100,11 +100,6 @@ def _may_grow(run: RunContext, config: Config) -> bool:
     return run.budget.is_timed and built_in and not isinstance(config.regularization.keep_prob, tuple)
 
 
-def with_widths(config: Config, widths: Sequence[int]) -> Config:
-    """Return the config with another shape of its network."""
-    return replace(config, network=replace(config.network, widths=tuple(widths)))
-
-
 def ensemble_step(
     run: RunContext, before: Outcome, *, parents: Sequence[Config], step: int, fixed: frozenset[str] = frozenset()
 ) -> Averaged:
@@ -118,7 +113,7 @@ def ensemble_step(
     witnesses = reseeded([config], networks=planned.get("witnesses", 0))
     configs = reseeded(parents, networks=planned["networks"])
     for widths, networks in planned.get("larger", ()):
-        configs += reseeded([with_widths(parent, widths) for parent in parents], networks=networks)
+        configs += reseeded([parent.with_knobs(widths=widths) for parent in parents], networks=networks)
     # A parent that already has a larger shape would be trained twice.
     configs = list({config.identity: config for config in configs}.values())
     ended = [outcome for outcome in run.train([*witnesses, *configs]) if outcome.status in _ENDED]

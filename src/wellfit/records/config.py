@@ -11,7 +11,7 @@ import json
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +174,13 @@ class Config(OwnForm):
         """keep_prob of each hidden layer."""
         keep = self.regularization.keep_prob
         return keep if isinstance(keep, tuple) else (keep,) * len(self.network.widths)
+
+    def with_knobs(self, **knobs: Any) -> Config:
+        """The config with other values of these knobs, all changed at once: some only fit together."""
+        boards: dict[str, dict[str, Any]] = {}
+        for name, value in knobs.items():
+            boards.setdefault(KNOBS[name].board, {})[name] = value
+        return replace(self, **{board: replace(getattr(self, board), **turned) for board, turned in boards.items()})
 
     @cached_property
     def identity(self) -> str:

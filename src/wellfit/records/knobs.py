@@ -72,6 +72,7 @@ class Knob:
         usual: range, or values, that a search tries unless others are given; a decay's depend on the training.
         published: a value known to be good.
         remedy: kind of the recipe's remedy that tries `trials`.
+        factors: of its present value, between which the search of both boards looks, or which it tries (whole numbers).
         turned: some remedy of the recipe turns it.
         sized: the estimators choose it by the number of rows where it is None.
         is_log: a range on the command line is searched evenly over the orders of magnitude.
@@ -102,6 +103,7 @@ class Knob:
     published: Any = None
     remedy: str = ""
     trials: tuple[float, ...] = ()
+    factors: tuple[float, ...] = ()
     turned: bool = True
     sized: bool = False
     is_log: bool = False
@@ -202,9 +204,9 @@ _TABLE = (
     Knob("optimizer", "optimization", kind="word", choices=get_args(OptimizerKind), basic=True,
          help="adam, sgd or momentum."),
     Knob("lr", "optimization", is_low_open=True, basic=True, sized=True, is_log=True, meant=("learning_rate",),
-         metavar="LR",
+         factors=(0.5, 5.0), metavar="LR",  # a larger rate regularizes until it diverges
          help="Peak of the learning rate."),
-    Knob("epochs", "optimization", kind="whole", low=1, basic=True, sized=True, metavar="N",
+    Knob("epochs", "optimization", kind="whole", low=1, basic=True, sized=True, factors=(0.5, 1, 2), metavar="N",
          help="Passes over the training rows."),
     Knob("batch_size", "optimization", kind="whole", low=1, basic=True, turned=False, sized=True, metavar="N",
          help="Rows per update."),
@@ -276,6 +278,8 @@ KNOBS: Mapping[str, Knob] = {knob.name: knob for knob in _TABLE if not knob.of}
 """The fields of a config, board after board."""
 OFF: Mapping[str, float] = {knob.name: knob.off for knob in _TABLE if knob.off is not None}
 """Every name of a regularizer, and the value at which it does nothing."""
+SWEPT = tuple(name for name in OFF if name in KNOBS and KNOBS[name].basic)
+"""lambda and keep_prob, the regularizers that a sweep searches unless others are named."""
 OTHER_REGULARIZERS = tuple(name for name in OFF if name in KNOBS and not KNOBS[name].basic)
 """Regularizers beside lambda and keep_prob."""
 

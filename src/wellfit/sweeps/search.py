@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -174,7 +174,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     """
     rows = rows_trained_on(data, config.data)
     if rungs and config.optimization.schedule == "cosine":
-        config = replace(config, optimization=replace(config.optimization, schedule="coslog4"))
+        config = config.with_knobs(schedule="coslog4")
     space, asked = _space(over, config, data=data, members=members)
     proposals, announced = proposals_of(config, space, rows=rows, members=asked, goal=goal, seen=seen)
     training = Training(

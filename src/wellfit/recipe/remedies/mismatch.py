@@ -13,13 +13,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from wellfit.augment.apply import COLUMNS, DRAWN, changed_fast
+from wellfit.augment.apply import COLUMNS, DRAWN, GREY, changed_fast
 from wellfit.base.serialize import Record
 from wellfit.base.typing import Floats, Json
 from wellfit.data.prepare import Arrays
 from wellfit.data.training_rows import OF_TRAIN, effective_rows, rows_trained_on, trained_on
 from wellfit.diagnosis.leakage.duplicates import with_and_without
-from wellfit.recipe.pictures import distance, profile
 from wellfit.recipe.remedies.remedy import ENDED, LEVEL, Done, Expected, Price, Remedy, Result, Shares
 from wellfit.recipe.remedies.trials import on_dev
 from wellfit.recipe.state import StepContext, describe_change
@@ -93,7 +92,7 @@ def without_copies(context: StepContext) -> tuple[Config, ...]:
     copies, config = context.run.data.copies, context.config
     if copies is None or config.data.drop_rows or copies.train.mean() > 1 - FEWEST_LEFT:
         return ()
-    return (replace(config, data=replace(config.data, drop_rows=True)),)
+    return (config.with_knobs(drop_rows=True),)
 
 
 def _price_of_one(context: StepContext, trials: tuple[Config, ...]) -> Price | None:
@@ -146,10 +145,10 @@ def with_more_data(context: StepContext) -> tuple[Config, ...]:
     config, name = context.config, context.rules.more_data
     if name is None or config.data.more_data == name:
         return ()
-    grown = replace(config, data=replace(config.data, more_data=name))
+    grown = config.with_knobs(more_data=name)
     if "epochs" in context.rules.fixed:
         return (grown,)
-    return (replace(grown, optimization=replace(config.optimization, epochs=_epochs(context, grown))),)
+    return (grown.with_knobs(epochs=_epochs(context, grown)),)
 
 
 def _epochs(context: StepContext, grown: Config) -> int:
@@ -224,7 +223,7 @@ def reweight(context: StepContext) -> tuple[Config, ...]:
     # Without added rows their name is that of train's own.
     if config.data.reweight or not {OF_TRAIN, config.data.more_data} <= known.keys():
         return ()
-    trials = [replace(config, data=replace(config.data, reweight=power)) for power in POWERS]
+    trials = [config.with_knobs(reweight=power) for power in POWERS]
     return tuple(trial for trial in trials if _effective(context, trial) >= FEWEST_EFFECTIVE)
 
 
@@ -330,3 +329,52 @@ def _changed(pictures: Floats, sizes: Mapping[str, float]) -> Floats:
     member = Augmentation.within({name: abs(size) for name, size in sizes.items()})
     changed: Floats = changed_fast(pictures, [(member, 1.0)], uniform=uniform, normal=normal)[0]
     return changed
+
+
+BLOCK = 8
+FLAT = 2 / 255
+"""Neighbours that differ by less look alike; noise leaves few such pairs, compression many."""
+QUANTILES = np.linspace(0.05, 0.95, 19)
+_TINY = 1e-3
+
+
+def profile(pictures: Floats) -> Floats:
+    """Return the measures [N, M] of pictures [N, C, H, W] in [0, 1]."""
+    grey = pictures[:, 0] if pictures.shape[1] == 1 else np.tensordot(GREY, pictures, (0, 1))
+    contrast = grey.std(axis=(1, 2))
+    half = grey[:, : grey.shape[1] // 2 * 2, : grey.shape[2] // 2 * 2]
+    half = half.reshape(len(grey), half.shape[1] // 2, 2, half.shape[2] // 2, 2).mean(axis=(2, 4))
+    down, across = (np.abs(np.diff(grey, axis=axis)) for axis in (1, 2))
+    flat = ((down < FLAT).mean(axis=(1, 2)) + (across < FLAT).mean(axis=(1, 2))) / 2
+    measures = [
+        grey.mean(axis=(1, 2)),
+        np.log(contrast + _TINY),
+        np.log(_edges(grey) / (contrast + _TINY) + _TINY),
+        np.log(_edges(half) / (contrast + _TINY) + _TINY),
+        flat,
+        _at_borders(down.mean(axis=2)) + _at_borders(across.mean(axis=1)),
+    ]
+    return np.stack(measures, axis=1).astype(np.float64)
+
+
+def distance(one: Floats, other: Floats, *, scale: Floats) -> float:
+    """Return the distance between the distributions of measures [N, M] and [N', M], in units of `scale` [M]."""
+    quantiles = [np.quantile(side, QUANTILES, axis=0) for side in (one, other)]
+    return float((np.abs(quantiles[0] - quantiles[1]).mean(axis=0) / scale).mean())
+
+
+def _edges(grey: Floats) -> Floats:
+    """Return the root mean square of the Laplacian [N]."""
+    middle = grey[:, 1:-1, 1:-1]
+    if not middle.size:
+        return np.zeros(len(grey))
+    around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
+    return np.asarray(np.sqrt(np.mean((around - 4 * middle) ** 2, axis=(1, 2))))
+
+
+def _at_borders(steps: Floats) -> Floats:
+    """Return the log of the mean step [N] at borders of blocks over that elsewhere, of steps [N, places]."""
+    border = np.arange(1, steps.shape[1] + 1) % BLOCK == 0
+    if not border.any():
+        return np.zeros(len(steps))
+    return np.asarray(np.log((steps[:, border].mean(axis=1) + _TINY) / (steps[:, ~border].mean(axis=1) + _TINY)))

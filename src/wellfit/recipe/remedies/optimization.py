@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any
 
-from wellfit.recipe.defaults import larger_shapes
-from wellfit.recipe.pictures import wider_networks
+from wellfit.recipe.defaults import fits, larger_shapes, wider_networks
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.remedies.trials import Evidence, against_bias, times_the_usual_rate
 from wellfit.records.config import Config
@@ -27,15 +24,15 @@ def bigger_network(config: Config) -> tuple[Config, ...]:
     """Return shapes further up the ladder, from the next one on: wider first, then deeper."""
     if config.network.kind == "conv":
         return wider_networks(config)
-    larger = [widths for widths in larger_shapes(config.network.widths) if _fits(config, widths)]
-    return tuple(_network(config, widths=widths) for widths in larger[:TRIALS_A_STEP])
+    larger = [widths for widths in larger_shapes(config.network.widths) if fits(config, widths)]
+    return tuple(config.with_knobs(widths=widths) for widths in larger[:TRIALS_A_STEP])
 
 
 def train_longer(config: Config) -> tuple[Config, ...]:
     """Return configs with twice and four times the epochs, or more of few; the schedule stretches with them."""
     epochs = config.optimization.epochs
     factors = LONGER if epochs > FEW_EPOCHS else MUCH_LONGER
-    return tuple(_optimization(config, epochs=factor * epochs) for factor in factors)
+    return tuple(config.with_knobs(epochs=factor * epochs) for factor in factors)
 
 
 def better_optimizer(config: Config) -> tuple[Config, ...]:
@@ -44,8 +41,8 @@ def better_optimizer(config: Config) -> tuple[Config, ...]:
     other: OptimizerKind = "momentum" if config.optimization.optimizer == "adam" else "adam"
     swapped = lr * MOMENTUM_LR if other == "momentum" else 1e-3
     return (
-        *(_optimization(config, lr=factor * lr) for factor in LR_FACTORS),
-        _optimization(config, optimizer=other, lr=swapped),
+        *(config.with_knobs(lr=factor * lr) for factor in LR_FACTORS),
+        config.with_knobs(optimizer=other, lr=swapped),
     )
 
 
@@ -56,8 +53,8 @@ def architecture(config: Config) -> tuple[Config, ...]:
     activations = (name for name in KNOBS["activation"].choices if name != config.network.activation)
     embeddings = (name for name in KNOBS["embedding"].choices if name != config.network.embedding)
     return (
-        *(_network(config, activation=name) for name in activations),
-        *(_network(config, embedding=name) for name in embeddings),
+        *(config.with_knobs(activation=name) for name in activations),
+        *(config.with_knobs(embedding=name) for name in embeddings),
     )
 
 
@@ -91,16 +88,3 @@ OPTIMIZATION: tuple[Remedy, ...] = (
     against_bias("architecture", architecture, middle=_other_architecture),
 )
 """Remedies against bias; of equals the first is tried first."""
-
-
-def _fits(config: Config, widths: tuple[int, ...]) -> bool:
-    """Return True if a keep_prob for each layer still has a layer for each of its values."""
-    return not isinstance(config.regularization.keep_prob, tuple) or len(widths) == len(config.network.widths)
-
-
-def _network(config: Config, **knobs: Any) -> Config:
-    return replace(config, network=replace(config.network, **knobs))
-
-
-def _optimization(config: Config, **knobs: Any) -> Config:
-    return replace(config, optimization=replace(config.optimization, **knobs))

@@ -9,36 +9,25 @@ from dataclasses import replace
 from functools import partial
 from typing import get_args
 
-from wellfit.recipe.defaults import larger_shapes
-from wellfit.recipe.ensemble import (
-    FEWEST_NETWORKS,
-    PARENTS,
-    SHARE,
-    Averaged,
-    ensemble_step,
-    networks_affordable,
-)
+from wellfit.recipe.defaults import LARGER_SHAPES, MOST_TIMES, fits, larger_shapes
+from wellfit.recipe.ensemble import FEWEST_NETWORKS, PARENTS, SHARE, Averaged, ensemble_step, networks_affordable
 from wellfit.recipe.remedies.remedy import Done, Expected, Price, Remedy, Shares, expect
 from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
 from wellfit.recipe.search import (
-    FEWEST_BESIDE_SEARCH,
+    FEWEST_MEMBERS,
     MEAN_COST,
     RANGES,
+    SEARCH_SHARE,
     SHARE_BESIDE_SEARCH,
     SWEEP_SHARE,
     best_members,
+    members_affordable,
     search_step,
     sweep_step,
 )
-from wellfit.recipe.search import FEWEST_MEMBERS as FEWEST_SEARCHED
-from wellfit.recipe.search import SHARE as SEARCH_SHARE
-from wellfit.recipe.search import (
-    grid_members as members_affordable,
-)
-from wellfit.recipe.search import members_affordable as searched_members
 from wellfit.recipe.state import StepContext
 from wellfit.records.config import Config
-from wellfit.records.knobs import KNOBS, Activation
+from wellfit.records.knobs import KNOBS, SWEPT, Activation
 from wellfit.sweeps.space import LEAST_KEEP_PROB, MOST_SHRINK, changed, useful_shrinks
 
 PATIENCE = (4, 8)
@@ -47,14 +36,10 @@ CROWDED, CROWDED_SHARE = 0.5, 0.3
 """Inputs for each training row above which augmenting wins about so much of its ceiling (planted columns of noise)."""
 THIN, THIN_SHARE = 12, 0.35
 """Rows in a bin below which an architecture with fewer of them wins about so much of its ceiling."""
-LARGER, MOST_TIMES = 2, 4
-"""Shapes up the ladder that a search over architectures tries, and the most that one costs, in current trainings."""
-PILOTED_KEEPS = (0.8, LEAST_KEEP_PROB, 1.0)
-SWEPT = frozenset({"l2", "keep_prob"})
 
+PILOTED_KEEPS = (0.8, LEAST_KEEP_PROB, 1.0)
 SPARSIFY: Sequence[Mapping[str, float]] = tuple({"l1_step": MOST_SHRINK / by} for by in (3_000, 300, 30))
 """l1, which makes exact zeros, as what one update takes off each weight (lr * l1 / m)."""
-
 PICTURES: Sequence[Mapping[str, float]] = ({"augment": 1.0}, {"augment": 1.0, "keep_prob": 0.75}, {"keep_prob": 0.75})
 
 
@@ -78,22 +63,21 @@ def search_architecture(context: StepContext) -> tuple[Config, ...]:
         return ()
     narrow = tuple(max(1, width // 2) for width in network.widths)
     # Without a hidden layer it would be the linear model, which stands on the ladder already.
-    widths = [shape for shape in (narrow, network.widths[:-1]) if shape] + larger_shapes(network.widths)[:LARGER]
+    widths = [shape for shape in (narrow, network.widths[:-1]) if shape] + larger_shapes(network.widths)[:LARGER_SHAPES]
     shapes = [replace(network, widths=shape) for shape in widths]
     if network.embedding == "ple":
         shapes += [replace(network, embedding="none"), replace(network, bins=max(2, network.bins // 2))]
     shapes += [replace(network, activation=name) for name in get_args(Activation)]
-    tried = {shape: None for shape in shapes if shape != network and not _keeps_by_layer(context.config, shape.widths)}
+    tried = dict.fromkeys(shape for shape in shapes if shape != network and fits(context.config, shape.widths))
     cost, most = context.run.budget.cost, MOST_TIMES * context.run.budget.cost(context.config)
     return tuple(trial for shape in tried if cost(trial := replace(context.config, network=shape)) <= most)
 
 
 def stop_early(context: StepContext) -> tuple[Config, ...]:
     """Let dev choose the epoch: one knob that fits and regularizes at once."""
-    config, board = context.config, context.config.optimization
-    if board.early_stopping is not None:
+    if context.config.optimization.early_stopping is not None:
         return ()
-    return tuple(replace(config, optimization=replace(board, early_stopping=patience)) for patience in PATIENCE)
+    return tuple(context.config.with_knobs(early_stopping=patience) for patience in PATIENCE)
 
 
 def is_crowded(context: StepContext) -> bool:
@@ -109,17 +93,13 @@ def has_thin_bins(context: StepContext) -> bool:
     return network.embedding == "ple" and train.numeric.shape[1] > 0 and context.rows < THIN * network.bins
 
 
-def _keeps_by_layer(config: Config, widths: tuple[int, ...]) -> bool:
-    return isinstance(config.regularization.keep_prob, tuple) and len(widths) != len(config.network.widths)
-
-
 def _set(context: StepContext, settings: Sequence[Mapping[str, float]]) -> tuple[Config, ...]:
     found = (changed(context.config, setting, rows=context.rows) for setting in settings)
     return tuple(config for config in found if config != context.config)
 
 
 def _sweep_price(context: StepContext) -> Price | None:
-    if context.rules.fixed >= SWEPT:
+    if context.rules.fixed.issuperset(SWEPT):
         return None
     cost = context.run.budget.cost(context.config)
     # Where the search goes on from it, remedies are compared with both.
@@ -138,24 +118,16 @@ def _sweep_pilot(context: StepContext) -> tuple[Config, ...]:
 
 
 def _sweep(context: StepContext) -> Done:
-    state = context.state
-    return Done(
-        sweep_step(
-            context.run,
-            state.outcome,
-            diagnosis=state.diagnosis,
-            step=state.step + 1,
-            share=_sweep_share(context),
-            fixed=context.rules.fixed,
-        )
-    )
+    state, share, fixed = context.state, _sweep_share(context), context.rules.fixed
+    step, diagnosis = state.step + 1, state.diagnosis
+    return Done(sweep_step(context.run, state.outcome, diagnosis=diagnosis, step=step, share=share, fixed=fixed))
 
 
 def _sweep_share(context: StepContext) -> float:
     """Return the share of the remaining budget: less if enough is left for the search of both boards."""
     rest, cost = context.run.budget.remaining, context.run.budget.cost(context.config)
     search = None if context.rules.only else _search_price(context)
-    share = max(SHARE_BESIDE_SEARCH, FEWEST_BESIDE_SEARCH * cost / rest) if rest else SWEEP_SHARE
+    share = max(SHARE_BESIDE_SEARCH, FEWEST_MEMBERS * cost / rest) if rest else SWEEP_SHARE
     return share if search and (1 - share) * rest >= search.least else SWEEP_SHARE
 
 
@@ -185,8 +157,8 @@ def _search_price(context: StepContext) -> Price | None:
     if network.kind == "conv" or network.module or context.rules.fixed >= RANGES:
         return None
     share = _search_share(context)
-    members = searched_members(context.run, context.config, share=share)
-    return Price(whole=MEAN_COST * members * cost, least=MEAN_COST * FEWEST_SEARCHED * cost / share)
+    members = members_affordable(context.run, context.config, share=share, both_boards=True)
+    return Price(whole=MEAN_COST * members * cost, least=MEAN_COST * FEWEST_MEMBERS * cost / share)
 
 
 def _search_share(context: StepContext) -> float:
@@ -207,41 +179,26 @@ def _search(context: StepContext) -> Done:
     return Done(search_step(context.run, context.state.outcome, step=step, share=share, fixed=fixed))
 
 
+def _usual(
+    middle: float, *, more: float = 0.0, where: Callable[[StepContext], bool] | None = None
+) -> Callable[[StepContext], Shares]:
+    """Return shares around `middle`, or around `more` of networks that `where` holds for."""
+    return lambda context: Shares(0.0, more if where is not None and where(context) else middle, 0.9)
+
+
 REGULARIZE = Remedy(
-    kind="regularize",
-    shares=lambda _work: SWEEP_SHARES,
-    price=_sweep_price,
-    apply=_sweep,
-    pilot=_sweep_pilot,
-    is_wide=True,
+    kind="regularize", shares=_usual(0.2), price=_sweep_price, apply=_sweep, pilot=_sweep_pilot, is_wide=True
 )
-ENSEMBLE = Remedy(
-    kind="ensemble",
-    shares=lambda _work: Shares(0.0, 0.1, 0.9),
-    price=_ensemble_price,
-    apply=_ensemble,
-)
+ENSEMBLE = Remedy(kind="ensemble", shares=_usual(0.1), price=_ensemble_price, apply=_ensemble)
 """The last step: it ends the line of single networks."""
 SEARCH = Remedy(
     kind="search_both_boards",
-    shares=lambda _work: SWEEP_SHARES,
+    shares=_usual(0.2),
     price=_search_price,
     apply=_search,
     coupled=True,
     foretold=_search_expected,
 )
-
-
-def _usual(middle: float) -> Callable[[StepContext], Shares]:
-    return lambda _work: Shares(0.0, middle, 0.9)
-
-
-def _augment_shares(context: StepContext) -> Shares:
-    return Shares(0.0, CROWDED_SHARE if is_crowded(context) else 0.05, 0.9)
-
-
-def _architecture_shares(context: StepContext) -> Shares:
-    return Shares(0.0, THIN_SHARE if has_thin_bins(context) else 0.05, 0.9)
 
 
 def _of_knobs(kind: str, shares: Callable[[StepContext], Shares]) -> Remedy:
@@ -251,8 +208,10 @@ def _of_knobs(kind: str, shares: Callable[[StepContext], Shares]) -> Remedy:
 REGULARIZATION: tuple[Remedy, ...] = (
     REGULARIZE,
     _of_knobs("average_weights", _usual(0.02)),
-    _of_knobs("augment", _augment_shares),
-    against_variance("search_architecture", search_architecture, shares=_architecture_shares),
+    _of_knobs("augment", _usual(0.05, more=CROWDED_SHARE, where=is_crowded)),
+    against_variance(
+        "search_architecture", search_architecture, shares=_usual(0.05, more=THIN_SHARE, where=has_thin_bins)
+    ),
     _of_knobs("smooth_labels", _usual(0.02)),
     against_variance("sparsify", lambda context: _set(context, SPARSIFY), shares=_usual(0.03)),
     replace(against_variance("stop_early", stop_early, shares=_usual(0.1)), coupled=True, needs_leave=True),

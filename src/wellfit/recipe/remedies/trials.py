@@ -11,7 +11,7 @@ from functools import partial
 
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
 from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Shares, best_of
-from wellfit.recipe.search import FEWEST_OF_GRID as FEWEST_MEMBERS
+from wellfit.recipe.search import FEWEST_MEMBERS
 from wellfit.recipe.state import StepContext
 from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome
