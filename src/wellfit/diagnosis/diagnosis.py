@@ -89,17 +89,14 @@ class Diagnosis(Rendered):
 
     def to_json(self) -> Json:
         """The object that scripts rely on: errors in the goal's own unit, gaps and tolerance in its loss."""
+        errors = self.errors
+        measured = {"train": errors.train, "train_dev": errors.train_dev, "dev": errors.dev, "test": errors.test}
         return {
             "schema": 1,
             "goal": self.goal.name,
             "tolerance": self.tolerance,
-            "errors": {
-                "optimal": self.errors.optimal.in_unit_of(self.goal).to_json(),
-                "train": _in_unit(self.errors.train, self.goal),
-                "train_dev": _in_unit(self.errors.train_dev, self.goal),
-                "dev": _in_unit(self.errors.dev, self.goal),
-                "test": _in_unit(self.errors.test, self.goal),
-            },
+            "errors": {"optimal": errors.optimal.in_unit_of(self.goal).to_json()}
+            | {name: part and self.goal.in_unit(part).to_json() for name, part in measured.items()},
             "gaps": {name: gap and gap.to_json() for name, gap in self.gaps.items()},
             "findings": [found.to_json() for found in self.findings],
             "prescription": [remedy.to_json() for remedy in self.prescription],
@@ -155,22 +152,12 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     notes: tuple[str, ...] = (),
     pictures: bool = False,
 ) -> Diagnosis:
-    """Diagnose losses with their intervals: the one path that every other entrance leads to.
+    """Diagnose losses of the goal with their intervals: the one path that every other entrance leads to.
 
-    Args:
-        goal: in whose loss all numbers are.
-        optimal: the reference; None where nobody gave one.
-        train: loss over all training rows: a fixed number of this model (`Estimate.fixed`).
-        train_sample: the same loss with the interval of a sample of so many rows; Wilson's for a fixed error rate.
-        train_dev: rows of the training distribution that were not trained on.
-        dev: rows of the distribution that matters.
-        test: only once it has been unsealed.
-        tolerance: in the goal's loss; None for the default.
-        facts: what else is known, for the findings on it.
-        context: findings that stand, on facts that are not here.
-        best_dev_high: the smallest upper limit of any dev loss seen on this split; without it this dev's.
-        notes: what was inferred or assumed, as sentences.
-        pictures: whether the rows are pictures.
+    `train` is over all training rows, a fixed number of this model (`Estimate.fixed`), `train_sample` the same loss
+    with the interval of a sample of so many rows (without it Wilson's, for an error rate). `facts` are what else is
+    known, `context` findings that stand on facts that are not here, `best_dev_high` the smallest upper limit of any
+    dev loss seen on this split, `notes` what was inferred or assumed, as sentences.
 
     Raises:
         BadInput: for a tolerance out of range.
@@ -201,12 +188,8 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     )
 
 
-def _in_unit(estimate: Estimate | None, goal: Goal) -> Json | None:
-    return None if estimate is None else goal.in_unit(estimate).to_json()
-
-
 def _as_loss(body: Json, goal: Goal) -> Estimate:
-    """The inverse of `_in_unit`."""
+    """The inverse of `goal.in_unit`."""
     found = Estimate.from_json(body, binomial=goal.counts_rows)
     low, high = sorted((goal.loss_of(found.low), goal.loss_of(found.high)))
     return replace(found, value=goal.loss_of(found.value), low=low, high=high)

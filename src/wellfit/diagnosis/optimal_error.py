@@ -13,27 +13,19 @@ from wellfit.records.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
 Source = Literal["human", "given", "labels", "none"]
+"""A person's error, an interval that was given, several labels per row, or nothing."""
 
 
 @dataclass(frozen=True)
 class Optimal(Record):
-    """The lowest reachable loss, as an interval.
-
-    Attributes:
-        low: lower limit, in the goal's loss.
-        high: upper limit.
-        source: a person's error, an interval that was given, several labels per row, or nothing.
-        upper_bound: whether the true optimum may lie below (a person's error is only reached, never proven best).
-        point: the human error itself where `rows` widened it to an interval; otherwise the middle is used.
-        rows: rows on which the human error was measured, where known.
-    """
+    """The lowest reachable loss, as an interval in the goal's loss."""
 
     low: float
     high: float
     source: Source
-    upper_bound: bool
-    point: float | None = field(default=None, metadata=OMITTED)
-    rows: int | None = field(default=None, metadata=OMITTED)
+    upper_bound: bool  # whether the true optimum may lie below (a person's error is reached, never proven best)
+    point: float | None = field(default=None, metadata=OMITTED)  # the human error that `rows` widened
+    rows: int | None = field(default=None, metadata=OMITTED)  # on which the human error was measured
 
     def at_level(self, level: float) -> Estimate:
         """Return the reference with an interval; only a measured human error depends on the level."""
@@ -60,13 +52,9 @@ def reference(
     human_rows: int | None = None,
     optimal_error: tuple[float, float] | float | None = None,
 ) -> Optimal | None:
-    """The reference that a user named, if any.
+    """The reference that a user named, if any, in the goal's own unit (for auc the human auc).
 
-    Args:
-        goal: all numbers are in its own unit (for auc the human auc).
-        human_error: stands in for the optimal error as a point, or as its Wilson interval with `human_rows`.
-        human_rows: rows on which the human error was measured (goal error only).
-        optimal_error: (low, high), or one number.
+    A human error stands in for the optimal error as a point, or as its Wilson interval with `human_rows`.
 
     Raises:
         BadInput: for both references at once, rows without a human error, or values out of range or order.
@@ -115,9 +103,8 @@ def checked_rows(name: str, rows: int | None) -> int | None:
     if rows is None:
         return None
     if not _is_a(Integral, rows) or rows < 1:
-        raise BadInput(
-            f"{name} must be a whole number of at least 1", found=repr(rows), remedy="Give the number of rows"
-        )
+        rule = f"{name} must be a whole number of at least 1"
+        raise BadInput(rule, found=repr(rows), remedy="Give the number of rows")
     return int(rows)
 
 

@@ -25,20 +25,13 @@ BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible")
 
 @dataclass(frozen=True)
 class Prescribed(Record):
-    """One prescribed remedy.
+    """One prescribed remedy."""
 
-    Attributes:
-        kind: a name of the table of kinds, or "none".
-        because: the gap it works on; "" without one.
-        ceiling: the most that it can buy, in the goal's loss.
-        why: the reason, as one sentence; "cause: reason." if a gap is to be treated.
-    """
-
-    kind: str
+    kind: str  # a name of the table of kinds, or "none"
     board: Board
-    because: str
-    ceiling: float
-    why: str
+    because: str  # the gap it works on; "" without one
+    ceiling: float  # the most that it can buy, in the goal's loss
+    why: str  # the reason, as one sentence; "cause: reason." if a gap is to be treated
 
 
 def ceiling(errors: Errors, gap: Gap) -> float:

@@ -36,16 +36,8 @@ def diagnose_table(
     class. Probabilities are used where every class of y has its column. Other columns are features: they show leakage,
     mismatch and regions.
 
-    Args:
-        table: one row per row of the data.
-        goal: see `diagnose_predictions`, as for the other arguments.
-        human_error: a person's error.
-        human_rows: on how many rows it was measured.
-        optimal_error: the optimal error as (low, high), or one number.
-        tolerance: the gap that does not matter, in the goal's loss.
-        labels_per_row: columns that hold one annotator's label each; empty where one gave none.
-        label_voters: how many annotators' majority y is.
-        group_on: column of the group that each row belongs to; then intervals resample groups whole.
+    `labels_per_row` names columns that hold one annotator's label each, `group_on` the column of the group that each
+    row belongs to; the other arguments are those of `diagnose_predictions`.
 
     Raises:
         BadInput: for a missing column, an unknown split, a missing train or dev, and what `diagnose_predictions`

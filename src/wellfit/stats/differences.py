@@ -38,13 +38,7 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
 
 def paired_difference(first_losses: Floats, second_losses: Floats, *, level: float = LEVEL) -> Estimate:
     """Mean of `first - second` over the same rows, with the t or BCa interval of the row differences."""
-    first, second = (np.asarray(losses, dtype=np.float64) for losses in (first_losses, second_losses))
-    if first.shape != second.shape:
-        raise BadInput(
-            "a paired difference must be of the same rows",
-            found=f"{first.size} and {second.size} losses",
-            remedy="Give both losses for the same rows",
-        )
+    first, second = _paired(first_losses, second_losses)
     return mean_interval(first - second, level=level)
 
 
@@ -57,13 +51,7 @@ def worse_p(first_losses: Floats, second_losses: Floats) -> float:
     T + g T^2/3 + g^2 T^3/27 + g/(6n). Without it a long tail on the side that was hardly seen makes t reject far too
     often. Whatever the losses, k rows that differ cannot say more than k equal signs: p >= 2^-k.
     """
-    first, second = (np.asarray(losses, dtype=np.float64) for losses in (first_losses, second_losses))
-    if first.shape != second.shape or not first.size:
-        raise BadInput(
-            "a paired test must be of the same rows, at least one",
-            found=f"{first.size} and {second.size} losses",
-            remedy="Give both losses for the same rows",
-        )
+    first, second = _paired(first_losses, second_losses)
     differences = first - second
     changed = int(np.count_nonzero(differences))
     if not changed:
@@ -72,6 +60,17 @@ def worse_p(first_losses: Floats, second_losses: Floats) -> float:
         # P(X >= b), X ~ Binomial(b + c, 1/2).
         return float(special.bdtrc(int((differences > 0).sum()) - 1, changed, 0.5))
     return max(_transformed_t(differences), 0.5**changed)
+
+
+def _paired(first_losses: Floats, second_losses: Floats) -> tuple[Floats, Floats]:
+    first, second = (np.asarray(losses, dtype=np.float64) for losses in (first_losses, second_losses))
+    if first.shape != second.shape or not first.size:
+        raise BadInput(
+            "losses that are compared must be of the same rows, at least one",
+            found=f"{first.size} and {second.size} losses",
+            remedy="Give both losses for the same rows",
+        )
+    return first, second
 
 
 def _transformed_t(differences: Floats) -> float:

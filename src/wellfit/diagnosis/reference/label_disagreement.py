@@ -23,21 +23,14 @@ class Disagreement:
     With counts n_c of m labels in a row, mean(1 - max n_c / m) is too low (Jensen) and the error of the plurality of
     the other labels on one that is left out is too high, for every m; both tend to the optimal error. The share of
     disagreeing pairs obeys Cover and Hart's (1967) inequality for any number of rows.
-
-    Attributes:
-        plugin: mean of 1 - the plurality's share.
-        left_out: error of the plurality of the others on a label that is left out.
-        pairs: share of pairs of labels that disagree.
-        labels: mean number of labels per row.
-        rows: rows with at least two labels.
     """
 
-    plugin: Estimate
-    left_out: Estimate
-    pairs: Estimate
+    plugin: Estimate  # mean of 1 - the plurality's share
+    left_out: Estimate  # error of the plurality of the others on a label that is left out
+    pairs: Estimate  # share of pairs of labels that disagree
     classes: int
-    labels: float
-    rows: int
+    labels: float  # mean number of labels per row
+    rows: int  # with at least two labels
 
     @property
     def low(self) -> float:
