@@ -257,11 +257,11 @@ def test_numbers_in_the_goal_s_own_unit(goal, loss, shown):
     ],
 )
 def test_gaps_in_words(goal, gap, shown):
-    assert Unit(goal_named(goal)).gap(gap) == shown
+    assert Unit(goal_named(goal)).gap(gap, sign=True) == shown
 
 
 def test_an_rmse_gap_is_shown_both_ways():
-    assert Unit(goal_named("rmse")).gap(225.0, start=64.0, end=289.0) == "+9 (+225 MSE)"
+    assert Unit(goal_named("rmse")).gap(225.0, start=64.0, end=289.0, sign=True) == "+9 (+225 MSE)"
 
 
 @pytest.mark.parametrize("goal", GOALS)

@@ -61,7 +61,11 @@ def _text(opening: Opening, goal: Goal) -> str:
         [
             f"Test {unit.noun}: {unit.show(error.value)} ({unit.interval(error)}, {error.rows:,} rows). "
             f"Opening {opening.opening}, {standing}.",
-            *([] if opening.dev_optimism is None else [f"Test minus dev: {unit.gap(opening.dev_optimism)}."]),
+            *(
+                []
+                if opening.dev_optimism is None
+                else [f"Test minus dev: {unit.gap(opening.dev_optimism, sign=True)}."]
+            ),
             *(f"  {name}: {unit.show(each.value)}" for name, each in opening.references.items()),
             f"Receipt: {opening.receipt}",
         ]

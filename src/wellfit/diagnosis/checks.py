@@ -13,11 +13,10 @@ from typing import Literal
 from threadpoolctl import threadpool_limits
 
 from wellfit.diagnosis import plain_checks
-from wellfit.diagnosis.catalogue.entry import CatalogueEntry
 from wellfit.diagnosis.column_worth import columns_without_worth
 from wellfit.diagnosis.dev_overuse import used_up_dev
 from wellfit.diagnosis.facts import Facts
-from wellfit.diagnosis.findings import Finding, entry_of, finding
+from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.label_noise import wrong_labels
 from wellfit.diagnosis.leakage.duplicates import same_rows
 from wellfit.diagnosis.leakage.groups import rows_from_before, shared_groups
@@ -48,11 +47,6 @@ class Check:
     run: Callable[..., Finding]
     urgency: Urgency | None = None
     place: int = 0
-
-    @property
-    def entry(self) -> CatalogueEntry:
-        """Its page: what the finding means, how it is computed, and what to do."""
-        return entry_of(self.code)
 
     @property
     def module(self) -> str:

@@ -71,7 +71,7 @@ class ColumnWorth:
 def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffled) -> Finding:
     """WF211: fired for columns that are surely worth less than the margin, passed where all are surely worth more."""
     margin, unit = MARGIN * tolerance, Unit(rows.goal)
-    shown = unit.gap(margin, sign=False)
+    shown = unit.gap(margin)
     worths = worth_of_columns(rows, shuffled)
     if not worths or margin <= 0:
         why = f"This needs {FEWEST_ROWS} dev rows, a tolerance above 0 and at most {MOST_COLUMNS:,} columns."

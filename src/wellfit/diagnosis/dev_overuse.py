@@ -69,7 +69,7 @@ def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
     said = (
         f"Dev has compared {found.decisions:,} networks: the best has {unit.show(found.best)} there, "
         f"{unit.show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
-        f"{unit.gap(found.optimism, sign=False)}); {budget}."
+        f"{unit.gap(found.optimism)}); {budget}."
     )
     return finding("WF403", fired=found.optimism > tolerance, evidence=said)
 

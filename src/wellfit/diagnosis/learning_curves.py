@@ -57,26 +57,13 @@ def shape_of(family: CurveName, rows: Floats, bend: Bend, *, reference: float) -
     return np.asarray(shape(rows, bend) / shape(np.asarray(reference), bend))
 
 
-def _power4(rows: Floats, bend: Bend) -> Floats:
-    return np.asarray((rows + bend[1]) ** np.negative(bend[0]))
-
-
-def _power3(rows: Floats, bend: Bend) -> Floats:
-    return np.asarray(rows ** np.negative(bend[0]))
-
-
-def _mmf4(rows: Floats, bend: Bend) -> Floats:
-    return np.asarray(1 / (1 + (rows / bend[1]) ** bend[0]))
-
-
-def _exp4(rows: Floats, bend: Bend) -> Floats:
+_SHAPES: Mapping[CurveName, Shape] = {
+    "pow4": lambda rows, bend: np.asarray((rows + bend[1]) ** np.negative(bend[0])),
+    "pow3": lambda rows, bend: np.asarray(rows ** np.negative(bend[0])),
+    "mmf4": lambda rows, bend: np.asarray(1 / (1 + (rows / bend[1]) ** bend[0])),
     # Held away from 0: the shape is divided by its value at the reference.
-    return np.asarray(np.exp(-np.minimum((rows / bend[1]) ** bend[0], 500.0)))
-
-
-_SHAPES: Mapping[CurveName, Shape] = {"pow4": _power4, "pow3": _power3, "mmf4": _mmf4, "exp4": _exp4}
-
-
+    "exp4": lambda rows, bend: np.asarray(np.exp(-np.minimum((rows / bend[1]) ** bend[0], 500.0))),
+}
 STEEPEST = 2.0  # 0 < a <= 2 (docs/methods.md, "Value of more data")
 FLATTEST = 0.02
 _CLOSEST = 0.5  # how near -offset may come to the smallest anchor, in rows

@@ -119,7 +119,7 @@ def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
     times = "Twice" if curve.factor == 2 else f"{curve.factor:g} times"
     said = (
         f"{times} the data ({curve.factor * curve.rows:,.0f} training rows): dev error lower by from "
-        f"{unit.gap_range(gain.low, gain.high)}, most likely {unit.gap(gain.value, sign=False)}"
+        f"{unit.gap_range(gain.low, gain.high)}, most likely {unit.gap(gain.value)}"
     )
     if curve.target is not None:
         reached = f"needs about {curve.target_rows:,} rows"

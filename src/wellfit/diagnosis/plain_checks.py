@@ -49,7 +49,7 @@ def _of_gap(name: GapName, gaps: Gaps, *, goal: Goal) -> Finding:
     unit, code, gap = Unit(goal), GAPS[name].finding, gaps[name]
     if gap is None:
         return finding(code, fired=None, evidence=_ABSENT.get(name, ""))
-    said = f"{gap.kind.noun} {unit.gap(gap.value, sign=False)} ({unit.gap_range(gap.low, gap.high)})"
+    said = f"{gap.kind.noun} {unit.gap(gap.value)} ({unit.gap_range(gap.low, gap.high)})"
     if gap.verdict == "cannot tell":
         return finding(code, fired=None, evidence=f"Cannot tell: {said}.")
     if gap.by_chance:
@@ -100,7 +100,7 @@ def another_method_wins(*, goal: Goal, errors: Errors, training: Training) -> Fi
     fired = references[best].value < errors.dev.value if lead is None else lead.low > 0
     margin = ""
     if lead is not None:
-        value, least = (unit.gap(limit, sign=False) for limit in (lead.value, lead.low))
+        value, least = (unit.gap(limit) for limit in (lead.value, lead.low))
         margin = f"; paired difference {value}, at least {least}"
     evidence = (
         f"Dev: network {unit.show(errors.dev.value)}, best reference model ({best}) "
@@ -124,7 +124,7 @@ def too_few_rows(*, goal: Goal, tolerance: float, gaps: Gaps, errors: Errors) ->
     undecided = [gap for gap in present(gaps) if gap.verdict == "cannot tell" and gap.rows_needed]
     if undecided:
         said = "; ".join(f"{gap.kind.noun}: {_rows_text(errors, gap)}" for gap in undecided)
-        return finding("WF402", fired=True, evidence=f"{said} (tolerance {Unit(goal).gap(tolerance, sign=False)}).")
+        return finding("WF402", fired=True, evidence=f"{said} (tolerance {Unit(goal).gap(tolerance)}).")
     if errors.dev.rows is None or errors.dev.is_fixed:
         return finding("WF402", fired=None, evidence=_TAKEN_AS_EXACT)
     return finding("WF402", fired=False, evidence="Every verdict that dev rows can decide is decided.")

@@ -149,16 +149,12 @@ def _checked(name: str, pair: Pair) -> tuple[Array, Array]:
 def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal, tuple[str, ...]]:
     if name is not None:
         return goal_named(name), ()
-    classified = looks_like_classes(
-        np.concatenate([target for target, _ in parts.values()]) if _one_kind(parts) else parts["train"][0],
-        parts["train"][1],
-    )
+    target, prediction = parts["train"]
+    if len({each.dtype.kind for each, _ in parts.values()}) == 1:
+        target = np.concatenate([each for each, _ in parts.values()])
+    classified = looks_like_classes(target, prediction)
     found = default_goal("classification" if classified else "regression")
     return found, (f"goal {found.name}, because y looks like {'classes' if classified else 'values'}.",)
-
-
-def _one_kind(parts: dict[str, tuple[Array, Array]]) -> bool:
-    return len({target.dtype.kind for target, _ in parts.values()}) == 1
 
 
 def _classified(

@@ -67,7 +67,7 @@ def prescribe(
 
 def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Prescribed]:
     most = ceiling(errors, gap)
-    name, size = gap.kind.noun.capitalize(), Unit(goal).gap(gap.value, sign=False)
+    name, size = gap.kind.noun.capitalize(), Unit(goal).gap(gap.value)
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
     doubt = "" if gap.verdict == "yes" else ", though the interval cannot tell"
@@ -164,21 +164,18 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
         chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
         parts = [f"The network {causes(high)}.", *chance, high[0].kind.action]
         return " ".join([*parts, rest] if unsure else parts)
-    leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and _leans(gap, errors)]
+    # Without a reference the value of the bias is the middle of what is not known.
+    guessed = "avoidable_bias" if errors.optimal.source == "none" else None
+    leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and gap.name != guessed]
     if leaning:
         return f"It looks as if the network {causes(leaning)}, but no gap is certain. {rest}"
     if unsure:
-        return f"No gap is surely above {unit.gap(tolerance, sign=False)}. {rest}"
+        return f"No gap is surely above {unit.gap(tolerance)}. {rest}"
     return (
-        f"The network fits well: every gap is within {unit.gap(tolerance, sign=False)}, "
+        f"The network fits well: every gap is within {unit.gap(tolerance)}, "
         f"with a dev {'score' if goal.higher_is_better else 'error'} of {unit.show(errors.dev.value)}. "
         "There is nothing to treat."
     )
-
-
-def _leans(gap: Gap, errors: Errors) -> bool:
-    """Return False for a bias without a reference: its value is the middle of what is not known."""
-    return gap.name != "avoidable_bias" or errors.optimal.source != "none"
 
 
 _BY_CHANCE = "On so few training rows even the best possible rule may err as often."

@@ -320,7 +320,7 @@ def _of_regions(code: str, regions: tuple[Region, ...] | None, *, goal: Goal, sa
     unit = Unit(goal)
     told = "; ".join(
         f"{region.rule} ({100 * region.share:.0f} % of the rows): {said} by "
-        f"{unit.gap(region.gap, sign=False)}, elsewhere by {unit.gap(region.elsewhere, sign=False)}"
+        f"{unit.gap(region.gap)}, elsewhere by {unit.gap(region.elsewhere)}"
         for region in certain[:_NAMED_AT_MOST]
     )
     return finding(code, fired=True, evidence=f"{told}.")

@@ -80,8 +80,8 @@ class Comparison:
         for letter, name, value in zip("AB", self.names, self.dev, strict=True):
             yield f"{letter}  {name}: dev {unit.noun} {unit.show(value)}"
         said = f"{self.better} is better" if self.better else "There are too few rows to tell which is better"
-        low, high = (unit.gap(limit) for limit in (gap.low, gap.high))
-        yield f"{said}: A minus B is {unit.gap(gap.value)} ({low} to {high}, paired on {gap.rows:,} dev rows)."
+        apart, low, high = (unit.gap(each, sign=True) for each in (gap.value, gap.low, gap.high))
+        yield f"{said}: A minus B is {apart} ({low} to {high}, paired on {gap.rows:,} dev rows)."
         if not self.same_rows:
             yield "They were trained on other rows."
         yield from (f"{pair.board}: {pair.knob} {_short(pair.a)} → {_short(pair.b)}" for pair in self.knobs)

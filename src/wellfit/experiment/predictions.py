@@ -184,7 +184,7 @@ class Views(Record):
     def sentence(self) -> str:
         """Their gain and cost in words."""
         before, after = (Unit(self.goal).show(each) for each in (self.without, self.averaged))
-        low, high = (Unit(self.goal).gap(each, sign=False) for each in (self.gain.low, self.gain.high))
+        low, high = (Unit(self.goal).gap(each) for each in (self.gain.low, self.gain.high))
         one, many = self.seconds
         return (
             f"With {self.views} views of each picture dev is at {after}, without at {before} (a gain of {low} to "

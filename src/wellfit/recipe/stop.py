@@ -73,7 +73,7 @@ def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
 
 
 def _fine(diagnosis: Diagnosis) -> str:
-    tolerance = Unit(diagnosis.goal).gap(diagnosis.tolerance, sign=False)
+    tolerance = Unit(diagnosis.goal).gap(diagnosis.tolerance)
     return f"The network is fine: every gap is inside the tolerance of {tolerance}, so there is nothing to repair."
 
 
@@ -95,7 +95,7 @@ def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
             "Whether more can be won nobody can tell without a reference: give --human-error.",
         )
     optimal = diagnosis.errors.optimal
-    low, high = (Unit(diagnosis.goal).gap(limit, sign=False) for limit in (optimal.low, optimal.high))
+    low, high = (Unit(diagnosis.goal).gap(limit) for limit in (optimal.low, optimal.high))
     return Stop(
         "reference",
         "bias left, but inside the uncertainty of the reference",

@@ -63,7 +63,7 @@ class Unit:
         low, high = (found.high, found.low) if self.goal.higher_is_better else (found.low, found.high)
         return f"{self.show(low)} to {self.show(high)}"
 
-    def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = True) -> str:
+    def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = False) -> str:
         """A difference of losses: points for rates; for rmse the step between the two rungs, and the MSE.
 
         Of rmse the step needs the losses at which the gap starts and ends, since roots do not subtract. `sign` writes a
@@ -81,12 +81,12 @@ class Unit:
 
     def gap_range(self, low: float, high: float) -> str:
         """The limits of a difference of losses, with one unit."""
-        first, last = (self.gap(limit, sign=False) for limit in (low, high))
+        first, last = (self.gap(limit) for limit in (low, high))
         return f"{first.partition(' ')[0]} to {last}" + ("s" if last.endswith("point") else "")
 
     def size(self, value: float, *, start: float, end: float) -> str:
         """A gap as a sentence says it, in the unit that the reader thinks in: for rmse the step between two errors."""
-        size = self.gap(value, sign=False)
+        size = self.gap(value)
         if self.goal.is_squared:
             size = plain(abs(self.position(end) - self.position(start)))
         return size if self.is_percent else f"{size} {self.noun}"

@@ -282,7 +282,7 @@ def verdict_text(found: Diagnosed, gap: Gap) -> str:
 
 def tolerance_note(unit: Unit, found: Diagnosed) -> str:
     """The rule behind the verdicts."""
-    tolerance = unit.gap(found.diagnosis.tolerance, sign=False)
+    tolerance = unit.gap(found.diagnosis.tolerance)
     return f"A gap is high when its interval lies above the tolerance of {tolerance}."
 
 
@@ -329,10 +329,10 @@ def monte_carlo_line(unit: Unit, sweep: SweepCard) -> str:
     found = sweep.monte_carlo
     if found is None:
         return ""
-    low, high = (unit.gap(-limit) for limit in (found.gain.high, found.gain.low))
+    low, high = (unit.gap(-limit, sign=True) for limit in (found.gain.high, found.gain.low))
     return (
         f"Monte-Carlo dropout on the chosen network: {found.passes} passes change dev {unit.noun} by "
-        f"{unit.gap(-found.gain.value)} ({low} to {high}) and cost {knob(found.cost)} times one pass."
+        f"{unit.gap(-found.gain.value, sign=True)} ({low} to {high}) and cost {knob(found.cost)} times one pass."
     )
 
 
@@ -343,8 +343,8 @@ def trade_sentence(summary: Summary) -> str:
     (plain, chosen), unit = summary.trade, summary.unit
     if plain.train is None or plain.dev is None or chosen.train is None or chosen.dev is None:
         return ""
-    cost = unit.gap(chosen.train - plain.train, start=plain.train, end=chosen.train)
-    bought = unit.gap(chosen.dev - plain.dev, start=plain.dev, end=chosen.dev)
+    cost = unit.gap(chosen.train - plain.train, start=plain.train, end=chosen.train, sign=True)
+    bought = unit.gap(chosen.dev - plain.dev, start=plain.dev, end=chosen.dev, sign=True)
     return f"Regularization changed train {unit.noun} by {cost} and dev {unit.noun} by {bought}."
 
 
@@ -376,7 +376,7 @@ def next_lines(unit: Unit, prescription: Sequence[Prescribed]) -> Iterator[str]:
     """The remedies in their order, those of one cause on one line."""
     for cause, rows in groupby(prescription, key=lambda row: (row.why.partition(": ")[0], row.ceiling)):
         kinds = ", ".join(row.kind.replace("_", " ") for row in rows if row.kind != "none")
-        gain = f" (at most {unit.gap(cause[1], sign=False)})" if cause[1] else ""
+        gain = f" (at most {unit.gap(cause[1])})" if cause[1] else ""
         yield f"{cause[0].rstrip('.')}{f': {kinds}{gain}' if kinds else ''}."
 
 

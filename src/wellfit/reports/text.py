@@ -191,7 +191,7 @@ def _steps(summary: Summary) -> Iterator[RenderableType]:
 
 def _step(unit: Unit, step: Step, *, low: float, high: float) -> list[str]:
     name = f"{step.step} {step.kind.replace('_', ' ')}" + (f" (round {step.round})" if step.round > 1 else "")
-    expected, got = (unit.gap(value, sign=False) for value in (step.expected, step.got))
+    expected, got = (unit.gap(value) for value in (step.expected, step.got))
     return [name, step.turned, expected, unit.gap_range(low, high), got, "kept" if step.kept else "dropped"]
 
 
@@ -293,6 +293,6 @@ def _prescription(unit: Unit, diagnosis: Diagnosis) -> Iterator[RenderableType]:
     for place, remedy in enumerate(diagnosis.prescription, start=1):
         cause, _, reason = remedy.why.partition(": ")
         if reason and cause != earlier:
-            yield f"{cause}; closing it buys at most {unit.gap(remedy.ceiling, sign=False)}:"
+            yield f"{cause}; closing it buys at most {unit.gap(remedy.ceiling)}:"
             earlier = cause
         yield _indented(f"{place}. {remedy.kind}: {reason or cause}", indent=2)
