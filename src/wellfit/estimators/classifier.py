@@ -106,7 +106,8 @@ class NetClassifier(BaseNetClassifier):
         keep_prob_schedule: of dropout, "constant" or "flat_cos".
         class_weight: None, "balanced", or a mapping from class to weight.
         networks: how many are trained, each with a seed of its own, and averaged.
-        random_state: of weights, batches and noise; an integer gives the same network every time.
+        random_state: of weights, batches and noise; an integer gives the same network every time. None draws one
+            number from numpy's global generator, as in scikit-learn; no other generator of the caller is touched.
 
     Attributes:
         classes_: [classes] in the order of `predict_proba`.
@@ -201,7 +202,8 @@ class NetRegressor(BaseNetRegressor):
         l2_schedule: of l2 and l1, "constant" or "flat_cos".
         keep_prob_schedule: of dropout, "constant" or "flat_cos".
         networks: how many are trained, each with a seed of its own, and averaged.
-        random_state: of weights, batches and noise; an integer gives the same network every time.
+        random_state: of weights, batches and noise; an integer gives the same network every time. None draws one
+            number from numpy's global generator, as in scikit-learn; no other generator of the caller is touched.
 
     Attributes:
         config_: the config that was trained.

@@ -64,6 +64,22 @@ class Embedding(nn.Embedding):
         super().__init__(levels + 1, EMBEDDING_SIZE, padding_idx=0)
         self.width = EMBEDDING_SIZE
 
+    def reset_parameters(self) -> None:
+        """Set zeros, as `Linear` does."""
+        nn.init.zeros_(self.weight)
+
+
+class Linear(nn.Linear):
+    """A linear layer of zeros until `MLP.start`, or a saved state, gives its values.
+
+    torch would draw them from its global generator, which is the caller's: threads cannot even put it back.
+    """
+
+    def reset_parameters(self) -> None:
+        """Set zeros."""
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
 
 class MLP(nn.Module):
     """A multi-layer perceptron over numeric and categorical columns, with the `levels` of each that training has seen.
@@ -82,7 +98,7 @@ class MLP(nn.Module):
         bins = self.bins.bins if self.bins else 0
         widths = (columns + bins + sum(one.width for one in categories), *network.widths, outputs)
         self.categories = nn.ModuleList(categories)
-        self.layers = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(widths))
+        self.layers = nn.ModuleList(Linear(here, there) for here, there in pairwise(widths))
         self.activation = network.activation
 
     def forward(self, numeric: Tensor, codes: Tensor, drop: Drop | None = None) -> Tensor:
