@@ -34,7 +34,7 @@ def diagnose_comparison(
     dev = _dev_estimate(found, place, counted=counted)
     if dev is None:
         return None
-    totals = [fold.data.weights.sum() for fold in found.folds]
+    totals = [fold.weights.sum() for fold in found.folds]
     train = float(np.average(found.train[place], weights=totals))
     folds = "1 dev split" if len(found.folds) == 1 else f"{len(found.folds)} folds"
     return diagnose_losses(
@@ -50,10 +50,10 @@ def diagnose_comparison(
 
 def _dev_estimate(found: Comparison, place: int, *, counted: bool) -> Estimate | None:
     """Return the dev loss with its interval, for which groups are resampled whole; None where that cannot be."""
-    parts = [(fold.data.prepared.dev, fold.outcomes[place].predictions["dev"]) for fold in found.folds]
+    parts = [(fold.prepared.dev, fold.outcomes[place].predictions["dev"]) for fold in found.folds]
     target = np.concatenate([dev.target for dev, _ in parts])
     prediction = np.concatenate([each for _, each in parts])
-    weights = np.concatenate([fold.data.dev_weights for fold in found.folds])
+    weights = np.concatenate([fold.dev_weights for fold in found.folds])
     groups = None if parts[0][0].groups is None else np.concatenate([dev.groups for dev, _ in parts])
     if counted and not (weights % 1).any():
         counts = weights.astype(np.int64)
@@ -83,24 +83,20 @@ _WORST_FIRST = (Status.DIVERGED, Status.DROPPED, Status.OUT_OF_BUDGET, Status.ST
 
 @dataclass(frozen=True)
 class FoldData:
-    """One fold before training; its `weights` [training rows] are those of the rows, whatever their classes weigh."""
+    """One fold, with the outcome of every candidate once they are trained.
+
+    Its `weights` [training rows] are those of the rows, whatever their classes weigh.
+    """
 
     prepared: Prepared
     weights: Floats
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def dev_weights(self) -> Floats:
         """[dev rows] how many rows each stands for."""
         dev = self.prepared.dev
         return np.ones(dev.rows) if dev.weights is None else dev.weights
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """One fold, and the outcome of every candidate on it."""
-
-    data: FoldData
-    outcomes: tuple[Outcome, ...]
 
 
 @dataclass(frozen=True)
@@ -117,26 +113,24 @@ class Comparison:
     dev: Floats
     statuses: tuple[Status, ...]
     choice: Choice
-    folds: tuple[FoldResult, ...]
+    folds: tuple[FoldData, ...]
 
 
-def train_folds(
-    folds: Sequence[FoldData], configs: Sequence[Config], *, goal: Goal, jobs: int
-) -> Generator[FoldResult]:
+def train_folds(folds: Sequence[FoldData], configs: Sequence[Config], *, goal: Goal, jobs: int) -> Generator[FoldData]:
     """Train the candidates on every fold, `jobs` folds at a time, and yield the results, fold by fold.
 
     The compiled updates let go of Python's lock, so threads are enough.
     """
 
-    def trained(fold: FoldData) -> FoldResult:
-        return FoldResult(fold, tuple(InProcess(fold.prepared, goal=goal, effects=False).train(configs)))
+    def trained(fold: FoldData) -> FoldData:
+        return replace(fold, outcomes=tuple(InProcess(fold.prepared, goal=goal, effects=False).train(configs)))
 
     # What each thread would set and restore for itself is set here once: one of them must not undo it for another.
     with one_thread(), threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(jobs) as pool:
         yield from pool.map(trained, folds)
 
 
-def compare(folds: Sequence[FoldResult], *, goal: Goal) -> Comparison:
+def compare(folds: Sequence[FoldData], *, goal: Goal) -> Comparison:
     """Compare the candidates, and choose; Refusal when every candidate diverged."""
     configs = tuple(outcome.config for outcome in folds[0].outcomes)
     scored = [_scored(fold, goal=goal) for fold in folds]
@@ -148,7 +142,7 @@ def compare(folds: Sequence[FoldResult], *, goal: Goal) -> Comparison:
     pooled = np.concatenate([weights for _, weights in scored])
     # Losses [members, rows] whose plain mean is the weighted mean over the dev rows of all folds.
     losses = np.concatenate([losses for losses, _ in scored], axis=1) * (pooled / pooled.mean())
-    totals = [fold.data.weights.sum() for fold in folds]
+    totals = [fold.weights.sum() for fold in folds]
     outcomes = [
         replace(outcome, status=status, losses={"train": float(fit), "dev": float(mean)})
         for outcome, status, fit, mean in zip(
@@ -173,9 +167,9 @@ def repeated(target: Integers | Floats, prediction: Floats, weights: Floats) -> 
     return target.repeat(counts, axis=0), prediction.repeat(counts, axis=0)
 
 
-def _scored(fold: FoldResult, *, goal: Goal) -> tuple[Floats, Floats]:
+def _scored(fold: FoldData, *, goal: Goal) -> tuple[Floats, Floats]:
     """Return the losses [members, rows] of the dev rows, and their weights [rows]."""
-    target, weights = fold.data.prepared.dev.target, fold.data.dev_weights
+    target, weights = fold.prepared.dev.target, fold.dev_weights
     pairs = [(target, outcome.predictions["dev"]) for outcome in fold.outcomes]
     if goal.metric.of_all_rows:
         pairs = [repeated(*pair, weights) for pair in pairs]
@@ -183,7 +177,7 @@ def _scored(fold: FoldResult, *, goal: Goal) -> tuple[Floats, Floats]:
     return np.array([goal.row_losses(*pair) for pair in pairs]), weights
 
 
-def _train_losses(fold: FoldResult, *, goal: Goal) -> list[float]:
+def _train_losses(fold: FoldData, *, goal: Goal) -> list[float]:
     """Return the mean loss of the training rows [members]."""
-    weights = None if goal.metric.of_all_rows else fold.data.weights
+    weights = None if goal.metric.of_all_rows else fold.weights
     return [float(np.average(outcome.train_losses, weights=weights)) for outcome in fold.outcomes]

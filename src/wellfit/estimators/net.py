@@ -119,11 +119,6 @@ class Model:
         parts = tuple(Part(1 / len(outcomes), each.config, dict(each.state)) for each in outcomes)
         return cls(preparation, parts, mean, scale)
 
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The features, in order."""
-        return self.preparation.schema.columns
-
     def probabilities(self, table: pa.Table) -> Floats:
         """Return the probability of each class [rows, classes]."""
         return self._average(table, lambda _part, outputs: np.asarray(softmax(outputs, axis=1)))
@@ -232,7 +227,7 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
 
     def _table(self, X: Any) -> pa.Table:
         check_is_fitted(self, "model_")
-        return read_features(self, X, self.model_.columns)
+        return read_features(self, X, self.model_.preparation.schema.columns)
 
 
 FEWEST_CLASSES = 2
@@ -250,8 +245,7 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
             ValueError: for other columns than those of the fit.
             NotFittedError: before `fit`.
         """
-        table = self._table(X)
-        return self.model_.probabilities(table)
+        return self.model_.probabilities(self._table(X))
 
     def predict(self, X: Any) -> Any:
         """Return the most probable class [rows].
@@ -260,8 +254,7 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
             ValueError: for other columns than those of the fit.
             NotFittedError: before `fit`.
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _encoded(self, y: Any) -> Integers:
         check_classification_targets(y)
@@ -293,8 +286,7 @@ class BaseNetRegressor(RegressorMixin, Net):  # type: ignore[misc]  # scikit-lea
             ValueError: for other columns than those of the fit.
             NotFittedError: before `fit`.
         """
-        table = self._table(X)
-        return self.model_.values(table)
+        return self.model_.values(self._table(X))
 
     def _encoded(self, y: Any) -> Floats:
         # As in scikit-learn: one column is one target, with a warning that says so.

@@ -100,15 +100,16 @@ class Layout:
     dtype: type[np.floating[Any]]
     plan: Plan
     slices: tuple[ParameterSlice, ...]
-    """Every parameter, in the order of the row."""
+    """Every parameter, in the order of the row: the W of the first layer is the first."""
     inputs: Integers
     """Place in `MLP.encode`'s result of each input of the first layer."""
     shared: int
     """S, inputs that need no parameters."""
-    embedded: int
-    """Inputs that do."""
-    first: str
-    """Name of the first layer's W."""
+
+    @property
+    def embedded(self) -> int:
+        """Inputs that do."""
+        return len(self.inputs) - self.shared
 
     @property
     def size(self) -> int:
@@ -152,7 +153,7 @@ class Layout:
         for part in self.slices:
             value = named[part.name].detach().numpy()
             matrix = value.T if part.transposed else value
-            row[part.start : part.end] = (matrix[self.inputs] if part.name == self.first else matrix).ravel()
+            row[part.start : part.end] = (matrix[self.inputs] if part.start == 0 else matrix).ravel()
         return row
 
     def unpack(self, row: Floats) -> dict[str, Floats]:
@@ -160,7 +161,7 @@ class Layout:
         found = {}
         for part in self.slices:
             matrix = row[part.start : part.end].reshape(part.shape)
-            if part.name == self.first:
+            if part.start == 0:
                 ordered = np.empty_like(matrix)
                 ordered[self.inputs] = matrix
                 matrix = ordered
@@ -190,8 +191,7 @@ def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] =
         optimizer=OPTIMIZERS[config.optimization.optimizer],
         classification=data.preparation.schema.task == "classification",
     )
-    first = next(iter(network.decayed()))
-    return Layout(data, network, dtype, plan, slices, inputs, shared, len(inputs) - shared, first)
+    return Layout(data, network, dtype, plan, slices, inputs, shared)
 
 
 def _slices(network: MLP) -> tuple[ParameterSlice, ...]:

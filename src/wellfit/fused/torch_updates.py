@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,15 +37,9 @@ STEADY = ("betas", "clip", "smoothing", "spread")
 
 @dataclass(frozen=True)
 class UpdateInputs:
-    """One update: the batch, and every member's knobs at it.
+    """One update: the batch, and every member's knobs at it, as in `Batches` and `Rates` but without T.
 
-    Attributes:
-        codes, shared, target, weights, partners, jitter: of `Batches`, without T.
-        noise: of `Batches`, without T, and `thresholds` [K, L], both 2^15 lower than there.
-        step, root, shrink, penalty, soft, averaging, share: [K] of `Rates`, without T.
-        scales: [K, L].
-        betas: [K, 2].
-        clip, smoothing, spread: [K].
+    `noise` and `thresholds` are 2^15 lower than there.
     """
 
     shared: Tensor
@@ -95,13 +89,7 @@ class UpdateInputs:
 
 
 class InputReader:
-    """What the inputs of a batch are to each member: numbers moved and encoded anew, rows mixed, columns dropped.
-
-    Args:
-        plan: of the members' layout.
-        train: the training rows; their D numbers are the first of the shared inputs.
-        device: where the batches are.
-    """
+    """What the inputs of a batch are to each member: numbers moved and encoded anew, rows mixed, columns dropped."""
 
     def __init__(self, plan: Plan, train: Arrays, *, device: str) -> None:
         column, low, width = torch.from_numpy(plan.bins).to(device)
@@ -193,25 +181,23 @@ def _sent(group: Mapping[str, npt.NDArray[Any]], device: str) -> Tensor:
     return torch.from_numpy(np.concatenate(columns, axis=1)).to(device)
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """The `State` of all members, in tensors that are changed in place."""
 
     parameters: Tensor
     first: Tensor
     second: Tensor
     average: Tensor
-    kept: Tensor
-    """[K, R - P] numbers that a module has beside its parameters, in float64."""
+    kept: Tensor  # [K, R - P] numbers that a module has beside its parameters, in float64
 
     def of(self, members: Tensor) -> Rows:
         """Return copies of the rows of the members marked in [K]."""
-        return Rows(*(each[members] for each in vars(self).values()))
+        return Rows(*(each[members] for each in self))
 
 
 def compiled_step(plan: Plan, rows: Rows, gradient: Tensor, *, at: UpdateInputs, needs: Needs) -> None:  # noqa: ARG001
     """Take the step on the cores, member after member."""
-    state = State(*(each.numpy() for each in (rows.parameters, rows.first, rows.second, rows.average)))
+    state = State(*(each.numpy() for each in rows[:4]))
     knobs = {name: getattr(at, name).numpy() for name in Rates._fields}
     rates = Rates(**{name: value if name in STEADY else value[None] for name, value in knobs.items()})
     slopes = np.ascontiguousarray(gradient.numpy())
@@ -227,7 +213,14 @@ def torch_step(plan: Plan, rows: Rows, gradient: Tensor, *, at: UpdateInputs, ne
         factors = at.clip / (torch.linalg.vector_norm(gradient, dim=1) + CLIP_EPSILON)
         gradient *= torch.where(factors < 1, factors, 1)[:, None]
     if plan.optimizer == ADAM:
-        _adam(plan, rows, gradient, at=at)
+        # With decoupled decay (Loshchilov and Hutter, 2019, algorithm 2).
+        rows.first.lerp_(gradient, 1 - at.betas[:, :1])
+        rows.second.lerp_(gradient.square_(), 1 - at.betas[:, 1:])
+        epsilon = torch.full_like(at.root, ADAM_EPSILON)[:, None]
+        ratio = torch.addcmul(epsilon, rows.second.sqrt(), at.root[:, None])
+        torch.div(rows.first, ratio, out=ratio)
+        decayed.mul_(at.shrink[:, None])
+        rows.parameters.addcmul_(ratio, -at.step[:, None])
     else:
         if needs.penalty:
             gradient[:, : plan.decayed] += at.penalty[:, None] * decayed
@@ -239,14 +232,3 @@ def torch_step(plan: Plan, rows: Rows, gradient: Tensor, *, at: UpdateInputs, ne
         decayed.copy_(torch.sign(decayed) * (decayed.abs() - at.soft[:, None]).clamp_min(0))
     if rows.average.shape[1]:
         rows.average.lerp_(rows.parameters, 1 - at.averaging[:, None])
-
-
-def _adam(plan: Plan, rows: Rows, gradient: Tensor, *, at: UpdateInputs) -> None:
-    """Adam with decoupled decay (Loshchilov and Hutter, 2019, algorithm 2)."""
-    rows.first.lerp_(gradient, 1 - at.betas[:, :1])
-    rows.second.lerp_(gradient.square_(), 1 - at.betas[:, 1:])
-    epsilon = torch.full_like(at.root, ADAM_EPSILON)[:, None]
-    ratio = torch.addcmul(epsilon, rows.second.sqrt(), at.root[:, None])
-    torch.div(rows.first, ratio, out=ratio)
-    rows.parameters[:, : plan.decayed].mul_(at.shrink[:, None])
-    rows.parameters.addcmul_(ratio, -at.step[:, None])

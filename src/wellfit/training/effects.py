@@ -6,7 +6,6 @@ All are measured without dropout on rows that the seed draws, the same for all m
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -54,11 +53,14 @@ def measure_effects(network: AnyNetwork, data: Prepared, *, seed: int) -> dict[s
         with torch.no_grad():
             outputs = network.from_encoded(encoded)
         task = data.preparation.schema.task
+        weights = [value.detach().flatten(1) for value in network.decayed().values()]
+        every, present = sum(one.numel() for one in weights), sum(int(one.count_nonzero()) for one in weights)
         found = {
             "input_gradient": input_gradient(network, encoded, task=task),
             "linear_r2": linear_r2(*_filled_up(network, data, (encoded, outputs), seed=seed)),
             **(_units(network, data, encoded, seed=seed) if isinstance(network, MLP) else {}),
-            **_sizes(network.decayed()),
+            "zeros": 1 - present / every if every else 0.0,
+            "exported_bytes": sum(exported_bytes(one) for one in weights),
         }
     # A network that diverged has measures that overflow; a journal holds finite numbers only.
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
@@ -190,12 +192,3 @@ def _row_losses(outputs: Tensor, target: Tensor) -> Tensor:
         return (outputs - target.reshape(outputs.shape[1:])).double().square().mean(dim=-1)
     targets = target.expand(len(outputs), -1)
     return nn.functional.cross_entropy(outputs.transpose(1, 2), targets, reduction="none").double()
-
-
-def _sizes(decayed: Mapping[str, Tensor]) -> dict[str, float]:
-    weights = [value.detach().flatten(1) for value in decayed.values()]
-    every, present = sum(one.numel() for one in weights), sum(int(one.count_nonzero()) for one in weights)
-    return {
-        "zeros": 1 - present / every if every else 0.0,
-        "exported_bytes": float(sum(exported_bytes(one) for one in weights)),
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -87,6 +87,8 @@ def predict_often(
     if passes < 2:
         raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
 
+    steady = replace(config, regularization=replace(config.regularization, keep_prob_schedule="constant"))
+
     def of(arrays: Arrays) -> tuple[Floats, Floats]:
         with one_thread(), torch.no_grad():
             network, inputs = network_from(state, preparation, config.network), Inputs.of(arrays)
@@ -95,19 +97,16 @@ def predict_often(
                 some = inputs[start : start + most]
                 # Dropout comes after a layer's activation: what enters the first layer is the same in every pass.
                 encoded = network.encode(some.numeric, some.codes)
-                outputs = (network.from_encoded(encoded, drop) for drop in _drops(config, batch=batch, passes=passes))
+                at = [
+                    Update(config=steady, stream=f"monte carlo/{n}", update=batch, updates=batch + 1)
+                    for n in range(passes)
+                ]
+                outputs = (network.from_encoded(encoded, Dropout(each)) for each in at)
                 found.append(_moments(predictions_of(each, preparation, output_range=ANY) for each in outputs))
         mean, spread = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return (mean.clip(*state[OUTPUT_RANGE]) if OUTPUT_RANGE in state else mean), spread
 
     return of
-
-
-def _drops(config: Config, *, batch: int, passes: int) -> Iterator[Dropout]:
-    """Yield the dropout of every pass, with noise at an address of its own."""
-    steady = replace(config, regularization=replace(config.regularization, keep_prob_schedule="constant"))
-    for number in range(passes):
-        yield Dropout(Update(config=steady, stream=f"monte carlo/{number}", update=batch, updates=batch + 1))
 
 
 def _moments(passes: Iterable[Floats]) -> tuple[Floats, Floats]:
