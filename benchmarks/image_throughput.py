@@ -114,7 +114,7 @@ def training_rows(shape: tuple[int, int, int], *, updates: int, rounds: int) -> 
 
 
 def _together(data: Prepared, configs: list[Config], updates: int) -> float:
-    network = conv_network(data.preparation, configs[0].network, seed=0).float()
+    network = conv_network(data.preparation, configs[0].network, seed=0)
     stack = TorchStack(data, configs, network=TorchModule(module_layout(data, configs[0], network=network)))
     stack.compile()
     began = time.process_time()
@@ -129,7 +129,7 @@ def _apart(data: Prepared, configs: list[Config], updates: int) -> float:
 
     took = 0.0
     for each in configs:
-        training = Training(each, data, network=conv_network(data.preparation, each.network, seed=0).float())
+        training = Training(each, data, network=conv_network(data.preparation, each.network, seed=0))
         losses = training.losses()
         began = time.process_time()
         for _ in range(updates):

@@ -98,7 +98,7 @@ def train(
         _require_built_in(module)
         return _experiment(data).train(config, notify=notify)
     prepared = data.prepared()
-    named = named_after(module, config, data=prepared) if module else config
+    named = named_after(module, config, preparation=prepared.preparation) if module else config
     notify({"event": "training", "identity": named.identity})
     return executor_for(prepared, goal=_goal(goal, data.schema.task), module=module, single=True).train([named])[0]
 
@@ -179,7 +179,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     start = config or Config(seed=data.seed)
     if module:
         _require_no_shape(over)
-        start = named_after(module, start, data=prepared)
+        start = named_after(module, start, preparation=prepared.preparation)
     with closing(executor_for(prepared, goal=wanted, module=module, memory=limit, device=chip)) as executor:
         found = search(prepared, start, executor=executor, goal=wanted, on_outcome=telling(notify), **asked)
     if not executor.notice:

@@ -62,7 +62,9 @@ def configs(regularizer, *, optimizer="adam"):
 
 
 def stack(factory, given, *, task="classification", dtype=np.float64):
-    net = module_network(DATA[task], factory, seed=4).to(torch.float64 if dtype is np.float64 else torch.float32)
+    net = module_network(DATA[task].preparation, factory, seed=4).to(
+        torch.float64 if dtype is np.float64 else torch.float32
+    )
     layout = module_layout(DATA[task], given[0], network=net, dtype=dtype)
     return TorchStack(DATA[task], given, network=TorchModule(layout))
 
@@ -74,7 +76,7 @@ def trained(given_stack, updates=UPDATES):
 
 
 def lone(factory, config, *, task="classification"):
-    net = module_network(DATA[task], factory, seed=config.seed).double()
+    net = module_network(DATA[task].preparation, factory, seed=config.seed).double()
     training = Training(config, DATA[task], network=net, dtype=torch.float64)
     for _update, _loss in zip(range(UPDATES), training.losses(), strict=False):
         pass
@@ -136,7 +138,7 @@ def test_permuting_members_permutes_results():
 def test_outputs_are_those_of_the_network_that_the_row_holds(task):
     made = trained(stack(Normed, configs("none"), task=task), updates=5)
     dev = DATA[task].dev
-    net = module_network(DATA[task], Normed, seed=0).double()
+    net = module_network(DATA[task].preparation, Normed, seed=0).double()
     for row, outputs in zip(made.parameters, made.outputs(made.parameters, dev), strict=True):
         net.load_state_dict(made.network_of(row).state_dict())
         with torch.no_grad():

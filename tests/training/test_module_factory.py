@@ -145,19 +145,18 @@ def test_the_start_is_torchs_with_the_seed_and_leaves_the_generator_alone():
     assert torch.equal(before, torch.get_rng_state())
     for ours, theirs in zip(net.module.parameters(), expected.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    net.start(seed=6)
-    assert not torch.equal(net.module[0].weight, expected[0].weight)
+    assert not torch.equal(built(plain, seed=6).module[0].weight, expected[0].weight)
 
 
 def test_columns_and_classes_come_from_the_data():
     data = prepare_small("classification")
-    net = module_network(data, Plain, seed=0)
+    net = module_network(data.preparation, Plain, seed=0)
     assert (net.inputs, net.outputs) == (3 + 3 + 12, 3)
 
 
 def test_a_module_in_another_precision_is_trained_in_single():
     data = prepare_small("classification")
-    net = module_network(data, lambda inputs, outputs: Plain(inputs, outputs).double(), seed=0)
+    net = module_network(data.preparation, lambda inputs, outputs: Plain(inputs, outputs).double(), seed=0)
     assert net(torch.from_numpy(data.dev.numeric), torch.from_numpy(data.dev.codes)).dtype == torch.float32
 
 

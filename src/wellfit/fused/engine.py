@@ -145,9 +145,9 @@ def _network_of(data: Prepared, configs: Sequence[Config], module: ModuleFactory
     if module is None and first.network.kind == "mlp":
         return layout_of(data, first)
     if module is None:
-        network = conv_network(data.preparation, first.network, seed=first.seed).float()
+        network = conv_network(data.preparation, first.network, seed=first.seed)
     else:
-        network = module_network(data, module, seed=first.seed)
+        network = module_network(data.preparation, module, seed=first.seed)
     for config in configs:
         site_keep_probs(config, sites=len(network.findings.sites))
     size = first.optimization.batch_size

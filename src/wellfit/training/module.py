@@ -20,17 +20,16 @@ import torch
 from torch import Tensor, nn
 
 from wellfit.base.typing import Task
-from wellfit.data.prepare import Prepared
+from wellfit.data.prepare import Preparation
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, Network
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.module_checks import (
     Findings,
     ModuleFactory,
-    build,
+    build_own,
     decay_list,
     examine,
-    require_own_parameters,
     seeded,
     site_keep_probs,
 )
@@ -57,11 +56,9 @@ class ModuleNetwork(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self._factory = factory
         self.inputs, self.outputs = columns + sum(levels), outputs
         self._categories = nn.ModuleList(OneHot(levels=count) for count in levels)
-        require_own_parameters(factory, inputs=self.inputs, outputs=outputs, seed=seed)
-        self.start(seed=seed)
+        self.module = build_own(factory, inputs=self.inputs, outputs=outputs, seed=seed)
         self.findings: Findings = examine(self.module, task=task, inputs=self.inputs, outputs=outputs)
 
     def forward(self, numeric: Tensor, codes: Tensor, drop: Dropout | None = None) -> Tensor:
@@ -110,10 +107,6 @@ class ModuleNetwork(nn.Module):
         """Return every other trained parameter: biases, norms, embeddings."""
         return self._parameters_of(decayed=False)
 
-    def start(self, *, seed: int) -> None:
-        """Give the parameters and buffers their first values, as the factory draws them from `seed`."""
-        self.module = build(self._factory, inputs=self.inputs, outputs=self.outputs, seed=seed)
-
     def _parameters_of(self, *, decayed: bool) -> dict[str, Tensor]:
         named = dict(self.module.named_parameters())
         return {PREFIX + one.name: named[one.name] for one in decay_list(self.module) if one.decayed is decayed}
@@ -122,14 +115,14 @@ class ModuleNetwork(nn.Module):
 AnyNetwork: TypeAlias = MLP | ModuleNetwork
 
 
-def module_network(data: Prepared, factory: ModuleFactory, *, seed: int) -> ModuleNetwork:
+def module_network(preparation: Preparation, factory: ModuleFactory, *, seed: int) -> ModuleNetwork:
     """Return the network of the modules that `factory` builds, as `seed` starts it, in float32."""
     network = ModuleNetwork(
         factory,
-        columns=len(data.preparation.numeric_names),
-        levels=[codes - 1 for codes in data.preparation.cardinalities],
-        outputs=data.preparation.outputs,
-        task=data.preparation.schema.task,
+        columns=len(preparation.numeric_names),
+        levels=[codes - 1 for codes in preparation.cardinalities],
+        outputs=preparation.outputs,
+        task=preparation.schema.task,
         seed=seed,
     )
     return network.float()
@@ -139,9 +132,9 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 """An object's place in memory, as Python prints it: another one in every process."""
 
 
-def named_after(factory: ModuleFactory, config: Config, *, data: Prepared) -> Config:
+def named_after(factory: ModuleFactory, config: Config, *, preparation: Preparation) -> Config:
     """Return `config` with the name of the module's code in place of the built-in network's knobs."""
-    module = module_network(data, factory, seed=config.seed).module
+    module = module_network(preparation, factory, seed=config.seed).module
     return replace(config, network=Network(module=code_of(factory, module)))
 
 

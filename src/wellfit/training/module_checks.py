@@ -165,8 +165,8 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
     return module
 
 
-def require_own_parameters(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> None:
-    """Refuse a factory whose modules share tensors, or do not start from the seed alone."""
+def build_own(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn.Module:
+    """Return what `build` does; refuse a factory whose modules share tensors, or do not start from the seed alone."""
     first, second = (build(factory, inputs=inputs, outputs=outputs, seed=seed) for _call in range(2))
     places = {_place(value) for _, value in _named_tensors(first) if value.numel()}
     others = dict(_named_tensors(second))
@@ -184,6 +184,7 @@ def require_own_parameters(factory: ModuleFactory, *, inputs: int, outputs: int,
                 found=_named(factory, f"gave {name!r} two different starts from one seed"),
                 remedy="Draw them from torch's own generator",
             )
+    return first
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from wellfit.data.prepare import Arrays, Preparation, Prepared
 from wellfit.exceptions import BadInput
 from wellfit.records.config import Config, Network, Regularization
 from wellfit.stats.calibration import tempered
-from wellfit.training.module import AnyNetwork, ModuleNetwork
+from wellfit.training.module import AnyNetwork, ModuleNetwork, module_network
 from wellfit.training.network import MLP, ConvNet, quantile_edges
 
 EDGES = "bins.edges"
@@ -88,21 +88,15 @@ def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -
         raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave kind out")
     height, width, channels = preparation.schema.picture
     shape = (channels, height, width)
-    return ModuleNetwork(
-        functools.partial(ConvNet, shape, widths=network.widths, activation=network.activation),
-        columns=len(preparation.numeric_names),
-        levels=(),
-        outputs=preparation.outputs,
-        task=preparation.schema.task,
-        seed=seed,
-    )
+    factory = functools.partial(ConvNet, shape, widths=network.widths, activation=network.activation)
+    return module_network(preparation, factory, seed=seed)
 
 
 def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network) -> AnyNetwork:
     """Return the network whose parameters and bin edges `state` holds."""
     restored: AnyNetwork
     if network.kind == "conv":
-        restored = conv_network(preparation, network).float()
+        restored = conv_network(preparation, network)
     else:
         restored = _shaped(preparation, network, edges=state.get(EDGES))
     named = {name: torch.from_numpy(np.array(value)) for name, value in state.items() if name != OUTPUT_RANGE}
