@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -106,6 +108,20 @@ BAD = {
 def test_bad_predictions_say_so(change, words):
     with pytest.raises(BadInput, match=words):
         diagnose_predictions(**({"train": (Y, Y), "dev": (Y, P)} | change))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said", "words"),
+    [
+        pytest.param(["Yes", "No"], ["yes", "no"], "Did you mean 'No' for 'no', 'Yes' for 'yes'", id="case"),
+        pytest.param(["Yes", "No"], ["Yes", " No"], "Did you mean 'No' for ' No'", id="one label, a blank"),
+        pytest.param(["yes", "no"], ["ja", "nein"], "'ja', 'nein' in 4 of 4 rows, in y never", id="another language"),
+        pytest.param([0, 1], [2, 3], "'2', '3' in 4 of 4 rows", id="numbers"),
+    ],
+)
+def test_predicted_labels_that_no_row_has_are_refused(labels, said, words):
+    with pytest.raises(BadInput, match=re.escape(words)):
+        diagnose_predictions(train=(labels * 2, labels * 2), dev=(labels * 2, said * 2))
 
 
 def _table(**columns):

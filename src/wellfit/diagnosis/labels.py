@@ -14,6 +14,7 @@ from wellfit.data.schema import MOST_INTEGER_CLASSES
 from wellfit.exceptions import BadInput
 
 SUM_SLACK = 0.01  # rounded probabilities, for example three decimals over many classes
+_NAMED_AT_MOST = 5
 
 Array = np.ndarray[Any, Any]
 
@@ -82,6 +83,33 @@ def codes_of(name: str, labels: Array, classes: Array) -> Integers:
             remedy=f"Did you mean {nearest(label, known)!r}? The classes are {', '.join(known[:20])}",
         )
     return np.asarray(codes)
+
+
+def require_known(name: str, prediction: Array, labels: Array) -> None:
+    """Check predicted labels against the labels that occur.
+
+    Raises:
+        BadInput: when none of them is a label of any row, or one differs from a label only by case or blanks.
+    """
+    said = np.unique(prediction)
+    strange = [str(each) for each in said[~np.isin(said, labels)]]
+    known = {_spelled(str(each)): str(each) for each in labels}
+    meant = {each: known[_spelled(each)] for each in strange if _spelled(each) in known}
+    if not strange or (len(strange) < len(said) and not meant):
+        return
+    near = meant or {each: nearest(each, list(known.values())) for each in strange}
+    pairs = ", ".join(f"{other!r} for {each!r}" for each, other in list(near.items())[:_NAMED_AT_MOST])
+    named = ", ".join(map(repr, list(near)[:_NAMED_AT_MOST]))
+    rows = np.isin(prediction.astype(str), list(near)).sum()
+    raise BadInput(
+        f"predicted labels of {name} must be written like those in y",
+        found=f"{named} in {rows:,} of {len(prediction):,} rows, in y never",
+        remedy=f"Did you mean {pairs}? The labels in y are {', '.join(map(str, labels[:20]))}",
+    )
+
+
+def _spelled(label: str) -> str:
+    return label.strip().casefold()
 
 
 def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:

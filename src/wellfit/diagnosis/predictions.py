@@ -26,6 +26,7 @@ from wellfit.diagnosis.labels import (
     is_soft,
     looks_like_classes,
     probabilities_of,
+    require_known,
 )
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.diagnosis.reference.from_rows import said_by_rows
@@ -164,8 +165,10 @@ def _classified(
     targets = [target for target, _ in parts.values()]
     if classes is None:
         known = classes_of(targets)
-        labels = [prediction for _, prediction in parts.values() if not is_soft(prediction, known)]
-        known = classes_of([*targets, *labels])
+        labels = {name: prediction for name, (_, prediction) in parts.items() if not is_soft(prediction, known)}
+        known = classes_of([known, *labels.values()])
+        for name, said in labels.items():
+            require_known(name, said, classes_of(targets))
         order = np.arange(len(known))
     else:
         named = array_of("classes", classes)
