@@ -59,7 +59,8 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
 ) -> Diagnosis:
     """Diagnose any model from its predictions.
 
-    Each part is (y, prediction): vectors from lists, numpy, pandas, polars, pyarrow or tensors. Predictions are labels,
+    Each part is (y, prediction): vectors from lists, numpy, pandas, polars, pyarrow or tensors (of a named goal of
+    values also both [rows, targets], over which losses are averaged). Predictions are labels,
     values, probabilities [rows, classes] with the classes in sorted order of the labels, or, with two classes, floats
     [rows] in [0, 1]: the probability of the second class.
 
@@ -87,7 +88,8 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
             needs them, a single class for auc, or references and tolerances out of range.
     """
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
-    parts = {name: _checked(name, pair) for name, pair in given.items() if pair is not None}
+    several = goal is not None and goal_named(goal).task == "regression"
+    parts = {name: _checked(name, pair, several=several) for name, pair in given.items() if pair is not None}
     chosen, notes = _goal(goal, parts)
     ready = _classified(parts, chosen, classes) if chosen.task == "classification" else _valued(parts)
     of_part = groups or {}
@@ -130,7 +132,8 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
     return label_disagreement(counts).optimal if voters == 1 else majority_error(counts, voters=voters)
 
 
-def _checked(name: str, pair: Pair) -> tuple[Array, Array]:
+def _checked(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]:
+    """(y, prediction) of as many rows; y [rows, targets] only where values are asked for by name (`several`)."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise BadInput(f"{name} must be (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
     target, prediction = array_of(f"{name} y", pair[0]), array_of(f"{name} prediction", pair[1])
@@ -138,11 +141,15 @@ def _checked(name: str, pair: Pair) -> tuple[Array, Array]:
         target = target[:, 0]
     if prediction.ndim == 2 and prediction.shape[1] == 1:
         prediction = prediction[:, 0]
-    if target.ndim != 1 or len(target) != len(prediction):
+    fits = target.shape == prediction.shape if several else target.ndim == 1 and len(target) == len(prediction)
+    if not fits:
+        one_hot = target.ndim == 2 and not several
         raise BadInput(
             f"{name}: y must be a vector with one entry for each prediction",
             found=f"shapes {target.shape} and {prediction.shape}",
-            remedy="Give both for the same rows",
+            remedy="Give class numbers in place of columns, y.argmax(1); of several targets name the goal, such as rmse"
+            if one_hot
+            else "Give both for the same rows",
         )
     return target, prediction
 
@@ -193,7 +200,7 @@ def _classified(
 
 def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Floats]]:
     for name, pair in parts.items():
-        if any(array.dtype.kind not in "iufb" or array.ndim != 1 for array in pair):
+        if any(array.dtype.kind not in "iufb" for array in pair):
             raise BadInput(
                 "a regression goal must be given numbers [rows]",
                 found=f"{name}: types {pair[0].dtype} and {pair[1].dtype}, shapes {pair[0].shape} and {pair[1].shape}",
@@ -235,6 +242,12 @@ def facts_on_rows(
     Raises:
         BadInput: for columns that differ, or other lengths than those of y.
     """
+    if any(target.ndim > 1 for target, _ in ready.values()):
+        raise BadInput(
+            "features must go with one target",
+            found=f"y of shape {ready['train'][0].shape}",
+            remedy="Diagnose the targets one by one, or leave features out",
+        )
     tables = {part: _table(features[part], part) for part in PARTS if part in features and part in ready}
     if not {"train", "dev"} <= tables.keys():
         return Facts(goal=goal)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import ClassifierMixin, clone, is_classifier, is_regressor
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import _safe_indexing as rows_of
-from sklearn.utils.validation import check_is_fitted, indexable
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter, indexable
 
-from wellfit.base.typing import Integers
+from wellfit.base.generators import kept_generators
+from wellfit.base.typing import Integers, Task
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import Pair, diagnose_predictions
 from wellfit.exceptions import BadInput
+from wellfit.records.goals import Goal, default_goal, goal_named
 
 DEV_SHARE = 0.2
 """Share of the rows that is kept from the fit, where no dev rows are given."""
+LEAST_GROUPS = 2
+"""Dev groups of which an interval can be computed."""
+_SCORE_SLACK = 1e-9
 
 
 def diagnose_estimator(
@@ -36,26 +42,89 @@ def diagnose_estimator(
         wf.diagnose_estimator(make_pipeline(StandardScaler(), SVC()), X, y, human_error=.02)      # fits a clone
         wf.diagnose_estimator(fitted, X_train, y_train, dev=(X_dev, y_dev))                       # fits nothing
 
+    Goals that look at labels (error, balanced_error, f1) judge what `predict` returns, as `score` does, whatever
+    threshold it has; log_loss and auc judge `predict_proba`, and auc of two classes `decision_function` where there
+    is no more.
+
     Args:
         estimator: a classifier or regressor, or a pipeline that ends in one. Without `dev` it is cloned, never changed.
         X: [rows, features] array or data frame: the training rows, or (without `dev`) all rows.
-        y: [rows] their target.
+        y: [rows] their target; of a regressor also [rows, targets], over which losses are averaged.
         dev: (X, y) of rows that the fitted estimator has not seen.
-        groups: [rows] rows of one group stay on one side of the division.
+        groups: [rows] rows of one group stay on one side of the division, and intervals resample groups whole. With
+            `dev` that of each part, as {"dev": groups}.
         dev_share: share of the rows that becomes dev where none is given; stratified by class.
         seed: of the division.
-        **options: as `diagnose_predictions`: goal, human_error, human_rows, optimal_error, tolerance.
+        **options: as `diagnose_predictions`: goal (default error of a classifier, rmse of a regressor), human_error,
+            human_rows, optimal_error, tolerance.
 
     Raises:
-        BadInput: for rows that do not fit together, an estimator that is not fitted (with `dev`), and what
-            `diagnose_predictions` refuses.
+        BadInput: for rows that do not fit together, an estimator that is not fitted (with `dev`), a goal that it
+            cannot be judged by, and what `diagnose_predictions` refuses.
     """
+    if dev is not None and (not isinstance(dev, tuple | list) or len(dev) != 2):
+        raise BadInput("dev must be (X, y)", found=type(dev).__name__, remedy="Give the two as a pair")
+    goal = _goal_of(estimator, options)
+    if goal is not None:
+        options = {**options, "goal": goal.name}
+    _check_targets(estimator, [y] if dev is None else [y, dev[1]], goal)
     if dev is not None:
-        return _diagnosed(_fitted(estimator), train=(X, y), dev=dev, options=options)
-    X, y, groups = indexable(X, y, groups)
-    here, there = _division(estimator, np.asarray(y), groups, share=dev_share, seed=seed)
-    parts = [(rows_of(X, rows), rows_of(y, rows)) for rows in (here, there)]
-    return _diagnosed(clone(estimator).fit(*parts[0]), train=parts[0], dev=parts[1], options=options)
+        if groups is not None and not isinstance(groups, Mapping):
+            raise BadInput(
+                "groups beside dev rows must name their part",
+                found=f"groups of type {type(groups).__name__} with dev",
+                remedy='Give groups={"dev": groups_of_the_dev_rows}',
+            )
+        parts = _Parts(train=(X, y), dev=(dev[0], dev[1]), groups=groups or {})
+        with kept_generators():
+            return _diagnosed(_fitted(estimator), parts, goal=goal, options=options)
+    parts = _divided(estimator, X, y, groups=groups, share=dev_share, seed=seed)
+    with kept_generators():
+        more = {"groups": parts.groups["train"]} if parts.groups and has_fit_parameter(estimator, "groups") else {}
+        return _diagnosed(clone(estimator).fit(*parts.train, **more), parts, goal=goal, options=options)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """(X, y) of train and dev, and the groups of their rows where they are known."""
+
+    train: Pair
+    dev: Pair
+    groups: Mapping[str, Any]
+
+
+def _goal_of(estimator: Any, options: Mapping[str, Any]) -> Goal | None:
+    """Return the goal, refused before a fit if the estimator cannot be judged by it; None if nothing says which."""
+    task: Task | None = (
+        "classification" if is_classifier(estimator) else "regression" if is_regressor(estimator) else None
+    )
+    if options.get("goal") is None:
+        return default_goal(task) if task else None
+    goal = goal_named(options["goal"], task=task)
+    if goal.needs_probabilities and _judged_by(estimator, goal) == "predict":
+        raise BadInput(
+            f"goal {goal.name} must be given probabilities",
+            found=f"{type(estimator).__name__} without predict_proba",
+            remedy="Choose the goal error, or wrap the estimator in CalibratedClassifierCV",
+        )
+    return goal
+
+
+def _check_targets(estimator: Any, targets: list[Any], goal: Goal | None) -> None:
+    """Refuse what cannot be judged, before a fit: several labels for each row, an order of several classes."""
+    wide = [np.shape(y) for y in targets if len(np.shape(y)) > 1 and np.shape(y)[1] > 1]
+    if wide and (is_classifier(estimator) or goal is None or goal.task == "classification"):
+        raise BadInput(
+            "a classifier's target must be one label for each row",
+            found=f"a target of shape {wide[0]}",
+            remedy="Diagnose the labels one by one, each as its own target",
+        )
+    if _judged_by(estimator, goal) == "decision_function" and len(np.unique(np.asarray(targets[0]))) > 2:
+        raise BadInput(
+            "goal auc of more than two classes must be given probabilities",
+            found=f"{type(estimator).__name__} without predict_proba",
+            remedy="Wrap it in CalibratedClassifierCV",
+        )
 
 
 def _fitted(estimator: Any) -> Any:
@@ -68,6 +137,27 @@ def _fitted(estimator: Any) -> Any:
             remedy="Fit it on the training rows, or leave dev out",
         ) from error
     return estimator
+
+
+def _divided(estimator: Any, X: Any, y: Any, *, groups: Any, share: float, seed: int) -> _Parts:
+    try:
+        X, y, groups = indexable(X, y, groups)
+    except ValueError as error:
+        raise BadInput(
+            "X, y and groups must be of the same rows", found=str(error), remedy="Give one entry for each row"
+        ) from error
+    here, there = _division(estimator, np.asarray(y), groups, share=share, seed=seed)
+    train, dev = ((rows_of(X, rows), rows_of(y, rows)) for rows in (here, there))
+    if groups is None:
+        return _Parts(train, dev, {})
+    of_part = {"train": rows_of(groups, here), "dev": rows_of(groups, there)}
+    if len(np.unique(np.asarray(of_part["dev"]))) < LEAST_GROUPS:
+        raise BadInput(
+            "dev must have two groups at least, so that an interval can be computed",
+            found=f"{len(np.unique(np.asarray(groups)))} groups, of which one is dev",
+            remedy="Give a larger dev_share, or more groups",
+        )
+    return _Parts(train, dev, of_part)
 
 
 def _division(estimator: Any, y: Any, groups: Any, *, share: float, seed: int) -> tuple[Integers, Integers]:
@@ -89,10 +179,37 @@ def _division(estimator: Any, y: Any, groups: Any, *, share: float, seed: int) -
     return here, there
 
 
-def _diagnosed(fitted: Any, *, train: Pair, dev: Pair, options: dict[str, Any]) -> Diagnosis:
-    classes = None
-    predict: Callable[[Any], Any] = fitted.predict
-    if is_classifier(fitted) and hasattr(fitted, "predict_proba"):
-        predict, classes = fitted.predict_proba, list(fitted.classes_)
-    pairs = [(y, np.asarray(predict(X))) for X, y in (train, dev)]
-    return diagnose_predictions(train=pairs[0], dev=pairs[1], classes=classes, **options)
+def _diagnosed(fitted: Any, parts: _Parts, *, goal: Goal | None, options: dict[str, Any]) -> Diagnosis:
+    by = _judged_by(fitted, goal)
+    pairs = [(y, _predicted(fitted, X, by=by)) for X, y in (parts.train, parts.dev)]
+    classes = None if by == "predict" else list(fitted.classes_)
+    found = diagnose_predictions(train=pairs[0], dev=pairs[1], classes=classes, groups=parts.groups, **options)
+    return replace(found, notes=(*found.notes, *_other_score(fitted, parts.dev, found)))
+
+
+def _judged_by(estimator: Any, goal: Goal | None) -> str:
+    """Return the method whose answer the goal looks at."""
+    if goal is None or not goal.needs_probabilities:
+        return "predict"
+    of_order = ("decision_function",) if goal.reads == "order" else ()
+    return next((name for name in ("predict_proba", *of_order) if hasattr(estimator, name)), "predict")
+
+
+def _predicted(fitted: Any, X: Any, *, by: str) -> Any:
+    found = np.asarray(getattr(fitted, by)(X))
+    # Any increasing function keeps the order; this one keeps apart what a sigmoid would round to 1.
+    return (1 + found / (1 + np.abs(found))) / 2 if by == "decision_function" else found
+
+
+def _other_score(fitted: Any, dev: Pair, found: Diagnosis) -> tuple[str, ...]:
+    """Return a note where the estimator's own `score` is something else than 1 - error."""
+    own = getattr(type(fitted), "score", None)
+    if not (found.goal.counts_rows and is_classifier(fitted)) or own in (None, ClassifierMixin.score):
+        return ()
+    score = float(fitted.score(*dev))
+    if abs(score - (1 - found.errors.dev.value)) <= _SCORE_SLACK:
+        return ()
+    return (
+        f"score() of {type(fitted).__name__} is {score:.4g} on dev, which is not 1 - error "
+        f"({1 - found.errors.dev.value:.4g}): it measures something else.",
+    )

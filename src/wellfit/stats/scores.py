@@ -235,7 +235,7 @@ class UnexplainedVariance(SquaredError):
 
     def _influence(self, losses: Floats, target: Targets) -> Floats:
         """Rows of the ratio's influence function (delta method): the variance is estimated on the same rows."""
-        centred = (target - target.mean()) ** 2 / target.var()
+        centred = _over_targets((target - target.mean(axis=0)) ** 2 / target.var(axis=0))
         return np.asarray(losses + losses.mean() * (1 - centred))
 
 
