@@ -15,6 +15,7 @@ import pytest
 
 import wellfit as wf
 from wellfit.base.files import part_beside
+from wellfit.base.plain_files import MOST_JSON
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.experiment.folder import ABOUT, Settings, create_folder, default_path, is_experiment, open_folder
 from wellfit.records.goals import goal_named
@@ -183,3 +184,29 @@ def test_a_run_without_a_target_on_no_experiment_names_the_place(tmp_path):
     for place in (tmp_path, tmp_path / "none.wellfit"):
         with pytest.raises(Refusal, match="EXPERIMENT must be a folder"):
             wf.run(place)
+
+
+@pytest.mark.parametrize("place", ["journal.sqlite", "ledger.jsonl", "models", "models/x.safetensors"])
+def test_a_folder_of_a_stranger_leads_nowhere_else(tmp_path, place):
+    made = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
+    (tmp_path / "elsewhere").mkdir()
+    (made.path / place).parent.mkdir(exist_ok=True)
+    (made.path / place).unlink(missing_ok=True)
+    (made.path / place).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Refusal, match=f"a link at .*{place}"):
+        open_folder(made.path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda path: path.write_text("[" * 100_000), id="deep lists"),
+        pytest.param(lambda path: path.write_text('{"a":' * 100_000), id="deep objects"),
+        pytest.param(lambda path: os.truncate(path, MOST_JSON + 1), id="huge"),
+    ],
+)
+def test_deep_or_huge_json_is_damaged(tmp_path, spoil):
+    made = create_folder(tmp_path / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
+    spoil(made.path / ABOUT)
+    with pytest.raises(Refusal, match="cannot be read"):
+        open_folder(made.path)

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_find_returns_the_last_entry_of_a_key(tmp_path):
 
 WRITER = """
 import sys
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from wellfit.journal.store import open_journal
@@ -212,3 +214,19 @@ def test_a_clock_that_is_set_while_the_journal_is_open_moves_no_budget(tmp_path,
         second = journal.append("step", {})
     passed = datetime.fromisoformat(second.at) - datetime.fromisoformat(first.at)
     assert 0 <= passed.total_seconds() < 60
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "[]", "{"], ids=["too deep", "no object", "no JSON"])
+def test_an_entry_that_is_no_object_is_damage(tmp_path, body):
+    path = tmp_path / "journal.sqlite"
+    open_journal(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO entries (kind, key, body, at) VALUES ('step', '', ?, '')", (body,))
+    with open_journal(path, read_only=True) as journal, pytest.raises(Refusal, match="entry 1, which cannot be read"):
+        journal.entries()
+
+
+def test_an_empty_file_is_no_journal_to_read(tmp_path):
+    (tmp_path / "journal.sqlite").touch()
+    with pytest.raises(Refusal, match="no table of entries"):
+        open_journal(tmp_path / "journal.sqlite", read_only=True)

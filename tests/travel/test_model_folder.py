@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import os
 import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save
 
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.stats.calibration import tempered
@@ -101,3 +105,41 @@ def test_a_folder_that_exists_is_not_overwritten_and_none_is_opened(saved, model
         save_model(model, saved)
     with pytest.raises(BadInput, match=r"model\.json"):
         load_model(tmp_path / "nothing")
+
+
+def _weight_of(arrays):
+    return next(array for name, array in arrays.items() if name.endswith("weight"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param(lambda body, _: body.update(temperature=0), "temperature 0", id="temperature 0"),
+        pytest.param(lambda body, _: body.update(temperature=math.nan), "temperature nan", id="temperature NaN"),
+        pytest.param(lambda _, arrays: _weight_of(arrays).fill(math.nan), "no numbers", id="NaN weights"),
+    ],
+)
+def test_what_would_predict_nothing_is_refused_though_it_is_signed(saved, spoil, message):
+    body, arrays = json.loads((saved / ABOUT).read_text()), load_file(saved / WEIGHTS)
+    spoil(body, arrays)
+    weights = save(arrays)
+    (saved / WEIGHTS).write_bytes(weights)
+    body["weights_sha256"] = hashlib.sha256(weights).hexdigest()
+    bare = {name: value for name, value in body.items() if name != "sha256"}
+    bare["sha256"] = hashlib.sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
+    (saved / ABOUT).write_text(json.dumps(bare))
+    with pytest.raises(Refusal, match=message):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("name", [ABOUT, WEIGHTS, CARD])
+def test_a_link_or_a_pipe_in_the_folder_is_refused_before_anything_is_read(saved, tmp_path, name):
+    (saved / name).rename(tmp_path / "elsewhere")
+    (saved / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Refusal, match=f"a link at .*{name}"):
+        load_model(saved)
+    (saved / name).unlink()
+    (tmp_path / "elsewhere").rename(saved / name)
+    os.mkfifo(saved / "notes")
+    with pytest.raises(Refusal, match=r"a pipe or device at .*notes"):
+        load_model(saved)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wellfit.base.files import part_beside, sweep_parts, write_whole
+from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.serialize import ClosedRecord, omitted_if
 from wellfit.base.typing import Json, Task
 from wellfit.data.dialect import CsvFormat
@@ -159,8 +160,9 @@ def open_folder(path: Path) -> Folder:
             found=f"{'a folder without ' + ABOUT if path.is_dir() else 'no folder'} at {path}",
             remedy="Check the path, or make one with `wellfit split DATA --target COLUMN` (of pictures: .png and .jpg)",
         )
+    require_plain(path)
     try:
-        about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(path / ABOUT)
         schema = about["schema"]
         if schema > SCHEMA:
             raise Refusal(
@@ -169,7 +171,7 @@ def open_folder(path: Path) -> Folder:
                 remedy="Update wellfit (pip install -U wellfit)",
             )
         return Folder(path, Settings.from_json(about["settings"]), goal_named(about["goal"]), about["data"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise Refusal(
             "an experiment's folder must be as wellfit wrote it",
             found=f"{path / ABOUT}, which cannot be read ({error})",

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from wellfit.base.files import write_whole
+from wellfit.base.plain_files import read_json
 from wellfit.base.typing import Floats, Notify
 from wellfit.data.dialect import CsvFormat
 from wellfit.data.features import features_of
@@ -62,7 +63,7 @@ def prepared_in(folder: Folder, split: Split) -> Prepared:
 
 def _kept(path: Path) -> Preparation:
     try:
-        return Preparation.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return Preparation.from_json(read_json(path))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise Refusal(
             "the transforms of an experiment must be as wellfit wrote them",

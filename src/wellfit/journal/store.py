@@ -18,6 +18,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from wellfit.base.plain_files import parse_json
 from wellfit.base.typing import Json
 from wellfit.exceptions import NoRoom, Refusal
 
@@ -87,7 +88,10 @@ class Journal:
             "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR seq > ?1 ORDER BY seq", (last,)
         )
         for row in rows:
-            self._parsed.parse(row)
+            try:
+                self._parsed.parse(row)
+            except ValueError as error:
+                raise _foreign(self.path, f"entry {row[0]}, which cannot be read ({error}),") from error
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
@@ -116,7 +120,7 @@ def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None
     """
     log = EntryLog() if parsed is None else parsed
     if read_only:
-        return Journal(_checked(_connect_to_read(path), path), path=path, lock=None, parsed=log)
+        return Journal(_checked(_connect_to_read(path), path, least=1), path=path, lock=None, parsed=log)
     kind = file_system_of(path.parent)
     if kind in NETWORK_FILE_SYSTEMS:
         raise Refusal(
@@ -150,8 +154,8 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
         raise _no_room(path, error) from error
 
 
-def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """Refuse what is not ours before anything in it runs: a stranger's file is data, never code."""
+def _checked(connection: sqlite3.Connection, path: Path, *, least: int = 0) -> sqlite3.Connection:
+    """Refuse what is not ours, or below the version `least`, before anything in it runs: data are never code."""
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -165,6 +169,7 @@ def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         connection.close()
         raise _foreign(path, str(error)) from error
     problem = _problem(version=version, owner=owner, objects=objects, health=health)
+    problem = problem or ("no table of entries" if version < least else "")
     if problem:
         connection.close()
         raise _foreign(path, problem)
@@ -266,8 +271,11 @@ class EntryLog:
     named: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     def parse(self, row: tuple[int, str, str, str, str]) -> None:
-        """Add the entry of one row of the file."""
-        seq, kind, key, body, at = row
-        entry = Entry(seq=seq, kind=kind, key=key, body=json.loads(body), at=at)
+        """Add the entry of one row of the file; ValueError where its body is no JSON object."""
+        seq, kind, key, text, at = row
+        body = parse_json(text)
+        if not isinstance(body, dict):
+            raise ValueError("no object")
+        entry = Entry(seq=seq, kind=kind, key=key, body=body, at=at)
         self.entries.append(entry)
         self.named[kind, key] = entry

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wellfit.base.files import make_folder, write_whole
+from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.typing import Floats, Integers, Json, Task
 from wellfit.data.hashing import Words, row_hashes
 from wellfit.data.read import read_table
@@ -147,7 +148,8 @@ class SealedTest:
     def _card(self) -> Json:
         path = self.folder / CARD_NAME
         try:
-            card: Json = json.loads(path.read_text(encoding="utf-8"))
+            require_plain(self.folder)
+            card: Json = read_json(path)
         except (OSError, ValueError) as error:
             raise BadInput(
                 "the folder must contain a sealed test set", found=f"{path}: {error}", remedy="Seal one: SealedTest.of"

@@ -14,6 +14,7 @@ from typing import Literal
 import filelock
 
 from wellfit.base.files import room_at
+from wellfit.base.plain_files import parse_json
 from wellfit.base.typing import Json
 from wellfit.exceptions import Refusal
 
@@ -140,6 +141,6 @@ def _digest(entry: LedgerEntry) -> str:
 
 def _parsed(line: str) -> LedgerEntry | None:
     try:
-        return LedgerEntry(**json.loads(line))
+        return LedgerEntry(**parse_json(line))
     except (ValueError, TypeError):
         return None

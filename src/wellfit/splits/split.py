@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wellfit.base.files import make_folder, write_whole
+from wellfit.base.plain_files import read_json
 from wellfit.base.serialize import OMITTED, Record, omitted_if
 from wellfit.base.typing import Floats, Integers, Json, Part
 from wellfit.data.hashing import Words, hashes_over
@@ -168,7 +169,7 @@ def load_split(folder: Path) -> Split:
     if not path.is_file():
         raise BadInput("an experiment must have a split", found=f"no {path}", remedy="Run wellfit split first")
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = read_json(path)
         if body["schema"] != 1:
             raise BadInput(
                 "the split must be of a version that this wellfit knows",

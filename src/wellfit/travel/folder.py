@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,9 +17,10 @@ from typing import Any, Unpack
 import numpy as np
 import pyarrow as pa
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load_file, save
 
 from wellfit.base.files import make_folder, write_whole
+from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.typing import Floats, Json
 from wellfit.data.dialect import CsvFormat, FormatArguments
 from wellfit.data.prepare import Arrays, Preparation
@@ -30,8 +32,6 @@ from wellfit.training.tensors import Part, at_temperature, predict_average
 
 SCHEMA = 1
 ABOUT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
-MOST_JSON_BYTES = 256 * 2**20
-MOST_WEIGHT_BYTES = 8 * 2**30
 
 
 def save_model(model: Model, folder: Path, *, card: str = "") -> None:
@@ -79,12 +79,17 @@ def load_model(folder: Path | str) -> Model:
         raise BadInput(
             "a saved model must be a folder with model.json", found=f"no {place / ABOUT}", remedy="Check the path"
         )
+    require_plain(place)
     body = _about(place / ABOUT)
-    raw = _bytes(place / WEIGHTS, most=MOST_WEIGHT_BYTES)
-    if hashlib.sha256(raw).hexdigest() != body["weights_sha256"]:
-        raise _damaged(place / WEIGHTS, "other weights than were saved")
     try:
-        arrays = load(raw)
+        with (place / WEIGHTS).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != body["weights_sha256"]:
+            raise ValueError("other weights than were saved")
+        arrays = load_file(place / WEIGHTS)
+        # Ends of bins and the range of outputs may be NaN or infinite: unused.
+        if not all(np.isfinite(array).all() for name, array in arrays.items() if name.endswith(("weight", "bias"))):
+            raise ValueError("weights that are no numbers")
         return Model(
             goal=goal_named(body["goal"]),
             preparation=Preparation.from_json(body["preparation"]),
@@ -92,17 +97,17 @@ def load_model(folder: Path | str) -> Model:
                 Part(float(part["weight"]), Config.from_json(part["config"]), _state(arrays, place=number))
                 for number, part in enumerate(body["parts"])
             ),
-            temperature=float(body.get("temperature", 1.0)),
+            temperature=_positive(float(body.get("temperature", 1.0))),
         )
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise _damaged(place, repr(error)) from error
 
 
 def _about(path: Path) -> Json:
     try:
-        body = json.loads(_bytes(path, most=MOST_JSON_BYTES))
+        body = read_json(path)
         known = body["schema"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise _damaged(path, repr(error)) from error
     if known != SCHEMA:
         raise Refusal(
@@ -121,17 +126,10 @@ def _signed(body: Json) -> Json:
     return {**bare, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _bytes(path: Path, *, most: int) -> bytes:
-    try:
-        if path.stat().st_size > most:
-            raise Refusal(
-                "a saved model must have files of a usual size",
-                found=f"{path.stat().st_size:,} bytes in {path}",
-                remedy="Save the model again",
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise _damaged(path, error.strerror or repr(error)) from error
+def _positive(temperature: float) -> float:
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"the temperature {temperature}")
+    return temperature
 
 
 def _state(arrays: dict[str, Floats], *, place: int) -> dict[str, Floats]:

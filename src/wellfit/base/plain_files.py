@@ -1,0 +1,62 @@
+"""Folders that may be somebody else's: their files are plain, of a usual size, and never lead out of the folder.
+
+An experiment or a model may come from a stranger, or from a disk that was damaged. A link in it would let a command
+write somewhere else, a pipe would make it wait for ever, and a huge file would fill the memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from wellfit.exceptions import Refusal
+
+MOST_JSON = 2**28
+"""Bytes of a JSON file: far more than the schema of 100,000 columns."""
+
+
+def require_plain(folder: Path) -> None:
+    """Refuse a folder in which something is neither a regular file nor a folder.
+
+    Raises:
+        Refusal: for a link, a pipe, a socket or a device.
+        OSError: the folder cannot be listed.
+    """
+    for place, folders, files in os.walk(folder, onerror=_raise):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise Refusal(
+                    "the folder of an experiment or a model must have plain files only",
+                    found=f"{'a link' if stat.S_ISLNK(mode) else 'a pipe or device'} at {path}",
+                    remedy="Remove it, or restore the folder from a copy",
+                )
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        ValueError: it is no JSON, larger than `MOST_JSON`, or nested too deep.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if size > MOST_JSON:
+        raise ValueError(f"{size:,} bytes, at most {MOST_JSON:,}")
+    return parse_json(path.read_bytes())
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value that a text stands for; ValueError where there is none, or it is nested too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _raise(error: OSError) -> None:
+    raise error
