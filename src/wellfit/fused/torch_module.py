@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from wellfit.base.typing import Task
 from wellfit.fused.batches import Needs
 from wellfit.fused.module_rows import ModuleLayout
 from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
@@ -64,7 +63,6 @@ class TorchModule:
         self.layout = layout
         self._network = layout.network
         self._reader = InputReader(layout.plan, layout.data.train, device="cpu")
-        self._task: Task = layout.data.preparation.schema.task
         self._classes = layout.network.outputs if layout.plan.classification else 0
         # `torch.vmap` makes grouped convolutions of the members' own. On one core, 8 members took 1.2 to 2.1 times as
         # long so on pictures of 28 and 32 pixels, and 0.8 to 1.1 times on those of 8 (timed once, on a busy machine).
@@ -147,7 +145,10 @@ class TorchModule:
     ) -> Gradients:
         leaf = trained.detach().requires_grad_()
         outputs, state = run(self._network, self._members(leaf, kept, batch.values), noise)
-        costs = _costs(outputs, batch.target, task=self._task)
+        if self._classes:
+            costs = -(batch.target * outputs.log_softmax(-1)).sum(-1).mean(-1)
+        else:
+            costs = (outputs[..., 0] - batch.target).square().mean(-1)
         (gradients,) = torch.autograd.grad(costs.sum(), leaf)
         state = {name: value.detach() for name, value in state.items()}
         return Gradients(gradients, costs.detach(), self.layout.rows.pack_kept(state) if state else kept)
@@ -180,13 +181,6 @@ class TorchModule:
         with torch.no_grad():
             outputs, _state = run(network, self._members(trained, kept, values), None)
         return *found, outputs
-
-
-def _costs(outputs: Tensor, target: Tensor, *, task: Task) -> Tensor:
-    """Return the cost [K] of outputs [K, N, C]: cross-entropy against shares of classes, or the squared error."""
-    if task == "classification":
-        return -(target * outputs.log_softmax(-1)).sum(-1).mean(-1)
-    return (outputs[..., 0] - target).square().mean(-1)
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:

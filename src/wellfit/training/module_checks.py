@@ -54,11 +54,11 @@ def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Find
     with torch.enable_grad(), seeded(0):
         before = torch.default_generator.get_state()
         with sites:
-            _require_fit(_run(tried.train(), rows), task=task, rows=len(rows), outputs=outputs)
+            _try(tried.train(), rows, task=task, outputs=outputs)
         with DropoutSites(None):
-            _require_fit(_run(tried.eval(), rows), task=task, rows=len(rows), outputs=outputs)
+            _try(tried.eval(), rows, task=task, outputs=outputs)
             # Outputs that are squeezed lose their axis where one row is predicted.
-            _require_fit(_run(tried, rows[:1]), task=task, rows=1, outputs=outputs)
+            _try(tried, rows[:1], task=task, outputs=outputs)
         draws = not torch.equal(before, torch.default_generator.get_state())
     return Findings(tuple(sites.sites), draws)
 
@@ -104,18 +104,16 @@ def site_keep_probs(config: Config, *, sites: int) -> tuple[float, ...]:
     return keeps if len(keeps) == sites else keeps[:1] * sites
 
 
-def _run(module: Callable[[Tensor], Any], rows: Tensor) -> Any:
+def _try(module: nn.Module, values: Tensor, *, task: Task, outputs: int) -> None:
     try:
-        return module(rows)
+        found: Any = module(values)
     except _FAILURES as error:
         raise BadInput(
-            f"module must map one tensor [rows, {rows.shape[1]}] to its outputs",
+            f"module must map one tensor [rows, {values.shape[1]}] to its outputs",
             found=f"{type(error).__name__}: {error}",
             remedy="Build it for as many inputs as there are columns: a factory's parameter called inputs has them",
         ) from error
-
-
-def _require_fit(found: Any, *, task: Task, rows: int, outputs: int) -> None:
+    rows = len(values)
     fits = [(rows, outputs)] if task == "classification" else [(rows, 1), (rows,)]
     what = f"[rows, {outputs}] logits" if task == "classification" else "[rows, 1] or [rows] values"
     if not isinstance(found, Tensor):

@@ -129,26 +129,22 @@ def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_
     return found, min(seconds)
 
 
-def require_passes(passes: int, parts: Sequence[Part]) -> None:
-    """Refuse fewer than one pass, and several passes that would all be the same, without dropout."""
+def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: int) -> Callable[[Arrays], Floats]:
+    """Return the function that averages `passes` passes with dropout of each network, and those by their weights.
+
+    One pass is the usual one, without dropout; so is that of a network in an ensemble that was trained without. Fewer
+    than one are refused, and several that would all be the same.
+    """
     if passes < 1:
         raise BadInput("passes must be 1 or more", found=f"{passes}", remedy="Give another number, such as 30")
-    if passes > 1 and not any(_has_dropout(part) for part in parts):
+    if passes == 1:
+        return predict_average(preparation, parts)
+    if not any(_has_dropout(part) for part in parts):
         raise BadInput(
             "several passes need a network that was trained with dropout",
             found=f"{passes} passes, and keep_prob 1 in every layer",
             remedy="Leave passes out, or train with keep_prob below 1",
         )
-
-
-def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: int) -> Callable[[Arrays], Floats]:
-    """Return the function that averages `passes` passes with dropout of each network, and those by their weights.
-
-    One pass is the usual one, without dropout; so is that of a network in an ensemble that was trained without.
-    """
-    require_passes(passes, parts)
-    if passes == 1:
-        return predict_average(preparation, parts)
     return averaged([(part.weight, _mean_of(preparation, part, passes=passes)) for part in parts])
 
 

@@ -46,10 +46,7 @@ def require_pictures(config: Config, schema: Schema) -> None:
         if config.augmentation.cutmix and config.regularization.augment and schema.task == "regression":
             raise BadInput("cutmix needs classes", found="a number as the target", remedy="Leave cutmix out")
         return
-    for knob, value, off in (
-        ("augment", config.regularization.augment, 0.0),
-        ("kind", config.network.kind, "mlp"),
-    ):
+    for knob, value, off in (("augment", config.regularization.augment, 0.0), ("kind", config.network.kind, "mlp")):
         if value != off:
             raise BadInput(
                 f"{knob} is for pictures", found=f"{knob}={value!r} with a table", remedy=f"Leave {knob} out"

@@ -57,15 +57,13 @@ class Reference:
 def fit_references(
     data: Prepared, *, goal: Goal, seed: int, extra: Mapping[str, Arrays] | None = None
 ) -> tuple[Reference, ...]:
-    """Fit dummy, linear and trees on the training rows, and measure them there, on every part, and on `extra`.
+    """Fit dummy, linear and trees on the training rows, and measure them there, on dev, and on `extra`.
 
     Where the training rows are thinned, the train loss is that of the rows that were fit.
     """
     shape = data.preparation.schema.picture
     data = reduced_data(data)
-    extra = {name: reduced(part, shape) for name, part in (extra or {}).items()} if shape else extra
-    parts = {"train_dev": data.train_dev, "dev": data.dev, **(extra or {})}
-    present = {name: part for name, part in parts.items() if part is not None and part.rows}
+    others = {name: reduced(part, shape) if shape else part for name, part in (extra or {}).items()}
     few, why_few = _thinned(data.train, cells=min(MOST_CELLS, MOST_LINEAR_CELLS // data.preparation.outputs), seed=seed)
     train, why = _thinned(data.train, cells=MOST_CELLS, seed=seed)
     fitters: dict[str, tuple[Callable[[], Predict], Arrays, str]] = {
@@ -74,7 +72,7 @@ def fit_references(
         "trees": (lambda: _trees(train, data, seed=seed), train, why),
     }
     return tuple(
-        _measured(name, fitter, {"train": rows, **present}, goal=goal, note=note)
+        _measured(name, fitter, {"train": rows, "dev": data.dev, **others}, goal=goal, note=note)
         for name, (fitter, rows, note) in fitters.items()
     )
 
