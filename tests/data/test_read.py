@@ -75,9 +75,15 @@ FRAMES = {
 
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
 def test_any_frame_gives_the_same_table(frame):
-    table = read_table(frame({**COLUMNS, "café": ["Zürich", " Genève", "?"]})).frame
+    table = read_table(frame({**COLUMNS, "café": ["Zürich", " Genève", None]})).frame
     assert table.column("a").to_pylist() == [1, 2, 3]
     assert table.column("café").to_pylist() == COLUMNS["café"]
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_in_frames_only_null_is_missing(frame):
+    table = read_table(frame({"café": ["NA", "?", None]})).frame
+    assert table.column("café").to_pylist() == ["NA", "?", None]
 
 
 def test_pandas_index_and_categories(tmp_path):

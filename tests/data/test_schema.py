@@ -84,7 +84,11 @@ TASKS = {
     "integers": ([10, 9, 2] * 20, "classification", ("2", "9", "10"), "integer"),
     "twenty-integers": (list(range(20)) * 3, "classification", tuple(map(str, range(20))), "integer"),
     "twenty-one-integers": ([*range(21)] * 2 + [0] * 18, "regression", (), ""),
-    "floats": ([0.0, 1.0] * 30, "regression", (), ""),
+    "floats": ([0.25, 1.5, 2.75] * 20, "regression", (), ""),
+    "two-whole-floats": ([0.0, 1.0] * 30, "classification", ("0", "1"), "integer"),
+    "whole-floats": ([3.0, 1.0, 2.0] * 20, "classification", ("1", "2", "3"), "integer"),
+    "two-fractions": ([-0.5, 0.5] * 30, "classification", ("-0.5", "0.5"), "string"),
+    "many-whole-floats": ([float(i) for i in range(60)], "regression", (), ""),
     "integers-with-gaps-as-pandas-keeps-them": ([0.0, 1.0, None] * 20, "classification", ("0", "1"), "integer"),
     "negative": ([-1, 1] * 30, "classification", ("-1", "1"), "integer"),
 }

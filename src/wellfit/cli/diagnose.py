@@ -27,7 +27,7 @@ _NUMBERS = {
     **{f"{part}_{name}": f"--{part.replace('_', '-')}-{name}" for name in ("rows", "sd") for part in PARTS},
 }
 """Argument of `wf.diagnose_errors` -> its option."""
-_FORMAT = ("delimiter", "decimal", "encoding")
+_FORMAT = ("delimiter", "decimal", "thousands", "encoding", "missing", "no_header")
 
 
 def number_options(function: Callback) -> Callback:

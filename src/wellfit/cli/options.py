@@ -52,12 +52,23 @@ def reference_options(function: Callback) -> Callback:
 
 
 def format_options(function: Callback) -> Callback:
-    """The format of CSV files, for every command that reads one."""
+    """How files are written, for every command that reads one."""
     return all_of(
         function,
         click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV file.  [default: detected]"),
-        click.option("--decimal", metavar="SIGN", help="Decimal sign of a CSV file.  [default: detected]"),
+        click.option("--decimal", metavar="SIGN", help="Decimal sign of numbers in text.  [default: detected]"),
+        click.option("--thousands", metavar="SIGN", help="Sign between thousands in text.  [default: detected]"),
         click.option("--encoding", metavar="NAME", help="Encoding of a CSV file (latin-1).  [default: detected]"),
+        click.option(
+            "--missing",
+            metavar="WORDS",
+            help='Words for a missing value: NA,?; "" for the empty cell only.  [default: NA, null, nan, ? and such]',
+        ),
+        click.option(
+            "--no-header/--header",
+            default=None,
+            help="The first line of a CSV file is a row, not names.  [default: names; asks where it looks like a row]",
+        ),
     )
 
 
@@ -70,7 +81,17 @@ def split_options(function: Callback) -> Callback:
         click.option(
             "--task",
             type=click.Choice(["classification", "regression"]),
-            help="[default: classification for strings, booleans and at most 20 distinct integers]",
+            help="[default: classification for strings, booleans, two values and at most 20 distinct whole numbers]",
+        ),
+        click.option(
+            "--types",
+            metavar="COL=KIND,...",
+            help="number, category, boolean, date; date-dmy, date-mdy, date-ymd with its order.  [default: detected]",
+        ),
+        click.option(
+            "--spellings",
+            type=click.Choice(["merge", "keep"]),
+            help="Classes that differ by case or blanks alone are one, or several.  [default: asks]",
         ),
         click.option("--drop", multiple=True, metavar="COLUMN", help="Leave this column out; may be repeated."),
         click.option(

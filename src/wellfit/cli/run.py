@@ -60,7 +60,7 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str
     with session.watching() as notify:
         experiment = wf.run(
             data,
-            **given({**options, "types": types_of(ctx), "fixed": fixed_knobs(ctx)}),
+            **given({**options, "types": types_of(ctx, options["types"]), "fixed": fixed_knobs(ctx)}),
             **session.seeded,
             notify=notify,
         )

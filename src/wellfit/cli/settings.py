@@ -53,25 +53,37 @@ def apply_settings(ctx: click.Context, path: Path, *, tables: Iterable[str]) -> 
     defaults: dict[str, Any] = {}
     found: dict[str, Json] = {}
     for key, value in read_settings(path).items():
-        if key in options:
-            defaults[options[key].name or key] = _for_click(options[key], value)
-        elif key in tables and isinstance(value, Mapping):
+        if key in tables and isinstance(value, Mapping):
             found[key] = dict(value)
+        elif key in options:
+            defaults[options[key].name or key] = _for_click(options[key], value)
         else:
             raise _unknown(key, allowed, place=f"{path} ({ctx.command_path})")
     ctx.default_map = defaults
     ctx.meta[TABLES] = found
 
 
-def types_of(ctx: click.Context) -> dict[str, str] | None:
-    """The [types] table: column -> number, category, boolean or date."""
+def types_of(ctx: click.Context, said: str | None = None) -> dict[str, str] | None:
+    """Column -> number, category, boolean or date, by the [types] table and by `--types`, which wins."""
     from pydantic import TypeAdapter, ValidationError
 
     table = _table(ctx, "types")
     try:
-        return TypeAdapter(dict[str, str]).validate_python(table) or None
+        return {**TypeAdapter(dict[str, str]).validate_python(table), **_said_types(said)} or None
     except ValidationError as error:
         raise _invalid("types", error.errors()[0]) from error
+
+
+def _said_types(text: str | None) -> dict[str, str]:
+    found = {}
+    for part in text.split(",") if text else ():
+        name, sign, kind = part.rpartition("=")
+        if not (sign and name.strip()):
+            raise BadInput(
+                "--types must be columns with their kinds", found=repr(part), remedy="Write sold=date,zip=category"
+            )
+        found[name.strip()] = kind.strip()
+    return found
 
 
 def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> Config:
@@ -146,6 +158,8 @@ def _options(command: click.Command) -> dict[str, click.Parameter]:
 def _for_click(parameter: click.Parameter, value: Any) -> Any:
     if isinstance(value, Mapping):
         raise BadInput(f"{parameter.name} must be one value", found="a table in the TOML file", remedy="Give one value")
+    if isinstance(value, list) and parameter.name == "missing":
+        return ",".join(map(str, value))
     return [value] if parameter.multiple and isinstance(value, str) else value
 
 

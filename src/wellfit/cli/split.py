@@ -34,7 +34,7 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, out: Path | 
     import wellfit as wf
 
     folder = out or Path(f"{data.stem}.wellfit")
-    asked = given({**options, "types": types_of(ctx)})
+    asked = given({**options, "types": types_of(ctx, options["types"])})
     with session.watching() as notify:
         split = wf.split(data, out=folder, **asked, **session.seeded, notify=notify)
     about = split.to_json()
@@ -43,14 +43,15 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, out: Path | 
 
 
 def _text(split: Split, folder: Path) -> str:
+    from wellfit.data.telling import told
+
     parts = ", ".join(f"{part.replace('_', '-')} {rows:,}" for part, rows in split.rows.items())
-    dropped = [f"  {column.name}: {column.note}" for column in split.schema.columns if column.role == "dropped"]
     return "\n".join(
         [
             f"{parts}. The test set is sealed ({split.seal.sha256[:12]}).",
             split.policy,
             str(split.precision["sentence"]),
-            *(["Left out:", *dropped] if dropped else []),
+            *told(split.schema, split.written, unlabelled=split.unlabelled),
             f"Experiment: {folder}. Next: wellfit run {folder}",
         ]
     )

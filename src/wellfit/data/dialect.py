@@ -1,4 +1,4 @@
-"""How a CSV file is written: encoding, delimiter, decimal sign, quotes; detected from the file itself."""
+"""How a text file is written: encoding, delimiter, quotes, where the header is; detected from the file itself."""
 
 from __future__ import annotations
 
@@ -6,23 +6,39 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
 
+from wellfit.base.serialize import OMITTED, Record, omitted_if
+from wellfit.data.containers import Container
+from wellfit.data.numerals import PLAIN
+from wellfit.data.readings import MISSING_WORDS, Missing
 from wellfit.exceptions import BadInput
 
-DELIMITERS = (",", ";", "\t", "|")
+BLANKS = " "
+"""As a delimiter: any number of blanks."""
+
+DELIMITERS = (",", ";", "\t", "|", "^", "~", ":", "!", "#", BLANKS)
+WEAK = (BLANKS, ":", "#", "!")
+"""Delimiters that stand inside values as well: another sign that fits goes before them."""
+
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 200
 BLOCK_BYTES = 1 << 24
 # Text has next to no control characters but line ends and tabs.
 CONTROL_SHARE = 0.02
+MOST_LINES_BEFORE = 30  # lines before the header
+FITTING = 0.9  # share of rows that must have the header's fields where lines before it are left out
+_OF_NUMBERS = 0.95  # share of numbers from which a column is one of numbers, to tell whether it has a name
+_FEWEST_BODY = 3  # rows that it takes to say that a header is missing
 
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1a")
-_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
-_DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
+_NUMBER = re.compile(PLAIN.replace("(?i:inf(?:inity)?)", "inf"))
+_SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 
 
 class FormatArguments(TypedDict, total=False):
@@ -30,27 +46,48 @@ class FormatArguments(TypedDict, total=False):
 
     delimiter: str | None
     decimal: str | None
+    thousands: str | None
     encoding: str | None
+    missing: str | tuple[str, ...] | None
+    no_header: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsvFormat:
-    """The user's words about how CSV files are written; None is detected. `encoding` is a codec that Python knows."""
+class CsvFormat(Record):
+    """The user's words about how files are written; None is detected. `encoding` is a codec that Python knows.
 
-    delimiter: str | None = None
-    decimal: str | None = None
-    encoding: str | None = None
+    `missing` are the words for a missing value, in Python or with commas between; `no_header` says that a text file
+    has no line with names (False: that it has one).
+    """
+
+    delimiter: str | None = field(default=None, metadata=omitted_if(None))
+    decimal: str | None = field(default=None, metadata=omitted_if(None))
+    thousands: str | None = field(default=None, metadata=omitted_if(None))
+    encoding: str | None = field(default=None, metadata=omitted_if(None))
+    missing: str | tuple[str, ...] | None = field(default=None, metadata=omitted_if(None))
+    no_header: bool | None = field(default=None, metadata=omitted_if(None))
 
     def __post_init__(self) -> None:
         if self.delimiter in ("\\t", "tab"):  # a shell hands on no tab easily
             object.__setattr__(self, "delimiter", "\t")
-        for option, sign in (("delimiter", self.delimiter), ("decimal", self.decimal)):
+        if isinstance(self.missing, str):
+            object.__setattr__(self, "missing", tuple(word.strip() for word in self.missing.split(",")))
+        elif self.missing is not None:
+            object.__setattr__(self, "missing", tuple(self.missing))
+        signs = (("delimiter", self.delimiter), ("decimal", self.decimal), ("thousands", self.thousands))
+        for option, sign in signs:
             if sign is not None and (len(sign) != 1 or sign.isalnum() or sign in '"\n\r'):
                 raise BadInput(f"--{option} must be one sign", found=repr(sign), remedy="Give one, such as ';' or ','")
-        if self.decimal is not None and self.decimal == self.delimiter:
+        if self.decimal is not None and self.decimal in (self.delimiter, self.thousands):
+            other = "delimiter" if self.decimal == self.delimiter else "thousands"
             raise BadInput(
-                "--decimal and --delimiter must differ", found=f"{self.decimal!r} for both", remedy="Change one of them"
+                f"--decimal and --{other} must differ", found=f"{self.decimal!r} for both", remedy="Change one of them"
             )
+
+    @property
+    def missing_words(self) -> Missing:
+        """The words for a missing value in a text file."""
+        return Missing(MISSING_WORDS) if self.missing is None else Missing(tuple(self.missing), asked=True)
 
 
 DETECTED = CsvFormat()
@@ -58,44 +95,195 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written; `quoted` says whether any quote occurs, so that line ends may lie inside values."""
+class Dialect(Record):
+    """How a text file is written.
+
+    Attributes:
+        quoted: whether any quote occurs, so that line ends may lie inside values.
+        names: of the columns, as written; those of a file without a header are "column 1" and so on.
+        skip: number of lines before the names; `header` says whether there is a line with as many names as columns.
+        before: the text of the lines that are left out before the names.
+    """
 
     encoding: str
     delimiter: str
-    decimal: str
     quoted: bool
+    names: tuple[str, ...] = field(default=(), metadata=OMITTED)
+    skip: int = 0
+    header: bool = True
+    before: tuple[str, ...] = ()
 
 
-def detect_dialect(path: Path, csv_format: CsvFormat = DETECTED) -> Dialect:
-    """Detect all that is not given; BadInput for a binary file, an unknown encoding, or text that is not in it."""
-    with path.open("rb") as file:
-        head = file.read(SAMPLE_BYTES)
-    marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
-    encoding = _known(csv_format.encoding) if csv_format.encoding else marked
-    if encoding is None or not encoding.startswith("utf-16"):
-        _require_text(head, path=path)
-    encoding, quoted = _scan(path, encoding)
+def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known: Sequence[str] = ()) -> Dialect:
+    """Detect all that is not given; BadInput for a binary file, an unknown encoding, or text that is not in it.
+
+    `known` are names that the header should have: of equal ways, the one that finds them is right.
+    """
+    head = source.head(SAMPLE_BYTES)
+    encoding, quoted = _encoding_of(source, head, csv_format)
     text = codecs.getincrementaldecoder(encoding)(errors="ignore").decode(head)
-    lines = [line for line in io.StringIO(text) if line.strip()]
-    complete = lines[:-1] if len(head) == SAMPLE_BYTES else lines
-    rows = complete[:SAMPLE_ROWS]
-    delimiter = csv_format.delimiter or _detect_delimiter(rows)
-    decimal = csv_format.decimal or _detect_decimal(rows, delimiter=delimiter)
-    return Dialect(encoding, delimiter, decimal, quoted)
+    lines = list(io.StringIO(text))
+    sample = lines[:-1] if len(head) == SAMPLE_BYTES else lines
+    first = next((number for number, line in enumerate(sample) if line.strip()), 0)
+    said = _SEP.fullmatch(sample[first].strip(" \r\n")) if sample else None
+    if said and csv_format.delimiter in (None, said[1]):
+        layout = _layout(sample[first + 1 :], said[1], start=first + 1)
+    elif csv_format.delimiter:
+        layout = _layout(sample, csv_format.delimiter)
+    else:
+        layout = _likeliest(sample, known)
+    found = Dialect(encoding, layout.delimiter, quoted)
+    return _with_names(layout, found, path=source.path, no_header=csv_format.no_header)
 
 
-def ragged_row(path: Path, dialect: Dialect) -> tuple[int, int, int] | None:
+@dataclass(frozen=True)
+class _Layout:
+    """Rows of the sample by one delimiter: the line on which each begins, and its fields."""
+
+    delimiter: str
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+    width: int
+    """Fields of most rows."""
+    first: int
+    """The place in `rows` of the header."""
+    share: float
+    """Share of rows, from the header on, that have that many fields."""
+    lines: Sequence[str]
+    start: int
+    """The line of the file with which `lines` begin."""
+
+
+def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
+    rows = tuple(_rows(lines, delimiter, start=start))
+    widths = [len(row) for _, row in rows]
+    if not widths:
+        return _Layout(delimiter, ((0, ("",)),), 1, 0, 0.0, lines, start)
+    (width, _), *_ = Counter(widths[-SAMPLE_ROWS:]).most_common(1)
+    first = widths.index(width)
+    share = sum(each == width for each in widths[first:]) / len(widths[first:])
+    if delimiter in WEAK or first > MOST_LINES_BEFORE or share < FITTING or width == 1 or max(widths[:first], default=0) >= width:
+        first, width = 0, widths[0]
+        share = sum(each == width for each in widths) / len(widths)
+    return _Layout(delimiter, rows, width, first, share if width > 1 else 0.0, lines, start)
+
+
+def _rows(lines: Sequence[str], delimiter: str, *, start: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+    text = [line.strip(" \t\r\n") + "\n" for line in lines] if delimiter == BLANKS else lines
+    reader = csv.reader(text, delimiter=delimiter, skipinitialspace=delimiter == BLANKS)
+    line = 0
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:  # a NUL or an endless value: reading the whole file says it better
+            return
+        if row and any(cell.strip() for cell in row):
+            yield start + line, tuple(row)
+        line = reader.line_num
+
+
+def _likeliest(lines: Sequence[str], known: Sequence[str]) -> _Layout:
+    """The delimiter that splits most rows into as many fields as the header; of equals, the one with most fields."""
+
+    def quality(layout: _Layout) -> tuple[bool, float, bool, int]:
+        header = {cell.strip() for cell in layout.rows[layout.first][1]}
+        finds = bool(known) and set(known) <= header
+        return finds, round(layout.share, 2), layout.delimiter not in WEAK, layout.width
+
+    some = lines[: 4 * SAMPLE_ROWS]
+    return max((_layout(some, delimiter) for delimiter in DELIMITERS), key=quality)
+
+
+def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool | None) -> Dialect:
+    """The dialect with the names of its columns, and where they stand."""
+    start, cells = layout.rows[layout.first]
+    body = [row for _, row in layout.rows[layout.first + 1 :] if len(row) == layout.width][:SAMPLE_ROWS]
+    # R writes the names of its rows into a first column, and no name above it.
+    above = layout.rows[0][1]
+    short = layout.first == 1 and len(above) == layout.width - 1 > 1
+    if short and not any(_NUMBER.fullmatch(cell.strip()) for cell in above):
+        ended = all(not row[-1].strip() for row in [cells, *body])  # every row ends with a delimiter
+        return replace(found, names=(*above, "") if ended else ("", *above), skip=start, header=False)
+    before = tuple(line.strip() for line in layout.lines[: start - layout.start] if line.strip())
+    if no_header:
+        names = tuple(f"column {place}" for place in range(1, layout.width + 1))
+        return replace(found, names=names, skip=start, header=False, before=before)
+    if no_header is None and _looks_like_data(cells, body):
+        raise BadInput(
+            "the first line must name the columns",
+            found=f"values in line {start + 1} of {path}: {', '.join(cells[:6])}",
+            remedy="Give --no-header (the columns are then 'column 1', 'column 2' ...), or --header if these are names",
+        )
+    return replace(found, names=cells, skip=start, header=True, before=before)
+
+
+def _looks_like_data(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Return True if a first line is a row: numbers above columns of numbers, or words that occur below."""
+    if len(body) < _FEWEST_BODY or len(cells) < 2:
+        return False
+    columns = [[row[place].strip() for row in body if row[place].strip()] for place in range(len(cells))]
+    numeric = [_mostly_numbers(column) for column in columns]
+    heads = [cell.strip() for cell in cells]
+    above = [head for head, number in zip(heads, numeric, strict=True) if number]
+    if above:
+        return all(_NUMBER.fullmatch(head) for head in above) and not _counted(above)
+    return all(head and head in column for head, column in zip(heads, columns, strict=True))
+
+
+def _mostly_numbers(column: Sequence[str]) -> bool:
+    return bool(column) and sum(_NUMBER.fullmatch(cell) is not None for cell in column) >= _OF_NUMBERS * len(column)
+
+
+def _counted(names: Sequence[str]) -> bool:
+    """Return True if numbers are names all the same: 0, 1, 2 ... or years."""
+    if len(names) < 2 or not all(name.isdigit() for name in names):
+        return False
+    numbers = [int(name) for name in names]
+    return all(after == before + 1 for before, after in pairwise(numbers))
+
+
+def ragged_row(source: Container, dialect: Dialect) -> tuple[int, int, int] | None:
     """(line, fields found, fields in the header) of the first row that does not fit the header."""
-    with path.open(encoding=dialect.encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=dialect.delimiter)
-        header = next(reader, [])
-        start = reader.line_num + 1
-        for row in reader:
-            if row and len(row) != len(header):
-                return start, len(row), len(header)
-            start = reader.line_num + 1
+    for start, row in rows_of(source, dialect):
+        if row and len(row) != len(dialect.names):
+            return start, len(row), len(dialect.names)
     return None
+
+
+def rows_of(source: Container, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Every row below the names, with the line on which it begins, as Python's reader sees it."""
+    with source.open() as file, io.TextIOWrapper(file, encoding=dialect.encoding, newline="") as text:
+        for _ in range(dialect.skip):
+            text.readline()
+        blanks = dialect.delimiter == BLANKS
+        lines = (line.strip(" \t\r\n") + "\n" for line in text) if blanks else text
+        reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=blanks)
+        start, header = 1, dialect.header
+        for row in reader:
+            if header and row:
+                header = False
+            else:
+                yield dialect.skip + start, row
+            start = reader.line_num + 1
+
+
+def _encoding_of(source: Container, head: bytes, csv_format: CsvFormat) -> tuple[str, bool]:
+    marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+    encoding = _known(csv_format.encoding) if csv_format.encoding else marked or _without_mark(head)
+    if encoding is None or not encoding.startswith("utf-16"):
+        _require_text(head, source=source)
+    return _scan(source, encoding)
+
+
+def _without_mark(head: bytes) -> str | None:
+    """UTF-16 without its mark: in text that is mostly Latin every other byte is zero."""
+    if len(head) < 8 or b"\0" not in head:
+        return None
+    even, odd = head[0::2].count(0) / (len(head) / 2), head[1::2].count(0) / (len(head) / 2)
+    if odd > 0.6 and even < 0.1:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.6 and odd < 0.1 else None
 
 
 def _known(encoding: str) -> str:
@@ -107,54 +295,33 @@ def _known(encoding: str) -> str:
         ) from error
 
 
-def _require_text(head: bytes, *, path: Path) -> None:
+def _require_text(head: bytes, *, source: Container) -> None:
     controls = len(head) - len(head.translate(None, _CONTROL))
     if b"\0" in head or controls > CONTROL_SHARE * len(head):
         raise BadInput(
             "DATA must be a CSV or Parquet file",
-            found=f"a binary file, {path}",
+            found=f"a binary file, {source.path}",
             remedy="Export the table as CSV (UTF-8) or Parquet",
         )
 
 
-def _scan(path: Path, encoding: str | None) -> tuple[str, bool]:
+def _scan(source: Container, encoding: str | None) -> tuple[str, bool]:
     """Return the encoding that fits the whole file, and whether the file has quotes."""
-    for candidate in (encoding,) if encoding else ("utf-8", "latin-1"):
+    for candidate in (encoding,) if encoding else ("utf-8", "cp1252", "latin-1"):
         try:
-            return candidate, any('"' in text for text in _decoded(path, candidate))
+            return candidate, any('"' in text for text in _decoded(source, candidate))
         except UnicodeDecodeError as error:
             reason = error
     raise BadInput(
-        f"{path} must be text in {encoding}",
+        f"{source.path} must be text in {encoding}",
         found=f"byte {reason.object[reason.start]:#04x}",
         remedy="Give the right --encoding, for example latin-1",
     ) from reason
 
 
-def _decoded(path: Path, encoding: str) -> Iterator[str]:
+def _decoded(source: Container, encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
-    with path.open("rb") as file:
+    with source.open() as file:
         while block := file.read(BLOCK_BYTES):
             yield decoder.decode(block)
     yield decoder.decode(b"", final=True)
-
-
-def _detect_delimiter(lines: list[str]) -> str:
-    """The sign that splits most rows into as many fields as the header; of equals, the one with most fields."""
-
-    def quality(delimiter: str) -> tuple[float, int]:
-        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
-        if not widths or widths[0] == 1:
-            return 0.0, 0
-        return sum(width == widths[0] for width in widths) / len(widths), widths[0]
-
-    return max(DELIMITERS, key=quality)
-
-
-def _detect_decimal(lines: list[str], *, delimiter: str) -> str:
-    if delimiter == ",":
-        return "."
-    cells = [cell.strip() for row in csv.reader(lines[1:], delimiter=delimiter) for cell in row]
-    commas = sum(_DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells)
-    points = sum(_DECIMAL_POINT.fullmatch(cell) is not None for cell in cells)
-    return "," if commas > points else "."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,177 +16,279 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.dataset
+import pyarrow.feather
 import pyarrow.parquet as pq
 from narwhals.exceptions import NarwhalsError
 
-from wellfit.base.serialize import Record
-from wellfit.data.dialect import DETECTED, CsvFormat, Dialect, detect_dialect, ragged_row
+from wellfit.data.containers import Container, Source, container_of, files_of, source_of
+from wellfit.data.dialect import BLANKS, DETECTED, CsvFormat, Dialect, detect_dialect, ragged_row, rows_of
 from wellfit.data.hashing import row_hashes
-from wellfit.data.schema import Schema, require_columns
+from wellfit.data.readings import IN_FRAMES, Missing, Reading, Wishes, read_as, read_columns
+from wellfit.data.schema import Schema, require_columns, with_merged_classes
 from wellfit.exceptions import BadInput
 
-MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
 BATCH_ROWS = 65_536
 NEW_COLUMNS = "new rows must have the columns that the network was trained on"
-_PARQUET_MAGIC = b"PAR1"
-
-
-@dataclass(frozen=True)
-class Source(Record):
-    """Where a table came from: file, size and time of it; or, for a data frame, the SHA-256 of its row hashes."""
-
-    path: str | None
-    bytes: int
-    modified: float
-    sha256: str | None = None
+SWALLOWED_LINES = 12  # a value of so many lines, most of which look like rows, began with a quote that was never closed
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows as an Arrow table, where they came from, and the files to leave out, with the reasons."""
+    """The rows as an Arrow table, where they came from, and the files to leave out, with the reasons.
+
+    `readings` say how columns were read; `written` how a text file is written; `missing` which words were no values.
+    """
 
     frame: pa.Table
     source: Source
     skipped: Mapping[str, str] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    written: Dialect | None = None
+    missing: Missing = IN_FRAMES
 
 
-def read_table(source: Any, *, name: str = "DATA", csv_format: CsvFormat = DETECTED) -> Table:
-    """Read a CSV or Parquet file, or take a mapping of columns, a list of rows, or any data frame that narwhals knows.
+def read_table(
+    source: Any,
+    *,
+    name: str = "DATA",
+    csv_format: CsvFormat = DETECTED,
+    wishes: Wishes | None = None,
+    drop: Sequence[str] = (),
+    schema: Schema | None = None,
+) -> Table:
+    """Read a file, a folder or several files, or take a mapping of columns, a list of rows, or any data frame.
 
-    Messages call a source without a path `name`. Raises BadInput for no file, a folder, an empty or binary file, a
-    header only, ragged rows, equal column names and nested values.
+    Text is read by `wishes`, or as `schema` says that it was read before; that of a frame stays text without either.
+    Columns under `drop` may be of any type. Messages call a source without a path `name`. Raises BadInput for no file,
+    an empty or binary file, a header only, ragged rows, equal column names and nested values.
     """
+    if not _is_path(source):
+        frame = _checked(_from_frame(source, name=name), name=name, drop=drop)
+        digest = hashlib.sha256(row_hashes(frame).tobytes()).hexdigest()
+        raw = Table(frame, Source(None, frame.nbytes, 0.0, digest))
+        return raw if wishes is None and schema is None else _read(raw, wishes, csv_format, schema=schema)
+    paths = files_of(source, name=name)
+    known = () if schema is None else schema.feature_names
+    parts = [_raw(path, csv_format, name=name, known=known) for path in paths]
     if isinstance(source, str | Path):
-        path = _existing(Path(source), name=name)
-        frame = _open_parquet(path).read() if _is_parquet(path) else _read_csv(path, csv_format)
-        stat = path.stat()
-        return Table(_checked(frame, name=str(path)), Source(str(path.resolve()), stat.st_size, stat.st_mtime))
-    frame = _checked(_from_frame(source, name=name), name=name)
-    digest = hashlib.sha256(row_hashes(frame).tobytes()).hexdigest()
-    return Table(frame, Source(None, frame.nbytes, 0.0, digest))
+        parts = [
+            (_with_folders(part, path, Path(source)), dialect)
+            for (part, dialect), path in zip(parts, paths, strict=True)
+        ]
+    frame = _checked(_joined([part for part, _ in parts], paths), name=str(source), drop=drop)
+    written = next((dialect for _, dialect in parts if dialect), None)
+    missing = csv_format.missing_words if written else IN_FRAMES
+    raw = Table(frame, source_of(source, paths), written=written, missing=missing)
+    return _read(raw, wishes, csv_format, schema=schema)
+
+
+def is_several(source: Any) -> bool:
+    """Return True for a list of files."""
+    return (
+        not isinstance(source, str)
+        and isinstance(source, Sequence)
+        and bool(source)
+        and all(isinstance(one, str | Path) for one in source)
+    )
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, str | Path) or is_several(source)
+
+
+def _read(raw: Table, wishes: Wishes | None, csv_format: CsvFormat, *, schema: Schema | None) -> Table:
+    if schema is not None:
+        return replace(raw, frame=as_split(raw.frame, schema, csv_format))
+    missing = csv_format.missing_words if csv_format.missing is not None else raw.missing
+    wishes = replace(wishes or Wishes(), missing=missing, decimal=csv_format.decimal, thousands=csv_format.thousands)
+    frame, readings = read_columns(raw.frame, wishes)
+    return replace(raw, frame=frame, readings=readings, missing=missing)
+
+
+def as_split(frame: pa.Table, schema: Schema, csv_format: CsvFormat = DETECTED) -> pa.Table:
+    """Read columns as they were read at the split; what the user says now of missing words and signs goes before."""
+    missing = schema.missing if csv_format.missing is None else csv_format.missing_words
+    signs = {sign: value for sign in ("decimal", "thousands") if (value := getattr(csv_format, sign)) is not None}
+    known = {column.name: column for column in schema.columns if column.role not in ("dropped", "picture")}
+    columns = []
+    for name, values in zip(frame.column_names, frame.columns, strict=True):
+        if name in known:
+            column = known[name]
+            reading = replace(column.reading, **signs) if column.stored in ("integer", "float") else column.reading
+            values = read_as(values, name=name, stored=column.stored, reading=reading, missing=missing)  # noqa: PLW2901
+        columns.append(values)
+    return with_merged_classes(pa.table(columns, names=frame.column_names), schema)
 
 
 def read_batches(
     source: Any, *, schema: Schema, rows: int = BATCH_ROWS, csv_format: CsvFormat = DETECTED
 ) -> Iterator[pa.Table]:
     """Yield the feature columns of new rows in order, `rows` at a time at most, in constant memory for files."""
-    if not isinstance(source, str | Path):
-        frame = read_table(source, name="NEW").frame
+    if schema.no_header and csv_format.no_header is None:
+        csv_format = replace(csv_format, no_header=True)
+    if not _is_path(source):
+        frame = read_table(source, name="NEW", drop=_unread(schema)).frame
         require_columns(frame.column_names, schema.feature_names, rule=NEW_COLUMNS)
+        frame = as_split(frame.select(list(schema.feature_names)), schema, csv_format)
         for start in range(0, frame.num_rows, rows):
             yield frame.slice(start, rows)
         return
-    path = _existing(Path(source), name="NEW")
-    batches = _parquet_batches(path, schema, rows) if _is_parquet(path) else _csv_batches(path, schema, csv_format)
-    for batch in batches:
-        table = _normalized(pa.Table.from_batches([batch]))
-        for start in range(0, table.num_rows, rows):
-            yield table.slice(start, rows)
+    for path in files_of(source, name="NEW"):
+        for batch in _batches(container_of(path, name="NEW"), schema, rows=rows, csv_format=csv_format):
+            table = as_split(_normalized(batch), schema, csv_format)
+            for start in range(0, table.num_rows, rows):
+                yield table.slice(start, rows)
 
 
-def _existing(path: Path, *, name: str) -> Path:
-    if path.is_dir():
-        raise BadInput(
-            f"{name} must be a file",
-            found=f"a folder without pictures (.png, .jpg), {path}",
-            remedy="Give a CSV or Parquet file; or, of pictures, a folder with a folder for each class",
-        )
-    if not path.is_file():
-        raise BadInput(f"{name} must exist", found=f"no file {path}", remedy="Check the path")
-    with path.open("rb") as file:
-        if not file.read(4096).strip():
-            raise BadInput(
-                f"{name} must be a table", found=f"an empty file, {path}", remedy="Give a file with a header and rows"
-            )
-    return path
+def _unread(schema: Schema) -> list[str]:
+    return [column.name for column in schema.columns if column.role != "feature"]
 
 
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+def _batches(container: Container, schema: Schema, *, rows: int, csv_format: CsvFormat) -> Iterator[pa.Table]:
+    if container.kind == "parquet":
+        file = _open_parquet(container)
+        require_columns(file.schema_arrow.names, schema.feature_names, rule=NEW_COLUMNS)
+        for batch in file.iter_batches(batch_size=rows, columns=list(schema.feature_names)):
+            yield pa.Table.from_batches([batch])
+    elif container.kind == "text":
+        yield from _csv_batches(container, schema, csv_format)
+    else:
+        frame = _named(_whole(container), container.path)
+        require_columns(frame.column_names, schema.feature_names, rule=NEW_COLUMNS)
+        yield frame.select(list(schema.feature_names))
 
 
-def _open_parquet(path: Path) -> pq.ParquetFile:
+def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) -> tuple[pa.Table, Dialect | None]:
+    """The columns of a file: those of a text file as text, to be read together with those of the other files."""
+    container = container_of(path, name=name)
+    if container.kind != "text":
+        return _named(_whole(container), path), None
+    dialect = detect_dialect(container, csv_format, known=known)
+    names = _require_unique(_names(dialect.names), name=str(path))
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(
-            "a Parquet file must be whole", found=f"{path}: {error}", remedy="Write the file again"
-        ) from error
-
-
-def _parquet_batches(path: Path, schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
-    file = _open_parquet(path)
-    require_columns(file.schema_arrow.names, schema.feature_names, rule=NEW_COLUMNS)
-    yield from file.iter_batches(batch_size=rows, columns=list(schema.feature_names))
-
-
-def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
-    """Return Arrow's three kinds of options for a CSV file."""
-    encoding = "utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding
-    return {
-        "read_options": pa.csv.ReadOptions(encoding=encoding),
-        "parse_options": pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=dialect.quoted),
-        "convert_options": pa.csv.ConvertOptions(
-            null_values=[*MISSING_WORDS, *(f" {word}" for word in MISSING_WORDS)],
-            strings_can_be_null=True,
-            decimal_point=dialect.decimal,
-            **columns,
-        ),
-    }
-
-
-def _read_csv(path: Path, csv_format: CsvFormat) -> pa.Table:
-    dialect = detect_dialect(path, csv_format)
-    try:
-        return pa.csv.read_csv(path, **_options(dialect))
+        frame = pa.csv.read_csv(_text_of(container, dialect), **_options(dialect))
     except pa.ArrowInvalid as error:
-        raise _unreadable(path, dialect, error) from error
+        raise _unreadable(container, dialect, error) from error
+    if dialect.quoted:
+        _require_closed_quotes(frame, container, dialect)
+    return frame.rename_columns(names), dialect
 
 
-def _csv_batches(path: Path, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.RecordBatch]:
-    dialect = detect_dialect(path, csv_format)
-    with path.open(encoding=dialect.encoding, newline="") as text:
-        header = next(row for row in csv.reader(text, delimiter=dialect.delimiter) if row)
-    written = {name.strip(): name for name in header}
-    require_columns(list(written), schema.feature_names, rule=NEW_COLUMNS)
-    types = {written[column.name]: _CSV_TYPES.get(column.stored, pa.string()) for column in schema.features}
+def _whole(container: Container) -> pa.Table:
+    """A file of columns with types."""
     try:
-        options = _options(dialect, column_types=types, include_columns=list(types))
-        for batch in pa.csv.open_csv(path, **options):
-            yield batch.rename_columns(list(schema.feature_names))
-    except pa.ArrowInvalid as error:
-        raise _of_another_type(path, list(written), error) or _unreadable(path, dialect, error) from error
-
-
-# Dates and text stay text: a batch must not guess types that another batch contradicts.
-_CSV_TYPES: Mapping[str, pa.DataType] = {
-    "integer": pa.float64(),
-    "float": pa.float64(),
-    "boolean": pa.bool_(),
-    "time": pa.time32("s"),
-}
-
-
-def _of_another_type(path: Path, names: Sequence[str], error: pa.ArrowInvalid) -> BadInput | None:
-    """Return the message for a value of another type than its column's; Arrow counts the columns from 0."""
-    told = _CONVERSION.match(str(error))
-    if told is None:
-        return None
-    return BadInput(
-        "a column must have values of the type that it had in training",
-        found=f"{path}, column {names[int(told['place'])]!r}: {told['value']}",
-        remedy="Correct the value, or leave it empty where it is missing",
+        if container.kind == "parquet":
+            return _open_parquet(container).read()
+        if container.kind == "feather":
+            return pa.feather.read_table(container.seekable())
+    except (pa.ArrowException, OSError) as error:
+        raise _broken(container, error) from error
+    raise BadInput(
+        "DATA must be a CSV, Parquet or Feather file",
+        found=f"an Excel workbook, {container.path}",
+        remedy="Save its sheet as CSV (UTF-8)",
     )
 
 
-_CONVERSION = re.compile(
-    r"In CSV column #(?P<place>\d+): (?:Row #\d+: )?CSV conversion error.*invalid value (?P<value>'.*')"
-)
+def _open_parquet(container: Container) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(container.seekable())
+    except (pa.ArrowException, OSError) as error:
+        raise _broken(container, error) from error
 
 
-def _unreadable(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> BadInput:
-    ragged = ragged_row(path, dialect)
+def _broken(container: Container, error: Exception) -> BadInput:
+    return BadInput(
+        f"a {container.kind.title()} file must be whole",
+        found=f"{container.path}: {str(error).splitlines()[0]}",
+        remedy="Write the file again",
+    )
+
+
+def _with_folders(frame: pa.Table, path: Path, root: Path) -> pa.Table:
+    """The rows with what the names of folders say of them: year=2024/part-0.parquet."""
+    if not root.is_dir():
+        return frame
+    for part in path.relative_to(root).parts[:-1]:
+        name, sign, value = part.partition("=")
+        if sign and name not in frame.column_names:
+            frame = frame.append_column(name, pa.array([value] * frame.num_rows, pa.string()))
+    return frame
+
+
+def _joined(parts: Sequence[pa.Table], paths: Sequence[Path]) -> pa.Table:
+    """Rows of several files with the same columns, in any order."""
+    first = parts[0]
+    for part, path in zip(parts, paths, strict=True):
+        if set(part.column_names) != set(first.column_names):
+            other = sorted(set(part.column_names) ^ set(first.column_names))
+            raise BadInput(
+                "several files must have the same columns",
+                found=f"{', '.join(map(repr, other[:5]))} in one of {paths[0]} and {path} only",
+                remedy="Leave one of the files out, or write them alike",
+            )
+    try:
+        return pa.concat_tables([part.select(first.column_names) for part in parts], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise BadInput(
+            "several files must have the same types in a column",
+            found=str(error).splitlines()[0],
+            remedy="Write them alike",
+        ) from error
+
+
+def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
+    """Return Arrow's three kinds of options for a text file: every cell as it is written."""
+    encoding = "utf8" if dialect.encoding.startswith("utf-8") or dialect.delimiter == BLANKS else dialect.encoding
+    types = dict.fromkeys(dialect.names, pa.string())
+    names = {} if dialect.header else {"column_names": [f"{place}" for place in range(len(dialect.names))]}
+    if names:
+        types = dict.fromkeys(names["column_names"], pa.string())
+    skip = 0 if dialect.delimiter == BLANKS else dialect.skip
+    return {
+        "read_options": pa.csv.ReadOptions(encoding=encoding, skip_rows=skip, **names),
+        "parse_options": pa.csv.ParseOptions(
+            delimiter="\t" if dialect.delimiter == BLANKS else dialect.delimiter, newlines_in_values=dialect.quoted
+        ),
+        "convert_options": pa.csv.ConvertOptions(column_types=types, **columns),
+    }
+
+
+def _text_of(container: Container, dialect: Dialect) -> Any:
+    """What Arrow reads: the file, its bytes, or (where blanks divide) its rows with tabs between."""
+    if dialect.delimiter != BLANKS:
+        return container.seekable()
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    if dialect.header:
+        writer.writerow(dialect.names)
+    writer.writerows(row for _, row in rows_of(container, dialect) if row)
+    return io.BytesIO(text.getvalue().encode())
+
+
+def _csv_batches(container: Container, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.Table]:
+    dialect = detect_dialect(container, csv_format, known=schema.feature_names)
+    names = _names(dialect.names)
+    require_columns(names, schema.feature_names, rule=NEW_COLUMNS)
+    places = [names.index(name) for name in schema.feature_names]
+    written = [dialect.names[place] if dialect.header else str(place) for place in places]
+    try:
+        reader = pa.csv.open_csv(_text_of(container, dialect), **_options(dialect, include_columns=written))
+        for batch in reader:
+            yield pa.Table.from_batches([batch]).rename_columns(list(schema.feature_names))
+    except pa.ArrowInvalid as error:
+        raise _unreadable(container, dialect, error) from error
+
+
+def _unreadable(container: Container, dialect: Dialect, error: pa.ArrowInvalid) -> BadInput:
+    path = container.path
+    try:
+        if opened := _open_quote(container, dialect):
+            return opened
+        ragged = ragged_row(container, dialect)
+    except csv.Error:
+        ragged = None
     if ragged:
         line, got, expected = ragged
         return BadInput(
@@ -195,8 +299,32 @@ def _unreadable(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> BadInpu
     return BadInput(
         "a CSV file must be readable",
         found=f"{path}: {str(error).splitlines()[0]}",
-        remedy="Correct the file, or give --delimiter, --decimal or --encoding",
+        remedy="Correct the file, or give --delimiter or --encoding",
     )
+
+
+def _require_closed_quotes(frame: pa.Table, container: Container, dialect: Dialect) -> None:
+    longest = max((pc.max(pc.count_substring(column, "\n")).as_py() or 0) for column in frame.columns)
+    if longest >= SWALLOWED_LINES and (found := _open_quote(container, dialect)):
+        raise found
+
+
+def _open_quote(container: Container, dialect: Dialect) -> BadInput | None:
+    """The message for a value that swallowed rows; its line is where it began."""
+    fields = len(dialect.names) - 1
+    for start, row in rows_of(container, dialect):
+        for cell in row:
+            lines = cell.split("\n")
+            if len(lines) <= SWALLOWED_LINES:
+                continue
+            alike = sum(line.count(dialect.delimiter) == fields for line in lines[1:-1])
+            if alike > len(lines) / 2:
+                return BadInput(
+                    "a quoted value must end with a quote",
+                    found=f"a value of {len(lines)} lines in {container.path}, from line {start} on",
+                    remedy=f"Close the quote in line {start}, or write a quote inside a value twice",
+                )
+    return None
 
 
 def _from_frame(source: Any, *, name: str) -> pa.Table:
@@ -207,7 +335,7 @@ def _from_frame(source: Any, *, name: str) -> pa.Table:
             return pa.Table.from_pydict(dict(source))
         if isinstance(source, Sequence):
             return pa.Table.from_pylist(list(source))
-        frame = nw.from_native(source)
+        frame = nw.from_native(_with_plain_types(source))
         eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
         table = eager.rename({column: str(column) for column in eager.columns}).to_arrow()
     except (NarwhalsError, pa.ArrowException, TypeError, AttributeError) as error:
@@ -219,39 +347,102 @@ def _from_frame(source: Any, *, name: str) -> pa.Table:
     return table.select([column for column in table.column_names if not column.startswith("__index_level_")])
 
 
-def _checked(frame: pa.Table, *, name: str) -> pa.Table:
-    names = [str(column).strip() for column in frame.column_names]
-    repeated = sorted({column for column in names if names.count(column) > 1})
+_TEXT_IN_PANDAS = re.compile(r"^(interval|period)")
+
+
+def _with_plain_types(source: Any) -> Any:
+    """A pandas frame whose intervals and periods (what `cut`, `qcut` and `to_period` return) are text."""
+    if not nw.dependencies.is_pandas_dataframe(source):
+        return source
+    texts = {}
+    for place, kind in enumerate(source.dtypes):
+        levels = getattr(kind, "categories", None)
+        if _TEXT_IN_PANDAS.match(str(kind if levels is None else levels.dtype)):
+            column = source.iloc[:, place].astype(object)
+            texts[place] = column.where(column.isna(), column.map(str))
+    if not texts:
+        return source
+    plain = source.copy(deep=False)
+    for place, column in texts.items():
+        plain.isetitem(place, column)
+    return plain
+
+
+def _named(frame: pa.Table, path: Path) -> pa.Table:
+    return frame.rename_columns(_require_unique(_names(frame.column_names), name=str(path)))
+
+
+def _names(written: Sequence[Any]) -> list[str]:
+    """Names without blanks around them; a column without one is known by its place."""
+    stripped = [str(name).strip() for name in written]
+    return [name or f"column {place} (no name)" for place, name in enumerate(stripped, start=1)]
+
+
+def _require_unique(names: list[str], *, name: str) -> list[str]:
+    repeated = sorted(column for column, count in Counter(names).items() if count > 1)
     if repeated:
         raise BadInput(
             "column names must be unique",
             found=f"{', '.join(map(repr, repeated))} more than once in {name}",
             remedy="Rename or remove the repeated columns",
         )
+    return names
+
+
+def _checked(frame: pa.Table, *, name: str, drop: Sequence[str]) -> pa.Table:
+    names = _require_unique(_names(frame.column_names), name=name)
     if frame.num_rows == 0 or not names:
         raise BadInput(f"{name} must have rows", found="a header only", remedy="Give a table with rows")
-    return _normalized(frame.rename_columns(names))
+    return _normalized(frame.rename_columns(names), drop=drop)
 
 
-def _normalized(frame: pa.Table) -> pa.Table:
-    columns = [_normalized_column(column, name) for name, column in zip(frame.column_names, frame.columns, strict=True)]
+def _normalized(frame: pa.Table, *, drop: Sequence[str] = ()) -> pa.Table:
+    unwanted = set(drop)
+    columns = [
+        _normalized_column(column, name, dropped=name in unwanted)
+        for name, column in zip(frame.column_names, frame.columns, strict=True)
+    ]
     return pa.table(columns, names=frame.column_names)
 
 
-def _normalized_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _normalized_column(column: pa.ChunkedArray, name: str, *, dropped: bool = False) -> pa.ChunkedArray:
     kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _normalized_column(_storage_of(column), name, dropped=dropped)
     if pa.types.is_dictionary(kind):
-        return _normalized_column(column.cast(kind.value_type), name)
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        raise BadInput(
-            "a column must contain numbers, text, booleans or dates",
-            found=f"column {name!r} of type {kind}",
-            remedy="Remove the column, or spread its values over columns",
-        )
+        return _normalized_column(column.cast(kind.value_type), name, dropped=dropped)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         column = column.cast(pa.string())
-    if not pa.types.is_string(column.type):
+    if _is_bytes(kind) and not dropped and (texts := _decoded(column)) is not None:
+        column = texts
+    if pa.types.is_string(column.type):
+        trimmed = pc.utf8_trim_whitespace(column)
+        return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    if not (pa.types.is_nested(kind) or pa.types.is_interval(kind) or _is_bytes(kind)):
         return column
-    trimmed = pc.utf8_trim_whitespace(column)
-    unknown = pc.is_in(trimmed, value_set=pa.array(MISSING_WORDS))
-    return pc.if_else(unknown, pa.scalar(None, pa.string()), trimmed)
+    if dropped:
+        return pa.chunked_array([pa.nulls(len(column))])
+    raise BadInput(
+        "a column must contain numbers, text, booleans or dates",
+        found=f"column {name!r} of type {kind}",
+        remedy=f"Leave it out with --drop {name!r}, or spread its values over columns",
+    )
+
+
+def _storage_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    return any(test(kind) for test in tests)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Bytes as text: some programs write text so; None where they are none."""
+    try:
+        texts = column.cast(pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        return None
+    printable = pc.all(pc.invert(pc.match_substring_regex(texts, r"[\x00-\x08\x0e-\x1f]"))).as_py()
+    return texts if printable is not False else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -26,24 +26,30 @@ from wellfit.data.columns import (
     stored_as,
     texts_of,
 )
+from wellfit.data.moments import ORDERS
+from wellfit.data.readings import Missing, Reading
 from wellfit.exceptions import BadInput
 from wellfit.stats.sizes import FEWEST_ROWS
 
 Role = Literal["feature", "target", "group", "time", "split", "dropped", "picture"]
 ClassKind = Literal["string", "integer", "boolean", ""]
+Spellings = Literal["merge", "keep"]
 
 MOST_INTEGER_CLASSES = 20  # more distinct integers are a regression target: more often counts than classes
+TYPES = (*KINDS, *(f"date-{order}" for order in ORDERS))
+"""What --types may say of a column; of a date also the order of day, month and year."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what it is (`kind`), what it is for (`role`), why it was dropped (`note`), how it was stored."""
+    """One column: what it is (`kind`) and is for (`role`), why it was dropped (`note`), how it was stored and read."""
 
     name: str
     kind: Kind
     role: Role
     note: str = ""
     stored: Stored = "nothing"
+    reading: Reading = field(default=Reading(), metadata=omitted_if(Reading()))
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Schema(Record):
     """All columns of DATA in order, the task, and the classes as sorted text (empty for regression).
 
     Of pictures, `picture` is their height, width and channels; the features are what was measured of them.
+    `counts` are the rows of each class at the split, `spellings` what becomes of classes that differ by case or blanks;
+    `missing` and `no_header` say how cells and text files were read.
     """
 
     columns: tuple[Column, ...]
@@ -59,6 +67,10 @@ class Schema(Record):
     classes: tuple[str, ...] = ()
     class_kind: ClassKind = ""
     picture: tuple[int, int, int] | None = field(default=None, metadata=omitted_if(None))
+    counts: Mapping[str, int] = field(default_factory=dict, metadata=omitted_if({}))
+    spellings: Spellings | None = field(default=None, metadata=omitted_if(None))
+    missing: Missing = field(default=Missing(), metadata=omitted_if(Missing()))
+    no_header: bool = field(default=False, metadata=omitted_if(False))
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -87,7 +99,7 @@ class Schema(Record):
         return tuple(column for column in self.columns if column.role == "dropped")
 
 
-def infer_schema(
+def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
     table: pa.Table,
     *,
     target: str,
@@ -98,12 +110,15 @@ def infer_schema(
     time_on: str | None = None,
     split_on: str | None = None,
     stratify_on: str | None = None,
+    readings: Mapping[str, Reading] | None = None,
+    spellings: Spellings | None = None,
 ) -> Schema:
     """Decide kind and role of every column: the one place that may look at all rows (docs/design.md, promise 1).
 
-    Strings, booleans and at most 20 distinct integers mean classification, unless `task` is given. The columns of
-    `group_on`, `time_on` and `split_on` leave the features; that of `stratify_on` stays one. Raises BadInput for an
-    unknown column or type, an unusable target, infinite values, no feature, or fewer than 30 rows.
+    Strings, booleans, two values and at most 20 distinct whole numbers mean classification, unless `task` is given.
+    The columns of `group_on`, `time_on` and `split_on` leave the features; that of `stratify_on` stays one. `readings`
+    are kept with the columns. Raises BadInput for an unknown column or type, an unusable target, classes that differ by
+    case or blanks (unless `spellings` says what they are), infinite values, no feature, or fewer than 30 rows.
     """
     types = dict(types or {})
     special: dict[str, Role] = {target: "target"}
@@ -117,12 +132,16 @@ def infer_schema(
         raise BadInput("the target must stay", found=f"{target!r} under drop", remedy="Drop other columns")
     _require_kinds(types)
     rows = _labelled(table, target)
-    kinds = {name: cast(Kind, types.get(name) or infer_kind(rows.column(name))) for name in table.column_names}
-    task = task or _infer_task(rows.column(target), name=target, kind=kinds[target], gaps=rows is not table)
+    kinds = {
+        name: cast(Kind, types[name].partition("-")[0]) if types.get(name) else infer_kind(rows.column(name))
+        for name in table.column_names
+    }
+    task = task or _infer_task(rows.column(target), name=target, kind=kinds[target])
     columns = tuple(
         _column(rows.column(name), name=name, kind=kinds[name], role=special.get(name), asked=name in drop)
         for name in table.column_names
     )
+    columns = tuple(replace(column, reading=(readings or {}).get(column.name, Reading())) for column in columns)
     _require_finite_features(table, columns)
     if not any(column.role == "feature" for column in columns):
         dropped = [f"{column.name!r} ({column.note})" for column in columns if column.role == "dropped"]
@@ -131,7 +150,8 @@ def infer_schema(
     if task == "regression":
         require_finite(numbers_of(table.column(target), name=target), name=target)
         return Schema(columns, target, task)
-    return Schema(columns, target, task, *_classes(rows.column(target), name=target))
+    counts, class_kind = _classes(rows.column(target), name=target, spellings=spellings)
+    return Schema(columns, target, task, tuple(counts), class_kind, counts=counts, spellings=spellings)
 
 
 def require_columns(present: Sequence[str], wanted: Iterable[str], *, rule: str = "a named column must exist") -> None:
@@ -217,8 +237,8 @@ def _require_free(name: str, special: Mapping[str, Role]) -> None:
 
 def _require_kinds(types: Mapping[str, str]) -> None:
     for name, kind in types.items():
-        if kind not in KINDS:
-            raise BadInput(f"a type must be one of {', '.join(KINDS)}", found=f"{name} = {kind!r}", remedy="Choose one")
+        if kind not in TYPES:
+            raise BadInput(f"a type must be one of {', '.join(TYPES)}", found=f"{name} = {kind!r}", remedy="Choose one")
 
 
 def _labelled(table: pa.Table, target: str) -> pa.Table:
@@ -239,7 +259,7 @@ def _labelled(table: pa.Table, target: str) -> pa.Table:
     return rows
 
 
-def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind, gaps: bool) -> Task:
+def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind) -> Task:
     stored = stored_as(column)
     if stored == "date" or kind == "date":
         raise BadInput(
@@ -247,29 +267,66 @@ def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind, gaps: bool) -
         )
     if kind != "number" or stored == "string":
         return "regression" if kind == "number" else "classification"
-    if stored == "float" and not (gaps and _all_whole(column)):
-        return "regression"
-    return "classification" if pc.count_distinct(column).as_py() <= MOST_INTEGER_CLASSES else "regression"
+    values = column.cast(pa.float64(), safe=False)
+    if not pc.all(pc.is_finite(values)).as_py():
+        return "regression"  # which says where the infinite value is
+    distinct = pc.count_distinct(values, mode="only_valid").as_py()
+    if distinct == 2:
+        return "classification"
+    # Whole numbers are classes however they are stored: of 1.0 nobody knows whether a program added the point.
+    whole = pc.all(pc.equal(pc.floor(values), values)).as_py()
+    return "classification" if whole and distinct <= MOST_INTEGER_CLASSES else "regression"
 
 
-def _all_whole(column: pa.ChunkedArray) -> bool:
-    # Pandas stores integers with gaps as floats: whole floats count as integers only where there were gaps.
-    return bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
-
-
-def _classes(column: pa.ChunkedArray, *, name: str) -> tuple[tuple[str, ...], ClassKind]:
+def _classes(column: pa.ChunkedArray, *, name: str, spellings: Spellings | None) -> tuple[dict[str, int], ClassKind]:
+    """Classes in their order, with their rows, and what they are."""
     stored = stored_as(column)
-    texts = [text for text in pc.unique(texts_of(column)).to_pylist() if text is not None]
-    if len(texts) < 2:
+    counts = {each["values"]: each["counts"] for each in pc.value_counts(texts_of(column)).to_pylist()}
+    counts.pop(None, None)
+    if spellings != "keep" and stored == "string":
+        counts = _by_spelling(counts, name=name, merge=spellings == "merge")
+    if len(counts) < 2:
+        (only, *_) = counts
         raise BadInput(
             "a target needs at least two classes",
-            found=f"only {texts[0]!r} in column {name!r}",
+            found=f"only {only!r} in column {name!r}",
             remedy="Choose another target, or add rows of another class",
         )
     if stored in ("integer", "float"):
-        whole = all(text.lstrip("-").isdigit() for text in texts)
-        return tuple(sorted(texts, key=float)), "integer" if whole else "string"
-    return tuple(sorted(texts)), "boolean" if stored == "boolean" else "string"
+        whole = all(text.lstrip("-").isdigit() for text in counts)
+        return dict(sorted(counts.items(), key=lambda each: float(each[0]))), "integer" if whole else "string"
+    return dict(sorted(counts.items())), "boolean" if stored == "boolean" else "string"
+
+
+def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[str, int]:
+    """The rows of each class; those that differ by case or blanks alone are one, by its most frequent spelling."""
+    alike: dict[str, list[str]] = {}
+    for text in sorted(counts, key=lambda text: (-counts[text], text)):
+        alike.setdefault(_spelling(text), []).append(text)
+    several = [texts for texts in alike.values() if len(texts) > 1]
+    if several and not merge:
+        shown = "; ".join(" ".join(f"{text!r} ({counts[text]:,})" for text in texts) for texts in several[:5])
+        raise BadInput(
+            f"classes of {name!r} must not differ by case or blanks alone",
+            found=shown,
+            remedy="Give --spellings merge if these are one class each, or --spellings keep if they are different ones",
+        )
+    return {texts[0]: sum(counts[text] for text in texts) for texts in alike.values()}
+
+
+def _spelling(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
+def with_merged_classes(table: pa.Table, schema: Schema) -> pa.Table:
+    """The rows with one spelling for each class, where the user asked for it."""
+    if schema.spellings != "merge" or schema.target not in table.column_names or schema.class_kind != "string":
+        return table
+    classes = {_spelling(name): name for name in schema.classes}
+    encoded = texts_of(table.column(schema.target)).combine_chunks().dictionary_encode()
+    levels = [classes.get(_spelling(text), text) for text in encoded.dictionary.to_pylist()]
+    merged = pa.array(levels, pa.string()).take(encoded.indices)
+    return table.set_column(table.column_names.index(schema.target), schema.target, merged)
 
 
 def _column(column: pa.ChunkedArray, *, name: str, kind: Kind, role: Role | None, asked: bool) -> Column:

@@ -10,8 +10,9 @@ from wellfit.base.typing import Json, Notify, Task
 from wellfit.data.pictures.listing import LABEL, PictureOptions, is_picture_source
 from wellfit.data.pictures.read import read_pictures
 from wellfit.data.pictures.schema import picture_schema
-from wellfit.data.read import Table, read_table
-from wellfit.data.schema import Schema, infer_schema
+from wellfit.data.read import Table, is_several, read_table
+from wellfit.data.readings import Wishes
+from wellfit.data.schema import Schema, Spellings, infer_schema, with_merged_classes
 from wellfit.exceptions import BadInput
 from wellfit.experiment.diagnosing import referred
 from wellfit.experiment.folder import Folder, Settings, create_folder, default_path, is_experiment, open_folder
@@ -30,12 +31,15 @@ WAYS = ("stratify_on", "group_on", "time_on", "split_on")
 class SplitArguments(TypedDict, total=False):
     """Options of reading and dividing DATA; each is optional.
 
-    goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date).
+    goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date, or
+    a date with its order: date-dmy, date-mdy, date-ymd).
     stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
     test_data, deployment_data: files or frames; seed: decides the division and all training.
     pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave out files
     that cannot be read.
-    delimiter, decimal, encoding: of CSV files, where detecting them fails; kept, and used for every later file.
+    spellings: classes that differ by case or blanks are one ("merge") or several ("keep").
+    delimiter, decimal, thousands, encoding, no_header: of text files, where detecting them fails; missing: the words
+    for a missing value. They are kept, and used for every later file.
     """
 
     goal: str | None
@@ -53,9 +57,13 @@ class SplitArguments(TypedDict, total=False):
     pictures: str | None
     picture_size: int | None
     skip_corrupt: bool
+    spellings: Spellings | None
     delimiter: str | None
     decimal: str | None
+    thousands: str | None
     encoding: str | None
+    missing: str | tuple[str, ...] | None
+    no_header: bool | None
 
 
 def make_split(data: Any, target: str | None, options: SplitArguments, *, notify: Notify) -> Split:
@@ -143,8 +151,8 @@ def _found(path: Path, data: Any, settings: Settings) -> Folder:
     folder.resolved(folder.settings).require_same(folder.resolved(settings), folder=path)
     if isinstance(data, str | Path):
         folder.require_data(Path(data))
-    else:
-        folder.require_same_frame(read_table(data).source.sha256)
+    elif not is_several(data):
+        folder.require_same_frame(read_table(data, drop=settings.drop).source.sha256)
     return folder
 
 
@@ -156,9 +164,13 @@ def _read(data: Any, settings: Settings, *, notify: Notify) -> tuple[Table, Sche
         return pictures, picture_schema(
             pictures.frame, shape=shape, paths=settings.pictures, several=settings.deployment_data is not None, **asked
         )
-    table = read_table(data, csv_format=settings.csv_format)
+    wishes = Wishes(types=settings.types, dates=(settings.time_on,) if settings.time_on else ())
+    table = read_table(data, csv_format=settings.csv_format, wishes=wishes, drop=settings.drop)
     notify({"event": "read", "rows": table.frame.num_rows, "columns": table.frame.num_columns})
-    return table, infer_schema(table.frame, **asked)
+    schema = infer_schema(table.frame, readings=table.readings, spellings=settings.spellings, **asked)
+    no_header = bool(table.written and settings.no_header)
+    schema = replace(schema, missing=table.missing, no_header=no_header)
+    return replace(table, frame=with_merged_classes(table.frame, schema)), schema
 
 
 def _picture_options(settings: Settings) -> PictureOptions:
@@ -190,7 +202,7 @@ def _divided(table: Table, schema: Schema, *, settings: Settings, options: Split
 
 def _further(source: Any, schema: Schema, settings: Settings, *, name: str) -> Table:
     if schema.picture is None:
-        return read_table(source, name=name, csv_format=settings.csv_format)
+        return read_table(source, name=name, csv_format=settings.csv_format, drop=settings.drop, schema=schema)
     return read_pictures(source, options=_picture_options(settings), shape=schema.picture)[0]
 
 

@@ -23,8 +23,9 @@ from wellfit.base.files import part_beside, sweep_parts, write_whole
 from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.serialize import ClosedRecord, omitted_if
 from wellfit.base.typing import Json, Task
+from wellfit.data.containers import folder_source
 from wellfit.data.dialect import CsvFormat
-from wellfit.data.pictures.listing import folder_source
+from wellfit.data.schema import Spellings
 from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.journal.store import open_journal
 from wellfit.records.goals import Goal, default_goal, goal_named
@@ -58,7 +59,11 @@ class Settings(ClosedRecord):
     skip_corrupt: bool = field(default=False, metadata=omitted_if(False))
     delimiter: str | None = field(default=None, metadata=omitted_if(None))
     decimal: str | None = field(default=None, metadata=omitted_if(None))
+    thousands: str | None = field(default=None, metadata=omitted_if(None))
     encoding: str | None = field(default=None, metadata=omitted_if(None))
+    missing: str | tuple[str, ...] | None = field(default=None, metadata=omitted_if(None))
+    no_header: bool | None = field(default=None, metadata=omitted_if(None))
+    spellings: Spellings | None = field(default=None, metadata=omitted_if(None))
 
     def __post_init__(self) -> None:
         if self.task not in (None, "classification", "regression"):
@@ -69,7 +74,7 @@ class Settings(ClosedRecord):
     @property
     def csv_format(self) -> CsvFormat:
         """How CSV files are written, as far as it was given."""
-        return CsvFormat(delimiter=self.delimiter, decimal=self.decimal, encoding=self.encoding)
+        return CsvFormat(**{each.name: getattr(self, each.name) for each in fields(CsvFormat)})
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
         """Refuse a command that would need another split, by the first option that differs."""
@@ -218,7 +223,11 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
 
 def default_path(source: Any) -> Path:
     """Return ./NAME.wellfit for a file NAME.csv, ./experiment.wellfit for a data frame."""
-    stem = Path(source).stem if isinstance(source, str | Path) else "experiment"
+    if not isinstance(source, str | Path):
+        return Path("experiment.wellfit")
+    stem = Path(source).stem
+    while Path(stem).suffix.lower() in (".csv", ".tsv", ".txt", ".parquet"):  # churn.csv.gz
+        stem = Path(stem).stem
     return Path(f"{stem}.wellfit")
 
 

@@ -217,7 +217,9 @@ def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_fo
             found=f"no file {source}; {known['read']:,} rows were read from it before",
             remedy="Restore it, or give the experiment in place of DATA, without --more-data: it has kept the rows",
         )
-    more = more_rows_for(split, read_table(source, name=NAME, csv_format=csv_format))
+    dropped = [column.name for column in split.schema.dropped]
+    rows = read_table(source, name=NAME, csv_format=csv_format, drop=dropped, schema=split.schema)
+    more = more_rows_for(split, rows)
     if known and known["sha256"] != more.sha256:
         raise Refusal(
             f"{NAME} must keep its rows while an experiment goes on",

@@ -18,12 +18,14 @@ from wellfit.base.files import make_folder, write_whole
 from wellfit.base.plain_files import read_json
 from wellfit.base.serialize import OMITTED, Record, omitted_if
 from wellfit.base.typing import Floats, Integers, Json, Part
+from wellfit.data.containers import Source
+from wellfit.data.dialect import Dialect
 from wellfit.data.hashing import Words, hashes_over
 from wellfit.data.pictures.decode import near_copies
 from wellfit.data.pictures.listing import LOOK
 from wellfit.data.pictures.schema import pixels_of
 from wellfit.data.prepare import Preparation, Prepared, fit_preparation
-from wellfit.data.read import Source, Table
+from wellfit.data.read import Table
 from wellfit.data.schema import Schema, group_codes, target_values
 from wellfit.exceptions import BadInput
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
@@ -49,11 +51,13 @@ class Split(Record):
         hashes: part -> uint64 [rows, 2] over all columns that were read, dropped ones included.
         unlabelled: number of rows without a target; they are in no part.
         skipped: files that could not be read and were asked to be left out -> why.
+        written: how a text file was written.
         seed: decides the division.
         folder: where it is saved, None in memory.
     """
 
     skipped: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=omitted_if({}))
+    written: Dialect | None = field(default=None, repr=False, metadata=omitted_if(None))
     rows: Mapping[str, int]
     policy: str
     precision: Mapping[str, float | str]
@@ -160,6 +164,7 @@ def split_table(
         source=table.source,
         seed=options.seed,
         skipped=table.skipped,
+        written=table.written,
     )
 
 
@@ -204,6 +209,7 @@ def _loaded(body: Json, folder: Path) -> Split:
         seed=body["seed"],
         folder=folder,
         skipped=body.get("skipped", {}),
+        written=Dialect.from_json(body["written"]) if body.get("written") else None,
     )
 
 

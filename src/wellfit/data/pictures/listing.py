@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -10,8 +9,9 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from wellfit.data.columns import texts_of
+from wellfit.data.containers import Source, folder_source
 from wellfit.data.dialect import DETECTED, CsvFormat
-from wellfit.data.read import Source, read_table
+from wellfit.data.read import read_table
 from wellfit.data.schema import require_columns
 from wellfit.exceptions import BadInput
 
@@ -86,16 +86,6 @@ def list_column(path: Path, *, column: str, csv_format: CsvFormat = DETECTED) ->
     for row, file in enumerate(files):
         _require_inside(file, root, place=f"row {row + 1} of column {column!r} in {path}")
     return Listing(root, tuple(files), table.frame.drop_columns([column]), table.source)
-
-
-def folder_source(root: Path) -> Source:
-    """Return the fingerprint of a folder: names, sizes and times of its files, without reading them."""
-    digest, total, latest = hashlib.sha256(), 0, 0.0
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root)):
-        stat = path.stat()
-        digest.update(f"{_name(path, root)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-        total, latest = total + stat.st_size, max(latest, stat.st_mtime)
-    return Source(str(root.resolve()), total, latest, digest.hexdigest())
 
 
 def _is_hidden(path: Path, root: Path) -> bool:

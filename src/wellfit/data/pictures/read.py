@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from wellfit.base.typing import Notify, ignore_events
+from wellfit.data.containers import Source
 from wellfit.data.dialect import DETECTED, CsvFormat
 from wellfit.data.pictures.cache import read_npz
 from wellfit.data.pictures.decode import require_pillow
 from wellfit.data.pictures.decoding import decoded, picture_of, table_of
 from wellfit.data.pictures.listing import FILE, LOOK, PICTURE, Listing, PictureOptions, Shape, list_column, list_folder
 from wellfit.data.pictures.schema import pixel_column
-from wellfit.data.read import Source, Table
+from wellfit.data.read import Table
 from wellfit.exceptions import BadInput
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,120 @@
+"""Text -> numbers: decimal and thousands signs, currencies, percent; decided for a whole column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+POINT, COMMA = ".", ","
+# Money is written with one of these before or behind the number.
+_CURRENCIES = r"R\$|US\$|A\$|C\$|\$|€|£|¥|₹|₽|₩|zł|kr\.?|USD|EUR|GBP|CHF|JPY|INR|AUD|CAD|SEK|NOK|DKK|PLN|Rs\.?|Fr\.?"
+_MONEY = rf"^[-+(]?\s*({_CURRENCIES})\s*[-+(.,\d]|\d[)]?\s*({_CURRENCIES})[)-]?$"
+_PERCENT = r"\s*%([)-]?)$"
+_BLANKS = "[ \u00a0\u202f\u2009]"
+_EXPONENT = r"(?:[eE][-+]?\d+)?"
+_GROUPS = {COMMA: r",", POINT: r"\.", "'": "['’]", " ": _BLANKS, "_": "_"}
+_SIGNS = {POINT: r"\.", COMMA: r","}
+_INFINITE = r"(?i:inf(?:inity)?)"
+PLAIN = rf"^[-+]?(?:(?:\d+\.?\d*|\.\d+){_EXPONENT}|{_INFINITE})$"
+GROUPED_BY_POINTS = r"^[-+]?[1-9]\d{0,2}(?:\.\d{3})+$"
+
+
+@dataclass(frozen=True)
+class Signs:
+    """How numbers are written: decimal sign, sign between thousands ("" for none)."""
+
+    decimal: str = POINT
+    thousands: str = ""
+
+
+@dataclass(frozen=True)
+class Bare:
+    """Numbers without what stands around them: `texts`, and the `unit` that was taken off ("%", a currency, or "")."""
+
+    texts: pa.Array
+    unit: str = ""
+
+
+def bare_numbers(texts: pa.Array) -> Bare:
+    """Take currencies, percent signs and brackets (for minus) off; one unit a column, and percent in all or none."""
+    percents = pc.sum(pc.match_substring_regex(texts, _PERCENT)).as_py() or 0
+    if percents:
+        return Bare(without_unit(texts, "%"), "%") if percents == len(texts) - texts.null_count else Bare(texts)
+    units = set()
+    if pc.any(pc.match_substring_regex(texts, _MONEY)).as_py():
+        units = {_unit(text) for text in pc.unique(texts).to_pylist() if text is not None} - {""}
+    unit = units.pop() if len(units) == 1 else ""
+    return Bare(without_unit(texts, unit), unit)
+
+
+def without_unit(texts: pa.Array, unit: str) -> pa.Array:
+    """Take one unit off, and write brackets, a minus behind and a typographer's minus as -."""
+    bare = pc.replace_substring(texts, "\u2212", "-")
+    if unit:
+        sign = re.escape(unit)
+        bare = pc.replace_substring_regex(bare, rf"^([-+(]?)\s*{sign}\s*", r"\1")
+        bare = pc.replace_substring_regex(bare, rf"\s*{sign}([)-]?)$", r"\1")
+    bare = pc.replace_substring_regex(bare, r"^\((.+)\)$", r"-\1")
+    return pc.replace_substring_regex(bare, r"^(\d.*)-$", r"-\1")
+
+
+def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: str | None = None) -> list[Signs]:
+    """Return the ways in which every text is a number, the likeliest first; the signs that are given are fixed."""
+    present = {sign for sign, group in _GROUPS.items() if pc.any(pc.match_substring_regex(texts, group)).as_py()}
+    wanted = [
+        Signs(point, group)
+        for point in (POINT, COMMA)
+        for group in ("", *_GROUPS)
+        if (not group or group in present)
+        and point not in (group, thousands)
+        and (point == POINT or point in present or group)
+        and decimal in (None, point)
+        and (not thousands or group in ("", thousands))
+    ]
+    first = texts[: min(len(texts), 50)]
+    return [signs for signs in wanted if _fits(first, signs) and _fits(texts, signs)]
+
+
+def numbers_in(texts: pa.Array, signs: Signs) -> pa.Array:
+    """Return int64 where all texts are whole and few digits long, else float64; null where a text is no number."""
+    good = pc.match_substring_regex(texts, _pattern(signs))
+    plain = pc.if_else(good, texts, pa.scalar(None, pa.string()))
+    if signs.thousands:
+        plain = pc.replace_substring_regex(plain, _GROUPS[signs.thousands], "")
+    if signs.decimal != POINT:
+        plain = pc.replace_substring(plain, signs.decimal, POINT)
+    plain = pc.replace_substring_regex(plain, r"^\+", "")
+    try:
+        return plain.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return plain.cast(pa.float64())
+
+
+def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:
+    """Return True if two ways read different numbers from the same texts: 1,234 is a thousand or one."""
+    first, *others = (numbers_in(texts, signs).cast(pa.float64()) for signs in ways)
+    return any(not first.equals(other) for other in others)
+
+
+def _fits(texts: pa.Array, signs: Signs) -> bool:
+    return bool(pc.all(pc.match_substring_regex(texts, _pattern(signs)), min_count=1).as_py())
+
+
+def _pattern(signs: Signs) -> str:
+    point = _SIGNS[signs.decimal]
+    whole = r"\d+"
+    if signs.thousands:
+        group = _GROUPS[signs.thousands]
+        # Two digits between: 12,34,567 as India writes it.
+        middle = r"\d{2,3}" if signs.thousands == COMMA else r"\d{3}"
+        whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}{middle})*{group}\d{{3}})"
+    return rf"^[-+]?(?:(?:{whole}(?:{point}\d*)?|{point}\d+){_EXPONENT}|{_INFINITE})$"
+
+
+def _unit(text: str) -> str:
+    found = re.search(_MONEY, text)
+    return (found[1] or found[2]) if found else ""

@@ -1,0 +1,434 @@
+"""How the cells of a column are read: decided once, on all rows, at the split; kept, and used for every later row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellfit.base.serialize import Record, omitted_if
+from wellfit.data.columns import stored_as, texts_of
+from wellfit.data.moments import (
+    ORDER_WORDS,
+    Moments,
+    Order,
+    Zone,
+    is_monotone,
+    moments_in,
+    seconds_of_day,
+    written_dates,
+)
+from wellfit.data.numerals import (
+    GROUPED_BY_POINTS,
+    PLAIN,
+    POINT,
+    Signs,
+    bare_numbers,
+    differ,
+    numbers_in,
+    signs_that_fit,
+    without_unit,
+)
+from wellfit.exceptions import BadInput
+
+MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
+"""Words for a missing value in any column of a text file, unless `missing` says others."""
+
+MISSING_NUMBERS = frozenset(
+    word
+    for words in (
+        "none|(none)|nil|missing|unknown|na|n/a|n.a.|n.a|n.d.|nd|nan|null|(null)|\\n|<na>|tbd|tba|k.a.|?",
+        "-|--|---|\u2013|\u2014|.|..|...|*|not available|not_available|not applicable|no data",
+        "#n/a|#div/0!|#value!|#ref!|#name?|#num!|#null!|1.#ind|-1.#ind|1.#qnan",
+        "####|#####|######|#######|########",
+    )
+    for word in words.split("|")
+)
+"""Words (in small letters) for a missing value among numbers, dates, times and truth values."""
+
+_TRUTH = {"true": True, "false": False}
+_ANY_TRUTH = {**_TRUTH, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False, "1": True, "0": False}
+_FEWEST_READ = 0.1  # a column is of numbers only if they, and not words for missing values, fill this share of it
+_MOSTLY = 0.8  # from this share of numbers on, a column that is text all the same says why
+_LEADING_ZERO = r"^0\d+$"
+_TOO_LONG = r"^\d{19,}$"
+_TEXT = pa.string()
+
+
+@dataclass(frozen=True)
+class Missing(Record):
+    """Words for a missing value; not `asked`, numbers have further ones (`MISSING_NUMBERS`)."""
+
+    words: tuple[str, ...] = MISSING_WORDS
+    asked: bool = False
+
+    @cached_property
+    def table(self) -> pa.Array:
+        """The words as an Arrow array; the empty cell is always missing."""
+        return pa.array(list(dict.fromkeys(("", *self.words))), _TEXT)
+
+    def among_numbers(self, words: Iterable[str]) -> list[str]:
+        """Those of some words that stand for a missing number."""
+        return [word for word in words if not self.asked and word.casefold() in MISSING_NUMBERS]
+
+
+IN_FRAMES = Missing(("",))
+"""In Parquet files and data frames a missing value is null; a blank text says nothing either."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Record):
+    """How the text of one column was read.
+
+    Attributes:
+        why: reason for the type, where it is not plain.
+        missing: word taken for missing -> how often.
+        order: of day, month and year, where the way of writing leaves it open; `zone` as in moments.py.
+        first: the earliest date; `last` the latest.
+        decimal: sign of decimals, where it is no point; `thousands` the sign between thousands; `unit` what was taken
+            off ("%", "$").
+    """
+
+    why: str = field(default="", metadata=omitted_if(""))
+    missing: Mapping[str, int] = field(default_factory=dict, metadata=omitted_if({}))
+    order: Order = field(default="", metadata=omitted_if(""))
+    zone: Zone = field(default="", metadata=omitted_if(""))
+    first: str = field(default="", metadata=omitted_if(""))
+    last: str = field(default="", metadata=omitted_if(""))
+    decimal: str = field(default=POINT, metadata=omitted_if(POINT))
+    thousands: str = field(default="", metadata=omitted_if(""))
+    unit: str = field(default="", metadata=omitted_if(""))
+
+    @property
+    def signs(self) -> Signs:
+        """How numbers are written."""
+        return Signs(self.decimal, self.thousands)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the user said of the columns, and of all numbers.
+
+    types: column -> kind, or a date with its order ("date-dmy"); dates: columns that are dates if they can be.
+    """
+
+    types: Mapping[str, str] = field(default_factory=dict)
+    dates: tuple[str, ...] = ()
+    missing: Missing = Missing()
+    decimal: str | None = None
+    thousands: str | None = None
+
+
+@dataclass(frozen=True)
+class ReadColumn:
+    """A column by its type, and how it was read.
+
+    `open` where other columns may tell which of two ways is right; `shows` the decimal sign that its fractions have.
+    """
+
+    values: pa.ChunkedArray
+    reading: Reading
+    open: bool = False
+    shows: str = ""
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What the other columns of a file say: the order of their dates and their decimal sign, where all agree."""
+
+    order: Order = ""
+    decimal: str = ""
+
+
+def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, Reading]]:
+    """Decide how every column of text is read, by all of its rows, and read it."""
+    found = {
+        name: _decided(column, wishes, name=name, evidence=_Evidence())
+        for name, column in zip(frame.column_names, frame.columns, strict=True)
+    }
+    sure = [one for one in found.values() if not one.open]
+    orders = {one.reading.order for one in sure} - {""}
+    decimals = {one.shows for one in sure} - {""}
+    evidence = _Evidence(
+        order=orders.pop() if len(orders) == 1 else "", decimal=decimals.pop() if len(decimals) == 1 else ""
+    )
+    for name, one in found.items():
+        if one.open:
+            found[name] = _decided(frame.column(name), wishes, name=name, evidence=evidence)
+    typed = pa.table([one.values for one in found.values()], names=frame.column_names)
+    return typed, {name: one.reading for name, one in found.items() if one.reading != Reading()}
+
+
+def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _Evidence) -> ReadColumn:
+    kind, _, order = wishes.types.get(name, "").partition("-")
+    if kind == "date" and stored_as(column) == "integer":
+        column = column.cast(_TEXT)
+    if stored_as(column) != "string":
+        reading = with_range(column, Reading()) if stored_as(column) == "date" else Reading()
+        return ReadColumn(column, reading)
+    cells = _Cells(column.combine_chunks(), wishes.missing)
+    if cells.known.null_count == len(cells.known):
+        # Nothing but missing values: a column without a type.
+        empty = cells.as_text() if kind else pa.chunked_array([pa.nulls(len(column))])
+        return ReadColumn(empty, Reading(missing=cells.words))
+    if name in wishes.dates and not kind:
+        return _as_dates(cells, evidence=evidence, asked=True) or _plain(cells, wishes, evidence=evidence)
+    if not kind:
+        return _plain(cells, wishes, evidence=evidence)
+    found = None
+    if kind == "date":
+        found = _as_dates(cells, evidence=evidence, order=order, asked=True)
+    elif kind == "boolean":
+        found = _as_truth(cells, words=_ANY_TRUTH)
+    elif kind == "number":
+        found = _as_numbers(cells, wishes, evidence=evidence)
+    # What is not of the type that was asked stays text: whoever uses it says which value is wrong.
+    return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why="asked" if kind == "category" else ""))
+
+
+def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
+    """The type that all values have."""
+    codes = _codes(cells.known)
+    if codes:
+        return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=codes))
+    found = (
+        _as_numbers(cells, wishes, evidence=evidence)
+        or _as_truth(cells, words=_TRUTH)
+        or _as_dates(cells, evidence=evidence)
+        or _as_clock(cells)
+    )
+    return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why=_spoilt(cells)))
+
+
+class _Cells:
+    """Trimmed text of a column, its words for missing values null; `words` counts those that were no empty cells."""
+
+    def __init__(self, texts: pa.Array, missing: Missing) -> None:
+        self._trimmed = pc.utf8_trim_whitespace(texts)
+        self._missing = missing
+        self.known, self.words = _without(self._trimmed, missing.table)
+
+    def as_text(self) -> pa.ChunkedArray:
+        return pa.chunked_array([self.known])
+
+    def among_numbers(self, is_value: Callable[[pa.Array], pa.Array]) -> tuple[pa.Array, Mapping[str, int]] | None:
+        """The values without the further words for missing numbers; None where there are others among them."""
+        wrong = pc.and_(pc.is_valid(self.known), pc.invert(pc.fill_null(is_value(self.known), False)))
+        if not pc.any(wrong).as_py():
+            return self.known, self.words
+        others = pc.unique(self.known.filter(wrong)).to_pylist()
+        words = self._missing.among_numbers(others)
+        if len(words) < len(others):
+            return None
+        known, found = _without(self.known, pa.array(words, _TEXT))
+        present = len(known) - known.null_count
+        if present < _FEWEST_READ * (len(self.known) - self.known.null_count):
+            return None
+        return known, {**self.words, **found}
+
+
+def _without(texts: pa.Array, words: pa.Array) -> tuple[pa.Array, dict[str, int]]:
+    unknown = pc.is_in(texts, value_set=words)
+    if not pc.any(unknown).as_py():
+        return texts, {}
+    counts = pc.value_counts(texts.filter(unknown)).to_pylist()
+    found = {each["values"]: each["counts"] for each in counts if each["values"]}
+    return pc.if_else(unknown, pa.scalar(None, _TEXT), texts), dict(sorted(found.items()))
+
+
+def _codes(known: pa.Array) -> str:
+    """Return why whole numbers are codes, or ""."""
+    digits = pc.match_substring_regex(known, r"^\d+$")
+    if not pc.all(digits, min_count=1).as_py():
+        return ""
+    if pc.any(pc.match_substring_regex(known, _LEADING_ZERO)).as_py():
+        return "codes: leading zeros"
+    return "codes: more than 18 digits" if pc.any(pc.match_substring_regex(known, _TOO_LONG)).as_py() else ""
+
+
+def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn | None:
+    if wishes.decimal in (None, POINT):
+        plain = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, PLAIN))
+        if plain is not None and not (evidence.decimal == "," or wishes.thousands == POINT):
+            return _plain_numbers(*plain, why=_told_words(cells, plain[1]))
+    found = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, r"\d"))
+    if found is None:
+        return None
+    known, words = found
+    bare = bare_numbers(known)
+    present = bare.texts.drop_null()
+    ways = signs_that_fit(present, decimal=wishes.decimal, thousands=wishes.thousands)
+    if not ways:
+        return None
+    ways.sort(key=lambda signs: signs.decimal != evidence.decimal if evidence.decimal else False)
+    signs, is_open = ways[0], len(ways) > 1 and differ(present, ways)
+    reading = Reading(
+        missing=words,
+        decimal=signs.decimal,
+        thousands=signs.thousands,
+        unit=bare.unit,
+    )
+    why = _told_numbers(reading, is_open=is_open and not evidence.decimal)
+    values = pa.chunked_array([numbers_in(bare.texts, signs)])
+    fractions = bool(pc.any(pc.match_substring(present, signs.decimal)).as_py())
+    return ReadColumn(
+        values, replace(reading, why=why), open=is_open, shows=signs.decimal if fractions and not is_open else ""
+    )
+
+
+def _plain_numbers(known: pa.Array, words: Mapping[str, int], *, why: str) -> ReadColumn:
+    values = numbers_in(known, Signs())
+    fractions = not pa.types.is_integer(values.type)
+    # 1.234 in every row: a file with decimal commas has points between thousands.
+    grouped = fractions and bool(pc.all(pc.match_substring_regex(known, GROUPED_BY_POINTS), min_count=1).as_py())
+    shows = POINT if fractions and not grouped else ""
+    return ReadColumn(pa.chunked_array([values]), Reading(missing=words, why=why), open=grouped, shows=shows)
+
+
+def _told_words(cells: _Cells, words: Mapping[str, int]) -> str:
+    return "numbers, but for words for missing values" if len(words) > len(cells.words) else ""
+
+
+def _told_numbers(reading: Reading, *, is_open: bool) -> str:
+    parts = [f"decimal sign {reading.decimal!r}"] if reading.decimal != POINT or is_open else []
+    parts += [f"{reading.thousands!r} between thousands"] if reading.thousands else []
+    parts += [f"{reading.unit} taken off"] if reading.unit else []
+    other = "; --decimal and --thousands tell otherwise" if is_open else ""
+    return f"numbers: {', '.join(parts)}{other}" if parts else ""
+
+
+def _as_truth(cells: _Cells, *, words: Mapping[str, bool]) -> ReadColumn | None:
+    known = cells.among_numbers(lambda texts: pc.is_in(pc.utf8_lower(texts), value_set=pa.array(list(words), _TEXT)))
+    if known is None:
+        return None
+    return ReadColumn(pa.chunked_array([_truth_in(known[0])]), Reading(missing=known[1]))
+
+
+def _truth_in(texts: pa.Array) -> pa.Array:
+    places = pc.index_in(pc.utf8_lower(texts), value_set=pa.array(list(_ANY_TRUTH), _TEXT))
+    return pa.array(list(_ANY_TRUTH.values())).take(places)
+
+
+def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: bool = False) -> ReadColumn | None:
+    known = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, r"\d"))
+    if known is None:
+        return None
+    texts, words = known
+    written = written_dates(texts.drop_null(), asked=asked)
+    if written is None or (order and written.orders != ("",) and order not in written.orders):
+        return None
+    chosen, why = _chosen(written.orders, texts, zone=written.zone, order=order, evidence=evidence)
+    moments = moments_in(texts, order=chosen, zone=written.zone)
+    if written.zone:
+        zone = "offsets: kept as UTC" if written.zone == "utc" else "some with an offset: kept as the clock showed"
+        why = "; ".join(filter(None, (why, zone)))
+    reading = Reading(missing=words, order=chosen, zone=written.zone, why=f"dates, {why}" if why else "")
+    values = pa.chunked_array([pa.array(moments)])
+    return ReadColumn(values, with_range(values, reading), open=len(written.orders) > 1 and not order)
+
+
+def _chosen(
+    orders: tuple[Order, ...], texts: pa.Array, *, zone: Zone, order: str, evidence: _Evidence
+) -> tuple[Order, str]:
+    """The order of day and month, and how it was chosen."""
+    if orders == ("",):
+        return "", ""
+    if order:
+        return next(each for each in orders if each == order), f"{ORDER_WORDS[order]}, as asked"
+    if len(orders) == 1:
+        return orders[0], ORDER_WORDS[orders[0]]
+    if evidence.order in orders:
+        return evidence.order, f"{ORDER_WORDS[evidence.order]} as in the other columns, though other orders fit too"
+    present = texts.drop_null()
+    sorted_by = [each for each in orders if is_monotone(moments_in(present, order=each, zone=zone))]
+    chosen, how = (sorted_by[0], "rows are sorted so") if len(sorted_by) == 1 else (orders[0], "a guess")
+    others = " or ".join(f"date-{each}" for each in orders if each != chosen)
+    return chosen, f"{ORDER_WORDS[chosen]} ({how}): all rows fit {others} as well, which --types can say"
+
+
+def with_range(column: pa.ChunkedArray, reading: Reading) -> Reading:
+    """The reading with the first and the last date of a column of dates."""
+    bounds = pc.min_max(column.cast(pa.timestamp("us"), safe=False)).as_py()
+    if bounds["min"] is None:
+        return reading
+    return replace(reading, first=_shown(bounds["min"]), last=_shown(bounds["max"]))
+
+
+def _shown(moment: object) -> str:
+    return str(moment).removesuffix(" 00:00:00")
+
+
+def _as_clock(cells: _Cells) -> ReadColumn | None:
+    known = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, r"^\d{1,2}:\d{2}"))
+    if known is None or not len(known[0].drop_null()):
+        return None
+    values = _clock_in(known[0])
+    if values.null_count > known[0].null_count:
+        return None
+    return ReadColumn(pa.chunked_array([values]), Reading(missing=known[1]))
+
+
+def _clock_in(texts: pa.Array) -> pa.Array:
+    seconds = seconds_of_day(texts)
+    return pa.array(np.nan_to_num(seconds).astype(np.int32), mask=np.isnan(seconds)).cast(pa.time32("s"))
+
+
+def _spoilt(cells: _Cells) -> str:
+    """Return why a column is text although most of its values are numbers, or ""."""
+    known = cells.known
+    numbers = pc.match_substring_regex(known, PLAIN)
+    share = pc.mean(numbers.cast(pa.int8())).as_py() or 0
+    if not _MOSTLY <= share < 1:
+        return ""
+    row = pc.index(numbers, False).as_py()
+    count = pc.sum(pc.invert(numbers)).as_py()
+    return f"text, though {share:.0%} are numbers: {count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
+
+
+def read_as(column: pa.ChunkedArray, *, name: str, stored: str, reading: Reading, missing: Missing) -> pa.ChunkedArray:
+    """Read a column as it was read at the split; BadInput for a value that cannot be read so."""
+    if stored_as(column) != "string":
+        return texts_of(column) if stored == "string" else column
+    cells = _Cells(column.combine_chunks(), missing)
+    if stored in ("string", "nothing", "nested"):
+        return cells.as_text()
+    values = _values(cells.known, stored=stored, reading=reading)
+    lost = pc.and_(pc.is_null(values), pc.is_valid(cells.known))
+    if pc.any(lost).as_py():
+        words = missing.among_numbers(pc.unique(cells.known.filter(lost)).to_pylist())
+        wrong = pc.and_(lost, pc.invert(pc.is_in(cells.known, value_set=pa.array(words, _TEXT))))
+        if pc.any(wrong).as_py():
+            raise _unlike(cells.known, row=pc.index(wrong, True).as_py(), name=name, stored=stored, reading=reading)
+    return pa.chunked_array([values])
+
+
+def _values(known: pa.Array, *, stored: str, reading: Reading) -> pa.Array:
+    if stored == "date":
+        return _moment_array(moments_in(known, order=reading.order, zone=reading.zone))
+    if stored == "boolean":
+        return _truth_in(known)
+    if stored == "time":
+        return _clock_in(known)
+    return numbers_in(without_unit(known, reading.unit), reading.signs)
+
+
+def _moment_array(moments: Moments) -> pa.Array:
+    return pa.array(moments)
+
+
+def _unlike(texts: pa.Array, *, row: int, name: str, stored: str, reading: Reading) -> BadInput:
+    kind = {"date": "dates", "boolean": "true or false", "time": "times of day"}.get(stored, "numbers")
+    if reading.order:
+        kind += f", {ORDER_WORDS[reading.order]}"
+    elif reading.signs != Signs():
+        kind += f" with the decimal sign {reading.decimal!r}"
+        kind += f" and {reading.thousands!r} between thousands" if reading.thousands else ""
+    return BadInput(
+        f"a column must have values of the type that it had in training: {kind}",
+        found=f"column {name!r}: {texts[row].as_py()!r} in row {row + 1}",
+        remedy="Correct the value, or leave it empty where it is missing",
+    )

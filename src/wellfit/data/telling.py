@@ -1,0 +1,84 @@
+"""What was decided when DATA was read, in lines for a person: task, classes, types, missing words, dates, dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from wellfit.data.dialect import BLANKS, Dialect
+from wellfit.data.schema import Column, Schema
+
+MOST_SHOWN = 20  # classes and columns; split.json has all
+_DELIMITERS = {"\t": "tabs", BLANKS: "blanks"}
+_PLURALS = {"number": "numbers", "category": "categories", "boolean": "true or false", "date": "dates"}
+
+
+def told(schema: Schema, written: Dialect | None, *, unlabelled: int = 0) -> list[str]:
+    """Return the lines."""
+    lines = [*(_file(written) if written else ()), _task(schema), _types(schema)]
+    lines += _limited(_how_read(schema))
+    lines += _missing(schema, unlabelled=unlabelled)
+    dropped = [f"  {column.name}: {column.note}" for column in schema.dropped]
+    return [*lines, *(["Left out:", *_limited(iter(dropped))] if dropped else [])]
+
+
+def _limited(lines: Iterator[str]) -> list[str]:
+    every = list(lines)
+    rest = len(every) - MOST_SHOWN
+    return every if rest <= 0 else [*every[:MOST_SHOWN], f"  and {rest:,} more columns (split.json has all)"]
+
+
+def _file(written: Dialect) -> Iterator[str]:
+    sign = _DELIMITERS.get(written.delimiter, repr(written.delimiter))
+    parts = [f"Read as {written.encoding} text, {sign} between the fields"]
+    if not written.header and written.skip == 0:
+        parts.append("no header")
+    if written.before:
+        count = len(written.before)
+        parts.append(f"{count} line{'s' * (count > 1)} before the names left out ({written.before[0][:40]!r})")
+    yield "; ".join(parts) + "."
+
+
+def _task(schema: Schema) -> str:
+    if schema.task == "regression":
+        return f"Task: regression, {schema.target} is a number (--task tells otherwise)."
+    shown = [f"{name!r} {schema.counts.get(name, 0):,}" for name in schema.classes[:MOST_SHOWN]]
+    more = f" and {len(schema.classes) - MOST_SHOWN:,} more" if len(schema.classes) > MOST_SHOWN else ""
+    other = "" if schema.class_kind in ("string", "boolean") else " (--task tells otherwise)"
+    classes = f"{len(schema.classes):,} classes of {schema.target}"
+    return f"Task: classification, {classes}: {', '.join(shown)}{more}{other}."
+
+
+def _types(schema: Schema) -> str:
+    counts = Counter(column.kind for column in schema.features)
+    kinds = ", ".join(f"{count:,} {_PLURALS[kind] if count > 1 else kind}" for kind, count in counts.most_common())
+    return f"Features: {kinds}."
+
+
+def _how_read(schema: Schema) -> Iterator[str]:
+    for column in schema.columns:
+        parts = _parts(column)
+        if parts and (column.role != "dropped" or not column.note.startswith("asked")):
+            yield f"  {column.name}: {'; '.join(parts)}"
+
+
+def _parts(column: Column) -> list[str]:
+    reading = column.reading
+    parts = [reading.why] if reading.why else []
+    if reading.first:
+        parts.append(f"{'' if parts else 'dates, '}{reading.first} to {reading.last}")
+    return parts
+
+
+def _missing(schema: Schema, *, unlabelled: int) -> Iterator[str]:
+    found = [column for column in schema.columns if column.reading.missing]
+    if not found:
+        return
+    yield "Taken for missing (--missing says which words are, --missing '' none):"
+    for column in found[:MOST_SHOWN]:
+        words = ", ".join(f"{word!r} {count:,}" for word, count in column.reading.missing.items())
+        target = column.role == "target"
+        note = f"; {unlabelled:,} rows without a target are in no part" if target and unlabelled else ""
+        yield f"  {column.name}: {words}{note}"
+    if len(found) > MOST_SHOWN:
+        yield f"  and {len(found) - MOST_SHOWN:,} more columns (split.json has all)"
