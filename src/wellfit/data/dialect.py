@@ -161,7 +161,13 @@ def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
     (width, _), *_ = Counter(widths[-SAMPLE_ROWS:]).most_common(1)
     first = widths.index(width)
     share = sum(each == width for each in widths[first:]) / len(widths[first:])
-    if delimiter in WEAK or first > MOST_LINES_BEFORE or share < FITTING or width == 1 or max(widths[:first], default=0) >= width:
+    if (
+        delimiter in WEAK
+        or first > MOST_LINES_BEFORE
+        or share < FITTING
+        or width == 1
+        or max(widths[:first], default=0) >= width
+    ):
         first, width = 0, widths[0]
         share = sum(each == width for each in widths) / len(widths)
     return _Layout(delimiter, rows, width, first, share if width > 1 else 0.0, lines, start)
