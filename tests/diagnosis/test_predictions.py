@@ -87,6 +87,29 @@ def test_counts_with_real_predictions_are_regressed():
     assert found.goal.name == "rmse"
 
 
+@pytest.mark.parametrize("stored", [np.int64, np.float64])
+def test_two_whole_numbers_are_classes_however_they_are_stored(stored):
+    y = np.array([0, 1] * 50).astype(stored)
+    found = diagnose_predictions(train=(y, y), dev=(y, np.roll(y, 1)))
+    assert (found.goal.name, found.errors.dev.value) == ("error", 1.0)
+    assert diagnose_predictions(train=(y, 0.8 * y + 0.1), dev=(y, 0.8 * y + 0.1)).errors.dev.value == 0
+
+
+def test_a_hundred_integers_that_are_predicted_as_such_are_classes():
+    """As `predictions_100_integer_classes.csv` of the cases: an error rate, not the RMSE of the numbers of classes."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 100, 3_000)
+    p = np.where(rng.random(3_000) < 0.2, rng.integers(0, 100, 3_000), y)
+    found = diagnose_predictions(train=(y[:2_000], y[:2_000]), dev=(y[2_000:], p[2_000:]))
+    assert found.goal.name == "error"
+    assert found.errors.dev.value == np.mean(y[2_000:] != p[2_000:])
+    assert "100 classes" in str(found)
+    # Whole numbers that are hardly ever equal, and predictions between them, are values.
+    values, more = np.arange(3_000), np.arange(3_000, 4_000)
+    assert diagnose_predictions(train=(values, values), dev=(more, more)).goal.name == "rmse"
+    assert diagnose_predictions(train=(y, y + 0.5), dev=(y, y + 0.5)).goal.name == "rmse"
+
+
 BAD = {
     "lengths": ({"dev": (Y, P[:-1])}, "one entry for each"),
     "not-a-pair": ({"dev": Y}, "prediction"),

@@ -43,17 +43,19 @@ def array_of(name: str, values: Any) -> Array:
 
 
 def looks_like_classes(target: Array, prediction: Array) -> bool:
-    """Return True if these are classes: probabilities in columns, strings, booleans, or at most 20 distinct integers.
+    """Return True if these are classes: probabilities in columns, strings, booleans, or whole numbers that are.
 
-    Integers with predictions that are neither labels nor probabilities are counts to regress on.
+    Whole numbers are classes where all predictions are among them too (stored as integers, however many they are), or
+    where at most 20 of them have probabilities as predictions. With any others they are counts to regress on.
     """
-    if prediction.ndim == 2 or target.dtype.kind in "bUS":
+    if prediction.ndim == 2 or target.dtype.kind in "bUS" or prediction.dtype.kind in "US":
         return True
-    if target.dtype.kind not in "iu" or np.unique(target).size > MOST_INTEGER_CLASSES:
+    if not (target == np.round(target)).all():
         return False
-    if prediction.dtype.kind != "f":
-        return True
-    return bool((prediction.min() >= 0 and prediction.max() <= 1) or np.isin(prediction, target).all())
+    distinct, labelled = np.unique(target).size, bool(np.isin(prediction, target).all())
+    if target.dtype.kind in "iu" and prediction.dtype.kind in "iu":
+        return distinct <= MOST_INTEGER_CLASSES or (labelled and 2 * distinct <= len(target))
+    return distinct <= MOST_INTEGER_CLASSES and (labelled or bool(prediction.min() >= 0 and prediction.max() <= 1))
 
 
 def classes_of(arrays: Sequence[Array]) -> Array:

@@ -158,10 +158,13 @@ def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal
     if name is not None:
         return goal_named(name), ()
     target, prediction = parts["train"]
-    if len({each.dtype.kind for each, _ in parts.values()}) == 1:
-        target = np.concatenate([each for each, _ in parts.values()])
+    if all(len({pair[side].dtype.kind for pair in parts.values()}) == 1 for side in (0, 1)) and prediction.ndim == 1:
+        target, prediction = (np.concatenate([pair[side] for pair in parts.values()]) for side in (0, 1))
     classified = looks_like_classes(target, prediction)
     found = default_goal("classification" if classified else "regression")
+    if classified and target.dtype.kind in "iuf":
+        count = len(np.unique(target))
+        return found, (f"goal {found.name}, because y looks like {count} classes; name a goal if they are values.",)
     return found, (f"goal {found.name}, because y looks like {'classes' if classified else 'values'}.",)
 
 
