@@ -7,7 +7,8 @@ Order of operations, under the ledger's and the registry's locks:
 4. the result goes into the ledger; its hash is the receipt.
 
 A crash before 2 has shown nothing and counts for nothing. A crash between 2 and 4 has shown nothing either, so the
-same model (`subject`) may finish the same opening; any other model opens again.
+same model (`subject`) may finish the same opening; any other model opens again. A prediction that fails is written
+down as that, taken out of the registry, and costs nothing: any model may finish its opening.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from wellfit.splits.registry import (
     record_chain,
     record_opening,
     remember,
+    withdraw_opening,
 )
 from wellfit.splits.seal import Seal, break_seal, sealed_bytes
 from wellfit.splits.split import load_split
@@ -111,6 +113,7 @@ class _Standing:
     """State of an opening before it happens."""
 
     number: int
+    memory: Memory
     reason: str
     """Against certifying it, or ""."""
     further: bool = False
@@ -161,7 +164,7 @@ def open_test(
                     found=standing.reason,
                     remedy="Use the result of the first opening, or ask for a further, uncertified one with --again",
                 )
-            _write_down(split, connection, standing, subject=subject, at=at)
+            entry = _write_down(split, connection, standing, subject=subject, at=at)
         test = break_seal(split.seal)
         target, groups = split.targets(test), split.groups(test)
         level = 1 - ALPHA / standing.number
@@ -169,8 +172,14 @@ def open_test(
         def measured(model: Predict) -> Estimate:
             return goal.metric.estimate(target, np.asarray(model(test)), groups=groups, level=level)
 
-        error = measured(predict)
-        losses = {name: measured(model) for name, model in (references or {}).items()}
+        try:
+            error = measured(predict)
+            losses = {name: measured(model) for name, model in (references or {}).items()}
+        except Exception as failure:
+            split.ledger.append("failed", {"reason": type(failure).__name__}, at=at)
+            with registry.locked() as connection:
+                withdraw_opening(connection, entry=entry.hash, seal=split.seal.sha256, before=standing.memory)
+            raise
         signed = split.ledger.append("result", {"error": error.to_json(), "subject": subject}, at=at)
         with registry.locked() as connection:
             record_chain(connection, seal=split.seal.sha256, head=signed.hash, count=signed.seq)
@@ -194,16 +203,17 @@ def receipt_of(entry: LedgerEntry) -> str:
 def _standing(split: Sealed, connection: sqlite3.Connection, *, subject: str) -> _Standing:
     chain = split.ledger.read()
     pending = chain.pending
-    own = pending.hash if pending is not None and pending.body.get("subject") == subject else ""
+    resumes = pending is not None and (chain.failed or pending.body.get("subject") == subject)
+    own = pending.hash if pending is not None and resumes else ""
     memory = remember(connection, split.hashes["test"], seal=split.seal.sha256, except_entry=own)
     if own and pending is not None and not _doubt(chain, memory):
-        return _Standing(int(pending.body["opening"]), str(pending.body["reason"]), resumed=pending)
+        return _Standing(int(pending.body["opening"]), memory, str(pending.body["reason"]), resumed=pending)
     number = 1 + max(chain.openings, memory.openings)
     times = "once" if chain.openings == 1 else f"{chain.openings} times"
     further = _doubt(chain, memory) or (f"this test set was opened {times} before" if chain.openings else "")
     elsewhere = f"{memory.opened_share:.0%} of its rows were opened before, in another experiment or split"
     reason = further or (elsewhere if memory.opened_share >= CERTIFIED_OVERLAP else "")
-    return _Standing(max(number, 2) if reason else number, reason, bool(further))
+    return _Standing(max(number, 2) if reason else number, memory, reason, bool(further))
 
 
 def _doubt(chain: Chain, memory: Memory) -> str:
@@ -215,10 +225,14 @@ def _doubt(chain: Chain, memory: Memory) -> str:
     return ""
 
 
-def _write_down(split: Sealed, connection: sqlite3.Connection, standing: _Standing, *, subject: str, at: str) -> None:
+def _write_down(
+    split: Sealed, connection: sqlite3.Connection, standing: _Standing, *, subject: str, at: str
+) -> LedgerEntry:
     entry = standing.resumed or split.ledger.append(
         "opening", {"opening": standing.number, "reason": standing.reason, "subject": subject}, at=at
     )
     seal, place = split.seal.sha256, str(split.folder or "memory")
     record_opening(connection, split.hashes["test"], seal=seal, entry=entry.hash, at=at, place=place)
-    record_chain(connection, seal=seal, head=entry.hash, count=entry.seq)
+    last = entry if standing.resumed is None else split.ledger.read().entries[-1]
+    record_chain(connection, seal=seal, head=last.hash, count=last.seq)
+    return entry

@@ -21,12 +21,12 @@ from wellfit.base.typing import Floats, Integers, Json, Task
 from wellfit.data.hashing import Words, row_hashes
 from wellfit.data.read import read_table
 from wellfit.data.schema import MOST_INTEGER_CLASSES
-from wellfit.diagnosis.labels import Array, array_of, codes_of, probabilities_of
+from wellfit.diagnosis.labels import Array, array_of, codes_of, is_soft, probabilities_of
 from wellfit.exceptions import BadInput
 from wellfit.opening import Opening, open_test
-from wellfit.records.goals import default_goal, goal_named
+from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
-from wellfit.splits.seal import Seal, load_seal, seal_rows, store_seal
+from wellfit.splits.seal import Seal, load_seal, rows_in, seal_rows, sealed_bytes, store_seal
 
 CARD_NAME = "sealed.json"
 HASHES_NAME = "hashes.parquet"
@@ -52,18 +52,21 @@ class SealedTest:
         """Write test rows into a new folder.
 
         Args:
-            X: [rows, ...] array, or a data frame; a model gets it back as it was given.
-            y: [rows] classes or values.
+            X: [rows, ...] array, or a data frame of pandas, polars or pyarrow; a model gets it back as it was given,
+                with its types, categories and index.
+            y: [rows] classes or values. Two whole numbers are classes, however they are stored.
             folder: a new folder.
 
         Raises:
-            BadInput: rows that do not fit together, missing targets, or a folder that exists.
+            BadInput: rows that do not fit together, missing targets, a folder that exists, or an X that could not be
+                given back as it is.
             NoRoom: the disk is full; nothing half-written counts.
         """
         place = Path(folder)
         if place.exists():
             raise BadInput("a sealed test set gets a folder of its own", found=f"{place} exists", remedy="Name another")
         target = array_of("y", y)
+        target = target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
         table, form = _table_of(X)
         if target.ndim != 1 or len(target) != table.num_rows:
             raise BadInput(
@@ -71,10 +74,11 @@ class SealedTest:
                 found=f"{table.num_rows} rows and a target of shape {target.shape}",
                 remedy="Give one target a row",
             )
+        sealed = seal_rows(table.append_column(TARGET, pa.array(target)), now=datetime.now(UTC), exact=True)
+        _require_same(X, sealed, form)
+        words = row_hashes(_plain(X, table).append_column(TARGET, pa.array(target)))
         make_folder(place)
-        whole = table.append_column(TARGET, pa.array(target))
-        sealed = store_seal(seal_rows(whole, now=datetime.now(UTC)), place)
-        words = row_hashes(whole)
+        sealed = store_seal(sealed, place)
         hashes = pa.table({"a": words[:, 0], "b": words[:, 1]})
         write_whole(place / HASHES_NAME, lambda file: pq.write_table(hashes, file))
         card = {"schema": 1, "seal": sealed.to_json(), "form": form, "classes": _classes_of(target)}
@@ -101,17 +105,18 @@ class SealedTest:
 
         Raises:
             Refusal: the test set was opened before (without `again`), or is not what was sealed.
-            BadInput: the folder holds no sealed test set; predictions that do not fit the rows or the goal.
+            BadInput: the folder holds no sealed test set; predictions that do not fit the rows or the goal. Like
+                every failure of `predict`, these cost no opening.
         """
         task: Task = "classification" if self._classes is not None else "regression"
         chosen = goal_named(goal, task=task) if goal else default_goal(task)
         return open_test(
             self,
-            predict=lambda rows: self._read("test", predict(_as_given(rows, self._card["form"]))),
+            predict=lambda rows: self._read("test", predict(_as_given(rows, self._card["form"])), chosen),
             goal=chosen,
             dev=None
             if dev is None
-            else chosen.estimate(self._target("dev", array_of("dev y", dev[0])), self._read("dev", dev[1])),
+            else chosen.estimate(self._target("dev", array_of("dev y", dev[0])), self._read("dev", dev[1], chosen)),
             subject=subject,
             again=again,
         )
@@ -164,30 +169,64 @@ class SealedTest:
     def _target(self, name: str, y: Array) -> Integers | Floats:
         return y.astype(np.float64) if self._classes is None else codes_of(name, y, self._classes)
 
-    def _read(self, name: str, prediction: Any) -> Floats:
+    def _read(self, name: str, prediction: Any, goal: Goal) -> Floats:
         values = array_of(f"prediction of {name}", prediction)
         if self._classes is not None:
+            if goal.needs_probabilities and not is_soft(values, self._classes):
+                raise BadInput(
+                    f"goal {goal.name} must be given probabilities",
+                    found=f"labels as predictions of {name}",
+                    remedy="Predict probabilities [rows, classes], or choose the goal error",
+                )
             return probabilities_of(f"prediction of {name}", values, self._classes)
+        if values.size != len(values) or values.dtype.kind not in "iufb":
+            raise BadInput(
+                f"prediction of {name} must be one number for each row",
+                found=f"shape {values.shape} of type {values.dtype}",
+                remedy="Predict values [rows]",
+            )
         return values.reshape(len(values)).astype(np.float64)
 
 
 def _classes_of(target: Array) -> list[Any] | None:
     known = np.unique(target)
-    if target.dtype.kind in "bUS" or (target.dtype.kind in "iu" and len(known) <= MOST_INTEGER_CLASSES):
+    two_whole = target.dtype.kind == "f" and len(known) <= 2 and not (known % 1).any()
+    whole = target.dtype.kind in "iu" and len(known) <= MOST_INTEGER_CLASSES
+    if target.dtype.kind in "bUS" or whole or two_whole:
         found: list[Any] = known.tolist()
         return found
     return None
 
 
 def _table_of(X: Any) -> tuple[pa.Table, Json]:
-    """The rows as a table, and what is needed to give them back as they came."""
-    if isinstance(X, np.ndarray):
-        flat = X.reshape(len(X), -1)
-        columns = {str(place): pa.array(flat[:, place]) for place in range(flat.shape[1])}
-        return pa.table(columns), {"kind": "array", "shape": list(X.shape[1:]), "dtype": X.dtype.str}
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    kind = frame.implementation.value if isinstance(frame, nw.DataFrame) else "pyarrow"
-    return read_table(X, name="X").frame, {"kind": kind}
+    """The rows as a table of Arrow's with everything in it, and what is needed to give them back as they came."""
+    try:
+        if isinstance(X, np.ndarray) and X.ndim and len(X):
+            flat = X.reshape(len(X), -1)
+            columns = {str(place): pa.array(flat[:, place]) for place in range(flat.shape[1])}
+            return pa.table(columns), {"kind": "array", "shape": list(X.shape[1:]), "dtype": X.dtype.str}
+        if nw.dependencies.is_pandas_dataframe(X):
+            objects = [
+                [place, _missing_in(X.iloc[:, place])] for place, kind in enumerate(X.dtypes) if kind.name == "object"
+            ]
+            return pa.Table.from_pandas(X), {"kind": "pandas", "objects": objects}
+        if nw.dependencies.is_polars_dataframe(X):
+            return X.to_arrow(), {"kind": "polars"}
+        if isinstance(X, pa.Table):
+            return X, {"kind": "pyarrow"}
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise _not_given_back(type(X).__name__, str(error).splitlines()[0]) from error
+    raise _not_given_back(type(X).__name__, "it is no array and no data frame")
+
+
+def _missing_in(column: Any) -> str:
+    """Return which of the two words for a missing object this column of a frame uses."""
+    return "nan" if any(isinstance(cell, float) and np.isnan(cell) for cell in column) else "none"
+
+
+def _plain(X: Any, table: pa.Table) -> pa.Table:
+    """The rows as every other part of wellfit reads and hashes them."""
+    return table if isinstance(X, np.ndarray) else read_table(X, name="X").frame
 
 
 def _as_given(rows: pa.Table, form: Json) -> Any:
@@ -195,7 +234,56 @@ def _as_given(rows: pa.Table, form: Json) -> Any:
     if form["kind"] == "array":
         stacked = np.column_stack([column.to_numpy(zero_copy_only=False) for column in features.columns])
         return stacked.astype(form["dtype"]).reshape(-1, *form["shape"])
-    frame = nw.from_native(features, eager_only=True)
     if form["kind"] == "pandas":
-        return frame.to_pandas()
-    return frame.to_polars() if form["kind"] == "polars" else features
+        frame = features.to_pandas()
+        for place, missing in form["objects"]:
+            # Arrow makes text of objects that are all text, and one kind of missing of two.
+            cells = np.empty(len(frame), dtype=object)
+            cells[:] = features.column(place).to_pylist()
+            cells[[cell is None for cell in cells]] = np.nan if missing == "nan" else None
+            frame.isetitem(place, cells)
+        return frame
+    return nw.from_native(features, eager_only=True).to_polars() if form["kind"] == "polars" else features
+
+
+def _require_same(X: Any, sealed: Seal, form: Json) -> None:
+    """Refuse to seal what would come back as something else, or not at all."""
+    try:
+        differs = _difference(X, _as_given(rows_in(sealed_bytes(sealed)), form))
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise _not_given_back(type(X).__name__, str(error).splitlines()[0]) from error
+    if differs:
+        raise _not_given_back(type(X).__name__, differs)
+
+
+def _difference(X: Any, given: Any) -> str:
+    """Say how the two differ; "" where they do not."""
+    if type(given) is not type(X) and not isinstance(X, np.memmap):
+        return f"it would come back as {type(given).__name__}"
+    if isinstance(X, np.ndarray):
+        same = X.dtype == given.dtype and np.array_equal(X, given, equal_nan=X.dtype.kind == "f")
+        return "" if same else f"an array of type {X.dtype} would come back changed"
+    if nw.dependencies.is_pandas_dataframe(X):
+        return _difference_of_pandas(X, given)
+    if isinstance(X, pa.Table):  # whose bytes were sealed as they are
+        return "" if X.schema.equals(given.schema) else "its schema would come back changed"
+    changed = [f"column {name!r} would come back changed" for name in X.columns if not X[name].equals(given[name])]
+    return "; ".join(changed[:1]) if changed or X.schema == given.schema else "its types would come back changed"
+
+
+def _difference_of_pandas(X: Any, given: Any) -> str:
+    from pandas.testing import assert_frame_equal  # type: ignore[import-untyped] # pandas is an extra
+
+    try:
+        assert_frame_equal(given, X, check_exact=True, check_freq=False, check_column_type="equiv")
+    except AssertionError as error:
+        return " ".join(str(error).split())[:300]
+    return ""
+
+
+def _not_given_back(kind: str, found: str) -> BadInput:
+    return BadInput(
+        "X must be an array, or a frame of pandas, polars or pyarrow, that can be given back as it is",
+        found=f"{kind}: {found}",
+        remedy="Seal another form of it, such as np.asarray(X), or cast the column",
+    )

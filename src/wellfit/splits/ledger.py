@@ -19,7 +19,7 @@ from wellfit.base.typing import Json
 from wellfit.exceptions import Refusal
 
 LEDGER_NAME = "ledger.jsonl"
-EntryKind = Literal["opening", "result"]
+EntryKind = Literal["opening", "result", "failed"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,14 @@ class Chain:
 
     @property
     def pending(self) -> LedgerEntry | None:
-        """An opening whose result was never written: the process died in between."""
-        last = self.entries[-1] if self.entries else None
-        return last if last is not None and last.kind == "opening" else None
+        """An opening whose result was never written: the process died in between, or the prediction failed."""
+        latest = next((entry for entry in reversed(self.entries) if entry.kind != "failed"), None)
+        return latest if latest is not None and latest.kind == "opening" else None
+
+    @property
+    def failed(self) -> bool:
+        """True if the last that happened is a prediction that failed, which has shown nothing."""
+        return bool(self.entries) and self.entries[-1].kind == "failed"
 
     def extends(self, *, head: str, count: int) -> bool:
         """Return True if these lines begin with the `count` lines that ended in `head`."""

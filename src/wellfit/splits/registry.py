@@ -124,6 +124,16 @@ def record_opening(
         connection.executemany("INSERT OR IGNORE INTO opened VALUES (?, ?)", rows)
 
 
+def withdraw_opening(connection: sqlite3.Connection, *, entry: str, seal: str, before: Memory) -> None:
+    """Forget an opening that has shown nothing, since its prediction failed: know of its seal what was known before."""
+    connection.execute("DELETE FROM opened WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
+    connection.execute("DELETE FROM opening WHERE entry = ?", (entry,))
+    if before.count:
+        record_chain(connection, seal=seal, head=before.head, count=before.count)
+    else:
+        connection.execute("DELETE FROM chain WHERE seal = ?", (seal,))
+
+
 def record_chain(connection: sqlite3.Connection, *, seal: str, head: str, count: int) -> None:
     """Remember how far the ledger of this seal has come."""
     connection.execute("INSERT OR REPLACE INTO chain VALUES (?, ?, ?)", (seal, head, count))

@@ -1,4 +1,4 @@
-"""The sealed test rows: Parquet bytes under another name, read-only, known by their SHA-256.
+"""The sealed test rows: Parquet (or Arrow) bytes under another name, read-only, known by their SHA-256.
 
 Only `opening.py` calls `break_seal`; everything else sees the number of rows and the digest. This protects against
 accident and self-deception, not against forgery.
@@ -24,6 +24,7 @@ from wellfit.exceptions import BadInput, Refusal
 SEALED_NAME = "test.sealed"
 SOURCE_NAME = "source.sealed"
 READ_ONLY = 0o400
+_ARROW_MAGIC = b"ARROW1"
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,14 @@ class Seal(Record):
         return dict(vars(self))
 
 
-def seal_rows(test: pa.Table, *, now: datetime) -> Seal:
-    """Seal the test rows in memory."""
+def seal_rows(test: pa.Table, *, now: datetime, exact: bool = False) -> Seal:
+    """Seal the test rows in memory; `exact` keeps every type of Arrow's, such as categories that occur in no row."""
     buffer = io.BytesIO()
-    pq.write_table(test, buffer)
+    if exact:
+        with pa.ipc.new_file(buffer, test.schema) as writer:
+            writer.write_table(test)
+    else:
+        pq.write_table(test, buffer)
     payload = buffer.getvalue()
     digest = hashlib.sha256(payload).hexdigest()
     return Seal(digest, test.num_rows, now.isoformat(timespec="seconds"), None, payload)
@@ -89,7 +94,14 @@ def sealed_bytes(seal: Seal) -> bytes:
 
 def break_seal(seal: Seal) -> pa.Table:
     """The test rows. For `opening.py` alone, after the opening stands in the ledger and the registry."""
-    return pq.read_table(io.BytesIO(sealed_bytes(seal)))
+    return rows_in(sealed_bytes(seal))
+
+
+def rows_in(payload: bytes) -> pa.Table:
+    """Read sealed bytes."""
+    if payload.startswith(_ARROW_MAGIC):
+        return pa.ipc.open_file(pa.BufferReader(payload)).read_all()
+    return pq.read_table(io.BytesIO(payload))
 
 
 def move_source(source: Path, folder: Path) -> Path:
