@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import wellfit as wf
-from wellfit.reports.notebook import MOST_BYTES, diagnosis_bundle
+from wellfit.reports.show import MOST_BYTES, diagnosis_bundle
 
 CONFIG = wf.Config(network=wf.Network(widths=(4,), embedding="none"), optimization=wf.Optimization(epochs=1))
 
@@ -60,7 +60,7 @@ def test_nothing_is_computed(kind, results):
         results[kind]._repr_mimebundle_()
     finally:
         sys.setprofile(None)
-    assert "wellfit.reports.notebook" in called
+    assert "wellfit.reports.show" in called
     assert [name for name in called if name.startswith(COMPUTING)] == []
 
 

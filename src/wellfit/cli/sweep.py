@@ -140,7 +140,7 @@ def _trained(opened: Experiment) -> Config | None:
 def _text(sweep: Sweep, goal: Goal) -> str:
     """The lambda path, or the best members where other knobs vary too; the choice, and the warnings."""
     from wellfit.records.units import Unit
-    from wellfit.reports.notebook import sweep_text
+    from wellfit.reports.show import sweep_text
 
     body, unit = sweep.to_json(), Unit(goal)
     members: list[Json] = body["members"]

@@ -1,8 +1,4 @@
-"""The knob boards and the trade: what was changed between the first network and the chosen one, and what it bought.
-
-The optimization board (with the network's size) makes J small on the training set; the regularization board makes dev
-follow train. The two never mix.
-"""
+"""The knob boards and the trade: changes between the first network and the chosen one, and what they bought."""
 
 from __future__ import annotations
 
@@ -20,10 +16,11 @@ _OF_ONE_OPTIMIZER = ("momentum", "betas")
 
 
 def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob, ...], tuple[Knob, ...]]:
-    """Both boards, from the first network to the chosen one; empty before anything was trained."""
+    """Return both boards, from the first network to the chosen one; empty before anything was trained."""
     if first is None or best is None:
         return (), ()
     before, after = _settings(first), _settings(best)
+    networks = Knob(name="networks averaged", before=str(first.outcome.networks), after=str(best.outcome.networks))
     return (
         *(Knob(name=name, before=before[name], after=after[name]) for name in before),
         *_where_on(first, best, board="optimization"),
@@ -34,32 +31,22 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
         Knob(name="keep_prob", before=first.keep_probs, after=best.keep_probs),
         *_where_on(first, best, board="regularization"),
         *_augmentation(first, best),
-        *_networks(first, best),
+        *([networks] if best.outcome.networks > 1 else []),
     )
 
 
 def data_board(first: Network | None, best: Network | None) -> tuple[Knob, ...]:
-    """The changes to the training rows; empty where there were none."""
+    """Return the changes to the training rows; empty where there were none."""
     return () if first is None or best is None else tuple(_where_on(first, best, board="data"))
 
 
-def _networks(first: Network, best: Network) -> Iterator[Knob]:
-    if best.outcome.networks > 1:
-        yield Knob(name="networks averaged", before=str(first.outcome.networks), after=str(best.outcome.networks))
-
-
 def _where_on(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
-    """Knobs that are off by default, where either network has them on."""
-    before, after = (_on(network, board) for network in (first, best))
+    """Knobs that are off by default, and so in the JSON only where they are on, where either network has them on."""
+    before, after = (network.outcome.config.to_json().get(board, {}) for network in (first, best))
     for name in (each.name for each in knobs_of(board) if not each.basic):
-        if name in before or name in after:
-            yield Knob(name=name.replace("_", " "), before=before.get(name, "off"), after=after.get(name, "off"))
-
-
-def _on(network: Network, board: str) -> dict[str, str]:
-    """Knobs of a board as its JSON has them: those that are off by default are there only where they are on."""
-    body = network.outcome.config.to_json().get(board, {})
-    return {name: _short(value) for name, value in body.items() if value}
+        if before.get(name) or after.get(name):
+            was, now = (_short(body.get(name) or "off") for body in (before, after))
+            yield Knob(name=name.replace("_", " "), before=was, after=now)
 
 
 def _augmentation(first: Network, best: Network) -> Iterator[Knob]:
@@ -95,7 +82,7 @@ def trade_rows(
     best: Network | None,
     openings: tuple[Opening, ...],
 ) -> tuple[TradeRow, ...]:
-    """The same network without and with regularization; empty where nothing was regularized.
+    """Return the same network without and with regularization; empty where nothing was regularized.
 
     The row without comes from the last sweep that has such a member, else from the last unregularized training.
     """
@@ -111,10 +98,10 @@ def _chosen(sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | N
     member = sweeps[-1].chosen if sweeps else None
     if best is not None and not best.is_plain:
         averaged = f"{best.outcome.networks} networks averaged" if best.outcome.networks > 1 else ""
-        return _of_network(best, ", ".join(filter(None, ("chosen", best.others, averaged))))
+        return _row(best, ", ".join(filter(None, ("chosen", best.others, averaged))))
     if member is None or member.is_plain:
         return None
-    return _of_member(member, ", ".join(filter(None, ("chosen", member.others))))
+    return _row(member, ", ".join(filter(None, ("chosen", member.others))))
 
 
 def _without(networks: Sequence[Network], sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | None:
@@ -122,10 +109,10 @@ def _without(networks: Sequence[Network], sweeps: tuple[SweepCard, ...], best: N
     others = {each.identity for each in networks if best and not _is_alike(each, best)}
     found = [member for sweep in sweeps if (member := sweep.unregularized) and member.identity not in others]
     if found:
-        return _of_member(found[-1], label)
+        return _row(found[-1], label)
     same = [each for each in networks if best and each.identity not in others]
     plain = [network for network in same if network.is_plain and network.outcome.status.value != DROPPED]
-    return _of_network(plain[-1], label) if plain else None
+    return _row(plain[-1], label) if plain else None
 
 
 def _is_alike(network: Network, best: Network) -> bool:
@@ -134,28 +121,19 @@ def _is_alike(network: Network, best: Network) -> bool:
     return one.network == other.network and one.optimization == other.optimization
 
 
-def _of_network(network: Network, label: str) -> TradeRow:
-    train, dev = (network.errors.get(part) for part in ("train", "dev"))
+def _row(found: Network | Member, label: str) -> TradeRow:
+    if isinstance(found, Member):
+        train, dev = found.train, found.dev
+    else:
+        error, dev = found.errors.get("train"), found.errors.get("dev")
+        train = error.value if error else None
     return TradeRow(
         label=label,
-        l2=network.l2,
-        weight_decay=network.weight_decay,
-        shrink=network.shrink,
-        keep_probs=network.keep_probs,
-        norm=network.norm,
-        train=train.value if train else None,
+        l2=found.l2,
+        weight_decay=found.weight_decay,
+        shrink=found.shrink,
+        keep_probs=found.keep_probs,
+        norm=found.norm,
+        train=train,
         dev=dev.value if dev else None,
-    )
-
-
-def _of_member(member: Member, label: str) -> TradeRow:
-    return TradeRow(
-        label=label,
-        l2=member.l2,
-        weight_decay=member.weight_decay,
-        shrink=member.shrink,
-        keep_probs=member.keep_probs,
-        norm=member.norm,
-        train=member.train,
-        dev=member.dev.value if member.dev else None,
     )

@@ -1,7 +1,6 @@
 """The model card: what a model is, what it was made from, and what is known of its error, as Markdown.
 
 The headings are those of "Model cards for model reporting" (Mitchell et al., 2019), as far as a journal can fill them.
-Every number comes from the summary that the report is drawn from.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from wellfit.records.units import Unit, knob
-from wellfit.reports.records import PARTS, Diagnosed, Network, SplitFacts, Summary
+from wellfit.reports.records import PARTS, SplitFacts, Summary
 from wellfit.reports.redact import without_folders
 from wellfit.reports.sentences import gap_text, interval_text, optimal_source, rows_text, temperature_sentence
 from wellfit.stats.intervals import Estimate
@@ -36,28 +35,25 @@ def model_card(summary: Summary) -> str:
 
 
 def _model(summary: Summary) -> Iterator[str]:
-    if summary.best is None:
+    best = summary.best
+    if best is None:
         return
     yield from _bullets(
         [
             ("task", summary.split.task if summary.split else ""),
             ("chosen by", f"{summary.unit.noun} on dev"),
-            ("training ended", summary.best.outcome.status.value),
+            ("training ended", best.outcome.status.value),
             ("probabilities", temperature_sentence(summary.temperature) if summary.temperature else ""),
         ]
     )
     knobs = [*summary.optimization, *summary.regularization]
     yield ""
     yield from _table(["knob", "value"], [[each.name, each.after] for each in knobs])
-    yield from _decay(summary.best)
-
-
-def _decay(network: Network) -> Iterator[str]:
-    if network.l2 and network.weight_decay is not None and network.shrink is not None:
+    if best.l2 and best.weight_decay is not None and best.shrink is not None:
         yield ""
         yield (
-            f"λ = {knob(network.l2)} is a weight_decay of {knob(network.weight_decay)} for SGD and AdamW, and takes "
-            f"{knob(network.shrink)} of each weight per update."
+            f"λ = {knob(best.l2)} is a weight_decay of {knob(best.weight_decay)} for SGD and AdamW, and takes "
+            f"{knob(best.shrink)} of each weight per update."
         )
 
 
@@ -83,19 +79,14 @@ def _errors(summary: Summary) -> Iterator[str]:
     ladder, unit = summary.after, summary.unit
     if ladder is None:
         return
-    yield from _table([unit.noun, "value", "95 % interval", "rows"], _measured_parts(ladder, unit))
+    optimal = ladder.diagnosis.errors.optimal
+    limits = f"{unit.show(optimal.low)} to {unit.show(optimal.high)}"
+    rows = [[f"optimal ({optimal_source(optimal)})", "", limits, ""]]
+    rows += [[PARTS[part].lower(), *_measured(error, unit)] for part, error in ladder.errors.items() if error]
+    yield from _table([unit.noun, "value", "95 % interval", "rows"], rows)
     yield ""
     gaps = [[gap.kind.noun, gap_text(unit, ladder, gap, sign=True), gap.verdict] for gap in ladder.gaps]
     yield from _table(["gap", "value", "high?"], gaps)
-
-
-def _measured_parts(ladder: Diagnosed, unit: Unit) -> Iterator[list[str]]:
-    optimal = ladder.diagnosis.errors.optimal
-    low, high = unit.show(optimal.low), unit.show(optimal.high)
-    yield [f"optimal ({optimal_source(optimal)})", "", f"{low} to {high}", ""]
-    for part, error in ladder.errors.items():
-        if error is not None:
-            yield [PARTS[part].lower(), *_measured(error, unit)]
 
 
 def _measured(error: Estimate, unit: Unit) -> list[str]:
@@ -145,11 +136,9 @@ def _bullets(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
-    yield from (f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
-
-
-def _cell(text: str) -> str:
-    return _text(text).replace("|", "\\|")
+    for row in rows:
+        cells = (_text(cell).replace("|", "\\|") for cell in row)
+        yield f"| {' | '.join(cells)} |"
 
 
 def _text(text: str) -> str:

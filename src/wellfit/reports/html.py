@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from functools import partial
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
@@ -11,39 +13,27 @@ from markupsafe import Markup
 
 from wellfit.records.units import Unit, knob, seconds
 from wellfit.reports import sentences
-from wellfit.reports.charts import (
-    curve_domain,
-    ladder_chart,
-    ladder_domain,
-    learning_curve_chart,
-)
+from wellfit.reports.charts import curve_domain, ladder_chart, ladder_domain, learning_curve_chart
 from wellfit.reports.records import PARTS, Diagnosed, Network, Summary
 from wellfit.reports.redact import redacted
-from wellfit.reports.sweep_view import SLIM, WIDE, SweepView, svg, sweep_view
+from wellfit.reports.sweep_view import at_both_widths, svg, sweep_view
 
 MOST_BYTES = 1_000_000
 _STYLES = ("page.css", "charts.css")
 
 
 def render_html(summary: Summary, *, redact: bool = False) -> str:
-    """Write the page.
-
-    Args:
-        summary: the numbers.
-        redact: leave the names of categories out.
-
-    Returns:
-        One HTML document under a million bytes; everything that came from a table or a user is escaped.
-    """
+    """Write the page in under a million bytes: what came from a table or a user is escaped, or left out by `redact`."""
     shown = redacted(summary) if redact else summary
     style = "\n".join(_file(name) for name in _STYLES)
     template = _environment(shown.unit).from_string(_file("page.html"))
+    optimal = shown.after.diagnosis.errors.optimal if shown.after else None
     return template.render(
         it=shown,
         style=Markup(style),  # noqa: S704 (our own file)
-        style_hash=_csp_hash(style),
-        ladders=_ladders(shown),
-        sweeps=_sweeps(shown),
+        style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}",
+        ladders=list(_ladders(shown)),
+        sweeps=[sweep_view(it, shown.unit, index=index, optimal=optimal) for index, it in enumerate(shown.sweeps)],
         curves=_curves(shown),
     )
 
@@ -59,34 +49,14 @@ def _file(name: str) -> str:
     return (files("wellfit.reports") / name).read_text(encoding="utf-8")
 
 
-def _csp_hash(style: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
-
-
-def _ladders(summary: Summary) -> list[tuple[Diagnosed, list[Markup]]]:
-    """One ladder before and one after, on one axis; only the last carries the other methods."""
+def _ladders(summary: Summary) -> Iterator[tuple[Diagnosed, tuple[Markup, ...]]]:
+    """Return one ladder before and one after, on one axis; only the last carries the other methods."""
     both = [ladder for ladder in (summary.before, summary.after) if ladder is not None]
     shown = both[-1:] if summary.before is summary.after else both
-    domain = ladder_domain(shown, summary.unit)
-    return [
-        (ladder, _ladder(ladder, summary, index, domain=domain, is_last=ladder is shown[-1]))
-        for index, ladder in enumerate(shown)
-    ]
-
-
-def _ladder(
-    ladder: Diagnosed, summary: Summary, index: int, *, domain: tuple[float, float], is_last: bool
-) -> list[Markup]:
-    others = summary.others if is_last else ()
-    return [
-        svg(ladder_chart(ladder, summary.unit, key=f"ladder{index}-{width}", width=width, others=others, domain=domain))
-        for width in (WIDE, SLIM)
-    ]
-
-
-def _sweeps(summary: Summary) -> list[SweepView]:
-    optimal = summary.after.diagnosis.errors.optimal if summary.after else None
-    return [sweep_view(sweep, summary.unit, index=index, optimal=optimal) for index, sweep in enumerate(summary.sweeps)]
+    draw = partial(ladder_chart, unit=summary.unit, domain=ladder_domain(shown, summary.unit))
+    for index, ladder in enumerate(shown):
+        others = summary.others if ladder is shown[-1] else ()
+        yield ladder, at_both_widths(draw, ladder, others=others, key=f"ladder{index}")
 
 
 def _curves(summary: Summary) -> list[tuple[str, Network, Markup]]:

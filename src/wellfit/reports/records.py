@@ -154,9 +154,6 @@ class Knob:
         return self.before != self.after
 
 
-SEARCH_BOTH = "search_both_boards"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One step of the recipe; gains are in the goal's loss, and None where the journal has none."""
@@ -186,11 +183,6 @@ class Step:
     seconds: float
     single: float | None
     """Dev loss of networks trained as the one from before was; known where networks were averaged."""
-
-    @property
-    def is_kept_search(self) -> bool:
-        """True if a search of both boards was kept."""
-        return self.kept and self.kind == SEARCH_BOTH
 
     @property
     def was_luck(self) -> bool:
@@ -247,18 +239,9 @@ class Reproduction:
 class Summary:
     """An experiment as far as it went: from a bare split to an opened test set.
 
-    Attributes:
-        title: the data and the target.
-        unit: of all errors.
-        split: None before the split.
-        before: diagnosis of the first network.
-        after: diagnosis of the network that the experiment stands for; the same object where it is the first one.
-        first: the first network.
-        best: the network that the experiment stands for.
-        compared: number of networks that dev has compared.
-        finished: why the run ended; "" before it did.
-        headline: one to four sentences: cause, action, what is left, and the method that wins where it is another.
-        remarks: the sentences under it.
+    `before` is the diagnosis of the first network, `after` that of `best`, the network that the experiment stands for:
+    the same object where that is the first one. `compared` counts the networks that dev has compared; `finished` says
+    why the run ended.
     """
 
     title: str
@@ -310,7 +293,7 @@ class Summary:
     @property
     def searched_both(self) -> bool:
         """True if a search of both boards was kept: then no board alone has the merit, or the price."""
-        return any(step.is_kept_search for step in self.steps)
+        return any(step.kept and step.kind == "search_both_boards" for step in self.steps)
 
     @property
     def kept_score(self) -> tuple[int, int] | None:

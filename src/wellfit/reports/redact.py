@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePath
 
-from wellfit.reports.records import Diagnosed, Reproduction, SplitFacts, Step, Summary
+from wellfit.reports.records import Diagnosed, Reproduction, SplitFacts, Summary
 
 MARK = "[category]"
 
 
 def redacted(summary: Summary) -> Summary:
-    """The same numbers without class labels, also in sentences that were made from the data.
-
-    The folder of the source goes too, and so do pictures; column names stay.
-    """
+    """Return the same numbers without class labels, folders and pictures, in sentences too; column names stay."""
     if summary.split is None:
         return summary
-    hide = _pattern(summary.split.classes)
-    after = summary.after and _diagnosed(summary.after, hide)
+    mark = partial(_pattern(summary.split.classes).sub, MARK)
+    after = summary.after and _diagnosed(summary.after, mark)
     return replace(
         summary,
-        split=_split(summary.split, hide),
-        before=after if summary.before is summary.after else summary.before and _diagnosed(summary.before, hide),
+        split=_split(summary.split, mark),
+        before=after if summary.before is summary.after else summary.before and _diagnosed(summary.before, mark),
         after=after,
-        steps=tuple(_step(step, hide) for step in summary.steps),
-        sweeps=tuple(
-            replace(sweep, warnings=tuple(hide.sub(MARK, words) for words in sweep.warnings))
-            for sweep in summary.sweeps
+        steps=tuple(
+            replace(step, because=mark(step.because), did=mark(step.did), idea=mark(step.idea))
+            for step in summary.steps
         ),
-        finished=hide.sub(MARK, summary.finished),
+        sweeps=tuple(replace(sweep, warnings=tuple(map(mark, sweep.warnings))) for sweep in summary.sweeps),
+        finished=mark(summary.finished),
         again=summary.again and _reproduction(summary.again),
         pictures=None,
     )
@@ -45,27 +44,19 @@ def without_folders(summary: Summary) -> Summary:
     )
 
 
-def _diagnosed(found: Diagnosed, hide: re.Pattern[str]) -> Diagnosed:
+def _diagnosed(found: Diagnosed, mark: Callable[[str], str]) -> Diagnosed:
     diagnosis = found.diagnosis
-    findings = tuple(
-        replace(row, evidence=hide.sub(MARK, row.evidence), remedy=hide.sub(MARK, row.remedy))
-        for row in diagnosis.findings
-    )
-    prescription = tuple(replace(row, why=hide.sub(MARK, row.why)) for row in diagnosis.prescription)
+    findings = tuple(replace(row, evidence=mark(row.evidence), remedy=mark(row.remedy)) for row in diagnosis.findings)
+    prescription = tuple(replace(row, why=mark(row.why)) for row in diagnosis.prescription)
     return replace(found, diagnosis=replace(diagnosis, findings=findings, prescription=prescription))
 
 
-def _step(step: Step, hide: re.Pattern[str]) -> Step:
-    because, did, idea = (hide.sub(MARK, words) for words in (step.because, step.did, step.idea))
-    return replace(step, because=because, did=did, idea=idea)
-
-
-def _split(split: SplitFacts, hide: re.Pattern[str]) -> SplitFacts:
+def _split(split: SplitFacts, mark: Callable[[str], str]) -> SplitFacts:
     return replace(
         split,
         source=_name(split.source),
         classes=tuple(f"class {index + 1}" for index in range(len(split.classes))),
-        dropped=tuple((name, hide.sub(MARK, note)) for name, note in split.dropped),
+        dropped=tuple((name, mark(note)) for name, note in split.dropped),
     )
 
 

@@ -1,15 +1,26 @@
-"""The renderer that results are shown by: in a terminal, in a notebook, as a page."""
+"""The renderer that results are shown by: in a terminal, in a notebook, as a page.
+
+A notebook shows the text, and the same as HTML with one drawing: no script, nothing computed.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
+from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.records.units import Unit
+from wellfit.reports.charts import heatmap_chart, ladder_chart, lambda_path_chart
 from wellfit.reports.html import render_html
-from wellfit.reports.notebook import Bundle, diagnosis_bundle, experiment_bundle, sweep_bundle, sweep_text
-from wellfit.reports.records import Summary
+from wellfit.reports.records import Diagnosed, Summary
+from wellfit.reports.sentences import sweep_line
 from wellfit.reports.summary import summarize
+from wellfit.reports.sweep_card import lambda_path, plane, sweep_from
 from wellfit.reports.text import diagnosis_text, findings_text, render_text
 
 if TYPE_CHECKING:
@@ -18,9 +29,15 @@ if TYPE_CHECKING:
 
     Result = Diagnosis | DataDiagnosis | Sweep | Experiment
 
+MOST_BYTES = 15_000
+"""Largest HTML: notebooks are kept in version control."""
+
+Bundle = dict[str, str]
+_WIDTH = 640
+
 
 def text_of(result: Result) -> str:
-    """The result as `print` shows it."""
+    """Return the result as `print` shows it."""
     if isinstance(result, DataDiagnosis):
         return f"{result.headline}\n\n{findings_text(result.findings)}"
     if isinstance(result, Diagnosis):
@@ -33,7 +50,7 @@ def text_of(result: Result) -> str:
 
 
 def bundle_of(result: Result) -> Bundle:
-    """MIME type -> the result as a notebook shows it."""
+    """Return MIME type -> the result as a notebook shows it."""
     plain = text_of(result)
     if isinstance(result, DataDiagnosis):
         return {"text/plain": plain}
@@ -47,10 +64,57 @@ def bundle_of(result: Result) -> Bundle:
 
 
 def summary_of(experiment: Experiment) -> Summary:
-    """Everything that the report of an experiment shows, as numbers."""
+    """Return everything that the report of an experiment shows, as numbers."""
     return summarize(experiment.history)
 
 
 def page_of(experiment: Experiment, *, redact: bool) -> str:
-    """The report of an experiment, as HTML."""
+    """Return the report of an experiment, as HTML."""
     return render_html(summary_of(experiment), redact=redact)
+
+
+def diagnosis_bundle(diagnosis: Diagnosis, *, plain: str) -> Bundle:
+    """Draw the ladder of a diagnosis; `plain` is its text, shown where there is no HTML."""
+    ladder = Diagnosed(diagnosis=diagnosis, has_test=False)
+    drawing = ladder_chart(ladder, Unit(diagnosis.goal), key=_key(diagnosis.to_json()), width=_WIDTH)
+    return _bundle(diagnosis.headline, drawing, plain=plain)
+
+
+def experiment_bundle(summary: Summary, *, plain: str) -> Bundle:
+    """Draw the ladder of the network that an experiment stands for, with the reference models."""
+    if summary.after is None:
+        return {"text/plain": plain}
+    key = _key({"title": summary.title, "headline": summary.headline, "identity": summary.after.identity})
+    drawing = ladder_chart(summary.after, summary.unit, key=key, width=_WIDTH, others=summary.others)
+    return _bundle(summary.headline, drawing, plain=plain)
+
+
+def sweep_text(body: Json, unit: Unit) -> str:
+    """Name the choice of a sweep and its warnings, from `Sweep.to_json()`."""
+    sweep = sweep_from(body, intervals={})
+    return "\n".join([sweep_line(unit, sweep), *(f"Warning: {words}" for words in sweep.warnings)])
+
+
+def sweep_bundle(body: Json, unit: Unit) -> Bundle:
+    """Draw dev over lambda and keep_prob, or the lambda path, of a sweep."""
+    sweep, key = sweep_from(body, intervals={}), _key(body)
+    drawing = heatmap_chart(plane(sweep), unit, key=key, width=_WIDTH)
+    drawing = drawing or lambda_path_chart(lambda_path(sweep), unit, key=key, width=_WIDTH)
+    return _bundle(sweep_line(unit, sweep), drawing, plain=sweep_text(body, unit))
+
+
+def _bundle(headline: str, drawing: str, *, plain: str) -> Bundle:
+    """Text and HTML; the drawing is left out where it would make a notebook heavy."""
+    own, charts = ((files("wellfit.reports") / name).read_text("utf-8") for name in ("notebook.css", "charts.css"))
+    scoped = f"{own}.wellfit {{\n{charts}}}"
+    head = Markup('<p class="say">{}</p>').format(headline)
+    fits = len(drawing) + len(scoped) + len(head) < MOST_BYTES
+    body = Markup(drawing) if fits else Markup("<pre>{}</pre>").format(plain)  # noqa: S704 - charts escape their texts
+    page = f'<div class="wellfit"><style>{scoped}</style>{head}{body}</div>'
+    return {"text/plain": plain, "text/html": page}
+
+
+def _key(body: Json) -> str:
+    """Return a prefix for ids: a notebook shows several drawings on one page."""
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+    return f"wf{digest[:8]}"

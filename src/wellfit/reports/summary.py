@@ -5,9 +5,11 @@ A report can be made at any moment: what has not happened yet is None or empty.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
@@ -21,7 +23,6 @@ from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.records.units import Unit, knob, typeset
 from wellfit.reports.boards import data_board, knob_boards, trade_rows
-from wellfit.reports.command import command_of
 from wellfit.reports.records import (
     PARTS,
     Diagnosed,
@@ -44,9 +45,10 @@ METHODS = {"dummy": "Dummy", "linear": "Linear model", "trees": "Gradient-booste
 def summarize(history: History) -> Summary:
     """Read everything that a report shows from the fold of a journal."""
     networks = [_network(body) for body in history.of("training")]
-    sweeps = _sweeps(history, networks)
+    intervals = {each.identity: each.errors["dev"] for each in networks if "dev" in each.errors}
+    sweeps = tuple(sweep_from(body, intervals=intervals) for body in history.of("sweep"))
     best = _best(history, networks, sweeps)
-    openings = tuple(map(_opening, history.of("opening")))
+    openings = tuple(Opening.from_json({"reason": "", **body}) for body in history.of("opening"))
     before, after = _diagnosed(history, best, openings)
     first = next((each for each in networks if before and each.identity == before.identity), None)
     first = first or next(iter(networks), None)
@@ -90,11 +92,6 @@ def _network(body: Json) -> Network:
     )
 
 
-def _sweeps(history: History, networks: Iterable[Network]) -> tuple[SweepCard, ...]:
-    intervals = {each.identity: each.errors["dev"] for each in networks if "dev" in each.errors}
-    return tuple(sweep_from(body, intervals=intervals) for body in history.of("sweep"))
-
-
 def _best(history: History, networks: list[Network], sweeps: tuple[SweepCard, ...]) -> Network | None:
     """The network that the experiment stands for; before a run has ended, the one that it has reached."""
     known = {each.identity: each for each in (*networks, *map(_network, history.of("ensemble")))}
@@ -127,7 +124,7 @@ def _diagnosis(body: Json) -> Diagnosed:
 
 
 def _with_test(found: Diagnosed, openings: tuple[Opening, ...]) -> Diagnosed:
-    """Fill in the test error of the first opening, and the gap between dev and test where it was not measured."""
+    """Fill in the test error of the first opening, and the gap between dev and test where it is missing."""
     if not openings:
         return found
     first, diagnosis = openings[0], found.diagnosis
@@ -137,10 +134,6 @@ def _with_test(found: Diagnosed, openings: tuple[Opening, ...]) -> Diagnosed:
         gaps["dev_overfit"] = measure(errors, tolerance=diagnosis.tolerance)["dev_overfit"]
     note = f"opened {first.at[:16].replace('T', ' ')}" if first.at else "opened"
     return replace(found, diagnosis=replace(diagnosis, errors=errors, gaps=gaps), note=note)
-
-
-def _opening(body: Json) -> Opening:
-    return Opening.from_json({**body, "reason": body.get("reason", "")})
 
 
 def _others(history: History) -> tuple[OtherMethod, ...]:
@@ -273,9 +266,38 @@ def _reproduction(history: History, split: SplitFacts, goal: Goal) -> Reproducti
     given |= {"more_data": more or None} if "more_data" in given else {}
     versions = {"wellfit": version("wellfit"), **body.get("versions", {})}
     return Reproduction(
-        command=command_of(split.source, {"target": split.target, "goal": goal.name, **given, "seed": split.seed}),
+        command=_command(split.source, {"target": split.target, "goal": goal.name, **given, "seed": split.seed}),
         seed=split.seed,
         versions=tuple(versions.items()),
         data=split.source,
         more_data=more,
     )
+
+
+_KNOBS_FILE = "knobs.toml"
+
+
+def _command(source: str, options: Json) -> str:
+    """Return a line for a shell, with options by the names of their Python arguments.
+
+    Fixed knobs have no option: they are named in a comment, as lines of the file to write.
+    """
+    fixed = options.get("fixed")
+    words = ["wellfit", "run", source or "DATA", *_words(options)]
+    if not isinstance(fixed, Mapping):
+        return shlex.join(words)
+    knobs = [f"{board}.{name} = {json.dumps(value)}" for board, found in fixed.items() for name, value in found.items()]
+    return f"{shlex.join([*words, '--config', _KNOBS_FILE])}  # {_KNOBS_FILE}: {'; '.join(knobs)}"
+
+
+def _words(options: Json) -> Iterator[str]:
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "optimal_error" and isinstance(value, list):
+            yield from (option, *map(str, value))
+        elif isinstance(value, bool):
+            yield option if value else option.replace("--", "--no-", 1)
+        elif isinstance(value, list):
+            yield from (word for each in value for word in (option, str(each)))
+        elif isinstance(value, str | int | float):
+            yield from (option, str(value))

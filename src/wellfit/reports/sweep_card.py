@@ -139,11 +139,6 @@ class SweepCard:
         return self.snapshot or next((member for member in self.members if member.chosen), None)
 
     @property
-    def best(self) -> Member | None:
-        """The member with the lowest dev loss."""
-        return next((member for member in self.members if member.best), None)
-
-    @property
     def unregularized(self) -> Member | None:
         """The member with every regularizer at zero and all else as chosen, unless a rung ended it early."""
         plain = [member for member in self.members if member.is_plain and member.status != DROPPED]
@@ -191,9 +186,6 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-_NORM = "norm"
-
-
 @dataclass(frozen=True)
 class Measured:
     """One measure: its name in the journal, a title, and what its size means."""
@@ -203,12 +195,12 @@ class Measured:
     says: str
 
     def of(self, member: Member) -> float | None:
-        """The member's value, None where it was not measured."""
-        return member.norm if self.name == _NORM else member.effects.get(self.name)
+        """Return the member's value, None where it was not measured."""
+        return member.norm if self.name == "norm" else member.effects.get(self.name)
 
 
 MEASURES = (
-    Measured(_NORM, "size of the weights, ‖W‖", "over all decayed matrices"),
+    Measured("norm", "size of the weights, ‖W‖", "over all decayed matrices"),
     Measured("input_gradient", "gradient by the input", "small: a smooth boundary"),
     Measured("linear_r2", "R² of a linear fit", "1: a linear network"),
     Measured("tanh_linear", "tanh units in their linear zone", "share with |z| < 0.5"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -40,7 +41,7 @@ _KIB = 1024
 
 @dataclass(frozen=True)
 class Panel:
-    """One small chart under its title; `says` explains its size."""
+    """One small chart; `says` explains its size."""
 
     title: str
     says: str
@@ -49,7 +50,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Along:
-    """The effect of one knob: its name, the values of the others, and a panel for each measure."""
+    """The effect of one knob, at these values of the others."""
 
     knob: str
     at: str
@@ -60,16 +61,8 @@ class Along:
 class SweepView:
     """Charts and rows of one sweep; a chart without enough members is empty.
 
-    Attributes:
-        card: its numbers.
-        heat: dev over lambda and keep_prob.
-        path: train, dev and ||W|| against lambda.
-        keep_prob: of the members on the path, where it is one.
-        along: what each knob that varied did to the networks, the other knobs being those of the chosen one.
-        stopped: early-stopped members against the lambda path.
-        exported: bytes against dev, where L1 was varied.
-        effects: the network without regularization and the chosen one.
-        measured: measures of the table of all members.
+    `keep_prob` is that of the members on the lambda path, where it is one. `along` shows the knobs that varied, the
+    others being as chosen. `stopped` sets the early-stopped members against the lambda path.
     """
 
     card: SweepCard
@@ -100,24 +93,17 @@ class SweepView:
 
 
 def svg(drawing: str) -> Markup:
-    """A drawing as markup: the charts escape every text themselves."""
+    """Mark a drawing as safe: the charts escape every text themselves."""
     return Markup(drawing)  # noqa: S704
 
 
 def sweep_view(sweep: SweepCard, unit: Unit, *, index: int, optimal: Optimal | None) -> SweepView:
-    """Draw one sweep.
-
-    Args:
-        sweep: its numbers.
-        unit: the unit of the goal.
-        index: its place in the page, for the ids.
-        optimal: the optimal error, where it is known.
-    """
+    """Draw one sweep; `index` is its place in the page, for the ids."""
     path, cells = lambda_path(sweep), plane(sweep)
     return SweepView(
         card=sweep,
-        heat=_both(lambda wide: heatmap_chart(cells, unit, key=f"heat{index}-{wide}", width=wide)),
-        path=_both(lambda wide: lambda_path_chart(path, unit, key=f"path{index}-{wide}", optimal=optimal, width=wide)),
+        heat=at_both_widths(heatmap_chart, cells, unit, key=f"heat{index}"),
+        path=at_both_widths(lambda_path_chart, path, unit, optimal=optimal, key=f"path{index}"),
         keep_prob=path[0].keep_probs if path and is_one_line(path, "l2") else "",
         along=tuple(_along(sweep, path, unit, index=index)),
         stopped=_stopped(sweep, path, unit, index=index),
@@ -127,8 +113,10 @@ def sweep_view(sweep: SweepCard, unit: Unit, *, index: int, optimal: Optimal | N
     )
 
 
-def _both(draw: Callable[[int], str]) -> tuple[Markup, ...]:
-    return tuple(svg(drawing) for wide in (WIDE, SLIM) if (drawing := draw(wide)))
+def at_both_widths(draw: Callable[..., str], *drawn: Any, key: str, **options: Any) -> tuple[Markup, ...]:
+    """Draw a chart for a wide screen and for a narrow one; empty where there is nothing to draw."""
+    drawings = (draw(*drawn, **options, key=f"{key}-{width}", width=width) for width in (WIDE, SLIM))
+    return tuple(svg(drawing) for drawing in drawings if drawing)
 
 
 def _along(sweep: SweepCard, path: Sequence[Member], unit: Unit, *, index: int) -> Iterator[Along]:
@@ -166,7 +154,7 @@ def _stopped(sweep: SweepCard, path: Sequence[Member], unit: Unit, *, index: int
         Series("stopped early (coupled)", "test", early),
     )
     size = Size("‖W‖", lambda member: member.norm or 0.0, plain)
-    return _both(lambda wide: trade_off_chart(series, unit, size=size, key=f"stop{index}-{wide}", width=wide))
+    return at_both_widths(trade_off_chart, series, unit, size=size, key=f"stop{index}")
 
 
 def _exported(sweep: SweepCard, unit: Unit, *, index: int) -> tuple[Markup, ...]:
@@ -176,4 +164,4 @@ def _exported(sweep: SweepCard, unit: Unit, *, index: int) -> tuple[Markup, ...]
         Series("L1 on", "dev", [member for member in members if member.l1]),
     )
     size = Size("exported size of W in KiB", lambda member: member.effects["exported_bytes"] / _KIB, knob)
-    return _both(lambda wide: trade_off_chart(series, unit, size=size, key=f"bytes{index}-{wide}", width=wide))
+    return at_both_widths(trade_off_chart, series, unit, size=size, key=f"bytes{index}")
