@@ -21,7 +21,7 @@ from wellfit.training.network import Dropout
 from wellfit.training.noise import SHARED, Address, batch_order, input_noise_block, kept, mixing, noise_block
 from wellfit.training.pictures import cut_of, member_of, require_pictures
 from wellfit.training.schedules import Update, averaging_decay, keep_prob_at, share_of_lr, strength
-from wellfit.training.tensors import Inputs, require_labels, target_of, weights_of
+from wellfit.training.tensors import Inputs, require_labels, target_of
 
 INPUTS_LAYER = 1_000_000
 """Layer of the noise that drops inputs."""
@@ -62,7 +62,8 @@ class Training:
         self._config, self._classes, self._total = config, data.preparation.outputs, data.train.total
         self._inputs, self._dtype = Inputs.of(data.train, dtype=dtype), dtype
         self._target = target_of(data.train, data.preparation, dtype=dtype)
-        self._weights = None if data.train.weights is None else weights_of(data.train, dtype=dtype)
+        weights = data.train.weights
+        self._weights = None if weights is None else torch.from_numpy(weights / weights.mean()).to(dtype)
         self._optimizer = optimizer_for(network, config.optimization)
         ema = config.regularization.ema
         self._average = MovingAverage(network, ema=ema) if ema else None

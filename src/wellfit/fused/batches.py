@@ -16,7 +16,7 @@ from wellfit.fused.layout import Batches
 from wellfit.fused.module_rows import MemberLayout
 from wellfit.records.config import Config, updates_per_epoch
 from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing, noise_block
-from wellfit.training.tensors import target_of, weights_of
+from wellfit.training.tensors import target_of
 
 BYTES_AT_ONCE = 4 * 2**20
 """Batches of one call: a few times the second-level cache of a core, which then keeps a member's parameters."""
@@ -64,7 +64,8 @@ class BatchReader:
     def __init__(self, data: Prepared, layout: MemberLayout, *, config: Config) -> None:
         self._train = data.train
         self._target = target_of(data.train, data.preparation, dtype=torch.float64).numpy().reshape(data.train.rows, -1)
-        self._weights = weights_of(data.train, dtype=torch.float64).numpy()
+        weights = data.train.weights
+        self._weights = np.ones(data.train.rows) if weights is None else weights / weights.mean()
         self._layout = layout
         self._seed = config.seed
         self._size = config.optimization.batch_size

@@ -19,7 +19,7 @@ from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import CurvePoint, Outcome, Status
 from wellfit.training.effects import measure_effects
-from wellfit.training.learning_curve import CurveRows, Stopping, check_points
+from wellfit.training.learning_curve import Stopping, check_points, some_rows
 from wellfit.training.module import AnyNetwork
 from wellfit.training.schedules import rung_updates
 from wellfit.training.tensors import output_range_of, predictions_of, state_of
@@ -57,7 +57,8 @@ class Race:
         self._deadline = math.inf if deadline is None else deadline
         self._judge = judge
         self._range = output_range_of(data)
-        self._curve_rows = CurveRows(data, goal=goal, seed=stack.configs[0].seed)
+        # Points are measured on the same rows for every network of a seed.
+        self._curve = [some_rows(part, seed=stack.configs[0].seed) for part in (data.train, data.dev)]
         self._stack = stack
         self._members = {
             config.identity: _Member(Stopping(config.optimization.early_stopping)) for config in stack.configs
@@ -74,7 +75,7 @@ class Race:
         self._clock = began = time.monotonic()
         self._measure()
         rows = sum(part.rows for part in self._data.parts.values())
-        self._deadline -= (time.monotonic() - began) * rows / self._curve_rows.rows
+        self._deadline -= (time.monotonic() - began) * rows / sum(part.rows for part in self._curve)
         while self._stack.configs:
             self._go_on()
 
@@ -106,23 +107,23 @@ class Race:
 
     def _measure(self) -> None:
         """Add a point to every member's curve; members that diverged or have waited long enough end."""
-        stack, curve = self._stack, self._curve_rows
+        stack = self._stack
         if not stack.configs:
             return
-        rows, no_target = stack.parameters, np.empty(0)
-        train, dev = (
-            torch.from_numpy(stack.outputs(rows, Arrays(part.numeric.numpy(), part.codes.numpy(), no_target)))
-            for part in (curve.train, curve.dev)
-        )
+        rows = stack.parameters
+        outputs = [stack.outputs(rows, part) for part in self._curve]
         broken, due = np.zeros(len(stack), bool), np.zeros(len(stack), bool)
         for place, config in enumerate(stack.configs):
             member = self._members[config.identity]
-            point = curve.point(stack.updates, train[place], dev[place])
-            if point is None:
+            own = [each[place] for each in outputs]
+            if not all(np.isfinite(each).all() for each in own):
                 broken[place] = True
                 continue
-            member.points.append(point)
-            member.stopping.watch(point.dev, rows[place].copy())
+            train, dev = (
+                self._goal.loss(part.target, self._predicted(each)) for part, each in zip(self._curve, own, strict=True)
+            )
+            member.points.append(CurvePoint(stack.updates, train, dev))
+            member.stopping.watch(dev, rows[place].copy())
             due[place] = member.stopping.is_due
         self._book()
         updates = np.full(len(stack), stack.updates)
@@ -229,7 +230,7 @@ class Race:
 
     def _predictions(self, rows: Floats, part: Arrays) -> list[Floats]:
         """Return the predictions of parameters [M, P] on a part, as `Outcome.predictions` has them."""
-        return [
-            predictions_of(torch.from_numpy(each), self._data.preparation, output_range=self._range)
-            for each in self._stack.outputs(rows, part)
-        ]
+        return list(map(self._predicted, self._stack.outputs(rows, part)))
+
+    def _predicted(self, outputs: Floats) -> Floats:
+        return predictions_of(torch.from_numpy(outputs), self._data.preparation, output_range=self._range)

@@ -8,15 +8,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from wellfit.base.typing import Floats, Integers
-from wellfit.data.prepare import Arrays, Prepared
-from wellfit.records.goals import Goal
-from wellfit.records.outcome import CurvePoint
+from wellfit.base.typing import Floats
+from wellfit.data.prepare import Arrays
 from wellfit.training.noise import batch_order
-from wellfit.training.tensors import Inputs, output_range_of, predictions_of
 
 MOST_POINTS = 20
 MOST_ROWS = 4_000
@@ -29,40 +24,15 @@ def check_points(updates: int) -> frozenset[int]:
     return frozenset(np.linspace(0, updates, min(updates, MOST_POINTS - 1) + 1).round().astype(int).tolist())
 
 
-class CurveRows:
-    """Samples of the train and dev rows that points are measured on, the same for every network of a seed."""
-
-    def __init__(self, data: Prepared, *, goal: Goal, seed: int) -> None:
-        self._preparation = data.preparation
-        self._goal = goal
-        self._range = output_range_of(data)
-        train, dev = some_rows(data.train, seed=seed), some_rows(data.dev, seed=seed)
-        self.train, self._train_target = Inputs.of(data.train)[torch.from_numpy(train)], data.train.target[train]
-        self.dev, self._dev_target = Inputs.of(data.dev)[torch.from_numpy(dev)], data.dev.target[dev]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows that a point is measured on."""
-        return len(self.train) + len(self.dev)
-
-    def point(self, update: int, train: Tensor, dev: Tensor) -> CurvePoint | None:
-        """Return the point of outputs [N, K] on both samples, or None where one of them is not finite."""
-        if not (train.isfinite().all() and dev.isfinite().all()):
-            return None
-        return CurvePoint(update, self._loss(train, self._train_target), self._loss(dev, self._dev_target))
-
-    def _loss(self, outputs: Tensor, target: Floats | Integers) -> float:
-        return self._goal.loss(target, predictions_of(outputs, self._preparation, output_range=self._range))
-
-
-def some_rows(part: Arrays, *, seed: int, stream: str = "curve", most: int = MOST_ROWS) -> Integers:
-    """Return the places of at most `most` rows in their order, drawn by the seed, and of one row of every class."""
+def some_rows(part: Arrays, *, seed: int, stream: str = "curve", most: int = MOST_ROWS) -> Arrays:
+    """Return at most `most` rows in their order, drawn by the seed, and one row of every class, without weights."""
     order = batch_order(seed=seed, stream=stream, epoch=0, rows=part.rows)
     chosen = order[:most]
     if np.issubdtype(part.target.dtype, np.integer):
         # auc is defined only where every class has a row.
         chosen = np.union1d(chosen, order[np.unique(part.target[order], return_index=True)[1]])
-    return np.sort(chosen)
+    places = np.sort(chosen)
+    return Arrays(part.numeric[places], part.codes[places], part.target[places])
 
 
 class Stopping:

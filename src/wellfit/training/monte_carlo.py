@@ -66,8 +66,7 @@ def monte_carlo(
     """
     rows = data.dev
     if most is not None:
-        chosen = some_rows(rows, seed=outcome.config.seed, stream="monte carlo", most=most)
-        rows = Arrays(rows.numeric[chosen], rows.codes[chosen], rows.target[chosen])
+        rows = some_rows(rows, seed=outcome.config.seed, stream="monte carlo", most=most)
     single, one_pass = _timed(predict(data.preparation, outcome.config, outcome.state), rows, times=_TIMES)
     several = predict_often(data.preparation, outcome.config, outcome.state, passes=passes)
     (mean, spread), all_passes = _timed(several, rows, times=1)

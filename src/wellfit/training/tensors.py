@@ -62,13 +62,6 @@ def require_labels(regularization: Regularization, *, task: Task) -> None:
         )
 
 
-def weights_of(arrays: Arrays, *, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return the weight of each row [N] relative to their mean: ones where none are given."""
-    if arrays.weights is None:
-        return torch.ones(arrays.rows, dtype=dtype)
-    return torch.from_numpy(arrays.weights / arrays.weights.mean()).to(dtype)
-
-
 def output_range_of(data: Prepared) -> Floats:
     """Return the lowest and highest training target [2] or [2, K], to which predicted values are clipped."""
     return np.array([data.train.target.min(axis=0), data.train.target.max(axis=0)], dtype=np.float64)
