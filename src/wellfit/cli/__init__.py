@@ -1,5 +1,5 @@
 """The command line: `wellfit COMMAND`. Each command parses, calls one public function, and prints."""
 
-from wellfit.cli.entry import main
+from wellfit.cli.group import main
 
 __all__ = ["main"]

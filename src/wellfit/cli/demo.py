@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from wellfit.cli.session import Session
-from wellfit.cli.show import show_experiment
+from wellfit.cli.session import Session, show_experiment
 from wellfit.cli.stage import FILE, stage
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 
 import click
 
+from wellfit.cli.errors import guarded
+
+_COMPLETION = "_WELLFIT_COMPLETE"
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "diagnose": "Say where the error comes from: predictions, an experiment, or numbers.",
@@ -92,3 +97,23 @@ def wellfit(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `wellfit` with these arguments (default: those of the process).
+
+    Returns:
+        0 done; 1 a bug; 2 bad input, refusal, no room; 3 a gap with `--fail-on gap`; 130 interrupted.
+    """
+    if _COMPLETION in os.environ:  # the shell asks for completions; click answers and exits
+        wellfit.main(prog_name="wellfit")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _run(arguments), debug="--debug" in arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    with wellfit.make_context("wellfit", arguments) as context:
+        code = wellfit.invoke(context)
+    if sys.stdout is not None:  # closed by `>&-`
+        sys.stdout.flush()  # a reader that went away shows here, not in the interpreter's shutdown
+    return code if isinstance(code, int) else 0

@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from wellfit.cli.options import exit_code, fail_on_option, given, reference_options, split_options
-from wellfit.cli.session import Session
+from wellfit.cli.session import Session, show_experiment
 from wellfit.cli.settings import BOARDS, fixed_knobs, types_of
-from wellfit.cli.show import show_experiment
 from wellfit.cli.stage import FILE, stage
 
 

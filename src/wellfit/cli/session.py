@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import math
+import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +20,12 @@ from wellfit.cli.errors import printable
 
 if TYPE_CHECKING:
     from wellfit.base.typing import Json, Notify
+    from wellfit.experiment.experiment import Experiment
 
 
 logger = logging.getLogger("wellfit.events")
+_WIDTH = 100
+"""Columns of the text when it does not go to a terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +118,20 @@ class Session:
 class _Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
+
+
+def show_experiment(session: Session, experiment: Experiment) -> Json:
+    """Print an experiment, and return what it is for scripts."""
+    from wellfit.reports.text import render_text
+
+    body = experiment.to_json()
+    width = shutil.get_terminal_size((_WIDTH, 24)).columns
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    text = "" if session.as_json or session.events else render_text(experiment.summary(), width=width, color=color)
+    session.result(body, text=f"{text.rstrip()}\n\nReport: {experiment.folder.report}")
+    if body["test"] is None:
+        session.say(f"When the work is done: 'wellfit unseal {experiment.path}' shows the test error, once.")
+    return body
 
 
 def to_line(body: Mapping[str, Any], *, indent: int | None = None) -> str:
