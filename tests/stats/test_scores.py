@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 from sklearn import metrics
 
 from wellfit.exceptions import BadInput
@@ -60,6 +61,46 @@ def test_delongs_variance_from_the_pairs_themselves():
     delong = wins.mean(1).var(ddof=1) / len(positive) + wins.mean(0).var(ddof=1) / len(negative)
     losses = goal_named("auc").row_losses(target, prediction)
     assert losses.var(ddof=1) / losses.size == pytest.approx(delong, rel=0.03)
+
+
+@pytest.mark.parametrize("positives", [3, 5, 10, 20])
+@pytest.mark.parametrize("kind", ["normal", "exponential", "ties"])
+def test_an_area_of_few_positives_is_held_in_at_least_93_of_100(positives, kind):
+    """With DeLong's interval alone it is 75 to 90."""
+    rng, rows, runs = np.random.default_rng(positives), positives + 150, 300
+    target = (np.arange(rows) < positives).astype(np.int64)
+    truth = {"normal": 0.9, "exponential": 0.9, "ties": 0.79}[kind]
+    held = 0
+    for _ in range(runs):
+        if kind == "normal":
+            scores = special.expit(rng.normal(size=rows) + np.sqrt(2) * special.ndtri(truth) * target)
+        elif kind == "exponential":
+            scores = 1 - np.exp(-rng.exponential(np.where(target, 9.0, 1.0)))
+        else:  # four levels: P(higher) + P(equal) / 2
+            scores = (
+                np.where(
+                    target, rng.choice(4, rows, p=[0.1, 0.1, 0.3, 0.5]), rng.choice(4, rows, p=[0.4, 0.3, 0.2, 0.1])
+                )
+                / 4
+            )
+        found = goal_named("auc").estimate(target, np.c_[1 - scores, scores])
+        held += found.low <= 1 - truth <= found.high
+    assert held / runs >= 0.93
+
+
+def test_the_limits_of_several_small_classes_hold_their_mean_area():
+    rng, held = np.random.default_rng(0), 0
+    target = np.repeat([0, 1, 2], [5, 12, 60])
+    truth = goal_named("auc").loss(*_three_normals(np.repeat([0, 1, 2], [1_000, 2_400, 12_000]), rng))
+    for _ in range(200):
+        found = goal_named("auc").estimate(*_three_normals(target, rng))
+        held += found.low <= truth <= found.high
+    assert held / 200 >= 0.93
+
+
+def _three_normals(target, rng):
+    odds = np.exp(rng.normal(size=(len(target), 3)) + 1.2 * np.eye(3)[target])
+    return target, odds / odds.sum(axis=1, keepdims=True)
 
 
 def test_a_perfect_order_is_not_certainty():

@@ -66,7 +66,8 @@ def below_reference(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
     bias, sample = gaps["avoidable_bias"], errors.train_sample
     below = bool(bias and bias.below_reference)
     if below and sample is not None and sample.high >= errors.optimal.low:
-        shown += f" On so few rows chance alone would do that (up to {Unit(goal).show(sample.high)})."
+        to = "down" if goal.higher_is_better else "up"
+        shown += f" On so few rows chance alone would do that ({to} to {Unit(goal).show(sample.high)})."
         below = False
     return finding("WF103", fired=below, evidence=shown)
 
@@ -114,8 +115,10 @@ def below_optimal(*, goal: Goal, errors: Errors) -> Finding:
     optimal = errors.optimal
     if optimal.source == "none" or optimal.upper_bound:
         return finding("WF107", fired=None, evidence="There is no lower limit for the optimal error.")
-    least, most = Unit(goal).show(optimal.low), Unit(goal).show(errors.dev.high)
-    said = f"Dev is at most {most} (upper limit), the optimal error at least {least}."
+    best, worst = Unit(goal).show(optimal.low), Unit(goal).show(errors.dev.high)
+    said = f"Dev is at most {worst} (upper limit), the optimal error at least {best}."
+    if goal.higher_is_better:
+        said = f"Dev is at least {worst} (lower limit), the optimal {goal.noun} at most {best}."
     return finding("WF107", fired=errors.dev.high < optimal.low, evidence=said)
 
 

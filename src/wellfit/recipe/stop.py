@@ -18,6 +18,7 @@ from wellfit.recipe.remedies.regularization import SEARCH
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.state import RecipeState, Rules, StepContext, describe_change
 from wellfit.records.units import Unit
+from wellfit.stats.intervals import LEVEL
 
 Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up", "reference", "rows"]
 
@@ -94,13 +95,12 @@ def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
             "the reference is the obstacle: give --human-error",
             "Whether more can be won nobody can tell without a reference: give --human-error.",
         )
-    optimal = diagnosis.errors.optimal
-    low, high = (Unit(diagnosis.goal).gap(limit) for limit in (optimal.low, optimal.high))
+    limits = Unit(diagnosis.goal).interval(diagnosis.errors.optimal.at_level(LEVEL))
     return Stop(
         "reference",
         "bias left, but inside the uncertainty of the reference",
-        f"What bias may be left lies inside the uncertainty of the reference ({low} to {high}): measure that on more "
-        "rows before working on the network.",
+        f"What bias may be left lies inside the uncertainty of the reference ({limits}): measure that on more rows "
+        "before working on the network.",
     )
 
 

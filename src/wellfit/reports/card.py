@@ -11,7 +11,7 @@ from wellfit.records.units import Unit, knob
 from wellfit.reports.records import PARTS, SplitFacts, Summary
 from wellfit.reports.redact import without_folders
 from wellfit.reports.sentences import gap_text, interval_text, optimal_source, rows_text, temperature_sentence
-from wellfit.stats.intervals import Estimate
+from wellfit.stats.intervals import LEVEL, Estimate
 
 
 def model_card(summary: Summary) -> str:
@@ -80,7 +80,7 @@ def _errors(summary: Summary) -> Iterator[str]:
     if ladder is None:
         return
     optimal = ladder.diagnosis.errors.optimal
-    limits = f"{unit.show(optimal.low)} to {unit.show(optimal.high)}"
+    limits = unit.interval(optimal.at_level(LEVEL))
     rows = [[f"optimal ({optimal_source(optimal)})", "", limits, ""]]
     rows += [[PARTS[part].lower(), *_measured(error, unit)] for part, error in ladder.errors.items() if error]
     yield from _table([unit.noun, "value", "95 % interval", "rows"], rows)

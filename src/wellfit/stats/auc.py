@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import optimize, special
 
 from wellfit.base.typing import Booleans, Floats
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import Estimate, normal_quantile, on_logit_scale
 from wellfit.stats.scores import OfClasses, Planes, Targets
+from wellfit.stats.sizes import auc_error
+
+MANY = 100
+"""Rows of the smallest class from which DeLong's interval alone holds its level."""
 
 
 class AreaAboveCurve(OfClasses):
@@ -41,13 +46,57 @@ class AreaAboveCurve(OfClasses):
         """DeLong's interval on the logit scale, which keeps it inside (0, 1).
 
         Where every pair is ordered the same way DeLong's variance is zero; then the interval is Wilson's for as many
-        disjoint, so independent, pairs as there are rows in the smallest class.
+        disjoint, so independent, pairs as there are rows in the smallest class. A few rows of a class show their own
+        variance poorly, and DeLong's interval of 3 to 20 positives held the area in 70 to 90 of 100 tables: below 100
+        rows Student's quantile is taken, and the wider, on each side, of that interval and of Hanley and McNeil's.
         """
         rows, loss = losses.size, float(np.clip(losses.mean(), 0, 1))
         error = math.sqrt(float(losses.var(ddof=1)) / rows)
-        pairs = float(np.bincount(target, minlength=prediction.shape[1]).min())
-        low, high = on_logit_scale(loss, error=error, quantile=normal_quantile(level), sure_rows=pairs, level=level)
+        fewest = float(np.bincount(target, minlength=prediction.shape[1]).min())
+        is_few = fewest < MANY
+        quantile = float(special.stdtrit(max(fewest - 1, 1), (1 + level) / 2)) if is_few else normal_quantile(level)
+        low, high = on_logit_scale(loss, error=error, quantile=quantile, sure_rows=fewest, level=level)
+        if is_few:
+            least, most = _of_few_rows(target, prediction, z=normal_quantile(level))
+            low, high = min(low, least), max(high, most)
         return Estimate(loss, low, high, rows)
+
+
+def _of_few_rows(target: Targets, prediction: Floats, *, z: float) -> tuple[float, float]:
+    """Limits of the loss, by Hanley and McNeil's variance at the limits themselves (as Wilson's of a rate).
+
+    For more than two classes the limits of one class against the rest are combined by MOVER with the correlation of
+    their pseudo-losses, as those of macro F1.
+    """
+    classes = [1] if prediction.shape[1] == 2 else range(prediction.shape[1])
+    losses = np.stack([_binary_losses(target == c, prediction[:, c]) for c in classes])
+    values = np.clip(losses.mean(axis=1), 0.0, 1.0)
+    counts = [int((target == c).sum()) for c in classes]
+    limits = [
+        (
+            1 - _farthest(1 - value, (count, len(target) - count), z=z),
+            _farthest(value, (count, len(target) - count), z=z),
+        )
+        for value, count in zip(values, counts, strict=True)
+    ]
+    spread = losses.std(axis=1)
+    known = np.outer(spread, spread) > 0
+    # A class whose every pair is ordered alike shares its errors, should there be any, with the others.
+    correlation = np.where(known, np.cov(losses, ddof=0) / np.where(known, np.outer(spread, spread), 1.0), 1.0)
+    sides = (values - [low for low, _ in limits], [high for _, high in limits] - values)
+    down, up = (math.sqrt(max(0.0, float(side @ correlation @ side))) / len(values) for side in sides)
+    return max(0.0, float(values.mean()) - down), min(1.0, float(values.mean()) + up)
+
+
+def _farthest(loss: float, counts: tuple[int, int], *, z: float) -> float:
+    """The largest loss from which this one is z standard errors away; the larger of the error's two forms is taken."""
+
+    def excess(other: float) -> float:
+        forms = ((counts[0], counts[1]), (counts[1], counts[0]))
+        return other - loss - z * max(auc_error(auc=1 - other, positives=m, negatives=n) for m, n in forms)
+
+    start, end = max(loss, 1e-9), 1 - 1e-12
+    return float(optimize.brentq(excess, start, end)) if start < end and excess(start) < 0 else loss
 
 
 def _binary_losses(positive: Booleans, score: Floats) -> Floats:
