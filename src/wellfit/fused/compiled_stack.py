@@ -48,9 +48,8 @@ class CompiledStack(Stack):
     def compile(self) -> None:
         """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
         live, none = self._state.parameters, np.arange(0)
-        batches, uniform = self._batches.read(
-            0, stop=1, needs=Needs.of([], np.empty((0, len(self.layout.plan.layers) - 1)))
-        )
+        nothing = Needs.of([], self._keep_probs[:0])
+        batches, uniform = self._batches.read(0, stop=1, needs=nothing)
         losses = np.empty((1, len(self)), self.layout.dtype)
         train(self.layout.plan, none, self._state, self._rates(0, uniform), batches, self._buffers, losses)
         found = np.empty((0, 0, 0), self.layout.dtype)

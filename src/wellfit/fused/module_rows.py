@@ -21,7 +21,7 @@ from wellfit.data.prepare import Prepared
 from wellfit.fused.layout import OPTIMIZERS, RELU, Layout, Plan
 from wellfit.records.config import Config
 from wellfit.training.module import PREFIX, ModuleNetwork
-from wellfit.training.module_checks import decay_list, site_keep_probs
+from wellfit.training.module_checks import decay_list, named_tensors, site_keep_probs
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class RowLayout:
 
     def pack(self, module: nn.Module) -> Floats:
         """Return the whole row of a module, in float64: whole numbers among its buffers stay whole."""
-        named = _named(module)
+        named = named_tensors(module)
         parts = [named[spec.name].detach().numpy().ravel() for spec in (*self.trained, *self.kept)]
         return np.concatenate(parts, dtype=np.float64, casting="unsafe")
 
@@ -154,7 +154,7 @@ def module_layout(
 
 def row_layout(module: nn.Module) -> RowLayout:
     """Return the layout of the rows of all modules that are built as this one."""
-    named = _named(module)
+    named = named_tensors(module)
     entries = sorted(decay_list(module), key=lambda entry: not entry.decayed)
     specs = {name: TensorSpec(name, tuple(value.shape), value.dtype) for name, value in named.items()}
     trained = tuple(specs.pop(entry.name) for entry in entries)
@@ -162,10 +162,6 @@ def row_layout(module: nn.Module) -> RowLayout:
     places = {id(value): name for name, value in named.items()}
     names = {name: places[id(value)] for name, value in module.state_dict(keep_vars=True).items()}
     return RowLayout(trained, tuple(specs.values()), decayed, names)
-
-
-def _named(module: nn.Module) -> dict[str, Tensor]:
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _unpacked(rows: Tensor, specs: Sequence[TensorSpec]) -> dict[str, Tensor]:

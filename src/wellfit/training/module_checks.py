@@ -166,8 +166,8 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
 def build_own(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn.Module:
     """Return what `build` does; refuse a factory whose modules share tensors, or do not start from the seed alone."""
     first, second = (build(factory, inputs=inputs, outputs=outputs, seed=seed) for _call in range(2))
-    places = {_place(value) for _, value in _named_tensors(first) if value.numel()}
-    others = dict(_named_tensors(second))
+    places = {_place(value) for value in named_tensors(first).values() if value.numel()}
+    others = named_tensors(second)
     for name, value in others.items():
         if _place(value) in places:
             raise BadInput(
@@ -175,7 +175,7 @@ def build_own(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -
                 found=_named(factory, f"returned the same {name!r} twice"),
                 remedy="Build every layer inside the factory",
             )
-    for name, value in _named_tensors(first):
+    for name, value in named_tensors(first).items():
         if name not in others or not torch.equal(value, others[name]):
             raise BadInput(
                 "a module's first parameters must be a function of torch's seed",
@@ -222,9 +222,9 @@ def _parameters(factory: ModuleFactory) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
-def _named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module by name; one that two layers share counts once."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _place(value: Tensor) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -55,12 +54,12 @@ def require_pictures(config: Config, schema: Schema) -> None:
 
 def drawn(members: Sequence[Member], *, at: Address, rows: int, shape: Shape) -> tuple[Floats, Floats | None]:
     """Return the draws of a batch: uniform numbers [N, DRAWN], and noise [N, C, H, W] where a member has any."""
-    address: dict[str, Any] = {"seed": at.seed, "stream": at.stream, "update": at.update, "rows": rows}
-    uniform = picture_draws(**address, width=DRAWN)
+    uniform = picture_draws(**vars(at), rows=rows, width=DRAWN)
     if not any(one.noise * strength for one, strength in members):
         return uniform, None
     height, width, channels = shape
-    return uniform, pixel_noise(**address, width=height * width * channels).reshape(rows, channels, height, width)
+    noise = pixel_noise(**vars(at), rows=rows, width=height * width * channels)
+    return uniform, noise.reshape(rows, channels, height, width)
 
 
 def changed(values: Tensor, members: Sequence[Member], *, at: Address, shape: Shape) -> Tensor:
@@ -97,7 +96,7 @@ def cut_of(member: Member, *, at: Address, rows: int, shape: Shape) -> Cut | Non
     asked = member[0].cutmix * min(member[1], 1.0)
     if not asked:
         return None
-    (whether, area, down, right), partner = cutting(seed=at.seed, stream=at.stream, update=at.update, rows=rows)
+    (whether, area, down, right), partner = cutting(**vars(at), rows=rows)
     if whether >= asked:
         return None
     height, width, channels = shape
