@@ -1,9 +1,10 @@
 """Break the seal once: write it down, then compute the test error, then sign it.
 
 Order of operations, under the ledger's and the registry's locks:
-1. the sealed bytes are verified (a changed file is refused and costs no opening);
+1. the sealed bytes are verified (a changed file is refused and costs no opening), and the rows are looked up in the
+   registry, by hashes of whole rows and by `splits/known_rows.py`;
 2. the opening goes into the ledger, then into the registry, on the disk;
-3. only now are the rows read, and the numbers computed;
+3. only now are the numbers computed;
 4. the result goes into the ledger; its hash is the receipt.
 
 A crash before 2 has shown nothing and counts for nothing. A crash between 2 and 4 has shown nothing either, so the
@@ -14,7 +15,7 @@ down as that, taken out of the registry, and costs nothing: any model may finish
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from wellfit.base.typing import Floats, Integers, Json
 from wellfit.data.hashing import Words
 from wellfit.exceptions import Refusal
 from wellfit.records.goals import Goal
+from wellfit.splits.known_rows import AskedRows
 from wellfit.splits.ledger import Chain, Ledger, LedgerEntry
 from wellfit.splits.registry import (
     CERTIFIED_OVERLAP,
@@ -39,7 +41,7 @@ from wellfit.splits.registry import (
     remember,
     withdraw_opening,
 )
-from wellfit.splits.seal import Seal, break_seal, sealed_bytes
+from wellfit.splits.seal import Seal, break_seal
 from wellfit.splits.split import load_split
 from wellfit.stats.intervals import Estimate
 
@@ -57,7 +59,12 @@ class Sealed(Protocol):
 
     @property
     def hashes(self) -> Mapping[str, Words]:
-        """Hashes of the rows of "test"."""
+        """Hashes of the rows of "test" and of the other parts, if there are any."""
+        ...
+
+    @property
+    def others(self) -> Sequence[pa.Table]:
+        """The other parts of the table, by which equal rows by chance are told from those that were opened before."""
         ...
 
     @property
@@ -155,17 +162,17 @@ def open_test(
     registry = registry or default_registry()
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     with split.ledger.locked():
-        sealed_bytes(split.seal)
+        test = break_seal(split.seal)
+        rows = AskedRows.of(test, split.others, hashes=split.hashes)
         with registry.locked() as connection:
-            standing = _standing(split, connection, subject=subject)
+            standing = _standing(split, connection, rows, subject=subject)
             if standing.further and not again:
                 raise Refusal(
                     "the test set must be opened only once",
                     found=standing.reason,
                     remedy="Use the result of the first opening, or ask for a further, uncertified one with --again",
                 )
-            entry = _write_down(split, connection, standing, subject=subject, at=at)
-        test = break_seal(split.seal)
+            entry = _write_down(split, connection, standing, rows=rows, subject=subject, at=at)
         target, groups = split.targets(test), split.groups(test)
         level = 1 - ALPHA / standing.number
 
@@ -200,12 +207,12 @@ def receipt_of(entry: LedgerEntry) -> str:
     return "-".join(["wf", *(entry.hash[start : start + 4] for start in range(0, 16, 4))])
 
 
-def _standing(split: Sealed, connection: sqlite3.Connection, *, subject: str) -> _Standing:
+def _standing(split: Sealed, connection: sqlite3.Connection, rows: AskedRows, *, subject: str) -> _Standing:
     chain = split.ledger.read()
     pending = chain.pending
     resumes = pending is not None and (chain.failed or pending.body.get("subject") == subject)
     own = pending.hash if pending is not None and resumes else ""
-    memory = remember(connection, split.hashes["test"], seal=split.seal.sha256, except_entry=own)
+    memory = remember(connection, rows, seal=split.seal.sha256, except_entry=own)
     if own and pending is not None and not _doubt(chain, memory):
         return _Standing(int(pending.body["opening"]), memory, str(pending.body["reason"]), resumed=pending)
     number = 1 + max(chain.openings, memory.openings)
@@ -226,13 +233,13 @@ def _doubt(chain: Chain, memory: Memory) -> str:
 
 
 def _write_down(
-    split: Sealed, connection: sqlite3.Connection, standing: _Standing, *, subject: str, at: str
+    split: Sealed, connection: sqlite3.Connection, standing: _Standing, *, rows: AskedRows, subject: str, at: str
 ) -> LedgerEntry:
     entry = standing.resumed or split.ledger.append(
         "opening", {"opening": standing.number, "reason": standing.reason, "subject": subject}, at=at
     )
     seal, place = split.seal.sha256, str(split.folder or "memory")
-    record_opening(connection, split.hashes["test"], seal=seal, entry=entry.hash, at=at, place=place)
+    record_opening(connection, rows, seal=seal, entry=entry.hash, at=at, place=place)
     last = entry if standing.resumed is None else split.ledger.read().entries[-1]
     record_chain(connection, seal=seal, head=last.hash, count=last.seq)
     return entry

@@ -46,13 +46,13 @@ def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
             rows = slice(start, start + len(chunk))
             bits, unknown = _canonical(chunk)
             for lane in range(LANES):
-                cells = _mixed(bits[lane] ^ salts[lane])
+                cells = mixed(bits[lane] ^ salts[lane])
                 cells[unknown] = _words(_NULL)[lane] ^ salts[lane]
                 for columns, total in zip(sets, sums, strict=True):
                     if name in columns:
                         total[lane, rows] += cells
             start += len(chunk)
-    return [np.ascontiguousarray(np.stack([_mixed(lane) for lane in total], axis=1)) for total in sums]
+    return [np.ascontiguousarray(np.stack([mixed(lane) for lane in total], axis=1)) for total in sums]
 
 
 def as_bytes(hashes: Words) -> list[bytes]:
@@ -113,7 +113,12 @@ def _words(text: bytes) -> Words:
     return np.frombuffer(hashlib.blake2b(text, digest_size=8 * LANES).digest(), dtype="<u8").astype(np.uint64)
 
 
-def _mixed(bits: Words) -> Words:
+def text_words(levels: Sequence[bytes]) -> Words:
+    """One word for each text, the first of its hash."""
+    return np.array([_words(b"text\0" + level)[0] for level in levels], dtype=np.uint64)
+
+
+def mixed(bits: Words) -> Words:
     """splitmix64's finalizer (Steele, Lea, Flood 2014): every input bit changes about half of the output bits."""
     mixed = bits + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

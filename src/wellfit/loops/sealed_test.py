@@ -137,6 +137,11 @@ class SealedTest:
         table = pq.read_table(self.folder / HASHES_NAME)
         return {"test": np.stack([table.column(lane).to_numpy() for lane in ("a", "b")], axis=1)}
 
+    @property
+    def others(self) -> tuple[pa.Table, ...]:
+        """None: nothing else of its table is known."""
+        return ()
+
     @cached_property
     def ledger(self) -> Ledger:
         """Its openings."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,25 +16,28 @@ from pathlib import Path
 import filelock
 
 from wellfit.base.files import make_folder, room_at
-from wellfit.data.hashing import Words, as_bytes
+from wellfit.data.hashing import as_bytes
 from wellfit.exceptions import NoRoom, Refusal
+from wellfit.splits.known_rows import AskedRows, Fingerprint
 
 HOME_VARIABLE = "WELLFIT_HOME"
 DATABASE_NAME = "openings.sqlite"
 LOCK_SECONDS = 60.0
 # docs/design.md, promise 1: an opening is certified only if fewer of its rows were opened before.
 CERTIFIED_OVERLAP = 0.05
+ALL = 0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS opening (
     id INTEGER PRIMARY KEY, entry TEXT UNIQUE NOT NULL, seal TEXT NOT NULL, at TEXT NOT NULL, place TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS opened (
     hash BLOB NOT NULL, opening INTEGER NOT NULL REFERENCES opening(id), PRIMARY KEY (hash, opening)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fingerprint (
+    opening INTEGER PRIMARY KEY REFERENCES opening(id), digest TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chain (seal TEXT PRIMARY KEY, head TEXT NOT NULL, count INTEGER NOT NULL);
 """
 _SHARED = """
-SELECT opened.opening, COUNT(*) FROM asked JOIN opened USING (hash) JOIN opening ON opening.id = opened.opening
-WHERE opening.entry != ? GROUP BY opened.opening
+SELECT opened.opening, COUNT(*) FROM asked JOIN opened USING (hash) GROUP BY opened.opening
 """
 _SEEN = """
 SELECT COUNT(DISTINCT asked.hash) FROM asked JOIN opened USING (hash) JOIN opening ON opening.id = opened.opening
@@ -99,34 +103,62 @@ def default_registry() -> Registry:
     return Registry(Path(home) if home else Path.home() / ".wellfit")
 
 
-def remember(connection: sqlite3.Connection, hashes: Words, *, seal: str, except_entry: str = "") -> Memory:
+def remember(connection: sqlite3.Connection, rows: AskedRows, *, seal: str, except_entry: str = "") -> Memory:
     """Look these rows up, without the opening that the ledger calls `except_entry`."""
-    keys = set(as_bytes(hashes))
-    connection.execute("CREATE TEMP TABLE asked (hash BLOB PRIMARY KEY) WITHOUT ROWID")
-    connection.executemany("INSERT INTO asked VALUES (?)", ((key,) for key in keys))
-    (seen,) = connection.execute(_SEEN, (except_entry,)).fetchone()
-    shares = [count / len(keys) for _, count in connection.execute(_SHARED, (except_entry,))]
-    connection.execute("DROP TABLE asked")
+    shares = _equal_shares(connection, rows, except_entry=except_entry)
+    kept = "SELECT id, digest, body FROM fingerprint JOIN opening ON id = opening WHERE entry != ?"
+    for opening, digest, body in connection.execute(kept, (except_entry,)):
+        known = 1.0 if digest and digest == rows.digest else rows.share_in(_fingerprint(body))
+        shares[opening] = max(shares.get(opening, 0.0), known)
     chain = connection.execute("SELECT head, count FROM chain WHERE seal = ?", (seal,)).fetchone()
     head, count = chain if chain else ("", 0)
-    return Memory(seen / len(keys), sum(share >= CERTIFIED_OVERLAP for share in shares), head, count)
+    openings = sum(share >= CERTIFIED_OVERLAP for place, share in shares.items() if place != ALL)
+    return Memory(max(shares.values(), default=0.0), openings, head, count)
+
+
+def _equal_shares(connection: sqlite3.Connection, rows: AskedRows, *, except_entry: str) -> dict[int, float]:
+    """Return opening -> share of rows that are equal in all columns; of all openings together as number 0."""
+    connection.execute("CREATE TEMP TABLE asked (hash BLOB PRIMARY KEY) WITHOUT ROWID")
+    connection.executemany("INSERT INTO asked VALUES (?)", ((key,) for key in as_bytes(rows.single)))
+    (seen,) = connection.execute(_SEEN, (except_entry,)).fetchone()
+    own = connection.execute("SELECT id FROM opening WHERE entry = ?", (except_entry,)).fetchone()
+    agreed = {place: count for place, count in connection.execute(_SHARED) if own is None or place != own[0]}
+    connection.execute("DROP TABLE asked")
+    among = {place: _rows_of(connection, place) for place in agreed}
+    shares = {place: rows.equal_share(count, among=among[place]) for place, count in agreed.items()}
+    return {ALL: rows.equal_share(seen, among=sum(among.values())), **shares}
+
+
+def _rows_of(connection: sqlite3.Connection, opening: int) -> int:
+    (count,) = connection.execute("SELECT COUNT(*) FROM opened WHERE opening = ?", (opening,)).fetchone()
+    return int(count)
+
+
+def _fingerprint(body: bytes) -> Fingerprint:
+    try:
+        return Fingerprint.from_bytes(body)
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise sqlite3.DatabaseError(f"a damaged fingerprint ({error})") from error
 
 
 def record_opening(
-    connection: sqlite3.Connection, hashes: Words, *, seal: str, entry: str, at: str, place: str
+    connection: sqlite3.Connection, rows: AskedRows, *, seal: str, entry: str, at: str, place: str
 ) -> None:
     """Remember that these rows were opened; once for each entry of a ledger."""
     cursor = connection.execute(
         "INSERT OR IGNORE INTO opening (entry, seal, at, place) VALUES (?, ?, ?, ?)", (entry, seal, at, place)
     )
     if cursor.rowcount == 1:
-        rows = ((key, cursor.lastrowid) for key in as_bytes(hashes))
-        connection.executemany("INSERT OR IGNORE INTO opened VALUES (?, ?)", rows)
+        keys = ((key, cursor.lastrowid) for key in as_bytes(rows.whole))
+        connection.executemany("INSERT OR IGNORE INTO opened VALUES (?, ?)", keys)
+        kept = (cursor.lastrowid, rows.digest, rows.fingerprint.to_bytes())
+        connection.execute("INSERT INTO fingerprint VALUES (?, ?, ?)", kept)
 
 
 def withdraw_opening(connection: sqlite3.Connection, *, entry: str, seal: str, before: Memory) -> None:
     """Forget an opening that has shown nothing, since its prediction failed: know of its seal what was known before."""
     connection.execute("DELETE FROM opened WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
+    connection.execute("DELETE FROM fingerprint WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
     connection.execute("DELETE FROM opening WHERE entry = ?", (entry,))
     if before.count:
         record_chain(connection, seal=seal, head=before.head, count=before.count)

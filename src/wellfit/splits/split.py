@@ -78,6 +78,11 @@ class Split(Record):
         """The openings of its test set."""
         return Ledger(self.seal.sha256, self.folder / LEDGER_NAME if self.folder else None)
 
+    @property
+    def others(self) -> list[pa.Table]:
+        """The parts that are not sealed."""
+        return [table for table in (self.train, self.train_dev, self.dev) if table is not None]
+
     def __repr__(self) -> str:
         rows = ", ".join(f"{part} {count:,}" for part, count in self.rows.items())
         return f"Split({self.schema.target!r}, {rows}, seal {self.seal.sha256[:12]})"
