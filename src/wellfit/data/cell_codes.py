@@ -37,9 +37,15 @@ def pieces_of(table: pa.Table) -> tuple[list[str], list[pa.ChunkedArray | Words]
     names: list[str] = []
     columns: list[pa.ChunkedArray | Words] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
-        found = _picture(column) if pa.types.is_fixed_size_binary(column.type) else [column]
-        names += [name] if len(found) == 1 else [f"{name}\0{place}" for place in range(len(found))]
-        columns += found
+        if pa.types.is_fixed_size_binary(column.type):
+            names += [f"{name}\0{place}" for place in range(PIECES)]
+            columns += _picture(column)
+        elif pa.types.is_dictionary(column.type):
+            names.append(name)
+            columns.append(column.cast(column.type.value_type))
+        elif stored_as(column) != "nested":
+            names.append(name)
+            columns.append(column)
     return names, columns
 
 
