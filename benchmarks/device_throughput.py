@@ -26,7 +26,7 @@ from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_stack import TorchStack
-from wellfit.records.device import BF16, FLOAT32, PRECISIONS, TF32, Device
+from wellfit.records.config import BF16, FLOAT32, PRECISIONS, TF32, Device
 from wellfit.training.tensors import one_thread
 
 GPU = "cuda"

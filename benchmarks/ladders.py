@@ -11,7 +11,7 @@ import numpy as np
 from tables import CALIFORNIA, PHONEME
 from wellfit.base.typing import Floats
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.records.config import Config, l2_of
+from wellfit.records.config import Config
 from wellfit.records.goals import Goal, goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.records.units import Unit
@@ -69,7 +69,7 @@ def regularized(config: Config, *, rows: int) -> list[Config]:
     boards = [
         replace(
             config.regularization,
-            l2=l2_of(weight_decay=shrink / config.optimization.lr, rows=rows),
+            l2=shrink / config.optimization.lr * rows,
             keep_prob=keep_prob,
         )
         for shrink in SHRINKS

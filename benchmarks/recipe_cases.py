@@ -27,7 +27,7 @@ from suffering import NAMES, Case, case_of
 from wellfit.base.typing import Floats, Json
 from wellfit.exceptions import BadInput
 from wellfit.recipe.follow import carry_out, first_state, follow, next_step
-from wellfit.recipe.remedies.catalogue import REMEDIES
+from wellfit.recipe.pick import REMEDIES
 from wellfit.recipe.state import Rules, StepContext
 from workbench import Notes, Remembering, bench_of, fresh_losses, search_everything
 

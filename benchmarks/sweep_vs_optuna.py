@@ -23,7 +23,7 @@ from report import Row, finish, parser_of
 from rivals.environment import run_rival
 from tables import ADULT, PHONEME, Source, divided
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.records.config import Config, Network, Optimization, l2_of
+from wellfit.records.config import Config, Network, Optimization
 from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.rungs import Rungs
@@ -157,7 +157,7 @@ def pilot(case: Case) -> Config:
 
 def space_of(data: Prepared) -> Space:
     """Return what is searched, by the same bounds on every side."""
-    low, high = (l2_of(weight_decay=decay, rows=data.train.rows) for decay in (LEAST_DECAY, MOST_DECAY))
+    low, high = (decay * data.train.rows for decay in (LEAST_DECAY, MOST_DECAY))
     return {
         "l2": log_uniform(low, high),
         "keep_prob": uniform(LEAST_KEEP_PROB, 1.0),

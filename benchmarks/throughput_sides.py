@@ -19,7 +19,7 @@ from two_cores import CORES, TwoCores
 from wellfit.data.prepare import Prepared, fit_preparation
 from wellfit.data.schema import infer_schema
 from wellfit.fused.engine import fit_stack
-from wellfit.records.config import Config, Network, Optimization, Regularization, l2_of
+from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.records.goals import goal_named
 from wellfit.training.learning_curve import MOST_POINTS
 
@@ -124,7 +124,7 @@ def configs(shape: Shape, mine: list[Member], *, epochs: int) -> list[Config]:
         Config(
             network=Network(widths=(shape.width, shape.width), embedding="none"),
             optimization=Optimization(lr=LR, epochs=epochs, batch_size=shape.batch),
-            regularization=Regularization(l2=l2_of(weight_decay=each.decay, rows=ROWS), keep_prob=each.keep_prob),
+            regularization=Regularization(l2=each.decay * ROWS, keep_prob=each.keep_prob),
         )
         for each in mine
     ]

@@ -91,7 +91,7 @@ def bench_of(case: Case, executor: Remembering, notes: Notes, *, networks: int) 
         executor=executor,
         budget=BudgetTracker(budget, data=data, workers=1),
         recall=notes,
-        diagnose=diagnose,
+        diagnosing=diagnose,
         best_dev_high=executor.best_dev_high,
         notify=lambda _event: None,
     )

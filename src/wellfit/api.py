@@ -27,8 +27,7 @@ from wellfit.fused.memory import parse_memory
 from wellfit.opening import Opening
 from wellfit.recipe.budget import Budget
 from wellfit.recipe.state import Fixed
-from wellfit.records.config import Config, Network
-from wellfit.records.device import CPU, FLOAT32, device_of
+from wellfit.records.config import CPU, FLOAT32, Config, Network, device_of
 from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.reports.card import model_card

@@ -10,9 +10,8 @@ import pytest
 
 import wellfit as wf
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.experiment.comparison import KnobPair, differing
 from wellfit.journal.store import open_journal
-from wellfit.records.config import Config
+from wellfit.records.config import Config, KnobPair, differing
 
 BUDGET = "2500updates"
 

@@ -15,8 +15,7 @@ from wellfit.fused.layout import layout_of
 from wellfit.fused.memory import plan_memory
 from wellfit.fused.torch_mlp import TorchMLP, product
 from wellfit.fused.torch_stack import TorchStack, arithmetic
-from wellfit.records.config import Network
-from wellfit.records.device import PRECISIONS, Device, device_of
+from wellfit.records.config import PRECISIONS, Device, Network, device_of
 from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.worker_pool import WorkerPool

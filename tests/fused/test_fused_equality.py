@@ -15,8 +15,7 @@ from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_stack import TorchStack
-from wellfit.records.config import Config, Network, Optimization, Regularization
-from wellfit.records.device import Device
+from wellfit.records.config import Config, Device, Network, Optimization, Regularization
 
 UPDATES = 30
 OPTIMIZERS = ("sgd", "momentum", "adam")

@@ -14,8 +14,7 @@ from wellfit.fused.compiled_stack import CompiledStack
 from wellfit.fused.layout import layout_of
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_stack import TorchStack
-from wellfit.records.config import Config, Network, Optimization, Regularization
-from wellfit.records.device import Device
+from wellfit.records.config import Config, Device, Network, Optimization, Regularization
 from wellfit.training.noise import kept
 from wellfit.training.tensors import Inputs, target_of
 

@@ -95,7 +95,7 @@ def run_of(
         executor=executor,
         budget=budget,
         recall=Notes({} if journal is None else journal),
-        diagnose=diagnose,
+        diagnosing=diagnose,
         best_dev_high=1.0,
         notify=lambda _event: None,
     )

@@ -10,8 +10,7 @@ from recipe_runs import prepared, run_of
 
 from wellfit.data.prepare import Prepared
 from wellfit.recipe.follow import carry_out, first_state, next_step
-from wellfit.recipe.pick import affordable, piloted, ranking
-from wellfit.recipe.remedies.catalogue import BY_BOARD
+from wellfit.recipe.pick import BY_BOARD, affordable, piloted, ranking
 from wellfit.recipe.remedies.remedy import best_of, helpful
 from wellfit.recipe.remedies.trials import middle_first
 from wellfit.recipe.state import Rules, StepContext

@@ -19,8 +19,7 @@ from wellfit.exceptions import BadInput
 from wellfit.recipe.budget import BudgetTracker, parse_budget
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.follow import MOST_ROUNDS, around_again, first_state, next_step
-from wellfit.recipe.pick import next_remedy, ranking
-from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES, require_kind
+from wellfit.recipe.pick import BY_BOARD, REMEDIES, next_remedy, ranking, require_kind
 from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import search_architecture
 from wellfit.recipe.remedies.remedy import Shares, expect
@@ -79,7 +78,7 @@ def _work(
         executor=InProcess(data, goal=ERROR),
         budget=BudgetTracker(parse_budget(budget), data=data, workers=1),
         recall=_Notes(),
-        diagnose=diagnose,
+        diagnosing=diagnose,
         best_dev_high=1.0,
         notify=lambda _event: None,
     )
@@ -163,7 +162,7 @@ def test_a_remedy_that_the_rest_of_the_budget_cannot_pay_for_is_not_begun(data):
     assert ranking(context, "optimization") == []
     stop = stop_of(context)
     assert stop.code == "budget"
-    assert "updates more than the budget left" in stop.sentence
+    assert stop.sentence.endswith(" updates more.")
 
 
 @pytest.mark.parametrize(

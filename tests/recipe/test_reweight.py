@@ -70,7 +70,7 @@ def _follow(data: Prepared, *, journal: dict, rules: Rules = RULES):
         executor=executor,
         budget=BudgetTracker(parse_budget("4000updates"), data=data, workers=1),
         recall=Notes(journal),
-        diagnose=diagnose,
+        diagnosing=diagnose,
         best_dev_high=1.0,
         notify=lambda _event: None,
     )

@@ -43,7 +43,9 @@ def test_what_is_reported_is_what_the_average_of_the_picks_loses():
     target, outcomes = regression()
     found = select_ensemble(outcomes, target, goal=RMSE)
     predictions = {one.identity: one.predictions["dev"] for one in outcomes}
-    assert found.loss == pytest.approx(RMSE.loss(target, found.average(predictions)))
+    assert found.loss == pytest.approx(
+        RMSE.loss(target, sum(weight * predictions[one] for one, weight in found.weights.items()))
+    )
     assert found.single == min(RMSE.loss(target, one.predictions["dev"]) for one in outcomes)
     assert found.loss < 0.2 * found.single
     assert sum(pick.weight for pick in found.picks) == pytest.approx(1)

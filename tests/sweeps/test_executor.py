@@ -16,7 +16,7 @@ from wellfit.fused.engine import require_trainable
 from wellfit.records.config import Config, Network, Optimization, Regularization, total_updates
 from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Status
-from wellfit.sweeps import transfer
+from wellfit.sweeps import worker_pool
 from wellfit.sweeps.executor import InProcess
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.worker_pool import _PROGRAM, WorkerPool, shares_of
@@ -199,7 +199,7 @@ def test_a_disk_without_room_is_said_before_any_training(data, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(transfer.np, "save", full)
+    monkeypatch.setattr(worker_pool.np, "save", full)
     with pytest.raises(NoRoom, match="No space left"):
         WorkerPool(data, goal=GOAL)
 

@@ -264,11 +264,11 @@ def test_monte_carlo_dropout_is_measured_where_the_chosen_member_has_dropout(kee
     assert (found.to_json()["monte_carlo"] is not None) == (keep_prob < 1)
 
 
-def test_a_row_tells_what_regularization_did_and_which_other_knobs_are_on(data, executor):
+def test_a_row_tells_what_regularization_did_and_which_other_knobs_are_searched_or_on(data, executor):
     over = {"l1": [0.0, 1.0], "lr": [0.01, 0.02], "keep_prob": [0.8]}
     stopping = replace(BASE, optimization=replace(BASE.optimization, early_stopping=15))
     found = sweep(data, stopping, executor=executor, goal=GOAL, over=over)
     for member, row in zip(found.members, found.to_json()["members"], strict=True):
         assert row["effects"] == member.effects != {}
         l1, lr = member.config.regularization.l1, member.config.optimization.lr
-        assert row["knobs"] == ({"l1": l1} if l1 else {}) | {"lr": lr, "early_stopping": 15}
+        assert row["knobs"] == {"l1": l1, "lr": lr, "early_stopping": 15}

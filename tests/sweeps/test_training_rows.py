@@ -17,7 +17,7 @@ from wellfit.fused.engine import stacks_of
 from wellfit.records.config import Config, DataBoard, Network, Optimization
 from wellfit.records.goals import goal_named
 from wellfit.sweeps.executor import InProcess
-from wellfit.sweeps.transfer import read_data, write_data
+from wellfit.sweeps.worker_pool import read_data, write_data
 
 GOAL = goal_named("log_loss")
 TRAIN, DEV, MORE = 40, 30, 25

@@ -15,7 +15,7 @@ from wellfit.cli.session import Session
 from wellfit.cli.settings import BOARDS, config_of, tables_of
 from wellfit.cli.stage import FILE, stage
 from wellfit.exceptions import BadInput, Refusal
-from wellfit.records.device import CPU, FLOAT32
+from wellfit.records.config import CPU, FLOAT32
 from wellfit.records.knobs import NAMES
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from wellfit.base.typing import Json
 from wellfit.exceptions import BadInput, Refusal
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.request import network_at
-from wellfit.records.config import Config
+from wellfit.records.config import KnobPair, differing
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
 from wellfit.records.units import Unit
@@ -21,16 +21,6 @@ from wellfit.stats.intervals import Estimate
 
 STEP_MARK = "@"
 """PATH@2 names the network of step 2 in PATH."""
-
-
-@dataclass(frozen=True)
-class KnobPair:
-    """A knob that differs, with both values."""
-
-    board: str
-    knob: str
-    a: object
-    b: object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +57,7 @@ class Comparison:
             "dev": [self.goal.score_of(value) for value in self.dev],
             "difference": self.difference.to_json(),
             "better": self.better,
-            "knobs": [vars(pair) for pair in self.knobs],
+            "knobs": [pair._asdict() for pair in self.knobs],
             "networks": list(self.networks),
             "same_training_rows": self.same_rows,
         }
@@ -122,21 +112,9 @@ def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Compariso
         names=names,
         dev=(one.losses["dev"], two.losses["dev"]),
         difference=paired_difference(*losses),
-        knobs=differing(one.config, two.config),
+        knobs=tuple(pair for pair in differing(one.config, two.config) if pair.board != "augmentation"),
         networks=(one.networks, two.networks),
         same_rows=np.array_equal(ours["train"], theirs["train"]),
-    )
-
-
-def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
-    """Return the knobs in which two configs differ, board by board."""
-    boards = ("network", "optimization", "regularization", "data")
-    pairs = ((board, vars(getattr(a, board)), vars(getattr(b, board))) for board in boards)
-    return tuple(
-        KnobPair(board, knob, old[knob], new[knob])
-        for board, old, new in pairs
-        for knob in old
-        if old[knob] != new[knob]
     )
 
 

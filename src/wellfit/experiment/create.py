@@ -88,11 +88,7 @@ def find_or_make(
     """Open the experiment of the same command, or make it; a new split stays in memory.
 
     The `request` of the run that follows must fit the goal and the split; so must `more_data`, the rows that it adds.
-
-    Raises:
-        BadInput: for an error in DATA or the options; nothing is made.
-        Refusal: the folder has another experiment, or something else.
-        NoRoom: the disk is full; nothing is made.
+    Of a command that is refused nothing is made.
     """
     settings, path = _settings(data, target, options), Path(out) if out is not None else default_path(data)
     if is_experiment(path):

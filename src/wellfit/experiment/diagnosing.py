@@ -99,11 +99,10 @@ class Diagnostician:
         return said_by_rows(rows.train, goal=self.goal, seed=rows.seed) if rows.train.features.columns else ""
 
     def _on_rows(self, outcome: Outcome, kept: Booleans) -> NetworkOnRows:
-        parts = {"train_dev": self.data.train_dev, "dev": self.data.dev}
         losses = {
             part: self.goal.row_losses(arrays.target, outcome.predictions[part])
-            for part, arrays in parts.items()
-            if arrays is not None
+            for part, arrays in self.data.parts.items()
+            if part != "train"
         }
         best = min(self.references.dev, key=lambda name: self.references.dev[name].value, default=None)
         return NetworkOnRows(
@@ -143,11 +142,7 @@ def require_known(asked: Collection[str]) -> None:
 
 
 def referred(asked: Mapping[str, Any], *, goal: Goal) -> Optimal | None:
-    """Return the optimal error that a request refers to, None without a reference.
-
-    Raises:
-        BadInput: for values out of range, or two references at once.
-    """
+    """Return the optimal error that a request refers to, if any; BadInput for two, or values out of range."""
     return reference(goal=goal, **{name: asked.get(name) for name in REFERENCES})
 
 

@@ -23,7 +23,7 @@ from wellfit.experiment.diagnosing import require_known, with_earlier
 from wellfit.experiment.folder import open_folder
 from wellfit.experiment.labels import KIND as LABEL
 from wellfit.experiment.labels import HumanError, human_error, labels_of, require_labels
-from wellfit.experiment.learning_curve import MORE_DATA, known_curve, measured_curve, with_price
+from wellfit.experiment.learning_curve import MORE_DATA, known_curve, measured_curve
 from wellfit.experiment.predictions import Views, Watch, predicted_batches, views_on_dev, with_views, write_batches
 from wellfit.experiment.prepared import known_references, refitted_references
 from wellfit.experiment.request import network_at
@@ -32,8 +32,7 @@ from wellfit.experiment.workspace import Workspace
 from wellfit.journal.history import History
 from wellfit.journal.store import Entry
 from wellfit.opening import Opening, open_test
-from wellfit.records.config import Config, Regularization
-from wellfit.records.device import Device
+from wellfit.records.config import Config, Device, Regularization
 from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split
 from wellfit.stats.intervals import Estimate
@@ -153,7 +152,8 @@ class Experiment(Rendered):
                 test=self.workspace.test_loss(outcome),
             )
             full = self.workspace.with_dev_use(self.workspace.with_columns(diagnosis, outcome))
-            return with_price(full, known_curve(entries, outcome.identity))
+            priced = known_curve(entries, outcome.identity)
+            return full if priced is None else full.with_findings(priced)
 
     def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
         """Measure the gain of its network from more training data, by training it again on parts of the rows.

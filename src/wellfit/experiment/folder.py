@@ -30,8 +30,6 @@ from wellfit.exceptions import BadInput, NoRoom, Refusal
 from wellfit.journal.store import open_journal
 from wellfit.records.goals import Goal, default_goal, goal_named
 
-_ABOUT_PICTURES = frozenset({"pictures", "picture_size", "skip_corrupt"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ClosedRecord):
@@ -78,24 +76,21 @@ class Settings(ClosedRecord):
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
         """Refuse a command that would need another split, by the first option that differs."""
-        for option in fields(self):
-            kept, wanted = getattr(self, option.name), getattr(asked, option.name)
-            if kept != wanted:
-                raise _another_split(folder, option.name, kept=kept, wanted=wanted)
+        self._require(vars(asked), folder=folder)
 
     def require_compatible(self, given: Mapping[str, Any], *, folder: Path) -> None:
         """Refuse options that differ, if only some were given (EXPERIMENT in place of DATA)."""
-        for name, wanted in given.items():
-            if wanted not in (None, (), {}) and getattr(self, name) != wanted:
-                raise _another_split(folder, name, kept=getattr(self, name), wanted=wanted)
+        self._require({name: value for name, value in given.items() if value not in (None, (), {})}, folder=folder)
 
-
-def _another_split(folder: Path, option: str, *, kept: object, wanted: object) -> Refusal:
-    return Refusal(
-        "an experiment must keep its data, goal and split",
-        found=f"{option}={wanted!r}, where {folder} was made with {option}={kept!r}",
-        remedy="Give the same options, or choose another --out",
-    )
+    def _require(self, asked: Mapping[str, Any], *, folder: Path) -> None:
+        for name, wanted in asked.items():
+            kept = getattr(self, name)
+            if kept != wanted:
+                raise Refusal(
+                    "an experiment must keep its data, goal and split",
+                    found=f"{name}={wanted!r}, where {folder} was made with {name}={kept!r}",
+                    remedy="Give the same options, or choose another --out",
+                )
 
 
 SCHEMA = 1
@@ -154,11 +149,7 @@ def is_experiment(path: Path) -> bool:
 
 
 def open_folder(path: Path) -> Folder:
-    """Open an experiment's folder.
-
-    Raises:
-        Refusal: when it is missing, no experiment, or was made by a newer wellfit.
-    """
+    """Open an experiment's folder; Refusal if it is missing, no experiment, or was made by a newer wellfit."""
     if not is_experiment(path):
         raise Refusal(
             "EXPERIMENT must be a folder that `wellfit run` or `wellfit split` made",
@@ -188,11 +179,7 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
     """Make a new experiment's folder, complete or not at all, at a place that is free or an empty folder.
 
     `data` is the fingerprint of DATA; `fill` writes the split and the sealed test into the folder and returns the
-    journal's "split" entry.
-
-    Raises:
-        Refusal: when something else stands at `path`.
-        NoRoom: when the disk is full or read-only; nothing remains.
+    journal's "split" entry. Refused if something else stands at `path`; if there is no room, nothing remains.
     """
     if not _is_free(path):
         raise _taken(path)

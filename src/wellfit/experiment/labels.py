@@ -9,6 +9,7 @@ import base64
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ from wellfit.stats.intervals import Estimate, wilson
 from wellfit.training.noise import SHARED, Address, batch_order
 from wellfit.training.pictures import changed
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 KIND = "label"
 STREAM = "labelling"
 BATCH = 50
@@ -35,11 +39,7 @@ SHOWN_SIDE = 320
 
 
 def require_labels(schema: Schema) -> None:
-    """Refuse data that nobody can label picture by picture.
-
-    Raises:
-        BadInput: for a table, or a number as the target.
-    """
+    """Refuse data that nobody can label picture by picture; BadInput for a table, or a number as the target."""
     if schema.picture is None or not schema.classes:
         what = "a table" if schema.picture is None else "a number as the target"
         raise BadInput(
@@ -79,15 +79,9 @@ class HumanError(Record):
             return f"None of the {self.rows:,} dev pictures is labelled by hand yet."
         found, labelled = self.error, self.error.rows
         said = f"Human error {100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
-        return f"{said} on {labelled:,} of {self.rows:,} dev pictures. {self._settled}"
-
-    @property
-    def _settled(self) -> str:
-        if self.more is None:
-            return "More labels do not settle whether the bias is high."
-        if self.more == 0:
-            return "That settles whether the bias is high."
-        return f"About {self.more:,} more would settle whether the bias is high."
+        settles = "More labels do not settle" if self.more is None else f"About {self.more:,} more would settle"
+        settles = "That settles" if self.more == 0 else settles
+        return f"{said} on {labelled:,} of {self.rows:,} dev pictures. {settles} whether the bias is high."
 
     def to_json(self) -> Json:
         """Plain values."""
@@ -128,8 +122,12 @@ def png_of(split: Split, row: int) -> str:
     pixels = pixels_of(split.dev.column(column).slice(row, 1), shape)[0]
     image = Image.fromarray(np.ascontiguousarray(pixels.squeeze(2) if shape[2] == 1 else pixels))
     factor = max(1, SHOWN_SIDE // max(image.size))
+    return _in_base64(image.resize((factor * image.width, factor * image.height), Image.Resampling.NEAREST))
+
+
+def _in_base64(image: Image.Image, **options: bool) -> str:
     buffer = io.BytesIO()
-    image.resize((factor * image.width, factor * image.height), Image.Resampling.NEAREST).save(buffer, "PNG")
+    image.save(buffer, "PNG", **options)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -181,6 +179,4 @@ def _png(grid: Floats) -> str:
     share = min(1.0, MOST_SIDE / max(height, width))
     if share < 1:
         image = image.resize((round(image.width * share), round(image.height * share)), Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return _in_base64(image, optimize=True)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from wellfit.base.typing import Floats, Integers, Json
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import flattened, trained_on
-from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.more_data import (
     FEWEST_ANCHORS,
@@ -54,11 +53,8 @@ def measured_curve(
 
     The transforms stay those of all training rows, and the rows decide the epochs: as many updates as on all of them,
     within bounds. A gain below `delta` does not matter; `floor` is the lower limit of the optimal error; `target` is a
-    dev error, for the rows that it needs.
-
-    Raises:
-        BadInput: for too few rows, or fewer refits than four sizes with three repeats.
-        Refusal: when a training diverges.
+    dev error, for the rows that it needs. Too few rows, fewer refits than four sizes with three repeats, and a training
+    that diverges are refused.
     """
     data, config = trained_on(data, config.data), replace(config, data=DataBoard())
     anchors = _anchors(data, config, goal=goal, refits=refits)
@@ -71,11 +67,7 @@ def measured_curve(
 
 
 def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
-    """Return the updates of all refits on parts of so many rows.
-
-    Raises:
-        BadInput: for too few rows.
-    """
+    """Return the updates of all refits on parts of so many rows; BadInput for too few rows."""
     sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
     planned = total_updates(config, rows=rows)
     once = sum(total_updates(_on_part(config, rows=int(size), planned=planned), rows=int(size)) for size in sizes)
@@ -135,11 +127,6 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
     body = run.recall(MORE_DATA, "end", lambda: _measured(state, run))
     run.budget.updates += planned["updates"]
     return Finding.from_json(body["finding"])
-
-
-def with_price(diagnosis: Diagnosis, priced: Finding | None) -> Diagnosis:
-    """Return the diagnosis with WF210, if that was measured."""
-    return diagnosis if priced is None else diagnosis.with_findings(priced)
 
 
 def _affordable(state: RecipeState, run: RunContext) -> int:

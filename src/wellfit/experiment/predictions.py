@@ -105,15 +105,11 @@ def _unlike(arrays: Arrays) -> Floats:
 def write_batches(batches: Iterator[pa.Table], out: Path, *, source: Any = None) -> int:
     """Write batches to a CSV or Parquet file, whole or not at all, and return the number of rows.
 
-    Raises:
-        BadInput: for another file ending, or where `out` is the file that the rows are read from, `source`.
-        NoRoom: when the disk is full.
+    Another file ending is refused, and an `out` that is the file from which the rows are read, `source`.
     """
     if isinstance(source, str | Path) and out.exists() and out.samefile(source):
         raise BadInput(
-            "the output must not be the file that is read",
-            found=f"{out} for both",
-            remedy="Give -o another name",
+            "the output must not be the file that is read", found=f"{out} for both", remedy="Give -o another name"
         )
     batch = next(batches, None)
     if batch is None:
@@ -205,10 +201,7 @@ def with_views(
 ) -> Callable[[Arrays], Floats]:
     """Return the function that predicts by the average over views of each picture and passes with dropout.
 
-    The temperature is that of the average.
-
-    Raises:
-        BadInput: for a number out of range, views of a table, or passes of networks without dropout.
+    The temperature is that of the average. Views of a table and passes of networks without dropout are refused.
     """
     require_views(views, preparation)
     alone = average_often(preparation, parts, passes=passes)

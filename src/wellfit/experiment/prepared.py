@@ -1,7 +1,7 @@
 """The data of an experiment, prepared for training: its transforms, reference models, importance and copies of rows.
 
-All are fitted once and kept beside the models, so that a run that continues works with the same ones.
-The rows of `--more-data`, kept in the experiment, so that it goes on without their file.
+All are fitted once and kept beside the models, so that a run that continues works with the same ones. So are the rows
+of `--more-data`: an experiment goes on without their file.
 """
 
 from __future__ import annotations
@@ -49,8 +49,7 @@ FILE = "preparation.json"
 def prepared_in(folder: Folder, split: Split) -> Prepared:
     """Return train, train-dev, dev and what was added to train as arrays, by the transforms beside the models.
 
-    Raises:
-        Refusal: when they are damaged: networks were trained behind them.
+    Damaged transforms are refused: networks were trained behind them.
     """
     path = folder.models / FILE
     prepared = split.prepared(_kept(path) if path.is_file() else None)
@@ -58,7 +57,16 @@ def prepared_in(folder: Folder, split: Split) -> Prepared:
         text = json.dumps(prepared.preparation.to_json(), ensure_ascii=False)
         write_whole(path, lambda file: file.write(text.encode()))
     more = {name: prepared.preparation.transform(rows) for name, rows in kept_rows(folder).items()}
-    return replace(prepared, more=more, importance=known_importance(folder), copies=known_copies(folder))
+    weights = load_arrays(folder.models / IMPORTANCE_FILE) or {}
+    importance = {OF_TRAIN if name == _TRAIN else name: rows for name, rows in weights.items()}
+    stored = load_arrays(folder.models / COPIES_FILE)
+    copies = None if stored is None else Copies(stored["train"].astype(bool), stored["dev"].astype(bool))
+    return replace(prepared, more=more, importance=importance, copies=copies)
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    content = save({name: np.ascontiguousarray(rows) for name, rows in arrays.items()})
+    write_whole(path, lambda file: file.write(content))
 
 
 def _kept(path: Path) -> Preparation:
@@ -114,8 +122,7 @@ def fitted_references(
     notify({"event": "references", "rows": data.train.rows})
     references = fit_references(data, goal=goal, seed=seed)
     losses = {each.name: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in references}
-    content = save({name: np.ascontiguousarray(rows) for name, rows in losses.items()})
-    write_whole(folder / REFERENCES_FILE, lambda file: file.write(content))
+    _write_arrays(folder / REFERENCES_FILE, losses)
     for reference in references:
         if reference.name not in known.dev:
             train = Estimate.fixed(reference.losses["train"], rows=data.train.rows)
@@ -145,12 +152,6 @@ _TRAIN = "train"
 """Name of train's own rows in the file; elsewhere it is empty."""
 
 
-def known_importance(folder: Folder) -> dict[str, Floats]:
-    """Return the importance of rows that was measured before, by name."""
-    stored = load_arrays(folder.models / IMPORTANCE_FILE) or {}
-    return {OF_TRAIN if name == _TRAIN else name: weights for name, weights in stored.items()}
-
-
 def with_importance(
     data: Prepared, *, folder: Folder, split: Split, rows: OpenRows, findings: Iterable[Finding]
 ) -> Prepared:
@@ -171,18 +172,11 @@ def with_importance(
         return data
     # Weights with which networks were trained stay as they are.
     found = {OF_TRAIN: measured[0], **measured[1], **data.importance}
-    content = save({name or _TRAIN: np.ascontiguousarray(weights) for name, weights in found.items()})
-    write_whole(folder.models / IMPORTANCE_FILE, lambda file: file.write(content))
+    _write_arrays(folder.models / IMPORTANCE_FILE, {name or _TRAIN: weights for name, weights in found.items()})
     return replace(data, importance=found)
 
 
 COPIES_FILE = "copies.safetensors"
-
-
-def known_copies(folder: Folder) -> Copies | None:
-    """Return the copies that were found before."""
-    stored = load_arrays(folder.models / COPIES_FILE)
-    return None if stored is None else Copies(stored["train"].astype(bool), stored["dev"].astype(bool))
 
 
 def with_copies(data: Prepared, *, folder: Folder, rows: OpenRows, findings: Iterable[Finding]) -> Prepared:
@@ -192,8 +186,8 @@ def with_copies(data: Prepared, *, folder: Folder, rows: OpenRows, findings: Ite
     found = copied_rows(rows.train, rows.dev, findings=findings, seed=rows.seed)
     if found is None:
         return data
-    content = save({"train": found.train.astype(np.uint8), "dev": found.dev.astype(np.uint8)})
-    write_whole(folder.models / COPIES_FILE, lambda file: file.write(content))
+    marks = {"train": found.train.astype(np.uint8), "dev": found.dev.astype(np.uint8)}
+    _write_arrays(folder.models / COPIES_FILE, marks)
     return replace(data, copies=found)
 
 
@@ -204,9 +198,7 @@ ADDED_FOLDER = "more_data"
 def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_format: CsvFormat) -> MoreRows:
     """Read and check the rows of `--more-data`; the journal's entries tell whether the file was given before.
 
-    Raises:
-        BadInput: as `more_rows_for`, or for a file that is gone.
-        Refusal: the file has other rows than when it was given before.
+    A file that is gone, or has other rows than before, is refused.
     """
     path = str(Path(source).resolve()) if isinstance(source, str | Path) else None
     bodies = [entry.body for entry in entries if entry.kind == ADDED_ROWS and path and entry.body["path"] == path]

@@ -16,7 +16,7 @@ from wellfit.experiment.diagnosing import referred, with_earlier
 from wellfit.experiment.workspace import Workspace
 from wellfit.journal.store import Entry
 from wellfit.recipe.budget import Budget, parse_budget
-from wellfit.recipe.remedies.catalogue import require_kind, require_rows
+from wellfit.recipe.pick import require_kind, require_rows
 from wellfit.recipe.state import Rules, require_free_knobs
 from wellfit.records.augmentation import Augmentation, asked_for
 from wellfit.records.config import Config
@@ -67,8 +67,7 @@ class RunRequest:
     def inside(self, workspace: Workspace, *, branch: int | None, more: MoreRows | None) -> RunRequest:
         """Return the request for one experiment: from a step to branch off, with the rows that this call adds.
 
-        Raises:
-            BadInput: for a reference that does not fit the goal, an augmentation of a table, or an unknown step.
+        A reference that does not fit the goal, an augmentation of a table and an unknown step are refused.
         """
         referred(self.reference, goal=workspace.goal)
         augmentation_for(workspace.split.schema, self.augment)
@@ -88,11 +87,8 @@ def run_request(
 ) -> RunRequest:
     """Return the request of one call, as the last run was asked (empty without one) where nothing else is given.
 
-    `given` has those of `budget`, `ensemble`, `augment`, `allow_early_stopping` and `fixed` that are not None.
-
-    Raises:
-        BadInput: for fixed knobs that leave nothing to do, an unknown remedy or augmentation, or a remedy that lacks
-            its rows.
+    `given` has those of `budget`, `ensemble`, `augment`, `allow_early_stopping` and `fixed` that are not None. Fixed
+    knobs that leave nothing to do, an unknown remedy or augmentation, and a remedy that lacks its rows are refused.
     """
     asked = {"budget": DEFAULT_BUDGET, **last, **given}
     rules = Rules(
@@ -117,11 +113,7 @@ def run_request(
 
 
 def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
-    """Return the ranges of the random changes for pictures of these classes.
-
-    Raises:
-        BadInput: for an augmentation that is none, or on a table.
-    """
+    """Return the ranges of the random changes for pictures of these classes; BadInput for one of a table."""
     if schema.picture is None:
         if asked is None:
             return Augmentation()
@@ -160,11 +152,7 @@ def _path(asked: Json) -> tuple[str | None, str | None]:
 
 
 def network_at(entries: Sequence[Entry], step: int) -> Json:
-    """Return the body of a step of the last run, which names its network; step 0 is the first network.
-
-    Raises:
-        BadInput: when the run took no such step.
-    """
+    """Return the body of a step of the last run (0: the first network), which names its network; BadInput if none."""
     plan = _main_plan(entries)
     own = [entry for entry in entries if str(entry.body.get("plan")) == plan]
     found = {int(entry.body["step"]): entry.body for entry in own if entry.kind == "step"}

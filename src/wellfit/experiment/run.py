@@ -10,7 +10,7 @@ from dataclasses import replace
 from wellfit.base.typing import Json, Notify
 from wellfit.diagnosis.findings import Finding
 from wellfit.experiment.labels import SAMPLES, sample_sheet
-from wellfit.experiment.learning_curve import price_more_data, with_price
+from wellfit.experiment.learning_curve import price_more_data
 from wellfit.experiment.prepared import fitted_references, keep_rows, require_kept
 from wellfit.experiment.request import RunRequest, augmentation_for, last_plan, seconds_spent
 from wellfit.experiment.workspace import Workspace
@@ -36,11 +36,8 @@ def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, 
     """Follow the recipe until it ends and journal the "finish" entry; a finished request is only shown again.
 
     `more` are rows that this command brings, to be kept in the experiment; `began` is `time.monotonic()` when it began:
-    reading the data counts into a budget in time.
-
-    Raises:
-        Refusal: when another process works in the folder.
-        NoRoom: when the disk is full; what was finished by then is kept.
+    reading the data counts into a budget in time. Refused when another process works in the folder; if the disk gets
+    full, what was finished by then is kept.
     """
     with workspace.writing() as journal:
         branch = {} if request.start_step is None else {"branch_step": request.start_step}
@@ -80,7 +77,7 @@ def _run(
             executor=RememberingExecutor(pool, workspace),
             budget=budget,
             recall=recall,
-            diagnose=workspace.diagnostician(references, request.reference),
+            diagnosing=workspace.diagnostician(references, request.reference),
             best_dev_high=min(each.high for each in references.dev.values()),
             notify=notify,
             estimates=workspace.estimates,
@@ -123,8 +120,8 @@ def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run
     priced = None if only else price_more_data(state, run)
 
     def final() -> Json:
-        diagnosis = workspace.with_dev_use(with_price(state.diagnosis, priced))
-        diagnosis = workspace.with_columns(diagnosis, outcome)
+        diagnosis = state.diagnosis if priced is None else state.diagnosis.with_findings(priced)
+        diagnosis = workspace.with_columns(workspace.with_dev_use(diagnosis), outcome)
         return {"step": state.step, "identity": outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding.from_json(found) for found in run.recall("diagnosis", "final", final)["findings"]]

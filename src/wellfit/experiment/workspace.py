@@ -24,7 +24,7 @@ from wellfit.journal.history import CANDIDATE, History
 from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
 from wellfit.recipe.context import losses_of
-from wellfit.records.config import shrink_of, weight_decay_of
+from wellfit.records.config import lambda_by_unit
 from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.split import Split, load_split
 from wellfit.stats.calibration import calibrated, tempered
@@ -95,11 +95,7 @@ class Workspace:
 
     @contextmanager
     def writing(self, command: str | None = None) -> Iterator[Journal]:
-        """Open the journal, holding the experiment's lock; name the command in it.
-
-        Raises:
-            Refusal: when another process works in the folder.
-        """
+        """Open the journal and name the command in it; Refusal when another process holds the experiment's lock."""
         with open_journal(self.folder.journal, parsed=self._log) as journal:
             self._journal = journal
             try:
@@ -139,21 +135,15 @@ class Workspace:
 
     def keep(self, outcome: Outcome) -> None:
         """Keep an outcome, with its intervals and with lambda in other units."""
-        l2, lr, rows = outcome.config.regularization.l2, outcome.config.optimization.lr, len(outcome.train_losses)
         details = {
             "errors": {part: found.to_json() for part, found in self.estimates(outcome).items()},
-            "weight_decay": weight_decay_of(l2, rows=rows),
-            "shrink": shrink_of(l2, rows=rows, lr=lr),
+            **lambda_by_unit(outcome.config, rows=len(outcome.train_losses)),
         }
         with self.outcomes() as outcomes:
             outcomes.put(outcome, details=details)
 
     def network(self) -> Outcome:
-        """Return the candidate with the lowest dev loss, at its temperature; the earlier one of equals.
-
-        Raises:
-            Refusal: when nothing was trained yet.
-        """
+        """Return the candidate with the lowest dev loss (the earlier of equals), at its temperature; or refuse."""
         candidates = [entry.body for entry in self.entries(CANDIDATE)]
         with self.outcomes() as outcomes:
             for body in sorted(candidates, key=lambda body: float(body["dev"])):
@@ -215,10 +205,7 @@ class Workspace:
         data = trained_on(self.prepared, outcome.config.data)
         predict = at_temperature(predict_average(data.preparation, self.parts_of(outcome)), temperature)
         predictions = {**predictions, "train": predict(data.train)}
-        targets = {"train": data.train, "train_dev": data.train_dev, "dev": data.dev}
-        losses = {
-            part: self.goal.row_losses(arrays.target, predictions[part]) for part, arrays in targets.items() if arrays
-        }
+        losses = {part: self.goal.row_losses(arrays.target, predictions[part]) for part, arrays in data.parts.items()}
         means = {part: float(rows.mean()) for part, rows in losses.items()}
         return replace(at, losses=means, train_losses=losses["train"])
 

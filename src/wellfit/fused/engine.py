@@ -20,8 +20,7 @@ from wellfit.fused.stack import Stack
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_module import TorchModule
 from wellfit.fused.torch_stack import TorchStack
-from wellfit.records.config import Config
-from wellfit.records.device import Device
+from wellfit.records.config import Config, Device
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
 from wellfit.training.module import ModuleNetwork, module_network

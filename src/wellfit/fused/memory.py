@@ -23,8 +23,7 @@ from wellfit.fused.compiled_stack import ROWS_AT_ONCE
 from wellfit.fused.layout import ADAM, MOMENTUM, SGD, Layout
 from wellfit.fused.module_rows import row_layout
 from wellfit.fused.torch_mlp import BYTES_OF_ACTIVATIONS, bytes_of_row
-from wellfit.records.config import Config
-from wellfit.records.device import Device
+from wellfit.records.config import Config, Device
 from wellfit.training.dropout_sites import DropoutSites, SiteMasks
 from wellfit.training.learning_curve import MOST_ROWS
 from wellfit.training.module import ModuleNetwork

@@ -17,8 +17,7 @@ from torch import Tensor
 from wellfit.fused.batches import Needs
 from wellfit.fused.layout import RELU, TANH, Layout
 from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
-from wellfit.records.config import Config
-from wellfit.records.device import BF16, Device
+from wellfit.records.config import BF16, Config, Device
 
 BYTES_OF_ACTIVATIONS = 2**30
 """Rows of one forward pass: as many as have activations of so many bytes in all members."""

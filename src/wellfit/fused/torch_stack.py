@@ -21,8 +21,7 @@ from wellfit.fused.stack import Stack
 from wellfit.fused.torch_mlp import TorchMLP
 from wellfit.fused.torch_module import TorchModule
 from wellfit.fused.torch_updates import PackedUpdates, Rows, compiled_step, packed, torch_step
-from wellfit.records.config import Config
-from wellfit.records.device import TF32, Device
+from wellfit.records.config import TF32, Config, Device
 
 TorchNetwork: TypeAlias = TorchMLP | TorchModule
 """A network as a function of all members' rows. It keeps nothing of them."""

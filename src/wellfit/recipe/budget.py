@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
@@ -31,6 +31,7 @@ LEAST_POOLED = 4
 """Sides of pictures below which a convolutional network does not halve them."""
 
 
+@dataclass(eq=False)
 class BudgetTracker:
     """The rest of a budget, in the budget's own unit.
 
@@ -38,28 +39,18 @@ class BudgetTracker:
     which the same command, given again, needs again. `clock` gives monotonic seconds.
     """
 
-    def __init__(
-        self,
-        budget: Budget,
-        *,
-        data: Prepared,
-        workers: int,
-        spent: float = 0.0,
-        start_up: float = 0.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._budget = budget
-        self._data = data
-        self._numbers = data.train.numeric.shape[1]
-        self._categories = data.train.codes.shape[1]
-        self._outputs = data.preparation.outputs
-        self._shape = data.preparation.schema.picture
-        self._workers = workers
-        self._clock = clock
-        self._started = clock() - spent - start_up
-        self._start_up = start_up
-        self.updates = 0
-        """Updates booked so far."""
+    budget: Budget
+    _: KW_ONLY
+    data: Prepared
+    workers: int
+    spent: float = 0.0
+    start_up: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    updates: int = field(default=0, init=False)
+    """Updates booked so far."""
+
+    def __post_init__(self) -> None:
+        self._started = self.clock() - self.spent - self.start_up
         self._seconds_per_flop = 1 / ASSUMED_FLOPS
 
     def pay(self, outcome: Outcome) -> None:
@@ -71,44 +62,44 @@ class BudgetTracker:
     @property
     def seconds(self) -> float:
         """Seconds since the run began, continuations counted in."""
-        return self._clock() - self._started
+        return self.clock() - self._started
 
     @property
     def total(self) -> float:
         """The whole budget, in its own unit."""
-        return float(self._budget.updates or self._budget.seconds or 0)
+        return float(self.budget.updates or self.budget.seconds or 0)
 
     @property
     def remaining(self) -> float:
         """The rest of the budget; never below zero."""
-        return max(0.0, self.total - (self.updates if self._budget.updates else self.seconds))
+        return max(0.0, self.total - (self.updates if self.budget.updates else self.seconds))
 
     @property
     def is_timed(self) -> bool:
         """True if the budget is in seconds."""
-        return self._budget.updates is None
+        return self.budget.updates is None
 
     @property
     def deadline(self) -> float | None:
         """Monotonic time by which trainings must end under a budget in seconds; None for updates."""
-        return None if self._budget.updates else self._clock() + self.remaining - CLOSING_SHARE * self.total
+        return None if self.budget.updates else self.clock() + self.remaining - CLOSING_SHARE * self.total
 
     def deadline_at(self, share: float) -> float | None:
         """Return the monotonic time at which a share of the rest is used up; None for updates."""
-        return None if self._budget.updates else self._clock() + share * self.remaining
+        return None if self.budget.updates else self.clock() + share * self.remaining
 
     @property
     def latest(self) -> float | None:
         """Deadline of the first network, which every run needs: it may use the slack if reading took all the time."""
         if self.deadline is None:
             return None
-        return max(self.deadline, self._clock() + SLACK_SHARE * self.total)
+        return max(self.deadline, self.clock() + SLACK_SHARE * self.total)
 
     def enough_for(self, price: float) -> str:
         """Return a budget with which the same command, given again, could pay this price."""
-        if self._budget.updates:
+        if self.budget.updates:
             return str(Budget(seconds=None, updates=math.ceil(self.updates + price)))
-        needed = self.seconds + self._start_up + (1 + SLACK_SHARE) * price
+        needed = self.seconds + self.start_up + (1 + SLACK_SHARE) * price
         return str(Budget(seconds=math.ceil(needed / (1 - CLOSING_SHARE)), updates=None))
 
     def text(self, amount: float) -> str:
@@ -118,28 +109,30 @@ class BudgetTracker:
     def cost(self, config: Config) -> float:
         """Return the expected cost of one training, when the workers share the load evenly."""
         updates = float(total_updates(config, rows=self._rows_of(config)))
-        if self._budget.updates:
+        if self.budget.updates:
             return updates
-        return updates * self._flops(config) * self._seconds_per_flop / self._workers
+        return updates * self._flops(config) * self._seconds_per_flop / self.workers
 
     def cost_alone(self, config: Config) -> float:
         """Return the expected cost of one training while the other workers are idle."""
-        return self.cost(config) * (self._workers if self.is_timed else 1)
+        return self.cost(config) * (self.workers if self.is_timed else 1)
 
     def affordable(self, config: Config, *, share: float = 1.0) -> int:
         """Return the number of trainings of `config` that fit into this share of the rest."""
         return int(share * self.remaining / self.cost(config))
 
     def _rows_of(self, config: Config) -> int:
-        return rows_trained_on(self._data, config.data)
+        return rows_trained_on(self.data, config.data)
 
     def _flops(self, config: Config) -> float:
         bins = config.network.bins if config.network.embedding == "ple" else 0
-        inputs = (1 + bins) * self._numbers + CATEGORY_INPUTS * self._categories
-        widths = (inputs, *config.network.widths, self._outputs)
+        train, preparation = self.data.train, self.data.preparation
+        inputs = (1 + bins) * train.numeric.shape[1] + CATEGORY_INPUTS * train.codes.shape[1]
+        widths = (inputs, *config.network.widths, preparation.outputs)
         weights = sum(ins * outs for ins, outs in itertools.pairwise(widths))
-        if config.network.kind == "conv" and self._shape:
-            weights = weights_times_places(config.network, shape=self._shape, outputs=self._outputs)
+        shape = preparation.schema.picture
+        if config.network.kind == "conv" and shape:
+            weights = weights_times_places(config.network, shape=shape, outputs=preparation.outputs)
         batch = min(config.optimization.batch_size, self._rows_of(config))
         return OVERHEAD_FLOPS + 6.0 * float(batch * weights)  # two for forward, four for backward, per weight and row
 
@@ -174,11 +167,7 @@ class Budget:
 
 
 def parse_budget(text: str | float | Budget) -> Budget:
-    """Read `60s`, `10m`, `1.5h` or `20000updates`; a plain number from Python means seconds.
-
-    Raises:
-        BadInput: for anything else, and for a budget that is not positive.
-    """
+    """Read `60s`, `10m`, `1.5h`, `20000updates` or a number of seconds; refuse all else, and what is not positive."""
     if isinstance(text, Budget):
         return text
     if isinstance(text, int | float) and not isinstance(text, bool):

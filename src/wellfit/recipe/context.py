@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from wellfit.base.typing import Floats, Json, Notify
@@ -38,6 +37,7 @@ class Diagnose(Protocol):
         ...
 
 
+@dataclass(eq=False, kw_only=True)
 class RunContext:
     """Trains, pays, diagnoses and recalls; the steps of the recipe decide.
 
@@ -47,30 +47,21 @@ class RunContext:
     to configs.
     """
 
-    def __init__(
-        self,
-        *,
-        data: Prepared,
-        goal: Goal,
-        executor: Executor,
-        budget: BudgetTracker,
-        recall: Recall,
-        diagnose: Diagnose,
-        best_dev_high: float,
-        notify: Notify,
-        estimates: Callable[[Outcome], Mapping[str, Estimate]] | None = None,
-    ) -> None:
-        self.data = data
-        self.goal = goal
-        self.budget = budget
-        self.recall = recall
-        self.notify = notify
-        self.executor = executor
-        self.ended: dict[str, Config] = {}
-        self.errors = estimates or partial(losses_of, data=data, goal=goal)
-        self._diagnose = diagnose
-        self._best_dev_high = best_dev_high
-        self._of_step: dict[str, Config] = {}
+    data: Prepared
+    goal: Goal
+    executor: Executor
+    budget: BudgetTracker
+    recall: Recall
+    diagnosing: Diagnose
+    best_dev_high: float
+    notify: Notify
+    estimates: Callable[[Outcome], Mapping[str, Estimate]] | None = None
+    ended: dict[str, Config] = field(default_factory=dict, init=False)
+    _of_step: dict[str, Config] = field(default_factory=dict, init=False)
+
+    def errors(self, outcome: Outcome) -> Mapping[str, Estimate]:
+        """Return the losses of an outcome with intervals, by part."""
+        return self.estimates(outcome) if self.estimates else losses_of(outcome, data=self.data, goal=self.goal)
 
     def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
         """Train configs and return the outcomes in their order, without those that the budget did not let start."""
@@ -85,7 +76,7 @@ class RunContext:
             if outcome.status is Status.FINISHED:
                 self._of_step[outcome.identity] = self.ended[outcome.identity] = outcome.config
             if outcome.status is not Status.DIVERGED:
-                self._best_dev_high = min(self._best_dev_high, self.errors(outcome)["dev"].high)
+                self.best_dev_high = min(self.best_dev_high, self.errors(outcome)["dev"].high)
 
     def outcome_of(self, config: Config) -> Outcome:
         """Return the outcome of a config that a step has paid for already."""
@@ -117,7 +108,7 @@ class RunContext:
                 **compute(),
                 "seconds": self.budget.seconds - seconds,
                 "updates_paid": self.budget.updates,
-                "best_dev_high": self._best_dev_high,
+                "best_dev_high": self.best_dev_high,
                 # Trainings of the step and of its pilot: they are not repeated when the step is followed again.
                 "ended": [config.to_json() for config in self._of_step.values()],
             }
@@ -125,7 +116,7 @@ class RunContext:
         body = self.recall("step", str(step), measured)
         if not fresh:
             self.budget.updates = body["updates_paid"]
-            self._best_dev_high = body["best_dev_high"]
+            self.best_dev_high = body["best_dev_high"]
             configs = map(Config.from_json, body.get("ended", ()))
             self.ended |= {config.identity: config for config in configs}
         self._of_step = {}
@@ -137,15 +128,14 @@ class RunContext:
 
     def diagnose(self, outcome: Outcome) -> Diagnosis:
         """Diagnose one outcome against the reference."""
-        return self._diagnose(self.errors(outcome), outcome=outcome, best_dev_high=self._best_dev_high)
+        return self.diagnosing(self.errors(outcome), outcome=outcome, best_dev_high=self.best_dev_high)
 
 
 def losses_of(outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
     """Return the losses of an outcome with intervals: train (exact, so of zero width), train_dev (if any) and dev."""
-    parts = {"train_dev": data.train_dev, "dev": data.dev}
     measured = {
         part: goal.estimate(arrays.target, outcome.predictions[part], groups=arrays.groups)
-        for part, arrays in parts.items()
-        if arrays
+        for part, arrays in data.parts.items()
+        if part != "train"
     }
     return {"train": Estimate.fixed(outcome.losses["train"], rows=len(outcome.train_losses)), **measured}

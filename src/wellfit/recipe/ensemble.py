@@ -24,7 +24,7 @@ from wellfit.base.typing import Json
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.defaults import LARGER_SHAPES, larger_shapes
 from wellfit.records.config import Config, Network
-from wellfit.records.outcome import Outcome, Status
+from wellfit.records.outcome import ENDED, Outcome
 from wellfit.stats.differences import worse_p
 from wellfit.sweeps.ensemble import Ensemble, plain_ensemble, select_ensemble
 from wellfit.sweeps.forward_selection import averaged_outcome
@@ -48,7 +48,6 @@ alike in 16; without this share it would have been taken in only 11.
 """
 SHARE = 0.8
 """Share of the budget that is planned: predicted costs are rough, and the average must be measured."""
-_ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def ensemble_step(
         configs += reseeded([parent.with_knobs(widths=widths) for parent in parents], networks=networks)
     # A parent that already has a larger shape would be trained twice.
     configs = list({config.identity: config for config in configs}.values())
-    ended = [outcome for outcome in run.train([*witnesses, *configs]) if outcome.status in _ENDED]
+    ended = [outcome for outcome in run.train([*witnesses, *configs]) if outcome.status in ENDED]
     trained = [outcome for outcome in ended if outcome.config in configs]
     if len(trained) < FEWEST_NETWORKS:
         return Averaged(before, None, ())

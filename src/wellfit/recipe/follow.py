@@ -11,14 +11,12 @@ from dataclasses import replace
 
 from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.ensemble import rejoined
-from wellfit.recipe.pick import Pick, is_called, next_remedy, ranking
-from wellfit.recipe.remedies.catalogue import BY_BOARD, REMEDIES
+from wellfit.recipe.pick import BY_BOARD, REMEDIES, Pick, is_called, next_remedy, ranking
 from wellfit.recipe.remedies.regularization import CLOSING
-from wellfit.recipe.remedies.remedy import Expected, Remedy, Result
+from wellfit.recipe.remedies.remedy import Expected, Remedy
 from wellfit.recipe.state import RecipeState, Rules, StepContext, describe_change
 from wellfit.records.config import Config
 from wellfit.records.gaps import GAP_OF_BOARD, GAPS
@@ -35,10 +33,7 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
     Fitting train better can cost dev error that regularizing does not win back, so the run goes on from the network
     with the lowest dev loss on the way, the last of equals. If gaps are left, the rest of the budget goes into a search
     of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network of that one remedy
-    is returned.
-
-    Raises:
-        BadInput: the budget is not enough for the first network, or for the one step that was asked for.
+    is returned. A budget that is not enough for the first network, or for that one step, is refused.
     """
     context = StepContext(run=run, state=first_state(run, start), rules=rules or Rules())
     if context.rules.only is not None:
@@ -84,17 +79,12 @@ def _closes(context: StepContext, remedy: Remedy) -> bool:
     remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
         return bool(remembered["kind"] == remedy.kind)
-    bias = context.state.gap("optimization")
-    wanted = context.state.may_overfit or (remedy.coupled and bias is not None and bias.verdict == "yes")
+    wanted = context.state.may_overfit or (remedy.coupled and context.state.is_biased)
     return wanted and remedy.is_affordable(context)
 
 
 def first_state(run: RunContext, start: Config) -> RecipeState:
-    """Train the first network and diagnose it.
-
-    Raises:
-        BadInput: the budget is not enough for it.
-    """
+    """Train the first network and diagnose it; BadInput if the budget is not enough for it."""
     if not run.budget.is_timed and run.budget.cost(start) > run.budget.total:
         raise BadInput(
             "a budget must be enough for one epoch",
@@ -151,17 +141,22 @@ def carry_out(context: StepContext, remedy: Remedy) -> RecipeState:
         turned = "both" if remedy.coupled else board
         run.notify({"event": "step", "step": step, "board": turned, "kind": remedy.kind, **expected.to_json()})
         left = run.budget.remaining
-        result: Result = remedy.apply(context)
+        result = remedy.apply(context)
         spent = left - run.budget.remaining
         taken.append((result.outcome, run.diagnose(result.outcome)))
         body = step_body(context, remedy, expected=expected, after=taken[0], spent=spent)
-        return {**body, **result.to_json()}
+        return {**body, **result.entry}
 
     body = run.remember_step(step, take)
     if not taken:
-        after = _remembered(run, state, body)
+        after = state.outcome
+        if body["kept"]:
+            after = rejoined(run, body) if body.get("members") else run.outcome_of(Config.from_json(body["config"]))
         taken.append((after, run.diagnose(after)))
     after, diagnosis = taken[0]
+    is_plain = after.networks == 1 and after.config.regularization == state.first.config.regularization
+    # Better reasons than a gap that is only probably high.
+    was_sure = remedy.repairs_measurement or (gap is not None and gap.verdict == "yes")
     # A sweep has tried its whole grid; more of a smaller step would only choose on dev again.
     once = board != "optimization" or not body["kept"]
     return replace(
@@ -169,27 +164,11 @@ def carry_out(context: StepContext, remedy: Remedy) -> RecipeState:
         step=step,
         board=board,
         outcome=after,
-        plain=after if _is_plain(after, state) else state.plain,
+        plain=after if is_plain else state.plain,
         diagnosis=_journaled(run, after, diagnosis, step=step),
         exhausted=state.exhausted | set(body.get("without_gain", ())) | ({remedy.kind} if once else set()),
-        unsure=state.unsure if _was_sure(remedy, gap) else state.unsure | {board},
+        unsure=state.unsure if was_sure else state.unsure | {board},
     )
-
-
-def _was_sure(remedy: Remedy, gap: Gap | None) -> bool:
-    """Return True if a step had a better reason than a gap that is only probably high."""
-    return remedy.repairs_measurement or (gap is not None and gap.verdict == "yes")
-
-
-def _is_plain(outcome: Outcome, state: RecipeState) -> bool:
-    return outcome.networks == 1 and outcome.config.regularization == state.first.config.regularization
-
-
-def _remembered(run: RunContext, state: RecipeState, body: Json) -> Outcome:
-    """Return the network with which a step of an earlier session ended."""
-    if not body["kept"]:
-        return state.outcome
-    return rejoined(run, body) if body.get("members") else run.outcome_of(Config.from_json(body["config"]))
 
 
 def _journaled(run: RunContext, outcome: Outcome, diagnosis: Diagnosis, *, step: int) -> Diagnosis:
@@ -210,7 +189,7 @@ def around_again(context: StepContext, state: RecipeState) -> RecipeState:
     fits_better = state.board == "optimization" and state.outcome is not context.state.outcome
     if state.round > 1 and fits_better:
         return replace(state, exhausted=state.exhausted - _KINDS["regularization"])
-    came_back = state.board == "regularization" and state.outcome is not state.plain and _is_biased(state)
+    came_back = state.board == "regularization" and state.outcome is not state.plain and state.is_biased
     if not came_back or state.round == MOST_ROUNDS:
         return state
     after = replace(context, state=state)
@@ -219,7 +198,8 @@ def around_again(context: StepContext, state: RecipeState) -> RecipeState:
     def decide() -> Json:
         for name in _STARTS:
             tried[name] = _start(after, name)
-            if _can_go(replace(after, state=tried[name])):
+            there = replace(after, state=tried[name])
+            if there.state.is_biased and is_called(there, "optimization") and ranking(there, "optimization"):
                 return {"from": name}
         return {"from": None}
 
@@ -230,20 +210,11 @@ def around_again(context: StepContext, state: RecipeState) -> RecipeState:
     return tried[start] if start in tried else _start(after, start)
 
 
-def _is_biased(state: RecipeState) -> bool:
-    bias = state.gap("optimization")
-    return bias is not None and bias.verdict == "yes"
-
-
 def _start(context: StepContext, name: str) -> RecipeState:
     state = replace(context.state, round=context.state.round + 1, reserved=(1 - SHARE) * context.run.budget.remaining)
     if name == "with them":
         return replace(state, exhausted=state.exhausted - _KINDS["optimization"])
     return replace(state, outcome=state.plain, diagnosis=context.run.diagnose(state.plain))
-
-
-def _can_go(context: StepContext) -> bool:
-    return _is_biased(context.state) and is_called(context, "optimization") and bool(ranking(context, "optimization"))
 
 
 def step_body(
@@ -254,6 +225,8 @@ def step_body(
     before, part = state.outcome, GAP_OF_BOARD[board].judged_on
     outcome, diagnosis = after
     got = before.losses[part] - outcome.losses[part]
+    # Members of an average differ in many knobs; those of the heaviest one say no more than the others.
+    averaged = f"networks {before.networks} -> {outcome.networks}" if outcome.networks != before.networks else ""
     return {
         "step": state.step + 1,
         "round": state.round,
@@ -261,7 +234,7 @@ def step_body(
         "locked": "none" if remedy.coupled else "regularization" if board == "optimization" else "optimization",
         "kind": remedy.kind,
         "finding": remedy.finding,
-        "did": f"{remedy.kind.replace('_', ' ')}: {_change(before, outcome)}",
+        "did": f"{remedy.kind.replace('_', ' ')}: {averaged or describe_change(before, outcome)}",
         "because": _cause(state, remedy),
         **expected.to_json(),
         "spent": spent,
@@ -280,13 +253,6 @@ def step_body(
         "gaps_before": state.diagnosis.to_json()["gaps"],
         "gaps_after": diagnosis.to_json()["gaps"],
     }
-
-
-def _change(before: Outcome, after: Outcome) -> str:
-    # Members of an average differ in many knobs; those of the heaviest one say no more than the others.
-    if after.networks != before.networks:
-        return f"networks {before.networks} -> {after.networks}"
-    return describe_change(before, after)
 
 
 def _cause(state: RecipeState, remedy: Remedy) -> str:

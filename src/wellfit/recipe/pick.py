@@ -1,7 +1,8 @@
 """The choice of the next remedy: bias before variance, and on that board the best expected gain for its cost.
 
 Expected gains come from what remedies have gained elsewhere. If the budget allows it, a pilot shows their gain here:
-trials of all remedies of a board are trained side by side before one of them is taken.
+trials of all remedies of a board are trained side by side before one of them is taken. More data need a person who
+brings them; a deployment sample and a bigger dev set are only prescribed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wellfit.base.typing import Board
-from wellfit.recipe.remedies.catalogue import BY_BOARD, FIRST, REMEDIES
+from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
+from wellfit.exceptions import BadInput
+from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD, DROP_ROWS, MORE_DATA, REWEIGHT
+from wellfit.recipe.remedies.optimization import OPTIMIZATION
+from wellfit.recipe.remedies.regularization import CLOSING, REGULARIZATION
 from wellfit.recipe.remedies.remedy import Remedy, helpful, is_behind
-from wellfit.recipe.state import StepContext
+from wellfit.recipe.state import ALLOW_EARLY_STOPPING, EARLY_STOPPING, StepContext
 from wellfit.records.config import Config
 from wellfit.records.outcome import Outcome
 
@@ -129,3 +134,43 @@ def _favourite(
     wide = (remedy.kind for remedy in remedies if remedy.is_wide)
     level = (kind for kind in wide if any(not is_behind(context, trial, best) for trial in trials.get(kind, ())))
     return next(level, None) or next(kind for kind, outcomes in helped.items() if best in outcomes)
+
+
+DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD, REWEIGHT, MORE_DATA)
+"""Remedies that change the training rows."""
+FIRST: tuple[Remedy, ...] = (DROP_ROWS,)
+"""Remedies that repair the measurement, before anything that it says is treated."""
+BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
+    "optimization": OPTIMIZATION,
+    "data": DATA,
+    "regularization": REGULARIZATION,
+}
+"""In the order of boards: train is brought nearer to dev before the sweep, which is judged on dev."""
+REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, *CLOSING)}
+
+
+def require_rows(only: str | None, more_data: object) -> None:
+    """Refuse `--only more_data` where nobody has brought rows."""
+    if only == MORE_DATA.kind and more_data is None:
+        raise BadInput(
+            "`more_data` must be given rows",
+            found=f"--only {only} without a file",
+            remedy="Give them with --more-data FILE; `wellfit diagnose EXPERIMENT --refits 24` prices them",
+        )
+
+
+def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
+    """Refuse a remedy that the recipe cannot carry out by itself, or that needs leave without it."""
+    if only is None:
+        return
+    if only not in REMEDIES:
+        known = REMEDY_KINDS.get(only)
+        raise BadInput(
+            f"--only takes one of {', '.join(REMEDIES)}",
+            found=repr(only),
+            remedy=f"This remedy needs a person. {known.person}" if known else "Choose one of them",
+        )
+    if REMEDIES[only].needs_leave and not early_stopping:
+        raise BadInput(
+            EARLY_STOPPING, found=f"--only {only}", remedy=f"{ALLOW_EARLY_STOPPING}, or take --only regularize"
+        )

@@ -230,7 +230,7 @@ def search_step(
 
 def space_of(config: Config, widths: Sequence[tuple[int, ...]], *, rows: int, fixed: frozenset[str]) -> Space:
     """Return the search space around `config`, with these shapes and without fixed knobs."""
-    near = {name: _near(knob, getattr(config.optimization, name)) for name, knob in KNOBS.items() if knob.factors}
+    near = {name: _near(knob, config.value_of(name)) for name, knob in KNOBS.items() if knob.factors}
     space: Space = {"widths": widths, **near, **usual_space(("shrink", "keep_prob"), config, rows=rows)}
     return {knob: values for knob, values in space.items() if own_name(knob) not in fixed}
 

@@ -1,11 +1,11 @@
 """The state of the recipe after a step, the context of the next one, and the gap that each board closes.
 
-The rules of a run, which remedies and knobs it may use; and the knobs that a step has turned, in words.
+And the rules of a run: which remedies and knobs it may use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
 from wellfit.recipe.context import RunContext
-from wellfit.records.config import BOARDS, Config
+from wellfit.records.config import BOARDS, Config, differing
 from wellfit.records.gaps import GAP_OF_BOARD, GapName
 from wellfit.records.knobs import KNOBS, knobs_of
 from wellfit.records.outcome import Outcome
@@ -23,6 +23,8 @@ from wellfit.records.units import knob
 
 Fixed = Mapping[str, Mapping[str, Any]]
 """Board -> knob -> the value at which it is fixed."""
+EARLY_STOPPING = "early stopping turns both boards at once, so it must be used only when asked for"
+ALLOW_EARLY_STOPPING = "Add --allow-early-stopping"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +48,9 @@ class Rules:
         """The names of the knobs that no step may turn."""
         return frozenset(knob for knobs in self.fixed_at.values() for knob in knobs)
 
-    def allowed(self, config: Config, trials: Iterable[Config]) -> tuple[Config, ...]:
-        """Return the trials that leave the fixed knobs as they are in `config`."""
-        return tuple(trial for trial in trials if not turned(config, trial) & self.fixed)
-
 
 def with_fixed(config: Config, fixed: Fixed) -> Config:
-    """Set the fixed knobs.
-
-    Raises:
-        BadInput: for an unknown board or knob, or a value out of range.
-    """
+    """Set the fixed knobs; BadInput for an unknown board or knob, or a value out of range."""
     body = config.to_json()
     for board, knobs in fixed.items():
         if board not in BOARDS:
@@ -68,11 +62,7 @@ def with_fixed(config: Config, fixed: Fixed) -> Config:
 
 
 def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
-    """Refuse fixed knobs that contradict each other, or leave no knob to turn.
-
-    Raises:
-        BadInput: naming what is wrong with them.
-    """
+    """Refuse fixed knobs that contradict each other, or leave no knob to turn."""
     with_fixed(Config(), fixed)
     names = {knob for knobs in fixed.values() for knob in knobs}
     known = {knob.name for board in BOARDS for knob in knobs_of(board) if knob.turned}
@@ -84,34 +74,26 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
         )
     if fixed.get("optimization", {}).get("early_stopping") is not None and not early_stopping:
         raise BadInput(
-            "early stopping turns both boards at once, so it is used only when asked for",
+            EARLY_STOPPING,
             found="early_stopping fixed in [optimization]",
-            remedy="Add --allow-early-stopping, or take it out",
+            remedy=f"{ALLOW_EARLY_STOPPING}, or take it out",
         )
 
 
 def turned(before: Config, after: Config) -> frozenset[str]:
-    """Return the knobs in which two configs differ; no knob has the same name on two boards."""
-    changes = (_changes(getattr(before, board), getattr(after, board)) for board in BOARDS)
-    return frozenset(name for each in changes for name, _, _ in each)
+    """Return the knobs of a person's boards in which two configs differ; no name is on two boards."""
+    return frozenset(pair.knob for pair in differing(before, after) if pair.board in BOARDS)
 
 
 def describe_change(before: Outcome, after: Outcome) -> str:
     """Return the difference, such as "widths 64x64 -> 256x256, epochs 32 -> 64, networks 1 -> 12"."""
     knobs = [
-        f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {old} -> {new}"
-        for board in (*BOARDS, "augmentation", "data")
-        for name, old, new in _changes(getattr(before.config, board), getattr(after.config, board))
+        f"{KNOBS[name].words if name in KNOBS else name.replace('_', ' ')} {_shown(old)} -> {_shown(new)}"
+        for _, name, old, new in differing(before.config, after.config)
     ]
     if before.networks != after.networks:
         knobs.append(f"networks {before.networks} -> {after.networks}")
     return ", ".join(knobs) or "nothing"
-
-
-def _changes(before: object, after: object) -> list[tuple[str, str, str]]:
-    """Return name, old and new value, as they are shown, of the knobs in which two boards differ."""
-    old, new = vars(before), vars(after)
-    return [(name, _shown(old[name]), _shown(new[name])) for name in old if old[name] != new[name]]
 
 
 def _shown(value: object) -> str:
@@ -146,6 +128,12 @@ class RecipeState:
     unsure: frozenset[str] = frozenset()
     board: Board = "none"
     round: int = 1
+
+    @property
+    def is_biased(self) -> bool:
+        """True if the bias is surely high."""
+        bias = self.gap("optimization")
+        return bias is not None and bias.verdict == "yes"
 
     @property
     def may_overfit(self) -> bool:
@@ -198,4 +186,4 @@ class StepContext:
 
     def allowed(self, trials: tuple[Config, ...]) -> tuple[Config, ...]:
         """Return the trials that turn no fixed knob."""
-        return self.rules.allowed(self.config, trials)
+        return tuple(trial for trial in trials if not turned(self.config, trial) & self.rules.fixed)

@@ -94,7 +94,7 @@ def range_of(name: str, one: Augmentation, strength: float) -> float:
     """Return the range of one operation for a member: what was asked for, times the strength."""
     value = float(getattr(one, name))
     # A share of pictures ends at what was asked for: a strength above 1 must not flip nine of ten.
-    return value * min(strength, 1.0) if name.startswith("flip") or name == "cutmix" else value * strength
+    return value * min(strength, 1.0) if name in _SHARES else value * strength
 
 
 def survives_mirror(classes: Sequence[str], *, colour: bool = True) -> bool:

@@ -1,4 +1,4 @@
-"""One configuration of one network: two boards of knobs that never mix, and the seed.
+"""One configuration of one network: two boards of knobs that never mix, and the seed; and the device to train it on.
 
 Lambda is stated in the unit of the cost J = (1/m) sum L + lambda/(2m) ||W||^2, with m the number of training rows
 and W the weights without biases, norm parameters and embeddings. `weight_decay_of` and `shrink_of` convert.
@@ -13,9 +13,9 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wellfit.base.serialize import OwnForm
+from wellfit.base.serialize import OwnForm, Record
 from wellfit.exceptions import BadInput
 from wellfit.records.augmentation import Augmentation
 from wellfit.records.knobs import (
@@ -182,6 +182,16 @@ class Config(OwnForm):
             boards.setdefault(KNOBS[name].board, {})[name] = value
         return replace(self, **{board: replace(getattr(self, board), **turned) for board, turned in boards.items()})
 
+    def value_of(self, name: str) -> Any:
+        """The value of the knob with this own name."""
+        return getattr(getattr(self, KNOBS[name].board), name)
+
+    @property
+    def shown(self) -> Json:
+        """The knobs of all boards that `to_json` shows, by their own names."""
+        body = self.to_json()
+        return {name: value for board in BOARDS for name, value in body[board].items()}
+
     @cached_property
     def identity(self) -> str:
         """Sixteen hexadecimal digits that name this configuration: equal configurations have equal names."""
@@ -216,11 +226,27 @@ class Config(OwnForm):
             ) from error
 
 
-BOARDS: Mapping[str, type[Any]] = {
-    "network": Network,
-    "optimization": Optimization,
-    "regularization": Regularization,
-}
+class KnobPair(NamedTuple):
+    """A knob in which two configs differ, with both values."""
+
+    board: str
+    knob: str
+    a: object
+    b: object
+
+
+def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
+    """The knobs in which two configs differ, board by board."""
+    pairs = ((board, vars(getattr(a, board)), vars(getattr(b, board))) for board in (*BOARDS, "augmentation", "data"))
+    return tuple(
+        KnobPair(board, knob, old[knob], new[knob])
+        for board, old, new in pairs
+        for knob in old
+        if old[knob] != new[knob]
+    )
+
+
+BOARDS: Mapping[str, type[Any]] = {"network": Network, "optimization": Optimization, "regularization": Regularization}
 """The parts of a config that a person, a sweep or a remedy turns."""
 _SEED = Knob("seed", "optimization", kind="whole")
 
@@ -245,14 +271,15 @@ def weight_decay_of(l2: float, *, rows: float) -> float:
     return l2 / rows
 
 
-def l2_of(*, weight_decay: float, rows: float) -> float:
-    """lambda = weight_decay * m."""
-    return weight_decay * rows
-
-
 def shrink_of(l2: float, *, rows: int, lr: float) -> float:
     """lr * lambda / m: the share of each weight that one update at the peak learning rate removes."""
     return lr * l2 / rows
+
+
+def lambda_by_unit(config: Config, *, rows: int) -> dict[str, float]:
+    """lambda in the units of its second names, as the journal shows it."""
+    l2, lr = config.regularization.l2, config.optimization.lr
+    return {"weight_decay": weight_decay_of(l2, rows=rows), "shrink": shrink_of(l2, rows=rows, lr=lr)}
 
 
 def _keep_checked(board: Network | Optimization | Regularization | DataBoard, name: str) -> None:
@@ -271,3 +298,56 @@ def _plain(value: Any) -> Any:
     if isinstance(value, numbers.Integral):
         return int(value)
     return float(value) if isinstance(value, numbers.Real) else value
+
+
+CPU = "cpu"
+DEVICES = (CPU, "cuda")
+FLOAT32, TF32, BF16 = PRECISIONS = ("float32", "tf32", "bf16")
+"""Of matrix products: as they are; with 10 bits of each factor; with 7. Sums, steps and moments stay float32."""
+
+
+@dataclass(frozen=True)
+class Device(Record):
+    """Where a stack is trained when it is not on the cores of this machine, and one of PRECISIONS.
+
+    The name is torch's; "cpu" runs the same code here, slowly: its tests do.
+    """
+
+    name: str
+    precision: str = FLOAT32
+
+    @property
+    def is_gpu(self) -> bool:
+        """True if it is another chip than the one that this runs on."""
+        return self.name != CPU
+
+
+def device_of(name: str, precision: str) -> Device | None:
+    """Return the device that is asked for; None for this machine's own cores, BadInput for one that is missing."""
+    if name not in DEVICES:
+        raise BadInput(
+            f"device must be one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Give one of them"
+        )
+    if precision not in PRECISIONS:
+        raise BadInput(
+            f"precision must be one of {', '.join(PRECISIONS)}",
+            found=f"precision={precision!r}",
+            remedy="Give one of them",
+        )
+    if name == CPU:
+        if precision != FLOAT32:
+            raise BadInput(
+                "on the cores of this machine the precision must be float32",
+                found=f"precision={precision!r} with device={name!r}",
+                remedy="Leave the precision out, or give a device that has it",
+            )
+        return None
+    import torch
+
+    if not torch.cuda.is_available():
+        raise BadInput(
+            "the device must be there, and this torch built for it",
+            found=f"device={name!r}, torch {torch.__version__} sees none",
+            remedy="Install a torch with CUDA, or leave the device out",
+        )
+    return Device(name, precision)

@@ -144,9 +144,7 @@ def goal_named(name: str, *, task: Task | None = None) -> Goal:
         raise BadInput(f"a goal must be one of {', '.join(GOALS)}", found=repr(name), remedy="Choose one of them")
     if task is not None and goal.task != task:
         raise BadInput(
-            f"goal {name} is for {goal.task}",
-            found=f"a {task} target",
-            remedy="Choose another --goal, or set --task",
+            f"goal {name} is for {goal.task}", found=f"a {task} target", remedy="Choose another --goal, or set --task"
         )
     return goal
 

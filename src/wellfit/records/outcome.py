@@ -32,6 +32,8 @@ class Status(Enum):
         return _ADVICE[self]
 
 
+ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
+"""A training that ended so came to its end, and can be compared with others."""
 _ADVICE = {
     Status.FINISHED: "All planned updates were made.",
     Status.DIVERGED: "The loss stopped being finite: lower the learning rate, or look for extreme values in the data.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +72,6 @@ class Ensemble(Record):
         """Identity of each pick -> its weight."""
         return {pick.identity: pick.weight for pick in self.picks}
 
-    def average(self, predictions: Mapping[str, Floats]) -> Floats:
-        """Return the weighted average of predictions, given as identity of an outcome -> predictions."""
-        return np.asarray(sum(pick.weight * predictions[pick.identity] for pick in self.picks))
-
     def to_json(self) -> Json:
         """Return plain values, for the journal."""
         return {**super().to_json(), "optimism": self.optimism, "coupled": self.coupled}
@@ -96,10 +92,7 @@ def select_ensemble(
     Members that diverged or were dropped are ignored, and so are their snapshots. `by` is the goal by which it is
     chosen, if not `goal`: log loss varies less with the rows than an error does, but the ensemble may then be worse on
     dev than the best member alone. `rival` is the alternative to an ensemble, the best member alone when None. No
-    group of `groups` [rows] is divided between the halves.
-
-    Raises:
-        Refusal: when there is no member to pick.
+    group of `groups` [rows] is divided between the halves. Refused when there is no member to pick.
     """
     members = [outcome for outcome in outcomes if outcome.status in _MEMBERS]
     if not members:

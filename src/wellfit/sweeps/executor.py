@@ -14,8 +14,7 @@ from typing import Protocol, Self
 from wellfit.base.typing import Notify
 from wellfit.data.prepare import Prepared
 from wellfit.fused.engine import fit_stack, require_trainable, stacks_of
-from wellfit.records.config import Config
-from wellfit.records.device import Device
+from wellfit.records.config import Config, Device
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
 from wellfit.sweeps.rungs import Rungs

@@ -13,16 +13,7 @@ from typing import Protocol
 from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome
-from wellfit.sweeps.space import (
-    Interval,
-    Space,
-    changed,
-    configs_of,
-    count_of,
-    is_grid,
-    require_space,
-    sobol,
-)
+from wellfit.sweeps.space import Interval, Space, changed, configs_of, count_of, is_grid, require_space, sobol
 from wellfit.sweeps.usual import known_good
 
 FEWEST_KNOBS = 3

@@ -46,26 +46,21 @@ class Rungs(Record):
                 )
 
     def judge(self, losses: Mapping[str, Floats], affordable: int) -> frozenset[str]:
-        """Return the members that go on; see `survivors`."""
-        return survivors(losses, affordable=affordable, rungs=self)
+        """Return the members that go on from one rung.
 
+        The best member is only known from the same rows. A member that truly is no worse than any other leaves wrongly
+        only if its comparison with one of the K - 1 others rejects, so each is made at level / (rungs (K - 1))
+        (Bonferroni, over opponents and rungs; the control unknown, as in Hsu's (1984) comparisons with the best).
+        That guards the members worth keeping; how many of the others stay is a question of cost alone.
 
-def survivors(losses: Mapping[str, Floats], *, affordable: int, rungs: Rungs) -> frozenset[str]:
-    """Return the members that go on from one rung.
-
-    The best member is only known from the same rows. A member that truly is no worse than any other leaves wrongly
-    only if its comparison with one of the K - 1 others rejects, so each is made at level / (rungs (K - 1))
-    (Bonferroni, over opponents and rungs; the control unknown, as in Hsu's (1984) comparisons with the best).
-    That guards the members worth keeping; how many of the others stay is a question of cost alone.
-
-    `losses` has the finite dev loss [rows] of every row, the same rows for all. The worst members beyond `affordable`,
-    the number that the deadline can pay to the end, leave untested, though never the best.
-    """
-    ranked = sorted(losses, key=lambda identity: (float(np.mean(losses[identity])), identity))
-    if len(ranked) < 2:
-        return frozenset(ranked)
-    level = rungs.level / (len(RUNGS) * (len(ranked) - 1))
-    safe = math.ceil(rungs.keep * len(ranked))
-    best = losses[ranked[0]]
-    stay = ranked[:safe] + [one for one in ranked[safe:] if worse_p(losses[one], best) >= level]
-    return frozenset(stay[: max(affordable, 1)])
+        `losses` has the finite dev loss [rows] of every row, the same rows for all. The worst members beyond
+        `affordable`, the number that the deadline can pay to the end, leave untested, though never the best.
+        """
+        ranked = sorted(losses, key=lambda identity: (float(np.mean(losses[identity])), identity))
+        if len(ranked) < 2:
+            return frozenset(ranked)
+        level = self.level / (len(RUNGS) * (len(ranked) - 1))
+        safe = math.ceil(self.keep * len(ranked))
+        best = losses[ranked[0]]
+        stay = ranked[:safe] + [one for one in ranked[safe:] if worse_p(losses[one], best) >= level]
+        return frozenset(stay[: max(affordable, 1)])

@@ -1,6 +1,6 @@
 """The sweep: train every member, choose by dev, and lay out what lambda and keep_prob did.
 
-The rounds of a search: propose configs, train those that are not known, learn from their outcomes.
+In rounds: propose configs, train those that are not known, learn from their outcomes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from wellfit.base.rendering import Rendered
 from wellfit.base.typing import Json
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
-from wellfit.records.config import Config, Regularization, shrink_of, weight_decay_of
+from wellfit.records.config import Config, Regularization, lambda_by_unit
 from wellfit.records.goals import Goal
-from wellfit.records.knobs import own_name
+from wellfit.records.knobs import SWEPT, knobs_of, own_name
 from wellfit.records.outcome import Outcome, Status
 from wellfit.sweeps.ensemble import Ensemble, select_ensemble
 from wellfit.sweeps.executor import Executor, OnOutcome, ignore_outcome
@@ -115,28 +115,25 @@ class Sweep(Rendered):
         }
 
     def _row(self, member: Outcome) -> Json:
-        config, l2 = member.config, member.config.regularization.l2
+        config = member.config
+        regularizers = {knob.name for knob in knobs_of("regularization")}
+        searched = {name: config.value_of(name) for name in map(own_name, self.over)}
+        knobs = {**config.shown, **searched}
+        shown = regularizers.union({"early_stopping"}, searched).difference(SWEPT)
         return {
             "identity": config.identity,
-            "l2": l2,
+            "l2": config.regularization.l2,
             "keep_prob": mean_keep_prob(config),
-            "weight_decay": weight_decay_of(l2, rows=self.rows),
-            "shrink": shrink_of(l2, rows=self.rows, lr=config.optimization.lr),
+            **lambda_by_unit(config, rows=self.rows),
             "train": member.losses["train"],
             "dev": member.losses["dev"],
             "norm": member.weight_norm,
             "norms": list(member.weight_norms),
             "effects": dict(member.effects),
-            "knobs": self._other_knobs(config),
+            # Searched ones, other regularizers that are on, and early stopping.
+            "knobs": {name: value for name, value in sorted(knobs.items()) if name in shown},
             "status": member.status.value,
         }
-
-    def _other_knobs(self, config: Config) -> Json:
-        """Return the searched knobs but lambda and keep_prob, other regularizers that are on, and early stopping."""
-        body = config.to_json()
-        shown = {*body["regularization"], "early_stopping", *map(own_name, self.over)} - {"l2", "keep_prob"}
-        knobs = {**body["network"], **body["optimization"], **body["regularization"]}
-        return {name: knobs[name] for name in sorted(shown) if name in knobs}
 
 
 def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one call
@@ -167,10 +164,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     outcomes `known` are not trained again; Optuna learns from those that were `seen` in other trainings, where they lie
     in the space. No member is started after the `deadline`, a `time.monotonic()`, nor beyond those that `within` lets
     through. With `rungs` the schedule "coslog4", which anneals at each of them, takes the place of "cosine".
-
-    Raises:
-        BadInput: for a space that cannot be searched, before any training.
-        Refusal: when no member was trained to a finite loss.
+    A space that cannot be searched is refused before any training, and so is a sweep without a finite loss after it.
     """
     rows = rows_trained_on(data, config.data)
     if rungs and config.optimization.schedule == "cosine":
@@ -186,7 +180,7 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         on_outcome=on_outcome,
     )
     outcomes, planned = train_in_rounds(proposals, training)
-    choice = _choice(data, outcomes, training, goal=goal, limit=limit, baseline=baseline)
+    choice, ensemble = _chosen(data, outcomes, training, goal=goal, limit=limit, baseline=baseline, seed=config.seed)
     remarks = _remarks(config, rungs, announced=announced, missing=planned - len(outcomes), planned=planned)
     return Sweep(
         goal=goal,
@@ -201,13 +195,13 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
         search=proposals.name,
         rungs=rungs,
         monte_carlo=_monte_carlo(data, choice.chosen, goal=goal),
-        ensemble=_ensemble(data, outcomes, training, goal=goal, rival=choice.chosen, seed=config.seed),
-        snapshots=tuple(training.snapshots.best),
+        ensemble=ensemble,
+        snapshots=tuple(training.snapshots),
         breed=alike_best(outcomes, [goal.refined_losses(data.dev.target, one.predictions["dev"]) for one in outcomes]),
     )
 
 
-def _choice(
+def _chosen(
     data: Prepared,
     outcomes: Sequence[Outcome],
     training: Training,
@@ -215,19 +209,15 @@ def _choice(
     goal: Goal,
     limit: TrainLimit | None,
     baseline: float,
-) -> Choice:
-    may_stop_at_rungs = training.rungs is not None and training.rungs.snapshots
-    candidates = [*outcomes, *training.snapshots.best] if may_stop_at_rungs else outcomes
-    losses = {each.identity: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in candidates}
-    return choose(candidates, losses, limit=limit, baseline=baseline)
-
-
-def _ensemble(
-    data: Prepared, outcomes: Sequence[Outcome], training: Training, *, goal: Goal, rival: Outcome, seed: int
-) -> Ensemble:
-    dev = data.dev
-    everything = [*outcomes, *training.snapshots.best]
-    return select_ensemble(everything, dev.target, goal=goal, rival=rival, groups=dev.groups, seed=seed)
+    seed: int,
+) -> tuple[Choice, Ensemble]:
+    """Return the choice among the members, and the ensemble that is its rival."""
+    dev, snapshots = data.dev, training.snapshots
+    candidates = [*outcomes, *snapshots] if training.rungs is not None and training.rungs.snapshots else outcomes
+    losses = {each.identity: goal.row_losses(dev.target, each.predictions["dev"]) for each in candidates}
+    choice = choose(candidates, losses, limit=limit, baseline=baseline)
+    pool, rival = [*outcomes, *snapshots], choice.chosen
+    return choice, select_ensemble(pool, dev.target, goal=goal, rival=rival, groups=dev.groups, seed=seed)
 
 
 def _monte_carlo(data: Prepared, chosen: Outcome, *, goal: Goal) -> MonteCarlo | None:
@@ -276,30 +266,12 @@ Within = Callable[[Sequence[Config]], Sequence[Config]]
 """Returns the first of some configs, as many as may be trained."""
 
 
-class Snapshots:
-    """The snapshots (members' networks at rungs) that are best on dev: as many as an ensemble considers, for memory."""
-
-    def __init__(self) -> None:
-        self._kept: list[Outcome] = []
-
-    def add(self, outcome: Outcome) -> None:
-        """Add an outcome, if it is a snapshot."""
-        if outcome.is_snapshot:
-            self._kept.append(outcome)
-            # Workers end in any order: what is kept must not depend on it.
-            self._kept = sorted(self._kept, key=lambda each: (each.losses["dev"], each.identity))[:MOST]
-
-    @property
-    def best(self) -> list[Outcome]:
-        """The snapshots, the best first."""
-        return list(self._kept)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """Trains configs that are not `known` yet, as many as are `within` a limit.
 
-    After an interruption in the middle of a round with rungs, the rest of the round is compared among itself.
+    After an interruption in the middle of a round with rungs, the rest of the round is compared among itself. The best
+    `snapshots` are kept, as many as an ensemble considers, for memory.
     """
 
     executor: Executor
@@ -308,19 +280,23 @@ class Training:
     rungs: Rungs | None
     on_outcome: OnOutcome
     within: Within | None = None
-    snapshots: Snapshots = field(default_factory=Snapshots)
+    snapshots: list[Outcome] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
         """Return the outcomes in the order of the configs, without those that the deadline left out."""
         missing = [config for config in configs if config.identity not in self.known]
         if missing:
-            trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self._file)
+            trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self.file)
             self.known.update((outcome.config.identity, outcome) for outcome in trained)
         return [self.known[config.identity] for config in configs if config.identity in self.known]
 
-    def _file(self, outcome: Outcome) -> None:
-        self.snapshots.add(outcome)
+    def file(self, outcome: Outcome) -> None:
+        """Pass an outcome on, and keep it if it is one of the best snapshots."""
+        if outcome.is_snapshot:
+            # Workers end in any order: what is kept must not depend on it.
+            ranked = sorted([*self.snapshots, outcome], key=lambda each: (each.losses["dev"], each.identity))
+            self.snapshots[:] = ranked[:MOST]
         self.on_outcome(outcome)
 
 

@@ -61,10 +61,7 @@ def choose(
     and so is a snapshot if snapshots are given; a member that was dropped at a rung is never chosen, and one beyond
     `limit` only if every tied member is. `dev_losses` are those [rows] of every outcome's dev rows, by its identity.
     The choice must not exceed the dev loss `baseline`: one standard error is wide on a small dev set, and simplicity
-    must not cost more than the sweep has won.
-
-    Raises:
-        Refusal: when every member diverged, or was dropped in favour of one that diverged later.
+    must not cost more than the sweep has won. Refused when every member diverged, or was dropped for one that did.
     """
     ended = [outcome for outcome in outcomes if outcome.status in _ENDED]
     # A training cut short is fit less than its knobs would have it: it stands in only if no other ended.
@@ -180,6 +177,5 @@ def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
 
 def _knobs(outcome: Outcome) -> dict[str, str]:
     """Return the knobs of a member as text; some that are off are left out."""
-    body = outcome.config.to_json()
-    knobs = {**body["network"], **body["optimization"], **body["regularization"]}
+    knobs = outcome.config.shown
     return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in knobs.items()}

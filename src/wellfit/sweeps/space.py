@@ -1,8 +1,7 @@
 """The search space of a sweep: the knobs, their values, and the members that they make.
 
 Where nothing overfits nothing should be regularized: the default grid has lambda 0 and keep_prob 1, a range may have a
-share of its off value.
-A setting of some knobs, by any of their names, makes a config of another.
+share of its off value. A setting of some knobs, by any of their names, makes a config of another.
 """
 
 from __future__ import annotations
@@ -261,14 +260,25 @@ _TURNED = {name: knob for name, knob in NAMES.items() if knob.board in BOARDS an
 
 def changed(config: Config, setting: Setting, *, rows: float) -> Config:
     """Return `config` with the knobs in `setting`, each in the unit of its name; lambda converts by m, `rows`."""
-    # The other knobs may only fit together with the new one, so all change at once.
-    return replace(config, **_boards(config, setting, rows=rows))
+    return config.with_knobs(**_own(config, setting, rows=rows))
+
+
+def _own(config: Config, setting: Setting, *, rows: float) -> dict[str, Any]:
+    """Return the values that the knobs have by their own names."""
+    plain = {name: _plain(name, value) for name, value in setting.items()}
+    # Refuses an lr of 0 before anything is divided by it.
+    optimization = replace(config.optimization, lr=plain.get("lr", config.optimization.lr))
+    around = Around(rows, optimization.lr, optimization.betas[0])
+    return {
+        NAMES[name].own: to_own(value, around) if (to_own := NAMES[name].to_own) else value
+        for name, value in plain.items()
+    }
 
 
 def require_value(config: Config, name: str, value: Any, *, rows: float) -> None:
     """Check one value of one knob on its own; a refusal names the knob by the name that was used."""
     try:
-        _boards(config, {name: value}, rows=rows)
+        replace(getattr(config, NAMES[name].board), **_own(config, {name: value}, rows=rows))
     except BadInput as error:
         asked = f"{name}={value!r}"
         same = own_name(name) == name or error.found == asked
@@ -301,11 +311,7 @@ def require_names(names: Collection[str]) -> None:
 
 def differs_only(config: Config, other: Config, names: Collection[str]) -> bool:
     """Return True if two configs differ at most in the knobs of these names."""
-    taken: dict[str, dict[str, Any]] = {}
-    for knob in map(NAMES.__getitem__, names):
-        taken.setdefault(knob.board, {})[knob.own] = getattr(getattr(other, knob.board), knob.own)
-    boards: dict[str, Any] = {board: replace(getattr(config, board), **knobs) for board, knobs in taken.items()}
-    return replace(config, **boards) == other
+    return config.with_knobs(**{own: other.value_of(own) for own in map(own_name, names)}) == other
 
 
 def setting_of(config: Config, names: Collection[str], *, rows: float) -> Setting:
@@ -315,22 +321,10 @@ def setting_of(config: Config, names: Collection[str], *, rows: float) -> Settin
 
 
 def _value_of(config: Config, knob: Knob, around: Around) -> Any:
-    value = getattr(getattr(config, knob.board), knob.own)
+    value = config.value_of(knob.own)
     if knob.shape == "layer":
         value = sum(config.keep_probs) / len(config.keep_probs) if config.keep_probs else 1.0
     return knob.from_own(value, around) if knob.from_own else value
-
-
-def _boards(config: Config, setting: Setting, *, rows: float) -> dict[str, Any]:
-    plain = {name: _plain(name, value) for name, value in setting.items()}
-    # Refuses an lr of 0 before anything is divided by it.
-    optimization = replace(config.optimization, lr=plain.get("lr", config.optimization.lr))
-    around = Around(rows, optimization.lr, optimization.betas[0])
-    boards: dict[str, dict[str, Any]] = {}
-    for name, value in plain.items():
-        knob = NAMES[name]
-        boards.setdefault(knob.board, {})[knob.own] = knob.to_own(value, around) if knob.to_own else value
-    return {board: replace(getattr(config, board), **values) for board, values in boards.items()}
 
 
 def _plain(name: str, value: Any) -> Any:

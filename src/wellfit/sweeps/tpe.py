@@ -18,7 +18,7 @@ from optuna.trial import Trial, TrialState, create_trial
 from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.knobs import OFF
-from wellfit.records.outcome import Outcome, Status
+from wellfit.records.outcome import ENDED, Outcome, Status
 from wellfit.sweeps.space import (
     Interval,
     Setting,
@@ -41,7 +41,6 @@ ASKS_PER_MEMBER = 4
 """Exact zeros and lists make equal configs: Optuna is asked this many times for a new one."""
 AT_AN_END = 1e-3
 """A grid rounds its values to four digits: values this close to an end of the space, relative to it, are at the end."""
-_COMPARABLE = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 class Tpe:
@@ -92,7 +91,7 @@ class Tpe:
         """Tell Optuna the dev losses; a training that did not come to its end counts below all that did."""
         for outcome in outcomes:
             trial, loss = self._trials[outcome.config.identity], outcome.losses["dev"]
-            if outcome.status in _COMPARABLE:
+            if outcome.status in ENDED:
                 self._study.tell(trial, loss)
                 continue
             if outcome.status is not Status.DIVERGED:
@@ -101,7 +100,7 @@ class Tpe:
 
     def _learns(self, outcome: Outcome) -> bool:
         """Tell Optuna the outcome of an earlier training if it lies in the space; return True if it did."""
-        if outcome.status not in _COMPARABLE or not differs_only(self._config, outcome.config, self._over):
+        if outcome.status not in ENDED or not differs_only(self._config, outcome.config, self._over):
             return False
         setting = setting_of(outcome.config, self._over, rows=self._rows)
         if not all(_is_inside(name, self._over[name], value) for name, value in setting.items()):

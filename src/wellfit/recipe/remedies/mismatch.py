@@ -15,16 +15,16 @@ import numpy as np
 
 from wellfit.augment.apply import COLUMNS, DRAWN, GREY, changed_fast
 from wellfit.base.serialize import Record
-from wellfit.base.typing import Floats, Json
+from wellfit.base.typing import Booleans, Floats, Json
 from wellfit.data.prepare import Arrays
 from wellfit.data.training_rows import OF_TRAIN, effective_rows, rows_trained_on, trained_on
 from wellfit.diagnosis.leakage.duplicates import with_and_without
-from wellfit.recipe.remedies.remedy import ENDED, LEVEL, Done, Expected, Price, Remedy, Result, Shares
+from wellfit.recipe.remedies.remedy import LEVEL, Expected, Price, Remedy, Result, Shares
 from wellfit.recipe.remedies.trials import on_dev
 from wellfit.recipe.state import StepContext, describe_change
 from wellfit.records.augmentation import LARGEST, OPERATIONS, Augmentation, range_of
 from wellfit.records.config import Config, total_updates, updates_per_epoch
-from wellfit.records.outcome import Outcome
+from wellfit.records.outcome import ENDED, Outcome
 from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate, normal_quantile
 from wellfit.sweeps.usual import FEWEST_EPOCHS
@@ -73,20 +73,6 @@ FEWEST_LEFT = 0.5
 """Share of the training rows that must remain; where more are copies, the split itself is the fault."""
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """Result of leaving copies out."""
-
-    outcome: Outcome
-    rows: int
-    flattered: int
-
-    def to_json(self) -> Json:
-        """The step, and its reason."""
-        told = f"{self.rows:,} training rows, whose copies flattered the error on {self.flattered:,} dev rows"
-        return {"did": f"drop rows: {told}", "because": "measurement: copies of training rows in dev"}
-
-
 def without_copies(context: StepContext) -> tuple[Config, ...]:
     """Return the config without the copies; nothing if none are known, or hardly a row would be left."""
     copies, config = context.run.data.copies, context.config
@@ -100,13 +86,9 @@ def _price_of_one(context: StepContext, trials: tuple[Config, ...]) -> Price | N
     return Price(whole=cost, least=cost) if trials else None
 
 
-def _price(context: StepContext) -> Price | None:
-    return _price_of_one(context, without_copies(context))
-
-
 def _foretold(context: StepContext) -> Expected:
     """Return a gain below 0: what the copies flattered."""
-    copies, price = context.run.data.copies, _price(context)
+    copies, price = context.run.data.copies, DROP_ROWS.price(context)
     losses = context.run.dev_losses(context.state.outcome)
     found = None if copies is None else with_and_without(losses, copies.dev)
     flattery = found.flattery if found else Estimate.fixed(0.0, rows=len(losses))
@@ -114,24 +96,33 @@ def _foretold(context: StepContext) -> Expected:
     return Expected(value=-flattery.value, low=-flattery.high, high=-flattery.low, ceiling=0.0, cost=cost)
 
 
-def _carry_out(context: StepContext) -> Result:
-    before, copies = context.state.outcome, context.run.data.copies
-    trained = [each for each in context.run.train(without_copies(context)) if each.status in ENDED]
-    if not trained or copies is None:
-        return Done(before)
+def _unless_worse(context: StepContext, trials: tuple[Config, ...], *, on: Booleans | None = None) -> Outcome:
+    """Train the only trial, and return it, or the current network if that is surely better on dev, or its rows `on`."""
+    before = context.state.outcome
+    trained = [each for each in context.run.train(trials) if each.status in ENDED]
+    if not trained:
+        return before
     (after,) = trained
-    clean = ~copies.dev
-    gain = paired_difference(context.run.dev_losses(before)[clean], context.run.dev_losses(after)[clean])
-    if gain.high < 0:
-        return Done(before)
-    return Dropped(after, int(copies.train.sum()), int(copies.dev.sum()))
+    rows = slice(None) if on is None else on
+    gain = paired_difference(context.run.dev_losses(before)[rows], context.run.dev_losses(after)[rows])
+    return before if gain.high < 0 else after
+
+
+def _drop_rows(context: StepContext) -> Result:
+    before, copies = context.state.outcome, context.run.data.copies
+    after = before if copies is None else _unless_worse(context, without_copies(context), on=~copies.dev)
+    if copies is None or after is before:
+        return Result(before)
+    rows, flattered = int(copies.train.sum()), int(copies.dev.sum())
+    told = f"{rows:,} training rows, whose copies flattered the error on {flattered:,} dev rows"
+    return Result(after, {"did": f"drop rows: {told}", "because": "measurement: copies of training rows in dev"})
 
 
 DROP_ROWS = Remedy(
     kind=DROP_ROWS_KIND,
     shares=lambda _work: Shares(0.0, 0.0, 0.0),
-    price=_price,
-    apply=_carry_out,
+    price=lambda context: _price_of_one(context, without_copies(context)),
+    apply=_drop_rows,
     foretold=_foretold,
     repairs_measurement=True,
 )
@@ -165,22 +156,13 @@ def _shares(context: StepContext) -> Shares:
     return Shares(0.0, 1 - times**-SLOWEST, max(0.9, 1 - times**-FASTEST))
 
 
-def _price_of_rows(context: StepContext) -> Price | None:
-    """Return the price of one training: who brings rows wants them used, so nothing is kept back for knobs."""
-    return _price_of_one(context, with_more_data(context))
-
-
-def _add_rows(context: StepContext) -> Result:
-    before = context.state.outcome
-    trained = [each for each in context.run.train(with_more_data(context)) if each.status in ENDED]
-    if not trained:
-        return Done(before)
-    (after,) = trained
-    gain = paired_difference(context.run.dev_losses(before), context.run.dev_losses(after))
-    return Done(before if gain.high < 0 else after)
-
-
-_SHARED = Remedy(kind=MORE_DATA_KIND, shares=_shares, price=_price_of_rows, apply=_add_rows)
+_SHARED = Remedy(
+    kind=MORE_DATA_KIND,
+    shares=_shares,
+    # Who brings rows wants them used, so nothing is kept back for knobs.
+    price=lambda context: _price_of_one(context, with_more_data(context)),
+    apply=lambda context: Result(_unless_worse(context, with_more_data(context))),
+)
 
 
 def _promise_of_rows(context: StepContext) -> Expected:
@@ -197,24 +179,6 @@ REWEIGHT_KIND = "reweight"
 POWERS = (0.5, 1.0)
 FEWEST_EFFECTIVE = 50.0
 """Effective rows below which nothing can be learned from the weighted ones (docs/methods.md, "Mismatch")."""
-
-
-@dataclass(frozen=True)
-class Reweighted:
-    """Result of reweighting, with the number of rows that the weighted ones are worth."""
-
-    before: Outcome
-    outcome: Outcome
-    rows: int
-    effective: float
-
-    def to_json(self) -> Json:
-        """The step, with the effective rows."""
-        worth = f"{self.rows:,} weighted rows tell as much as {self.effective:,.0f} alike"
-        return {
-            "did": f"{REWEIGHT_KIND}: {describe_change(self.before, self.outcome)} ({worth})",
-            "effective_rows": self.effective,
-        }
 
 
 def reweight(context: StepContext) -> tuple[Config, ...]:
@@ -236,7 +200,10 @@ def _reweight(context: StepContext) -> Result:
     before, done = context.state.outcome, _TRIALS.apply(context)
     if done.outcome is before:
         return done
-    return Reweighted(before, done.outcome, context.rows, _effective(context, done.outcome.config))
+    effective = _effective(context, done.outcome.config)
+    worth = f"{context.rows:,} weighted rows tell as much as {effective:,.0f} alike"
+    did = f"{REWEIGHT_KIND}: {describe_change(before, done.outcome)} ({worth})"
+    return Result(done.outcome, {"did": did, "effective_rows": effective})
 
 
 _TRIALS = on_dev(REWEIGHT_KIND, reweight, shares=lambda _work: Shares(0.0, 0.3, 1.0))

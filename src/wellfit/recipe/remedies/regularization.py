@@ -10,8 +10,8 @@ from functools import partial
 from typing import get_args
 
 from wellfit.recipe.defaults import LARGER_SHAPES, MOST_TIMES, fits, larger_shapes
-from wellfit.recipe.ensemble import FEWEST_NETWORKS, PARENTS, SHARE, Averaged, ensemble_step, networks_affordable
-from wellfit.recipe.remedies.remedy import Done, Expected, Price, Remedy, Shares, expect
+from wellfit.recipe.ensemble import FEWEST_NETWORKS, PARENTS, SHARE, ensemble_step, networks_affordable
+from wellfit.recipe.remedies.remedy import Expected, Price, Remedy, Result, Shares, expect
 from wellfit.recipe.remedies.trials import SWEEP_SHARES, against_variance
 from wellfit.recipe.search import (
     FEWEST_MEMBERS,
@@ -117,10 +117,10 @@ def _sweep_pilot(context: StepContext) -> tuple[Config, ...]:
     return context.allowed(_set(context, PICTURES if context.config.network.kind == "conv" else settings))
 
 
-def _sweep(context: StepContext) -> Done:
+def _sweep(context: StepContext) -> Result:
     state, share, fixed = context.state, _sweep_share(context), context.rules.fixed
     step, diagnosis = state.step + 1, state.diagnosis
-    return Done(sweep_step(context.run, state.outcome, diagnosis=diagnosis, step=step, share=share, fixed=fixed))
+    return Result(sweep_step(context.run, state.outcome, diagnosis=diagnosis, step=step, share=share, fixed=fixed))
 
 
 def _sweep_share(context: StepContext) -> float:
@@ -140,9 +140,10 @@ def _ensemble_price(context: StepContext) -> Price | None:
     return Price(whole=sum(costs), least=sum(costs[:FEWEST_NETWORKS]) / SHARE)
 
 
-def _ensemble(context: StepContext) -> Averaged:
+def _ensemble(context: StepContext) -> Result:
     step, fixed = context.state.step + 1, context.rules.fixed
-    return ensemble_step(context.run, context.state.outcome, parents=_parents(context), step=step, fixed=fixed)
+    found = ensemble_step(context.run, context.state.outcome, parents=_parents(context), step=step, fixed=fixed)
+    return Result(found.outcome, found.to_json())
 
 
 def _parents(context: StepContext) -> list[Config]:
@@ -174,9 +175,9 @@ def _search_expected(context: StepContext) -> Expected:
     return expect(SWEEP_SHARES, ceiling=ceiling, room=ceiling, cost=price.whole if price else 0.0)
 
 
-def _search(context: StepContext) -> Done:
+def _search(context: StepContext) -> Result:
     step, fixed, share = context.state.step + 1, context.rules.fixed, _search_share(context)
-    return Done(search_step(context.run, context.state.outcome, step=step, share=share, fixed=fixed))
+    return Result(search_step(context.run, context.state.outcome, step=step, share=share, fixed=fixed))
 
 
 def _usual(

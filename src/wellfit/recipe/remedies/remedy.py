@@ -1,21 +1,22 @@
 """A remedy as a value: the recipe asks it for its price and its expected gain, and lets it act.
 
-The expected gain of a step, and the paired comparison that shows whether a trial worked.
+The shares of a ceiling that a remedy gains are priors set by hand, after cases of benchmarks/recipe_cases.py, and not
+yet calibrated: so the interval is wide, and the journal counts the outcomes that fall within it. A trial is compared
+with the network before it on the same rows: of train against bias, of dev against variance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from wellfit.base.serialize import OMITTED, Record, named
+from wellfit.base.serialize import Record, named
 from wellfit.base.typing import Board, Json
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.recipe.state import StepContext
 from wellfit.records.config import Config
 from wellfit.records.gaps import GAP_OF_BOARD, GapName
-from wellfit.records.outcome import Outcome, Status
+from wellfit.records.outcome import ENDED, Outcome
 from wellfit.stats.differences import paired_difference
 
 LEVEL = 0.9
@@ -64,7 +65,6 @@ def expect(shares: Shares, *, ceiling: float, room: float, cost: float) -> Expec
 
 DOUBT = 0.16
 """Probability of keeping a trial that is no better on dev, divided among the trials of a step."""
-ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
 
 
 def helpful(context: StepContext, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
@@ -90,24 +90,12 @@ def best_of(context: StepContext, trials: Sequence[Outcome], board: Board) -> Ou
     return min(helpful(context, trials, board), key=lambda trial: trial.losses["dev"], default=context.state.outcome)
 
 
-class Result(Protocol):
-    """Result of carrying out a remedy."""
-
-    @property
-    def outcome(self) -> Outcome:
-        """The network to go on with: the one from before if nothing was better."""
-        ...
-
-    def to_json(self) -> Json:
-        """Fields of the step's entry beside those of all steps."""
-        ...
-
-
 @dataclass(frozen=True)
-class Done(Record):
-    """Result of a remedy that ends with one network."""
+class Result:
+    """The network to go on with (the one from before if nothing was better), and more fields for the step's entry."""
 
-    outcome: Outcome = field(metadata=OMITTED)
+    outcome: Outcome
+    entry: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
+from wellfit.base.typing import Board
 from wellfit.recipe.ensemble import SHARE as ENSEMBLE_SHARE
-from wellfit.recipe.remedies.remedy import Done, Price, Remedy, Shares, best_of
+from wellfit.recipe.remedies.remedy import Price, Remedy, Result, Shares, best_of
 from wellfit.recipe.search import FEWEST_MEMBERS
 from wellfit.recipe.state import StepContext
 from wellfit.records.config import Config
@@ -49,8 +49,8 @@ def against_bias(
     return Remedy(
         kind=kind,
         shares=shares,
-        price=partial(_price_on_train, trials=allowed),
-        apply=partial(_best_on_train, trials=allowed),
+        price=lambda context: _price_on_train(context, allowed(context)),
+        apply=lambda context: _best(context, allowed(context), "optimization"),
         pilot=lambda context: tuple(sorted(allowed(context), key=first)) if first else middle_first(allowed(context)),
     )
 
@@ -77,7 +77,7 @@ def on_dev(kind: str, trials: Trials, *, shares: Callable[[StepContext], Shares]
         kind=kind,
         shares=shares,
         price=lambda context: _price_on_dev(context, allowed(context), promising=promises(context)),
-        apply=partial(_best_on_dev, trials=allowed),
+        apply=lambda context: _best(context, allowed(context), "regularization"),
     )
 
 
@@ -92,8 +92,7 @@ def _others(context: StepContext, trials: Sequence[Config]) -> int:
     return FEWEST_MEMBERS if context.state.may_overfit and context.rules.only is None else len(trials)
 
 
-def _price_on_train(context: StepContext, *, trials: Trials) -> Price | None:
-    found = trials(context)
+def _price_on_train(context: StepContext, found: Sequence[Config]) -> Price | None:
     if not found:
         return None
     costs = [context.run.budget.cost(trial) for trial in found]
@@ -109,42 +108,22 @@ def _affordable(context: StepContext, trials: Sequence[Config]) -> list[Config]:
     return [trial for trial in trials if context.run.budget.affordable(trial) >= others]
 
 
-def _best_on_train(context: StepContext, *, trials: Trials) -> Done:
-    return Done(best_of(context, _trained(context, trials(context), only=_affordable), "optimization"))
-
-
 def _price_on_dev(context: StepContext, found: Sequence[Config], *, promising: bool) -> Price | None:
     if not found:
         return None
     whole = sum(map(context.run.budget.cost, _not_piloted(context, found)))
-    kept = _kept_back(context, promising=promising)
-    return Price(whole=whole, least=whole + kept * context.run.budget.cost(context.config))
-
-
-def _kept_back(context: StepContext, *, promising: bool) -> float:
-    """Return the trainings that a small step leaves to a sweep that is still to come, and to the ensemble."""
-    if context.rules.only is not None:
-        return 0.0
-    if promising:
-        return FEWEST_MEMBERS / ENSEMBLE_SHARE
+    # Trainings that a small step leaves to a sweep that is still to come, and to the ensemble.
     sweep = 0 if "regularize" in context.state.exhausted else DEFAULT_MEMBERS
-    return (sweep + KEPT_NETWORKS) / ENSEMBLE_SHARE
+    kept = 0 if context.rules.only is not None else FEWEST_MEMBERS if promising else sweep + KEPT_NETWORKS
+    return Price(whole=whole, least=whole + kept / ENSEMBLE_SHARE * context.run.budget.cost(context.config))
 
 
-def _best_on_dev(context: StepContext, *, trials: Trials) -> Done:
-    return Done(best_of(context, _trained(context, trials(context)), "regularization"))
-
-
-def _trained(
-    context: StepContext,
-    trials: Sequence[Config],
-    *,
-    only: Callable[[StepContext, Sequence[Config]], Sequence[Config]] = lambda _work, trials: trials,
-) -> list[Outcome]:
-    """Return the trials of the pilot, and those of the others that are let through, trained now."""
-    wanted = {trial.identity for trial in trials}
+def _best(context: StepContext, trials: Sequence[Config], board: Board) -> Result:
+    """Return the best of the trials that the pilot has trained and of the others, which are trained now."""
+    wanted, fresh = {trial.identity for trial in trials}, _not_piloted(context, trials)
     known = [outcome for outcome in context.piloted if outcome.config.identity in wanted]
-    return [*known, *context.run.train(only(context, _not_piloted(context, trials)))]
+    fresh = _affordable(context, fresh) if board == "optimization" else fresh
+    return Result(best_of(context, [*known, *context.run.train(fresh)], board))
 
 
 def _not_piloted(context: StepContext, trials: Sequence[Config]) -> list[Config]:
