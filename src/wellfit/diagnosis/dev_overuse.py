@@ -65,7 +65,9 @@ def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
         why = f"This needs at least two networks with dev losses, on at least {FEWEST_ROWS} rows."
         return finding("WF403", fired=None, evidence=why)
     unit, left = Unit(goal), found.budget - found.decisions
-    budget = f"{max(0, left):,} more before the best looks better by the tolerance" if left < 10_000 else "plenty left"
+    flattered = "the best look better than it is by more than the tolerance"
+    budget = f"a choice among so many can make {flattered}" if left <= 0 else f"{left:,} more would make {flattered}"
+    budget = budget if left < 10_000 else "many more can be compared"
     said = (
         f"Dev has compared {found.decisions:,} networks: the best has {unit.show(found.best)} there, "
         f"{unit.show(max(0.0, found.corrected.value))} corrected for the choice (optimism "

@@ -11,8 +11,7 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import Gap, present
 from wellfit.recipe.context import RunContext
-from wellfit.recipe.pick import applicable
-from wellfit.recipe.remedies.catalogue import BY_BOARD
+from wellfit.recipe.pick import BY_BOARD, applicable
 from wellfit.recipe.remedies.mismatch import rows_wanted
 from wellfit.recipe.remedies.regularization import SEARCH
 from wellfit.recipe.remedies.remedy import Remedy
@@ -40,7 +39,9 @@ def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
     if overused is not None:
         return Stop("dev used up", "dev used up", f"{overused.evidence} Draw a larger dev set before choosing further.")
     if set(verdicts.values()) == {"no"}:
-        return Stop("fine", "fine within tolerance", _fine(diagnosis))
+        tolerance = Unit(diagnosis.goal).gap(diagnosis.tolerance)
+        said = f"The network is fine: every gap is within the tolerance of {tolerance}, so nothing needs repair."
+        return Stop("fine", "fine within tolerance", said)
     for gap in present(diagnosis.gaps):
         if gap.verdict == "yes":
             return _left(context, gap)
@@ -73,19 +74,15 @@ def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
     return min(priced, default=(0.0, "", None), key=lambda each: each[:2])[2]
 
 
-def _fine(diagnosis: Diagnosis) -> str:
-    tolerance = Unit(diagnosis.goal).gap(diagnosis.tolerance)
-    return f"The network is fine: every gap is inside the tolerance of {tolerance}, so there is nothing to repair."
-
-
 def _budget(context: StepContext, gap: Gap, waiting: Remedy) -> str:
     budget, price = context.run.budget, waiting.price(context)
     more = max(0.0, (price.least if price else 0.0) - budget.remaining)
     unit = "seconds" if budget.is_timed else "updates"
-    took = f"takes about {more:,.0f} {unit} more than the budget left" if more >= 1 else "had no share of the budget"
+    took = f"needs about {more:,.0f} {unit} more" if more >= 1 else "had no share in it"
     diagnosis = context.state.diagnosis
     size = diagnosis.errors.size(gap, unit=Unit(diagnosis.goal))
-    return f"The budget ended with {size} of {gap.kind.noun} left: {waiting.kind.replace('_', ' ')} {took}."
+    step = waiting.kind.replace("_", " ")
+    return f"The budget ran out with {size} of {gap.kind.noun} left: the next step, {step}, {took}."
 
 
 def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
@@ -93,14 +90,14 @@ def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
         return Stop(
             "reference",
             "the reference is the obstacle: give --human-error",
-            "Whether more can be won nobody can tell without a reference: give --human-error.",
+            "Without a reference nobody can tell whether more can be won: give --human-error.",
         )
     limits = Unit(diagnosis.goal).interval(diagnosis.errors.optimal.at_level(LEVEL))
     return Stop(
         "reference",
         "bias left, but inside the uncertainty of the reference",
-        f"What bias may be left lies inside the uncertainty of the reference ({limits}): measure that on more rows "
-        "before working on the network.",
+        f"Any bias that is left is within the uncertainty of the reference ({limits}): measure the reference on "
+        "more rows before you work on the network.",
     )
 
 
@@ -108,8 +105,8 @@ def _rows(diagnosis: Diagnosis) -> str:
     short = [gap for gap in diagnosis.gaps.values() if gap is not None and diagnosis.errors.lacks_rows(gap)]
     rows = max((gap.rows_needed or 0 for gap in short), default=0)
     if not rows:
-        return "No gap is surely beyond the tolerance, and these rows cannot tell more."
-    return f"No gap is surely beyond the tolerance; about {rows:,} dev rows would tell for certain."
+        return "No gap is surely above the tolerance, and these rows cannot tell more."
+    return f"No gap is surely above the tolerance; about {rows:,} dev rows would settle it."
 
 
 PRICE_BY = "`wellfit diagnose EXPERIMENT --refits 24` says what twice the data would buy."
@@ -125,7 +122,9 @@ def ending(
 ) -> Json:
     """Return the journal's "finish" entry; `priced` is WF210, if the budget paid for it."""
     stop = stop_of(StepContext(run=run, state=state, rules=rules or Rules()), findings)
-    parts = [_bought(state, run=run), _rival(state.diagnosis), stop.sentence, _worth(state.diagnosis, priced)]
+    wins = next(found for found in state.diagnosis.findings if found.code == "WF106")
+    rival = f"Another method is ahead. {wins.evidence}" if wins.status == "fired" else ""
+    parts = [_bought(state, run=run), rival, stop.sentence, _worth(state.diagnosis, priced)]
     return {
         "stop": stop.code,
         "reason": stop.reason,
@@ -140,10 +139,12 @@ def _bought(state: RecipeState, *, run: RunContext) -> str:
     first, last = state.first, state.outcome
     if last.identity == first.identity:
         return ""
-    before, after = (Unit(run.goal).show(outcome.losses["dev"]) for outcome in (first, last))
+    unit = Unit(run.goal)
+    before, after = (unit.show(outcome.losses["dev"]) for outcome in (first, last))
+    changes = describe_change(first, last)
     flattered = last.config.data.drop_rows and not first.config.data.drop_rows
     why = " The first error was flattered by copies of training rows in dev." if flattered else ""
-    return f"From {before} to {after} on dev by {describe_change(first, last)}.{why}{_luck(state, run=run)}"
+    return f"Dev {unit.noun} went from {before} to {after} ({changes}).{why}{_luck(state, run=run)}"
 
 
 def _luck(state: RecipeState, *, run: RunContext) -> str:
@@ -166,8 +167,3 @@ def _worth(diagnosis: Diagnosis, priced: Finding | None) -> str:
     if variance is None or variance.verdict != "yes":
         return ""
     return PRICE_BY if priced is None else priced.evidence
-
-
-def _rival(diagnosis: Diagnosis) -> str:
-    wins = next(found for found in diagnosis.findings if found.code == "WF106")
-    return f"Another method is ahead. {wins.evidence}" if wins.status == "fired" else ""

@@ -220,8 +220,13 @@ def _moves(summary: Summary) -> Iterator[str]:
         return
     unit = summary.unit
     before, after = summary.before.diagnosis.errors, summary.after.diagnosis.errors
+    old, new = unit.show(before.dev.value), unit.show(after.dev.value)
     verb = "went" if after.dev.value >= before.dev.value else "rose" if unit.goal.higher_is_better else "fell"
-    yield f"Dev {unit.noun} {verb} from {unit.show(before.dev.value)} to {unit.show(after.dev.value)}."
+    yield (
+        f"Dev {unit.noun} stays at {old}: no step gained."
+        if old == new
+        else (f"Dev {unit.noun} {verb} from {old} to {new}.")
+    )
     regularized = summary.best is not None and not summary.best.is_plain
     if after.train.value > before.train.value and regularized and not summary.searched_both:
         yield (
