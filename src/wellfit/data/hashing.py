@@ -34,6 +34,7 @@ def row_hashes(table: pa.Table, *, columns: Sequence[str] | None = None) -> Word
 def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
     """Return hashes, uint64 [rows, 2], of every row over each set of columns; each cell is hashed once."""
     sums = [np.zeros((LANES, table.num_rows), dtype=np.uint64) for _ in sets]
+    members = [frozenset(columns) for columns in sets]
     for name in dict.fromkeys(name for columns in sets for name in columns):
         salts = _words(b"column\0" + name.encode())
         start = 0
@@ -48,7 +49,7 @@ def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
             for lane in range(LANES):
                 cells = mixed(bits[lane] ^ salts[lane])
                 cells[unknown] = _words(_NULL)[lane] ^ salts[lane]
-                for columns, total in zip(sets, sums, strict=True):
+                for columns, total in zip(members, sums, strict=True):
                     if name in columns:
                         total[lane, rows] += cells
             start += len(chunk)

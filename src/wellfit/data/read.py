@@ -24,8 +24,8 @@ from narwhals.exceptions import NarwhalsError
 from wellfit.data.containers import Container, Source, container_of, files_of, source_of
 from wellfit.data.dialect import BLANKS, DETECTED, CsvFormat, Dialect, detect_dialect, ragged_row, rows_of
 from wellfit.data.hashing import row_hashes
-from wellfit.data.readings import IN_FRAMES, Missing, Reading, Wishes, read_as, read_columns
-from wellfit.data.schema import Schema, require_columns, with_merged_classes
+from wellfit.data.readings import IN_FRAMES, Missing, Reading, Unlike, Wishes, read_as, read_columns
+from wellfit.data.schema import Column, Schema, require_columns, with_merged_classes
 from wellfit.exceptions import BadInput
 
 BATCH_ROWS = 65_536
@@ -67,7 +67,7 @@ def read_table(
         frame = _checked(_from_frame(source, name=name), name=name, drop=drop)
         digest = hashlib.sha256(row_hashes(frame).tobytes()).hexdigest()
         raw = Table(frame, Source(None, frame.nbytes, 0.0, digest))
-        return raw if wishes is None and schema is None else _read(raw, wishes, csv_format, schema=schema)
+        return raw if wishes is None and schema is None else _read(raw, wishes, csv_format, schema=schema, name=name)
     paths = files_of(source, name=name)
     known = () if schema is None else schema.feature_names
     parts = [_raw(path, csv_format, name=name, known=known) for path in paths]
@@ -80,7 +80,7 @@ def read_table(
     written = next((dialect for _, dialect in parts if dialect), None)
     missing = csv_format.missing_words if written else IN_FRAMES
     raw = Table(frame, source_of(source, paths), written=written, missing=missing)
-    return _read(raw, wishes, csv_format, schema=schema)
+    return _read(raw, wishes, csv_format, schema=schema, name=name)
 
 
 def is_several(source: Any) -> bool:
@@ -97,16 +97,26 @@ def _is_path(source: Any) -> bool:
     return isinstance(source, str | Path) or is_several(source)
 
 
-def _read(raw: Table, wishes: Wishes | None, csv_format: CsvFormat, *, schema: Schema | None) -> Table:
+def _read(raw: Table, wishes: Wishes | None, csv_format: CsvFormat, *, schema: Schema | None, name: str) -> Table:
     if schema is not None:
-        return replace(raw, frame=as_split(raw.frame, schema, csv_format))
+        return replace(raw, frame=as_split(raw.frame, schema, csv_format, rows=RowsOf(name)))
     missing = csv_format.missing_words if csv_format.missing is not None else raw.missing
     wishes = replace(wishes or Wishes(), missing=missing, decimal=csv_format.decimal, thousands=csv_format.thousands)
     frame, readings = read_columns(raw.frame, wishes)
     return replace(raw, frame=frame, readings=readings, missing=missing)
 
 
-def as_split(frame: pa.Table, schema: Schema, csv_format: CsvFormat = DETECTED) -> pa.Table:
+@dataclass(frozen=True)
+class RowsOf:
+    """For messages: where rows come from, and how many were read before."""
+
+    name: str
+    before: int = 0
+
+
+def as_split(
+    frame: pa.Table, schema: Schema, csv_format: CsvFormat = DETECTED, *, rows: RowsOf = RowsOf("the rows")
+) -> pa.Table:
     """Read columns as they were read at the split; what the user says now of missing words and signs goes before."""
     missing = schema.missing if csv_format.missing is None else csv_format.missing_words
     signs = {sign: value for sign in ("decimal", "thousands") if (value := getattr(csv_format, sign)) is not None}
@@ -116,9 +126,22 @@ def as_split(frame: pa.Table, schema: Schema, csv_format: CsvFormat = DETECTED) 
         if name in known:
             column = known[name]
             reading = replace(column.reading, **signs) if column.stored in ("integer", "float") else column.reading
-            values = read_as(values, name=name, stored=column.stored, reading=reading, missing=missing)  # noqa: PLW2901
-        columns.append(values)
+            try:
+                read = read_as(values, stored=column.stored, reading=reading, missing=missing)
+            except Unlike as error:
+                raise _unlike(error, column=column, rows=rows) from error
+            columns.append(read)
+        else:
+            columns.append(values)
     return with_merged_classes(pa.table(columns, names=frame.column_names), schema)
+
+
+def _unlike(error: Unlike, *, column: Column, rows: RowsOf) -> BadInput:
+    return BadInput(
+        f"a column must have values of the type that it had in training: {error.wanted}",
+        found=f"column {column.name!r}: {error.text!r} in row {rows.before + error.row + 1} of {rows.name}",
+        remedy="Correct the value, or leave it empty where it is missing",
+    )
 
 
 def read_batches(
@@ -130,13 +153,15 @@ def read_batches(
     if not _is_path(source):
         frame = read_table(source, name="NEW", drop=_unread(schema)).frame
         require_columns(frame.column_names, schema.feature_names, rule=NEW_COLUMNS)
-        frame = as_split(frame.select(list(schema.feature_names)), schema, csv_format)
+        frame = as_split(frame.select(list(schema.feature_names)), schema, csv_format, rows=RowsOf("NEW"))
         for start in range(0, frame.num_rows, rows):
             yield frame.slice(start, rows)
         return
     for path in files_of(source, name="NEW"):
+        before = 0
         for batch in _batches(container_of(path, name="NEW"), schema, rows=rows, csv_format=csv_format):
-            table = as_split(_normalized(batch), schema, csv_format)
+            table = as_split(_normalized(batch), schema, csv_format, rows=RowsOf(str(path), before))
+            before += table.num_rows
             for start in range(0, table.num_rows, rows):
                 yield table.slice(start, rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +15,6 @@ from wellfit.base.serialize import Record, omitted_if
 from wellfit.data.columns import stored_as, texts_of
 from wellfit.data.moments import (
     ORDER_WORDS,
-    Moments,
     Order,
     Zone,
     is_monotone,
@@ -33,7 +33,6 @@ from wellfit.data.numerals import (
     signs_that_fit,
     without_unit,
 )
-from wellfit.exceptions import BadInput
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
 """Words for a missing value in any column of a text file, unless `missing` says others."""
@@ -57,6 +56,10 @@ _MOSTLY = 0.8  # from this share of numbers on, a column that is text all the sa
 _LEADING_ZERO = r"^0\d+$"
 _TOO_LONG = r"^\d{19,}$"
 _TEXT = pa.string()
+_GLANCE = 20  # values that tell most columns of words without looking at all
+_DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"[-+]?\.?\d+(\.|\Z)")
+_LETTER_AND_DIGIT = re.compile(r"[A-Za-z]\d")
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,10 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
 
 def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
     """The type that all values have."""
+    glance = cells.known.drop_null()[:_GLANCE].to_pylist()
+    if any(_is_word(text) for text in glance):
+        why = _spoilt(cells) if any(_NUMBER.match(text) for text in glance) else ""
+        return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=why))
     codes = _codes(cells.known)
     if codes:
         return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=codes))
@@ -202,6 +209,14 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
         or _as_clock(cells)
     )
     return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why=_spoilt(cells)))
+
+
+def _is_word(text: str) -> bool:
+    """Return True if a text cannot be a number, a date, a time or a truth value, nor stand for a missing one."""
+    if _LETTER_AND_DIGIT.match(text):
+        return True
+    folded = text.casefold()
+    return not _DIGIT.search(text) and folded not in MISSING_NUMBERS and folded not in _TRUTH
 
 
 class _Cells:
@@ -389,8 +404,18 @@ def _spoilt(cells: _Cells) -> str:
     return f"text, though {share:.0%} are numbers: {count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
 
 
-def read_as(column: pa.ChunkedArray, *, name: str, stored: str, reading: Reading, missing: Missing) -> pa.ChunkedArray:
-    """Read a column as it was read at the split; BadInput for a value that cannot be read so."""
+class Unlike(Exception):
+    """A text that cannot be read as its column was read at the split; the first of them."""
+
+    def __init__(self, text: str, *, row: int, wanted: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.row = row
+        self.wanted = wanted
+
+
+def read_as(column: pa.ChunkedArray, *, stored: str, reading: Reading, missing: Missing) -> pa.ChunkedArray:
+    """Read a column as it was read at the split; Unlike for a value that cannot be read so."""
     if stored_as(column) != "string":
         return texts_of(column) if stored == "string" else column
     cells = _Cells(column.combine_chunks(), missing)
@@ -402,13 +427,14 @@ def read_as(column: pa.ChunkedArray, *, name: str, stored: str, reading: Reading
         words = missing.among_numbers(pc.unique(cells.known.filter(lost)).to_pylist())
         wrong = pc.and_(lost, pc.invert(pc.is_in(cells.known, value_set=pa.array(words, _TEXT))))
         if pc.any(wrong).as_py():
-            raise _unlike(cells.known, row=pc.index(wrong, True).as_py(), name=name, stored=stored, reading=reading)
+            row = pc.index(wrong, True).as_py()
+            raise Unlike(cells.known[row].as_py(), row=row, wanted=_wanted(stored, reading))
     return pa.chunked_array([values])
 
 
 def _values(known: pa.Array, *, stored: str, reading: Reading) -> pa.Array:
     if stored == "date":
-        return _moment_array(moments_in(known, order=reading.order, zone=reading.zone))
+        return pa.array(moments_in(known, order=reading.order, zone=reading.zone))
     if stored == "boolean":
         return _truth_in(known)
     if stored == "time":
@@ -416,19 +442,11 @@ def _values(known: pa.Array, *, stored: str, reading: Reading) -> pa.Array:
     return numbers_in(without_unit(known, reading.unit), reading.signs)
 
 
-def _moment_array(moments: Moments) -> pa.Array:
-    return pa.array(moments)
-
-
-def _unlike(texts: pa.Array, *, row: int, name: str, stored: str, reading: Reading) -> BadInput:
+def _wanted(stored: str, reading: Reading) -> str:
     kind = {"date": "dates", "boolean": "true or false", "time": "times of day"}.get(stored, "numbers")
     if reading.order:
-        kind += f", {ORDER_WORDS[reading.order]}"
-    elif reading.signs != Signs():
-        kind += f" with the decimal sign {reading.decimal!r}"
-        kind += f" and {reading.thousands!r} between thousands" if reading.thousands else ""
-    return BadInput(
-        f"a column must have values of the type that it had in training: {kind}",
-        found=f"column {name!r}: {texts[row].as_py()!r} in row {row + 1}",
-        remedy="Correct the value, or leave it empty where it is missing",
-    )
+        return f"{kind}, {ORDER_WORDS[reading.order]}"
+    if reading.signs == Signs():
+        return kind
+    between = f" and {reading.thousands!r} between thousands" if reading.thousands else ""
+    return f"{kind} with the decimal sign {reading.decimal!r}{between}"

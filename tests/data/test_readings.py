@@ -1,0 +1,278 @@
+"""Text becomes numbers, dates, truth values or codes by all of its rows; what was decided holds for later rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+import pytest
+
+from wellfit.data.columns import stored_as
+from wellfit.data.readings import IN_FRAMES, Missing, Reading, Unlike, Wishes, read_as, read_columns
+
+
+def read(values, *, wishes=None, **others):
+    columns = {"it": values, **others}
+    frame = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+    typed, readings = read_columns(frame, wishes or Wishes())
+    return typed.column("it"), readings.get("it")
+
+
+def day(year, month, number, *clock):
+    return dt.datetime(year, month, number, *clock)
+
+
+NUMBERS = {
+    "plain": (["1.5", "-2", "+3"], [1.5, -2, 3]),
+    "whole": (["1", "-2", "30"], [1, -2, 30]),
+    "exponents": (["1e3", "2.5E-1", "7"], [1000, 0.25, 7]),
+    "thousands": (["1,549.34", "297.93", "1,200,000"], [1549.34, 297.93, 1_200_000]),
+    "whole-thousands": (["1,550", "300", "12,000"], [1550, 300, 12_000]),
+    "thousands-of-germany": (["1.549,34", "297,93", "1.200.000"], [1549.34, 297.93, 1_200_000]),
+    "thousands-of-switzerland": (["1'549.34", "297.93", "1'200'000"], [1549.34, 297.93, 1_200_000]),
+    "thousands-of-france": (["1 549,34", "297,93", "1\u202f200\u00a0000"], [1549.34, 297.93, 1_200_000]),
+    "thousands-of-india": (["12,34,567.5", "1,00,000", "5"], [1_234_567.5, 100_000, 5]),
+    "several-points-are-thousands": (["1.234.567", "2.000.000", "1.000"], [1_234_567, 2_000_000, 1000]),
+    "decimal-commas": (["1,5", "22,75", "3"], [1.5, 22.75, 3]),
+    "currency": (["$2,827.73", "$5", "$1,000"], [2827.73, 5, 1000]),
+    "currency-behind": (["12 €", "-3,50 €", "1.000,50 €"], [12, -3.5, 1000.5]),
+    "currency-by-name": (["USD 12", "USD 3.5", "USD 1,000"], [12, 3.5, 1000]),
+    "currency-in-some": (["$12", "3.5", "$1,000"], [12, 3.5, 1000]),
+    "percent": (["13.1%", "2 %", "-0.5%"], [13.1, 2, -0.5]),
+    "minus-in-brackets": (["(12.50)", "3", "(1,000)"], [-12.5, 3, -1000]),
+    "minus-behind": (["12.50-", "3", "4-"], [-12.5, 3, -4]),
+    "long-minus": (["\u22125", "3", "\u22120.5"], [-5, 3, -0.5]),
+    "blanks-around": ([" 1.5", "2 ", "\t3"], [1.5, 2, 3]),
+}
+
+
+@pytest.mark.parametrize(("texts", "values"), NUMBERS.values(), ids=NUMBERS)
+def test_numbers(texts, values):
+    assert read(texts)[0].to_pylist() == values
+
+
+WORDS = [
+    "None",
+    "none",
+    "-",
+    "--",
+    "#DIV/0!",
+    "#VALUE!",
+    "N/A",
+    "n.a.",
+    "nan",
+    "missing",
+    "(null)",
+    "\\N",
+    ".",
+    "#REF!",
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_among_numbers_are_missing_and_counted(word):
+    values, reading = read(["1.5", word, "2", word])
+    assert values.to_pylist() == [1.5, None, 2.0, None]
+    assert reading.missing == {word: 2}
+
+
+NO_NUMBERS = {
+    "leading-zeros": ["007", "012", "120"],
+    "more-digits-than-integers-have": ["12345678901234567890", "12345678901234567891", "2"],
+    "two-currencies": ["$5", "€5", "$6"],
+    "percent-in-some": ["5%", "0.05", "6%"],
+    "groups-of-two": ["1,23", "1,234.5", "3"],
+    "letters-and-digits": ["a1", "a2", "a3"],
+    "versions": ["1.2.3", "1.10.2", "2.0.1"],
+    "ranges": ["1-2", "3-4", "5-6"],
+    "other-words": ["1", "tall", "2"],
+    "words-and-next-to-no-number": ["None"] * 19 + ["1"],
+}
+
+
+@pytest.mark.parametrize("texts", NO_NUMBERS.values(), ids=NO_NUMBERS)
+def test_text_that_is_no_number(texts):
+    values, _ = read(texts)
+    assert values.type == pa.string()
+    assert values.to_pylist() == texts
+
+
+def test_reasons_are_kept():
+    assert "leading zeros" in read(["007", "012"])[1].why
+    spoilt = read([*map(str, range(9)), "tall"])[1].why
+    assert "90%" in spoilt
+    assert "'tall' in row 10" in spoilt
+
+
+def test_other_columns_tell_what_a_comma_or_a_point_is():
+    assert read(["1,234", "2,345"])[0].to_pylist() == [1234, 2345]
+    assert read(["1,234", "2,345"], other=["0,5", "1,25"])[0].to_pylist() == [1.234, 2.345]
+    assert read(["1.234", "2.345"])[0].to_pylist() == [1.234, 2.345]
+    assert read(["1.234", "2.345"], other=["0,5", "1,25"])[0].to_pylist() == [1234, 2345]
+    assert read(["1.234", "2.345"], other=["0,5", "1,25"], third=["0.5", "1.25"])[0].to_pylist() == [1.234, 2.345]
+
+
+def test_signs_can_be_said():
+    assert read(["1,234", "2,345"], wishes=Wishes(decimal=","))[0].to_pylist() == [1.234, 2.345]
+    assert read(["1.234", "2.345"], wishes=Wishes(thousands="."))[0].to_pylist() == [1234, 2345]
+
+
+DATES = {
+    "iso": (["2020-01-31", "2020-02-01"], [day(2020, 1, 31), day(2020, 2, 1)]),
+    "iso-with-time": (["2020-01-31T10:30:00", "2020-02-01 11:00"], [day(2020, 1, 31, 10, 30), day(2020, 2, 1, 11)]),
+    "utc": (["2020-01-31T10:30:00Z", "2020-02-01T00:00:00Z"], [day(2020, 1, 31, 10, 30), day(2020, 2, 1)]),
+    "offsets": (
+        ["2020-01-31T00:30:00+02:00", "2020-02-01T00:00:00+0100"],
+        [day(2020, 1, 30, 22, 30), day(2020, 1, 31, 23)],
+    ),
+    "offset-in-some": (
+        ["2020-01-31T00:30:00+02:00", "2020-02-01 00:00:00"],
+        [day(2020, 1, 31, 0, 30), day(2020, 2, 1)],
+    ),
+    "germany": (["31.12.2020", "1.2.2021"], [day(2020, 12, 31), day(2021, 2, 1)]),
+    "britain": (["31/12/2020", "01/02/2021"], [day(2020, 12, 31), day(2021, 2, 1)]),
+    "america": (["12/31/2020", "01/02/2021"], [day(2020, 12, 31), day(2021, 1, 2)]),
+    "america-with-time": (["12/31/20 5:05 PM", "1/2/21 12:00 AM"], [day(2020, 12, 31, 17, 5), day(2021, 1, 2)]),
+    "dashes": (["31-12-2020", "01-02-2021"], [day(2020, 12, 31), day(2021, 2, 1)]),
+    "year-first-in-two-digits": (["99-12-31", "20-02-29"], [day(1999, 12, 31), day(2020, 2, 29)]),
+    "slashes-after-the-year": (["2020/12/31", "2021/2/1"], [day(2020, 12, 31), day(2021, 2, 1)]),
+    "month-names": (["31 Dec 2020", "1 February 2021"], [day(2020, 12, 31), day(2021, 2, 1)]),
+    "month-names-first": (["Dec 31, 2020", "March 1st, 2021"], [day(2020, 12, 31), day(2021, 3, 1)]),
+    "month-names-with-dashes": (["31-Dec-20", "01-Feb-21"], [day(2020, 12, 31), day(2021, 2, 1)]),
+    "month-names-of-germany": (["31. Dezember 2020", "1. März 2021"], [day(2020, 12, 31), day(2021, 3, 1)]),
+    "weekdays": (
+        ["Thu, 31 Dec 2020 10:00:00 GMT", "Mon, 1 Feb 2021 11:00:00 GMT"],
+        [day(2020, 12, 31, 10), day(2021, 2, 1, 11)],
+    ),
+    "parts-of-seconds": (
+        ["2020-01-31 10:30:00.250", "2020-02-01 00:00:00.5"],
+        [day(2020, 1, 31, 10, 30, 0, 250_000), day(2020, 2, 1, 0, 0, 0, 500_000)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("texts", "moments"), DATES.values(), ids=DATES)
+def test_dates(texts, moments):
+    values, reading = read(texts)
+    assert values.to_pylist() == moments
+    assert reading.first.startswith(str(min(moments).date()))
+    assert reading.last.startswith(str(max(moments).date()))
+
+
+NO_DATES = {
+    "two-signs-with-an-open-order": ["01.02.2021", "03/04/2021"],
+    "days-that-are-none": ["31.02.2021", "01.01.2021"],
+    "both-orders-needed": ["31/12/2020", "12/31/2020"],
+    "whole-numbers": ["20201231", "20210101"],
+    "months": ["2020-01", "2020-02"],
+    "words-behind": ["2020-01-01 open", "2020-01-02 shut"],
+}
+
+
+@pytest.mark.parametrize("texts", NO_DATES.values(), ids=NO_DATES)
+def test_text_that_is_no_date(texts):
+    assert stored_as(read(texts)[0]) != "date"
+
+
+ASKED = {
+    "digits": ("date", ["20201231", "20210201"], [day(2020, 12, 31), day(2021, 2, 1)]),
+    "months": ("date", ["2020-01", "2020-02"], [day(2020, 1, 1), day(2020, 2, 1)]),
+    "seconds": ("date", ["1577836800", "1577836860"], [day(2020, 1, 1), day(2020, 1, 1, 0, 1)]),
+    "milliseconds": ("date", ["1577836800000", "1577836860000"], [day(2020, 1, 1), day(2020, 1, 1, 0, 1)]),
+    "month-first": ("date-mdy", ["01/02/2020", "03/04/2020"], [day(2020, 1, 2), day(2020, 3, 4)]),
+    "day-first": ("date-dmy", ["01/02/2020", "03/04/2020"], [day(2020, 2, 1), day(2020, 4, 3)]),
+    "number": ("number", ["007", "012"], [7, 12]),
+    "category": ("category", ["1.5", "2"], ["1.5", "2"]),
+    "boolean": ("boolean", ["yes", "No"], [True, False]),
+}
+
+
+@pytest.mark.parametrize(("kind", "texts", "values"), ASKED.values(), ids=ASKED)
+def test_types_can_be_said(kind, texts, values):
+    assert read(texts, wishes=Wishes(types={"it": kind}))[0].to_pylist() == values
+
+
+def test_an_open_order_is_said_and_taken_from_other_columns_or_from_sorted_rows():
+    values, reading = read(["04/02/2023", "01/03/2023", "05/01/2023"])
+    assert values[0].as_py() == day(2023, 2, 4)
+    assert "date-mdy" in reading.why
+    assert read(["04/02/2023", "01/03/2023"], other=["12/31/2023", "01/01/2023"])[0][0].as_py() == day(2023, 4, 2)
+    assert read(["01/02/2023", "02/01/2023", "03/01/2023"])[0][1].as_py() == day(2023, 2, 1)
+
+
+CLOCKS = {
+    "minutes": (["10:30", "23:59"], [dt.time(10, 30), dt.time(23, 59)]),
+    "seconds": (["10:30:15", "0:00:00"], [dt.time(10, 30, 15), dt.time(0)]),
+    "halves": (["9:05 pm", "12:10 AM"], [dt.time(21, 5), dt.time(0, 10)]),
+}
+
+
+@pytest.mark.parametrize(("texts", "times"), CLOCKS.values(), ids=CLOCKS)
+def test_times_of_day(texts, times):
+    assert read(texts)[0].to_pylist() == times
+
+
+def test_truth_values_in_any_case():
+    assert read(["True", "FALSE", "None", "true"])[0].to_pylist() == [True, False, None, True]
+
+
+MISSING = {
+    "in-files": (Missing(), ["a", "NA", "None", "", "?"], ["a", None, "None", None, None], {"NA": 1, "?": 1}),
+    "in-frames": (IN_FRAMES, ["a", "NA", "None", ""], ["a", "NA", "None", None], {}),
+    "said": (Missing(("None",), asked=True), ["a", "NA", "None", ""], ["a", "NA", None, None], {"None": 1}),
+    "said-for-numbers": (Missing(("-9",), asked=True), ["1", "-9", ""], [1, None, None], {"-9": 1}),
+    "not-said-for-numbers": (Missing(("x",), asked=True), ["1", "None"], ["1", "None"], {}),
+    "numbers-in-frames": (IN_FRAMES, ["1.5", "None", "NA"], [1.5, None, None], {"None": 1, "NA": 1}),
+}
+
+
+@pytest.mark.parametrize(("missing", "texts", "values", "words"), MISSING.values(), ids=MISSING)
+def test_which_words_are_missing(missing, texts, values, words):
+    found, reading = read(texts, wishes=Wishes(missing=missing))
+    assert found.to_pylist() == values
+    assert (reading.missing if reading else {}) == words
+
+
+LATER = {  # at the split, a later row, and what it means
+    "month-first": (["12/31/2020", "01/02/2021"], "03/04/2021", day(2021, 3, 4)),
+    "day-first": (["31/12/2020", "01/02/2021"], "03/04/2021", day(2021, 4, 3)),
+    "iso-later": (["31/12/2020", "01/02/2021"], "2021-04-03", day(2021, 4, 3)),
+    "time-later": (["2020-12-31", "2021-02-01"], "2021-04-03 10:00", day(2021, 4, 3, 10)),
+    "naive-after-utc": (["2020-12-31T00:00:00Z", "2021-02-01T00:00:00Z"], "2021-04-03 10:00", day(2021, 4, 3, 10)),
+    "decimal-comma": (["1,5", "2,75"], "1,250", 1.25),
+    "thousands": (["1,549.34", "2"], "1,250", 1250),
+    "percent": (["13.1%", "2%"], "5%", 5),
+    "percent-left-out": (["13.1%", "2%"], "5", 5),
+    "missing-number": (["13.1", "2"], "#N/A", None),
+    "codes": (["007", "012"], "15", "15"),
+    "fraction-after-whole": (["1", "2"], "1.5", 1.5),
+}
+
+
+@pytest.mark.parametrize(("texts", "later", "value"), LATER.values(), ids=LATER)
+def test_later_rows_are_read_as_at_the_split(texts, later, value):
+    values, reading = read(texts)
+    column = pa.chunked_array([[later]])
+    again = read_as(column, stored=stored_as(values), reading=reading or Reading(), missing=Missing())
+    assert again.to_pylist() == [value]
+
+
+UNLIKE = {
+    "other-order": (["12/31/2020", "01/02/2021"], "31/12/2021", "month first"),
+    "other-decimal-sign": (["1,5", "2,75"], "1.5", "decimal sign ','"),
+    "thousands-never-seen": (["1.5", "2.75"], "1,500", "numbers"),
+    "percent-of-shares": ([".5", ".25"], "50%", "numbers"),
+    "other-currency": (["$5", "$6"], "€7", "numbers"),
+    "word": (["1.5", "2"], "tall", "numbers"),
+    "no-truth": (["true", "false"], "maybe", "true or false"),
+}
+
+
+@pytest.mark.parametrize(("texts", "later", "wanted"), UNLIKE.values(), ids=UNLIKE)
+def test_later_values_of_another_kind_are_refused(texts, later, wanted):
+    values, reading = read(texts)
+    column = pa.chunked_array([[texts[0], later]])
+    with pytest.raises(Unlike) as caught:
+        read_as(column, stored=stored_as(values), reading=reading or Reading(), missing=Missing())
+    assert (caught.value.text, caught.value.row) == (later, 1)
+    assert wanted in caught.value.wanted
