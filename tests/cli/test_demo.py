@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wellfit.cli.demo import patients
+from wellfit.cli.run import patients
 
 
 def test_the_demo_runs_on_a_table_with_names(run):

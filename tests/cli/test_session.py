@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from wellfit.cli.errors import guarded, printable
-from wellfit.cli.progress import line_of
-from wellfit.cli.session import Session, to_line
+from wellfit.cli.session import Session, line_of, to_line
 from wellfit.exceptions import BadInput
 
 EVENT = {"event": "look", "step": 2, "loss": 0.123456789, "config": {"l2": 3}}
@@ -116,7 +115,7 @@ def test_a_log_file_that_cannot_be_written_is_refused(run):
 
 
 SHOW = """
-from wellfit.cli.progress import progress
+from wellfit.cli.session import progress
 with progress() as notify:
     notify({"event": "step", "step": 1, "kind": "[red]augment", "board": "data"})
     notify({"event": "member", "dev": 0.25})

@@ -6,8 +6,7 @@ import click
 import pytest
 
 from wellfit.cli.settings import apply_settings, config_of, types_of
-from wellfit.cli.sweep import command as sweep
-from wellfit.cli.train import command as train
+from wellfit.cli.sweep import sweep, train
 from wellfit.exceptions import BadInput
 
 

@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 from wellfit.exceptions import NoRoom
 
+HOME_VARIABLE = "WELLFIT_HOME"
+
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space"),
@@ -27,6 +29,11 @@ _REASONS = {
     errno.ENOTDIR: ("a file where a folder should be", "Move the file away"),
     errno.EIO: ("the disk reports an error", "Check the disk"),
 }
+
+
+def home_folder() -> Path:
+    """$WELLFIT_HOME, where openings of test sets and decoded pictures are kept, or ~/.wellfit."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".wellfit")
 
 
 @contextmanager

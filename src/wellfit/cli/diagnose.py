@@ -94,7 +94,7 @@ or one p_<class> for each class; any further columns are features.
 @goal_option
 @reference_options
 @fail_on_option
-def command(*, session: Session, source: Path | None, fail_on: str | None, **options: Any) -> int:
+def diagnose(*, session: Session, source: Path | None, fail_on: str | None, **options: Any) -> int:
     """Say where the error comes from and what to do about it.
 
     Gives the errors with their intervals, the gaps (avoidable bias, variance, mismatch, dev overfit) with verdicts,

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wellfit.base.files import home_folder
 from wellfit.cli.session import Session
 from wellfit.cli.stage import stage
 
@@ -33,7 +34,7 @@ _OPTIONAL = ("pandas", "polars", "optuna", "ray")
 
 
 @stage(examples="\n  wellfit doctor\n  wellfit doctor --json\n")
-def command(*, session: Session) -> None:
+def doctor(*, session: Session) -> None:
     """Show what is installed, which engine would be used, and whether this place can hold experiments."""
     body = examine()
     session.result(body, text=_text(body))
@@ -43,7 +44,7 @@ def examine() -> Json:
     """Look at this machine: versions, cores, engine, folders, and warnings about them."""
     from wellfit.journal.store import file_system_of
 
-    home, here = registry_home(), Path.cwd()
+    home, here = home_folder(), Path.cwd()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     body: Json = {
         "schema": 1,
@@ -59,11 +60,6 @@ def examine() -> Json:
     }
     body["warnings"] = _warnings(body)
     return body
-
-
-def registry_home() -> Path:
-    """$WELLFIT_HOME, where openings of test sets are registered, or ~/.wellfit."""
-    return Path(os.environ.get("WELLFIT_HOME") or Path.home() / ".wellfit")
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The command `wellfit`: a list of commands whose modules are imported only when they run."""
+"""The command `wellfit`: a list of commands whose modules are imported only when they run, and its exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import click
 
 from wellfit.cli.errors import guarded
 
-_COMPLETION = "_WELLFIT_COMPLETE"
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "diagnose": "Say where the error comes from: predictions, an experiment, or numbers.",
@@ -34,10 +33,19 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every command, in the order of the stages, with its line in the help."""
+_MODULES = {
+    "compare": "show",
+    "demo": "run",
+    "explain": "show",
+    "export": "predict",
+    "report": "show",
+    "train": "sweep",
+}
+"""The module of a command that has none of its own name."""
 
 
 class StageGroup(click.Group):
-    """A group that imports `wellfit.cli.NAME` when NAME is called, and writes its own help without importing any."""
+    """A group that imports the module of NAME when NAME is called, and writes its own help without importing any."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names in the order of the stages."""
@@ -47,7 +55,8 @@ class StageGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"wellfit.cli.{cmd_name}").command
+        module = import_module(f"wellfit.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def resolve_command(
@@ -105,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done; 1 a bug; 2 bad input, refusal, no room; 3 a gap with `--fail-on gap`; 130 interrupted.
     """
-    if _COMPLETION in os.environ:  # the shell asks for completions; click answers and exits
+    if "_WELLFIT_COMPLETE" in os.environ:  # the shell asks for completions; click answers and exits
         wellfit.main(prog_name="wellfit")
     arguments = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _run(arguments), debug="--debug" in arguments)

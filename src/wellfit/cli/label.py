@@ -22,7 +22,7 @@ BATCH = 50
 @click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Pictures to label now.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port of the page.  [default: any free one]")
 @click.option("--no-browser", is_flag=True, help="Print the address instead of opening a browser.")
-def command(*, session: Session, experiment: Path, batch: int, port: int, no_browser: bool) -> None:
+def label(*, session: Session, experiment: Path, batch: int, port: int, no_browser: bool) -> None:
     """Label dev pictures of EXPERIMENT by hand, in a page on this machine: the human error with its interval.
 
     Pictures come in one random order, without their labels. Every label is saved at once, so Ctrl-C loses none and

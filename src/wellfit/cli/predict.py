@@ -1,4 +1,4 @@
-"""`wellfit predict`: new rows through the stored transforms and the best network."""
+"""`wellfit predict` and `wellfit export`: new rows through the best network, here or elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from wellfit.cli.stage import FILE, stage
     help="Monte-Carlo dropout: average over N passes with dropout on; takes about N times as long.",
 )
 @format_options
-def command(
+def predict(
     *, session: Session, experiment: Path, new: Path, out: Path, views: int, passes: int, **csv_format: str | None
 ) -> None:
     """Write prediction (and p_<class>) for every row of NEW, in the same order, to OUT.
@@ -58,3 +58,32 @@ def command(
     each = " in ".join(f"{count} {name}" for name, count in asked.items())
     text = f"{rows:,} predictions in {out}, each of {each}, in {seconds:.1f} s"
     session.result({**body, **asked, "seconds": seconds}, text=text)
+
+
+@stage(
+    examples="""
+  wellfit export churn.wellfit -o churn-model
+  wellfit export churn.wellfit --format onnx -o churn.onnx
+  wellfit predict churn-model new_customers.csv -o predicted.csv
+"""
+)
+@click.argument("experiment", type=FILE)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["folder", "onnx", "pt2"]),
+    default="folder",
+    show_default=True,
+    help="A folder for wellfit (safetensors, JSON, model card), or a graph with the transforms inside.",
+)
+@click.option("-o", "--out", type=FILE, required=True, metavar="OUT", help="New folder, or file of the graph.")
+def export(*, session: Session, experiment: Path, kind: str, out: Path) -> None:
+    """Write the model of EXPERIMENT to OUT.
+
+    A graph takes raw numbers and category codes; OUT.transforms.json says which, and what the output means.
+    """
+    import wellfit as wf
+
+    written = wf.export(experiment, out, format=kind)
+    body = {"schema": 1, "format": kind, "written": [str(path) for path in written]}
+    session.result(body, text="\n".join(map(str, written)))

@@ -1,4 +1,4 @@
-"""`wellfit run`: the whole job inside a budget."""
+"""`wellfit run` and `wellfit demo`: the whole job inside a budget."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import click
 
 from wellfit.cli.options import exit_code, fail_on_option, given, reference_options, split_options
 from wellfit.cli.session import Session, show_experiment
-from wellfit.cli.settings import BOARDS, fixed_knobs, types_of
+from wellfit.cli.settings import fixed_knobs, types_of
 from wellfit.cli.stage import FILE, stage
+from wellfit.records.config import BOARDS
 
 
 @stage(
@@ -48,7 +49,7 @@ command, and with --only or --branch a budget in time is of that path alone.
 @reference_options
 @fail_on_option
 @click.pass_context
-def command(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str | None, **options: Any) -> int:
+def run(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str | None, **options: Any) -> int:
     """Do the whole job on a table (CSV or Parquet), or go on with an experiment.
 
     Splits the table and seals the test set, fits reference models and a network, finds out what limits it, and
@@ -65,3 +66,31 @@ def command(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str
         )
     body = show_experiment(session, experiment)
     return exit_code(body, fail_on=fail_on)
+
+
+@stage(examples="\n  wellfit demo\n  wellfit demo --budget 20s --out /tmp/demo.wellfit\n")
+@click.option("--budget", default="40s", metavar="B", show_default=True, help="60s, 10m, 1h or 20000updates.")
+@click.option(
+    "--out", "-o", type=FILE, default=Path("demo.wellfit"), metavar="FOLDER", show_default=True, help="The experiment."
+)
+def demo(*, session: Session, budget: str, out: Path) -> None:
+    """Show all of it on 442 diabetes patients (Efron et al. 2004), a data set that ships with scikit-learn.
+
+    The same as 'wellfit run' on a table with ten measurements a patient and the progression of the disease a year
+    later as the target. So few rows are easily memorized: the network needs its regularization.
+    """
+    import wellfit as wf
+
+    with session.watching() as notify:
+        experiment = wf.run(patients(), target="progression", budget=budget, out=out, notify=notify, **session.seeded)
+    show_experiment(session, experiment)
+
+
+def patients() -> Any:
+    """The table: ten measurements as they were taken, and progression; a pyarrow table of 442 rows."""
+    import pyarrow as pa
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(scaled=False)
+    columns = {name: bunch.data[:, place] for place, name in enumerate(bunch.feature_names)}
+    return pa.table({**columns, "progression": bunch.target})

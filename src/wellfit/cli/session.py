@@ -1,4 +1,7 @@
-"""The session of a command: it prints results, events and progress, and writes the log."""
+"""The session of a command: it prints results, events and progress, and writes the log.
+
+Progress is a live line on a terminal, and one plain line a milestone elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +26,26 @@ if TYPE_CHECKING:
     from wellfit.base.typing import Json, Notify
     from wellfit.experiment.experiment import Experiment
 
-
 logger = logging.getLogger("wellfit.events")
 _WIDTH = 100
 """Columns of the text when it does not go to a terminal."""
+# Events that come many times a second: they move the live line and are never printed as lines of their own.
+FREQUENT = frozenset({"point", "member", "snapshot", "pictures"})
+_WORDS: Mapping[str, str] = {
+    "pictures": "decoded {done:,} of {of:,} pictures",
+    "read": "read {rows} rows, {columns} columns",
+    "split": "split {policy}; the test set is sealed",
+    "references": "fitting the reference models on {rows} rows",
+    "fixed": "fixed, as in the last run: {knobs}",
+    "training": "training {identity}",
+    "step": "step {step}: {kind} ({board})",
+    "curve": "{refits} trainings on parts of the rows: what would more data buy?",
+    "member": "one more network: dev {dev:.4g}",
+    "snapshot": "one more network, at a rung: dev {dev:.4g}",
+    "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",
+}
+"""Words for the events of the stages; an event of another shape is written out plainly."""
+_SKIPPED = frozenset({"event", "config"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +101,6 @@ class Session:
         elif self.quiet:
             yield lambda _event: None
         else:
-            from wellfit.cli.progress import progress
-
             with progress() as show:
                 yield show
 
@@ -120,20 +138,6 @@ class _Plain(logging.Formatter):
         return printable(super().format(record))
 
 
-def show_experiment(session: Session, experiment: Experiment) -> Json:
-    """Print an experiment, and return what it is for scripts."""
-    from wellfit.reports.text import render_text
-
-    body = experiment.to_json()
-    width = shutil.get_terminal_size((_WIDTH, 24)).columns
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    text = "" if session.as_json or session.events else render_text(experiment.summary(), width=width, color=color)
-    session.result(body, text=f"{text.rstrip()}\n\nReport: {experiment.folder.report}")
-    if body["test"] is None:
-        session.say(f"When the work is done: 'wellfit unseal {experiment.path}' shows the test error, once.")
-    return body
-
-
 def to_line(body: Mapping[str, Any], *, indent: int | None = None) -> str:
     """One JSON object; values that JSON has no word for (nan, infinity) become null."""
     return json.dumps(_plain(body), indent=indent, allow_nan=False, ensure_ascii=False)
@@ -150,3 +154,56 @@ def _plain(value: Any) -> Any:
         return str(value)
     number = value.item() if hasattr(value, "item") else value  # a NumPy scalar, without importing NumPy
     return number if not isinstance(number, float) or math.isfinite(number) else None
+
+
+def line_of(event: Mapping[str, Any]) -> str:
+    """One line for people: the words for this event, or its name and plain values."""
+    with contextlib.suppress(KeyError, ValueError, TypeError):
+        return printable(_WORDS[str(event["event"])].format_map(event))
+    values = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in event.items()
+        if name not in _SKIPPED and isinstance(value, str | int | float)
+    ]
+    return printable(": ".join(part for part in (str(event.get("event", "")), ", ".join(values)) if part))
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Notify]:
+    """Give a `notify` that shows events as they come."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        started = time.monotonic()
+
+        def plain(event: Mapping[str, Any]) -> None:
+            if event.get("event") not in FREQUENT:
+                click.echo(f"[{time.monotonic() - started:6.1f} s] {line_of(event)}", err=True)
+
+        yield plain
+        return
+    from rich.console import Console  # 0.04 s: only where it is seen
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    with console.status("starting") as status:
+
+        def notify(event: Mapping[str, Any]) -> None:
+            line = escape(line_of(event))
+            if event.get("event") not in FREQUENT:
+                console.print(line)
+            status.update(line)
+
+        yield notify
+
+
+def show_experiment(session: Session, experiment: Experiment) -> Json:
+    """Print an experiment, and return what it is for scripts."""
+    from wellfit.reports.text import render_text
+
+    body = experiment.to_json()
+    width = shutil.get_terminal_size((_WIDTH, 24)).columns
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    text = "" if session.as_json or session.events else render_text(experiment.summary(), width=width, color=color)
+    session.result(body, text=f"{text.rstrip()}\n\nReport: {experiment.folder.report}")
+    if body["test"] is None:
+        session.say(f"When the work is done: 'wellfit unseal {experiment.path}' shows the test error, once.")
+    return body

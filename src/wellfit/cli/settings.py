@@ -12,24 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wellfit.exceptions import BadInput
+from wellfit.records.config import BOARDS, Config
 
 if TYPE_CHECKING:
     from wellfit.base.typing import Json
-    from wellfit.records.config import Config
-
-BOARDS = ("network", "optimization", "regularization")
-"""The tables of a configuration."""
 
 TABLES = "wellfit.tables"
 """The key under which a context keeps the tables of the file ([types], [network] ...)."""
 
 
-def read_settings(path: Path) -> Json:
-    """Read a TOML file.
-
-    Raises:
-        BadInput: no such file, or not TOML.
-    """
+def _read(path: Path) -> Json:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -52,7 +44,7 @@ def apply_settings(ctx: click.Context, path: Path, *, tables: Iterable[str]) -> 
     allowed = [*options, *tables]
     defaults: dict[str, Any] = {}
     found: dict[str, Json] = {}
-    for key, value in read_settings(path).items():
+    for key, value in _read(path).items():
         if key in tables and isinstance(value, Mapping):
             found[key] = dict(value)
         elif key in options:
@@ -87,32 +79,20 @@ def _said_types(text: str | None) -> dict[str, str]:
 
 
 def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> Config:
-    """The configuration that the tables [network], [optimization] and [regularization] and the options describe.
-
-    Args:
-        ctx: the command's context.
-        seed: of the configuration.
-        options: board -> knobs given on the command line; they win over the file.
-    """
-    from wellfit.records.config import Config, Network, Optimization, Regularization
-
-    boards = {"network": Network, "optimization": Optimization, "regularization": Regularization}
-    knobs = {name: _knobs(name, board, _table(ctx, name) | options.get(name, {})) for name, board in boards.items()}
+    """The configuration that the file's tables and the options (board -> knobs) describe; the options win."""
     return Config(
-        network=Network(**knobs["network"]),
-        optimization=Optimization(**knobs["optimization"]),
-        regularization=Regularization(**knobs["regularization"]),
+        **{
+            name: board(**_knobs(name, board, _table(ctx, name) | options.get(name, {})))
+            for name, board in BOARDS.items()
+        },
         seed=seed,
     )
 
 
 def fixed_knobs(ctx: click.Context) -> dict[str, Json] | None:
     """The knobs that the file fixes: board -> knob -> value, checked; None where it has no such table at all."""
-    from wellfit.records.config import Network, Optimization, Regularization
-
-    boards = {"network": Network, "optimization": Optimization, "regularization": Regularization}
-    tables = {name: _table(ctx, name) for name in boards if name in tables_of(ctx)}
-    fixed = {name: _knobs(name, boards[name], table) for name, table in tables.items() if table}
+    tables = {name: _table(ctx, name) for name in BOARDS if name in tables_of(ctx)}
+    fixed = {name: _knobs(name, BOARDS[name], table) for name, table in tables.items() if table}
     return fixed if tables else None
 
 

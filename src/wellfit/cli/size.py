@@ -129,7 +129,7 @@ def _number_options(function: Callback) -> Callback:
 @click.option(
     "--task", type=click.Choice(["classification", "regression"]), help="With --rows.  [default: classification]"
 )
-def command(*, session: Session, **options: Any) -> None:
+def size(*, session: Session, **options: Any) -> None:
     """How many dev and test rows are needed?
 
     Answers one question: --margin (how precisely one error, AUC or recall is known), --relative (how precisely a mean

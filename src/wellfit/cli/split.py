@@ -29,7 +29,7 @@ Sizes follow from the precision wanted ('wellfit size --rows N' shows it). The s
 @click.argument("data", type=FILE, metavar="DATA")
 @split_options
 @click.pass_context
-def command(ctx: click.Context, /, *, session: Session, data: Path, out: Path | None, **options: Any) -> None:
+def split(ctx: click.Context, /, *, session: Session, data: Path, out: Path | None, **options: Any) -> None:
     """Divide a table into train, dev and a sealed test set; leaves an experiment."""
     import wellfit as wf
 

@@ -32,7 +32,7 @@ def stage(*, tables: Sequence[str] = (), examples: str = "") -> Callable[[Callba
         epilog = f"\b\nExamples:\n{examples.strip(chr(10))}" if examples else None
         made = click.command(
             cls=StageCommand,
-            name=function.__module__.rpartition(".")[2],
+            name=function.__name__,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
             epilog=epilog,
         )(function)

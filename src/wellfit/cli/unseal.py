@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("experiment", type=FILE)
 @click.option("--yes", is_flag=True, help="Do not ask for the experiment's name.")
 @click.option("--again", is_flag=True, help="A further opening: not certified, with a wider interval.")
-def command(*, session: Session, experiment: Path, yes: bool, again: bool) -> None:
+def unseal(*, session: Session, experiment: Path, yes: bool, again: bool) -> None:
     """Open the sealed test set of EXPERIMENT, once, and measure the final network on it.
 
     Each opening is written into the experiment's ledger and into your registry. Only the first one is certified:

@@ -5,7 +5,6 @@ One SQLite file in `$WELLFIT_HOME` (or `~/.wellfit`), written under a lock: hash
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -15,12 +14,11 @@ from pathlib import Path
 
 import filelock
 
-from wellfit.base.files import make_folder, room_at
+from wellfit.base.files import HOME_VARIABLE, home_folder, make_folder, room_at
 from wellfit.data.hashing import as_bytes
 from wellfit.exceptions import NoRoom, Refusal
 from wellfit.splits.known_rows import AskedRows, Fingerprint
 
-HOME_VARIABLE = "WELLFIT_HOME"
 DATABASE_NAME = "openings.sqlite"
 LOCK_SECONDS = 60.0
 # docs/design.md, promise 1: an opening is certified only if fewer of its rows were opened before.
@@ -99,8 +97,7 @@ class Registry:
 
 def default_registry() -> Registry:
     """The registry of this user."""
-    home = os.environ.get(HOME_VARIABLE)
-    return Registry(Path(home) if home else Path.home() / ".wellfit")
+    return Registry(home_folder())
 
 
 def remember(connection: sqlite3.Connection, rows: AskedRows, *, seal: str, except_entry: str = "") -> Memory:

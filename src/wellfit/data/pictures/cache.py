@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellfit.base.files import room_at
+from wellfit.base.files import home_folder, room_at
 from wellfit.base.typing import Json
 from wellfit.data.pictures.decode import LEAST_SIDE, Pixels
 from wellfit.data.pictures.listing import Shape
@@ -48,7 +48,7 @@ class Decoded:
 
 def cache_folder() -> Path:
     """Where decoded pictures are kept."""
-    return Path(os.environ.get("WELLFIT_HOME") or Path.home() / ".wellfit") / "pictures"
+    return home_folder() / "pictures"
 
 
 def load_decoded(key: str) -> Decoded | None:

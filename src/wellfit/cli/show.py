@@ -1,0 +1,57 @@
+"""`wellfit compare`, `wellfit report` and `wellfit explain`: what is known already, shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wellfit.cli.session import Session
+from wellfit.cli.stage import FILE, stage
+
+
+@stage(
+    examples="""
+  wellfit compare churn.wellfit copy.wellfit
+  wellfit compare churn.wellfit@0 churn.wellfit@2      the first network, and that of step 2
+"""
+)
+@click.argument("a", metavar="A[@STEP]")
+@click.argument("b", metavar="B[@STEP]")
+def compare(*, session: Session, a: str, b: str) -> None:
+    """Say which of two networks is better on the same dev rows, and which knobs differ.
+
+    A and B are experiments of one split (copies of one folder, say), or steps of them.
+    """
+    import wellfit as wf
+
+    found = wf.compare(a, b)
+    session.result(found.to_json(), text=str(found))
+
+
+@stage(examples="\n  wellfit report churn.wellfit\n  wellfit report churn.wellfit --redact\n")
+@click.argument("experiment", type=FILE)
+@click.option("--redact", is_flag=True, help="Leave out names of categories and regions, to share the page.")
+def report(*, session: Session, experiment: Path, redact: bool) -> None:
+    """Write the report page of EXPERIMENT again: one HTML file that needs no network."""
+    import wellfit as wf
+
+    page = wf.report(experiment, redact=redact)
+    session.result({"schema": 1, "report": str(page)}, text=str(page))
+
+
+@stage(examples="\n  wellfit explain WF102\n  wellfit explain            lists all codes\n")
+@click.argument("code", required=False)
+def explain(*, session: Session, code: str | None) -> None:
+    """Say what the finding CODE means, how it is computed, and what to do about it; without CODE, list them all."""
+    import wellfit as wf
+
+    if code is not None:
+        text = wf.explain(code)
+        session.result({"schema": 1, "code": code.strip().upper(), "text": text}, text=text)
+        return
+    from wellfit.diagnosis.findings import CATALOGUE
+
+    titles = {name: entry.title for name, entry in CATALOGUE.items()}
+    text = "\n".join(f"{name}  {title}" for name, title in titles.items())
+    session.result({"schema": 1, "codes": titles}, text=text)
