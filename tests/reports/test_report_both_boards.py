@@ -7,11 +7,10 @@ from report_cases import Line, finished, summarize
 
 from wellfit.records.goals import goal_named
 from wellfit.records.units import Unit
-from wellfit.reports.html import render_html
+from wellfit.reports.html import render_html, sweep_view
 from wellfit.reports.records import Summary
 from wellfit.reports.sentences import sweep_line
 from wellfit.reports.sweep_card import SweepCard, lambda_path, plane, sweep_from
-from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text
 
 UNIT = Unit(goal_named("error"))

@@ -18,8 +18,8 @@ from wellfit.reports.charts import (
     learning_curve_chart,
 )
 from wellfit.reports.charts.svg import LambdaAxis, Scale, apart, padded, text_width, thinned
+from wellfit.reports.html import sweep_view
 from wellfit.reports.sweep_card import lambda_path
-from wellfit.reports.sweep_view import sweep_view
 
 SVG = "{http://www.w3.org/2000/svg}"
 WIDTHS = (350, 780)

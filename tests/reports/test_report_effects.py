@@ -9,7 +9,7 @@ import pytest
 from report_cases import CASES, summarize
 
 from wellfit.reports.charts import measure_panel, trade_off_chart
-from wellfit.reports.html import render_html
+from wellfit.reports.html import render_html, sweep_view
 from wellfit.reports.sweep_card import (
     MEASURES,
     coupled,
@@ -21,7 +21,6 @@ from wellfit.reports.sweep_card import (
     measures_of,
     plane,
 )
-from wellfit.reports.sweep_view import sweep_view
 from wellfit.reports.text import render_text
 
 NAMED = {measure.name: measure for measure in MEASURES}

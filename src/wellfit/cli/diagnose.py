@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wellfit.cli.options import all_of, exit_code, fail_on_option, format_options, given, goal_option, reference_options
+from wellfit.cli.options import (
+    all_of,
+    exit_code,
+    fail_on_option,
+    flag,
+    format_options,
+    given,
+    goal_option,
+    reference_options,
+)
 from wellfit.cli.session import Session
 from wellfit.cli.stage import FILE, Callback, stage
 from wellfit.exceptions import BadInput
@@ -23,8 +32,8 @@ PARTS = {
     "test": "the test set",
 }
 _NUMBERS = {
-    **{part: f"--{part.replace('_', '-')}-error" for part in PARTS},
-    **{f"{part}_{name}": f"--{part.replace('_', '-')}-{name}" for name in ("rows", "sd") for part in PARTS},
+    **{part: flag(f"{part}_error") for part in PARTS},
+    **{f"{part}_{name}": flag(f"{part}_{name}") for name in ("rows", "sd") for part in PARTS},
 }
 """Argument of `wf.diagnose_errors` -> its option."""
 _FORMAT = ("delimiter", "decimal", "thousands", "encoding", "missing", "no_header")
@@ -151,8 +160,7 @@ def _check_source(asked: Json, source: Path | None) -> None:
     remedies |= dict.fromkeys(_FORMAT, "Leave it out: an experiment knows how its DATA is written")
     for name, remedy in remedies.items():
         if name in asked and (source is None or source.is_dir()):
-            flag = "--" + name.replace("_", "-")
-            raise BadInput(f"{flag} needs a file of predictions", found="no such file", remedy=remedy)
+            raise BadInput(f"{flag(name)} needs a file of predictions", found="no such file", remedy=remedy)
 
 
 def _of_numbers(asked: Json) -> Diagnosis:

@@ -130,11 +130,17 @@ def config_options(function: Callback) -> Callback:
     return all_of(function, *(_knob_option(knob) for knob in knobs))
 
 
+def flag(name: str) -> str:
+    """`keep_prob` -> `--keep-prob`."""
+    return "--" + name.replace("_", "-")
+
+
 def _knob_option(knob: Knob) -> Decorator:
     kind = {"number": float, "whole": int}.get(knob.kind, str) if knob.shape == "one" else click.UNPROCESSED
     default = _shown(getattr(BOARDS[knob.board], knob.name))
-    name = f"--{knob.name.replace('_', '-')}"
-    return click.option(name, metavar=knob.metavar or "NAME", type=kind, help=f"{knob.help}  [default: {default}]")
+    return click.option(
+        flag(knob.name), metavar=knob.metavar or "NAME", type=kind, help=f"{knob.help}  [default: {default}]"
+    )
 
 
 def _shown(default: object) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wellfit.cli.options import all_of
+from wellfit.cli.options import all_of, flag
 from wellfit.cli.session import Session
 from wellfit.cli.stage import Callback, stage
 from wellfit.exceptions import BadInput
@@ -39,19 +39,13 @@ NUMBERS = {
 
 @dataclass(frozen=True)
 class Question:
-    """One question: the function of stats/sizes.py that answers it, its method, and the answer.
-
-    Attributes:
-        function: of stats/sizes.py.
-        method: as the JSON names it.
-        usual: the assumptions, where they are not given.
-        answer: of `rows`, the assumptions in percent, and in `raw` as they are.
-    """
+    """One question: the function of stats/sizes.py that answers it, its method in the JSON, the usual assumptions."""
 
     function: str
     method: str
     usual: Mapping[str, float]
     answer: str
+    """A sentence on `rows` and the assumptions, in percent; `raw` has them as they are."""
 
 
 QUESTIONS = {
@@ -99,15 +93,11 @@ QUESTIONS = {
 }
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def _number_options(function: Callback) -> Callback:
-    options = (
-        click.option(_flag(name), type=float, metavar=metavar, help=told) for name, (metavar, told) in NUMBERS.items()
+    told = NUMBERS.items()
+    return all_of(
+        function, *(click.option(flag(name), type=float, metavar=sign, help=words) for name, (sign, words) in told)
     )
-    return all_of(function, *options)
 
 
 @stage(
@@ -194,10 +184,10 @@ def _in_groups(rows: int, grouped: Json, *, assumed: Json) -> tuple[int, Json, s
 
 
 def _only(given: Json, allowed: tuple[str, ...], *, question: str) -> None:
-    others = [_flag(name) for name in given if name not in allowed]
+    others = [flag(name) for name in given if name not in allowed]
     if others:
         raise BadInput(
-            f"{_flag(question)} goes with {', '.join(_flag(name) for name in allowed if name != question)} only",
+            f"{flag(question)} goes with {', '.join(flag(name) for name in allowed if name != question)} only",
             found=", ".join(others),
             remedy="Ask one question at a time",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,8 @@ FILE = click.Path(path_type=Path)
 _SEEDS = click.IntRange(min=0)
 
 
-def stage(*, tables: Sequence[str] = (), examples: str = "") -> Callable[[Callback], click.Command]:
-    """Make a command of a function whose docstring is its help.
-
-    Args:
-        tables: tables of the TOML file that make sense for it.
-        examples: lines shown at the end of the help.
-    """
+def stage(*, tables: Iterable[str] = (), examples: str = "") -> Callable[[Callback], click.Command]:
+    """Make a command of a function: its name, its docstring as the help, and the TOML tables that it takes."""
 
     def decorate(function: Callback) -> click.Command:
         epilog = f"\b\nExamples:\n{examples.strip(chr(10))}" if examples else None
