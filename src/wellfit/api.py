@@ -40,7 +40,7 @@ from wellfit.sweeps.space import Space
 from wellfit.sweeps.worker_pool import executor_for
 from wellfit.training.module import named_after
 from wellfit.training.module_checks import ModuleFactory
-from wellfit.travel.export import take, take_estimator
+from wellfit.travel.export import card_of_estimator, export_model, model_of, model_of_estimator
 from wellfit.travel.folder import is_saved_model, load_model
 
 
@@ -336,9 +336,11 @@ def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format
         NoRoom: the disk is full.
     """
     if isinstance(experiment, Net):
-        return take_estimator(experiment, Path(out), format=format)
-    opened = _experiment(experiment)
-    return take(opened, Path(out), format=format, card=model_card(opened.summary()))
+        model, card = model_of_estimator(experiment), card_of_estimator(experiment)
+    else:
+        opened = _experiment(experiment)
+        model, card = model_of(opened), model_card(opened.summary())
+    return export_model(model, Path(out), format=format, card=card)
 
 
 def report(experiment: Experiment | Path | str, *, redact: bool = False) -> Path:

@@ -21,7 +21,7 @@ from wellfit.records.config import Config, Network, Optimization
 from wellfit.records.goals import goal_named
 from wellfit.records.outcome import Outcome
 from wellfit.stats.calibration import calibrated, tempered
-from wellfit.travel.export import model_of, take
+from wellfit.travel.export import export_model, model_of
 from wellfit.travel.folder import load_model
 
 SURE = Config(network=Network(widths=(64,)), optimization=Optimization(epochs=60, batch_size=32, lr=0.01))
@@ -77,7 +77,7 @@ def test_whatever_predicts_gives_the_same_probabilities(by_log_loss, tmp_path):
     np.testing.assert_allclose(model_of(by_log_loss).of_arrays(dev), expected, rtol=1e-6)
     new = noisy(classes=3, rows=50, seed=9).drop_columns(["y"])
     rows = by_log_loss.predict(new)
-    take(by_log_loss, tmp_path / "model", format="folder")
+    export_model(model_of(by_log_loss), tmp_path / "model", format="folder")
     assert load_model(tmp_path / "model").predict(new).equals(rows)
     pyarrow.csv.write_csv(new, tmp_path / "new.csv")
     arguments = ["predict", str(by_log_loss.path), str(tmp_path / "new.csv"), "-o", str(tmp_path / "p.csv")]

@@ -50,12 +50,7 @@ _MEMORY = "there is not enough memory for this. Use fewer rows or columns, or a 
 
 
 def guarded(action: Callable[[], int], *, debug: bool) -> int:
-    """Run `action` and return its exit code, or the code of the error that it raised.
-
-    Args:
-        action: the command.
-        debug: print the traceback as well.
-    """
+    """Run `action` and return its exit code, or that of the error that it raised; `debug` prints the traceback."""
     interrupts: list[int] = []
     try:
         with _noting(interrupts):

@@ -16,13 +16,7 @@ MOST_IN_GRID = 2
 
 
 def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> Space:
-    """Turn the text of `--over` into a space.
-
-    Args:
-        text: knobs with commas between; `NAME`, `NAME=LOW:HIGH` or `NAME=V/V/V`.
-        config: decides which lambdas are useful.
-        rows: training rows, m.
-        members: number of configurations, if given.
+    """Turn the text of `--over` into a space; `config` and the number of training rows decide the useful lambdas.
 
     Raises:
         BadInput: for values that are no numbers, or a knob without values that has no usual range.
@@ -68,7 +62,8 @@ def _grid(config: Config, *, rows: int, members: int | None, knobs: int) -> dict
     lambdas, keeps = _listed(grid["l2"]), _listed(grid["keep_prob"])
     if knobs == 1:
         count = members or DEFAULT_MEMBERS // 2
-        lambdas, keeps = _path(lambdas, count), _spread(keeps, count)
+        least, steps = min(keeps), max(count - 1, 1)
+        lambdas, keeps = _path(lambdas, count), [round(1 - (1 - least) * place / steps, 3) for place in range(count)]
     decays = {"l2": lambdas, "weight_decay": [value / rows for value in lambdas]}
     return decays | {"keep_prob": keeps, "dropout": [round(1 - value, 3) for value in keeps]}
 
@@ -86,16 +81,12 @@ def _path(lambdas: list[float], count: int) -> list[float]:
     return [0.0, *(float(f"{least * (most / least) ** (place / steps):.4g}") for place in range(count - 1))]
 
 
-def _spread(keeps: list[float], count: int) -> list[float]:
-    steps = max(count - 1, 1)
-    return [round(1 - (1 - min(keeps)) * place / steps, 3) for place in range(count)]
-
-
 def _values(name: str, text: str) -> Values:
     from wellfit.sweeps.space import log_uniform, uniform
 
     try:
-        numbers = [_number(part) for part in text.replace(":", "/").split("/")]
+        parts = text.replace(":", "/").split("/")
+        numbers = [int(part) if part.strip().isdecimal() else float(part) for part in parts]
     except ValueError as error:
         raise BadInput(
             "values in --over must be numbers",
@@ -110,7 +101,3 @@ def _values(name: str, text: str) -> Values:
         return (log_uniform if name in NAMES and NAMES[name].is_log else uniform)(*numbers)
     except BadInput as error:
         raise BadInput(error.rule, found=f"{name}={text} ({error.found})", remedy=error.remedy) from error
-
-
-def _number(text: str) -> float:
-    return int(text) if text.strip().isdecimal() else float(text)

@@ -122,6 +122,7 @@ _WRITERS: Mapping[str, Callable[[Traced], bytes]] = {"onnx": _onnx, "pt2": _pt2}
 
 
 TARGET = "y"
+_CLASS_KINDS: dict[str, ClassKind] = {"i": "integer", "u": "integer", "b": "boolean"}
 
 
 def model_of_estimator(estimator: Net) -> Model:
@@ -150,26 +151,13 @@ def model_of_estimator(estimator: Net) -> Model:
     return Model(default_goal(schema.task), replace(preparation, schema=schema), kept.parts)
 
 
-def take_estimator(estimator: Net, out: Path, *, format: str) -> list[Path]:  # noqa: A002
-    """Export the network of a fitted estimator; see `export_model`."""
-    return export_model(model_of_estimator(estimator), out, format=format, card=_card(estimator))
-
-
-def _card(estimator: Net) -> str:
+def card_of_estimator(estimator: Net) -> str:
     """Describe an estimator: its knobs and, where it searched, its diagnosis."""
     told = [repr(estimator), repr(estimator.config_), str(getattr(estimator, "diagnosis_", ""))]
     blocks = ["\n".join(f"    {line}" for line in text.splitlines()) for text in told if text]
     return "\n\n".join([f"# {type(estimator).__name__}", *blocks]) + "\n"
 
 
-_CLASS_KINDS: dict[str, ClassKind] = {"i": "integer", "u": "integer", "b": "boolean"}
-
-
 def model_of(experiment: Experiment) -> Model:
     """The network that an experiment stands for, with its transforms; Refusal when nothing was trained yet."""
     return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)
-
-
-def take(experiment: Experiment, out: Path, *, format: str, card: str = "") -> list[Path]:  # noqa: A002
-    """Export an experiment's model with its card; see `export_model`."""
-    return export_model(model_of(experiment), out, format=format, card=card)
