@@ -51,7 +51,10 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x93NUMPY", "a NumPy array (.npy)", _FROM_PYTHON),
     (b"ORC", "an ORC file", _FROM_PYTHON),
     (b"Obj\x01", "an Avro file", _FROM_PYTHON),
-    (b"<stata_dta>", "a Stata file (.dta)", _FROM_PYTHON),
+    *(
+        (magic, "a Stata file (.dta)", _FROM_PYTHON)
+        for magic in (b"<stata_dta>", b"r\x01\x01", b"r\x02\x01", b"s\x02\x01")
+    ),
     (b"$FL2", "an SPSS file (.sav)", _FROM_PYTHON),
     (b"RDX", "R data", "Write the table with write.csv in R"),
     (b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\xea\x81\x60", "a SAS file (.sas7bdat)", _FROM_PYTHON),
@@ -62,6 +65,8 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
 _TEXTS: tuple[tuple[bytes, str], ...] = (
     (b"<!doctype html", "a web page (HTML)"),
     (b"<html", "a web page (HTML)"),
+    (b"<table", "a table of a web page (HTML)"),
+    (b"<div", "a part of a web page (HTML)"),
     (b"<?xml", "an XML document"),
     (b"{", "JSON"),
     (b"[{", "JSON"),

@@ -122,7 +122,7 @@ def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known
     head = source.head(SAMPLE_BYTES)
     encoding, quoted = _encoding_of(source, head, csv_format)
     text = codecs.getincrementaldecoder(encoding)(errors="ignore").decode(head)
-    lines = list(io.StringIO(text))
+    lines = list(io.StringIO(text, newline=""))
     sample = lines[:-1] if len(head) == SAMPLE_BYTES else lines
     first = next((number for number, line in enumerate(sample) if line.strip()), 0)
     said = _SEP.fullmatch(sample[first].strip(" \r\n")) if sample else None
@@ -170,7 +170,19 @@ def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
     ):
         first, width = 0, widths[0]
         share = sum(each == width for each in widths) / len(widths)
+    first = _below_titles(rows, first)
     return _Layout(delimiter, rows, width, first, share if width > 1 else 0.0, lines, start)
+
+
+def _below_titles(rows: Sequence[tuple[int, tuple[str, ...]]], first: int) -> int:
+    """The place of the names: below lines whose fields are mostly empty, as spreadsheets write titles."""
+    for place in range(first, min(len(rows) - 1, first + MOST_LINES_BEFORE)):
+        cells, below = rows[place][1], rows[place + 1][1]
+        empty = sum(not cell.strip() for cell in cells)
+        if len(cells) < _FEWEST_BODY or 2 * empty < len(cells):
+            words = not empty and not any(_NUMBER.fullmatch(cell.strip()) for cell in cells)
+            return place if words and any(_NUMBER.fullmatch(cell.strip()) for cell in below) else first
+    return first
 
 
 def _rows(lines: Sequence[str], delimiter: str, *, start: int) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -5,24 +5,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet as pq
-from narwhals.exceptions import NarwhalsError
 
 from wellfit.data.containers import Container, Source, container_of, files_of, source_of
 from wellfit.data.dialect import BLANKS, DETECTED, CsvFormat, Dialect, detect_dialect, ragged_row, rows_of
+from wellfit.data.frames import checked, column_names, normalized, require_unique, table_of_frame
 from wellfit.data.hashing import row_hashes
 from wellfit.data.readings import IN_FRAMES, Missing, Reading, Unlike, Wishes, read_as, read_columns
 from wellfit.data.schema import Column, Schema, require_columns, with_merged_classes
@@ -64,7 +61,7 @@ def read_table(
     an empty or binary file, a header only, ragged rows, equal column names and nested values.
     """
     if not _is_path(source):
-        frame = _checked(_from_frame(source, name=name), name=name, drop=drop)
+        frame = checked(table_of_frame(source, name=name, drop=drop), name=name, drop=drop)
         digest = hashlib.sha256(row_hashes(frame).tobytes()).hexdigest()
         raw = Table(frame, Source(None, frame.nbytes, 0.0, digest))
         return raw if wishes is None and schema is None else _read(raw, wishes, csv_format, schema=schema, name=name)
@@ -76,7 +73,7 @@ def read_table(
             (_with_folders(part, path, Path(source)), dialect)
             for (part, dialect), path in zip(parts, paths, strict=True)
         ]
-    frame = _checked(_joined([part for part, _ in parts], paths), name=str(source), drop=drop)
+    frame = checked(_joined([part for part, _ in parts], paths), name=str(source), drop=drop)
     written = next((dialect for _, dialect in parts if dialect), None)
     missing = csv_format.missing_words if written else IN_FRAMES
     raw = Table(frame, source_of(source, paths), written=written, missing=missing)
@@ -160,7 +157,7 @@ def read_batches(
     for path in files_of(source, name="NEW"):
         before = 0
         for batch in _batches(container_of(path, name="NEW"), schema, rows=rows, csv_format=csv_format):
-            table = as_split(_normalized(batch), schema, csv_format, rows=RowsOf(str(path), before))
+            table = as_split(normalized(batch), schema, csv_format, rows=RowsOf(str(path), before))
             before += table.num_rows
             for start in range(0, table.num_rows, rows):
                 yield table.slice(start, rows)
@@ -190,7 +187,7 @@ def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) 
     if container.kind != "text":
         return _named(_whole(container), path), None
     dialect = detect_dialect(container, csv_format, known=known)
-    names = _require_unique(_names(dialect.names), name=str(path))
+    names = require_unique(column_names(dialect.names), name=str(path))
     try:
         frame = pa.csv.read_csv(_text_of(container, dialect), **_options(dialect))
     except pa.ArrowInvalid as error:
@@ -294,7 +291,7 @@ def _text_of(container: Container, dialect: Dialect) -> Any:
 
 def _csv_batches(container: Container, schema: Schema, csv_format: CsvFormat) -> Iterator[pa.Table]:
     dialect = detect_dialect(container, csv_format, known=schema.feature_names)
-    names = _names(dialect.names)
+    names = column_names(dialect.names)
     require_columns(names, schema.feature_names, rule=NEW_COLUMNS)
     places = [names.index(name) for name in schema.feature_names]
     written = [dialect.names[place] if dialect.header else str(place) for place in places]
@@ -352,122 +349,5 @@ def _open_quote(container: Container, dialect: Dialect) -> BadInput | None:
     return None
 
 
-def _from_frame(source: Any, *, name: str) -> pa.Table:
-    try:
-        if isinstance(source, pa.Table):
-            return source
-        if isinstance(source, Mapping):
-            return pa.Table.from_pydict(dict(source))
-        if isinstance(source, Sequence):
-            return pa.Table.from_pylist(list(source))
-        frame = nw.from_native(_with_plain_types(source))
-        eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-        table = eager.rename({column: str(column) for column in eager.columns}).to_arrow()
-    except (NarwhalsError, pa.ArrowException, TypeError, AttributeError) as error:
-        raise BadInput(
-            f"{name} must be a path, or a data frame whose columns have one type each",
-            found=f"{type(source).__name__}: {str(error).splitlines()[0]}",
-            remedy="Give a CSV or Parquet file, or a pandas, polars or pyarrow frame",
-        ) from error
-    return table.select([column for column in table.column_names if not column.startswith("__index_level_")])
-
-
-_TEXT_IN_PANDAS = re.compile(r"^(interval|period)")
-
-
-def _with_plain_types(source: Any) -> Any:
-    """A pandas frame whose intervals and periods (what `cut`, `qcut` and `to_period` return) are text."""
-    if not nw.dependencies.is_pandas_dataframe(source):
-        return source
-    texts = {}
-    for place, kind in enumerate(source.dtypes):
-        levels = getattr(kind, "categories", None)
-        if _TEXT_IN_PANDAS.match(str(kind if levels is None else levels.dtype)):
-            column = source.iloc[:, place].astype(object)
-            texts[place] = column.where(column.isna(), column.map(str))
-    if not texts:
-        return source
-    plain = source.copy(deep=False)
-    for place, column in texts.items():
-        plain.isetitem(place, column)
-    return plain
-
-
 def _named(frame: pa.Table, path: Path) -> pa.Table:
-    return frame.rename_columns(_require_unique(_names(frame.column_names), name=str(path)))
-
-
-def _names(written: Sequence[Any]) -> list[str]:
-    """Names without blanks around them; a column without one is known by its place."""
-    stripped = [str(name).strip() for name in written]
-    return [name or f"column {place} (no name)" for place, name in enumerate(stripped, start=1)]
-
-
-def _require_unique(names: list[str], *, name: str) -> list[str]:
-    repeated = sorted(column for column, count in Counter(names).items() if count > 1)
-    if repeated:
-        raise BadInput(
-            "column names must be unique",
-            found=f"{', '.join(map(repr, repeated))} more than once in {name}",
-            remedy="Rename or remove the repeated columns",
-        )
-    return names
-
-
-def _checked(frame: pa.Table, *, name: str, drop: Sequence[str]) -> pa.Table:
-    names = _require_unique(_names(frame.column_names), name=name)
-    if frame.num_rows == 0 or not names:
-        raise BadInput(f"{name} must have rows", found="a header only", remedy="Give a table with rows")
-    return _normalized(frame.rename_columns(names), drop=drop)
-
-
-def _normalized(frame: pa.Table, *, drop: Sequence[str] = ()) -> pa.Table:
-    unwanted = set(drop)
-    columns = [
-        _normalized_column(column, name, dropped=name in unwanted)
-        for name, column in zip(frame.column_names, frame.columns, strict=True)
-    ]
-    return pa.table(columns, names=frame.column_names)
-
-
-def _normalized_column(column: pa.ChunkedArray, name: str, *, dropped: bool = False) -> pa.ChunkedArray:
-    kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        return _normalized_column(_storage_of(column), name, dropped=dropped)
-    if pa.types.is_dictionary(kind):
-        return _normalized_column(column.cast(kind.value_type), name, dropped=dropped)
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        column = column.cast(pa.string())
-    if _is_bytes(kind) and not dropped and (texts := _decoded(column)) is not None:
-        column = texts
-    if pa.types.is_string(column.type):
-        trimmed = pc.utf8_trim_whitespace(column)
-        return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-    if not (pa.types.is_nested(kind) or pa.types.is_interval(kind) or _is_bytes(kind)):
-        return column
-    if dropped:
-        return pa.chunked_array([pa.nulls(len(column))])
-    raise BadInput(
-        "a column must contain numbers, text, booleans or dates",
-        found=f"column {name!r} of type {kind}",
-        remedy=f"Leave it out with --drop {name!r}, or spread its values over columns",
-    )
-
-
-def _storage_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
-    return any(test(kind) for test in tests)
-
-
-def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Bytes as text: some programs write text so; None where they are none."""
-    try:
-        texts = column.cast(pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:
-        return None
-    printable = pc.all(pc.invert(pc.match_substring_regex(texts, r"[\x00-\x08\x0e-\x1f]"))).as_py()
-    return texts if printable is not False else None
+    return frame.rename_columns(require_unique(column_names(frame.column_names), name=str(path)))

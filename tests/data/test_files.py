@@ -1,0 +1,272 @@
+"""The same rows in any container and layout are the same table; what is no table is named."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import pickle
+import sqlite3
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from wellfit.data.dialect import CsvFormat
+from wellfit.data.read import read_batches, read_table
+from wellfit.data.schema import infer_schema
+from wellfit.exceptions import BadInput
+
+ROWS = [(f"{i / 7:.3f}", str(3 * i % 11), ("red", "dark blue", "green")[i % 3]) for i in range(40)]
+NAMES = ("size", "count", "colour")
+COLUMNS = {
+    "size": [float(size) for size, _, _ in ROWS],
+    "count": [int(count) for _, count, _ in ROWS],
+    "colour": [colour for _, _, colour in ROWS],
+}
+
+
+def lines(sign=",", *, quote=""):
+    quoted = [[f"{quote}{cell}{quote}" for cell in row] for row in [NAMES, *ROWS]]
+    return [sign.join(row) for row in quoted]
+
+
+def text(found, *, end="\n"):
+    return (end.join(found) + end).encode()
+
+
+PLAIN = text(lines())
+
+
+def zipped(**files):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return archive.getvalue()
+
+
+def arrow(write):
+    buffer = io.BytesIO()
+    write(pa.table(COLUMNS), buffer)
+    return buffer.getvalue()
+
+
+WAYS = {
+    "gzip": gzip.compress(PLAIN),
+    "bzip2": bz2.compress(PLAIN),
+    "xz": lzma.compress(PLAIN),
+    "zstandard": pa.compress(PLAIN, codec="zstd", asbytes=True),
+    "zip": zipped(**{"a/table.csv": PLAIN, "__MACOSX/._table.csv": b"x"}),
+    "parquet": arrow(pq.write_table),
+    "parquet-in-gzip": gzip.compress(arrow(pq.write_table)),
+    "feather": arrow(pa.feather.write_feather),
+    "caret": text(lines("^")),
+    "colons": text(lines(":")),
+    "blanks": text(lines(" ", quote='"')),
+    "aligned-blanks": text(["   ".join(f'"{cell}"'.rjust(12) for cell in row) for row in [NAMES, *ROWS]]),
+    "sep-line": text(["sep=;", *lines(";")]),
+    "sep-line-tab": text(["sep=\t", *lines("\t")]),
+    "titles": text(["Sales export", "Generated 2024-05-01", "", *lines()]),
+    "titles-as-spreadsheets-write-them": text(["Sales export,,", "May,,", ",,", *lines()]),
+    "comments": text(["# made by hand", "# on a Monday", *lines()]),
+    "empty-lines-between": text([part for line in lines() for part in (line, "")]),
+    "carriage-returns": text(lines(), end="\r"),
+    "utf-16-without-mark": text(lines()).decode().encode("utf-16-le"),
+}
+
+
+@pytest.mark.parametrize("content", WAYS.values(), ids=WAYS)
+def test_the_same_table(content, tmp_path):
+    path = tmp_path / "table"
+    path.write_bytes(content)
+    found = read_table(path).frame
+    assert found.to_pydict() == COLUMNS
+    schema = infer_schema(found, target="colour")
+    batches = pa.concat_tables(read_batches(path, schema=schema, rows=7))
+    assert batches.to_pydict() == {name: COLUMNS[name] for name in ("size", "count")}
+
+
+NAMED = {
+    "row-names-as-r-writes-them": ([lines()[0], *(f'"{i}",{line}' for i, line in enumerate(lines()[1:]))], 0),
+    "nameless-index": ([f",{lines()[0]}", *(f"{i},{line}" for i, line in enumerate(lines()[1:]))], 0),
+    "delimiter-behind-every-row": ([lines()[0], *(f"{line}," for line in lines()[1:])], 3),
+}
+
+
+@pytest.mark.parametrize(("written", "place"), NAMED.values(), ids=NAMED)
+def test_a_column_without_a_name_is_known_by_its_place(written, place, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text(written))
+    found = read_table(path).frame
+    assert found.column_names[place] == f"column {place + 1} (no name)"
+    assert found.drop_columns([found.column_names[place]]).to_pydict() == COLUMNS
+
+
+HEADLESS = {
+    "numbers": lines()[1:],
+    "words-that-occur-below": ["red,big,yes", "blue,small,no", "red,small,yes", "blue,big,no", "red,big,no"],
+}
+
+
+@pytest.mark.parametrize("written", HEADLESS.values(), ids=HEADLESS)
+def test_a_missing_header_is_asked_about(written, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text(written))
+    with pytest.raises(BadInput, match="--no-header"):
+        read_table(path)
+    found = read_table(path, csv_format=CsvFormat(no_header=True)).frame
+    assert found.column_names == ["column 1", "column 2", "column 3"]
+    assert found.num_rows == len(written)
+    assert read_table(path, csv_format=CsvFormat(no_header=False)).frame.num_rows == len(written) - 1
+
+
+HEADED = {
+    "years": ["2019,2020,2021", *(f"{i},{i + 1},{i * 2}" for i in range(9))],
+    "places": ["0,1,2", *(f"{i / 3:.2f},{i},{i * 2}" for i in range(9))],
+    "words-over-words": ["kind,town,answer", "a,b,yes", "c,d,no", "a,d,yes", "c,b,no"],
+}
+
+
+@pytest.mark.parametrize("written", HEADED.values(), ids=HEADED)
+def test_names_that_are_numbers_or_words_stay_names(written, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text(written))
+    assert read_table(path).frame.column_names == written[0].split(",")
+
+
+def test_a_euro_sign_of_windows_is_one(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes("a,b\n1,€\n2,“x”\n".encode("cp1252"))
+    assert read_table(path).frame.column("b").to_pylist() == ["€", "“x”"]
+
+
+BODY = lines()
+OPEN = {
+    "to-the-end": [*BODY[:20], '1.5,3,"red', *BODY[20:]],
+    "to-another-quote": [*BODY[:20], '1.5,3,"red', *BODY[20:], '1.5,3,red"', "1.5,3,red"],
+    "in-the-first-field": [*BODY[:20], '"1.5,3,red', *BODY[20:]],
+}
+
+
+@pytest.mark.parametrize("written", OPEN.values(), ids=OPEN)
+def test_an_open_quote_is_named_with_its_line(written, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text(written))
+    with pytest.raises(BadInput, match="from line 21 on"):
+        read_table(path)
+
+
+def test_long_texts_in_quotes_are_no_open_quotes(tmp_path):
+    path = tmp_path / "table.csv"
+    story = "once upon a time\n" * 30
+    path.write_bytes(text(["a,story", *(f'{i},"{story}{i}"' for i in range(5))]))
+    assert read_table(path).frame.num_rows == 5
+
+
+def pickled():
+    return pickle.dumps([1])
+
+
+OTHERS = {
+    "pickle": (pickled(), "pickle"),
+    "pdf": (b"%PDF-1.7\n" + b"x" * 99, "PDF"),
+    "png": (b"\x89PNG\r\n" + b"x" * 99, "PNG"),
+    "old-excel": (b"\xd0\xcf\x11\xe0" + b"x" * 99, "xls"),
+    "numpy": (arrow(lambda _table, file: np.save(file, np.zeros(9))), "NumPy"),
+    "hdf5": (b"\x89HDF\r\n" + b"x" * 99, "HDF5"),
+    "json": (b'[{"a": 1}, {"a": 2}]', "JSON"),
+    "json-lines": (b'{"a": 1}\n{"a": 2}\n', "JSON"),
+    "html": (b"<!DOCTYPE html><html><table></table></html>", "HTML"),
+    "word": (zipped(**{"word/document.xml": b"x"}), "Word"),
+    "several-in-a-zip": (zipped(**{"a.csv": PLAIN, "b.csv": PLAIN}), "2 files"),
+    "cut-gzip": (gzip.compress(PLAIN)[:200], "whole"),
+    "cut-parquet": (arrow(pq.write_table)[:-20], "whole"),
+    "pdf-in-gzip": (gzip.compress(b"%PDF-1.7\n" + b"x" * 99), "PDF"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), OTHERS.values(), ids=OTHERS)
+def test_what_is_no_table_is_named(content, words, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=words):
+        read_table(path)
+
+
+def test_a_database_is_named(tmp_path):
+    with sqlite3.connect(tmp_path / "t.db") as connection:
+        connection.execute("create table t (a)")
+    connection.close()
+    with pytest.raises(BadInput, match="SQLite"):
+        read_table(tmp_path / "t.db")
+
+
+@pytest.fixture
+def parts(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    (folder / "1.csv").write_bytes(text(BODY[:20]))
+    turned = [",".join(reversed(line.split(","))) for line in [BODY[0], *BODY[20:]]]
+    (folder / "2.csv").write_bytes(text(turned))
+    return folder
+
+
+@pytest.mark.parametrize("how", ["folder", "pattern", "list"])
+def test_several_files_are_one_table(how, parts):
+    source = {"folder": parts, "pattern": f"{parts}/*.csv", "list": sorted(parts.iterdir())}[how]
+    assert read_table(source).frame.to_pydict() == COLUMNS
+
+
+def test_several_files_must_have_the_same_columns(parts):
+    (parts / "3.csv").write_bytes(b"size,weight\n1,2\n")
+    with pytest.raises(BadInput, match="'colour'"):
+        read_table(parts)
+
+
+def test_a_folder_of_parquet_says_what_its_folders_say(tmp_path):
+    for year in (2020, 2021):
+        place = tmp_path / "sales" / f"year={year}"
+        place.mkdir(parents=True)
+        pq.write_table(pa.table({"a": [1.5, 2.5]}), place / "part-0.parquet")
+    assert read_table(tmp_path / "sales").frame.to_pydict() == {
+        "a": [1.5, 2.5] * 2,
+        "year": [2020] * 2 + [2021] * 2,
+    }
+
+
+FRAMES = {
+    "cut": (pd.cut(np.arange(6), 3), ["(-0.005, 1.667]"] * 2),
+    "qcut-with-missing": (pd.qcut([0, 1, 2, 3, np.nan, 5], 2), ["(-0.001, 2.0]"] * 2),
+    "periods": (pd.period_range("2020-01", periods=6, freq="M"), ["2020-01", "2020-02"]),
+    "categories-of-periods": (pd.Categorical(pd.period_range("2020-01", periods=6, freq="M")), ["2020-01", "2020-02"]),
+}
+
+
+@pytest.mark.parametrize(("values", "first"), FRAMES.values(), ids=FRAMES)
+def test_intervals_and_periods_of_frames_are_text(values, first):
+    column = read_table(pd.DataFrame({"a": values})).frame.column("a")
+    assert column.to_pylist()[:2] == first
+    assert column.null_count == int(pd.isna(values).sum())
+
+
+UNREADABLE = {
+    "lists": pa.table({"a": [1.0, 2.0], "it": [[1], [2]]}),
+    "bytes": pa.table({"a": [1.0, 2.0], "it": [b"\xff\x00", b"\x00"]}),
+    "mixed-objects": pd.DataFrame({"a": [1.0, 2.0], "it": [1, "x"]}),
+    "complex": pd.DataFrame({"a": [1.0, 2.0], "it": [1j, 2j]}),
+}
+
+
+@pytest.mark.parametrize("frame", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_column_of_another_type_may_be_dropped(frame):
+    with pytest.raises(BadInput, match="drop"):
+        read_table(frame)
+    found = read_table(frame, drop=["it"]).frame
+    assert found.column_names == ["a", "it"]
+    assert found.column("it").null_count == 2
