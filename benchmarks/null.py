@@ -35,6 +35,7 @@ from wellfit.diagnosis.more_data import MoreData, measure_anchors, more_data
 from wellfit.diagnosis.optimal_error import reference
 from wellfit.diagnosis.predictions import facts_on_rows
 from wellfit.diagnosis.regions import find_regions
+from wellfit.diagnosis.rows import Predicted
 from wellfit.records.goals import goal_named
 from wellfit.stats.differences import difference, holm, paired_difference, resampled_difference, worse_p
 from wellfit.stats.intervals import Estimate, grouped_rate, wilson
@@ -232,6 +233,10 @@ def findings(world: World, facts: Facts, *, rng: np.random.Generator) -> dict[st
             facts,
             rows=replace(facts.rows, train=timed["train"], dev=timed["dev"], train_dev=timed["train_dev"]),
             training=Training(status="finished", references={"trees": measured["dev"]}, ahead=lead),
+            predicted=Predicted(
+                parts={part: (world.target[part], world.told[part]) for part in ("train", "dev")},
+                constant=GOAL.metric.best_constant(world.target["train"], outputs=2),
+            ),
             candidates=np.array([losses[0], losses[0]]),
             curve=_more_data(world.rows, rng) if drawn else None,
         ),

@@ -13,7 +13,7 @@ from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.findings import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
-FROM_NUMBERS = ("WF101", "WF102", "WF103", "WF104", "WF107", "WF301", "WF401", "WF402")
+FROM_NUMBERS = ("WF101", "WF102", "WF103", "WF104", "WF107", "WF112", "WF301", "WF401", "WF402")
 
 
 def _script():

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import wellfit as wf
-from wellfit.diagnosis.findings import CATALOGUE
+from wellfit.diagnosis.checks import CHECKS
 
 
 def table(rows: int = 900, *, seed: int = 0) -> pa.Table:
@@ -39,7 +39,7 @@ def test_a_split_in_memory_is_diagnosed_without_a_network():
     assert "drift" in next(each.evidence for each in by_time.findings if each.code == "WF303")
     at_random = wf.diagnose(wf.split(table(), target="y", drop=("day",)))
     assert fired(at_random) == set()
-    assert [each.code for each in at_random.findings] == list(CATALOGUE)
+    assert [each.code for each in at_random.findings] == list(CHECKS)
     assert "nothing that should stop you" in str(at_random)
     assert set(json.loads(json.dumps(by_time.to_json(), allow_nan=False))) >= {"findings", "errors", "gaps"}
 

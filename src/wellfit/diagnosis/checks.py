@@ -12,7 +12,7 @@ from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
-from wellfit.diagnosis import plain_checks
+from wellfit.diagnosis import doubts, plain_checks
 from wellfit.diagnosis.column_worth import columns_without_worth
 from wellfit.diagnosis.dev_overuse import used_up_dev
 from wellfit.diagnosis.facts import Facts
@@ -28,7 +28,7 @@ from wellfit.diagnosis.mismatch.domain_classifier import different_inputs
 from wellfit.diagnosis.more_data import worth_of_more_rows
 from wellfit.diagnosis.regions import regions_that_overfit, regions_that_underfit
 
-Urgency = Literal["leak", "dev overuse", "impossible", "gap", "labels", "region"]
+Urgency = Literal["leak", "dev overuse", "impossible", "doubt", "gap", "labels", "region"]
 """Kind of a finding that fired; leaks spoil every error, so they come first."""
 _ALWAYS_KNOWN = frozenset({"goal", "tolerance", "hint"})
 _OF_DATA = frozenset({"columns", "rows"})
@@ -72,6 +72,10 @@ class Check:
 CHECKS: Mapping[str, Check] = {
     check.code: check
     for check in (
+        Check("WF110", doubts.one_class_predicted, "doubt"),
+        Check("WF212", doubts.strange_labels, "doubt", 1),
+        Check("WF112", doubts.dev_below_train, "doubt", 2),
+        Check("WF111", doubts.no_better_than_constant, "doubt", 3),
         Check("WF101", plain_checks.high_bias, "gap"),
         Check("WF102", plain_checks.high_variance, "gap"),
         Check("WF103", plain_checks.below_reference),
@@ -102,6 +106,7 @@ CHECKS: Mapping[str, Check] = {
         Check("WF403", used_up_dev, "dev overuse", 1),
     )
 }
+"""In the order in which findings are listed: doubts about the numbers come before the gaps between them."""
 
 
 def codes_of(urgency: Urgency) -> tuple[str, ...]:

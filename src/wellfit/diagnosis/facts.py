@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from wellfit.base.typing import Floats
 from wellfit.diagnosis.gaps import Errors, Gap
 from wellfit.diagnosis.more_data import MoreData
-from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Shuffled
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Predicted, Shuffled
 from wellfit.records.gaps import GapName
 from wellfit.records.goals import Goal
 from wellfit.stats.intervals import Estimate
@@ -47,6 +47,7 @@ class Facts:
     columns: Columns | None = None
     rows: OpenRows | None = None
     network: NetworkOnRows | None = None
+    predicted: Predicted | None = None
     seen: Mapping[str, Floats] | None = None  # part -> [rows, channels] what a network sees in pictures
     candidates: Floats | None = None  # [candidates, rows] losses of all networks that were compared on dev
     curve: MoreData | None = None

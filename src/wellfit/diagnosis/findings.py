@@ -27,7 +27,7 @@ def entry_of(code: str) -> CatalogueEntry:
     found = CATALOGUE.get(code.strip().upper())
     if found is not None:
         return found
-    nearest = difflib.get_close_matches(code.strip().upper(), CATALOGUE, n=1, cutoff=0.0)[0]
+    nearest = difflib.get_close_matches(code.strip().upper().replace("O", "0"), CATALOGUE, n=1, cutoff=0.0)[0]
     raise BadInput(
         "a finding must have a code such as WF102",
         found=repr(code),

@@ -31,7 +31,7 @@ from wellfit.diagnosis.labels import (
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.diagnosis.reference.from_rows import said_by_rows
 from wellfit.diagnosis.reference.label_disagreement import counts_of, label_disagreement, majority_error
-from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Predicted, Rows
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.stats.intervals import Estimate
@@ -91,7 +91,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     several = goal is not None and goal_named(goal).task == "regression"
     parts = {name: _checked(name, pair, several=several) for name, pair in given.items() if pair is not None}
     chosen, notes = _goal(goal, parts)
-    ready = _classified(parts, chosen, classes) if chosen.task == "classification" else _valued(parts)
+    ready, levels = _classified(parts, chosen, classes) if chosen.task == "classification" else (_valued(parts), ())
     of_part = groups or {}
     measured: dict[str, Estimate] = {
         name: _estimate(name, chosen, pair, groups=of_part.get(name)) for name, pair in ready.items()
@@ -103,6 +103,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     optimal = given_reference
     if labels_per_row is not None:
         optimal = _by_labels(labels_per_row, chosen, given_reference, voters=label_voters)
+    facts = replace(facts, predicted=_predicted(ready, goal=chosen, levels=levels, groups=of_part))
     if facts.rows is not None and optimal is None:
         facts = replace(facts, hint=said_by_rows(facts.rows.train, goal=chosen))
     return diagnose_losses(
@@ -170,8 +171,8 @@ def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal
 
 def _classified(
     parts: dict[str, tuple[Array, Array]], goal: Goal, classes: Sequence[Any] | None
-) -> dict[str, tuple[Integers, Floats]]:
-    """Class codes and probabilities [rows, classes] of every part, over one list of classes."""
+) -> tuple[dict[str, tuple[Integers, Floats]], tuple[str, ...]]:
+    """Class codes and probabilities [rows, classes] of every part, over one list of classes; and their names."""
     targets = [target for target, _ in parts.values()]
     if classes is None:
         known = classes_of(targets)
@@ -198,7 +199,7 @@ def _classified(
         moved = prediction[:, order] if prediction.ndim == 2 and prediction.shape[1] == len(order) else prediction
         probabilities = probabilities_of(f"{name} prediction", moved, known)
         ready[name] = codes_of(f"{name} y", target, known), probabilities
-    return ready
+    return ready, tuple(map(str, known))
 
 
 def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Floats]]:
@@ -225,6 +226,23 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
             remedy="Give one group for each row",
         )
     return goal.estimate(*pair, groups=np.unique(named, return_inverse=True)[1])
+
+
+def _predicted(
+    ready: Mapping[str, tuple[Integers | Floats, Floats]],
+    *,
+    goal: Goal,
+    levels: tuple[str, ...],
+    groups: Mapping[str, Any],
+) -> Predicted:
+    parts = {name: ready[name] for name in ("train", "dev")}
+    codes = {
+        name: np.unique(np.asarray(groups[name]).astype(str), return_inverse=True)[1]
+        for name in parts
+        if name in groups
+    }
+    constant = goal.metric.best_constant(parts["train"][0], outputs=len(levels))
+    return Predicted(parts=parts, constant=constant, levels=levels, groups=codes)
 
 
 PARTS = ("train", "train_dev", "dev")

@@ -19,7 +19,7 @@ from wellfit.records.gaps import GapName
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 
-BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible")
+BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible", "doubt")
 """Findings that are acted on before any gap."""
 
 
@@ -102,15 +102,11 @@ def _nothing(gaps: list[Gap]) -> Prescribed:
     return Prescribed("none", "none", "", 0.0, why)
 
 
-def spoiling(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return leakage that fired, the gravest first: while it stands, no error can be trusted."""
-    return fired(findings, codes_of("leak"))
-
-
 def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> tuple[Finding, ...]:
     """The findings to act on first; none where nothing is certainly wrong.
 
-    In this order: leakage; a dev set that was chosen on too closely; a dev error below the optimal error; the gaps
+    In this order: leakage; a dev set that was chosen on too closely; a dev error below the optimal error; other
+    doubts about the numbers; the gaps
     that are surely high, the largest lower limit first; then regions. Wrong labels look like bias: where they fired
     they lead in its place, and bias that they could be, where the rows cannot tell, does not lead.
     """
@@ -142,14 +138,19 @@ def headline(
     findings: Sequence[Finding] = (),
 ) -> str:
     """Return one to three sentences: leaks that spoil the errors, if any; cause, action, remainder."""
-    verdict = _of_gaps(errors, gaps, goal=goal, tolerance=tolerance)
-    leaks = [f"{found.title} ({found.code})" for found in spoiling(findings)]
-    if not leaks:
-        return verdict
-    return f"First look at the rows: {_joined(leaks)}. Until that is fixed no error can be trusted. {verdict}"
+    leaks, doubts = (
+        _joined([f"{found.title} ({found.code})" for found in fired(findings, codes_of(urgency))])
+        for urgency in ("leak", "doubt")
+    )
+    verdict = _of_gaps(errors, gaps, goal=goal, tolerance=tolerance, advised=not doubts)
+    if leaks:
+        return f"First look at the rows: {leaks}. Until that is fixed no error can be trusted. {verdict}"
+    if doubts:
+        return f"First look at the numbers: {doubts}. Until that is explained no gap can be trusted. {verdict}"
+    return verdict
 
 
-def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float) -> str:
+def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float, advised: bool) -> str:
     unit, known = Unit(goal), list(present(gaps))
 
     def causes(high: list[Gap]) -> str:
@@ -162,7 +163,7 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
         rest = "Without a reference nobody can tell whether it underfits: give a human error."
     if high:
         chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
-        parts = [f"The network {causes(high)}.", *chance, high[0].kind.action]
+        parts = [f"The network {causes(high)}.", *chance, *([high[0].kind.action] if advised else [])]
         return " ".join([*parts, rest] if unsure else parts)
     # Without a reference the value of the bias is the middle of what is not known.
     guessed = "avoidable_bias" if errors.optimal.source == "none" else None

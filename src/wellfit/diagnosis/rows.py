@@ -66,6 +66,20 @@ class NetworkOnRows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """What a model says of the rows of dev, and of train where that is known, as its goal takes it."""
+
+    parts: Mapping[str, tuple[Integers | Floats, Floats]]  # part -> targets and predictions
+    constant: Floats  # the prediction that, made for every row, has (nearly) the lowest loss on train
+    levels: tuple[str, ...] = ()  # names of the classes; their codes if not given
+    groups: Mapping[str, Integers] = field(default_factory=dict)  # part -> [rows] code of each row's group
+
+    def name_of(self, code: int) -> str:
+        """The name of a class."""
+        return self.levels[code] if self.levels else str(code)
+
+
+@dataclass(frozen=True, kw_only=True)
 class OpenRows:
     """The rows that may be looked at, and what the split counted of the others by their hashes alone."""
 

@@ -27,7 +27,7 @@ from wellfit.diagnosis.facts import Columns, Facts, Training
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.optimal_error import Optimal, reference
 from wellfit.diagnosis.reference.from_rows import said_by_rows
-from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
+from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Predicted, Rows
 from wellfit.exceptions import BadInput
 from wellfit.experiment.prepared import ReferenceModels
 from wellfit.records.goals import Goal
@@ -75,6 +75,7 @@ class Diagnostician:
             ),
             rows=self.rows.of_train(kept),
             network=self._on_rows(outcome, kept),
+            predicted=self._predicted(outcome, kept),
             seen=self._seen(outcome, kept),
         )
         return diagnose_losses(
@@ -109,6 +110,15 @@ class Diagnostician:
             losses={**losses, "train": outcome.train_losses[: int(kept.sum())]},
             predictions=outcome.predictions["dev"],
             rival=None if best is None else self.references.dev_losses[best],
+        )
+
+    def _predicted(self, outcome: Outcome, kept: Booleans) -> Predicted:
+        dev, train = self.rows.dev, self.rows.train.target[kept]
+        return Predicted(
+            parts={"dev": (dev.target, outcome.predictions["dev"])},
+            constant=self.goal.metric.best_constant(train, outputs=dev.classes),
+            levels=self.rows.levels,
+            groups={} if dev.groups is None else {"dev": dev.groups},
         )
 
     def _seen(self, outcome: Outcome, kept: Booleans) -> dict[str, Floats] | None:

@@ -222,4 +222,23 @@ ENTRIES = (
         ),
         source="Permutation importance (Breiman, 2001), paired by row; Holm's step-down procedure (1979).",
     ),
+    CatalogueEntry(
+        code="WF212",
+        title="predicted labels that no row has",
+        meaning="Some predicted labels are the label of no row: labels and predictions may count the classes "
+        "otherwise, or come from other lists.",
+        computed="Predictions of dev, and of train where they are known, whose class is that of no row. Chance alone "
+        "would leave k such labels out of as many targets with a probability of 1/2^k.",
+        states=States(
+            fired="that probability is at most .05: from five such rows on.",
+            passed="every predicted label is that of some row.",
+            unknown="there are fewer than five such rows, the target is a number, or bare numbers were given.",
+        ),
+        remedy="Compare how the classes are counted or written in both: codes that begin at 1, another order, another "
+        "list.",
+        caution="Labels of which none occurs in y, and those that differ by case or blanks, are refused before. A "
+        "class that is so rare that these rows have none of it fires this too.",
+        commands=(DIAGNOSE, Command("wellfit diagnose predictions.csv", "the same for any model's predictions")),
+        source="A count.",
+    ),
 )

@@ -219,4 +219,79 @@ ENTRIES = (
         ),
         source="Regions by a regression tree; honest testing on the other half; Holm's procedure.",
     ),
+    CatalogueEntry(
+        code="WF110",
+        title="every row predicted as one class",
+        meaning="The model tells one class of (nearly) every row. Where that class is frequent the error is low all "
+        "the same, and no gap shows that nothing else is told.",
+        computed="Over the rows of dev, and of train where they are known: the rows that are predicted as another "
+        "class than the commonest prediction, and the share of the rows of other classes that are told from it, with "
+        "Wilson's interval.",
+        states=States(
+            fired="at most 1 % of the rows are predicted as another class, and surely at most 20 % of the rows of "
+            "other classes are told apart.",
+            passed="more than 1 % of the rows are predicted as another class, or all rows are of one class.",
+            unknown="there are too few rows of other classes to be sure, the goal looks at no predicted class, or bare "
+            "numbers were given.",
+        ),
+        remedy="Judge the model by a goal that counts the classes alike: --goal balanced_error, auc or f1. Then weight "
+        "the rare class, or move the threshold.",
+        caution="Where no row has more than half a chance of the rare class, the rule with the lowest error predicts "
+        "one class too: then the error is the wrong goal, and the model need not be at fault.",
+        commands=(
+            Command("wellfit diagnose predictions.csv --goal balanced_error", "the errors of the classes, all alike"),
+            Command("wellfit run churn.wellfit --goal auc --budget 5m", "train for the order of the probabilities"),
+        ),
+        source="Counts; Wilson's interval.",
+    ),
+    CatalogueEntry(
+        code="WF111",
+        title="no better than a constant",
+        meaning="The model does no better than one prediction for every row: the commonest class (the shares of the "
+        "classes), the mean or the median. It has learned nothing that this goal measures.",
+        computed="The loss of the best constant of the training rows less the model's loss, on dev and, where they are "
+        "known, on the training rows: row by row, or against the constant's loss where that of a row depends on the "
+        "others (a balanced error or an AUC of a half).",
+        states=States(
+            fired="the upper limit of the gain is at most a fifth of the constant's loss, and the lower one at most 0.",
+            passed="the lower limit of the gain on dev is above 0.",
+            unknown="neither, or bare numbers were given.",
+        ),
+        remedy="Look at the training before the network: the learning rate, the scale of the inputs, the order of rows "
+        "and targets, outputs that are squashed twice. Of rare classes judge by --goal balanced_error or auc.",
+        caution="Of a target that nothing in the columns tells, no model is better than a constant.",
+        commands=(
+            DIAGNOSE,
+            Command("wellfit diagnose predictions.csv --goal auc", "whether the order of the rows says anything"),
+        ),
+        source="Paired differences over the same rows; the interval of the goal where its loss is one of all rows.",
+    ),
+    CatalogueEntry(
+        code="WF112",
+        title="dev below train",
+        meaning="The model does better on rows that it was not trained on. A fit cannot do that: the two errors were "
+        "not measured alike, or the rows are not alike.",
+        computed="Train error - dev error (and - train-dev error, where there is one), with MOVER's interval. The "
+        "train error has the interval of a sample of so many rows; of a loss whose spread on train is not known, that "
+        "of dev.",
+        states=States(
+            fired="the lower limit (95 %, one-sided, Bonferroni over train-dev and dev) is above 0, and the difference "
+            "above a quarter of the tolerance.",
+            passed="it is not.",
+            unknown="no interval could be put on the dev error.",
+        ),
+        remedy="Measure train again with the network as it is used: no dropout, no augmentation, no penalty in the "
+        "loss, after the epoch and not averaged over it. If dev stays better, ask whether its rows are easier, or "
+        "copies of training rows (WF203, WF205).",
+        caution="Until it is explained, a high bias may be noise in the train error, and a variance may be hidden.",
+        commands=(
+            Command(
+                "wellfit diagnose --train-error .12 --dev-error .08 --human-error .01 --train-rows 20000 "
+                "--dev-rows 3000",
+                "an example: dev 4 points below train",
+            ),
+            DIAGNOSE,
+        ),
+        source=MOVER_SOURCE,
+    ),
 )

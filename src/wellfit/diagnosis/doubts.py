@@ -1,0 +1,167 @@
+"""Doubts about the numbers themselves: what a gap cannot mean while one of these stands.
+
+A model that says one class of every row, that says labels which no row has, that does no better than a constant, or
+whose train error is above its dev error. None of them needs a human error.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.gaps import Errors
+from wellfit.diagnosis.rows import Predicted
+from wellfit.records.goals import Goal, goal_named
+from wellfit.records.units import Unit
+from wellfit.stats.differences import difference
+from wellfit.stats.intervals import Estimate, grouped_mean, has_groups, mean_interval, wilson
+
+NEARLY = 0.01  # share of the rows that may be predicted as another class where "every row" is one
+MISSED = 0.2  # share of the rows of other classes that a model may find at most and still be said to miss them
+BY_CHANCE = 0.05  # probability at which labels are none of chance
+CONSTANT = 0.2  # share of the loss of a constant that a model takes off at most and is still said to be no better
+FEW_CHANGED = 30  # rows whose loss differs from that of a constant; fewer say little of the rows that were not seen
+SURE = 0.9  # two-sided level of a one-sided .05
+MATERIAL = 0.25  # share of the tolerance by which dev must be below train
+_NAMED_AT_MOST = 5
+_NO_CLASS = "This goal looks at no predicted class."
+
+
+def one_class_predicted(*, goal: Goal, predicted: Predicted) -> Finding:
+    """WF110: fired where nearly every row is told as one class and the rows of other classes are surely missed."""
+    if goal.reads != "labels":
+        return finding("WF110", fired=None, evidence=_NO_CLASS)
+    target = np.concatenate([part[0] for part in predicted.parts.values()])
+    told = np.concatenate([part[1].argmax(axis=1) for part in predicted.parts.values()])
+    main = int(np.bincount(told).argmax())
+    others, away = target != main, told != main
+    name, rows = predicted.name_of(main), len(told)
+    if away.mean() > NEARLY or not others.any():
+        said = f"{100 * away.mean():.1f} % of the rows are predicted as another class than {name}."
+        return finding("WF110", fired=False, evidence=said)
+    found = wilson(float((others & away).sum()), int(others.sum()))
+    said = (
+        f"{rows - int(away.sum()):,} of {rows:,} rows of {' and '.join(predicted.parts)} are predicted as {name}; "
+        f"{(others & away).sum():,} of {others.sum():,} rows of other classes are told from it "
+        f"({100 * found.low:.0f} to {100 * found.high:.0f} %)"
+    )
+    if found.high > MISSED:
+        return finding("WF110", fired=None, evidence=f"Cannot tell: {said}.")
+    return finding("WF110", fired=True, evidence=f"{said}.{_shown_by(goal, predicted)}")
+
+
+def _shown_by(goal: Goal, predicted: Predicted) -> str:
+    """Say which goal shows it, with its number on dev, where this one counts rows of all classes alike."""
+    target, prediction = predicted.parts["dev"]
+    if not goal.counts_rows or len(np.unique(target)) < prediction.shape[1]:
+        return ""
+    telling = [goal_named("balanced_error")]
+    if not np.isin(prediction, (0.0, 1.0)).all():
+        telling.append(goal_named("auc"))
+    numbers = [f"--goal {each.name} is {Unit(each).show(each.loss(target, prediction))}" for each in telling]
+    own = Unit(goal).show(goal.loss(target, prediction))
+    return f" The {goal.noun} of {own} cannot show that; on dev {' and '.join(numbers)}."
+
+
+def strange_labels(*, predicted: Predicted) -> Finding:
+    """WF212: fired for predicted labels that no row has, if chance would not leave them out of the targets.
+
+    Of labels that occur k times among the predictions and never among as many targets, chance would have put some
+    into the targets, if they were as frequent there: (n / (n + N))^k is the probability that it did not.
+    """
+    parts = predicted.parts.values()
+    if any(prediction.ndim != 2 for _, prediction in parts):
+        return finding("WF212", fired=None, evidence=_NO_CLASS)
+    told = np.concatenate([prediction.argmax(axis=1) for _, prediction in parts])
+    known = (predicted.constant > 0) | np.isin(
+        np.arange(len(predicted.constant)), np.concatenate([y for y, _ in parts])
+    )
+    counts = np.bincount(told, minlength=len(known)) * ~known
+    if not counts.any():
+        return finding("WF212", fired=False, evidence="Every predicted label is that of some row.")
+    named = ", ".join(
+        predicted.name_of(code) for code in np.argsort(-counts)[: min(_NAMED_AT_MOST, (counts > 0).sum())]
+    )
+    chance = 0.5 ** int(counts.sum())
+    said = f"{counts.sum():,} of {len(told):,} rows are predicted as {named}, which is the label of no row"
+    if chance > BY_CHANCE:
+        return finding("WF212", fired=None, evidence=f"Cannot tell: {said}; so few may be chance.")
+    return finding("WF212", fired=True, evidence=f"{said}.")
+
+
+def no_better_than_constant(*, goal: Goal, predicted: Predicted) -> Finding:
+    """WF111: fired where the gain over a constant is surely small on dev, or on train, and may be none."""
+    unit, told = Unit(goal), []
+    for part in ("dev", "train"):
+        found = _over_constant(goal, predicted, part) if part in predicted.parts else None
+        if found is None:
+            continue
+        gain, constant = found
+        own = constant - gain.value
+        said = (
+            f"{part.capitalize()}: {unit.show(own)}, the same for every row {unit.show(constant)}; gain "
+            f"{unit.gap(gain.value)} ({unit.gap_range(gain.low, gain.high)})"
+        )
+        if gain.low <= 0 and gain.high <= CONSTANT * constant:
+            return finding("WF111", fired=True, evidence=f"{said}.")
+        told.append((gain.low > 0, said))
+    if not told:
+        return finding("WF111", fired=None, evidence="There are too few rows to compare with a constant.")
+    better, said = told[0]
+    return finding("WF111", fired=False if better else None, evidence=f"{said}." if better else f"Cannot tell. {said}.")
+
+
+def _over_constant(goal: Goal, predicted: Predicted, part: str) -> tuple[Estimate, float] | None:
+    """The gain over a constant with its interval, and the constant's loss; None with fewer than two rows (or groups).
+
+    Losses of rows are compared row by row; where a loss depends on the other rows, that of a constant is a number.
+    Where hardly a row's loss differs, as many of those that were not seen may differ as Wilson's upper limit allows.
+    """
+    target, prediction = predicted.parts[part]
+    groups = predicted.groups.get(part)
+    if len(target) < 2 or (groups is not None and len(np.unique(groups)) < 2):
+        return None
+    alike = np.broadcast_to(predicted.constant, prediction.shape)
+    losses = goal.row_losses(target, alike)
+    constant = float(losses.mean())
+    if goal.metric.of_all_rows:
+        own = goal.estimate(target, prediction, groups=groups)
+        return Estimate(constant - own.value, constant - own.high, constant - own.low, own.rows), constant
+    gains = losses - goal.row_losses(target, prediction)
+    grouped = groups is not None and has_groups(groups)
+    found = grouped_mean(gains, groups) if grouped and groups is not None else mean_interval(gains)
+    changed = int(np.count_nonzero(gains))
+    if changed >= FEW_CHANGED:
+        return found, constant
+    scale = 1.0 if goal.is_rate else float((losses**2).sum() / max(losses.sum(), np.finfo(float).tiny))
+    unseen = scale * wilson(changed, len(gains)).high
+    return Estimate(found.value, found.low, max(found.high, unseen), found.rows), constant
+
+
+def dev_below_train(*, goal: Goal, tolerance: float, errors: Errors) -> Finding:
+    """WF112: fired where dev (or train-dev) is surely below train, the train error taken as that of a sample."""
+    unit, train = Unit(goal), errors.train_sample or errors.train
+    if train.is_fixed and train.rows and errors.dev.rows and not errors.dev.is_fixed:
+        # No spread of the train losses is known: that of dev, on as many rows as train has.
+        spread = errors.dev.with_rows(train.rows)
+        train = Estimate(
+            train.value,
+            train.value - (spread.value - spread.low),
+            train.value + (spread.high - spread.value),
+            train.rows,
+        )
+    sides = {"Train-dev": errors.train_dev, "Dev": errors.dev}
+    held_out = {name: side for name, side in sides.items() if side is not None}
+    level = 1 - (1 - SURE) / len(held_out)
+    for name, side in held_out.items():
+        below = difference(train.at_level(level), side.at_level(level))
+        if below.low > 0 and below.value > MATERIAL * tolerance and not side.is_fixed:
+            limits = unit.gap_range(below.low, below.high)
+            said = (
+                f"{name} {unit.show(side.value)}, train {unit.show(train.value)}: {name.lower()} is better by {limits}."
+            )
+            return finding("WF112", fired=True, evidence=said)
+    if errors.dev.is_fixed:
+        return finding("WF112", fired=None, evidence="No interval could be put on the dev error.")
+    said = f"Dev {unit.show(errors.dev.value)}, train {unit.show(train.value)}: dev is not surely better."
+    return finding("WF112", fired=False, evidence=said)
