@@ -113,7 +113,7 @@ def test_something_else_in_the_place_is_refused_and_left_alone(tmp_path, occupy)
 
 def test_a_missing_parent_that_cannot_be_made_is_no_room(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NoRoom, match="choose another --out"):
+    with pytest.raises(NoRoom, match="choose another place"):
         create_folder(tmp_path / "file" / "t.wellfit", SETTINGS, goal=goal_named("error"), data={}, fill=_fill)
 
 

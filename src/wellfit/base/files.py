@@ -80,6 +80,23 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int | 
         write(file)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that becomes `path`, free until then, when the block ends well; else nothing is left of it.
+
+    NoRoom as `room_at`; another OSError where something has come to stand at `path`.
+    """
+    sweep_parts(path)
+    part = part_beside(path)
+    with room_at(path):
+        try:
+            part.mkdir(parents=True)
+            yield part
+            part.rename(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
 def part_beside(path: Path) -> Path:
     """Return a name beside `path` that nobody else writes to, for a file or folder that will be renamed to `path`."""
     return path.with_name(f"{_part_of(path)}{os.getpid()}.{secrets.token_hex(4)}.part")

@@ -13,13 +13,12 @@ report.html
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from wellfit.base.files import part_beside, sweep_parts, write_whole
+from wellfit.base.files import whole_folder, write_whole
 from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.serialize import ClosedRecord, omitted_if
 from wellfit.base.typing import Json, Task
@@ -183,28 +182,24 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
     """
     if not _is_free(path):
         raise _taken(path)
-    sweep_parts(path)
-    part = part_beside(path)
     try:
-        part.mkdir(parents=True)
-        entry = fill(part)
-        with open_journal(part / JOURNAL) as journal:
-            journal.append("split", entry)
-        about = {"schema": SCHEMA, "goal": goal.name, "settings": settings.to_json(), "data": data}
-        content = json.dumps(about, indent=1, ensure_ascii=False).encode()
-        write_whole(part / ABOUT, lambda file: file.write(content))
-        part.rename(path)
-    except BaseException as error:
-        shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError) and not _is_free(path):
+        with whole_folder(path) as part:
+            entry = fill(part)
+            with open_journal(part / JOURNAL) as journal:
+                journal.append("split", entry)
+            about = {"schema": SCHEMA, "goal": goal.name, "settings": settings.to_json(), "data": data}
+            content = json.dumps(about, indent=1, ensure_ascii=False).encode()
+            write_whole(part / ABOUT, lambda file: file.write(content))
+    except OSError as error:
+        if not _is_free(path):
             raise _taken(path) from error  # another command was faster
-        if isinstance(error, OSError) and not isinstance(error, NoRoom):
-            raise NoRoom(
-                "the experiment's folder must have room and be writable",
-                found=f"{error.strerror} at {path.parent}",
-                remedy="Free some space, or choose another --out",
-            ) from error
-        raise
+        if isinstance(error, NoRoom):
+            raise
+        raise NoRoom(
+            "the experiment's folder must have room and be writable",
+            found=f"{error.strerror} at {path.parent}",
+            remedy="Free some space, or choose another --out",
+        ) from error
     return Folder(path, settings, goal, data)
 
 

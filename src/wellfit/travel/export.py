@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from wellfit.base.files import write_whole
+from wellfit.base.files import whole
 from wellfit.data.schema import ClassKind
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
@@ -56,8 +56,10 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
     content = _WRITERS[format](traced)
     transforms = picture_transforms_of if pictures else transforms_of
     text = json.dumps(transforms(model.preparation), indent=1)
-    write_whole(out, lambda file: file.write(content))
-    write_whole(described, lambda file: file.write(text.encode()))
+    # Both get their names at the end: a killed export has left neither, and can be given again.
+    with whole(out) as graph_file, whole(described) as transforms_file:
+        graph_file.write(content)
+        transforms_file.write(text.encode())
     return [out, described]
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from wellfit.base.files import make_folder, write_whole
+from wellfit.base.files import whole_folder, write_whole
 from wellfit.base.plain_files import read_json, require_plain
 from wellfit.base.typing import Floats, Json
 from wellfit.data.dialect import CsvFormat, FormatArguments
@@ -35,10 +35,9 @@ ABOUT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
 
 
 def save_model(model: Model, folder: Path, *, card: str = "") -> None:
-    """Write a model into a new folder; `model.json` comes last, so that a folder with it is complete."""
+    """Write a model into a new folder, complete or not at all."""
     if folder.exists():
         raise BadInput("a saved model must get a new folder", found=f"{folder} exists", remedy="Name another")
-    make_folder(folder)
     weights = save(
         {
             f"{place}/{name}": np.ascontiguousarray(array)
@@ -46,9 +45,6 @@ def save_model(model: Model, folder: Path, *, card: str = "") -> None:
             for name, array in part.state.items()
         }
     )
-    write_whole(folder / WEIGHTS, lambda file: file.write(weights))
-    if card:
-        write_whole(folder / CARD, lambda file: file.write(card.encode()))
     body = _signed(
         {
             "schema": SCHEMA,
@@ -59,7 +55,11 @@ def save_model(model: Model, folder: Path, *, card: str = "") -> None:
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
     )
-    write_whole(folder / ABOUT, lambda file: file.write(json.dumps(body, indent=1).encode()))
+    with whole_folder(folder) as part:
+        write_whole(part / WEIGHTS, lambda file: file.write(weights))
+        write_whole(part / ABOUT, lambda file: file.write(json.dumps(body, indent=1).encode()))
+        if card:
+            write_whole(part / CARD, lambda file: file.write(card.encode()))
 
 
 def is_saved_model(folder: Path) -> bool:
