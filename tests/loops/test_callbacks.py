@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
@@ -11,7 +10,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import wellfit as wf
 from wellfit.exceptions import BadInput
-from wellfit.loops.mc_dropout import predictions_of
 
 pl = pytest.importorskip("lightning.pytorch")
 pytest.importorskip("skorch")
@@ -127,19 +125,3 @@ def test_a_skorch_fit_without_dev_rows_is_refused(digits):
     net = NeuralNetClassifier(network, train_split=None, max_epochs=1, callbacks=[DiagnosisCallback()], verbose=0)
     with pytest.raises(BadInput, match="dev rows"):
         net.fit(*(each.numpy() for each in digits))
-
-
-@pytest.mark.parametrize(
-    ("outputs", "target", "expected"),
-    [
-        ([[0.0, 0.0]], [1], [[0.5, 0.5]]),
-        ([[0.25, 0.75]], [1], [[0.25, 0.75]]),
-        ([[0.0], [50.0]], [0, 1], [0.5, 1.0]),
-        ([0.2, 0.9], [0, 1], [0.2, 0.9]),
-        ([[1.5], [2.5]], [1.0, 2.5], [1.5, 2.5]),
-    ],
-    ids=["logits", "probabilities", "one logit", "one probability", "values"],
-)
-def test_outputs_are_read_as_what_they_are(outputs, target, expected):
-    found = predictions_of(torch.tensor(outputs), torch.tensor(target))
-    np.testing.assert_allclose(found, expected)

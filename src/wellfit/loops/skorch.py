@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
-from skorch import NeuralNet
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
+from torch import Tensor, nn
 
-from wellfit.base.typing import Floats
+from wellfit.base.generators import kept_generators
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import diagnose_predictions
 from wellfit.exceptions import BadInput
-from wellfit.loops.mc_dropout import joined, predictions_of
+from wellfit.loops.batches import as_written, evaluating, first_batch, rows_of
+from wellfit.loops.outputs import LossSpy, OutputKind, Pair, Reading, Trial, check_options, decide, second_softmax
+from wellfit.records.goals import goal_named
+
+_EVEN = 0.5
+_SLACK = 1e-6
 
 
 class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
@@ -22,7 +30,10 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
 
         NeuralNetClassifier(Net, callbacks=[DiagnosisCallback(human_error=.01)]).fit(X, y)
 
-    Train and dev are the two parts that the net's own `train_split` made.
+    Train and dev are the two parts that the net's own `train_split` made. Judged is the net that `fit` returns: this
+    callback acts after those that load the best weights, wherever it stands in the list. What outputs and targets are
+    is known from the criterion, and the classes are those of `net.predict`; what cannot be diagnosed is refused before
+    the first update.
 
     Args:
         goal: as in `wellfit.diagnose_predictions`, and so are the next four.
@@ -30,6 +41,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         human_rows: on how many rows it was measured.
         optimal_error: known range of the lowest reachable error.
         tolerance: gap that does not matter.
+        outputs: what the module returns, where the criterion is none of torch's: "logits", "probabilities" or "values".
         write: receives the text.
 
     Attributes:
@@ -44,6 +56,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         human_rows: int | None = None,
         optimal_error: tuple[float, float] | float | None = None,
         tolerance: float | None = None,
+        outputs: OutputKind | None = None,
         write: Callable[[str], object] = print,
     ) -> None:
         # skorch clones a net by these names.
@@ -52,16 +65,27 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         self.human_rows = human_rows
         self.optimal_error = optimal_error
         self.tolerance = tolerance
+        self.outputs = outputs
         self.write = write
 
     def initialize(self) -> DiagnosisCallback:
         """Forget the parts of an earlier fit."""
         self.diagnosis_: Diagnosis | None = None
         self._parts: dict[str, Any] = {}
+        self._reading: Reading | None = None
+        self._notes: tuple[str, ...] = ()
         return self
 
-    def on_epoch_begin(self, net: NeuralNet, dataset_train: Any = None, dataset_valid: Any = None, **_: Any) -> None:  # noqa: ARG002
-        """Keep the two parts; refuse a fit without dev rows before it costs anything."""
+    def on_train_begin(self, net: NeuralNet, **_: Any) -> None:
+        """Go behind the other callbacks, which may load other weights when training ends."""
+        check_options(self._options())
+        self._parts, self._reading = {}, None
+        others = [each for each in net.callbacks_ if each[1] is not self]
+        # A new list: skorch is going through the old one.
+        net.callbacks_ = [*others, *(each for each in net.callbacks_ if each[1] is self)]
+
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: Any = None, dataset_valid: Any = None, **_: Any) -> None:
+        """Keep the two parts; refuse what cannot be diagnosed before the first update."""
         if dataset_valid is None:
             raise BadInput(
                 "a diagnosis needs dev rows beside the training rows",
@@ -69,29 +93,99 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
                 remedy="Give the net a train_split, for example skorch.dataset.ValidSplit(5)",
             )
         self._parts = {"train": dataset_train, "dev": dataset_valid}
+        if self._reading is None:
+            self._reading = self._decided(net)
 
     def on_train_end(self, net: NeuralNet, **_: Any) -> None:
         """Predict train and dev, diagnose, and write it."""
-        if not self._parts:
+        if self._reading is None:
             return
-        pairs = {part: _pair(net, dataset, part=part) for part, dataset in self._parts.items()}
-        self.diagnosis_ = diagnose_predictions(
-            train=pairs["train"],
-            dev=pairs["dev"],
-            goal=self.goal,
-            human_error=self.human_error,
-            human_rows=self.human_rows,
-            optimal_error=self.optimal_error,
-            tolerance=self.tolerance,
-        )
-        self.write(str(self.diagnosis_))
+        try:
+            self.diagnosis_ = self._diagnosed(net)
+        except BadInput as error:
+            # The fit is done and must not be lost: what could be known of this was refused before it.
+            self.write(f"No diagnosis: {error}")
+        else:
+            self.write(str(self.diagnosis_))
+
+    def _diagnosed(self, net: NeuralNet) -> Diagnosis:
+        with kept_generators(), evaluating(net.module_):
+            pairs = {part: self._pair(net, dataset, part=part) for part, dataset in self._parts.items()}
+        options = self._options()
+        if self._reading is not None and self._reading.loss.compares == "values" and self.goal is None:
+            options["goal"] = "rmse"
+        found = diagnose_predictions(train=pairs["train"], dev=pairs["dev"], **options)
+        return replace(found, notes=(*found.notes, *self._notes, *_recorded_otherwise(net, found)))
+
+    def _options(self) -> dict[str, Any]:
+        names = ("goal", "human_error", "human_rows", "optimal_error", "tolerance")
+        return {name: getattr(self, name) for name in names}
+
+    def _decided(self, net: NeuralNet) -> Reading:
+        """Return how to read outputs and targets, from one batch of each part and the net's own loss."""
+        spy, trials = LossSpy(), []
+        with kept_generators(), evaluating(net.module_):
+            for part, dataset in self._parts.items():
+                batch = first_batch(_iterator(net, dataset, part=part), part=part)
+                inputs, target = unpack_data(batch)
+                with as_written(net.module_), spy, torch.no_grad():
+                    returned = net.evaluation_step(batch, training=False)
+                    net.get_loss(returned, target, X=inputs, training=False)
+                    trials.append(Trial(target, _predicted(net, returned), spy.end_of))
+        kind = self.outputs or _told_by_net(net)
+        reading = decide(trials[0], losses=spy.losses, kind=kind, goal=self.goal)
+        for trial in trials:
+            reading.check(trial)
+        self._notes = second_softmax(spy)
+        return reading
+
+    def _pair(self, net: NeuralNet, dataset: Any, *, part: str) -> Pair:
+        assert self._reading is not None
+        targets, outputs = [], []
+        for batch in rows_of(_iterator(net, dataset, part=part)):
+            targets.append(unpack_data(batch)[1])
+            outputs.append(self._reading.outputs(_predicted(net, net.evaluation_step(batch, training=False))))
+        target, prediction = self._reading.pair(targets, outputs, part=part)
+        if isinstance(net, NeuralNetBinaryClassifier) and net.threshold != _EVEN and not self._needs_probabilities:
+            return target, (prediction[:, 1] > net.threshold).astype(np.int64)
+        return target, prediction
+
+    @property
+    def _needs_probabilities(self) -> bool:
+        return self.goal is not None and goal_named(self.goal).needs_probabilities
 
 
-def _pair(net: NeuralNet, dataset: Any, *, part: str) -> tuple[Floats, Floats]:
-    def of(batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        _, target = unpack_data(batch)
-        outputs = net.evaluation_step(batch, training=False)
-        outputs = outputs[0] if isinstance(outputs, tuple) else outputs
-        return target, predictions_of(outputs, target)
+def _iterator(net: NeuralNet, dataset: Any, *, part: str) -> Any:
+    """Return the iterator of a part; that of training where samplers choose the rows."""
+    chosen = {"sampler", "batch_sampler"} & {
+        *net.get_params_for("iterator_train"),
+        *net.get_params_for("iterator_valid"),
+    }
+    return net.get_iterator(dataset, training=part == "train" and bool(chosen))
 
-    return joined((of(batch) for batch in net.get_iterator(dataset, training=False)), part=part)
+
+def _predicted(net: NeuralNet, returned: Any) -> Tensor:
+    """Return what skorch predicts from: of several outputs the first, through the user's own nonlinearity."""
+    found: Tensor = returned[0] if isinstance(returned, tuple) else returned
+    own = net.predict_nonlinearity
+    return own(found) if callable(own) else found
+
+
+def _told_by_net(net: NeuralNet) -> OutputKind | None:
+    """Return "probabilities" where skorch takes them for that: by the user's nonlinearity, or before NLLLoss."""
+    if not isinstance(net, NeuralNetClassifier | NeuralNetBinaryClassifier):
+        return None
+    criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
+    before_logarithm = isinstance(net, NeuralNetClassifier) and isinstance(criterion, nn.NLLLoss)
+    return "probabilities" if before_logarithm or callable(net.predict_nonlinearity) else None
+
+
+def _recorded_otherwise(net: NeuralNet, found: Diagnosis) -> tuple[str, ...]:
+    """Return a note where skorch's own accuracy on dev, of the weights that `fit` returns, is another."""
+    accuracies = [row.get("valid_acc") for row in net.history]
+    if not found.goal.counts_rows or not accuracies or accuracies[-1] is None:
+        return ()
+    error = found.errors.dev.value
+    if any(abs(1 - accuracy - error) <= _SLACK for accuracy in accuracies if accuracy is not None):
+        return ()
+    return (f"skorch recorded valid_acc = {accuracies[-1]:.4g} last; the error measured on dev is {error:.4g}.",)
