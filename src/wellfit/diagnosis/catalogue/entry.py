@@ -11,14 +11,14 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class States:
-    """Conditions under which a finding fires, passes, or says neither ("not applicable")."""
+    """The conditions under which a finding fires, passes, or does neither ("not applicable")."""
 
     fired: str
     passed: str
     unknown: str
 
     def items(self) -> tuple[tuple[str, str], ...]:
-        """(state, when), in the order in which they are printed."""
+        """Return pairs (state, condition), in the order in which they are printed."""
         return ("Fired", self.fired), ("Passed", self.passed), ("Cannot tell", self.unknown)
 
 

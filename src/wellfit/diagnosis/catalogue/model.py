@@ -5,24 +5,24 @@ from __future__ import annotations
 from wellfit.diagnosis.catalogue.entry import DIAGNOSE, GAP, MOVER, MOVER_SOURCE, CatalogueEntry, Command, States
 
 _HALVES = (
-    "(one-sided, margin the tolerance, Holm over the regions). Searching and testing on different rows is what keeps "
-    "pure noise from looking like a region."
+    "(one-sided, margin the tolerance, Holm over the regions). Because the search and the test use different rows, "
+    "pure noise does not look like a region."
 )
 
 ENTRIES = (
     CatalogueEntry(
         code="WF101",
         title="high bias",
-        meaning="The network does not fit its own training set as well as the optimal error says is possible: it "
+        meaning="The network does not fit its own training set as well as the optimal error shows to be possible: it "
         "underfits.",
-        computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows; "
-        "but the optimal error is about all rows there could be, so it must also be high as that of a sample.",
+        computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows, but "
+        "the optimal error is about all possible rows: the train error must also be high for a sample of so many rows.",
         states=GAP,
         remedy="Work on the training set first: a bigger network, longer training, a better optimizer, another "
         "architecture. More data does not help.",
-        caution="The verdict is as good as the reference. Without one, the optimal error is only known to lie between "
-        "0 and the best dev error, and the answer is mostly 'cannot tell' (WF104). A network that is regularized has a "
-        "higher train error on purpose: look at the unregularized one first.",
+        caution="The verdict is only as good as the reference. Without one, the optimal error is only known to lie "
+        "between 0 and the best dev error, and the verdict is usually 'cannot tell' (WF104). A network that is "
+        "regularized has a higher train error on purpose: look at the unregularized one first.",
         commands=(
             Command(
                 "wellfit diagnose --train-error .15 --dev-error .16 --human-error .01 --train-rows 50000 "
@@ -31,7 +31,7 @@ ENTRIES = (
             ),
             Command(
                 "wellfit run churn.wellfit --only train_longer --budget 5m",
-                "train longer, and only that (bigger_network, better_optimizer and architecture go the same way)",
+                "train longer, and only that (bigger_network, better_optimizer and architecture work the same way)",
             ),
         ),
         source=MOVER_SOURCE,
@@ -40,13 +40,13 @@ ENTRIES = (
         code="WF102",
         title="high variance",
         meaning="The network does worse on rows that it has not seen: it overfits.",
-        computed="Variance = train-dev error - train error. Without a train-dev set it is dev - train, and then any "
-        f"mismatch is counted in; the text says so. {MOVER}",
+        computed="Variance = train-dev error - train error. Without a train-dev set it is dev - train, which includes "
+        f"any mismatch; the text says so. {MOVER}",
         states=GAP,
         remedy="More training data, regularization (lambda, keep_prob), augmentation, another architecture. Expect the "
         "train error to rise: that is the price, dev is the gain.",
-        caution="Where dev comes from another distribution than train, a part of this gap is mismatch: WF301 and WF302 "
-        "tell. Regularization can win at most the ceiling that the prescription names.",
+        caution="Where dev comes from another distribution than train, part of this gap is mismatch: see WF301 and "
+        "WF302. Regularization can gain at most the ceiling that the prescription names.",
         commands=(
             Command(
                 "wellfit diagnose --train-error .01 --dev-error .11 --human-error 0 --train-rows 50000 --dev-rows 1000",
@@ -55,7 +55,7 @@ ENTRIES = (
             Command(
                 "wellfit sweep churn.wellfit --over l2,keep_prob --members 16", "lambda and keep_prob side by side"
             ),
-            Command("wellfit diagnose churn.wellfit --refits 24", "what more rows would buy instead (WF210)"),
+            Command("wellfit diagnose churn.wellfit --refits 24", "the gain from more rows instead (WF210)"),
         ),
         source=MOVER_SOURCE,
     ),
@@ -63,17 +63,17 @@ ENTRIES = (
         code="WF103",
         title="below the reference",
         meaning="Train error is below the reference: the network has memorized, or it is better than the reference.",
-        computed="The train error against the lower limit of the optimal error. The avoidable bias is then 0, never "
-        "negative.",
+        computed="The train error is compared with the lower limit of the optimal error. The avoidable bias is then 0, "
+        "never negative.",
         states=States(
-            fired="the train error is below the lower limit of the optimal error, by more than chance does on so many "
-            "rows.",
+            fired="the train error is below the lower limit of the optimal error, by more than chance explains on that "
+            "many rows.",
             passed="it is not.",
             unknown="no reference was given.",
         ),
         remedy="If dev is below the reference too, look for a better reference (or for leakage); if only train is, "
-        "read the variance.",
-        caution="It is no fault by itself: a network with enough units can memorize any training set, and a network "
+        "look at the variance.",
+        caution="It is not a fault in itself: a network with enough units can memorize any training set, and a network "
         "may be better than people.",
         commands=(
             Command(
@@ -83,22 +83,23 @@ ENTRIES = (
             ),
             DIAGNOSE,
         ),
-        source="The definition of avoidable bias; a human error is an upper limit of the optimal error, no lower one.",
+        source="The definition of avoidable bias; a human error is an upper limit of the optimal error, not a lower "
+        "one.",
     ),
     CatalogueEntry(
         code="WF104",
         title="no reference for the optimal error",
-        meaning="Nobody said which error is reachable, so 'high bias' can only be judged between 0 and the best dev "
-        "error.",
-        computed="Looked up: whether a human error, an optimal error, or several labels per row were given.",
+        meaning="No reachable error was given, so 'high bias' can only be judged between 0 and the best dev error.",
+        computed="wellfit checks whether a human error, an optimal error, or several labels per row were given.",
         states=States(
             fired="no reference of any kind was given.",
-            passed="there is one; the evidence names it.",
+            passed="a reference was given; the evidence names it.",
             unknown="never: this is always known.",
         ),
         remedy="Have a person label 100 rows and give --human-error with --human-rows, or give --optimal-error LOW "
         "HIGH.",
-        caution="A human error of a few rows is itself uncertain: with --human-rows its interval enters the verdict.",
+        caution="A human error measured on a few rows is itself uncertain: with --human-rows its interval counts in "
+        "the verdict.",
         commands=(
             Command(
                 "wellfit diagnose --train-error .08 --dev-error .09 --train-rows 5000 --dev-rows 1000",
@@ -119,17 +120,17 @@ ENTRIES = (
     CatalogueEntry(
         code="WF105",
         title="training did not finish",
-        meaning="The training diverged or ran out of budget, so its errors are higher than they need be.",
-        computed="Read from the status of the training.",
+        meaning="Training diverged or ran out of budget, so the errors are higher than they need be.",
+        computed="Read from the status of the training run.",
         states=States(
-            fired="the status is anything but 'finished'; stopping early on dev counts too, since it leaves the fit "
-            "to train unfinished.",
-            passed="the training made all of its planned updates.",
-            unknown="there is no training to look at: predictions or bare numbers were given.",
+            fired="the status is anything but 'finished'; stopping early on dev counts too, since it leaves the fit to "
+            "the training set unfinished.",
+            passed="training made all of its planned updates.",
+            unknown="there is no training run to look at: predictions or bare numbers were given.",
         ),
-        remedy="Diverged: a lower learning rate, or look for extreme values. Out of budget: a larger budget or fewer "
-        "epochs.",
-        caution="Read WF101 and WF102 again after it: a training that was cut short looks like bias.",
+        remedy="If it diverged: lower the learning rate, or look for extreme values. If it ran out of budget: give a "
+        "larger budget or fewer epochs.",
+        caution="Read WF101 and WF102 again once training finishes: a run that was cut short looks like bias.",
         commands=(
             DIAGNOSE,
             Command("wellfit train churn.wellfit --lr .0003 --epochs 64", "a lower learning rate, more epochs"),
@@ -141,15 +142,15 @@ ENTRIES = (
         code="WF106",
         title="another method wins",
         meaning="A dummy, a linear model or gradient-boosted trees do better on the same dev rows.",
-        computed="The best of the reference models against the network, row by row on dev.",
+        computed="The best of the reference models is compared with the network, row by row on dev.",
         states=States(
-            fired="the best reference model's dev loss is lower: by the lower limit of the paired 95 % interval of the "
-            "difference where the rows are known, otherwise by the value.",
+            fired="the best reference model's dev loss is lower, judged by the lower limit of the paired 95 % interval "
+            "of the difference where the rows are known, and otherwise by the losses themselves.",
             passed="it is not surely lower.",
             unknown="no reference model was fit.",
         ),
         remedy="Use that model, or keep it as the bar that the network must pass.",
-        caution="'Passed' does not say that the network is better, only that the other is not surely better.",
+        caution="'Passed' does not mean that the network is better, only that no other method is surely better.",
         commands=(
             DIAGNOSE,
             Command("wellfit report churn.wellfit", "the page with all methods on the same rows"),
@@ -159,16 +160,17 @@ ENTRIES = (
     CatalogueEntry(
         code="WF107",
         title="dev below the optimal error",
-        meaning="The network does better on dev than the optimal error says anything can: dev rows leak into training, "
-        "or the optimal error speaks of another target (one annotator's label where dev has a majority's).",
-        computed="The upper limit of the dev error against the lower limit of the optimal error.",
+        meaning="The network does better on dev than the optimal error allows: dev rows leak into training, or the "
+        "optimal error is that of another target (one annotator's label, while dev has the majority's).",
+        computed="The upper limit of the dev error is compared with the lower limit of the optimal error.",
         states=States(
             fired="the upper limit of the dev error is below the lower limit of the optimal error.",
             passed="it is not.",
-            unknown="the optimal error has no lower limit. A human error is none: a network may do better than people.",
+            unknown="the optimal error has no lower limit. A human error is not one: a network may do better than "
+            "people.",
         ),
         remedy="Look at WF203 and WF205 to WF207 first, then ask how the reference was measured.",
-        caution="It is an alarm about the measurement, not about the network: do not tune until it is explained.",
+        caution="It is an alarm about the measurement, not about the network: do not tune before it is explained.",
         commands=(
             Command(
                 "wellfit diagnose --train-error .01 --dev-error .02 --optimal-error .05 .08 --train-rows 5000 "
@@ -182,18 +184,18 @@ ENTRIES = (
     CatalogueEntry(
         code="WF108",
         title="regions that underfit",
-        meaning="In some part of the inputs the network fits even its training rows worse than another model does on "
-        "rows that it never saw.",
-        computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, train loss less the "
-        f"best reference model's dev loss inside is compared with the same outside {_HALVES}",
+        meaning="In some region of the inputs the network does worse, even on its training rows, than another model "
+        "does on rows that it never saw.",
+        computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, the train loss less "
+        f"the best reference model's dev loss inside a region is compared with the same outside {_HALVES}",
         states=States(
             fired="a region's excess over the rest and its own gap are surely above the tolerance; the rule is named.",
             passed="no region's is.",
             unknown="there are no losses by row, no reference model, or fewer than 200 rows of train or of dev.",
         ),
-        remedy="Look at rows of the region: a column that the network takes wrongly, too few rows for a bigger network "
-        "to care. A bigger network, or an embedding of that column.",
-        caution="A region needs about 1 % of the rows and at least 32 of them to be seen at all.",
+        remedy="Look at rows of the region: perhaps the network is given a column in the wrong form, or the region has "
+        "too few rows to matter in the loss. Try a bigger network, or an embedding of that column.",
+        caution="A region must have about 1 % of the rows, and at least 32, to be detected at all.",
         commands=(
             DIAGNOSE,
             Command("wellfit train churn.wellfit --widths 128,128", "a bigger network"),
@@ -203,16 +205,16 @@ ENTRIES = (
     CatalogueEntry(
         code="WF109",
         title="regions that overfit",
-        meaning="In some part of the inputs the gap between dev and train is larger than elsewhere.",
-        computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, dev loss less train "
-        f"loss inside is compared with the same outside {_HALVES}",
+        meaning="In some region of the inputs the gap between dev and train is larger than elsewhere.",
+        computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, the dev loss less "
+        f"the train loss inside a region is compared with the same outside {_HALVES}",
         states=States(
             fired="a region's excess over the rest and its own gap are surely above the tolerance; the rule is named.",
             passed="no region's is.",
             unknown="there are no losses by row, or fewer than 200 rows of train or of dev.",
         ),
         remedy="More rows of that region first; then more regularization for all.",
-        caution="A network can overfit everywhere alike: then WF102 fires and this passes.",
+        caution="A network can overfit equally everywhere: then WF102 fires and this finding passes.",
         commands=(
             DIAGNOSE,
             Command("wellfit sweep churn.wellfit --over l2,keep_prob --members 16", "more regularization for all"),
