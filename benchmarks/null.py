@@ -233,9 +233,10 @@ def findings(world: World, facts: Facts, *, rng: np.random.Generator) -> dict[st
             facts,
             rows=replace(facts.rows, train=timed["train"], dev=timed["dev"], train_dev=timed["train_dev"]),
             training=Training(status="finished", references={"trees": measured["dev"]}, ahead=lead),
-            predicted=Predicted(
-                parts={part: (world.target[part], world.told[part]) for part in ("train", "dev")},
-                constant=GOAL.metric.best_constant(world.target["train"], outputs=2),
+            predicted=Predicted.over(
+                {part: (world.target[part], world.told[part]) for part in ("train", "dev")},
+                goal=GOAL,
+                train=world.target["train"],
             ),
             candidates=np.array([losses[0], losses[0]]),
             curve=_more_data(world.rows, rng) if drawn else None,

@@ -43,6 +43,7 @@ FAMILIES = {
     "WF102": "variance",
     "WF301": "mismatch",
     "WF108": "bias",
+    "WF111": "bias",
     "WF109": "variance",
 }
 

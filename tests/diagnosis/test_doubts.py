@@ -54,6 +54,13 @@ def test_chance_is_known_without_a_human_error(goal):
     assert found.headline.startswith("First look at the numbers")
 
 
+def test_a_model_that_knows_its_training_rows_by_heart_has_variance():
+    rng = np.random.default_rng(0)
+    y, y2 = rng.integers(0, 2, (2, 2_000))
+    found = wf.diagnose_predictions(train=(y, y), dev=(y2, rng.permutation(y2)))
+    assert [each.code for each in found.leading] == ["WF102"]
+
+
 @pytest.mark.parametrize("goal", ["rmse", "mae", "r2"])
 def test_a_regression_that_predicts_the_mean_is_no_better_than_a_constant(goal):
     rng = np.random.default_rng(0)
@@ -93,8 +100,10 @@ def of_rule(rows, rng, *, steep=2.4):
 
 
 def predicted(train, dev, goal):
-    constant = goal.metric.best_constant(train[0], outputs=2)
-    return Facts(goal=goal, tolerance=0.02, predicted=Predicted(parts={"train": train, "dev": dev}, constant=constant))
+    told = Predicted.over({"train": train, "dev": dev}, goal=goal, train=train[0])
+    fixed = Estimate.fixed(goal.loss(*train), rows=len(train[0]))
+    errors = Errors(optimal=no_reference(1.0), train=fixed, dev=Estimate.fixed(goal.loss(*dev)))
+    return Facts(goal=goal, tolerance=0.02, errors=errors, predicted=told)
 
 
 @pytest.mark.parametrize("rows", [100, 1_000, pytest.param(10_000, marks=pytest.mark.proof)])
@@ -117,8 +126,7 @@ def test_a_gain_of_a_fifth_of_the_constant_is_seldom_called_none(rows):
         x = rng.normal(size=(2, rows))
         y = np.sqrt(0.2) * x + np.sqrt(0.8) * rng.normal(size=(2, rows))
         parts = {"train": (y[0], np.sqrt(0.2) * x[0]), "dev": (y[1], np.sqrt(0.2) * x[1])}
-        facts = Facts(goal=goal, predicted=Predicted(parts=parts, constant=np.asarray(0.0)))
-        alarms += CHECKS["WF111"](facts).status == "fired"
+        alarms += CHECKS["WF111"](predicted(parts["train"], parts["dev"], goal)).status == "fired"
     assert alarms <= most(runs)
 
 

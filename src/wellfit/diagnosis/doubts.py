@@ -89,9 +89,13 @@ def strange_labels(*, predicted: Predicted) -> Finding:
     return finding("WF212", fired=True, evidence=f"{said}.")
 
 
-def no_better_than_constant(*, goal: Goal, predicted: Predicted) -> Finding:
-    """WF111: fired where the gain over a constant is surely small on dev, or on train, and may be none."""
+def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted) -> Finding:
+    """WF111: fired where the gain over a constant is surely small on dev, or on train, and may be none.
+
+    A model that is better on train has learned something, and is no better on dev for its variance.
+    """
     unit, told = Unit(goal), []
+    learned = errors.train.value < (1 - CONSTANT) * predicted.constant_on_train
     for part in ("dev", "train"):
         found = _over_constant(goal, predicted, part) if part in predicted.parts else None
         if found is None:
@@ -102,7 +106,7 @@ def no_better_than_constant(*, goal: Goal, predicted: Predicted) -> Finding:
             f"{part.capitalize()}: {unit.show(own)}, the same for every row {unit.show(constant)}; gain "
             f"{unit.gap(gain.value)} ({unit.gap_range(gain.low, gain.high)})"
         )
-        if gain.low <= 0 and gain.high <= CONSTANT * constant:
+        if gain.low <= 0 and gain.high <= CONSTANT * constant and not learned:
             return finding("WF111", fired=True, evidence=f"{said}.")
         told.append((gain.low > 0, said))
     if not told:

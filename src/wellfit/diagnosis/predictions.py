@@ -103,7 +103,10 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     optimal = given_reference
     if labels_per_row is not None:
         optimal = _by_labels(labels_per_row, chosen, given_reference, voters=label_voters)
-    facts = replace(facts, predicted=_predicted(ready, goal=chosen, levels=levels, groups=of_part))
+    told = {name: ready[name] for name in ("train", "dev")}
+    codes = {name: np.unique(np.asarray(each).astype(str), return_inverse=True)[1] for name, each in of_part.items()}
+    predicted = Predicted.over(told, goal=chosen, train=told["train"][0], levels=levels, groups=codes)
+    facts = replace(facts, predicted=predicted)
     if facts.rows is not None and optimal is None:
         facts = replace(facts, hint=said_by_rows(facts.rows.train, goal=chosen))
     return diagnose_losses(
@@ -226,23 +229,6 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
             remedy="Give one group for each row",
         )
     return goal.estimate(*pair, groups=np.unique(named, return_inverse=True)[1])
-
-
-def _predicted(
-    ready: Mapping[str, tuple[Integers | Floats, Floats]],
-    *,
-    goal: Goal,
-    levels: tuple[str, ...],
-    groups: Mapping[str, Any],
-) -> Predicted:
-    parts = {name: ready[name] for name in ("train", "dev")}
-    codes = {
-        name: np.unique(np.asarray(groups[name]).astype(str), return_inverse=True)[1]
-        for name in parts
-        if name in groups
-    }
-    constant = goal.metric.best_constant(parts["train"][0], outputs=len(levels))
-    return Predicted(parts=parts, constant=constant, levels=levels, groups=codes)
 
 
 PARTS = ("train", "train_dev", "dev")

@@ -71,8 +71,27 @@ class Predicted:
 
     parts: Mapping[str, tuple[Integers | Floats, Floats]]  # part -> targets and predictions
     constant: Floats  # the prediction that, made for every row, has (nearly) the lowest loss on train
+    constant_on_train: float  # that loss
     levels: tuple[str, ...] = ()  # names of the classes; their codes if not given
     groups: Mapping[str, Integers] = field(default_factory=dict)  # part -> [rows] code of each row's group
+
+    @classmethod
+    def over(
+        cls,
+        parts: Mapping[str, tuple[Integers | Floats, Floats]],
+        *,
+        goal: Goal,
+        train: Integers | Floats,
+        levels: tuple[str, ...] = (),
+        groups: Mapping[str, Integers] | None = None,
+    ) -> Predicted:
+        """What is predicted for these parts, beside the best constant of the targets of train."""
+        prediction = parts["dev"][1]
+        constant = goal.metric.best_constant(
+            train, outputs=prediction.shape[-1] if goal.task == "classification" else 0
+        )
+        loss = goal.loss(train, np.broadcast_to(constant, (len(train), *prediction.shape[1:])))
+        return cls(parts=parts, constant=constant, constant_on_train=loss, levels=levels, groups=groups or {})
 
     def name_of(self, code: int) -> str:
         """The name of a class."""

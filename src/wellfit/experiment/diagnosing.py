@@ -113,12 +113,13 @@ class Diagnostician:
         )
 
     def _predicted(self, outcome: Outcome, kept: Booleans) -> Predicted:
-        dev, train = self.rows.dev, self.rows.train.target[kept]
-        return Predicted(
-            parts={"dev": (dev.target, outcome.predictions["dev"])},
-            constant=self.goal.metric.best_constant(train, outputs=dev.classes),
+        dev = self.rows.dev
+        return Predicted.over(
+            {"dev": (dev.target, outcome.predictions["dev"])},
+            goal=self.goal,
+            train=self.rows.train.target[kept],
             levels=self.rows.levels,
-            groups={} if dev.groups is None else {"dev": dev.groups},
+            groups=None if dev.groups is None else {"dev": dev.groups},
         )
 
     def _seen(self, outcome: Outcome, kept: Booleans) -> dict[str, Floats] | None:

@@ -255,7 +255,8 @@ ENTRIES = (
         "known, on the training rows: row by row, or against the constant's loss where that of a row depends on the "
         "others (a balanced error or an AUC of a half).",
         states=States(
-            fired="the upper limit of the gain is at most a fifth of the constant's loss, and the lower one at most 0.",
+            fired="the upper limit of the gain is at most a fifth of the constant's loss, the lower one at most 0, and "
+            "the train error no lower than four fifths of it: below that the model has learned, and overfits (WF102).",
             passed="the lower limit of the gain on dev is above 0.",
             unknown="neither, or bare numbers were given.",
         ),
