@@ -31,6 +31,20 @@ COLUMNS = {
 }
 
 
+def test_a_header_longer_than_the_sample_is_read_whole(tmp_path):
+    names = [f"column_{number}" for number in range(40_000)]
+    (tmp_path / "wide.csv").write_text(f"{','.join(names)}\n{'1,' * 39_999}1\n{'2,' * 39_999}2\n")
+    frame = read_table(tmp_path / "wide.csv").frame
+    assert frame.column_names == names
+    assert frame.num_rows == 2
+
+
+def test_a_compressed_file_of_nonsense_is_one_message(tmp_path):
+    (tmp_path / "t.csv.gz").write_bytes(b"\x1f\x8b\x08\x00" + bytes(20))
+    with pytest.raises(BadInput, match=r"t\.csv\.gz"):
+        read_table(tmp_path / "t.csv.gz")
+
+
 def lines(sign=",", *, quote=""):
     quoted = [[f"{quote}{cell}{quote}" for cell in row] for row in [NAMES, *ROWS]]
     return [sign.join(row) for row in quoted]

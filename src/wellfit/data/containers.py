@@ -9,6 +9,7 @@ import hashlib
 import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Container:
         try:
             with self._open() as file:
                 yield file
-        except (EOFError, OSError, lzma.LZMAError, zipfile.BadZipFile) as error:
+        except (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise _damaged(self.path, error) from error

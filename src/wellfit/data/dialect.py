@@ -27,6 +27,9 @@ WEAK = (BLANKS, ":", "#", "!")
 """Delimiters that stand inside values as well: another sign that fits goes before them."""
 
 SAMPLE_BYTES = 1 << 18
+MOST_SAMPLE_BYTES = 1 << 26
+SAMPLE_LINES = 4
+"""A sample with fewer lines says nothing of how rows are written, and is made longer."""
 SAMPLE_ROWS = 200
 BLOCK_BYTES = 1 << 24
 # Text has next to no control characters but line ends and tabs.
@@ -119,11 +122,14 @@ def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known
 
     `known` are names that the header should have: of equal ways, the one that finds them is right.
     """
-    head = source.head(SAMPLE_BYTES)
+    asked = SAMPLE_BYTES
+    # A header of 50,000 columns is longer than the usual sample.
+    while len(head := source.head(asked)) == asked < MOST_SAMPLE_BYTES and head.count(b"\n") < SAMPLE_LINES:
+        asked *= 4
     encoding, quoted = _encoding_of(source, head, csv_format)
     text = codecs.getincrementaldecoder(encoding)(errors="ignore").decode(head)
     lines = list(io.StringIO(text, newline=""))
-    sample = lines[:-1] if len(head) == SAMPLE_BYTES else lines
+    sample = lines[:-1] if len(head) == asked else lines
     first = next((number for number, line in enumerate(sample) if line.strip()), 0)
     said = _SEP.fullmatch(sample[first].strip(" \r\n")) if sample else None
     if said and csv_format.delimiter in (None, said[1]):
