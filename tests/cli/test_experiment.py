@@ -10,13 +10,16 @@ import pty
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 import pytest
 from sklearn.datasets import load_iris
 
+import wellfit as wf
 from wellfit.cli import main
+from wellfit.reports.text import render_text
 
 
 @pytest.fixture(scope="module")
@@ -234,3 +237,18 @@ def test_a_wrong_target_names_the_nearest(run, made, tmp_path):
     run("run", made[0] / "iris.csv", "--quiet").assert_refused("--target")
     run("run", made[0] / "iris.csv", "--target", "species", "--budget", "soon", "--quiet").assert_refused("'soon'")
     assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_better_network_has_no_test_error_of_an_earlier_one(run, iris):
+    first = run("unseal", iris, "--yes", "--json", "--quiet").json
+    opened = wf.open_experiment(iris)
+    assert opened.to_json()["test"] == first["error"]
+    with opened.workspace.writing() as journal:
+        other = next(body for body in opened.history.of("training") if body["identity"] != opened.history.chosen)
+        journal.append("candidate", {"identity": other["identity"], "by": "train", "dev": -1.0})
+    assert opened.to_json()["test"] is None
+    shown = render_text(opened.summary())
+    assert first["receipt"] in shown
+    assert "opened for another network" in shown
+    page = run("report", iris, "--json").json["report"]
+    assert "opened for another network" in Path(page).read_text()

@@ -339,8 +339,9 @@ def finish(best: str = "best") -> Line:
     return Line("finish", body)
 
 
-def opening(number: int = 1, *, certified: bool = True) -> Line:
+def opening(number: int = 1, *, certified: bool = True, of: str = "best") -> Line:
     body = {
+        "identity": of,
         "opening": number,
         "certified": certified,
         "error": estimate(0.1462, 5000, 0.0098 * number),

@@ -7,8 +7,11 @@ from report_cases import CASES, Line, estimate, finished, opening, split, summar
 
 from wellfit.records.goals import GOALS, goal_named
 from wellfit.records.units import Unit, knob, plain, seconds
+from wellfit.reports.card import model_card
+from wellfit.reports.html import render_html
 from wellfit.reports.redact import redacted
 from wellfit.reports.sentences import sweep_line
+from wellfit.reports.text import render_text
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -106,6 +109,24 @@ def test_test_is_sealed_until_it_is_opened():
 def test_the_first_opening_counts():
     lines = [*finished(), opening(), Line("opening", opening(2).body | {"error": estimate(0.10), "certified": False})]
     assert summarize(lines).after.errors["test"].value == pytest.approx(0.1462)
+
+
+@pytest.mark.parametrize("show", [render_text, render_html, model_card])
+def test_a_test_error_is_shown_with_no_other_network(show):
+    def opened(number, of):
+        return Line("opening", opening(number, of=of).body | {"error": estimate(0.3777)})
+
+    lines = [*finished(), opened(1, "first")]
+    summary = summarize(lines)
+    assert summary.openings == ()
+    assert summary.after.errors["test"] is None
+    assert [method.test for method in summary.others] == [None] * 3
+    assert [row.test for row in summary.trade] == [None, None]
+    shown = show(summary)
+    assert "37.8%" not in shown
+    assert "another network" in shown
+    assert opening().body["receipt"] in shown
+    assert "37.8%" in show(summarize([*lines, opened(2, "best")]))
 
 
 def test_the_trade_shows_that_train_pays_and_dev_gains():

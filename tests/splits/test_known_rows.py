@@ -112,6 +112,17 @@ def test_a_registry_of_earlier_openings_still_knows_whole_rows(registry):
     assert not certified(split_of(base, seed=1), registry)
 
 
+@pytest.mark.parametrize("columns", [{}, {"x": [1.0] * 40}], ids=["the target alone", "a constant"])
+def test_a_table_without_two_telling_columns_is_known_as_a_whole(columns, registry):
+    table = pa.table({**columns, "y": list(range(40))})
+    rows = AskedRows.of(table, [], hashes={"test": row_hashes(table)})
+    for _ in range(2):
+        with registry.locked() as connection:
+            memory = remember(connection, rows, seal="s")
+            record_opening(connection, rows, seal="s", entry="e", at="", place="")
+    assert memory.opened_share == 1.0
+
+
 def test_rows_of_few_values_are_known_as_a_whole(registry):
     # Their single rows say nothing: 240 of 1,000 rows and 16 kinds.
     base = HARD["four columns of 0 and 1"](np.random.default_rng(1))

@@ -369,7 +369,7 @@ class Experiment(Rendered):
         chosen = history.of_network("ensemble", best) or history.of_network("training", best)
         temperature = history.of_network("temperature", best)
         references = {body["name"]: body["errors"]["dev"]["value"] for body in history.of("reference")}
-        test = history.last("opening").get("error")
+        test = next((body["error"] for body in history.of("opening") if body["identity"] == best), None)
         foretold = [bool(step["as_expected"]) for step in steps if step.get("as_expected") is not None]
         return {
             "schema": 1,

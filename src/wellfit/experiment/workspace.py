@@ -167,9 +167,9 @@ class Workspace:
         return parts_of(members, outcome.members)
 
     def test_loss(self, outcome: Outcome) -> Estimate | None:
-        """Return the test loss of the first opening if it was made for this network."""
-        opened = [entry.body for entry in self.entries("opening")]
-        if not opened or opened[0]["identity"] != outcome.identity:
+        """Return the test loss of the first opening for this network; None without any."""
+        opened = [entry.body for entry in self.entries("opening") if entry.body["identity"] == outcome.identity]
+        if not opened:
             return None
         return Estimate.from_json(opened[0]["error"], binomial=self.goal.counts_rows)
 

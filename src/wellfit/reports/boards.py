@@ -90,7 +90,8 @@ def trade_rows(
     plain = _without(networks, sweeps, best)
     if chosen is None or plain is None:
         return ()
-    return plain, replace(chosen, test=openings[0].error.value if openings else None)
+    is_best = best is not None and not best.is_plain
+    return plain, replace(chosen, test=openings[0].error.value if openings and is_best else None)
 
 
 def _chosen(sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | None:

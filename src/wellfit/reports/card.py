@@ -10,7 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from wellfit.records.units import Unit, knob
 from wellfit.reports.records import PARTS, SplitFacts, Summary
 from wellfit.reports.redact import without_folders
-from wellfit.reports.sentences import gap_text, interval_text, optimal_source, rows_text, temperature_sentence
+from wellfit.reports.sentences import (
+    elsewhere_sentence,
+    gap_text,
+    interval_text,
+    optimal_source,
+    rows_text,
+    temperature_sentence,
+)
 from wellfit.stats.intervals import LEVEL, Estimate
 
 
@@ -97,7 +104,7 @@ def _test(summary: Summary) -> Iterator[str]:
     if summary.split is not None:
         yield f"Sealed {summary.split.sealed_at}, SHA-256 `{summary.split.sha256}`."
         yield ""
-    if not summary.openings:
+    if not summary.openings and not summary.elsewhere:
         yield "Nobody has opened it: the error on new rows is not proven yet."
     for opening in summary.openings:
         value, interval, rows = _measured(opening.error, summary.unit)
@@ -106,6 +113,7 @@ def _test(summary: Summary) -> Iterator[str]:
             f"- opening {opening.opening}, {state}: {summary.unit.noun} {value} ({interval}, {rows} rows), "
             f"receipt `{opening.receipt}`"
         )
+    yield from (f"- {elsewhere_sentence(opening)}" for opening in summary.elsewhere)
 
 
 def _others(summary: Summary) -> Iterator[str]:

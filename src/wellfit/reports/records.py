@@ -261,6 +261,9 @@ class Summary:
     compared: int
     finished: str
     openings: tuple[Opening, ...]
+    """Those that measured the network that the experiment stands for."""
+    elsewhere: tuple[Opening, ...]
+    """Those that measured another network: their test errors are not shown beside this one."""
     temperature: Temperature | None
     pictures: PictureSheet | None
     again: Reproduction | None

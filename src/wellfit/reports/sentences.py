@@ -11,6 +11,7 @@ from itertools import groupby
 from wellfit.diagnosis.gaps import Gap
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.diagnosis.prescribe import Prescribed
+from wellfit.opening import Opening
 from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.units import Unit, knob, seconds
 from wellfit.reports.records import Diagnosed, Network, Step, Summary, Temperature
@@ -235,15 +236,25 @@ def _moves(summary: Summary) -> Iterator[str]:
         )
 
 
+def elsewhere_sentence(opening: Opening) -> str:
+    """An opening for a network that the experiment no longer stands for, without its number."""
+    return f"Opening {opening.opening} measured another network, not this one. Receipt {opening.receipt}"
+
+
 def _test(summary: Summary) -> Iterator[str]:
+    if summary.elsewhere and not summary.openings:
+        yield "The test set was opened for another network: this one has no test error. `wellfit unseal --again` " + (
+            "measures it, not certified."
+        )
     if not summary.openings:
         return
     first, unit = summary.openings[0], summary.unit
     yield f"Test {unit.noun} {unit.show(first.error.value)} (95 % interval {unit.interval(first.error)}), " + (
         "certified." if first.certified else "not certified."
     )
-    if len(summary.openings) > 1:
-        yield f"The test set has been opened {len(summary.openings)} times; only the first opening can be certified."
+    opened = len(summary.openings) + len(summary.elsewhere)
+    if opened > 1:
+        yield f"The test set has been opened {opened} times; only the first opening can be certified."
 
 
 def _capitalized(words: str) -> str:

@@ -48,8 +48,8 @@ def summarize(history: History) -> Summary:
     intervals = {each.identity: each.errors["dev"] for each in networks if "dev" in each.errors}
     sweeps = tuple(sweep_from(body, intervals=intervals) for body in history.of("sweep"))
     best = _best(history, networks, sweeps)
-    openings = tuple(Opening.from_json({"reason": "", **body}) for body in history.of("opening"))
-    before, after = _diagnosed(history, best, openings)
+    own, elsewhere = _openings(history, best)
+    before, after = _diagnosed(history, best, own, elsewhere=bool(elsewhere))
     first = next((each for each in networks if before and each.identity == before.identity), None)
     first = first or next(iter(networks), None)
     optimization, regularization = knob_boards(first, best)
@@ -61,18 +61,19 @@ def summarize(history: History) -> Summary:
         split=split,
         before=before,
         after=after,
-        others=_others(history),
+        others=_others(history, best),
         first=first,
         best=best,
         optimization=optimization,
         regularization=regularization,
         data=data_board(first, best),
         sweeps=sweeps,
-        trade=trade_rows(networks, sweeps, best=best, openings=openings),
+        trade=trade_rows(networks, sweeps, best=best, openings=own),
         steps=tuple(map(_step, history.of("step"))),
         compared=history.compared,
         finished=typeset(history.last("finish").get("sentence", "")),
-        openings=openings,
+        openings=own,
+        elsewhere=elsewhere,
         temperature=_temperature(history.of_network("temperature", best.identity)) if best else None,
         pictures=picture_sheet(history.last("pictures"), curve=history.last("more data")),
         again=_reproduction(history, split, unit.goal) if split else None,
@@ -102,21 +103,34 @@ def _best(history: History, networks: list[Network], sweeps: tuple[SweepCard, ..
     return found or min(measured, key=lambda each: each.errors["dev"].value, default=None)
 
 
+def _openings(history: History, best: Network | None) -> tuple[tuple[Opening, ...], tuple[Opening, ...]]:
+    """The openings for this network, and those for others: a test error belongs to one network."""
+    own: list[Opening] = []
+    elsewhere: list[Opening] = []
+    for body in history.of("opening"):
+        is_own = best is not None and body["identity"] == best.identity
+        (own if is_own else elsewhere).append(Opening.from_json({"reason": "", **body}))
+    return tuple(own), tuple(elsewhere)
+
+
 def _diagnosed(
-    history: History, best: Network | None, openings: tuple[Opening, ...]
+    history: History, best: Network | None, openings: tuple[Opening, ...], *, elsewhere: bool
 ) -> tuple[Diagnosed | None, Diagnosed | None]:
     """The first diagnosis, and that of the network that the experiment stands for."""
     bodies = history.of("diagnosis")
     if not bodies:
         return None, None
     last = history.of_network("diagnosis", best.identity if best else None) or bodies[-1]
+    is_own = best is not None and last["identity"] == best.identity
+    after = _with_test(_diagnosis(last), openings if is_own else ())
+    if elsewhere and not openings:
+        after = replace(after, note="opened for another network")
     if last is bodies[0]:
-        only = _with_test(_diagnosis(last), openings)
-        return only, only
+        return after, after
     before = _diagnosis(bodies[0])
     if openings:
         before = replace(before, note="opened for the chosen network only")
-    return before, _with_test(_diagnosis(last), openings)
+    return before, after
 
 
 def _diagnosis(body: Json) -> Diagnosed:
@@ -136,8 +150,8 @@ def _with_test(found: Diagnosed, openings: tuple[Opening, ...]) -> Diagnosed:
     return replace(found, diagnosis=replace(diagnosis, errors=errors, gaps=gaps), note=note)
 
 
-def _others(history: History) -> tuple[OtherMethod, ...]:
-    opened = history.of("opening")
+def _others(history: History, best: Network | None) -> tuple[OtherMethod, ...]:
+    opened = [body for body in history.of("opening") if best is not None and body["identity"] == best.identity]
     tests = opened[0]["references"] if opened else {}
     latest = {body["name"]: body for body in history.of("reference")}
     return tuple(

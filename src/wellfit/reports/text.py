@@ -13,6 +13,7 @@ from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
     coupled_lines,
+    elsewhere_sentence,
     gap_interval,
     gap_text,
     interval_text,
@@ -211,7 +212,7 @@ def _trade(summary: Summary) -> Iterator[RenderableType]:
     if not summary.trade:
         return
     show = summary.unit.show
-    sealed = "-" if summary.openings else "sealed"
+    sealed = "-" if summary.openings or summary.elsewhere else "sealed"
     rows = [
         [
             row.label,
@@ -250,12 +251,13 @@ def _split(summary: Summary) -> Iterator[RenderableType]:
     yield _heading(QUESTIONS["split"])
     yield split.policy
     yield split.precision
-    if not summary.openings:
+    if not summary.openings and not summary.elsewhere:
         yield f"The test set is sealed (SHA-256 {split.sha256[:12]}…): `wellfit unseal` opens it once."
     for opening in summary.openings:
         state = "certified" if opening.certified else "not certified"
         error = f"{shown(unit, opening.error)} ({interval_text(unit, opening.error)})"
         yield f"Opening {opening.opening}, {state}: test {unit.noun} {error}. Receipt {opening.receipt}"
+    yield from map(elsewhere_sentence, summary.elsewhere)
 
 
 def _findings(summary: Summary) -> Iterator[RenderableType]:

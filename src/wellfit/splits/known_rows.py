@@ -84,9 +84,9 @@ class Fingerprint:
             names=self.names,
             counts=np.array([self.rows, self.kept]),
             views=np.array([VIEWS.index(band.view) for band in self.bands]),
-            sizes=np.array([len(band.columns) for band in self.bands]),
-            columns=np.array([place for band in self.bands for place in band.columns]),
-            lengths=np.array([len(keys) for keys in self.keys]),
+            sizes=np.array([len(band.columns) for band in self.bands], dtype=np.int64),
+            columns=np.array([place for band in self.bands for place in band.columns], dtype=np.int64),
+            lengths=np.array([len(keys) for keys in self.keys], dtype=np.int64),
             keys=np.concatenate([*self.keys, np.empty(0, dtype=np.uint64)]),
             pairs=np.array(self.pairs),
         )
@@ -96,7 +96,7 @@ class Fingerprint:
     def from_bytes(cls, content: bytes) -> Fingerprint:
         """Read what `to_bytes` wrote."""
         with np.load(io.BytesIO(content), allow_pickle=False) as found:
-            columns = np.split(found["columns"], np.cumsum(found["sizes"])[:-1])
+            columns = _divided(found["columns"], found["sizes"])
             rows, kept = found["counts"].tolist()
             return cls(
                 names=found["names"],
@@ -106,7 +106,7 @@ class Fingerprint:
                     Band(VIEWS[view], tuple(places.tolist()))
                     for view, places in zip(found["views"], columns, strict=True)
                 ),
-                keys=tuple(np.split(found["keys"], np.cumsum(found["lengths"])[:-1])),
+                keys=tuple(_divided(found["keys"], found["lengths"])),
                 pairs=tuple(found["pairs"].tolist()),
             )
 
@@ -284,7 +284,7 @@ class AskedRows:
 
     @property
     def _all(self) -> int:
-        return len(self._columns[0])
+        return len(self._columns[0]) if self._columns else 0
 
     def _code(self, place: int, view: View) -> Words:
         if place not in self._codes:
@@ -316,6 +316,10 @@ class AskedRows:
             if len(_counted(keys).single) >= apart * len(keys):
                 return size
         return len(order)
+
+
+def _divided(values: Words, sizes: Words) -> list[Words]:
+    return np.split(values, np.cumsum(sizes))[:-1]
 
 
 def _some(table: pa.Table, *, most: int, rng: np.random.Generator) -> pa.Table:
