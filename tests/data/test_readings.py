@@ -104,6 +104,11 @@ def test_reasons_are_kept():
     assert "'tall' in row 10" in spoilt
 
 
+def test_numbers_with_a_word_that_is_not_said_to_be_missing_say_so():
+    _, reading = read(["1.5", "None", "2"], wishes=Wishes(missing=Missing(("NA",), asked=True)))
+    assert "'None'" in reading.why
+
+
 def test_other_columns_tell_what_a_comma_or_a_point_is():
     assert read(["1,234", "2,345"])[0].to_pylist() == [1234, 2345]
     assert read(["1,234", "2,345"], other=["0,5", "1,25"])[0].to_pylist() == [1.234, 2.345]

@@ -173,7 +173,8 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
     if stored_as(column) != "string":
         reading = with_range(column, Reading()) if stored_as(column) == "date" else Reading()
         return ReadColumn(column, reading)
-    cells = _Cells(column.combine_chunks(), wishes.missing)
+    texts = column.combine_chunks()
+    cells = _Cells(texts, wishes.missing)
     if cells.known.null_count == len(cells.known):
         # Nothing but missing values: a column without a type.
         empty = cells.as_text() if kind else pa.chunked_array([pa.nulls(len(column))])
@@ -181,7 +182,8 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
     if name in wishes.dates and not kind:
         return _as_dates(cells, evidence=evidence, asked=True) or _plain(cells, wishes, evidence=evidence)
     if not kind:
-        return _plain(cells, wishes, evidence=evidence)
+        found = _plain(cells, wishes, evidence=evidence)
+        return _with_usual_words(found, texts, wishes) if wishes.missing.asked else found
     found = None
     if kind == "date":
         found = _as_dates(cells, evidence=evidence, order=order, asked=True)
@@ -209,6 +211,18 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
         or _as_clock(cells)
     )
     return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why=_spoilt(cells)))
+
+
+def _with_usual_words(found: ReadColumn, texts: pa.Array, wishes: Wishes) -> ReadColumn:
+    """Text that would be numbers with the usual words for missing values says so."""
+    if stored_as(found.values) != "string" or found.reading.why.startswith("codes"):
+        return found
+    usual = _as_numbers(_Cells(texts, Missing()), wishes, evidence=_Evidence())
+    words = set(usual.reading.missing) - set(wishes.missing.words) if usual else set()
+    if not words:
+        return found
+    shown = " and ".join(map(repr, sorted(words)[:3]))
+    return replace(found, reading=replace(found.reading, why=f"text: numbers, but for {shown}, no word of --missing"))
 
 
 def _is_word(text: str) -> bool:
