@@ -76,6 +76,12 @@ def test_words_among_numbers_are_missing_and_counted(word):
     assert reading.missing == {word: 2}
 
 
+@pytest.mark.parametrize("word", WORDS)
+def test_words_among_numbers_that_are_written_in_a_special_way(word):
+    assert read(["1,5", word, "2,25"])[0].to_pylist() == [1.5, None, 2.25]
+    assert read(["31.12.2020", word, "1.2.2021"])[0].to_pylist() == [day(2020, 12, 31), None, day(2021, 2, 1)]
+
+
 NO_NUMBERS = {
     "leading-zeros": ["007", "012", "120"],
     "more-digits-than-integers-have": ["12345678901234567890", "12345678901234567891", "2"],

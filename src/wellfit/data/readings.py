@@ -57,6 +57,7 @@ _LEADING_ZERO = r"^0\d+$"
 _TOO_LONG = r"^\d{19,}$"
 _TEXT = pa.string()
 _GLANCE = 20  # values that tell most columns of words without looking at all
+_WITH_DIGIT = r"^[^#]*\d[^#]*$"  # and no error of a spreadsheet, such as #DIV/0!
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[-+]?\.?\d+(\.|\Z)")
 _LETTER_AND_DIGIT = re.compile(r"[A-Za-z]\d")
@@ -182,8 +183,8 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
     if name in wishes.dates and not kind:
         return _as_dates(cells, evidence=evidence, asked=True) or _plain(cells, wishes, evidence=evidence)
     if not kind:
-        found = _plain(cells, wishes, evidence=evidence)
-        return _with_usual_words(found, texts, wishes) if wishes.missing.asked else found
+        plain = _plain(cells, wishes, evidence=evidence)
+        return _with_usual_words(plain, texts, wishes) if wishes.missing.asked else plain
     found = None
     if kind == "date":
         found = _as_dates(cells, evidence=evidence, order=order, asked=True)
@@ -284,7 +285,7 @@ def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadCo
         plain = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, PLAIN))
         if plain is not None and not (evidence.decimal == "," or wishes.thousands == POINT):
             return _plain_numbers(*plain, why=_told_words(cells, plain[1]))
-    found = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, r"\d"))
+    found = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, _WITH_DIGIT))
     if found is None:
         return None
     known, words = found
@@ -343,7 +344,7 @@ def _truth_in(texts: pa.Array) -> pa.Array:
 
 
 def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: bool = False) -> ReadColumn | None:
-    known = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, r"\d"))
+    known = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, _WITH_DIGIT))
     if known is None:
         return None
     texts, words = known
