@@ -6,9 +6,10 @@ import re
 import textwrap
 from pathlib import Path
 
+from wellfit.checking.check import CHECKS as NETWORK_CHECKS
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
 from wellfit.diagnosis.checks import CHECKS
-from wellfit.diagnosis.findings import CATALOGUE
+from wellfit.diagnosis.findings import EXPLAINED
 
 FOLDER = Path(__file__).parents[1] / "docs" / "findings"
 GROUPS = {
@@ -16,6 +17,7 @@ GROUPS = {
     "WF2": "Rows and columns",
     "WF3": "Mismatch of train and dev",
     "WF4": "What dev and test can be trusted with",
+    "WF5": "The network itself, before it is trained",
 }
 _WIDTH = 118
 _NOTE = "<!-- Written by scripts/findings_pages.py from the catalogue: edit src/wellfit/diagnosis/catalogue/. -->"
@@ -29,7 +31,7 @@ one decides."""
 
 def pages() -> dict[str, str]:
     """File name -> text of every page."""
-    return {"index.md": _index(), **{f"{code}.md": page(entry) for code, entry in CATALOGUE.items()}}
+    return {"index.md": _index(), **{f"{code}.md": page(entry) for code, entry in EXPLAINED.items()}}
 
 
 def page(entry: CatalogueEntry) -> str:
@@ -51,9 +53,16 @@ def page(entry: CatalogueEntry) -> str:
         "## Commands",
         commands,
         "## Source",
-        _filled(f"{entry.source} Computed in `src/wellfit/{CHECKS[entry.code].module}`. [All findings](index.md)."),
+        _filled(f"{entry.source} Computed in `src/wellfit/{_module(entry.code)}`. [All findings](index.md)."),
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _module(code: str) -> str:
+    """The file that computes a finding, from the package's folder."""
+    if code in CHECKS:
+        return CHECKS[code].module
+    return "/".join(NETWORK_CHECKS[code].__module__.split(".")[1:]) + ".py"
 
 
 def _index() -> str:
@@ -64,7 +73,7 @@ def _index() -> str:
 def _table(prefix: str) -> str:
     rows = [
         f"| [{code}]({code}.md) | {entry.title} | {entry.meaning} |"
-        for code, entry in CATALOGUE.items()
+        for code, entry in EXPLAINED.items()
         if code.startswith(prefix)
     ]
     return "\n".join(["| code | finding | what it means |", "|---|---|---|", *rows])

@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "diagnosis": RECORDS | {"stats", "data"},
     "recipe": RECORDS | {"stats", "data", "splits", "sweeps", "diagnosis", "augment"},
     "opening": RECORDS | {"stats", "data", "splits", "training"},
+    "checking": RECORDS | {"stats", "data", "training", "diagnosis"},
     "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening"},
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal"},

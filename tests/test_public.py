@@ -26,6 +26,10 @@ CALLS = {
         "print(wf.audited_error(wrong, wrong[rows], rows).clean)",
     ),
     "decompose": ("", "print(wf.decompose(x[:, 0], np.stack([x[:, 0], x[:, 1]]), loss='squared').variance)"),
+    "check": (
+        "import torch; torch.manual_seed(0); net = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Linear(8, 2))",
+        "print(wf.check(net, x, x[:, 0] > 0).leading)",
+    ),
     "compare": (EXPERIMENT, "assert wf.compare(experiment, experiment).difference.value == 0"),
     "diagnose": (EXPERIMENT, "print(wf.diagnose(experiment, human_error=.01))"),
     "diagnose_errors": ("", "print(wf.diagnose_errors(train=.01, dev=.11, human_error=0., dev_rows=1000))"),

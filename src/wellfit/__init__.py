@@ -18,6 +18,7 @@ from wellfit.base import rendering
 
 if TYPE_CHECKING:
     from wellfit.api import diagnose, export, predict, report, run, split, sweep, train, unseal
+    from wellfit.checking.check import Check, check
     from wellfit.diagnosis.decompositions import Decomposition, decompose
     from wellfit.diagnosis.dev_overuse import Ladder
     from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis, diagnose_errors
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadInput",
+    "Check",
     "Config",
     "DataDiagnosis",
     "Decomposition",
@@ -71,6 +73,7 @@ __all__ = [
     "Sweep",
     "WellfitError",
     "audited_error",
+    "check",
     "compare",
     "decompose",
     "diagnose",
@@ -101,6 +104,7 @@ __all__ = [
 
 _HOMES = {
     "api": ("diagnose", "export", "predict", "report", "run", "split", "sweep", "train", "unseal"),
+    "checking.check": ("Check", "check"),
     "records.config": ("Config", "Network", "Optimization", "Regularization"),
     "diagnosis.findings": ("explain",),
     "diagnosis.decompositions": ("Decomposition", "decompose"),

@@ -15,7 +15,10 @@ from wellfit.records.goals import GOALS
 
 HEAVY = {"torch", "numpy", "scipy", "pyarrow", "sklearn", "pydantic", "rich", "narwhals", "jinja2", "safetensors"}
 COMMON = ("--json", "--events", "--seed", "--quiet", "--log-file", "--config", "--debug")
-STAGES = "diagnose run split size train sweep compare unseal label predict export report explain demo doctor".split()  # noqa: SIM905
+STAGES = [
+    *("diagnose", "run", "split", "size", "check", "train", "sweep", "compare"),
+    *("unseal", "label", "predict", "export", "report", "explain", "demo", "doctor"),
+]
 
 
 def imported_by(*arguments: str) -> set[str]:

@@ -12,6 +12,12 @@ import pyarrow.parquet
 
 ROWS = 600
 BEGIN = date(2024, 1, 1)
+NET = """
+from torch import nn
+
+def make_net(inputs, outputs):
+    return nn.Sequential(nn.Linear(inputs, 16), nn.ReLU(), nn.Linear(16, outputs))
+"""
 
 
 def write_all(folder: Path) -> None:
@@ -26,6 +32,7 @@ def write_all(folder: Path) -> None:
     predictions = predictions_table(seed=4)
     pyarrow.parquet.write_table(predictions.drop_columns(["anna", "ben", "carl"]), folder / "predictions.parquet")
     pyarrow.csv.write_csv(predictions, folder / "predictions.csv")
+    (folder / "net.py").write_text(NET)
 
 
 def churn_table(rows: int, *, seed: int, phones: float = 0.3) -> pa.Table:

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "run": "Do the whole job on a table: split, train, diagnose, improve, report.",
         "split": "Divide a table into train, dev and a sealed test set.",
         "size": "Say how many dev and test rows are needed.",
+        "check": "Say whether a network of your own is able to learn at all.",
         "train": "Train one configuration on an experiment.",
         "sweep": "Search lambda and keep_prob; shows the lambda path.",
         "compare": "Say which of two networks is better on dev, and which knobs differ.",

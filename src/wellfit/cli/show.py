@@ -50,8 +50,8 @@ def explain(*, session: Session, code: str | None) -> None:
         text = wf.explain(code)
         session.result({"schema": 1, "code": code.strip().upper(), "text": text}, text=text)
         return
-    from wellfit.diagnosis.findings import CATALOGUE
+    from wellfit.diagnosis.findings import EXPLAINED
 
-    titles = {name: entry.title for name, entry in CATALOGUE.items()}
+    titles = {name: entry.title for name, entry in EXPLAINED.items()}
     text = "\n".join(f"{name}  {title}" for name, title in titles.items())
     session.result({"schema": 1, "codes": titles}, text=text)

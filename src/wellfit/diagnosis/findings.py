@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wellfit.base.serialize import Record, omitted_if
-from wellfit.diagnosis.catalogue import data, model, shift
+from wellfit.diagnosis.catalogue import data, gradients, model, network, shift
 from wellfit.diagnosis.catalogue.entry import CatalogueEntry
 from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import Estimate
@@ -16,6 +16,10 @@ from wellfit.stats.intervals import Estimate
 CATALOGUE: Mapping[str, CatalogueEntry] = {
     entry.code: entry for entries in (model.ENTRIES, data.ENTRIES, shift.ENTRIES) for entry in entries
 }
+"""Codes that every diagnosis holds."""
+OF_NETWORKS: Mapping[str, CatalogueEntry] = {entry.code: entry for entry in (*network.ENTRIES, *gradients.ENTRIES)}
+"""Codes of `wf.check`."""
+EXPLAINED: Mapping[str, CatalogueEntry] = {**CATALOGUE, **OF_NETWORKS}
 
 
 def entry_of(code: str) -> CatalogueEntry:
@@ -24,14 +28,14 @@ def entry_of(code: str) -> CatalogueEntry:
     Raises:
         BadInput: for a code that is not in the catalogue; names the nearest one.
     """
-    found = CATALOGUE.get(code.strip().upper())
+    found = EXPLAINED.get(code.strip().upper())
     if found is not None:
         return found
-    nearest = difflib.get_close_matches(code.strip().upper().replace("O", "0"), CATALOGUE, n=1, cutoff=0.0)[0]
+    nearest = difflib.get_close_matches(code.strip().upper().replace("O", "0"), EXPLAINED, n=1, cutoff=0.0)[0]
     raise BadInput(
         "a finding must have a code such as WF102",
         found=repr(code),
-        remedy=f"Did you mean {nearest}? Known codes: {', '.join(CATALOGUE)}",
+        remedy=f"Did you mean {nearest}? Known codes: {', '.join(EXPLAINED)}",
     )
 
 

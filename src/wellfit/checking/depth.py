@@ -1,0 +1,209 @@
+"""WF514, WF515 and WF516: units that stay alike, signals that vanish or explode with depth, and dead units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from wellfit.checking.keeping import wake
+from wellfit.checking.trial import Trial
+from wellfit.diagnosis.findings import Finding, finding
+
+ROWS = 64
+UPDATES = 3
+VANISHED = 1e-4
+EXPLODED = 1e3
+"""Ratio of the first to the last layers, of a gradient or of what differs between rows."""
+FEWEST_LAYERS = 3
+DEAD, PERHAPS_DEAD = 0.9, 0.6
+"""Share of a layer's units that are 0 (or saturated) for all rows."""
+SATURATED = 0.999
+_ALIKE = 1e-4
+_LAYERS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
+
+
+def symmetric_units(trial: Trial) -> Finding:
+    """WF514: units that begin alike and get one gradient stay alike; those that part after an update do not count."""
+    rows, target = trial.batch(ROWS)
+    owners = _owners(trial.module)
+    alike = {
+        name: value
+        for name, value in trial.parameters.items()
+        if value.dim() > 1 and len(value) > 1 and value.requires_grad and _are_alike(value) and owners[id(value)]
+    }
+    if not alike:
+        return finding("WF514", fired=False, evidence="No layer begins with equal units.")
+    trained = [value for value in trial.parameters.values() if value.requires_grad]
+    size = math.sqrt(sum(float(value.detach().pow(2).sum()) for value in trained)) + 1
+    for _ in range(UPDATES):
+        with trial.quiet():
+            loss = trial.measure(trial.run(rows, training=True), target)
+        gradients = torch.autograd.grad(loss, trained, allow_unused=True) if loss.requires_grad else ()
+        norm = math.sqrt(sum(float(one.pow(2).sum()) for one in gradients if one is not None))
+        for value, one in zip(trained, gradients, strict=False):
+            if one is not None and norm > 0:
+                value.data -= 0.05 * size / norm * one
+    still = [name for name, value in alike.items() if _are_alike(value)]
+    told = f"{len(alike)} layers begin with equal units; after {UPDATES} updates they still are in {len(still)}"
+    shown = f" ({', '.join(still[:4])})." if still else "."
+    return finding("WF514", fired=bool(still), evidence=told + shown)
+
+
+def _owners(module: nn.Module) -> Mapping[int, bool]:
+    """Parameter -> whether its rows are units: those of embeddings and norms are not."""
+    apart = (nn.Embedding, nn.EmbeddingBag)
+    return {
+        id(value): not isinstance(owner, apart)
+        for owner in module.modules()
+        for value in owner.parameters(recurse=False)
+    }
+
+
+def _are_alike(value: Tensor) -> bool:
+    units = value.detach().flatten(1)
+    return bool((units - units[0]).abs().max() <= _ALIKE * units.abs().max())
+
+
+@dataclass
+class Signal:
+    """What one layer gave: how much it differs between rows, and the size of the gradient by it."""
+
+    name: str
+    spread: float
+    gradient: float = 0.0
+
+
+def through_depth(trial: Trial) -> Finding:
+    """WF515: what differs between rows, and the gradient, must be of like size in the first and the last layers."""
+    rows, target = trial.batch(ROWS)
+    wake(trial.module)
+    signals: list[Signal] = []
+    with trial.quiet(), _watched(trial.module, signals):
+        loss = trial.measure(trial.run(rows, training=True), target)
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call] # torch's
+    known = [each for each in signals if math.isfinite(each.spread)]
+    if len(known) < len(signals):
+        return finding("WF515", fired=True, evidence=f"What {signals[len(known)].name} gives is not finite.")
+    if len(known) < FEWEST_LAYERS:
+        return finding("WF515", fired=None, evidence=f"{len(known)} layers with weights: no depth to speak of.")
+    part = max(1, len(known) // 3)
+    early, last = known[:part], known[-1]
+    hidden = known[part:-1]
+    if max(each.spread for each in early) == 0:
+        return finding("WF515", fired=None, evidence=f"{early[0].name} gives the same for all rows (WF508).")
+    forward = max(each.spread for each in hidden) / max(each.spread for each in early)
+    back = [each.gradient for each in early if each.gradient > 0]
+    backward = max(back) / last.gradient if back and last.gradient > 0 else 1.0
+    growth = min(back) / last.gradient if back and last.gradient > 0 else 1.0
+    ends = hidden[-1].spread / max(early[0].spread, 1e-300)
+    told = (
+        f"From {early[0].name} to {hidden[-1].name} what differs between rows changes {ends:.2g} times; the gradient "
+        f"at {early[0].name} is {backward:.2g} of that at {last.name}, over {len(known)} layers."
+    )
+    vanishes = backward < VANISHED or forward < VANISHED
+    explodes = growth > EXPLODED or min(each.spread for each in hidden[-part:]) > EXPLODED * early[0].spread
+    return finding("WF515", fired=vanishes or explodes, evidence=f"{told} {_scales(trial)}".strip())
+
+
+@contextmanager
+def _watched(module: nn.Module, signals: list[Signal]) -> Iterator[None]:
+    """Collect the signal of each layer with weights, in the order of the calls."""
+    with ExitStack() as hooks:
+        for name, layer in module.named_modules():
+            if _is_layer(layer):
+                hooks.callback(layer.register_forward_hook(_watcher(name or type(layer).__name__, signals)).remove)
+        yield
+
+
+def _watcher(name: str, signals: list[Signal]) -> Callable[..., None]:
+    def watch(_layer: nn.Module, _given: Any, outputs: Any) -> None:
+        values = outputs[0] if isinstance(outputs, tuple) else outputs
+        if not isinstance(values, Tensor) or len(values) < 2:
+            return
+        apart = values.detach() - values.detach().mean(0)
+        signal = Signal(name, float(apart.flatten(1).pow(2).mean().sqrt()))
+        signals.append(signal)
+
+        def back(gradient: Tensor) -> None:
+            signal.gradient += float(gradient.norm())
+
+        if values.requires_grad:
+            values.register_hook(back)  # type: ignore[no-untyped-call] # torch's
+
+    return watch
+
+
+def _is_layer(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+        return False
+    own = any(value.dim() > 1 for value in layer.parameters(recurse=False))
+    return isinstance(layer, _LAYERS) or (own and not any(True for _ in layer.children()))
+
+
+def _scales(trial: Trial) -> str:
+    """The weight whose standard deviation is farthest from He's, sqrt(2 / inputs)."""
+    off = {}
+    for name, value in trial.parameters.items():
+        if value.dim() > 1 and len(value) > 1:
+            he = math.sqrt(2 / value[0].numel())
+            off[name] = (abs(math.log(max(float(value.detach().std()), 1e-30) / he)), float(value.detach().std()), he)
+    if not off:
+        return ""
+    name, (_, spread, he) = max(off.items(), key=lambda item: item[1][0])
+    return f"Farthest from its usual scale is {name}: standard deviation {spread:.2g}, He's is {he:.2g}."
+
+
+@dataclass
+class Units(TorchFunctionMode):
+    """Context manager that counts, at each call of an activation, the units that say the same for all rows."""
+
+    shares: list[tuple[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def __torch_function__(  # noqa: PLR0917 - the signature is torch's
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Let everything through, and look at what activations return."""
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, Tensor) and found.dim() > 1 and len(found) > 1:
+            if func in _RELUS:
+                self.shares.append(("ReLU", _share((found.detach() == 0).flatten(1).all(0))))
+            elif func in _TANHS:
+                self.shares.append(("tanh", float((found.detach().abs() > SATURATED).float().mean())))
+        return found
+
+
+def dead_units(trial: Trial) -> Finding:
+    """WF516: units of ReLU that are 0, or of tanh that are at their limit, for all rows."""
+    rows, _ = trial.batch(ROWS)
+    wake(trial.module)
+    with torch.no_grad(), trial.quiet(), Units() as units:
+        trial.run(rows, training=True)
+    if not units.shares:
+        return finding("WF516", fired=None, evidence="No ReLU and no tanh was seen.")
+    place, (kind, worst) = max(enumerate(units.shares), key=lambda item: item[1][1])
+    told = (
+        f"Activation {place + 1} of {len(units.shares)} ({kind}): {worst:.0%} of its units say the same for all rows."
+    )
+    return finding("WF516", fired=True if worst > DEAD else None if worst > PERHAPS_DEAD else False, evidence=told)
+
+
+def _share(dead: Tensor) -> float:
+    return float(dead.float().mean())
+
+
+_RELUS: frozenset[Any] = frozenset(
+    (torch.relu, torch.relu_, functional.relu, functional.relu_, Tensor.relu, Tensor.relu_)
+)
+_TANHS: frozenset[Any] = frozenset((torch.tanh, torch.tanh_, functional.tanh, Tensor.tanh, Tensor.tanh_))

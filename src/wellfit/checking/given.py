@@ -1,0 +1,217 @@
+"""From what the caller gives to a trial: the network, its rows as tensors, and a loss that takes its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wellfit.base.typing import Task
+from wellfit.checking.keeping import kept, seed_all
+from wellfit.checking.trial import FAILURES, Loss, Trial, default_loss
+from wellfit.exceptions import BadInput
+from wellfit.training.module_checks import build
+
+Network: TypeAlias = nn.Module | Callable[..., nn.Module] | tuple[nn.Module, Callable[..., Any]]
+MOST_ROWS = 4096
+"""Rows that are looked at."""
+MOST_CLASSES = 20
+"""Distinct whole numbers up to which a target is one of classes."""
+FEWEST_ROWS = 8
+MOST_OPERATIONS = 4e9
+"""Of one pass over a batch: some hundredths of a second on one core."""
+
+
+def trial_of(
+    network: Network,
+    rows: Any,
+    target: Any,
+    *,
+    loss: Loss | None,
+    optimizer: torch.optim.Optimizer | None,
+    dev: Any,
+    seed: int,
+) -> Trial:
+    """Return the trial of what `check` was given; refuse what does not fit together at all."""
+    if isinstance(network, tuple):
+        network, loss = _pair(network, loss)
+    values, wanted = _tensor(rows, name="X"), _target(target)
+    _require_rows(values, wanted)
+    task: Task = "regression" if wanted.is_floating_point() else "classification"
+    if not isinstance(network, nn.Module):
+        _require_no_optimizer(optimizer)
+        if (
+            loss is None
+            and wanted.dim() == 1
+            and not wanted.is_floating_point()
+            and len(torch.unique(wanted)) > MOST_CLASSES
+        ):
+            task, wanted = "regression", wanted.to(torch.get_default_dtype())
+        network = _built(network, values, wanted, task=task, seed=seed)
+    values = _as_inputs(network, values)
+    order = _order(wanted, seed=seed)[:MOST_ROWS]
+    values, wanted = values[order], _placed(wanted[order], network)
+    if loss is not None and wanted.is_floating_point():
+        wanted = wanted.to(_dtype(network))
+    rows_of_dev = None if dev is None else _tensor(dev[0] if isinstance(dev, tuple) else dev, name="dev")
+    trial = Trial(network, loss or default_loss(task), optimizer, values, wanted, task, rows_of_dev)
+    return _tried(trial, given=loss is not None)
+
+
+def _pair(network: tuple[Any, ...], loss: Loss | None) -> tuple[nn.Module, Loss]:
+    if len(network) != 2 or loss is not None or not callable(network[1]):
+        raise BadInput(
+            "a network and its loss must be a pair (module, loss)",
+            found=f"{len(network)} values" + (" and loss= beside them" if loss is not None else ""),
+            remedy="Give wf.check((module, loss), X, y), or loss= alone",
+        )
+    return network[0], network[1]
+
+
+def _tensor(values: Any, *, name: str) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach()
+    try:
+        array = np.asarray(values)
+        if array.dtype == object:
+            array = array.astype(np.float64)
+        return torch.as_tensor(array.copy())
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"{name} must be numbers, an array or tensor [rows, ...]",
+            found=f"a {type(values).__name__} ({error})",
+            remedy="Encode categories first, or use `wellfit check DATA --target COLUMN`, which does",
+        ) from error
+
+
+def _target(values: Any) -> Tensor:
+    """Targets as a loss takes them: classes as whole numbers from 0, real values as they are."""
+    if isinstance(values, Tensor):
+        return values.detach()
+    array = np.asarray(values)
+    if array.dtype.kind in "OUSb":
+        return torch.as_tensor(np.unique(array.astype(str), return_inverse=True)[1].reshape(array.shape))
+    whole = array.dtype.kind in "iu"
+    return torch.as_tensor(array.astype(np.int64 if whole else np.float32))
+
+
+def _require_rows(rows: Tensor, target: Tensor) -> None:
+    if rows.dim() < 2 or target.dim() < 1 or len(rows) != len(target) or len(rows) < FEWEST_ROWS:
+        raise BadInput(
+            f"X and y must have the same rows, {FEWEST_ROWS} at least, and X columns beside them",
+            found=f"X {list(rows.shape)} and y {list(target.shape)}",
+            remedy="Give X as [rows, ...] and y as [rows] or [rows, ...]",
+        )
+    if rows.is_floating_point() and not bool(torch.isfinite(rows).all()):
+        raise BadInput("X must be finite", found="NaN or infinity", remedy="Fill in what is missing first")
+
+
+def _require_no_optimizer(optimizer: torch.optim.Optimizer | None) -> None:
+    if optimizer is not None:
+        raise BadInput(
+            "an optimizer must come with the module whose parameters it holds",
+            found="optimizer= with a factory, which builds a module of its own",
+            remedy="Give the module in place of the factory",
+        )
+
+
+def _built(factory: Any, rows: Tensor, target: Tensor, *, task: Task, seed: int) -> nn.Module:
+    """Build for the columns of X (of pictures: the channels; of series: the last axis) and the classes of y."""
+    inputs = rows.shape[-1] if rows.dim() == 3 else rows.shape[1]
+    alone = 1 if target.dim() == 1 else target.shape[1]
+    outputs = int(target.max()) + 1 if task == "classification" else alone
+    return build(factory, inputs=inputs, outputs=max(outputs, 2) if task == "classification" else outputs, seed=seed)
+
+
+def _dtype(network: nn.Module) -> torch.dtype:
+    floats = (value.dtype for value in network.parameters() if value.is_floating_point())
+    return next(floats, torch.get_default_dtype())
+
+
+def _placed(values: Tensor, network: nn.Module) -> Tensor:
+    first = next(network.parameters(), None)
+    return values if first is None else values.to(first.device)
+
+
+def _as_inputs(network: nn.Module, rows: Tensor) -> Tensor:
+    """Real numbers in the type of the parameters; whole numbers stay so where the network embeds them."""
+    if not rows.is_floating_point() and any(
+        isinstance(one, nn.Embedding | nn.EmbeddingBag) for one in network.modules()
+    ):
+        return _placed(rows.long(), network)
+    return _placed(rows.to(_dtype(network)), network)
+
+
+def _order(target: Tensor, *, seed: int) -> Tensor:
+    """Return an order of the rows that begins with one of each class, then another one, and so on."""
+    generator = torch.Generator().manual_seed(seed)
+    mixed = torch.randperm(len(target), generator=generator)
+    if target.is_floating_point() or target.dim() > 1:
+        return mixed
+    seen: dict[int, int] = {}
+    rounds = []
+    for value in target[mixed].tolist():
+        seen[int(value)] = seen.get(int(value), -1) + 1
+        rounds.append(seen[int(value)])
+    return mixed[torch.tensor(rounds).argsort(stable=True)]
+
+
+def _tried(trial: Trial, *, given: bool) -> Trial:
+    """Run the network once; a loss that refuses its outputs is a finding where it is the caller's own."""
+    with kept(*trial.roots), torch.no_grad():
+        seed_all(0)
+        try:
+            outputs = trial.module.train()(trial.rows[:FEWEST_ROWS])
+        except FAILURES as error:
+            raise BadInput(
+                f"the network must map one tensor {['rows', *trial.rows.shape[1:]]} to its outputs",
+                found=f"{type(error).__name__}: {error}",
+                remedy="Wrap a forward of several inputs in a module that takes them out of one tensor",
+            ) from error
+        if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
+            raise BadInput(
+                "the network must return one real tensor",
+                found=f"a {type(outputs).__name__}",
+                remedy="Wrap it in a module whose forward returns the tensor that the loss takes",
+            )
+        if not given and len(outputs) == FEWEST_ROWS:
+            _require_loss(trial, outputs)
+        return replace(trial, most=_rows_at_once(trial))
+
+
+def _rows_at_once(trial: Trial) -> int:
+    """Return how many rows are run at once, by the operations of one; told by no clock, so that it repeats itself."""
+    operations = 0.0
+
+    def count(layer: nn.Module, _given: object, outputs: Any) -> None:
+        nonlocal operations
+        values = outputs[0] if isinstance(outputs, tuple) else outputs
+        weights = [value for value in layer.parameters(recurse=False) if value.dim() > 1]
+        if weights and isinstance(values, Tensor) and values.dim() > 1:
+            units = values.shape[1] if isinstance(layer, nn.modules.conv._ConvNd) else values.shape[-1]
+            operations += 2 * values.numel() / max(units, 1) * sum(value.numel() for value in weights)
+
+    hooks = [layer.register_forward_hook(count) for layer in trial.module.modules() if not _embeds(layer)]
+    trial.run(trial.rows[:2], training=True)
+    for hook in hooks:
+        hook.remove()
+    return int(min(MOST_ROWS, max(FEWEST_ROWS, MOST_OPERATIONS / (operations / 2 + 1))))
+
+
+def _embeds(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Embedding | nn.EmbeddingBag)
+
+
+def _require_loss(trial: Trial, outputs: Tensor) -> None:
+    try:
+        trial.measure(outputs, trial.target[:FEWEST_ROWS])
+    except FAILURES as error:
+        raise BadInput(
+            "outputs and y must fit together: logits [rows, classes] for classes, values [rows, 1] for numbers",
+            found=f"outputs {list(outputs.shape)} and y {list(trial.target.shape)} ({error})",
+            remedy="Give the network as many outputs as there are classes, or your own loss=",
+        ) from error

@@ -1,0 +1,98 @@
+"""WF512 and WF513: a penalty without a gradient or counted twice, and decay of what should not decay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from wellfit.checking.trial import Trial
+from wellfit.diagnosis.findings import Finding, finding
+from wellfit.training.module_checks import decay_list
+
+ROWS = 16
+STRAIGHT = 0.99
+"""Cosine between a penalty's gradient and the weights from which on it is L2; that of L1 is about .85."""
+_CHANGE = 1e-6
+
+
+def penalty_counts_once(trial: Trial) -> Finding:
+    """WF512: a penalty in the loss must have a gradient, and no weight_decay beside it."""
+    pulls, changes = _pulls(trial), _changes(trial)
+    decays = _decays(trial)
+    if changes and not pulls:
+        told = f"With fixed outputs the loss changes with the weights by {changes:.3g}, but has no gradient by them."
+        return finding("WF512", fired=True, evidence=told)
+    twice = [name for name, pull in pulls.items() if name in decays and _is_straight(pull, trial.parameters[name])]
+    if twice:
+        name = twice[0]
+        own = float(pulls[name].norm() / trial.parameters[name].detach().norm())
+        told = (
+            f"{len(twice)} tensors shrink twice, {name} by {own:.3g} in the loss and by weight_decay {decays[name]:g}."
+        )
+        return finding("WF512", fired=True, evidence=told)
+    if not pulls:
+        return finding("WF512", fired=None, evidence="The loss has no penalty on the weights.")
+    return finding("WF512", fired=False, evidence=f"The penalty acts on {len(pulls)} tensors, and once.")
+
+
+def decay_spares(trial: Trial) -> Finding:
+    """WF513: biases, norms and embeddings must not decay."""
+    spared = {entry.name: entry.spared for entry in decay_list(trial.module) if not entry.decayed}
+    pulls, decays = _pulls(trial), _decays(trial)
+    if not pulls and not decays:
+        return finding("WF513", fired=None, evidence="Nothing decays: no penalty in the loss, no weight_decay known.")
+    hit = [name for name in spared if name in decays or name in pulls]
+    if not hit:
+        told = f"{len({*pulls, *decays})} tensors decay, none of them a bias, a norm or an embedding."
+        return finding("WF513", fired=False, evidence=told)
+    shown = ", ".join(f"{name} ({spared[name]})" for name in hit[:4])
+    rate = f"weight_decay {decays[hit[0]]:g}" if hit[0] in decays else "the penalty in the loss"
+    told = f"{len(hit)} of {len(spared)} biases, norms and embeddings decay by {rate}: {shown}."
+    return finding("WF513", fired=True, evidence=told)
+
+
+def _fixed(trial: Trial) -> tuple[Tensor, Tensor]:
+    rows, target = trial.batch(ROWS)
+    with torch.no_grad(), trial.quiet():
+        return trial.run(rows, training=False), target
+
+
+def _pulls(trial: Trial) -> dict[str, Tensor]:
+    """Gradient of the loss by the parameters with the outputs held fast: that of a penalty."""
+    outputs, target = _fixed(trial)
+    trained = {name: value for name, value in trial.parameters.items() if value.requires_grad}
+    loss = trial.measure(outputs, target)
+    if not loss.requires_grad or not trained:
+        return {}
+    gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+    return {name: one for name, one in zip(trained, gradients, strict=True) if one is not None and bool(one.any())}
+
+
+def _changes(trial: Trial) -> float:
+    """Change of the loss when the weights double and the outputs are held fast; 0 where it is none."""
+    outputs, target = _fixed(trial)
+    values = [value for value in trial.parameters.values() if value.is_floating_point()]
+    with torch.no_grad():
+        before = float(trial.measure(outputs, target))
+        for value in values:
+            value.data *= 2
+        after = float(trial.measure(outputs, target))
+        for value in values:
+            value.data /= 2
+    return after - before if abs(after - before) > _CHANGE * abs(before) else 0.0
+
+
+def _decays(trial: Trial) -> Mapping[str, float]:
+    """Parameter -> weight_decay of its group in the optimizer, where it is not 0."""
+    if trial.optimizer is None:
+        return {}
+    groups = trial.optimizer.param_groups
+    rates = {id(value): float(group.get("weight_decay") or 0) for group in groups for value in group["params"]}
+    return {name: rates[id(value)] for name, value in trial.parameters.items() if rates.get(id(value))}
+
+
+def _is_straight(pull: Tensor, value: Tensor) -> bool:
+    along = torch.nn.functional.cosine_similarity(pull.flatten(), value.detach().flatten(), dim=0)
+    return float(along) > STRAIGHT

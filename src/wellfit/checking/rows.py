@@ -1,0 +1,69 @@
+"""WF505 and WF506: rows that change each other's outputs, and one row alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wellfit.checking.keeping import wake
+from wellfit.checking.trial import FAILURES, Trial
+from wellfit.diagnosis.findings import Finding, finding
+
+ROWS = 12
+TOLERANCE = 1e-3
+"""Of the outputs' standard deviation; sums in another order change them by about a millionth."""
+
+
+def mixed_rows(trial: Trial) -> Finding:
+    """WF505: d output_i / d input_j must be 0 in evaluation; one row is replaced, and the others must not notice."""
+    rows, _ = trial.batch(ROWS)
+    wake(trial.module)
+    with torch.no_grad():
+        before = trial.run(rows, training=False)
+        if before.dim() == 0 or len(before) != len(rows):
+            told = (
+                f"{len(rows)} rows give outputs of shape {list(before.shape)}: the rows are no longer its first axis."
+            )
+            return finding("WF505", fired=True, evidence=told)
+        scale = float(before.std()) + 1e-12
+        changes = {}
+        for place in (0, len(rows) - 1):
+            other = rows.clone()
+            other[place] = rows[len(rows) // 2]
+            change = (trial.run(other, training=False) - before).abs().flatten(1).amax(1)
+            change[place] = 0
+            changes[place] = float(change.max()) / scale
+    place, worst = max(changes.items(), key=lambda item: item[1])
+    told = f"Another row {place} changes the outputs of other rows by {worst:.2g} of their standard deviation."
+    return finding("WF505", fired=not worst <= TOLERANCE, evidence=told)
+
+
+def row_alone(trial: Trial) -> Finding:
+    """WF506: one row alone must be predicted as it is among others; norms over a batch need two in training."""
+    rows, _ = trial.batch(ROWS)
+    wake(trial.module)
+    with torch.no_grad():
+        among = trial.run(rows, training=False)
+        if among.dim() == 0 or len(among) != len(rows):
+            return finding("WF506", fired=None, evidence="Rows are no longer the first axis of the outputs (WF505).")
+        try:
+            alone = trial.run(rows[:1], training=False)
+        except FAILURES as error:
+            return finding("WF506", fired=True, evidence=f"One row alone fails: {type(error).__name__}: {error}.")
+        if alone.shape != among[:1].shape:
+            told = (
+                f"One row alone gives {list(alone.shape)}, and not {list(among[:1].shape)}: a squeeze takes its axis."
+            )
+            return finding("WF506", fired=True, evidence=told)
+        change = float((alone - among[:1]).abs().max()) / (float(among.std()) + 1e-12)
+    told = f"Alone, a row's outputs differ by {change:.2g} of the standard deviation from those among {len(rows)} rows."
+    return finding("WF506", fired=not change <= TOLERANCE, evidence=told + _in_training(trial, rows))
+
+
+def _in_training(trial: Trial, rows: Tensor) -> str:
+    try:
+        with torch.no_grad():
+            trial.run(rows[:1], training=True)
+    except FAILURES:
+        return " In training one row alone fails (a norm over the batch): leave out a last batch of one."
+    return ""

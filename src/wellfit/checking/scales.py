@@ -1,0 +1,113 @@
+"""WF517 and WF518: inputs that are not normalized, and dev scaled by its own statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from wellfit.checking.depth import _is_layer
+from wellfit.checking.trial import Trial
+from wellfit.diagnosis.findings import Finding, finding
+
+ROWS = 128
+LARGE = 10.0
+"""Mean or standard deviation of an input beyond which it is not normalized."""
+SMALL = 0.01
+"""Standard deviation of all inputs below which they are not normalized."""
+CENTRED = 1e-3
+"""Mean in standard deviations that only subtracting the mean of these very rows gives."""
+AWAY = 3.0
+"""Factor by which a centred column's standard deviation differs from 1 when it was divided by something else."""
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_FEWEST = 30
+
+
+def normalized_inputs(trial: Trial) -> Finding:
+    """WF517: what the first layer gets must have means near 0 and standard deviations near 1."""
+    first, given = _first_layer(trial)
+    if isinstance(first, _NORMS):
+        return finding("WF517", fired=False, evidence="The network normalizes its inputs itself.")
+    if given is None or not given.is_floating_point():
+        return finding("WF517", fired=None, evidence="The inputs are no real numbers.")
+    rows, _ = trial.batch(ROWS)
+    if given.numel() == rows.numel() and torch.equal(given.flatten(), rows.flatten()):  # as they are, or reshaped
+        columns = _columns(trial.rows, channels=rows.dim() == 4)
+    else:
+        columns = _columns(given, channels=isinstance(first, nn.modules.conv._ConvNd))
+    means, spreads = columns.mean(0), columns.std(0, correction=0)
+    kinds = [len(torch.unique(one)) for one in columns.T[:200]]
+    varying = spreads > 0
+    if not bool(varying.any()):
+        return finding("WF517", fired=None, evidence="The inputs do not vary.")
+    told = (
+        f"Inputs of the first layer: means from {float(means.min()):.3g} to {float(means.max()):.3g}, standard "
+        f"deviations from {float(spreads[varying].min()):.3g} to {float(spreads.max()):.3g}."
+    )
+    if float(means.abs().max()) > LARGE or float(spreads.max()) > LARGE or float(spreads.max()) < SMALL:
+        return finding("WF517", fired=True, evidence=told)
+    real = [place for place, count in enumerate(kinds) if count > 2 and bool(varying[place])]
+    centred = len(columns) >= _FEWEST and len(real) > 1 and float((means[real] / spreads[real]).abs().max()) < CENTRED
+    away = (spreads[real].log().abs().amax() if real else torch.zeros(())).exp()
+    if centred and float(away) > AWAY:
+        more = " All are centred exactly, so they were divided by something else than their standard deviation."
+        return finding("WF517", fired=True, evidence=told + more + " The variance would give such values.")
+    return finding("WF517", fired=False, evidence=told)
+
+
+def _first_layer(trial: Trial) -> tuple[nn.Module | None, Tensor | None]:
+    """Return the first layer with weights that is called, and what it gets."""
+    rows, _ = trial.batch(ROWS)
+    seen: list[tuple[nn.Module, Tensor]] = []
+    with torch.no_grad(), trial.quiet(), _noting(trial.module, seen):
+        trial.run(rows, training=True)
+    if seen:
+        return seen[0]
+    return None, rows
+
+
+@contextmanager
+def _noting(module: nn.Module, seen: list[tuple[nn.Module, Tensor]]) -> Iterator[None]:
+    def note(layer: nn.Module, given: tuple[object, ...]) -> None:
+        if not seen and given and isinstance(given[0], Tensor):
+            seen.append((layer, given[0].detach().clone()))
+
+    hooks = [
+        layer.register_forward_pre_hook(note)
+        for layer in module.modules()
+        if _is_layer(layer) or isinstance(layer, (*_NORMS, nn.Embedding, nn.EmbeddingBag))
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _columns(values: Tensor, *, channels: bool) -> Tensor:
+    """Return [values, columns]: the last axis, or the channels of pictures."""
+    if channels and values.dim() > 2:
+        return values.transpose(1, -1).flatten(0, -2)
+    return values.flatten(0, -2) if values.dim() > 1 else values.unsqueeze(1)
+
+
+def dev_scaled_alike(trial: Trial) -> Finding:
+    """WF518: dev must be scaled by the means of train; its own would be exactly 0 after its own."""
+    dev = trial.dev
+    if dev is None or not dev.is_floating_point() or dev.dim() < 2:
+        return finding("WF518", fired=None, evidence="No dev rows of real numbers were given.")
+    if dev.shape == trial.rows.shape and bool(torch.isclose(dev.sum(), trial.rows.sum())):
+        return finding("WF518", fired=None, evidence="The dev rows are the training rows.")
+    columns = _columns(dev, channels=dev.dim() == 4)
+    means, spreads = columns.mean(0), columns.std(0, correction=0)
+    varying = spreads > 0
+    if len(dev) < _FEWEST or not bool(varying.any()):
+        return finding("WF518", fired=None, evidence=f"{len(dev)} dev rows do not tell.")
+    off = float((means[varying] / spreads[varying]).abs().max())
+    usual = len(columns) ** -0.5
+    told = f"Means of dev are within {off:.2g} standard deviations of 0; {usual:.2g} would be usual."
+    one = bool((spreads[varying] - 1).abs().max() < max(1 / len(columns), 1e-3))
+    return finding("WF518", fired=one and off < 0.02 * usual, evidence=told)
