@@ -38,7 +38,7 @@ loss and optimizer too.
 )
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave this column out; may be repeated.")
 @format_options
-def command(*, session: Session, data: Path, module: str, **options: Any) -> None:
+def check(*, session: Session, data: Path, module: str, **options: Any) -> None:
     """Check a network before it is trained: loss, gradients, rows, noise, the start of its weights.
 
     Eighteen findings (WF501 to WF518), those that fired first, in the order in which one explains another. Nothing
