@@ -52,7 +52,27 @@ class Tokens(nn.Module):
         return self.last(self.lstm(rows.unsqueeze(2))[0][:, -1])
 
 
-AT_ONCE = (Layer, Channels, Function, Attention, Normed, Tied, Plain)
+class TwoNames(nn.Module):
+    """One layer under two names, which is used twice."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.first, self.middle, self.last = nn.Linear(inputs, 8), nn.Linear(8, 8), nn.Linear(8, outputs)
+        self.again = self.middle
+
+    def forward(self, rows):
+        return self.last(self.again(self.middle(self.first(rows).relu()).relu()).relu())
+
+
+def compiled(inputs, outputs):
+    """A compiled part in a module that was compiled too."""
+    inner = torch.compile(nn.Linear(inputs, 8), backend="eager")
+    net = nn.Sequential(inner, nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, outputs))
+    net.compile(backend="eager")
+    return torch.compile(net, backend="eager")
+
+
+AT_ONCE = (Layer, Channels, Function, Attention, Normed, Tied, Plain, TwoNames, compiled)
 ONE_BY_ONE = (Recurrent, Branching, Noisy, Tokens)
 
 

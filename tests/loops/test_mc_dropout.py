@@ -69,3 +69,80 @@ def test_a_module_that_drops_nothing_is_refused():
         wf.mc_dropout(nn.Linear(4, 2), torch.ones(3, 4), 5)
     with pytest.raises(BadInput, match="at least 2"):
         wf.mc_dropout(nn.Dropout(), torch.ones(3, 4), 1)
+
+
+class Counting(nn.Module):
+    """Changes its buffers in training mode: one in place, one by another tensor, as spectral norms and codebooks do."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(4))
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        if self.training:
+            self.seen += 1
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+        return self.drop(x)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        Counting(),
+        nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4)),
+        nn.Sequential(Counting(), nn.BatchNorm1d(4)),
+    ],
+    ids=["own", "spectral norm", "batch norm"],
+)
+def test_every_buffer_and_mode_comes_back(module):
+    net = nn.Sequential(nn.Dropout(0.5), module)
+    net.eval()
+    net[0].train()  # some parts may be in another mode than the whole
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    held = dict(net.named_buffers())
+    wf.mc_dropout(net, np.ones((6, 4)), 3)
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    assert all(each is held[name] for name, each in net.named_buffers())
+    assert [each.training for each in net.modules()] == [each is net[0] for each in net.modules()]
+
+
+def test_they_come_back_after_a_pass_that_fails():
+    net = Counting().eval()
+    with pytest.raises(RuntimeError):
+        wf.mc_dropout(net, torch.ones(6, 3), 3)
+    assert not net.training
+    assert net.seen == 0
+
+
+class Several(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x, more=None):
+        dropped = self.drop(x if more is None else x + more)
+        return dropped, x
+
+
+def test_several_outputs_and_inputs_are_taken():
+    net, rows = Several(), torch.ones(5, 3)
+    first = wf.mc_dropout(net, rows, 4)
+    named = wf.mc_dropout(net, {"x": rows, "more": torch.zeros(5, 3)}, 4)
+    pair = wf.mc_dropout(net, (rows, torch.zeros(5, 3)), 4)
+    picked = wf.mc_dropout(net, rows, 4, activation=lambda returned: returned[0])
+    for found in (named, pair, picked):
+        np.testing.assert_array_equal(found.mean, first.mean)
+    soft = wf.mc_dropout(net, rows, 4, activation=lambda z: z.softmax(1))
+    np.testing.assert_allclose(soft.mean.sum(axis=1), 1)
+
+
+def test_a_pass_without_a_tensor_is_refused():
+    class Mapped(Several):
+        def forward(self, x):
+            return {"logits": self.drop(x)}
+
+    with pytest.raises(BadInput, match="must give a tensor"):
+        wf.mc_dropout(Mapped(), torch.ones(3, 4), 2)
+    assert wf.mc_dropout(Mapped(), torch.ones(3, 4), 2, activation=lambda found: found["logits"]).spread.any()

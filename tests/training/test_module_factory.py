@@ -80,6 +80,7 @@ def returning(change):
 
 
 BAD = {
+    "a softmax at the end": (returning(lambda z: z.softmax(1)), "must return logits", "add up to 1"),
     "no callable": (7, "module must be a factory", "an? int"),
     "a module, not a factory": (nn.Linear(7, 2), "module must be a factory", "Linear"),
     "returns no module": (lambda: 3, "return a torch.nn.Module", "int"),
@@ -158,6 +159,18 @@ def test_a_module_in_another_precision_is_trained_in_single():
     data = prepare_small("classification")
     net = module_network(data.preparation, lambda inputs, outputs: Plain(inputs, outputs).double(), seed=0)
     assert net(torch.from_numpy(data.dev.numeric), torch.from_numpy(data.dev.codes)).dtype == torch.float32
+
+
+def test_a_compiled_module_is_taken_as_it_was_written():
+    torch.manual_seed(0)
+    written = plain(7, 2)
+
+    def compiled(inputs, outputs):
+        return torch.compile(plain(inputs, outputs), backend="eager")
+
+    net = ModuleNetwork(compiled, columns=7, levels=[], outputs=2, task="classification")
+    assert [name for name, _ in net.module.named_parameters()] == [name for name, _ in written.named_parameters()]
+    assert not any(hasattr(each, "_orig_mod") for each in net.module.modules())
 
 
 def test_a_state_brings_the_network_back():

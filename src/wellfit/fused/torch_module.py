@@ -224,7 +224,7 @@ def at_once(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | 
 
     def member(given: State, values: Tensor, keeping: tuple[Tensor, Tensor]) -> tuple[Tensor, State]:
         with DropoutSites(StackMasks(noise, *keeping) if noise else None, mapped=True):
-            outputs = functional_call(network.module, given, (values,))
+            outputs = _called(network, given, values)
         return _two_dimensional(outputs), {name: given[name] for name in members.state}
 
     # What the module does to its buffers must not reach those of the stack before all members are through.
@@ -246,9 +246,20 @@ def one_by_one(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise
         masks = noise.of_member(member) if noise else None
         values = members.values if members.values_axis is None else members.values[member]
         with network.noise(masks), DropoutSites(masks):
-            outputs.append(_two_dimensional(functional_call(network.module, given, (values,))))
+            outputs.append(_two_dimensional(_called(network, given, values)))
         states.append({name: given[name].detach() for name in state})
     return torch.stack(outputs), {name: torch.stack([each[name] for each in states]) for name in members.state}
+
+
+def _called(network: ModuleNetwork, given: State, values: Tensor) -> Tensor:
+    """Call the module with the tensors `given`, each under all of its names.
+
+    torch's own way with tied names puts the tensors of a layer that has two names back in the wrong order, and so
+    leaves those of `given` in the module.
+    """
+    others = {other: given[name] for other, name in network.other_names.items()}
+    outputs: Tensor = functional_call(network.module, {**given, **others}, (values,), tie_weights=False)
+    return outputs
 
 
 def _two_dimensional(outputs: Tensor) -> Tensor:

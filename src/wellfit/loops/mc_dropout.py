@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wellfit.base.generators import kept_generators
 from wellfit.base.typing import Floats
 from wellfit.exceptions import BadInput
 
@@ -34,7 +36,7 @@ def mc_dropout(
     X: Any,
     passes: int = PASSES,
     *,
-    activation: Callable[[Tensor], Tensor] | None = None,
+    activation: Callable[[Any], Tensor] | None = None,
     seed: int = 0,
 ) -> Passes:
     """Predict with dropout on, several times.
@@ -45,22 +47,24 @@ def mc_dropout(
         found = wf.mc_dropout(net, X, 30, activation=lambda z: z.softmax(1))
 
     Args:
-        module: as it was trained; it is left in the modes that it had.
-        X: what the module takes: a tensor, an array [rows, ...], or a tuple of them.
+        module: as it was trained; it is left in the modes that it had, with the buffers that it had.
+        X: what the module takes: a tensor, an array [rows, ...], a tuple of them, or a mapping by parameter.
         passes: how many; the cost is as many passes.
-        activation: turns the outputs into what is averaged, such as probabilities; the outputs themselves when None.
-        seed: of torch's masks; the generator is left as it was.
+        activation: turns what the module returns into what is averaged, such as probabilities; the outputs themselves
+            when None, and of several the first.
+        seed: of torch's masks; the caller's generators are left as they were.
 
     Raises:
-        BadInput: for fewer than two passes, and for a module whose passes do not differ.
+        BadInput: for fewer than two passes, for a module whose passes do not differ, and for one that returns no
+            tensor where no `activation` makes one.
     """
     if passes < 2:
         raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
-    inputs = tuple(map(torch.as_tensor, X)) if isinstance(X, tuple) else (torch.as_tensor(X),)
-    with torch.random.fork_rng(), torch.no_grad(), _dropping(module):
+    args, named = _inputs(module, X)
+    with kept_generators(), torch.no_grad(), _dropping(module):
         torch.manual_seed(seed)
-        outputs = (module(*inputs) for _ in range(passes))
-        found = torch.stack([(activation(each) if activation else each).double() for each in outputs])
+        outputs = [_averaged(module(*args, **named), activation).double().cpu() for _ in range(passes)]
+    found = torch.stack(outputs)
     spread = found.std(dim=0)
     if not bool(spread.any()):
         raise BadInput(
@@ -71,9 +75,49 @@ def mc_dropout(
     return Passes(found.mean(dim=0).numpy(), spread.numpy(), passes)
 
 
+def _inputs(module: nn.Module, X: Any) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Return what the module is called with; arrays of floats in the type of its parameters."""
+    real = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.get_default_dtype())
+
+    def tensor(given: Any) -> Tensor:
+        found = torch.as_tensor(given)
+        return found.to(real) if isinstance(given, np.ndarray) and found.is_floating_point() else found
+
+    if isinstance(X, Mapping):
+        return (), {str(name): tensor(each) for name, each in X.items()}
+    return tuple(map(tensor, X)) if isinstance(X, tuple) else (tensor(X),), {}
+
+
+def _averaged(returned: Any, activation: Callable[[Any], Tensor] | None) -> Tensor:
+    """Return what is averaged of one pass; of several outputs the first, where `activation` does not take them all."""
+    first = returned[0] if isinstance(returned, tuple | list) and returned else returned
+    if activation is None:
+        found = first
+    else:
+        try:
+            found = activation(returned)
+        except (AttributeError, TypeError):
+            if first is returned:
+                raise
+            found = activation(first)
+    if not isinstance(found, Tensor):
+        raise BadInput(
+            "a pass must give a tensor",
+            found=f"a {type(returned).__name__} from the module",
+            remedy="Pick one: activation=lambda returned: returned[...]",
+        )
+    return found
+
+
 @contextmanager
 def _dropping(module: nn.Module) -> Iterator[None]:
     modes = {each: each.training for each in module.modules()}
+    buffers = [
+        (owner, name, held, held.clone())
+        for owner in modes
+        for name, held in owner._buffers.items()
+        if held is not None
+    ]
     try:
         for each in modes:
             # `train()` of a whole module would also reach its norms, whose statistics prediction must not touch.
@@ -82,3 +126,6 @@ def _dropping(module: nn.Module) -> Iterator[None]:
     finally:
         for each, mode in modes.items():
             each.training = mode
+        for owner, name, held, value in buffers:
+            owner._buffers[name] = held
+            held.copy_(value)

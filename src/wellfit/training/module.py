@@ -30,6 +30,7 @@ from wellfit.training.module_checks import (
     build_own,
     decay_list,
     examine,
+    other_names,
     seeded,
     site_keep_probs,
 )
@@ -59,6 +60,7 @@ class ModuleNetwork(nn.Module):
         self.inputs, self.outputs = columns + sum(levels), outputs
         self._categories = nn.ModuleList(OneHot(levels=count) for count in levels)
         self.module = build_own(factory, inputs=self.inputs, outputs=outputs, seed=seed)
+        self.other_names = other_names(self.module)
         self.findings: Findings = examine(self.module, task=task, inputs=self.inputs, outputs=outputs)
 
     def forward(self, numeric: Tensor, codes: Tensor, drop: Dropout | None = None) -> Tensor:

@@ -25,6 +25,7 @@ from wellfit.training.dropout_sites import DropoutSites, Site, SiteMasks
 
 _FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """Exceptions of a module that cannot take its input, or is not finished."""
+_SUM_SLACK = 1e-4
 _MORE_ROWS = 3
 """Rows of a trial beyond the outputs, so that rows and outputs cannot be mistaken for each other."""
 
@@ -57,6 +58,8 @@ def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Find
             _try(tried.train(), rows, task=task, outputs=outputs)
         with DropoutSites(None):
             _try(tried.eval(), rows, task=task, outputs=outputs)
+            if task == "classification":
+                _require_logits(tried(rows))
             # Outputs that are squeezed lose their axis where one row is predicted.
             _try(tried, rows[:1], task=task, outputs=outputs)
         draws = not torch.equal(before, torch.default_generator.get_state())
@@ -133,6 +136,15 @@ def _try(module: nn.Module, values: Tensor, *, task: Task, outputs: int) -> None
     )
 
 
+def _require_logits(found: Tensor) -> None:
+    if bool((found >= 0).all() and ((found.sum(dim=1) - 1).abs() < _SUM_SLACK).all()):
+        raise BadInput(
+            "module must return logits",
+            found="outputs that add up to 1 in every row, as those of a softmax do",
+            remedy="Leave the softmax out: the cost applies one, and a second one slows training",
+        )
+
+
 ModuleFactory = Callable[..., nn.Module]
 
 _SEEDS = 2**64
@@ -145,7 +157,8 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
         module: Any = factory(**arguments)
     if not isinstance(module, nn.Module):
         raise _bad("a module factory must return a torch.nn.Module", found=_named(factory, f"returned {_kind(module)}"))
-    tensors = (*module.parameters(), *module.buffers())
+    written = _uncompiled(module)
+    tensors = (*written.parameters(), *written.buffers())
     if any(map(is_lazy, tensors)):
         raise BadInput(
             "module must know its shapes when it is built",
@@ -158,9 +171,41 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
             found=_named(factory, "returned tensors elsewhere"),
             remedy="Leave the device to wellfit",
         )
-    if not any(value.requires_grad for value in module.parameters()):
+    if not any(value.requires_grad for value in written.parameters()):
         raise _bad("module needs parameters to train", found=_named(factory, "returned none that require a gradient"))
+    return written
+
+
+def _uncompiled(module: nn.Module) -> nn.Module:
+    """Return the module as it was written: a compiled one hides its dropout, and cannot run for several members."""
+    module = _written(module)
+    for part in list(module.modules()):
+        part._compiled_call_impl = None
+        for name, child in part._modules.items():
+            if child is not None:
+                part._modules[name] = _written(child)
     return module
+
+
+def _written(module: nn.Module) -> nn.Module:
+    written = module._modules.get("_orig_mod")
+    return module if written is None else written
+
+
+def other_names(module: nn.Module) -> dict[str, str]:
+    """Return each further name of a tensor that several layers share, and its first name.
+
+    A layer that itself has several names counts once.
+    """
+    first: dict[int, str] = {}
+    others: dict[str, str] = {}
+    for place, owner in module.named_modules():
+        own = (owner.named_parameters, owner.named_buffers)
+        for name, value in (each for listed in own for each in listed(recurse=False, remove_duplicate=False)):
+            whole = f"{place}.{name}" if place else name
+            if first.setdefault(id(value), whole) != whole:
+                others[whole] = first[id(value)]
+    return others
 
 
 def build_own(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn.Module:
