@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -51,6 +53,32 @@ def test_copies_are_counted_and_told_with_the_error_without_them():
     assert "40 of 400 rows of dev" in found["WF203"].evidence
     # 90 of 400 rows are wrong, and 90 of the 360 that are no copies.
     assert "Error with them 22.5%, without 25.0%" in found["WF203"].evidence
+
+
+def numbered(rows: Rows, first: int) -> Rows:
+    """Put a column of whole numbers before the others that are all different, and not in a row."""
+    own = np.random.default_rng(first).permutation(np.arange(first, first + 7 * rows.rows, 7))
+    columns = (Feature("id", "number"), *rows.features.columns)
+    return replace(rows, features=Features(columns, np.column_stack([own, rows.features.values])))
+
+
+def test_copies_are_found_behind_a_column_that_numbers_the_rows():
+    """As `copies_with_id.csv` of the cases."""
+    train, dev = clean(1_000, seed=1), clean(400, seed=2)
+    values = dev.features.values.copy()
+    values[:40] = train.features.values[:40]
+    copied = rows_of(values, dev.target)
+    found = leaks(numbered(train, 10), numbered(copied, 10_000))["WF203"]
+    assert found.status == "fired"
+    assert "copies of training rows but for id (different in every row): 40 of 400 rows of dev" in found.evidence
+    assert statuses(numbered(train, 10), numbered(dev, 10_000))["WF203"] == "passed"
+
+
+def test_equal_rows_of_few_values_are_no_copies_without_their_numbers():
+    coarse = [
+        rows_of(np.round(clean(rows, seed=rows).features.values[:, :2]), np.arange(rows) % 2) for rows in (900, 300)
+    ]
+    assert statuses(numbered(coarse[0], 10), numbered(coarse[1], 10_000))["WF203"] == "passed"
 
 
 def test_copies_with_a_little_noise_are_near_copies():

@@ -53,8 +53,9 @@ ENTRIES = (
         meaning="Some rows of dev or of the sealed test are exact copies of training rows: the error on them is too "
         "low.",
         computed="Per-row hashes of the features (and of the target, to find copies that disagree), compared across "
-        "the splits; no test row is read for it. Where losses are known, the error is given with and without the "
-        "copies.",
+        "the splits; no test row is read for it. A column of whole numbers or dates that are all different hides every "
+        "copy: train and dev are compared without it, where the other columns tell rows apart. Where losses are known, "
+        "the error is given with and without the copies.",
         states=States(
             fired="more than 1 % of the rows of a part are copies.",
             passed="no row is in two splits, or in no part more than 1 % are: so few move no error by more than a "
@@ -62,7 +63,8 @@ ENTRIES = (
             unknown="some rows are in two splits, but more than half of the training rows equal another training row: "
             "in such columns equal rows need not be copies. Or there is no table.",
         ),
-        remedy="Remove the copies before the split, or split with --group-on.",
+        remedy="Remove the copies before the split, or split with --group-on. A column that only numbers the rows: "
+        "--drop it.",
         caution="Two different cases can give equal rows where columns are few and coarse. Copies with another target "
         "are a sign of wrong labels, or of a missing column.",
         commands=(DIAGNOSE, _BY_GROUP),

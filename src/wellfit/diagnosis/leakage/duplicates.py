@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,6 +24,7 @@ FEWEST_ROWS = 2  # on each side, for an interval
 
 
 MATERIAL = 0.01  # copies of one row in a hundred matter: with fewer, no error moves by more than a point
+DIFFERENT = 0.99  # share of the rows with a value of their own from which a column numbers them
 COARSE = 0.5  # above this share of training rows with a twin in train, equal rows are what such columns give anyway
 _NAMED_AT_MOST = 5  # rows listed in evidence
 _IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
@@ -80,10 +82,40 @@ class Duplicates:
     errors: WithAndWithout | None
 
 
+def compared_columns(*parts: Rows) -> tuple[int, ...]:
+    """Places of the columns in which a copy must be equal: those but a column that numbers the rows.
+
+    Such a column (an identifier, a time stamp) is of whole numbers or dates that are all different: it hides every
+    copy. All columns are compared where chance alone would make rows equal in the others.
+    """
+    features, train = parts[0].features, parts[0].features.values
+    places = range(len(features.columns))
+    numbered = [place for place in places if _numbers_rows([part.features for part in parts], place)]
+    kept = [place for place in places if place not in numbered]
+    chances = {place: _chance_of_equal(train[:, place]) for place in kept}
+    numbers = [chances[place] for place in kept if features.columns[place].kind != "category"]
+    # Categories may follow from one another, so that only one of them counts.
+    category = min((chances[place] for place in kept if features.columns[place].kind == "category"), default=1.0)
+    return tuple(kept if numbers and len(train) * math.prod([*numbers, category]) <= MATERIAL else places)
+
+
+def _numbers_rows(parts: Sequence[Features], place: int) -> bool:
+    values = np.concatenate([part.values[:, place] for part in parts])
+    if parts[0].columns[place].kind == "category" or (values != np.round(values)).any():
+        return False
+    return len(np.unique(values)) >= DIFFERENT * len(values)
+
+
+def _chance_of_equal(values: Floats) -> float:
+    """Probability that two rows have the same value, missing being one."""
+    counts = np.unique(values, return_counts=True)[1]
+    return float(((counts / max(len(values), 1)) ** 2).sum())
+
+
 def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
     """Copies of rows of "train" in every other part."""
-    train = parts["train"]
-    known = keys_of(train.features)
+    train, columns = parts["train"], compared_columns(*parts.values())
+    known = keys_of(train.features, columns)
     distinct, counts = np.unique(known, return_counts=True)
     own = float(counts[counts > 1].sum() / max(train.rows, 1))
     labelled = np.sort(_with_target(known, train))
@@ -91,7 +123,7 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
     for part, rows in parts.items():
         if part == "train":
             continue
-        keys = keys_of(rows.features)
+        keys = keys_of(rows.features, columns)
         copied = among(keys, distinct)
         other = copied & ~among(_with_target(keys, rows), labelled)
         places = tuple(int(place) for place in np.flatnonzero(copied))
@@ -121,16 +153,21 @@ def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Findin
     if all(count <= MATERIAL * of for count, of in counts.values()):
         evidence = f"Few rows are in two splits: {', '.join(said)}; up to {100 * MATERIAL:g} % are no matter."
         return finding("WF203", fired=False, evidence=evidence)
+    every = rows.train.features.columns
+    compared = compared_columns(*rows.parts.values())
+    but_for = [column.name for place, column in enumerate(every) if place not in compared]
+    but = f" but for {', '.join(but_for)} (different in every row)" if but_for else ""
     details = "".join(_details(each, rows.goal) for each in found.values() if each.copies)
-    return finding("WF203", fired=True, evidence=f"Exact copies of training rows: {', '.join(said)}.{details}")
+    return finding("WF203", fired=True, evidence=f"Exact copies of training rows{but}: {', '.join(said)}.{details}")
 
 
-def keys_of(features: Features) -> Keys:
-    """64-bit keys [rows]; equal rows have equal keys."""
-    columns = {str(place): pa.array(features.values[:, place]) for place in range(features.values.shape[1])}
-    if not columns:
+def keys_of(features: Features, columns: Sequence[int] | None = None) -> Keys:
+    """64-bit keys [rows]; rows that are equal (in these columns) have equal keys."""
+    places = range(features.values.shape[1]) if columns is None else columns
+    if not places:
         return np.zeros(features.rows, dtype=np.uint64)
-    return np.ascontiguousarray(row_hashes(pa.table(columns))[:, 0])
+    table = pa.table({str(place): pa.array(features.values[:, place]) for place in places})
+    return np.ascontiguousarray(row_hashes(table)[:, 0])
 
 
 def among(keys: Keys, known: Keys) -> Booleans:

@@ -14,7 +14,7 @@ from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Features
 from wellfit.data.prepare import Copies
 from wellfit.diagnosis.findings import Finding, finding
-from wellfit.diagnosis.leakage.duplicates import WithAndWithout, among, keys_of, with_and_without
+from wellfit.diagnosis.leakage.duplicates import WithAndWithout, among, compared_columns, keys_of, with_and_without
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
@@ -207,7 +207,8 @@ def copied_rows(train: Rows, dev: Rows, *, findings: Iterable[Finding], seed: in
     fired = {found.code for found in findings if found.status == "fired"}
     of_train, of_dev = np.zeros(train.rows, dtype=bool), np.zeros(dev.rows, dtype=bool)
     if EXACT in fired:
-        keys = keys_of(train.features), keys_of(dev.features)
+        columns = compared_columns(train, dev)
+        keys = keys_of(train.features, columns), keys_of(dev.features, columns)
         of_train |= among(keys[0], np.unique(keys[1]))
         of_dev |= among(keys[1], np.unique(keys[0]))
     if NEAR in fired and (found := near_duplicates(train, dev, seed=seed)) is not None:
