@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -230,3 +231,15 @@ def test_an_empty_file_is_no_journal_to_read(tmp_path):
     (tmp_path / "journal.sqlite").touch()
     with pytest.raises(Refusal, match="no table of entries"):
         open_journal(tmp_path / "journal.sqlite", read_only=True)
+
+
+def test_a_full_disk_does_not_keep_anybody_from_reading(tmp_path):
+    with open_journal(tmp_path / "journal.sqlite") as journal:
+        journal.append("step", {"n": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # refuses every write, as a full disk does
+    try:
+        with open_journal(tmp_path / "journal.sqlite", read_only=True) as journal:
+            assert [entry.body for entry in journal.entries()] == [{"n": 1}]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -120,7 +120,7 @@ def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None
     """
     log = EntryLog() if parsed is None else parsed
     if read_only:
-        return Journal(_checked(_connect_to_read(path), path, least=1), path=path, lock=None, parsed=log)
+        return Journal(_connect_to_read(path), path=path, lock=None, parsed=log)
     kind = file_system_of(path.parent)
     if kind in NETWORK_FILE_SYSTEMS:
         raise Refusal(
@@ -141,9 +141,20 @@ def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None
 def _connect_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise Refusal("an experiment must have a journal", found=f"no file {path}", remedy="Check the folder's name")
-    # Without a -wal file there is nothing to merge, and a read-only folder cannot hold the index that WAL needs.
-    pending = path.with_name(path.name + "-wal").exists()
-    mode = "mode=ro" if pending or os.access(path.parent, os.W_OK) else "immutable=1"
+    # Without content in the -wal file there is nothing to merge. Reading beside a writer needs an index, a file of its
+    # own. Where none can be made (a read-only folder, a full disk) nobody writes, and the file is read as it stands.
+    log = path.with_name(path.name + "-wal")
+    pending = log.exists() and log.stat().st_size > 0
+    try:
+        if pending or os.access(path.parent, os.W_OK):
+            return _checked(_read_only(path, "mode=ro"), path, least=1)
+    except NoRoom:
+        if pending:
+            raise
+    return _checked(_read_only(path, "immutable=1"), path, least=1)
+
+
+def _read_only(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
 
 
