@@ -80,3 +80,54 @@ def test_one_sign_cannot_be_both(run, tmp_path):
     refused = run("split", data, "--target", "größe", "--delimiter", ",", "--decimal", ",")
     assert refused.code == 2
     assert "differ" in refused.err
+
+
+SHOP = "sold,price,area,bought\n" + "".join(
+    f'{1 + i % 12}/{1 + i % 28}/2024,"{1000 + i:,}.50",{["NA", "EU"][i % 2]},{["yes", "no"][i % 3 == 0]}\n'
+    for i in range(120)
+)
+
+
+def test_split_says_what_it_read_and_keeps_it(run, tmp_path):
+    (tmp_path / "shop.csv").write_text(SHOP)
+    said = run("split", "shop.csv", "--target", "bought")
+    assert said.code == 0, said.err
+    for words in ("'no' 40, 'yes' 80", "month first; 2024-01-01 to", "',' between thousands", "area: 'NA' 60"):
+        assert words in said.out
+    kept = json.loads((tmp_path / "shop.wellfit" / "split.json").read_text())["split"]
+    assert kept["schema"]["counts"] == {"no": 40, "yes": 80}
+    assert kept["written"]["delimiter"] == ","
+
+
+SAID = {
+    "options": (["--missing", "", "--types", "sold=date-dmy,price=category"], ""),
+    "toml": ([], 'missing = [""]\n[types]\nsold = "date-dmy"\nprice = "category"\n'),
+}
+
+
+@pytest.mark.parametrize(("options", "toml"), SAID.values(), ids=SAID)
+def test_what_is_read_can_be_told(options, toml, run, tmp_path):
+    rows = [
+        f"{1 + i % 12}/{1 + i % 11}/2024,{i % 7}.5,{['NA', 'EU'][i % 2]},{['yes', 'no'][i % 3 == 0]}"
+        for i in range(120)
+    ]
+    (tmp_path / "shop.csv").write_text("\n".join(["sold,price,area,bought", *rows]))
+    (tmp_path / "shop.toml").write_text(toml)
+    found = run("split", "shop.csv", "--target", "bought", "--json", "--config", "shop.toml", *options)
+    assert found.code == 0, found.err
+    columns = {each["name"]: each for each in json.loads(found.out)["columns"]["columns"]}
+    assert columns["price"]["kind"] == "category"
+    assert columns["sold"]["reading"]["order"] == "dmy"
+    assert "missing" not in columns["area"].get("reading", {})
+
+
+def test_several_files_are_one_table_and_stay_so(run, tmp_path):
+    head, *rows = SHOP.splitlines()
+    for name, part in (("a.csv", rows[:60]), ("b.csv", rows[60:])):
+        (tmp_path / name).write_text("\n".join([head, *part]))
+    command = ("split", "a.csv", "b.csv", "--target", "bought", "--out", "both.wellfit")
+    assert run(*command).code == 0
+    assert sum(wf.open_experiment("both.wellfit").split.rows.values()) == 120
+    assert run(*command).code == 0
+    (tmp_path / "b.csv").write_text("\n".join([head, *rows[60:90]]))
+    assert run(*command).code == 2

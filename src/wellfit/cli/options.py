@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -173,6 +174,11 @@ def _numbers(knob: Knob, text: str | float | Sequence[float]) -> Any:
         ) from error
     several = parts if isinstance(parts, Sequence) else [parts]
     return several[0] if knob.shape == "layer" and len(several) == 1 else tuple(several)
+
+
+def one_or_several(data: tuple[Path, ...]) -> Path | list[Path]:
+    """DATA as the library takes it."""
+    return data[0] if len(data) == 1 else list(data)
 
 
 def given(options: Mapping[str, Any]) -> Json:

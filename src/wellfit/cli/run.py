@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from wellfit.cli.options import exit_code, fail_on_option, given, reference_options, split_options
+from wellfit.cli.options import (
+    exit_code,
+    fail_on_option,
+    given,
+    one_or_several,
+    reference_options,
+    split_options,
+)
 from wellfit.cli.session import Session, show_experiment
 from wellfit.cli.settings import fixed_knobs, types_of
 from wellfit.cli.stage import FILE, stage
@@ -30,7 +37,7 @@ not given is as in the last run (an empty [network] in the TOML frees its knobs)
 command, and with --only or --branch a budget in time is of that path alone.
 """,
 )
-@click.argument("data", type=FILE, metavar="DATA|EXPERIMENT")
+@click.argument("data", type=FILE, nargs=-1, required=True, metavar="DATA...|EXPERIMENT")
 @click.option("--budget", metavar="B", help="60s, 10m, 1h or 20000updates: an upper limit.  [default: 5m]")
 @click.option("--only", metavar="KIND", help="Try this remedy only: bigger_network, train_longer, regularize ...")
 @click.option(
@@ -49,8 +56,8 @@ command, and with --only or --branch a budget in time is of that path alone.
 @reference_options
 @fail_on_option
 @click.pass_context
-def run(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str | None, **options: Any) -> int:
-    """Do the whole job on a table (CSV or Parquet), or go on with an experiment.
+def run(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], fail_on: str | None, **options: Any) -> int:
+    """Do the whole job on a table (CSV, Parquet, Feather; several files too), or go on with an experiment.
 
     Splits the table and seals the test set, fits reference models and a network, finds out what limits it, and
     improves that within the budget. Leaves an experiment with its report; the test set stays sealed.
@@ -59,7 +66,7 @@ def run(ctx: click.Context, /, *, session: Session, data: Path, fail_on: str | N
 
     with session.watching() as notify:
         experiment = wf.run(
-            data,
+            one_or_several(data),
             **given({**options, "types": types_of(ctx, options["types"]), "fixed": fixed_knobs(ctx)}),
             **session.seeded,
             notify=notify,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wellfit.cli.options import given, split_options
+from wellfit.cli.options import given, one_or_several, split_options
 from wellfit.cli.session import Session
 from wellfit.cli.settings import types_of
 from wellfit.cli.stage import FILE, stage
@@ -26,17 +26,22 @@ Sizes follow from the precision wanted ('wellfit size --rows N' shows it). The s
 'wellfit unseal' alone.
 """,
 )
-@click.argument("data", type=FILE, metavar="DATA")
+@click.argument("data", type=FILE, nargs=-1, required=True, metavar="DATA...")
 @split_options
 @click.pass_context
-def split(ctx: click.Context, /, *, session: Session, data: Path, out: Path | None, **options: Any) -> None:
-    """Divide a table into train, dev and a sealed test set; leaves an experiment."""
-    import wellfit as wf
+def split(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], out: Path | None, **options: Any) -> None:
+    """Divide a table into train, dev and a sealed test set; leaves an experiment.
 
-    folder = out or Path(f"{data.stem}.wellfit")
+    DATA is a CSV, Parquet or Feather file, compressed or not, several with the same columns, or a folder of them.
+    """
+    import wellfit as wf
+    from wellfit.experiment.folder import default_path
+
+    source = one_or_several(data)
+    folder = out or default_path(source)
     asked = given({**options, "types": types_of(ctx, options["types"])})
     with session.watching() as notify:
-        split = wf.split(data, out=folder, **asked, **session.seeded, notify=notify)
+        split = wf.split(source, out=folder, **asked, **session.seeded, notify=notify)
     about = split.to_json()
     body = {"schema": 1, "experiment": str(folder), "columns": about.pop("schema"), **about}
     session.result(body, text=_text(split, folder))

@@ -43,6 +43,7 @@ MISSING_NUMBERS = frozenset(
         "none|(none)|nil|missing|unknown|na|n/a|n.a.|n.a|n.d.|nd|nan|null|(null)|\\n|<na>|tbd|tba|k.a.|?",
         "-|--|---|\u2013|\u2014|.|..|...|*|not available|not_available|not applicable|no data",
         "#n/a|#div/0!|#value!|#ref!|#name?|#num!|#null!|1.#ind|-1.#ind|1.#qnan",
+        "0000-00-00|0000-00-00 00:00:00|00.00.0000|00/00/0000",
         "####|#####|######|#######|########",
     )
     for word in words.split("|")
@@ -56,6 +57,7 @@ _MOSTLY = 0.8  # from this share of numbers on, a column that is text all the sa
 _LEADING_ZERO = r"^0\d+$"
 _TOO_LONG = r"^\d{19,}$"
 _TEXT = pa.string()
+_NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 _GLANCE = 20  # values that tell most columns of words without looking at all
 _WITH_DIGIT = r"^[^#]*\d[^#]*$"  # and no error of a spreadsheet, such as #DIV/0!
 _DIGIT = re.compile(r"\d")
@@ -344,7 +346,7 @@ def _truth_in(texts: pa.Array) -> pa.Array:
 
 
 def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: bool = False) -> ReadColumn | None:
-    known = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, _WITH_DIGIT))
+    known = cells.among_numbers(_may_be_dates)
     if known is None:
         return None
     texts, words = known
@@ -359,6 +361,12 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
     reading = Reading(missing=words, order=chosen, zone=written.zone, why=f"dates, {why}" if why else "")
     values = pa.chunked_array([pa.array(moments)])
     return ReadColumn(values, with_range(values, reading), open=len(written.orders) > 1 and not order)
+
+
+def _may_be_dates(texts: pa.Array) -> pa.Array:
+    """Everything with digits but the zero that databases write where there is no date."""
+    zero = pc.is_in(texts, value_set=pa.array(_NO_DATE, _TEXT))
+    return pc.and_not(pc.match_substring_regex(texts, _WITH_DIGIT), zero)
 
 
 def _chosen(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from wellfit.base.typing import Json, Notify, Task
+from wellfit.data.containers import files_of, source_of
 from wellfit.data.pictures.listing import LABEL, PictureOptions, is_picture_source
 from wellfit.data.pictures.read import read_pictures
 from wellfit.data.pictures.schema import picture_schema
@@ -93,10 +94,11 @@ def find_or_make(
     settings, path = _settings(data, target, options), Path(out) if out is not None else default_path(data)
     if is_experiment(path):
         return Workspace(_found(path, data, settings))
-    if move and is_picture_source(data, column=settings.pictures):
+    pictures = is_picture_source(data, column=settings.pictures)
+    if move and (pictures or not isinstance(data, str | Path) or not Path(data).is_file()):
         raise BadInput(
             "--move-source must be given with one table",
-            found="pictures",
+            found="pictures" if pictures else "no file, or several",
             remedy="Move them away yourself once they are split",
         )
     table, schema = _read(data, settings, notify=notify)
@@ -130,6 +132,9 @@ def _settings(data: Any, target: str | None, options: SplitArguments) -> Setting
             named[name] = str(source)
         elif source is not None:
             named[name] = f"sha256:{read_table(source, name=name).source.sha256}"
+    missing = options.get("missing")
+    if missing is not None and not isinstance(missing, str):
+        named["missing"] = tuple(missing)
     plain = {**options, **named, "drop": tuple(options.get("drop", ())), "types": dict(options.get("types") or {})}
     return Settings(target=target, **plain)
 
@@ -145,9 +150,11 @@ def _labels(data: Any, options: SplitArguments) -> str:
 def _found(path: Path, data: Any, settings: Settings) -> Folder:
     folder = open_folder(path)
     folder.resolved(folder.settings).require_same(folder.resolved(settings), folder=path)
-    if isinstance(data, str | Path):
+    if is_several(data) or (isinstance(data, str | Path) and "*" in str(data)):
+        folder.require_files(source_of(data, files_of(data, name="DATA")).to_json())
+    elif isinstance(data, str | Path):
         folder.require_data(Path(data))
-    elif not is_several(data):
+    else:
         folder.require_same_frame(read_table(data, drop=settings.drop).source.sha256)
     return folder
 

@@ -132,6 +132,11 @@ class Folder:
             if (stat.st_size, stat.st_mtime) != (self.data["bytes"], self.data["modified"]):
                 raise _other_data(self.path, found=f"{path} with another size or time than at the split")
 
+    def require_files(self, found: Json) -> None:
+        """Refuse several files that are not those of the first time, by paths, sizes and times."""
+        if found != self.data:
+            raise _other_data(self.path, found="other files, or with other sizes or times than at the split")
+
     def resolved(self, settings: Settings) -> Settings:
         """Return `settings` with the goal by name: the default, given or not, is the same command."""
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
