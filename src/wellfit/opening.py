@@ -114,6 +114,11 @@ class Opening(Record):
         """Return the object that `unseal --json` prints; `reason` only if the opening is not certified."""
         return {"schema": 1, **super().to_json()}
 
+    def entry(self, subject: str) -> Json:
+        """Return the journal's entry of this opening for the network `subject`."""
+        losses = {name: found.to_json() for name, found in self.references.items()}
+        return {**self.to_json(), "identity": subject, "at": self.at, "references": losses}
+
 
 @dataclass(frozen=True)
 class _Standing:
@@ -187,18 +192,51 @@ def open_test(
             with registry.locked() as connection:
                 withdraw_opening(connection, entry=entry.hash, seal=split.seal.sha256, before=standing.memory)
             raise
-        signed = split.ledger.append("result", {"error": error.to_json(), "subject": subject}, at=at)
+        optimism = None if dev is None else error.value - dev.value
+        signed = split.ledger.append("result", _result(error, optimism, losses, subject=subject), at=at)
         with registry.locked() as connection:
             record_chain(connection, seal=split.seal.sha256, head=signed.hash, count=signed.seq)
     return Opening(
         opening=standing.number,
         certified=not standing.reason,
         error=error,
-        dev_optimism=None if dev is None else error.value - dev.value,
+        dev_optimism=optimism,
         receipt=receipt_of(signed),
         reason=standing.reason,
         references=losses,
         at=at,
+    )
+
+
+def _result(error: Estimate, optimism: float | None, losses: Mapping[str, Estimate], *, subject: str) -> Json:
+    """All that the journal says of an opening, so that it can be restored from the ledger."""
+    references = {name: found.to_json() for name, found in losses.items()}
+    return {"error": error.to_json(), "subject": subject, "dev_optimism": optimism, "references": references}
+
+
+def signed_results(ledger: Ledger) -> list[Json]:
+    """Return the journal's entries of all results that the ledger has signed."""
+    found: list[Json] = []
+    opened: LedgerEntry | None = None
+    for entry in ledger.read().entries:
+        if entry.kind == "opening":
+            opened = entry
+        elif entry.kind == "result" and opened is not None:
+            found.append(_restored(opened, entry).entry(str(entry.body["subject"])))
+    return found
+
+
+def _restored(opened: LedgerEntry, signed: LedgerEntry) -> Opening:
+    body, reason = signed.body, str(opened.body["reason"])
+    return Opening(
+        opening=int(opened.body["opening"]),
+        certified=not reason,
+        error=Estimate.from_json(body["error"]),
+        dev_optimism=body.get("dev_optimism"),
+        receipt=receipt_of(signed),
+        reason=reason,
+        references={name: Estimate.from_json(loss) for name, loss in body.get("references", {}).items()},
+        at=signed.at,
     )
 
 

@@ -18,8 +18,12 @@ import pytest
 from sklearn.datasets import load_iris
 
 import wellfit as wf
+from wellfit import opening
 from wellfit.cli import main
+from wellfit.experiment.experiment import Experiment
+from wellfit.journal import store
 from wellfit.reports.text import render_text
+from wellfit.splits import ledger
 
 
 @pytest.fixture(scope="module")
@@ -252,3 +256,79 @@ def test_a_better_network_has_no_test_error_of_an_earlier_one(run, iris):
     assert "opened for another network" in shown
     page = run("report", iris, "--json").json["report"]
     assert "opened for another network" in Path(page).read_text()
+
+
+class Killed(BaseException):
+    """Ends a command as SIGKILL would: nobody catches it."""
+
+
+WRITES = (
+    (ledger.Ledger, "append"),
+    (store.Journal, "append"),
+    (opening, "record_opening"),
+    (opening, "record_chain"),
+    (Experiment, "report"),
+)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_result_is_shown_or_its_opening_is_not_counted_wherever_unseal_is_killed(iris, tmp_path, monkeypatch, when):
+    for moment in range(1, 12):
+        monkeypatch.setenv("WELLFIT_HOME", str(tmp_path / f"{when}{moment}"))
+        folder = shutil.copytree(iris, tmp_path / f"{when}{moment}.wellfit")
+        with monkeypatch.context() as patch:
+            _kill_at(moment, patch, when=when)
+            try:
+                wf.open_experiment(folder).unseal()
+            except Killed:
+                pass
+            else:
+                return  # every write was the last one once
+        later = wf.open_experiment(folder)
+        if later.to_json()["test"] is None:
+            found = later.unseal()
+            assert (found.opening, found.certified) == (1, True)
+        with later.workspace.writing("train") as journal:
+            (entry,) = journal.entries("opening")
+        assert (entry.body["opening"], entry.body["certified"]) == (1, True)
+        assert entry.body["references"]
+        assert wf.open_experiment(folder).to_json()["test"] is not None
+    raise AssertionError("more writes than were tried")
+
+
+def test_unseal_returns_the_result_that_was_signed_and_never_shown(run, iris, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Journal, "append", _killing("opening", store.Journal.append))
+        with pytest.raises(Killed):
+            wf.open_experiment(iris).unseal()
+    found = run("unseal", iris, "--yes", "--json", "--quiet").json
+    assert (found["opening"], found["certified"]) == (1, True)
+    run("unseal", iris, "--yes", "--quiet").assert_refused("again")
+
+
+def _killing(kind, append):
+    def call(journal, wanted, *args, **options):
+        if wanted == kind:
+            raise Killed
+        return append(journal, wanted, *args, **options)
+
+    return call
+
+
+def _kill_at(moment, patch, *, when):
+    left = [moment]
+
+    def guarded(write):
+        def call(*args, **options):
+            left[0] -= 1
+            if left[0] == 0 and when == "before":
+                raise Killed
+            found = write(*args, **options)
+            if left[0] == 0:
+                raise Killed
+            return found
+
+        return call
+
+    for place, name in WRITES:
+        patch.setattr(place, name, guarded(getattr(place, name)))

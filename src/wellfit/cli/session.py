@@ -204,6 +204,6 @@ def show_experiment(session: Session, experiment: Experiment) -> Json:
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     text = "" if session.as_json or session.events else render_text(experiment.summary(), width=width, color=color)
     session.result(body, text=f"{text.rstrip()}\n\nReport: {experiment.folder.report}")
-    if body["test"] is None:
+    if not experiment.history.of("opening"):
         session.say(f"When the work is done: 'wellfit unseal {experiment.path}' shows the test error, once.")
     return body

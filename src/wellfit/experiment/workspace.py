@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wellfit.base.typing import Floats, Integers
+from wellfit.base.typing import Floats, Integers, Json
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
@@ -23,14 +23,18 @@ from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_copie
 from wellfit.journal.history import CANDIDATE, History
 from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
+from wellfit.opening import signed_results
 from wellfit.recipe.context import losses_of
 from wellfit.records.config import lambda_by_unit
 from wellfit.records.outcome import Outcome, Status
+from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.split import Split, load_split
 from wellfit.stats.calibration import calibrated, tempered
 from wellfit.stats.intervals import Estimate
 from wellfit.sweeps.forward_selection import parts_of
 from wellfit.training.tensors import Part, at_temperature, predict_average
+
+OPENING = "opening"
 
 
 class Workspace:
@@ -48,6 +52,8 @@ class Workspace:
         self._log = EntryLog()
         self._journal: Journal | None = None
         self._estimates: dict[tuple[str, float], dict[str, Estimate]] = {}
+        self.restored: list[Json] = []
+        """Openings that the ledger had signed and the journal did not have: the process had died in between."""
 
     @cached_property
     def split(self) -> Split:
@@ -99,6 +105,9 @@ class Workspace:
         with open_journal(self.folder.journal, parsed=self._log) as journal:
             self._journal = journal
             try:
+                self.restored = self._unjournaled(journal.entries())
+                for body in self.restored:
+                    journal.append(OPENING, body)
                 if command is not None:
                     journal.append("session", {"command": command})
                 yield journal
@@ -108,7 +117,20 @@ class Workspace:
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Return all entries of the journal, or those of one kind."""
         with self.reading() as journal:
-            return journal.entries(kind)
+            entries = journal.entries()
+        missing = self._unjournaled(entries)
+        at = entries[-1].seq if missing else 0
+        entries += [Entry(at + place, OPENING, "", body, body["at"]) for place, body in enumerate(missing, start=1)]
+        return [entry for entry in entries if kind is None or entry.kind == kind]
+
+    def _unjournaled(self, entries: list[Entry]) -> list[Json]:
+        """Return the openings that the ledger has signed and these entries lack."""
+        path = self.folder.path / LEDGER_NAME
+        root = next((entry.body["seal"]["sha256"] for entry in entries if entry.kind == "split"), "")
+        if not path.is_file():
+            return []
+        known = {entry.body["receipt"] for entry in entries if entry.kind == OPENING}
+        return [body for body in signed_results(Ledger(root, path)) if body["receipt"] not in known]
 
     @property
     def history(self) -> History:
