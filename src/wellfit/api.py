@@ -16,7 +16,7 @@ from wellfit.data.dialect import FormatArguments
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
 from wellfit.exceptions import BadInput
-from wellfit.experiment.create import SplitArguments, find_or_make, make_split
+from wellfit.experiment.create import SplitArguments, find_or_make, make_split, move_sources
 from wellfit.experiment.diagnosing import findings_on_data, open_rows, require_known
 from wellfit.experiment.experiment import Experiment, open_experiment
 from wellfit.experiment.folder import is_experiment
@@ -59,7 +59,7 @@ def split(
         data: CSV or Parquet file, data frame, or a frame's rows.
         target: column to predict; folders of class folders and .npz arrays need none.
         out: leave an experiment in this folder; in memory when None.
-        move_source: move DATA into the experiment, out of reach.
+        move_source: move DATA, and the file of `test_data`, into the experiment, out of reach.
         notify: receives events.
         **options: see `SplitArguments`.
 
@@ -258,7 +258,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         branch: go on from the network of this step of the experiment's last run, on another path.
         more_data: file or frame with more training rows, in the columns of DATA; a remedy against variance trains with
             them if that helps on dev. The experiment keeps them.
-        move_source: move DATA into the experiment, out of reach.
+        move_source: move DATA, and the file of `test_data`, into the experiment, out of reach.
         notify: receives events.
         **options: see `SplitArguments`.
 
@@ -281,6 +281,8 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         kept = known.folder.resolved(known.folder.settings)
         kept.require_compatible({"target": target, **options}, folder=known.path)
         workspace = known.workspace
+        if move_source:
+            move_sources(known.folder)
     else:
         workspace = find_or_make(
             data, target, options, out=out, move=move_source, notify=notify, request=request, more_data=more_data

@@ -20,6 +20,7 @@ from sklearn.datasets import load_iris
 import wellfit as wf
 from wellfit import opening
 from wellfit.cli import main
+from wellfit.experiment import create
 from wellfit.experiment.experiment import Experiment
 from wellfit.journal import store
 from wellfit.reports.text import render_text
@@ -332,3 +333,18 @@ def _kill_at(moment, patch, *, when):
 
     for place, name in WRITES:
         patch.setattr(place, name, guarded(getattr(place, name)))
+
+
+def test_a_move_that_did_not_happen_is_finished_by_the_same_command(run, made, tmp_path, monkeypatch):
+    data, test = (shutil.copy(made[0] / "iris.csv", tmp_path / name) for name in ("iris.csv", "test.csv"))
+    command = ("split", data, "--target", "species", "--test-data", test, "--move-source", "--quiet")
+    with monkeypatch.context() as patch:
+        patch.setattr(create, "move_source", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            run(*command)
+    assert data.exists()
+    assert run(*command).code == 0
+    assert not data.exists()
+    assert not test.exists()
+    assert (tmp_path / "iris.wellfit" / "test-source.sealed").is_file()
+    assert run(*command).code == 0

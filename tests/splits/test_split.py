@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,11 +160,39 @@ def test_move_source(tmp_path):
     source = tmp_path / "d.csv"
     source.write_text("a\n1\n")
     (tmp_path / "e").mkdir()
-    moved = move_source(source, tmp_path / "e")
+    moved = tmp_path / "e" / "source.sealed"
+    with pytest.raises(BadInput, match="no file"):
+        move_source(tmp_path / "other.csv", moved)
+    for _ in range(2):
+        move_source(source, moved)
+        assert not source.exists()
+        assert (moved.read_text(), moved.stat().st_mode & 0o777) == ("a\n1\n", 0o400)
+
+
+@pytest.mark.parametrize("killed_at", ["copied", "copying"])
+def test_a_move_to_another_disk_is_finished_by_the_next_one(killed_at, tmp_path, monkeypatch):
+    source, moved = tmp_path / "d.csv", tmp_path / "e" / "source.sealed"
+    source.write_text("a\n1\n")
+    monkeypatch.setattr(Path, "rename", _other_disk)
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"copied": (Path, "unlink", _killed), "copying": (shutil, "copyfileobj", _killed)}[killed_at])
+        with pytest.raises(KeyboardInterrupt):
+            move_source(source, moved)
+    assert source.exists()
+    move_source(source, moved)
     assert not source.exists()
     assert (moved.read_text(), moved.stat().st_mode & 0o777) == ("a\n1\n", 0o400)
-    with pytest.raises(BadInput, match="no file"):
-        move_source(source, tmp_path / "e")
+    source.write_text("a\n2\n")
+    with pytest.raises(BadInput, match="another file"):
+        move_source(source, moved)
+
+
+def _other_disk(_path, _target):
+    raise OSError(errno.EXDEV, "another disk")
+
+
+def _killed(*_args, **_options):
+    raise KeyboardInterrupt
 
 
 def test_a_full_disk_is_no_room():

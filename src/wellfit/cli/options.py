@@ -118,7 +118,9 @@ def split_options(function: Callback) -> Callback:
             "--picture-size", type=int, metavar="PIXELS", help="Side of the pictures.  [default: their own, at most 64]"
         ),
         click.option("--skip-corrupt", is_flag=True, default=None, help="Leave out pictures that cannot be read."),
-        click.option("--move-source", is_flag=True, help="Move DATA into the experiment, out of reach."),
+        click.option(
+            "--move-source", is_flag=True, help="Move DATA and --test-data into the experiment, out of reach."
+        ),
         click.option(
             "--out", "-o", type=FILE, metavar="FOLDER", help="The experiment's folder.  [default: ./NAME.wellfit]"
         ),

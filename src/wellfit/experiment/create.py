@@ -22,10 +22,12 @@ from wellfit.experiment.request import RunRequest, augmentation_for
 from wellfit.experiment.workspace import Workspace
 from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.splits.partition import SplitOptions
-from wellfit.splits.seal import move_source
+from wellfit.splits.seal import SOURCE_NAME, TEST_SOURCE_NAME, move_source
 from wellfit.splits.split import Split, split_table
 
 FURTHER = ("test_data", "deployment_data")
+FRAME = "sha256:"
+"""Begins the name of a source that was no file."""
 WAYS = ("stratify_on", "group_on", "time_on", "split_on")
 
 
@@ -93,11 +95,16 @@ def find_or_make(
     """
     settings, path = _settings(data, target, options), Path(out) if out is not None else default_path(data)
     if is_experiment(path):
-        return Workspace(_found(path, data, settings))
+        found = _found(path, data, settings)
+        if move:
+            move_sources(found)
+        return Workspace(found)
     pictures = is_picture_source(data, column=settings.pictures)
-    if move and (pictures or not isinstance(data, str | Path) or not Path(data).is_file()):
+    one_each = isinstance(data, str | Path) and Path(data).is_file()
+    one_each = one_each and (settings.test_data is None or Path(settings.test_data).is_file())
+    if move and (pictures or not one_each):
         raise BadInput(
-            "--move-source must be given with one table",
+            "--move-source must be given with one table, and one of test rows at most",
             found="pictures" if pictures else "no file, or several",
             remedy="Move them away yourself once they are split",
         )
@@ -117,10 +124,18 @@ def find_or_make(
         return {**saved[0].to_json(), "goal": goal.name, "asked": settings.to_json()}
 
     folder = create_folder(path, settings, goal=goal, data=table.source.to_json(), fill=fill)
-    if move and table.source.path:
-        move_source(Path(table.source.path), folder.path)
+    if move:
+        move_sources(folder)
     notify({"event": "split", "rows": dict(split.rows), "policy": split.policy})
     return Workspace(folder, split=saved[0].moved_to(folder.path))
+
+
+def move_sources(folder: Folder) -> None:
+    """Move DATA and the file of test rows into the experiment, out of reach, as far as they have not been moved."""
+    move_source(Path(folder.data["path"]), folder.path / SOURCE_NAME)
+    test = folder.settings.test_data
+    if test is not None and not test.startswith(FRAME):
+        move_source(Path(test), folder.path / TEST_SOURCE_NAME)
 
 
 def _settings(data: Any, target: str | None, options: SplitArguments) -> Settings:
@@ -131,7 +146,7 @@ def _settings(data: Any, target: str | None, options: SplitArguments) -> Setting
         if isinstance(source, str | Path):
             named[name] = str(source)
         elif source is not None:
-            named[name] = f"sha256:{read_table(source, name=name).source.sha256}"
+            named[name] = f"{FRAME}{read_table(source, name=name).source.sha256}"
     missing = options.get("missing")
     if missing is not None and not isinstance(missing, str):
         named["missing"] = tuple(missing)

@@ -6,6 +6,8 @@ accident and self-deception, not against forgery.
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import hashlib
 import io
 import shutil
@@ -16,13 +18,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellfit.base.files import room_at, write_whole
+from wellfit.base.files import room_at, whole, write_whole
 from wellfit.base.serialize import OMITTED, Record
 from wellfit.base.typing import Json
 from wellfit.exceptions import BadInput, Refusal
 
 SEALED_NAME = "test.sealed"
-SOURCE_NAME = "source.sealed"
+SOURCE_NAME, TEST_SOURCE_NAME = "source.sealed", "test-source.sealed"
 READ_ONLY = 0o400
 _ARROW_MAGIC = b"ARROW1"
 
@@ -104,12 +106,32 @@ def rows_in(payload: bytes) -> pa.Table:
     return pq.read_table(io.BytesIO(payload))
 
 
-def move_source(source: Path, folder: Path) -> Path:
-    """Move DATA into the experiment, read-only, under a name that no glob for tables finds, and return its new path."""
-    if not source.is_file():
+def move_source(source: Path, target: Path) -> None:
+    """Move a source to `target`, read-only, under a name that no glob for tables finds.
+
+    It may be called again: what a killed process or a full disk left undone is finished, and a file that was moved
+    already stays as it is. BadInput if there is nothing to move, or another file at both places.
+    """
+    if target.is_file() and source.is_file() and not filecmp.cmp(source, target, shallow=False):
+        raise BadInput(
+            "a source must be moved once", found=f"another file at {source} than at {target}", remedy="Move it yourself"
+        )
+    if not target.is_file() and not source.is_file():
         raise BadInput("DATA must be there to be moved", found=f"no file {source}", remedy="Check the path")
-    target = folder / SOURCE_NAME
     with room_at(target):
-        shutil.move(source, target)
+        if not target.is_file() and not _renamed(source, target):
+            with whole(target, mode=READ_ONLY) as copy, source.open("rb") as file:
+                shutil.copyfileobj(file, copy)
         target.chmod(READ_ONLY)
-    return target
+        source.unlink(missing_ok=True)
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    """Rename a file, if both places are on one disk."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True
