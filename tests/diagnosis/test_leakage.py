@@ -120,6 +120,41 @@ def test_groups_on_both_sides_and_times_that_overlap_fire():
     assert (found["WF207"], found["WF208"]) == ("passed", "passed")
 
 
+def persons(groups: range, rows: int, *, apart: float, kind: str = "category") -> Rows:
+    """Rows of persons that stand together, with four columns and the target of their person, and one of their own."""
+    rng = np.random.default_rng(groups.start)
+    codes = np.repeat(np.array(groups), rows)
+    centres = apart * np.random.default_rng(5).normal(size=(200, 4))
+    values = np.column_stack([codes, centres[codes] + rng.normal(size=(len(codes), 4)), rng.normal(size=len(codes))])
+    levels = tuple(f"P{code:03}" for code in range(200)) if kind == "category" else ()
+    columns = (Feature("person", kind, levels), *(Feature(f"c{place}", "number") for place in range(5)))
+    target = np.random.default_rng(6).integers(0, 2, 200)[codes]
+    return Rows(features=Features(columns, values), target=target, classes=2)
+
+
+@pytest.mark.parametrize("kind", ["category", "number"])
+def test_a_column_that_marks_groups_is_named_before_it_is_dropped(kind):
+    """As `persons.csv` of the cases: the column gives the target away, because persons are in train and in dev."""
+    train, dev = (persons(range(60), rows, apart=3.0, kind=kind) for rows in (18, 6))
+    found = leaks(train, dev)
+    assert found["WF207"].status == "fired"
+    assert "person marks groups: 60 of about 18 training rows" in found["WF207"].evidence
+    assert "60 of the 60 in dev are in train too. Split with --group-on person." in found["WF207"].evidence
+    assert found["WF206"].status == "not applicable"
+    apart = persons(range(60, 80), 6, apart=3.0, kind=kind)
+    assert leaks(train, apart)["WF207"].status == "passed"
+
+
+def test_a_column_that_only_sorts_the_rows_marks_no_groups():
+    fired = 0
+    for seed in range(50):
+        train, dev = (persons(range(seed, seed + 40), rows, apart=0.0) for rows in (20, 5))
+        fired += leaks(train, dev)["WF207"].status != "not applicable"
+    assert fired == 0
+    shuffled = persons(range(60), 18, apart=3.0).take(np.random.default_rng(0).permutation(60 * 18))
+    assert leaks(shuffled, persons(range(60), 6, apart=3.0))["WF207"].status == "not applicable"
+
+
 def test_groups_that_are_all_single_rows_are_not_applicable():
     train, dev = clean(50, groups=np.arange(50)), clean(20, seed=1, groups=np.arange(50, 70))
     assert statuses(train, dev)["WF207"] == "not applicable"

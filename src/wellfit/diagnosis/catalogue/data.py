@@ -131,15 +131,18 @@ ENTRIES = (
         title="groups in several splits",
         meaning="Rows of one group (a person, a device, a place) are in train and in dev: dev does not show how well "
         "the network does on new groups.",
-        computed="Groups are counted on both sides. Where the losses of dev rows are known, the error is given with "
+        computed="Groups are counted on both sides. Where nobody named groups, a column is taken for them that has at "
+        "least ten values, which stand together in the order of the rows, and between which more than half of the "
+        "variance of half of the number columns lies. Where the losses of dev rows are known, the error is given with "
         "and without the rows of shared groups.",
         states=States(
             fired="dev shares groups with train.",
             passed="no group of dev is in train.",
-            unknown="no group column is known (--group-on), or every group is a single row.",
+            unknown="no group column is named (--group-on) and none is found, or every group is a single row.",
         ),
         remedy="Split with --group-on, unless every future row comes from a group that is in train.",
-        caution="wellfit cannot guess which rows belong together: without a group column this finding never fires.",
+        caution="Groups whose rows are scattered, or whose column is not in the table, are not found: name them. A "
+        "column that only sorts a table of alike rows (a year, a town) looks like groups too.",
         commands=(_BY_GROUP, Command("wellfit diagnose by-customer.wellfit", "passes: no customer is on both sides")),
         source="A count; MOVER for the error without the rows of shared groups.",
     ),

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from wellfit.base.typing import Integers
+from wellfit.base.typing import Floats, Integers
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.leakage.duplicates import with_and_without
-from wellfit.diagnosis.rows import OpenRows
+from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.stats.differences import resampled_difference
 from wellfit.stats.intervals import Estimate, has_groups
@@ -23,9 +23,19 @@ HELD_OUT = 0.2  # share of the rows, and of the groups, that is scored
 FEWEST_GROUPS = 10
 
 
+TOGETHER = 0.5  # share of the rows that are followed by one of their group, from which a column marks runs
+ALIKE = 0.5  # share of a column's variance that lies between groups, adjusted for their number
+_NAMED_AT_MOST = 3
+
+
 def shared_groups(*, rows: OpenRows) -> Finding:
-    """WF207: fired for groups of dev that train has too; not applicable where every group is one row."""
+    """WF207: fired for groups of dev that train has too; not applicable where every group is one row.
+
+    Where nobody named groups, a column that marks them is looked for.
+    """
     train, dev = rows.train.groups, rows.dev.groups
+    if train is None and dev is None and (place := group_column(rows.train)) is not None:
+        return _unnamed_groups(rows, place)
     if train is None or dev is None or not has_groups(np.concatenate([train, dev])):
         return finding("WF207", fired=None, evidence="There are no groups of several rows (--group-on).")
     distinct, shared = np.unique(dev), np.isin(dev, train)
@@ -37,6 +47,69 @@ def shared_groups(*, rows: OpenRows) -> Finding:
         f"{shared.sum():,} of {len(dev):,} dev rows.{errors.text(rows.goal) if errors else ''}"
     )
     return finding("WF207", fired=True, evidence=said)
+
+
+def group_column(train: Rows) -> int | None:
+    """Place of the column that marks groups best; None without any.
+
+    Its values (levels of a category, or whole numbers) stand together in the order of the rows, are at least ten, each
+    of two rows or more on average, and most of the variance of at least half of the number columns lies between them.
+    """
+    columns, values = train.features.columns, train.features.values
+    found: dict[int, float] = {}
+    for place, column in enumerate(columns):
+        own = values[:, place]
+        if column.kind == "date" or np.isnan(own).any() or (own != np.round(own)).any():
+            continue
+        codes = np.unique(own, return_inverse=True)[1]
+        groups = int(codes.max(initial=-1)) + 1
+        if not FEWEST_GROUPS <= groups <= len(own) / 2 or (codes[1:] == codes[:-1]).mean() < TOGETHER:
+            continue
+        shares = _shares(train, place, codes)
+        if shares and np.median(list(shares.values())) >= ALIKE:
+            found[place] = float(np.mean(list(shares.values())))
+    return max(found, key=lambda place: found[place], default=None)
+
+
+def _shares(train: Rows, place: int, codes: Integers) -> dict[str, float]:
+    """Share of the variance that lies between the groups of a column, for each other number column that varies."""
+    shares = {
+        column.name: _between(train.features.values[:, other], codes)
+        for other, column in enumerate(train.features.columns)
+        if column.kind == "number" and other != place
+    }
+    return {name: share for name, share in shares.items() if share is not None}
+
+
+def _between(values: Floats, codes: Integers) -> float | None:
+    """Share of the variance that lies between groups, about 0 for random ones; None where nothing varies."""
+    known = ~np.isnan(values)
+    values, codes = values[known], np.unique(codes[known], return_inverse=True)[1]
+    rows, groups = len(values), int(codes.max(initial=-1)) + 1
+    if rows <= groups or not np.ptp(values):
+        return None
+    means = np.bincount(codes, weights=values) / np.bincount(codes)
+    within = float(((values - means[codes]) ** 2).sum()) / (rows - groups)
+    return 1 - within / float(values.var(ddof=1))
+
+
+def _unnamed_groups(rows: OpenRows, place: int) -> Finding:
+    """Say which column marks groups, and how many of them train and dev share."""
+    column, train, dev = rows.train.features.columns[place], rows.train.features.values, rows.dev.features.values
+    codes = np.unique(train[:, place], return_inverse=True)[1]
+    shares = {name: share for name, share in _shares(rows.train, place, codes).items() if share >= ALIKE}
+    names = ", ".join(list(shares)[:_NAMED_AT_MOST])
+    more = f" and {len(shares) - _NAMED_AT_MOST} more" if len(shares) > _NAMED_AT_MOST else ""
+    distinct, shared = np.unique(dev[:, place]), np.isin(dev[:, place], train[:, place])
+    errors = with_and_without(rows.dev.losses, shared)
+    said = (
+        f"{column.name} marks groups: {codes.max() + 1:,} of about {len(codes) / (codes.max() + 1):.0f} training rows "
+        f"that stand together and are alike (at least {100 * min(shares.values()):.0f} % of the variance of {names}"
+        f"{more} lies between them); {np.isin(distinct, train[:, place]).sum():,} of the {len(distinct):,} in dev are "
+        f"in train too. Split with --group-on {column.name}."
+        f"{errors.text(rows.goal) if errors and shared.any() else ''}"
+    )
+    return finding("WF207", fired=bool(shared.any()), evidence=said)
 
 
 def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed: int = 0) -> Estimate:

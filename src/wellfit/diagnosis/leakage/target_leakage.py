@@ -9,6 +9,7 @@ import numpy as np
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.leakage.groups import group_column
 from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate
@@ -76,11 +77,16 @@ def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
 
 
 def giveaways(*, rows: OpenRows) -> Finding:
-    """WF206."""
+    """WF206; a column that marks groups tells the target of known groups, and is left to WF207."""
     found = target_leakage(rows.train, seed=rows.seed)
     if found is None:
         return finding("WF206", fired=None, evidence=f"Too few rows, or no column: {FEWEST_ROWS} rows are needed.")
     certain = [(name, score) for name, score in found.alone if score.low > CERTAIN]
+    place = group_column(rows.train) if certain else None
+    group = None if place is None else rows.train.features.columns[place].name
+    if [name for name, _ in certain] == [group]:
+        said = f"{group} ({found.measure} {certain[0][1].value:.4f} alone) marks groups of rows: see WF207"
+        return finding("WF206", fired=None, evidence=f"{said} before --drop {group}.")
     if certain:
         said = ", ".join(f"{name} ({found.measure} {score.value:.4f} alone)" for name, score in certain)
         return finding("WF206", fired=True, evidence=f"{said}.")
