@@ -63,14 +63,14 @@ def _shown_by(goal: Goal, predicted: Predicted) -> str:
     return f" The {goal.noun} of {own} cannot show that; on dev {' and '.join(numbers)}."
 
 
-def strange_labels(*, predicted: Predicted) -> Finding:
+def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
     """WF212: fired for predicted labels that no row has, if chance would not leave them out of the targets.
 
     Of labels that occur k times among the predictions and never among as many targets, chance would have put some
     into the targets, if they were as frequent there: (n / (n + N))^k is the probability that it did not.
     """
     parts = predicted.parts.values()
-    if any(prediction.ndim != 2 for _, prediction in parts):
+    if goal.task != "classification":
         return finding("WF212", fired=None, evidence=_NO_CLASS)
     told = np.concatenate([prediction.argmax(axis=1) for _, prediction in parts])
     known = (predicted.constant > 0) | np.isin(

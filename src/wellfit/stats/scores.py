@@ -191,8 +191,8 @@ class OfValues(Metric):
     """A loss of predicted values."""
 
     def best_constant(self, target: Targets, *, outputs: int) -> Floats:  # noqa: ARG002 - shape is the target's
-        """The mean."""
-        return np.asarray(np.mean(target))
+        """The mean of each target."""
+        return np.asarray(np.mean(target, axis=0))
 
     def planes(self, target: Targets, predictions: Floats) -> Planes:
         """The residual."""
@@ -245,8 +245,8 @@ class AbsoluteError(OfValues):
     trees_loss = "absolute_error"
 
     def best_constant(self, target: Targets, *, outputs: int) -> Floats:  # noqa: ARG002 - shape is the target's
-        """The median."""
-        return np.asarray(np.median(target))
+        """The median of each target."""
+        return np.asarray(np.median(target, axis=0))
 
     def losses_of_planes(self, _target: Targets, planes: Planes) -> Floats:
         """The mean absolute error of each candidate."""
