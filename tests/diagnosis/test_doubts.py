@@ -7,11 +7,12 @@ import pytest
 from scipy import special, stats
 
 import wellfit as wf
+from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.checks import CHECKS
 from wellfit.diagnosis.facts import Facts
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import no_reference
-from wellfit.diagnosis.rows import Predicted
+from wellfit.diagnosis.rows import OpenRows, Predicted, Rows
 from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate, interval_from_sd, wilson
 
@@ -165,4 +166,30 @@ def test_a_rare_class_that_some_rows_happen_to_lack_is_seldom_strange():
         target, told = (rng.random((2, 600)) < 0.002).astype(int)
         facts = predicted((target[:300], np.eye(2)[told[:300]]), (target[300:], np.eye(2)[told[300:]]), ERROR)
         alarms += CHECKS["WF212"](facts).status == "fired"
+    assert alarms <= most(runs)
+
+
+def test_a_few_rows_that_hold_the_squared_error_are_named():
+    rng = np.random.default_rng(0)
+    y, y2 = rng.normal(10, 2, 2_000), rng.normal(10, 2, 1_000)
+    y2[[17, 402, 900]] = 999.0
+    found = wf.diagnose_predictions(train=(y, y + rng.normal(size=2_000)), dev=(y2, np.minimum(y2, 20.0)))
+    assert "3 rows of 1,000 dev rows hold 100 % of the squared error" in fired(found)["WF213"]
+    assert all(f"{row} (target 999)" in fired(found)["WF213"] for row in (18, 403, 901))
+    rows = Rows(features=Features((Feature("x", "number"),), y2[:, None]), target=y2, classes=0)
+    before = CHECKS["WF213"](
+        Facts(goal=goal_named("rmse"), rows=OpenRows(train=rows, dev=rows, goal=goal_named("rmse")))
+    )
+    assert before.status == "fired"
+    assert "3 rows of 1,000 training rows hold" in before.evidence
+
+
+@pytest.mark.parametrize("rows", [100, 1_000, 10_000])
+@pytest.mark.parametrize("law", ["normal", "laplace", "exponential"])
+def test_ordinary_errors_are_spread_over_the_rows(rows, law):
+    goal, runs, alarms, rng = goal_named("rmse"), 500, 0, np.random.default_rng(rows)
+    for _ in range(runs):
+        target = getattr(rng, law)(size=rows)
+        told = Predicted.over({"dev": (target, np.zeros(rows))}, goal=goal, train=target)
+        alarms += CHECKS["WF213"](Facts(goal=goal, predicted=told)).status == "fired"
     assert alarms <= most(runs)

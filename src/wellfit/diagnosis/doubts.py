@@ -1,7 +1,7 @@
 """Doubts about the numbers themselves: what a gap cannot mean while one of these stands.
 
-A model that says one class of every row, that says labels which no row has, that does no better than a constant, or
-whose train error is above its dev error. None of them needs a human error.
+A model that says one class of every row, that says labels which no row has, that does no better than a constant,
+whose train error is above its dev error, or whose squared error a few rows hold. None of them needs a human error.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import numpy as np
 
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.gaps import Errors
-from wellfit.diagnosis.rows import Predicted
+from wellfit.diagnosis.rows import OpenRows, Predicted
 from wellfit.records.goals import Goal, goal_named
-from wellfit.records.units import Unit
+from wellfit.records.units import Unit, plain
 from wellfit.stats.differences import difference
 from wellfit.stats.intervals import Estimate, grouped_mean, has_groups, mean_interval, wilson
 
@@ -23,6 +23,9 @@ CONSTANT = 0.2  # share of the loss of a constant that a model takes off at most
 FEW_CHANGED = 30  # rows whose loss differs from that of a constant; fewer say little of the rows that were not seen
 SURE = 0.9  # two-sided level of a one-sided .05
 MATERIAL = 0.25  # share of the tolerance by which dev must be below train
+HALF, MANY = 0.5, 0.01  # half of the squared error is held by more rows than one in a hundred, even of Laplace's law
+FAR = 25.0  # times the mean of the others: five standard deviations
+FEWEST_ROWS = 100
 _NAMED_AT_MOST = 5
 _NO_CLASS = "This goal looks at no predicted class."
 
@@ -169,3 +172,38 @@ def dev_below_train(*, goal: Goal, tolerance: float, errors: Errors) -> Finding:
         return finding("WF112", fired=None, evidence="No interval could be put on the dev error.")
     said = f"Dev {unit.show(errors.dev.value)}, train {unit.show(train.value)}: dev is not surely better."
     return finding("WF112", fired=False, evidence=said)
+
+
+def few_rows_hold_the_error(*, goal: Goal, rows: OpenRows | None = None, predicted: Predicted | None = None) -> Finding:
+    """WF213: fired where at most one row in a hundred holds half of the squared error.
+
+    Of a model on dev; before there is one, of the mean on the training rows.
+    """
+    if goal.task != "regression":
+        return finding("WF213", fired=None, evidence="This looks at the squared error of numbers.")
+    if predicted is not None:
+        (target, prediction), where = predicted.parts["dev"], "dev"
+    elif rows is not None:
+        target, where = rows.train.target, "training"
+        prediction = np.full(len(target), target.mean())
+    else:
+        return finding("WF213", fired=None, evidence="Not checked: this needs the targets.")
+    errors = (target - prediction) ** 2
+    if len(errors) < FEWEST_ROWS or not errors.any():
+        return finding("WF213", fired=None, evidence=f"This needs {FEWEST_ROWS} rows whose errors are not 0.")
+    order = np.argsort(-errors, kind="stable")
+    shares = np.cumsum(errors[order]) / errors.sum()
+    few = int(np.searchsorted(shares, HALF)) + 1
+    if few <= MANY * len(errors):  # and those beside them that lie as far out
+        few = max(few, int((errors > FAR * errors[order][few:].mean()).sum()))
+    said = (
+        f"{few:,} {'row' if few == 1 else 'rows'} of {len(errors):,} {where} rows {'holds' if few == 1 else 'hold'} "
+        f"{100 * shares[few - 1]:.0f} % of the squared error"
+    )
+    if shares[int(MANY * len(errors)) - 1] < HALF:
+        return finding("WF213", fired=False, evidence=f"{said}.")
+    named = ", ".join(
+        f"{place + 1} (target {plain(float(target[place]))})" for place in order[: min(few, _NAMED_AT_MOST)]
+    )
+    more = ", ..." if few > _NAMED_AT_MOST else ""
+    return finding("WF213", fired=True, evidence=f"{said}: {'row' if few == 1 else 'rows'} {named}{more}.")

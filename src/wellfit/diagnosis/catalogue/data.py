@@ -258,4 +258,23 @@ ENTRIES = (
         commands=(DIAGNOSE, Command("wellfit diagnose predictions.csv", "the same for any model's predictions")),
         source="A count.",
     ),
+    CatalogueEntry(
+        code="WF213",
+        title="a few rows hold the squared error",
+        meaning="Most of the squared error is that of a few rows with extreme targets. What is trained, chosen and "
+        "judged by it follows those rows, and its intervals are wide.",
+        computed="The squared errors of the dev rows (before there is a model, those of the mean on the training "
+        "rows), the largest first: how many hold half of the sum. Rows that lie as far out are counted with them.",
+        states=States(
+            fired="at most one row in a hundred holds half of the squared error; the evidence says how many, and "
+            "which.",
+            passed="more rows than that hold half of it.",
+            unknown="there are fewer than 100 rows, the target is a class, or bare numbers were given.",
+        ),
+        remedy="Look at those rows first: a unit, a typing error, a stand-in such as 999999. If they are right, "
+        "predict the logarithm of the target, or judge by --goal mae.",
+        caution="Where the extremes are what matters (losses of an insurer), they belong into the error.",
+        commands=(DIAGNOSE, Command("wellfit run churn.wellfit --goal mae --budget 5m", "judge by the absolute error")),
+        source="A count.",
+    ),
 )
