@@ -101,7 +101,13 @@ def written_dates(texts: pa.Array, *, asked: bool = False) -> Written | None:
 def moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
     """[rows] microseconds, NaT where a text (or null) is no date that is written in this order."""
     iso = _iso(texts, zone) if zone != "clock" else None
-    return _parsed(texts, order=order, zone=zone, asked=True)[0] if iso is None else iso
+    if iso is not None:
+        return iso
+    # Most columns have few different dates.
+    encoded = texts.dictionary_encode()
+    levels = _parsed(encoded.dictionary, order=order, zone=zone, asked=True)[0]
+    places = pc.fill_null(encoded.indices, len(levels)).to_numpy(zero_copy_only=False)
+    return np.asarray(np.append(levels, np.datetime64("NaT"))[places])
 
 
 def _iso(texts: pa.Array, zone: Zone) -> Moments | None:

@@ -81,25 +81,25 @@ def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: st
 
 def numbers_in(texts: pa.Array, signs: Signs) -> pa.Array:
     """Return int64 where all texts are whole and few digits long, else float64; null where a text is no number."""
-    if signs == Signs() and (whole := _whole(texts)) is not None:
-        return whole
     good = pc.match_substring_regex(texts, _pattern(signs))
     plain = pc.if_else(good, texts, pa.scalar(None, pa.string()))
     if signs.thousands:
         plain = pc.replace_substring_regex(plain, _GROUPS[signs.thousands], "")
     if signs.decimal != POINT:
         plain = pc.replace_substring(plain, signs.decimal, POINT)
-    plain = pc.replace_substring_regex(plain, r"^\+", "")
-    try:
-        return plain.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return plain.cast(pa.float64())
+    return plain_numbers(plain)
 
 
-def _whole(texts: pa.Array) -> pa.Array | None:
-    """Whole numbers at once; None where there are others."""
-    digits = pc.all(pc.match_substring_regex(texts, r"^-?\d{1,18}$"), min_count=0).as_py()
-    return texts.cast(pa.int64()) if digits else None
+def plain_numbers(texts: pa.Array) -> pa.Array:
+    """Texts that all match `PLAIN`, as int64 or float64."""
+    if pc.any(pc.starts_with(texts, "+")).as_py():
+        texts = pc.replace_substring_regex(texts, r"^\+", "")
+    if not pc.any(pc.match_substring(texts, POINT)).as_py():
+        try:
+            return texts.cast(pa.int64())
+        except pa.ArrowInvalid:
+            pass
+    return texts.cast(pa.float64())
 
 
 def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:

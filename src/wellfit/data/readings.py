@@ -30,6 +30,7 @@ from wellfit.data.numerals import (
     bare_numbers,
     differ,
     numbers_in,
+    plain_numbers,
     signs_that_fit,
     without_unit,
 )
@@ -204,7 +205,7 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
     if any(_is_word(text) for text in glance):
         why = _spoilt(cells) if any(_NUMBER.match(text) for text in glance) else ""
         return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=why))
-    codes = _codes(cells.known)
+    codes = _codes(cells.known) if all(map(str.isdigit, glance)) else ""
     if codes:
         return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=codes))
     found = (
@@ -313,12 +314,16 @@ def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadCo
 
 
 def _plain_numbers(known: pa.Array, words: Mapping[str, int], *, why: str) -> ReadColumn:
-    values = numbers_in(known, Signs())
+    values = plain_numbers(known)
     fractions = not pa.types.is_integer(values.type)
     # 1.234 in every row: a file with decimal commas has points between thousands.
-    grouped = fractions and bool(pc.all(pc.match_substring_regex(known, GROUPED_BY_POINTS), min_count=1).as_py())
+    grouped = fractions and _all_match(known[:_GLANCE], GROUPED_BY_POINTS) and _all_match(known, GROUPED_BY_POINTS)
     shows = POINT if fractions and not grouped else ""
     return ReadColumn(pa.chunked_array([values]), Reading(missing=words, why=why), open=grouped, shows=shows)
+
+
+def _all_match(texts: pa.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py())
 
 
 def _told_words(cells: _Cells, words: Mapping[str, int]) -> str:
@@ -350,7 +355,7 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
     if known is None:
         return None
     texts, words = known
-    written = written_dates(texts.drop_null(), asked=asked)
+    written = written_dates(pc.unique(texts.drop_null()), asked=asked)
     if written is None or (order and written.orders != ("",) and order not in written.orders):
         return None
     chosen, why = _chosen(written.orders, texts, zone=written.zone, order=order, evidence=evidence)
