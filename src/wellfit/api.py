@@ -12,6 +12,7 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from wellfit.base.typing import Notify, Task, ignore_events
+from wellfit.checking.table import warn_before_training
 from wellfit.data.dialect import FormatArguments
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net
@@ -98,6 +99,8 @@ def train(
         return _experiment(data).train(config, notify=notify)
     prepared = data.prepared()
     named = named_after(module, config, preparation=prepared.preparation) if module else config
+    if module:
+        warn_before_training(module, prepared, seed=config.seed, notify=notify)
     notify({"event": "training", "identity": named.identity})
     return executor_for(prepared, goal=_goal(goal, data.schema.task), module=module, single=True).train([named])[0]
 
@@ -179,6 +182,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
     if module:
         _require_no_shape(over)
         start = named_after(module, start, preparation=prepared.preparation)
+        warn_before_training(module, prepared, seed=start.seed, notify=notify)
     with closing(executor_for(prepared, goal=wanted, module=module, memory=limit, device=chip)) as executor:
         found = search(prepared, start, executor=executor, goal=wanted, on_outcome=telling(notify), **asked)
     if not executor.notice:

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wellfit.base.generators import kept_generators
+
 _CONTAINERS = (dict, list, set)
 
 
@@ -25,8 +27,7 @@ def kept(*roots: nn.Module) -> Iterator[None]:
     parameters = {id(one): one for root in roots for one in root.parameters()}.values()
     tensors = [(one, one.data, one.grad, one.requires_grad) for one in parameters]
     dtype, enabled = torch.get_default_dtype(), torch.is_grad_enabled()
-    python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the network may draw from it
-    with torch.random.fork_rng():
+    with kept_generators():
         try:
             _borrow(modules, tensors)
             yield
@@ -40,8 +41,6 @@ def kept(*roots: nn.Module) -> Iterator[None]:
                 _restore(module, known, contents)
             torch.set_default_dtype(dtype)
             torch.set_grad_enabled(enabled)
-            random.setstate(python)
-            np.random.set_state(numbers)  # noqa: NPY002
 
 
 def seed_all(seed: int) -> None:
