@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "recipe": RECORDS | {"stats", "data", "splits", "sweeps", "diagnosis", "augment"},
     "opening": RECORDS | {"stats", "data", "splits", "training"},
     "checking": RECORDS | {"stats", "data", "training", "diagnosis"},
-    "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening"},
+    "loops": RECORDS | {"stats", "data", "splits", "training", "diagnosis", "opening", "checking"},
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal"},
     "estimators": RECORDS | {"stats", "data", "training", "fused", "sweeps", "diagnosis"},

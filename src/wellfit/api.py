@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from wellfit.base.typing import Notify, Task, ignore_events
-from wellfit.checking.table import warn_before_training
+from wellfit.checking.before import warn_before_training
 from wellfit.data.dialect import FormatArguments
 from wellfit.diagnosis.diagnosis import DataDiagnosis, Diagnosis
 from wellfit.estimators.net import Net

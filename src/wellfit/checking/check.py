@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,11 +118,26 @@ def check(
     Raises:
         BadInput: for a network, rows or a loss that do not fit together at all.
     """
+    return check_codes(CHECKS, network, X, y, loss=loss, optimizer=optimizer, dev=dev, seed=seed)
+
+
+def check_codes(  # noqa: PLR0917 - the arguments of `check`
+    codes: Iterable[str],
+    network: Network,
+    rows_given: Any,
+    target: Any,
+    *,
+    loss: Callable[..., Any] | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    dev: Any = None,
+    seed: int = 0,
+) -> Check:
+    """Run the checks of some codes; see `check`."""
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's, of what the checks do; what matters is a finding
-        trial = trial_of(network, X, y, loss=loss, optimizer=optimizer, dev=dev, seed=seed)
-        findings = tuple(_found(code, trial) for code in CHECKS)
+        trial = trial_of(network, rows_given, target, loss=loss, optimizer=optimizer, dev=dev, seed=seed)
+        findings = tuple(_found(code, trial) for code in codes)
     return Check(findings, round(time.perf_counter() - started, 3))
 
 

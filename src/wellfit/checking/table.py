@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 import torch
 from torch import Tensor
 
-from wellfit.base.typing import Notify
 from wellfit.checking.check import Check, check
 from wellfit.checking.given import Network
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.training.network import OneHot
 from wellfit.training.tensors import target_of
-
-logger = logging.getLogger(__name__)
-
-
-def warn_before_training(network: Network, data: Prepared, *, seed: int, notify: Notify) -> None:
-    """Check a network that is about to be trained, and warn of what fired; it is trained all the same."""
-    fired = check_prepared(network, data, seed=seed).fired
-    if not fired:
-        return
-    notify({"event": "check", "fired": [found.code for found in fired]})
-    first, others = fired[0], [found.code for found in fired[1:]]
-    more = f" Also: {', '.join(others)}." if others else ""
-    logger.warning("%s %s. %s %s%s", first.code, first.title, first.evidence, first.remedy, more)
 
 
 def check_prepared(network: Network, data: Prepared, *, seed: int = 0) -> Check:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wellfit.base.generators import kept_generators
+from wellfit.checking.before import warn_of_batches
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import diagnose_predictions
 from wellfit.exceptions import BadInput
@@ -113,6 +114,9 @@ class DiagnosisCallback(pl.Callback):
                     self._trials[part] = Trial(target, _tried(pl_module, inputs), spy.end_of)
                 else:
                     given_pairs([self._predict(pl_module, batch)], part=part)
+            if part == "train" and self._predict is None:
+                with _validating(trainer, pl_module), as_written(pl_module):
+                    warn_of_batches(pl_module, [batch], optimizer=trainer.optimizers[0] if trainer.optimizers else None)
 
     def on_train_batch_start(self, *given: Any, **_: Any) -> None:
         """Watch which loss the first training step computes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
 from wellfit.base.generators import kept_generators
+from wellfit.checking.before import warn_of_batches
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.predictions import diagnose_predictions
 from wellfit.exceptions import BadInput
@@ -95,6 +97,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         self._parts = {"train": dataset_train, "dev": dataset_valid}
         if self._reading is None:
             self._reading = self._decided(net)
+            _warn(net, dataset_train)
 
     def on_train_end(self, net: NeuralNet, **_: Any) -> None:
         """Predict train and dev, diagnose, and write it."""
@@ -153,6 +156,20 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
     @property
     def _needs_probabilities(self) -> bool:
         return self.goal is not None and goal_named(self.goal).needs_probabilities
+
+
+def _warn(net: NeuralNet, dataset: Any) -> None:
+    """Check the module on its first two batches, and warn of what would keep it from learning."""
+    with kept_generators():
+        batches = itertools.islice(_iterator(net, dataset, part="train"), 2)
+        pairs = [unpack_data(batch) for batch in batches]
+
+    def loss(outputs: Tensor, target: Tensor) -> Tensor:
+        found: Tensor = net.get_loss(outputs, target, training=True)
+        return found
+
+    with as_written(net.module_):
+        warn_of_batches(net.module_, pairs, loss=loss, optimizer=getattr(net, "optimizer_", None))
 
 
 def _iterator(net: NeuralNet, dataset: Any, *, part: str) -> Any:

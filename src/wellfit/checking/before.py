@@ -1,0 +1,72 @@
+"""A network of the user's own is checked by itself before it is trained: what fired is a warning, and it is trained."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wellfit.base.typing import Notify
+from wellfit.checking.check import CHECKS, Check, check_codes
+from wellfit.checking.given import Network
+from wellfit.checking.table import check_prepared
+from wellfit.data.prepare import Prepared
+from wellfit.exceptions import BadInput
+
+logger = logging.getLogger(__name__)
+
+_BATCHES = 2
+_SLOW = ("WF507", "WF511")
+"""They train and differentiate many times: too much before each of many fits."""
+_OF_LOSS = ("WF501", "WF502", "WF512")
+"""They need the user's own loss."""
+
+
+def warn_before_training(network: Network, data: Prepared, *, seed: int, notify: Notify) -> None:
+    """Check a network on a table's training rows, warn of what fired, and send it as an event."""
+    found = check_prepared(network, data, seed=seed)
+    if found.fired:
+        notify({"event": "check", "fired": [each.code for each in found.fired]})
+        _warn(found)
+
+
+def warn_of_batches(
+    module: nn.Module,
+    batches: Iterable[Any],
+    *,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> None:
+    """Check a module on its first batches (x, y), without what takes long, and warn of what fired.
+
+    Batches of another form, and networks of several inputs or outputs, are left alone. Without a loss, what speaks of
+    the loss is left out.
+    """
+    pairs = list(itertools.islice(batches, _BATCHES))
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        return
+    if not pairs or not all(isinstance(one, Tensor) for pair in pairs for one in pair):
+        return
+    rows, target = (torch.cat([pair[place] for pair in pairs]) for place in (0, 1))
+    codes = [code for code in CHECKS if code not in _SLOW and (loss is not None or code not in _OF_LOSS)]
+    try:
+        found = check_codes(codes, module, rows, target, loss=loss or _squares, optimizer=optimizer)
+    except BadInput:
+        return
+    if found.fired:
+        _warn(found)
+
+
+def _squares(outputs: Tensor, _target: Tensor) -> Tensor:
+    """A loss for the gradients of outputs whose own loss is not known."""
+    return outputs.pow(2).mean()
+
+
+def _warn(found: Check) -> None:
+    first, others = found.fired[0], [each.code for each in found.fired[1:]]
+    more = f" Also: {', '.join(others)}." if others else ""
+    logger.warning("%s %s. %s %s%s", first.code, first.title, first.evidence, first.remedy, more)
