@@ -243,6 +243,52 @@ def test_one_output_is_read_alike_whatever_the_batches_look_like(kind, batch):
     )
 
 
+class ByName(Binary):
+    """A criterion that is called by the names of its parameters."""
+
+    def loss(self, batch):
+        return nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0))(input=self.net(batch[0]), target=batch[1])
+
+
+class WithPenalty(Binary):
+    """A second loss, of something else than the target."""
+
+    def loss(self, batch):
+        logits = self.net(batch[0])
+        return binary_cross_entropy_with_logits(logits, batch[1]) + 0.1 * mse_loss(logits, torch.zeros_like(logits))
+
+
+class Focal(Binary):
+    def loss(self, batch):
+        each = binary_cross_entropy_with_logits(self.net(batch[0]), batch[1], reduction="none")
+        return (each * (1 - (-each).exp()) ** 2).mean()
+
+
+class Mixed(Binary):
+    """Mixup: the loss never sees a target as it is."""
+
+    def loss(self, batch):
+        x, y = batch
+        other = torch.randperm(len(x))
+        return binary_cross_entropy_with_logits(self.net(0.7 * x + 0.3 * x[other]), 0.7 * y + 0.3 * y[other])
+
+
+class Compiled(Binary):
+    def __init__(self):
+        super().__init__()
+        self.net.compile(backend="eager")
+
+
+@pytest.mark.parametrize("kind", [ByName, WithPenalty, Focal, Mixed, Compiled])
+def test_the_loss_is_known_however_it_is_written(kind):
+    module, rows = kind(), Y.float().unsqueeze(1)
+    found = fit(module, *float_loaders(rows), epochs=1)
+    module.eval()
+    with torch.no_grad():
+        wrong = [float(((module.net(X[part]) > 0) != rows[part]).double().mean()) for part in (TRAIN, DEV)]
+    assert values(found) == pytest.approx(wrong, abs=1e-9)
+
+
 class Counts(Binary):
     def loss(self, batch):
         return mse_loss(self.net(batch[0]), batch[1])
