@@ -16,7 +16,7 @@ from wellfit.diagnosis import doubts, plain_checks
 from wellfit.diagnosis.column_worth import columns_without_worth
 from wellfit.diagnosis.dev_overuse import used_up_dev
 from wellfit.diagnosis.facts import Facts
-from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.findings import UNCHECKED, Finding, finding
 from wellfit.diagnosis.label_noise import wrong_labels
 from wellfit.diagnosis.leakage.duplicates import same_rows
 from wellfit.diagnosis.leakage.groups import rows_from_before, shared_groups
@@ -33,7 +33,6 @@ Urgency = Literal["leak", "dev overuse", "impossible", "doubt", "gap", "labels",
 _ALWAYS_KNOWN = frozenset({"goal", "tolerance", "hint"})
 _OF_DATA = frozenset({"columns", "rows"})
 """Facts that do not change with the network."""
-UNCHECKED = "Not checked: this needs the table or the training itself."
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from wellfit.base.rendering import Rendered
 from wellfit.base.typing import Json
 from wellfit.diagnosis.checks import run_checks
 from wellfit.diagnosis.facts import Facts
-from wellfit.diagnosis.findings import Finding
+from wellfit.diagnosis.findings import UNCHECKED, Finding
 from wellfit.diagnosis.gaps import Errors, Gap, checked_tolerance, gaps_from, measure
 from wellfit.diagnosis.optimal_error import Optimal, checked_loss, checked_rows, no_reference, reference
 from wellfit.diagnosis.prescribe import Prescribed, ceiling, headline, leading, prescribe
@@ -117,11 +117,19 @@ class DataDiagnosis(Rendered):
 
     @property
     def headline(self) -> str:
-        """One sentence."""
-        if not self.fired:
-            return "Nothing was trained yet. The rows show nothing that should stop you."
-        titles = "; ".join(found.title for found in self.fired)
-        return f"Nothing was trained yet. Look at the rows first: {titles}."
+        """What to look at first; without anything how many checks looked, and which could not tell."""
+        if self.fired:
+            titles = "; ".join(found.title for found in self.fired)
+            return f"Nothing was trained yet. Look at the rows first: {titles}."
+        said = "Nothing was trained yet. The rows show nothing that should stop you"
+        passed = sum(found.status == "passed" for found in self.findings)
+        open_ones = [
+            found for found in self.findings if found.status == "not applicable" and found.evidence != UNCHECKED
+        ]
+        if not open_ones:
+            return f"{said}: all {passed} checks passed."
+        named = ", ".join(f"{found.title} ({found.code})" for found in open_ones)
+        return f"{said}, as far as the {passed} checks go that passed. Not told: {named}."
 
     def to_json(self) -> Json:
         """The object of `diagnose --json`; errors and gaps are those of no network."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.findings import UNCHECKED, Finding, finding
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.rows import OpenRows, Predicted
 from wellfit.records.goals import Goal, goal_named
@@ -179,15 +179,15 @@ def few_rows_hold_the_error(*, goal: Goal, rows: OpenRows | None = None, predict
 
     Of a model on dev; before there is one, of the mean on the training rows.
     """
-    if goal.task != "regression":
-        return finding("WF213", fired=None, evidence="This looks at the squared error of numbers.")
+    if goal.metric.trees_loss != "squared_error":
+        return finding("WF213", fired=None, evidence=UNCHECKED)
     if predicted is not None:
         (target, prediction), where = predicted.parts["dev"], "dev"
     elif rows is not None:
         target, where = rows.train.target, "training"
         prediction = np.full(len(target), target.mean())
     else:
-        return finding("WF213", fired=None, evidence="Not checked: this needs the targets.")
+        return finding("WF213", fired=None, evidence=UNCHECKED)
     errors = (target - prediction) ** 2
     if len(errors) < FEWEST_ROWS or not errors.any():
         return finding("WF213", fired=None, evidence=f"This needs {FEWEST_ROWS} rows whose errors are not 0.")

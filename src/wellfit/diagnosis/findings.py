@@ -48,6 +48,8 @@ def explain(code: str) -> str:
     return str(entry_of(code))
 
 
+UNCHECKED = "Not checked: this needs the table or the training itself."
+"""Evidence where nothing was there to look at."""
 FindingStatus = Literal["fired", "passed", "not applicable"]
 
 

@@ -269,7 +269,7 @@ ENTRIES = (
             fired="at most one row in a hundred holds half of the squared error; the evidence says how many, and "
             "which.",
             passed="more rows than that hold half of it.",
-            unknown="there are fewer than 100 rows, the target is a class, or bare numbers were given.",
+            unknown="there are fewer than 100 rows, the goal takes no squares, or bare numbers were given.",
         ),
         remedy="Look at those rows first: a unit, a typing error, a stand-in such as 999999. If they are right, "
         "predict the logarithm of the target, or judge by --goal mae.",

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Feature, Features
-from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.findings import UNCHECKED, Finding, finding
 from wellfit.diagnosis.mismatch.columns import time_columns
 from wellfit.diagnosis.mismatch.domain_classifier import DomainTrees
 from wellfit.diagnosis.rows import NetworkOnRows, OpenRows, Rows
@@ -94,8 +94,10 @@ def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRow
 
     Only train-dev, which was not trained on, tells mismatch from variance.
     """
+    if network is None:
+        return finding("WF305", fired=None, evidence=UNCHECKED)
     found, measured = None, rows.under(network)
-    if network is not None and measured.train_dev is not None:
+    if measured.train_dev is not None:
         found = attribute_gap(measured.train_dev, measured.dev, seed=rows.seed)
     if found is None:
         why = (
