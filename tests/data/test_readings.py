@@ -108,6 +108,8 @@ def test_reasons_are_kept():
     spoilt = read([*map(str, range(9)), "tall"])[1].why
     assert "90%" in spoilt
     assert "'tall' in row 10" in spoilt
+    for texts in (["5%", "0.05", "6%"], ["$5", "€5", "$6"], ["1,5", "1.5", "1.234,5", "1,234.5"]):
+        assert repr(texts[0]) in read(texts)[1].why
 
 
 def test_numbers_with_a_word_that_is_not_said_to_be_missing_say_so():

@@ -61,6 +61,9 @@ _TEXT = pa.string()
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 _GLANCE = 20  # values that tell most columns of words without looking at all
 _WITH_DIGIT = r"^[^#]*\d[^#]*$"  # and no error of a spreadsheet, such as #DIV/0!
+_LIKE_A_NUMBER = r"^[-+(]?[$€£¥]?\s?\d[\d.,'\s]*[%€$]?[)]?$"
+_MOST_LOOKED_AT = 200  # different values that tell in how many ways numbers are written
+_DIGITS = re.compile(r"\d+")
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[-+]?\.?\d+(\.|\Z)")
 _LETTER_AND_DIGIT = re.compile(r"[A-Za-z]\d")
@@ -426,10 +429,22 @@ def _spoilt(cells: _Cells) -> str:
     numbers = pc.match_substring_regex(known, PLAIN)
     share = pc.mean(numbers.cast(pa.int8())).as_py() or 0
     if not _MOSTLY <= share < 1:
-        return ""
+        return _written_unlike(known)
     row = pc.index(numbers, False).as_py()
     count = pc.sum(pc.invert(numbers)).as_py()
     return f"text, though {share:.0%} are numbers: {count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
+
+
+def _written_unlike(known: pa.Array) -> str:
+    """Return why a column is text although it looks like numbers: they are written in several ways; or ""."""
+    looks = pc.match_substring_regex(known, _LIKE_A_NUMBER)
+    if (pc.mean(looks.cast(pa.int8())).as_py() or 0) < _MOSTLY:
+        return ""
+    ways: dict[str, str] = {}
+    for text in pc.unique(known.filter(looks))[:_MOST_LOOKED_AT].to_pylist():
+        ways.setdefault(_DIGITS.sub("9", text), text)
+    shown = " and ".join(map(repr, list(ways.values())[:3]))
+    return f"text, though it looks like numbers: no way of writing fits all, such as {shown}"
 
 
 class Unlike(Exception):
