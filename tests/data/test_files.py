@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import datetime as dt
 import gzip
 import io
 import lzma
@@ -185,6 +186,36 @@ def test_long_texts_in_quotes_are_no_open_quotes(tmp_path):
 
 def pickled():
     return pickle.dumps([1])
+
+
+def workbook(path, **sheets):
+    book = pytest.importorskip("openpyxl").Workbook()
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+
+
+def test_an_excel_workbook_is_read_by_its_cells(tmp_path):
+    day = dt.datetime(2024, 3, 1)
+    rows = [
+        ["Export"],
+        ["code", "size", "seen", "good"],
+        *(["007", i / 4, day, True] for i in range(4)),
+        ["012", "#N/A", None, False],
+    ]
+    workbook(tmp_path / "t.xlsx", Data=rows, Notes=[["nothing"]])
+    assert read_table(tmp_path / "t.xlsx").frame.to_pydict() == {
+        "code": ["007"] * 4 + ["012"],
+        "size": [0, 0.25, 0.5, 0.75, None],
+        "seen": [day] * 4 + [None],
+        "good": [True] * 4 + [False],
+    }
+    workbook(tmp_path / "two.xlsx", A=rows, B=rows)
+    with pytest.raises(BadInput, match="'A', 'B'"):
+        read_table(tmp_path / "two.xlsx")
 
 
 OTHERS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import glob
 import gzip
 import hashlib
@@ -13,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -32,7 +34,7 @@ class Source(Record):
     sha256: str | None = None
 
 
-Kind = Literal["text", "parquet", "feather", "workbook"]
+Kind = Literal["text", "parquet", "feather"]
 
 HEAD_BYTES = 4096
 _TABLES: tuple[tuple[bytes, Kind], ...] = ((b"PAR1", "parquet"), (b"ARROW1", "feather"), (b"FEA1", "feather"))
@@ -160,7 +162,8 @@ def _zipped(path: Path, *, name: str) -> Container:
     except zipfile.BadZipFile as error:
         raise _damaged(path, error) from error
     if "xl/workbook.xml" in names:
-        return Container(path, "workbook", lambda: path.open("rb"), plain=True)
+        sheet = _sheet_as_text(path)
+        return _of_kind(path, lambda: io.BytesIO(sheet), plain=False, name=name)
     if "word/document.xml" in names:
         raise _no_table(path, "a Word document", _AS_CSV, name=name)
     if "mimetype" in names:
@@ -181,6 +184,44 @@ def _zipped(path: Path, *, name: str) -> Container:
             return archive.open(tables[0])
 
     return _of_kind(path, opened, plain=False, name=name)
+
+
+def _sheet_as_text(path: Path) -> bytes:
+    """The cells of an Excel workbook's only sheet with a table, as CSV: it is read as any other text."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise BadInput(
+            "openpyxl must be there to read an Excel workbook",
+            found=f"{path}, and no openpyxl",
+            remedy="pip install 'wellfit[excel]', or save the sheet as CSV (UTF-8)",
+        ) from error
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+    sheets = {
+        sheet.title: [row for row in sheet.iter_rows(values_only=True) if set(row) != {None}]
+        for sheet in book.worksheets
+    }
+    book.close()
+    tables = {title: rows for title, rows in sheets.items() if len(rows) > 1}
+    if len(tables) != 1:
+        raise BadInput(
+            "an Excel workbook must have one sheet with a table",
+            found=f"{len(tables)} ({', '.join(map(repr, tables))}) in {path}",
+            remedy="Save the right sheet as CSV (UTF-8)",
+        )
+    text = io.StringIO()
+    (rows,) = tables.values()
+    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)
 
 
 def _no_table(path: Path, what: str, remedy: str, *, name: str) -> BadInput:

@@ -202,15 +202,9 @@ def _whole(container: Container) -> pa.Table:
     try:
         if container.kind == "parquet":
             return _open_parquet(container).read()
-        if container.kind == "feather":
-            return pa.feather.read_table(container.seekable())
+        return pa.feather.read_table(container.seekable())
     except (pa.ArrowException, OSError) as error:
         raise _broken(container, error) from error
-    raise BadInput(
-        "DATA must be a CSV, Parquet or Feather file",
-        found=f"an Excel workbook, {container.path}",
-        remedy="Save its sheet as CSV (UTF-8)",
-    )
 
 
 def _open_parquet(container: Container) -> pq.ParquetFile:
