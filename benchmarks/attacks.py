@@ -214,6 +214,39 @@ def tables() -> Iterator[Attack]:
         )
 
 
+AT_ONCE, ROUNDS, QUICK_ROUNDS = 20, 50, 3
+
+
+def at_once(subjects: Path, *, rounds: int) -> Iterator[Ending]:
+    """Let twenty commands predict other rows into one file at the same time; one of the results must stand there."""
+    header, *rows = (subjects / "new.csv").read_text().splitlines()
+    with tempfile.TemporaryDirectory(prefix="attack-") as name:
+        folder = Path(name)
+        shutil.copytree(subjects / "model", folder / "model")
+        alone = set()
+        for number in range(AT_ONCE):
+            (folder / f"{number}.csv").write_text("\n".join([header, *rows[number : number + 100]]) + "\n")
+            _run(_predict(number, f"{number}.out.csv"), folder, home=folder / "home", told=folder / "told")
+            alone.add((folder / f"{number}.out.csv").read_bytes())
+        for number in range(rounds):
+            began = time.monotonic()
+            told = [folder / f"told-{each}" for each in range(AT_ONCE)]
+            processes = [
+                _start(_predict(each, "p.csv"), folder, home=folder / "home", told=told[each])
+                for each in range(AT_ONCE)
+            ]
+            codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+            fault = "" if set(codes) == {0} else f"exit codes {codes}"
+            fault = fault or ("" if (folder / "p.csv").read_bytes() in alone else "the file is none of the results")
+            fault = fault or ("a part is left" if list(folder.rglob("*.part")) else "")
+            attack = Attack("twenty predictions at once", str(number), lambda _folder: None, _predict(0, "p.csv"))
+            yield Ending(attack, fault, time.monotonic() - began, told[0].read_text().strip())
+
+
+def _predict(number: int, out: str) -> tuple[str, ...]:
+    return ("predict", "model", f"{number}.csv", "-o", out)
+
+
 # One attack, in a process of its own.
 
 
@@ -240,9 +273,7 @@ def tried(attack: Attack, subjects: Path) -> Ending:
 
 def _run(argv: Sequence[str], work: Path, *, home: Path, told: Path) -> tuple[str, str]:
     """Run a command in a fork of this process, and return what is wrong with its end and what it said."""
-    process = os.fork()
-    if process == 0:
-        _be_the_command(argv, work, home=home, told=told)
+    process = _start(argv, work, home=home, told=told)
     until = time.monotonic() + SECONDS
     while True:
         ended, status, used = os.wait4(process, os.WNOHANG)
@@ -262,7 +293,11 @@ def _run(argv: Sequence[str], work: Path, *, home: Path, told: Path) -> tuple[st
     return "", said
 
 
-def _be_the_command(argv: Sequence[str], work: Path, *, home: Path, told: Path) -> None:
+def _start(argv: Sequence[str], work: Path, *, home: Path, told: Path) -> int:
+    """Run a command in a fork of this process, and return the fork's number."""
+    process = os.fork()
+    if process:
+        return process
     code = 99
     try:
         os.chdir(work)
@@ -304,6 +339,13 @@ def attacks_on(subjects: Path, *, count: int) -> Iterator[Attack]:
     yield from mutations("experiment", count, experiment)
 
 
+def _note(end: Ending, found: dict[str, list[Ending]]) -> None:
+    found.setdefault(end.attack.kind, []).append(end)
+    if end.fault:
+        words = (end.attack.kind, end.attack.name, " ".join(end.attack.argv), end.fault, end.message)
+        print(": ".join(words), file=sys.stderr)
+
+
 def main() -> None:
     """Carry out all attacks, and print the share of each kind that ended as promised."""
     parser = parser_of(__doc__)
@@ -316,11 +358,10 @@ def main() -> None:
         for attack in attacks_on(Path(name), count=QUICK_MUTATIONS if asked.quick else MUTATIONS):
             if asked.only not in f"{attack.kind}: {attack.name}":
                 continue
-            end = tried(attack, Path(name))
-            found.setdefault(attack.kind, []).append(end)
-            if end.fault:
-                words = (attack.kind, attack.name, " ".join(attack.argv), end.fault, end.message)
-                print(": ".join(words), file=sys.stderr)
+            _note(tried(attack, Path(name)), found)
+        if asked.only in "twenty predictions at once":
+            for end in at_once(Path(name), rounds=QUICK_ROUNDS if asked.quick else ROUNDS):
+                _note(end, found)
     rows = [share_row(kind, [not end.fault for end in ends], 1.0, quick=False) for kind, ends in found.items()]
     slowest = max((end for ends in found.values() for end in ends), key=lambda end: end.seconds)
     note = f"{slowest.attack.kind}: {slowest.attack.name}"
