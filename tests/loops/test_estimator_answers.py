@@ -167,6 +167,8 @@ def test_several_targets_are_averaged_over(goal):
     }
     assert found["value"] == pytest.approx(expected[goal or "rmse"])
     assert found["low"] < found["value"] < found["high"]
+    groups = np.arange(300) // 5
+    assert wf.diagnose_estimator(LinearRegression(), features, targets, groups=groups, goal=goal).errors.dev.rows == 60
     one = wf.diagnose_estimator(KNeighborsRegressor(), features, targets[:, :1])
     assert one.errors.dev.rows == 60
 
@@ -205,8 +207,9 @@ LABELS = make_multilabel_classification(100, 4, random_state=0)[1]
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, groups=np.arange(600) // 300), "two groups"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, groups=np.arange(10)), "same rows"),
         (lambda: wf.diagnose_estimator(NeverFitted(), X, Y, dev=X), "must be \\(X, y\\)"),
+        (lambda: wf.diagnose_estimator(object(), X, Y), "scikit-learn's kind"),
     ],
-    ids=["labels", "log loss", "order of three", "goal", "one dev group", "group rows", "dev"],
+    ids=["labels", "log loss", "order of three", "goal", "one dev group", "group rows", "dev", "another kind"],
 )
 def test_what_cannot_be_judged_is_refused_before_the_fit(call, said):
     with pytest.raises(BadInput, match=said):

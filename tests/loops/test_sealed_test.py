@@ -12,6 +12,7 @@ import pytest
 
 import wellfit as wf
 from wellfit.exceptions import BadInput, Refusal
+from wellfit.loops.sealed_test import TARGET
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3))
@@ -68,9 +69,10 @@ def test_values_and_dev_rows_have_their_goal(tmp_path):
     [
         (lambda folder: wf.SealedTest.of(X, Y[:-1], folder=folder), "same rows"),
         (lambda folder: wf.SealedTest.of(X, Y, folder=folder.parent), "exists"),
+        (lambda folder: wf.SealedTest.of(pd.DataFrame({TARGET: Y}), Y, folder=folder), "among the features"),
         (lambda folder: wf.SealedTest(folder).open(predict), "sealed test set"),
     ],
-    ids=["rows", "folder", "nothing there"],
+    ids=["rows", "folder", "target", "nothing there"],
 )
 def test_bad_input_is_refused(call, said, tmp_path):
     with pytest.raises(BadInput, match=said):

@@ -222,7 +222,7 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
     if groups is None:
         return goal.estimate(*pair)
     named = array_of(f"groups of {name}", groups)
-    if named.shape != pair[0].shape:
+    if named.shape != pair[0].shape[:1]:
         raise BadInput(
             f"every row of {name} must have its group",
             found=f"{len(pair[0])} rows and groups of shape {named.shape}",

@@ -64,7 +64,14 @@ def diagnose_estimator(
     """
     if dev is not None and (not isinstance(dev, tuple | list) or len(dev) != 2):
         raise BadInput("dev must be (X, y)", found=type(dev).__name__, remedy="Give the two as a pair")
-    goal = _goal_of(estimator, options)
+    try:
+        goal = _goal_of(estimator, options)
+    except AttributeError as error:
+        raise BadInput(
+            "an estimator must be one of scikit-learn's kind",
+            found=f"{type(estimator).__name__}, which does not derive from sklearn.base.BaseEstimator",
+            remedy="Give its predictions to wf.diagnose_predictions",
+        ) from error
     if goal is not None:
         options = {**options, "goal": goal.name}
     _check_targets(estimator, [y] if dev is None else [y, dev[1]], goal)

@@ -68,6 +68,8 @@ class SealedTest:
         target = array_of("y", y)
         target = target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
         table, form = _table_of(X)
+        if TARGET in table.column_names:
+            raise BadInput("the target must not be among the features", found=repr(TARGET), remedy="Drop that column")
         if target.ndim != 1 or len(target) != table.num_rows:
             raise BadInput(
                 "X and y must have the same rows",
