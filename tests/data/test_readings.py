@@ -9,6 +9,7 @@ import pytest
 
 from wellfit.data.columns import stored_as
 from wellfit.data.readings import IN_FRAMES, Missing, Reading, Unlike, Wishes, read_as, read_columns
+from wellfit.exceptions import BadInput
 
 
 def read(values, *, wishes=None, **others):
@@ -204,6 +205,23 @@ ASKED = {
 @pytest.mark.parametrize(("kind", "texts", "values"), ASKED.values(), ids=ASKED)
 def test_types_can_be_said(kind, texts, values):
     assert read(texts, wishes=Wishes(types={"it": kind}))[0].to_pylist() == values
+
+
+NOT_DATES = {
+    "another-order": ("date-mdy", ["01/01/2020", "31/12/2020"], "'31/12/2020' in row 2"),
+    "a-word": ("date", ["2020-01-01", "soon"], "'soon' in row 2"),
+    "numbers-of-a-spreadsheet": ("date", ["43628", "43629"], "'43628' in row 1"),
+}
+
+
+@pytest.mark.parametrize(("kind", "texts", "said"), NOT_DATES.values(), ids=NOT_DATES)
+def test_dates_that_were_said_must_be_there(kind, texts, said):
+    with pytest.raises(BadInput, match=said):
+        read(texts, wishes=Wishes(types={"it": kind}))
+
+
+def test_infinity_is_a_number():
+    assert read(["1.5", "-inf", "Infinity"])[0].to_pylist() == [1.5, -float("inf"), float("inf")]
 
 
 def test_an_open_order_is_said_and_taken_from_other_columns_or_from_sorted_rows():

@@ -15,6 +15,7 @@ from wellfit.base.serialize import Record, omitted_if
 from wellfit.data.columns import stored_as, texts_of
 from wellfit.data.moments import (
     ORDER_WORDS,
+    ORDERS,
     Order,
     Zone,
     is_monotone,
@@ -34,6 +35,7 @@ from wellfit.data.numerals import (
     signs_that_fit,
     without_unit,
 )
+from wellfit.exceptions import BadInput
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
 """Words for a missing value in any column of a text file, unless `missing` says others."""
@@ -57,6 +59,7 @@ _FEWEST_READ = 0.1  # a column is of numbers only if they, and not words for mis
 _MOSTLY = 0.8  # from this share of numbers on, a column that is text all the same says why
 _LEADING_ZERO = r"^0\d+$"
 _TOO_LONG = r"^\d{19,}$"
+_INFINITE = ("inf", "infinity")
 _TEXT = pa.string()
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 _GLANCE = 20  # values that tell most columns of words without looking at all
@@ -194,6 +197,8 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
     found = None
     if kind == "date":
         found = _as_dates(cells, evidence=evidence, order=order, asked=True)
+        if found is None:
+            raise _no_date(cells.known, name=name, order=order)
     elif kind == "boolean":
         found = _as_truth(cells, words=_ANY_TRUTH)
     elif kind == "number":
@@ -237,7 +242,8 @@ def _is_word(text: str) -> bool:
     if _LETTER_AND_DIGIT.match(text):
         return True
     folded = text.casefold()
-    return not _DIGIT.search(text) and folded not in MISSING_NUMBERS and folded not in _TRUTH
+    known = folded in MISSING_NUMBERS or folded in _TRUTH or folded.lstrip("+-") in _INFINITE
+    return not known and not _DIGIT.search(text)
 
 
 class _Cells:
@@ -369,6 +375,21 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
     reading = Reading(missing=words, order=chosen, zone=written.zone, why=f"dates, {why}" if why else "")
     values = pa.chunked_array([pa.array(moments)])
     return ReadColumn(values, with_range(values, reading), open=len(written.orders) > 1 and not order)
+
+
+def _no_date(known: pa.Array, *, name: str, order: str) -> BadInput:
+    """The message for a column that was said to contain dates, with the first value that fits no order or not this."""
+    orders = [each for each in ORDERS if order in ("", each)]
+    fitting = [~np.isnat(moments_in(known, order=each, zone="clock")) for each in orders]
+    best = max(fitting, key=np.count_nonzero)
+    wrong = np.flatnonzero(~best & np.asarray(pc.is_valid(known).to_numpy(zero_copy_only=False), dtype=bool))
+    row = int(wrong[0]) if wrong.size else 0
+    which = f", {ORDER_WORDS[order]}" if order else ""
+    return BadInput(
+        f"a date column must contain dates{which}, all written in one way",
+        found=f"column {name!r}: {known[row].as_py()!r} in row {row + 1}",
+        remedy="Correct the value, or declare another type under `types`",
+    )
 
 
 def _may_be_dates(texts: pa.Array) -> pa.Array:
