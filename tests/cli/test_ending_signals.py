@@ -49,7 +49,7 @@ def test_a_signal_that_ends_is_one_message_and_leaves_nothing(experiment, tmp_pa
     send(process.pid, number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
-    assert "Interrupted. What was finished is kept" in told
+    assert "Interrupted. Finished work is kept" in told
     assert "Traceback" not in told
     assert list((tmp_path / "temporary").iterdir()) == []
 

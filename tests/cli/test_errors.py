@@ -32,7 +32,7 @@ ENDINGS = {
         "out of memory. 2 GiB wanted. Give",
     ),
     "usage": (click.UsageError("No such thing"), 2, "No such thing. See 'wellfit --help'."),
-    "interrupt": (KeyboardInterrupt(), 130, "continues when the same command is run again"),
+    "interrupt": (KeyboardInterrupt(), 130, "run the same command again"),
     "abort": (click.Abort(), 130, "Interrupted"),
     "bug": (ZeroDivisionError("division by zero"), 1, "this is a bug in wellfit (ZeroDivisionError: division by zero)"),
     "odd os error": (OSError(errno.EIO, "Input/output error"), 1, "this is a bug"),

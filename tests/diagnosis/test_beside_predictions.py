@@ -81,7 +81,7 @@ def test_arrays_are_features_too():
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        pytest.param({"train": np.zeros((40, 2)), "dev": np.zeros((39, 2))}, "same rows", id="a-row-too-few"),
+        pytest.param({"train": np.zeros((40, 2)), "dev": np.zeros((39, 2))}, "same number of rows", id="a-row-too-few"),
         pytest.param({"train": np.zeros((40, 2)), "dev": np.zeros((40, 1))}, "those of train", id="a-column-missing"),
         pytest.param({"train": np.zeros(40), "dev": np.zeros(40)}, "rows, columns", id="one-dimension"),
     ],

@@ -64,5 +64,5 @@ def test_the_jackknife_takes_most_of_the_drift_out_of_cross_entropy():
 
 
 def test_one_training_is_refused():
-    with pytest.raises(BadInput, match="at least two trainings"):
+    with pytest.raises(BadInput, match="at least two training runs"):
         squared(np.zeros(3), np.zeros((1, 3)))

@@ -67,7 +67,7 @@ def test_a_single_choice_between_two_alike_is_silent_and_many_fire():
     assert [each.status for each in few] == ["passed"] * 40
     finding = judged(correlated(200, 300, rho=0.0))
     assert finding.status == "fired"
-    assert "Dev has compared 200 networks" in finding.evidence
+    assert "200 networks were compared on dev" in finding.evidence
     assert "a choice among so many can make the best look better than it is" in finding.evidence
 
 

@@ -67,7 +67,7 @@ def test_every_diagnosis_holds_every_code_once():
 def test_without_a_train_dev_set_the_mismatch_asks_for_a_sample():
     found = next(each for each in diagnose_errors(train=0.1, dev=0.1).findings if each.code == "WF301")
     assert found.status == "not applicable"
-    assert "bring a sample" in found.evidence
+    assert "add a sample" in found.evidence
     assert "--deployment-data" in found.remedy
 
 
@@ -80,7 +80,7 @@ def test_findings_about_the_data():
     found = _of_columns(columns)
     assert {each.code: each.status for each in found} == dict.fromkeys(OF_COLUMNS, "fired")
     evidence = " ".join(each.evidence for each in found)
-    assert all(word in evidence for word in ("country", "row", "income misses 40 %"))
+    assert all(word in evidence for word in ("country", "row", "40 % of income is missing"))
     assert not any(word in evidence for word in ("age", "city", "test"))
 
 

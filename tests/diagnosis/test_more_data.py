@@ -201,7 +201,7 @@ def test_the_budget_of_refits_is_kept_and_subsets_are_nested(refits):
 
 @pytest.mark.parametrize(
     ("rows", "refits", "rule"),
-    [(30, 30, "from 16 rows"), (500, 11, "3 repeats")],
+    [(30, 30, "starting at 16 rows"), (500, 11, "3 repeats")],
     ids=["few rows", "few refits"],
 )
 def test_too_little_is_refused_with_the_number_that_is_needed(rows, refits, rule):

@@ -116,8 +116,8 @@ BAD = {
     "no-rows": ({"dev": ([], [])}, "at least one row"),
     "missing-label": ({"dev": ([*Y[:-1], None], P)}, "missing"),
     "missing-value": ({"train": ([1.0, 2.0], [1.0, 2.0]), "dev": ([1.0, np.nan], [1.0, 2.0])}, "row 1"),
-    "mixed-kinds": ({"dev": (Y, [0, 1, 0, 1] * 25)}, "one kind"),
-    "auc-of-labels": ({"goal": "auc"}, "must be given probabilities"),
+    "mixed-kinds": ({"dev": (Y, [0, 1, 0, 1] * 25)}, "the same kind"),
+    "auc-of-labels": ({"goal": "auc"}, "needs probabilities"),
     "columns": ({"dev": (Y, np.full((100, 3), 1 / 3))}, "3 columns"),
     "sums": ({"dev": (Y, np.full((100, 2), 0.9))}, "add up to 1"),
     "regression-of-labels": ({"goal": "rmse"}, "numbers"),
@@ -138,7 +138,9 @@ def test_bad_predictions_say_so(change, words):
     [
         pytest.param(["Yes", "No"], ["yes", "no"], "Did you mean 'No' for 'no', 'Yes' for 'yes'", id="case"),
         pytest.param(["Yes", "No"], ["Yes", " No"], "Did you mean 'No' for ' No'", id="one label, a blank"),
-        pytest.param(["yes", "no"], ["ja", "nein"], "'ja', 'nein' in 4 of 4 rows, in y never", id="another language"),
+        pytest.param(
+            ["yes", "no"], ["ja", "nein"], "'ja', 'nein' in 4 of 4 rows, but never in y", id="another language"
+        ),
         pytest.param([0, 1], [2, 3], "'2', '3' in 4 of 4 rows", id="numbers"),
     ],
 )

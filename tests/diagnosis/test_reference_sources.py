@@ -74,7 +74,7 @@ def test_a_majority_is_easier_to_predict_than_one_annotator():
 def test_one_label_per_row_is_refused_with_what_is_missing():
     with pytest.raises(BadInput, match="10 rows with 2 or more labels"):
         label_disagreement(np.eye(2, dtype=int)[np.zeros(50, int)])
-    with pytest.raises(BadInput, match="leave labels over"):
+    with pytest.raises(BadInput, match="more labels than the majority"):
         majority_error(coin_counts(0.2, 3, rows=20), voters=3)
 
 

@@ -311,7 +311,7 @@ def test_a_run_says_why_it_stopped(data):
 def test_a_dev_set_that_is_used_up_is_the_reason(data):
     context = _work(data, _config(epochs=1))
     used = [found for found in context.state.diagnosis.findings if found.code == "WF403"]
-    fired = replace(used[0], status="fired", evidence="Dev has compared 900 networks.")
+    fired = replace(used[0], status="fired", evidence="900 networks were compared on dev.")
     stop = stop_of(context, [fired])
     assert stop.code == "dev used up"
     assert "900 networks" in stop.sentence

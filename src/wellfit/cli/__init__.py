@@ -1,4 +1,4 @@
-"""The command line: `wellfit COMMAND`. Each command parses, calls one public function, and prints."""
+"""The command line: `wellfit COMMAND`. Each command parses options, calls one public function, and prints."""
 
 from wellfit.cli.group import main
 

@@ -1,4 +1,4 @@
-"""`wellfit diagnose`: of a file of predictions, an experiment, or bare numbers; the argument decides."""
+"""`wellfit diagnose`: diagnose a file of predictions, an experiment, or bare numbers, depending on the argument."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PARTS = {
     "train": "the training set",
-    "train_dev": "train-dev: rows drawn as train but not trained on",
+    "train_dev": "train-dev: rows drawn like train but not trained on",
     "dev": "the dev set",
     "test": "the test set",
 }
@@ -40,7 +40,7 @@ _FORMAT = ("delimiter", "decimal", "thousands", "encoding", "missing", "no_heade
 
 
 def number_options(function: Callback) -> Callback:
-    """The errors of the parts, given without a file: each with its rows, and the spread of the losses."""
+    """Options for the errors of the parts, given without a file: each with its rows, and the spread of the losses."""
     options = []
     for part, words in PARTS.items():
         options += [
@@ -48,7 +48,7 @@ def number_options(function: Callback) -> Callback:
             click.option(_NUMBERS[f"{part}_rows"], type=int, metavar="N", help=f"Rows of {words.partition(':')[0]}."),
         ]
     for part, words in PARTS.items():
-        told = f"Standard deviation of one row's loss on {words.partition(':')[0]}, for goals other than error."
+        told = f"Standard deviation of the per-row loss on {words.partition(':')[0]}, for goals other than error."
         options.append(click.option(_NUMBERS[f"{part}_sd"], type=float, metavar="SD", help=told))
     return all_of(function, *options)
 
@@ -61,7 +61,7 @@ def number_options(function: Callback) -> Callback:
   wellfit diagnose churn.wellfit --json --fail-on gap
   wellfit diagnose churn.wellfit --refits 24
 
-Of an experiment that `wellfit split` made, before anything is trained, it says what the rows show.
+For an experiment fresh from `wellfit split`, in which nothing is trained yet, it diagnoses the rows.
 
 PREDICTIONS is a CSV or Parquet file with the columns split (train, train_dev, dev, test), y, and prediction
 or one p_<class> for each class; any further columns are features.
@@ -73,8 +73,8 @@ or one p_<class> for each class; any further columns are features.
     "--refits",
     type=int,
     metavar="N",
-    help="Train EXPERIMENT's network N times (24, say) on parts of its rows, to predict the gain of more data, "
-    "and of augmentation as a number of pictures.",
+    help="Train EXPERIMENT's network N times (24, say) on parts of its rows, to predict the gain from more data, and "
+    "the worth of augmentation as a number of pictures.",
 )
 @click.option(
     "--views",
@@ -97,7 +97,7 @@ or one p_<class> for each class; any further columns are features.
 @click.option(
     "--group-on",
     metavar="COLUMN",
-    help="Column of PREDICTIONS that says which rows belong together: intervals resample groups whole.",
+    help="Column of PREDICTIONS that says which rows belong together: intervals resample whole groups.",
 )
 @format_options
 @goal_option
@@ -130,13 +130,13 @@ def diagnose(*, session: Session, source: Path | None, fail_on: str | None, **op
 
 
 def refit_lines(body: Json) -> list[str]:
-    """The answer to --refits where the list of findings only counts it as passed."""
+    """Return the answer to --refits, which the list of findings only counts as passed."""
     found = [each for each in body["findings"] if each["code"] == "WF210" and each["status"] == "passed"]
     return [f"WF210 {each['title']}: no. {each['evidence']}" for each in found]
 
 
 def _check_source(asked: Json, source: Path | None) -> None:
-    """Some options need an experiment, some a file of predictions."""
+    """Check that options have the source that they need: an experiment, or a file of predictions."""
     for name, does in (
         ("refits", "retrains a network"),
         ("views", "shows pictures to a network"),
@@ -149,15 +149,15 @@ def _check_source(asked: Json, source: Path | None) -> None:
             )
     if "label_voters" in asked and "labels_per_row" not in asked:
         raise BadInput(
-            "--label-voters must come with the columns of the labels",
+            "--label-voters needs the columns of the labels",
             found="no --labels-per-row",
             remedy="Name their columns with --labels-per-row",
         )
     remedies = {
         "labels_per_row": "Give PREDICTIONS, or the error of people as --human-error",
-        "group_on": "Give PREDICTIONS; an experiment knows its groups since `wellfit split --group-on`",
+        "group_on": "Give PREDICTIONS; an experiment has its groups from `wellfit split --group-on`",
     }
-    remedies |= dict.fromkeys(_FORMAT, "Leave it out: an experiment knows how its DATA is written")
+    remedies |= dict.fromkeys(_FORMAT, "Leave it out: an experiment remembers the format of its DATA")
     for name, remedy in remedies.items():
         if name in asked and (source is None or source.is_dir()):
             raise BadInput(f"{flag(name)} needs a file of predictions", found="no such file", remedy=remedy)
@@ -183,7 +183,7 @@ def _of_experiment(path: Path, asked: Json) -> Diagnosis | DataDiagnosis:
         raise BadInput(
             "the goal of an experiment is fixed",
             found=f"--goal {asked['goal']} beside {path}",
-            remedy="Leave --goal out",
+            remedy="Leave out --goal",
         )
     refits = asked.pop("refits", None)
     if refits is not None:
@@ -208,5 +208,5 @@ def _refuse_numbers(asked: Json, source: Path) -> None:
         raise BadInput(
             "the errors must come either from PREDICTIONS or EXPERIMENT, or from options",
             found=f"{', '.join(extra)} beside {source}",
-            remedy="Leave one of them out",
+            remedy="Leave out one of them",
         )

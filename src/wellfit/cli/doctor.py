@@ -35,13 +35,13 @@ _OPTIONAL = ("pandas", "polars", "optuna", "ray")
 
 @stage(examples="\n  wellfit doctor\n  wellfit doctor --json\n")
 def doctor(*, session: Session) -> None:
-    """Show what is installed, which engine would be used, and whether this place can hold experiments."""
+    """Show what is installed, which engine would be used, and whether experiments can be written here."""
     body = examine()
     session.result(body, text=_text(body))
 
 
 def examine() -> Json:
-    """Look at this machine: versions, cores, engine, folders, and warnings about them."""
+    """Return the facts of this machine: versions, cores, engine, folders, and warnings about them."""
     from wellfit.journal.store import file_system_of
 
     home, here = home_folder(), Path.cwd()
@@ -78,7 +78,7 @@ def _gpu() -> str | None:
 
 
 def _writable(folder: Path) -> bool:
-    """Return True if a file can be made there; of a folder that does not exist, the nearest parent decides."""
+    """Return True if a file can be made there; for a folder that does not exist, the nearest parent is tested."""
     nearest = next(place for place in (folder, *folder.resolve().parents) if place.is_dir())
     try:
         with tempfile.TemporaryFile(dir=nearest):

@@ -34,18 +34,18 @@ class ExitCode(IntEnum):
 _REMEDIES = {
     errno.ENOSPC: ("there is no room left on the disk", "Free some space and run the same command again"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space and run the same command again"),
-    errno.EROFS: ("the file system is read-only", "Choose a folder that can be written, with --out"),
-    errno.EACCES: ("the file or folder may not be used", "Check its permissions, or choose another place"),
-    errno.EPERM: ("the file or folder may not be used", "Check its permissions, or choose another place"),
+    errno.EROFS: ("the file system is read-only", "Choose a folder that can be written to, with --out"),
+    errno.EACCES: ("access to the file or folder was denied", "Check its permissions, or choose another place"),
+    errno.EPERM: ("access to the file or folder was denied", "Check its permissions, or choose another place"),
     errno.ENOENT: ("there is no such file or folder", "Check the path"),
-    errno.ENOTDIR: ("a part of the path is not a folder", "Check the path"),
+    errno.ENOTDIR: ("part of the path is not a folder", "Check the path"),
     errno.EISDIR: ("the path is a folder, not a file", "Give a file"),
-    errno.EEXIST: ("the file or folder is there already", "Choose another name"),
+    errno.EEXIST: ("the file or folder already exists", "Choose another name"),
     errno.ENAMETOOLONG: ("the path is too long", "Choose a shorter name"),
     errno.ENOMEM: ("there is not enough memory", "Use fewer rows or a machine with more memory"),
 }
 _CONTROL = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_INTERRUPTED = "Interrupted. What was finished is kept: an experiment continues when the same command is run again."
+_INTERRUPTED = "Interrupted. Finished work is kept; to continue an experiment, run the same command again."
 _MEMORY = "there is not enough memory for this. Use fewer rows or columns, or a machine with more memory."
 
 
@@ -75,7 +75,7 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
 
 @contextlib.contextmanager
 def _noting(interrupts: list[int]) -> Iterator[None]:
-    """Note every Ctrl-C, TERM or HUP (a closed terminal, Slurm), and end as Ctrl-C does, so that all is cleaned up.
+    """Note every Ctrl-C, TERM or HUP (a closed terminal, Slurm), and end as on Ctrl-C, so that all is cleaned up.
 
     A signal is left alone where the caller ignores or handles it (nohup, notebooks).
     """
@@ -99,7 +99,7 @@ def _noting(interrupts: list[int]) -> Iterator[None]:
 
 
 def message_of(error: Exception) -> str | None:
-    """The message about an error that is not a bug; None for a bug."""
+    """Return the message for an error that is not a bug; None for a bug."""
     if isinstance(error, WellfitError):
         return str(error)
     if isinstance(error, click.ClickException):
@@ -146,7 +146,7 @@ def _bug(error: Exception) -> str:
     detail = " ".join(str(error).split())[:200]
     return (
         f"wellfit: this is a bug in wellfit ({type(error).__name__}: {detail}); "
-        "--debug shows the traceback that a report of it needs."
+        "--debug shows the traceback; please add it to a bug report."
     )
 
 
@@ -157,7 +157,7 @@ def _close_quietly() -> int:
 
 
 def printable(text: str) -> str:
-    """Return the text with control characters written as escapes, but for ends of lines, tabs and colours.
+    """Return the text with control characters escaped, except newlines, tabs and colours.
 
     Names of columns, classes and files are other people's, and would otherwise steer the terminal.
     """

@@ -1,4 +1,4 @@
-"""The command `wellfit`: a list of commands whose modules are imported only when they run, and its exit code."""
+"""The command `wellfit`: a list of commands whose modules are imported only when they run, and the exit code."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from wellfit.cli.errors import guarded
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "diagnose": "Say where the error comes from: predictions, an experiment, or numbers.",
+        "diagnose": "Say where the error comes from, given predictions, an experiment, or numbers.",
         "run": "Do the whole job on a table: split, train, diagnose, improve, report.",
         "split": "Divide a table into train, dev and a sealed test set.",
         "size": "Say how many dev and test rows are needed.",
         "check": "Say whether a network of your own is able to learn at all.",
         "train": "Train one configuration on an experiment.",
-        "sweep": "Search lambda and keep_prob; shows the lambda path.",
+        "sweep": "Search lambda and keep_prob, and show the lambda path.",
         "compare": "Say which of two networks is better on dev, and which knobs differ.",
         "unseal": "Open the test set, once.",
-        "label": "Label dev pictures by hand: the error of people.",
+        "label": "Label dev pictures by hand, to measure the human error.",
         "predict": "Predict new rows with the experiment's best network.",
         "export": "Write the model for use elsewhere: a folder, ONNX or pt2.",
         "report": "Write the report page again.",
         "explain": "Say what a finding such as WF102 means, and what to do.",
-        "demo": "Show all of it on a real data set, in about a minute.",
+        "demo": "Show the whole job on a real data set, in about a minute.",
         "doctor": "Show what is installed, and what would be used.",
     }
 )
@@ -46,10 +46,10 @@ _MODULES = {
 
 
 class StageGroup(click.Group):
-    """A group that imports the module of NAME when NAME is called, and writes its own help without importing any."""
+    """A group that imports the module of NAME when NAME is called, and writes its help without importing any."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names in the order of the stages."""
+        """Return the names in the order of the stages."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -95,7 +95,7 @@ Start here:
   wellfit diagnose --train-error .01 --dev-error .11 --human-error 0 --train-rows 50000 --dev-rows 1000
   wellfit run churn.csv --target churned --human-error .01 --budget 10m
 
-Every command explains itself: wellfit COMMAND --help.""",
+Every command has its own help: wellfit COMMAND --help.""",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context

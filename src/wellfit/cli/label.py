@@ -1,4 +1,4 @@
-"""`wellfit label`: a person labels dev pictures, so that the human error is known."""
+"""`wellfit label`: a person labels dev pictures, to measure the human error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 50
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port of the page.  [default: any free one]")
 @click.option("--no-browser", is_flag=True, help="Print the address instead of opening a browser.")
 def label(*, session: Session, experiment: Path, batch: int, port: int, no_browser: bool) -> None:
-    """Label dev pictures of EXPERIMENT by hand, in a page on this machine: the human error with its interval.
+    """Label dev pictures of EXPERIMENT by hand, on a local page, to measure the human error with its interval.
 
     Pictures come in one random order, without their labels. Every label is saved at once, so Ctrl-C loses none and
     the next call continues. Shows how many more are needed to decide if the bias is high. Test pictures stay sealed.

@@ -43,7 +43,7 @@ _POLICY = (
 
 
 class LabelServer(ThreadingHTTPServer):
-    """Shows one picture after the other until a batch is done.
+    """Serves one picture after another until a batch is done.
 
     Each connection has a thread of its own, since browsers open some that they never use. One request at a time reads
     or changes the labels, under `state`.
@@ -76,9 +76,9 @@ class LabelServer(ThreadingHTTPServer):
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             raise BadInput(
-                "--port must be free, and open to this user",
+                "--port must be free, and allowed for this user",
                 found=f"{port} ({error.strerror})",
-                remedy="Choose another, or leave --port out: then any free one is taken",
+                remedy="Choose another port, or leave out --port to use any free one",
             ) from error
         self.state = threading.Lock()
         self.split = split
@@ -91,21 +91,21 @@ class LabelServer(ThreadingHTTPServer):
 
     @property
     def path(self) -> str:
-        """The path of the page, which nobody can guess."""
+        """The path of the page, which cannot be guessed."""
         return f"/{self._secret}/"
 
     @property
     def address(self) -> str:
-        """The URL that a browser opens."""
+        """The URL to open in a browser."""
         return f"http://{HOST}:{self.server_port}{self.path}"
 
     @property
     def is_done(self) -> bool:
-        """True if every picture of the batch has its label."""
+        """Return True if every picture of the batch has a label."""
         return self.place >= len(self.rows)
 
     def serve_batch(self) -> None:
-        """Answer requests until the batch is done; raise what went wrong in one of them and is no refusal."""
+        """Answer requests until the batch is done; raise the error of a request unless it is a refusal."""
         while not self.is_done:
             self.handle_request()
             if self._failure is not None:
@@ -114,18 +114,18 @@ class LabelServer(ThreadingHTTPServer):
             pass  # the last page is on its way
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # the server's signature
-        """Leave a connection that the browser has dropped; keep anything else for `serve_batch`."""
+        """Ignore a connection that the browser has dropped; keep any other error for `serve_batch`."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             self._failure = error
 
     @property
     def own_hosts(self) -> tuple[str, str]:
-        """The names of this server in a browser's requests; a page of any other name is somebody else's."""
+        """The names of this server in a browser's requests; a request to any other name comes from a foreign page."""
         return f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"
 
     def give(self, place: int, label: str) -> None:
-        """Take the label of the picture at a place of the batch; what does not belong to it is not taken."""
+        """Take the label for the picture at a place of the batch; refuse a label for any other place."""
         if 0 <= place < len(self.rows) and label in self.split.schema.classes:
             self._keep(self.rows[place], label)
             self.labels[self.rows[place]] = label
@@ -136,7 +136,7 @@ class LabelServer(ThreadingHTTPServer):
         self.place = max(0, self.place - 1)
 
     def page(self) -> str:
-        """The picture that is to be labelled, or that all are."""
+        """Return the page with the next picture, or the page that says that all are labelled."""
         if self.is_done:
             return _whole("Done", "<p>This batch is labelled. You can close the page.</p>")
         picture = png_of(self.split, self.rows[self.place])
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_ours(self) -> bool:
         if self.headers.get("Host") not in self.server.own_hosts:
             # A stranger's page whose name was made to point here (DNS rebinding).
-            self.send_error(421, "This server answers for this machine alone")
+            self.send_error(421, "This server answers only this machine")
         elif self.path != self.server.path:
             self.send_error(404)
         else:
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _show(self, asked: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Do what is asked, and show the page."""
+        """Do what the form says, and show the page."""
         with self.server.state:
             try:
                 if "back" in asked:
@@ -200,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self.server.page())
 
     def log_message(self, *_: Any) -> None:
-        """Keep the terminal for people."""
+        """Log no requests: the terminal is for people."""
 
     def _send(self, page: str, *, status: int = 200) -> None:
         body = page.encode()
@@ -215,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _keys(classes: Sequence[str]) -> list[str]:
-    """The key of each class: its own name where that is one character for all, else numbers and letters in turn."""
+    """The key of each class: its name if all names are single characters, otherwise numbers and then letters."""
     if all(len(name) == 1 for name in classes):
         return list(classes)
     return [*KEYS[: len(classes)], *[""] * (len(classes) - len(KEYS))]

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what was given of them."""
+"""Options that several commands share, and the values that were given."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ fail_on_option = click.option(
 
 
 def reference_options(function: Callback) -> Callback:
-    """The references that the error is compared with."""
+    """Options for the references that the error is compared with."""
     return all_of(
         function,
         click.option(
@@ -47,13 +47,13 @@ def reference_options(function: Callback) -> Callback:
             "--tolerance",
             type=float,
             metavar="T",
-            help="Gap that does not matter.  [default: the smaller of .02 and a quarter of the dev error]",
+            help="Largest gap that does not matter.  [default: the smaller of .02 and a quarter of the dev error]",
         ),
     )
 
 
 def format_options(function: Callback) -> Callback:
-    """How files are written, for every command that reads one."""
+    """Options for the format of files, for every command that reads one."""
     return all_of(
         function,
         click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV file.  [default: detected]"),
@@ -68,7 +68,7 @@ def format_options(function: Callback) -> Callback:
         click.option(
             "--no-header/--header",
             default=None,
-            help="The first line of a CSV file is a row, not names.  [default: names; asks where it looks like a row]",
+            help="The first line of a CSV file is a row, not names.  [default: names; asks if it looks like a row]",
         ),
     )
 
@@ -87,14 +87,15 @@ def split_options(function: Callback) -> Callback:
         click.option(
             "--types",
             metavar="COL=KIND,...",
-            help="number, category, boolean, date; date-dmy, date-mdy, date-ymd with its order.  [default: detected]",
+            help="number, category, boolean, date; date-dmy, date-mdy, date-ymd for the order of a date.  [default: "
+            "detected]",
         ),
         click.option(
             "--spellings",
             type=click.Choice(["merge", "keep"]),
-            help="Classes that differ by case or blanks alone are one, or several.  [default: asks]",
+            help="Whether classes that differ only by case or blanks are one class or several.  [default: asks]",
         ),
-        click.option("--drop", multiple=True, metavar="COLUMN", help="Leave this column out; may be repeated."),
+        click.option("--drop", multiple=True, metavar="COLUMN", help="Leave out this column; may be repeated."),
         click.option(
             "--stratify-on",
             metavar="COLUMN",
@@ -103,7 +104,7 @@ def split_options(function: Callback) -> Callback:
         click.option(
             "--group-on", metavar="COLUMN", help="Rows with the same value stay together (customer, patient)."
         ),
-        click.option("--time-on", metavar="COLUMN", help="Train on the past, dev and test on the time after it."),
+        click.option("--time-on", metavar="COLUMN", help="Train on the past; dev and test are the time after it."),
         click.option("--split-on", metavar="COLUMN", help="A column that says train, dev or test."),
         click.option("--sizes", metavar="T/D/T", help="Shares (60/20/20) or rows (8000/1000/1000)."),
         click.option("--test-data", type=FILE, metavar="FILE", help="Use this test set, which was made elsewhere."),
@@ -115,7 +116,10 @@ def split_options(function: Callback) -> Callback:
         ),
         click.option("--pictures", metavar="COLUMN", help="DATA is a table of pictures: the column with their paths."),
         click.option(
-            "--picture-size", type=int, metavar="PIXELS", help="Side of the pictures.  [default: their own, at most 64]"
+            "--picture-size",
+            type=int,
+            metavar="PIXELS",
+            help="Side of the pictures in pixels.  [default: their own, at most 64]",
         ),
         click.option("--skip-corrupt", is_flag=True, default=None, help="Leave out pictures that cannot be read."),
         click.option(
@@ -128,7 +132,7 @@ def split_options(function: Callback) -> Callback:
 
 
 def config_options(function: Callback) -> Callback:
-    """An option for every knob; a module comes from Python alone."""
+    """An option for every knob; a module can be given in Python only."""
     knobs = [knob for board in BOARDS for knob in knobs_of(board) if knob.kind != "text"]
     return all_of(function, *(_knob_option(knob) for knob in knobs))
 
@@ -147,7 +151,7 @@ def _knob_option(knob: Knob) -> Decorator:
 
 
 def _shown(default: object) -> str:
-    """A default as people type it: .9,.999."""
+    """A default in the form that people type: .9,.999."""
     if isinstance(default, tuple):
         return ",".join(map(_shown, default))
     if default is None:
@@ -165,12 +169,12 @@ def boards_of(asked: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def _numbers(knob: Knob, text: str | float | Sequence[float]) -> Any:
-    """`.8` -> .8; `.8,.9` -> (.8, .9); widths are always several. A TOML file may give numbers as they are."""
+    """`.8` -> .8; `.8,.9` -> (.8, .9); widths are always a list. A TOML file may contain numbers directly."""
     try:
         parts = [float(part) for part in text.split(",")] if isinstance(text, str) else text
     except ValueError as error:
         raise BadInput(
-            f"{knob.name} must be a number, or numbers with commas between",
+            f"{knob.name} must be a number, or numbers separated by commas",
             found=repr(text),
             remedy="Write .9,.999 or .8",
         ) from error
@@ -184,17 +188,17 @@ def one_or_several(data: tuple[Path, ...]) -> Path | list[Path]:
 
 
 def given(options: Mapping[str, Any]) -> Json:
-    """The options that were given: the library's own defaults hold for the others."""
+    """Return the options that were given: the others get the library's own defaults."""
     return {name: value for name, value in options.items() if value is not None and value != ()}
 
 
 def exit_code(body: Mapping[str, Any], *, fail_on: str | None) -> ExitCode:
-    """3 when asked to fail on a gap and a verdict is yes, else 0."""
+    """Return 3 with --fail-on gap if a verdict is yes, otherwise 0."""
     verdicts = [gap["verdict"] for gap in body["gaps"].values() if gap is not None]
     return ExitCode.GAP if fail_on and "yes" in verdicts else ExitCode.DONE
 
 
 def all_of(function: Callback, *decorators: Decorator) -> Callback:
-    """Decorate with options, which the help shows in this order."""
+    """Decorate with options; the help shows them in this order."""
     # click shows options in the order of the decorators read downwards, so they are applied from the last.
     return reduce(lambda made, decorator: decorator(made), reversed(decorators), function)

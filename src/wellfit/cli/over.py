@@ -1,4 +1,4 @@
-"""Read `--over l2=10:10000,keep_prob=.5/.8/1`: what a sweep searches."""
+"""Read `--over l2=10:10000,keep_prob=.5/.8/1`: the space that a sweep searches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
 
 
 def _asked(text: str) -> dict[str, str]:
-    """The text of each knob's values; empty where it is bare."""
+    """The text of each knob's values; empty for a knob without values."""
     found: dict[str, str] = {}
     for item in text.split(","):
         spelled, equals, values = (part.strip() for part in item.partition("="))
@@ -55,7 +55,7 @@ def _asked(text: str) -> dict[str, str]:
 
 
 def _grid(config: Config, *, rows: int, members: int | None, knobs: int) -> dict[str, list[float]]:
-    """The library's grid, by either name of each knob; one knob alone gets the same range in finer steps."""
+    """The library's grid, by either name of each knob; a single knob gets the same range in finer steps."""
     from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
 
     grid = default_grid(config, rows=rows, members=members if members and knobs > 1 else DEFAULT_MEMBERS)
@@ -75,7 +75,7 @@ def _listed(values: Values) -> list[float]:
 
 
 def _path(lambdas: list[float], count: int) -> list[float]:
-    """0, and from the least to the largest in even steps of the logarithm."""
+    """Return 0, and the values from the smallest to the largest in even steps of the logarithm."""
     least, most = min(value for value in lambdas if value > 0), max(lambdas)
     steps = max(count - 2, 1)
     return [0.0, *(float(f"{least * (most / least) ** (place / steps):.4g}") for place in range(count - 1))]

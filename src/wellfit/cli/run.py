@@ -32,9 +32,9 @@ from wellfit.records.config import BOARDS
   wellfit run churn.wellfit --branch 1 --idea "regularize later" --budget 5m
   wellfit run churn.csv --config churn.toml        knobs in [network], [optimization], [regularization] stay fixed
 
-The same command again continues the experiment, or prints its result when it is finished. With EXPERIMENT, what is
-not given is as in the last run (an empty [network] in the TOML frees its knobs); --only, --branch and --idea are of one
-command, and with --only or --branch a budget in time is of that path alone.
+The same command again continues the experiment, or prints its result when it is finished. With EXPERIMENT, options that
+are not given are as in the last run (an empty [network] in the TOML frees its knobs); --only, --branch and --idea apply
+to one command only, and with --only or --branch a budget in time is for that path alone.
 """,
 )
 @click.argument("data", type=FILE, nargs=-1, required=True, metavar="DATA...|EXPERIMENT")
@@ -43,15 +43,17 @@ command, and with --only or --branch a budget in time is of that path alone.
 @click.option(
     "--ensemble/--no-ensemble",
     default=None,
-    help="Average several networks where one overfits; prediction takes several times as long.  [default: ensemble]",
+    help="Average several networks if one overfits; prediction takes several times as long.  [default: ensemble]",
 )
 @click.option("--branch", type=click.IntRange(min=0), metavar="STEP", help="Continue from this step of the last run.")
 @click.option("--allow-early-stopping", is_flag=True, default=None, help="Let dev choose the epoch if that helps.")
-@click.option("--more-data", type=FILE, metavar="FILE", help="More training rows; added if they help on dev.")
+@click.option("--more-data", type=FILE, metavar="FILE", help="More training rows; added only if they help on dev.")
 @click.option(
-    "--augment", metavar="HOW", help="Changes of pictures: none, light, strong or rotate=10,...  [default: strong]"
+    "--augment",
+    metavar="HOW",
+    help="How to augment training pictures: none, light, strong or rotate=10,...  [default: strong]",
 )
-@click.option("--idea", metavar="TEXT", help="Why you try this; kept in the journal.")
+@click.option("--idea", metavar="TEXT", help="Why you are trying this; kept in the journal.")
 @split_options
 @reference_options
 @fail_on_option
@@ -81,7 +83,7 @@ def run(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], fail
     "--out", "-o", type=FILE, default=Path("demo.wellfit"), metavar="FOLDER", show_default=True, help="The experiment."
 )
 def demo(*, session: Session, budget: str, out: Path) -> None:
-    """Show all of it on 442 diabetes patients (Efron et al. 2004), a data set that ships with scikit-learn.
+    """Show the whole job on 442 diabetes patients (Efron et al. 2004), a data set that ships with scikit-learn.
 
     The same as 'wellfit run' on a table with ten measurements a patient and the progression of the disease a year
     later as the target. So few rows are easily memorized: the network needs its regularization.
@@ -94,7 +96,7 @@ def demo(*, session: Session, budget: str, out: Path) -> None:
 
 
 def patients() -> Any:
-    """The table: ten measurements as they were taken, and progression; a pyarrow table of 442 rows."""
+    """Return the pyarrow table of 442 rows: ten measurements in their original units, and progression."""
     import pyarrow as pa
     from sklearn.datasets import load_diabetes
 

@@ -39,7 +39,7 @@ _WORDS: Mapping[str, str] = {
     "fixed": "fixed, as in the last run: {knobs}",
     "training": "training {identity}",
     "step": "step {step}: {kind} ({board})",
-    "curve": "{refits} trainings on parts of the rows: what would more data buy?",
+    "curve": "training {refits} times on parts of the rows, to predict the gain from more data",
     "member": "one more network: dev {dev:.4g}",
     "snapshot": "one more network, at a rung: dev {dev:.4g}",
     "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",
@@ -66,7 +66,7 @@ class Session:
 
     @property
     def seeded(self) -> Json:
-        """`seed` as a keyword argument when it was given: an experiment keeps the seed of its split otherwise."""
+        """`seed` as a keyword argument if it was given; otherwise an experiment keeps the seed of its split."""
         return {} if self.seed is None else {"seed": self.seed}
 
     def result(self, body: Json, *, text: str) -> None:
@@ -79,7 +79,7 @@ class Session:
             click.echo(printable(text))
 
     def say(self, text: str) -> None:
-        """Tell people something that is not the result."""
+        """Write to people something that is not the result."""
         if not self.quiet and not self.events:
             click.echo(printable(text), err=True)
 
@@ -106,7 +106,7 @@ class Session:
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
-        """Show warnings of the library as plain lines, and write everything to the log file when there is one."""
+        """Show the library's warnings as plain lines, and write everything to the log file if there is one."""
         logging.captureWarnings(True)  # other packages' warnings name files of theirs; they go to the log file only
         warnings, library, root = (logging.getLogger(name) for name in ("py.warnings", "wellfit", None))
         screen = logging.StreamHandler(sys.stderr)
@@ -139,7 +139,7 @@ class _Plain(logging.Formatter):
 
 
 def to_line(body: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """One JSON object; values that JSON has no word for (nan, infinity) become null."""
+    """Return one JSON object; values that JSON cannot express (nan, infinity) become null."""
     return json.dumps(_plain(body), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
@@ -157,7 +157,7 @@ def _plain(value: Any) -> Any:
 
 
 def line_of(event: Mapping[str, Any]) -> str:
-    """One line for people: the words for this event, or its name and plain values."""
+    """Return one line for people: the words for this event, or its name and plain values."""
     with contextlib.suppress(KeyError, ValueError, TypeError):
         return printable(_WORDS[str(event["event"])].format_map(event))
     values = [
@@ -196,7 +196,7 @@ def progress() -> Iterator[Notify]:
 
 
 def show_experiment(session: Session, experiment: Experiment) -> Json:
-    """Print an experiment, and return what it is for scripts."""
+    """Print an experiment, and return its JSON object for scripts."""
     from wellfit.reports.text import render_text
 
     body = experiment.to_json()

@@ -79,7 +79,7 @@ def _said_types(text: str | None) -> dict[str, str]:
 
 
 def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> Config:
-    """The configuration that the file's tables and the options (board -> knobs) describe; the options win."""
+    """The configuration from the file's tables and the options (board -> knobs); the options win."""
     return Config(
         **{
             name: board(**_knobs(name, board, _table(ctx, name) | options.get(name, {})))
@@ -90,7 +90,7 @@ def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> 
 
 
 def fixed_knobs(ctx: click.Context) -> dict[str, Json] | None:
-    """The knobs that the file fixes: board -> knob -> value, checked; None where it has no such table at all."""
+    """The knobs that the file fixes: board -> knob -> value, checked; None if it has no such table at all."""
     tables = {name: _table(ctx, name) for name in BOARDS if name in tables_of(ctx)}
     fixed = {name: _knobs(name, BOARDS[name], table) for name, table in tables.items() if table}
     return fixed if tables else None
@@ -114,7 +114,7 @@ def _knobs(name: str, board: type, table: Json) -> Json:
 
 
 def tables_of(ctx: click.Context) -> dict[str, Json]:
-    """The tables that the file had."""
+    """The tables that were in the file."""
     found: dict[str, Json] = ctx.meta.get(TABLES, {})
     return found
 
@@ -145,8 +145,10 @@ def _for_click(parameter: click.Parameter, value: Any) -> Any:
 
 def _unknown(key: str, known: Iterable[str], *, place: str) -> BadInput:
     near = difflib.get_close_matches(key, known, n=1)
-    remedy = f"Did you mean {near[0]}?" if near else f"The names known here are {', '.join(sorted(known))}"
-    return BadInput("a config file must have known names only", found=f"{key!r} in {place}", remedy=remedy.rstrip("?"))
+    remedy = f"Did you mean {near[0]}?" if near else f"The known names are {', '.join(sorted(known))}"
+    return BadInput(
+        "a config file must contain only known names", found=f"{key!r} in {place}", remedy=remedy.rstrip("?")
+    )
 
 
 def _invalid(table: str, error: Mapping[str, Any]) -> BadInput:

@@ -1,4 +1,4 @@
-"""`wellfit compare`, `wellfit report` and `wellfit explain`: what is known already, shown."""
+"""`wellfit compare`, `wellfit report` and `wellfit explain`: they only show what is known already."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wellfit.cli.stage import FILE, stage
 @stage(
     examples="""
   wellfit compare churn.wellfit copy.wellfit
-  wellfit compare churn.wellfit@0 churn.wellfit@2      the first network, and that of step 2
+  wellfit compare churn.wellfit@0 churn.wellfit@2      the first network, and the one of step 2
 """
 )
 @click.argument("a", metavar="A[@STEP]")
@@ -31,7 +31,9 @@ def compare(*, session: Session, a: str, b: str) -> None:
 
 @stage(examples="\n  wellfit report churn.wellfit\n  wellfit report churn.wellfit --redact\n")
 @click.argument("experiment", type=FILE)
-@click.option("--redact", is_flag=True, help="Leave out names of categories and regions, to share the page.")
+@click.option(
+    "--redact", is_flag=True, help="Leave out names of categories and regions, so that the page can be shared."
+)
 def report(*, session: Session, experiment: Path, redact: bool) -> None:
     """Write the report page of EXPERIMENT again: one HTML file that needs no network."""
     import wellfit as wf

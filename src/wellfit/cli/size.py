@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 GROUPS = ("group_size", "group_correlation")
 PLANNED = ("rows", "error", "margin", "detect", "disagreement", "task")
 NUMBERS = {
-    "error": ("RATE", "Expected error rate, for --margin.  [default: .5, the worst]"),
-    "margin": ("H", "Half-width of the interval that you want, of the error, AUC or recall.  [default: .01]"),
+    "error": ("RATE", "Expected error rate, for --margin.  [default: .5, the worst case]"),
+    "margin": ("H", "Half-width that you want for the interval of the error, AUC or recall.  [default: .01]"),
     "auc": ("A", "Expected area under the ROC curve; --margin is then its half-width."),
     "recall": ("R", "Expected recall; --margin is then its half-width."),
     "prevalence": ("P", "Share of positive rows, for --auc and --recall.  [default: .5]"),
-    "relative": ("SHARE", "Half-width of the interval of a mean loss that you want, as a share of the loss."),
+    "relative": ("SHARE", "Half-width that you want for the interval of a mean loss, as a share of the loss."),
     "cv": ("CV", "sd / mean of the losses, for --relative.  [default: sqrt(2)]"),
     "detect": ("D", "Difference between the errors of two models that you want to detect.  [default: .01]"),
-    "disagreement": ("SHARE", "Share of rows on which exactly one of the two is wrong.  [default: .1]"),
+    "disagreement": ("SHARE", "Share of rows on which exactly one of the two models is wrong.  [default: .1]"),
     "power": ("P", "Probability of detecting a difference that exists.  [default: .8]"),
     "level": ("L", "Level of the interval or test.  [default: .95]"),
     "group_size": ("M", "Mean number of rows per group (patient, customer)."),
@@ -39,7 +39,7 @@ NUMBERS = {
 
 @dataclass(frozen=True)
 class Question:
-    """One question: the function of stats/sizes.py that answers it, its method in the JSON, the usual assumptions."""
+    """One question: the function of stats/sizes.py that answers it, its method in the JSON, and its assumptions."""
 
     function: str
     method: str
@@ -59,8 +59,8 @@ QUESTIONS = {
         "rows_for_all",
         "hoeffding",
         {"margin": 0.01},
-        "{rows:,} rows give the errors of {raw[candidates]} models to +-{margin} points, all at once and whatever they "
-        "are (Hoeffding, level {level} %).",
+        "{rows:,} rows give the errors of {raw[candidates]} models to +-{margin} points, all at once and whatever the "
+        "errors are (Hoeffding, level {level} %).",
     ),
     "detect": Question(
         "rows_to_detect",
@@ -115,12 +115,12 @@ def _number_options(function: Callback) -> Callback:
 )
 @_number_options
 @click.option("--candidates", type=int, metavar="K", help="Number of models that are compared.  [default: 1]")
-@click.option("--rows", type=int, metavar="N", help="Plan the whole split of a table of N rows instead.")
+@click.option("--rows", type=int, metavar="N", help="Plan the whole split of a table with N rows instead.")
 @click.option(
     "--task", type=click.Choice(["classification", "regression"]), help="With --rows.  [default: classification]"
 )
 def size(*, session: Session, **options: Any) -> None:
-    """How many dev and test rows are needed?
+    """Say how many dev and test rows are needed.
 
     Answers one question: --margin (how precisely one error, AUC or recall is known), --relative (how precisely a mean
     loss is known), --detect (which models can be distinguished on the same rows), or --rows (a whole plan, with its
@@ -152,7 +152,7 @@ def size(*, session: Session, **options: Any) -> None:
 
 
 def _asked(given: Json) -> str:
-    """The name of the question that the options ask."""
+    """Return the name of the question that the options ask."""
     named = [name for name in ("detect", "auc", "recall", "relative") if name in given]
     if named:
         return named[0]
@@ -163,22 +163,22 @@ def _asked(given: Json) -> str:
     if "margin" in given or "error" in given:
         return "margin"
     raise BadInput(
-        "size must be asked one question",
+        "`wellfit size` must be asked exactly one question",
         found="no question",
         remedy="Give --margin H, or --detect D, or --rows N; 'wellfit size --help' shows examples",
     )
 
 
 def _in_groups(rows: int, grouped: Json, *, assumed: Json) -> tuple[int, Json, str]:
-    """The rows, the assumptions and the sentence for rows in groups."""
+    """Return the rows, the assumptions and the sentence for rows in groups."""
     from wellfit.stats.sizes import design_effect, whole_rows
 
     size, correlation = grouped.get("group_size", 1.0), grouped.get("group_correlation", 0.1)
     effect = design_effect(group_size=size, correlation=correlation)
     needed = whole_rows(rows * effect)
     text = (
-        f"{needed:,} rows in groups of {size:g} (about {whole_rows(needed / size):,} groups) say as much as {rows:,} "
-        f"rows on their own, where losses in a group correlate by {correlation:g}."
+        f"{needed:,} rows in groups of {size:g} (about {whole_rows(needed / size):,} groups) are worth as much as "
+        f"{rows:,} independent rows, if losses in a group correlate by {correlation:g}."
     )
     return needed, {**assumed, "group_size": size, "group_correlation": correlation, "design_effect": effect}, text
 

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
   wellfit split churn.csv --target churned --group-on customer
   wellfit split sales.parquet --target price --time-on sold --sizes 70/15/15
 
-Sizes follow from the precision wanted ('wellfit size --rows N' shows it). The sealed rows are read again by
-'wellfit unseal' alone.
+The sizes follow from the precision wanted ('wellfit size --rows N' shows it). Only 'wellfit unseal' reads the sealed
+rows again.
 """,
 )
 @click.argument("data", type=FILE, nargs=-1, required=True, metavar="DATA...")
 @split_options
 @click.pass_context
 def split(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], out: Path | None, **options: Any) -> None:
-    """Divide a table into train, dev and a sealed test set; leaves an experiment.
+    """Divide a table into train, dev and a sealed test set, and make an experiment.
 
     DATA is a CSV, Parquet or Feather file, compressed or not, several with the same columns, or a folder of them.
     """

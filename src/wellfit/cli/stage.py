@@ -1,4 +1,4 @@
-"""`@stage`: a click command with the options that every command of wellfit takes."""
+"""`@stage`: a click command with the options that every command of wellfit has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEEDS = click.IntRange(min=0)
 
 
 def stage(*, tables: Iterable[str] = (), examples: str = "") -> Callable[[Callback], click.Command]:
-    """Make a command of a function: its name, its docstring as the help, and the TOML tables that it takes."""
+    """Make a function a command, with its name, its docstring as the help, and the TOML tables that it takes."""
 
     def decorate(function: Callback) -> click.Command:
         epilog = f"\b\nExamples:\n{examples.strip(chr(10))}" if examples else None
@@ -38,7 +38,7 @@ def stage(*, tables: Iterable[str] = (), examples: str = "") -> Callable[[Callba
 
 
 class StageCommand(click.Command):
-    """Adds the common options, and hands the function a `Session` made from them."""
+    """Adds the common options, and gives the function a `Session` made from them."""
 
     tables: tuple[str, ...] = ()
 
@@ -47,7 +47,7 @@ class StageCommand(click.Command):
         self.params.extend(_common_options())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, and let every error know its command, so that the message can name the command's help."""
+        """Parse, and add the command to every error, so that the message can name the command's help."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -67,11 +67,11 @@ def _common_options() -> list[click.Parameter]:
     return [
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object on stdout, and nothing else."),
         click.Option(
-            ["--events"], is_flag=True, help="Print one JSON object a line while it runs; the last is the result."
+            ["--events"], is_flag=True, help="Print one JSON object per line while it runs; the last one is the result."
         ),
-        click.Option(["--seed"], type=_SEEDS, metavar="N", help="Seed of everything random.  [default: 0]"),
-        click.Option(["-q", "--quiet"], is_flag=True, help="No progress and no warnings on stderr."),
-        click.Option(["--log-file"], type=FILE, metavar="FILE", help="Append what happens, in detail, to FILE."),
+        click.Option(["--seed"], type=_SEEDS, metavar="N", help="Seed for everything random.  [default: 0]"),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Write no progress and no warnings to stderr."),
+        click.Option(["--log-file"], type=FILE, metavar="FILE", help="Append a detailed log to FILE."),
         click.Option(
             ["--config"],
             type=FILE,
@@ -79,7 +79,7 @@ def _common_options() -> list[click.Parameter]:
             is_eager=True,
             expose_value=False,
             callback=_read_config,
-            help="Read options from FILE.toml, by the names of the Python arguments; options given here win.",
+            help="Read options from FILE.toml, under the names of the Python arguments; options given here win.",
         ),
         click.Option(["--debug"], is_flag=True, help="Show the traceback when something fails."),
     ]

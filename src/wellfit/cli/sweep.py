@@ -95,12 +95,16 @@ def _outcome_text(outcome: Outcome, goal: Goal) -> str:
     help="Knobs, each with LOW:HIGH or V/V/V, or alone for its useful range; also dropout and weight_decay.",
 )
 @click.option("--members", type=click.IntRange(min=1), metavar="N", help="How many configurations to train.")
-@click.option("--rungs", is_flag=True, help="Compare at 1/15, 3/15 and 7/15 of the training, and drop the worst.")
+@click.option("--rungs", is_flag=True, help="Compare at 1/15, 3/15 and 7/15 of the updates, and drop the worst.")
 @click.option(
-    "--snapshots", is_flag=True, help="With --rungs: allow the choice of a member as it was at a rung (coupled)."
+    "--snapshots", is_flag=True, help="With --rungs: a member may also be chosen as it was at a rung (coupled)."
 )
 @click.option("--ensemble", is_flag=True, help="Also consider the average of several members.")
-@click.option("--memory", metavar="SIZE", help="Maximum memory of all members (500m, 4g); more are trained in passes.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Maximum memory of all members (500m, 4g); if they need more, they are trained in several passes.",
+)
 @click.option(
     "--device",
     default=CPU,
@@ -171,7 +175,7 @@ def sweep(  # noqa: PLR0913 - one argument an option
 
 
 def _trained(opened: Experiment) -> Config | None:
-    """The configuration of the experiment's network, unregularized; None when nothing was trained yet."""
+    """The configuration of the experiment's network, unregularized; None if nothing was trained yet."""
     from wellfit.records.config import Regularization
 
     try:
@@ -181,7 +185,7 @@ def _trained(opened: Experiment) -> Config | None:
 
 
 def _text(sweep: Sweep, goal: Goal) -> str:
-    """The lambda path, or the best members where other knobs vary too; the choice, and the warnings."""
+    """The lambda path, or the best members if other knobs vary too; the choice, and the warnings."""
     from wellfit.records.units import Unit
     from wellfit.reports.show import sweep_text
 
@@ -204,14 +208,14 @@ def _varies(name: str, members: Sequence[Json]) -> bool:
 
 
 def _best(members: Sequence[Json], sweep: Sweep) -> list[Json]:
-    """The best members, the chosen one among them; dropped ones were measured too early to be compared."""
+    """The best members, including the chosen one; dropped members were measured too early to be compared."""
     stayed = sorted((row for row in members if row["status"] != "dropped"), key=lambda row: float(row["dev"]))
     chosen = sweep.chosen.config.identity
     return [row for place, row in enumerate(stayed) if place < MOST_SHOWN or row["identity"] == chosen]
 
 
 def _ensemble(sweep: Sweep, unit: Unit) -> list[str]:
-    """The dev error of an average of several members, with the figure that dev did not choose."""
+    """The dev error of an average of several members, also measured on rows that did not choose it."""
     found = sweep.ensemble
     if found is None or len(found.picks) < 2:
         return []

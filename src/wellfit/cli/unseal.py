@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @stage(examples="\n  wellfit unseal churn.wellfit\n  wellfit unseal churn.wellfit --yes --json\n")
 @click.argument("experiment", type=FILE)
 @click.option("--yes", is_flag=True, help="Do not ask for the experiment's name.")
-@click.option("--again", is_flag=True, help="A further opening: not certified, with a wider interval.")
+@click.option("--again", is_flag=True, help="Open it a further time: not certified, with a wider interval.")
 def unseal(*, session: Session, experiment: Path, yes: bool, again: bool) -> None:
     """Open the sealed test set of EXPERIMENT, once, and measure the final network on it.
 
@@ -40,7 +40,7 @@ def unseal(*, session: Session, experiment: Path, yes: bool, again: bool) -> Non
 def _confirm(experiment: Path) -> None:
     name = experiment.resolve().name.removesuffix(".wellfit")
     if not sys.stdin.isatty():
-        raise Refusal("opening the test set needs a confirmation", found="no terminal to ask at", remedy="Add --yes")
+        raise Refusal("opening the test set must be confirmed", found="no terminal to ask on", remedy="Add --yes")
     click.echo("The test set can be opened once with a certified result. Decide first that the work is done.", err=True)
     click.echo(f"Type the experiment's name ({name}) to open it: ", err=True, nl=False)
     typed = sys.stdin.readline().strip()

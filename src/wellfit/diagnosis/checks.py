@@ -1,4 +1,4 @@
-"""The registry of checks: one for each code of the catalogue, what it looks at, and the one place that runs them.
+"""The registry of checks: one for each code of the catalogue, with its facts, and the one place that runs them.
 
 A check is a function of facts by their names (`facts.Facts`): it runs where all those without a default are known.
 """
@@ -37,7 +37,7 @@ _OF_DATA = frozenset({"columns", "rows"})
 
 @dataclass(frozen=True)
 class Check:
-    """One check: `run` takes facts by their names, and returns the finding.
+    """One check: `run` takes facts by name and returns the finding.
 
     A check without urgency leads no diagnosis; `place` orders those of the same urgency.
     """
@@ -49,22 +49,22 @@ class Check:
 
     @property
     def module(self) -> str:
-        """The file that computes it, from the package's folder."""
+        """The file that computes it, relative to the package's folder."""
         return "/".join(self.run.__module__.split(".")[1:]) + ".py"
 
     @property
     def needs(self) -> frozenset[str]:
-        """Facts without which it does not run."""
+        """The facts that it must have to run."""
         named = inspect.signature(self.run).parameters.values()
         return frozenset(each.name for each in named if each.default is inspect.Parameter.empty) - _ALWAYS_KNOWN
 
     @property
     def looks_at(self) -> frozenset[str]:
-        """Facts that it needs, and those that it uses where they are known."""
+        """The facts that it must have, and those that it uses if they are known."""
         return frozenset(inspect.signature(self.run).parameters) - _ALWAYS_KNOWN
 
     def __call__(self, facts: Facts) -> Finding:
-        """Run it on facts that hold all that it needs."""
+        """Run it on facts that include all that it must have."""
         return self.run(**{name: getattr(facts, name) for name in inspect.signature(self.run).parameters})
 
 
@@ -110,7 +110,7 @@ CHECKS: Mapping[str, Check] = {
 
 
 def codes_of(urgency: Urgency) -> tuple[str, ...]:
-    """Codes of the checks of one urgency, the gravest first."""
+    """Return the codes of the checks of one urgency, the most serious first."""
     found = [check for check in CHECKS.values() if check.urgency == urgency]
     return tuple(check.code for check in sorted(found, key=lambda check: check.place))
 

@@ -1,4 +1,4 @@
-"""The worth of each column to a network: how much more it loses on dev with that column's values in other orders.
+"""The worth of each column to a network: how much its dev loss rises when that column's values are shuffled.
 
 Permutation importance (Breiman 2001), paired by row: the same network, the same rows, one column shuffled, averaged
 over several orders. A column is without worth where the upper limit of its worth, Holm-adjusted over the columns, is
@@ -30,7 +30,7 @@ _NAMED_AT_MOST = 6
 
 @dataclass(frozen=True)
 class ColumnWorth:
-    """The worth of one column: the mean of what each row has part in."""
+    """The worth of one column: the mean of the rows' contributions."""
 
     column: str
     rows: Floats  # [rows] their spread is that of the mean
@@ -64,7 +64,7 @@ class ColumnWorth:
         return self.at_level(level).low
 
     def negated_high_below(self, margin: float) -> LowerLimit:
-        """Lower limit of -worth; where the value is above the margin, no limit needs to be computed."""
+        """Lower limit of -worth; if the value is above the margin, no limit is computed."""
         return lambda level: -self.at_level(level).high if self.value <= margin else -math.inf
 
 
@@ -85,18 +85,18 @@ def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffle
             for each, found in zip(named, limits, strict=False)
         )
         more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
-        said = f"Each alone is worth less than {shown} on dev: {told}{more}."
+        said = f"Each of these columns alone is worth less than {shown} on dev: {told}{more}."
         return finding("WF211", fired=True, evidence=said)
     least = min(worths, key=lambda each: each.value)
     if least.value > margin and all(holm([each.low for each in worths], above=margin)):
         said = f"Each of the {len(worths):,} columns is surely worth more than {shown}."
         return finding("WF211", fired=False, evidence=said)
-    said = f"Cannot tell: no column is surely worth less than {shown}. The least, by its value, is {least.column}."
+    said = f"Cannot tell: no column is surely worth less than {shown}. The lowest value is that of {least.column}."
     return finding("WF211", fired=None, evidence=said)
 
 
 def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, ...]:
-    """Measure every column; none with too few rows, or too many columns to predict for."""
+    """Measure every column; return nothing with too few rows, or with too many columns."""
     dev, goal = rows.dev, rows.goal
     if dev.rows < FEWEST_ROWS or not 0 < len(dev.features.columns) <= MOST_COLUMNS:
         return ()
@@ -118,7 +118,7 @@ def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, .
 
 
 def _shares(more: Floats, orders: Integers) -> Floats:
-    """Return values [rows] whose mean is that of what the shuffled rows lose more [orders, rows].
+    """Return values [rows] with the mean of the extra losses of the shuffled rows [orders, rows].
 
     A row has part in the mean twice: by what it loses, and by its value, which another row has taken. Both vary with
     the rows that were drawn; without the second the interval is too narrow (Hoeffding's projection of a U-statistic).

@@ -1,4 +1,4 @@
-"""Exact decompositions of the error into bias and variance, when a network was trained M times (seeds, bootstraps).
+"""Exact decompositions of the error into bias and variance, for a network that was trained M times (seeds, bootstraps).
 
 All terms are corrected for the finite number of trainings, so that they do not shrink or grow with M in expectation.
 Trainings with other seeds vary by what the seed decides; those on bootstraps by the rows too (and overstate both terms,
@@ -48,7 +48,7 @@ class Decomposition(Record):
 def decompose(
     target: Integers | Floats, predictions: Integers | Floats, *, loss: Loss, varied: Varied = "seeds"
 ) -> Decomposition:
-    """Split the error of M trainings of one configuration into bias (with noise) and variance.
+    """Split the error of M training runs of one configuration into bias (with noise) and variance.
 
     Args:
         target: [rows] values or class codes.
@@ -66,7 +66,9 @@ def decompose(
         return zero_one(np.asarray(target), np.asarray(predictions), varied=varied)
     if loss == "cross-entropy":
         return cross_entropy(np.asarray(target, np.int64), np.asarray(predictions, np.float64), varied=varied)
-    raise BadInput("a loss to decompose must be squared, 0-1 or cross-entropy", found=repr(loss), remedy="Choose one")
+    raise BadInput(
+        "the loss must be squared, 0-1 or cross-entropy to be decomposed", found=repr(loss), remedy="Choose one"
+    )
 
 
 def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") -> Decomposition:
@@ -78,7 +80,7 @@ def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") ->
 
 
 def zero_one(target: Integers, predictions: Integers, *, varied: Varied = "seeds") -> Decomposition:
-    """Domingos (2000): on rows whose main prediction is right variance costs, on biased rows it pays.
+    """Domingos (2000): variance raises the error on rows whose main prediction is right, and lowers it on biased rows.
 
     E loss = mean B + net variance, where B says that the most frequent prediction is wrong; the net variance of an
     unbiased row is the share of other predictions, that of a biased row minus the share of right ones. The sum is exact
@@ -116,7 +118,7 @@ def _decomposed(loss: Loss, bias: Floats, variance: Floats, *, trainings: int, v
 
 
 def _log_normalizer(mean_logs: Floats) -> Floats:
-    """[rows] -log sum_c exp(mean log p_c): 0 where all trainings agree."""
+    """[rows] -log sum_c exp(mean log p_c): 0 where all training runs agree."""
     return np.asarray(-np.log(np.exp(mean_logs).sum(axis=1)))
 
 
@@ -131,7 +133,7 @@ def _estimate(values: Floats) -> Estimate:
 def _check(target: Floats | Integers, predictions: Floats | Integers) -> None:
     if predictions.ndim < 2 or len(predictions) < FEWEST or predictions.shape[1] != len(target):
         raise BadInput(
-            "a decomposition must be given predictions [trainings, rows] of at least two trainings",
+            "a decomposition needs predictions [trainings, rows] of at least two training runs",
             found=f"predictions {predictions.shape} for {len(target)} rows",
-            remedy="Train more seeds",
+            remedy="Train with more seeds",
         )

@@ -35,7 +35,7 @@ class DevUse:
 
     @property
     def optimism(self) -> float:
-        """By how much the chosen candidate looks better than it is."""
+        """Return by how much the chosen candidate looks better than it is."""
         return self.corrected.value - self.best
 
 
@@ -67,9 +67,9 @@ def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
     unit, left = Unit(goal), found.budget - found.decisions
     flattered = "the best look better than it is by more than the tolerance"
     budget = f"a choice among so many can make {flattered}" if left <= 0 else f"{left:,} more would make {flattered}"
-    budget = budget if left < 10_000 else "many more can be compared"
+    budget = budget if left < 10_000 else "many more networks can be compared"
     said = (
-        f"Dev has compared {found.decisions:,} networks: the best has {unit.show(found.best)} there, "
+        f"{found.decisions:,} networks were compared on dev: the best has {unit.show(found.best)} there, "
         f"{unit.show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
         f"{unit.gap(found.optimism)}); {budget}."
     )
@@ -77,7 +77,7 @@ def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
 
 
 def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
-    """[draws] loss outside the bag of the candidate that is best inside."""
+    """[draws] loss, on the rows left out, of the candidate that is best on the rows drawn."""
     rows, found = losses.shape[1], []
     for start in range(0, DRAWS, _AT_ONCE):
         bags = rng.multinomial(rows, np.full(rows, 1 / rows), size=min(_AT_ONCE, DRAWS - start))
@@ -100,7 +100,7 @@ def expected_maximum(count: int) -> float:
 
 
 def effective_sd(losses: Floats) -> float:
-    """Standard error of the difference that chance makes between candidates [candidates, rows], per candidate."""
+    """Standard error, per candidate, of the differences by chance between candidates [candidates, rows]."""
     count, rows = losses.shape
     if count < 2:
         return 0.0
@@ -110,7 +110,7 @@ def effective_sd(losses: Floats) -> float:
 
 
 def decisions_left(losses: Floats, *, tolerance: float) -> int:
-    """Candidates that this dev set carries in all, until the best of them looks better by the tolerance than it is."""
+    """Number of candidates at which the best of them looks better than it is by the tolerance."""
     spread = effective_sd(losses)
     if spread * expected_maximum(MOST) <= tolerance:
         return MOST
@@ -122,7 +122,7 @@ def decisions_left(losses: Floats, *, tolerance: float) -> int:
 
 
 class Ladder:
-    """The best score so far, as a person may see it (the parameter-free Ladder of Blum and Hardt, 2015).
+    """The best score so far, in the form that may be shown (the parameter-free Ladder of Blum and Hardt, 2015).
 
     Args:
         rows: number of dev rows.
@@ -134,7 +134,7 @@ class Ladder:
         self.score = math.inf
 
     def ask(self, losses: Floats) -> float:
-        """Show a candidate's losses [rows]; the best score so far, rounded to 1 / rows.
+        """Take a candidate's losses [rows]; return the best score so far, rounded to 1 / rows.
 
         A candidate is accepted when its mean loss is below the best by more than one standard error of the difference.
         """

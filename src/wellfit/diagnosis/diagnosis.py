@@ -1,4 +1,4 @@
-"""The diagnosis: one path from losses to verdicts, findings and a prescription; and the entrance for bare numbers."""
+"""The diagnosis: one path from losses to verdicts, findings and a prescription; the entry point for bare numbers."""
 
 from __future__ import annotations
 
@@ -44,31 +44,31 @@ class Diagnosis(Rendered):
 
     @property
     def headline(self) -> str:
-        """One to three sentences: what spoils the errors if anything, cause, action, remainder."""
+        """One to three sentences: leaks that spoil the errors, if any; cause, action, remainder."""
         return headline(self.errors, self.gaps, goal=self.goal, tolerance=self.tolerance, findings=self.findings)
 
     @property
     def leading(self) -> tuple[Finding, ...]:
-        """The findings to act on first: leakage before an over-used dev set, that before the gaps; () without any."""
+        """The findings to act on first: leakage, then an over-used dev set, then the gaps; () if there are none."""
         return leading(self.findings, self.gaps)
 
     def gap(self, name: GapName) -> Gap | None:
-        """One gap, or None where it was not measured."""
+        """Return one gap, or None if it was not measured."""
         return self.gaps[name]
 
     def ceiling(self, name: GapName) -> float:
-        """The most that closing one gap can buy, in the goal's loss; 0 where it was not measured."""
+        """The largest gain from closing one gap, in the goal's loss; 0 if it was not measured."""
         gap = self.gaps[name]
         return 0.0 if gap is None else ceiling(self.errors, gap)
 
     def with_findings(self, *findings: Finding, **facts: Any) -> Diagnosis:
-        """The same diagnosis, with further findings, and with those on further facts (fields of `Facts`)."""
+        """Return the same diagnosis with these findings added, and with those on further facts (fields of `Facts`)."""
         more = Facts(goal=self.goal, tolerance=self.tolerance, **facts)
         return replace(self, findings=run_checks(more, (*self.findings, *findings)))
 
     @classmethod
     def from_json(cls, body: Json) -> Diagnosis:
-        """Rebuild a diagnosis from `to_json`'s values: without notes, and of the reference only the limits."""
+        """Rebuild a diagnosis from the values of `to_json`: without notes, and only with the reference's limits."""
         goal, errors = goal_named(body["goal"]), body["errors"]
         optimal = Optimal.from_json(errors["optimal"])
         low, high = sorted((goal.loss_of(optimal.low), goal.loss_of(optimal.high)))
@@ -112,7 +112,7 @@ class DataDiagnosis(Rendered):
 
     @property
     def fired(self) -> tuple[Finding, ...]:
-        """Findings that ask to be looked at."""
+        """The findings that fired."""
         return tuple(found for found in self.findings if found.status == "fired")
 
     @property
@@ -132,7 +132,7 @@ class DataDiagnosis(Rendered):
         return f"{said}, as far as the {passed} checks go that passed. Not told: {named}."
 
     def to_json(self) -> Json:
-        """The object of `diagnose --json`; errors and gaps are those of no network."""
+        """The object of `diagnose --json`; without a network there are no errors and gaps."""
         return {
             "schema": 1,
             "goal": self.goal.name,
@@ -160,7 +160,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
     notes: tuple[str, ...] = (),
     pictures: bool = False,
 ) -> Diagnosis:
-    """Diagnose losses of the goal with their intervals: the one path that every other entrance leads to.
+    """Diagnose losses of the goal with their intervals; every other entry point ends here.
 
     `train` is over all training rows, a fixed number of this model (`Estimate.fixed`), `train_sample` the same loss
     with the interval of a sample of so many rows (without it Wilson's, for an error rate). `facts` are what else is
@@ -279,9 +279,9 @@ def _part(name: str, value: float | None, *, rows: int | None, sd: float | None,
     if value is None:
         if rows is not None or sd is not None:
             raise BadInput(
-                f"{name}_rows and {name}_sd must belong to an error on {name}",
+                f"{name}_rows and {name}_sd need an error on {name}",
                 found=f"rows {rows}, sd {sd}, no error",
-                remedy=f"Give {name}, or leave them out",
+                remedy=f"Give {name}, or leave both out",
             )
         return None
     loss = checked_loss(f"the {name} error", value, goal=goal)
@@ -296,7 +296,7 @@ def _part(name: str, value: float | None, *, rows: int | None, sd: float | None,
 def _from_sd(name: str, loss: float, *, rows: int | None, sd: float, goal: Goal) -> Estimate:
     if goal.counts_rows or rows is None:
         raise BadInput(
-            "a standard deviation must go with a number of rows, and with another goal than error",
+            "a standard deviation needs a number of rows, and a goal that is not error",
             found=f"{name}_sd = {sd:g}, {name}_rows = {rows}, goal {goal.name}",
             remedy=f"Give {name}_rows, name a --goal such as rmse, or leave {name}_sd out",
         )

@@ -1,4 +1,4 @@
-"""All that checks may look at: errors, a training, columns, rows, and what a network makes of the rows."""
+"""All that checks may look at: errors, a training run, columns, rows, and a network's predictions for the rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wellfit.stats.intervals import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """The end of a training, and the losses of the reference models on the same dev rows."""
+    """How a training run ended, and the losses of the reference models on the same dev rows."""
 
     status: str  # "finished", "diverged", "stopped early" or "out of budget"
     advice: str = ""
@@ -27,7 +27,7 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The columns of a table, with shares where they were counted."""
+    """The columns of a table, with the shares that were counted."""
 
     dropped: Mapping[str, str]  # column -> why: "constant", "all missing", "id-like: ...", "asked"
     missing: Mapping[str, float] | None = None  # column -> share of missing values in train
@@ -36,7 +36,7 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All facts; None for those that are not known. A check runs if all that it needs is known."""
+    """All facts; None for those that are not known. A check runs if all the facts that it must have are known."""
 
     goal: Goal  # in whose loss all numbers are
     tolerance: float = 0.0  # the gap that does not matter
@@ -55,5 +55,5 @@ class Facts:
 
     @property
     def known(self) -> frozenset[str]:
-        """Names of the facts that are there."""
+        """Names of the facts that are known."""
         return frozenset(each.name for each in fields(self) if getattr(self, each.name) is not None)

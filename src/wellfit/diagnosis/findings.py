@@ -23,7 +23,7 @@ EXPLAINED: Mapping[str, CatalogueEntry] = {**CATALOGUE, **OF_NETWORKS}
 
 
 def entry_of(code: str) -> CatalogueEntry:
-    """The entry of a code, in any case.
+    """Return the entry of a code, in upper or lower case.
 
     Raises:
         BadInput: for a code that is not in the catalogue; names the nearest one.
@@ -55,7 +55,7 @@ FindingStatus = Literal["fired", "passed", "not applicable"]
 
 @dataclass(frozen=True)
 class Finding(Record):
-    """One check: what was found, and what to do when it fired; `interval` where one number decides it."""
+    """The result of one check: the evidence, and the remedy if it fired; `interval` if one number decides it."""
 
     code: str
     title: str

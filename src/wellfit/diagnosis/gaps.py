@@ -49,7 +49,7 @@ class Errors:
 
     @property
     def sides(self) -> dict[GapName, tuple[Estimate, Side]]:
-        """For each gap that was measured, the loss after it and the loss before it."""
+        """For each gap that was measured, the losses at its upper and its lower end."""
         sides: dict[GapName, tuple[Estimate, Side]] = {
             "avoidable_bias": (self.train, self.optimal),
             "variance": (self.held_out, self.train),
@@ -61,22 +61,22 @@ class Errors:
         return sides
 
     def ends(self, name: GapName) -> tuple[float, float]:
-        """The losses that a gap joins, first the lower rung; a bias that is held at 0 begins where it ends."""
+        """The losses at the two ends of a gap, the lower rung first; a bias that is held at 0 starts at its own end."""
         after, before = self.sides[name]
         end, start = after.value, before.at_level(LEVEL).value
         return (min(start, end) if name == "avoidable_bias" else start), end
 
     def size(self, gap: Gap, *, unit: Unit) -> str:
-        """Return a gap as a sentence says it: in the unit that the reader thinks in."""
+        """Return a gap as it is written in a sentence: in the goal's own unit."""
         start, end = self.ends(gap.name)
         return unit.size(gap.value, start=start, end=end)
 
     def decided_by(self, gap: Gap) -> Estimate:
-        """The set whose rows `rows_needed` counts."""
+        """The set that `rows_needed` is about."""
         return self.held_out if gap.name == "variance" else self.dev
 
     def lacks_rows(self, gap: Gap) -> bool:
-        """Return True if more rows would decide; a plain interval can be decided already where Holm's is not."""
+        """Return True if more rows would decide the verdict; Holm's may leave open what a plain interval decides."""
         return bool(gap.rows_needed and gap.rows_needed > (self.decided_by(gap).rows or 0))
 
 
@@ -116,14 +116,14 @@ def gaps_from(bodies: Mapping[str, Mapping[str, object] | None]) -> dict[GapName
 
 
 def default_tolerance(goal: Goal, dev: float) -> float:
-    """Return the smaller of 2 points and a quarter of the dev loss (at least .1 point); else a tenth of it."""
+    """Return the smaller of 2 points and a quarter of the dev loss (at least .1 point); for values a tenth of it."""
     if goal.is_rate:
         return max(SMALLEST_TOLERANCE, min(LARGEST_TOLERANCE, RATE_SHARE * dev))
     return LOSS_SHARE * dev
 
 
 def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> float:
-    """The tolerance that was asked for, in the goal's loss, or the default one.
+    """The tolerance that was given, in the goal's loss, or the default one.
 
     Raises:
         BadInput: for a tolerance that is negative, not finite, or for a rate not below 1.
@@ -137,7 +137,7 @@ def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> flo
 
 
 def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
-    """Every gap that the rungs allow, with its verdict; None for the others.
+    """Return every gap between rungs that are known, with its verdict; None for the others.
 
     Intervals are MOVER's. *Yes*: the lower limit, Holm-adjusted over the gaps, is above the tolerance. *No*: the
     plain 95 % upper limit is at most the tolerance.
@@ -203,7 +203,7 @@ def _flagged(gap: Gap, errors: Errors) -> Gap:
 
 
 def _rows_needed(name: GapName, sides: tuple[Estimate, Side], tolerance: float) -> int | None:
-    """Return the smallest size of the dev-side set at which the plain interval leaves the tolerance, by bisection."""
+    """Find by bisection the smallest size of the dev-side set at which the plain interval excludes the tolerance."""
     after, before = sides
     if name == "avoidable_bias" or not isinstance(before, Estimate):
         return None  # neither the training set nor the reference is measured on dev-side rows

@@ -1,4 +1,4 @@
-"""Wrong labels: how many there are, and what auditing m rows would tell.
+"""Wrong labels: how many there are, and what auditing m rows would reveal.
 
 Without an audit wrong labels cannot be told from classes that overlap, but in one place: where models that never saw a
 row are surest of it. Labels that disagree even there are wrong, or no row is easy. One network alone does not tell,
@@ -42,7 +42,7 @@ class Audit(Record):
 
 @dataclass(frozen=True)
 class Suspicion:
-    """Rows whose label looks wrong."""
+    """The rows whose labels look wrong."""
 
     rate: Estimate  # share of the rows that a model is surest of with another label; of several models the lowest
     rows: tuple[int, ...]  # places of all rows with another label, the surest first: where to begin an audit
@@ -81,7 +81,7 @@ def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integer
 
 
 def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
-    """Half-width of the clean error's 95 % interval that auditing so many of all rows would buy.
+    """Half-width of the clean error's 95 % interval if that many of all rows were audited.
 
     `rate` is the share of labels whose correction changes whether the prediction is right, `error` that on the labels
     as they are.
@@ -90,7 +90,7 @@ def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
 
 
 def observed_error(error: float, *, noise: float, classes: int) -> float:
-    """The error that a clean error becomes where a share of the labels is another class, each as likely.
+    """The error that is measured when a share of the labels is wrong, each other class being equally likely.
 
     rho + e (1 - rho C / (C - 1)).
     """
@@ -124,14 +124,14 @@ def _doubts(target: Integers, probabilities: Floats) -> Suspicion:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The lowest dev error of any model and the reference: they tell wrong labels from rows that nobody can tell."""
+    """The lowest dev error of any model and the reference: they separate wrong labels from hard rows."""
 
     best: Estimate
     optimal: Optimal
     classes: int
 
     def explains(self, rate: Estimate) -> bool:
-        """Return True if the labels need not be wrong.
+        """Return True if the evidence is compatible with correct labels.
 
         No error is surely above the reference, or one is below the cost of such labels: with so many wrong labels no
         model gets below `observed_error` of the optimal one.
@@ -143,21 +143,22 @@ class Yardstick:
 
 
 def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None = None) -> Finding:
-    """WF209: fired when the share is surely above 2 % where the model is surest, passed when it is surely below."""
+    """WF209: fired if the share where the model is surest is surely above 2 %, passed if it is surely below."""
     if found is None:
-        why = f"This needs {FEWEST_ROWS} rows with probabilities of a model that was not trained on them."
+        why = f"This needs {FEWEST_ROWS} rows with probabilities from a model that was not trained on them."
         return finding("WF209", fired=None, evidence=why)
     rate = found.rate
     said = (
         f"Of the {rate.rows:,} rows that a model is surest of, {100 * rate.low:.1f} to {100 * rate.high:.1f} % "
-        "have another label"
+        "have a different label"
     )
     if rate.high <= MATERIAL:
         return finding("WF209", fired=False, evidence=f"{said}.", interval=rate)
     if rate.low <= MATERIAL:
         error = len(found.rows) / found.of
         audit = audit_width(rate.value, audited=AUDITED, rows=found.of, error=error)
-        said = f"Cannot tell: {said}. Auditing {AUDITED} rows would tell to within {100 * audit:.1f} points."
+        said = f"Cannot tell: {said}. Auditing {AUDITED} rows would measure the error to within {100 * audit:.1f} "
+        "points."
         return finding("WF209", fired=None, evidence=said, interval=rate)
     if yardstick is not None and yardstick.explains(rate):
         why = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."
@@ -167,7 +168,7 @@ def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None 
 
 
 def wrong_labels(*, errors: Errors, rows: OpenRows, network: NetworkOnRows) -> Finding:
-    """WF209 of a network on dev, with another model's opinion."""
+    """WF209 for a network on dev, with a second model."""
     if rows.goal.task != "classification":
         return label_noise_finding(None)
     optimal = None if errors.optimal.source == "none" else errors.optimal

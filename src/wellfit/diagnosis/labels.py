@@ -1,4 +1,4 @@
-"""Vectors of labels, values and probabilities from anywhere, checked and turned into arrays."""
+"""Vectors of labels, values and probabilities from any library, checked and turned into arrays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def array_of(name: str, values: Any) -> Array:
         array = np.asarray(values)
     except ValueError as error:
         rule = f"{name} must be a vector or a table of numbers"
-        raise BadInput(rule, found=str(error), remedy="Even its rows") from error
+        raise BadInput(rule, found=str(error), remedy="Give every row the same number of entries") from error
     if array.ndim not in (1, 2) or not array.size:
         rule = f"{name} must have at least one row, and one or two axes"
         raise BadInput(rule, found=f"shape {array.shape}", remedy="Give the rows")
@@ -43,7 +43,7 @@ def array_of(name: str, values: Any) -> Array:
 
 
 def looks_like_classes(target: Array, prediction: Array) -> bool:
-    """Return True if these are classes: probabilities in columns, strings, booleans, or whole numbers that are.
+    """Return True for what looks like classes: probabilities in columns, strings, booleans, or certain whole numbers.
 
     Whole numbers are classes where all predictions are among them too (stored as integers, however many they are), or
     where at most 20 of them have probabilities as predictions. With any others they are counts to regress on.
@@ -105,7 +105,7 @@ def require_known(name: str, prediction: Array, labels: Array) -> None:
     rows = np.isin(prediction.astype(str), list(near)).sum()
     raise BadInput(
         f"predicted labels of {name} must be written like those in y",
-        found=f"{named} in {rows:,} of {len(prediction):,} rows, in y never",
+        found=f"{named} in {rows:,} of {len(prediction):,} rows, but never in y",
         remedy=f"Did you mean {pairs}? The labels in y are {', '.join(map(str, labels[:20]))}",
     )
 
@@ -127,13 +127,13 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
         raise BadInput(
             f"{name} must have one column of probabilities for each class, in the sorted order of the labels",
             found=f"{table.shape[1]} columns for the {len(classes)} classes {', '.join(map(str, classes[:20]))}",
-            remedy="Give classes= if some class occurs in no y, or in which order the columns are",
+            remedy="Give classes= if a class occurs in no y, or if the columns are in a different order",
         )
     table = table.astype(np.float64)
     bad = np.flatnonzero((table < 0).any(1) | (table > 1).any(1) | (np.abs(table.sum(1) - 1) > SUM_SLACK))
     if bad.size:
         raise BadInput(
-            f"{name}: probabilities must lie between 0 and 1 and add up to 1",
+            f"{name}: probabilities must be between 0 and 1 and add up to 1",
             found=f"{np.round(table[bad[0]], 4).tolist()[:20]} in row {bad[0]}",
             remedy="Apply the softmax first",
         )
@@ -148,12 +148,12 @@ def is_soft(prediction: Array, classes: Array) -> bool:
 def _check_kinds(arrays: Sequence[Array]) -> None:
     kinds = {"text" if array.dtype.kind in "US" else "number" for array in arrays}
     if len(kinds) > 1:
-        rule = "labels and predicted labels must be of one kind"
+        rule = "labels and predicted labels must be of the same kind"
         raise BadInput(rule, found="strings and numbers", remedy="Convert one of them")
 
 
 def _is_score(prediction: Array, classes: Array) -> bool:
-    """One column of floats in [0, 1] with two classes: the probability of the second."""
+    """Return True for one column of floats in [0, 1] with two classes: the probability of the second."""
     if prediction.dtype.kind != "f" or len(classes) != 2 or np.isin(prediction, classes).all():
         return False
     return bool(prediction.min() >= 0 and prediction.max() <= 1)
@@ -163,7 +163,9 @@ def _without_objects(name: str, array: Array) -> Array:
     try:
         column = pa.array(array.ravel().tolist(), from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise BadInput(f"{name} must contain values of one kind", found=str(error), remedy="Convert them") from error
+        raise BadInput(
+            f"{name} must contain values of a single kind", found=str(error), remedy="Convert them"
+        ) from error
     if column.null_count:
         row = int(np.flatnonzero(np.asarray(column.is_null()))[0] // (array.size // len(array)))
         raise BadInput(f"{name} must have no missing values", found=f"row {row}", remedy="Remove such rows")
@@ -174,5 +176,5 @@ def _without_objects(name: str, array: Array) -> Array:
 
 
 def nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """The known name that looks most like this one."""
+    """Return the known name that is most like this one."""
     return difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.0)[0]

@@ -1,4 +1,4 @@
-"""Parametric learning curves: the error as a function of the rows that were trained on.
+"""Parametric learning curves: the error as a function of the number of training rows.
 
 Every family falls (or stays) as rows are added: err(n) = floor + excess * shape(n), shape(reference) = 1. The families
 are those of LCDB: pow4 is floor + b (n + offset)^-a. Least squares fits many sets of errors at once.
@@ -22,7 +22,7 @@ Shape: TypeAlias = Callable[[Floats, Bend], Floats]
 
 @dataclass(frozen=True)
 class Curve:
-    """A fitted curve; last1 is what was measured at the last anchor, for ever."""
+    """A fitted curve; last1 stays at the error that was measured at the last anchor."""
 
     family: CurveName
     floor: float  # the error that no number of rows gets below
@@ -32,13 +32,13 @@ class Curve:
     misfit: float  # sum of squared residuals, each in standard errors
 
     def at(self, rows: Floats | float) -> Floats:
-        """The error at so many training rows."""
+        """Return the error at that many training rows."""
         wanted = np.asarray(rows, dtype=np.float64)
         return np.asarray(self.floor + self.excess * shape_of(self.family, wanted, self.bend, reference=self.reference))
 
 
 def rows_for(curve: Curve, target: float, *, most: int) -> int | None:
-    """Smallest number of rows at which the curve is at or below a target; None where `most` rows do not do."""
+    """Smallest number of rows at which the curve is at or below a target; None if more than `most` rows are needed."""
     low, high = 0, most
     if not float(curve.at(high)) <= target:
         return None
@@ -76,7 +76,7 @@ _HIGHEST_EXCESS = 10.0  # times the highest error
 
 
 def fit_curve(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, floor: float = 0.0) -> Curve:
-    """Weighted least squares within bounds of the errors [anchors] at so many training rows, rising.
+    """Fit the errors [anchors] by weighted least squares within bounds; the numbers of training rows rise.
 
     `sd` is the standard error of each; `floor` the error that cannot be undercut, the optimal error's lower limit.
     """
@@ -84,7 +84,7 @@ def fit_curve(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, fl
 
 
 def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, floor: float = 0.0) -> tuple[Curve, ...]:
-    """One curve for each set of errors [sets, anchors]; see `fit_curve`."""
+    """Fit one curve for each set of errors [sets, anchors]; see `fit_curve`."""
     if family == "last1":
         misfits = (((errors - errors[:, -1:]) / sd) ** 2).sum(axis=1)
         return tuple(
@@ -110,7 +110,7 @@ def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, f
 
 @dataclass(frozen=True)
 class _Bends:
-    """Map from places in [0, 1] to the parameters of a shape: evenly in logarithms."""
+    """Map places in [0, 1] to the parameters of a shape, evenly in logarithms."""
 
     low: Floats  # [parameters] logarithms of the ends
     high: Floats
@@ -135,7 +135,7 @@ class _Bends:
 
 @dataclass(frozen=True)
 class _Solved:
-    """Floor and excess [sets, tried] at each bend, and what is left, in standard errors [sets, tried, anchors]."""
+    """Floor and excess [sets, tried] at each bend, and the residuals in standard errors [sets, tried, anchors]."""
 
     floor: Floats
     excess: Floats

@@ -1,4 +1,4 @@
-"""The gain of more training data: the learning curve extrapolated, with an interval that its past errors widen.
+"""The gain from more training data: the learning curve extrapolated, with an interval widened by its past errors.
 
 pow4 is the primary curve (pow3 where there are few anchors). The interval is the widest spread of bootstrapped repeats
 among all families that foretold the last anchors, widened by how far the primary curve missed them when hidden.
@@ -34,7 +34,7 @@ FAMILIES: tuple[CurveName, ...] = ("pow3", "pow4", "mmf4", "exp4", "last1")
 
 @dataclass(frozen=True, kw_only=True)
 class MoreData(Record):
-    """Gain of `factor` times the training rows, in the goal's loss; no gain or chance where it is refused."""
+    """The gain from `factor` times the training rows, in the goal's loss; None if the curve is not extrapolated."""
 
     rows: int
     factor: float
@@ -107,12 +107,12 @@ def more_data(
 
 
 def primary_of(anchors: Anchors) -> CurveName:
-    """The family that is followed: four parameters need more anchors than three."""
+    """The family that is fitted: four parameters need more anchors than three."""
     return "pow3" if len(anchors.rows) <= FEW_ANCHORS else "pow4"
 
 
 def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
-    """WF210: fired when the gain is above the smallest that matters, passed when it is below, else cannot tell."""
+    """WF210: fired if the gain is surely above the smallest that matters, passed if surely below, else neither."""
     gain, unit = curve.gain, Unit(goal)
     if gain is None:
         return finding("WF210", fired=None, evidence=f"Cannot tell: {curve.refused}.")
@@ -133,7 +133,7 @@ def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
 def _refusal(anchors: Anchors, factor: float) -> str:
     means, sd = anchors.mean, anchors.sd
     if factor > FARTHEST:
-        return f"{factor:g} times the data is beyond {FARTHEST:g} times, where no curve is extrapolated"
+        return f"{factor:g} times the data is beyond {FARTHEST:g} times, and no curve is extrapolated that far"
     lowest = np.minimum.accumulate(means)[:-1]
     place = [int(np.argmin(means[: k + 1])) for k in range(len(lowest))]
     rise = (means[1:] - lowest) / np.hypot(sd[1:], sd[place])
@@ -145,7 +145,7 @@ def _refusal(anchors: Anchors, factor: float) -> str:
 
 
 def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[float | None, tuple[CurveName, ...]]:
-    """Distance of the primary curve from the last anchor when it is hidden, and the families that foretold it."""
+    """Distance of the primary curve from the last anchor when it is hidden, and the families that predicted it."""
     seen = anchors.first(len(anchors.rows) - HIDDEN)
     if len(seen.rows) < FEWEST_ANCHORS:
         return None, (primary, "last1") if primary == "pow4" else ("pow3", "last1")
@@ -256,7 +256,7 @@ class Anchors:
 
     @property
     def luck(self) -> Floats:
-        """[anchors] the part of the spread that all subsets share, and that repeats cannot show: of these n rows."""
+        """[anchors] the part of the spread that all subsets of these n rows share, so that no repeat shows it."""
         return np.asarray(self.spread * np.sqrt(self.rows / self.rows[-1]))
 
     @property
@@ -266,12 +266,12 @@ class Anchors:
         return np.asarray(self.spread * np.sqrt((1 - share) / self.dev.shape[1] + share))
 
     def first(self, count: int) -> Anchors:
-        """Without the last anchors."""
+        """Return the curve without the last anchors."""
         return Anchors(self.rows[:count], self.train[:count], self.dev[:count], self.dev_noise[:count, :count])
 
 
 def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
-    """16 * 2^(k/2) up to all rows; the last anchor is all rows, and of too many the smallest are left out.
+    """Sizes 16 * 2^(k/2) up to all rows; the last anchor is all rows, and of too many the smallest are dropped.
 
     Raises:
         BadInput: for fewer rows than four anchors need.
@@ -280,7 +280,7 @@ def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
     found = [round(rows * 2 ** (-k / 2)) for k in range(steps, -1, -1)]
     if len(found) < FEWEST_ANCHORS:
         raise BadInput(
-            f"a learning curve must have {FEWEST_ANCHORS} sizes from {SMALLEST} rows on",
+            f"a learning curve must have {FEWEST_ANCHORS} sizes, starting at {SMALLEST} rows",
             found=f"{rows} training rows",
             remedy=f"Bring at least {math.ceil(SMALLEST * 2 ** ((FEWEST_ANCHORS - 1) / 2))} rows",
         )
@@ -312,6 +312,8 @@ def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0)
             rows_of_dev[place] = rows_of_dev[place] + np.asarray(losses, dtype=np.float64) / repeats
     if not (np.isfinite(train).all() and np.isfinite(dev).all()):
         raise BadInput(
-            "every refit must give finite losses", found="a loss that is not", remedy="Return finite losses from refit"
+            "every refit must give finite losses",
+            found="a loss that is not finite",
+            remedy="Return finite losses from refit",
         )
     return Anchors(sizes, train, dev, np.cov(np.stack(rows_of_dev)) / len(rows_of_dev[0]))

@@ -1,4 +1,4 @@
-"""The optimal (Bayes) error: the reference that decides what "high" means."""
+"""The optimal (Bayes) error: the reference that defines "high"."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Optimal(Record):
     rows: int | None = field(default=None, metadata=OMITTED)  # on which the human error was measured
 
     def at_level(self, level: float) -> Estimate:
-        """Return the reference with an interval; only a measured human error depends on the level."""
+        """Return the reference with its interval; only the interval of a measured human error depends on the level."""
         if self.rows and self.point is not None:
             return wilson(self.point * self.rows, self.rows, level=level)
         middle = (self.low + self.high) / 2 if self.point is None else self.point
@@ -41,7 +41,7 @@ class Optimal(Record):
 
 
 def no_reference(best_dev_high: float) -> Optimal:
-    """Return an optimum from 0 to the smallest upper limit of any dev loss on this split."""
+    """Return the interval from 0 to the smallest upper limit of any dev loss on this split."""
     return Optimal(0.0, max(0.0, best_dev_high), source="none", upper_bound=False)
 
 
@@ -52,7 +52,7 @@ def reference(
     human_rows: int | None = None,
     optimal_error: tuple[float, float] | float | None = None,
 ) -> Optimal | None:
-    """The reference that a user named, if any, in the goal's own unit (for auc the human auc).
+    """The reference that a user gave, if any, in the goal's own unit (for auc the human auc).
 
     A human error stands in for the optimal error as a point, or as its Wilson interval with `human_rows`.
 
@@ -61,13 +61,13 @@ def reference(
     """
     if human_error is not None and optimal_error is not None:
         raise BadInput(
-            "the optimal error must have one reference",
+            "the optimal error must have a single reference",
             found="both human_error and optimal_error",
             remedy="Give one of them",
         )
     if human_rows is not None and (human_error is None or not goal.counts_rows):
         raise BadInput(
-            "human_rows must say on how many rows human_error was measured, and goes with the goal error",
+            "human_rows must be the number of rows on which human_error was measured, and goes with the goal error",
             found=f"human_rows = {human_rows}, human_error = {human_error}, goal {goal.name}",
             remedy="Leave human_rows out, or give human_error; for other goals give optimal_error as (low, high)",
         )
@@ -77,7 +77,7 @@ def reference(
 
 
 def checked_loss(name: str, value: float, *, goal: Goal) -> float:
-    """A value in the goal's own unit as a loss.
+    """Return a value in the goal's own unit as a loss.
 
     Raises:
         BadInput: when no such loss exists: a rate outside [0, 1], a negative or infinite loss.
@@ -95,7 +95,7 @@ def checked_loss(name: str, value: float, *, goal: Goal) -> float:
 
 
 def checked_rows(name: str, rows: int | None) -> int | None:
-    """A number of rows, or None.
+    """Return a number of rows, or None.
 
     Raises:
         BadInput: unless it is a whole number of at least 1.
@@ -109,7 +109,7 @@ def checked_rows(name: str, rows: int | None) -> int | None:
 
 
 def _is_a(kind: type, value: object) -> bool:
-    """Return True if a value is a number of this kind, numpy's included; a truth value is none."""
+    """Return True if a value is a number of this kind, numpy's included; a truth value is not one."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

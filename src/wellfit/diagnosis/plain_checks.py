@@ -1,4 +1,4 @@
-"""Checks that read what is known already: errors and gaps, the training, the columns."""
+"""Checks of facts that are known already: errors and gaps, the training run, the columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Gaps: TypeAlias = Mapping[GapName, Gap | None]
 
 _ABSENT: Mapping[GapName, str] = {
     "mismatch": "There is no train-dev set, so variance and mismatch cannot be told apart. If deployment data may "
-    "differ from the training data, bring a sample of it.",
+    "differ from the training data, add a sample of it.",
     "dev_overfit": "There is no test error (yet).",
 }
 _TAKEN_AS_EXACT = (
@@ -53,7 +53,7 @@ def _of_gap(name: GapName, gaps: Gaps, *, goal: Goal) -> Finding:
     if gap.verdict == "cannot tell":
         return finding(code, fired=None, evidence=f"Cannot tell: {said}.")
     if gap.by_chance:
-        chance = "for these rows it is high, but on so few training rows the best rule there is may err as often"
+        chance = "for these rows it is high, but on so few training rows the best possible rule may err as often"
         return finding(code, fired=None, evidence=f"Cannot tell: {said}; {chance}.")
     return finding(code, fired=gap.verdict == "yes", evidence=f"{said[0].upper()}{said[1:]}.")
 
@@ -67,13 +67,13 @@ def below_reference(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
     below = bool(bias and bias.below_reference)
     if below and sample is not None and sample.high >= errors.optimal.low:
         to = "down" if goal.higher_is_better else "up"
-        shown += f" On so few rows chance alone would do that ({to} to {Unit(goal).show(sample.high)})."
+        shown += f" On so few rows chance alone could do that ({to} to {Unit(goal).show(sample.high)})."
         below = False
     return finding("WF103", fired=below, evidence=shown)
 
 
 def no_reference(*, goal: Goal, errors: Errors, hint: str) -> Finding:
-    """WF104, with what the rows say about the optimal error."""
+    """WF104, with the hints that the rows give at the optimal error."""
     optimal = errors.optimal
     low, high = sorted((optimal.low, optimal.high), key=goal.score_of)
     limits = (Unit(goal).show(low), Unit(goal).show(high))
@@ -92,7 +92,7 @@ def unfinished_training(*, training: Training) -> Finding:
 
 
 def another_method_wins(*, goal: Goal, errors: Errors, training: Training) -> Finding:
-    """WF106, paired by row where the rows are known."""
+    """WF106, paired by row if the rows are known."""
     unit, references = Unit(goal), training.references
     if not references:
         return finding("WF106", fired=None, evidence=f"No reference model was fit.{training.note}")
@@ -111,7 +111,7 @@ def another_method_wins(*, goal: Goal, errors: Errors, training: Training) -> Fi
 
 
 def below_optimal(*, goal: Goal, errors: Errors) -> Finding:
-    """WF107: dev is better than anything can be, so rows leak, or the reference speaks of another target."""
+    """WF107: the dev error is below the lowest possible one: rows leak, or the reference describes another target."""
     optimal = errors.optimal
     if optimal.source == "none" or optimal.upper_bound:
         return finding("WF107", fired=None, evidence="There is no lower limit for the optimal error.")
@@ -137,7 +137,7 @@ def _rows_text(errors: Errors, gap: Gap) -> str:
     rows = errors.decided_by(gap).rows or 0
     name = "train-dev" if gap.name == "variance" and errors.train_dev is not None else "dev"
     if not errors.lacks_rows(gap):
-        return f"the {name} set's {rows:,} rows decide it alone, but not among several gaps"
+        return f"the {name} set's {rows:,} rows decide this gap alone, but not among several gaps"
     return f"{name} has {rows:,} rows, about {gap.rows_needed:,} would decide"
 
 
@@ -171,7 +171,9 @@ def incomplete_columns(*, columns: Columns) -> Finding:
     missing, unseen = columns.missing, columns.unseen
     if missing is None and unseen is None:
         return finding("WF204", fired=None, evidence="Not checked: there is no table.")
-    said = [f"{name} misses {100 * share:.0f} %" for name, share in (missing or {}).items() if share > MANY_MISSING]
+    said = [
+        f"{100 * share:.0f} % of {name} is missing" for name, share in (missing or {}).items() if share > MANY_MISSING
+    ]
     said += [f"{name}: {100 * share:.1f} % unseen" for name, share in (unseen or {}).items() if share > MANY_UNSEEN]
-    few = f"No column misses more than {100 * MANY_MISSING:.0f} %, and dev brings hardly any new category."
+    few = f"No column has more than {100 * MANY_MISSING:.0f} % missing, and dev has hardly any new category."
     return finding("WF204", fired=bool(said), evidence=f"{'; '.join(said[:_NAMED_AT_MOST])}." if said else few)

@@ -1,4 +1,4 @@
-"""The front door for predictions: (y, prediction) of each part.
+"""The entry point for predictions: (y, prediction) of each part.
 
 The features of predicted rows add leakage, mismatch, regions and doubtful labels to the errors.
 """
@@ -127,7 +127,7 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
     """The optimal error of one annotator's label, or of a majority's."""
     if given is not None or not goal.counts_rows:
         raise BadInput(
-            "several labels per row must go with the goal error, in place of any other reference",
+            "several labels per row need the goal error, and replace any other reference",
             found=f"labels_per_row with {'another reference' if given else f'goal {goal.name}'}",
             remedy="Leave one of them out",
         )
@@ -137,7 +137,7 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
 
 
 def _checked(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]:
-    """(y, prediction) of as many rows; y [rows, targets] only where values are asked for by name (`several`)."""
+    """(y, prediction) with the same number of rows; y [rows, targets] only if a goal of values is named (`several`)."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise BadInput(f"{name} must be (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
     target, prediction = array_of(f"{name} y", pair[0]), array_of(f"{name} prediction", pair[1])
@@ -195,8 +195,8 @@ def _classified(
     for name, (target, prediction) in parts.items():
         if goal.needs_probabilities and not is_soft(prediction, known):
             raise BadInput(
-                f"goal {goal.name} must be given probabilities",
-                found=f"labels as predictions of {name}",
+                f"goal {goal.name} needs probabilities",
+                found=f"labels as predictions for {name}",
                 remedy="Give probabilities [rows, classes], or choose the goal error",
             )
         moved = prediction[:, order] if prediction.ndim == 2 and prediction.shape[1] == len(order) else prediction
@@ -209,7 +209,7 @@ def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Fl
     for name, pair in parts.items():
         if any(array.dtype.kind not in "iufb" for array in pair):
             raise BadInput(
-                "a regression goal must be given numbers [rows]",
+                "a regression goal needs numbers [rows]",
                 found=f"{name}: types {pair[0].dtype} and {pair[1].dtype}, shapes {pair[0].shape} and {pair[1].shape}",
                 remedy="Choose the goal error, or give numbers",
             )
@@ -251,7 +251,7 @@ def facts_on_rows(
     """
     if any(target.ndim > 1 for target, _ in ready.values()):
         raise BadInput(
-            "features must go with one target",
+            "features can be used only with a single target",
             found=f"y of shape {ready['train'][0].shape}",
             remedy="Diagnose the targets one by one, or leave features out",
         )
@@ -259,10 +259,12 @@ def facts_on_rows(
     if not {"train", "dev"} <= tables.keys():
         return Facts(goal=goal)
     for part, table in tables.items():
-        require_columns(table.column_names, tables["train"].column_names, rule=f"features of {part} are those of train")
+        require_columns(
+            table.column_names, tables["train"].column_names, rule=f"features of {part} that are those of train"
+        )
         if table.num_rows != len(ready[part][0]):
             raise BadInput(
-                f"{part}: features and y must be of the same rows",
+                f"{part}: features and y must have the same number of rows",
                 found=f"{table.num_rows} and {len(ready[part][0])} rows",
                 remedy="Give one row of features for each y",
             )
@@ -304,7 +306,7 @@ def _table(features: Any, part: str) -> pa.Table:
 
 
 def _codes(groups: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, Integers]:
-    """[rows] code of each row's group, over all parts alike."""
+    """[rows] code of each row's group, the same over all parts."""
     if not all(part in groups for part in tables):
         return {}
     named: list[Array] = [np.asarray([str(group) for group in groups[part]]) for part in tables]

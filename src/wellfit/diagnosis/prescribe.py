@@ -35,7 +35,7 @@ class Prescribed(Record):
 
 
 def ceiling(errors: Errors, gap: Gap) -> float:
-    """Return the most that closing this gap can buy: max(0, min(gap, dev - L)).
+    """Return the largest gain from closing this gap: max(0, min(gap, dev - L)).
 
     L is the optimal low, or train if the reference is only an upper bound and train is below it.
     """
@@ -78,7 +78,7 @@ def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[P
 
 
 def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Prescribed]:
-    """Return remedies that turn "cannot tell" into an answer; they buy no error, so their ceiling is 0."""
+    """Return remedies that turn "cannot tell" into an answer; they lower no error, so their ceiling is 0."""
     asked: list[Prescribed] = []
     unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
     short = [gap for gap in unsure if errors.lacks_rows(gap)]
@@ -89,7 +89,7 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[P
         kind = REMEDY_KINDS["bigger_dev_set"]
         asked.append(Prescribed(kind.name, kind.board, rows.name, 0.0, why))
     if errors.optimal.source == "none" and any(gap.name == "avoidable_bias" for gap in unsure):
-        why = "Give --human-error (or --optimal-error), because nobody can tell without it whether the bias is high."
+        why = "Give --human-error (or --optimal-error), because without it nobody can tell whether the bias is high."
         asked.append(Prescribed("none", "none", "avoidable_bias", 0.0, why))
     return asked
 
@@ -98,12 +98,12 @@ def _nothing(gaps: list[Gap]) -> Prescribed:
     undecided = [gap.kind.noun for gap in gaps if gap.verdict == "cannot tell"]
     why = "Every gap is within the tolerance, so there is nothing to treat."
     if undecided:
-        why = f"No gap is beyond the tolerance by its value; {' and '.join(undecided)} remain uncertain."
+        why = f"No gap is above the tolerance by its value; {' and '.join(undecided)} remain uncertain."
     return Prescribed("none", "none", "", 0.0, why)
 
 
 def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> tuple[Finding, ...]:
-    """The findings to act on first; none where nothing is certainly wrong.
+    """Return the findings to act on first; none if nothing is certainly wrong.
 
     In this order: leakage; a dev set that was chosen on too closely; a dev error below the optimal error; other
     doubts about the numbers; the gaps

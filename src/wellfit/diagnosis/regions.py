@@ -1,4 +1,4 @@
-"""Regions in which one loss is above another: found on one half of the rows, tested on the other.
+"""Regions in which one loss is above another: found on one half of the rows, tested on the other half.
 
 A region is a leaf of a shallow tree, as a rule that a person reads: "age < 25 and region in north, west".
 """
@@ -26,7 +26,7 @@ _NAMED_LEVELS = 4
 
 @dataclass(frozen=True)
 class Bound:
-    """Condition on the column at a place: low < value <= high (infinite without an end) in the tree's own units."""
+    """Condition on the column at a place: low < value <= high (infinite if open) in the tree's own units."""
 
     place: int
     low: float
@@ -35,12 +35,12 @@ class Bound:
 
 @dataclass(frozen=True)
 class Rule:
-    """A conjunction of bounds, at most one a column."""
+    """A conjunction of bounds, at most one per column."""
 
     bounds: tuple[Bound, ...] = field(default=())
 
     def holds(self, values: Floats) -> Booleans:
-        """True [rows] for each row of `encoded` values that obeys it."""
+        """True [rows] for each row of `encoded` values that satisfies it."""
         inside = np.ones(len(values), bool)
         for bound in self.bounds:
             column = values[:, bound.place]
@@ -50,7 +50,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Encoding:
-    """Columns as a tree takes them: numbers as they are, levels by their rank, missing below everything."""
+    """Columns in the form that a tree takes: numbers unchanged, levels by their rank, missing below everything."""
 
     columns: tuple[Feature, ...]
     ranks: dict[int, Integers]  # place -> [levels] rank of each level of a category
@@ -81,7 +81,7 @@ class Encoding:
         return found
 
     def words(self, rule: Rule) -> str:
-        """Return the rule as part of a sentence; "all rows" for none."""
+        """Return the rule as part of a sentence; "all rows" without a bound."""
         return " and ".join(self._bound(bound) for bound in rule.bounds) or "all rows"
 
     def _bound(self, bound: Bound) -> str:
@@ -172,7 +172,7 @@ class _Half:
 
 
 def find_regions(first: Rows, second: Rows | None, *, tolerance: float, seed: int = 0) -> tuple[Region, ...] | None:
-    """Find regions, by falling excess, where the loss of the first rows exceeds that of the second more than elsewhere.
+    """Find regions, largest excess first, where the first rows' loss exceeds the second's by more than elsewhere.
 
     A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and
     each is tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region
@@ -240,7 +240,7 @@ def _halved(side: Rows, rng: np.random.Generator) -> tuple[_Half, _Half]:
 
 
 def _leaves(first: Rows, halves: list[_Half]) -> tuple[Encoding, list[Rule]]:
-    """Leaves of a tree that explains where the first loss is above the second."""
+    """The leaves of a tree that explains where the first loss is above the second."""
     signal = halves[0].losses
     if len(halves) > 1:
         encoding = Encoding.of(first.features.columns, halves[1].values, halves[1].losses)
@@ -262,7 +262,7 @@ def _tree(signal: Floats) -> DecisionTreeRegressor:
 
 
 def _effect(rule: Rule, halves: list[_Half]) -> _Effect | None:
-    """Excess of one frozen leaf on the tested halves; None where it contains nearly none or nearly all of them."""
+    """Excess of one fixed leaf on the test halves; None if it contains nearly none or nearly all of their rows."""
     inside = [rule.holds(half.values) for half in halves]
     cells = [(half.losses[mask], half.losses[~mask]) for half, mask in zip(halves, inside, strict=True)]
     if min(len(cell) for pair in cells for cell in pair) < SMALLEST_LEAF // 2:
@@ -300,14 +300,14 @@ def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkO
     if network.rival is not None:
         train, rival = rows.under(network).train, replace(rows.dev, losses=network.rival)
         found = find_regions(train, rival, tolerance=tolerance, seed=rows.seed)
-    return _of_regions("WF108", found, goal=rows.goal, said="train is above what a reference model reaches on dev")
+    return _of_regions("WF108", found, goal=rows.goal, said="the train loss is above a reference model's dev loss")
 
 
 def regions_that_overfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
     """WF109."""
     measured = rows.under(network)
     found = find_regions(measured.dev, measured.train, tolerance=tolerance, seed=rows.seed)
-    return _of_regions("WF109", found, goal=rows.goal, said="dev is above train")
+    return _of_regions("WF109", found, goal=rows.goal, said="the dev loss is above the train loss")
 
 
 def _of_regions(code: str, regions: tuple[Region, ...] | None, *, goal: Goal, said: str) -> Finding:

@@ -1,4 +1,4 @@
-"""The kinds of remedies: one table, which a prescription names and which the recipe carries out.
+"""The kinds of remedies: one table, from which a prescription names them and the recipe carries them out.
 
 A person follows "What next?" with `wellfit run EXPERIMENT --only KIND`, so both must mean the same by a kind.
 """
@@ -27,7 +27,7 @@ class RemedyKind:
 
     @property
     def board(self) -> Board:
-        """The board that it works on."""
+        """The board that it turns."""
         return self.other_board or GAPS[self.gap].board
 
     @property
@@ -40,15 +40,19 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
     kind.name: kind
     for kind in (
         RemedyKind("bigger_network", "avoidable_bias", "a bigger network can fit the training set better"),
-        RemedyKind("train_longer", "avoidable_bias", "more updates can lower the train error that is still falling"),
+        RemedyKind("train_longer", "avoidable_bias", "more updates can lower a train error that is still falling"),
         RemedyKind(
-            "better_optimizer", "avoidable_bias", "another optimizer or schedule can get lower with equal updates"
+            "better_optimizer",
+            "avoidable_bias",
+            "another optimizer or schedule can reach a lower loss with equal updates",
         ),
         RemedyKind("architecture", "avoidable_bias", "another architecture can suit these data better"),
-        RemedyKind("more_data", "variance", "more training rows leave less to memorize", other_board="data"),
+        RemedyKind("more_data", "variance", "more training rows make the set harder to memorize", other_board="data"),
         RemedyKind("regularize", "variance", "lambda and keep_prob trade some train error for dev error"),
         RemedyKind("augment", "variance", "changed copies of the rows stand in for more data"),
-        RemedyKind("search_architecture", "variance", "an architecture that fits the problem needs less to learn it"),
+        RemedyKind(
+            "search_architecture", "variance", "an architecture that fits the problem learns it from fewer rows"
+        ),
         RemedyKind("average_weights", "variance"),
         RemedyKind("smooth_labels", "variance"),
         RemedyKind("sparsify", "variance"),
@@ -64,17 +68,17 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
         RemedyKind(
             "collect_deployment_data",
             "mismatch",
-            "rows like those of deployment belong into training",
+            "rows like those of deployment belong in the training set",
             person="Collect them, and split again with --deployment-data FILE",
         ),
         RemedyKind(
-            "reweight", "mismatch", "weights can draw the training rows towards deployment", other_finding="WF302"
+            "reweight", "mismatch", "weights can bring the training rows closer to deployment", other_finding="WF302"
         ),
         RemedyKind("drop_rows", "mismatch", other_finding="WF203"),
         RemedyKind(
             "bigger_dev_set",
             "dev_overfit",
-            "a larger dev set, drawn anew, is harder to fit by choosing on it",
+            "a larger dev set, drawn anew, is harder to overfit by choosing on it",
             other_board="data",
             person="Collect rows and split again; `wellfit size` says how many",
         ),
@@ -84,7 +88,7 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
 
 
 def prescribed_against(gap: GapName, *, pictures: bool = False) -> tuple[RemedyKind, ...]:
-    """Return the kinds to try against a gap, in their order."""
+    """Return the kinds to try against a gap, in order."""
     return tuple(
         kind for kind in REMEDY_KINDS.values() if kind.gap == gap and kind.reason and (pictures or not kind.of_pictures)
     )

@@ -1,4 +1,4 @@
-"""The rows of each part as methods that look at data take them: features, target, and a model's losses.
+"""The rows of each part for the checks that look at data: features, target, and a model's losses.
 
 Another model on dev rows: an upper limit of what is reachable in a region, a second opinion on a label.
 """
@@ -26,7 +26,7 @@ _MOST_LEVELS = 255  # of a category, in scikit-learn's trees
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """One part (train, train-dev, dev) of the data that is diagnosed; [rows], None where there are none."""
+    """One part (train, train-dev, dev) of the diagnosed data; fields are [rows], or None if not known."""
 
     features: Features  # in their own units
     target: Integers | Floats  # int64 class codes, or float64 values
@@ -58,7 +58,7 @@ Shuffled: TypeAlias = Callable[[str, Integers, Integers], Floats]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOnRows:
-    """A network on the open rows."""
+    """A network's results on the open rows."""
 
     losses: Mapping[str, Floats]  # part (train, train_dev, dev) -> [rows]
     predictions: Floats  # [dev rows, classes] probabilities, or [dev rows] values
@@ -100,7 +100,7 @@ class Predicted:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRows:
-    """The rows that may be looked at, and what the split counted of the others by their hashes alone."""
+    """The rows that may be looked at, and the counts that the split made of the others by their hashes alone."""
 
     train: Rows
     dev: Rows
@@ -119,11 +119,11 @@ class OpenRows:
         return {name: part for name, part in parts.items() if part is not None}
 
     def of_train(self, kept: Booleans) -> OpenRows:
-        """Return some of train's rows with the others, among which near copies were not counted yet."""
+        """Return the rows with only some of train's; near copies among these are not counted yet."""
         return self if kept.all() else replace(self, train=self.train.take(np.flatnonzero(kept)), look_alikes={})
 
     def under(self, network: NetworkOnRows | None) -> OpenRows:
-        """Return the same rows with a network's losses, if one is given, in place of their own."""
+        """Return the same rows, with a network's losses in place of their own if one is given."""
         if network is None:
             return self
         parts = {name: replace(part, losses=network.losses[name]) for name, part in self.parts.items()}

@@ -1,4 +1,4 @@
-"""The front door for a predictions file: columns split, y, prediction or p_<class>, and any features."""
+"""The entry point for a predictions file: columns split, y, prediction or p_<class>, and any features."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def diagnose_table(
     for needed in ("train", "dev"):
         if needed not in parts:
             raise BadInput(
-                "a diagnosis must have rows of train and of dev",
+                "a diagnosis needs rows of train and of dev",
                 found=f"only {', '.join(parts)} in column split",
                 remedy=f"Add the predictions of {needed}",
             )
@@ -75,7 +75,7 @@ def diagnose_table(
 
 
 def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]) -> dict[str, pa.Table] | None:
-    """Return the columns that belong to no prediction, by part; None without any."""
+    """Return the feature columns (all that are not about predictions), by part; None if there are none."""
     names = [
         name
         for name in table.column_names
@@ -147,12 +147,12 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
     raise BadInput(
         "every class in y must have a column p_<class>",
         found=f"no column {', '.join(missing[:5])} among {', '.join(columns[:20])}",
-        remedy="Add it, or a column prediction",
+        remedy="Add it, or add a column prediction",
     )
 
 
 def _all_classes(labels: dict[str, Any], named: dict[str, str], target: Array) -> tuple[list[Any], list[str]]:
-    """Return classes with a column, also those of no row, if their names are labels of y's kind."""
+    """Return the classes that have a column, even if no row has them, if their names are labels of y's kind."""
     classes, used = [], []
     for text, column in named.items():
         if text in labels:
@@ -175,7 +175,7 @@ def _text(label: Any) -> str:
 
 
 def _plain(column: pa.ChunkedArray) -> Any:
-    """Return the column as numpy; dictionaries decoded, so that categories come as their labels."""
+    """Return the column as numpy, with dictionaries decoded, so that categories are their labels."""
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     return column.to_pylist() if column.null_count else column.to_numpy()

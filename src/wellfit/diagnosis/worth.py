@@ -1,4 +1,4 @@
-"""The worth of augmentation in real rows: how many more would bring the network without it as far.
+"""The worth of augmentation in real rows: how many more rows would lower the error as far without it.
 
 The learning curve without augmentation is followed to the dev error that all rows reach with it. The interval comes
 from repeated trainings, with the dev set as it is.
@@ -22,7 +22,7 @@ _DIGITS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Worth(Record):
-    """Further rows that would do as much as a change of the training rows; None beyond four times the rows."""
+    """Number of further rows that would do as much as augmentation; None beyond four times the rows."""
 
     rows: int
     more: int | None
@@ -32,27 +32,27 @@ class Worth(Record):
     changed: float  # the same with it
 
     def to_json(self) -> Json:
-        """Plain values, and the sentence."""
+        """Return plain values, and the sentence."""
         return {**super().to_json(), "sentence": self.sentence}
 
     @property
     def sentence(self) -> str:
-        """As a person says it."""
+        """Return it as a sentence."""
         if self.more == 0:
-            return "Augmentation is worth no more pictures here: without it dev error is as low."
+            return "Augmentation is worth no additional pictures here: without it the dev error is as low."
         limit = _rounded((FARTHEST - 1) * self.rows)
         if self.more is None:
-            return f"Augmentation is worth more than {limit} more pictures (there are {self.rows:,})."
+            return f"Augmentation is worth more than {limit} additional pictures (there are {self.rows:,})."
         low = f"more than {limit}" if self.low is None else _rounded(self.low)
         high = f"more than {limit}" if self.high is None else _rounded(self.high)
         return (
-            f"Augmentation is worth about {_rounded(self.more)} more pictures (from {low} to {high}): the "
-            f"{self.rows:,} do with it what {_rounded(self.rows + self.more)} would do without."
+            f"Augmentation is worth about {_rounded(self.more)} additional pictures (from {low} to {high}): with it "
+            f"the {self.rows:,} do as well as {_rounded(self.rows + self.more)} without."
         )
 
 
 def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed: int = 0) -> Worth:
-    """Follow the curve without a change to the dev error [repeats] that trainings on all rows reach with it.
+    """Follow the curve without augmentation to the dev error [repeats] that is reached with it on all rows.
 
     `floor` is the lower limit of the optimal error.
     """
@@ -71,18 +71,18 @@ def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed
 
 
 def _widened(repeats: Floats) -> Floats:
-    """Return repeats [..., R] farther from their mean: R drawn from R vary by (R - 1)/R of what repeats do."""
+    """Return repeats [..., R] moved away from their mean: R drawn from R vary by (R - 1)/R as much as repeats do."""
     count, mean = repeats.shape[-1], repeats.mean(axis=-1, keepdims=True)
     return np.asarray(mean + CALIBRATED * math.sqrt(count / max(1, count - 1)) * (repeats - mean))
 
 
 def _more(curve: Curve, target: float, rows: int) -> float:
-    """Rows beyond those that there are; infinity where the curve does not get there."""
+    """Rows beyond the present ones; infinity if the curve does not reach the error."""
     needed = rows_for(curve, target, most=int(FARTHEST * rows))
     return math.inf if needed is None else max(0.0, needed - rows)
 
 
 def _rounded(rows: float) -> str:
-    """Two digits are more than such a number knows."""
+    """Round to two digits: the number is not known more exactly."""
     size = max(0, len(str(round(rows))) - _DIGITS)
     return f"{round(rows, -size):,.0f}"

@@ -40,7 +40,7 @@ class WithAndWithout:
     flattery: Estimate  # without - with: by how much the suspect rows make the error look too low
 
     def text(self, goal: Goal) -> str:
-        """The comparison as the end of a sentence."""
+        """Return the comparison as the end of a sentence."""
         unit = Unit(goal)
         limits = unit.gap_range(self.flattery.low, self.flattery.high)
         with_them, without = (unit.show(each.value) for each in (self.with_them, self.without_them))
@@ -113,7 +113,7 @@ def _chance_of_equal(values: Floats) -> float:
 
 
 def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
-    """Copies of rows of "train" in every other part."""
+    """Find copies of rows of "train" in every other part."""
     train, columns = parts["train"], compared_columns(*parts.values())
     known = keys_of(train.features, columns)
     distinct, counts = np.unique(known, return_counts=True)
@@ -133,7 +133,7 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
 
 
 def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF203: fired from one row in a hundred on; with the error without the copies where there is a network."""
+    """WF203: fired above one row in a hundred; with the error without the copies if there is a network."""
     found = find_duplicates(rows.under(network).parts)
     counts = {part: (len(each.copies), each.rows) for part, each in found.items()} | dict(rows.sealed)
     said = [
@@ -146,12 +146,12 @@ def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Findin
     share = max((each.own for each in found.values()), default=0.0)
     if share > COARSE:
         evidence = (
-            f"Cannot tell: {100 * share:.0f} % of the training rows have an equal among themselves, so the columns "
-            f"take too few values for equal rows to mean copies ({', '.join(said)})."
+            f"Cannot tell: {100 * share:.0f} % of the training rows equal another training row, so the columns have "
+            f"too few values for equal rows to be copies ({', '.join(said)})."
         )
         return finding("WF203", fired=None, evidence=evidence)
     if all(count <= MATERIAL * of for count, of in counts.values()):
-        evidence = f"Few rows are in two splits: {', '.join(said)}; up to {100 * MATERIAL:g} % are no matter."
+        evidence = f"Few rows are in two splits: {', '.join(said)}; up to {100 * MATERIAL:g} % do not matter."
         return finding("WF203", fired=False, evidence=evidence)
     every = rows.train.features.columns
     compared = compared_columns(*rows.parts.values())
@@ -171,7 +171,7 @@ def keys_of(features: Features, columns: Sequence[int] | None = None) -> Keys:
 
 
 def among(keys: Keys, known: Keys) -> Booleans:
-    """True [rows] for each key that is among sorted known ones."""
+    """True [rows] for each key that is among the sorted known ones."""
     if not len(known):
         return np.zeros(len(keys), dtype=bool)
     places = np.searchsorted(known, keys).clip(0, len(known) - 1)

@@ -29,7 +29,7 @@ _NAMED_AT_MOST = 3
 
 
 def shared_groups(*, rows: OpenRows) -> Finding:
-    """WF207: fired for groups of dev that train has too; not applicable where every group is one row.
+    """WF207: fired for groups of dev that are in train too; not applicable if every group is a single row.
 
     Where nobody named groups, a column that marks them is looked for.
     """
@@ -37,7 +37,7 @@ def shared_groups(*, rows: OpenRows) -> Finding:
     if train is None and dev is None and (place := group_column(rows.train)) is not None:
         return _unnamed_groups(rows, place)
     if train is None or dev is None or not has_groups(np.concatenate([train, dev])):
-        return finding("WF207", fired=None, evidence="There are no groups of several rows (--group-on).")
+        return finding("WF207", fired=None, evidence="No group has several rows (--group-on).")
     distinct, shared = np.unique(dev), np.isin(dev, train)
     if not shared.any():
         return finding("WF207", fired=False, evidence=f"None of the {len(distinct):,} groups of dev is in train.")
@@ -130,7 +130,7 @@ def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed
     names = np.unique(groups)
     if len(names) < FEWEST_GROUPS or repeats < 2:
         raise BadInput(
-            f"splitting by group must have {FEWEST_GROUPS} groups and 2 repeats",
+            f"splitting by group needs at least {FEWEST_GROUPS} groups and 2 repeats",
             found=f"{len(names)} groups, {repeats} repeats",
             remedy="Bring more groups",
         )

@@ -1,4 +1,4 @@
-"""Near copies: dev rows that lie closer to a training row than training rows lie to each other (docs/methods.md)."""
+"""Near copies: dev rows that are closer to a training row than training rows are to each other (docs/methods.md)."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ class NearDuplicates:
 
 
 def near_copies(*, rows: OpenRows) -> Finding:
-    """WF205: pictures that look alike where the split counted them, else near copies among the features."""
+    """WF205: pictures that look alike, if the split counted them; otherwise near copies among the features."""
     if not rows.look_alikes:
         return _among_features(rows)
     counts = rows.look_alikes.items()
     said = ", ".join(f"{count:,} of {of:,} {part.replace('_', '-')}" for part, (count, of) in counts)
     fired = any(count > MATERIAL * of for _, (count, of) in counts)
-    evidence = f"Pictures that look like one of train (perceptual hash, confirmed pixel by pixel): {said}."
+    evidence = f"Pictures that look like a training picture (perceptual hash, confirmed pixel by pixel): {said}."
     return finding("WF205", fired=fired, evidence=evidence)
 
 
 def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates | None:
-    """Search near copies of training rows in dev; None where a part has fewer than 20 distinct rows.
+    """Search dev for near copies of training rows; None if a part has fewer than 20 distinct rows.
 
     The distances from dev to train are compared with those from train to the rest of train: if dev is drawn like train
     they have the same distribution, whatever the distance. Rows are suspect below the .5 % quantile of the latter; the
@@ -98,14 +98,14 @@ def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates 
 
 
 def _among_features(rows: OpenRows) -> Finding:
-    """Fired when the excess is above one row in a hundred, passed when it is below, else cannot tell."""
+    """Fired if the excess is surely above one row in a hundred, passed if surely below, otherwise cannot tell."""
     found = near_duplicates(rows.train, rows.dev, seed=rows.seed)
     if found is None:
-        evidence = f"Too few rows: {FEWEST_ROWS} distinct ones are needed in train and in dev."
+        evidence = f"Too few rows: {FEWEST_ROWS} distinct rows are needed in train and in dev."
         return finding("WF205", fired=None, evidence=evidence)
     low, high = (100 * limit for limit in (found.excess.low, found.excess.high))
     said = (
-        f"{len(found.suspects):,} of {found.queried:,} dev rows lie closer to a training row than training rows lie to "
+        f"{len(found.suspects):,} of {found.queried:,} dev rows are closer to a training row than training rows are to "
         f"each other (their {100 * QUANTILE:g} % quantile): {max(low, 0.0):.1f} to {max(high, 0.0):.1f} % of dev "
         "beyond chance"
     )
@@ -122,7 +122,7 @@ def _among_features(rows: OpenRows) -> Finding:
 
 @dataclass(frozen=True)
 class _Space:
-    """Space in which rows are points.
+    """The space in which rows are points.
 
     Numbers are in standard deviations of train, each level of a category has its own direction. Up to 32 numbers are
     their own dimensions; wider rows, and rows with categories, are projected to 32 dimensions.
@@ -167,7 +167,7 @@ class _Space:
 
 
 def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floats, Integers]:
-    """Distances of known rows to the nearest other one, of other rows to the nearest known one, and its place."""
+    """Distances of known rows to their nearest neighbour, of other rows to the nearest known row, and its place."""
     if known.shape[1] > TREE_DIMENSIONS:
         return (nearest_rows(known, known[own], own=own)[0], *nearest_rows(known, asked))
     search = NearestNeighbors(algorithm="kd_tree").fit(known)
@@ -185,7 +185,7 @@ def _excess(near: Booleans, *, rank: int, rows: int, scale: float = 1.0) -> Esti
 
 
 def _by_chance(rank: int, rows: int, *, level: float, scale: float) -> Estimate:
-    """Scaled share of fresh rows below the rank-th of so many distances: Beta(rank, rows + 1 - rank).
+    """Scaled share of new rows below the rank-th of that many distances: Beta(rank, rows + 1 - rank).
 
     The closest pairs count twice, once from either end, so that half as many distances are independent.
     """
@@ -200,7 +200,7 @@ EXACT, NEAR = "WF203", "WF205"
 
 
 def copied_rows(train: Rows, dev: Rows, *, findings: Iterable[Finding], seed: int = 0) -> Copies | None:
-    """Find both ends of the copies: of exact ones where WF203 fired on these rows, of near ones where WF205 did.
+    """Find both rows of each copy: exact copies if WF203 fired on these rows, near copies if WF205 did.
 
     None where neither fired, or no row of dev has a copy (those of test are sealed). `seed` is that of the finding.
     """

@@ -1,4 +1,4 @@
-"""Target leakage: a column that gives the target away by itself, or a few whose weighted sum is the target."""
+"""Target leakage: one column that gives the target away, or a few whose weighted sum is the target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BIN_ROWS = 4
 
 @dataclass(frozen=True)
 class TargetLeakage:
-    """Columns that give the target away."""
+    """The columns that give the target away."""
 
     measure: str  # "AUC" or "R2"
     rows: int  # that were looked at
@@ -39,7 +39,7 @@ class TargetLeakage:
 
 
 def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
-    """Look for columns of train that give its target away; None where there are too few rows, or nothing to predict.
+    """Look for columns of train that give its target away; None with too few rows, or with nothing to predict.
 
     Each column alone predicts the target, cross-fitted: by the classes' shares in its bins (levels of a category),
     judged by the AUC (one class against the rest, the mean over classes); or by the mean rank of the target, joined by
@@ -80,7 +80,11 @@ def giveaways(*, rows: OpenRows) -> Finding:
     """WF206; a column that marks groups tells the target of known groups, and is left to WF207."""
     found = target_leakage(rows.train, seed=rows.seed)
     if found is None:
-        return finding("WF206", fired=None, evidence=f"Too few rows, or no column: {FEWEST_ROWS} rows are needed.")
+        return finding(
+            "WF206",
+            fired=None,
+            evidence=f"Too few rows, or no column: at least {FEWEST_ROWS} rows and one column are needed.",
+        )
     certain = [(name, score) for name, score in found.alone if score.low > CERTAIN]
     place = group_column(rows.train) if certain else None
     group = None if place is None else rows.train.features.columns[place].name
@@ -103,7 +107,7 @@ def giveaways(*, rows: OpenRows) -> Finding:
 
 
 def _usual_classes(rows: Integers, target: Integers | Floats) -> tuple[Integers, Integers]:
-    """Rows of classes that are frequent enough, with codes of their own."""
+    """The rows of classes that are frequent enough, with new codes."""
     classes, counts = np.unique(target, return_counts=True)
     kept = classes[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
     kept = np.sort(kept[np.isin(kept, classes[counts >= CLASS_ROWS])])
@@ -122,7 +126,7 @@ def _ranks(values: Integers | Floats) -> Floats:
 def _cross_fitted(
     column: Feature, values: Floats, target: Integers | Floats, *, folds: Integers, classes: int
 ) -> Floats:
-    """Predictions of each row by the other folds; bins are made of all rows, without their targets."""
+    """Predictions for each row from the other folds; the bins are made from all rows, without their targets."""
     width = int(target.max()) + 1 if classes else 1
     predicted = np.empty((len(values), width))
     edges = _edges(column, values)
@@ -149,7 +153,7 @@ def _edges(column: Feature, values: Floats) -> Floats:
 
 
 def _shares(bins_of: Integers, target: Integers | Floats, *, width: int, bins: int) -> Floats:
-    """[bins, classes] shares, drawn towards the shares of all rows by one row."""
+    """[bins, classes] shares, shrunk towards the shares of all rows by the weight of one row."""
     counts = np.bincount(bins_of * width + target.astype(np.int64), minlength=bins * width).reshape(bins, width)
     prior = counts.sum(axis=0) / counts.sum()
     return np.asarray((counts + prior) / (counts.sum(axis=1, keepdims=True) + 1))

@@ -1,4 +1,4 @@
-"""Causes of a gap between two parts: other inputs (covariate), or another target for the same inputs (concept).
+"""Causes of a gap between two parts: different inputs (covariate), or a different target for the same inputs (concept).
 
 Also the importance of training rows: how much more often rows like them are met in deployment than in train.
 """
@@ -29,7 +29,7 @@ _EVEN = 2.0  # weights of rows that come from either part alike are 1/2
 
 @dataclass(frozen=True)
 class Attribution:
-    """A gap of mean losses, split, with 95 % bootstrap intervals."""
+    """A gap between mean losses, split into its causes, with 95 % bootstrap intervals."""
 
     gap: float  # dev loss - source loss
     covariate: Estimate  # the part that other inputs explain
@@ -39,7 +39,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Side:
-    """One part: loss [rows], and the probability [rows] of each row to come from dev, both parts as likely."""
+    """One part: loss [rows], and each row's probability [rows] of coming from dev, both parts being equally likely."""
 
     losses: Floats
     from_dev: Floats
@@ -70,7 +70,7 @@ def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | No
 
 
 def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attribution | None:
-    """Split the gap where each row's probability to come from dev is known; None with too few shared rows.
+    """Split the gap, given each row's probability of coming from dev; None with too few shared rows.
 
     Both losses are carried to the inputs that the parts share, s ~ p q / (p + q), by weights from a domain classifier
     (DISDE, Cai, Namkoong and Yadlowsky): source to shared inputs, source's target to dev's, shared inputs to dev.
@@ -101,13 +101,13 @@ def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRow
         found = attribute_gap(measured.train_dev, measured.dev, seed=rows.seed)
     if found is None:
         why = (
-            f"This needs losses on train-dev and dev, {FEWEST_ROWS} rows of each, and inputs that both share (worth "
-            f"{FEWEST_SHARED:.0f} rows)."
+            f"This needs losses on train-dev and dev, {FEWEST_ROWS} rows of each, and inputs that both share (counting "
+            f"as at least {FEWEST_SHARED:.0f} rows)."
         )
         return finding("WF305", fired=None, evidence=why)
-    shares = {"other inputs": found.covariate, "another target for the same inputs": found.concept}
+    shares = {"other inputs": found.covariate, "a different target for the same inputs": found.concept}
     told = "; ".join(f"{name} {each.value:+.3g} ({each.low:+.3g} to {each.high:+.3g})" for name, each in shares.items())
-    said = f"Of {found.gap:+.3g} in the loss: {told}."
+    said = f"Of a gap of {found.gap:+.3g} in the loss: {told}."
     if any(each.low > tolerance for each in shares.values()):
         return finding("WF305", fired=True, evidence=said)
     passed = all(each.high < tolerance for each in shares.values())
@@ -142,7 +142,7 @@ MOST_TIMES = 20.0
 def importance_of(
     train: Rows, dev: Rows, *, others: Mapping[str, Features] | None = None, seed: int = 0
 ) -> tuple[Floats, dict[str, Floats]] | None:
-    """Ratio of deployment's density to train's [train rows], and by name that of other rows that may be trained on.
+    """Ratio of deployment's density to train's [train rows], and by name that ratio for further training rows.
 
     The targets of dev are not looked at. None with fewer than 100 rows on a side, or where every column only counts
     time.
@@ -170,7 +170,7 @@ def importance_of(
 
 
 def _folds(part: Rows, *, rng: np.random.Generator) -> Integers:
-    """Fold of each row [rows]; all rows of a group have one."""
+    """The fold of each row [rows]; all rows of a group are in the same fold."""
     if part.groups is None:
         return rng.permutation(np.arange(part.rows) % FOLDS)
     codes = np.unique(part.groups, return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""Columns and targets that shift, each judged by a lower bound on the total variation of that column alone.
+"""Columns and targets that shift, each judged by a bound on the total variation of that column alone.
 
 Total variation is the one scale on which every shift is judged.
 """
@@ -35,13 +35,13 @@ class TvBound:
     rows: int  # of the smaller side
 
     def verdict(self, tau: float = MATERIAL) -> Verdict:
-        """Return yes above `tau`, no below it, otherwise cannot tell."""
+        """Return yes if surely above `tau`, no if surely below it, otherwise cannot tell."""
         if self.low > tau:
             return "yes"
         return "no" if self.high < tau else "cannot tell"
 
     def rows_to_decide(self, tau: float = MATERIAL) -> int | None:
-        """Rows of the smaller side that would decide, the value held; None where no number would."""
+        """Rows of the smaller side that would decide if the value stayed the same; None if no number would."""
         apart = self.value - tau
         if abs(apart) < 1e-3:
             return None
@@ -61,7 +61,7 @@ def bound_from_counts(dev: tuple[int, int], train: tuple[int, int], *, alpha: fl
 
 
 def dkw_bound(distance: float, rows: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:
-    """The Kolmogorov-Smirnov distance with the band of Dvoretzky, Kiefer and Wolfowitz on both sides.
+    """The Kolmogorov-Smirnov distance with the two-sided band of Dvoretzky, Kiefer and Wolfowitz.
 
     D - sqrt(ln(4 / alpha) / 2) (1 / sqrt(n) + 1 / sqrt(m)): the half of alpha for each side.
     """
@@ -123,7 +123,7 @@ class ColumnShifts:
     tau: float  # total variation that is material
 
     def judged(self, verdict: Verdict) -> tuple[ColumnShift, ...]:
-        """Columns with this verdict."""
+        """Return the columns with this verdict."""
         return tuple(each for each in self.columns if each.bound.verdict(self.tau) == verdict)
 
 
@@ -153,7 +153,7 @@ def column_shifts(
 
 
 def shift_of(column: Feature, sides: tuple[Floats, Floats], *, alpha: float, rng: np.random.Generator) -> TvBound:
-    """Bound of one column, `sides` being its values in train and in dev; missing is a value like any other."""
+    """The bound for one column, whose values in train and in dev are `sides`; missing is a value like any other."""
     train, dev = sides
     if column.kind != "category":
         return dkw_bound(ks_distance(train, dev), (len(train), len(dev)), alpha=alpha)
@@ -163,7 +163,7 @@ def shift_of(column: Feature, sides: tuple[Floats, Floats], *, alpha: float, rng
 
 
 def ks_distance(first: Floats, second: Floats) -> float:
-    """Largest difference of the two distribution functions, missing below every value."""
+    """Largest difference between the two distribution functions; missing counts as below every value."""
     ordered = [np.sort(np.where(np.isnan(side), -np.inf, side)) for side in (first, second)]
     at = np.concatenate(ordered)
     shares = [np.searchsorted(side, at, side="right") / len(side) for side in ordered]
@@ -207,7 +207,7 @@ def _of_levels(codes: Sequence[Integers], *, levels: int, alpha: float, rng: np.
 
 @dataclass(frozen=True)
 class LabelShift:
-    """Bound on the total variation of the targets alone, and in words how dev differs."""
+    """The bound on the total variation of the targets alone, and in words how dev differs."""
 
     bound: TvBound
     how: str
@@ -237,7 +237,7 @@ def shifted_targets(*, rows: OpenRows) -> Finding:
         said = f"The target: {found.how} (total variation at least {bound.low:.2f})."
         return finding("WF304", fired=True, evidence=said)
     if verdict == "no":
-        said = f"The targets differ by at most {bound.high:.2f} of total variation, as far as this comparison shows."
+        said = f"As far as this comparison shows, the targets differ by at most {bound.high:.2f} of total variation."
         return finding("WF304", fired=False, evidence=said)
     needed = bound.rows_to_decide(found.tau)
     decides = f" About {needed:,} rows on each side would decide." if needed else ""

@@ -1,4 +1,4 @@
-"""Different inputs of two parts: boosted trees that tell them apart, read as a bound on total variation.
+"""Differences between the inputs of two parts: boosted trees tell them apart, which gives a bound on total variation.
 
 Fit on one half, counted on the other: J = TPR + TNR - 1 <= TV(P, Q) (an effect size; Lopez-Paz and Oquab 2017).
 """
@@ -28,7 +28,7 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class DomainShift:
-    """Result of a classifier that tells dev from train."""
+    """The result of a classifier that tells dev from train."""
 
     bound: TvBound  # J on the held-out half, with its one-sided 95 % limits
     importance: tuple[tuple[str, float], ...]  # (column, loss of J with its values shuffled), most first; for an alarm
@@ -46,7 +46,7 @@ class Halves:
 
 
 def with_channels(part: Rows, seen: Floats) -> Rows:
-    """Put what a network sees in each picture, [rows, channels], beside what was measured of it."""
+    """Add a network's channels for each picture, [rows, channels], to the picture's measured values."""
     channels = tuple(Feature(f"channel {place + 1} of the network", "number") for place in range(seen.shape[1]))
     features = part.features
     return replace(part, features=Features((*features.columns, *channels), np.hstack([features.values, seen])))
@@ -74,7 +74,7 @@ def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0
 
 
 def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -> Halves:
-    """Draw at most `SIDE_ROWS` rows of each part, half of them (whole groups together) to fit on."""
+    """Draw at most `SIDE_ROWS` rows of each part; half of them (whole groups together) are to fit on."""
     drawn = [np.sort(rng.permutation(part.rows)[:SIDE_ROWS]) for part in parts]
     values = [part.features.values[rows][:, kept] for part, rows in zip(parts, drawn, strict=True)]
     is_dev = np.repeat([False, True], [len(rows) for rows in drawn])
@@ -87,7 +87,7 @@ def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -
 
 
 def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None) -> Finding:
-    """WF302; of pictures with what the network sees in them beside what was measured of them."""
+    """WF302; pictures are compared by the network's channels and by their measured values."""
     first, dev = rows.train, rows.dev
     if seen is not None:
         (held_out,) = seen.keys() - {"dev"}
@@ -97,14 +97,14 @@ def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None
         why = f"This needs at least {FEWEST_ROWS} rows on each side and a column that does not only count time."
         return finding("WF302", fired=None, evidence=why)
     bound, verdict = found.bound, found.bound.verdict(found.tau)
-    apart = f" It did not see columns that only count time: {', '.join(found.time)}." if found.time else ""
+    apart = f" Columns that only count time were left out: {', '.join(found.time)}." if found.time else ""
     if verdict == "yes":
         by = ", ".join(name for name, _ in found.importance[:_NAMED])
         told = f", mostly by {by}" if by else ""
         said = f"A classifier tells dev from train{told}: total variation at least {bound.low:.2f}"
         return finding("WF302", fired=True, evidence=f"{said} (above {found.tau:.2f}).{apart}")
     if verdict == "no":
-        said = f"No material mismatch visible to this classifier: it shows at most {bound.high:.2f} of total variation."
+        said = f"No material mismatch is visible to this classifier: at most {bound.high:.2f} of total variation."
         return finding("WF302", fired=False, evidence=said + apart)
     needed = bound.rows_to_decide(found.tau)
     decides = f" About {2 * needed:,} rows on each side would decide." if needed else ""
@@ -139,7 +139,7 @@ _BINS = 128  # of a number: a shift that hides in less than 1 % of the rows is b
 
 @dataclass(frozen=True)
 class DomainTrees:
-    """Fitted trees; both sides weigh alike."""
+    """Fitted trees; both sides have the same weight."""
 
     edges: tuple[Floats | None, ...]  # of each column, the ends of its bins; None where values are taken as they are
     model: Any  # scikit-learn's
@@ -167,13 +167,13 @@ class DomainTrees:
             return cls(edges, model.fit(_binned(values, edges), is_dev))
 
     def from_dev(self, values: Floats) -> Floats:
-        """Probability of each row to come from dev [rows], both sides as likely."""
+        """Each row's probability of coming from dev [rows], both sides being equally likely."""
         with threadpool_limits(limits=1):
             return np.asarray(self.model.predict_proba(_binned(values, self.edges))[:, 1])
 
 
 def _edges(values: Floats) -> Floats | None:
-    """Ends of as many bins of equally many rows; None where no more values than bins occur."""
+    """Ends of that many bins with equally many rows; None if there are no more values than bins."""
     known = np.sort(values[~np.isnan(values)])
     if np.count_nonzero(np.diff(known)) < _BINS:
         return None
@@ -182,7 +182,7 @@ def _edges(values: Floats) -> Floats | None:
 
 
 def _binned(values: Floats, edges: Sequence[Floats | None]) -> Floats:
-    """Number of each value's bin [rows, columns], still missing where it was missing."""
+    """The number of each value's bin [rows, columns]; missing values stay missing."""
     found = values.copy()
     for place, ends in enumerate(edges):
         if ends is not None:

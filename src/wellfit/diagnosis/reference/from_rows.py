@@ -1,4 +1,4 @@
-"""Hints at the optimal error from the rows themselves, where nobody gave a reference; they are never bounds.
+"""Hints at the optimal error from the rows themselves, if no reference was given; they are never bounds.
 
 Equal rows, nearest neighbours, and what is left of the variance of the target at distance 0.
 """
@@ -23,7 +23,7 @@ COVERED = 0.05  # share of the rows that have an equal, below which these rows s
 
 
 def said_by_rows(rows: Rows, *, goal: Goal, seed: int = 0) -> str:
-    """Return a sentence on the optimal error (goals error and rmse); "" where the rows say nothing."""
+    """Return a sentence on the optimal error (goals error and rmse); "" if the rows give no hint."""
     if goal.counts_rows:
         return " ".join(filter(None, (_repeated(rows, goal), _neighbours(rows, goal, seed=seed))))
     return _noise(rows, goal, seed=seed) if goal.is_squared else ""
@@ -38,8 +38,8 @@ def _repeated(rows: Rows, goal: Goal) -> str:
         return ""
     limits = " to ".join(Unit(goal).show(limit) for limit in (found.found.low, found.found.high))
     return (
-        f"Rows with equal inputs ({100 * found.covered:.0f} % of train) disagree as if the optimal error were {limits} "
-        "on them."
+        f"Rows with equal inputs ({100 * found.covered:.0f} % of train) disagree as if the optimal error on them were "
+        f"{limits}."
     )
 
 
@@ -48,7 +48,7 @@ def _neighbours(rows: Rows, goal: Goal, *, seed: int) -> str:
     if found is None:
         return ""
     limits = " to ".join(Unit(goal).show(limit) for limit in (found.estimate, found.error.value))
-    return f"Nearest neighbours suggest {limits}: an estimate that is rather too high, never a bound."
+    return f"Nearest neighbours suggest {limits}: an estimate that tends to be too high, never a bound."
 
 
 def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
@@ -57,13 +57,13 @@ def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
         return ""
     variance = found.gamma if found.replicates is None else found.replicates
     source = "Nearest neighbours suggest" if found.replicates is None else "Rows with equal inputs suggest"
-    said = f"{source} about {Unit(goal).show(variance)}: an estimate that is rather too high, never a bound."
+    said = f"{source} about {Unit(goal).show(variance)}: an estimate that tends to be too high, never a bound."
     return f"{said} {found.warning}".strip()
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """Bracket over groups of equal rows, each weighted by its rows; it speaks for the covered rows alone."""
+    """The bracket over groups of equal rows, each weighted by its rows; it is about the covered rows only."""
 
     found: Disagreement
     covered: float  # share of all rows that have an equal
@@ -106,7 +106,7 @@ class NoiseVariance:
 
     @property
     def warning(self) -> str:
-        """Reason not to trust it; "" where there is none."""
+        """The reason not to trust it; "" if there is none."""
         if self.columns <= MANY_COLUMNS:
             return ""
         return f"With {self.columns} columns neighbours are far apart, and the noise is over-estimated."
@@ -181,7 +181,7 @@ def _drawn(rows: Rows, seed: int) -> Integers:
 
 
 def standardized(values: Floats) -> Floats:
-    """Columns in standard deviations from their means; missing values far out, constant columns at 0."""
+    """Columns in standard deviations from their means; missing values are far out, constant columns 0."""
     known = np.where(np.isnan(values).all(axis=0), 0.0, values)
     spread = np.nanstd(known, axis=0)
     scaled = (known - np.nanmean(known, axis=0)) / np.where(spread > 0, spread, 1.0)

@@ -1,4 +1,4 @@
-"""The optimal error from several labels per row: how often annotators disagree brackets what any network can reach."""
+"""The optimal error from several labels per row: how often annotators disagree brackets the lowest reachable error."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Disagreement:
 
     @property
     def optimal(self) -> Optimal:
-        """As the reference of a diagnosis."""
+        """Return it as the reference of a diagnosis."""
         return Optimal(self.low, self.high, source="labels", upper_bound=False)
 
 
@@ -68,7 +68,7 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
     several = counts.sum(axis=1) >= FEWEST_LABELS
     if several.sum() < FEWEST_ROWS:
         raise BadInput(
-            f"the optimal error must have {FEWEST_ROWS} rows with {FEWEST_LABELS} or more labels",
+            f"the optimal error needs {FEWEST_ROWS} rows with {FEWEST_LABELS} or more labels",
             found=f"{int(several.sum())} such rows",
             remedy="Have more rows labelled by several people, or give --human-error",
         )
@@ -87,7 +87,7 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
 
 
 def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
-    """Error of the plurality of m - r labels on the majority of the other r (voters): an upper limit.
+    """Error of the plurality of m - r labels as a prediction of the majority of the other r (voters): an upper limit.
 
     A network may still do better, as it may than a person. `counts` is [rows, classes].
 
@@ -98,7 +98,7 @@ def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
     enough = counts.sum(axis=1) > voters
     if not enough.any():
         raise BadInput(
-            f"a majority of {voters} must leave labels over to predict it by",
+            f"every row must have more labels than the majority of {voters}, to predict it by",
             found=f"at most {int(counts.sum(axis=1).max(initial=0))} labels in a row",
             remedy="Lower the number of voters",
         )
@@ -116,7 +116,7 @@ def cover_hart(disagreement: float, *, classes: int) -> float:
 
 
 def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]]:
-    """Counts [rows, classes] of labels that come as one list per annotator (None: not labelled), and the classes."""
+    """Counts [rows, classes] of labels given as one list per annotator (None: not labelled), and the classes."""
     classes = tuple(sorted({each for column in labels for each in column if each is not None}))
     place = {name: index for index, name in enumerate(classes)}
     counts = np.zeros((len(labels[0]), max(len(classes), 1)), np.int64)
@@ -128,7 +128,7 @@ def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]
 
 
 def _left_out(counts: Integers) -> Floats:
-    """Error [rows] of the plurality of the other labels, ties split evenly, in the mean over the label left out."""
+    """Mean error [rows] of the plurality of the other labels on the label left out, ties split evenly."""
     totals = counts.sum(axis=1)
     wrong = np.zeros(len(counts))
     for place in range(counts.shape[1]):
