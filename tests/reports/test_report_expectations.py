@@ -29,7 +29,7 @@ def test_the_score_counts_outcomes_inside_their_interval(held, count):
     steps = len(summary.steps)
     assert steps > 0
     assert summary.kept_score == (count * steps, steps)
-    said = f"{count * steps} of {steps} outcomes fell within their 90 % interval."
+    said = f"{count * steps} of {steps} outcomes were within their 90 % interval."
     assert said in render_text(summary)
     assert said in render_html(summary)
 
@@ -37,7 +37,7 @@ def test_the_score_counts_outcomes_inside_their_interval(held, count):
 def test_the_terminal_and_the_page_show_what_was_expected_beside_what_came():
     summary = summarize(_with(**FORETOLD, as_expected=True, round=2))
     text, page = render_text(summary, width=160), render_html(summary)
-    assert "What was expected of each step, and what came of it?" in text
+    assert "What was expected of each step, and what was the result?" in text
     assert "regularize (round 2)" in text
     assert "0.0 to 5.5 points" in text
     assert "2.1 points" in text
@@ -52,7 +52,7 @@ def test_a_step_that_couples_the_boards_says_so():
 
 def test_what_a_pilot_found_without_gain_is_named_beside_the_step():
     summary = summarize(_with(**FORETOLD, without_gain=["augment", "smooth_labels"]))
-    said = "Also tried at step 1, without gain: augment, smooth labels."
+    said = "Also tried at step 1, without a gain: augment, smooth labels."
     assert said in render_text(summary, width=160)
     assert said in render_html(summary)
     assert "Also tried" not in render_text(summarize(_with(**FORETOLD))) + render_html(summarize(finished()))
@@ -61,7 +61,7 @@ def test_what_a_pilot_found_without_gain_is_named_beside_the_step():
 def test_an_experiment_of_the_first_version_has_no_score():
     summary = summarize(finished())
     assert summary.kept_score is None
-    assert "outcomes fell within" not in render_text(summary) + render_html(summary)
+    assert "outcomes were within" not in render_text(summary) + render_html(summary)
     assert "Expected at most" in render_html(summary)
 
 

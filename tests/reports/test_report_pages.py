@@ -137,7 +137,7 @@ def test_another_number_makes_another_page():
         ("finished", "Where did the error come from, and where is it now?", True),
         ("finished", "What did we change, and was it the right knob?", True),
         ("finished", "How much regularization?", True),
-        ("finished", "What did regularization cost, and what did it buy?", True),
+        ("finished", "What did regularization cost, and what did it gain?", True),
         ("finished", "Does it still learn if we train for longer?", True),
         ("finished", "Would another method do better?", True),
         ("finished", "What was checked?", True),

@@ -32,7 +32,7 @@ def test_every_prefix_of_a_journal_has_a_summary(length):
     ("name", "words"),
     [
         ("nothing", "Nothing has happened"),
-        ("split only", "Nothing is trained yet"),
+        ("split only", "Nothing has been trained yet"),
         ("split and training", "train error 6.3%, dev 17.0%"),
         ("diagnosed", "was overfitting"),
         ("finished", "λ = 191 with keep_prob 0.8 removed the variance"),
@@ -54,7 +54,7 @@ def test_the_rest_is_not_called_irreducible_where_another_method_is_better():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("finished", "the price of regularizing, not a fault"),
+        ("finished", "the price of regularization, not a fault"),
         ("finished", "the best of 2 networks"),
         ("killed before the finish", "has not finished"),
         ("unsealed", "certified"),
@@ -163,7 +163,7 @@ def test_copies_and_pictures_that_look_alike_are_told_apart():
         dict(card.left_over).items()
         >= {
             "train-dev rows also in train": "3",
-            "train-dev pictures that look like one of train": "2",
+            "train-dev pictures that look like a training picture": "2",
             "test rows also in dev": "1",
         }.items()
     )

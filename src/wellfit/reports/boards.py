@@ -1,4 +1,4 @@
-"""The knob boards and the trade: changes between the first network and the chosen one, and what they bought."""
+"""The knob boards and the trade: changes between the first network and the chosen one, and their gain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_ONE_OPTIMIZER = ("momentum", "betas")
 
 
 def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob, ...], tuple[Knob, ...]]:
-    """Return both boards, from the first network to the chosen one; empty before anything was trained."""
+    """Return both boards' changes from the first network to the chosen one; empty before anything was trained."""
     if first is None or best is None:
         return (), ()
     before, after = _settings(first), _settings(best)
@@ -36,12 +36,12 @@ def knob_boards(first: Network | None, best: Network | None) -> tuple[tuple[Knob
 
 
 def data_board(first: Network | None, best: Network | None) -> tuple[Knob, ...]:
-    """Return the changes to the training rows; empty where there were none."""
+    """Return the changes to the training rows; empty if there were none."""
     return () if first is None or best is None else tuple(_where_on(first, best, board="data"))
 
 
 def _where_on(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
-    """Knobs that are off by default, and so in the JSON only where they are on, where either network has them on."""
+    """Knobs that are off by default, so that the JSON has them only if they are on, and that either network has on."""
     before, after = (network.outcome.config.to_json().get(board, {}) for network in (first, best))
     for name in (each.name for each in knobs_of(board) if not each.basic):
         if before.get(name) or after.get(name):
@@ -50,7 +50,7 @@ def _where_on(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
 
 
 def _augmentation(first: Network, best: Network) -> Iterator[Knob]:
-    """Ranges of the changes of pictures that a step has widened."""
+    """The ranges of augmentation that a step has widened."""
     before, after = (vars(network.outcome.config.augmentation) for network in (first, best))
     for name in after:
         if before[name] != after[name]:
@@ -82,7 +82,7 @@ def trade_rows(
     best: Network | None,
     openings: tuple[Opening, ...],
 ) -> tuple[TradeRow, ...]:
-    """Return the same network without and with regularization; empty where nothing was regularized.
+    """Return the same network without and with regularization; empty if nothing was regularized.
 
     The row without comes from the last sweep that has such a member, else from the last unregularized training.
     """
@@ -95,7 +95,7 @@ def trade_rows(
 
 
 def _chosen(sweeps: tuple[SweepCard, ...], best: Network | None) -> TradeRow | None:
-    """The network that the experiment ends with, if it is regularized; else the choice of the last sweep."""
+    """The network that the experiment ends with, if it is regularized; otherwise the choice of the last sweep."""
     member = sweeps[-1].chosen if sweeps else None
     if best is not None and not best.is_plain:
         averaged = f"{best.outcome.networks} networks averaged" if best.outcome.networks > 1 else ""
@@ -117,7 +117,7 @@ def _without(networks: Sequence[Network], sweeps: tuple[SweepCard, ...], best: N
 
 
 def _is_alike(network: Network, best: Network) -> bool:
-    """True if two networks differ at most in their regularizers."""
+    """Return True if two networks differ at most in their regularizers."""
     one, other = network.outcome.config, best.outcome.config
     return one.network == other.network and one.optimization == other.optimization
 

@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was made from, and what is known of its error, as Markdown.
+"""The model card in Markdown: the model, the data it was made from, and what is known about its error.
 
 The headings are those of "Model cards for model reporting" (Mitchell et al., 2019), as far as a journal can fill them.
 """
@@ -22,7 +22,7 @@ from wellfit.stats.intervals import LEVEL, Estimate
 
 
 def model_card(summary: Summary) -> str:
-    """Return the card of an experiment's model; it goes where the model goes, so it names no folder."""
+    """Return the card of an experiment's model; it travels with the model, so it names no folder."""
     summary = without_folders(summary)
     sections = {
         "Model": _model(summary),
@@ -30,8 +30,8 @@ def model_card(summary: Summary) -> str:
         "Error": _errors(summary),
         "Test set": _test(summary),
         "Other methods on the same rows": _others(summary),
-        "What to know before it is used": _cautions(summary),
-        "How to make it again": _again(summary),
+        "What to know before you use it": _cautions(summary),
+        "How to reproduce it": _again(summary),
     }
     blocks = [f"# {_text(summary.title)}", _text(summary.headline)]
     for title, lines in sections.items():
@@ -59,7 +59,7 @@ def _model(summary: Summary) -> Iterator[str]:
     if best.l2 and best.weight_decay is not None and best.shrink is not None:
         yield ""
         yield (
-            f"λ = {knob(best.l2)} is a weight_decay of {knob(best.weight_decay)} for SGD and AdamW, and takes "
+            f"λ = {knob(best.l2)} is a weight_decay of {knob(best.weight_decay)} for SGD and AdamW, and removes "
             f"{knob(best.shrink)} of each weight per update."
         )
 
@@ -105,7 +105,7 @@ def _test(summary: Summary) -> Iterator[str]:
         yield f"Sealed {summary.split.sealed_at}, SHA-256 `{summary.split.sha256}`."
         yield ""
     if not summary.openings and not summary.elsewhere:
-        yield "Nobody has opened it: the error on new rows is not proven yet."
+        yield "It has not been opened: the error on new rows is not proven yet."
     for opening in summary.openings:
         value, interval, rows = _measured(opening.error, summary.unit)
         state = "certified" if opening.certified else f"not certified ({opening.reason})"
@@ -150,6 +150,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """One line that Markdown takes as text: names of columns and classes are a stranger's."""
+    """Return one line that Markdown shows as text: names of columns and classes are not trusted."""
     line = " ".join(text.split())
     return line.replace("\\", "\\\\").replace("<", "&lt;").replace("[", "\\[").replace("`", "\\`")

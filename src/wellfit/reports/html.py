@@ -1,4 +1,4 @@
-"""One self-contained page: no script, no request, light and dark, for the screen and for paper.
+"""One self-contained page: no script, no request, light and dark, for screen and paper.
 
 Each chart of a sweep is drawn once for a wide screen and once for a narrow one.
 """
@@ -57,7 +57,7 @@ _KIB = 1024
 
 
 def render_html(summary: Summary, *, redact: bool = False) -> str:
-    """Write the page in under a million bytes: what came from a table or a user is escaped, or left out by `redact`."""
+    """Write the page in under a million bytes: text from a table or a user is escaped, or left out by `redact`."""
     shown = redacted(summary) if redact else summary
     style = "\n".join(_file(name) for name in _STYLES)
     template = _environment(shown.unit).from_string(_file("page.html"))
@@ -84,7 +84,7 @@ def _file(name: str) -> str:
 
 
 def _ladders(summary: Summary) -> Iterator[tuple[Diagnosed, tuple[Markup, ...]]]:
-    """Return one ladder before and one after, on one axis; only the last carries the other methods."""
+    """Return one ladder before and one after, on one axis; only the last one shows the other methods."""
     both = [ladder for ladder in (summary.before, summary.after) if ladder is not None]
     shown = both[-1:] if summary.before is summary.after else both
     draw = partial(ladder_chart, unit=summary.unit, domain=ladder_domain(shown, summary.unit))
@@ -116,7 +116,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Along:
-    """The effect of one knob, at these values of the others."""
+    """The effect of one knob, with the others at these values."""
 
     knob: str
     at: str
@@ -143,18 +143,18 @@ class SweepView:
 
     @property
     def coupled(self) -> tuple[Member, ...]:
-        """The early-stopped members, by their dev loss."""
+        """Return the early-stopped members, by their dev loss."""
         return tuple(sorted(coupled(self.card), key=lambda member: member.dev.value if member.dev else 0.0))
 
     @property
     def smallest(self) -> Member | None:
-        """The member that exports the fewest bytes of those that are tied with the best, where L1 was varied."""
+        """Of the members tied with the best, return the one that exports the fewest bytes, if L1 was varied."""
         tied = [member for member in exported(self.card) if member.tied]
         return min(tied, key=lambda member: member.effects["exported_bytes"], default=None)
 
     @property
     def largest_bytes(self) -> float:
-        """The most that a member exports, where L1 was varied."""
+        """Return the most bytes that a member exports, if L1 was varied."""
         return max((member.effects["exported_bytes"] for member in exported(self.card)), default=0.0)
 
 
@@ -180,7 +180,7 @@ def sweep_view(sweep: SweepCard, unit: Unit, *, index: int, optimal: Optimal | N
 
 
 def _at_both_widths(draw: Callable[..., str], *drawn: Any, key: str, **options: Any) -> tuple[Markup, ...]:
-    """Draw a chart for a wide screen and for a narrow one; empty where there is nothing to draw."""
+    """Draw a chart for a wide screen and for a narrow one; empty if there is nothing to draw."""
     drawings = (draw(*drawn, **options, key=f"{key}-{width}", width=width) for width in (_WIDE, _SLIM))
     return tuple(_svg(drawing) for drawing in drawings if drawing)
 
@@ -194,7 +194,7 @@ def _along(sweep: SweepCard, path: Sequence[Member], unit: Unit, *, index: int) 
 
 
 def _elsewhere(members: Sequence[Member], along: str) -> str:
-    """Values of lambda and keep_prob on a path along another knob."""
+    """Return the values of lambda and keep_prob on a path along another knob."""
     if not is_one_line(members, along):
         return ""
     words = {"l2": f"λ = {knob(members[0].l2)}", "keep_prob": f"keep_prob {members[0].keep_probs}"}

@@ -1,4 +1,4 @@
-"""The numbers that a report shows: every page and every terminal is rendered from these and nothing else.
+"""The numbers that a report shows: every page and every terminal output is made from these alone.
 
 Losses are in the goal's loss (rmse: MSE); `Unit` writes them for people.
 """
@@ -25,7 +25,7 @@ PARTS: Mapping[Part, str] = {"train": "Train", "train_dev": "Train-dev", "dev": 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosed:
-    """A network's diagnosis; `note` is written beside its test error, `has_test` is off where no test set is sealed."""
+    """A network's diagnosis; `note` is written beside its test error, `has_test` is False if no test set is sealed."""
 
     diagnosis: Diagnosis
     identity: str = ""
@@ -34,7 +34,7 @@ class Diagnosed:
 
     @property
     def errors(self) -> dict[Part, Estimate | None]:
-        """The error on each part that there is, in the order of the ladder; None where it is sealed."""
+        """The error on each existing part, in the order of the ladder; None if it is sealed."""
         errors = self.diagnosis.errors
         measured: dict[Part, Estimate | None] = {"train": errors.train}
         if errors.train_dev is not None:
@@ -50,7 +50,7 @@ class Diagnosed:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One training, or an average of several: its outcome without arrays, and what the journal says beside it."""
+    """One network or an average of several: its outcome without arrays, and further figures from the journal."""
 
     identity: str
     outcome: Outcome
@@ -70,7 +70,7 @@ class Network:
 
     @property
     def others(self) -> str:
-        """The regularizers beside lambda and keep_prob, in words."""
+        """The regularizers besides lambda and keep_prob, in words."""
         return other_regularizers(vars(self.outcome.config.regularization))
 
     @property
@@ -81,7 +81,7 @@ class Network:
 
     @property
     def is_coupled(self) -> bool:
-        """True if dev chose the epoch at which its training ended."""
+        """True if dev chose the epoch at which training ended."""
         return self.outcome.config.optimization.early_stopping is not None
 
     @property
@@ -91,7 +91,7 @@ class Network:
 
     @property
     def curve(self) -> tuple[tuple[int, float, float], ...]:
-        """Updates, train and dev loss at each point of the learning curve that is finite."""
+        """Updates, train and dev loss at each finite point of the learning curve."""
         points = ((point.update, point.train, point.dev) for point in self.outcome.curve)
         return tuple(point for point in points if math.isfinite(point[1]) and math.isfinite(point[2]))
 
@@ -111,7 +111,7 @@ class OtherMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitFacts:
-    """The division of the rows, and the precision with which it lets errors be measured."""
+    """The division of the rows, and the precision with which errors can be measured on it."""
 
     source: str
     target: str
@@ -156,7 +156,7 @@ class Knob:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of the recipe; gains are in the goal's loss, and None where the journal has none."""
+    """One step of the recipe; gains are in the goal's loss, and None if the journal has none."""
 
     step: int
     round: int
@@ -186,18 +186,18 @@ class Step:
 
     @property
     def was_luck(self) -> bool:
-        """True if an average was kept although it is behind on dev: the network before it was chosen there."""
+        """True if an average was kept although it is worse on dev: the network before it was chosen there."""
         return self.kept and self.got < 0 and self.single is not None and self.single > self.before["dev"]
 
     @property
     def turned(self) -> str:
-        """The board that it turned, in a word."""
+        """The board that it turned, in one word."""
         return "both" if self.coupled else self.board
 
 
 @dataclass(frozen=True, kw_only=True)
 class TradeRow:
-    """One network in the table of what regularization costs and buys."""
+    """One network in the table of the cost and the gain of regularization."""
 
     label: str
     l2: float
@@ -226,7 +226,7 @@ class PictureSheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """The command that does the same again."""
+    """The command that repeats the run."""
 
     command: str
     seed: int
@@ -237,7 +237,7 @@ class Reproduction:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """An experiment as far as it went: from a bare split to an opened test set.
+    """An experiment at any stage: from a bare split to an opened test set.
 
     `before` is the diagnosis of the first network, `after` that of `best`, the network that the experiment stands for:
     the same object where that is the first one. `compared` counts the networks that dev has compared; `finished` says
@@ -290,21 +290,21 @@ class Summary:
         return self.best.errors.get("dev") if self.best else None
 
     def steps_on(self, *boards: str) -> tuple[Step, ...]:
-        """The steps that turned one of these boards; one that turned both is on both."""
+        """Return the steps that turned one of these boards; one that turned both is on both."""
         return tuple(step for step in self.steps if step.board in boards or (step.coupled and "optimization" in boards))
 
     @property
     def searched_both(self) -> bool:
-        """True if a search of both boards was kept: then no board alone has the merit, or the price."""
+        """True if a search of both boards was kept: then neither board alone gets the credit or the blame."""
         return any(step.kept and step.kind == "search_both_boards" for step in self.steps)
 
     @property
     def kept_score(self) -> tuple[int, int] | None:
-        """Number of outcomes within their interval, and of those that had one; None without any."""
+        """Number of outcomes within their interval, and number of intervals; None without any."""
         judged = [step.as_expected for step in self.steps if step.as_expected is not None]
         return (sum(judged), len(judged)) if judged else None
 
     @property
     def best_other(self) -> OtherMethod | None:
-        """The reference model with the lowest loss: on test once it was opened, else on dev."""
+        """The reference model with the lowest loss: on test once it was opened, otherwise on dev."""
         return min(self.others, key=lambda each: (each.test or each.dev).value, default=None)

@@ -1,4 +1,4 @@
-"""A summary without the names of categories: for a page that leaves the house."""
+"""A summary without the names of categories, for a page that is shared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MARK = "[category]"
 
 
 def redacted(summary: Summary) -> Summary:
-    """Return the same numbers without class labels, folders and pictures, in sentences too; column names stay."""
+    """Return the same numbers without class labels, folders and pictures, also in sentences; column names stay."""
     if summary.split is None:
         return summary
     mark = partial(_pattern(summary.split.classes).sub, MARK)
@@ -36,7 +36,7 @@ def redacted(summary: Summary) -> Summary:
 
 
 def without_folders(summary: Summary) -> Summary:
-    """The same summary with files named alone, for what leaves the house: folders tell of people."""
+    """Return the same summary with file names only, to be shared: folders may name people."""
     return replace(
         summary,
         split=summary.split and replace(summary.split, source=_name(summary.split.source)),
@@ -61,7 +61,7 @@ def _split(split: SplitFacts, mark: Callable[[str], str]) -> SplitFacts:
 
 
 def _reproduction(again: Reproduction) -> Reproduction:
-    """Files by their names alone."""
+    """Return files by name only."""
     command = again.command
     for path in filter(None, (again.data, again.more_data)):
         command = command.replace(path, _name(path))
@@ -69,7 +69,7 @@ def _reproduction(again: Reproduction) -> Reproduction:
 
 
 def _pattern(classes: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds labels: as whole words, but short and numeric ones only in quotes, or numbers would go as well."""
+    """Finds labels: as whole words, but short and numeric ones only in quotes, so that numbers stay."""
     patterns = [
         rf"(?<!\w){re.escape(label)}(?!\w)" if _is_a_word(label) else rf"(?<=['\"]){re.escape(label)}(?=['\"])"
         for label in sorted(filter(None, classes), key=len, reverse=True)

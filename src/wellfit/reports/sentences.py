@@ -22,25 +22,25 @@ QUESTIONS = {
     "ladder": "Where does the error come from?",
     "split": "Is the split fair?",
     "knobs": "What did we change?",
-    "trade": "What did regularization cost, and what did it buy?",
+    "trade": "What did regularization cost, and what did it gain?",
     "others": "Would another method do better?",
     "findings": "What was checked?",
     "next": "What next?",
-    "steps": "What was expected of each step, and what came of it?",
+    "steps": "What was expected of each step, and what was the result?",
     "end": "How did it end?",
 }
 """Headings of the sections that terminal and page share."""
 
 
 def headline(summary: Summary) -> str:
-    """One to four short sentences: cause, action, what is left, and the method that wins when it is another one."""
+    """One to four short sentences: cause, action, what is left, and the method that does better if there is one."""
     if summary.before is None or summary.after is None:
         return _joined(_before_diagnosis(summary), _winner(summary))
     return _joined(_cause(summary.before), _action(summary), _remainder(summary, summary.after), _winner(summary))
 
 
 def remarks(summary: Summary) -> Iterator[str]:
-    """The lines under the headline."""
+    """Return the lines under the headline."""
     yield from _moves(summary)
     if summary.after is not None and _has_no_reference(summary.after):
         yield "How much of the remaining error could be avoided is unknown: give --human-error."
@@ -64,9 +64,9 @@ def _before_diagnosis(summary: Summary) -> str:
     best, unit = summary.best, summary.unit
     if best is not None:
         train, dev = (shown(unit, best.errors.get(part)) for part in ("train", "dev"))
-        return f"One network is trained (train {unit.noun} {train}, dev {dev}); it is not diagnosed yet."
+        return f"One network has been trained (train {unit.noun} {train}, dev {dev}); it has not been diagnosed yet."
     if summary.split is not None:
-        return "The data is split and the test set is sealed. Nothing is trained yet."
+        return "The data is split and the test set is sealed. Nothing has been trained yet."
     return "Nothing has happened in this experiment yet."
 
 
@@ -143,7 +143,7 @@ def _shrunk(summary: Summary, name: GapName) -> str:
 
 
 def gap_text(unit: Unit, found: Diagnosed, gap: Gap, *, sign: bool = False) -> str:
-    """A gap in the goal's unit; for rmse also as the step between the two errors that it joins."""
+    """A gap in the goal's unit; for rmse also as the step between the two errors at its ends."""
     if gap.below_reference:
         return "none"
     start, end = found.diagnosis.errors.ends(gap.name)
@@ -164,19 +164,19 @@ def _remainder(summary: Summary, last: Diagnosed) -> str:
     if _has_no_reference(last):
         return ""
     if any(gap.verdict != "no" for gap in judged):
-        return "The rest of the error is too small for these rows to name its cause."
+        return "The rest of the error is too small to find its cause with this many rows."
     return "" if _best_other(summary) else "The rest of the error is in the data."
 
 
 def _treated(summary: Summary) -> str:
-    """The gap whose size `_action` has named already."""
+    """Return the gap whose size `_action` has named already."""
     kept = [step for step in summary.steps if step.kept]
     treated = set() if _is_elsewhere(summary, kept) else {_gap_of(step) for step in kept}
     return next((name for name in ("variance", "mismatch", "avoidable_bias") if name in treated), "")
 
 
 def _gap_of(step: Step) -> GapName:
-    """The gap that a step was to close."""
+    """Return the gap that a step was meant to close."""
     if step.board == "data":
         return "mismatch" if step.kind in ("augment_toward", "reweight") else "variance"
     return "variance" if step.board == "regularization" else "avoidable_bias"
@@ -201,7 +201,7 @@ def _winner(summary: Summary) -> str:
 
 
 def _best_other(summary: Summary) -> tuple[str, float, float, str] | None:
-    """The part, our loss, theirs and the name of the reference model that beats the network; on test once opened."""
+    """The part, our loss, theirs and the name of the reference model that does better; on test once opened."""
     part = "test" if summary.openings else "dev"
     ours = summary.openings[0].error if summary.openings else summary.dev
     measured = [(each.test if summary.openings else each.dev, each.label) for each in summary.others]
@@ -232,7 +232,7 @@ def _moves(summary: Summary) -> Iterator[str]:
     if after.train.value > before.train.value and regularized and not summary.searched_both:
         yield (
             f"Train {unit.noun} went from {unit.show(before.train.value)} to {unit.show(after.train.value)}: "
-            "that is the price of regularizing, not a fault."
+            "that is the price of regularization, not a fault."
         )
 
 
@@ -262,33 +262,33 @@ def _capitalized(words: str) -> str:
 
 
 def temperature_sentence(found: Temperature) -> str:
-    """The change of the probabilities, and its gain on rows that did not choose it."""
+    """Return the change of the probabilities, and its gain on rows that did not choose it."""
     much = "less" if found.value > 1 else "more"
     return (
-        f"A temperature of {found.value:.3g} makes the network's probabilities {much} confident: the dev log loss is "
-        f"{found.honest:.4f} (fitted on one half, measured on the other), and was {found.before:.4f} before."
+        f"A temperature of {found.value:.3g} makes the network's probabilities {much} confident: the dev log loss was "
+        f"{found.before:.4f} and is {found.honest:.4f} (temperature fitted on one half of dev, measured on the other)."
     )
 
 
 def shown(unit: Unit, estimate: Estimate | None) -> str:
-    """An error in the goal's unit; a dash where it is unknown."""
+    """Return an error in the goal's unit; a dash if it is unknown."""
     return unit.show(estimate.value if estimate else None)
 
 
 def interval_text(unit: Unit, estimate: Estimate | None) -> str:
-    """The limits of an error; "exact" for one without sampling error."""
+    """Return the limits of an error; "exact" for one without sampling error."""
     if estimate is None:
         return ""
     return "exact" if estimate.is_fixed else unit.interval(estimate)
 
 
 def gap_interval(unit: Unit, gap: Gap) -> str:
-    """The limits of a gap; "exact" for one without sampling error."""
+    """Return the limits of a gap; "exact" for one without sampling error."""
     return "exact" if gap.low >= gap.high else unit.gap_range(gap.low, gap.high)
 
 
 def verdict_text(found: Diagnosed, gap: Gap) -> str:
-    """The verdict on a gap, and what else there is to know about it."""
+    """Return the verdict on a gap, with a note if there is one."""
     if gap.below_reference:
         return "no: memorized, or better than the reference"
     if gap.verdict == "cannot tell" and found.diagnosis.errors.lacks_rows(gap):
@@ -299,11 +299,11 @@ def verdict_text(found: Diagnosed, gap: Gap) -> str:
 def tolerance_note(unit: Unit, found: Diagnosed) -> str:
     """The rule behind the verdicts."""
     tolerance = unit.gap(found.diagnosis.tolerance)
-    return f"A gap is high when its interval lies above the tolerance of {tolerance}."
+    return f"A gap is high if its interval is above the tolerance of {tolerance}."
 
 
 def optimal_note(unit: Unit, optimal: Optimal) -> str:
-    """The caution about a reference that is only an upper bound; "" for another one."""
+    """The caution about a reference that is only an upper bound; "" for any other reference."""
     if not optimal.upper_bound:
         return ""
     return f"The {optimal_source(optimal)} stands in for the optimal {unit.noun}: the network may do better."
@@ -341,7 +341,7 @@ def coupled_lines(unit: Unit, sweep: SweepCard) -> Iterator[str]:
 
 
 def monte_carlo_line(unit: Unit, sweep: SweepCard) -> str:
-    """The gain of Monte-Carlo dropout; "" where it was not measured."""
+    """The gain from Monte-Carlo dropout; "" if it was not measured."""
     found = sweep.monte_carlo
     if found is None:
         return ""
@@ -365,7 +365,7 @@ def trade_sentence(summary: Summary) -> str:
 
 
 def luck_sentence(unit: Unit, step: Step) -> str:
-    """The reason for keeping an average that is behind on dev; "" where none was."""
+    """The reason for keeping an average that is worse on dev; "" if none was kept."""
     if not step.was_luck:
         return ""
     return (
@@ -375,21 +375,21 @@ def luck_sentence(unit: Unit, step: Step) -> str:
 
 
 def without_gain(step: Step) -> str:
-    """The remedies that were tried before the step, and did not help; "" where none were."""
+    """The remedies that were tried before the step and did not help; "" if there were none."""
     names = ", ".join(name.replace("_", " ") for name in step.without_gain)
-    return f"Also tried at step {step.step}, without gain: {names}." if names else ""
+    return f"Also tried at step {step.step}, without a gain: {names}." if names else ""
 
 
 def score_sentence(summary: Summary) -> str:
-    """Number of outcomes within the interval that was expected; "" where no step had one."""
+    """Number of outcomes within the expected interval; "" if no step had one."""
     if summary.kept_score is None:
         return ""
     inside, steps = summary.kept_score
-    return f"{inside} of {steps} outcomes fell within their 90 % interval."
+    return f"{inside} of {steps} outcomes were within their 90 % interval."
 
 
 def next_lines(unit: Unit, prescription: Sequence[Prescribed]) -> Iterator[str]:
-    """The remedies in their order, those of one cause on one line."""
+    """Return the remedies in order, those with the same cause on one line."""
     for cause, rows in groupby(prescription, key=lambda row: (row.why.partition(": ")[0], row.ceiling)):
         kinds = ", ".join(row.kind.replace("_", " ") for row in rows if row.kind != "none")
         gain = f" (at most {unit.gap(cause[1])})" if cause[1] else ""
@@ -416,5 +416,5 @@ def optimal_text(unit: Unit, optimal: Optimal) -> str:
 
 
 def rows_text(estimate: Estimate | None) -> str:
-    """The number of rows that an error was measured on; "" where it is unknown."""
+    """The number of rows that an error was measured on; "" if it is unknown."""
     return f"{estimate.rows:,}" if estimate and estimate.rows is not None else ""

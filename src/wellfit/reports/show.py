@@ -1,4 +1,4 @@
-"""The renderer that results are shown by: in a terminal, in a notebook, as a page.
+"""The renderer that shows results in a terminal, in a notebook or as a page.
 
 A notebook shows the text, and the same as HTML with one drawing: no script, nothing computed.
 """
@@ -50,7 +50,7 @@ def text_of(result: Result) -> str:
 
 
 def bundle_of(result: Result) -> Bundle:
-    """Return MIME type -> the result as a notebook shows it."""
+    """Return a dict from MIME type to the result as a notebook shows it."""
     plain = text_of(result)
     if isinstance(result, DataDiagnosis):
         return {"text/plain": plain}
@@ -74,7 +74,7 @@ def page_of(experiment: Experiment, *, redact: bool) -> str:
 
 
 def diagnosis_bundle(diagnosis: Diagnosis, *, plain: str) -> Bundle:
-    """Draw the ladder of a diagnosis; `plain` is its text, shown where there is no HTML."""
+    """Draw the ladder of a diagnosis; `plain` is its text, shown if there is no HTML."""
     ladder = Diagnosed(diagnosis=diagnosis, has_test=False)
     drawing = ladder_chart(ladder, Unit(diagnosis.goal), key=_key(diagnosis.to_json()), width=_WIDTH)
     return _bundle(diagnosis.headline, drawing, plain=plain)
@@ -90,7 +90,7 @@ def experiment_bundle(summary: Summary, *, plain: str) -> Bundle:
 
 
 def sweep_text(body: Json, unit: Unit) -> str:
-    """Name the choice of a sweep and its warnings, from `Sweep.to_json()`."""
+    """Return the choice of a sweep and its warnings, from `Sweep.to_json()`."""
     sweep = sweep_from(body, intervals={})
     return "\n".join([sweep_line(unit, sweep), *(f"Warning: {words}" for words in sweep.warnings)])
 
@@ -104,7 +104,7 @@ def sweep_bundle(body: Json, unit: Unit) -> Bundle:
 
 
 def _bundle(headline: str, drawing: str, *, plain: str) -> Bundle:
-    """Text and HTML; the drawing is left out where it would make a notebook heavy."""
+    """Return text and HTML; the drawing is left out if it would make a notebook too large."""
     own, charts = ((files("wellfit.reports") / name).read_text("utf-8") for name in ("notebook.css", "charts.css"))
     scoped = f"{own}.wellfit {{\n{charts}}}"
     head = Markup('<p class="say">{}</p>').format(headline)

@@ -82,7 +82,7 @@ def summarize(history: History) -> Summary:
 
 
 def _network(body: Json) -> Network:
-    """One training, or one average of several; errors that are not finite are left out."""
+    """One network, or one average of several; errors that are not finite are left out."""
     errors = {part: Estimate.from_json(found) for part, found in body["errors"].items() if found is not None}
     return Network(
         identity=body["identity"],
@@ -94,7 +94,7 @@ def _network(body: Json) -> Network:
 
 
 def _best(history: History, networks: list[Network], sweeps: tuple[SweepCard, ...]) -> Network | None:
-    """The network that the experiment stands for; before a run has ended, the one that it has reached."""
+    """The network that the experiment stands for; before a run has ended, the best one so far."""
     known = {each.identity: each for each in (*networks, *map(_network, history.of("ensemble")))}
     chosen = sweeps[-1].chosen if sweeps else None
     named = (history.chosen, history.last("diagnosis").get("identity"), chosen.identity if chosen else None)
@@ -138,7 +138,7 @@ def _diagnosis(body: Json) -> Diagnosed:
 
 
 def _with_test(found: Diagnosed, openings: tuple[Opening, ...]) -> Diagnosed:
-    """Fill in the test error of the first opening, and the gap between dev and test where it is missing."""
+    """Fill in the test error of the first opening, and the gap between dev and test if it is missing."""
     if not openings:
         return found
     first, diagnosis = openings[0], found.diagnosis
@@ -206,7 +206,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 def picture_sheet(body: Json, *, curve: Json) -> PictureSheet | None:
-    """Read the journal's entry, and the last learning curve for its worth; None where there is no picture in it."""
+    """Read the journal's entry, and the last learning curve for its worth; None if there is no picture in it."""
     if not _BASE64.fullmatch(body.get("png") or ""):
         return None
     return PictureSheet(
@@ -244,11 +244,11 @@ _NEAR = "near-"
 
 
 def _left_over(body: Json) -> Iterator[tuple[str, str]]:
-    """Rows that occur in two parts, and rows without a target."""
+    """Numbers of rows that occur in two parts, and of rows without a target."""
     for key, rows in body["duplicates"].items():
         part, _, other = key.partition("_in_")
         name = part.replace("_", "-")
-        twins = f"{name.removeprefix(_NEAR)} pictures that look like one of train"
+        twins = f"{name.removeprefix(_NEAR)} pictures that look like a training picture"
         yield twins if name.startswith(_NEAR) else f"{name} rows also in {other or 'train'}", f"{rows:,}"
     if body["unlabelled"]:
         yield "rows without a target, left out", f"{body['unlabelled']:,}"
@@ -292,7 +292,7 @@ _KNOBS_FILE = "knobs.toml"
 
 
 def _command(source: str, options: Json) -> str:
-    """Return a line for a shell, with options by the names of their Python arguments.
+    """Return a line for a shell, with options named after the Python arguments.
 
     Fixed knobs have no option: they are named in a comment, as lines of the file to write.
     """

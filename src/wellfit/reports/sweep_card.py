@@ -26,7 +26,7 @@ def searched_knobs(knobs: Mapping[str, object]) -> str:
 
 
 def other_regularizers(knobs: Mapping[str, object]) -> str:
-    """Name the regularizers beside lambda and keep_prob that are on, with their values."""
+    """Name the regularizers besides lambda and keep_prob that are on, with their values."""
     found = {name: knobs.get(name) for name in OTHER_REGULARIZERS if _is_on(knobs, name)}
     return ", ".join(
         f"{name.replace('_', ' ')} {knob(value)}" for name, value in found.items() if isinstance(value, int | float)
@@ -74,7 +74,7 @@ class Member:
 
     @property
     def is_coupled(self) -> bool:
-        """True if dev chose the epoch at which its training ended."""
+        """True if dev chose the epoch at which training ended."""
         return "early_stopping" in self.knobs
 
     @property
@@ -84,12 +84,12 @@ class Member:
 
     @property
     def others(self) -> str:
-        """The regularizers beside lambda and keep_prob, in words."""
+        """The regularizers besides lambda and keep_prob, in words."""
         return other_regularizers(self.knobs)
 
     @property
     def searched(self) -> Json:
-        """The knobs that were searched beside those that regularize."""
+        """The knobs that were searched besides the regularizers."""
         return {name: value for name, value in self.knobs.items() if name not in _REGULARIZING}
 
     @property
@@ -100,7 +100,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class MonteCarloRow:
-    """Gain on dev of passes with dropout at prediction over one pass without, and their cost in such passes."""
+    """Gain on dev of several passes with dropout over one pass without it, and their cost in such passes."""
 
     passes: int
     gain: Estimate
@@ -109,7 +109,7 @@ class MonteCarloRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCard:
-    """One sweep, mostly over the regularization board.
+    """One sweep, usually over the regularization board.
 
     `snapshot` is the chosen member as it was at a rung, where that was chosen in place of its end; `is_coupled` marks
     the search of both boards that closes a run.
@@ -125,7 +125,7 @@ class SweepCard:
 
     @property
     def verb(self) -> str:
-        """Introduces its best member: a search of both boards may have found none that is kept."""
+        """The verb for its best member: a search of both boards may have found none that was kept."""
         return "Best found" if self.is_coupled else "Chosen"
 
     @property
@@ -140,14 +140,14 @@ class SweepCard:
 
     @property
     def unregularized(self) -> Member | None:
-        """The member with every regularizer at zero and all else as chosen, unless a rung ended it early."""
+        """The member with every regularizer at zero and everything else as chosen, unless it was dropped at a rung."""
         plain = [member for member in self.members if member.is_plain and member.status != DROPPED]
         chosen = self.chosen
         return next((member for member in plain if chosen is None or member.searched == chosen.searched), None)
 
 
 def sweep_from(body: Json, *, intervals: Mapping[str, Estimate]) -> SweepCard:
-    """Read a sweep's journal entry; `intervals` are the dev errors of trainings, since a sweep keeps point values."""
+    """Read a sweep's journal entry; `intervals` are the networks' dev errors, since a sweep keeps only point values."""
     members = tuple(_member(row, body=body, intervals=intervals) for row in body["members"])
     found, row = body.get("monte_carlo"), body.get("snapshot")
     return SweepCard(
@@ -188,14 +188,14 @@ def _finite(value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Measured:
-    """One measure: its name in the journal, a title, and what its size means."""
+    """One measure: its name in the journal, a title, and the meaning of its size."""
 
     name: str
     title: str
     says: str
 
     def of(self, member: Member) -> float | None:
-        """Return the member's value, None where it was not measured."""
+        """Return the member's value, or None if it was not measured."""
         return member.norm if self.name == "norm" else member.effects.get(self.name)
 
 
@@ -203,15 +203,15 @@ MEASURES = (
     Measured("norm", "size of the weights, ‖W‖", "over all decayed matrices"),
     Measured("input_gradient", "gradient by the input", "small: a smooth boundary"),
     Measured("linear_r2", "R² of a linear fit", "1: a linear network"),
-    Measured("tanh_linear", "tanh units in their linear zone", "share with |z| < 0.5"),
-    Measured("unit_reliance", "rise of the loss without a unit", "mean over 16 units"),
-    Measured("zeros", "weights that are exactly 0", "share; only L1 makes them"),
+    Measured("tanh_linear", "tanh units in their linear range", "share with |z| < 0.5"),
+    Measured("unit_reliance", "rise of the loss without one unit", "mean over 16 units"),
+    Measured("zeros", "weights that are exactly 0", "as a share; only L1 makes them"),
 )
 
 
 @dataclass(frozen=True)
 class EffectRow:
-    """One measure without regularization and in the chosen network, as text."""
+    """One measure of the network without regularization and of the chosen network, as text."""
 
     title: str
     says: str
@@ -253,7 +253,7 @@ def lambda_path(sweep: SweepCard) -> tuple[Member, ...]:
 
 
 def knob_path(sweep: SweepCard, knob: str) -> tuple[Member, ...]:
-    """Members by rising strength of one knob, which share everything else with the chosen one; none where too few."""
+    """Members by rising strength of one knob that share everything else with the chosen one; none if too few."""
     wanted = _setting(sweep.chosen, knob) if sweep.chosen else None
     same = [member for member in _usable(sweep) if wanted is None or _setting(member, knob) == wanted]
     if len({strength_of(member, knob) for member in same}) < LEAST_MEMBERS or not is_one_line(same, knob):
@@ -270,7 +270,7 @@ def strength_of(member: Member, knob: str) -> float:
 
 
 def plane(sweep: SweepCard) -> tuple[Member, ...]:
-    """One member for each lambda and keep_prob: the one that shares the other knobs of the chosen, or the best.
+    """One member for each lambda and keep_prob: the one with the other knobs of the chosen one, or the best.
 
     Members of a search of both boards differ in too much for one plane.
     """
@@ -293,7 +293,7 @@ def coupled(sweep: SweepCard) -> tuple[Member, ...]:
 
 
 def exported(sweep: SweepCard) -> tuple[Member, ...]:
-    """Members with L1, and those without it that have the same lambda and keep_prob; none where it was not varied."""
+    """Members with L1, and those without it at the same lambda and keep_prob; none if L1 was not varied."""
     sized = [member for member in _usable(sweep) if "exported_bytes" in member.effects]
     places = {(member.l2, member.keep_prob) for member in sized if member.l1}
     found = tuple(member for member in sized if (member.l2, member.keep_prob) in places)
@@ -301,7 +301,7 @@ def exported(sweep: SweepCard) -> tuple[Member, ...]:
 
 
 def is_one_line(members: Iterable[Member], knob: str) -> bool:
-    """Return True if members differ in one knob alone."""
+    """Return True if members differ only in this knob."""
     return len({_setting(member, knob) for member in members}) == 1
 
 
@@ -312,7 +312,7 @@ def _setting(member: Member, knob: str) -> tuple[object, ...]:
 
 
 def _usable(sweep: SweepCard) -> list[Member]:
-    """Members trained to the end; early-stopped ones only if there are no others: their epoch is a knob of its own."""
+    """Members trained to the end; early-stopped ones only if there are no others, as their epoch is one more knob."""
     known = _measured(sweep.members)
     whole = [member for member in known if member.status in WHOLE]
     alone = [member for member in whole if not member.is_coupled]

@@ -42,7 +42,7 @@ _STYLES = {"yes": "red", "no": "green", "cannot tell": "yellow"}
 
 
 def render_text(summary: Summary, *, width: int = WIDTH, color: bool = False) -> str:
-    """Write the report; the text wraps to `width` columns, with escape codes where it is in color."""
+    """Write the report; the text wraps to `width` columns, with escape codes if it is in color."""
     return _printed(_blocks(summary), width=width, color=color)
 
 
@@ -290,11 +290,11 @@ def _findings_in_full(findings: Sequence[Finding]) -> Iterator[RenderableType]:
 
 
 def _prescription(unit: Unit, diagnosis: Diagnosis) -> Iterator[RenderableType]:
-    """The remedies in their order, each cause once."""
+    """Return the remedies in order, each cause once."""
     earlier = ""
     for place, remedy in enumerate(diagnosis.prescription, start=1):
         cause, _, reason = remedy.why.partition(": ")
         if reason and cause != earlier:
-            yield f"{cause}; closing it buys at most {unit.gap(remedy.ceiling)}:"
+            yield f"{cause}; closing it gains at most {unit.gap(remedy.ceiling)}:"
             earlier = cause
         yield _indented(f"{place}. {remedy.kind}: {reason or cause}", indent=2)

@@ -1,4 +1,4 @@
-"""Dev loss over lambda and keep_prob: cells where the sweep is a grid, dots where it was drawn at random."""
+"""Dev loss over lambda and keep_prob: cells if the sweep is a grid, dots if it was drawn at random."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: flo
 
 
 def _strength(members: Sequence[Member], unit: Unit) -> Callable[[Member], float]:
-    """Opacity by dev loss: the lower, the stronger; the worst quarter shares the palest tone."""
+    """The opacity for each dev loss: lower losses are stronger; the worst quarter shares the palest tone."""
     losses = sorted(unit.position(member.dev.value) for member in members if member.dev)
     low, high = losses[0], losses[(3 * len(losses)) // 4]
 

@@ -36,7 +36,7 @@ class _Frame:
     narrow: bool
 
     def limits(self, known: Optimal | Estimate) -> tuple[float, float]:
-        """Pixels of both ends of an interval."""
+        """Return the pixels of both ends of an interval."""
         return self.x(self.unit.position(known.low)), self.x(self.unit.position(known.high))
 
     def whisker(self, known: Optimal | Estimate, *, y: float, half: float) -> None:
@@ -95,7 +95,7 @@ def ladder_chart(
 
 
 def _rows(ladder: Diagnosed, frame: _Frame) -> dict[Part, float]:
-    """Return the y of every part: a gap is drawn above the part that it leads to."""
+    """Return the y of every part: a gap is drawn above the part where it ends."""
     y, rows = _FIRST + _RUNG, {}
     led_to = {_end_of(ladder, gap) for gap in ladder.gaps}
     for part in ladder.errors:
@@ -161,7 +161,7 @@ def _marked(frame: _Frame, error: Estimate, *, y: float, part: str, size: float 
 
 
 def _beside(frame: _Frame, span: tuple[float, float, float], words: str, *, style: str = "t") -> None:
-    """Write `words` right of [left, right]; left of it where the drawing ends before them; else a line lower."""
+    """Write `words` to the right of [left, right]; if there is no room, to the left; otherwise one line lower."""
     left, right, y = span
     wide = text_width(words, style=style)
     if right + 8 + wide <= frame.drawing.width:
@@ -191,7 +191,7 @@ def _gap(frame: _Frame, ladder: Diagnosed, gap: Gap, *, top: float) -> None:
 
 
 def _beside_pair(drawing: Drawing, span: tuple[float, float, float], words: tuple[str, str], *, tone: str) -> None:
-    """The amount and, in bold, the verdict: right of the bar, else left of it, else on two lines."""
+    """Write the amount and, in bold, the verdict: right of the bar, otherwise left of it, otherwise on two lines."""
     left, right, y = span
     widths = text_width(words[0]), text_width(words[1], style="b")
     whole = sum(widths) + 6
@@ -205,7 +205,7 @@ def _beside_pair(drawing: Drawing, span: tuple[float, float, float], words: tupl
 
 
 def _words(ladder: Diagnosed, gap: Gap, unit: Unit) -> tuple[str, str]:
-    """A gap with its size, and its verdict."""
+    """Return a gap with its size, and its verdict."""
     amount = f"{gap.kind.noun} {gap_text(unit, ladder, gap, sign=True)}"
     if gap.below_reference:
         return amount, "memorized, or better than the reference"

@@ -26,7 +26,7 @@ class _Plot:
 def lambda_path_chart(
     members: Sequence[Member], unit: Unit, *, key: str, optimal: Optimal | None = None, width: float = 780
 ) -> str:
-    """Draw members in the order of lambda, with the optimal error where it is known; "" for fewer than three."""
+    """Draw members in the order of lambda, with the optimal error if it is known; "" for fewer than three."""
     if len(members) < LEAST_MEMBERS:
         return ""
     drawing = Drawing(width, key=key, title="Train and dev against lambda", desc=_description(members, unit))

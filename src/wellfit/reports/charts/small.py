@@ -1,4 +1,4 @@
-"""Small multiples, each a measure of the members against one knob on the same axis; and learning curves."""
+"""Small multiples, each with one measure of the members against one knob, on the same axis; and learning curves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TICKS, _RULES = 3, 4
 
 @dataclass(frozen=True)
 class _Panel:
-    """The drawing of one panel, and where things are in it."""
+    """The drawing of one panel, and the positions in it."""
 
     drawing: Drawing
     x: LambdaAxis | KeepProbAxis
@@ -39,7 +39,7 @@ class _Panel:
         return self.x(_value(member, self.along))
 
     def series(self, heights: Sequence[float], *, tone: str, part: str) -> None:
-        """Mark the members, joined by a line where they differ in this one knob."""
+        """Mark the members, joined by a line if they differ only in this knob."""
         points = [(self.place(member), y) for member, y in zip(self.members, heights, strict=True)]
         joined = is_one_line(self.members, self.along)
         self.drawing.series(points, part=part, size=2.4, tone=tone if joined else None)
@@ -73,7 +73,7 @@ def measure_panel(members: Sequence[Member], measure: Measured, *, along: str, k
     values = [value for member in members if (value := measure.of(member)) is not None]
     if len(values) < max(LEAST_MEMBERS, len(members)):
         return ""
-    words = f"from {knob(values[0])} at the left to {knob(values[-1])} at the right"
+    words = f"from {knob(values[0])} on the left to {knob(values[-1])} on the right"
     panel = _panel(members, along=along, key=key, width=width, about=(measure.title, words))
     y = Scale(padded(values), (_TOP + _HEIGHT, _TOP))
     # A multiple of the step may be a rounding error away from 0.
@@ -86,7 +86,7 @@ def measure_panel(members: Sequence[Member], measure: Measured, *, along: str, k
 def _ends(members: Sequence[Member], unit: Unit) -> str:
     sides = (("left", members[0]), ("right", members[-1]))
     return "; ".join(
-        f"at the {side} train {unit.show(member.train)}, dev {unit.show(member.dev.value if member.dev else None)}"
+        f"on the {side} train {unit.show(member.train)}, dev {unit.show(member.dev.value if member.dev else None)}"
         for side, member in sides
     )
 
@@ -119,7 +119,7 @@ _SETTLED = 0.95  # share of the points that the y axis must hold: the first upda
 
 
 def curve_domain(networks: Sequence[Network | None], unit: Unit) -> Domain:
-    """One y axis for several networks; the first, wild updates may lie above it."""
+    """Return one y axis for several networks; the unstable first updates may be above it."""
     curves = [network.curve for network in networks if network]
     losses = sorted(unit.position(loss) for curve in curves for _, *pair in curve for loss in pair)
     if not losses:

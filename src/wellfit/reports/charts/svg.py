@@ -1,4 +1,4 @@
-"""The SVG shapes and axes that the charts share, and an estimate of how wide a text will be.
+"""The SVG shapes and axes that the charts share, and an estimate of the width of a text.
 
 Colours and line styles live in `charts.css`, so that light, dark and print need no second drawing.
 """
@@ -22,7 +22,7 @@ _BOLD = 1.12
 
 
 def text_width(words: str, *, style: str = "t") -> float:
-    """Pixels that `words` take at most, by the widest usual font; styles are normal, bold, small and in a Cell."""
+    """Return the most pixels that `words` take in the widest usual font; styles: normal, bold, small and in a Cell."""
     ems = sum(_em(letter) for letter in words)
     return ems * FONT_SIZE[style] * (_BOLD if style == "b" else 1.0)
 
@@ -56,7 +56,7 @@ class Drawing:
         self._shapes: list[str] = []
 
     def text(self, at: Point, words: str, *, style: str = "t", tone: str = "", anchor: str = "start") -> None:
-        """Write `words` with the baseline at `at`, pushed sideways where they would leave the drawing."""
+        """Write `words` with the baseline at `at`, moved sideways if they would leave the drawing."""
         wide = text_width(words, style=style)
         left = at[0] - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
         shift = max(0.0, 1 - left) + min(0.0, self.width - 1 - (left + wide))
@@ -75,7 +75,7 @@ class Drawing:
         self.note((at[0], at[1] + 17), words, anchor="middle")
 
     def phrase(self, at: Point, words: tuple[str, str], *, tone: str) -> None:
-        """Write two texts after each other, the second bold; they must fit (see `text_width`)."""
+        """Write two texts one after the other, the second in bold; they must fit (see `text_width`)."""
         first, second = (escape(part) for part in words)
         bold = f'<tspan class="b {tone}">{second}</tspan>'
         self._add(f'<text class="t" x="{_n(at[0])}" y="{_n(at[1])}">{first} {bold}</text>')
@@ -98,7 +98,7 @@ class Drawing:
         self._add(f'<rect class="{tone}" {where}{extra}/>')
 
     def mark(self, at: Point, *, part: str, size: float = 5, opacity: float | None = None) -> None:
-        """Draw the mark of one part: a shape of its own, so that colour is never alone."""
+        """Draw the mark of one part: each part has its own shape, so that colour is never the only difference."""
         x, y = at
         if part in ("dev", "dot", "effect"):
             extra = "" if opacity is None else f' fill-opacity="{opacity:.2f}"'
@@ -108,14 +108,14 @@ class Drawing:
         self.path([(x + size * dx, y + size * dy) for dx, dy in corners], tone=f"m-{part}", closed=True)
 
     def series(self, points: Sequence[Point], *, part: str, size: float, tone: str | None) -> None:
-        """Mark points; a `tone` joins them by a line."""
+        """Mark points; if `tone` is given, join them by a line."""
         if tone is not None:
             self.path(points, tone=tone)
         for point in points:
             self.mark(point, part=part, size=size)
 
     def end_names(self, ends: Mapping[str, float], *, x: float, least: float, limits: Domain, style: str = "t") -> None:
-        """Name the lines at their ends, at least `least` pixels apart: name -> y of its line's end."""
+        """Name the lines at their ends, at least `least` pixels apart; given name -> y of its line's end."""
         for name, y in zip(ends, apart(list(ends.values()), least=least, limits=limits), strict=True):
             self.text((x, y + 4), name, style=style, tone=f"say-{name.replace('‖W‖', 'norm')}")
 
@@ -154,7 +154,7 @@ _FEWEST_POWERS = 3  # for an axis that shows powers of ten only
 
 
 class LambdaAxis:
-    """Pixels of lambda values, with exact 0 apart at the left."""
+    """Pixels of lambda values, with exact 0 set apart on the left."""
 
     def __init__(self, values: Sequence[float], pixels: Domain) -> None:
         self._values = sorted({value for value in values if value > 0})
@@ -170,7 +170,7 @@ class LambdaAxis:
         return self._log(math.log10(value))
 
     def ticks(self, most: int) -> list[float]:
-        """Tick values: 0 if present, and at most `most` powers of ten, or the values themselves if powers are few."""
+        """Return ticks: 0 if present, and at most `most` powers of ten, or the values themselves if powers are few."""
         low, high = self._log.domain
         powers = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
         every = max(1, math.ceil(len(powers) / most))
@@ -195,7 +195,7 @@ class LambdaAxis:
 
 
 class KeepProbAxis:
-    """Pixels of keep_prob values: the highest at the left."""
+    """Pixels of keep_prob values: the highest on the left."""
 
     def __init__(self, values: Sequence[float], pixels: Domain) -> None:
         self._values = sorted(set(values), reverse=True)
@@ -206,7 +206,7 @@ class KeepProbAxis:
         return self._scale(-value)
 
     def draw(self, drawing: Drawing, *, y: float, most: int = 7) -> None:
-        """Write the values under the plot, as far as they have room; `most` is the number of ticks wanted."""
+        """Write the values under the plot if there is room; `most` is the number of ticks wanted."""
         least = max((self._scale.pixels[1] - self._scale.pixels[0]) / most, _KEEP_ROOM)
         last = -math.inf
         for value in self._values:
@@ -216,13 +216,13 @@ class KeepProbAxis:
 
 
 def draw_losses(drawing: Drawing, y: Scale, *, unit: Unit, pixels: Domain, wanted: int = 6) -> None:
-    """Draw horizontal rules with their labels at the left of the plot, in the goal's own unit."""
+    """Draw horizontal rules with their labels to the left of the plot, in the goal's own unit."""
     _, step = y.ticks(wanted)
     draw_rules(drawing, y, label=lambda tick: unit.tick(tick, step=step), pixels=pixels, wanted=wanted)
 
 
 def draw_rules(drawing: Drawing, y: Scale, *, label: Callable[[float], str], pixels: Domain, wanted: int = 6) -> None:
-    """Draw horizontal rules with their labels at the left of the plot."""
+    """Draw horizontal rules with their labels to the left of the plot."""
     for tick in y.ticks(wanted)[0]:
         drawing.line((pixels[0], y(tick)), (pixels[1], y(tick)), tone="grid")
         drawing.note((pixels[0] - 7, y(tick) + 4), label(tick), anchor="end")
@@ -246,7 +246,7 @@ class Scale:
         return self.pixels[0] + min(max(share, 0.0), 1.0) * (self.pixels[1] - self.pixels[0])
 
     def ticks(self, wanted: int = 5) -> tuple[list[float], float]:
-        """About `wanted` multiples of 1, 2 or 5 times a power of ten inside the domain, and the step between them."""
+        """Return about `wanted` multiples of 1, 2 or 5 times a power of ten inside the domain, and their step."""
         low, high = self.domain
         if not high > low:
             return [low], 1.0
@@ -258,7 +258,7 @@ class Scale:
 
 
 def padded(values: Sequence[float], *, share: float = 0.08, zero_below: float = 0.5) -> Domain:
-    """Return a domain around `values`; it starts at 0 where the lowest value is under `zero_below` of the highest."""
+    """Return a domain around `values`; it starts at 0 if the lowest value is below `zero_below` times the highest."""
     low, high = min(values), max(values)
     room = share * (high - low) or abs(high) * share or 1.0
     if 0 <= low <= zero_below * high:
@@ -267,7 +267,7 @@ def padded(values: Sequence[float], *, share: float = 0.08, zero_below: float = 
 
 
 def apart(places: Sequence[float], *, least: float, limits: Domain) -> list[float]:
-    """Move label positions so that neighbours are at least `least` apart, in their order, inside `limits`."""
+    """Move label positions so that neighbours are at least `least` apart, in order and inside `limits`."""
     order = sorted(range(len(places)), key=lambda index: places[index])
     moved = list(places)
     edge = limits[0] - least

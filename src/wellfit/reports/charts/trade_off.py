@@ -16,7 +16,7 @@ _TICKS = 6
 
 @dataclass(frozen=True)
 class Series:
-    """Members with a dev loss that are drawn with the mark of `part`; `joined` by a line in their order or not."""
+    """Members with a dev loss, drawn with the mark of `part`; `joined` by a line in their order or not."""
 
     name: str
     part: str
@@ -65,7 +65,7 @@ def _height(member: Member, unit: Unit) -> float:
 
 
 def _legend_lines(series: Sequence[Series], width: float) -> list[Sequence[Series]]:
-    """All names on one line, or each on its own where the drawing is too narrow."""
+    """Return all names on one line, or each on its own line if the drawing is too narrow."""
     return [series] if sum(_room(one) for one in series) < width - 66 else [[one] for one in series]
 
 
