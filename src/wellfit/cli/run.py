@@ -59,7 +59,7 @@ to one command only, and with --only or --branch a budget in time is for that pa
 @fail_on_option
 @click.pass_context
 def run(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], fail_on: str | None, **options: Any) -> int:
-    """Do the whole job on a table (CSV, Parquet, Feather; several files too), or go on with an experiment.
+    """Do the whole job on a table (CSV, Parquet, Feather; several files too), or continue an experiment.
 
     Splits the table and seals the test set, fits reference models and a network, finds out what limits it, and
     improves that within the budget. Leaves an experiment with its report; the test set stays sealed.

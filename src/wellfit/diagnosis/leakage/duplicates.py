@@ -83,7 +83,7 @@ class Duplicates:
 
 
 def compared_columns(*parts: Rows) -> tuple[int, ...]:
-    """Places of the columns in which a copy must be equal: those but a column that numbers the rows.
+    """Places of the columns in which a copy must be equal: all except a column that numbers the rows.
 
     Such a column (an identifier, a time stamp) is of whole numbers or dates that are all different: it hides every
     copy. All columns are compared where chance alone would make rows equal in the others.
