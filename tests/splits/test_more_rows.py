@@ -92,7 +92,7 @@ def _with(name: str, values: list) -> pa.Table:
         pytest.param(
             _rows(20, seed=1).rename_columns(["a", "B", "group", "y"]),
             "columns of DATA",
-            "1 missing ('b') and 1 that DATA does not have ('B')",
+            "1 missing ('b') and 1 that are not in DATA ('B')",
             id="renamed column",
         ),
         pytest.param(
@@ -102,7 +102,7 @@ def _with(name: str, values: list) -> pa.Table:
         pytest.param(
             _with("y", ["yes"] * 17 + ["maybe"] * 3), "classes of DATA", "3 rows of another class", id="unknown class"
         ),
-        pytest.param(_with("y", [None] * 20), "rows that train does not have", "20 without a target", id="no target"),
+        pytest.param(_with("y", [None] * 20), "rows that are not in train", "20 without a target", id="no target"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(more, rule, found):
@@ -153,7 +153,7 @@ def test_an_extra_column_of_data_does_not_hide_rows_of_deployment():
 def test_only_copies_of_train_are_nothing_new():
     whole = _rows()
     split = _split(whole)
-    with pytest.raises(BadInput, match="rows that train does not have"):
+    with pytest.raises(BadInput, match="rows that are not in train"):
         more_rows_for(split, _more(_part(whole, split, "train")))
 
 

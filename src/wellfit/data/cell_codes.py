@@ -1,4 +1,4 @@
-"""Codes of cells that stay when a table is worked on: names, spelling, types, rounding and scale change, rows do not.
+"""Codes of cells that stay the same when names, spelling, types, rounding or scale of a table change.
 
 Each column has three codes. "value" is the value to four significant digits, of text in lower case. "rank" and "place"
 are where a value stands among all rows, in 512 and 32 bins: they survive another unit, a logarithm, a standardized
@@ -33,7 +33,7 @@ _MISSING = np.uint64(0x6D697373696E67)
 
 
 def pieces_of(table: pa.Table) -> tuple[list[str], list[pa.ChunkedArray | Words]]:
-    """Return names and columns; a picture is eight columns, since each of its pixels would be one."""
+    """Return names and columns; a picture is hashed into eight columns instead of one per pixel."""
     names: list[str] = []
     columns: list[pa.ChunkedArray | Words] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -90,7 +90,7 @@ def _are_names(column: pa.ChunkedArray) -> bool:
 
 
 def band_keys(codes: Sequence[Words]) -> Words:
-    """Return one key a row from the codes of some columns, which their order names, never their names."""
+    """Return one key per row from the codes of some columns; their order counts, their names do not."""
     total = np.zeros(len(codes[0]), dtype=np.uint64)
     for place, each in enumerate(codes):
         total += mixed(each ^ _salt(place))
@@ -114,7 +114,7 @@ def _numbers(column: pa.ChunkedArray) -> Floats | None:
 
 
 def _parsed(column: pa.ChunkedArray) -> Floats | None:
-    """Numbers that were written as text, NaN where a word stands; None for a column of words."""
+    """Numbers that were written as text, NaN for words; None for a column of words."""
     encoded = column.combine_chunks().dictionary_encode()
     levels = np.array([_number(level) for level in encoded.dictionary.to_pylist()] or [np.nan])
     index = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)

@@ -43,7 +43,7 @@ def missing_in(column: pa.ChunkedArray) -> Booleans:
 
 
 def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
-    """[rows] float64, NaN where missing; booleans are 0 and 1, text is parsed; BadInput for text that is no number."""
+    """[rows] float64, NaN where missing; booleans are 0 and 1, text is parsed; BadInput for other text."""
     if stored_as(column) == "time":
         column = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
     try:
@@ -70,7 +70,7 @@ def require_finite(values: Floats, *, name: str) -> None:
 
 
 def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text of each value, null where missing; whole numbers have no decimal point: 1 and 1.0 name the same level."""
+    """Text of each value, null where missing; whole numbers have no decimal point: 1 and 1.0 are the same level."""
     stored = stored_as(column)
     if stored == "string":
         return column
@@ -85,7 +85,7 @@ def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
-    """Timestamps in microseconds, null where missing; BadInput for text that is no date, by ISO or `DATE_FORMATS`."""
+    """Timestamps in microseconds, null where missing; BadInput for text that is not a date (ISO or `DATE_FORMATS`)."""
     target = pa.timestamp("us")
     if stored_as(column) == "date":
         return column.cast(target, safe=False)
@@ -105,7 +105,7 @@ def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
 
 
 def _iso_moments(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Text as ISO dates, with or without a time zone; None where it is something else."""
+    """Text as ISO dates, with or without a time zone; None if it is anything else."""
     for zone in (None, "UTC"):
         try:
             return column.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us"))
@@ -145,7 +145,7 @@ _KIND_OF: Mapping[Stored, Kind] = {
 
 
 def infer_kind(column: pa.ChunkedArray) -> Kind:
-    """Number, category, boolean or date, by the type and, for text, by the values."""
+    """Return number, category, boolean or date, by the type and, for text, by the values."""
     stored = stored_as(column)
     if stored == "string" and _decimals(column.slice(0, _GLANCE)) and _decimals(column):
         return "number"

@@ -1,4 +1,4 @@
-"""What a file is, whatever its name says: text, Parquet, Feather, or one of these compressed; else by its name."""
+"""The kind of a file, by its content: text, Parquet, Feather, or one of these compressed; otherwise by its name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wellfit.exceptions import BadInput
 
 @dataclass(frozen=True)
 class Source(Record):
-    """Where a table came from: file, size and time of it; or, for a data frame, the SHA-256 of its row hashes."""
+    """The source of a table: its file, size and time; or, for a data frame, the SHA-256 of its row hashes."""
 
     path: str | None
     bytes: int
@@ -78,7 +78,7 @@ _TEXTS: tuple[tuple[bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class Container:
-    """A file of a known kind, opened as often as it is needed; `path` is for messages."""
+    """A file of a known kind, opened as often as needed; `path` is for messages."""
 
     path: Path
     kind: Kind
@@ -98,7 +98,7 @@ class Container:
             raise _damaged(self.path, error) from error
 
     def seekable(self) -> io.BytesIO | Path:
-        """The file itself, or its bytes in memory where it is compressed."""
+        """The file itself, or its bytes in memory if it is compressed."""
         if self.plain:
             return self.path
         with self.open() as file:
@@ -111,7 +111,7 @@ class Container:
 
 
 def container_of(path: Path, *, name: str) -> Container:
-    """Return what a file is; BadInput, with the kind by its name, for one that is no table, and for an empty one."""
+    """Return what a file is; BadInput, naming the kind, for a file that is not a table, and for an empty one."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if head.startswith(_ZIP):
@@ -236,7 +236,7 @@ _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".feather", ".arrow
 
 
 def files_of(source: Any, *, name: str) -> list[Path]:
-    """The files of a table: itself, several, those that a pattern (data/*.csv) names, or the tables in a folder."""
+    """The files of a table: one file, several, those that match a pattern (data/*.csv), or the tables in a folder."""
     if not isinstance(source, str | Path):
         return [path for each in source for path in files_of(each, name=name)]
     path = Path(source)
@@ -249,7 +249,7 @@ def files_of(source: Any, *, name: str) -> list[Path]:
             raise BadInput(
                 f"{name} must be a file, or a folder of tables",
                 found=f"a folder without tables (.csv, .parquet ...) or pictures (.png, .jpg), {path}",
-                remedy="Give a CSV or Parquet file; or, of pictures, a folder with a folder for each class",
+                remedy="Give a CSV or Parquet file; for pictures, a folder with a folder for each class",
             )
         return tables
     matched = [Path(each) for each in sorted(glob.glob(str(source)))]  # noqa: PTH207 - a pattern may be absolute

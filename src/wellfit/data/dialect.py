@@ -57,7 +57,7 @@ class FormatArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class CsvFormat(Record):
-    """The user's words about how files are written; None is detected. `encoding` is a codec that Python knows.
+    """The user's options for the format of files; None is detected. `encoding` is a codec that Python knows.
 
     `missing` are the words for a missing value, in Python or with commas between; `no_header` says that a text file
     has no line with names (False: that it has one).
@@ -80,7 +80,9 @@ class CsvFormat(Record):
         signs = (("delimiter", self.delimiter), ("decimal", self.decimal), ("thousands", self.thousands))
         for option, sign in signs:
             if sign is not None and (len(sign) != 1 or sign.isalnum() or sign in '"\n\r'):
-                raise BadInput(f"--{option} must be one sign", found=repr(sign), remedy="Give one, such as ';' or ','")
+                raise BadInput(
+                    f"--{option} must be a single character", found=repr(sign), remedy="Give one, such as ';' or ','"
+                )
         if self.decimal is not None and self.decimal in (self.delimiter, self.thousands):
             other = "delimiter" if self.decimal == self.delimiter else "thousands"
             raise BadInput(
@@ -118,7 +120,7 @@ class Dialect(Record):
 
 
 def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known: Sequence[str] = ()) -> Dialect:
-    """Detect all that is not given; BadInput for a binary file, an unknown encoding, or text that is not in it.
+    """Detect everything that is not given; BadInput for a binary file, an unknown encoding, or text in a different one.
 
     `known` are names that the header should have: of equal ways, the one that finds them is right.
     """
@@ -144,7 +146,7 @@ def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known
 
 @dataclass(frozen=True)
 class _Layout:
-    """Rows of the sample by one delimiter: the line on which each begins, and its fields."""
+    """The rows of the sample with one delimiter: the line on which each begins, and its fields."""
 
     delimiter: str
     rows: tuple[tuple[int, tuple[str, ...]], ...]
@@ -181,7 +183,7 @@ def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
 
 
 def _below_titles(rows: Sequence[tuple[int, tuple[str, ...]]], first: int) -> int:
-    """The place of the names: below lines whose fields are mostly empty, as spreadsheets write titles."""
+    """The place of the names: below lines with mostly empty fields, such as the titles of a spreadsheet."""
     for place in range(first, min(len(rows) - 1, first + MOST_LINES_BEFORE)):
         cells, below = rows[place][1], rows[place + 1][1]
         empty = sum(not cell.strip() for cell in cells)
@@ -208,7 +210,7 @@ def _rows(lines: Sequence[str], delimiter: str, *, start: int) -> Iterator[tuple
 
 
 def _likeliest(lines: Sequence[str], known: Sequence[str]) -> _Layout:
-    """The delimiter that splits most rows into as many fields as the header; of equals, the one with most fields."""
+    """The delimiter that splits most rows into as many fields as the header; if tied, the one with most fields."""
 
     def quality(layout: _Layout) -> tuple[bool, float, bool, int]:
         header = {cell.strip() for cell in layout.rows[layout.first][1]}
@@ -260,7 +262,7 @@ def _mostly_numbers(column: Sequence[str]) -> bool:
 
 
 def _counted(names: Sequence[str]) -> bool:
-    """Return True if numbers are names all the same: 0, 1, 2 ... or years."""
+    """Return True if the numbers can be names: 0, 1, 2 ... or years."""
     if len(names) < 2 or not all(name.isdigit() for name in names):
         return False
     numbers = [int(name) for name in names]
@@ -276,7 +278,7 @@ def ragged_row(source: Container, dialect: Dialect) -> tuple[int, int, int] | No
 
 
 def rows_of(source: Container, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Every row below the names, with the line on which it begins, as Python's reader sees it."""
+    """Every row below the names, with the line on which it begins, according to Python's reader."""
     with source.open() as file, io.TextIOWrapper(file, encoding=dialect.encoding, newline="") as text:
         for _ in range(dialect.skip):
             text.readline()
@@ -301,7 +303,7 @@ def _encoding_of(source: Container, head: bytes, csv_format: CsvFormat) -> tuple
 
 
 def _without_mark(head: bytes) -> str | None:
-    """UTF-16 without its mark: in text that is mostly Latin every other byte is zero."""
+    """Recognize UTF-16 without its mark: in text that is mostly Latin every other byte is zero."""
     if len(head) < 8 or b"\0" not in head:
         return None
     even, odd = head[0::2].count(0) / (len(head) / 2), head[1::2].count(0) / (len(head) / 2)

@@ -1,4 +1,4 @@
-"""Rows as a person reads them: every feature in its own unit, for what looks at data without a network."""
+"""Rows as a person reads them: every feature in its own unit, for checks and models that are not networks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Features:
         return tuple(column.name for column in self.columns)
 
     def take(self, rows: Integers) -> Features:
-        """Some of the rows."""
+        """Return some of the rows."""
         return replace(self, values=self.values[rows])
 
 

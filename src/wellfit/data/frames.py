@@ -25,12 +25,12 @@ def table_of_frame(source: Any, *, name: str, drop: Sequence[str] = ()) -> pa.Ta
         raise BadInput(
             f"{name} must be a path, or a data frame whose columns have one type each",
             found=f"{type(source).__name__}: {str(error).splitlines()[0].rstrip('.')}",
-            remedy="Give a CSV or Parquet file, or a pandas, polars or pyarrow frame, or leave the column out (drop)",
+            remedy="Give a CSV or Parquet file, or a pandas, polars or pyarrow frame, or leave out the column (drop)",
         ) from error
 
 
 def _without_columns(source: Any, drop: Sequence[str]) -> Any:
-    """The frame with nothing in the columns to drop, whose types nobody looks at; None where there are none."""
+    """The frame with empty columns in place of those to drop, so that their types do not matter; None without any."""
     if not drop or not nw.dependencies.is_into_dataframe(source):
         return None
     frame = nw.from_native(source, eager_only=True)
@@ -80,13 +80,13 @@ def _with_plain_types(source: Any) -> Any:
 
 
 def column_names(written: Sequence[Any]) -> list[str]:
-    """Names without blanks around them; a column without one is known by its place."""
+    """Names without surrounding blanks; a column without a name is named by its place."""
     stripped = [str(name).strip() for name in written]
     return [name or f"column {place} (no name)" for place, name in enumerate(stripped, start=1)]
 
 
 def require_unique(names: list[str], *, name: str) -> list[str]:
-    """The names; BadInput for one that occurs twice."""
+    """Return the names; BadInput for one that occurs twice."""
     repeated = sorted(column for column, count in Counter(names).items() if count > 1)
     if repeated:
         raise BadInput(
@@ -130,7 +130,7 @@ def _normalized_column(column: pa.ChunkedArray, name: str, *, dropped: bool = Fa
     raise BadInput(
         "a column must contain numbers, text, booleans or dates",
         found=f"column {name!r} of type {kind}",
-        remedy=f"Leave it out with --drop {name!r}, or spread its values over columns",
+        remedy=f"Leave it out with --drop {name}, or spread its values over several columns",
     )
 
 
@@ -154,7 +154,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Bytes as text: some programs write text so; None where they are none."""
+    """Bytes as text, since some programs write text as bytes; None if they are not text."""
     try:
         texts = column.cast(pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:

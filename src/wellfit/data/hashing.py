@@ -1,4 +1,4 @@
-"""Canonical 128-bit hashes of rows, vectorised.
+"""Canonical 128-bit hashes of rows, vectorized.
 
 Each cell gives two 64-bit words (splitmix64 of its canonical bits, salted with the column's name); a row's hash is
 their sum, so the order of the columns does not matter. 1 and 1.0 and True are the same value, NaN is null, a date is
@@ -91,7 +91,7 @@ def _as_integers(chunk: pa.Array, stored: str) -> npt.NDArray[np.int64]:
 
 
 def _integer_bits(values: npt.NDArray[np.int64]) -> Words:
-    """Bits of the equal float; integers that no float equals keep bits of their own."""
+    """Bits of the equal float; integers that no float equals keep their own bits."""
     bits = values.astype(np.float64).view(np.uint64)
     inexact = (values > _FLOAT_EXACT) | (values < -_FLOAT_EXACT)
     if inexact.any():

@@ -1,4 +1,4 @@
-"""Text -> moments: many ways to write a date, one order of day and month for a whole column."""
+"""Text -> times: many ways to write a date, with one order of day and month for a whole column."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ _PIVOT = 69  # two-digit years from here on are of the last century, as in POSIX
 
 @dataclass(frozen=True)
 class Written:
-    """How the dates of a column are written: the orders that fit all of them, and their zone; no order: no dates."""
+    """The format of a column's dates: the orders that fit all of them, and their zone; without an order, no dates."""
 
     orders: tuple[Order, ...]
     zone: Zone = ""
 
 
 def written_dates(texts: pa.Array, *, asked: bool = False) -> Written | None:
-    """Return how a column of text without nulls writes dates, None where it holds anything else."""
+    """Return the format of the dates in a column of text without nulls; None if it has anything else."""
     zone: Zone
     for zone in ("", "utc"):
         if _iso(texts, zone) is not None:
@@ -99,7 +99,7 @@ def written_dates(texts: pa.Array, *, asked: bool = False) -> Written | None:
 
 
 def moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
-    """[rows] microseconds, NaT where a text (or null) is no date that is written in this order."""
+    """[rows] microseconds, NaT where a text (or null) is not a date in this order."""
     iso = _iso(texts, zone) if zone != "clock" else None
     if iso is not None:
         return iso
@@ -111,7 +111,7 @@ def moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
 
 
 def _iso(texts: pa.Array, zone: Zone) -> Moments | None:
-    """Text as ISO dates by Arrow itself, without a time zone or all with one; None where it is something else."""
+    """Text read as ISO dates by Arrow itself, all without a time zone or all with one; None if it is anything else."""
     try:
         found = texts.cast(pa.timestamp("us", "UTC" if zone else None)).cast(pa.timestamp("us"))
     except pa.ArrowInvalid:
@@ -128,13 +128,13 @@ def seconds_of_day(texts: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def is_monotone(moments: Moments) -> bool:
-    """Return True if the moments never turn back, or never forth."""
+    """Return True if the times never fall, or never rise."""
     steps = np.diff(moments.astype(np.int64))
     return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _foreign(sample: pa.Array, *, asked: bool) -> bool:
-    """Return True if a few rows show already that these are no dates."""
+    """Return True if a few rows already show that these are not dates."""
     if not asked and not pc.all(pc.match_substring_regex(sample, _LOOK)).as_py():
         return True
     return all(np.isnat(_parsed(sample, order=order, zone="clock", asked=asked)[0]).any() for order in ("", *ORDERS))
@@ -166,7 +166,7 @@ def _fields(texts: pa.Array, pattern: str) -> _Fields:
 
 
 def _parsed(texts: pa.Array, *, order: Order, zone: Zone, asked: bool) -> tuple[Moments, int, Booleans]:
-    """Return moments, the number of patterns whose order is open that occur, and which rows name an offset."""
+    """Return the times, the number of patterns in use whose order is open, and which rows have an offset."""
     moments = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[us]")
     zoned = np.zeros(len(texts), dtype=bool)
     open_patterns = 0
@@ -254,7 +254,7 @@ def _clock(fields: _Fields) -> tuple[Integers, npt.NDArray[np.float64]]:
 
 
 def _offsets(fields: _Fields) -> Integers:
-    """Minutes east of Greenwich; 0 where no offset is given, for Z, UTC and GMT."""
+    """Minutes east of Greenwich; 0 without an offset and for Z, UTC and GMT."""
     encoded = fields.groups["z"].dictionary_encode()
     minutes = np.array([_minutes(zone) for zone in encoded.dictionary.to_pylist()] or [0], dtype=np.int64)
     return np.asarray(minutes[encoded.indices.to_numpy(zero_copy_only=False)])

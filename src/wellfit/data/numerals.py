@@ -25,7 +25,7 @@ GROUPED_BY_POINTS = r"^[-+]?[1-9]\d{0,2}(?:\.\d{3})+$"
 
 @dataclass(frozen=True)
 class Signs:
-    """How numbers are written: decimal sign, sign between thousands ("" for none)."""
+    """The format of numbers: the decimal sign and the sign between thousands ("" for none)."""
 
     decimal: str = POINT
     thousands: str = ""
@@ -33,14 +33,14 @@ class Signs:
 
 @dataclass(frozen=True)
 class Bare:
-    """Numbers without what stands around them: `texts`, and the `unit` that was taken off ("%", a currency, or "")."""
+    """Numbers without their units: `texts`, and the `unit` that was removed ("%", a currency, or "")."""
 
     texts: pa.Array
     unit: str = ""
 
 
 def bare_numbers(texts: pa.Array) -> Bare:
-    """Take currencies, percent signs and brackets (for minus) off; one unit a column, and percent in all or none."""
+    """Remove currencies, percent signs and brackets (for minus); one unit per column, and percent in all or none."""
     percents = pc.sum(pc.match_substring_regex(texts, _PERCENT)).as_py() or 0
     if percents:
         return Bare(without_unit(texts, "%"), "%") if percents == len(texts) - texts.null_count else Bare(texts)
@@ -52,7 +52,7 @@ def bare_numbers(texts: pa.Array) -> Bare:
 
 
 def without_unit(texts: pa.Array, unit: str) -> pa.Array:
-    """Take one unit off, and write brackets, a minus behind and a typographer's minus as -."""
+    """Remove one unit, and write brackets, a trailing minus and a typographic minus as -."""
     bare = pc.replace_substring(texts, "\u2212", "-")
     if unit:
         sign = re.escape(unit)
@@ -63,7 +63,7 @@ def without_unit(texts: pa.Array, unit: str) -> pa.Array:
 
 
 def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: str | None = None) -> list[Signs]:
-    """Return the ways in which every text is a number, the likeliest first; the signs that are given are fixed."""
+    """Return the formats in which every text is a number, the likeliest first; the signs that are given are fixed."""
     present = {sign for sign, group in _GROUPS.items() if pc.any(pc.match_substring_regex(texts, group)).as_py()}
     wanted = [
         Signs(point, group)
@@ -80,7 +80,7 @@ def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: st
 
 
 def numbers_in(texts: pa.Array, signs: Signs) -> pa.Array:
-    """Return int64 where all texts are whole and few digits long, else float64; null where a text is no number."""
+    """Return int64 if all texts are short whole numbers, otherwise float64; null where a text is not a number."""
     good = pc.match_substring_regex(texts, _pattern(signs))
     plain = pc.if_else(good, texts, pa.scalar(None, pa.string()))
     if signs.thousands:
@@ -103,7 +103,7 @@ def plain_numbers(texts: pa.Array) -> pa.Array:
 
 
 def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:
-    """Return True if two ways read different numbers from the same texts: 1,234 is a thousand or one."""
+    """Return True if two formats read different numbers from the same texts: 1,234 is a thousand or one."""
     first, *others = (numbers_in(texts, signs).cast(pa.float64()) for signs in ways)
     return any(not first.equals(other) for other in others)
 

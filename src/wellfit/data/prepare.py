@@ -28,7 +28,7 @@ _DATE_PARTS = ("value", *(f"{turn}_{wave}" for turn in _TURNS for wave in ("sin"
 
 @dataclass(frozen=True)
 class Arrays:
-    """Rows as a network takes them.
+    """Rows in the form that a network takes.
 
     Attributes:
         numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`;
@@ -53,13 +53,13 @@ class Arrays:
 
     @property
     def total(self) -> float:
-        """m of the cost: how many rows these stand for."""
+        """m of the cost: the number of rows that these represent."""
         return self.rows if self.weights is None else float(self.weights.sum())
 
 
 @dataclass(frozen=True)
 class NumberFit:
-    """How one number is filled and scaled; `part` is "value", or what is taken from a date.
+    """How one number is filled and scaled; `part` is "value", or the part taken from a date.
 
     `scale` 0 marks a number that does not vary on train: only its `indicator` is used.
     """
@@ -92,7 +92,7 @@ class CategoryFit:
 
 @dataclass(frozen=True)
 class Preparation(Record):
-    """All that is learnt from train to turn a table into arrays; a regression has `targets` numbers, on one scale."""
+    """Everything learnt from train to turn a table into arrays; a regression has `targets` numbers, on one scale."""
 
     schema: Schema
     numbers: tuple[NumberFit, ...]
@@ -241,7 +241,7 @@ def scaled(values: Floats, number: NumberFit) -> Floats:
 
 
 def coded(column: pa.ChunkedArray, category: CategoryFit) -> Integers:
-    """[rows] int32 codes; 0 for a level that train never had."""
+    """[rows] int32 codes; 0 for a level that is not in train."""
     texts = texts_of(column)
     known = pa.array([*category.levels, *category.rare], pa.string())
     places = pc.fill_null(pc.index_in(texts, value_set=known), -1).to_numpy(zero_copy_only=False)
@@ -249,7 +249,7 @@ def coded(column: pa.ChunkedArray, category: CategoryFit) -> Integers:
 
 
 def robust_scale(values: Floats) -> tuple[float, float]:
-    """(median, scale) of the values that are not NaN; scale 0 where they do not vary.
+    """(median, scale) of the values that are not NaN; scale 0 if they do not vary.
 
     The scale is the interquartile range. Where more than half of the rows share one value the range is 0 (most rows
     of a capital gain are 0): then it is the median distance of the other rows, so that these spread over the usable

@@ -32,7 +32,7 @@ SWALLOWED_LINES = 12  # a value of so many lines, most of which look like rows, 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows as an Arrow table, where they came from, and the files to leave out, with the reasons.
+    """The rows as an Arrow table, their source, and the files to leave out, with the reasons.
 
     `readings` say how columns were read; `written` how a text file is written; `missing` which words were no values.
     """
@@ -105,7 +105,7 @@ def _read(raw: Table, wishes: Wishes | None, csv_format: CsvFormat, *, schema: S
 
 @dataclass(frozen=True)
 class RowsOf:
-    """For messages: where rows come from, and how many were read before."""
+    """For messages: the source of rows, and how many were read before."""
 
     name: str
     before: int = 0
@@ -182,7 +182,7 @@ def _batches(container: Container, schema: Schema, *, rows: int, csv_format: Csv
 
 
 def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) -> tuple[pa.Table, Dialect | None]:
-    """The columns of a file: those of a text file as text, to be read together with those of the other files."""
+    """The columns of a file; those of a text file stay text, to be read together with those of the other files."""
     container = container_of(path, name=name)
     if container.kind != "text":
         return _named(_whole(container), path), None
@@ -223,7 +223,7 @@ def _broken(container: Container, error: Exception) -> BadInput:
 
 
 def _with_folders(frame: pa.Table, path: Path, root: Path) -> pa.Table:
-    """The rows with what the names of folders say of them: year=2024/part-0.parquet."""
+    """The rows with columns from the names of folders: year=2024/part-0.parquet."""
     if not root.is_dir():
         return frame
     for part in path.relative_to(root).parts[:-1]:
@@ -242,7 +242,7 @@ def _joined(parts: Sequence[pa.Table], paths: Sequence[Path]) -> pa.Table:
             raise BadInput(
                 "several files must have the same columns",
                 found=f"{', '.join(map(repr, other[:5]))} in one of {paths[0]} and {path} only",
-                remedy="Leave one of the files out, or write them alike",
+                remedy="Leave out one of the files, or write them in the same way",
             )
     try:
         return pa.concat_tables([part.select(first.column_names) for part in parts], promote_options="permissive")
@@ -250,12 +250,12 @@ def _joined(parts: Sequence[pa.Table], paths: Sequence[Path]) -> pa.Table:
         raise BadInput(
             "several files must have the same types in a column",
             found=str(error).splitlines()[0],
-            remedy="Write them alike",
+            remedy="Write them in the same way",
         ) from error
 
 
 def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
-    """Return Arrow's three kinds of options for a text file: every cell as it is written."""
+    """Return Arrow's three kinds of options for a text file: every cell stays as written."""
     encoding = "utf8" if dialect.encoding.startswith("utf-8") or dialect.delimiter == BLANKS else dialect.encoding
     types = dict.fromkeys(dialect.names, pa.string())
     names = {} if dialect.header else {"column_names": [f"{place}" for place in range(len(dialect.names))]}
@@ -326,7 +326,7 @@ def _require_closed_quotes(frame: pa.Table, container: Container, dialect: Diale
 
 
 def _open_quote(container: Container, dialect: Dialect) -> BadInput | None:
-    """The message for a value that swallowed rows; its line is where it began."""
+    """Return the message for an open quote that swallowed rows, with the line where it began."""
     fields = len(dialect.names) - 1
     for start, row in rows_of(container, dialect):
         for cell in row:

@@ -1,4 +1,4 @@
-"""How the cells of a column are read: decided once, on all rows, at the split; kept, and used for every later row."""
+"""How the cells of a column are read: decided once, on all rows, at the split, and used for every later row."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _LETTER_AND_DIGIT = re.compile(r"[A-Za-z]\d")
 
 @dataclass(frozen=True)
 class Missing(Record):
-    """Words for a missing value; not `asked`, numbers have further ones (`MISSING_NUMBERS`)."""
+    """Words for a missing value; unless `asked`, numbers have further ones (`MISSING_NUMBERS`)."""
 
     words: tuple[str, ...] = MISSING_WORDS
     asked: bool = False
@@ -118,13 +118,13 @@ class Reading(Record):
 
     @property
     def signs(self) -> Signs:
-        """How numbers are written."""
+        """The format of numbers."""
         return Signs(self.decimal, self.thousands)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What the user said of the columns, and of all numbers.
+    """The user's options for single columns, and for all numbers.
 
     types: column -> kind, or a date with its order ("date-dmy"); dates: columns that are dates if they can be.
     """
@@ -138,7 +138,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class ReadColumn:
-    """A column by its type, and how it was read.
+    """A column in its type, and how it was read.
 
     `open` where other columns may tell which of two ways is right; `shows` the decimal sign that its fractions have.
     """
@@ -151,7 +151,7 @@ class ReadColumn:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What the other columns of a file say: the order of their dates and their decimal sign, where all agree."""
+    """Evidence from the other columns of a file: the order of their dates and their decimal sign, if all agree."""
 
     order: Order = ""
     decimal: str = ""
@@ -238,7 +238,7 @@ def _with_usual_words(found: ReadColumn, texts: pa.Array, wishes: Wishes) -> Rea
 
 
 def _is_word(text: str) -> bool:
-    """Return True if a text cannot be a number, a date, a time or a truth value, nor stand for a missing one."""
+    """Return True if a text is neither a number, a date, a time, a truth value nor a word for a missing value."""
     if _LETTER_AND_DIGIT.match(text):
         return True
     folded = text.casefold()
@@ -247,7 +247,7 @@ def _is_word(text: str) -> bool:
 
 
 class _Cells:
-    """Trimmed text of a column, its words for missing values null; `words` counts those that were no empty cells."""
+    """Trimmed text of a column, with its words for missing values null; `words` counts those words."""
 
     def __init__(self, texts: pa.Array, missing: Missing) -> None:
         self._trimmed = pc.utf8_trim_whitespace(texts)
@@ -258,7 +258,7 @@ class _Cells:
         return pa.chunked_array([self.known])
 
     def among_numbers(self, is_value: Callable[[pa.Array], pa.Array]) -> tuple[pa.Array, Mapping[str, int]] | None:
-        """The values without the further words for missing numbers; None where there are others among them."""
+        """The values without the further words for missing numbers; None if other words are among them."""
         wrong = pc.and_(pc.is_valid(self.known), pc.invert(pc.fill_null(is_value(self.known), False)))
         if not pc.any(wrong).as_py():
             return self.known, self.words
@@ -336,14 +336,14 @@ def _all_match(texts: pa.Array, pattern: str) -> bool:
 
 
 def _told_words(cells: _Cells, words: Mapping[str, int]) -> str:
-    return "numbers, but for words for missing values" if len(words) > len(cells.words) else ""
+    return "numbers, except words for missing values" if len(words) > len(cells.words) else ""
 
 
 def _told_numbers(reading: Reading, *, is_open: bool) -> str:
     parts = [f"decimal sign {reading.decimal!r}"] if reading.decimal != POINT or is_open else []
     parts += [f"{reading.thousands!r} between thousands"] if reading.thousands else []
-    parts += [f"{reading.unit} taken off"] if reading.unit else []
-    other = "; --decimal and --thousands tell otherwise" if is_open else ""
+    parts += [f"{reading.unit} removed"] if reading.unit else []
+    other = "; override with --decimal and --thousands" if is_open else ""
     return f"numbers: {', '.join(parts)}{other}" if parts else ""
 
 
@@ -370,7 +370,7 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
     chosen, why = _chosen(written.orders, texts, zone=written.zone, order=order, evidence=evidence)
     moments = moments_in(texts, order=chosen, zone=written.zone)
     if written.zone:
-        zone = "offsets: kept as UTC" if written.zone == "utc" else "some with an offset: kept as the clock showed"
+        zone = "offsets: kept as UTC" if written.zone == "utc" else "some with an offset: kept as local clock time"
         why = "; ".join(filter(None, (why, zone)))
     reading = Reading(missing=words, order=chosen, zone=written.zone, why=f"dates, {why}" if why else "")
     values = pa.chunked_array([pa.array(moments)])
@@ -412,9 +412,9 @@ def _chosen(
         return evidence.order, f"{ORDER_WORDS[evidence.order]} as in the other columns, though other orders fit too"
     present = texts.drop_null()
     sorted_by = [each for each in orders if is_monotone(moments_in(present, order=each, zone=zone))]
-    chosen, how = (sorted_by[0], "rows are sorted so") if len(sorted_by) == 1 else (orders[0], "a guess")
+    chosen, how = (sorted_by[0], "rows are sorted that way") if len(sorted_by) == 1 else (orders[0], "a guess")
     others = " or ".join(f"date-{each}" for each in orders if each != chosen)
-    return chosen, f"{ORDER_WORDS[chosen]} ({how}): all rows fit {others} as well, which --types can say"
+    return chosen, f"{ORDER_WORDS[chosen]} ({how}): all rows fit {others} as well (choose with --types)"
 
 
 def with_range(column: pa.ChunkedArray, reading: Reading) -> Reading:
@@ -453,7 +453,7 @@ def _spoilt(cells: _Cells) -> str:
         return _written_unlike(known)
     row = pc.index(numbers, False).as_py()
     count = pc.sum(pc.invert(numbers)).as_py()
-    return f"text, though {share:.0%} are numbers: {count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
+    return f"text, although {share:.0%} are numbers: {count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
 
 
 def _written_unlike(known: pa.Array) -> str:

@@ -1,4 +1,4 @@
-"""What each column is and what it is for: types, roles and classes, decided once, at the split."""
+"""Types, roles and classes of the columns, decided once, at the split."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def require_columns(present: Sequence[str], wanted: Iterable[str], *, rule: str 
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """The remedy for a wrong name: the nearest names, or the first few that exist."""
+    """Return the remedy for a wrong name: the nearest names, or the first few that exist."""
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     folded = [other for other in known if other.casefold() == name.casefold()]
     if near := (folded or close):
@@ -279,7 +279,7 @@ def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind) -> Task:
 
 
 def _classes(column: pa.ChunkedArray, *, name: str, spellings: Spellings | None) -> tuple[dict[str, int], ClassKind]:
-    """Classes in their order, with their rows, and what they are."""
+    """Classes in order, with their rows and values."""
     stored = stored_as(column)
     counts = {each["values"]: each["counts"] for each in pc.value_counts(texts_of(column)).to_pylist()}
     counts.pop(None, None)
@@ -299,7 +299,7 @@ def _classes(column: pa.ChunkedArray, *, name: str, spellings: Spellings | None)
 
 
 def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[str, int]:
-    """The rows of each class; those that differ by case or blanks alone are one, by its most frequent spelling."""
+    """The rows of each class; those that differ only by case or blanks are one, under its most frequent spelling."""
     alike: dict[str, list[str]] = {}
     for text in sorted(counts, key=lambda text: (-counts[text], text)):
         alike.setdefault(_spelling(text), []).append(text)
@@ -307,7 +307,7 @@ def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[s
     if several and not merge:
         shown = "; ".join(" ".join(f"{text!r} ({counts[text]:,})" for text in texts) for texts in several[:5])
         raise BadInput(
-            f"classes of {name!r} must not differ by case or blanks alone",
+            f"classes of {name} must not differ only by case or blanks",
             found=shown,
             remedy="Give --spellings merge if these are one class each, or --spellings keep if they are different ones",
         )
@@ -319,7 +319,7 @@ def _spelling(text: str) -> str:
 
 
 def with_merged_classes(table: pa.Table, schema: Schema) -> pa.Table:
-    """The rows with one spelling for each class, where the user asked for it."""
+    """The rows with one spelling for each class, if the user asked for that."""
     if schema.spellings != "merge" or schema.target not in table.column_names or schema.class_kind != "string":
         return table
     classes = {_spelling(name): name for name in schema.classes}

@@ -41,10 +41,10 @@ def _file(written: Dialect) -> Iterator[str]:
 
 def _task(schema: Schema) -> str:
     if schema.task == "regression":
-        return f"Task: regression, {schema.target} is a number (--task tells otherwise)."
+        return f"Task: regression, because {schema.target} is numeric (override with --task)."
     shown = [f"{name!r} {schema.counts.get(name, 0):,}" for name in schema.classes[:MOST_SHOWN]]
     more = f" and {len(schema.classes) - MOST_SHOWN:,} more" if len(schema.classes) > MOST_SHOWN else ""
-    other = "" if schema.class_kind in ("string", "boolean") else " (--task tells otherwise)"
+    other = "" if schema.class_kind in ("string", "boolean") else " (override with --task)"
     classes = f"{len(schema.classes):,} classes of {schema.target}"
     return f"Task: classification, {classes}: {', '.join(shown)}{more}{other}."
 
@@ -74,7 +74,7 @@ def _missing(schema: Schema, *, unlabelled: int) -> Iterator[str]:
     found = [column for column in schema.columns if column.reading.missing]
     if not found:
         return
-    yield "Taken for missing (--missing says which words are, --missing '' none):"
+    yield "Read as missing (choose the words with --missing; --missing '' turns this off):"
     for column in found[:MOST_SHOWN]:
         words = ", ".join(f"{word!r} {count:,}" for word, count in column.reading.missing.items())
         target = column.role == "target"

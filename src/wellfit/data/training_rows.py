@@ -1,4 +1,4 @@
-"""The rows that a config trains on: what its data board makes of train. Dev and train-dev stay as they are."""
+"""The rows that a config trains on: train as changed by its data board. Dev and train-dev stay unchanged."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def flattened(importance: Floats, power: float) -> Floats:
 
 
 def effective_rows(weights: Floats) -> float:
-    """How many rows of equal weight tell as much: (sum w)^2 / sum w^2 (Kish, 1965)."""
+    """The number of equally weighted rows with the same information: (sum w)^2 / sum w^2 (Kish, 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
@@ -67,8 +67,8 @@ def _known(there: bool, found: Found | None, board: DataBoard) -> Found:
     if not there or found is None:
         raise BadInput(
             "a config must train on rows that the data has",
-            found=f"{board}, where they are not",
-            remedy="Train it in the experiment that it comes from, or leave its data board off",
+            found=f"{board}, but the data does not have them",
+            remedy="Train it in the experiment that it comes from, or leave out its data board",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Which row goes where: stratified, by group, by time, or as a column says; and how many rows each part gets.
+"""Assign rows to parts: stratified, by group, by time, or by a column; and the number of rows of each part.
 
 Deterministic for a seed. The numbers follow a policy (docs/methods.md, "Split sizes"), shares, or what was asked.
 """
@@ -42,12 +42,12 @@ def assign_stratified(strata: Integers, counts: Counts, *, seed: int) -> Rows:
 
 
 def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
-    """Rows of each part, whole groups at a time: each in random order to the part that lacks most rows."""
+    """Rows of each part, whole groups at a time: in random order, each to the part that lacks most rows."""
     names, group_of = np.unique(groups, return_inverse=True)
     wanted = [part for part in PARTS if counts.get(part)]
     if names.size < len(wanted):
         raise BadInput(
-            "every part needs a group of its own",
+            "every part needs at least one group of its own",
             found=f"{names.size} groups for {len(wanted)} parts",
             remedy="Collect rows of more groups, or choose another --group-on",
         )
@@ -85,7 +85,7 @@ def assign_by_time(moments: Integers | Floats, counts: Counts, *, seed: int) -> 
 
 
 def assign_by_column(column: pa.ChunkedArray, *, name: str) -> Rows:
-    """Rows of each part as the column says; BadInput for a value that names no part, or a part without rows."""
+    """Rows of each part according to the column; BadInput for a value that names no part, or a part without rows."""
     texts = pc.replace_substring(pc.utf8_lower(texts_of(column)), "-", "_")
     wrong = ~pc.is_in(texts, value_set=pa.array(PARTS)).to_numpy(zero_copy_only=False).astype(bool)
     if wrong.any():
@@ -129,13 +129,13 @@ def codes_of(column: pa.ChunkedArray) -> Integers:
 
 
 def times_of(column: pa.ChunkedArray, *, name: str, kind: str) -> Integers | Floats:
-    """[rows] numbers by which rows are ordered in time; BadInput for a missing time, or text that is no date."""
+    """[rows] numbers that order rows in time; BadInput for a missing time, or text that is not a date."""
     unknown = missing_in(column)
     if unknown.any():
         raise BadInput(
             "every row needs a time",
             found=f"no value in column {name!r}, row {int(np.argmax(unknown)) + 1}",
-            remedy="Fill the time in, or remove the row",
+            remedy="Fill in the time, or remove the row",
         )
     if kind == "number":
         return numbers_of(column, name=name)
@@ -154,7 +154,7 @@ def _cut(order: Integers, counts: Counts) -> Rows:
 
 
 def _between_ties(times: Integers | Floats, cut: int, *, wanted: int) -> int:
-    """The place nearest to `cut` where the time changes, if it is near enough; else `cut`."""
+    """The place nearest to `cut` where the time changes, if it is near enough; otherwise `cut`."""
     if wanted == 0 or cut <= 0:
         return cut
     changes = np.flatnonzero(np.diff(times)) + 1

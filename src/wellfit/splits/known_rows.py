@@ -1,4 +1,4 @@
-"""Recognize rows by most of their columns, after a table was worked on: the statistics behind "opened before".
+"""Recognize rows by most of their columns, after a table was edited: the statistics behind "opened before".
 
 A band is a few columns whose codes together tell most rows apart. An opening keeps, for up to 72 bands, a key of each
 test row. Later test rows are looked up in the same bands, with the columns matched by name, or by place where names are
@@ -50,7 +50,7 @@ USUAL = 0.9
 
 @dataclass(frozen=True)
 class Band:
-    """Columns that are looked at together, by their places in the table."""
+    """Columns that are compared together, by their places in the table."""
 
     view: View
     columns: tuple[int, ...]
@@ -121,7 +121,7 @@ class _Counted:
 
 @dataclass(frozen=True)
 class _Agreement:
-    """Share of rows that agree in a band, two standard errors above it, and the share of its least telling column."""
+    """Share of rows that agree in a band, two standard errors above that, and that of its least informative column."""
 
     share: float = 0.0
     upper: float = 0.0
@@ -130,7 +130,7 @@ class _Agreement:
 
 @dataclass(frozen=True)
 class AskedRows:
-    """Test rows that are about to be opened, beside other rows of their table: a sample of both, and its codes.
+    """Test rows that are about to be opened, and other rows of their table: a sample of both, and its codes.
 
     Attributes:
         rows: number of test rows.
@@ -167,7 +167,7 @@ class AskedRows:
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        """What an opening of these rows keeps."""
+        """Return what the registry keeps of an opening of these rows."""
         kept = min(self._asked, KEPT_ROWS)
         bands = [band for view in VIEWS for band in self._bands(view)]
         found = [_counted(self._keys(band)[:kept]) for band in bands]
@@ -175,7 +175,7 @@ class AskedRows:
         return Fingerprint(self.names, self.rows, kept, tuple(bands), keys, pairs)
 
     def share_in(self, past: Fingerprint) -> float:
-        """Return the share of these rows that were opened then; 0 where it may be chance."""
+        """Return the share of these rows that were opened then; 0 if it may be chance."""
         return max((self._share(past, places) for places in self._matched(past)), default=0.0)
 
     def _share(self, past: Fingerprint, places: Mapping[int, int]) -> float:
@@ -223,7 +223,7 @@ class AskedRows:
         return self._same[place, view]
 
     def _matched(self, past: Fingerprint) -> list[dict[int, int]]:
-        """Return ways to match columns, place then -> place now: by name; else counted from the first and the last."""
+        """Return ways to match columns, old place -> new place: by name, or counted from the first and the last."""
         here = {int(name): place for place, name in enumerate(self.names)}
         named = {place: here[name] for place, name in enumerate(past.names.tolist()) if name in here}
         then, now = len(past.names), len(self.names)
@@ -236,7 +236,7 @@ class AskedRows:
 
     @cached_property
     def digest(self) -> str:
-        """Name of the test rows as a whole, in any order; "" where other rows may well be the same by chance."""
+        """Name of the test rows as a whole, in any order; "" if other rows may well be the same by chance."""
         lane = np.sort(self.whole[:, 0])
         counts = np.unique(lane, return_counts=True)[1].astype(np.float64)
         each = counts * np.log(counts / counts.sum()) - gammaln(counts + 1)
@@ -249,7 +249,7 @@ class AskedRows:
         return self.whole[np.isin(self.whole[:, 0], _counted(self._lanes).single)]
 
     def equal_share(self, agreed: int, *, among: int) -> float:
-        """Return the share of whole rows that are among so many opened ones; 0 where it may be chance.
+        """Return the share of whole rows that are among that many opened ones; 0 if it may be chance.
 
         By chance rows agree as rule 1 says, or, if they are numbered, where the rest of two rows agrees.
         """
@@ -295,7 +295,7 @@ class AskedRows:
         return band_keys([self._code(place, band.view) for place in band.columns])
 
     def _bands(self, view: View) -> list[Band]:
-        """Choose bands of one view: of a narrow table all, else each grows by columns in random order."""
+        """Choose bands of one view: all for a narrow table; otherwise each grows by columns in random order."""
         varied = [place for place in range(len(self.names)) if np.ptp(self._code(place, view))]
         all_of = [chosen for size in (2, 3) for chosen in combinations(varied, size)]
         if len(varied) <= NARROW:
@@ -327,7 +327,7 @@ def _some(table: pa.Table, *, most: int, rng: np.random.Generator) -> pa.Table:
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the rows of all tables, in the columns that all have; as text where their types differ."""
+    """Return the rows of all tables, in the columns that all have; as text if their types differ."""
     names = [name for name in tables[0].column_names if all(name in table.column_names for table in tables)]
     columns = []
     for name in names:
@@ -349,7 +349,7 @@ def _by_chance(agreed: int, *, pairs: int, rate: float) -> float:
 
 
 def _covers(agreeing: Sequence[frozenset[int]], common: set[int]) -> bool:
-    """Return True if the bands cover most of the columns, whichever single one is left out."""
+    """Return True if the bands cover most of the columns, even if any single one is left out."""
     if not agreeing:
         return False
     for left_out in common:

@@ -78,8 +78,8 @@ def more_rows_for(split: Split, more: Table) -> MoreRows:
     fresh = usable.filter(pa.array(~copies)).select(split.train.column_names)
     if not fresh.num_rows:
         raise BadInput(
-            f"{NAME} needs rows that train does not have",
-            found=f"{copies.sum():,} rows that it has, and {whole.num_rows - usable.num_rows:,} without a target",
+            f"{NAME} needs rows that are not in train",
+            found=f"{copies.sum():,} rows that are in train, and {whole.num_rows - usable.num_rows:,} without a target",
             remedy="Give new rows",
         )
     return MoreRows(
@@ -99,7 +99,7 @@ def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
     if missing or other:
         found = [
             f"{len(each)} {what} ({', '.join(map(repr, each[:_SHOWN]))})"
-            for what, each in (("missing", missing), ("that DATA does not have", other))
+            for what, each in (("missing", missing), ("that are not in DATA", other))
             if each
         ]
         raise BadInput(
@@ -110,7 +110,7 @@ def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
 
 
 def _as_stored(frame: pa.Table, schema: Schema) -> pa.Table:
-    """Text where DATA had text: a file of fewer rows may look like numbers."""
+    """Columns are text if they are in DATA, even if fewer rows look like numbers."""
     columns = {column.name: frame.column(column.name) for column in schema.columns}
     text = {column.name for column in schema.columns if column.stored == "string"}
     return pa.table(
@@ -130,7 +130,7 @@ def _require_known_classes(usable: pa.Table, schema: Schema) -> None:
         shown = ", ".join(f"{count:,} of {name!r}" for name, count in list(unknown.items())[:_SHOWN])
         raise BadInput(
             f"{NAME} must have the classes of DATA",
-            found=f"{sum(unknown.values()):,} rows of another class in column {schema.target!r} ({shown})",
+            found=f"{sum(unknown.values()):,} rows of other classes in column {schema.target!r} ({shown})",
             remedy="Remove these rows, or split again from data that has the class",
         )
 
@@ -150,12 +150,12 @@ def _require_separate(split: Split, usable: pa.Table) -> None:
         raise BadInput(
             f"{NAME} must have no row that a network is measured on",
             found=f"{told} among {usable.num_rows:,} rows",
-            remedy="Remove these rows: what was measured on them would be worth nothing",
+            remedy="Remove these rows: an error measured on them would be worth nothing",
         )
 
 
 def _equal_to(split: Split, usable: pa.Table, *, part: str, usual: str) -> Booleans:
-    """[rows] whether a row is one of a part; none where as many rows of the `usual` part are equal by chance."""
+    """[rows] whether a row is in a part; none if as many rows of the `usual` part are equal by chance."""
     known = set(as_bytes(split.hashes[part]))
 
     def equal(words: Words) -> Booleans:
@@ -167,7 +167,7 @@ def _equal_to(split: Split, usable: pa.Table, *, part: str, usual: str) -> Boole
 
 
 def _hashed_as(usable: pa.Table, schema: Schema, *, part: str) -> Iterator[Words]:
-    """The hashes that rows have where they stand in a part.
+    """The hashes that the rows have in a part.
 
     A file for test or deployment need not have the columns that DATA only brought along, and a split column says there
     what it says of no training row.
@@ -207,8 +207,8 @@ def _require_the_past(split: Split, usable: pa.Table) -> None:
     if late:
         raise BadInput(
             f"{NAME} must be older than dev, as train is",
-            found=f"{late:,} rows that are not, by column {name!r}",
-            remedy="Remove these rows: nobody knows them at the time that dev stands for",
+            found=f"{late:,} rows that are not, according to column {name}",
+            remedy="Remove these rows: they are not known yet at the time that dev represents",
         )
 
 

@@ -72,7 +72,7 @@ def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partiti
     _require_separate_groups(usable, options.group_on)
     if options.split_on:
         rows = assign_by_column(usable["DATA"].column(options.split_on), name=options.split_on)
-        tables, how = _taken(usable["DATA"], rows), f"as column {options.split_on!r} says"
+        tables, how = _taken(usable["DATA"], rows), f"according to column {options.split_on}"
     else:
         counts, how = _plan(usable, schema, options)
         tables = {}
@@ -114,7 +114,7 @@ def _usable(table: pa.Table, schema: Schema, *, name: str) -> pa.Table:
 
 
 def _plan(usable: Mapping[str, pa.Table], schema: Schema, options: SplitOptions) -> tuple[Mapping[str, Counts], str]:
-    """Number of rows that every source gives to each part, and the policy in words."""
+    """Number of rows that each part gets from every source, and the policy in words."""
     rows = usable["DATA"].num_rows
     train, dev, test, how = three_counts(options.sizes, rows=rows, task=schema.task)
     counts: dict[str, dict[Part, int]] = {}

@@ -1,4 +1,4 @@
-"""The user's memory of opened rows, outside every experiment: what was opened once is never certified again.
+"""The user's record of opened rows, outside every experiment: rows that were opened once are never certified again.
 
 One SQLite file in `$WELLFIT_HOME` (or `~/.wellfit`), written under a lock: hashes of rows, never rows.
 """
@@ -45,7 +45,7 @@ WHERE opening.entry != ?
 
 @dataclass(frozen=True)
 class Memory:
-    """Entries of the registry about some rows and their seal.
+    """The registry's entries about some rows and their seal.
 
     Attributes:
         opened_share: share of the rows that were opened before, by anyone.
@@ -141,7 +141,7 @@ def _fingerprint(body: bytes) -> Fingerprint:
 def record_opening(
     connection: sqlite3.Connection, rows: AskedRows, *, seal: str, entry: str, at: str, place: str
 ) -> None:
-    """Remember that these rows were opened; once for each entry of a ledger."""
+    """Remember that these rows were opened, once for each entry of a ledger."""
     cursor = connection.execute(
         "INSERT OR IGNORE INTO opening (entry, seal, at, place) VALUES (?, ?, ?, ?)", (entry, seal, at, place)
     )
@@ -153,7 +153,7 @@ def record_opening(
 
 
 def withdraw_opening(connection: sqlite3.Connection, *, entry: str, seal: str, before: Memory) -> None:
-    """Forget an opening that has shown nothing, since its prediction failed: know of its seal what was known before."""
+    """Forget an opening that has shown nothing, since its prediction failed: restore the earlier record of its seal."""
     connection.execute("DELETE FROM opened WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
     connection.execute("DELETE FROM fingerprint WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
     connection.execute("DELETE FROM opening WHERE entry = ?", (entry,))
@@ -164,7 +164,7 @@ def withdraw_opening(connection: sqlite3.Connection, *, entry: str, seal: str, b
 
 
 def record_chain(connection: sqlite3.Connection, *, seal: str, head: str, count: int) -> None:
-    """Remember how far the ledger of this seal has come."""
+    """Remember the length and the last hash of the ledger of this seal."""
     connection.execute("INSERT OR REPLACE INTO chain VALUES (?, ?, ?)", (seal, head, count))
 
 

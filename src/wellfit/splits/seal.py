@@ -31,7 +31,7 @@ _ARROW_MAGIC = b"ARROW1"
 
 @dataclass(frozen=True)
 class Seal(Record):
-    """Test rows that nobody has seen: how many, their SHA-256, when they were sealed."""
+    """Test rows that nobody has seen: their number, their SHA-256, and when they were sealed."""
 
     sha256: str
     rows: int
@@ -51,7 +51,7 @@ class Seal(Record):
 
 
 def seal_rows(test: pa.Table, *, now: datetime, exact: bool = False) -> Seal:
-    """Seal the test rows in memory; `exact` keeps every type of Arrow's, such as categories that occur in no row."""
+    """Seal the test rows in memory; `exact` keeps every Arrow type, such as categories that occur in no row."""
     buffer = io.BytesIO()
     if exact:
         with pa.ipc.new_file(buffer, test.schema) as writer:
@@ -83,7 +83,7 @@ def sealed_bytes(seal: Seal) -> bytes:
     elif seal.path.is_file():
         payload = seal.path.read_bytes()
     else:
-        raise BadInput("the sealed test file must be there", found=f"no {seal.path}", remedy="Restore the experiment")
+        raise BadInput("the sealed test file must exist", found=f"no {seal.path}", remedy="Restore the experiment")
     digest = hashlib.sha256(payload).hexdigest()
     if digest != seal.sha256:
         raise Refusal(
@@ -95,7 +95,7 @@ def sealed_bytes(seal: Seal) -> bytes:
 
 
 def break_seal(seal: Seal) -> pa.Table:
-    """The test rows. For `opening.py` alone, after the opening stands in the ledger and the registry."""
+    """The test rows. Only for `opening.py`, after the opening is in the ledger and the registry."""
     return rows_in(sealed_bytes(seal))
 
 
@@ -117,7 +117,7 @@ def move_source(source: Path, target: Path) -> None:
             "a source must be moved once", found=f"another file at {source} than at {target}", remedy="Move it yourself"
         )
     if not target.is_file() and not source.is_file():
-        raise BadInput("DATA must be there to be moved", found=f"no file {source}", remedy="Check the path")
+        raise BadInput("DATA must exist to be moved", found=f"no file {source}", remedy="Check the path")
     with room_at(target):
         if not target.is_file() and not _renamed(source, target):
             with whole(target, mode=READ_ONLY) as copy, source.open("rb") as file:

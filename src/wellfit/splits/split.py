@@ -40,7 +40,7 @@ OPEN_PARTS: tuple[Part, ...] = ("train", "train_dev", "dev")
 
 @dataclass(frozen=True, kw_only=True)
 class Split(Record):
-    """One split; its JSON is everything but the rows and their hashes.
+    """One split; its JSON is everything except the rows and their hashes.
 
     Attributes:
         rows: part -> rows, the sealed test included.
@@ -88,7 +88,7 @@ class Split(Record):
         return f"Split({self.schema.target!r}, {rows}, seal {self.seal.sha256[:12]})"
 
     def prepared(self, preparation: Preparation | None = None) -> Prepared:
-        """The open parts as arrays, by transforms fit on train, or by those that were fit on it before."""
+        """The open parts as arrays, by transforms fit on train, now or earlier."""
         preparation = preparation or fit_preparation(self.train, self.schema)
         train_dev = preparation.transform(self.train_dev) if self.train_dev is not None else None
         return Prepared(preparation, preparation.transform(self.train), train_dev, preparation.transform(self.dev))
@@ -98,7 +98,7 @@ class Split(Record):
         return target_values(rows, self.schema)
 
     def groups(self, rows: pa.Table) -> Integers | None:
-        """[rows] code of each row's group, None where rows stand on their own."""
+        """[rows] code of each row's group, None without groups."""
         return group_codes(rows, self.schema)
 
     def to_json(self) -> Json:
@@ -117,7 +117,7 @@ class Split(Record):
         """
         if (folder / SPLIT_NAME).exists():
             raise BadInput(
-                "a folder must have one split at most", found=str(folder / SPLIT_NAME), remedy="Choose another folder"
+                "a folder must have at most one split", found=str(folder / SPLIT_NAME), remedy="Choose another folder"
             )
         make_folder(folder)
         for part, table in {"train": self.train, "train_dev": self.train_dev, "dev": self.dev}.items():
@@ -185,7 +185,7 @@ def load_split(folder: Path) -> Split:
         body = read_json(path)
         if body["schema"] != 1:
             raise BadInput(
-                "the split must be of a version that this wellfit knows",
+                "the split must have a version that this wellfit knows",
                 found=f"version {body['schema']} in {path}",
                 remedy="Update wellfit",
             )
@@ -194,7 +194,9 @@ def load_split(folder: Path) -> Split:
         if isinstance(error, BadInput):
             raise
         raise BadInput(
-            "a saved split must be whole", found=f"{path}: {error!r}", remedy="Restore the experiment, or split again"
+            "a saved split must be complete",
+            found=f"{path}: {error!r}",
+            remedy="Restore the experiment, or split again",
         ) from error
 
 
@@ -243,7 +245,7 @@ NEAR = "near_"
 
 
 def near_copies_of(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
-    """Return `near_<part>` -> number of pictures that look like one of train and are no exact copy; {} for a table."""
+    """Return `near_<part>` -> number of pictures that look like a training picture (no exact copies); {} for a table."""
     if schema.picture is None or any(LOOK not in table.column_names for table in tables.values()):
         return {}
     looks = {part: table.column(LOOK).to_numpy() for part, table in tables.items()}

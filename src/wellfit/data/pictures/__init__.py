@@ -1,1 +1,1 @@
-"""Pictures -> one table: what a person can measure of each, its label, and its pixels at one size."""
+"""Pictures -> one table: for each its measures, its label, and its pixels at one size."""

@@ -1,4 +1,4 @@
-"""Decoded pictures on the disk: an array that is mapped into memory, and a table with what was measured of each.
+"""Decoded pictures on disk: an array that is mapped into memory, and a table with the measures of each.
 
 Kept in `$WELLFIT_HOME/pictures` (or `~/.wellfit/pictures`) under a name that follows from the files' names, sizes and
 times: a second start reads it, and a changed folder gets another. Nothing breaks when it is deleted.
@@ -33,7 +33,7 @@ _PIXELS, _ROWS, _ABOUT = "pixels.npy", "rows.parquet", "about.json"
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pictures that could be read (uint8 [N, H, W, C], mapped from a file), measures of them, and the refused files."""
+    """Pictures that could be read (uint8 [N, H, W, C], mapped from a file), their measures, and the refused files."""
 
     pixels: Pixels
     rows: pa.Table
@@ -52,7 +52,7 @@ def cache_folder() -> Path:
 
 
 def load_decoded(key: str) -> Decoded | None:
-    """Return what is kept under `key`; None where there is nothing, or it cannot be read."""
+    """Return the entry kept under `key`; None if there is none, or if it cannot be read."""
     folder = cache_folder() / key
     try:
         about: Json = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def new_pixels(key: str, *, rows: int, shape: Shape) -> Iterator[tuple[Path, Pix
 
 
 def keep_decoded(part: Path, key: str, *, rows: pa.Table, refused: dict[str, str]) -> Decoded:
-    """Keep what stands in `part` under `key`, the description last, and return it mapped from there."""
+    """Keep the content of `part` under `key`, the description last, and return it mapped from there."""
     pq.write_table(rows, part / _ROWS)
     (part / _ABOUT).write_text(json.dumps({"version": VERSION, "refused": refused}), encoding="utf-8")
     folder = cache_folder() / key
@@ -96,12 +96,14 @@ def read_npz(path: Path, *, labelled: bool = True) -> tuple[Pixels, npt.NDArray[
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name in (*PICTURE_NAMES, *LABEL_NAMES)}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise BadInput("an .npz file must be whole", found=f"{path}: {error}", remedy="Write the file again") from error
+        raise BadInput(
+            "an .npz file must be complete", found=f"{path}: {error}", remedy="Write the file again"
+        ) from error
     pictures = next((arrays[name] for name in PICTURE_NAMES if name in arrays), None)
     labels = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
     if pictures is None or (labelled and labels is None):
         raise BadInput(
-            "an .npz file must have an array called images, and one called labels",
+            "an .npz file must have an array named images, and one named labels",
             found=f"{', '.join(arrays) or 'neither'} in {path}",
             remedy="Write np.savez(path, images=..., labels=...)",
         )

@@ -33,7 +33,7 @@ _BESIDE = "MPO"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of its picture before it is decoded, as it is seen: turned by its EXIF orientation."""
+    """A picture's properties from its file's header, before decoding: turned by its EXIF orientation."""
 
     height: int
     width: int
@@ -47,12 +47,12 @@ def require_pillow() -> None:
         import PIL.Image  # noqa: F401
     except ImportError as error:
         raise BadInput(
-            "Pillow must be there to read pictures", found="no Pillow", remedy="pip install 'wellfit[images]'"
+            "Pillow must be installed to read pictures", found="no Pillow", remedy="pip install 'wellfit[images]'"
         ) from error
 
 
 def read_header(path: Path) -> Header | str:
-    """Return what a file says of itself, or why it cannot be used."""
+    """Return the properties in a file's header, or why it cannot be used."""
     from PIL import Image
 
     try:
@@ -72,7 +72,7 @@ def read_header(path: Path) -> Header | str:
 
 
 def read_pixels(path: Path, *, colour: bool) -> Pixels | str:
-    """Return the pixels [H, W, C], turned by the EXIF orientation, transparency on white; or why there are none."""
+    """Return the pixels [H, W, C], turned by the EXIF orientation, transparency on white; or why they cannot be read."""
     from PIL import Image, ImageOps
 
     try:
@@ -173,7 +173,7 @@ _BLOCK = 8
 
 
 def measures_of(pixels: Pixels, *, size: int | None) -> dict[str, float]:
-    """Return the measures of one picture [H, W, C] as it was decoded, before it is brought to the common size.
+    """Return the measures of one picture [H, W, C] as decoded, before it is brought to the common size.
 
     brightness: mean grey, white is 1. contrast: standard deviation of the grey values. sharpness: root mean square of
     the Laplacian, in units of the contrast: falls by blur, whatever the light. blockiness: steps between neighbours at

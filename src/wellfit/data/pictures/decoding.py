@@ -1,4 +1,4 @@
-"""All files of a listing -> pixels, measures and hashes: in workers, in constant memory, and once.
+"""All files of a listing -> pixels, measures and hashes: in workers, in constant memory, and only once.
 
 One size for all pictures: their own where they share one, else a square that each is fitted into.
 """
@@ -39,7 +39,7 @@ Picture = tuple[Pixels, dict[str, float], int]
 
 
 def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, notify: Notify) -> Decoded:
-    """Return the pictures of a listing, from the cache where they were decoded before.
+    """Return the pictures of a listing, from the cache if they were decoded before.
 
     All have `shape`, where it is given, or else a side of `size`. Raises BadInput if no file can be used.
     """
@@ -108,7 +108,7 @@ def _decoded(
 
 
 class _Room:
-    """Room for so many pixels at a time: decoded and measured, a picture takes 36 bytes a pixel.
+    """Room for that many pixels at a time: decoded and measured, a picture takes 36 bytes per pixel.
 
     A picture that is larger than all of it waits until it is alone.
     """
@@ -132,7 +132,7 @@ class _Room:
 
 
 def picture_of(pixels: Pixels, *, shape: Shape, size: int | None) -> Picture:
-    """Return pixels at the common size, the measures of the picture as it was, and its hash."""
+    """Return pixels at the common size, the measures of the original picture, and its hash."""
     return fitted(pixels, shape), measures_of(pixels, size=size), look_of(pixels)
 
 
@@ -194,7 +194,7 @@ def canvas_for(headers: Sequence[Header], *, size: int | None) -> Shape:
 
 
 def fitted(pixels: Pixels, shape: Shape) -> Pixels:
-    """Return pixels [H, W, C] at `shape`: as large as fits, in the middle, about it the mean colour of the edge."""
+    """Return pixels [H, W, C] at `shape`: as large as fits, centred, with the mean colour of the edge around it."""
     from PIL import Image
 
     height, width, channels = shape

@@ -1,4 +1,4 @@
-"""Which pictures DATA names, and their labels: a folder of class folders, or a table with a column of paths."""
+"""The pictures that DATA names, and their labels: a folder of class folders, or a table with a column of paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class Listing:
-    """Pictures in a fixed order: paths below `root`, with / between, and a table of their labels and other columns.
+    """Pictures in a fixed order: paths below `root`, separated by /, and a table of their labels and other columns.
 
     `ignored` are the files in class folders that are no pictures by their names.
     """
@@ -47,7 +47,7 @@ def is_picture_source(source: object, *, column: str | None = None) -> bool:
 
 
 def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
-    """List a folder of class folders, at least two; or, not `labelled`, every picture below a folder."""
+    """List the pictures in at least two class folders; or, if not `labelled`, every picture below a folder."""
     found = sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
     pictures = [path for path in found if path.suffix.lower() in ENDINGS]
     ignored = tuple(_name(path, root) for path in found if path.suffix.lower() not in ENDINGS)
@@ -75,7 +75,7 @@ def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
 
 
 def list_column(path: Path, *, column: str, csv_format: CsvFormat = DETECTED) -> Listing:
-    """List the pictures that a column of a table names by paths, none of which may leave the folder of the table."""
+    """List the pictures whose paths are in a column of a table; no path may leave the folder of the table."""
     table = read_table(path, csv_format=csv_format)
     require_columns(table.frame.column_names, [column], rule="--pictures must name a column with paths")
     taken = [one for one in table.frame.column_names if one in RESERVED and one != column]
@@ -123,7 +123,7 @@ Shape: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions:
-    """How pictures are read.
+    """The options for reading pictures.
 
     Attributes:
         column: with the paths, in a CSV or Parquet file; None for a folder of class folders or .npz arrays.

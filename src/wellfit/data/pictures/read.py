@@ -50,9 +50,7 @@ def read_pictures(
     ways = ", or leave them out with --skip-corrupt" if labelled else ": every one of NEW gets an answer"
     _judge_refused(found.refused, files=len(listing.files), skip=options.skip_corrupt, ways=ways)
     if listing.ignored:
-        logger.warning(
-            "Files that are no pictures by their names: %d (%s)", len(listing.ignored), _some(listing.ignored)
-        )
+        logger.warning("Files that by name are not pictures: %d (%s)", len(listing.ignored), _some(listing.ignored))
     frame = _joined(listing, found.rows)
     return Table(frame.append_column(PICTURE, pixel_column(found.pixels)), listing.source, found.refused), found.shape
 
@@ -77,7 +75,7 @@ def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
     if path.is_dir():
         if options.column and labelled:
             raise BadInput(
-                "--pictures must name a column of a table", found=f"a folder, {path}", remedy="Leave --pictures out"
+                "--pictures must name a column of a table", found=f"a folder, {path}", remedy="Leave out --pictures"
             )
         # New pictures may lie in class folders too: their labels are not looked at.
         return list_folder(path, target=options.target, labelled=labelled)
@@ -91,7 +89,7 @@ def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
 
 
 def _joined(listing: Listing, rows: pa.Table) -> pa.Table:
-    """The measures of every picture that could be read, and what the listing says of it beside."""
+    """The measures of every picture that could be read, with the listing's other columns."""
     if listing.table is None:
         return rows
     place = {file: number for number, file in enumerate(listing.files)}
@@ -115,7 +113,7 @@ def _judge_refused(refused: Mapping[str, str], *, files: int, skip: bool, ways: 
     named = _some([f"{file} ({why})" for file, why in sorted(refused.items())])
     if not skip:
         raise BadInput(
-            "it must be possible to read every picture",
+            "every picture must be readable",
             found=f"{len(refused)} of {files:,} that cannot: {named}",
             remedy=f"Replace or remove them{ways}",
         )

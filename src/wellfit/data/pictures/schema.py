@@ -1,4 +1,4 @@
-"""The columns of a table of pictures: what each is for, and pixels as one of them."""
+"""The columns of a table of pictures, with their roles; one of them has the pixels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def picture_schema(
 
 
 def _is_flat(column: pa.ChunkedArray) -> bool:
-    """Return True if a measure is the same for all pictures, as for pictures of one size, or arrays without files."""
+    """Return True if a measure is the same for all pictures, as with pictures of one size, or arrays without files."""
     values = numbers_of(column, name="measures")
     return bool(np.unique(values[~np.isnan(values)]).size < 2)
 
