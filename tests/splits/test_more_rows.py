@@ -92,7 +92,7 @@ def _with(name: str, values: list) -> pa.Table:
         pytest.param(
             _rows(20, seed=1).rename_columns(["a", "B", "group", "y"]),
             "columns of DATA",
-            "1 missing ('b') and 1 that are not in DATA ('B')",
+            "1 missing ('b') and 1 not in DATA ('B')",
             id="renamed column",
         ),
         pytest.param(

@@ -99,7 +99,7 @@ def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
     if missing or other:
         found = [
             f"{len(each)} {what} ({', '.join(map(repr, each[:_SHOWN]))})"
-            for what, each in (("missing", missing), ("that are not in DATA", other))
+            for what, each in (("missing", missing), ("not in DATA", other))
             if each
         ]
         raise BadInput(

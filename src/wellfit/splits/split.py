@@ -245,7 +245,7 @@ NEAR = "near_"
 
 
 def near_copies_of(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
-    """Return `near_<part>` -> number of pictures that look like a training picture (no exact copies); {} for a table."""
+    """Return `near_<part>` -> number of pictures like a training picture (not exact copies); {} for a table."""
     if schema.picture is None or any(LOOK not in table.column_names for table in tables.values()):
         return {}
     looks = {part: table.column(LOOK).to_numpy() for part, table in tables.items()}

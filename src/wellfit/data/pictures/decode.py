@@ -72,7 +72,7 @@ def read_header(path: Path) -> Header | str:
 
 
 def read_pixels(path: Path, *, colour: bool) -> Pixels | str:
-    """Return the pixels [H, W, C], turned by the EXIF orientation, transparency on white; or why they cannot be read."""
+    """Return the pixels [H, W, C], turned by the EXIF orientation, transparency on white; or why there are none."""
     from PIL import Image, ImageOps
 
     try:
