@@ -168,6 +168,15 @@ def autoencoder() -> Problem:
     return Problem(network, rows, rows.clone(), loss=nn.MSELoss())
 
 
+def mobile() -> nn.Sequential:
+    """Convolutions of single channels, whose padding meets the kinks of ReLU6 exactly."""
+    layers = [nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU6(inplace=True)]
+    for _ in range(3):
+        layers += [nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False), nn.BatchNorm2d(16), nn.ReLU6(inplace=True)]
+        layers += [nn.Conv2d(16, 16, 1, bias=False), nn.BatchNorm2d(16)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, CLASSES))
+
+
 def noisy() -> Problem:
     """Noise of its own in training alone."""
 
@@ -231,6 +240,8 @@ ODD: Mapping[str, Made] = {
     "dropout-of-half": lambda: Problem(
         nn.Sequential(*cnn()[:-1], nn.Dropout(0.5), nn.Linear(32, CLASSES)), *pictures()
     ),
+    "hinge": lambda: Problem(mlp(), *table(), loss=nn.MultiMarginLoss()),
+    "mobile": lambda: Problem(mobile(), *pictures(16)),
     "tanh-rnn": lambda: Problem(Recurrent(nn.RNN(6, 32, batch_first=True)), *series()),
     "post-norm": lambda: Problem(Attending(nn.Linear(6, 32), 10, dropout=0.2), *series()),
     "one-logit": lambda: Problem(

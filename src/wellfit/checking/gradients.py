@@ -118,8 +118,28 @@ def _slope(
         if abs(found[-1] - backward) <= TOLERANCE * size or size == 0:
             return None
     apart = abs(found[0] - backward)
+    if apart <= _gap(trial, batch, parameter=parameter, direction=direction, training=training, buffers=buffers):
+        return None
     flat = abs(found[0]) <= _FLAT * abs(backward)  # rounded inside: its gradient passes straight through on purpose
     return None if flat or abs(found[0] - found[1]) > 0.02 * apart else (backward, found[0])
+
+
+def _gap(
+    trial: Trial,
+    batch: tuple[Tensor, Tensor],
+    *,
+    parameter: nn.Parameter,
+    direction: Tensor,
+    training: bool,
+    buffers: Mapping[str, Tensor],
+) -> float:
+    """Return twice the difference of the slopes to both sides: of a kink that lies here, backward may take either."""
+    here, values = parameter.data, []
+    for sign in (-1, 0, 1):
+        parameter.data = here + sign * STEPS[1] * direction
+        values.append(_value(trial, batch, training=training, buffers=buffers))
+    parameter.data = here
+    return 2 * abs(values[2] - 2 * values[1] + values[0]) / STEPS[1]
 
 
 def _value(trial: Trial, batch: tuple[Tensor, Tensor], *, training: bool, buffers: Mapping[str, Tensor]) -> float:

@@ -14,6 +14,8 @@ from wellfit.checking.trial import Trial
 from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 64
+FEW = 7
+"""Rows of a second batch, in which the classes do not balance: gradients may cancel to exactly 0 where they do."""
 MOST_NAMED = 4
 _FRESH = (0.97, 1.0001)
 """Largest weight of a layer as torch draws it, in units of 1 / sqrt(inputs)."""
@@ -51,8 +53,14 @@ def _without_gradient(trial: Trial) -> Iterable[str]:
         yield "The loss has no gradient: something on its way is detached, rounded or turned into a number."
         return
     gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
-    unused = [name for name, one in zip(trained, gradients, strict=True) if one is None]
-    zero = [name for name, one in zip(trained, gradients, strict=True) if one is not None and not bool(one.any())]
+    with trial.quiet():
+        few = trial.measure(trial.run(rows[:FEW], training=True), target[:FEW])
+    others = torch.autograd.grad(few, list(trained.values()), allow_unused=True)
+    pairs = list(zip(trained, gradients, others, strict=True))
+    unused = [name for name, one, _ in pairs if one is None]
+    zero = [
+        name for name, one, other in pairs if one is not None and not one.any() and (other is None or not other.any())
+    ]
     if unused:
         yield f"{_named(unused, len(trained))} get no gradient: forward does not use them, or detaches what they give."
     if zero:
