@@ -73,6 +73,7 @@ def values(found):
 CLASSIFIERS = {
     "logits": (skorch.NeuralNetClassifier, Net, {"criterion": nn.CrossEntropyLoss}),
     "probabilities": (skorch.NeuralNetClassifier, Soft, {}),
+    "a softmax too many": (skorch.NeuralNetClassifier, Soft, {"criterion": nn.CrossEntropyLoss}),
     "tuple": (skorch.NeuralNetClassifier, Tupled, {"criterion": nn.CrossEntropyLoss, "get_loss": True}),
     "a function of one's own": (
         skorch.NeuralNetClassifier,

@@ -132,6 +132,8 @@ class Reading:
     of_logarithm: bool = False
     signed: bool = False
     """True if the two classes are -1 and 1."""
+    certain: bool = False
+    """True if logits are logits though they look like probabilities: the framework takes them for that."""
 
     def outputs(self, returned: Any) -> Tensor:
         """Return the outputs among what a module returned."""
@@ -175,7 +177,7 @@ class Reading:
         if self.loss.compares == "columns":
             found = torch.cat([each.reshape(-1, each.shape[-1]) for each in outputs])
             target = torch.cat([_codes(each, classes=found.shape[1]) for each in targets])
-            probable = self.loss.kind == "probabilities" or are_probabilities(found)
+            probable = self.loss.kind == "probabilities" or (not self.certain and are_probabilities(found))
             return target.numpy(), (found if probable else found.softmax(dim=1)).numpy()
         flat = torch.cat([each.reshape(-1) for each in outputs])
         if self.loss.compares == "two classes":
@@ -203,6 +205,7 @@ def decide(
     target: Tensor | None = None,
     kind: OutputKind | None = None,
     goal: str | None = None,
+    certain: bool = False,
 ) -> Reading:
     """Decide what the outputs and targets of a module are.
 
@@ -214,6 +217,7 @@ def decide(
         target: of that batch, where it is another one.
         kind: what the user says that outputs are.
         goal: by the user's choice.
+        certain: whether `kind` is the framework's, which outputs that look otherwise do not change.
 
     Raises:
         BadInput: where it stays open, or outputs and target do not fit each other.
@@ -226,6 +230,7 @@ def decide(
         place,
         of_logarithm=bool(seen and seen.of_logarithm and loss.compares == "values"),
         signed=bool(seen and seen.name == "soft_margin_loss"),
+        certain=certain,
     )
     found.check(trial)
     return found

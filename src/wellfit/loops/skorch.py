@@ -135,8 +135,9 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
                     returned = net.evaluation_step(batch, training=False)
                     net.get_loss(returned, target, X=inputs, training=False)
                     trials.append(Trial(target, _predicted(net, returned), spy.end_of))
-        kind = self.outputs or _told_by_net(net)
-        reading = decide(trials[0], losses=spy.losses, kind=kind, goal=self.goal)
+        told = _told_by_net(net)
+        kind = self.outputs or told
+        reading = decide(trials[0], losses=spy.losses, kind=kind, goal=self.goal, certain=kind == told == "logits")
         for trial in trials:
             reading.check(trial)
         self._notes = second_softmax(spy)
@@ -189,12 +190,15 @@ def _predicted(net: NeuralNet, returned: Any) -> Tensor:
 
 
 def _told_by_net(net: NeuralNet) -> OutputKind | None:
-    """Return "probabilities" where skorch takes them for that: by the user's nonlinearity, or before NLLLoss."""
+    """Return what a classifier of skorch's takes outputs for in `predict_proba`; None where it leaves them alone."""
     if not isinstance(net, NeuralNetClassifier | NeuralNetBinaryClassifier):
         return None
     criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
     before_logarithm = isinstance(net, NeuralNetClassifier) and isinstance(criterion, nn.NLLLoss)
-    return "probabilities" if before_logarithm or callable(net.predict_nonlinearity) else None
+    if before_logarithm or callable(net.predict_nonlinearity):
+        return "probabilities"
+    by_criterion = isinstance(criterion, nn.CrossEntropyLoss | nn.BCEWithLogitsLoss)
+    return "logits" if by_criterion and net.predict_nonlinearity == "auto" else None
 
 
 def _recorded_otherwise(net: NeuralNet, found: Diagnosis) -> tuple[str, ...]:
