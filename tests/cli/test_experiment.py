@@ -20,6 +20,7 @@ from sklearn.datasets import load_iris
 import wellfit as wf
 from wellfit import opening
 from wellfit.cli import main
+from wellfit.exceptions import BadInput
 from wellfit.experiment import create
 from wellfit.experiment.experiment import Experiment
 from wellfit.journal import store
@@ -348,3 +349,14 @@ def test_a_move_that_did_not_happen_is_finished_by_the_same_command(run, made, t
     assert not test.exists()
     assert (tmp_path / "iris.wellfit" / "test-source.sealed").is_file()
     assert run(*command).code == 0
+
+
+def test_an_experiment_of_a_data_frame_has_no_source_to_move(tmp_path):
+    rows = {"x": [place**0.5 for place in range(100)], "y": [0, 1] * 50}
+    wf.split(rows, target="y", out=tmp_path / "e")
+    for call in (
+        lambda: wf.split(rows, target="y", out=tmp_path / "e", move_source=True),
+        lambda: wf.run(tmp_path / "e", move_source=True),
+    ):
+        with pytest.raises(BadInput, match="--move-source"):
+            call()

@@ -132,7 +132,14 @@ def find_or_make(
 
 def move_sources(folder: Folder) -> None:
     """Move DATA and the file of test rows into the experiment, out of reach, as far as they have not been moved."""
-    move_source(Path(folder.data["path"]), folder.path / SOURCE_NAME)
+    source = folder.data.get("path")
+    if source is None or folder.data["sha256"] is not None:
+        raise BadInput(
+            "--move-source must be given with one table, and one of test rows at most",
+            found=f"an experiment of pictures, several files or a data frame, {folder.path}",
+            remedy="Move them away yourself",
+        )
+    move_source(Path(source), folder.path / SOURCE_NAME)
     test = folder.settings.test_data
     if test is not None and not test.startswith(FRAME):
         move_source(Path(test), folder.path / TEST_SOURCE_NAME)
