@@ -8,13 +8,17 @@ import json
 import os
 import pty
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from safetensors.numpy import load_file, save_file
 from sklearn.datasets import load_iris
 
 import wellfit as wf
@@ -360,3 +364,31 @@ def test_an_experiment_of_a_data_frame_has_no_source_to_move(tmp_path):
     ):
         with pytest.raises(BadInput, match="--move-source"):
             call()
+
+
+DAMAGES = {
+    "a training without errors": ("training", {"errors": []}),
+    "a training of a million layers": ("training", {"config": {"network": {"widths": [10] * 10**5}}}),
+    "a training of huge layers": ("training", {"config": {"network": {"widths": [10**9, 10**9]}}}),
+    "a candidate without a loss": ("candidate", {"dev": "low"}),
+    "a step of another type": ("step", {"step": "first"}),
+}
+
+
+@pytest.mark.parametrize(("kind", "change"), DAMAGES.values(), ids=DAMAGES)
+def test_an_odd_entry_of_the_journal_is_refused_as_damage(run, iris, made, kind, change):
+    with closing(sqlite3.connect(iris / "journal.sqlite")) as file, file:
+        for number, body in file.execute("SELECT seq, body FROM entries WHERE kind = ?", (kind,)).fetchall():
+            changed = json.dumps({**json.loads(body), **change})
+            file.execute("UPDATE entries SET body = ? WHERE seq = ?", (changed, number))
+    run("predict", iris, made[0] / "iris.csv", "-o", "p.csv").assert_refused()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda array: array * np.nan, lambda array: array.ravel()[:3]], ids=["nan", "shape"]
+)
+def test_weights_that_are_none_are_refused(run, iris, made, change):
+    for path in (iris / "models").glob("*.safetensors"):
+        arrays = load_file(path)
+        save_file({name: change(each) if "weight" in name else each for name, each in arrays.items()}, path)
+    run("predict", iris, made[0] / "iris.csv", "-o", "p.csv").assert_refused()

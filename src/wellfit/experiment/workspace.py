@@ -20,6 +20,7 @@ from wellfit.exceptions import Refusal
 from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, open_rows, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_copies, with_importance
+from wellfit.journal.bodies import require_fields
 from wellfit.journal.history import CANDIDATE, History
 from wellfit.journal.outcomes import KIND, SNAPSHOT, TEMPERATURE, OutcomeStore
 from wellfit.journal.store import Entry, EntryLog, Journal, open_journal
@@ -49,7 +50,7 @@ class Workspace:
         self.goal = folder.goal
         if split is not None:
             self.split = split
-        self._log = EntryLog()
+        self._log = EntryLog(require=require_fields)
         self._journal: Journal | None = None
         self._estimates: dict[tuple[str, float], dict[str, Estimate]] = {}
         self.restored: list[Json] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from safetensors.numpy import load_file, save
 from wellfit.base.files import write_whole
 from wellfit.base.typing import Floats, Json
 from wellfit.journal.store import Entry, Journal
-from wellfit.records.outcome import Outcome
+from wellfit.records.outcome import Outcome, Status
 
 KIND = "training"
 ENSEMBLE = "ensemble"
@@ -32,7 +33,10 @@ class OutcomeStore:
         """Return the outcome with this identity; None if it was never finished."""
         entry = self._entry(identity)
         arrays = load_arrays(self._path(identity)) if entry else None
-        return Outcome.from_json(entry.body, arrays=arrays) if entry and arrays else None
+        if not entry or not arrays:
+            return None
+        found = Outcome.from_json(entry.body, arrays=arrays)
+        return found if found.status is Status.DIVERGED or _are_numbers(found.state) else None
 
     def has(self, identity: str) -> bool:
         """Return True if `get` would find this outcome; its arrays are not read."""
@@ -103,6 +107,11 @@ def load_arrays(path: Path) -> dict[str, Floats] | None:
     except (OSError, SafetensorError):
         return None
     return arrays
+
+
+def _are_numbers(state: Mapping[str, Floats]) -> bool:
+    # Ends of bins and the range of outputs may be NaN or infinite: unused.
+    return all(np.isfinite(array).all() for name, array in state.items() if name.endswith(("weight", "bias")))
 
 
 def _is_whole(path: Path) -> bool:

@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -280,6 +281,8 @@ class EntryLog:
 
     entries: list[Entry] = field(default_factory=list)
     named: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    require: Callable[[str, Json], None] | None = None
+    """Raises ValueError for a body that is not as it should be."""
 
     def parse(self, row: tuple[int, str, str, str, str]) -> None:
         """Add the entry of one row of the file; ValueError where its body is no JSON object."""
@@ -287,6 +290,8 @@ class EntryLog:
         body = parse_json(text)
         if not isinstance(body, dict):
             raise ValueError("no object")
+        if self.require is not None:
+            self.require(kind, body)
         entry = Entry(seq=seq, kind=kind, key=key, body=body, at=at)
         self.entries.append(entry)
         self.named[kind, key] = entry

@@ -26,6 +26,7 @@ Strength = Literal["constant", "flat_cos"]
 Embedding = Literal["none", "ple"]
 NetworkKind = Literal["mlp", "conv"]
 
+MOST_VALUES = 1_000
 SEARCHED_WIDTHS = tuple((width,) * depth for depth in (1, 2, 3, 4) for width in (128, 256, 384, 512))
 
 
@@ -158,6 +159,10 @@ class Knob:
         if self.count is not None and len(several) != self.count:
             raise BadInput(
                 f"{self.name} must be two numbers", found=f"{self.name}={value!r}", remedy="Give both, as (0.9, 0.999)"
+            )
+        if len(several) > MOST_VALUES:
+            raise BadInput(
+                f"{self.name} must have {MOST_VALUES:,} values at most", found=f"{len(several):,}", remedy="Give fewer"
             )
         for place, one in enumerate(several):
             if self.kind == "whole":

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from wellfit.base.typing import Floats, Task
 from wellfit.data.prepare import Arrays, Preparation, Prepared
-from wellfit.exceptions import BadInput
+from wellfit.exceptions import BadInput, Refusal
 from wellfit.records.config import Config, Network, Regularization
 from wellfit.stats.calibration import tempered
 from wellfit.training.module import AnyNetwork, ModuleNetwork, module_network
@@ -86,15 +87,30 @@ def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -
 
 
 def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network) -> AnyNetwork:
-    """Return the network whose parameters and bin edges `state` holds."""
+    """Return the network whose parameters and bin edges `state` holds; Refusal if they are of another network."""
+    # Before it is built: the sizes may be a stranger's, and fill the memory.
+    least = sum(below * above for below, above in pairwise(network.widths))
+    if max(least, *network.widths, 0) > sum(array.size for array in state.values()):
+        raise _misfit("fewer weights than units")
     restored: AnyNetwork
-    if network.kind == "conv":
-        restored = conv_network(preparation, network)
-    else:
-        restored = _shaped(preparation, network, edges=state.get(EDGES))
-    named = {name: torch.from_numpy(np.array(value)) for name, value in state.items() if name != OUTPUT_RANGE}
-    restored.load_state_dict(named)
+    try:
+        if network.kind == "conv":
+            restored = conv_network(preparation, network)
+        else:
+            restored = _shaped(preparation, network, edges=state.get(EDGES))
+        named = {name: torch.from_numpy(np.array(value)) for name, value in state.items() if name != OUTPUT_RANGE}
+        restored.load_state_dict(named)
+    except (RuntimeError, IndexError) as error:
+        raise _misfit(str(error).splitlines()[-1].strip()) from error
     return restored.eval()
+
+
+def _misfit(found: str) -> Refusal:
+    return Refusal(
+        "weights must be those of the network that they are kept for",
+        found=found,
+        remedy="The file was damaged or changed: restore it from a copy, or train again",
+    )
 
 
 def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
