@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
+from wellfit.data.features import Feature, Features
 from wellfit.diagnosis.checks import CHECKS, run_checks
 from wellfit.diagnosis.diagnosis import diagnose_errors, diagnose_losses
 from wellfit.diagnosis.facts import Columns, Facts, Training
 from wellfit.diagnosis.findings import CATALOGUE, explain
 from wellfit.diagnosis.gaps import Errors
 from wellfit.diagnosis.optimal_error import no_reference
+from wellfit.diagnosis.rows import OpenRows, Rows
 from wellfit.exceptions import BadInput
 from wellfit.records.goals import goal_named
 from wellfit.stats.intervals import Estimate, wilson
@@ -110,6 +113,19 @@ def test_trees_that_win_are_named(ahead, status):
     assert (ended.status, wins.status) == ("passed", status)
     assert "trees" in wins.evidence
     assert ("2.0 points, at least 1.0 point" in wins.evidence) == (status == "fired" and ahead is not None)
+
+
+@pytest.mark.parametrize(("rare", "status"), [(9, "fired"), (10, "passed")])
+def test_a_class_of_few_rows_is_named(rare, status):
+    counts = np.array([300, 200, rare])
+    features = Features((Feature("x", "number"),), np.zeros((counts.sum(), 1)))
+    rows = Rows(features=features, target=np.repeat([0, 1, 2], counts), classes=3)
+    facts = Facts(
+        goal=goal_named("error"), rows=OpenRows(train=rows, dev=rows, goal=goal_named("error"), levels=tuple("abc"))
+    )
+    found = CHECKS["WF214"](facts)
+    assert found.status == status
+    assert f"c: {rare} in train, {rare} in dev" in found.evidence
 
 
 def test_facts_are_carried_into_the_diagnosis():

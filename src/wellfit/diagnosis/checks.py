@@ -96,6 +96,7 @@ CHECKS: Mapping[str, Check] = {
         Check("WF210", worth_of_more_rows),
         Check("WF211", columns_without_worth),
         Check("WF213", doubts.few_rows_hold_the_error),
+        Check("WF214", plain_checks.too_few_of_a_class),
         Check("WF301", plain_checks.high_mismatch, "gap"),
         Check("WF302", different_inputs),
         Check("WF303", shifted_columns),

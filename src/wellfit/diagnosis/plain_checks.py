@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from wellfit.diagnosis.facts import Columns, Training
-from wellfit.diagnosis.findings import Finding, finding
+from wellfit.diagnosis.findings import UNCHECKED, Finding, finding
 from wellfit.diagnosis.gaps import Errors, Gap, present
+from wellfit.diagnosis.rows import OpenRows
 from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
@@ -141,6 +144,8 @@ def _rows_text(errors: Errors, gap: Gap) -> str:
     return f"{name} has {rows:,} rows, about {gap.rows_needed:,} would decide"
 
 
+FEWEST_OF_CLASS = 10
+"""Rows of a class; of fewer dev rows even none wrong leaves an error of 30 % possible."""
 MANY_MISSING = 0.2
 """Share of a column's values in train."""
 MANY_UNSEEN = 0.01
@@ -164,6 +169,28 @@ def _of_dropped(code: str, names: Sequence[str], *, none: str) -> Finding:
     more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
     shown = ", ".join(names[:_NAMED_AT_MOST]) + more
     return finding(code, fired=bool(names), evidence=f"Dropped: {shown}." if names else none)
+
+
+def too_few_of_a_class(*, rows: OpenRows) -> Finding:
+    """WF214: fired where a class has so few rows in train or in dev that nothing can be said of it."""
+    if not rows.train.classes:
+        return finding("WF214", fired=None, evidence=UNCHECKED)
+    counts = {
+        part: np.bincount(np.asarray(each.target, np.int64), minlength=rows.train.classes)
+        for part, each in (("train", rows.train), ("dev", rows.dev))
+    }
+    fewest = np.minimum(*counts.values())
+    order = np.argsort(fewest, kind="stable")
+    few = [code for code in order if fewest[code] < FEWEST_OF_CLASS]
+
+    def counted(code: int) -> str:
+        name = rows.levels[code] if rows.levels else str(code)
+        return f"{name}: {', '.join(f'{count[code]:,} in {part}' for part, count in counts.items())}"
+
+    named = "; ".join(counted(int(code)) for code in (few or order[:1])[:_NAMED_AT_MOST])
+    more = f" and {len(few) - _NAMED_AT_MOST} more" if len(few) > _NAMED_AT_MOST else ""
+    said = f"Classes with fewer than {FEWEST_OF_CLASS} rows: {named}{more}." if few else f"The rarest class, {named}."
+    return finding("WF214", fired=bool(few), evidence=said)
 
 
 def incomplete_columns(*, columns: Columns) -> Finding:

@@ -277,4 +277,21 @@ ENTRIES = (
         commands=(DIAGNOSE, Command("wellfit run churn.wellfit --goal mae --budget 5m", "judge by the absolute error")),
         source="A count.",
     ),
+    CatalogueEntry(
+        code="WF214",
+        title="too few rows of a class",
+        meaning="A class has so few rows in train or in dev that the network can hardly learn it, or that dev says "
+        "nothing about it.",
+        computed="The rows of each class are counted in train and in dev.",
+        states=States(
+            fired="a class has fewer than 10 rows in train or in dev; the evidence names it.",
+            passed="every class has at least 10 rows in both.",
+            unknown="the target is a number, or there is no table.",
+        ),
+        remedy="Collect rows of that class, or join it with another. Judge by --goal balanced_error or f1, whose "
+        "intervals say what so few rows are worth.",
+        caution="Of 10 rows without one error up to 28 % may still be wrong.",
+        commands=(Command(f"{_SPLIT} -o looked-at.wellfit", "prints how many rows each class has"), DIAGNOSE),
+        source="A count; Wilson's interval.",
+    ),
 )
