@@ -66,6 +66,7 @@ def test_what_fired_is_told_first_with_its_remedy():
         pytest.param(lambda rows, target: (make_net, rows, target), id="factory-strings"),
         pytest.param(lambda rows, target: (make_net(4, 2), rows, target == "yes"), id="module-booleans"),
         pytest.param(lambda rows, target: (make_net(4, 1), rows, (target == "yes").astype(int)), id="one-logit"),
+        pytest.param(lambda rows, _: (nn.Sequential(make_net(4, 1), nn.Flatten(0)), rows, rows[:, 0]), id="one-axis"),
         pytest.param(lambda rows, target: ((make_net(4, 1), nn.MSELoss()), rows, rows[:, :1]), id="pair"),
         pytest.param(lambda rows, _: (make_net, rows, rows[:, 0]), id="factory-real"),
         pytest.param(lambda rows, _: (make_net, rows.tolist(), list(range(80))), id="lists-of-many-whole-numbers"),
@@ -74,7 +75,9 @@ def test_what_fired_is_told_first_with_its_remedy():
 )
 def test_networks_and_rows_come_in_many_forms(give):
     network, rows, target = give(*_rows())
-    assert "WF502" not in [each.code for each in wf.check(network, rows, target).fired]
+    found = wf.check(network, rows, target)
+    assert "WF502" not in [each.code for each in found.fired]
+    assert [each for each in found.findings if each.evidence.startswith("Not checked")] == []
 
 
 def test_the_same_check_twice_finds_the_same():

@@ -30,7 +30,7 @@ def mixed_rows(trial: Trial) -> Finding:
         for place in (0, len(rows) - 1):
             other = rows.clone()
             other[place] = rows[len(rows) // 2]
-            change = (trial.run(other, training=False) - before).abs().flatten(1).amax(1)
+            change = (trial.run(other, training=False) - before).abs().reshape(len(rows), -1).amax(1)
             change[place] = 0
             changes[place] = float(change.max()) / scale
     place, worst = max(changes.items(), key=lambda item: item[1])
