@@ -67,7 +67,11 @@ def test_predictions_of_another_format(run, tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "value", "word"),
-    [("--delimiter", ";;", "one sign"), ("--decimal", "a", "one sign"), ("--encoding", "klingon", "Python knows")],
+    [
+        ("--delimiter", ";;", "a single character"),
+        ("--decimal", "a", "a single character"),
+        ("--encoding", "klingon", "Python knows"),
+    ],
 )
 def test_a_format_that_cannot_be_is_refused(run, tmp_path, option, value, word):
     refused = run("split", write(tmp_path / "data.csv"), "--target", "größe", option, value)

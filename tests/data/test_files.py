@@ -81,6 +81,9 @@ WAYS = {
     "parquet": arrow(pq.write_table),
     "parquet-in-gzip": gzip.compress(arrow(pq.write_table)),
     "feather": arrow(pa.feather.write_feather),
+    "decimal-commas-in-every-row": text(line.replace(".", ",") for line in lines(";")),
+    "tabs-and-decimal-commas": text(line.replace(".", ",") for line in lines("\t")),
+    "control-a": text(lines("\x01")),
     "caret": text(lines("^")),
     "colons": text(lines(":")),
     "blanks": text(lines(" ", quote='"')),
@@ -100,9 +103,9 @@ WAYS = {
 def test_the_same_table(content, tmp_path):
     path = tmp_path / "table"
     path.write_bytes(content)
-    found = read_table(path).frame
-    assert found.to_pydict() == COLUMNS
-    schema = infer_schema(found, target="colour")
+    found = read_table(path)
+    assert found.frame.to_pydict() == COLUMNS
+    schema = infer_schema(found.frame, target="colour", readings=found.readings)
     batches = pa.concat_tables(read_batches(path, schema=schema, rows=7))
     assert batches.to_pydict() == {name: COLUMNS[name] for name in ("size", "count")}
 
@@ -125,6 +128,7 @@ def test_a_column_without_a_name_is_known_by_its_place(written, place, tmp_path)
 
 HEADLESS = {
     "numbers": lines()[1:],
+    "decimal-commas": [line.replace(".", ",") for line in lines(";")[1:]],
     "words-that-occur-below": ["red,big,yes", "blue,small,no", "red,small,yes", "blue,big,no", "red,big,no"],
 }
 

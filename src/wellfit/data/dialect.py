@@ -22,7 +22,7 @@ from wellfit.exceptions import BadInput
 BLANKS = " "
 """As a delimiter: any number of blanks."""
 
-DELIMITERS = (",", ";", "\t", "|", "^", "~", ":", "!", "#", BLANKS)
+DELIMITERS = (",", ";", "\t", "|", "\x01", "^", "~", ":", "!", "#", BLANKS)
 WEAK = (BLANKS, ":", "#", "!")
 """Delimiters that stand inside values as well: another sign that fits goes before them."""
 
@@ -41,6 +41,7 @@ _FEWEST_BODY = 3  # rows that it takes to say that a header is missing
 
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1a")
 _NUMBER = re.compile(PLAIN.replace("(?i:inf(?:inity)?)", "inf"))
+_WITH_EITHER_SIGN = re.compile(r"[-+]?\d+([.,]\d+)?")
 _SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 
 
@@ -212,13 +213,20 @@ def _rows(lines: Sequence[str], delimiter: str, *, start: int) -> Iterator[tuple
 def _likeliest(lines: Sequence[str], known: Sequence[str]) -> _Layout:
     """The delimiter that splits most rows into as many fields as the header; if tied, the one with most fields."""
 
-    def quality(layout: _Layout) -> tuple[bool, float, bool, int]:
+    def quality(layout: _Layout) -> tuple[bool, float, bool, bool, float, int]:
         header = {cell.strip() for cell in layout.rows[layout.first][1]}
         finds = bool(known) and set(known) <= header
-        return finds, round(layout.share, 2), layout.delimiter not in WEAK, layout.width
+        # Where decimal commas divide rows alike, the header has none, and the fields are no numbers.
+        fits = finds, round(layout.share, 2), layout.delimiter not in WEAK, layout.first == 0
+        return *fits, round(_share_of_numbers(layout), 1), layout.width
 
     some = lines[: 4 * SAMPLE_ROWS]
     return max((_layout(some, delimiter) for delimiter in DELIMITERS), key=quality)
+
+
+def _share_of_numbers(layout: _Layout) -> float:
+    cells = [cell.strip() for _, row in layout.rows[layout.first + 1 :][:SAMPLE_ROWS] for cell in row]
+    return sum(_WITH_EITHER_SIGN.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
 
 
 def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool | None) -> Dialect:
@@ -253,12 +261,16 @@ def _looks_like_data(cells: Sequence[str], body: Sequence[Sequence[str]]) -> boo
     heads = [cell.strip() for cell in cells]
     above = [head for head, number in zip(heads, numeric, strict=True) if number]
     if above:
-        return all(_NUMBER.fullmatch(head) for head in above) and not _counted(above)
+        return all(map(_is_number, above)) and not _counted(above)
     return all(head and head in column for head, column in zip(heads, columns, strict=True))
 
 
 def _mostly_numbers(column: Sequence[str]) -> bool:
-    return bool(column) and sum(_NUMBER.fullmatch(cell) is not None for cell in column) >= _OF_NUMBERS * len(column)
+    return bool(column) and sum(map(_is_number, column)) >= _OF_NUMBERS * len(column)
+
+
+def _is_number(cell: str) -> bool:
+    return (_NUMBER.fullmatch(cell) or _WITH_EITHER_SIGN.fullmatch(cell)) is not None
 
 
 def _counted(names: Sequence[str]) -> bool:
@@ -322,6 +334,7 @@ def _known(encoding: str) -> str:
 
 
 def _require_text(head: bytes, *, source: Container) -> None:
+    head = head.replace(b"\x01", b"")  # a delimiter of databases
     controls = len(head) - len(head.translate(None, _CONTROL))
     if b"\0" in head or controls > CONTROL_SHARE * len(head):
         raise BadInput(
