@@ -80,7 +80,7 @@ def test_a_run_with_every_knob_fixed_is_refused(run, iris, tmp_path):
     ("budget", "parts"),
     [
         pytest.param("1updates", ("one epoch", "1 updates", "at least 2updates"), id="updates"),
-        pytest.param("0.001s", ("one training", "nothing left of 0.0 s", "of at least"), id="seconds"),
+        pytest.param("0.001s", ("to train one network", "nothing left of 0.0 s", "of at least"), id="seconds"),
     ],
 )
 def test_a_budget_too_small_for_the_first_network_says_what_is_enough_and_loses_nothing(run, iris, budget, parts):

@@ -67,7 +67,9 @@ def test_locks_that_leave_nothing_to_turn_are_refused_before_anything_is_made(ca
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        pytest.param({"fixed": {"optimization": {"early_stopping": 5}}}, "only when asked for", id="fixed stopping"),
+        pytest.param(
+            {"fixed": {"optimization": {"early_stopping": 5}}}, "only if it is asked for", id="fixed stopping"
+        ),
         pytest.param({"fixed": {"optimisation": {"lr": 0.1}}}, "one of the boards", id="unknown board"),
         pytest.param({"fixed": {"optimization": {"rate": 0.1}}}, "known knobs", id="unknown knob"),
         pytest.param({"only": "stop_early"}, "--allow-early-stopping", id="coupled remedy"),
@@ -196,7 +198,7 @@ def test_a_remedy_that_did_not_help_leaves_what_the_experiment_stands_for(copied
 
 
 def test_augmentation_of_a_table_is_refused_before_anything_is_made(cancer_csv, tmp_path):
-    with pytest.raises(BadInput, match="augment must be given with pictures"):
+    with pytest.raises(BadInput, match="augment needs pictures"):
         wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "f.wellfit")
     assert not (tmp_path / "f.wellfit").exists()
 

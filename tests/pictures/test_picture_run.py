@@ -180,7 +180,7 @@ def test_the_command_line_takes_a_folder(folder, tmp_path, capsys):
     [
         (("--augment", "rotat=3"), "rotate"),
         (("--picture-size", "3"), "from 8 to 512"),
-        (("--move-source",), "--move-source must be given with one table"),
+        (("--move-source",), "--move-source needs one table"),
         (("--pictures", "where", "--target", "what"), "must name a column of a table"),
     ],
 )
@@ -192,5 +192,5 @@ def test_a_wrong_option_is_refused_before_anything_is_made(folder, tmp_path, cap
 
 
 def test_augmentation_of_a_table_is_refused(cancer_csv, tmp_path):
-    with pytest.raises(BadInput, match="augment must be given with pictures"):
+    with pytest.raises(BadInput, match="augment needs pictures"):
         wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "e", budget="60updates")

@@ -257,7 +257,7 @@ def test_a_budget_without_room_for_a_step_still_trains_the_first_network():
     state = follow(run, SMALL)
     assert executor.trained == 1
     assert state.outcome is state.first
-    assert "budget" in ending(state, run=run)["reason"] or "bias left" in ending(state, run=run)["reason"]
+    assert "budget" in ending(state, run=run)["reason"] or "bias remains" in ending(state, run=run)["reason"]
 
 
 def test_a_budget_in_updates_is_an_upper_limit():
@@ -304,7 +304,7 @@ def test_a_grid_is_widened_where_its_best_member_lies_on_the_edge(l2, keep_prob,
 def test_a_budget_for_no_training_at_all_is_refused():
     run, _ = run_of(_two_bits(), optimal=0.0)
     run.executor = _Nothing()  # a deadline that has passed lets no config start
-    with pytest.raises(BadInput, match="enough for one training"):
+    with pytest.raises(BadInput, match="enough to train one network"):
         follow(run, SMALL)
 
 

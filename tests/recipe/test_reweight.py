@@ -109,7 +109,10 @@ def test_the_price_is_paid_where_train_is_and_the_effective_rows_are_shown(shift
     step = journal["step/1"]
     assert step["errors_after"]["train"] > step["errors_before"]["train"]
     assert 50 <= step["effective_rows"] < TRAIN
-    assert f"{TRAIN} weighted rows tell as much as {step['effective_rows']:,.0f} alike" in step["did"]
+    assert (
+        f"{TRAIN} weighted rows have as much information as {step['effective_rows']:,.0f} with equal weights"
+        in step["did"]
+    )
 
 
 def test_what_is_trained_with_weights_is_measured_without_them(shifted):

@@ -1,4 +1,4 @@
-"""The four estimators: for classes and for numbers, and each with a search by cross-validation, as LassoCV to Lasso."""
+"""The four estimators: for classes and for numbers, each also with a search by cross-validation."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def repeated(target: Integers | Floats, prediction: Floats, weights: Floats) -> 
         counting = [name for name, goal in GOALS.items() if goal.metric.of_all_rows]
         others = [name for name in GOALS if name not in counting]
         raise BadInput(
-            f"{', '.join(counting)} count rows, so that weights must be whole numbers",
+            f"{', '.join(counting)} count rows, so weights must be whole numbers",
             found=f"a weight of {weights[weights % 1 > 0][0]:g}",
             remedy=f"Choose one of the goals {', '.join(others)}, or give whole weights",
         )

@@ -72,7 +72,7 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
     if not nw.dependencies.is_into_dataframe(X):
         words = [column.name for column in columns if column.kind != "number"]
         raise BadInput(
-            "an estimator fitted on a frame with categories or dates must be given such a frame",
+            "an estimator fitted on a frame with categories or dates needs such a frame",
             found=f"{type(X).__name__} in place of a frame with {', '.join(words[:4])}",
             remedy="Give a frame with the columns of the fit",
         )
@@ -108,7 +108,7 @@ def _text_refused() -> Iterator[None]:
         raise BadInput(
             "an array, or a column of mixed objects, must contain numbers",
             found=str(error),
-            remedy="Give a data frame whose columns of text are of a text type, and they are categories",
+            remedy="Give a data frame whose text columns have a text type; they become categories",
         ) from error
 
 

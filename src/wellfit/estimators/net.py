@@ -67,7 +67,7 @@ def with_callbacks(method: Method) -> Method:
 
 @contextmanager
 def fit_context(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadata: Mapping[str, Any]) -> Iterator[Any]:
-    """Tell the callbacks that a fit begins and, unless it fails, that it has ended; yield its context, if any."""
+    """Notify the callbacks of the start of a fit and, unless it fails, of its end; yield its context, if any."""
     if not hasattr(estimator, "_init_callback_context"):
         yield None
         return
@@ -81,7 +81,7 @@ def fit_context(estimator: Any, *, subtasks: int, data: tuple[Any, Any], metadat
 
 @contextmanager
 def subtask_context(estimator: Any, context: Any, name: str) -> Iterator[None]:
-    """Tell the callbacks that one task of a fit begins and has ended."""
+    """Notify the callbacks of the start and the end of one task of a fit."""
     if context is None:
         yield
         return
@@ -280,7 +280,7 @@ class BaseNetRegressor(RegressorMixin, Net):  # type: ignore[misc]  # scikit-lea
         return tags
 
     def predict(self, X: Any) -> Floats:
-        """Return the target [rows], or [rows, targets], inside the range of the training rows.
+        """Return the predicted values [rows], or [rows, targets], within the range of the training rows.
 
         Raises:
             ValueError: for other columns than those of the fit.

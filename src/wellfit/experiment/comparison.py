@@ -73,7 +73,7 @@ class Comparison:
         apart, low, high = (unit.gap(each, sign=True) for each in (gap.value, gap.low, gap.high))
         yield f"{said}: A minus B is {apart} ({low} to {high}, paired on {gap.rows:,} dev rows)."
         if not self.same_rows:
-            yield "They were trained on other rows."
+            yield "They were trained on different rows."
         yield from (f"{pair.board}: {pair.knob} {_short(pair.a)} → {_short(pair.b)}" for pair in self.knobs)
         if not self.knobs:
             yield "No knob differs."
@@ -131,8 +131,8 @@ def _network(source: Experiment | Path | str) -> tuple[Experiment, Outcome]:
     if outcome is None:
         raise BadInput(
             "the predictions of a step's network must be kept to compare it",
-            found=f"none kept of step {step} in {path}",
-            remedy="Run the experiment again: it trains what is missing",
+            found=f"none kept for step {step} in {path}",
+            remedy="Run the experiment again: it trains the missing networks",
         )
     return experiment, outcome
 

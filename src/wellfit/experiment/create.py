@@ -104,9 +104,9 @@ def find_or_make(
     one_each = one_each and (settings.test_data is None or Path(settings.test_data).is_file())
     if move and (pictures or not one_each):
         raise BadInput(
-            "--move-source must be given with one table, and one of test rows at most",
+            "--move-source needs one table, and at most one of test rows",
             found="pictures" if pictures else "no file, or several",
-            remedy="Move them away yourself once they are split",
+            remedy="Move the files away yourself after the split",
         )
     table, schema = _read(data, settings, notify=notify)
     goal = _goal(settings, schema)
@@ -166,7 +166,7 @@ def _labels(data: Any, options: SplitArguments) -> str:
         return LABEL
     if isinstance(data, str | Path) and not Path(data).is_file():
         open_folder(Path(data))  # says what is wrong with the place: a target would not help
-    raise BadInput("a target must be given", found="none", remedy="Name the column to predict: --target COLUMN")
+    raise BadInput("DATA needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
 
 
 def _found(path: Path, data: Any, settings: Settings) -> Folder:

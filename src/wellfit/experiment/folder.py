@@ -87,7 +87,7 @@ class Settings(ClosedRecord):
             if kept != wanted:
                 raise Refusal(
                     "an experiment must keep its data, goal and split",
-                    found=f"{name}={wanted!r}, where {folder} was made with {name}={kept!r}",
+                    found=f"{name}={wanted}, but {folder} was made with {name}={kept}",
                     remedy="Give the same options, or choose another --out",
                 )
 
@@ -124,27 +124,33 @@ class Folder:
     def require_data(self, path: Path) -> None:
         """Refuse a DATA whose path, size or time is not that of the first file; a file that is gone passes."""
         if str(path.resolve()) != self.data["path"]:
-            raise _other_data(self.path, found=f"{path}, where the experiment was made from {self.data['path']}")
+            raise _other_data(self.path, found=f"{path}, but the experiment was made from {self.data['path']}")
         if path.is_dir() and folder_source(path).sha256 != self.data["sha256"]:
-            raise _other_data(self.path, found=f"{path} with other pictures, sizes or times than at the split")
+            raise _other_data(
+                self.path, found=f"{path}, whose pictures, sizes or modification times have changed since the split"
+            )
         if path.is_file():
             stat = path.stat()
             if (stat.st_size, stat.st_mtime) != (self.data["bytes"], self.data["modified"]):
-                raise _other_data(self.path, found=f"{path} with another size or time than at the split")
+                raise _other_data(
+                    self.path, found=f"{path}, whose size or modification time has changed since the split"
+                )
 
     def require_files(self, found: Json) -> None:
         """Refuse several files that are not those of the first time, by paths, sizes and times."""
         if found != self.data:
-            raise _other_data(self.path, found="other files, or with other sizes or times than at the split")
+            raise _other_data(
+                self.path, found="files that differ, or whose sizes or modification times have changed since the split"
+            )
 
     def resolved(self, settings: Settings) -> Settings:
         """Return `settings` with the goal by name: the default, given or not, is the same command."""
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
-        """Refuse a data frame with other rows than those from which the experiment was made."""
+        """Refuse a data frame whose rows differ than those from which the experiment was made."""
         if sha256 != self.data["sha256"]:
-            raise _other_data(self.path, found="a data frame with other rows")
+            raise _other_data(self.path, found="a data frame whose rows differ")
 
 
 def is_experiment(path: Path) -> bool:
@@ -158,7 +164,8 @@ def open_folder(path: Path) -> Folder:
         raise Refusal(
             "EXPERIMENT must be a folder that `wellfit run` or `wellfit split` made",
             found=f"{'a folder without ' + ABOUT if path.is_dir() else 'no folder'} at {path}",
-            remedy="Check the path, or make one with `wellfit split DATA --target COLUMN` (of pictures: .png and .jpg)",
+            remedy="Check the path, or make one with `wellfit split DATA --target COLUMN` (for pictures: .png and "
+            ".jpg)",
         )
     require_plain(path)
     try:
@@ -173,7 +180,7 @@ def open_folder(path: Path) -> Folder:
         return Folder(path, Settings.from_json(about["settings"]), goal_named(about["goal"]), about["data"])
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise Refusal(
-            "an experiment's folder must be as wellfit wrote it",
+            "an experiment's folder must be unchanged since wellfit wrote it",
             found=f"{path / ABOUT}, which cannot be read ({error})",
             remedy="Restore the folder from a copy, or choose another --out",
         ) from error
@@ -201,7 +208,7 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
         if isinstance(error, NoRoom):
             raise
         raise NoRoom(
-            "the experiment's folder must have room and be writable",
+            "the experiment's folder must be writable, with room on its disk",
             found=f"{error.strerror} at {path.parent}",
             remedy="Free some space, or choose another --out",
         ) from error
@@ -225,7 +232,7 @@ def _is_free(path: Path) -> bool:
 def _taken(path: Path) -> Refusal:
     return Refusal(
         "the place of a new experiment must be free",
-        found=f"something else at {path}",
+        found=f"files already at {path}",
         remedy="Choose another --out, or move it away",
     )
 

@@ -43,9 +43,9 @@ def require_labels(schema: Schema) -> None:
     if schema.picture is None or not schema.classes:
         what = "a table" if schema.picture is None else "a number as the target"
         raise BadInput(
-            "labels must be given to pictures of classes",
+            "labelling needs pictures with classes",
             found=what,
-            remedy="Give the error of people as --human-error, or several labels a row with --labels-per-row",
+            remedy="Give the error of people as --human-error, or several labels per row with --labels-per-row",
         )
 
 
@@ -76,7 +76,7 @@ class HumanError(Record):
     def sentence(self) -> str:
         """The result in words."""
         if self.error is None:
-            return f"None of the {self.rows:,} dev pictures is labelled by hand yet."
+            return f"None of the {self.rows:,} dev pictures has been labelled by hand yet."
         found, labelled = self.error, self.error.rows
         said = f"Human error {100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
         settles = "More labels do not settle" if self.more is None else f"About {self.more:,} more would settle"

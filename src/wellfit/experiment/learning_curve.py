@@ -85,7 +85,7 @@ def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anch
         (outcome,) = executor_for(part, goal=goal, single=True).train([again])
         if outcome.status is Status.DIVERGED:
             raise Refusal(
-                "the trainings of a learning curve must not diverge",
+                "no training run of a learning curve may diverge",
                 found=f"one that did, on {len(rows):,} rows",
                 remedy="Lower the learning rate",
             )

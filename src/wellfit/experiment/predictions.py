@@ -87,8 +87,8 @@ class Watch:
     def warnings(self) -> list[str]:
         """Return one sentence for each column in which many more rows than usual are unlike train."""
         shares = self._counts / max(self._rows, 1)
-        why = ["have a level that train never had"] * len(self._categories)
-        why += ["lie far outside train's range"] * len(self._numbers)
+        why = ["have a level that is not in train"] * len(self._categories)
+        why += ["are far outside train's range"] * len(self._numbers)
         return [
             f"{name}: {share:.0%} of the rows {reason}, on dev {usual:.0%}"
             for name, share, usual, reason in zip(
@@ -183,8 +183,8 @@ class Views(Record):
         low, high = (Unit(self.goal).gap(each) for each in (self.gain.low, self.gain.high))
         one, many = self.seconds
         return (
-            f"With {self.views} views of each picture dev is at {after}, without at {before} (a gain of {low} to "
-            f"{high}); a thousand pictures take {many:.2g} s instead of {one:.2g} s, {many / one:.1f} times as long."
+            f"With {self.views} views of each picture the dev error is {after}, without them {before} (a gain of {low} "
+            f"to {high}); a thousand pictures take {many:.2g} s instead of {one:.2g} s, {many / one:.1f} times as long."
         )
 
     def to_json(self) -> Json:

@@ -74,7 +74,7 @@ def _kept(path: Path) -> Preparation:
         return Preparation.from_json(read_json(path))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise Refusal(
-            "the transforms of an experiment must be as wellfit wrote them",
+            "the transforms of an experiment must be unchanged since wellfit wrote them",
             found=f"{path}, which cannot be read ({error!r})",
             remedy="Restore the folder from a copy",
         ) from error
@@ -205,7 +205,7 @@ def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_fo
     known = bodies[-1] if bodies else None
     if known and not Path(source).exists():
         raise BadInput(
-            f"{NAME} must be there when the command is given again",
+            f"{NAME} must still exist when the command is given again",
             found=f"no file {source}; {known['read']:,} rows were read from it before",
             remedy="Restore it, or give the experiment in place of DATA, without --more-data: it has kept the rows",
         )
@@ -214,7 +214,7 @@ def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_fo
     more = more_rows_for(split, rows)
     if known and known["sha256"] != more.sha256:
         raise Refusal(
-            f"{NAME} must keep its rows while an experiment goes on",
+            f"{NAME} must keep its rows while an experiment continues",
             found=f"{source} with {more.read:,} rows (SHA-256 {more.sha256[:12]}...), where it had {known['read']:,} "
             f"({known['sha256'][:12]}...) before",
             remedy="Restore it, or give the new rows under another name",
@@ -256,7 +256,7 @@ def _read_added(path: Path) -> pa.Table:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise Refusal(
-            "the added rows of an experiment must be as wellfit wrote them",
+            "the added rows of an experiment must be unchanged since wellfit wrote them",
             found=f"{path}, which cannot be read ({error})",
             remedy="Restore the folder from a copy",
         ) from error

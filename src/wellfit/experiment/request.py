@@ -117,9 +117,7 @@ def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
     if schema.picture is None:
         if asked is None:
             return Augmentation()
-        raise BadInput(
-            "augment must be given with pictures", found=f"augment={asked!r} with a table", remedy="Leave it out"
-        )
+        raise BadInput("augment needs pictures", found=f"augment={asked!r} with a table", remedy="Leave it out")
     colour = schema.picture[2] == 3
     return asked_for(asked or DEFAULT_AUGMENT, classes=schema.classes, colour=colour)
 
@@ -163,7 +161,7 @@ def network_at(entries: Sequence[Entry], step: int) -> Json:
         steps = f"the steps {', '.join(map(str, sorted(found)))}" if found else "none"
         raise BadInput(
             "a branch must start from a step of the last run",
-            found=f"step {step}, where it has {steps}",
+            found=f"step {step}, but it has {steps}",
             remedy="`wellfit report EXPERIMENT` shows the steps",
         )
     return found[step]

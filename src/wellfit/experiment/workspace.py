@@ -177,7 +177,7 @@ class Workspace:
                         return at
         raise Refusal(
             "an experiment must have a trained network for this",
-            found=f"no finished training in {self.folder.path}",
+            found=f"no trained network in {self.folder.path}",
             remedy="Train one first: `wellfit run EXPERIMENT`",
         )
 

@@ -125,7 +125,7 @@ def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None
     kind = file_system_of(path.parent)
     if kind in NETWORK_FILE_SYSTEMS:
         raise Refusal(
-            "an experiment must lie on a local disk, since network locks can fail silently",
+            "an experiment must be on a local disk, since network locks can fail silently",
             found=f"{path.parent} on {kind}",
             remedy="Choose an --out on a local disk",
         )

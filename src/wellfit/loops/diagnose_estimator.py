@@ -78,7 +78,7 @@ def diagnose_estimator(
     if dev is not None:
         if groups is not None and not isinstance(groups, Mapping):
             raise BadInput(
-                "groups beside dev rows must name their part",
+                "groups given with dev rows must name their part",
                 found=f"groups of type {type(groups).__name__} with dev",
                 remedy='Give groups={"dev": groups_of_the_dev_rows}',
             )
@@ -110,7 +110,7 @@ def _goal_of(estimator: Any, options: Mapping[str, Any]) -> Goal | None:
     goal = goal_named(options["goal"], task=task)
     if goal.needs_probabilities and _judged_by(estimator, goal) == "predict":
         raise BadInput(
-            f"goal {goal.name} must be given probabilities",
+            f"goal {goal.name} needs probabilities",
             found=f"{type(estimator).__name__} without predict_proba",
             remedy="Choose the goal error, or wrap the estimator in CalibratedClassifierCV",
         )
@@ -128,7 +128,7 @@ def _check_targets(estimator: Any, targets: list[Any], goal: Goal | None) -> Non
         )
     if _judged_by(estimator, goal) == "decision_function" and len(np.unique(np.asarray(targets[0]))) > 2:
         raise BadInput(
-            "goal auc of more than two classes must be given probabilities",
+            "goal auc with more than two classes needs probabilities",
             found=f"{type(estimator).__name__} without predict_proba",
             remedy="Wrap it in CalibratedClassifierCV",
         )
@@ -151,7 +151,7 @@ def _divided(estimator: Any, X: Any, y: Any, *, groups: Any, share: float, seed:
         X, y, groups = indexable(X, y, groups)
     except ValueError as error:
         raise BadInput(
-            "X, y and groups must be of the same rows", found=str(error), remedy="Give one entry for each row"
+            "X, y and groups must have the same number of rows", found=str(error), remedy="Give one entry for each row"
         ) from error
     here, there = _division(estimator, np.asarray(y), groups, share=share, seed=seed)
     train, dev = ((rows_of(X, rows), rows_of(y, rows)) for rows in (here, there))
@@ -160,7 +160,7 @@ def _divided(estimator: Any, X: Any, y: Any, *, groups: Any, share: float, seed:
     of_part = {"train": rows_of(groups, here), "dev": rows_of(groups, there)}
     if len(np.unique(np.asarray(of_part["dev"]))) < LEAST_GROUPS:
         raise BadInput(
-            "dev must have two groups at least, so that an interval can be computed",
+            "dev must have at least two groups, so that an interval can be computed",
             found=f"{len(np.unique(np.asarray(groups)))} groups, of which one is dev",
             remedy="Give a larger dev_share, or more groups",
         )
@@ -181,7 +181,7 @@ def _division(estimator: Any, y: Any, groups: Any, *, share: float, seed: int) -
         raise BadInput(
             "rows must be enough for train and dev",
             found=f"{len(y)} rows: {str(error).splitlines()[0]}",
-            remedy="Give more rows, or dev rows of your own",
+            remedy="Give more rows, or your own dev rows",
         ) from error
     return here, there
 

@@ -96,7 +96,7 @@ class DiagnosisCallback(pl.Callback):
         self._forget()
         if not trainer.enable_validation:
             raise BadInput(
-                "a diagnosis needs dev rows beside the training rows",
+                "a diagnosis needs dev rows besides the training rows",
                 found="no validation loader",
                 remedy="Give Trainer.fit a val_dataloaders, and the module a validation_step",
             )
@@ -127,15 +127,15 @@ class DiagnosisCallback(pl.Callback):
             self._spy.enter()
 
     def on_before_backward(self, *_: Any, **__: Any) -> None:
-        """Decide what outputs and targets are, or refuse, before the first update."""
+        """Determine the kind of outputs and targets, or refuse, before the first update."""
         self._leave()
 
     def on_before_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """Decide, where the loss went backward without Lightning's help."""
+        """Determine them if the loss went backward without Lightning's help."""
         self._leave()
 
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
-        """Decide, where nothing above came."""
+        """Determine them if no other hook was called."""
         self._leave()
 
     def on_exception(self, *_: Any, **__: Any) -> None:
@@ -266,7 +266,9 @@ def _shortened(trainer: pl.Trainer) -> tuple[str, ...]:
     used = trainer.num_training_batches
     if used >= whole:
         return ()
-    return (f"Lightning trained on {int(used)} of {whole} batches in each epoch; the train error is that of all rows.",)
+    return (
+        f"Lightning trained on {int(used)} of {whole} batches in each epoch; the train error is measured on all rows.",
+    )
 
 
 def _logged_otherwise(trainer: pl.Trainer, found: Diagnosis) -> tuple[str, ...]:

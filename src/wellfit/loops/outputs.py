@@ -1,4 +1,4 @@
-"""What a module's outputs and targets are: decided once, from the loss that trains it, before its first update.
+"""The kind of a module's outputs and targets, decided once, before its first update, from the loss that trains it.
 
 Values alone do not tell a logit of .6 from a probability, nor a count that is 0 or 1 from a class, and least of all
 batch by batch.
@@ -148,7 +148,7 @@ class Reading:
             fits = outputs.dim() == 2 and len(outputs) == len(target)
             if self.loss.kind == "probabilities" and not are_probabilities(outputs):
                 raise BadInput(
-                    "probabilities must lie between 0 and 1 and add up to 1",
+                    "probabilities must be between 0 and 1 and add up to 1",
                     found=f"a row of outputs that adds up to {float(outputs.sum(dim=-1)[0]):.4g}",
                     remedy='Give outputs="logits", or return probabilities from forward',
                 )
@@ -162,8 +162,8 @@ class Reading:
             )
         if self.loss.compares == "two classes" and target.dim() > 1 and target.shape[1] > 1:
             raise BadInput(
-                "a diagnosis must be of one label for each row",
-                found=f"several labels a row, {shapes}",
+                "a diagnosis needs one label for each row",
+                found=f"several labels per row, {shapes}",
                 remedy="Give the callback predict=lambda module, batch: (y, prediction) of one of them",
             )
         self.pair([target], [outputs], part="train")
@@ -248,8 +248,8 @@ def _loss(outputs: Tensor, trial: Trial, *, seen: SeenLoss | None, kind: OutputK
             raise _open("targets of type float beside several outputs, and no loss of torch's")
         if told and told.compares == "two classes" and kind is None:
             raise BadInput(
-                "a diagnosis must be of one label for each row",
-                found=f"{outputs.shape[-1]} outputs a row, each with a loss of two classes",
+                "a diagnosis needs one label for each row",
+                found=f"{outputs.shape[-1]} outputs per row, each with a loss of two classes",
                 remedy="Give the callback predict=lambda module, batch: (y, prediction) of one of them",
             )
         return Loss("columns", "probabilities" if kind == "probabilities" else "logits")
@@ -258,7 +258,7 @@ def _loss(outputs: Tensor, trial: Trial, *, seen: SeenLoss | None, kind: OutputK
     if told is None or told.compares == "values":
         if target.is_floating_point() and not task and not _is_binary(target):
             return Loss("values", "values")
-        raise _open("one output for each row, a target of 0 and 1, and no loss of torch's that tells")
+        raise _open("one output for each row, a target of 0 and 1, and no loss of torch's that says what they are")
     # The sigmoid of a binary cross entropy may stand in the training step, behind what forward returns.
     outside = bool(((outputs < 0) | (outputs > 1)).any())
     return Loss("two classes", "logits" if outside else told.kind)
@@ -318,7 +318,7 @@ def _codes(target: Tensor, *, classes: int) -> Tensor:
     wrong = (codes < 0) | (codes >= classes) | (codes != codes.floor() if codes.is_floating_point() else False)
     if bool(wrong.any()):
         raise BadInput(
-            f"labels must be whole numbers from 0 to {classes - 1}, the number of outputs less one",
+            f"labels must be whole numbers from 0 to {classes - 1}, one less than the number of outputs",
             found=f"{float(codes[wrong][0]):g}",
             remedy="Leave such rows out, or give predict=lambda module, batch: (y, prediction)",
         )

@@ -1,4 +1,4 @@
-"""Parameter groups for an optimizer of the user's own: lambda on W, and on nothing else."""
+"""Parameter groups for the user's own optimizer: lambda on W, and on nothing else."""
 
 from __future__ import annotations
 

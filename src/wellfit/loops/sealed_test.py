@@ -64,7 +64,7 @@ class SealedTest:
         """
         place = Path(folder)
         if place.exists():
-            raise BadInput("a sealed test set gets a folder of its own", found=f"{place} exists", remedy="Name another")
+            raise BadInput("a sealed test set needs its own folder", found=f"{place} exists", remedy="Name another")
         target = array_of("y", y)
         target = target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
         table, form = _table_of(X)
@@ -72,9 +72,9 @@ class SealedTest:
             raise BadInput("the target must not be among the features", found=repr(TARGET), remedy="Drop that column")
         if target.ndim != 1 or len(target) != table.num_rows:
             raise BadInput(
-                "X and y must have the same rows",
+                "X and y must have the same number of rows",
                 found=f"{table.num_rows} rows and a target of shape {target.shape}",
-                remedy="Give one target a row",
+                remedy="Give one target per row",
             )
         sealed = seal_rows(table.append_column(TARGET, pa.array(target)), now=datetime.now(UTC), exact=True)
         _require_same(X, sealed, form)
@@ -181,7 +181,7 @@ class SealedTest:
         if self._classes is not None:
             if goal.needs_probabilities and not is_soft(values, self._classes):
                 raise BadInput(
-                    f"goal {goal.name} must be given probabilities",
+                    f"goal {goal.name} needs probabilities",
                     found=f"labels as predictions of {name}",
                     remedy="Predict probabilities [rows, classes], or choose the goal error",
                 )
@@ -223,7 +223,7 @@ def _table_of(X: Any) -> tuple[pa.Table, Json]:
             return X, {"kind": "pyarrow"}
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise _not_given_back(type(X).__name__, str(error).splitlines()[0]) from error
-    raise _not_given_back(type(X).__name__, "it is no array and no data frame")
+    raise _not_given_back(type(X).__name__, "it is neither an array nor a data frame")
 
 
 def _missing_in(column: Any) -> str:
@@ -274,7 +274,7 @@ def _difference(X: Any, given: Any) -> str:
         return _difference_of_pandas(X, given)
     if isinstance(X, pa.Table):  # whose bytes were sealed as they are
         return "" if X.schema.equals(given.schema) else "its schema would come back changed"
-    changed = [f"column {name!r} would come back changed" for name in X.columns if not X[name].equals(given[name])]
+    changed = [f"column {name} would be changed" for name in X.columns if not X[name].equals(given[name])]
     return "; ".join(changed[:1]) if changed or X.schema == given.schema else "its types would come back changed"
 
 
@@ -290,7 +290,7 @@ def _difference_of_pandas(X: Any, given: Any) -> str:
 
 def _not_given_back(kind: str, found: str) -> BadInput:
     return BadInput(
-        "X must be an array, or a frame of pandas, polars or pyarrow, that can be given back as it is",
+        "X must be an array, or a frame of pandas, polars or pyarrow, that can be returned unchanged",
         found=f"{kind}: {found}",
-        remedy="Seal another form of it, such as np.asarray(X), or cast the column",
+        remedy="Seal it in another form, such as np.asarray(X), or cast the column",
     )

@@ -90,7 +90,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         """Keep the two parts; refuse what cannot be diagnosed before the first update."""
         if dataset_valid is None:
             raise BadInput(
-                "a diagnosis needs dev rows beside the training rows",
+                "a diagnosis needs dev rows besides the training rows",
                 found="train_split=None",
                 remedy="Give the net a train_split, for example skorch.dataset.ValidSplit(5)",
             )

@@ -54,7 +54,7 @@ class BudgetTracker:
         self._seconds_per_flop = 1 / ASSUMED_FLOPS
 
     def pay(self, outcome: Outcome) -> None:
-        """Book one training, and learn from it how fast this machine is."""
+        """Record one training run, and learn from it how fast this machine is."""
         self.updates += outcome.updates
         if outcome.updates:
             self._seconds_per_flop = outcome.seconds / (outcome.updates * self._flops(outcome.config))

@@ -96,7 +96,7 @@ def first_state(run: RunContext, start: Config) -> RecipeState:
     if not trained:
         total, enough = run.budget.text(run.budget.total), run.budget.enough_for(run.budget.cost_alone(start))
         raise BadInput(
-            "a budget must be enough for one training",
+            "a budget must be enough to train one network",
             found=f"nothing left of {total} after reading the data and fitting the reference models",
             remedy=f"Give a --budget of at least {enough}: {CONTINUES}",
         )
@@ -124,7 +124,7 @@ def _require_means(context: StepContext, remedy: Remedy) -> None:
     if budget.remaining < price.least:
         raise BadInput(
             "a budget must be enough for one step",
-            found=f"{budget.text(budget.remaining)} left of {budget.text(budget.total)}, where {remedy.kind} takes "
+            found=f"{budget.text(budget.remaining)} left of {budget.text(budget.total)}, but {remedy.kind} takes "
             f"{budget.text(price.least)}",
             remedy=f"Give a --budget of at least {budget.enough_for(price.least)}: {CONTINUES}",
         )

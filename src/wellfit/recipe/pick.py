@@ -25,7 +25,7 @@ from wellfit.records.outcome import Outcome
 
 @dataclass(frozen=True)
 class Pick:
-    """The remedy of the next step, None without one, and the context with the results of its pilot."""
+    """The remedy of the next step (None if there is none), and the context with the results of its pilot."""
 
     remedy: Remedy | None
     context: StepContext
@@ -57,7 +57,7 @@ def ranking(context: StepContext, board: Board) -> list[Remedy]:
 
 
 def applicable(context: StepContext, board: Board) -> list[Remedy]:
-    """Return the remedies of a board that a gap calls for, that are allowed and not exhausted, and have trials."""
+    """Return the board's remedies that a gap calls for and that are allowed, not exhausted, and have trials."""
     done = context.state.exhausted | context.without_gain
     return [
         remedy
@@ -150,10 +150,10 @@ REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZA
 
 
 def require_rows(only: str | None, more_data: object) -> None:
-    """Refuse `--only more_data` where nobody has brought rows."""
+    """Refuse `--only more_data` without added rows."""
     if only == MORE_DATA.kind and more_data is None:
         raise BadInput(
-            "`more_data` must be given rows",
+            "`more_data` needs rows",
             found=f"--only {only} without a file",
             remedy="Give them with --more-data FILE; `wellfit diagnose EXPERIMENT --refits 24` prices them",
         )

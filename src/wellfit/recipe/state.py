@@ -23,7 +23,7 @@ from wellfit.records.units import knob
 
 Fixed = Mapping[str, Mapping[str, Any]]
 """Board -> knob -> the value at which it is fixed."""
-EARLY_STOPPING = "early stopping turns both boards at once, so it must be used only when asked for"
+EARLY_STOPPING = "early stopping turns both boards at once, so it is used only if it is asked for"
 ALLOW_EARLY_STOPPING = "Add --allow-early-stopping"
 
 

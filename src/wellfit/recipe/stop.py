@@ -51,9 +51,9 @@ def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
 
 
 def _left(context: StepContext, gap: Gap) -> Stop:
-    waiting, left = cheapest_waiting(context, gap), f"{gap.kind.cause} left"
+    waiting, cause = cheapest_waiting(context, gap), gap.kind.cause
     if waiting is not None:
-        return Stop("budget", f"{left}, and the budget is spent", _budget(context, gap, waiting))
+        return Stop("budget", f"{cause} remains, but the budget is spent", _budget(context, gap, waiting))
     diagnosis = context.state.diagnosis
     low, high = rows_wanted(context.rows, gap=gap.value, tolerance=diagnosis.tolerance)
     sentence = gap.kind.left.format(
@@ -61,7 +61,7 @@ def _left(context: StepContext, gap: Gap) -> Stop:
         rows=f"{context.rows:,}",
         wanted=f"{low:,} to {high:,}" if high else f"{low:,} or many more",
     )
-    return Stop(gap.kind.stop, f"{left}, and nothing promising to try", sentence)
+    return Stop(gap.kind.stop, f"{cause} remains, but there is nothing promising to try", sentence)
 
 
 def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
@@ -95,7 +95,7 @@ def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
     limits = Unit(diagnosis.goal).interval(diagnosis.errors.optimal.at_level(LEVEL))
     return Stop(
         "reference",
-        "bias left, but inside the uncertainty of the reference",
+        "bias remains, but within the uncertainty of the reference",
         f"Any bias that is left is within the uncertainty of the reference ({limits}): measure the reference on "
         "more rows before you work on the network.",
     )
@@ -109,7 +109,7 @@ def _rows(diagnosis: Diagnosis) -> str:
     return f"No gap is surely above the tolerance; about {rows:,} dev rows would settle it."
 
 
-PRICE_BY = "`wellfit diagnose EXPERIMENT --refits 24` says what twice the data would buy."
+PRICE_BY = "`wellfit diagnose EXPERIMENT --refits 24` predicts the gain from twice the data."
 
 
 def ending(
@@ -123,7 +123,7 @@ def ending(
     """Return the journal's "finish" entry; `priced` is WF210, if the budget paid for it."""
     stop = stop_of(StepContext(run=run, state=state, rules=rules or Rules()), findings)
     wins = next(found for found in state.diagnosis.findings if found.code == "WF106")
-    rival = f"Another method is ahead. {wins.evidence}" if wins.status == "fired" else ""
+    rival = f"Another method does better. {wins.evidence}" if wins.status == "fired" else ""
     parts = [_bought(state, run=run), rival, stop.sentence, _worth(state.diagnosis, priced)]
     return {
         "stop": stop.code,
@@ -148,7 +148,7 @@ def _bought(state: RecipeState, *, run: RunContext) -> str:
 
 
 def _luck(state: RecipeState, *, run: RunContext) -> str:
-    """Return the reason for an average that is behind on dev: the network before it was chosen there."""
+    """Return the reason for an average that is worse on dev: the network before it was chosen there."""
     step = run.remembered_step(state.step)
     if step is None or not (step.get("ensemble") and step["kept"] and step["got"] < 0):
         return ""
@@ -156,13 +156,13 @@ def _luck(state: RecipeState, *, run: RunContext) -> str:
     if alike <= before:
         return ""
     return (
-        f" The network before the average had {Unit(run.goal).show(before)} by luck: others trained alike, with "
-        f"other seeds, have {Unit(run.goal).show(alike)}."
+        f" The network before the average had {Unit(run.goal).show(before)} by luck: others trained in the same way, "
+        f"with other seeds, have {Unit(run.goal).show(alike)}."
     )
 
 
 def _worth(diagnosis: Diagnosis, priced: Finding | None) -> str:
-    """Return what more data would buy if variance is left, or the command that says it."""
+    """Return the predicted gain from more data if variance remains, or the command that predicts it."""
     variance = diagnosis.gap("variance")
     if variance is None or variance.verdict != "yes":
         return ""

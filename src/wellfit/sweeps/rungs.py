@@ -40,7 +40,7 @@ class Rungs(Record):
         for name in ("level", "keep"):
             if not 0 < getattr(self, name) < 1:
                 raise BadInput(
-                    f"{name} of the rungs must lie between 0 and 1, ends excluded",
+                    f"{name} of the rungs must be between 0 and 1, both excluded",
                     found=f"{name}={getattr(self, name)!r}",
                     remedy="Correct it, or sweep without rungs",
                 )

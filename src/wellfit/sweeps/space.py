@@ -225,7 +225,9 @@ def _require_interval(config: Config, name: str, values: Interval, *, rows: floa
         raise BadInput(f"{name} has no range", found=found, remedy=f"Give a list of values for {name}")
     if values.zero and name not in OFF:
         raise BadInput(
-            f"only a regularizer has an off value, and {name} is none", found=f"zero={values.zero!r}", remedy="Omit it"
+            f"only a regularizer has an off value, and {name} is not one",
+            found=f"zero={values.zero!r}",
+            remedy="Omit it",
         )
     for end in (values.low, values.high):
         require_value(config, name, round(end) if NAMES[name].kind == "whole" else end, rows=rows)

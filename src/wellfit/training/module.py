@@ -165,7 +165,7 @@ def _source(owner: object) -> str:
         return inspect.getsource(owner)  # type: ignore[arg-type]
     except (OSError, TypeError) as error:
         raise BadInput(
-            "the source of a module must be readable, since it names the configuration",
+            "the source of a module must be readable: the configuration's identity is computed from it",
             found=f"module={getattr(owner, '__qualname__', owner)!r}: {error}",
             remedy="Define the factory and its classes in a file or a notebook",
         ) from error

@@ -114,7 +114,8 @@ def _try(module: nn.Module, values: Tensor, *, task: Task, outputs: int) -> None
         raise BadInput(
             f"module must map one tensor [rows, {values.shape[1]}] to its outputs",
             found=f"{type(error).__name__}: {error}",
-            remedy="Build it for as many inputs as there are columns: a factory's parameter called inputs has them",
+            remedy="Build it with as many inputs as there are columns; a factory parameter named `inputs` receives "
+            "that number",
         ) from error
     rows = len(values)
     fits = [(rows, outputs)] if task == "classification" else [(rows, 1), (rows,)]
@@ -132,7 +133,8 @@ def _try(module: nn.Module, values: Tensor, *, task: Task, outputs: int) -> None
     raise BadInput(
         f"module must return {what} for this target",
         found=shown,
-        remedy="Return one real tensor of that shape from forward: a factory's parameter called outputs has its width",
+        remedy="Return one real tensor of that shape from forward; a factory parameter named `outputs` receives its "
+        "width",
     )
 
 
@@ -141,7 +143,7 @@ def _require_logits(found: Tensor) -> None:
         raise BadInput(
             "module must return logits",
             found="outputs that add up to 1 in every row, as those of a softmax do",
-            remedy="Leave the softmax out: the cost applies one, and a second one slows training",
+            remedy="Leave out the softmax: the cost applies one, and a second one slows training",
         )
 
 
@@ -163,7 +165,7 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
         raise BadInput(
             "module must know its shapes when it is built",
             found=_named(factory, "returned lazy layers"),
-            remedy="Give the factory a parameter called inputs: it receives the number of columns",
+            remedy="Give the factory a parameter named `inputs`: it receives the number of columns",
         )
     if any(value.device.type != "cpu" for value in tensors):
         raise BadInput(

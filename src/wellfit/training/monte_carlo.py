@@ -142,7 +142,7 @@ def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: in
         raise BadInput(
             "several passes need a network that was trained with dropout",
             found=f"{passes} passes, and keep_prob 1 in every layer",
-            remedy="Leave passes out, or train with keep_prob below 1",
+            remedy="Leave out passes, or train with keep_prob below 1",
         )
     return averaged([(part.weight, _mean_of(preparation, part, passes=passes)) for part in parts])
 

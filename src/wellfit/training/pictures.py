@@ -43,12 +43,12 @@ def require_pictures(config: Config, schema: Schema) -> None:
     """Refuse augmentation and a convolutional network for the rows of a table, and cutmix without classes."""
     if schema.picture is not None:
         if config.augmentation.cutmix and config.regularization.augment and schema.task == "regression":
-            raise BadInput("cutmix needs classes", found="a number as the target", remedy="Leave cutmix out")
+            raise BadInput("cutmix needs classes", found="a number as the target", remedy="Leave out cutmix")
         return
     for knob, value, off in (("augment", config.regularization.augment, 0.0), ("kind", config.network.kind, "mlp")):
         if value != off:
             raise BadInput(
-                f"{knob} is for pictures", found=f"{knob}={value!r} with a table", remedy=f"Leave {knob} out"
+                f"{knob} is for pictures", found=f"{knob}={value!r} with a table", remedy=f"Leave out {knob}"
             )
 
 
@@ -178,7 +178,7 @@ def require_views(views: int, preparation: Preparation) -> None:
     if not 1 <= views <= MOST_VIEWS:
         raise BadInput(f"views must be 1 to {MOST_VIEWS}", found=f"{views}", remedy="Give another number, such as 8")
     if views > 1 and preparation.schema.picture is None:
-        raise BadInput("several views are for pictures", found=f"{views} views of a table", remedy="Leave views out")
+        raise BadInput("several views are for pictures", found=f"{views} views of a table", remedy="Leave out views")
 
 
 def view_of(parts: Sequence[Part], preparation: Preparation) -> Member:

@@ -79,7 +79,7 @@ def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype =
 def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -> ModuleNetwork:
     """Return the convolutional network that `seed` starts from; refuse rows that are no pictures."""
     if preparation.schema.picture is None:
-        raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave kind out")
+        raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave out kind")
     height, width, channels = preparation.schema.picture
     shape = (channels, height, width)
     factory = functools.partial(ConvNet, shape, widths=network.widths, activation=network.activation)

@@ -116,7 +116,7 @@ def _about(path: Path) -> Json:
             remedy="Update wellfit",
         )
     if body != _signed(body):
-        raise _damaged(path, "other content than was saved")
+        raise _damaged(path, "content that differs from what was saved")
     return dict(body)
 
 

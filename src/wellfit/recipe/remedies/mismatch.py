@@ -201,7 +201,7 @@ def _reweight(context: StepContext) -> Result:
     if done.outcome is before:
         return done
     effective = _effective(context, done.outcome.config)
-    worth = f"{context.rows:,} weighted rows tell as much as {effective:,.0f} alike"
+    worth = f"{context.rows:,} weighted rows have as much information as {effective:,.0f} with equal weights"
     did = f"{REWEIGHT_KIND}: {describe_change(before, done.outcome)} ({worth})"
     return Result(done.outcome, {"did": did, "effective_rows": effective})
 

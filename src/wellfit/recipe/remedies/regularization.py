@@ -52,7 +52,7 @@ def _trials(context: StepContext, *, remedy: str) -> tuple[Config, ...]:
 
 
 def search_architecture(context: StepContext) -> tuple[Config, ...]:
-    """Return networks with less to fill, and others that may suit the rows better; none for pictures.
+    """Return smaller networks, and others that may suit the rows better; none for pictures.
 
     Half the width, a layer less, plain numbers, half the bins; the other activations; and the next shapes up the
     ladder, since a network that fits all rows already often follows them more smoothly when it grows (Nakkiran et al.,
@@ -107,7 +107,7 @@ def _sweep_price(context: StepContext) -> Price | None:
 
 
 def _sweep_pilot(context: StepContext) -> tuple[Config, ...]:
-    """Return a coarse grid of both knobs, the middle first; pictures are augmented first of all."""
+    """Return a coarse grid of both knobs, the middle first; for pictures augmentation comes first."""
     least, most = useful_shrinks(context.config, rows=context.rows)
     middle = math.sqrt(least * most)
     strong = math.sqrt(middle * most)

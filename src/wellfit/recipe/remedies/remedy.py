@@ -145,7 +145,7 @@ class Remedy:
 
     @property
     def board(self) -> Board:
-        """The board that it turns; the other is locked."""
+        """The board whose knobs it turns; the other board stays fixed."""
         return REMEDY_KINDS[self.kind].board
 
     @property
