@@ -100,7 +100,7 @@ def _with(name: str, values: list) -> pa.Table:
         ),
         pytest.param(_with("a", [1.0] * 19 + [float("inf")]), "numbers must be finite", "row 20", id="infinite"),
         pytest.param(
-            _with("y", ["yes"] * 17 + ["maybe"] * 3), "classes of DATA", "3 rows of another class", id="unknown class"
+            _with("y", ["yes"] * 17 + ["maybe"] * 3), "classes of DATA", "3 rows of other classes", id="unknown class"
         ),
         pytest.param(_with("y", [None] * 20), "rows that are not in train", "20 without a target", id="no target"),
     ],

@@ -139,11 +139,11 @@ def test_a_folder_holds_one_split(split, tmp_path):
 
 BROKEN = {
     "nothing": (lambda folder: (folder / "split.json").unlink(), "Run wellfit split first"),
-    "half-a-file": (lambda folder: (folder / "split.json").write_text('{"schema": 1'), "must be whole"),
+    "half-a-file": (lambda folder: (folder / "split.json").write_text('{"schema": 1'), "must be complete"),
     "newer": (lambda folder: (folder / "split.json").write_text('{"schema": 2}'), "Update wellfit"),
-    "foreign": (lambda folder: (folder / "split.json").write_text('{"schema": 1, "split": []}'), "must be whole"),
-    "no-train": (lambda folder: (folder / "train.parquet").unlink(), "must be whole"),
-    "no-hashes": (lambda folder: (folder / "hashes.parquet").write_bytes(b""), "must be whole"),
+    "foreign": (lambda folder: (folder / "split.json").write_text('{"schema": 1, "split": []}'), "must be complete"),
+    "no-train": (lambda folder: (folder / "train.parquet").unlink(), "must be complete"),
+    "no-hashes": (lambda folder: (folder / "hashes.parquet").write_bytes(b""), "must be complete"),
 }
 
 

@@ -39,7 +39,7 @@ from wellfit.training.pictures import picture_features
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostician:
-    """Diagnoses networks of an experiment: everything that a diagnosis needs beside their errors."""
+    """Diagnoses networks of an experiment: everything that a diagnosis needs besides their errors."""
 
     data: Prepared
     goal: Goal
@@ -140,7 +140,7 @@ REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
 
 
 def require_known(asked: Collection[str]) -> None:
-    """Refuse unknown names with the nearest known one: a slip must not pass for no reference at all."""
+    """Refuse unknown names, naming the nearest known one: a misspelt reference must not be ignored."""
     known = sorted({*REFERENCES, "tolerance"})
     for name in asked:
         if name not in known:

@@ -70,11 +70,11 @@ class Settings(ClosedRecord):
 
     @property
     def csv_format(self) -> CsvFormat:
-        """How CSV files are written, as far as it was given."""
+        """Return the options for the format of CSV files that were given."""
         return CsvFormat(**{each.name: getattr(self, each.name) for each in fields(CsvFormat)})
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
-        """Refuse a command that would need another split, by the first option that differs."""
+        """Refuse a command that needs a different split, naming the first option that differs."""
         self._require(vars(asked), folder=folder)
 
     def require_compatible(self, given: Mapping[str, Any], *, folder: Path) -> None:
@@ -148,7 +148,7 @@ class Folder:
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
-        """Refuse a data frame whose rows differ than those from which the experiment was made."""
+        """Refuse a data frame with rows that differ from those from which the experiment was made."""
         if sha256 != self.data["sha256"]:
             raise _other_data(self.path, found="a data frame whose rows differ")
 

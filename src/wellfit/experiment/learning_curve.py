@@ -67,7 +67,7 @@ def measured_curve(
 
 
 def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
-    """Return the updates of all refits on parts of so many rows; BadInput for too few rows."""
+    """Return the updates of all refits on parts of that many rows; BadInput for too few rows."""
     sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
     planned = total_updates(config, rows=rows)
     once = sum(total_updates(_on_part(config, rows=int(size), planned=planned), rows=int(size)) for size in sizes)

@@ -47,7 +47,7 @@ FILE = "preparation.json"
 
 
 def prepared_in(folder: Folder, split: Split) -> Prepared:
-    """Return train, train-dev, dev and what was added to train as arrays, by the transforms beside the models.
+    """Return train, train-dev, dev and the rows added to train as arrays, by the transforms saved beside the models.
 
     Damaged transforms are refused: networks were trained behind them.
     """
@@ -196,7 +196,7 @@ ADDED_FOLDER = "more_data"
 
 
 def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_format: CsvFormat) -> MoreRows:
-    """Read and check the rows of `--more-data`; the journal's entries tell whether the file was given before.
+    """Read and check the rows of `--more-data`; the journal's entries show whether the file was given before.
 
     A file that is gone, or has other rows than before, is refused.
     """
@@ -233,7 +233,7 @@ def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
 
 
 def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> None:
-    """Refuse to go on without rows that a run was given."""
+    """Refuse to continue without rows that a run was given."""
     if name is not None and name not in kept:
         raise Refusal(
             "the rows that were added to train must be in the experiment",

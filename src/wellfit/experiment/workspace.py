@@ -202,7 +202,7 @@ class Workspace:
             journal.append(CANDIDATE, {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]})
 
     def temper(self, outcome: Outcome) -> Outcome:
-        """Return a network at its temperature: as the journal knows it, or else fitted on dev and kept.
+        """Return a network at its temperature: the one in the journal, or otherwise one fitted on dev and kept.
 
         A regression has none, nor has a network without an error on half of dev; and if a temperature does not help on
         rows that did not fit it, the network stays as it is.

@@ -108,7 +108,7 @@ class Layout:
 
     @property
     def embedded(self) -> int:
-        """Inputs that do."""
+        """The inputs that do."""
         return len(self.inputs) - self.shared
 
     @property

@@ -111,7 +111,7 @@ def plan_memory(
 
 
 def _bytes_of_outputs(data: Prepared, *, members: int) -> int:
-    """Return the bytes of what so many members are measured by: a few of them at a time, at least one."""
+    """Return the bytes needed to measure that many members: a few at a time, at least one."""
     one = np.dtype(np.float32).itemsize * data.train.rows * data.preparation.outputs
     return _TIMES_OUTPUTS * max(one, min(BYTES_OF_OUTPUTS, members * one))
 
@@ -143,7 +143,7 @@ _SPARE = 4
 
 
 def _on_a_device(configs: Sequence[Config], *, layout: Layout, rows: int, recordings: int) -> int:
-    """Return the bytes of a member where all are under way at once, with their activations on `rows` rows."""
+    """Return the bytes of one member if all are trained at once, with its activations on `rows` rows."""
     averages = any(config.regularization.ema for config in configs)
     row_of_parameters = np.dtype(layout.dtype).itemsize * layout.size
     state = (1 + _MOMENTS[layout.plan.optimizer] + averages) * row_of_parameters

@@ -83,7 +83,7 @@ class TorchMLP:
         return costs, self._backward(own, read, forward, deltas=deltas, at=at, needs=needs)
 
     def rows_at_once(self, members: int) -> int:
-        """Return the rows of one forward pass of so many members."""
+        """Return how many rows fit in one forward pass of `members` members."""
         return max(1, BYTES_OF_ACTIVATIONS // (members * bytes_of_row(self.layout)))
 
     def outputs(self, rows: Tensor, codes: Tensor, shared: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ class TorchModule:
         return Gradients(*map(torch.cat, zip(*parts, strict=True)))
 
     def rows_at_once(self, members: int) -> int:
-        """Return the rows of one forward pass of so many members."""
+        """Return how many rows fit in one forward pass of that many members."""
         return max(rows_at_once(self._network) // members, 1)
 
     @torch.no_grad()

@@ -108,7 +108,7 @@ class InProcess:
         return [found[config.identity] for config in configs if config.identity in found]
 
     def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: there is nothing to release."""
 
     def __enter__(self) -> Self:
         return self

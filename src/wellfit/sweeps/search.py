@@ -1,4 +1,4 @@
-"""The sweep: train every member, choose by dev, and lay out what lambda and keep_prob did.
+"""The sweep: train every member, choose by dev, and show the effect of lambda and keep_prob.
 
 In rounds: propose configs, train those that are not known, learn from their outcomes.
 """

@@ -142,7 +142,7 @@ def _own(name: str, values: Values, config: Config) -> Any:
 
 
 def batch_size_for(rows: int) -> int:
-    """Return the batch size for so many training rows."""
+    """Return the batch size for that many training rows."""
     return next((size for most, size in BATCH_SIZES.items() if rows <= most), LARGEST_BATCH)
 
 

@@ -1,1 +1,1 @@
-"""What every engine shares: networks, noise, schedules, learning curves, outcomes; prediction and reference models."""
+"""Code that every engine shares: networks, noise, schedules, learning curves, outcomes; prediction and reference models."""

@@ -1,4 +1,4 @@
-"""Reference models on the same split: what a network has to beat to be worth its trouble.
+"""Reference models on the same split: the models that a network has to beat.
 
 dummy: the best constant prediction of the goal. linear: logistic regression, or ridge. trees: scikit-learn's histogram
 gradient boosting. All are deterministic for a seed, so that they are fit again where they are needed.
