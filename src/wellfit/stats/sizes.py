@@ -242,7 +242,7 @@ def rows_for_recall(*, recall: float, margin: float, prevalence: float, level: f
 
 
 def rows_for_mean_loss(*, relative: float, cv: float = GAUSSIAN_CV, level: float = LEVEL) -> int:
-    """Rows that give a mean loss to a share `relative` of itself: (z cv / relative)^2.
+    """Rows needed to estimate a mean loss to within a fraction `relative` of its value: (z cv / relative)^2.
 
     `cv` is the standard deviation of the losses over their mean: sqrt(2) for squared Gaussian residuals.
     """

@@ -1,1 +1,1 @@
-"""Code that every engine shares: networks, noise, schedules, learning curves, outcomes; prediction and reference models."""
+"""Shared by all engines: networks, noise, schedules, learning curves, outcomes; prediction and reference models."""

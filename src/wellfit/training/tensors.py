@@ -122,7 +122,7 @@ def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
 
 
 def rows_at_once(network: AnyNetwork) -> int:
-    """Return how many rows fit in one forward pass: inside a network a picture is many times as large as at its input."""
+    """Return how many rows fit in one forward pass: inside, a picture is many times as large as at the input."""
     pictures = isinstance(network, ModuleNetwork) and isinstance(network.module, ConvNet)
     return PICTURES_AT_ONCE if pictures else ROWS_AT_ONCE
 
