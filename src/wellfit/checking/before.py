@@ -1,4 +1,7 @@
-"""A network of the user's own is checked by itself before it is trained: what fired is a warning, and it is trained."""
+"""A network of the user's own on a prepared table or on batches: checked by itself before it is trained.
+
+What fired is a warning, and the network is trained all the same.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from wellfit.base.typing import Notify
-from wellfit.checking.check import CHECKS, Check, check_codes
+from wellfit.checking.check import CHECKS, Check, check, check_codes
 from wellfit.checking.given import Network
-from wellfit.checking.table import check_prepared
-from wellfit.data.prepare import Prepared
+from wellfit.data.prepare import Arrays, Prepared
 from wellfit.exceptions import BadInput
+from wellfit.training.network import OneHot
+from wellfit.training.tensors import target_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,26 @@ _SLOW = ("WF507", "WF511")
 """They train and differentiate many times: too much before each of many fits."""
 _OF_LOSS = ("WF501", "WF502", "WF512")
 """They need the user's own loss."""
+
+
+def check_prepared(network: Network, data: Prepared, *, seed: int = 0) -> Check:
+    """Check a network on the training rows: the numbers, then each category as one-hot, by the module's own rules."""
+    dev = encoded(data.dev, data)
+    return check(
+        network,
+        encoded(data.train, data),
+        target_of(data.train, data.preparation),
+        dev=dev if len(dev) else None,
+        seed=seed,
+    )
+
+
+def encoded(rows: Arrays, data: Prepared) -> Tensor:
+    """Return what a module receives [rows, inputs] (training/module.py)."""
+    parts = [torch.as_tensor(rows.numeric)]
+    for place, codes in enumerate(data.preparation.cardinalities):
+        parts.append(OneHot(levels=codes - 1)(torch.as_tensor(rows.codes[:, place]).long()))
+    return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)
 
 
 def warn_before_training(network: Network, data: Prepared, *, seed: int, notify: Notify) -> None:

@@ -178,7 +178,7 @@ class Units(TorchFunctionMode):
         found = func(*args, **(kwargs or {}))
         if isinstance(found, Tensor) and found.dim() > 1 and len(found) > 1:
             if func in _RELUS:
-                self.shares.append(("ReLU", _share((found.detach() == 0).flatten(1).all(0))))
+                self.shares.append(("ReLU", float((found.detach() == 0).flatten(1).all(0).float().mean())))
             elif func in _TANHS:
                 self.shares.append(("tanh", float((found.detach().abs() > SATURATED).float().mean())))
         return found
@@ -197,10 +197,6 @@ def dead_units(trial: Trial) -> Finding:
         f"Activation {place + 1} of {len(units.shares)} ({kind}): {worst:.0%} of its units say the same for all rows."
     )
     return finding("WF516", fired=True if worst > DEAD else None if worst > PERHAPS_DEAD else False, evidence=told)
-
-
-def _share(dead: Tensor) -> float:
-    return float(dead.float().mean())
 
 
 _RELUS: frozenset[Any] = frozenset(

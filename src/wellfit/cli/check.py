@@ -44,7 +44,7 @@ def check(*, session: Session, data: Path, module: str, **options: Any) -> None:
     Eighteen findings (WF501 to WF518), those that fired first, in the order in which one explains another. Nothing
     is written, and no test row is looked at.
     """
-    from wellfit.checking.table import check_prepared
+    from wellfit.checking.before import check_prepared
 
     factory = load_named(module)
     found = check_prepared(factory, _prepared(data, given(options)), seed=session.seed or 0)
