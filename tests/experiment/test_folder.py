@@ -143,7 +143,7 @@ def test_other_data_is_refused_and_missing_data_is_not(tmp_path):
     with pytest.raises(Refusal, match="was made from"):
         folder.require_data(tmp_path / "other.csv")
     os.utime(path, (1, 1))
-    with pytest.raises(Refusal, match="another size or time"):
+    with pytest.raises(Refusal, match="size or modification time has changed"):
         folder.require_data(path)
     path.unlink()
     folder.require_data(path)

@@ -67,7 +67,7 @@ def test_values_and_dev_rows_have_their_goal(tmp_path):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda folder: wf.SealedTest.of(X, Y[:-1], folder=folder), "same rows"),
+        (lambda folder: wf.SealedTest.of(X, Y[:-1], folder=folder), "same number of rows"),
         (lambda folder: wf.SealedTest.of(X, Y, folder=folder.parent), "exists"),
         (lambda folder: wf.SealedTest.of(pd.DataFrame({TARGET: Y}), Y, folder=folder), "among the features"),
         (lambda folder: wf.SealedTest(folder).open(predict), "sealed test set"),
@@ -165,7 +165,7 @@ def test_an_arrow_table_and_numbered_columns_come_back_too(tmp_path):
     ids=["sparse", "mixed objects", "bins", "masked", "complex", "lists", "mapping"],
 )
 def test_what_cannot_be_given_back_is_refused_when_it_is_sealed(given, tmp_path):
-    with pytest.raises(BadInput, match="given back"):
+    with pytest.raises(BadInput, match="returned unchanged"):
         wf.SealedTest.of(given, Y, folder=tmp_path / "s.sealed")
     assert not (tmp_path / "s.sealed").exists()
 

@@ -130,7 +130,7 @@ def _normalized_column(column: pa.ChunkedArray, name: str, *, dropped: bool = Fa
     raise BadInput(
         "a column must contain numbers, text, booleans or dates",
         found=f"column {name!r} of type {kind}",
-        remedy=f"Leave it out with --drop {name}, or spread its values over several columns",
+        remedy=f"Leave it out with --drop {name!r}, or spread its values over several columns",
     )
 
 

@@ -307,7 +307,7 @@ def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[s
     if several and not merge:
         shown = "; ".join(" ".join(f"{text!r} ({counts[text]:,})" for text in texts) for texts in several[:5])
         raise BadInput(
-            f"classes of {name} must not differ only by case or blanks",
+            f"classes of {name!r} must not differ only by case or blanks",
             found=shown,
             remedy="Give --spellings merge if these are one class each, or --spellings keep if they are different ones",
         )

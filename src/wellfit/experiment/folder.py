@@ -87,7 +87,7 @@ class Settings(ClosedRecord):
             if kept != wanted:
                 raise Refusal(
                     "an experiment must keep its data, goal and split",
-                    found=f"{name}={wanted}, but {folder} was made with {name}={kept}",
+                    found=f"{name}={wanted!r}, but {folder} was made with {name}={kept!r}",
                     remedy="Give the same options, or choose another --out",
                 )
 

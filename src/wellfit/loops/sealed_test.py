@@ -274,7 +274,7 @@ def _difference(X: Any, given: Any) -> str:
         return _difference_of_pandas(X, given)
     if isinstance(X, pa.Table):  # whose bytes were sealed as they are
         return "" if X.schema.equals(given.schema) else "its schema would come back changed"
-    changed = [f"column {name} would be changed" for name in X.columns if not X[name].equals(given[name])]
+    changed = [f"column {name!r} would be changed" for name in X.columns if not X[name].equals(given[name])]
     return "; ".join(changed[:1]) if changed or X.schema == given.schema else "its types would come back changed"
 
 

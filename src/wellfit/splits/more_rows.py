@@ -207,7 +207,7 @@ def _require_the_past(split: Split, usable: pa.Table) -> None:
     if late:
         raise BadInput(
             f"{NAME} must be older than dev, as train is",
-            found=f"{late:,} rows that are not, according to column {name}",
+            found=f"{late:,} rows that are not, according to column {name!r}",
             remedy="Remove these rows: they are not known yet at the time that dev represents",
         )
 

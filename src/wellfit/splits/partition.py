@@ -72,7 +72,7 @@ def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partiti
     _require_separate_groups(usable, options.group_on)
     if options.split_on:
         rows = assign_by_column(usable["DATA"].column(options.split_on), name=options.split_on)
-        tables, how = _taken(usable["DATA"], rows), f"according to column {options.split_on}"
+        tables, how = _taken(usable["DATA"], rows), f"according to column {options.split_on!r}"
     else:
         counts, how = _plan(usable, schema, options)
         tables = {}
