@@ -282,19 +282,17 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     last = known.last_asked() if known else {}
     request = run_request(last, given, reference=reference, only=only, idea=idea, more_data=more_data)
     if known:
-        kept = known.folder.resolved(known.folder.settings)
+        workspace, kept = known.workspace, known.folder.resolved(known.folder.settings)
         kept.require_compatible({"target": target, **options}, folder=known.path)
-        workspace = known.workspace
         if move_source:
             move_sources(known.folder)
     else:
         workspace = find_or_make(
             data, target, options, out=out, move=move_source, notify=notify, request=request, more_data=more_data
         )
-    more = None
-    if more_data is not None:
-        written = workspace.folder.settings.csv_format
-        more = added_to(workspace.split, more_data, workspace.entries(), csv_format=written)
+    written = workspace.folder.settings.csv_format
+    entries = workspace.entries()
+    more = None if more_data is None else added_to(workspace.split, more_data, entries, csv_format=written)
     request = request.inside(workspace, branch=branch, more=more)
     _tell_fixed(request.rules.fixed_at if fixed is None else {}, notify)
     run_in(workspace, request, more=more, began=began, notify=notify)

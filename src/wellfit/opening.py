@@ -132,6 +132,15 @@ class _Standing:
     """True for a further opening of this very test set: rows that another split opened cost the certificate only."""
     resumed: LedgerEntry | None = None
 
+    def require_allowed(self, *, again: bool) -> None:
+        """Refuse a further opening of this test set that nobody asked for."""
+        if self.further and not again:
+            raise Refusal(
+                "the test set must be opened only once",
+                found=self.reason,
+                remedy="Use the result of the first opening, or ask for a further, uncertified one with --again",
+            )
+
 
 def open_test(
     split: Sealed | Path,
@@ -171,12 +180,7 @@ def open_test(
         rows = AskedRows.of(test, split.others, hashes=split.hashes)
         with registry.locked() as connection:
             standing = _standing(split, connection, rows, subject=subject)
-            if standing.further and not again:
-                raise Refusal(
-                    "the test set must be opened only once",
-                    found=standing.reason,
-                    remedy="Use the result of the first opening, or ask for a further, uncertified one with --again",
-                )
+            standing.require_allowed(again=again)
             entry = _write_down(split, connection, standing, rows=rows, subject=subject, at=at)
         target, groups = split.targets(test), split.groups(test)
         level = 1 - ALPHA / standing.number

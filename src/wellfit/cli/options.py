@@ -73,8 +73,7 @@ def format_options(function: Callback) -> Callback:
     )
 
 
-def split_options(function: Callback) -> Callback:
-    """The options of reading and splitting a table."""
+def _reading_options(function: Callback) -> Callback:
     return all_of(
         format_options(function),
         click.option("--target", metavar="COLUMN", help="Column to predict."),
@@ -96,6 +95,13 @@ def split_options(function: Callback) -> Callback:
             help="Whether classes that differ only by case or blanks are one class or several.  [default: asks]",
         ),
         click.option("--drop", multiple=True, metavar="COLUMN", help="Leave out this column; may be repeated."),
+    )
+
+
+def split_options(function: Callback) -> Callback:
+    """The options of reading and splitting a table."""
+    return all_of(
+        _reading_options(function),
         click.option(
             "--stratify-on",
             metavar="COLUMN",

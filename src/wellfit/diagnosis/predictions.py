@@ -96,13 +96,10 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     measured: dict[str, Estimate] = {
         name: _estimate(name, chosen, pair, groups=of_part.get(name)) for name, pair in ready.items()
     }
-    given_reference = reference(
-        goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error
-    )
+    optimal = reference(goal=chosen, human_error=human_error, human_rows=human_rows, optimal_error=optimal_error)
     facts = Facts(goal=chosen) if features is None else facts_on_rows(features, ready, goal=chosen, groups=groups)
-    optimal = given_reference
     if labels_per_row is not None:
-        optimal = _by_labels(labels_per_row, chosen, given_reference, voters=label_voters)
+        optimal = _by_labels(labels_per_row, chosen, optimal, voters=label_voters)
     told = {name: ready[name] for name in ("train", "dev")}
     codes = {name: np.unique(np.asarray(each).astype(str), return_inverse=True)[1] for name, each in of_part.items()}
     predicted = Predicted.over(told, goal=chosen, train=told["train"][0], levels=levels, groups=codes)
@@ -234,6 +231,20 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
 PARTS = ("train", "train_dev", "dev")
 
 
+def _require_alike(tables: Mapping[str, pa.Table], rows: Mapping[str, int]) -> None:
+    """Raise BadInput where a part has other columns than train, or another number of rows than its y."""
+    for part, table in tables.items():
+        require_columns(
+            table.column_names, tables["train"].column_names, rule=f"features of {part} that are those of train"
+        )
+        if table.num_rows != rows[part]:
+            raise BadInput(
+                f"{part}: features and y must have the same number of rows",
+                found=f"{table.num_rows} and {rows[part]} rows",
+                remedy="Give one row of features for each y",
+            )
+
+
 def facts_on_rows(
     features: Mapping[str, Any],
     ready: Mapping[str, tuple[Integers | Floats, Floats]],
@@ -258,16 +269,7 @@ def facts_on_rows(
     tables = {part: _table(features[part], part) for part in PARTS if part in features and part in ready}
     if not {"train", "dev"} <= tables.keys():
         return Facts(goal=goal)
-    for part, table in tables.items():
-        require_columns(
-            table.column_names, tables["train"].column_names, rule=f"features of {part} that are those of train"
-        )
-        if table.num_rows != len(ready[part][0]):
-            raise BadInput(
-                f"{part}: features and y must have the same number of rows",
-                found=f"{table.num_rows} and {len(ready[part][0])} rows",
-                remedy="Give one row of features for each y",
-            )
+    _require_alike(tables, {part: len(target) for part, (target, _) in ready.items()})
     together = pa.concat_tables([table.select(tables["train"].column_names) for table in tables.values()])
     schema = feature_columns(together)
     if not schema.features:
