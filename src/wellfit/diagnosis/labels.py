@@ -97,7 +97,8 @@ def require_known(name: str, prediction: Array, labels: Array) -> None:
     strange = [str(each) for each in said[~np.isin(said, labels)]]
     known = {_spelled(str(each)): str(each) for each in labels}
     meant = {each: known[_spelled(each)] for each in strange if _spelled(each) in known}
-    if not strange or (len(strange) < len(said) and not meant):
+    # Labels of a single class leave open what the others are called.
+    if not strange or (not meant and (len(strange) < len(said) or len(known) == 1)):
         return
     near = meant or {each: nearest(each, list(known.values())) for each in strange}
     pairs = ", ".join(f"{other!r} for {each!r}" for each, other in list(near.items())[:_NAMED_AT_MOST])
