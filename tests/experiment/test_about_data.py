@@ -42,7 +42,7 @@ def test_a_split_in_memory_is_diagnosed_without_a_network():
     assert [each.code for each in at_random.findings] == list(CHECKS)
     assert "nothing that should stop you" in str(at_random)
     passed = sum(each.status == "passed" for each in at_random.findings)
-    assert f"as far as the {passed} checks go that passed. Not told: " in at_random.headline
+    assert f"as far as the {passed} checks that passed can show. Could not tell: " in at_random.headline
     assert "groups in several splits (WF207)" in at_random.headline
     assert set(json.loads(json.dumps(by_time.to_json(), allow_nan=False))) >= {"findings", "errors", "gaps"}
 
@@ -52,7 +52,7 @@ def test_an_experiment_is_diagnosed_before_and_after_training(tmp_path, monkeypa
     experiment = wf.open_experiment(wf.split(table(), target="y", drop=("day",), out="e.wellfit").folder)
     before = wf.diagnose(experiment)
     assert not experiment.is_trained
-    assert before.headline.startswith("Nothing was trained yet")
+    assert before.headline.startswith("Nothing has been trained yet")
     wf.train(experiment, wf.Config())
     after = wf.diagnose(experiment)
     assert after.gap("variance") is not None

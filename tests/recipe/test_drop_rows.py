@@ -49,7 +49,10 @@ def test_copies_are_left_out_before_anything_else_is_treated(repaired):
     step = journal["step/1"]
     assert (step["kind"], step["board"], step["finding"], step["kept"]) == (KIND, "data", "WF203", True)
     assert step["because"] == "measurement: copies of training rows in dev"
-    assert step["did"] == "drop rows: 80 training rows, whose copies flattered the error on 80 dev rows"
+    assert (
+        step["did"]
+        == "drop rows: 80 training rows with copies in dev, which made the error look too low on 80 dev rows"
+    )
     dropped = [outcome for outcome in executor.known.values() if outcome.config.data.drop_rows]
     assert {len(outcome.train_losses) for outcome in dropped} == {TRAIN - COPIED}
 

@@ -26,7 +26,7 @@ def test_the_card_has_the_numbers_of_the_journal(experiment):
     card = model_card(experiment.summary())
     assert experiment.split.seal.sha256 in card
     assert f"Train {experiment.split.rows['train']:,}" in card
-    assert "It has not been opened" in card
+    assert "The test set has not been opened" in card
     assert experiment.summary().unit.show(experiment.network.losses["dev"]) in card
 
 
@@ -48,7 +48,7 @@ def test_an_opening_is_on_the_card(experiment):
     opening = experiment.unseal()
     card = model_card(experiment.summary())
     assert opening.receipt in card
-    assert "It has not been opened" not in card
+    assert "The test set has not been opened" not in card
 
 
 def test_the_command_exports_and_predicts_from_the_folder(experiment, tmp_path):

@@ -52,7 +52,7 @@ def symmetric_units(trial: Trial) -> Finding:
             if one is not None and norm > 0:
                 value.data -= 0.05 * size / norm * one
     still = [name for name, value in alike.items() if _are_alike(value)]
-    told = f"{len(alike)} layers begin with equal units; after {UPDATES} updates they still are in {len(still)}"
+    told = f"{len(alike)} layers begin with identical units; after {UPDATES} updates they still are in {len(still)}"
     shown = f" ({', '.join(still[:4])})." if still else "."
     return finding("WF514", fired=bool(still), evidence=told + shown)
 

@@ -120,8 +120,8 @@ class DataDiagnosis(Rendered):
         """What to look at first; without anything how many checks looked, and which could not tell."""
         if self.fired:
             titles = "; ".join(found.title for found in self.fired)
-            return f"Nothing was trained yet. Look at the rows first: {titles}."
-        said = "Nothing was trained yet. The rows show nothing that should stop you"
+            return f"Nothing has been trained yet. Look at the rows first: {titles}."
+        said = "Nothing has been trained yet. The rows show nothing that should stop you"
         passed = sum(found.status == "passed" for found in self.findings)
         open_ones = [
             found for found in self.findings if found.status == "not applicable" and found.evidence != UNCHECKED
@@ -129,7 +129,7 @@ class DataDiagnosis(Rendered):
         if not open_ones:
             return f"{said}: all {passed} checks passed."
         named = ", ".join(f"{found.title} ({found.code})" for found in open_ones)
-        return f"{said}, as far as the {passed} checks go that passed. Not told: {named}."
+        return f"{said}, as far as the {passed} checks that passed can show. Could not tell: {named}."
 
     def to_json(self) -> Json:
         """The object of `diagnose --json`; without a network there are no errors and gaps."""

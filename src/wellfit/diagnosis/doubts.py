@@ -86,7 +86,7 @@ def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
         predicted.name_of(code) for code in np.argsort(-counts)[: min(_NAMED_AT_MOST, (counts > 0).sum())]
     )
     chance = 0.5 ** int(counts.sum())
-    said = f"{counts.sum():,} of {len(told):,} rows are predicted as {named}, which is the label of no row"
+    said = f"{counts.sum():,} of {len(told):,} rows are predicted as {named}, but no row has such a label"
     if chance > BY_CHANCE:
         return finding("WF212", fired=None, evidence=f"Cannot tell: {said}; so few may be chance.")
     return finding("WF212", fired=True, evidence=f"{said}.")

@@ -70,7 +70,7 @@ def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[P
     name, size = gap.kind.noun.capitalize(), Unit(goal).gap(gap.value)
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
-    doubt = "" if gap.verdict == "yes" else ", though the interval cannot tell"
+    doubt = "" if gap.verdict == "yes" else ", though its interval is too wide to be sure"
     return [
         Prescribed(kind.name, kind.board, gap.name, most, f"{name} is {size}{doubt}: {kind.reason}.")
         for kind in prescribed_against(gap.name, pictures=pictures)

@@ -248,7 +248,7 @@ def weights_of(sample_weight: Any, *, rows: int) -> Floats:
     wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
     if len(wrong):
         found = f"{weights[wrong[0]]} for row {wrong[0]} ({len(wrong)} such weights)"
-        raise BadInput("sample weights must be finite, zero or positive", found=found, remedy="Correct the weights")
+        raise BadInput("sample weights must be finite and not negative", found=found, remedy="Correct the weights")
     if not weights.any():
         found = f"sample weights that are all zero, of {rows} rows"
         raise BadInput("some sample weight must be above zero", found=found, remedy="Give some row a weight")
@@ -314,5 +314,5 @@ def _given(class_weight: Any, classes: Any) -> Floats:
     factors = np.array([class_weight.get(name, 1.0) for name in known], dtype=np.float64)
     if not (np.isfinite(factors) & (factors >= 0)).all():
         found = f"class_weight={class_weight!r}"
-        raise BadInput("class weights must be finite, zero or positive", found=found, remedy="Correct the weights")
+        raise BadInput("class weights must be finite and not negative", found=found, remedy="Correct the weights")
     return np.asarray(factors)

@@ -113,7 +113,7 @@ class Folder:
 
     @property
     def models(self) -> Path:
-        """The folder of trainings."""
+        """The folder of trained networks."""
         return self.path / "models"
 
     @property

@@ -110,7 +110,7 @@ def _require_allowed(
 ) -> None:
     if device is not None and (module is not None or configs[0].network.kind != "mlp"):
         raise BadInput(
-            "a device can train only the built-in network of tables",
+            "a device can train only the built-in network for tables",
             found="a module of your own" if module is not None else "a network of pictures",
             remedy="Leave the device out",
         )

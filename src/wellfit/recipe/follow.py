@@ -24,7 +24,7 @@ from wellfit.records.outcome import Outcome
 
 OPTIMIZATION_SHARE = 0.4
 """Share of the budget after the first network that may be spent before the regularization board is turned."""
-CONTINUES = "the same command continues"
+CONTINUES = "the same command then continues"
 
 
 def follow(run: RunContext, start: Config, rules: Rules | None = None) -> RecipeState:

@@ -105,7 +105,7 @@ def _test(summary: Summary) -> Iterator[str]:
         yield f"Sealed {summary.split.sealed_at}, SHA-256 `{summary.split.sha256}`."
         yield ""
     if not summary.openings and not summary.elsewhere:
-        yield "It has not been opened: the error on new rows is not proven yet."
+        yield "The test set has not been opened, so the error on new rows has not been measured yet."
     for opening in summary.openings:
         value, interval, rows = _measured(opening.error, summary.unit)
         state = "certified" if opening.certified else f"not certified ({opening.reason})"

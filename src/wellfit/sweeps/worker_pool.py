@@ -243,7 +243,7 @@ class WorkerPool:
             if code > 0:
                 raise RuntimeError(f"a worker ended with exit code {code}; its traceback is on standard error")
         raise WellfitError(
-            "a worker process must survive a training",
+            "a worker process must not be killed while it trains",
             found=f"signal {-code} ended it {ATTEMPTS} times for {next(iter(left.values())).to_json()}",
             remedy="Free memory, give a limit for it, use fewer workers, or a smaller network",
         )

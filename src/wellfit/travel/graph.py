@@ -166,7 +166,7 @@ def picture_transforms_of(preparation: Preparation) -> Json:
                 "type": "uint8",
                 "shape": ["N", height, width, channels],
                 "channels": "RGB" if channels == 3 else "grey (ITU-R BT.601)",
-                "decoding": f"turned by the EXIF orientation, transparency on white, at most {MOST_PIXELS:,} pixels",
+                "decoding": f"rotated by its EXIF orientation, transparency on white, at most {MOST_PIXELS:,} pixels",
                 "fitting": "bilinear with antialiasing, as large as fits, in the middle; about it the mean colour of "
                 "the edge",
             }

@@ -242,7 +242,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF212",
         title="predicted labels that no row has",
-        meaning="Some predicted labels are the label of no row: labels and predictions may count the classes "
+        meaning="No row has some of the predicted labels: labels and predictions may count the classes "
         "otherwise, or come from other lists.",
         computed="Predictions of dev, and of train where they are known, whose class is that of no row. Chance alone "
         "would leave k such labels out of as many targets with a probability of 1/2^k.",
@@ -261,10 +261,11 @@ ENTRIES = (
     CatalogueEntry(
         code="WF213",
         title="a few rows hold the squared error",
-        meaning="Most of the squared error is that of a few rows with extreme targets. What is trained, chosen and "
-        "judged by it follows those rows, and its intervals are wide.",
-        computed="The squared errors of the dev rows (before there is a model, those of the mean on the training "
-        "rows), the largest first: how many hold half of the sum. Rows that lie as far out are counted with them.",
+        meaning="Most of the squared error comes from a few rows with extreme targets. Training, model choice and "
+        "evaluation by squared error all follow those rows, and intervals are wide.",
+        computed="The squared errors of the dev rows (before there is a model, those of predicting the mean of the "
+        "training rows) are sorted, the largest first. The rows that make up half of the sum are counted, and those "
+        "with targets as extreme.",
         states=States(
             fired="at most one row in a hundred holds half of the squared error; the evidence says how many, and "
             "which.",

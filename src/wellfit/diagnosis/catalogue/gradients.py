@@ -139,7 +139,7 @@ ENTRIES = (
         "train's.",
         computed="Means of the dev columns against what chance leaves after scaling by train: about 1 / sqrt(rows).",
         states=States(
-            fired="all are within a fiftieth of that, and all standard deviations are 1.",
+            fired="every mean is within 1/50 of that amount of 0, and every standard deviation is 1.",
             passed="they are not.",
             unknown="no dev rows were given, or fewer than 30.",
         ),

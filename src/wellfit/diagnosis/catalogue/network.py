@@ -85,8 +85,7 @@ ENTRIES = (
             unknown="the network cannot be run so.",
         ),
         remedy="Build each layer anew: `nn.ModuleList(make_layer() for _ in range(n))`, and not `[layer] * n`.",
-        caution="A network that repeats one layer on purpose says so more clearly by calling it in a loop, which "
-        "does not fire.",
+        caution="If a layer is shared on purpose, call it in a loop: that is clearer, and this check does not fire.",
         commands=(CHECK,),
         source="Python: `[layer] * n` holds one object n times.",
     ),

@@ -147,7 +147,7 @@ def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Findin
     if share > COARSE:
         evidence = (
             f"Cannot tell: {100 * share:.0f} % of the training rows equal another training row, so the columns have "
-            f"too few values for equal rows to be copies ({', '.join(said)})."
+            f"so few values that equal rows need not be copies ({', '.join(said)})."
         )
         return finding("WF203", fired=None, evidence=evidence)
     if all(count <= MATERIAL * of for count, of in counts.values()):

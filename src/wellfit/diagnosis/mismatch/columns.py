@@ -190,7 +190,7 @@ def shifted_columns(*, rows: OpenRows) -> Finding:
         said = f"No column alone shifts by {found.tau:.2f} of total variation or more.{apart}"
         return finding("WF303", fired=False, evidence=said)
     needed = [most for each in undecided if (most := each.bound.rows_to_decide(found.tau))]
-    decides = f"; about {max(needed):,} rows on each side would decide" if needed else ""
+    decides = f"; about {max(needed):,} rows on each side would be enough to decide" if needed else ""
     said = f"Cannot tell for {len(undecided)} of {len(found.columns)} columns{decides}.{apart}"
     return finding("WF303", fired=None, evidence=said)
 
@@ -240,7 +240,7 @@ def shifted_targets(*, rows: OpenRows) -> Finding:
         said = f"As far as this comparison shows, the targets differ by at most {bound.high:.2f} of total variation."
         return finding("WF304", fired=False, evidence=said)
     needed = bound.rows_to_decide(found.tau)
-    decides = f" About {needed:,} rows on each side would decide." if needed else ""
+    decides = f" About {needed:,} rows on each side would be enough to decide." if needed else ""
     said = f"Cannot tell: {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{decides}"
     return finding("WF304", fired=None, evidence=said)
 

@@ -107,7 +107,7 @@ def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None
         said = f"No material mismatch is visible to this classifier: at most {bound.high:.2f} of total variation."
         return finding("WF302", fired=False, evidence=said + apart)
     needed = bound.rows_to_decide(found.tau)
-    decides = f" About {2 * needed:,} rows on each side would decide." if needed else ""
+    decides = f" About {2 * needed:,} rows on each side would be enough to decide." if needed else ""
     said = f"Cannot tell: a classifier shows {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{decides}"
     return finding("WF302", fired=None, evidence=said + apart)
 

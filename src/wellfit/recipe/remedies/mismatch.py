@@ -114,7 +114,7 @@ def _drop_rows(context: StepContext) -> Result:
     if copies is None or after is before:
         return Result(before)
     rows, flattered = int(copies.train.sum()), int(copies.dev.sum())
-    told = f"{rows:,} training rows, whose copies flattered the error on {flattered:,} dev rows"
+    told = f"{rows:,} training rows with copies in dev, which made the error look too low on {flattered:,} dev rows"
     return Result(after, {"did": f"drop rows: {told}", "because": "measurement: copies of training rows in dev"})
 
 
