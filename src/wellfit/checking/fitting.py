@@ -130,7 +130,8 @@ def _with_own_optimizer(trial: Trial, rows: Tensor, target: Tensor) -> str:
     if not math.isfinite(losses[-1]) or losses[-1] > 2 * abs(start) + 1:
         return f"{told} diverges: the loss of {len(rows)} rows goes from {start:.3g} to {losses[-1]:.3g}."
     if len(losses) >= OWN_STEPS / 2 and start - lowest < MOVED * abs(start):
-        return f"{told} hardly lowers the loss: on {len(rows)} rows it goes from {start:.5g} to {losses[-1]:.5g} in {len(losses)} steps."
+        moved = f"{start:.5g} to {losses[-1]:.5g}"
+        return f"{told} hardly lowers the loss: on {len(rows)} rows it goes from {moved} in {len(losses)} steps."
     return ""
 
 
