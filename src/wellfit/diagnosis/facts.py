@@ -47,7 +47,8 @@ class Facts:
     columns: Columns | None = None
     rows: OpenRows | None = None
     network: NetworkOnRows | None = None
-    predicted: Predicted | None = None
+    predicted: Predicted | None = None  # what the model says of dev, and of train where that is known
+    # Below: only of an experiment.
     seen: Mapping[str, Floats] | None = None  # part -> [rows, channels] what a network sees in pictures
     candidates: Floats | None = None  # [candidates, rows] losses of all networks that were compared on dev
     curve: MoreData | None = None

@@ -100,10 +100,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
     facts = Facts(goal=chosen) if features is None else facts_on_rows(features, ready, goal=chosen, groups=groups)
     if labels_per_row is not None:
         optimal = _by_labels(labels_per_row, chosen, optimal, voters=label_voters)
-    told = {name: ready[name] for name in ("train", "dev")}
-    codes = {name: np.unique(np.asarray(each).astype(str), return_inverse=True)[1] for name, each in of_part.items()}
-    predicted = Predicted.over(told, goal=chosen, train=told["train"][0], levels=levels, groups=codes)
-    facts = replace(facts, predicted=predicted)
+    facts = replace(facts, predicted=_predicted(ready, goal=chosen, levels=levels, groups=of_part))
     if facts.rows is not None and optimal is None:
         facts = replace(facts, hint=said_by_rows(facts.rows.train, goal=chosen))
     return diagnose_losses(
@@ -228,6 +225,18 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
     return goal.estimate(*pair, groups=np.unique(named, return_inverse=True)[1])
 
 
+def _predicted(
+    ready: Mapping[str, tuple[Integers | Floats, Floats]],
+    *,
+    goal: Goal,
+    levels: tuple[str, ...],
+    groups: Mapping[str, Any],
+) -> Predicted:
+    told = {name: ready[name] for name in ("train", "dev")}
+    codes = {name: np.unique(np.asarray(each).astype(str), return_inverse=True)[1] for name, each in groups.items()}
+    return Predicted.over(told, goal=goal, train=told["train"][0], levels=levels, groups=codes)
+
+
 PARTS = ("train", "train_dev", "dev")
 
 
@@ -278,13 +287,10 @@ def facts_on_rows(
     codes = _codes(groups or {}, tables)
     classes = ready["dev"][1].shape[1] if goal.task == "classification" else 0
     losses = {part: goal.row_losses(*ready[part]) for part in tables}
+    target = {part: ready[part][0] for part in tables}
     rows = {
         part: Rows(
-            features=values[part],
-            target=ready[part][0],
-            classes=classes,
-            losses=losses[part],
-            groups=codes.get(part),
+            features=values[part], target=target[part], losses=losses[part], groups=codes.get(part), classes=classes
         )
         for part in tables
     }

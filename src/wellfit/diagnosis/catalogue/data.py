@@ -275,7 +275,7 @@ ENTRIES = (
         remedy="Look at those rows first: a unit, a typing error, a stand-in such as 999999. If they are right, "
         "predict the logarithm of the target, or judge by --goal mae.",
         caution="Where the extremes are what matters (losses of an insurer), they belong into the error.",
-        commands=(DIAGNOSE, Command("wellfit run churn.wellfit --goal mae --budget 5m", "judge by the absolute error")),
+        commands=(DIAGNOSE,),
         source="A count.",
     ),
     CatalogueEntry(

@@ -242,7 +242,7 @@ ENTRIES = (
         "one class too: then the error is the wrong goal, and the model need not be at fault.",
         commands=(
             Command("wellfit diagnose predictions.csv --goal balanced_error", "the errors of the classes, all alike"),
-            Command("wellfit run churn.wellfit --goal auc --budget 5m", "train for the order of the probabilities"),
+            DIAGNOSE,
         ),
         source="Counts; Wilson's interval.",
     ),
@@ -265,7 +265,7 @@ ENTRIES = (
         caution="Of a target that nothing in the columns tells, no model is better than a constant.",
         commands=(
             DIAGNOSE,
-            Command("wellfit diagnose predictions.csv --goal auc", "whether the order of the rows says anything"),
+            Command("wellfit train churn.wellfit --lr .0003 --epochs 64", "a lower learning rate, more epochs"),
         ),
         source="Paired differences over the same rows; the interval of the goal where its loss is one of all rows.",
     ),
