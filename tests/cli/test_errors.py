@@ -91,7 +91,7 @@ SLIPS = {
     "unknown command": (["xyzzy"], "'xyzzy'", "diagnose, run, split"),
     "wrong option": (["size", "--margn", ".1"], "--margn", "Did you mean --margin?"),
     "not a number": (["size", "--margin", "small"], "'small'", "--margin"),
-    "missing argument": (["run"], "DATA|EXPERIMENT", "wellfit run --help"),
+    "missing argument": (["run"], "DATA...|EXPERIMENT", "wellfit run --help"),
     "one value of two": (["diagnose", "--optimal-error", ".1"], "2 arguments", "wellfit diagnose --help"),
     "width that is no number": (["train", "x.wellfit", "--widths", "64,wide"], "'64,wide'", "widths"),
     "knob out of range": (["train", "x.wellfit", "--keep-prob", "1.5"], "keep_prob=1.5", "(0, 1]"),

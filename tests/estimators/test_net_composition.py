@@ -142,7 +142,7 @@ def test_a_column_transformer_may_leave_categories_to_the_network(mixed):
     columns = ColumnTransformer([("numbers", StandardScaler(), numbers)], remainder="passthrough")
     pipeline = make_pipeline(columns.set_output(transform="pandas"), net(epochs=60)).fit(frame, y)
     assert pipeline.score(frame, y) > 0.9
-    kinds = {column.name: column.kind for column in pipeline[-1].model_.columns}
+    kinds = {column.name: column.kind for column in pipeline[-1].model_.preparation.schema.columns}
     assert kinds["remainder__town"] == kinds["remainder__grade"] == "category"
 
 

@@ -35,7 +35,7 @@ def test_an_array_and_frames_of_its_values_give_the_same_network(two_classes):
 def test_a_mixed_frame_is_the_same_in_pandas_and_polars_and_is_learnt(mixed):
     frame, y = mixed
     fitted = net(epochs=60).fit(frame, y)
-    kinds = {column.name: column.kind for column in fitted.model_.columns}
+    kinds = {column.name: column.kind for column in fitted.model_.preparation.schema.columns}
     assert kinds == {"size": "number", "town": "category", "grade": "category", "old": "number", "sold": "date"}
     assert fitted.score(frame, y) > 0.9
     other = pl.from_pandas(frame.astype({"grade": "str"}))

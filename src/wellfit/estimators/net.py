@@ -245,7 +245,8 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
             ValueError: for other columns than those of the fit.
             NotFittedError: before `fit`.
         """
-        return self.model_.probabilities(self._table(X))
+        table = self._table(X)  # first, since it checks that there was a fit
+        return self.model_.probabilities(table)
 
     def predict(self, X: Any) -> Any:
         """Return the most probable class [rows].
@@ -254,7 +255,8 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
             ValueError: for other columns than those of the fit.
             NotFittedError: before `fit`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def _encoded(self, y: Any) -> Integers:
         check_classification_targets(y)
@@ -286,7 +288,8 @@ class BaseNetRegressor(RegressorMixin, Net):  # type: ignore[misc]  # scikit-lea
             ValueError: for other columns than those of the fit.
             NotFittedError: before `fit`.
         """
-        return self.model_.values(self._table(X))
+        table = self._table(X)
+        return self.model_.values(table)
 
     def _encoded(self, y: Any) -> Floats:
         # As in scikit-learn: one column is one target, with a warning that says so.

@@ -255,10 +255,12 @@ def _called(network: ModuleNetwork, given: State, values: Tensor) -> Tensor:
     """Call the module with the tensors `given`, each under all of its names.
 
     torch's own way with tied names puts the tensors of a layer that has two names back in the wrong order, and so
-    leaves those of `given` in the module.
+    leaves those of `given` in the module. Afterwards `given` has the buffers as the module leaves them.
     """
-    others = {other: given[name] for other, name in network.other_names.items()}
-    outputs: Tensor = functional_call(network.module, {**given, **others}, (values,), tie_weights=False)
+    named = {**given, **{other: given[name] for other, name in network.other_names.items()}}
+    outputs: Tensor = functional_call(network.module, named, (values,), tie_weights=False)
+    # A buffer that the module has assigned anew stands in the dictionary of the call.
+    given.update((name, named[name]) for name in given)
     return outputs
 
 
