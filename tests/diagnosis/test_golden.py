@@ -53,7 +53,7 @@ def test_fifty_dev_rows_cannot_tell():
     assert next(found for found in diagnosis.findings if found.code == "WF402").status == "fired"
     kinds = [remedy.kind for remedy in diagnosis.prescription]
     assert kinds.index("bigger_network") < kinds.index("regularize") < kinds.index("bigger_dev_set")
-    assert "cannot tell" in next(remedy for remedy in diagnosis.prescription if remedy.kind == "regularize").why
+    assert "too wide to be sure" in next(remedy for remedy in diagnosis.prescription if remedy.kind == "regularize").why
 
 
 def test_below_the_reference_nothing_is_negative():

@@ -286,26 +286,27 @@ def main(folder: str) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     requests: queue.SimpleQueue[Json] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests, Path(folder)), daemon=True).start()
-    data, goal = read_data(Path(folder))
+    gone = threading.Event()
+    threading.Thread(target=_listen, args=(requests, Path(folder), gone), daemon=True).start()
 
     def tell(answer: Json) -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
-    parent = os.getppid()
-    while True:
-        try:
+    try:
+        data, goal = read_data(Path(folder))
+        while True:
             tell(_answer(requests.get(), Path(folder), data=data, goal=goal, tell=tell))
-        except OSError:
-            if os.getppid() == parent:
-                raise
-            os._exit(0)  # the parent was killed, and nobody hears the answer
+    except OSError:
+        if not gone.wait(1.0):
+            raise
+        os._exit(0)  # the parent was killed, and nobody hears the answer
 
 
-def _listen(requests: queue.SimpleQueue[Json], folder: Path) -> None:
+def _listen(requests: queue.SimpleQueue[Json], folder: Path, gone: threading.Event) -> None:
     for line in sys.stdin:
         requests.put(json.loads(line))
+    gone.set()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
