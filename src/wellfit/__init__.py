@@ -143,7 +143,7 @@ rendering.register(_reports)
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: `import wellfit` stays fast, and torch comes late."""
+    """Import a public name on first use, so that `import wellfit` stays fast and torch is loaded late."""
     for home, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(f"wellfit.{home}"), name)

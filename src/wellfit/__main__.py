@@ -1,4 +1,4 @@
-"""`python -m wellfit` is the command `wellfit`."""
+"""Run the command `wellfit` as `python -m wellfit`."""
 
 import sys
 

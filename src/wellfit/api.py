@@ -1,4 +1,4 @@
-"""Every command as one function, in the order of the work."""
+"""One function for each command, in the order in which they are used."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def split(
     Args:
         data: CSV or Parquet file, data frame, or a frame's rows.
         target: column to predict; folders of class folders and .npz arrays need none.
-        out: leave an experiment in this folder; in memory when None.
+        out: create an experiment in this folder; keep the split in memory when None.
         move_source: move DATA, and the file of `test_data`, into the experiment, out of reach.
         notify: receives events.
         **options: see `SplitArguments`.
 
     Raises:
         BadInput: for an error in the data or the options; nothing is written.
-        Refusal: `out` has another experiment, or something else.
+        Refusal: `out` contains another experiment, or something else.
     """
     if out is None:
         return make_split(data, target, options, notify=notify)
@@ -88,11 +88,11 @@ def train(
         config: network, optimization, regularization, seed.
         module: function `make_net(inputs, outputs)` that returns an `nn.Module`, to train a network of your own
             (with a split only).
-        goal: in whose loss a split's outcome is measured; an experiment has its own.
+        goal: its loss is used to measure a split's outcome; an experiment has its own.
         notify: receives events.
 
     Raises:
-        Refusal: when another process works in the experiment.
+        Refusal: when another process is working in the experiment.
     """
     if not isinstance(data, Split):
         _require_built_in(module)
@@ -117,7 +117,7 @@ def _require_built_in(module: ModuleFactory | None) -> None:
 def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnosis | DataDiagnosis:
     """Diagnose an experiment's network; see `Experiment.diagnose`.
 
-    Of a split, and of an experiment without a network, return the findings on the rows: copies, leaks, mismatch.
+    For a split, or an experiment without a network, return the findings on the rows: copies, leaks, mismatch.
     """
     if isinstance(data, Split):
         prepared, goal = data.prepared(), default_goal(data.schema.task)
@@ -148,18 +148,19 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
 
     Args:
         data: a split, or an experiment.
-        config: its other knobs stay; the experiment's network (or the default one) when None.
+        config: its other knobs are kept; that of the experiment's network (or the default one) when None.
         over: knob -> values (`wf.log_uniform`, `wf.uniform`, or a list), or names of knobs, which get their usual
             ranges; lambda x keep_prob by default.
-        members: number of trainings.
-        rungs: compare members at 1/15, 3/15 and 7/15 of the training, and drop those that are behind.
+        members: number of variants to train.
+        rungs: compare members after 1/15, 3/15 and 7/15 of training, and drop those that are behind.
         ensemble: make the average of members (and their snapshots at rungs) a candidate too, if it is better (with an
             experiment only).
-        memory: maximum that all members take at a time (`500m`, `4g`, bytes); more are trained in passes.
+        memory: maximum for all members in training at a time (`500m`, `4g`, bytes); more members are trained in
+            passes.
         device: "cuda" trains all members at once on a GPU; "cpu" on the cores of this machine.
         precision: of matrix products on a GPU: "float32", "tf32" or "bf16".
         module: makes networks of your own, as in `train` (with a split only; members run in this process).
-        goal: in whose loss a split's members are compared; an experiment has its own.
+        goal: its loss is used to compare a split's members; an experiment has its own.
         notify: receives events.
         **reference: human_error and the like, for an experiment; a warning shows where lambda over-smooths.
 
@@ -192,7 +193,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
 
 
 def _require_no_experiment(given: Mapping[str, Any]) -> None:
-    """Refuse what only an experiment has: a reference, and a network that an average could take the place of."""
+    """Refuse arguments that only an experiment supports: a reference, and an average to replace its network."""
     if given:
         raise BadInput(
             "the sweep of a split must be asked for neither a reference nor an ensemble",
@@ -235,40 +236,41 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     notify: Notify = ignore_events,
     **options: Unpack[SplitArguments],
 ) -> Experiment:
-    """Do the whole job inside a budget: split, seal, reference models, network, diagnosis, remedies, report.
+    """Do the whole job within a budget: split, seal, reference models, network, diagnosis, remedies, report.
 
-    The same call again continues the experiment, or returns it if it is finished. With an experiment in place of DATA,
-    an argument that is not given is as in the last run (budget, reference, `ensemble`, `allow_early_stopping`,
-    `augment`, `fixed`, `more_data`); `only`, `branch` and `idea` are of one call.
+    Repeating the call continues the experiment, or returns it if it is finished. With an experiment in place of DATA,
+    an argument that is not given keeps its value from the last run (budget, reference, `ensemble`,
+    `allow_early_stopping`, `augment`, `fixed`, `more_data`); `only`, `branch` and `idea` apply to one call.
 
     Args:
-        data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to go on with.
+        data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to continue.
         target: column to predict; an experiment knows it, and folders of class folders need none.
         out: the experiment's folder; ./NAME.wellfit when None.
-        budget: "60s", "10m", "20000updates", or seconds: an upper limit over all continuations; 5m when None.
+        budget: "60s", "10m", "20000updates", or seconds: an upper limit for the run with all its continuations; 5m
+            when None.
         human_error: the usual reference for the optimal error, in the goal's own unit.
         human_rows: number of rows on which it was measured.
         optimal_error: the optimal error, or (low, high).
-        tolerance: the gap that does not matter, in the goal's loss.
+        tolerance: the largest gap that does not matter, in the goal's loss.
         only: carry out this one remedy.
-        ensemble: allow an ensemble for the rest of the budget if the network overfits; yes when None.
+        ensemble: allow the rest of the budget to go into an ensemble if the network overfits; yes when None.
         augment: augmentation of pictures that a step against variance may turn on: none, light, strong (the default),
             or ranges such as "rotate=10,translate=.1".
-        idea: your reason; kept in the journal.
+        idea: your reason for the run; kept in the journal.
         allow_early_stopping: allow a remedy in which dev chooses the epoch, which turns both boards at once; no when
             None.
         fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`); {} frees those of
             the last run.
-        branch: go on from the network of this step of the experiment's last run, on another path.
-        more_data: file or frame with more training rows, in the columns of DATA; a remedy against variance trains with
-            them if that helps on dev. The experiment keeps them.
+        branch: continue from the network of this step of the experiment's last run, along another path.
+        more_data: file or frame with more training rows, with the columns of DATA; a remedy against variance trains
+            with them if that helps on dev. The experiment keeps them.
         move_source: move DATA, and the file of `test_data`, into the experiment, out of reach.
         notify: receives events.
         **options: see `SplitArguments`.
 
     Raises:
         BadInput: for an error in the data or the options; nothing is written.
-        Refusal: the folder has another experiment, or another process works in it.
+        Refusal: the folder contains another experiment, or another process is working in it.
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
     began = time.monotonic()
@@ -315,28 +317,28 @@ def predict(
     passes: int = 1,
     **csv_format: Unpack[FormatArguments],
 ) -> pa.Table | int:
-    """Predict new rows in their order; see `Experiment.predict`. A saved model's folder predicts as well."""
+    """Predict new rows in their order; see `Experiment.predict`. A saved model's folder works too."""
     if not isinstance(experiment, Experiment) and is_saved_model(Path(experiment)):
         return load_model(experiment).predict(new, out=out, views=views, passes=passes, **csv_format)
     return _experiment(experiment).predict(new, out=out, views=views, passes=passes, **csv_format)
 
 
 def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format: str = "folder") -> list[Path]:  # noqa: A002
-    """Write the model of an experiment, or of a fitted estimator, for use without it.
+    """Write the model of an experiment, or of a fitted estimator, to files that can be used on their own.
 
     Args:
-        experiment: the experiment; or a NetClassifier and the like, whose columns of an array are called x0, x1, ...
+        experiment: the experiment; or a NetClassifier or the like (the columns of an array are called x0, x1, ...).
         out: a new folder, or the file of the graph.
         format: "folder" (safetensors, JSON and a model card; `load_model` opens it), "onnx" or "pt2" (graphs with the
-            transforms inside; `<out>.transforms.json` beside them describes their inputs).
+            transforms inside; `<out>.transforms.json` next to them describes their inputs).
 
     Returns:
         The files that were written.
 
     Raises:
-        Refusal: nothing was trained yet.
+        Refusal: nothing has been trained yet.
         NotFittedError: the estimator was not fitted.
-        BadInput: an unknown format, something that exists, a missing extra, or an estimator of several targets.
+        BadInput: an unknown format, an `out` that exists, a missing extra, or an estimator of several targets.
         NoRoom: the disk is full.
     """
     if isinstance(experiment, Net):
@@ -362,7 +364,7 @@ def _goes_on(data: Any) -> bool:
 
 
 def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
-    """Report the knobs that an earlier command fixed, so that none stays fixed unseen."""
+    """Report the knobs that an earlier command fixed, so that none stays fixed unnoticed."""
     named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
     if named:
         notify({"event": "fixed", "knobs": ", ".join(sorted(named))})

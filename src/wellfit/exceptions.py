@@ -1,4 +1,4 @@
-"""What wellfit raises.
+"""The exceptions that wellfit raises.
 
     WellfitError                  every deliberate error; the command line turns it into exit code 2
     ├── BadInput (ValueError)     a value, file or table that cannot be used as it is
@@ -17,9 +17,9 @@ class WellfitError(Exception):
     """Base of every error that wellfit raises on purpose.
 
     Args:
-        rule: what must hold, as one sentence without a full stop.
-        found: the value found instead, with its place (file, column, row) where there is one.
-        remedy: what the reader can do now, as one sentence without a full stop.
+        rule: the rule that must hold, in one sentence without a full stop.
+        found: the value found instead, with its place (file, column, row) if there is one.
+        remedy: advice on what to do now, in one sentence without a full stop.
     """
 
     def __init__(self, rule: str, *, found: str, remedy: str) -> None:

@@ -1,15 +1,15 @@
-"""Break the seal once: write it down, then compute the test error, then sign it.
+"""Break the seal once: record the opening, compute the test error, then sign it.
 
 Order of operations, under the ledger's and the registry's locks:
 1. the sealed bytes are verified (a changed file is refused and costs no opening), and the rows are looked up in the
    registry, by hashes of whole rows and by `splits/known_rows.py`;
-2. the opening goes into the ledger, then into the registry, on the disk;
+2. the opening goes into the ledger, then into the registry, both on disk;
 3. only now are the numbers computed;
 4. the result goes into the ledger; its hash is the receipt.
 
-A crash before 2 has shown nothing and counts for nothing. A crash between 2 and 4 has shown nothing either, so the
-same model (`subject`) may finish the same opening; any other model opens again. A prediction that fails is written
-down as that, taken out of the registry, and costs nothing: any model may finish its opening.
+A crash before 2 reveals nothing and does not count. A crash between 2 and 4 reveals nothing either, so the same model
+(`subject`) may finish the same opening; any other model needs another one. A prediction that fails is recorded as
+failed, removed from the registry, and costs nothing: any model may finish its opening.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ Predict = Callable[[pa.Table], Floats]
 
 
 class Sealed(Protocol):
-    """A test set that can be opened: that of a `Split`, or a sealed one alone."""
+    """A test set that can be opened: that of a `Split`, or one sealed on its own."""
 
     @property
     def seal(self) -> Seal:
-        """The rows that nobody has seen."""
+        """The seal of the rows that nobody has seen."""
         ...
 
     @property
@@ -64,12 +64,12 @@ class Sealed(Protocol):
 
     @property
     def others(self) -> Sequence[pa.Table]:
-        """The other parts of the table, by which equal rows by chance are told from those that were opened before."""
+        """The other parts of the table, used to tell rows that are equal by chance from rows opened before."""
         ...
 
     @property
     def ledger(self) -> Ledger:
-        """Its openings."""
+        """The ledger of its openings."""
         ...
 
     @property
@@ -93,10 +93,10 @@ class Opening(Record):
     Attributes:
         opening: number of times that these rows have been opened, this one included.
         certified: True if this was the first look at them.
-        error: test loss of the model, its interval at alpha / opening.
+        error: test loss of the model, with its interval at alpha / opening.
         dev_optimism: test loss - dev loss; None if no dev loss was given.
         receipt: names the ledger's line that signs this result.
-        reason: against certifying it ("" if it is certified).
+        reason: why it is not certified ("" if it is).
         references: test loss of each reference model.
         at: time, ISO 8601.
     """
@@ -127,13 +127,13 @@ class _Standing:
     number: int
     memory: Memory
     reason: str
-    """Against certifying it, or ""."""
+    """Why the opening cannot be certified, or ""."""
     further: bool = False
-    """True for a further opening of this very test set: rows that another split opened cost the certificate only."""
+    """True if this very test set was opened before; rows opened in another split only rule out a certificate."""
     resumed: LedgerEntry | None = None
 
     def require_allowed(self, *, again: bool) -> None:
-        """Refuse a further opening of this test set that nobody asked for."""
+        """Refuse to open this test set again unless that was asked for."""
         if self.further and not again:
             raise Refusal(
                 "the test set must be opened only once",
@@ -160,12 +160,12 @@ def open_test(
         split: the split, or the folder it was saved in.
         predict: test table (features and target) -> probabilities [rows, classes], or values [rows].
         goal: decides the loss.
-        dev: the model's dev loss, to compare with, where it is known.
-        references: name -> the same callable, for models that stand on the ladder.
+        dev: the model's dev loss, to compare with, if it is known.
+        references: name -> a callable like `predict`, for each reference model.
         subject: names the model; after a crash the same subject may finish its opening.
         again: allow a further opening; it is not certified.
-        registry: where openings are remembered; the user's own when None.
-        now: time of the opening; the clock's when None.
+        registry: remembers all openings; the user's own when None.
+        now: time of the opening; the current time when None.
 
     Raises:
         Refusal: the test set was opened before (without `again`), or is not what was sealed.
@@ -213,7 +213,7 @@ def open_test(
 
 
 def _result(error: Estimate, optimism: float | None, losses: Mapping[str, Estimate], *, subject: str) -> Json:
-    """All that the journal says of an opening, so that it can be restored from the ledger."""
+    """Return everything that the journal records about an opening, so that it can be restored from the ledger."""
     references = {name: found.to_json() for name, found in losses.items()}
     return {"error": error.to_json(), "subject": subject, "dev_optimism": optimism, "references": references}
 

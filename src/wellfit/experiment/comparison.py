@@ -34,7 +34,7 @@ class Comparison:
     difference: Estimate
     """Dev loss of A minus that of B on the same rows, with its 95 % interval; above 0: B is better."""
     knobs: tuple[KnobPair, ...]
-    """Those that differ; `module` names the code of an own module."""
+    """The knobs that differ; `module` names the code of a user's module."""
     networks: tuple[int, int]
     """Number of networks that A and B average."""
     same_rows: bool
@@ -42,7 +42,7 @@ class Comparison:
 
     @property
     def better(self) -> str | None:
-        """The better one, if the interval excludes 0; None if these rows cannot tell."""
+        """The better one, if the interval excludes 0; otherwise None."""
         if self.difference.low > 0:
             return self.names[1]
         return self.names[0] if self.difference.high < 0 else None
@@ -82,7 +82,7 @@ class Comparison:
 
 
 def _short(value: object) -> object:
-    """Shorten a searched number; `--json` keeps all digits."""
+    """Shorten a number that a search found; `--json` keeps all digits."""
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
@@ -94,7 +94,7 @@ def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Compariso
         b: the other.
 
     Raises:
-        Refusal: nothing was trained, or a comparison is void since the dev rows or the goals differ.
+        Refusal: nothing was trained, or the comparison would be void because the dev rows or the goals differ.
         BadInput: no such step.
     """
     (first, one), (second, two) = _network(a), _network(b)

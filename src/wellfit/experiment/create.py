@@ -27,7 +27,7 @@ from wellfit.splits.split import Split, split_table
 
 FURTHER = ("test_data", "deployment_data")
 FRAME = "sha256:"
-"""Begins the name of a source that was no file."""
+"""Prefix of the name of a source that was not a file."""
 WAYS = ("stratify_on", "group_on", "time_on", "split_on")
 
 
@@ -37,7 +37,7 @@ class SplitArguments(TypedDict, total=False):
     goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date, or
     a date with its order: date-dmy, date-mdy, date-ymd).
     stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
-    test_data, deployment_data: files or frames; seed: decides the division and all training.
+    test_data, deployment_data: files or frames; seed: determines the division and all training.
     pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave out files
     that cannot be read.
     spellings: classes that differ by case or blanks are one ("merge") or several ("keep").
@@ -88,10 +88,10 @@ def find_or_make(
     request: RunRequest | None = None,
     more_data: Any = None,
 ) -> Workspace:
-    """Open the experiment of the same command, or make it; a new split stays in memory.
+    """Open the experiment that the same command made, or make it; a new split stays in memory.
 
     The `request` of the run that follows must fit the goal and the split; so must `more_data`, the rows that it adds.
-    Of a command that is refused nothing is made.
+    A command that is refused leaves nothing behind.
     """
     settings, path = _settings(data, target, options), Path(out) if out is not None else default_path(data)
     if is_experiment(path):
@@ -131,7 +131,7 @@ def find_or_make(
 
 
 def move_sources(folder: Folder) -> None:
-    """Move DATA and the file of test rows into the experiment, out of reach, as far as they have not been moved."""
+    """Move DATA and the file of test rows into the experiment, out of reach, unless they have been moved already."""
     source = folder.data.get("path")
     if source is None or folder.data["sha256"] is not None:
         raise BadInput(
@@ -165,7 +165,7 @@ def _labels(data: Any, options: SplitArguments) -> str:
     if options.get("pictures") is None and is_picture_source(data):
         return LABEL
     if isinstance(data, str | Path) and not Path(data).is_file():
-        open_folder(Path(data))  # says what is wrong with the place: a target would not help
+        open_folder(Path(data))  # reports what is wrong with the folder: a target would not help
     raise BadInput("DATA needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
 
 

@@ -1,6 +1,6 @@
 """The diagnosis of a network in its experiment, with the reference models and the findings on the data.
 
-The open rows of a split, and the findings on them before anything is trained.
+Also the open rows of a split, and the findings on them before anything is trained.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from wellfit.training.pictures import picture_features
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostician:
-    """Diagnoses networks of an experiment: everything that a diagnosis needs besides their errors."""
+    """Diagnoses networks of an experiment; has everything that a diagnosis needs besides their errors."""
 
     data: Prepared
     goal: Goal
@@ -95,7 +95,7 @@ class Diagnostician:
 
     @cached_property
     def hint(self) -> str:
-        """Hint at the optimal error from the training rows."""
+        """A sentence on the optimal error that the training rows suggest; may be empty."""
         rows = self.rows
         return said_by_rows(rows.train, goal=self.goal, seed=rows.seed) if rows.train.features.columns else ""
 
@@ -158,7 +158,7 @@ def referred(asked: Mapping[str, Any], *, goal: Goal) -> Optimal | None:
 
 
 def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the tolerance of an earlier command, and its reference if no other is given."""
+    """Fill in the tolerance of an earlier command, and its reference if no new one is given."""
     given = {name: value for name, value in asked.items() if value is not None}
     kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
     return {**kept, **given}
@@ -204,7 +204,7 @@ def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:
 
 
 def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Finding, ...]:
-    """Check what the split shows before anything is trained; test rows enter by their hashes alone."""
+    """Check what the split shows before anything is trained; only the hashes of test rows are used."""
     unseen = (data.dev.codes == 0).mean(axis=0) if data.dev.rows else np.zeros(data.dev.codes.shape[1])
     columns = Columns(
         dropped={column.name: column.note for column in split.schema.dropped},
@@ -217,7 +217,7 @@ def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Find
 
 
 def _groups(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Integers]:
-    """Return [rows] the code of each row's group, over all parts alike; empty without groups."""
+    """Return [rows] the code of each row's group, in all parts together; empty without groups."""
     name = next((column.name for column in schema.columns if column.role == "group"), None)
     if name is None or any(name not in table.column_names for table in tables.values()):
         return {}

@@ -1,4 +1,4 @@
-"""The experiment as its user sees it: every command that takes EXPERIMENT is a method here."""
+"""The experiment as its users see it: every command that takes EXPERIMENT is a method here."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TEMPERATURE_FIELDS = ("temperature", "fitted", "log_loss_before", "log_loss_hone
 
 
 class Experiment(Rendered):
-    """One experiment, opened. Reading never locks its folder; a method that writes holds the lock while it runs.
+    """An open experiment. Reading never locks its folder; a method that writes holds the lock while it runs.
 
     Get one from `wellfit.run` or `wellfit.open_experiment`.
     """
@@ -71,7 +71,7 @@ class Experiment(Rendered):
         """The goal that networks are compared by."""
 
     def config_at(self, step: int) -> Config:
-        """Return the config of a step's network in the last run (of an ensemble the heaviest member's); 0 is the first.
+        """Return the config of a step's network in the last run (an ensemble's heaviest member's); 0 is the first.
 
         Raises:
             BadInput: when the run took no such step.
@@ -89,12 +89,12 @@ class Experiment(Rendered):
         return self.workspace.prepared
 
     def entries(self) -> Sequence[Entry]:
-        """The journal, without the steps of plans that a later one replaced."""
+        """The journal's entries, without the steps of plans that a later one replaced."""
         return self.history.entries
 
     @property
     def history(self) -> History:
-        """The journal as it is now, folded."""
+        """The history folded from the journal as it is now."""
         return self.workspace.history
 
     @property
@@ -109,10 +109,10 @@ class Experiment(Rendered):
 
     @property
     def network(self) -> Outcome:
-        """The network it stands for: the candidate with the lowest dev loss, at its temperature.
+        """The experiment's network: the candidate with the lowest dev loss, at its temperature.
 
         Raises:
-            Refusal: when nothing was trained yet.
+            Refusal: when nothing has been trained yet.
         """
         return self.workspace.network()
 
@@ -123,18 +123,18 @@ class Experiment(Rendered):
         Their average is at the `temperature` of `network`.
 
         Raises:
-            Refusal: when nothing was trained yet.
+            Refusal: when nothing has been trained yet.
         """
         return self.workspace.parts_of(self.network)
 
     def diagnose(self, **reference_options: Any) -> Diagnosis:
-        """Diagnose its network; with the test error once the test set was opened for it.
+        """Diagnose its network; with the test error once the test set has been opened for it.
 
         Args:
             **reference_options: human_error, human_rows, optimal_error, tolerance; the last run's if none is given.
 
         Raises:
-            Refusal: when nothing was trained yet.
+            Refusal: when nothing has been trained yet.
             BadInput: for a reference out of range, or an unknown name.
         """
         require_known(reference_options)
@@ -158,16 +158,17 @@ class Experiment(Rendered):
     def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
         """Measure the gain of its network from more training data, by training it again on parts of the rows.
 
-        Of an ensemble the heaviest member is trained. The journal keeps the result, for later diagnoses. If pictures
-        are augmented, the network is trained without that as well, which shows how many pictures augmentation is worth.
+        For an ensemble, its heaviest member is trained. The journal keeps the result for later diagnoses. If pictures
+        are augmented, the network is also trained without augmentation, to show how many pictures augmentation is
+        worth.
 
         Args:
-            refits: number of trainings, at least 12 (four sizes, three repeats).
-            target: a dev error in the goal's loss, for the number of rows that it needs.
+            refits: number of training runs, at least 12 (four sizes, three repeats).
+            target: a dev error in the goal's loss; the number of rows needed to reach it is estimated.
             **reference_options: as `diagnose`.
 
         Raises:
-            Refusal: when nothing was trained yet.
+            Refusal: when nothing has been trained yet.
             BadInput: for too few rows or refits.
         """
         diagnosis, network = self.diagnose(**reference_options), self.network
@@ -250,7 +251,7 @@ class Experiment(Rendered):
         A result that was signed but never shown, since the process died, is returned.
 
         Raises:
-            Refusal: it was opened before, or is not what was sealed; or nothing was trained yet.
+            Refusal: it was opened before, or is not what was sealed; or nothing has been trained yet.
         """
         workspace, data = self.workspace, self.prepared
         with workspace.writing("unseal") as journal:
@@ -305,7 +306,7 @@ class Experiment(Rendered):
             views: number of views of each picture, itself included.
 
         Raises:
-            Refusal: when nothing was trained yet.
+            Refusal: when nothing has been trained yet.
             BadInput: for a number out of range, or a table.
         """
         network = self.network
@@ -327,7 +328,7 @@ class Experiment(Rendered):
             new: file, data frame, or a frame's rows.
             out: a .csv or .parquet file to stream to.
             views: number of views of each picture whose predictions are averaged; the time grows with them.
-            passes: number of passes with dropout whose predictions are averaged (Monte-Carlo dropout); 1 is without.
+            passes: number of passes with dropout whose predictions are averaged (Monte-Carlo dropout); 1 turns it off.
             **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file; as DATA was read when None.
 
         Returns:
@@ -423,6 +424,6 @@ def open_experiment(path: Path | str) -> Experiment:
     """Open the experiment in a folder.
 
     Raises:
-        Refusal: when it is missing, no experiment, or was made by a newer wellfit.
+        Refusal: when it is missing, is not an experiment, or was made by a newer wellfit.
     """
     return Experiment(Workspace(open_folder(Path(path))))

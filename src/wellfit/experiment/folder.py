@@ -1,12 +1,12 @@
-"""The folder NAME.wellfit: created whole or not at all, opened only when it is ours.
+"""The folder NAME.wellfit: created whole or not at all, opened only if it is an experiment.
 
 experiment.json      settings and the fingerprint of DATA
-split.json           schema, seal, duplicates; beside it train, train-dev, dev and the row hashes as Parquet
+split.json           schema, seal, duplicates; next to it train, train-dev, dev and the row hashes as Parquet
 test.sealed          the test rows; read by `unseal` alone
 ledger.jsonl         openings of the test set
 journal.sqlite       everything that happened
 more_data/           rows that were added to train, as Parquet
-models/              the fitted transforms as JSON, one safetensors file a training
+models/              the fitted transforms as JSON, one safetensors file per trained network
 report.html
 """
 
@@ -70,7 +70,7 @@ class Settings(ClosedRecord):
 
     @property
     def csv_format(self) -> CsvFormat:
-        """Return the options for the format of CSV files that were given."""
+        """Return the given options for the format of CSV files."""
         return CsvFormat(**{each.name: getattr(self, each.name) for each in fields(CsvFormat)})
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
@@ -122,7 +122,7 @@ class Folder:
         return self.path / "report.html"
 
     def require_data(self, path: Path) -> None:
-        """Refuse a DATA whose path, size or time is not that of the first file; a file that is gone passes."""
+        """Refuse DATA whose path, size or time differs from that of the first file; accept a file that is gone."""
         if str(path.resolve()) != self.data["path"]:
             raise _other_data(self.path, found=f"{path}, but the experiment was made from {self.data['path']}")
         if path.is_dir() and folder_source(path).sha256 != self.data["sha256"]:
@@ -137,7 +137,7 @@ class Folder:
                 )
 
     def require_files(self, found: Json) -> None:
-        """Refuse several files that are not those of the first time, by paths, sizes and times."""
+        """Refuse files that differ from those given the first time in their paths, sizes or times."""
         if found != self.data:
             raise _other_data(
                 self.path, found="files that differ, or whose sizes or modification times have changed since the split"
@@ -148,7 +148,7 @@ class Folder:
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
-        """Refuse a data frame with rows that differ from those from which the experiment was made."""
+        """Refuse a data frame whose rows differ from those that the experiment was made from."""
         if sha256 != self.data["sha256"]:
             raise _other_data(self.path, found="a data frame whose rows differ")
 
@@ -159,7 +159,7 @@ def is_experiment(path: Path) -> bool:
 
 
 def open_folder(path: Path) -> Folder:
-    """Open an experiment's folder; Refusal if it is missing, no experiment, or was made by a newer wellfit."""
+    """Open an experiment's folder; Refusal if it is missing, not an experiment, or made by a newer wellfit."""
     if not is_experiment(path):
         raise Refusal(
             "EXPERIMENT must be a folder that `wellfit run` or `wellfit split` made",
@@ -187,10 +187,10 @@ def open_folder(path: Path) -> Folder:
 
 
 def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fill: Callable[[Path], Json]) -> Folder:
-    """Make a new experiment's folder, complete or not at all, at a place that is free or an empty folder.
+    """Make a new experiment's folder, complete or not at all, at a free path or in an empty folder.
 
     `data` is the fingerprint of DATA; `fill` writes the split and the sealed test into the folder and returns the
-    journal's "split" entry. Refused if something else stands at `path`; if there is no room, nothing remains.
+    journal's "split" entry. Refused if something else is at `path`; if there is no room, nothing remains.
     """
     if not _is_free(path):
         raise _taken(path)

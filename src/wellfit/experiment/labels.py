@@ -1,6 +1,6 @@
-"""People and pictures: the error of those who label dev pictures, and a sheet that shows whether labels survive.
+"""People and pictures: the error of those who label dev pictures, and a sheet to see if labels survive augmentation.
 
-Dev rows come in one random order, so that any number of them is a fair sample; their own labels are not shown.
+Dev rows are shown in one random order, so that any number of them is a fair sample; their own labels are not shown.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def labels_of(entries: Iterable[Entry]) -> dict[int, str]:
 
 
 def waiting(labels: Mapping[int, str], split: Split) -> list[int]:
-    """Return the dev rows that nobody labelled yet, in the order in which they are shown."""
+    """Return the dev rows that nobody has labelled yet, in the order in which they are shown."""
     order = batch_order(seed=split.seed, stream=STREAM, epoch=0, rows=split.dev.num_rows)
     return [int(row) for row in order if int(row) not in labels]
 
@@ -65,12 +65,12 @@ class HumanError(Record):
     """The error of people on dev."""
 
     error: Estimate | None
-    """With its Wilson interval; None before anything was labelled."""
+    """With its Wilson interval; None until something is labelled."""
     rows: int
     """Number of dev pictures."""
     more: int | None
     """Number of further labels that would settle the verdict on bias at this error; 0 if it is settled, None if labels
-    cannot settle it, or nothing was trained yet."""
+    cannot settle it, or nothing has been trained yet."""
 
     @property
     def sentence(self) -> str:
@@ -103,7 +103,7 @@ def human_error(labels: Mapping[int, str], split: Split, *, diagnosis: Diagnosis
 def rows_to_settle(error: Estimate, limit: float, *, most: int) -> int | None:
     """Return the further rows, in whole batches, at which the interval excludes `limit`: train error less tolerance.
 
-    An interval below it means a high bias, one above it none; None if `most` rows are not enough.
+    An interval below it means a high bias, one above it no high bias; None if `most` rows are not enough.
     """
     done = error.rows or 0
     for rows in range(done, most + BATCH, BATCH):
@@ -142,7 +142,7 @@ GAP = 2
 def sample_sheet(data: Prepared, augmentation: Augmentation, *, seed: int) -> Json:
     """Return the journal's entry: a PNG with a row for each of a few pictures, the original first, and the ranges.
 
-    The changes are those of the first batches of a training at strength 1.
+    The changes are those of the first batches of a training run at strength 1.
     """
     shape, classes = data.preparation.schema.shape, data.preparation.schema.classes
     chosen = np.arange(min(MOST_PICTURES, data.train.rows))

@@ -1,6 +1,6 @@
 """The learning curve of an experiment's network, trained again on parts of the rows: the gain from more data.
 
-A run that ends with variance left measures it too, if its budget pays for that.
+A run that ends with variance left also measures it, if its budget pays for that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from wellfit.sweeps.worker_pool import executor_for
 
 MORE_DATA = "more data"
 LONGEST = 8
-"""Largest factor of the epochs on a part of the rows, so that a small part is not trained less."""
+"""Largest factor by which epochs grow on a part of the rows, so that a small part gets as many updates."""
 
 
 def measured_curve(
@@ -49,12 +49,12 @@ def measured_curve(
 ) -> tuple[MoreData, Worth | None]:
     """Retrain a config on nested parts of the training rows, and extrapolate its dev error.
 
-    If it augments pictures, the same is done without that, which shows how many pictures augmentation is worth.
+    If it augments pictures, the same is done without augmentation, to show how many pictures that is worth.
 
-    The transforms stay those of all training rows, and the rows decide the epochs: as many updates as on all of them,
-    within bounds. A gain below `delta` does not matter; `floor` is the lower limit of the optimal error; `target` is a
-    dev error, for the rows that it needs. Too few rows, fewer refits than four sizes with three repeats, and a training
-    that diverges are refused.
+    The transforms stay those of all training rows, and the number of rows determines the epochs: as many updates as on
+    all of them, within bounds. A gain below `delta` does not matter; `floor` is the lower limit of the optimal error;
+    `target` is a dev error; the rows needed to reach it are estimated. Too few rows, fewer refits than four sizes with
+    three repeats, and a training run that diverges are refused.
     """
     data, config = trained_on(data, config.data), replace(config, data=DataBoard())
     anchors = _anchors(data, config, goal=goal, refits=refits)
@@ -67,7 +67,7 @@ def measured_curve(
 
 
 def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
-    """Return the updates of all refits on parts of that many rows; BadInput for too few rows."""
+    """Return the updates of all refits on parts of `rows` rows; BadInput for too few rows."""
     sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
     planned = total_updates(config, rows=rows)
     once = sum(total_updates(_on_part(config, rows=int(size), planned=planned), rows=int(size)) for size in sizes)
@@ -110,13 +110,13 @@ def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
 REFITS = FEWEST_ANCHORS * FEWEST_REPEATS
 """Fewest refits that show a curve; `wellfit diagnose EXPERIMENT --refits` takes more."""
 SHARE = 0.8
-"""Share of the rest of the budget for the curve: the time of a refit is a guess, and the report follows."""
+"""Share of the rest of the budget for the curve: the time of a refit is a guess, and the report comes after it."""
 
 
 def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
-    """Return WF210 of the last network of a run; None without variance, or if the budget does not pay for it.
+    """Return WF210 for the last network of a run; None without variance, or if the budget does not pay for it.
 
-    The refits run one after the other, since they have different rows, and the members of a stack share theirs.
+    The refits run one at a time, since their rows differ, and the members of a stack share the same rows.
     """
     variance = state.diagnosis.gap("variance")
     if variance is None or variance.verdict != "yes":
@@ -130,7 +130,7 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
 
 
 def _affordable(state: RecipeState, run: RunContext) -> int:
-    """Return the updates of the whole curve; 0 if the rest does not pay for them, or the rows are too few."""
+    """Return the updates of the whole curve; 0 if the budget does not cover them, or the rows are too few."""
     config, rows = state.outcome.config, len(state.outcome.train_losses)
     try:
         updates = updates_of_curve(config, rows=rows, refits=REFITS)

@@ -36,7 +36,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 UNLIKE_SHARE = 0.1
 """Excess over the share of such rows on dev above which a column is named."""
 FAR = 2.8
-"""A scaled number beyond this (of at most 3) lies about eight interquartile ranges from train's median."""
+"""A scaled number beyond this (of at most 3) is about eight interquartile ranges from train's median."""
 
 
 def predicted_batches(
@@ -47,7 +47,7 @@ def predicted_batches(
     watch: Watch | None = None,
     csv_format: CsvFormat = DETECTED,
 ) -> Iterator[pa.Table]:
-    """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order; of pictures also their `file`."""
+    """Yield `prediction` (and `p_<class>`) for each batch of new rows, in order; for pictures also their `file`."""
     schema = preparation.schema
     if schema.picture is None:
         batches = read_batches(source, schema=schema, csv_format=csv_format)
@@ -105,7 +105,7 @@ def _unlike(arrays: Arrays) -> Floats:
 def write_batches(batches: Iterator[pa.Table], out: Path, *, source: Any = None) -> int:
     """Write batches to a CSV or Parquet file, whole or not at all, and return the number of rows.
 
-    Another file ending is refused, and an `out` that is the file from which the rows are read, `source`.
+    Another file extension is refused, as is an `out` that is `source`, the file that the rows are read from.
     """
     if isinstance(source, str | Path) and out.exists() and out.samefile(source):
         raise BadInput(
@@ -134,7 +134,7 @@ def escaped(table: pa.Table) -> pa.Table:
 
 
 def escaped_text(text: str) -> str:
-    """Return one cell."""
+    """Return the text of one cell, escaped in the same way."""
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
@@ -199,7 +199,7 @@ class Views(Record):
 def with_views(
     parts: Sequence[Part], preparation: Preparation, *, views: int, passes: int = 1, temperature: float = 1.0
 ) -> Callable[[Arrays], Floats]:
-    """Return the function that predicts by the average over views of each picture and passes with dropout.
+    """Return a function that averages predictions over views of each picture and passes with dropout.
 
     The temperature is that of the average. Views of a table and passes of networks without dropout are refused.
     """

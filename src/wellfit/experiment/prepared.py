@@ -1,7 +1,7 @@
 """The data of an experiment, prepared for training: its transforms, reference models, importance and copies of rows.
 
-All are fitted once and kept beside the models, so that a run that continues works with the same ones. So are the rows
-of `--more-data`: an experiment goes on without their file.
+All are fitted once and kept next to the models, so that a continued run works with the same ones. The rows of
+`--more-data` are kept too: an experiment goes on without their file.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ FILE = "preparation.json"
 
 
 def prepared_in(folder: Folder, split: Split) -> Prepared:
-    """Return train, train-dev, dev and the rows added to train as arrays, by the transforms saved beside the models.
+    """Return train, train-dev, dev and the rows added to train as arrays, using the transforms saved with the models.
 
-    Damaged transforms are refused: networks were trained behind them.
+    Damaged transforms are refused: networks were trained on their output.
     """
     path = folder.models / FILE
     prepared = split.prepared(_kept(path) if path.is_file() else None)
@@ -134,7 +134,7 @@ def fitted_references(
 
 
 def refitted_references(data: Prepared, *, goal: Goal, seed: int) -> dict[str, Predict]:
-    """Return the reference models by name; they are fitted on train again when the first predicts the test table."""
+    """Return the reference models by name; they are refitted on train when the first one predicts the test table."""
     predictions: dict[str, Floats] = {}
 
     def predicted(name: str, test: pa.Table) -> Floats:
@@ -155,7 +155,7 @@ _TRAIN = "train"
 def with_importance(
     data: Prepared, *, folder: Folder, split: Split, rows: OpenRows, findings: Iterable[Finding]
 ) -> Prepared:
-    """Return the data with the importance of all rows that may be trained on, if dev is significantly unlike train.
+    """Return the data with the importance of all rows that may be trained on, if dev differs significantly from train.
 
     Without train-dev rows mismatch cannot be told from variance, so nothing is measured; for pictures there is
     augmentation toward dev.
@@ -198,7 +198,7 @@ ADDED_FOLDER = "more_data"
 def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_format: CsvFormat) -> MoreRows:
     """Read and check the rows of `--more-data`; the journal's entries show whether the file was given before.
 
-    A file that is gone, or has other rows than before, is refused.
+    A file that is gone, or whose rows have changed, is refused.
     """
     path = str(Path(source).resolve()) if isinstance(source, str | Path) else None
     bodies = [entry.body for entry in entries if entry.kind == ADDED_ROWS and path and entry.body["path"] == path]
@@ -243,7 +243,7 @@ def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> 
 
 
 def kept_rows(folder: Folder) -> dict[str, pa.Table]:
-    """Return name -> rows that were ever added in this experiment; refuse a damaged file."""
+    """Return all rows that were ever added to this experiment, by name; refuse a damaged file."""
     return {path.stem: _read_added(path) for path in sorted((folder.path / ADDED_FOLDER).glob("*.parquet"))}
 
 

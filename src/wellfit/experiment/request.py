@@ -44,7 +44,7 @@ class RunRequest:
 
     @property
     def asked(self) -> Json:
-        """The part of the request that decides the run, for the journal; the idea is only a comment."""
+        """The part of the request that determines the run, for the journal; the idea is only a comment."""
         rules = self.rules
         return {
             "budget": str(self.budget),
@@ -65,7 +65,7 @@ class RunRequest:
         return hashlib.sha256(json.dumps(self.asked, sort_keys=True).encode()).hexdigest()[:12]
 
     def inside(self, workspace: Workspace, *, branch: int | None, more: MoreRows | None) -> RunRequest:
-        """Return the request for one experiment: from a step to branch off, with the rows that this call adds.
+        """Return the request for one experiment, with the step it branches off from and the rows that this call adds.
 
         A reference that does not fit the goal, an augmentation of a table and an unknown step are refused.
         """
@@ -85,7 +85,7 @@ def run_request(
     idea: str | None,
     more_data: Any,
 ) -> RunRequest:
-    """Return the request of one call, as the last run was asked (empty without one) where nothing else is given.
+    """Return the request of one call; options not given are as in the `last` run (empty if there was none).
 
     `given` has those of `budget`, `ensemble`, `augment`, `allow_early_stopping` and `fixed` that are not None. Fixed
     knobs that leave nothing to do, an unknown remedy or augmentation, and a remedy that lacks its rows are refused.
@@ -113,7 +113,7 @@ def run_request(
 
 
 def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
-    """Return the ranges of the random changes for pictures of these classes; BadInput for one of a table."""
+    """Return the ranges of the random changes for pictures of these classes; BadInput if the data are a table."""
     if schema.picture is None:
         if asked is None:
             return Augmentation()
@@ -168,7 +168,7 @@ def network_at(entries: Sequence[Entry], step: int) -> Json:
 
 
 def _main_plan(entries: Sequence[Entry]) -> str | None:
-    """Return the last plan that did not branch off: its steps are counted, so a branch keeps its name."""
+    """Return the last plan that did not branch off: a branch counts steps in it, and so keeps its own name."""
     asked = [entry.body for entry in entries if entry.kind == "session" and "asked" in entry.body]
     plans = [str(body["plan"]) for body in asked if BRANCH not in body["asked"]]
     return plans[-1] if plans else None

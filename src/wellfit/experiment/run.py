@@ -1,4 +1,4 @@
-"""Carry the recipe out inside an experiment: finished work is journaled, and journaled work is not done again."""
+"""Carry out the recipe in an experiment: finished work is journaled, and journaled work is not done again."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from wellfit.sweeps.worker_pool import cores, executor_for
 def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, began: float, notify: Notify) -> None:
     """Follow the recipe until it ends and journal the "finish" entry; a finished request is only shown again.
 
-    `more` are rows that this command brings, to be kept in the experiment; `began` is `time.monotonic()` when it began:
-    reading the data counts into a budget in time. Refused when another process works in the folder; if the disk gets
-    full, what was finished by then is kept.
+    `more` are rows that this command brings, to be kept in the experiment; `began` is `time.monotonic()` when it
+    began: reading the data counts toward a budget in time. Refused when another process is working in the folder; if
+    the disk gets full, finished work is kept.
     """
     with workspace.writing() as journal:
         branch = {} if request.start_step is None else {"branch_step": request.start_step}
@@ -96,7 +96,7 @@ def _start(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, 
 
 
 def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Config:
-    """Return the first network, for the pace that this machine was measured to keep."""
+    """Return the first network, sized for the speed that was measured on this machine."""
     train, schema = workspace.prepared.train, workspace.prepared.preparation.schema
     rows, columns, shape = train.rows, train.numeric.shape[1], schema.picture
     pilot = pilot_config(rows=rows, columns=columns, seed=request.seed, shape=shape) if budget.is_timed else None
@@ -110,7 +110,7 @@ def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, 
 
 
 def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run: RunContext) -> None:
-    """Temper the network, price more data, diagnose for good, propose the network, and say why the run ended."""
+    """Temper the network, estimate the gain from more data, diagnose, propose the network, and journal the end."""
     if state.outcome.members:
         workspace.keep(state.outcome)
     outcome = workspace.temper(state.outcome)
@@ -125,7 +125,7 @@ def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run
         return {"step": state.step, "identity": outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding.from_json(found) for found in run.recall("diagnosis", "final", final)["findings"]]
-    # One remedy that did not help leaves what the experiment stands for, be it an ensemble of what it began with.
+    # One remedy that did not help leaves the experiment's network as it is, even an ensemble that it began from.
     if only is None or outcome.identity != state.first.identity or not workspace.entries(CANDIDATE):
         workspace.propose(outcome, by="run")
     run.recall("finish", "end", lambda: ending(state, run=run, rules=request.rules, findings=findings, priced=priced))
@@ -157,15 +157,15 @@ class PlanRecall:
         return self._journal.append(kind, {**compute(), "plan": self._plan}, key=f"{self._plan}/{key}").body
 
     def known(self, kind: str, key: str) -> Json | None:
-        """Return the body kept under (kind, key), None where there is none."""
+        """Return the body kept under (kind, key), or None if there is none."""
         entry = self._journal.find(kind, f"{self._plan}/{key}")
         return entry.body if entry else None
 
 
 class RememberingExecutor:
-    """Trains only what was never trained before, and keeps each outcome at once.
+    """Trains only configs that were never trained before, and keeps each outcome at once.
 
-    The workspace's journal must be open to be written.
+    The workspace's journal must be open for writing.
     """
 
     def __init__(self, executor: Executor, workspace: Workspace) -> None:
@@ -180,7 +180,7 @@ class RememberingExecutor:
         rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Return outcomes in the order of the configs, from the journal where it has them; report snapshots again."""
+        """Return outcomes in the order of the configs, from the journal if it has them; report snapshots again."""
 
         def keep(outcome: Outcome) -> None:
             self._workspace.keep(outcome)
@@ -207,7 +207,7 @@ class RememberingExecutor:
 
 
 def _deserves_more(outcome: Outcome, deadline: float | None, rungs: Rungs | None) -> bool:
-    """Return True if a training that ran out of time, or was dropped at a rung, would now get further."""
+    """Return True if a member that ran out of time, or was dropped at a rung, would now get further."""
     if outcome.status is Status.DROPPED:
         return rungs is None
     if outcome.status is not Status.OUT_OF_BUDGET:

@@ -1,4 +1,4 @@
-"""One experiment's folder at work: its journal, outcomes, split and prepared data, each read at most once."""
+"""One experiment's folder in use: its journal, outcomes, split and prepared data, each read at most once."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Workspace:
         return findings_on_data(self.split, self.prepared, self.open_rows)
 
     def rows_were_added(self) -> None:
-        """Prepare the data again when it is next asked for."""
+        """Have the data prepared again when it is next asked for."""
         self.__dict__.pop("prepared", None)
 
     def measure_rows(self) -> Prepared:
@@ -135,12 +135,12 @@ class Workspace:
 
     @property
     def history(self) -> History:
-        """The fold of the journal."""
+        """The history folded from the journal."""
         return History(self.entries())
 
     @contextmanager
     def outcomes(self) -> Iterator[OutcomeStore]:
-        """The outcomes that are kept; inside `writing` more can be."""
+        """The outcomes that are kept; inside `writing` more can be added."""
         with self.reading() as journal:
             yield OutcomeStore(self.folder.models, journal)
 
@@ -166,7 +166,7 @@ class Workspace:
             outcomes.put(outcome, details=details)
 
     def network(self) -> Outcome:
-        """Return the candidate with the lowest dev loss (the earlier of equals), at its temperature; or refuse."""
+        """Return the candidate with the lowest dev loss (the earlier of equals) at its temperature; refuse if none."""
         candidates = [entry.body for entry in self.entries(CANDIDATE)]
         with self.outcomes() as outcomes:
             for body in sorted(candidates, key=lambda body: float(body["dev"])):
@@ -245,7 +245,7 @@ class Workspace:
         )
 
     def with_columns(self, diagnosis: Diagnosis, outcome: Outcome) -> Diagnosis:
-        """Return the diagnosis with the worth of each column to the network; pictures have no columns."""
+        """Return the diagnosis with the value of each column to the network; pictures have no columns."""
         if self.open_rows.pictures:
             return diagnosis
         dev, preparation = self.prepared.dev, self.prepared.preparation
@@ -263,11 +263,11 @@ class Workspace:
         return diagnosis.with_findings(rows=self.open_rows, shuffled=shuffled)
 
     def with_dev_use(self, diagnosis: Diagnosis) -> Diagnosis:
-        """Return the diagnosis with WF403, over all trainings and snapshots in the journal that did not diverge."""
+        """Return the diagnosis with WF403, over all networks and snapshots in the journal that did not diverge."""
         bodies = [entry.body for entry in self.entries() if entry.kind in (KIND, SNAPSHOT)]
         # A training that was cut short and taken up again has two entries: the last one counts.
         status = {str(body["identity"]): body["status"] for body in bodies}
-        # Workers end in any order, and of equals the first is chosen: sorted, a continued run says what it said before.
+        # Workers end in any order, and of equals the first is chosen: sorted, a continued run gives the same result.
         sound = sorted(identity for identity, last in status.items() if last != Status.DIVERGED.value)
         target = self.prepared.dev.target
         with self.outcomes() as outcomes:

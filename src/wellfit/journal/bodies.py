@@ -1,4 +1,4 @@
-"""What every reader of a journal may rely on: the fields that an entry of each kind has, and their types.
+"""The fields that an entry of each kind has, and their types: every reader of a journal may rely on them.
 
 A journal may come from a stranger, or from a disk that was damaged: an entry without them is refused when it is read.
 """
@@ -35,7 +35,7 @@ FIELDS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
 
 
 def require_fields(kind: str, body: Json) -> None:
-    """Raise ValueError for a body that lacks what its readers need, and for a temperature that is none."""
+    """Raise ValueError for a body that lacks a field its readers need, or has an invalid temperature or dev loss."""
     for name, types in FIELDS.get(kind, {}).items():
         if not isinstance(body.get(name), types):
             raise ValueError(f"{kind} without {name}")

@@ -1,4 +1,4 @@
-"""The one fold of a journal: how far an experiment has come, and which network it stands for."""
+"""The one fold of a journal: the progress of an experiment, and the network that it has chosen."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class History:
         found: dict[str, list[Json]] = {}
         for entry in self.entries:
             found.setdefault(entry.kind, []).append(entry.body)
-            # A run that goes on has not ended, whatever an earlier one said; an `unseal` after it leaves it ended.
+            # A run that goes on has not ended, whatever an earlier one recorded; an `unseal` after it leaves it ended.
             if entry.kind == "session" and entry.body.get("command") == "run":
                 found.pop("finish", None)
         return found

@@ -1,4 +1,4 @@
-"""Outcomes kept on disk: the scalars in the journal, the arrays beside it as safetensors (never pickle)."""
+"""Outcomes kept on disk: the scalars in the journal, the arrays next to it as safetensors (never pickle)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class OutcomeStore:
         self._journal.append(kind, {**outcome.to_json(), **details}, key=identity)
 
     def temper(self, outcome: Outcome, *, details: Json) -> None:
-        """Keep an outcome at its temperature, beside the one without; the weights are the same.
+        """Keep an outcome at its temperature, next to the one without a temperature; the weights are the same.
 
         Raises:
             NoRoom: when the disk is full; nothing half-written remains.
@@ -101,7 +101,7 @@ def _tempered(outcome: Outcome) -> str:
 
 
 def load_arrays(path: Path) -> dict[str, Floats] | None:
-    """Read a safetensors file; None where it is missing or damaged, so that its content is computed again."""
+    """Read a safetensors file; None if it is missing or damaged, so that its content is computed again."""
     try:
         arrays: dict[str, Floats] = load_file(path)
     except (OSError, SafetensorError):

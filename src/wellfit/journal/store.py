@@ -1,7 +1,7 @@
 """The journal file: SQLite in WAL mode, append-only, one writer.
 
-A commit is durable before `append` returns, so a journal has every such entry whenever its process is killed. Readers
-open the file read-only and never wait for the writer.
+A commit is durable before `append` returns, so a journal keeps every such entry whenever its process is killed.
+Readers open the file read-only and never wait for the writer.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Journal:
         Raises:
             NoRoom: when the disk is full or read-only; the journal stays as it was.
         """
-        # Budgets are differences of these times: who sets the clock while the journal is open must not change them.
+        # Budgets are differences of these times: setting the clock while the journal is open must not change them.
         at = (self._opened + timedelta(seconds=time.monotonic() - self._opened_at)).isoformat(timespec="milliseconds")
         text = json.dumps(body, allow_nan=False, sort_keys=True)
         try:
@@ -115,8 +115,8 @@ def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None
     The entries that `parsed` has already are not read again.
 
     Raises:
-        Refusal: another process writes it, it lies on a network file system, it is no journal of wellfit, it is
-            damaged, or a newer wellfit wrote it.
+        Refusal: another process is writing to it, it is on a network file system, it is not a journal of wellfit, it
+            is damaged, or a newer wellfit wrote it.
         NoRoom: the folder cannot be written.
     """
     log = EntryLog() if parsed is None else parsed
@@ -167,7 +167,7 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
 
 
 def _checked(connection: sqlite3.Connection, path: Path, *, least: int = 0) -> sqlite3.Connection:
-    """Refuse what is not ours, or below the version `least`, before anything in it runs: data are never code."""
+    """Refuse a file that is not ours, or is below version `least`, before anything in it runs: data are never code."""
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -236,7 +236,7 @@ def _lock(path: Path) -> FileLock:
 
 
 def file_system_of(folder: Path) -> str | None:
-    """Return the name of the file system that contains `folder`; None if the system does not tell."""
+    """Return the name of the file system that contains `folder`; None if the system does not report it."""
     if not MOUNTS.is_file():
         return None
     mounts = [line.split(" ") for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
@@ -285,7 +285,7 @@ class EntryLog:
     """Raises ValueError for a body that is not as it should be."""
 
     def parse(self, row: tuple[int, str, str, str, str]) -> None:
-        """Add the entry of one row of the file; ValueError where its body is no JSON object."""
+        """Add the entry of one row of the file; ValueError if its body is not a JSON object."""
         seq, kind, key, text, at = row
         body = parse_json(text)
         if not isinstance(body, dict):

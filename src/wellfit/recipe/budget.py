@@ -1,6 +1,6 @@
-"""The budget of a run: a time or a number of updates, the rest of it, and the expected cost of a training.
+"""The budget of a run: a time or a number of updates, how much is left, and the expected cost of training.
 
-Updates are exact, so such a run decides alike on every machine; seconds are predicted from the trainings paid so far.
+Updates are exact, so such a run takes the same steps on every machine; seconds are predicted from past training.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ ASSUMED_FLOPS = 2e10
 # Fixed cost of one update (batch, noise, activations), about a tenth of a millisecond, as operations at that speed.
 OVERHEAD_FLOPS = 2e6
 CLOSING_SHARE = 0.02
-"""Share of a budget in seconds for what follows the last training: diagnosis and report."""
+"""Share of a budget in seconds kept for the diagnosis and the report after the last training run."""
 SLACK_SHARE = 0.1
-"""Share by which a budget in seconds may be exceeded (docs/design.md, promise 3)."""
+"""Fraction by which a budget in seconds may be exceeded (docs/design.md, promise 3)."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 LEAST_POOLED = 4
-"""Sides of pictures below which a convolutional network does not halve them."""
+"""Side of a picture below which a convolutional network does not halve it."""
 
 
 @dataclass(eq=False)
 class BudgetTracker:
-    """The rest of a budget, in the budget's own unit.
+    """The remaining budget of a run, in the budget's own unit.
 
-    `spent` are the seconds of earlier sessions of the same run; `start_up` those that this session has used already,
-    which the same command, given again, needs again. `clock` gives monotonic seconds.
+    `spent` is the number of seconds used by earlier sessions of the same run; `start_up` is the number that this
+    session has used already, and that the same command would need again. `clock` returns monotonic seconds.
     """
 
     budget: Budget
@@ -54,14 +54,14 @@ class BudgetTracker:
         self._seconds_per_flop = 1 / ASSUMED_FLOPS
 
     def pay(self, outcome: Outcome) -> None:
-        """Record one training run, and learn from it how fast this machine is."""
+        """Record one training run, and update the estimate of this machine's speed."""
         self.updates += outcome.updates
         if outcome.updates:
             self._seconds_per_flop = outcome.seconds / (outcome.updates * self._flops(outcome.config))
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began, continuations counted in."""
+        """Seconds since the run began, including its continuations."""
         return self.clock() - self._started
 
     @property
@@ -71,7 +71,7 @@ class BudgetTracker:
 
     @property
     def remaining(self) -> float:
-        """The rest of the budget; never below zero."""
+        """The remaining budget; never below zero."""
         return max(0.0, self.total - (self.updates if self.budget.updates else self.seconds))
 
     @property
@@ -81,11 +81,11 @@ class BudgetTracker:
 
     @property
     def deadline(self) -> float | None:
-        """Monotonic time by which trainings must end under a budget in seconds; None for updates."""
+        """Monotonic time by which training must end under a budget in seconds; None for updates."""
         return None if self.budget.updates else self.clock() + self.remaining - CLOSING_SHARE * self.total
 
     def deadline_at(self, share: float) -> float | None:
-        """Return the monotonic time at which a share of the rest is used up; None for updates."""
+        """Return the monotonic time at which a given share of the remaining budget is used up; None for updates."""
         return None if self.budget.updates else self.clock() + share * self.remaining
 
     @property
@@ -96,7 +96,7 @@ class BudgetTracker:
         return max(self.deadline, self.clock() + SLACK_SHARE * self.total)
 
     def enough_for(self, price: float) -> str:
-        """Return a budget with which the same command, given again, could pay this price."""
+        """Return a budget that would cover this cost if the same command were given again."""
         if self.budget.updates:
             return str(Budget(seconds=None, updates=math.ceil(self.updates + price)))
         needed = self.seconds + self.start_up + (1 + SLACK_SHARE) * price
@@ -107,18 +107,18 @@ class BudgetTracker:
         return f"{amount:,.1f} s" if self.is_timed else f"{amount:,.0f} updates"
 
     def cost(self, config: Config) -> float:
-        """Return the expected cost of one training, when the workers share the load evenly."""
+        """Return the expected cost of training one config when the workers share the load evenly."""
         updates = float(total_updates(config, rows=self._rows_of(config)))
         if self.budget.updates:
             return updates
         return updates * self._flops(config) * self._seconds_per_flop / self.workers
 
     def cost_alone(self, config: Config) -> float:
-        """Return the expected cost of one training while the other workers are idle."""
+        """Return the expected cost of training one config while the other workers are idle."""
         return self.cost(config) * (self.workers if self.is_timed else 1)
 
     def affordable(self, config: Config, *, share: float = 1.0) -> int:
-        """Return the number of trainings of `config` that fit into this share of the rest."""
+        """Return how many times `config` can be trained within this share of the remaining budget."""
         return int(share * self.remaining / self.cost(config))
 
     def _rows_of(self, config: Config) -> int:
@@ -138,7 +138,7 @@ class BudgetTracker:
 
 
 def weights_times_places(network: Network, *, shape: tuple[int, int, int], outputs: int) -> int:
-    """Return the multiplications of one forward pass of one picture through a convolutional network."""
+    """Return the number of multiplications in one picture's forward pass through a convolutional network."""
     height, width, channels = shape
     found = 0
     for ins, outs in itertools.pairwise((channels, *network.widths)):
@@ -167,7 +167,7 @@ class Budget:
 
 
 def parse_budget(text: str | float | Budget) -> Budget:
-    """Read `60s`, `10m`, `1.5h`, `20000updates` or a number of seconds; refuse all else, and what is not positive."""
+    """Read `60s`, `10m`, `1.5h`, `20000updates` or a number of seconds; refuse all else, and nonpositive amounts."""
     if isinstance(text, Budget):
         return text
     if isinstance(text, int | float) and not isinstance(text, bool):

@@ -1,4 +1,4 @@
-"""The context of a run: data, executor, budget, diagnosis, and the recall of what the journal has."""
+"""The context of a run: data, executor, budget, diagnosis, and recall from the journal."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from wellfit.sweeps.executor import Executor
 
 
 class Recall(Protocol):
-    """Returns what the journal has under a name, or computes it and writes it down: this is how a run continues."""
+    """Returns a journal entry's body by kind and key, or computes and records it; this is how a run continues."""
 
     def __call__(self, kind: str, key: str, compute: Callable[[], Json]) -> Json:
         """Return the body kept under (kind, key)."""
         ...
 
     def known(self, kind: str, key: str) -> Json | None:
-        """Return the body kept under (kind, key), None where there is none."""
+        """Return the body kept under (kind, key), or None if there is none."""
         ...
 
 
 class Diagnose(Protocol):
-    """Diagnoses an outcome; reference, tolerance and findings on the data are bound already."""
+    """Diagnoses an outcome; reference, tolerance and findings on the data are already bound."""
 
     def __call__(self, errors: Mapping[str, Estimate], *, outcome: Outcome, best_dev_high: float) -> Diagnosis:
         """Diagnose losses on train, train_dev (if any) and dev."""
@@ -39,12 +39,12 @@ class Diagnose(Protocol):
 
 @dataclass(eq=False, kw_only=True)
 class RunContext:
-    """Trains, pays, diagnoses and recalls; the steps of the recipe decide.
+    """Trains, pays for, diagnoses and recalls networks on behalf of the steps of the recipe.
 
-    A known outcome takes the executor no time, but is paid all the same. `best_dev_high` is the smallest upper limit of
-    the dev error among the reference models; `estimates` returns losses with intervals where they are kept (computed
-    here if None). `ended` maps the identities of all trainings of this run that finished, pilots and members included,
-    to configs.
+    A known outcome takes the executor no time, but is paid for all the same. `best_dev_high` is the smallest upper
+    limit of the dev error among the reference models; `estimates` returns the losses with intervals that are kept
+    (computed here if None). `ended` maps the identities of all networks that finished training in this run, pilots and
+    members included, to configs.
     """
 
     data: Prepared
@@ -64,13 +64,13 @@ class RunContext:
         return self.estimates(outcome) if self.estimates else losses_of(outcome, data=self.data, goal=self.goal)
 
     def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
-        """Train configs and return the outcomes in their order, without those that the budget did not let start."""
+        """Train configs and return the outcomes in their order, without those that the budget did not cover."""
         outcomes = self.executor.train(configs, deadline=deadline or self.budget.deadline)
         self.book(outcomes)
         return outcomes
 
     def book(self, outcomes: Iterable[Outcome]) -> None:
-        """Pay for trainings, and let them lower the upper limit that stands in for a missing reference."""
+        """Pay for trained networks, whose dev errors may lower the limit that stands in for a missing reference."""
         for outcome in outcomes:
             self.budget.pay(outcome)
             if outcome.status is Status.FINISHED:
@@ -79,13 +79,13 @@ class RunContext:
                 self.best_dev_high = min(self.best_dev_high, self.errors(outcome)["dev"].high)
 
     def outcome_of(self, config: Config) -> Outcome:
-        """Return the outcome of a config that a step has paid for already."""
+        """Return the outcome of a config that a step has already paid for."""
         return (self.executor.train([config], deadline=self.budget.deadline) or self.executor.train([config]))[0]
 
     def earlier(self, config: Config) -> list[Outcome]:
-        """Return all other networks that this run has finished on the rows of `config`, as they are on dev.
+        """Return all other networks that this run has finished on the rows of `config`, with dev predictions only.
 
-        They come without weights and training losses, since they are many.
+        Their weights and training losses are left out, since there are many of them.
         """
         others = [each for each in self.ended.values() if each.data == config.data and each != config]
         outcomes = map(self.outcome_of, others)
@@ -95,11 +95,11 @@ class RunContext:
         ]
 
     def remembered_step(self, step: int) -> Json | None:
-        """Return a step of an earlier session; it is followed again even if the clock would now forbid it."""
+        """Return a step of an earlier session; it is replayed even if there would now be no time for it."""
         return self.recall.known("step", str(step))
 
     def remember_step(self, step: int, compute: Callable[[], Json]) -> Json:
-        """Recall a whole step, or compute it; either way its price and its best dev error count."""
+        """Recall a whole step, or compute it; either way its cost and its best dev error count."""
         seconds, fresh = self.budget.seconds, []
 
         def measured() -> Json:

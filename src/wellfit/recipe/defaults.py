@@ -1,4 +1,4 @@
-"""The first network: as large as the budget pays for, every regularizer at zero, paced by the size of the table.
+"""The first network: as large as the budget allows, every regularizer at zero, epochs set by the size of the table.
 
 Measured on dev rows (docs/benchmarks.md): GELU instead of ReLU lowers the dev error of phoneme, california_housing and
 bike_hour by 1 to 3 %. A larger network that is regularized and then averaged predicts no worse than a small one, and
@@ -20,17 +20,17 @@ SMALL_SIDE = 16
 SMALL_WIDTHS, WIDTHS = (32, 64), (16, 32, 64)
 WIDER = (2, 3)
 PILOT_UPDATES = 150
-"""Updates of the pilot that measures how fast a machine is; a small share of any training."""
+"""Updates of the pilot that measures how fast a machine is; a small part of any training run."""
 FIRST_SHARE = 0.08
-"""Share of the budget for the first training, which is only the start of the recipe."""
+"""Share of the budget for the first network, which is only the start of the recipe."""
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 """Shapes of networks, from small to large: wider first, then deeper."""
 FIRST_SHAPES = WIDTH_LADDER[:3]
 """Shapes of a first network; deeper ones are for networks that turn out too small, and for ensembles."""
 LARGER_SHAPES, MOST_TIMES = 2, 4
-"""Number of larger shapes that a step tries, and the largest cost of one, in trainings of the current network."""
+"""Number of larger shapes that a step tries, and the highest cost of one, as a multiple of the current network's."""
 TRAININGS = 60
-"""Trainings of a run that overfits: a sweep, an ensemble, and the trials on the way."""
+"""Number of networks trained when the first one overfits: a sweep, an ensemble, and the trials on the way."""
 
 
 def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, shape: Shape | None = None) -> Config:
@@ -43,7 +43,7 @@ def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, s
 
 
 def _as_large_as_affordable(config: Config, budget: BudgetTracker) -> Config:
-    """Return the network in the largest shape with which a whole run fits; updates do not show the cost of a shape."""
+    """Return the network in the largest shape that a whole run can afford; unchanged if the budget is in updates."""
     shapes = FIRST_SHAPES if budget.is_timed else ()
     larger = [config.with_knobs(widths=widths) for widths in shapes]
     return next((each for each in reversed(larger) if budget.affordable(each) >= TRAININGS), config)
@@ -55,14 +55,14 @@ def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def affordable_shapes(config: Config, budget: BudgetTracker) -> list[tuple[int, ...]]:
-    """Return the next larger shapes, without those that cost too many trainings of `config`."""
+    """Return the next larger shapes, leaving out those that cost too much compared with `config`."""
     most = MOST_TIMES * budget.cost(config)
     larger = larger_shapes(config.network.widths)[:LARGER_SHAPES]
     return [shape for shape in larger if budget.cost(config.with_knobs(widths=shape)) <= most]
 
 
 def fits(config: Config, widths: tuple[int, ...]) -> bool:
-    """Return True if a keep_prob for each layer still has a layer for each of its values."""
+    """Return True unless keep_prob is given by layer and the number of layers would change."""
     return not isinstance(config.regularization.keep_prob, tuple) or len(widths) == len(config.network.widths)
 
 
@@ -73,7 +73,7 @@ def _size(widths: tuple[int, ...]) -> int:
 def pilot_config(*, rows: int, columns: int, seed: int, shape: Shape | None = None) -> Config | None:
     """Return the first network with just enough epochs to measure how fast this machine is.
 
-    None if one epoch is long already; then the first network is the pilot.
+    None if even one epoch is long; then the first network is the pilot.
     """
     in_epoch = updates_per_epoch(rows=rows, batch_size=batch_size_for(rows))
     if in_epoch > 2 * PILOT_UPDATES:
@@ -95,5 +95,5 @@ def first_network(shape: Shape) -> Network:
 
 
 def wider_networks(config: Config) -> tuple[Config, ...]:
-    """Return the same network of pictures with more channels in every block."""
+    """Return wider versions of a picture network, with more channels in every block."""
     return tuple(config.with_knobs(widths=tuple(factor * width for width in config.network.widths)) for factor in WIDER)

@@ -1,4 +1,4 @@
-"""The recipe: fight bias first, then variance, one board a step, with a diagnosis before and after each step.
+"""The recipe: fight bias first, then variance, one board per step, with a diagnosis before and after each step.
 
 If regularizing has brought bias back, the optimization board is turned again in another round. After the single steps,
 a search of both boards and an ensemble close the run.
@@ -30,10 +30,10 @@ CONTINUES = "the same command then continues"
 def follow(run: RunContext, start: Config, rules: Rules | None = None) -> RecipeState:
     """Train `start`, then turn boards until all gaps are closed, no remedy is left, or the budget is spent.
 
-    Fitting train better can cost dev error that regularizing does not win back, so the run goes on from the network
-    with the lowest dev loss on the way, the last of equals. If gaps are left, the rest of the budget goes into a search
-    of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network of that one remedy
-    is returned. A budget that is not enough for the first network, or for that one step, is refused.
+    Fitting train better can raise the dev error by more than regularizing wins back, so the run goes on from the
+    network with the lowest dev loss so far, the last one among equals. If gaps are left, the rest of the budget goes
+    into a search of both boards around it, and into an ensemble if it may overfit. With `rules.only` the network of
+    that one remedy is returned. A budget that is not enough for the first network, or for that one step, is refused.
     """
     context = StepContext(run=run, state=first_state(run, start), rules=rules or Rules())
     if context.rules.only is not None:
@@ -55,7 +55,7 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
 
 
 def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
-    """Search both boards around the best network on the way, then average networks; hopeless remedies stay out."""
+    """Search both boards around the best network so far, then average networks; skip hopeless remedies."""
     best = min(reversed(states), key=lambda state: state.outcome.losses["dev"])
     exhausted = context.state.exhausted | context.without_gain
     state = replace(best, step=context.state.step, exhausted=exhausted)
@@ -67,7 +67,7 @@ def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
 
 
 def next_step(context: StepContext) -> Pick:
-    """Return the next single step, or else a step that closes the run, or none."""
+    """Return the next single step, or else a step that closes the run, or no step."""
     pick = next_remedy(context)
     if pick.remedy is not None:
         return pick
@@ -75,7 +75,7 @@ def next_step(context: StepContext) -> Pick:
 
 
 def _closes(context: StepContext, remedy: Remedy) -> bool:
-    """Return True if the run goes on with this closing step; one of an earlier session is followed again."""
+    """Return True if the run goes on with this closing step; a step of an earlier session is replayed."""
     remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
         return bool(remembered["kind"] == remedy.kind)
@@ -131,7 +131,7 @@ def _require_means(context: StepContext, remedy: Remedy) -> None:
 
 
 def carry_out(context: StepContext, remedy: Remedy) -> RecipeState:
-    """Take one step, or follow it again if an earlier session took it, and diagnose its network once."""
+    """Take one step, or replay it if an earlier session took it, and diagnose its network once."""
     run, state, board = context.run, context.state, remedy.board
     gap, step = state.diagnosis.gap(remedy.closes), state.step + 1
     taken: list[tuple[Outcome, Diagnosis]] = []
@@ -179,7 +179,7 @@ def _journaled(run: RunContext, outcome: Outcome, diagnosis: Diagnosis, *, step:
 MOST_ROUNDS = 3
 _STARTS = ("without regularizers", "with them")
 SHARE = 0.5
-"""Share of the rest of the budget that another round may spend on bias; the rest is for regularizing again."""
+"""Share of the remaining budget that another round may spend on bias; the rest is for regularizing again."""
 
 _KINDS = {board: frozenset(remedy.kind for remedy in remedies) for board, remedies in BY_BOARD.items()}
 

@@ -1,8 +1,8 @@
 """The choice of the next remedy: bias before variance, and on that board the best expected gain for its cost.
 
-Expected gains come from what remedies have gained elsewhere. If the budget allows it, a pilot shows their gain here:
-trials of all remedies of a board are trained side by side before one of them is taken. More data need a person who
-brings them; a deployment sample and a bigger dev set are only prescribed.
+Expected gains are those that remedies have had elsewhere. If the budget allows it, a pilot measures their gain here:
+trials of all remedies of a board are trained side by side before one of them is taken. More data have to come from a
+person; a deployment sample and a bigger dev set are only prescribed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Pick:
 
 
 def next_remedy(context: StepContext) -> Pick:
-    """Return the remedy of the next step; none if the gaps are closed, no remedy is left, or the budget is too small.
+    """Return the remedy of the next step; no remedy if all gaps are closed, none is left, or the budget is too small.
 
-    A step of an earlier session is followed again, whatever the clock says now.
+    A step of an earlier session is replayed, however much time is left now.
     """
     remembered = context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
@@ -70,7 +70,7 @@ def applicable(context: StepContext, board: Board) -> list[Remedy]:
 
 
 def is_called(context: StepContext, board: Board) -> bool:
-    """Return True if a gap calls for the board; bias has only a share of the budget if regularizing may be needed."""
+    """Return True if a gap calls for the board; bias gets only a share of the budget if regularizing may be needed."""
     wanted = any(context.state.wants(board, remedy.closes) for remedy in BY_BOARD[board])
     kept = context.state.reserved if context.state.may_overfit else 0
     return wanted and (board != "optimization" or context.run.budget.remaining > kept)
@@ -83,7 +83,7 @@ FEWEST_REMEDIES = 2
 
 
 def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
-    """Return the context with the results of a pilot of remedies of one board, if the budget allows one."""
+    """Return the context with the results of a pilot of one board's remedies, if the budget allows one."""
     wanted = {remedy.kind: found for remedy in remedies if (found := remedy.pilot(context))}
     if len(wanted) < FEWEST_REMEDIES:
         return context
@@ -97,7 +97,7 @@ def piloted(context: StepContext, remedies: Sequence[Remedy]) -> StepContext:
         kind: [trained[each.identity] for each in found if each.identity in trained] for kind, found in wanted.items()
     }
     helped = {kind: helpful(context, found, board) for kind, found in trials.items()}
-    # A sweep has more trials than its pilot showed.
+    # A sweep has more trials than its pilot tried.
     hopeless = {each.kind for each in remedies if not each.is_wide and not helped.get(each.kind, (each,))}
     return replace(
         context,
@@ -139,13 +139,13 @@ def _favourite(
 DATA: tuple[Remedy, ...] = (AUGMENT_TOWARD, REWEIGHT, MORE_DATA)
 """Remedies that change the training rows."""
 FIRST: tuple[Remedy, ...] = (DROP_ROWS,)
-"""Remedies that repair the measurement, before anything that it says is treated."""
+"""Remedies that repair the measurement, taken before its results are acted on."""
 BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
     "optimization": OPTIMIZATION,
     "data": DATA,
     "regularization": REGULARIZATION,
 }
-"""In the order of boards: train is brought nearer to dev before the sweep, which is judged on dev."""
+"""The remedies in the order of boards: train is brought closer to dev before the sweep, which is judged on dev."""
 REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, *CLOSING)}
 
 
@@ -160,7 +160,7 @@ def require_rows(only: str | None, more_data: object) -> None:
 
 
 def require_kind(only: str | None, *, early_stopping: bool = False) -> None:
-    """Refuse a remedy that the recipe cannot carry out by itself, or that needs leave without it."""
+    """Refuse a remedy that the recipe cannot carry out by itself, or that needs a permission that was not given."""
     if only is None:
         return
     if only not in REMEDIES:

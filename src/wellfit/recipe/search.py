@@ -41,28 +41,27 @@ from wellfit.sweeps.usual import usual_space
 Grid: TypeAlias = Mapping[str, Sequence[float]]
 
 FEWEST_MEMBERS, MOST_MEMBERS = 8, 64
-"""Fewer members find nothing; beyond the most, the time is better spent on the ensemble."""
+"""Fewer members find nothing; with more than the most, the time is better spent on the ensemble."""
 SWEEP_SHARE, SEARCH_SHARE = 0.8, 0.65
 """Shares of the rest of the budget: predicted costs are rough, and an ensemble follows the search of both boards."""
 SHARE_BESIDE_SEARCH = 0.2
-"""Share of a sweep that a search of both boards follows, which learns from it."""
+"""Share for a sweep that is followed by a search of both boards, which learns from it."""
 MEAN_COST = 1.25
-"""Mean cost of a member of the search, in trainings of the current network: it has half, the same or twice the epochs.
+"""Mean cost of a member of the search, relative to the current network: it has half, the same or twice the epochs.
 """
 RANGES = frozenset({"lr", *SWEPT})
-"""Knobs that are searched in a range; if these are fixed, single steps have tried the others."""
+"""Knobs that are searched over a range; if these are fixed, single steps have tried the others."""
 BEYOND_LAMBDA = (10**0.5, 10.0)
 BEYOND_KEEP_PROB = 0.6
-"""Factors by which an edge of the grid moves out if the best member lies on it."""
+"""Factors by which an edge of the grid moves out if the best member is on it."""
 STRENGTHS = (0.0, 0.5, 1.0)
 KEEPS = (1.0, 0.75, LEAST_KEEP_PROB)
 PICTURE_COST = 1.5
-"""Guessed cost of a member of a sweep on pictures, in trainings of the first network: augmentation and dropout take
-time."""
+"""Rough cost of a member of a sweep on pictures, relative to the first network: augmentation and dropout take time."""
 
 
 def members_affordable(run: RunContext, config: Config, *, share: float, both_boards: bool = False) -> int:
-    """Return about how many members of a sweep this share of the rest pays for."""
+    """Return roughly how many members of a sweep this share of the remaining budget pays for."""
     affordable = run.budget.affordable(config, share=share)
     if both_boards:
         return max(FEWEST_MEMBERS, min(MOST_MEMBERS, int(affordable / MEAN_COST)))
@@ -80,7 +79,7 @@ def sweep_step(
 ) -> Outcome:
     """Train the grid, of which `before` (lambda 0, keep_prob 1) is a member, and return the chosen member.
 
-    If the best member lies on the edge of the grid, and the budget allows it, the grid is widened once.
+    If the best member is on the edge of the grid, and the budget allows it, the grid is widened once.
     """
     limit = TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
@@ -113,12 +112,12 @@ def sweep_step(
 
 
 def _in_order(over: Grid) -> Grid:
-    """Return the grid in the table's order: the journal sorts names, and ties must be broken alike after a kill."""
+    """Return the grid in the table's order: the journal sorts names, and ties must break the same after a kill."""
     return {knob: over[knob] for knob in KNOBS if knob in over}
 
 
 def _swept(run: RunContext, before: Outcome, *, known: Sequence[Outcome], **options: Any) -> Sweep:
-    """Sweep around `before`, and pay for the members that were not known."""
+    """Sweep around `before`, and pay for the members that were not known before."""
     baseline, config = before.losses["dev"], before.config
     found = sweep(run.data, config, executor=run.executor, goal=run.goal, baseline=baseline, known=known, **options)
     identities = {outcome.config.identity for outcome in known}
@@ -129,7 +128,7 @@ def _swept(run: RunContext, before: Outcome, *, known: Sequence[Outcome], **opti
 def picture_grid(config: Config, *, rows: int, members: int) -> dict[str, list[float]]:
     """Return strengths of augmentation x keep_prob x lambda, with at most `members` combinations.
 
-    If members are few, the first of these keep their values first: in this order pictures need them.
+    If members are few, the last of these lose values first: pictures need the first ones most.
     """
     members = max(2, int(members / PICTURE_COST))
     strengths = list(STRENGTHS) if config.augmentation != NOTHING else [0.0]
@@ -159,8 +158,8 @@ def widened(over: Grid, *, found: Sweep, affordable: int) -> Grid | None:
 def best_members(run: RunContext, config: Config, *, step: int, count: int) -> list[Config]:
     """Return `config` with the knobs of the best members of the last sweep; `config` alone without a sweep.
 
-    The network may have grown since; the knobs that regularized the smaller one are then the start for the larger one.
-    A search of both boards that found nothing better is ignored.
+    The network may have grown since; the knobs that regularized the smaller one are then a starting point for the
+    larger one. A search of both boards that found nothing better is ignored.
     """
     steps = [each for each in range(1, step) if _breeds(run, each)]
     body = run.recall.known("sweep", str(steps[-1])) if steps else None
@@ -221,7 +220,7 @@ def search_step(
         return before
     # Knobs of both boards have no order of simplicity: the best member is taken, and the ensemble sees the others.
     choice = replace(found.choice, chosen=found.best)
-    # A warning that the best lies at an end of the space would be no advice: the space was built around the network.
+    # A warning that the best is at an end of the space would not help: the space was built around the network.
     warnings = tuple(words for words in found.warnings if words == NOT_INSTALLED)
     found = replace(found, choice=choice, warnings=warnings, monte_carlo=None)
     run.recall("sweep", str(step), lambda: {**found.to_json(), "coupled": True})
@@ -242,7 +241,7 @@ def _near(knob: Knob, value: float) -> Interval | list[int]:
 
 
 def shapes_of(run: RunContext, config: Config) -> list[tuple[int, ...]]:
-    """Return the current shape and the next larger ones that are affordable; a keep_prob by layer fits no others."""
+    """Return the current shape and the next larger affordable ones; the current one alone for keep_prob by layer."""
     by_layer = isinstance(config.regularization.keep_prob, tuple)
     return [config.network.widths, *([] if by_layer else affordable_shapes(config, run.budget))]
 
@@ -254,7 +253,7 @@ class _Spending:
         self._run, self._left = run, amount
 
     def __call__(self, configs: Sequence[Config]) -> list[Config]:
-        """Return the first configs that the rest pays for."""
+        """Return as many of the first configs as the remaining amount pays for."""
         taken = []
         for config in configs:
             cost = self._run.budget.cost(config)

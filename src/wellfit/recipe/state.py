@@ -1,6 +1,6 @@
 """The state of the recipe after a step, the context of the next one, and the gap that each board closes.
 
-And the rules of a run: which remedies and knobs it may use.
+Also the rules of a run: the remedies and knobs that it may use.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def require_free_knobs(fixed: Fixed, *, early_stopping: bool) -> None:
 
 
 def turned(before: Config, after: Config) -> frozenset[str]:
-    """Return the knobs of a person's boards in which two configs differ; no name is on two boards."""
+    """Return the knobs, of the boards that a person turns, on which two configs differ; no name is on two boards."""
     return frozenset(pair.knob for pair in differing(before, after) if pair.board in BOARDS)
 
 
@@ -113,7 +113,7 @@ class RecipeState:
         reserved: part of the budget that is kept for regularization.
         plain: outcome of the last network with the regularizers of the first one (zero, unless fixed).
         exhausted: remedies that did not help, or have no trial left.
-        unsure: boards that were turned on a "cannot tell", which is done once.
+        unsure: boards that were turned after a "cannot tell" verdict, which is done only once.
         board: the board that the last step turned.
         round: number of times that bias was fought; regularizing may bring it back.
     """
@@ -131,13 +131,13 @@ class RecipeState:
 
     @property
     def is_biased(self) -> bool:
-        """True if the bias is surely high."""
+        """True if the bias is certainly high."""
         bias = self.gap("optimization")
         return bias is not None and bias.verdict == "yes"
 
     @property
     def may_overfit(self) -> bool:
-        """True unless the variance is known to be inside the tolerance."""
+        """True unless the variance is known to be within the tolerance."""
         variance = self.diagnosis.gap("variance")
         return variance is not None and variance.verdict != "no"
 
@@ -155,7 +155,7 @@ class RecipeState:
 
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
-    """The input of a remedy.
+    """The input to a remedy.
 
     Attributes:
         piloted: networks that the pilot of this step has trained and paid for.

@@ -1,4 +1,4 @@
-"""Why a run stopped: a code for scripts, a few words, and a sentence; and the entry that ends its journal."""
+"""The reason why a run stopped (a code for scripts, a few words, a sentence), and the entry that ends its journal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Code = Literal["fine", "budget", "bias", "more data", "mismatch", "dev used up",
 
 @dataclass(frozen=True)
 class Stop:
-    """Why a run stopped."""
+    """The reason why a run stopped."""
 
     code: Code
     reason: str
@@ -32,7 +32,7 @@ class Stop:
 
 
 def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
-    """Return why the run stops; `findings` of the final diagnosis know how much dev was used."""
+    """Return the reason why the run stops; `findings` of the final diagnosis show how much dev was used."""
     diagnosis = context.state.diagnosis
     verdicts = {name: gap.verdict for name, gap in diagnosis.gaps.items() if gap is not None}
     overused = next((found for found in findings if found.code == "WF403" and found.status == "fired"), None)
@@ -65,7 +65,7 @@ def _left(context: StepContext, gap: Gap) -> Stop:
 
 
 def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
-    """Return the remedy of this gap that was not tried, and that the least larger budget would pay for."""
+    """Return the untried remedy of this gap that would need the smallest increase of the budget."""
     boards = BY_BOARD if context.rules.only is None else ()
     waiting = [each for board in boards for each in applicable(context, board) if each.closes == gap.name]
     if boards and gap.name != "mismatch" and SEARCH.kind not in context.state.exhausted:
@@ -148,7 +148,7 @@ def _bought(state: RecipeState, *, run: RunContext) -> str:
 
 
 def _luck(state: RecipeState, *, run: RunContext) -> str:
-    """Return the reason for an average that is worse on dev: the network before it was chosen there."""
+    """Return a sentence on why an average is worse on dev than the network before it, which was chosen there."""
     step = run.remembered_step(state.step)
     if step is None or not (step.get("ensemble") and step["kept"] and step["got"] < 0):
         return ""

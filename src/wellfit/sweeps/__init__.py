@@ -1,1 +1,1 @@
-"""Sweeps: which configs to try, who trains them, which one to keep."""
+"""Sweeps: which configs to try, how to train them, and which one to keep."""

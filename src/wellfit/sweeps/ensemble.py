@@ -35,7 +35,7 @@ class Pick:
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(Record):
-    """A weighted average of predictions, its picks by falling weight, with its loss on dev, where it was chosen.
+    """A weighted average of predictions, its heaviest picks first, with its loss on dev, where it was chosen.
 
     `single` is the lowest dev loss of a trained member alone. `honest_loss` is the mean loss of two ensembles, each
     chosen on one half of dev and measured on the other: it errs on the high side, since a half chooses worse than all
@@ -126,9 +126,9 @@ def select_ensemble(
 
 
 def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) -> Ensemble:
-    """Return the average of all outcomes with equal weights, which dev does not choose, so that its loss is honest.
+    """Return the average of all outcomes with equal weights, not chosen on dev, so that its loss is honest.
 
-    The alternative is any one of the outcomes, so that their mean loss is as honest.
+    The alternative is any one of the outcomes, so their mean loss is equally honest.
     """
     dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in outcomes]))
     weights = np.full(len(outcomes), 1 / len(outcomes))

@@ -1,7 +1,7 @@
 """The executors that train the members of a sweep in fused stacks: this process, or a pool of workers.
 
-All give the same outcomes for the same configs; with rungs, for those that stay, since a member is compared with those
-of its own worker and pass, so that their number decides which are dropped.
+Both give the same outcomes for the same configs; with rungs, only for members that stay: a member is compared with
+those of its own worker and pass, so the number of these affects which are dropped.
 """
 
 from __future__ import annotations
@@ -45,22 +45,23 @@ class Executor(Protocol):
         rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs, those that fuse together, and return their outcomes in the order of the configs.
+        """Train configs, together if they fuse, and return their outcomes in the order of the configs.
 
-        A config that the deadline, a `time.monotonic()`, did not let start has no outcome; one that it cut short is
-        "out of budget". `rungs` has the rules by which members are dropped on the way; None trains all to the end.
-        `on_outcome` receives each outcome in this process and thread, and snapshots at rungs, which are not returned.
+        A config that could not start before the deadline, a `time.monotonic()`, has no outcome; one that was cut short
+        is "out of budget". `rungs` has the rules by which members are dropped on the way; with None all are trained to
+        the end. `on_outcome` receives each outcome in this process and thread, and snapshots at rungs, which are not
+        returned.
         """
         ...
 
     def close(self) -> None:
-        """Release processes and files; the executor cannot train any more."""
+        """Release processes and files; the executor cannot train after that."""
         ...
 
 
 @dataclass(eq=False)
 class InProcess:
-    """Trains one stack after the other in this process; its options are those of `fit_stack`."""
+    """Trains stacks in turn in this process; its options are those of `fit_stack`."""
 
     data: Prepared
     _: KW_ONLY
@@ -70,7 +71,7 @@ class InProcess:
     effects: bool = True
     device: Device | None = None
     notice: str = field(default="", init=False)
-    """Why the members of a user's module ran one after the other; empty where they ran at once."""
+    """The reason why the members of a user's module ran one at a time; empty if they ran together."""
 
     def train(
         self,
@@ -80,7 +81,7 @@ class InProcess:
         rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs here, as `Executor.train` says."""
+        """Train configs in this process, as `Executor.train` describes."""
         found: dict[str, Outcome] = {}
 
         def keep(outcome: Outcome) -> None:

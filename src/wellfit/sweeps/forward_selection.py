@@ -1,8 +1,8 @@
 """Forward selection of an ensemble, with replacement (Caruana et al., 2004), over arrays of predictions.
 
-A bag starts with the few candidates that are best alone; then the one that most lowers the loss of the average is
-added, again and again, and the best size on the way is kept. The picks of several bags, each of half of the candidates,
-are counted together (their section 2.3), so that one lucky candidate cannot decide alone.
+A bag starts with the few candidates that are best alone; then the one that lowers the loss of the average most is
+added, again and again, and the best size on the way is kept. The picks of several bags, each of half of the
+candidates, are counted together (their section 2.3), so that one lucky candidate cannot decide the result.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from wellfit.training.tensors import Part, predict_average
 
 BAGS = 8
 SIZE = 24
-"""Most picks of a bag: a further one would weigh less than .04 in it."""
+"""Maximum number of picks in a bag: a further one would weigh less than .04 in it."""
 START = 3
 """Number of candidates that a bag starts with: those that are best alone."""
 FEWEST_TO_BAG = 5
-"""With fewer candidates, half of them leave nothing to choose from, so that there is one bag of all."""
+"""With fewer candidates, half of them would leave nothing to choose from, so there is one bag with all of them."""
 MOST = 64
-"""Most candidates (pruning, Caruana et al., 2006): those that are worse alone are seldom picked, and cost time."""
+"""Maximum number of candidates (pruning, Caruana et al., 2006): worse ones are seldom picked, and cost time."""
 
 
 def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: int) -> Floats:
@@ -54,7 +54,7 @@ def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: in
 
 
 def _bags(candidates: int, *, seed: int) -> list[Integers]:
-    """Return the places of the candidates in each bag, the best first."""
+    """Return the indices of the candidates in each bag, the best first."""
     if candidates < FEWEST_TO_BAG:
         return [np.arange(candidates)]
     source = np.random.default_rng(seed)
@@ -83,9 +83,9 @@ def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
 def averaged_outcome(
     members: Sequence[Outcome], weights: Mapping[str, float], *, data: Prepared, goal: Goal
 ) -> Outcome:
-    """Return the average of trainings by `weights`, identity -> weight, as one outcome measured like any other.
+    """Return the average of members by `weights`, identity -> weight, as one outcome measured like any other.
 
-    Members without a weight are ignored; the others predict the training rows once more.
+    Members without a weight are ignored; the others predict the training rows again.
     """
     used = sorted((each for each in members if each.identity in weights), key=lambda each: -weights[each.identity])
     shares = {each.identity: weights[each.identity] for each in used}

@@ -1,7 +1,7 @@
 """Proposals of configs worth training: a grid, a quasi-random sequence, or Optuna's tree-structured Parzen estimator.
 
-All of it (Bergstra et al., 2011; Falkner et al., 2018) is a function of the space, the config and the outcomes, so a
-search that is begun again with the outcomes of an interrupted one proposes the same.
+Proposals (Bergstra et al., 2011; Falkner et al., 2018) depend only on the space, the config and the outcomes, so a
+search that is restarted with the outcomes of an interrupted one proposes the same configs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wellfit.sweeps.space import Interval, Space, changed, configs_of, count_of,
 from wellfit.sweeps.usual import known_good
 
 FEWEST_KNOBS = 3
-"""From so many knobs on a model of the losses finds better members than an even cover does."""
+"""With at least this many knobs, a model of the losses finds better members than an even cover does."""
 FEWEST_MEMBERS = 24
 """A model learns from a first round of even cover: in a smaller search there is nothing left for it to propose."""
 NOT_INSTALLED = (
@@ -45,7 +45,7 @@ class Proposals(Protocol):
         ...
 
     def propose(self, count: int) -> list[Config]:
-        """Return at most `count` configs that were not proposed before; none where it has no more."""
+        """Return at most `count` configs that were not proposed before; none if it has no more."""
         ...
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
@@ -73,7 +73,7 @@ class Listed:
 def quasi_random(config: Config, over: Space, *, rows: int, members: int, goal: Goal) -> list[Config]:
     """Return the known-good settings for the goal, then a Sobol sequence seeded by the config; each config once.
 
-    There are `members` of them, or fewer where the space has no more; `rows` is m, the training rows.
+    There are `members` of them, or fewer if the space has no more; `rows` is m, the number of training rows.
     """
     first = known_good(over, config, rows=rows, goal=goal)[:members]
     settings = [*first, *sobol(over, start=0, count=members - len(first), seed=config.seed)]
@@ -86,9 +86,9 @@ def proposals_of(
 ) -> tuple[Proposals, tuple[str, ...]]:
     """Return the proposals of the members, and notes for the reader, one sentence each.
 
-    Lists alone are a grid. With an interval among them Optuna proposes where `members`, with the outcomes that were
-    `seen` before, are enough to learn from; else a quasi-random sequence does. A space that cannot be searched is
-    refused.
+    Lists alone make a grid. With an interval among them, Optuna makes the proposals if `members`, with the outcomes
+    that were `seen` before, are enough to learn from; if not, they are a quasi-random sequence. A space that cannot be
+    searched is refused.
     """
     require_space(config, over, rows=rows)
     if is_grid(over):
@@ -105,6 +105,6 @@ def proposals_of(
 
 
 def _pays(over: Space, *, members: int) -> bool:
-    """True if a model of the losses has enough to learn from, and enough left to propose."""
+    """Return True if a model of the losses has enough to learn from, and enough left to propose."""
     moving = [name for name, values in over.items() if isinstance(values, Interval) or len(values) > 1]
     return len(moving) >= FEWEST_KNOBS and members >= FEWEST_MEMBERS

@@ -1,8 +1,8 @@
-"""Rungs: the points of a training where members of a sweep are compared, and those that are behind are dropped.
+"""Rungs: the points of training at which members of a sweep are compared, and those that are behind are dropped.
 
-Successive halving (Jamieson and Talwalkar, 2016) drops a fixed share of the members at each rung, whatever dev says.
-Here that share is only the most that may go: a member of the worse half leaves when the paired difference of its dev
-losses to the best member's says that it is behind, or when the budget cannot pay for it.
+Successive halving (Jamieson and Talwalkar, 2016) drops a fixed share of the members at each rung, significantly worse
+or not. Here that share is only an upper limit: a member of the worse half is dropped if the paired difference between
+its dev losses and the best member's shows that it is behind, or if the budget cannot pay for it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from wellfit.training.schedules import RUNGS
 
 @dataclass(frozen=True, kw_only=True)
 class Rungs(Record):
-    """Rules by which members are compared at the rungs of a training.
+    """Rules by which members are compared at rungs while they train.
 
     Attributes:
         level: highest probability of dropping a member that is no worse than any other at each of the rungs.
-        keep: share of the members that stays at a rung whatever the test says. A member that starts slowly, as
-            regularized ones do, is significantly behind and may still win, so significance alone is not enough.
+        keep: share of the members that stays at a rung whatever the result of the test. A member that starts slowly,
+            as regularized ones do, is significantly behind and may still win, so significance alone is not enough.
         snapshots: True if a member's network at a rung may be chosen: a choice of the epoch, which couples fitting
             and regularizing.
     """
@@ -48,13 +48,14 @@ class Rungs(Record):
     def judge(self, losses: Mapping[str, Floats], affordable: int) -> frozenset[str]:
         """Return the members that go on from one rung.
 
-        The best member is only known from the same rows. A member that truly is no worse than any other leaves wrongly
-        only if its comparison with one of the K - 1 others rejects, so each is made at level / (rungs (K - 1))
-        (Bonferroni, over opponents and rungs; the control unknown, as in Hsu's (1984) comparisons with the best).
-        That guards the members worth keeping; how many of the others stay is a question of cost alone.
+        The best member is only known from the same rows. A member that is truly no worse than any other is dropped
+        wrongly only if its comparison with one of the K - 1 others rejects, so each comparison is made at level /
+        (rungs (K - 1)) (Bonferroni, over opponents and rungs; the control unknown, as in Hsu's (1984) comparisons with
+        the best). That protects the members worth keeping; the number of others that stay is only a matter of cost.
 
         `losses` has the finite dev loss [rows] of every row, the same rows for all. The worst members beyond
-        `affordable`, the number that the deadline can pay to the end, leave untested, though never the best.
+        `affordable`, the number that can be trained to the end by the deadline, are dropped untested, but never the
+        best.
         """
         ranked = sorted(losses, key=lambda identity: (float(np.mean(losses[identity])), identity))
         if len(ranked) < 2:

@@ -1,6 +1,6 @@
 """The sweep: train every member, choose by dev, and show the effect of lambda and keep_prob.
 
-In rounds: propose configs, train those that are not known, learn from their outcomes.
+In rounds: propose configs, train those that are not known yet, learn from their outcomes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from wellfit.training.monte_carlo import MonteCarlo, monte_carlo
 from wellfit.training.tensors import require_labels
 
 MOST_MONTE_CARLO_ROWS = 2_000
-"""Dev rows that Monte-Carlo dropout is measured on: its 30 passes stay under a second for the usual networks."""
+"""Most dev rows for measuring Monte-Carlo dropout: its 30 passes stay under a second for the usual networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +42,16 @@ class Sweep(Rendered):
 
     Attributes:
         over: the knobs searched and their values.
-        rows: m, the training rows, by which lambda converts to weight_decay and shrink.
-        members: outcomes in the order of the configs; those that the deadline kept from starting are missing.
-        planned: how many members were meant to be trained.
-        search: who proposed the members: "grid", "quasi-random" or "tpe".
-        rungs: how members were compared while they trained; None where all were trained to their end.
-        monte_carlo: what Monte-Carlo dropout gains for the chosen member; None where it has no dropout.
-        ensemble: what an average of members would reach on dev, beside the one that was chosen.
-        snapshots: of the members at the rungs, the best first; those that an ensemble looks at.
-        breed: the members that know most (stats/calibration.py) and those that cannot be told from the first of them,
-            the best first: an ensemble is bred from them.
+        rows: m, the number of training rows, used to convert lambda to weight_decay and shrink.
+        members: outcomes in the order of the configs; those that could not start before the deadline are missing.
+        planned: number of members that were meant to be trained.
+        search: how members were proposed: "grid", "quasi-random" or "tpe".
+        rungs: how members were compared while they trained; None if all were trained to the end.
+        monte_carlo: gain of Monte-Carlo dropout for the chosen member; None if it has no dropout.
+        ensemble: an average of members and the loss it would reach on dev, to compare with the chosen member.
+        snapshots: of the members at the rungs, the best first; those that an ensemble considers.
+        breed: the members within one standard error of the lowest refined dev loss (stats/calibration.py), the best
+            first: an ensemble is bred from them.
     """
 
     goal: Goal
@@ -77,14 +77,14 @@ class Sweep(Rendered):
 
     @property
     def chosen(self) -> Outcome:
-        """The simplest member within one standard error of the best; a snapshot of one, where rungs allow it."""
+        """The simplest member within one standard error of the best; a snapshot of one, if rungs allow it."""
         return self.choice.chosen
 
     def path(self) -> list[Json]:
         """Return the lambda path: members with the chosen keep_prob, by rising lambda.
 
-        Each row has l2, weight_decay, shrink, keep_prob, train, dev and norm (||W||). Where no other member shares
-        the chosen keep_prob, all members are on it. Members dropped at a rung were measured too early to be on it.
+        Each row has l2, weight_decay, shrink, keep_prob, train, dev and norm (||W||). If no other member has the
+        chosen keep_prob, all members are on it. Members dropped at a rung were measured too early to be on it.
         """
         whole = [self._row(member) for member in self.members if member.status is not Status.DROPPED]
         rows = sorted(whole, key=lambda row: row["l2"])
@@ -130,7 +130,7 @@ class Sweep(Rendered):
             "norm": member.weight_norm,
             "norms": list(member.weight_norms),
             "effects": dict(member.effects),
-            # Searched ones, other regularizers that are on, and early stopping.
+            # Searched knobs, other regularizers that are on, and early stopping.
             "knobs": {name: value for name, value in sorted(knobs.items()) if name in shown},
             "status": member.status.value,
         }
@@ -155,16 +155,17 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
 ) -> Sweep:
     """Train variants of `config`, and choose among the members by the one-standard-error rule.
 
-    A grid and a quasi-random sequence are trained at once; with three or more knobs and Optuna at hand the members
+    A grid and a quasi-random sequence are trained at once; with three or more knobs and Optuna installed, the members
     are proposed in rounds, each of which learns from the ones before.
 
-    `executor` has the same data. `over` maps knobs to values, or names knobs, which get their usual ranges (usual.py);
-    by default it is lambda x keep_prob, sized to the `members` that are affordable (a grid decides by itself). The
-    choice must not exceed the dev loss `baseline`, and `limit` says where lambda over-smooths. Members among the
-    outcomes `known` are not trained again; Optuna learns from those that were `seen` in other trainings, where they lie
-    in the space. No member is started after the `deadline`, a `time.monotonic()`, nor beyond those that `within` lets
-    through. With `rungs` the schedule "coslog4", which anneals at each of them, takes the place of "cosine".
-    A space that cannot be searched is refused before any training, and so is a sweep without a finite loss after it.
+    `executor` was made for the same data. `over` maps knobs to values, or names knobs, which get their usual ranges
+    (usual.py); by default it is lambda x keep_prob, sized to the `members` that are affordable (a grid decides by
+    itself). The dev loss of the choice must not exceed `baseline`, and `limit` defines where lambda over-smooths.
+    Members among the outcomes `known` are not trained again; Optuna learns from those `seen` in other training runs,
+    if they are in the space. No member is started after the `deadline`, a `time.monotonic()`, nor beyond those that
+    `within` lets through. With `rungs`, the schedule "coslog4", which anneals at each of them, takes the place of
+    "cosine". A space that cannot be searched is refused before any training, and so is a sweep without a finite loss
+    after it.
     """
     rows = rows_trained_on(data, config.data)
     if rungs and config.optimization.schedule == "cosine":
@@ -211,7 +212,7 @@ def _chosen(
     baseline: float,
     seed: int,
 ) -> tuple[Choice, Ensemble]:
-    """Return the choice among the members, and the ensemble that is its rival."""
+    """Return the choice among the members, and the ensemble that it competes with."""
     dev, snapshots = data.dev, training.snapshots
     candidates = [*outcomes, *snapshots] if training.rungs is not None and training.rungs.snapshots else outcomes
     losses = {each.identity: goal.row_losses(dev.target, each.predictions["dev"]) for each in candidates}
@@ -230,7 +231,7 @@ def _monte_carlo(data: Prepared, chosen: Outcome, *, goal: Goal) -> MonteCarlo |
 def _space(
     over: Space | Sequence[str] | None, config: Config, *, data: Prepared, members: int | None
 ) -> tuple[Space, int | None]:
-    """Return the space, and how many members to propose in it; the default grid has its own size."""
+    """Return the space, and the number of members to propose in it; the default grid has its own size."""
     rows = rows_trained_on(data, config.data)
     if over is None:
         return default_grid(config, rows=rows, members=DEFAULT_MEMBERS if members is None else members), None
@@ -263,15 +264,15 @@ def _values_to_json(values: Interval | Sequence[Any]) -> Any:
 
 
 Within = Callable[[Sequence[Config]], Sequence[Config]]
-"""Returns the first of some configs, as many as may be trained."""
+"""Returns as many of the first configs as may be trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Trains configs that are not `known` yet, as many as are `within` a limit.
+    """Trains configs that are not `known` yet, as many as `within` lets through.
 
-    After an interruption in the middle of a round with rungs, the rest of the round is compared among itself. The best
-    `snapshots` are kept, as many as an ensemble considers, for memory.
+    After an interruption in the middle of a round with rungs, the members left in the round are compared only with one
+    another. To save memory, only as many of the best `snapshots` are kept as an ensemble considers.
     """
 
     executor: Executor
@@ -284,7 +285,7 @@ class Training:
     began: float = field(default_factory=time.monotonic)
 
     def __call__(self, configs: Sequence[Config]) -> list[Outcome]:
-        """Return the outcomes in the order of the configs, without those that the deadline left out."""
+        """Return the outcomes in the order of the configs, without those left out by the deadline."""
         missing = [config for config in configs if config.identity not in self.known]
         if missing:
             trained = self.executor.train(missing, deadline=self.deadline, rungs=self.rungs, on_outcome=self.file)
@@ -301,7 +302,7 @@ class Training:
 
 
 def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outcome], int]:
-    """Propose and train until all members are there, or time runs out; return the outcomes, and how many were planned.
+    """Propose and train until all members are done, or time runs out; return the outcomes, and the number planned.
 
     The outcomes are in the order of the configs.
     """

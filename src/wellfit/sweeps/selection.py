@@ -21,7 +21,7 @@ from wellfit.records.units import knob
 
 MOST_STANDARD_ERRORS = 1.0
 MOST_NAMED = 3
-"""Members that a warning names by their knobs."""
+"""Maximum number of members that a warning names by their knobs."""
 _ENDED = (Status.FINISHED, Status.STOPPED_EARLY, Status.AT_RUNG)
 _NEVER = (Status.DIVERGED, Status.DROPPED)
 _TOLD = (Status.DIVERGED, Status.OUT_OF_BUDGET, Status.STOPPED_EARLY)
@@ -57,14 +57,15 @@ def choose(
 ) -> Choice:
     """Choose one of the members that were trained to their end; if there are none, one that was cut short.
 
-    A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` says so),
-    and so is a snapshot if snapshots are given; a member that was dropped at a rung is never chosen, and one beyond
-    `limit` only if every tied member is. `dev_losses` are those [rows] of every outcome's dev rows, by its identity.
-    The choice must not exceed the dev loss `baseline`: one standard error is wide on a small dev set, and simplicity
-    must not cost more than the sweep has won. Refused when every member diverged, or was dropped for one that did.
+    A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` mentions
+    it), and so is a snapshot if snapshots are given; a member that was dropped at a rung is never chosen, and one
+    beyond `limit` only if every tied member is. `dev_losses` maps the identity of every outcome to its losses on dev
+    [rows]. The dev loss of the choice must not exceed `baseline`: one standard error is wide on a small dev set, and
+    simplicity must not cost more than the sweep has gained. Refused when every member diverged, or was dropped for one
+    that did.
     """
     ended = [outcome for outcome in outcomes if outcome.status in _ENDED]
-    # A training cut short is fit less than its knobs would have it: it stands in only if no other ended.
+    # A member cut short is trained less than its knobs ask for: it is chosen only if no other finished.
     sound = ended or [outcome for outcome in outcomes if outcome.status not in _NEVER]
     if not sound:
         dropped = any(one.status is Status.DROPPED for one in outcomes)
@@ -119,7 +120,7 @@ def _edges(outcomes: Sequence[Outcome], best: Outcome) -> list[str]:
     lambdas = {outcome.config.regularization.l2 for outcome in outcomes}
     keeps = {mean_keep_prob(outcome.config) for outcome in outcomes}
     l2, keep = best.config.regularization.l2, mean_keep_prob(best.config)
-    # lambda 0 and keep_prob 1 are no edges: nothing lies beyond them.
+    # lambda 0 and keep_prob 1 are not edges: there is nothing beyond them.
     if len(lambdas) > 1 and l2 == max(lambdas):
         found.append(f"The best lambda, {knob(l2)}, is the largest that was tried: search above it.")
     if len(keeps) > 1 and keep == min(keeps):
@@ -166,7 +167,7 @@ def _lost(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
-    """Return the first few lost members by the knobs in which members differ: ` (lr 10, l2 off; lr 30, l2 5)`."""
+    """Return the first few lost members, named by the knobs that differ: ` (lr 10, l2 off; lr 30, l2 5)`."""
     every = [_knobs(outcome) for outcome in outcomes]
     names = dict.fromkeys(name for knobs in every for name in knobs)
     varying = [name for name in names if len({knobs.get(name) for knobs in every}) > 1]

@@ -1,7 +1,7 @@
 """The search space of a sweep: the knobs, their values, and the members that they make.
 
-Where nothing overfits nothing should be regularized: the default grid has lambda 0 and keep_prob 1, a range may have a
-share of its off value. A setting of some knobs, by any of their names, makes a config of another.
+Where nothing overfits, nothing should be regularized: the default grid has lambda 0 and keep_prob 1, and a range may
+give a share of members its off value. A setting of some knobs, by any of their names, turns one config into another.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from wellfit.records.config import BOARDS, Config, total_updates
 from wellfit.records.knobs import NAMES, OFF, Around, Knob, own_name
 
 LEAST_SHRINK, MOST_SHRINK = 1e-6, 3e-3
-"""Useful lr * lambda / m per update (docs/methods.md, "Lambda"): published tunings of plain MLPs lie between."""
+"""Useful lr * lambda / m per update (docs/methods.md, "Lambda"): published tunings of plain MLPs are in between."""
 LEAST_DECAY = 0.05
-"""A lambda that takes less than this share off the weights over a whole training cannot be told from 0."""
+"""A lambda that shrinks the weights by less than this fraction over all of training cannot be told from 0."""
 LEAST_KEEP_PROB = 0.5
 DEFAULT_MEMBERS = 32
 
 
 @dataclass(frozen=True)
 class Interval(Record):
-    """All values from low to high, with `log` spread evenly over the orders of magnitude.
+    """All values from low to high; with `log`, spread evenly over the orders of magnitude.
 
-    A share `zero` of the members has the knob's off value instead, exactly (a regularizer's only). With `to_one`, the
+    A share `zero` of the members has exactly the knob's off value instead (regularizers only). With `to_one`, the
     orders of magnitude are those of the distance to 1, as for the decay of an average.
     """
 
@@ -47,7 +47,7 @@ class Interval(Record):
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             end = getattr(self, name)
-            # Numpy's numbers are no JSON.
+            # Numpy's numbers are not JSON.
             object.__setattr__(self, name, end.item() if isinstance(end, np.generic) else end)
         found = f"low={self.low!r}, high={self.high!r}"
         if not all(isinstance(end, int | float) for end in (self.low, self.high)):
@@ -65,13 +65,13 @@ class Interval(Record):
             )
 
     def at(self, share: float) -> float:
-        """Return the value at a share of the way, 0 <= share <= 1."""
+        """Return the value at a given fraction of the range, 0 <= share <= 1."""
         low, high = self._scale(self.low), self._scale(self.high)
         # Rounding must not leave the range.
         return min(max(self._unscaled(low + share * (high - low)), self.low), self.high)
 
     def share_of(self, value: float) -> float:
-        """Return the share of the way at which a value lies, the nearest end's for one outside."""
+        """Return the fraction of the range at which a value is; that of the nearest end for a value outside."""
         low, high = self._scale(self.low), self._scale(self.high)
         inside = self._scale(min(max(value, self.low), self.high))
         return (inside - low) / (high - low) if high > low else 0.0
@@ -116,7 +116,7 @@ def log_uniform(low: float, high: float, *, zero: float = 0.0, to_one: bool = Fa
 
 
 def useful_shrinks(config: Config, *, rows: int) -> tuple[float, float]:
-    """Return the least and the largest shrink per update that can matter in a training of `config`."""
+    """Return the smallest and the largest shrink per update that can matter when `config` is trained."""
     # The mean of either annealed schedule is half its peak.
     mean = 1.0 if config.optimization.schedule == "constant" else 0.5
     updates = total_updates(config, rows=rows)
@@ -166,7 +166,7 @@ def count_of(members: int | None) -> int:
 
 
 def sobol(over: Space, *, start: int, count: int, seed: int) -> list[Setting]:
-    """Return `count` settings of a scrambled Sobol sequence, from the start-th on; longer ones begin with shorter."""
+    """Return `count` settings of a scrambled Sobol sequence, from the start-th on; longer ones extend shorter ones."""
     sequence = qmc.Sobol(len(over), seed=np.random.default_rng(seed))
     # Sobol points come in powers of two.
     shares = sequence.random_base2(max(start + count, 1).bit_length())[start : start + count]
@@ -177,9 +177,9 @@ def sobol(over: Space, *, start: int, count: int, seed: int) -> list[Setting]:
 
 
 def value_at(name: str, values: Values, *, share: float) -> Any:
-    """Return the value of a knob at a share of the way through its values, 0 <= share <= 1.
+    """Return the knob's value at a given fraction of its range or list, 0 <= share <= 1.
 
-    The off value takes up its share at the end of the range to which it is nearer, so that neighbours are alike.
+    The off value takes up its share at the end of the range that it is closer to, so that neighbours are similar.
     """
     if not isinstance(values, Interval):
         return values[min(int(share * len(values)), len(values) - 1)]
@@ -191,7 +191,7 @@ def value_at(name: str, values: Values, *, share: float) -> Any:
 
 
 def share_at(name: str, values: Interval, *, value: float) -> float:
-    """Return a share at which `value_at` gives this value, or the nearest one in the range."""
+    """Return a fraction at which `value_at` returns this value, or the nearest one in the range."""
     low, high = _inner(name, values)
     if values.zero and value == OFF[name]:
         return low / 2 if low else (1 + high) / 2
@@ -212,7 +212,7 @@ def require_space(config: Config, over: Space, *, rows: float) -> None:
             raise BadInput("a knob must have at least one value", found=f"{name}=[]", remedy=f"Give values for {name}")
         for value in values:
             require_value(config, name, value, rows=rows)
-    # Of what depends on the number of layers, every pair must fit, also the ones that a search comes to late.
+    # Of the knobs that depend on the number of layers, every pair must fit, even those that a search tries late.
     layered = {name: over[name] for name in over if name == "widths" or NAMES[name].shape == "layer"}
     each = [[values.low] if isinstance(values, Interval) else values for values in layered.values()]
     for combination in product(*each):
@@ -246,7 +246,7 @@ def _grid(over: Space, members: int | None) -> list[Setting]:
 
 
 def _inner(name: str, values: Interval) -> tuple[float, float]:
-    """Return the shares between which the range itself lies, with the off value beyond one of them."""
+    """Return the fractions at which the range itself begins and ends; the off value is beyond one of them."""
     if not values.zero:
         return 0.0, 1.0
     off = OFF[name]
@@ -257,11 +257,11 @@ Setting: TypeAlias = Mapping[str, Any]
 """A value for each of some knobs, by any of their names."""
 
 _TURNED = {name: knob for name, knob in NAMES.items() if knob.board in BOARDS and knob.kind != "text"}
-"""The names that a sweep can search: neither a module nor the choice of rows is a value."""
+"""The knobs that a sweep can search, by name: a module or a choice of rows is not a value."""
 
 
 def changed(config: Config, setting: Setting, *, rows: float) -> Config:
-    """Return `config` with the knobs in `setting`, each in the unit of its name; lambda converts by m, `rows`."""
+    """Return `config` with the knobs in `setting`, each in the unit of its name; lambda is converted by m, `rows`."""
     return config.with_knobs(**_own(config, setting, rows=rows))
 
 
@@ -317,7 +317,7 @@ def differs_only(config: Config, other: Config, names: Collection[str]) -> bool:
 
 
 def setting_of(config: Config, names: Collection[str], *, rows: float) -> Setting:
-    """Return the values that `config` has of knobs, in the units of their names: `changed` backwards."""
+    """Return the values that `config` has of knobs, in the units of their names: the inverse of `changed`."""
     around = Around(rows, config.optimization.lr, config.optimization.betas[0])
     return {name: _value_of(config, NAMES[name], around) for name in names}
 

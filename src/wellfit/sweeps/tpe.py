@@ -38,16 +38,16 @@ BEFORE_MODEL = 16
 ROUND = 8
 """Members trained at a time: a member costs as much in a small stack as in a large one, so a search learns early."""
 ASKS_PER_MEMBER = 4
-"""Exact zeros and lists make equal configs: Optuna is asked this many times for a new one."""
+"""Exact zeros and lists can lead to equal configs: Optuna is asked this many times for a new one."""
 AT_AN_END = 1e-3
 """A grid rounds its values to four digits: values this close to an end of the space, relative to it, are at the end."""
 
 
 class Tpe:
-    """Proposes the known-good settings and a few quasi-random ones, then what Optuna expects to be better.
+    """Proposes the known-good settings and a few quasi-random ones, then those that Optuna expects to be better.
 
-    It learns from those outcomes that were `seen` before which lie in the space and differ from `config` in nothing
-    else. `rows` is m, the training rows.
+    It learns from the outcomes `seen` before that are in the space and differ from `config` in nothing else. `rows` is
+    m, the number of training rows.
     """
 
     name = "tpe"
@@ -73,7 +73,7 @@ class Tpe:
         return ROUND
 
     def propose(self, count: int) -> list[Config]:
-        """Return at most `count` new configs, fewer where Optuna finds no more."""
+        """Return at most `count` new configs, fewer if Optuna finds no more."""
         found: list[Config] = []
         for _ in range(ASKS_PER_MEMBER * count):
             if len(found) == count:
@@ -88,7 +88,7 @@ class Tpe:
         return found
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Tell Optuna the dev losses; a training that did not come to its end counts below all that did."""
+        """Report the dev losses to Optuna; a member whose training did not finish ranks below all that finished."""
         for outcome in outcomes:
             trial, loss = self._trials[outcome.config.identity], outcome.losses["dev"]
             if outcome.status in ENDED:
@@ -99,7 +99,7 @@ class Tpe:
             self._study.tell(trial, state=TrialState.PRUNED)
 
     def _learns(self, outcome: Outcome) -> bool:
-        """Tell Optuna the outcome of an earlier training if it lies in the space; return True if it did."""
+        """Report the outcome of an earlier member to Optuna if it is in the space; return True if it is."""
         if outcome.status not in ENDED or not differs_only(self._config, outcome.config, self._over):
             return False
         setting = setting_of(outcome.config, self._over, rows=self._rows)
@@ -112,7 +112,7 @@ class Tpe:
 
     def _setting(self, trial: Trial) -> Setting:
         if self._first:
-            # Enqueued: Optuna was told the nearest place in the space, which an off value may lie outside of.
+            # Enqueued: Optuna was told the nearest point of the space, since an off value may be outside it.
             return self._first.popleft()
         places = trial.params
         return {

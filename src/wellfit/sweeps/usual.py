@@ -1,13 +1,13 @@
 """The usual values of the knobs: ranges for a search, settings known to be good, and defaults by the number of rows.
 
-The figures are those of published searches and tunings of tabular MLPs (docs/methods.md, "Search space": Holzmueller et
-al., 2024; Gorishniy et al., 2022 and 2025). Decay is in units of shrink, so that its range holds for any number of
+The figures are those of published searches and tunings of tabular MLPs (docs/methods.md, "Search space": Holzmueller
+et al., 2024; Gorishniy et al., 2022 and 2025). Decay is in units of shrink, so that its range holds for any number of
 rows and any lr. Tuning chose no dropout in 40 % of 17 data sets, no decay in 47 % and neither in 20 %: hence the exact
-zeros, and the starts with one of them alone.
+zeros, and the starting settings with only one of them.
 
-The defaults were measured on dev rows (docs/benchmarks.md): piecewise-linear encoding with 32 bins lowers the dev error
-of adult and california_housing more than any other knob, and 16 bins buy half of it; 128 buy 1 to 2 % more where rows
-are 10,000 and more.
+The defaults were measured on dev rows (docs/benchmarks.md): piecewise-linear encoding with 32 bins lowers the dev
+error of adult and california_housing more than any other knob, and 16 bins give half of that; 128 give 1 to 2 % more
+with 10,000 rows or more.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from wellfit.records.knobs import NAMES, OFF, Usual, own_name
 from wellfit.sweeps.space import Interval, Setting, Space, Values, require_names, setting_of, useful_shrinks, value_at
 
 TYPICAL_WEIGHT = 0.1
-"""Size of a weight in a layer of 64 to 256 units (He et al., 2015): an l1 step that takes off as much of it as a shrink
-of l2 does is this much smaller."""
+"""Size of a weight in a layer of 64 to 256 units (He et al., 2015): to reduce it by as much as an l2 shrink does, an
+l1 step must be smaller by this factor."""
 LR_OF_ADAM = (1e-4, 5e-3)
 LR_BESIDE = 10.0
-"""Other optimizers have no published range here: so many times below and above the config's own lr."""
+"""Other optimizers have no published range here: the range is the config's own lr, divided and multiplied by this."""
 ZERO_DECAY, ZERO_L1 = 0.15, 0.8
 """Share of members with an exact zero."""
 PUBLISHED_SHRINK = 5e-5
 
 BATCH_SIZES: Mapping[int, int] = {1_000: 64, 8_000: 128, 30_000: 256, 100_000: 512}
-"""Up to so many training rows, this batch size (the rule of pytabkit); above the last, LARGEST_BATCH."""
+"""Batch size for up to this many training rows (the rule of pytabkit); above the last, LARGEST_BATCH."""
 LARGEST_BATCH = 1_024
 ENOUGH_UPDATES = 2_500
-"""A small table is gone through more often, until a training has this many updates, or MOST_EPOCHS."""
+"""A small table gets more epochs, until a training run has this many updates, or MOST_EPOCHS."""
 FEWEST_EPOCHS, MOST_EPOCHS = 16, 128
 MOST_INPUTS = 1_024
-"""Bins of all numeric columns together; a table with many columns gets fewer bins for each."""
+"""Maximum number of bins of all numeric columns together; a table with many columns gets fewer bins for each."""
 BINS: Mapping[int, int] = {5_000: 32, 10_000: 64}
-"""Up to so many training rows, so many bins; above the last, MOST_BINS: on 3,500 rows they cost, on 11,000 they pay."""
+"""Bins for up to this many training rows; above the last, MOST_BINS, which hurt on 3,500 rows and help on 11,000."""
 MOST_BINS, FEWEST_BINS = 128, 4
 LR = 2e-3
 
@@ -48,9 +48,8 @@ LR = 2e-3
 def usual_space(names: Sequence[str], config: Config, *, rows: int) -> Space:
     """Return the usual range of each knob; the lr and epochs of `config` decide which lambdas are useful.
 
-    lambda and l1 are searched by their own names where lr stays, and as `shrink` and `l1_step` where lr is searched as
-    well, since their effect is lr * lambda / m. An unknown knob, one named twice, and one without a usual range are
-    refused.
+    lambda and l1 are searched under their own names if lr is not searched, and as `shrink` and `l1_step` if it is,
+    since their effect is lr * lambda / m. An unknown knob, one named twice, and one without a usual range are refused.
     """
     require_names(names)
     return dict(_usual(name, config, rows=rows, moving="lr" in names) for name in names)
@@ -59,7 +58,7 @@ def usual_space(names: Sequence[str], config: Config, *, rows: int) -> Space:
 def known_good(over: Space, config: Config, *, rows: int, goal: Goal) -> list[Setting]:
     """Return settings to begin a search with: all regularizers off, the published ones, decay alone, dropout alone.
 
-    Knobs that are no regularizers keep the config's own value where the space has it. A published value outside a range
+    Knobs that are not regularizers keep the config's own value if the space has it. A published value outside a range
     is moved to its nearest end; off is off, whatever the range.
     """
     own = {name: _own(name, values, config) for name, values in over.items() if name not in OFF}
@@ -95,7 +94,7 @@ def _usual(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, 
 
 
 def _decay(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, Interval]:
-    """Return the range of lambda or l1, known in units of an update, by the name under which it is searched."""
+    """Return the name under which lambda or l1 is searched, and its range, which is known per update."""
     own = own_name(name)
     by_update = next(each for each, knob in NAMES.items() if knob.own == own and knob.unit == "update")
     searched = by_update if moving else name
@@ -113,7 +112,7 @@ def _one_shrink(name: str, config: Config, *, rows: int) -> float:
 
 def _published(over: Space, config: Config, *, rows: int, goal: Goal) -> dict[str, Any]:
     found = {name: NAMES[name].published for name in over if NAMES[name].published is not None}
-    # In the unit of its name: what is published is what an update takes off.
+    # In the unit of its name: the published values are those that an update takes off.
     for name in over:
         if own_name(name) == "l2":
             found[name] = PUBLISHED_SHRINK * _one_shrink(name, config, rows=rows)
@@ -133,7 +132,7 @@ def _nearest(value: Any, values: Values) -> Any:
 
 
 def _own(name: str, values: Values, config: Config) -> Any:
-    """Return the config's own value where the space has it, else the middle of the space."""
+    """Return the config's own value if the space has it, else the middle of the space."""
     own = setting_of(config, [name], rows=1)[name]
     if isinstance(values, Interval):
         inside = own is not None and values.low <= own <= values.high
@@ -147,12 +146,12 @@ def batch_size_for(rows: int) -> int:
 
 
 def epochs_for(rows: int, *, batch_size: int) -> int:
-    """Return epochs that make enough updates, within bounds."""
+    """Return the number of epochs that gives enough updates, within bounds."""
     enough = -(-ENOUGH_UPDATES // updates_per_epoch(rows=rows, batch_size=batch_size))
     return min(max(enough, FEWEST_EPOCHS), MOST_EPOCHS)
 
 
 def bins_for(columns: int, *, rows: int) -> int:
-    """Return the bins of each of so many numeric columns, where so many rows train."""
+    """Return the number of bins for each of `columns` numeric columns, with `rows` training rows."""
     usual = next((bins for most, bins in BINS.items() if rows <= most), MOST_BINS)
     return min(max(MOST_INPUTS // max(columns, 1), FEWEST_BINS), usual)

@@ -1,8 +1,8 @@
 """A pool of worker processes, one torch thread each.
 
 Workers are programs of their own (not forked: torch's threads do not survive a fork; not spawned by multiprocessing:
-that imports the user's script a second time), which live between calls, since importing torch takes seconds. All map
-the data, written once to a temporary folder, into memory. Between processes go arrays as .npy files and scalars as
+that imports the user's script a second time), which stay alive between calls, since importing torch takes seconds. All
+map the data, written once to a temporary folder, into memory. Processes exchange arrays as .npy files and scalars as
 JSON; nothing is pickled.
 """
 
@@ -58,7 +58,7 @@ def cores() -> int:
 
 
 class _Worker:
-    """One process, and the conversation with it."""
+    """One worker process, and the exchange of messages with it."""
 
     def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(  # noqa: S603 (this interpreter and our own program)
@@ -71,14 +71,14 @@ class _Worker:
         )
 
     def answers(self, request: Json) -> Iterator[Json]:
-        """Yield the answers to a request; the last one is not an outcome, and missing where the worker died."""
+        """Yield the answers to a request; the last one is not an outcome, and is missing if the worker died."""
         if self.process.stdin is None or self.process.stdout is None:
             return
         with contextlib.suppress(OSError, ValueError):
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
             for line in self.process.stdout:
-                # A line without its end is what a dying worker left.
+                # A line without its end was left by a dying worker.
                 if not line.endswith("\n"):
                     return
                 answer: Json = json.loads(line)
@@ -87,11 +87,11 @@ class _Worker:
                     return
 
     def end(self) -> int:
-        """Kill the process if it lives, and return its exit code."""
+        """Kill the process if it is alive, and return its exit code."""
         self.process.kill()
         code = self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
-            # What was still to be written to a dead process is lost with it.
+            # Anything still to be written to a dead process is lost with it.
             with contextlib.suppress(OSError):
                 if stream is not None:
                     stream.close()
@@ -138,12 +138,12 @@ class _Workers:
 class WorkerPool:
     """Trains configs on worker processes; use it as a context manager, or `close` it.
 
-    It has at most `workers` processes, by default one a core, and fewer where `memory`, the bytes that all members
-    under training may take together, does not hold a member for each of them. A `device` trains in one worker.
+    It has at most `workers` processes, by default one per core, and fewer if `memory`, the bytes that all members in
+    training may take together, has no room for a member for each of them. With a `device` there is one worker.
     """
 
     notice = ""
-    """Members of the built-in network run side by side, so there is nothing to say (see `InProcess.notice`)."""
+    """Members of the built-in network run side by side, so there is no notice (see `InProcess.notice`)."""
 
     def __init__(
         self,
@@ -176,10 +176,10 @@ class WorkerPool:
         rungs: Rungs | None = None,
         on_outcome: OnOutcome = ignore_outcome,
     ) -> list[Outcome]:
-        """Train configs on the workers, as `Executor.train` says; a stack is shared out to all of them.
+        """Train configs on the workers, as `Executor.train` describes; a stack is divided among all of them.
 
-        What cannot be trained is refused before any training; what a worker refused, and a config that killed its
-        worker twice, is an error here.
+        A config that cannot be trained is refused before any training; a refusal in a worker, or a config that killed
+        its worker twice, raises an error here.
         """
         workers = self._limit
         least = require_trainable(self._data, stacks_of(configs), memory=self._memory, device=self._device)
@@ -260,7 +260,7 @@ def executor_for(
 ) -> InProcess | WorkerPool:
     """Return the executor of a command: worker processes, or this process for a user's module or a `single` network.
 
-    The members under training may take `memory` bytes. A `device` trains the built-in network, in place of the cores.
+    The members in training may take `memory` bytes. A `device` trains the built-in network, in place of the cores.
     """
     if single or module is not None:
         return InProcess(data, goal=goal, memory=memory, module=module, device=device)
@@ -268,7 +268,7 @@ def executor_for(
 
 
 def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:
-    """Return the share of each worker: the stacks of the configs (each once), dealt out evenly."""
+    """Return the share of each worker: the stacks of the configs (each once), divided evenly."""
     stacks = stacks_of(list({config.identity: config for config in configs}.values()))
     return [stack[place::workers] for stack in stacks for place in range(min(workers, len(stack)))]
 
@@ -281,7 +281,7 @@ def _require_done(answer: Json) -> None:
 
 
 def main(folder: str) -> None:
-    """Serve the parent, with the data that it laid out in `folder`."""
+    """Serve the parent, with the data that it wrote to `folder`."""
     # Answers keep standard output to themselves: whatever else prints goes to standard error.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -312,7 +312,7 @@ def _listen(requests: queue.SimpleQueue[Json], folder: Path, gone: threading.Eve
 
 
 def _answer(request: Json, folder: Path, *, data: Prepared, goal: Goal, tell: Callable[[Json], None]) -> Json:
-    """Train what a request asks for, and return the answer that ends it."""
+    """Train the configs of a request, and return its final answer."""
 
     def hand_over(outcome: Outcome) -> None:
         arrays = f"{uuid.uuid4().hex}.npz"
@@ -343,7 +343,7 @@ COPIES = ("train", "dev")
 
 
 def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
-    """Write the prepared parts to a folder, once for all workers; raise `NoRoom` where it cannot take them."""
+    """Write the prepared parts to a folder, once for all workers; raise `NoRoom` if they do not fit."""
     try:
         names = {"more": list(data.more), "importance": list(data.importance)}
         (folder / "data.json").write_text(
@@ -380,7 +380,7 @@ def read_data(folder: Path) -> tuple[Prepared, Goal]:
 
 
 def _named_arrays(data: Prepared) -> Iterator[tuple[str, Any]]:
-    """Every array by the name of its file; what has a name of its own is numbered."""
+    """Yield every array with the name of its file; added rows and importance weights are numbered."""
     more = {f"more{at}": rows for at, rows in enumerate(data.more.values())}
     for part, arrays in (data.parts | more).items():
         yield from ((f"{part}.{field}", getattr(arrays, field)) for field in FIELDS)
