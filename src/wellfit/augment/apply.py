@@ -1,7 +1,7 @@
 """Random changes of pictures on the CPU, all members at once, by the compiled functions of kernels.py.
 
 The order: flips, motion, crop, colours, blur, noise, JPEG, erase. Each operation reads its own columns of a picture's
-uniform numbers, so that a picture is changed in the same way whatever else is on, and whatever pictures are beside it.
+uniform numbers, so that a picture is changed in the same way whatever else is on, and whichever pictures it is with.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COLUMNS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "jpeg": (15,),
     }
 )
-"""Which uniform numbers of a row an operation reads: a new operation takes new columns, and moves no other."""
+"""The uniform numbers of a row that each operation reads: a new operation takes new columns, and moves no others."""
 DRAWN = 16
 
 TRUNCATE = 3.0
@@ -59,7 +59,7 @@ def changed_fast(
 ) -> Floats:
     """Return pictures [N, C, H, W], in [0, 1], as each of K members with its strength sees them: [K, N, C, H, W].
 
-    `uniform` [N, DRAWN] is in [0, 1), `normal` [N, C, H, W] standard normal, or None where nobody has noise.
+    `uniform` [N, DRAWN] is in [0, 1), `normal` [N, C, H, W] standard normal, or None where no member has noise.
     """
     dtype = pictures.dtype
     # Ranges are rounded to float32 first, as those of the operations in torch are.
@@ -94,7 +94,7 @@ def _desk(pictures: Floats, *, widest_blur: float) -> Desk:
 
 @lru_cache(maxsize=8)
 def _constants(channels: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return cosines, colours there and back, quantization tables of quality 50, and weights of grey."""
+    """Return cosines, colour conversions both ways, quantization tables of quality 50, and weights of grey."""
     places = np.arange(BLOCK)
     # The orthonormal cosine transform: frequencies by places.
     waves = np.cos((2 * places[None, :] + 1) * places[:, None] * math.pi / (2 * BLOCK)) * math.sqrt(2 / BLOCK)

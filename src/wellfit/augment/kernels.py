@@ -1,7 +1,7 @@
-"""The random changes of apply.py, compiled: picture after picture, all of its changes while it is in the core's cache.
+"""The random changes of apply.py, compiled: each picture in turn gets all its changes while in the core's cache.
 
 Flips, motion and crop are one resampling: each place of the result is followed back through all of them at once.
-The operations in torch in tests/oracle/augment.py are the definitions; the tests hold both to the same values.
+The torch operations in tests/oracle/augment.py are the definitions; the tests require equal values from both.
 
 Shapes: K members, N pictures, C channels, H rows of pixels, W columns. Literals would be float64, and are avoided.
 """
@@ -26,9 +26,9 @@ DRAWN_ERASE_DOWN, DRAWN_ERASE_RIGHT, DRAWN_BRIGHTNESS, DRAWN_CONTRAST, DRAWN_SAT
 DRAWN_NOISE, DRAWN_BLUR, DRAWN_JPEG = range(13, 16)
 
 PLACES_AT_ONCE = 1_024
-"""Of a picture: what is noted of each stays in the first cache."""
+"""Places of a picture that are handled at once: the notes on them stay in the first-level cache."""
 TIE = 5e-4
-"""Added before JPEG rounds: exact halves are frequent, and would go up here and down there."""
+"""Added before JPEG rounds: exact halves are frequent, and would be rounded up in one place and down in another."""
 BLOCK = 8
 WHITE = 255
 
@@ -59,7 +59,7 @@ def change(pictures: Floats, uniform: Floats, normal: Floats, ranges: Floats, de
     Args:
         pictures: values in [0, 1].
         uniform: [N, DRAWN] in [0, 1).
-        normal: [N, C, H, W] standard normal; [0, C, H, W] where nobody has noise.
+        normal: [N, C, H, W] standard normal; [0, C, H, W] where no member has noise.
         ranges: [K, len(OPERATIONS)], each times its member's strength.
         desk: buffers to work in.
         found: the result.
@@ -67,7 +67,7 @@ def change(pictures: Floats, uniform: Floats, normal: Floats, ranges: Floats, de
     for member in range(len(ranges)):
         most = ranges[member]
         if most[CROP] == 0:
-            # Whoever stood before may have cropped.
+            # The member before may have cropped.
             _crop(uniform[0], most[CROP], pictures.shape[2:], desk)
         for row in range(len(pictures)):
             draw, picture = uniform[row], found[member, row]
@@ -88,7 +88,7 @@ def change(pictures: Floats, uniform: Floats, normal: Floats, ranges: Floats, de
 
 @compiled
 def _both_ways(draw: Floats, place: int) -> Real:
-    """Return one of the numbers in [0, 1), spread over [-1, 1)."""
+    """Return one draw, spread from [0, 1) to [-1, 1)."""
     spread: Real = draw[place] + draw[place] - draw.dtype.type(1)
     return spread
 
@@ -141,7 +141,7 @@ def _crop(draw: Floats, most: Real, shape: tuple[int, int], desk: Desk) -> None:
 
 @compiled
 def _mirrored(place: int, size: int) -> int:
-    """Return the place inside [0, size) that a mirror at both ends shows."""
+    """Return the place inside [0, size) to which mirrors at both ends take `place`."""
     turn = 2 * (size - 1)
     back = place % turn if turn else 0
     return min(back, turn - back)
@@ -269,7 +269,7 @@ def _add(picture: Floats, spread: Real, normal: Floats) -> None:
 
 @compiled
 def _compress(picture: Floats, quality: Real, desk: Desk) -> None:
-    """Leave what JPEG (ITU-T T.81) of a quality leaves: tables scaled as libjpeg does, colours not subsampled."""
+    """Degrade a picture as JPEG (ITU-T T.81) of a given quality does: libjpeg's scaling of tables, no subsampling."""
     height, width = picture.shape[1:]
     real = picture.dtype.type
     zero, high, half = real(0), real(WHITE), real((WHITE + 1) // 2)
@@ -291,7 +291,7 @@ def _compress(picture: Floats, quality: Real, desk: Desk) -> None:
 
 @compiled
 def _centre(plane: Floats, shape: tuple[int, int], middle: Real) -> None:
-    """Round a plane to levels about 0, and repeat its edge up to whole blocks."""
+    """Round a plane to levels about 0, and repeat its edges to fill whole blocks."""
     height, width = shape
     for row in range(height):
         for place in range(width):
@@ -303,7 +303,7 @@ def _centre(plane: Floats, shape: tuple[int, int], middle: Real) -> None:
 
 @compiled
 def _turn_back(picture: Floats, desk: Desk) -> None:
-    """Write the channels that brightness and colour differences stand for, in [0, 1]."""
+    """Convert brightness and colour differences back to channels in [0, 1]."""
     channels, height, width = picture.shape
     zero, high = picture.dtype.type(0), picture.dtype.type(WHITE)
     for channel in range(channels):
@@ -319,7 +319,7 @@ def _turn_back(picture: Floats, desk: Desk) -> None:
 
 @compiled
 def _whole(value: Real) -> Real:
-    """Round: by way of an integer, which many values at once can go."""
+    """Round by way of an integer, which vectorizes."""
     moved = value + type(value)(TIE)
     return type(value)(np.int32(moved + type(value)(0.5) if moved > 0 else moved - type(value)(0.5)))
 
@@ -378,7 +378,7 @@ def _product(one: Floats, other: Floats, into: Floats) -> None:
 
 @compiled
 def _erase(picture: Floats, draw: Floats, share: Real) -> None:
-    """Blank a rectangle with the mean of each channel."""
+    """Fill a rectangle with the mean of each channel."""
     _, height, width = picture.shape
     top, bottom = _between(draw, DRAWN_ERASE_DOWN, share, height)
     left, right = _between(draw, DRAWN_ERASE_RIGHT, share, width)
@@ -392,7 +392,7 @@ def _erase(picture: Floats, draw: Floats, share: Real) -> None:
 
 @compiled
 def _between(draw: Floats, drawn: int, share: Real, size: int) -> tuple[int, int]:
-    """Return the first place whose middle lies within half the share of the centre, and the one after the last."""
+    """Return the first place whose middle is within half of `share` of the centre, and the one after the last."""
     real, first, last = draw.dtype.type, size, size
     centre, half = draw[drawn] * real(size), share * real(size) / real(2)
     for place in range(size):

@@ -1,1 +1,1 @@
-"""What every module stands on: types, files, JSON, compiled functions."""
+"""Basics that every module uses: types, files, JSON, compiled functions."""

@@ -1,7 +1,7 @@
-"""How the functions of the files called `kernels.py` are compiled: by numba, at their first call, and kept on disk.
+"""Compile the functions of the files called `kernels.py`: by numba, at their first call, and kept on disk.
 
-Numba knows that a kept function is stale by the file that it is written in, and not by the files of what it calls.
-Compiled functions that call each other therefore stand in one file.
+Numba notices that a kept function is stale by its own file, not by those of the functions that it calls.
+Compiled functions that call each other are therefore in one file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _OPTIONS: dict[str, Any] = {
-    # Sums may be reordered, so that they vectorize; NaN and infinity must survive, since they tell divergence.
+    # Sums may be reordered, so that they vectorize; NaN and infinity must survive, since they reveal divergence.
     "fastmath": {"reassoc", "contract", "arcp", "nsz"},
     "error_model": "numpy",
     "nogil": True,
@@ -26,11 +26,11 @@ _OPTIONS: dict[str, Any] = {
 
 
 class _Files(CompileResultCacheImpl):
-    """Names of the kept files, with all that a kept function depends on and numba does not compare.
+    """Names the kept files by everything that a kept function depends on and numba does not compare.
 
-    Numba writes the index of a function before its code, under a number that it starts anew when the index is stale.
+    Numba writes the index of a function before its code, under a number that restarts when the index is stale.
     Between the two writes, another process reads the old code by the new index: LLVM of an older version, or a
-    record of arguments whose fields have changed, and fails. Files with names of their own are never mistaken so.
+    record of arguments whose fields have changed, and fails. Files with distinct names are never confused.
     """
 
     def get_filename_base(self, fullname: str, abiflags: str) -> str:

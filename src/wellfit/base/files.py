@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, and say it plainly when the disk does not take it."""
+"""Write a file whole or not at all, with a plain error when the disk does not accept it."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def room_at(path: Path) -> Iterator[None]:
 
 @contextmanager
 def whole(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
-    """Yield a file that becomes `path` when the block ends well, and leaves nothing behind when it does not.
+    """Yield a file that becomes `path` when the block succeeds, and leaves nothing behind when it fails.
 
-    It is written beside `path` under a name of its own, created exclusively, so that several processes and threads may
-    write the same `path`: the last one to end wins, whole. The folder is made where it is missing. NoRoom as `room_at`.
+    It is written next to `path` under a name of its own, created exclusively, so that several processes and threads may
+    write the same `path`: the last one to end wins. The folder is made where it is missing. NoRoom as `room_at`.
     """
     make_folder(path.parent)
     part = part_beside(path)
@@ -75,16 +75,16 @@ def whole(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int | None = None) -> None:
-    """Write `path` by one function, all or nothing, as `whole` does."""
+    """Write `path` by calling `write`, all or nothing, as `whole` does."""
     with whole(path, mode=mode) as file:
         write(file)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder that becomes `path`, free until then, when the block ends well; else nothing is left of it.
+    """Yield a new folder that becomes `path`, until then unused, if the block succeeds; else nothing is left of it.
 
-    NoRoom as `room_at`; another OSError where something has come to stand at `path`.
+    NoRoom as `room_at`; another OSError where something else has appeared at `path`.
     """
     sweep_parts(path)
     part = part_beside(path)
@@ -98,17 +98,17 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def part_beside(path: Path) -> Path:
-    """Return a name beside `path` that nobody else writes to, for a file or folder that will be renamed to `path`."""
+    """Return a name next to `path` that nobody else writes to, for a file or folder that will be renamed to `path`."""
     return path.with_name(f"{_part_of(path)}{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
 def sweep_parts(path: Path) -> None:
-    """Remove what processes of this machine that are dead (killed, a power cut) have left of writing `path`."""
+    """Remove partly written copies of `path` left by dead processes of this machine (killed, or a power cut)."""
     _sweep(path.parent, start=_part_of(path), end=".part")
 
 
 def scratch_folder() -> Path:
-    """Make a new folder in the system's temporary one, and remove there those of dead processes of this machine."""
+    """Make a new folder in the system's temporary one, and remove those that dead processes of this machine left."""
     place, start = Path(tempfile.gettempdir()), f"wellfit-{_machine()}."
     _sweep(place, start=start)
     return Path(tempfile.mkdtemp(prefix=f"{start}{os.getpid()}.", dir=place))

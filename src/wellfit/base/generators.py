@@ -1,4 +1,4 @@
-"""Keep the caller's random generators where they are while other people's code draws from them."""
+"""Preserve the state of the caller's random generators while other people's code draws from them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 
 @contextmanager
 def kept_generators() -> Iterator[None]:
-    """Put the global generators of python, numpy and torch back where they were.
+    """Restore the state of the global generators of Python, numpy and torch afterwards.
 
     A data loader, a sampler or an estimator without a seed draws from them. Not for threads: the generators are
-    global, so that one thread would put back what another has set.
+    global, so that one thread would undo what another has set.
     """
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global generator is meant
     torch = sys.modules.get("torch")

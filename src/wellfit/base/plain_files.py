@@ -41,7 +41,7 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        ValueError: it is no JSON, larger than `MOST_JSON`, or nested too deep.
+        ValueError: it is not JSON, larger than `MOST_JSON`, or nested too deep.
         OSError: it cannot be read.
     """
     size = path.stat().st_size
@@ -51,7 +51,7 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value that a text stands for; ValueError where there is none, or it is nested too deep."""
+    """Return the value of a JSON text; ValueError if it is not JSON, or nested too deep."""
     try:
         return json.loads(text)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""The renderer of results, as results see it: the reports are on a higher floor, and are named late.
+"""The renderer of results, as results use it: the reports are in a higher layer, and are registered late.
 
 `wellfit/__init__.py` registers the renderer, so that no module below the api imports the reports, and
 none of their modules is imported before something is shown.
@@ -30,7 +30,7 @@ _registered: list[Callable[[], Renderer]] = []
 
 
 def register(importer: Callable[[], Renderer]) -> None:
-    """Name the function that imports the renderer when it is first needed."""
+    """Register the function that imports the renderer when it is first needed."""
     _registered[:] = [importer]
 
 

@@ -1,7 +1,7 @@
 """Records to and from JSON, by pydantic, from the fields of their dataclasses.
 
 Writing is strict: a value that its field's type does not allow is a bug, and raises. Reading is strict in types, and
-ignores keys that it does not know, so that entries may carry more than the record. A field's `metadata` tells where
+ignores keys that it does not know, so that entries may carry more than the record. A field's `metadata` marks where
 its JSON differs from it: `OMITTED`, `omitted_if`, `named`.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wellfit.base.typing import Json
 
 OMITTED: Mapping[str, object] = {"exclude": True}
-"""The field is no part of the JSON; to be read back it needs a default."""
+"""The field is left out of the JSON; it needs a default to be read back."""
 
 
 def omitted_if(off: object) -> Mapping[str, object]:
@@ -37,7 +37,7 @@ def named(name: str) -> Mapping[str, object]:
 class Record:
     """Base of the frozen dataclasses that are kept or printed as JSON.
 
-    A record inside another is written from its fields alone: a `to_json` of its own is not asked.
+    A record inside another is written from its fields alone: a `to_json` of its own is not called.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = {
@@ -61,7 +61,7 @@ class Record:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
-        """Rebuild a record from `to_json`'s values; more are ignored. BadInput for a missing field or a wrong type."""
+        """Rebuild a record from `to_json`'s values; extras are ignored. BadInput for a missing field or wrong type."""
         from pydantic import ValidationError
 
         try:
@@ -73,17 +73,17 @@ class Record:
 
 
 class ClosedRecord(Record):
-    """Base of the records that may have no other keys: one that is not known might change what the others mean."""
+    """Base of the records that refuse unknown keys: such a key might change the meaning of the others."""
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = {**Record.__pydantic_config__, "extra": "forbid"}
 
 
 class OwnForm:
-    """Base of values that records contain and whose JSON is not made of their fields: they say it themselves."""
+    """Base of values inside records whose JSON is not made of their fields: they define it themselves."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
-        """How pydantic reads and writes the value inside a record."""
+        """Return the schema by which pydantic reads and writes the value inside a record."""
         from pydantic_core import core_schema
 
         written = core_schema.plain_serializer_function_ser_schema(cls.to_json)

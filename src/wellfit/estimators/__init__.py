@@ -1,1 +1,1 @@
-"""scikit-learn estimators on the fused engine: NetClassifier, NetRegressor, and the ones that choose their knobs."""
+"""scikit-learn estimators on the fused engine: NetClassifier, NetRegressor, and versions that choose their knobs."""

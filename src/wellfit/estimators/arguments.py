@@ -1,7 +1,7 @@
-"""The arguments of the estimators, their defaults, and the config that they mean for some rows.
+"""The arguments of the estimators, their defaults, and the config that they define for given rows.
 
 scikit-learn reads the arguments of an estimator from the signature of its `__init__`. The four estimators have two
-dozen in common, so they are written once (classifier.py), as a typed dictionary of which `takes` makes each signature.
+dozen in common, so they are written once (classifier.py), as a typed dictionary from which `takes` makes signatures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wellfit.sweeps.usual import (
 )
 
 ROWS_PER_BIN, ROWS_PER_INPUT = 50, 4
-"""Training rows that a bin of one column needs, and one bin among those of all columns."""
+"""Training rows needed per bin of a single column, and per bin of all columns together."""
 
 Init = TypeVar("Init", bound=Callable[..., None])
 
@@ -63,7 +63,7 @@ def default_of(argument: str) -> Any:
 
 
 def config_of(arguments: Mapping[str, Any], *, rows: Rows, columns: int, seed: int) -> Config:
-    """Return the config that the arguments of an estimator mean for these rows.
+    """Return the config that the arguments of an estimator define for these rows.
 
     The number of rows decides batch size and epochs, their total weight m converts weight_decay to lambda, and the
     number of numeric `columns` decides the bins. Raises BadInput for two names of one knob, or a value out of range.
@@ -98,7 +98,7 @@ def _setting(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def epochs_of(rows: Rows, *, batch_size: int) -> int:
-    """Return epochs that make enough updates, within bounds."""
+    """Return the number of epochs that gives enough updates, within bounds."""
     updates = updates_per_epoch(rows=len(rows), batch_size=batch_size)
     # A thousand rows of which fifty are distinct are gone through as often as a thousand rows.
     counted = not (rows.weights % 1).any()
@@ -107,7 +107,7 @@ def epochs_of(rows: Rows, *, batch_size: int) -> int:
 
 
 def bins_of(rows: int, *, columns: int) -> int:
-    """Return the bins of each of so many numbers, on so many rows."""
+    """Return the number of bins per numeric column, for these numbers of rows and columns."""
     # Measured on the tables that scikit-learn ships: a small one is learnt by heart bin by bin, and takes longer.
     fitting = min(rows // ROWS_PER_BIN, rows // (ROWS_PER_INPUT * max(columns, 1)))
     return min(bins_for(columns, rows=rows), max(fitting, FEWEST_BINS))

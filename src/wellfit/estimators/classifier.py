@@ -13,7 +13,7 @@ WIDTHS = (128, 128)
 
 
 class RegressorArguments(TypedDict, total=False):
-    """Knobs by their names in `Config`, second names, and what every estimator takes."""
+    """Knobs by their names in `Config`, second names, and the other arguments of every estimator."""
 
     widths: tuple[int, ...]
     activation: str
@@ -43,14 +43,14 @@ class RegressorArguments(TypedDict, total=False):
 
 
 class ClassifierArguments(RegressorArguments, total=False):
-    """Those that have a meaning for classes only, too."""
+    """The same, and the arguments that make sense only for classes."""
 
     label_smoothing: float
     class_weight: Any
 
 
 class SearchArguments(TypedDict, total=False):
-    """Those of a search by cross-validation."""
+    """Arguments of a search by cross-validation."""
 
     cv: Any
     over: Mapping[str, Any] | Sequence[str] | str | None
@@ -139,7 +139,7 @@ class NetClassifierCV(BaseNetClassifier, BaseSearch):
         over: what is searched: knob -> values (lists, `wf.uniform`, `wf.log_uniform`), or names of knobs, which get
             their usual ranges; None: a grid of l2 x keep_prob, the exact 0 and 1 among them.
         members: how many candidates are trained on every fold; None: at most 16, or all of a grid that is given.
-        goal: by whose loss they are compared: "error", "log_loss", "balanced_error", "auc" or "f1"; None: "error".
+        goal: the one whose loss ranks them: "error", "log_loss", "balanced_error", "auc" or "f1"; None: "error".
         rule: "best" trains the candidate with the lowest dev error, "one_se" the simplest within one standard error.
         human_error: a person's error, for the diagnosis.
         n_jobs: folds that are trained at once, in threads; None: 1, -1: as many as there are cores.
@@ -151,13 +151,13 @@ class NetClassifierCV(BaseNetClassifier, BaseSearch):
         best_config_: the candidate with the lowest dev error, over the dev rows of all folds.
         one_se_config_: the simplest one within one standard error of it.
         config_: of the two, the one that was trained on all rows.
-        l2_path_: [L] the lambdas tried beside the best candidate's other knobs, rising.
+        l2_path_: [L] the lambdas tried with the best candidate's other knobs, in rising order.
         dev_error_path_: [L, folds] their dev errors, in the goal's loss.
         cv_results_: "config", "train_error" and "dev_error" [candidates, folds], "mean_dev_error", "status".
         diagnosis_: where the error of the trained candidate comes from, by the folds; print it.
         model_: the networks with their transforms.
         classes_: [classes] in the order of `predict_proba`.
-        n_iter_: epochs of the last training.
+        n_iter_: epochs of the last training run.
         n_features_in_: features.
         feature_names_in_: [features] where X was a frame.
     """
@@ -234,7 +234,7 @@ class NetRegressorCV(BaseNetRegressor, BaseSearch):
         over: what is searched: knob -> values (lists, `wf.uniform`, `wf.log_uniform`), or names of knobs, which get
             their usual ranges; None: a grid of l2 x keep_prob, the exact 0 and 1 among them.
         members: how many candidates are trained on every fold; None: at most 16, or all of a grid that is given.
-        goal: "rmse", "mae" or "r2": by whose loss the candidates are compared; None: "rmse".
+        goal: "rmse", "mae" or "r2", the one whose loss ranks the candidates; None: "rmse".
         rule: "best" trains the candidate with the lowest dev error, "one_se" the simplest within one standard error.
         human_error: a person's error, for the diagnosis.
         n_jobs: folds that are trained at once, in threads; None: 1, -1: as many as there are cores.
@@ -246,13 +246,13 @@ class NetRegressorCV(BaseNetRegressor, BaseSearch):
         best_config_: the candidate with the lowest dev error, over the dev rows of all folds.
         one_se_config_: the simplest one within one standard error of it.
         config_: of the two, the one that was trained on all rows.
-        l2_path_: [L] the lambdas tried beside the best candidate's other knobs, rising.
+        l2_path_: [L] the lambdas tried with the best candidate's other knobs, in rising order.
         dev_error_path_: [L, folds] their dev errors, in the goal's loss (squared for rmse); of several targets the mean
             over them, each standardized by the training rows.
         cv_results_: "config", "train_error" and "dev_error" [candidates, folds], "mean_dev_error", "status".
         diagnosis_: where the error of the trained candidate comes from, by the folds; print it.
         model_: the networks with their transforms.
-        n_iter_: epochs of the last training.
+        n_iter_: epochs of the last training run.
         n_features_in_: features.
         feature_names_in_: [features] where X was a frame.
     """

@@ -28,7 +28,7 @@ def diagnose_comparison(
 ) -> Diagnosis | None:
     """Diagnose one of the candidates by the dev rows of all folds; None where there is one dev row or group.
 
-    Weights that are `counted` count repeated rows; else each weights one row, and repeats narrow no interval.
+    If `counted`, weights count repeated rows; else each weights a single row, and repeats do not narrow an interval.
     """
     place = found.configs.index(config)
     dev = _dev_estimate(found, place, counted=counted)
@@ -49,7 +49,7 @@ def diagnose_comparison(
 
 
 def _dev_estimate(found: Comparison, place: int, *, counted: bool) -> Estimate | None:
-    """Return the dev loss with its interval, for which groups are resampled whole; None where that cannot be."""
+    """Return the dev loss with its interval, for which groups are resampled whole; None where it is undefined."""
     parts = [(fold.prepared.dev, fold.outcomes[place].predictions["dev"]) for fold in found.folds]
     target = np.concatenate([dev.target for dev, _ in parts])
     prediction = np.concatenate([each for _, each in parts])
@@ -85,7 +85,7 @@ _WORST_FIRST = (Status.DIVERGED, Status.DROPPED, Status.OUT_OF_BUDGET, Status.ST
 class FoldData:
     """One fold, with the outcome of every candidate once they are trained.
 
-    Its `weights` [training rows] are those of the rows, whatever their classes weigh.
+    Its `weights` [training rows] are those of the rows, without the weights of classes.
     """
 
     prepared: Prepared
@@ -94,7 +94,7 @@ class FoldData:
 
     @property
     def dev_weights(self) -> Floats:
-        """[dev rows] how many rows each stands for."""
+        """[dev rows] number of rows that each represents."""
         dev = self.prepared.dev
         return np.ones(dev.rows) if dev.weights is None else dev.weights
 
@@ -119,7 +119,7 @@ class Comparison:
 def train_folds(folds: Sequence[FoldData], configs: Sequence[Config], *, goal: Goal, jobs: int) -> Generator[FoldData]:
     """Train the candidates on every fold, `jobs` folds at a time, and yield the results, fold by fold.
 
-    The compiled updates let go of Python's lock, so threads are enough.
+    The compiled updates release Python's lock, so threads are enough.
     """
 
     def trained(fold: FoldData) -> FoldData:
@@ -154,7 +154,7 @@ def compare(folds: Sequence[FoldData], *, goal: Goal) -> Comparison:
 
 
 def repeated(target: Integers | Floats, prediction: Floats, weights: Floats) -> tuple[Integers | Floats, Floats]:
-    """Return target and predictions with every row as often as it counts, for goals that look at all rows at once."""
+    """Return target and predictions with every row as often as it counts, for goals computed on all rows at once."""
     if (weights % 1).any():
         counting = [name for name, goal in GOALS.items() if goal.metric.of_all_rows]
         others = [name for name in GOALS if name not in counting]

@@ -2,7 +2,7 @@
 
 An array, or a frame of numbers and truth values, goes through scikit-learn's own validation. In a frame with text,
 categories or dates every column is taken by its type. The transforms are fit on the training rows alone; equal ones are
-merged into one row of their total weight, so neither repeats nor the order of rows change a network.
+merged into one row of their total weight, so neither repeats nor the order of rows changes a network.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
     Sets `n_features_in_` and, for a frame, `feature_names_in_`.
 
     Raises:
-        ValueError: for X or y that scikit-learn refuses, or with `numbers` a y that is no number.
+        ValueError: for X or y that scikit-learn refuses, or with `numbers` a y that is not numeric.
         TypeError: for a sparse X.
         BadInput: for a column of a frame that is neither numbers, text nor dates, an array of texts, and classes with
             missing values.
@@ -62,7 +62,7 @@ def read_both(estimator: Any, X: Any, y: Any, *, numbers: bool) -> tuple[pa.Tabl
 def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Table:
     """Return new rows as a table of the columns that were decided at fit.
 
-    Raises ValueError for columns of other names, number or order than at fit, TypeError for a sparse X, and BadInput
+    Raises ValueError for columns whose names, number or order differ from fit, TypeError for a sparse X, and BadInput
     for an array where the fit had a frame with categories or dates, or for values of another type.
     """
     if all(column.kind == "number" and column.stored == "float" for column in columns):
@@ -82,7 +82,7 @@ def read_features(estimator: Any, X: Any, columns: tuple[Column, ...]) -> pa.Tab
 
 
 def _require_whole(y: Any) -> None:
-    """Refuse classes with missing values: of texts scikit-learn says only "Input contains NaN"."""
+    """Refuse classes with missing values: for texts, scikit-learn's message is only "Input contains NaN"."""
     # Among texts in a list, NumPy would make the text "nan" of a missing one.
     values = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
     if y is None or values.dtype != object:
@@ -148,14 +148,14 @@ def _numbers(values: Any, names: Sequence[str]) -> pa.Table:
 
 
 MEASURED_ROWS = 256
-"""Training rows that stand in for dev where nothing is chosen by it: the engine wants to measure something."""
+"""Training rows that replace dev where nothing is chosen by it, since the engine must measure something."""
 
 
 def prepared(train: Rows, dev: Rows | None, *, columns: tuple[Column, ...], classes: int) -> Prepared:
     """Return the arrays of the training rows and of dev (None: some of the training rows); 0 classes are a regression.
 
     One target keeps its unit, and the preparation its mean and scale. Several are standardized here, each by the
-    training rows, so that none outweighs another; `target_moments` leads back.
+    training rows, so that none outweighs another; `target_moments` has the moments to undo this.
     """
     # The target is no column of the table, so the transforms are fit as if there were none.
     fitted = _with_an_input(fit_preparation(train.table, Schema(columns, "", "classification")))
@@ -201,8 +201,8 @@ def _arrays(preparation: Preparation, rows: Rows, *, of: Rows) -> Arrays:
 class Rows:
     """Rows of features and target.
 
-    The target is int64 class codes, or float64 numbers [rows] or [rows, targets]; `weights` say how many rows each
-    row stands for, `groups` are codes.
+    The target is int64 class codes, or float64 numbers [rows] or [rows, targets]; `weights` are the number of rows
+    that each row represents, `groups` are codes.
     """
 
     table: pa.Table
@@ -224,7 +224,7 @@ class Rows:
         return self.target.shape[1] if self.target.ndim == 2 else 1
 
     def take(self, places: Integers) -> Rows:
-        """Some of the rows."""
+        """Return the rows at these places."""
         groups = None if self.groups is None else self.groups[places]
         return Rows(self.table.take(pa.array(places)), self.target[places], self.weights[places], groups)
 
@@ -277,7 +277,7 @@ def merged(rows: Rows) -> Rows:
 def with_class_weights(rows: Rows, class_weight: Any, *, classes: Any) -> Rows:
     """Return the rows with their weights multiplied by those of their classes, in the order of the codes.
 
-    Raises BadInput for a class that y does not have, another word than "balanced", and weights that cannot be.
+    Raises BadInput for a class that y does not have, a word that is not "balanced", and invalid weights.
     """
     if class_weight is None:
         return rows
@@ -290,7 +290,7 @@ def with_class_weights(rows: Rows, class_weight: Any, *, classes: Any) -> Rows:
 
 
 def _hashed(rows: Rows) -> pa.Table:
-    """Everything in which rows may differ; names say the place alone, so that a frame is the array of its values."""
+    """All columns in which rows may differ, named by position alone, so that a frame equals the array of its values."""
     columns = [*rows.table.columns, *map(pa.array, rows.target.reshape(len(rows), -1).T.copy())]
     columns += [] if rows.groups is None else [pa.array(rows.groups)]
     return pa.table(columns, names=[str(place) for place in range(len(columns))])

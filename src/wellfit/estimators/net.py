@@ -1,4 +1,4 @@
-"""The bases of the estimators: arguments -> rows -> config -> one training on the fused engine -> a model."""
+"""The bases of the estimators: arguments -> rows -> config -> one training run on the fused engine -> a model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ try:
 except ImportError:  # scikit-learn before 1.9
 
     class CallbackSupport:  # type: ignore[no-redef]
-        """Nothing to support."""
+        """A placeholder without callbacks."""
 
     def _with_callbacks(method: Method) -> Method:
         return method
@@ -93,7 +93,7 @@ def subtask_context(estimator: Any, context: Any, name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Given:
-    """The rows of a fit that have a positive weight, the places [rows] where they stood in X, and the features."""
+    """The rows of a fit that have a positive weight, their places [rows] in X, and the features."""
 
     rows: Rows
     places: Integers
@@ -114,7 +114,7 @@ class Model:
 
     @classmethod
     def of(cls, preparation: Preparation, outcomes: Sequence[Outcome], *, train: Rows) -> Model:
-        """Return the average of trainings on these rows."""
+        """Return the average of the networks trained on these rows."""
         mean, scale = (np.zeros(()), np.ones(())) if preparation.schema.classes else target_moments(train)
         parts = tuple(Part(1 / len(outcomes), each.config, dict(each.state)) for each in outcomes)
         return cls(preparation, parts, mean, scale)
@@ -147,7 +147,7 @@ class Model:
 
 
 class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
-    """One network with the knobs that its arguments name."""
+    """A network whose knobs are set by its arguments."""
 
     _task: ClassVar[Task]
 
@@ -164,7 +164,7 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
             X: [rows, features] array or data frame (pandas, polars, pyarrow). NaN is a missing value; in a frame, text
                 and categories are categories, and dates are dates. Scaling and encoding are done here.
             y: [rows] the target; a regression may have several, [rows, targets].
-            sample_weight: [rows] how many rows each row stands for; a weight of 0 leaves it out, a weight of 2 is the
+            sample_weight: [rows] how many rows each row represents; a weight of 0 leaves it out, a weight of 2 is the
                 row twice.
 
         Raises:
@@ -180,11 +180,11 @@ class Net(CallbackSupport, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-
 
     @abstractmethod
     def _encoded(self, y: Any) -> Any:
-        """Learn the classes of y, and return y as the engine has it: [rows] int64 codes, or float64 numbers."""
+        """Learn the classes of y, and return y as the engine uses it: [rows] int64 codes, or float64 numbers."""
 
     @property
     def _class_count(self) -> int:
-        """C, 0 for a regression; known once y was read."""
+        """C, 0 for a regression; known once y has been read."""
         return len(self.classes_) if self._task == "classification" else 0
 
     def _read(self, X: Any, y: Any, sample_weight: Any, *, groups: Any = None) -> Given:
@@ -242,7 +242,7 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
         """Return the probability of each class [rows, classes], in the order of `classes_`.
 
         Raises:
-            ValueError: for other columns than those of the fit.
+            ValueError: for columns that differ from those of the fit.
             NotFittedError: before `fit`.
         """
         table = self._table(X)  # first, since it checks that there was a fit
@@ -252,7 +252,7 @@ class BaseNetClassifier(ClassifierMixin, Net):  # type: ignore[misc]  # scikit-l
         """Return the most probable class [rows].
 
         Raises:
-            ValueError: for other columns than those of the fit.
+            ValueError: for columns that differ from those of the fit.
             NotFittedError: before `fit`.
         """
         codes = self.predict_proba(X).argmax(axis=1)
@@ -285,7 +285,7 @@ class BaseNetRegressor(RegressorMixin, Net):  # type: ignore[misc]  # scikit-lea
         """Return the predicted values [rows], or [rows, targets], within the range of the training rows.
 
         Raises:
-            ValueError: for other columns than those of the fit.
+            ValueError: for columns that differ from those of the fit.
             NotFittedError: before `fit`.
         """
         table = self._table(X)

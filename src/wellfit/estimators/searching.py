@@ -1,4 +1,4 @@
-"""The base of the estimators that search: candidates -> folds -> the choice -> one training on all rows."""
+"""The base of the estimators that search: candidates -> folds -> the choice -> one training run on all rows."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class BaseSearch(Net):
             X: [rows, features] array or data frame (pandas, polars, pyarrow). NaN is a missing value; in a frame, text
                 and categories are categories, and dates are dates. Scaling and encoding are done here, for every fold.
             y: [rows] the target; a regression may have several, [rows, targets].
-            sample_weight: [rows] how many rows each row stands for, in training and on dev.
+            sample_weight: [rows] how many rows each row represents, in training and on dev.
             groups: [rows] rows of one group stay on one side of a fold.
 
         Raises:
-            ValueError: as for a single network, and for folds, candidates or a goal that cannot be (most as
+            ValueError: as for a single network, and for invalid folds, candidates or goals (most as
                 `wf.BadInput`).
             TypeError: for a sparse X.
             Refusal: when every candidate diverged.
@@ -84,7 +84,7 @@ class BaseSearch(Net):
 
     def _folds(self, X: Any, y: Any, given: Given, *, groups: Any, seed: int) -> list[FoldData]:
         if is_own(self.cv):
-            # Rows that are equal stay on one side: they would tell dev what was learnt by heart.
+            # Rows that are equal stay on one side: otherwise dev would reward learning by heart.
             rows = merged(given.rows)
             stratify = self._task == "classification"
             folds = folds_of(self.cv, rows.target, groups=rows.groups, seed=seed, stratify=stratify)
@@ -93,7 +93,7 @@ class BaseSearch(Net):
             place = np.full(len(y), -1)
             place[given.places] = np.arange(len(rows))
             found = [(place[here], place[there]) for here, there in given_folds(self.cv, X, y, groups=groups)]
-            # Rows of no weight have no place.
+            # Rows of zero weight have no place.
             folds = [(here[here >= 0], there[there >= 0]) for here, there in found]
         return [self._fold(rows, fold, given.columns) for fold in folds]
 
@@ -106,7 +106,7 @@ class BaseSearch(Net):
         return FoldData(data, train.weights)
 
     def _chosen(self, found: Comparison, *, counted: bool) -> Config:
-        """Keep what was compared, as LassoCV does, and return the config to train on all rows."""
+        """Store the comparison, as LassoCV does, and return the config to train on all rows."""
         self.best_config_, self.one_se_config_ = found.choice.best.config, found.choice.chosen.config
         chosen = self.best_config_ if self.rule == "best" else self.one_se_config_
         path = _l2_path(found.configs, self.best_config_)
@@ -124,7 +124,7 @@ class BaseSearch(Net):
 
 
 def _l2_path(configs: tuple[Config, ...], best: Config) -> list[int]:
-    """Places of the candidates that differ from the best in lambda alone, by rising lambda; of all if it is alone."""
+    """Places of the candidates that differ from the best in lambda alone, by rising lambda; or of all if none do."""
 
     def without(config: Config) -> Config:
         return replace(config, regularization=replace(config.regularization, l2=0.0))
@@ -136,7 +136,7 @@ def _l2_path(configs: tuple[Config, ...], best: Config) -> list[int]:
 DEFAULT_KNOBS = ("l2", "keep_prob")
 DEFAULT_MEMBERS = 16
 MOST_DECAY = 6.0
-"""The largest default lambda takes e^-6 of a weight's start by the end, or what is useful on a larger table."""
+"""The largest default lambda leaves e^-6 of a weight's start by the end, or is the largest useful one if higher."""
 MOST_SHRINK = 0.05
 
 
@@ -145,7 +145,7 @@ def candidates(
 ) -> list[Config]:
     """Return the configs to compare: `config` with other values of the knobs in `over`.
 
-    These are knob -> values, names of knobs, which get their usual ranges, or None for lambda x keep_prob. `members` is
+    `over` is knob -> values, names of knobs, which get their usual ranges, or None for lambda x keep_prob. `members` is
     the maximum number of configs; None for 16, or for a whole grid.
     """
     if over is None:
@@ -176,7 +176,7 @@ def require_free(arguments: Mapping[str, Any], over: Any) -> None:
 
 
 def _default(config: Config, *, rows: int, members: int) -> Space:
-    """Return lambda x keep_prob, with lambdas that reach further where a table is so small that updates are few."""
+    """Return lambda x keep_prob, with lambdas that reach higher where a table is so small that updates are few."""
     grid = default_grid(config, rows=rows, members=members)
     lambdas = 1 if isinstance(grid["l2"], Interval) else len(grid["l2"])
     least, most = useful_shrinks(config, rows=rows)
@@ -202,7 +202,7 @@ def _times(values: Values, factor: float, *, name: str) -> Values:
 
 FOLDS = 5
 MOST_FOLDED_ROWS = 20_000
-"""Above so many rows one dev split of `DEV_SHARE` tells enough, and costs a fifth."""
+"""Above this many rows, one dev split of `DEV_SHARE` is accurate enough, and costs a fifth."""
 DEV_SHARE = 0.2
 
 Fold = tuple[Integers, Integers]
@@ -215,10 +215,10 @@ def is_own(cv: Any) -> bool:
 
 
 def folds_of(cv: Any, labels: Any, *, groups: Any = None, seed: int, stratify: bool) -> list[Fold]:
-    """Divide rows by a number of folds, or by the share of one dev split; groups stay on one side.
+    """Split rows into a number of folds, or by the share of one dev split; groups stay on one side.
 
     Without `cv` there are 5 folds, and above 20,000 rows a dev split of a fifth. With `stratify` the shares of the
-    classes in `labels` are kept, as far as they have rows enough. Raises BadInput for too few rows, groups or members
+    classes in `labels` are kept, where they have enough rows. Raises BadInput for too few rows, groups or members
     of every class.
     """
     rows = len(labels)

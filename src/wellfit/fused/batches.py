@@ -19,10 +19,10 @@ from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixin
 from wellfit.training.tensors import target_of
 
 BYTES_AT_ONCE = 4 * 2**20
-"""Batches of one call: a few times the second-level cache of a core, which then keeps a member's parameters."""
+"""Bytes of the batches in one call: a few times a core's second-level cache, which then keeps a member's parameters."""
 MOST_UPDATES_AT_ONCE = 16
 INPUTS_LAYER = 1_000_000
-"""The layer number that addresses the noise of the inputs: above those of hidden layers and of sites."""
+"""Layer number under which the noise of the inputs is addressed, above those of hidden layers and of sites."""
 
 
 def encoded(layout: MemberLayout, arrays: Arrays, *, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
@@ -35,7 +35,7 @@ def encoded(layout: MemberLayout, arrays: Arrays, *, places: Integers | slice) -
 
 
 class Needs(NamedTuple):
-    """What any of the members wants: anything else would change nothing, and cost a pass."""
+    """The operations that at least one member needs: any other would change nothing, and cost a pass."""
 
     dropout: tuple[bool, ...]  # of each hidden layer, and last of the inputs
     jitter: bool
@@ -46,7 +46,7 @@ class Needs(NamedTuple):
 
     @classmethod
     def of(cls, configs: Sequence[Config], keep_probs: Floats) -> Needs:
-        """Return what configs want whose layers keep units with `keep_probs` [K, L]."""
+        """Return the needs of configs whose layers keep units with probabilities `keep_probs` [K, L]."""
         knobs = [config.regularization for config in configs]
         return cls(
             dropout=(*(bool(layer.any()) for layer in keep_probs.T < 1), any(one.input_keep_prob < 1 for one in knobs)),
@@ -59,7 +59,7 @@ class Needs(NamedTuple):
 
 
 class BatchReader:
-    """Lays out what a few updates read; `config` is any member's, since seed, batch size and epochs are the same."""
+    """Lays out the batches of a few updates; `config` may be any member's, as all share seed, batch size and epochs."""
 
     def __init__(self, data: Prepared, layout: MemberLayout, *, config: Config) -> None:
         self._train = data.train
@@ -78,7 +78,7 @@ class BatchReader:
 
     @property
     def at_once(self) -> int:
-        """T, the most updates of one call."""
+        """T, the largest number of updates in one call."""
         layout, columns = self._layout, self._train.numeric.shape[1]
         reals = np.dtype(layout.dtype).itemsize * (layout.shared + columns)
         noise = np.dtype(np.uint16).itemsize * layout.units
@@ -86,7 +86,7 @@ class BatchReader:
         return max(1, min(MOST_UPDATES_AT_ONCE, int(fitting)))
 
     def read(self, start: int, *, stop: int, needs: Needs) -> tuple[Batches, Floats]:
-        """Return the batches of the updates from `start` on, before `stop` and alike in rows, and mixup's draws [T]."""
+        """Return equal-sized batches of the updates from `start` on, before `stop`, and mixup's draws [T]."""
         picks = [self._pick(start)]
         for update in range(start + 1, min(stop, start + self.at_once)):
             pick = self._pick(update)
@@ -134,7 +134,7 @@ class BatchReader:
         return np.array(drawn, dtype=self._layout.dtype)
 
     def _noise(self, updates: range, *, rows: int, wanted: Sequence[bool]) -> npt.NDArray[np.uint16]:
-        """Return the noise of all hidden layers, zeros, which drop nothing, where unwanted; and of inputs if wanted."""
+        """Return the noise of all hidden layers (zeros, which drop nothing, if unwanted), and of inputs if wanted."""
         layers = list(enumerate(self._layout.plan.layers[:-1, 1].tolist()))
         is_wanted = [wanted[layer] for layer, _ in layers]
         if wanted[-1]:

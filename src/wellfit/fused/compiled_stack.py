@@ -23,7 +23,7 @@ class CompiledStack(Stack):
 
     layout: Layout
     notice = ""
-    """One after the other is how this engine is fast."""
+    """Always empty: this engine is fast because it trains members in turn."""
 
     def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: Layout) -> None:
         super().__init__(data, configs, layout=layout)
@@ -42,11 +42,11 @@ class CompiledStack(Stack):
 
     @property
     def parameters(self) -> Floats:
-        """[K, P] what is measured, kept and predicted with: the moving average where a member has one."""
+        """[K, P] the parameters to measure, keep and predict with: the moving average where a member has one."""
         return self._measured(self._state.parameters, self._state.average)
 
     def compile(self) -> None:
-        """Have everything compiled, or loaded from an earlier process: no member's time is spent on it."""
+        """Compile everything, or load it from an earlier process, so that no member is charged for the time."""
         live, none = self._state.parameters, np.arange(0)
         nothing = Needs.of([], self._keep_probs[:0])
         batches, uniform = self._batches.read(0, stop=1, needs=nothing)
@@ -56,7 +56,7 @@ class CompiledStack(Stack):
         outputs(self.layout.plan, none, live, batches.codes[0], batches.shared[0], self._buffers, found)
 
     def advance(self, stop: int) -> Floats:
-        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
+        """Make a few updates, up to number `stop` at most, and return the cost of each batch [T, K]."""
         batches, uniform = self._batches.read(self.updates, stop=stop, needs=Needs.of(self.configs, self._keep_probs))
         rates = self._rates(self.updates, uniform)
         losses = np.empty((len(uniform), len(self)), self.layout.dtype)
@@ -76,6 +76,6 @@ class CompiledStack(Stack):
         return found
 
     def keep(self, members: Booleans) -> None:
-        """Let go of all members but those marked in [K]: they cost nothing from here on."""
+        """Drop all members except those marked in [K]; the dropped ones cost nothing from here on."""
         super().keep(members)
         self._state = State(*(array[members] for array in self._state))

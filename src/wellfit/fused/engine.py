@@ -1,4 +1,4 @@
-"""Train configs in stacks: who fuses with whom, in how many passes, and on which engine."""
+"""Train configs in stacks: which configs fuse, in how many passes, and on which engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from wellfit.training.tensors import conv_network, one_thread, require_labels
 
 
 def stacks_of(configs: Sequence[Config]) -> list[list[Config]]:
-    """Return the configs, grouped by what does not fuse: network, optimizer, batch size, epochs, rows and seed."""
+    """Return the configs grouped by what must be equal: network, optimizer, batch size, epochs, rows and seed."""
     found: dict[tuple[Any, ...], list[Config]] = {}
     for config in configs:
         knobs = config.optimization
@@ -54,14 +54,14 @@ def fit_stack(
 ) -> str:
     """Train configs of one stack (see `stacks_of`), and measure each on every part.
 
-    A member that diverges, stops early or is dropped leaves the stack; the others do not notice. `on_outcome` receives
+    A member that diverges, stops early or is dropped leaves the stack; the others are unaffected. `on_outcome` receives
     each outcome as its member ends, and before that a snapshot of it at each rung (`rung_updates`) that it passes;
     `judge` decides there which members go on. Members that the `deadline`, a `time.monotonic()`, cuts short are "out of
     budget". The members may take `memory` bytes, and are trained in passes where that is too few for all. `module`
-    makes the network, in place of the built-in one, which the calling core trains, or `device`.
+    makes the network in place of the built-in one. The calling core trains it, or `device`.
 
     Returns:
-        Why the members of a user's module ran one after the other; empty where they ran at once.
+        The reason why the members of a user's module ran in turn; empty where they ran at once.
 
     Raises:
         BadInput: as `require_trainable` does, before any training.
@@ -87,9 +87,9 @@ def require_trainable(
     module: ModuleFactory | None = None,
     device: Device | None = None,
 ) -> int:
-    """Refuse stacks (see `stacks_of`) before the first is trained; return the bytes that any of them needs at least.
+    """Refuse impossible stacks (see `stacks_of`) before any training; return the fewest bytes that fit each of them.
 
-    Where nothing limits the bytes they are not computed, and are 0.
+    Where nothing limits the bytes, 0 is returned without computing them.
 
     Raises:
         BadInput: for a config that the data or the module does not allow, or memory too small for one member.
@@ -133,7 +133,7 @@ def _planned(
     module: ModuleFactory | None,
     device: Device | None,
 ) -> tuple[Layout | ModuleNetwork, MemoryPlan]:
-    """Return the network that all members start from, and in how many passes they are trained."""
+    """Return the network that all members start from, and the plan of the passes in which they are trained."""
     _require_allowed(data, configs, module=module, device=device)
     network = _network_of(data, configs, module)
     return network, plan_memory(data, configs, network=network, device=device, limit=memory)

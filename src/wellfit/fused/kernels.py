@@ -1,11 +1,11 @@
-"""Updates of an MLP, compiled: everything that happens between a batch and the next parameters of a member.
+"""Compiled updates of an MLP: every step from a batch to the next parameters of a member.
 
-Members are trained one after the other, each for all updates of a call: its parameters and moments stay in the cache
-of the core, and its arithmetic is its own, so that a member does not depend on who else is in the stack. What the
-members share is read by all of them: batches, their encoding, and noise.
+Members are trained in turn, each for all updates of a call: its parameters and moments stay in the cache of the core,
+and its arithmetic is its own, so that a member does not depend on which others are in the stack. All members read the
+same batches, encoding and noise.
 
 The letters of the shapes are those of `layout.py`. Literals would be float64, and are avoided. GELU's normal
-distribution function is made of polynomials (end of this file): a call for each number would cost more than the update.
+distribution function is made from polynomials (end of this file): a call per number would cost more than the update.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Buffers, P
 from wellfit.fused.rates import Rates
 
 KEEP_ALL = 65_535
-"""Noise is at most this: a threshold that keeps every unit."""
+"""The largest value of the noise: as a threshold, it keeps every unit."""
 ADAM_EPSILON = 1e-8
 CLIP_EPSILON = 1e-6
 
@@ -183,7 +183,7 @@ def _dropped(
 def _drop_embedded(
     plan: Plan, values: Floats, batches: Batches, update: int, threshold: np.uint16, scale: Real
 ) -> None:
-    """Drop embedded categories, or the derivatives by them, in place."""
+    """Drop embedded categories, or the derivatives with respect to them, in place."""
     noise, columns, zero = _noise_of_inputs(batches, update), batches.numeric.shape[2], values.dtype.type(0)
     for category in range(len(plan.embeddings)):
         column, size, _, first = plan.embeddings[category]
@@ -195,7 +195,7 @@ def _drop_embedded(
 
 @compiled
 def _noise_of_inputs(batches: Batches, update: int) -> npt.NDArray[np.uint16]:
-    """The last noise of an update, of every column of a row [B, D + C]."""
+    """Return the last part of an update's noise: one value for every column of every row [B, D + C]."""
     rows, width = batches.codes.shape[1], batches.numeric.shape[2] + batches.codes.shape[2]
     noise: npt.NDArray[np.uint16] = batches.noise[update]
     return noise[len(noise) - rows * width :].reshape(rows, width)
@@ -203,7 +203,7 @@ def _noise_of_inputs(batches: Batches, update: int) -> npt.NDArray[np.uint16]:
 
 @compiled
 def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Real, buffers: Buffers) -> None:
-    """Add the derivatives by the embedded inputs up in the tables; code 0 is no level and stays zeros."""
+    """Sum the derivatives with respect to embedded inputs into the tables; code 0 is not a level and stays zeros."""
     gradient, rest = buffers.gradient, buffers.gradient.dtype.type(1) - share
     deltas = buffers.embedded[2]
     for place in range(len(plan.embeddings)):
@@ -278,7 +278,7 @@ def _activate(
     slopes: Floats,
     activation: int,
 ) -> None:
-    """Add the bias, activate and drop, in place; and keep the derivative, so that the way back needs neither."""
+    """Add the bias, activate and drop units, in place; keep the derivative, to spare the backward pass both."""
     zero = values.dtype.type(0)
     spare = np.empty((4, values.shape[1]), values.dtype)
     for row in range(len(values)):
@@ -286,7 +286,7 @@ def _activate(
             for unit in range(values.shape[1]):
                 value = values[row, unit] + bias[unit]
                 kept = noise[row, unit] <= threshold
-                # NaN is not <= 0, and so it lives on.
+                # NaN is not <= 0, and so it survives.
                 values[row, unit] = (zero if value <= zero else value * scale) if kept else zero
                 slopes[row, unit] = (scale if value > zero else zero) if kept else zero
         elif activation == TANH:
@@ -314,7 +314,7 @@ def _normal(values: Floats, bias: Floats, spare: Floats) -> tuple[Floats, Floats
     lowest, root = real(LOWEST), real(math.sqrt(0.5))
     for unit in range(len(values)):
         value = values[unit] + bias[unit]
-        # A comparison with NaN is false, and so it lives on.
+        # A comparison with NaN is false, and so it survives.
         power = -half * value * value
         ahead[unit] = one - (lowest if power < lowest else power) * real(2 / LOWEST)
         place[unit] = real(4) / (real(2) + abs(value) * root) - one
@@ -343,7 +343,7 @@ def _normal(values: Floats, bias: Floats, spare: Floats) -> tuple[Floats, Floats
 def _cross_entropy(
     logits: Floats, target: Floats, weights: Floats, partners: Integers, share: Real, smoothing: Real, deltas: Floats
 ) -> Real:
-    """Return the cost against the mixed and smoothed labels, and write its derivative by the logits."""
+    """Return the cost against the mixed and smoothed labels, and write its derivative with respect to the logits."""
     rows, classes = logits.shape
     one = logits.dtype.type(1)
     each = smoothing / logits.dtype.type(classes)
@@ -392,7 +392,7 @@ def _squared_error(
 
 @compiled
 def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, buffers: Buffers) -> None:
-    """Write the gradient [P], from the derivative by the outputs in buffers.deltas[0]."""
+    """Write the gradient [P], given the derivative with respect to the outputs in buffers.deltas[0]."""
     gradient, rows, side = buffers.gradient, len(shared), 0
     gradient[plan.decayed :] = 0
     end = 0
@@ -488,7 +488,7 @@ def _average(average: Floats, own: Floats, decay: Real) -> None:
 
 SQUARINGS = 5
 LOWEST = -40.0
-"""exp(-40) = 4e-18: a value below which nothing of the tail is left beside 1."""
+"""exp(-40) = 4e-18: at lower arguments the tail is negligible compared with 1."""
 _NODES = 400
 
 
@@ -510,4 +510,4 @@ def _exponential() -> Floats:
 
 
 TAIL, EXPONENTIAL = _tail(), _exponential()
-"""P and E, the latter of 2 r / |lowest| + 1, r the argument in [lowest, 0]."""
+"""The polynomials P and E; that of E is in 2 r / |lowest| + 1, with r the argument in [lowest, 0]."""

@@ -1,6 +1,6 @@
 """The arrays of the compiled updates, by name; and the place of each parameter of an MLP in a member's row.
 
-W comes first, then biases and embeddings. The first layer's inputs are ordered anew: those that need no parameters
+W comes first, then biases and embeddings. The first layer's inputs are reordered: those that need no parameters
 (numbers, bins, one-hot categories), which all members share, then the embedded categories, which are each member's own.
 """
 
@@ -32,7 +32,7 @@ class Plan(NamedTuple):
     embeddings: Integers  # [E, 4] column of codes, size, place of the table, first of its inputs after the shared ones
     one_hots: Integers  # [Q, 3] column of codes, levels, first of its shared inputs
     bins: Floats  # [3, bins] column of numbers (as a real), lower edge, width of each bin, in the order of the inputs
-    decayed: int  # the first so many parameters are W, the rest biases and embeddings
+    decayed: int  # how many parameters, at the start, are W; the rest are biases and embeddings
     activation: int
     optimizer: int
     classification: bool
@@ -61,9 +61,9 @@ class Batches(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """Memory to work in, one for all members."""
+    """Working memory, shared by all members."""
 
-    values: Floats  # [B * units] outputs of every layer, one after the other
+    values: Floats  # [B * units] outputs of every layer, layer by layer
     slopes: Floats  # [B * hidden units] derivative of each hidden unit's output by its input
     deltas: Floats  # [2, B * widest] derivative of the cost by a layer's outputs, and by those of the layer below
     numbers: Floats  # [B, D] a member's own numbers
@@ -100,7 +100,7 @@ class Layout:
     dtype: type[np.floating[Any]]
     plan: Plan
     slices: tuple[ParameterSlice, ...]
-    """Every parameter, in the order of the row: the W of the first layer is the first."""
+    """Every parameter, in the order of the row: the first layer's W comes first."""
     inputs: Integers
     """Place in `MLP.encode`'s result of each input of the first layer."""
     shared: int
@@ -108,7 +108,7 @@ class Layout:
 
     @property
     def embedded(self) -> int:
-        """The inputs that do."""
+        """Inputs that need parameters."""
         return len(self.inputs) - self.shared
 
     @property
@@ -128,11 +128,11 @@ class Layout:
 
     @property
     def widest(self) -> int:
-        """The most units of a layer."""
+        """Units of the widest layer."""
         return int(self.plan.layers[:, 1].max())
 
     def start(self, members: int) -> tuple[Floats, Floats]:
-        """Return the parameters [members, P] that all members start from, and nothing beside them."""
+        """Return the parameters [members, P] that all members start from, and an empty array [members, 0]."""
         return np.tile(self.pack(self.network), (members, 1)), np.empty((members, 0))
 
     def keep_probs(self, configs: Sequence[Config]) -> Floats:
@@ -157,7 +157,7 @@ class Layout:
         return row
 
     def unpack(self, row: Floats) -> dict[str, Floats]:
-        """Return the parameters [P] of a member by name, as the network's state has them."""
+        """Return the parameters [P] of a member by name, as in the network's state."""
         found = {}
         for part in self.slices:
             matrix = row[part.start : part.end].reshape(part.shape)

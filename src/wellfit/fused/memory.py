@@ -1,4 +1,4 @@
-"""Memory of a population on the cores or a device, and in how many passes it is trained where it may not take as much.
+"""Memory of a population on the cores or a device, and the number of passes that keeps it within a limit.
 
 On a device all members are under way at once, with their activations. A user's module is measured, not read.
 """
@@ -30,9 +30,9 @@ from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import seeded
 
 BYTES_OF_OUTPUTS = 2**26
-"""Outputs of all rows are held for so many members at once as fit into this."""
+"""Limit on the outputs of all rows: members are measured together only as far as their outputs fit into this."""
 _TIMES_OUTPUTS = 4
-"""Outputs, their probabilities in float64 and float32, and losses, side by side."""
+"""The outputs, their probabilities in float64 and float32, and the losses are all held at once."""
 _MEGABYTE = 10**6
 
 
@@ -51,7 +51,7 @@ def parse_memory(text: str | int) -> int:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes that a stack takes beside the data, the interpreter and its libraries, with so many `members` at once."""
+    """Bytes that a stack takes besides the data, the interpreter and its libraries, with `members` trained at once."""
 
     fixed: int
     """Batches, room to work in, and the outputs of those members that are being measured."""
@@ -62,12 +62,12 @@ class MemoryPlan:
 
     @property
     def least(self) -> int:
-        """The bytes without which no member can be trained."""
+        """The fewest bytes with which a member can be trained."""
         return self.fixed + self.member
 
     @property
     def peak(self) -> int:
-        """The most bytes at any time."""
+        """The most bytes in use at any time."""
         return self.fixed + self.member * self.members
 
 
@@ -117,7 +117,7 @@ def _bytes_of_outputs(data: Prepared, *, members: int) -> int:
 
 
 _MOMENTS = {SGD: 0, MOMENTUM: 1, ADAM: 2}
-"""Moments that an optimizer keeps of every parameter."""
+"""Moments that each optimizer keeps for every parameter."""
 
 
 def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) -> tuple[int, int]:
@@ -125,7 +125,7 @@ def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) 
     real = np.dtype(layout.dtype).itemsize
     rows = max(min(configs[0].optimization.batch_size, data.train.rows), ROWS_AT_ONCE)
     columns = int(data.train.numeric.shape[1])
-    # The buffers (compiled_stack.py), and the batches of a call with what they are copied from.
+    # The buffers (compiled_stack.py), and the batches of a call with the arrays they are copied from.
     units = 2 * layout.units + 2 * layout.widest + 3 * layout.shared + 3 * layout.embedded + 2 * columns
     outputs = _bytes_of_outputs(data, members=len(configs))
     fixed = real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + outputs
@@ -137,9 +137,9 @@ def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) 
 
 
 _SHARE = 0.8
-"""Of a device's free memory that a stack may take: its libraries take some, and so does what is freed in pieces."""
+"""Fraction of a device's free memory that a stack may take: libraries and fragmentation take some of it."""
 _SPARE = 4
-"""Rows of parameters beside state: the gradient, and what steps are made of."""
+"""Rows of parameters besides the state: the gradient, and the intermediate results of a step."""
 
 
 def _on_a_device(configs: Sequence[Config], *, layout: Layout, rows: int, recordings: int) -> int:
@@ -152,15 +152,15 @@ def _on_a_device(configs: Sequence[Config], *, layout: Layout, rows: int, record
 
 
 _COPIES = 6
-"""Of the trained parameters: themselves, two moments, an average, and a gradient before and after it is flattened."""
+"""Copies of the trained parameters: themselves, two moments, an average, and a gradient before and after flattening."""
 _ROWS = 3
-"""A member's whole row in float64: itself, as it was at its last or best point, and copied while it is measured."""
+"""Copies of a member's whole row in float64: the row, that of its last or best point, and one while it is measured."""
 _TWICE = 2
-"""Derivatives of what a pass keeps take as much again while it is gone through backwards."""
+"""Factor for the backward pass, in which the derivatives of everything kept take as much memory again."""
 
 
 def member_bytes(network: ModuleNetwork, *, rows: int, dtype: type[np.floating[Any]] = np.float32) -> int:
-    """Return the bytes that a member takes at most with batches of `rows` rows: parameters, buffers, activations."""
+    """Return the most bytes that a member takes with batches of `rows` rows: parameters, buffers, activations."""
     layout, size = row_layout(network.module), np.dtype(dtype).itemsize
     row = layout.size * np.dtype(np.float64).itemsize
     return _ROWS * row + _COPIES * layout.parameters * size + _TWICE * activation_bytes(network, rows=rows) * size // 4

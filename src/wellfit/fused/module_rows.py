@@ -1,4 +1,4 @@
-"""A user's module as one row of numbers, and back.
+"""Convert a user's module to one row of numbers, and back.
 
 A row has the P trained parameters first, the decayed ones before the others, as `kernels.advance` expects; then the
 module's buffers and frozen parameters.
@@ -26,7 +26,7 @@ from wellfit.training.module_checks import decay_list, named_tensors, site_keep_
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One tensor of a module: its name there, its shape, and its own type."""
+    """One tensor of a module: its name in the module, its shape, and its own type."""
 
     name: str
     shape: tuple[int, ...]
@@ -34,20 +34,20 @@ class TensorSpec:
 
     @property
     def size(self) -> int:
-        """Numbers of it."""
+        """Number of its elements."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class RowLayout:
-    """The tensors of a module in the order of the row: the trained ones, then those that are kept beside them."""
+    """The tensors of a module in the order of the row: the trained ones, then those that are kept without training."""
 
     trained: tuple[TensorSpec, ...]
     kept: tuple[TensorSpec, ...]
     decayed: int
-    """The first so many numbers are W of the cost."""
+    """How many numbers, at the start of the row, are W of the cost."""
     names: Mapping[str, str]
-    """Every name in the module's state, and that of its tensor here: tied layers have one tensor."""
+    """Every name in the module's state -> the name of its tensor here: tied layers share one tensor."""
 
     @property
     def parameters(self) -> int:
@@ -56,17 +56,17 @@ class RowLayout:
 
     @property
     def size(self) -> int:
-        """Numbers of a whole row."""
+        """Number of elements in a whole row."""
         return self.parameters + sum(spec.size for spec in self.kept)
 
     def pack(self, module: nn.Module) -> Floats:
-        """Return the whole row of a module, in float64: whole numbers among its buffers stay whole."""
+        """Return the whole row of a module, in float64, which keeps the integers in its buffers exact."""
         named = named_tensors(module)
         parts = [named[spec.name].detach().numpy().ravel() for spec in (*self.trained, *self.kept)]
         return np.concatenate(parts, dtype=np.float64, casting="unsafe")
 
     def unpack(self, rows: Tensor) -> dict[str, Tensor]:
-        """Return the trained parameters [..., *shape] by name that the first P numbers of rows [..., P] hold."""
+        """Return by name the trained parameters [..., *shape] that rows [..., P] of trained numbers hold."""
         return _unpacked(rows, self.trained)
 
     def unpack_kept(self, rows: Tensor, *, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -77,7 +77,7 @@ class RowLayout:
         }
 
     def pack_kept(self, kept: Mapping[str, Tensor]) -> Tensor:
-        """Return rows [K, size - P], in float64, of tensors [K, *shape]; there is at least one."""
+        """Return rows [K, size - P], in float64, made from at least one tensor [K, *shape]."""
         values = [kept[spec.name].double() for spec in self.kept]
         return torch.cat([value.reshape(len(value), -1) for value in values], dim=1)
 
@@ -102,7 +102,7 @@ class ModuleLayout:
 
     @property
     def real(self) -> torch.dtype:
-        """`dtype`, as torch calls it."""
+        """`dtype` as a torch type."""
         return torch.from_numpy(np.empty(0, self.dtype)).dtype
 
     def start(self, members: int) -> tuple[Floats, Floats]:
@@ -122,7 +122,7 @@ class ModuleLayout:
         return network.eval()
 
     def named(self, row: Floats) -> dict[str, Floats]:
-        """Return what a row [R] holds by name, as the network's state has it."""
+        """Return the tensors that a row [R] holds by name, as in the network's state."""
         trained, kept = map(torch.from_numpy, np.split(row, [self.rows.parameters]))
         named = {**self.rows.unpack(trained.to(self.real)), **self.rows.unpack_kept(kept, dtype=self.real)}
         return {PREFIX + name: named[tensor].numpy().copy() for name, tensor in self.rows.names.items()}
@@ -153,7 +153,7 @@ def module_layout(
 
 
 def row_layout(module: nn.Module) -> RowLayout:
-    """Return the layout of the rows of all modules that are built as this one."""
+    """Return the layout of the rows of all modules that are built like this one."""
     named = named_tensors(module)
     entries = sorted(decay_list(module), key=lambda entry: not entry.decayed)
     specs = {name: TensorSpec(name, tuple(value.shape), value.dtype) for name, value in named.items()}

@@ -25,7 +25,7 @@ from wellfit.training.schedules import rung_updates
 from wellfit.training.tensors import output_range_of, predictions_of, state_of
 
 Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
-"""(identity -> dev loss [rows] of every row, how many members the deadline can still pay) -> members that go on."""
+"""(identity -> dev loss [rows] of every row, how many members there is still time for) -> members that go on."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Race:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Make updates up to the next point, rung or deadline at most, and see who ends there."""
+        """Make updates up to the next point, rung or deadline at most, and end the members that are due."""
         stack = self._stack
         before = stack.updates
         stop = min(point for point in self._points if point > before)
@@ -99,14 +99,14 @@ class Race:
             self._compare()
 
     def _book(self) -> None:
-        """Share the time since the last call out to the members that used it."""
+        """Divide the time since the last call among the members that used it."""
         now = time.monotonic()
         for config in self._stack.configs:
             self._members[config.identity].seconds += (now - self._clock) / len(self._stack)
         self._clock = now
 
     def _measure(self) -> None:
-        """Add a point to every member's curve; members that diverged or have waited long enough end."""
+        """Add a point to every member's curve, and end the members that diverged or are out of patience."""
         stack = self._stack
         if not stack.configs:
             return
@@ -131,7 +131,7 @@ class Race:
         self._end(due[~broken], Status.STOPPED_EARLY, updates=updates[~broken])
 
     def _compare(self) -> None:
-        """Let the judge drop members, and hand snapshots of the others over."""
+        """Let the judge drop members, and hand over snapshots of the others."""
         stack = self._stack
         if self._judge is None:
             return
@@ -149,7 +149,7 @@ class Race:
             self._members[config.identity].snapshots.append(stack.updates)
 
     def _affordable(self) -> int:
-        """Return how many members the deadline can pay to the end, at the pace so far."""
+        """Return how many members can be trained to the end before the deadline, at the pace so far."""
         if self._deadline == math.inf:
             return len(self._stack)
         spent = sum(self._members[config.identity].seconds for config in self._stack.configs)
@@ -165,7 +165,7 @@ class Race:
         self._end(np.ones(len(stack), bool), status, updates=updates)
 
     def _end(self, leaving: Booleans, status: Status, *, updates: Integers) -> None:
-        """Measure the members marked in [K], hand their outcomes over, and let go of them."""
+        """Measure the members marked in [K], hand over their outcomes, and drop them."""
         self._hand_all_over(np.flatnonzero(leaving), status, updates=updates)
         if leaving.any():
             self._stack.keep(~leaving)
@@ -180,7 +180,7 @@ class Race:
         members = [self._members[stack.configs[place].identity] for place in places]
         rows = stack.parameters[places]
         if status is not Status.AT_RUNG:
-            # In the end a member is what its curve says.
+            # A member that ended is the network that its curve kept.
             kept = [member.stopping.network for member in members]
             rows = np.array([row if best is None else best for row, best in zip(rows, kept, strict=True)])
         predictions = {name: self._predictions(rows, part) for name, part in self._data.parts.items()}
@@ -207,7 +207,7 @@ class Race:
         updates: int,
         seconds: float,
     ) -> Outcome:
-        """Return a member's outcome from its predictions on every part; what measuring takes comes to its seconds."""
+        """Return a member's outcome from its predictions on every part; measuring time counts towards its seconds."""
         began, member, state = time.monotonic(), self._members[config.identity], state_of(network, self._data)
         losses = {
             name: self._goal.row_losses(part.target, predictions[name]) for name, part in self._data.parts.items()
@@ -229,7 +229,7 @@ class Race:
         )
 
     def _predictions(self, rows: Floats, part: Arrays) -> list[Floats]:
-        """Return the predictions of parameters [M, P] on a part, as `Outcome.predictions` has them."""
+        """Return the predictions of parameters [M, P] on a part, in the form of `Outcome.predictions`."""
         return list(map(self._predicted, self._stack.outputs(rows, part)))
 
     def _predicted(self, outputs: Floats) -> Floats:

@@ -18,14 +18,14 @@ from wellfit.training.module import AnyNetwork
 
 
 class Stack(ABC):
-    """K configs that differ in fusible knobs only, in training together; K falls as members leave.
+    """K configs that differ only in fusible knobs and are trained together; K falls as members leave.
 
-    There are two, compiled_stack.py and torch_stack.py, and one with the same members in tests/oracle.
+    There are two engines, compiled_stack.py and torch_stack.py, and one with the same methods in tests/oracle.
     Shapes: K members, P numbers of a member's row, T updates, N rows of data.
     """
 
     notice: str
-    """Why members run one after the other where they could run at once; else empty."""
+    """The reason why members run in turn where they could run at once; else empty."""
 
     def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: MemberLayout) -> None:
         # Of the members that are still there, in the order of the rows.
@@ -43,22 +43,22 @@ class Stack(ABC):
     @property
     @abstractmethod
     def parameters(self) -> Floats:
-        """[K, P] what is measured, kept and predicted with: the moving average where a member has one."""
+        """[K, P] the parameters to measure, keep and predict with: the moving average where a member has one."""
 
     @abstractmethod
     def compile(self) -> None:
-        """Have everything compiled or loaded before the clock runs: no member's time is spent on it."""
+        """Compile or load everything before the clock starts, so that no member is charged for the time."""
 
     @abstractmethod
     def advance(self, stop: int) -> Floats:
-        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
+        """Make a few updates, up to number `stop` at most, and return the cost of each batch [T, K]."""
 
     @abstractmethod
     def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
         """Return the outputs [M, N, outputs] of parameters [M, P] on N rows, without dropout."""
 
     def keep(self, members: Booleans) -> None:
-        """Let go of all members but those marked in [K]: they cost nothing from here on."""
+        """Drop all members except those marked in [K]; the dropped ones cost nothing from here on."""
         self.configs = tuple(config for config, stays in zip(self.configs, members, strict=True) if stays)
         self._keep_probs = self._keep_probs[members]
 
@@ -89,7 +89,7 @@ class Stack(ABC):
         )
 
     def _measured(self, live: Floats, average: Floats) -> Floats:
-        """Return [K, P], the moving average where a member has one."""
+        """Return the parameters [K, P] to measure: the moving average where a member has one."""
         if not average.shape[1]:
             return live
         averaged = np.array([config.regularization.ema > 0 for config in self.configs])

@@ -1,7 +1,7 @@
 """The built-in network in torch: costs and gradients of all members at once, `kernels.py` in batched products.
 
-The way back is written out: its sums have an order on a GPU, and a recorded update (torch_stack.py) needs no autograd.
-The letters of the shapes are those of `layout.py`.
+The backward pass is written out: its sums have an order on a GPU, and recorded updates (torch_stack.py) need no
+autograd. The letters of the shapes are those of `layout.py`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
 from wellfit.records.config import BF16, Config, Device
 
 BYTES_OF_ACTIVATIONS = 2**30
-"""Rows of one forward pass: as many as have activations of so many bytes in all members."""
+"""Bytes of activations, over all members, that limit the rows of one forward pass."""
 _PER_UNIT = 6
-"""Numbers of each unit of each row: output, slope, mask, and what they are made of."""
+"""Numbers held per unit and row: output, slope, mask, and the intermediate results behind them."""
 
 
 def bytes_of_row(layout: Layout) -> int:
@@ -46,7 +46,7 @@ class _Forward(NamedTuple):
 
 
 class TorchMLP:
-    """The built-in network as a function of all members' rows. It keeps nothing of them."""
+    """The built-in network as a function of all members' rows, which it does not store."""
 
     recordable = True
     notice = ""
@@ -62,7 +62,7 @@ class TorchMLP:
 
     @property
     def exact(self) -> TorchMLP:
-        """The network as it is measured: it will predict elsewhere, whatever it was trained with."""
+        """The network as it is measured: in float32, since it will predict elsewhere, whatever precision trained it."""
         return TorchMLP(self.layout, Device(self._device.name))
 
     def costs_and_gradients(
@@ -74,7 +74,7 @@ class TorchMLP:
         configs: Sequence[Config],  # noqa: ARG002
         update: int,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor]:
-        """Return the cost [K] of the batch to each member, and its derivative [K, P] by the parameters."""
+        """Return each member's cost [K] of the batch, and its derivative [K, P] with respect to the parameters."""
         own = rows.parameters
         read = self._read(own, at, needs)
         forward = self._forward(own, read, at=at, needs=needs)
@@ -100,7 +100,7 @@ class TorchMLP:
         return _Read(self._reader(at.shared, at, needs), embedded)
 
     def _tables(self, rows: Tensor) -> list[tuple[int, Tensor]]:
-        """Return column of codes and table [K, levels, size] of each embedding, as views of the rows."""
+        """Return each embedding's column of codes and its table [K, levels, size], as views of the rows."""
         return [
             (column, rows[:, table : self._ends[table]].view(len(rows), -1, size))
             for column, size, table, _ in self._plan.embeddings.tolist()
@@ -174,14 +174,14 @@ class TorchMLP:
         return torch.cat([parts[start].flatten(1) for start in sorted(parts)], dim=1)
 
     def _layer_parts(self, layer: int, inputs: Tensor, deltas: Tensor) -> dict[int, Tensor]:
-        """Return place in the row -> derivative, of a layer's W and bias."""
+        """Return place in the row -> derivative, for a layer's W and bias."""
         _, _, place, bias = self._layers[layer]
         return {place: self._product(inputs.mT, deltas), bias: deltas.sum(dim=1)}
 
     def _table_parts(self, rows: Tensor, deltas: Tensor, *, at: UpdateInputs, mixed: bool) -> dict[int, Tensor]:
-        """Return place in the row -> derivative, of each table; code 0 is no level and stays zeros.
+        """Return place in the row -> derivative, for each table; code 0 is not a level and stays zeros.
 
-        As a product, whose sums have an order: additions into one place from many threads have none.
+        Computed as a product, whose sums have a fixed order; additions into one place from many threads do not.
         """
         sizes = self._plan.embeddings[:, 1].tolist()
         share = at.share[:, None, None]
@@ -199,7 +199,7 @@ class TorchMLP:
 
 
 def _cross_entropy(logits: Tensor, at: UpdateInputs, *, mixed: bool) -> tuple[Tensor, Tensor]:
-    """Return the cost [K] against the mixed and smoothed labels, and its derivative by the logits [K, B, C]."""
+    """Return the cost [K] against mixed, smoothed labels, and its derivative [K, B, C] with respect to the logits."""
     labels, part = at.labels(logits.shape[2]), (at.weights / at.rows)[:, None]
     if mixed:
         labels, part = at.mixed(labels), at.mixed(part)
@@ -211,7 +211,7 @@ def _cross_entropy(logits: Tensor, at: UpdateInputs, *, mixed: bool) -> tuple[Te
 
 
 def _squared_error(values: Tensor, at: UpdateInputs, *, mixed: bool) -> tuple[Tensor, Tensor]:
-    """Return the cost [K] and its derivative by the values [K, B, Q]."""
+    """Return the cost [K] and its derivative [K, B, Q] with respect to the values."""
     target, part = at.target, at.weights[:, None] / (at.rows * values.shape[2])
     if mixed:
         target, part = at.mixed(target), at.mixed(part)

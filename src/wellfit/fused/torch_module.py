@@ -1,6 +1,6 @@
-"""A user's module in torch: gradients of K members; the module never learns about K.
+"""A user's module in torch: gradients of K members; the module itself never sees K.
 
-Members run at once where a trial shows that this gives the same values as one after the other.
+Members run at once where a trial shows that this gives the same values as running them in turn.
 Shapes: K members, N rows of data, D inputs, C classes, P trained parameters, R numbers of a whole row (module_rows.py).
 """
 
@@ -31,9 +31,9 @@ from wellfit.training.tensors import rows_at_once
 
 _TRIAL_KEEPS = (0.4, 0.8)
 _CLOSE = 1e-3
-"""How near, relative to the largest, both ways' values must be in the trial: float32 is good to about 1e-5."""
+"""Largest difference allowed in the trial, relative to the largest value: float32 is good to about 1e-5."""
 _SLOW = "There is a performance drop"
-"""How torch's warning begins where it maps an operation by running it once for each member."""
+"""Start of torch's warning that it maps an operation by running it once for each member."""
 
 
 class ModuleBatch(NamedTuple):
@@ -52,9 +52,9 @@ class Gradients(NamedTuple):
 
 
 class TorchModule:
-    """A user's module as a function of all members' rows. It keeps nothing of them.
+    """A user's module as a function of all members' rows, which it does not store.
 
-    `notice` says why members run one after the other, and is empty where they run at once.
+    `notice` is the reason why members run in turn, empty where they run at once.
     """
 
     recordable = False
@@ -72,20 +72,20 @@ class TorchModule:
 
     @property
     def exact(self) -> TorchModule:
-        """The network as it is measured: this one."""
+        """The network as it is measured: this same one."""
         return self
 
     def costs_and_gradients(
         self, rows: Rows, at: UpdateInputs, *, needs: Needs, configs: Sequence[Config], update: int
     ) -> tuple[Tensor, Tensor]:
-        """Return the cost [K] of the batch to each member, and its derivative [K, P]; buffers become the batch's."""
+        """Return each member's cost [K] of the batch, and its derivative [K, P]; the buffers become the batch's."""
         batch, noise = self._read(at, needs, configs, update=update), self._noise(configs, update=update)
         gradients, costs, kept = self.gradients(rows.parameters, rows.kept, batch, noise=noise)
         rows.kept.copy_(kept)
         return costs, gradients
 
     def gradients(self, trained: Tensor, kept: Tensor, batch: ModuleBatch, *, noise: StackNoise) -> Gradients:
-        """Return the gradients of members with parameters [K, P] and the rest [K, R - P] on a batch."""
+        """Return the gradients on a batch of members with parameters [K, P] and untrained numbers [K, R - P]."""
         if not self.notice:
             return self._gradients(at_once, trained, kept, batch=batch, noise=noise)
         # Each goes back before the next goes forward: what it has to keep until then stays in the cache of a core.
@@ -109,7 +109,7 @@ class TorchModule:
         return outputs
 
     def _read(self, at: UpdateInputs, needs: Needs, configs: Sequence[Config], *, update: int) -> ModuleBatch:
-        """Return the batch: smoothed labels, changed pictures, moved numbers, mixed rows, in this order."""
+        """Return the batch after label smoothing, changes to pictures, noise on numbers and mixup, in this order."""
         values, target = at.shared, at.labels(self._classes) if self._classes else at.target
         if at.smoothing.any():
             target = at.smoothed(target)
@@ -154,7 +154,7 @@ class TorchModule:
         return Gradients(gradients, costs.detach(), self.layout.rows.pack_kept(state) if state else kept)
 
     def _trial(self) -> str:
-        """Return why the members cannot run at once; empty where they can."""
+        """Return the reason why the members cannot run at once; empty where they can."""
         alone = self._tried(one_by_one)
         try:
             with warnings.catch_warnings(record=True) as caught:
@@ -170,7 +170,7 @@ class TorchModule:
     def _tried(self, run: Run) -> tuple[Tensor, ...]:
         members, network = len(_TRIAL_KEEPS), self._network
         parameters, kept = map(torch.from_numpy, self.layout.start(members))
-        # Members that differ, so that one member's answer cannot pass for another's.
+        # Members that differ, so that one member's output cannot pass for another's.
         trained = (parameters.double() * torch.linspace(1, 1.1, members, dtype=torch.double)[:, None]).to(parameters)
         keeps = np.tile(np.array(_TRIAL_KEEPS)[:, None], (1, len(network.findings.sites)))
         noise = StackNoise(seed=0, stream="trial", update=0, keep_probs=keeps)
@@ -202,14 +202,14 @@ class ModuleMembers:
     parameters: Mapping[str, Tensor]
     state: State
     values: Tensor
-    """[N, D] encoded rows of all members, or [K, N, D] of each."""
+    """Encoded rows: [N, D] shared by all members, or [K, N, D] with each member's own."""
 
     def __len__(self) -> int:
         return len(next(iter(self.parameters.values())))
 
     @property
     def values_axis(self) -> int | None:
-        """The axis of the members in `values`."""
+        """The members' axis in `values`, if it has one."""
         return 0 if self.values.dim() == 3 else None
 
 
@@ -218,7 +218,7 @@ Run: TypeAlias = Callable[[ModuleNetwork, ModuleMembers, StackNoise | None], tup
 
 
 def at_once(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | None) -> tuple[Tensor, State]:
-    """Run all members in one call, as `Run` says."""
+    """Run all members in one call; see `Run`."""
     network.module.train(noise is not None)
     keeping = noise.tensors(members.values.dtype) if noise else (torch.empty(len(members), 0),) * 2
 
@@ -235,7 +235,7 @@ def at_once(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | 
 
 
 def one_by_one(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | None) -> tuple[Tensor, State]:
-    """Run one member after the other, as `Run` says."""
+    """Run the members in turn; see `Run`."""
     network.module.train(noise is not None)
     outputs, states = [], []
     # Unbound at once: the gradient of one place of a tensor is a tensor of zeros around it.
@@ -254,12 +254,12 @@ def one_by_one(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise
 def _called(network: ModuleNetwork, given: State, values: Tensor) -> Tensor:
     """Call the module with the tensors `given`, each under all of its names.
 
-    torch's own way with tied names puts the tensors of a layer that has two names back in the wrong order, and so
+    torch's own handling of tied names restores the tensors of a layer with two names in the wrong order, and so
     leaves those of `given` in the module. Afterwards `given` has the buffers as the module leaves them.
     """
     named = {**given, **{other: given[name] for other, name in network.other_names.items()}}
     outputs: Tensor = functional_call(network.module, named, (values,), tie_weights=False)
-    # A buffer that the module has assigned anew stands in the dictionary of the call.
+    # A buffer that the module has reassigned is in the dictionary of the call.
     given.update((name, named[name]) for name in given)
     return outputs
 

@@ -1,7 +1,7 @@
 """The stack in torch: the built-in network on a device in batched products, a user's module on the cores by vmap.
 
-A member's last digits may depend on how many others there are: libraries choose their ways to multiply by the size of
-the whole. A GPU's update is recorded once and played back: a hundred small operations without a hundred calls.
+A member's last digits may depend on how many others there are: libraries choose a multiplication algorithm
+by the total size. A GPU's update is recorded once and played back: a hundred small operations without a hundred calls.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from wellfit.fused.torch_updates import PackedUpdates, Rows, compiled_step, pack
 from wellfit.records.config import TF32, Config, Device
 
 TorchNetwork: TypeAlias = TorchMLP | TorchModule
-"""A network as a function of all members' rows. It keeps nothing of them."""
+"""A network as a function of all members' rows, which it does not store."""
 
 
 class TorchStack(Stack):
-    """Members of one network in torch, on a device, or when None on the cores, where the step is compiled."""
+    """Members of one network in torch, on a device, or (None) on the cores, where the step is compiled."""
 
     def __init__(
         self, data: Prepared, configs: Sequence[Config], *, network: TorchNetwork, device: Device | None = None
@@ -45,14 +45,14 @@ class TorchStack(Stack):
 
     @property
     def parameters(self) -> Floats:
-        """[K, R] what is measured, kept and predicted with: the moving average where a member has one; buffers."""
+        """[K, R] the rows to measure, keep and predict with: the moving average where a member has one; buffers."""
         measured = self._measured(_back(self._rows.parameters), _back(self._rows.average))
         kept = _back(self._rows.kept)
         return np.concatenate([measured, kept], axis=1) if kept.shape[1] else measured
 
     @torch.no_grad()
     def compile(self) -> None:
-        """Have everything compiled or loaded, by an update of a copy of the first member."""
+        """Compile or load everything by updating a copy of the first member."""
         first = np.arange(len(self)) == 0
         rows, needs = self._rows.of(self._sent(first)), Needs.of(self.configs[:1], self._keep_probs[:1])
         batches, uniform = self._batches.read(0, stop=1, needs=needs)
@@ -63,7 +63,7 @@ class TorchStack(Stack):
 
     @torch.no_grad()
     def advance(self, stop: int) -> Floats:
-        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
+        """Make a few updates, up to number `stop` at most, and return the cost of each batch [T, K]."""
         ahead = self._ahead or self._read(self.updates)
         now, self._ahead = ahead.between(0, stop - self.updates), ahead.between(stop - self.updates, len(ahead))
         losses = torch.empty(len(now), len(self), dtype=self._rows.parameters.dtype, device=self._device.name)
@@ -78,7 +78,7 @@ class TorchStack(Stack):
         return _back(losses)
 
     def _read(self, start: int) -> PackedUpdates:
-        """Send the batches and knobs of the updates from `start` on."""
+        """Pack the batches and knobs of the updates from `start` on, and send them to the device."""
         batches, uniform = self._batches.read(start, stop=self.planned, needs=self._needs)
         return packed(batches, self._rates(start, uniform), device=self._device.name)
 
@@ -108,7 +108,7 @@ class TorchStack(Stack):
         return np.concatenate(found, axis=1)
 
     def keep(self, members: Booleans) -> None:
-        """Let go of all members but those marked in [K]: they cost nothing from here on."""
+        """Drop all members except those marked in [K]; the dropped ones cost nothing from here on."""
         super().keep(members)
         self._needs = Needs.of(self.configs, self._keep_probs)
         self._ahead = None
@@ -116,7 +116,7 @@ class TorchStack(Stack):
         self._recordings.clear()
         self._rows = self._rows.of(self._sent(members))
         if not self.configs and self._device.is_gpu:
-            # Who plans the next stack, maybe in another process, sees memory that torch keeps for later as used.
+            # The planner of the next stack, maybe in another process, sees memory that torch keeps for later as used.
             torch.cuda.empty_cache()
 
     def _sent(self, array: np.ndarray) -> Tensor:
@@ -129,7 +129,7 @@ def _back(tensor: Tensor) -> Floats:
 
 @contextlib.contextmanager
 def arithmetic(device: Device) -> Iterator[None]:
-    """Compute products as the device was asked to, and leave torch's own setting as it was."""
+    """Compute products in the precision requested for the device, and restore torch's own setting afterwards."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if device.precision == TF32 else "highest")
     try:
@@ -139,20 +139,20 @@ def arithmetic(device: Device) -> Iterator[None]:
 
 
 class Recordings:
-    """Updates that were recorded, by their key; a device that is no GPU records nothing."""
+    """Recorded updates by their key; on a device that is not a GPU nothing is recorded."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
         self._seen: dict[Hashable, Callable[..., Tensor] | None] = {}
 
     def clear(self) -> None:
-        """Let go of all recordings."""
+        """Free all recordings."""
         self._seen.clear()
 
     def of(self, update: Callable[..., Tensor], *, key: Hashable, example: tuple[Tensor, ...]) -> Callable[..., Tensor]:
         """Return an update, or the recording of an earlier one with this key, which does the same.
 
-        The first time it runs as it is: libraries make their choices then, which a recording cannot hold. An update
+        The first time it runs unrecorded: libraries make choices then that cannot be recorded. An update
         must read and write the same places as the one that was recorded. `key` decides which operations it has, and
         `example` has tensors of the shapes that it is called with.
         """
@@ -166,7 +166,7 @@ class Recordings:
 
 
 class _Recording:
-    """One update on tensors of its own."""
+    """One recorded update on tensors of its own."""
 
     def __init__(self, update: Callable[..., Tensor], example: tuple[Tensor, ...]) -> None:
         self._arguments = tuple(each.clone() for each in example)

@@ -1,9 +1,9 @@
 """An update in torch, around costs and gradients: what all members read, and the step along their gradients.
 
-Several updates travel to a device at once. Here input noise, mixup, label smoothing and the dropout of inputs enter the
-torch engine, in the formulas of `kernels.py`.
+Several updates are sent to a device at once. Input noise, mixup, label smoothing and the dropout of inputs enter the
+torch engine here, in the formulas of `kernels.py`.
 
-The step goes over all parameters a dozen times, which a device does not notice; on the cores the compiled
+The step goes over all parameters a dozen times, which costs a device little; on the cores the compiled
 `kernels.advance` reads and writes each member's row once.
 """
 
@@ -28,16 +28,16 @@ from wellfit.fused.layout import ADAM, MOMENTUM, Batches, Plan, State
 from wellfit.fused.rates import Rates
 
 _HALF = 2**15
-"""torch compares no unsigned integers of 16 bits: noise and thresholds both move down by half of their range."""
+"""torch cannot compare unsigned 16-bit integers: noise and thresholds are both lowered by half of their range."""
 _TYPES = ((np.float32, np.float64), (np.int64,), (np.int16,))
-"""Types of the tensors in which updates travel."""
+"""Types of the tensors in which updates are sent."""
 STEADY = ("betas", "clip", "smoothing", "spread")
-"""Knobs that have no schedule: one value a member in `Rates`."""
+"""Knobs without a schedule: one value per member in `Rates`."""
 
 
 @dataclass(frozen=True)
 class UpdateInputs:
-    """One update: the batch, and every member's knobs at it, as in `Batches` and `Rates` but without T.
+    """One update: the batch, and every member's knobs for it, as in `Batches` and `Rates` but without T.
 
     `noise` and `thresholds` are 2^15 lower than there.
     """
@@ -69,7 +69,7 @@ class UpdateInputs:
         return len(self.shared)
 
     def moved(self, values: Tensor) -> Tensor:
-        """Return numbers [K, B, D] of values [B, D] or [K, B, D], each member's with noise of its own size."""
+        """Return numbers [K, B, D]: values [B, D] or [K, B, D] with noise added, of each member's own size."""
         return values + self.spread[:, None, None] * self.jitter
 
     def mixed(self, values: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class UpdateInputs:
 
 
 class InputReader:
-    """What the inputs of a batch are to each member: numbers moved and encoded anew, rows mixed, columns dropped."""
+    """Makes each member's inputs of a batch: numbers made noisy and re-encoded, rows mixed, columns dropped."""
 
     def __init__(self, plan: Plan, train: Arrays, *, device: str) -> None:
         column, low, width = torch.from_numpy(plan.bins).to(device)
@@ -101,7 +101,7 @@ class InputReader:
         self._embedded = torch.tensor(_columns_of(plan.embeddings, numbers), device=device, dtype=torch.long)
 
     def __call__(self, shared: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
-        """Return inputs [B, S], or [K, B, S] where members differ, of inputs [B, S] or [K, B, S]."""
+        """Return inputs [B, S], or [K, B, S] where members differ, made from inputs [B, S] or [K, B, S]."""
         if needs.jitter:
             numeric = at.moved(shared[..., : self._numbers])
             column, low, width = self._bins
@@ -112,13 +112,13 @@ class InputReader:
         return self._dropped(shared, self._shared, at) if needs.dropout[-1] else shared
 
     def embedded(self, values: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
-        """Drop embedded inputs [K, B, E], or the derivatives by them."""
+        """Drop embedded inputs [K, B, E], or the derivatives with respect to them."""
         return self._dropped(values, self._embedded, at) if needs.dropout[-1] else values
 
     def _dropped(self, values: Tensor, columns: Tensor, at: UpdateInputs) -> Tensor:
         noise = at.noise[-at.rows * self._columns :].view(at.rows, -1)[:, columns]
         kept = noise <= at.thresholds[:, -1, None, None]
-        # Not a product: a value that is no number is dropped like any other.
+        # Not a product: NaN is dropped like any other value.
         return torch.where(kept, values * at.scales[:, -1, None, None], 0)
 
 
@@ -129,22 +129,22 @@ def _columns_of(categories: Integers, numbers: int) -> list[int]:
 
 @dataclass(frozen=True)
 class PackedUpdates:
-    """T updates, packed into one tensor [T, ...] of each type: reals, integers of 64 bits and of 16."""
+    """T updates, packed into one tensor [T, ...] of each type: reals, 64-bit integers and 16-bit integers."""
 
     tensors: tuple[Tensor, Tensor, Tensor]
     shapes: tuple[Mapping[str, tuple[int, ...]], ...]
-    """Of each field of `UpdateInputs`, in the order in which they are packed."""
+    """Shape of each field of `UpdateInputs`, in the order in which they are packed."""
 
     def __len__(self) -> int:
         return len(self.tensors[0])
 
     @property
     def kind(self) -> tuple[tuple[int, ...], ...]:
-        """Alike where the inputs of the updates have the same shapes."""
+        """Equal for updates whose inputs have the same shapes."""
         return tuple(shape for group in self.shapes for shape in group.values())
 
     def between(self, first: int, end: int) -> PackedUpdates:
-        """Return some of the updates."""
+        """Return the updates from `first` to before `end`."""
         reals, longs, shorts = (tensor[first:end] for tensor in self.tensors)
         return PackedUpdates((reals, longs, shorts), self.shapes)
 
@@ -188,7 +188,7 @@ class Rows(NamedTuple):
     first: Tensor
     second: Tensor
     average: Tensor
-    kept: Tensor  # [K, R - P] numbers that a module has beside its parameters, in float64
+    kept: Tensor  # [K, R - P] numbers that a module has besides its parameters, in float64
 
     def of(self, members: Tensor) -> Rows:
         """Return copies of the rows of the members marked in [K]."""
@@ -196,7 +196,7 @@ class Rows(NamedTuple):
 
 
 def compiled_step(plan: Plan, rows: Rows, gradient: Tensor, *, at: UpdateInputs, needs: Needs) -> None:  # noqa: ARG001
-    """Take the step on the cores, member after member."""
+    """Take the step on the cores, one member at a time."""
     state = State(*(each.numpy() for each in rows[:4]))
     knobs = {name: getattr(at, name).numpy() for name in Rates._fields}
     rates = Rates(**{name: value if name in STEADY else value[None] for name, value in knobs.items()})
@@ -228,7 +228,7 @@ def torch_step(plan: Plan, rows: Rows, gradient: Tensor, *, at: UpdateInputs, ne
             gradient = rows.first.mul_(at.betas[:, :1]).add_(gradient)
         rows.parameters.sub_(at.step[:, None] * gradient)
     if needs.soft:
-        # The proximal step of L1; what is no number stays none.
+        # The proximal step of L1; NaN stays NaN.
         decayed.copy_(torch.sign(decayed) * (decayed.abs() - at.soft[:, None]).clamp_min(0))
     if rows.average.shape[1]:
         rows.average.lerp_(rows.parameters, 1 - at.averaging[:, None])

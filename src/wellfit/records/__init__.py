@@ -1,1 +1,1 @@
-"""The records that every stage uses: configs, knobs, goals, gaps, outcomes. Plain values, no work."""
+"""The records that every stage uses: configs, knobs, goals, gaps, outcomes. Plain values only."""

@@ -1,6 +1,6 @@
-"""How pictures are changed while a network trains on them: ranges, names for their strengths, and the guard of labels.
+"""Random changes to training pictures: ranges, names for their strengths, and the protection of labels.
 
-A picture of a 6 that is flipped is no 6 any more: what can change a label is never on unless it was asked for.
+A flipped 6 is no longer a 6: a change that can alter a label is never on unless it was asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from wellfit.exceptions import BadInput
 
 STRENGTHS: Mapping[str, float] = {"none": 0.0, "light": 0.4, "strong": 1.0}
-"""The names of ranges, as shares of the defaults of `Augmentation`."""
+"""Named ranges, as fractions of the defaults of `Augmentation`."""
 _MIRROR_WORDS = frozenset({"left", "right"})
 _SHARES = ("flip_horizontal", "flip_vertical", "cutmix")
 LARGEST: Mapping[str, float] = {
@@ -28,7 +28,7 @@ class Augmentation:
     """Ranges of random changes at strength 1; 0 leaves a change out.
 
     Attributes:
-        flip_horizontal: share of the pictures that are mirrored, left for right; `flip_vertical`: top for bottom.
+        flip_horizontal: share of the pictures that are mirrored, left to right; `flip_vertical`: top to bottom.
         rotate: degrees, either way.
         translate: share of height and width, either way.
         scale: a picture is made larger or smaller by a factor of at most 1 + scale.
@@ -69,7 +69,7 @@ class Augmentation:
 
     @classmethod
     def within(cls, ranges: Mapping[str, float]) -> Augmentation:
-        """Return these ranges and no other changes, each cut at the largest allowed."""
+        """Return these ranges and no other changes, each limited to the largest allowed."""
         return cls(**{name: min(ranges.get(name, 0.0), LARGEST[name]) for name in OPERATIONS})
 
 
@@ -78,7 +78,7 @@ NOTHING = Augmentation(**dict.fromkeys(OPERATIONS, 0.0))
 
 
 def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) -> Augmentation:
-    """Return the ranges of `none`, `light` or `strong`, or those given, as `rotate=10,translate=.1` (nothing else).
+    """Return the ranges of `none`, `light` or `strong`, or only those given, as in `rotate=10,translate=.1`.
 
     Classes and colour decide whether a named strength mirrors pictures. Raises BadInput for an unknown operation.
     """
@@ -91,7 +91,7 @@ def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) ->
 
 
 def range_of(name: str, one: Augmentation, strength: float) -> float:
-    """Return the range of one operation for a member: what was asked for, times the strength."""
+    """Return the range of one operation for a member: the range asked for, times the strength."""
     value = float(getattr(one, name))
     # A share of pictures ends at what was asked for: a strength above 1 must not flip nine of ten.
     return value * min(strength, 1.0) if name in _SHARES else value * strength
@@ -100,7 +100,7 @@ def range_of(name: str, one: Augmentation, strength: float) -> float:
 def survives_mirror(classes: Sequence[str], *, colour: bool = True) -> bool:
     """Return True if a mirrored picture surely keeps its label: never for digits, letters and text.
 
-    Only pictures in colour whose classes have names of two letters or more, none of which speaks of a side, count.
+    True only for colour pictures whose class names all have two letters or more and mention no side.
     """
     words = [word for name in classes for word in name.lower().replace("-", " ").replace("_", " ").split()]
     named = bool(words) and all(len(name) > 1 and not name.isdigit() for name in classes)

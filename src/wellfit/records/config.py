@@ -1,4 +1,4 @@
-"""One configuration of one network: two boards of knobs that never mix, and the seed; and the device to train it on.
+"""The configuration of a network: two boards of knobs that never mix, and the seed; and the device to train it on.
 
 Lambda is stated in the unit of the cost J = (1/m) sum L + lambda/(2m) ||W||^2, with m the number of training rows
 and W the weights without biases, norm parameters and embeddings. `weight_decay_of` and `shrink_of` convert.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Shape of the network: hidden widths from input to output, the activation between them, and how numbers enter.
+    """Shape of the network: hidden widths from input to output, the activation between them, the encoding of numbers.
 
     `module` names a module of the user's own that takes the place of all this (training/module.py).
     `embedding` "ple" adds to every numeric column its piecewise-linear encoding over at most `bins` quantile bins
@@ -61,9 +61,9 @@ class Optimization:
     """The knobs that make J small on the training set.
 
     `epochs` counts passes over the training rows, `batch_size` rows per update; lr is the peak of the schedule.
-    "coslog4" (Holzmueller et al., 2024) anneals to 0 at 1/15, 3/15, 7/15 and the end of the training, so that networks
+    "coslog4" (Holzmueller et al., 2024) anneals to 0 at 1/15, 3/15, 7/15 and the end of training, so that networks
     can be compared there. `clip_norm` is the largest norm of a gradient, over all parameters. `early_stopping` is a
-    patience: the training ends after so many points of the learning curve without a lower dev loss, and its best
+    patience: training ends after that many points of the learning curve without a lower dev loss, and its best
     point is kept; that couples the choice of the fit to dev, and is off by default.
     """
 
@@ -83,11 +83,11 @@ class Optimization:
 
 @dataclass(frozen=True, kw_only=True)
 class Regularization:
-    """The knobs that make dev follow train; the defaults regularize nothing.
+    """The knobs that bring the dev loss close to that of train; the defaults regularize nothing.
 
     Attributes:
         l2: lambda.
-        keep_prob: share of hidden units kept by dropout, one for all hidden layers or one a layer.
+        keep_prob: share of hidden units kept by dropout, one for all hidden layers or one per layer.
         l1: adds (l1/m) ||W||_1 to the cost.
         label_smoothing: share of every label that is spread evenly over all classes (Szegedy et al., 2016).
         input_noise: standard deviation of the noise added to the standardized numbers (Bishop, 1995).
@@ -124,7 +124,7 @@ class Regularization:
 
 @dataclass(frozen=True, kw_only=True)
 class DataBoard:
-    """The knobs of the data: on which training rows, and how much each of them counts; dev and test never change.
+    """The knobs of the data: which training rows are used, and how much each counts; dev and test never change.
 
     `more_data` names rows that are added (data/training_rows.py), "" for none; `reweight` is the power of their
     importance (0 counts every row once); `drop_rows` leaves out the training rows that have a copy in dev.
@@ -145,10 +145,10 @@ class DataBoard:
 
 @dataclass(frozen=True, kw_only=True)
 class Config(OwnForm):
-    """Everything that decides one training, apart from the rows.
+    """Everything that determines one training run, apart from the rows.
 
-    `augmentation` says what random changes of pictures there are; `regularization.augment` turns them on. `data` says
-    which of the rows at hand are trained on.
+    `augmentation` has the random changes of pictures that there are; `regularization.augment` turns them on. `data`
+    selects the training rows.
     """
 
     network: Network = field(default_factory=Network)
@@ -176,14 +176,14 @@ class Config(OwnForm):
         return keep if isinstance(keep, tuple) else (keep,) * len(self.network.widths)
 
     def with_knobs(self, **knobs: Any) -> Config:
-        """The config with other values of these knobs, all changed at once: some only fit together."""
+        """The config with other values of these knobs, all changed at once: some values are valid only together."""
         boards: dict[str, dict[str, Any]] = {}
         for name, value in knobs.items():
             boards.setdefault(KNOBS[name].board, {})[name] = value
         return replace(self, **{board: replace(getattr(self, board), **turned) for board, turned in boards.items()})
 
     def value_of(self, name: str) -> Any:
-        """The value of the knob with this own name."""
+        """The value of the knob with this name, which must not be a second name."""
         return getattr(getattr(self, KNOBS[name].board), name)
 
     @property
@@ -198,7 +198,7 @@ class Config(OwnForm):
         return digest_of(self.to_json())
 
     def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them; knobs that are not basic are there only where they are on."""
+        """Plain values, as `from_json` reads them; knobs that are not basic are included only where they are on."""
         body = asdict(self)
         if self.augmentation == Augmentation():
             del body["augmentation"]
@@ -247,7 +247,7 @@ def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
 
 
 BOARDS: Mapping[str, type[Any]] = {"network": Network, "optimization": Optimization, "regularization": Regularization}
-"""The parts of a config that a person, a sweep or a remedy turns."""
+"""The parts of a config that a person, a sweep or a remedy can change."""
 _SEED = Knob("seed", "optimization", kind="whole")
 
 
@@ -262,12 +262,12 @@ def updates_per_epoch(*, rows: int, batch_size: int) -> int:
 
 
 def total_updates(config: Config, *, rows: int) -> int:
-    """Updates that the whole training of `config` takes on `rows` training rows."""
+    """Updates that a whole training run of `config` takes on `rows` training rows."""
     return config.optimization.epochs * updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
 
 
 def weight_decay_of(l2: float, *, rows: float) -> float:
-    """lambda / m: what SGD's and AdamW's `weight_decay` must be for the same decay."""
+    """lambda / m: the `weight_decay` of SGD or AdamW that gives the same decay."""
     return l2 / rows
 
 
@@ -283,7 +283,7 @@ def lambda_by_unit(config: Config, *, rows: int) -> dict[str, float]:
 
 
 def _keep_checked(board: Network | Optimization | Regularization | DataBoard, name: str) -> None:
-    """Make a board of Python's own values, each in its range: a config is a key, and JSON, which numpy is not."""
+    """Store Python's own values in a board, each checked: configs are keys and JSON, which numpy values cannot be."""
     for knob in knobs_of(name):
         value = _plain(getattr(board, knob.name))
         object.__setattr__(board, knob.name, value)
@@ -303,14 +303,14 @@ def _plain(value: Any) -> Any:
 CPU = "cpu"
 DEVICES = (CPU, "cuda")
 FLOAT32, TF32, BF16 = PRECISIONS = ("float32", "tf32", "bf16")
-"""Of matrix products: as they are; with 10 bits of each factor; with 7. Sums, steps and moments stay float32."""
+"""For matrix products: full precision; 10 bits of each factor; 7 bits. Sums, steps and moments stay float32."""
 
 
 @dataclass(frozen=True)
 class Device(Record):
-    """Where a stack is trained when it is not on the cores of this machine, and one of PRECISIONS.
+    """The device on which a stack is trained, if not on the cores of this machine, and one of PRECISIONS.
 
-    The name is torch's; "cpu" runs the same code here, slowly: its tests do.
+    The name is torch's; "cpu" runs the same code here, slowly: the tests use it.
     """
 
     name: str
@@ -318,12 +318,12 @@ class Device(Record):
 
     @property
     def is_gpu(self) -> bool:
-        """True if it is another chip than the one that this runs on."""
+        """True if it is a different chip from the one that this code runs on."""
         return self.name != CPU
 
 
 def device_of(name: str, precision: str) -> Device | None:
-    """Return the device that is asked for; None for this machine's own cores, BadInput for one that is missing."""
+    """Return the requested device; None for this machine's own cores, BadInput for one that is missing."""
     if name not in DEVICES:
         raise BadInput(
             f"device must be one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Give one of them"

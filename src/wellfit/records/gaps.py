@@ -22,10 +22,10 @@ class GapKind:
         action: what to do first.
         finding: code of the finding that fires where it is high.
         board: the board whose remedies close it; "none" where that takes a person.
-        judged_on: the part on whose rows, paired, a step against it is judged.
+        judged_on: the part whose rows, paired, are used to judge a step against it.
         absent: why it was not measured.
         stop: code of a run that ends with it, and with nothing promising to try.
-        left: what such a run says; takes the gap's {size}, the training {rows} and the rows that are {wanted}.
+        left: text of such a run; takes the gap's {size}, the training {rows} and the rows that are {wanted}.
     """
 
     name: GapName
@@ -106,7 +106,7 @@ GAPS: Mapping[GapName, GapKind] = {
         ),
     )
 }
-"""In the order in which they are treated."""
+"""The gaps by name, in the order in which they are treated."""
 
 GAP_OF_BOARD: Mapping[Board, GapKind] = {kind.board: kind for kind in GAPS.values() if kind.board != "none"}
 """The gap that each board closes, unless a remedy says otherwise."""

@@ -1,6 +1,6 @@
-"""The goals a user can name: one table of everything that tells one goal from another.
+"""The goals a user can name: one table of everything in which they differ.
 
-How a goal's loss is computed stands in `wellfit.stats`; no other module asks for a goal's name to decide anything.
+The losses are computed in `wellfit.stats`; no other module makes its behaviour depend on a goal's name.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Goal:
     Attributes:
         name: as users write it.
         noun: as sentences and columns write it.
-        reads: what it looks at: the likeliest class, the order or the values of probabilities, or predicted values.
+        reads: what it scores: the likeliest class, the order or the values of probabilities, or predicted values.
         loss_noun: unit of a difference of losses; "points" for a rate, which is written in hundredths.
-        is_rate: True if the loss lies in [0, 1].
+        is_rate: True if the loss is in [0, 1].
         is_percent: True if the score is written as a percentage.
         higher_is_better: True if the loss is 1 - score.
         is_squared: True if the loss is the square of the score, so that scores do not subtract as losses do.
@@ -58,12 +58,12 @@ class Goal:
 
     @property
     def smooth(self) -> Goal:
-        """The goal in whose loss ensembles are chosen: log loss for errors, since it varies less with the rows."""
+        """The goal whose loss is used to choose ensembles: log loss for errors, since it varies less with the rows."""
         return GOALS["log_loss"] if self.counts_rows else self
 
     @property
     def metric(self) -> Metric:
-        """How its loss is computed."""
+        """The metric that computes its loss."""
         return _metrics()[self.name]
 
     def score_of(self, loss: float) -> float:
@@ -79,7 +79,7 @@ class Goal:
         return score**2 if self.is_squared else score
 
     def in_unit(self, found: Estimate) -> Estimate:
-        """A loss as the goal's own score; the limits change places where higher is better."""
+        """A loss as the goal's own score; the limits are swapped where higher is better."""
         # A t-interval of a squared error can reach below 0, where it has no root.
         low, high = sorted(self.score_of(max(limit, 0.0)) for limit in (found.low, found.high))
         return replace(found, value=self.score_of(found.value), low=low, high=high, binomial=False)
@@ -93,7 +93,7 @@ class Goal:
         return self.metric.loss(target, prediction)
 
     def refined_losses(self, target: Targets, prediction: Floats) -> Floats:
-        """Return the goal's own losses [rows]; of an error those that rank as it does and vary less with the rows."""
+        """Return the goal's losses [rows]; for an error, losses with the same ranking that vary less with the rows."""
         from wellfit.stats.calibration import refined_losses
 
         return refined_losses(target, prediction) if self.counts_rows else self.row_losses(target, prediction)
@@ -138,7 +138,7 @@ def _metrics() -> Mapping[str, Metric]:
 
 
 def goal_named(name: str, *, task: Task | None = None) -> Goal:
-    """Return the goal of a name; BadInput for an unknown one, or one of another task."""
+    """Return the goal with this name; BadInput for an unknown one, or one of another task."""
     goal = GOALS.get(name)
     if goal is None:
         raise BadInput(f"a goal must be one of {', '.join(GOALS)}", found=repr(name), remedy="Choose one of them")

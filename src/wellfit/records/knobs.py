@@ -1,4 +1,4 @@
-"""The knobs of a training: one table, read by configs, command line, estimators, sweeps, recipe and reports.
+"""The knobs of a training run: one table, read by configs, command line, estimators, sweeps, recipe and reports.
 
 A knob may have second names, each in a unit of its own. lambda is `l2`, `weight_decay` (= lambda / m) or `shrink`
 (= lr * lambda / m, the share that one update at the peak learning rate takes off each weight, whatever lr the member
@@ -64,20 +64,20 @@ class Knob:
         count: number of values that "several" are; None for any number.
         is_low_open: True if `low` is itself no value; `is_high_open` likewise.
         optional: True if None is a value.
-        choices: all values of a word.
-        basic: every config and every report shows it; any other knob they show only where it is on.
-        off: value at which a regularizer does nothing; None for a knob that is no regularizer.
+        choices: all values of a knob that takes a word.
+        basic: shown by every config and every report; any other knob is shown only where it is on.
+        off: value at which a regularizer does nothing; None for a knob that is not a regularizer.
         needs: what it acts on, where not every table has that.
         to_own: from a value by this second name to the knob's own value; `from_own` leads back.
         unit: of a decay: that of the "cost", per training "row", or per "update".
-        usual: range, or values, that a search tries unless others are given; a decay's depend on the training.
+        usual: range, or values, that a search tries unless others are given; those of a decay depend on other knobs.
         published: a value known to be good.
         remedy: kind of the recipe's remedy that tries `trials`.
-        factors: of its present value, between which the search of both boards looks, or which it tries (whole numbers).
-        turned: some remedy of the recipe turns it.
+        factors: of its present value; the search of both boards looks between them, or tries each (whole numbers).
+        turned: some remedy of the recipe changes it.
         sized: the estimators choose it by the number of rows where it is None.
         is_log: a range on the command line is searched evenly over the orders of magnitude.
-        meant: other words by which people call it.
+        meant: other words that people use for it.
         label: its name in sentences; "" for the name itself. `symbol`: on a page; "" for the label.
     """
 
@@ -278,15 +278,15 @@ _TABLE = (
 # fmt: on
 
 NAMES: Mapping[str, Knob] = {knob.name: knob for knob in _TABLE}
-"""Every name, second names too."""
+"""Every name, including second names."""
 KNOBS: Mapping[str, Knob] = {knob.name: knob for knob in _TABLE if not knob.of}
-"""The fields of a config, board after board."""
+"""The fields of a config, board by board."""
 OFF: Mapping[str, float] = {knob.name: knob.off for knob in _TABLE if knob.off is not None}
 """Every name of a regularizer, and the value at which it does nothing."""
 SWEPT = tuple(name for name in OFF if name in KNOBS and KNOBS[name].basic)
 """lambda and keep_prob, the regularizers that a sweep searches unless others are named."""
 OTHER_REGULARIZERS = tuple(name for name in OFF if name in KNOBS and not KNOBS[name].basic)
-"""Regularizers beside lambda and keep_prob."""
+"""Regularizers other than lambda and keep_prob."""
 
 
 def knobs_of(board: str) -> list[Knob]:

@@ -1,4 +1,4 @@
-"""The outcome of one training: a value, also when it went wrong."""
+"""The outcome of one training run: a value even when the run failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wellfit.records.config import Config, digest_of
 
 
 class Status(Enum):
-    """How a training ended; each carries its own advice."""
+    """The ways in which a training run can end, each with its own advice."""
 
     FINISHED = "finished"
     DIVERGED = "diverged"
@@ -33,7 +33,7 @@ class Status(Enum):
 
 
 ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
-"""A training that ended so came to its end, and can be compared with others."""
+"""The statuses of training runs that completed, and can be compared with others."""
 _ADVICE = {
     Status.FINISHED: "All planned updates were made.",
     Status.DIVERGED: "The loss stopped being finite: lower the learning rate, or look for extreme values in the data.",
@@ -48,7 +48,7 @@ _ADVICE = {
 
 
 class CurvePoint(NamedTuple):
-    """One point of the learning curve: losses in the goal's loss, after `update` updates."""
+    """One point of the learning curve: values of the goal's loss after `update` updates."""
 
     update: int
     train: float
@@ -57,21 +57,21 @@ class CurvePoint(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(Record):
-    """One trained configuration, what it was at a rung (a snapshot), or the average of several (an ensemble).
+    """One trained configuration, its state at a rung (a snapshot), or the average of several (an ensemble).
 
     Attributes:
-        config: of the training; of an ensemble that of its heaviest member.
+        config: of the training run; of an ensemble, that of its heaviest member.
         losses: mean loss of the goal on train, train_dev (if any) and dev; the training set in full, without dropout.
         predictions: train_dev (if any) and dev: probabilities [rows, classes], or values [rows] in the target's unit.
         train_losses: [rows] loss of every training row, for paired comparisons on train.
         weight_norms: ||W||_F of each decayed matrix, from input to output.
         state: parameter name -> float32 array: the trained weights.
-        effects: what regularizing did to the network, by name (training/effects.py).
+        effects: of regularization on the network, by name (training/effects.py).
         snapshots: after how many updates snapshots were taken: outcomes of their own, which cost an ensemble nothing.
-        members: identity -> weight of the trainings that an ensemble averages; the weights add up to 1. An ensemble has
-            no weights, norms, curve or effects of its own. Empty for one training.
-        temperature: at which its probabilities are (stats/calibration.py); 1 as they were trained. It is no part of the
-            identity: what it is follows from the predictions for dev.
+        members: identity -> weight of each network that an ensemble averages; the weights add up to 1. An ensemble has
+            no weights, norms, curve or effects of its own. Empty for a single network.
+        temperature: that of its probabilities (stats/calibration.py); 1 leaves them as trained. It is not part of
+            the identity, since it follows from the predictions for dev.
     """
 
     config: Config
@@ -98,7 +98,7 @@ class Outcome(Record):
 
     @property
     def is_snapshot(self) -> bool:
-        """True if it was taken from a training that went on."""
+        """True if it was taken from a training run that went on."""
         return self.status is Status.AT_RUNG
 
     @property
@@ -113,13 +113,13 @@ class Outcome(Record):
 
     @property
     def arrays(self) -> dict[str, Floats]:
-        """Every array by a name of its own ("state/...", "predictions/...", "train/losses"), kept beside `to_json`."""
+        """Every array by a name of its own ("state/...", "predictions/...", "train/losses"), kept next to the JSON."""
         groups = {"state": self.state, "predictions": self.predictions, "train": {"losses": self.train_losses}}
         return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any], *, arrays: Mapping[str, Floats] = MappingProxyType({})) -> Outcome:
-        """Rebuild an outcome from `to_json`'s values (more are ignored) and its arrays."""
+        """Rebuild an outcome from `to_json`'s values (others are ignored) and its arrays."""
 
         def group(name: str) -> dict[str, Floats]:
             return {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
@@ -132,10 +132,10 @@ class Outcome(Record):
         )
 
     def to_json(self) -> Json:
-        """The scalars, for the journal; the arrays are kept beside it."""
+        """The scalars, for the journal; the arrays are stored next to it."""
         return {"identity": self.identity, **super().to_json()}
 
 
 def snapshot_identity(config: Config, update: int) -> str:
-    """The identity of what a training of `config` was after so many updates."""
+    """The identity of the snapshot that a training run of `config` leaves after `update` updates."""
     return digest_of({"config": config.identity, "update": update})

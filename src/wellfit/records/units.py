@@ -66,8 +66,8 @@ class Unit:
     def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = False) -> str:
         """A difference of losses: points for rates; for rmse the step between the two rungs, and the MSE.
 
-        Of rmse the step needs the losses at which the gap starts and ends, since roots do not subtract. `sign` writes a
-        plus in front of a gain in loss.
+        For rmse the step needs the losses at which the gap starts and ends, since roots do not subtract. `sign` writes
+        a plus in front of a gain in loss.
         """
         mark = "−" if value < 0 else "+" if sign else ""
         if self.is_percent:
@@ -85,7 +85,7 @@ class Unit:
         return f"{first.partition(' ')[0]} to {last}" + ("s" if last.endswith("point") else "")
 
     def size(self, value: float, *, start: float, end: float) -> str:
-        """A gap as a sentence says it, in the unit that the reader thinks in: for rmse the step between two errors."""
+        """A gap as written in a sentence, in the unit that readers know best: for rmse the step between two errors."""
         size = self.gap(value)
         if self.goal.is_squared:
             size = plain(abs(self.position(end) - self.position(start)))
@@ -101,7 +101,7 @@ def plain(value: float) -> str:
 
 
 def knob(value: float | None) -> str:
-    """A knob of a logarithmic range, short: 0, 0.053, 1e-06, 316."""
+    """A value on a logarithmic range, in short form: 0, 0.053, 1e-06, 316."""
     if value is None:
         return "—"
     if value == 0:
@@ -119,7 +119,7 @@ def seconds(value: float | None) -> str:
 
 
 def typeset(words: str) -> str:
-    """A journal's ASCII as a page writes it."""
+    """Return a journal's ASCII text with the characters that a page uses."""
     return re.sub(r"\blambda\b", "λ", words).replace("->", "→").replace("+-", "±")
 
 

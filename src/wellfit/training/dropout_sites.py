@@ -1,4 +1,4 @@
-"""Dropout inside a user's module, under wellfit's own noise: found while the module runs, not by the name of a layer.
+"""Dropout inside a user's module, with wellfit's own noise: found while the module runs, not by the name of a layer.
 
 A site is a call that drops units, of `torch.nn.functional.dropout` and the like, or of attention and recurrent layers
 with a dropout above 0. Sites are numbered by the order of the calls, and have the rates of the config, not their own.
@@ -25,7 +25,7 @@ from wellfit.training.noise import Address, kept, noise_block, threshold_of
 SITE_LAYERS = 1_000
 """Layer numbers from here on address the noise of sites."""
 _ALPHA = -1.7580993408473766
-"""The value that SELU takes far left of 0, to which alpha dropout drops units (Klambauer et al., 2017)."""
+"""SELU's limit at minus infinity, to which alpha dropout sets dropped units (Klambauer et al., 2017)."""
 
 
 def _noise_at(at: Address, shape: Sequence[int], *, site: int) -> npt.NDArray[np.uint16]:
@@ -85,7 +85,7 @@ class StackMasks:
 
     def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
         """Return booleans of `shape`: True where a unit is kept."""
-        # torch compares no unsigned integers of 16 bits.
+        # torch cannot compare unsigned 16-bit integers.
         noise = torch.from_numpy(_noise_at(self.noise, shape, site=site).astype(np.int32))
         return noise <= self.thresholds[min(site, len(self.thresholds) - 1)]
 
@@ -99,7 +99,7 @@ class Site:
 
 
 class DropoutSites(TorchFunctionMode):
-    """Context manager: while it is open, every dropout call uses the rates and the noise of `masks`.
+    """Context manager: while it is active, every dropout call uses the rates and the noise of `masks`.
 
     None keeps every unit. With `always` units are dropped in evaluation too (Monte-Carlo dropout). `mapped` is True
     inside `torch.vmap`, which has no rule for torch's attention on the CPU.
@@ -116,7 +116,7 @@ class DropoutSites(TorchFunctionMode):
     def __torch_function__(  # noqa: PLR0917 - the signature is torch's
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Take the place of what drops units, and let everything else through."""
+        """Replace calls that drop units, and let all others through."""
         given = dict(kwargs or {})
         if func in _DROPOUTS:
             return self._dropout(func, args, given)
@@ -154,7 +154,7 @@ class DropoutSites(TorchFunctionMode):
         return (*args[:place], 1 - share, True, *args[place + 2 :])
 
     def _site(self, name: str) -> Callable[[Tensor], Tensor]:
-        """Open the next site, and return what drops its units."""
+        """Open the next site, and return the function that drops its units."""
         site = len(self.sites)
         self.sites.append(Site(name))
         share = self._masks.share(site) if self._masks else 1.0
@@ -189,7 +189,7 @@ def _argument(args: tuple[Any, ...], given: Mapping[str, Any], *, place: int, na
 def _unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a copy of one of torch's functions that does not hand itself over to an active mode again.
 
-    A mode is asked before a function begins; its body can be run with the mode on only where it does not ask again.
+    A mode is consulted before a function begins; its body can run with the mode on only if it is not consulted again.
     """
     assert isinstance(function, FunctionType)
     inside = {**function.__globals__, "has_torch_function": lambda _tensors: False}
@@ -200,7 +200,7 @@ def _unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _MULTI_HEAD = _unchecked(functional.multi_head_attention_forward)
 _CHANNELS: Mapping[str, int] = {"dropout1d": 2, "dropout2d": 0, "dropout3d": 4}
-"""Functions that drop channels, with the dimensions by which they know one row without a batch (the second never)."""
+"""Functions that drop channels -> dimensions of an input that they take for one row without a batch (0: never)."""
 _DROPOUTS = frozenset(
     getattr(home, name)
     for home, names in (

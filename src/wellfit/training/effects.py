@@ -1,4 +1,4 @@
-"""Effects of regularization on a network: how smooth, how near to linear, how dependent on single units, how small.
+"""Effects of regularization on a network: its smoothness, linearity, dependence on single units, and size.
 
 All are measured without dropout on rows that the seed draws, the same for all members of a sweep.
 """
@@ -20,11 +20,11 @@ from wellfit.training.tensors import Inputs, one_thread, target_of
 MOST_ROWS = 1_000
 MOST_UNITS = 16
 MOST_RELIANCE_ROWS = 250
-"""Rows that single units are removed for: 16 units times these rows are 4,000 forward passes."""
+"""Rows on which units are removed one at a time: 16 units times these rows are 4,000 forward passes."""
 LINEAR_ZONE = 0.5
 """|z| below which tanh(z) is within 8 % of z: its linear zone."""
 ROWS_PER_COLUMN = 2
-"""Rows that a linear fit needs for every column that it is fit from."""
+"""Rows that a linear fit needs for each of its columns."""
 _RIDGE = 1e-9  # of the mean column: collinear columns (one-hot, unused bins) must not break the fit
 _STREAM = "effects"
 
@@ -32,19 +32,19 @@ _STREAM = "effects"
 def measure_effects(network: AnyNetwork, data: Prepared, *, seed: int) -> dict[str, float]:
     """Return the measures of a trained network by name; those that are not defined for it are left out.
 
-    The hidden units of a user's module are not known, so what concerns them is measured for an `MLP` alone.
+    The hidden units of a user's module are not known, so only an `MLP` has measures of them.
 
     input_gradient: mean over rows of the Euclidean norm of the gradient, with respect to the encoded row, of
         log p_top - log p_second (regression: of the standardized output). Small: a smooth decision boundary.
-    linear_r2: share of the outputs' variance that the best linear function of the encoded rows has (see `linear_r2`).
+    linear_r2: share of the outputs' variance explained by the best linear function of the encoded rows (`linear_r2`).
     tanh_linear: share of hidden tanh units x rows with |z| < 0.5 before the activation; tanh networks only.
     unit_reliance: mean over up to 16 hidden units, drawn from all layers, of the rise of the mean loss
         (cross-entropy, or squared error of the standardized target) of 250 training rows when the unit's output is set
-        to 0. On dev an over-confident network would gain by every loss of units.
+        to 0. On dev an over-confident network would gain from losing any unit.
     zeros: share of weights of W that are exactly 0.
     exported_bytes: of W, see `exported_bytes`.
 
-    Dev rows are measured, and training rows where it says so or where dev has few for the linear fit; `seed` chooses
+    Dev rows are measured, and training rows where stated or where dev has too few for the linear fit; `seed` chooses
     rows and units.
     """
     with one_thread():
@@ -173,7 +173,7 @@ def _unit_reliance(network: MLP, data: Prepared, *, widths: list[int], seed: int
 
 
 def _without(units: Tensor, *, of: int) -> Drop:
-    """Return what removes one unit after the other of layer `of`: a leading dimension for the units."""
+    """Return a function that zeroes each unit of layer `of` in turn, along a new leading dimension."""
 
     def removed(values: Tensor, *, layer: int) -> Tensor:
         if layer != of:

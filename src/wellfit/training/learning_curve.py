@@ -1,4 +1,4 @@
-"""The learning curve: train and dev losses along one training.
+"""The learning curve: train and dev losses in the course of a training run.
 
 Early stopping (Prechelt, 1998): end when dev has not improved for a while, and keep the best point's network.
 """
@@ -15,8 +15,8 @@ from wellfit.training.noise import batch_order
 
 MOST_POINTS = 20
 MOST_ROWS = 4_000
-"""Rows of each part that the points are measured on: with 20 points, a tenth of a training of 32 epochs on 20,000
-rows. The outcome's own losses use every row."""
+"""Rows of each part on which a point is measured: 20 points then cost a tenth of a training run of 32 epochs on
+20,000 rows. The outcome's own losses use every row."""
 
 
 def check_points(updates: int) -> frozenset[int]:
@@ -54,10 +54,10 @@ class Stopping:
 
     @property
     def is_due(self) -> bool:
-        """True if as many points in a row as the patience allows had no lower dev loss."""
+        """True if the dev loss has had no new minimum for as many points in a row as the patience allows."""
         return self._patience is not None and self._waited >= self._patience
 
     @property
     def went_back(self) -> bool:
-        """True if the network kept is not that of the last point."""
+        """True if the network that was kept is not the last point's."""
         return self._waited > 0

@@ -1,8 +1,8 @@
-"""A network of the user's own: an ordinary `nn.Module`, trained as the built-in network is.
+"""A network of the user's own: an ordinary `nn.Module`, trained like the built-in network.
 
 The module receives one tensor [N, inputs] of the type of its parameters: the D numbers, then each of the C categories
-as one-hot, whatever its levels; one never seen in training enters as zeros. It returns logits [N, K], or standardized
-values [N, 1] or [N].
+one-hot, however many levels it has; a level never seen in training becomes zeros. It returns logits [N, K], or
+standardized values [N, 1] or [N].
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from wellfit.training.module_checks import (
 from wellfit.training.network import MLP, Dropout, OneHot
 
 PREFIX = "module."
-"""Of the names of the user's parameters in a state."""
+"""Prefix of the names of the user's parameters in a state."""
 
 
 class ModuleNetwork(nn.Module):
     """A user's module behind the interface of `MLP`, refused where it breaks a rule (module_checks.py).
 
-    `levels` are those of each category that were seen in training.
+    `levels` has the number of levels of each category seen in training.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class ModuleNetwork(nn.Module):
         return self.from_encoded(self.encode(numeric, codes), drop)
 
     def encode(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """Return what the module receives [N, inputs]: numbers, then one-hot categories."""
+        """Return the module's input [N, inputs]: numbers, then one-hot categories."""
         parts = [category(codes[:, place]) for place, category in enumerate(self._categories)]
         return torch.cat([numeric, *(part.to(numeric.dtype) for part in parts)], dim=1)
 
     def from_encoded(self, values: Tensor, drop: Dropout | None = None) -> Tensor:
         """Return the outputs [N, K] of encoded rows.
 
-        Without `drop`, the module is in its evaluation mode; so it is with `drop` where this network was put into
-        evaluation: then units are dropped, and norms and the like predict (Monte-Carlo dropout).
+        Without `drop`, the module is in evaluation mode. With `drop` it is too, if this network was put into
+        evaluation: units are then dropped while norms and the like behave as in prediction (Monte-Carlo dropout).
         """
         masks = self.masks(drop) if drop else None
         training = self.training and masks is not None
@@ -87,13 +87,13 @@ class ModuleNetwork(nn.Module):
         return outputs.unsqueeze(1) if outputs.dim() == 1 else outputs
 
     def masks(self, drop: Dropout) -> SiteMasks:
-        """Return what is dropped at each site at the update of `drop`, in place of the rates that its author wrote."""
+        """Return the masks of all sites at the update of `drop`, which replace the rates in the module's own code."""
         now = drop.at
         keeps = now.scheduled(site_keep_probs(now.config, sites=len(self.findings.sites)))
         return SiteMasks(now.config.seed, now.stream, now.update, keeps)
 
     def noise(self, masks: SiteMasks | None) -> AbstractContextManager[None]:
-        """Return the context in which what torch draws by itself depends on the address of `masks` alone."""
+        """Return a context in which torch's own draws depend on the address of `masks` alone."""
         if not self.findings.draws:
             return nullcontext()
         if masks is None:
@@ -118,7 +118,7 @@ AnyNetwork: TypeAlias = MLP | ModuleNetwork
 
 
 def module_network(preparation: Preparation, factory: ModuleFactory, *, seed: int) -> ModuleNetwork:
-    """Return the network of the modules that `factory` builds, as `seed` starts it, in float32."""
+    """Return the network around a module that `factory` builds, as `seed` initializes it, in float32."""
     network = ModuleNetwork(
         factory,
         columns=len(preparation.numeric_names),
@@ -131,7 +131,7 @@ def module_network(preparation: Preparation, factory: ModuleFactory, *, seed: in
 
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-"""An object's place in memory, as Python prints it: another one in every process."""
+"""An object's address in memory, as Python prints it: it differs in every process."""
 
 
 def named_after(factory: ModuleFactory, config: Config, *, preparation: Preparation) -> Config:
@@ -141,11 +141,11 @@ def named_after(factory: ModuleFactory, config: Config, *, preparation: Preparat
 
 
 def code_of(factory: ModuleFactory, module: nn.Module) -> str:
-    """Return the name of the code of `module`, which `factory` returned: the factory's name @ a digest.
+    """Return a name for the code of `module`, which `factory` returned: the factory's name @ a digest.
 
     The digest is that of the source of the factory and of the module's classes that are not torch's, of the layers and
     shapes that the module prints, and of the arguments of a `functools.partial`; not of functions that these call. A
-    source that cannot be read, as that of a function typed into a bare console, is refused.
+    source that cannot be read, such as that of a function typed into a bare console, is refused.
     """
     arguments = []
     while isinstance(factory, functools.partial):

@@ -1,4 +1,4 @@
-"""Trial of a user's module before it is trained: its factory is called, and what cannot be trained is refused.
+"""Trial of a user's module before it is trained: its factory is called, and a module unfit for training is refused.
 
 A factory is called with inputs= and outputs=, or with nothing, and returns a new module at each call. `decay_list`
 says which of a module's parameters are W of the cost.
@@ -24,7 +24,7 @@ from wellfit.records.config import Config
 from wellfit.training.dropout_sites import DropoutSites, Site, SiteMasks
 
 _FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""Exceptions of a module that cannot take its input, or is not finished."""
+"""Exceptions raised by a module that cannot take its input, or is unfinished."""
 _SUM_SLACK = 1e-4
 _MORE_ROWS = 3
 """Rows of a trial beyond the outputs, so that rows and outputs cannot be mistaken for each other."""
@@ -36,7 +36,7 @@ class Findings:
 
     sites: tuple[Site, ...]
     draws: bool
-    """True if it drew from torch's generator, beside the masks that wellfit gives to its sites."""
+    """True if it drew from torch's generator, besides using the masks that wellfit gives to its sites."""
 
     @property
     def own_noise(self) -> str:
@@ -67,7 +67,7 @@ def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Find
 
 
 def require_last_batch(module: nn.Module, *, inputs: int, rows: int) -> None:
-    """Refuse a module that fails on one row (as norms over a batch do), where the last batch of an epoch has one."""
+    """Refuse a module that fails on one row (as norms over a batch do) if an epoch's last batch has only one."""
     if rows != 1:
         return
     try:
@@ -89,7 +89,7 @@ def trial_rows(module: nn.Module, *, inputs: int, outputs: int) -> Tensor:
 
 
 def site_keep_probs(config: Config, *, sites: int) -> tuple[float, ...]:
-    """Return keep_prob of each of a module's sites; refuse one below 1 without any site, and another number of them."""
+    """Return keep_prob for each of a module's sites; refuse one below 1 if there is no site, or a wrong number."""
     keep_prob = config.regularization.keep_prob
     keeps = keep_prob if isinstance(keep_prob, tuple) else (keep_prob,)
     if not sites and min(keeps, default=1) < 1:
@@ -153,7 +153,7 @@ _SEEDS = 2**64
 
 
 def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn.Module:
-    """Return the module that `seed` starts from; refuse a factory that cannot be called, or returns none to train."""
+    """Return the module as `seed` initializes it; refuse a factory that cannot be called or gives nothing to train."""
     arguments = _arguments(factory, inputs=inputs, outputs=outputs)
     with seeded(seed):
         module: Any = factory(**arguments)
@@ -211,7 +211,7 @@ def other_names(module: nn.Module) -> dict[str, str]:
 
 
 def build_own(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn.Module:
-    """Return what `build` does; refuse a factory whose modules share tensors, or do not start from the seed alone."""
+    """Return the module of `build`; refuse a factory whose modules share tensors or do not depend on the seed alone."""
     first, second = (build(factory, inputs=inputs, outputs=outputs, seed=seed) for _call in range(2))
     places = {_place(value) for value in named_tensors(first).values() if value.numel()}
     others = named_tensors(second)
@@ -234,7 +234,7 @@ def build_own(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Put torch's generator of the CPU at `seed`, and back where it was afterwards."""
+    """Seed torch's CPU generator with `seed`, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed % _SEEDS)
         yield
@@ -265,7 +265,7 @@ def _parameters(factory: ModuleFactory) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(factory).parameters
     except ValueError:
-        # Some of Python's own types do not tell; what they return will.
+        # Some of Python's own types have no signature; their results are checked instead.
         return {}
 
 
@@ -291,7 +291,7 @@ def _kind(value: object) -> str:
 
 
 _NORM = re.compile(r"Norm(\dd)?$")
-"""How the name of a norm's class, or of an ancestor of it, ends: so are norms of the user's own."""
+"""Ending of the name of a norm's class, or of an ancestor of it: this covers the user's own norms too."""
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,7 @@ class DecayEntry:
     name: str
     shape: tuple[int, ...]
     spared: str
-    """Why decay leaves it alone ("embedding", "norm", "bias" or "vector"); empty where it is decayed."""
+    """The reason why it is not decayed ("embedding", "norm", "bias" or "vector"); empty where it is."""
 
     @property
     def decayed(self) -> bool:
@@ -312,8 +312,8 @@ class DecayEntry:
 def decay_list(module: nn.Module) -> tuple[DecayEntry, ...]:
     """Return every trained parameter, in the module's own order; one that two layers share counts once.
 
-    By the rule of Yandex's tabular baselines and GPT-2's training a parameter is spared when it is part of an embedding
-    or a norm layer, is called a bias, or is a vector (a scale); a tied one when any of its owners spares it.
+    By the rule of Yandex's tabular baselines and GPT-2's training, a parameter is spared when it is part of an
+    embedding or a norm layer, is called a bias, or is a vector (a scale); a tied one when any of its owners spares it.
     """
     reasons: dict[int, str] = {}
     for owner in module.modules():

@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class MonteCarlo(Record):
-    """Result of several passes with dropout on dev, beside a single one without.
+    """Result of several passes with dropout on dev, compared with a single pass without.
 
     `mean` has probabilities [rows, classes], or values [rows] in the target's unit, and `spread` their standard
     deviation over the passes. The goal's loss is lower by `gain`; the passes take `cost` times as long.
@@ -79,9 +79,9 @@ def monte_carlo(
 def predict_often(
     preparation: Preparation, config: Config, state: Mapping[str, Floats], *, passes: int = PASSES
 ) -> Callable[[Arrays], tuple[Floats, Floats]]:
-    """Return the function of the network that `state` holds, with dropout on: the mean of `passes` passes, and spread.
+    """Return a function for the network in `state` with dropout on: rows -> mean and spread of `passes` passes.
 
-    Dropout has the full rate of the config, also where its schedule ended at none. The same rows get the same masks.
+    Dropout has the full rate of the config, even if its schedule ended without any. The same rows get the same masks.
     """
     if passes < 2:
         raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
@@ -119,7 +119,7 @@ def _moments(passes: Iterable[Floats]) -> tuple[Floats, Floats]:
 
 
 def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_T, float]:
-    """Return the result of `of`, and the seconds that it takes at best."""
+    """Return the result of `of`, and its shortest running time in seconds."""
     seconds = []
     for _ in range(times):
         began = time.monotonic()
@@ -129,10 +129,10 @@ def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_
 
 
 def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: int) -> Callable[[Arrays], Floats]:
-    """Return the function that averages `passes` passes with dropout of each network, and those by their weights.
+    """Return a function that averages `passes` passes with dropout of each network, then the networks by weight.
 
     One pass is the usual one, without dropout; so is that of a network in an ensemble that was trained without. Fewer
-    than one are refused, and several that would all be the same.
+    than one are refused, and so are several that would all be the same.
     """
     if passes < 1:
         raise BadInput("passes must be 1 or more", found=f"{passes}", remedy="Give another number, such as 30")

@@ -1,6 +1,6 @@
-"""The built-in networks. Of tables: numbers and categories in, hidden layers of one activation, a linear layer out.
+"""The built-in networks. For tables: numbers and categories in, hidden layers of one activation, a linear layer out.
 
-Of pictures: a small convolutional network, sized for two cores, which is trained as a user's own module is.
+For pictures: a small convolutional network, sized for two cores, which is trained as a user's own module is.
 Shapes: N rows, D numeric columns, C categorical columns, K outputs (classes, or 1).
 """
 
@@ -23,10 +23,10 @@ from wellfit.training.noise import batch_order, kept, noise_block, weight_noise
 from wellfit.training.schedules import Update
 
 MOST_ONE_HOT_LEVELS = 9
-"""A category of more levels has a learned embedding, which is no part of W (RealMLP, Holzmueller et al., 2024)."""
+"""A category of more levels has a learned embedding, which is not in W (RealMLP, Holzmueller et al., 2024)."""
 EMBEDDING_SIZE = 8
 EMBEDDING_LAYERS = 1_000
-"""Layer numbers from here on address the noise from which embeddings start."""
+"""Layer numbers from here on address the noise that initializes embeddings."""
 
 _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -36,7 +36,7 @@ _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class Drop(Protocol):
-    """Drops units of hidden layer `layer`, or leaves them."""
+    """A function that drops units of hidden layer `layer`, or leaves them all."""
 
     def __call__(self, values: Tensor, *, layer: int) -> Tensor:
         """Return `values` [N, H] with units dropped."""
@@ -53,7 +53,7 @@ class OneHot(nn.Module):
         self._rows: Tensor
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Return the rows of the identity that belong to `codes`."""
+        """Return the rows of the identity matrix that belong to `codes`."""
         return self._rows[codes]
 
 
@@ -65,24 +65,24 @@ class Embedding(nn.Embedding):
         self.width = EMBEDDING_SIZE
 
     def reset_parameters(self) -> None:
-        """Set zeros, as `Linear` does."""
+        """Set all parameters to zero, as `Linear` does."""
         nn.init.zeros_(self.weight)
 
 
 class Linear(nn.Linear):
-    """A linear layer of zeros until `MLP.start`, or a saved state, gives its values.
+    """A linear layer of zeros until `MLP.start` or a saved state sets its values.
 
-    torch would draw them from its global generator, which is the caller's: threads cannot even put it back.
+    torch would draw them from its global generator, which is the caller's: threads cannot even restore it.
     """
 
     def reset_parameters(self) -> None:
-        """Set zeros."""
+        """Set all parameters to zero."""
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
 
 
 class MLP(nn.Module):
-    """A multi-layer perceptron over numeric and categorical columns, with the `levels` of each that training has seen.
+    """A multi-layer perceptron over numeric and categorical columns; `levels` counts each one's levels in training.
 
     `edges` are the bin edges [D, T + 1] of the numeric columns, where `network.embedding` is "ple".
     """
@@ -134,7 +134,7 @@ class MLP(nn.Module):
 
     @torch.no_grad()
     def start(self, *, seed: int) -> None:
-        """Give the parameters their first values: He for ReLU and GELU, Glorot for tanh, an output layer of zeros.
+        """Initialize the parameters: He for ReLU and GELU, Glorot for tanh, zeros for the output layer.
 
         He et al., 2015; Glorot and Bengio, 2010. With zeros, training begins at the same outputs for every row.
         """
@@ -155,9 +155,9 @@ class MLP(nn.Module):
 
 @dataclass(frozen=True)
 class Dropout:
-    """Drops hidden units, each layer with the share that it keeps at one update.
+    """Drops hidden units, keeping the share of each layer that is due at one update.
 
-    Inverted dropout (Srivastava et al., 2014): a kept unit is divided by this share, so its expectation stays.
+    Inverted dropout (Srivastava et al., 2014): a kept unit is divided by this share, so its expectation stays the same.
     """
 
     at: Update
@@ -177,7 +177,7 @@ class Dropout:
 FEWEST_BINS = 2
 """A column with a single bin is its own encoding already."""
 MOST_ROWS = 100_000
-"""Rows that quantiles are taken from: enough for a standard error of .0016 in the place of a median."""
+"""Rows from which quantiles are computed: enough for a standard error of .0016 in the rank of a median."""
 
 
 def quantile_edges(numeric: Floats, *, bins: int) -> Floats:
@@ -195,7 +195,7 @@ def quantile_edges(numeric: Floats, *, bins: int) -> Floats:
 
 
 class PiecewiseLinear(nn.Module):
-    """Encodes numbers [N, D] as all columns' bins [N, B] (Gorishniy et al., 2022); `edges` as of `quantile_edges`."""
+    """Encodes numbers [N, D] as all columns' bins [N, B] (Gorishniy et al., 2022); `edges` as from `quantile_edges`."""
 
     edges: Tensor
     _column: Tensor
@@ -223,7 +223,7 @@ class PiecewiseLinear(nn.Module):
 
 
 LEAST_POOLED = 4
-"""A side of fewer pixels is not halved any more."""
+"""A side of fewer pixels is not halved again."""
 MIDDLE, SPREAD = 0.5, 0.25
 """Values in [0, 1] enter as (value - MIDDLE) / SPREAD."""
 _LAYERS: Mapping[Activation, Callable[[], nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
@@ -233,7 +233,7 @@ _SQUARED_GAIN: Mapping[Activation, float] = {"relu": 2.0, "gelu": 2.0, "tanh": 1
 class ConvNet(nn.Module):
     """Rows of pixels [N, C * H * W], channel by channel -> outputs [N, K]; `shape` is channels C, rows H and columns W.
 
-    Each block is a convolution of 3 x 3, the activation, the largest of every 2 x 2, and dropout; a linear layer ends.
+    A block is a 3 x 3 convolution, the activation, 2 x 2 max pooling, and dropout; the last layer is linear.
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class ConvNet(nn.Module):
         return outputs
 
     def seen(self, pixels: Tensor) -> Tensor:
-        """Return the features [N, channels, H', W'] after the last block of pixels [N, C * H * W]."""
+        """Return the last block's features [N, channels, H', W'] for pixels [N, C * H * W]."""
         pictures = (pixels.reshape(-1, *self.shape) - MIDDLE) / SPREAD
         for block in self.blocks:
             # Channels last in memory: pooling is 6 to 12 times as fast so on a CPU, convolution up to a quarter faster.

@@ -1,7 +1,7 @@
 """Noise and batch order from a counter (Philox, Salmon et al., 2011), so that they depend on their address alone.
 
-The key is (seed, stream), the counter (width, layer and purpose, update). `stream` is "shared" for all trainings, which
-are compared on the same noise; other draws ("bins", "monte carlo/3", "references") have streams of their own.
+The key is (seed, stream), the counter (width, layer and purpose, update). `stream` is "shared" for all training runs,
+which are compared on the same noise; other draws ("bins", "monte carlo/3", "references") have streams of their own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Address:
 
 
 def noise_block(*, seed: int, stream: str, update: int, layer: int, rows: int, width: int) -> npt.NDArray[np.uint16]:
-    """Return the noise [rows, width] of one hidden layer at one update; fewer rows give the first of them."""
+    """Return the noise [rows, width] of one hidden layer at one update; a row is the same for any `rows`."""
     words = -(-rows * width // 4)
     raw = _philox((seed, stream), purpose=_MASK, at=(width, layer, update)).random_raw(words)
     return np.asarray(raw, dtype="<u8").view("<u2")[: rows * width].reshape(rows, width)
@@ -46,7 +46,7 @@ def kept(noise: npt.NDArray[np.uint16], *, share: float) -> Booleans:
 
 
 def threshold_of(shares: Floats) -> npt.NDArray[np.uint16]:
-    """Return the highest noise that keeps a unit, for shares of units kept of any shape."""
+    """Return the highest noise that keeps a unit, for an array of any shape of shares of units kept."""
     # Against an integer the comparison stays in 16 bits; a share of 1 would need a 17th.
     return (np.minimum(np.ceil(shares * LEVELS), LEVELS) - 1).astype(np.uint16)
 
@@ -58,7 +58,7 @@ def batch_order(*, seed: int, stream: str, epoch: int, rows: int) -> npt.NDArray
 
 
 def input_noise_block(*, seed: int, stream: str, update: int, rows: int, width: int) -> npt.NDArray[np.float32]:
-    """Return standard normal noise [rows, width] of the numbers at one update; fewer rows give the first of them."""
+    """Return standard normal noise [rows, width] for the numbers at one update; a row is the same for any `rows`."""
     source = np.random.Generator(_philox((seed, stream), purpose=_INPUT, at=(width, 0, update)))
     return source.standard_normal((rows, width), dtype=np.float32)
 
@@ -72,13 +72,13 @@ def mixing(*, seed: int, stream: str, update: int, rows: int) -> tuple[float, np
 
 
 def picture_draws(*, seed: int, stream: str, update: int, rows: int, width: int) -> npt.NDArray[np.float32]:
-    """Return the uniform numbers [rows, width] that decide how pictures are changed; fewer rows give the first."""
+    """Return the uniform numbers [rows, width] for changing pictures; a row is the same for any `rows`."""
     source = np.random.Generator(_philox((seed, stream), purpose=_PICTURES, at=(width, 0, update)))
     return source.random((rows, width), dtype=np.float32)
 
 
 def pixel_noise(*, seed: int, stream: str, update: int, rows: int, width: int) -> npt.NDArray[np.float32]:
-    """Return standard normal noise [rows, width] of the pixels of pictures; fewer rows give the first of them."""
+    """Return standard normal noise [rows, width] for the pixels of pictures; a row is the same for any `rows`."""
     source = np.random.Generator(_philox((seed, stream), purpose=_PIXELS, at=(width, 0, update)))
     return source.standard_normal((rows, width), dtype=np.float32)
 
@@ -86,7 +86,7 @@ def pixel_noise(*, seed: int, stream: str, update: int, rows: int, width: int) -
 def cutting(
     *, seed: int, stream: str, update: int, rows: int
 ) -> tuple[tuple[float, float, float, float], npt.NDArray[np.int64]]:
-    """Return the draws of cutmix for one batch: whether, area, down and right in [0, 1), and partners [rows]."""
+    """Return cutmix's draws for one batch: whether to cut, area, down and right in [0, 1), and partners [rows]."""
     source = np.random.Generator(_philox((seed, stream), purpose=_CUT, at=(rows, 0, update)))
     whether, area, down, right = source.random(4).tolist()
     return (whether, area, down, right), source.permutation(rows)

@@ -1,6 +1,6 @@
 """Batches of pictures as training sees them: changed at random (augment/), and with boxes exchanged (cutmix).
 
-No draw depends on the population: members see the same changes, each as far as its own strength goes. Then features for
+No draw depends on the population: members see the same changes, scaled by their own strengths. Also here: features for
 the diagnosis, small pictures for the reference models, and test-time augmentation.
 Shapes: K members, N pictures, D = C * H * W pixels, Q classes.
 """
@@ -34,7 +34,7 @@ Member = tuple[Augmentation, float]
 
 
 def member_of(config: Config) -> Member:
-    """Return augmentation and strength of a config; the same for all that change no pictures."""
+    """Return a config's augmentation and strength; the result is equal for all configs that change no pictures."""
     strength = config.regularization.augment
     return (config.augmentation, strength) if strength else (Augmentation(), 0.0)
 
@@ -83,7 +83,7 @@ class Cut:
     share: float
 
     def pictures(self, values: Tensor) -> Tensor:
-        """Return pixels [..., N, D] with the partners' inside the box."""
+        """Return pixels [..., N, D] with those of the partners inside the box."""
         return torch.where(self.box, values[..., self.partner, :], values)
 
     def labels(self, target: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class Cut:
 
 
 def cut_of(member: Member, *, at: Address, rows: int, shape: Shape) -> Cut | None:
-    """Return the box of a batch, or None where this member has none there."""
+    """Return the box of a batch, or None if this member has no box in it."""
     asked = member[0].cutmix * min(member[1], 1.0)
     if not asked:
         return None
@@ -120,7 +120,7 @@ def box_of(*, area: float, down: float, right: float, shape: tuple[int, int]) ->
 
 
 def share_outside(box: Tensor) -> float:
-    """Return the share of its own label that a picture keeps: the pixels that it keeps."""
+    """Return the share of its own label that a picture keeps: its share of pixels kept."""
     return 1 - float(box.float().mean())
 
 
@@ -128,7 +128,7 @@ def share_outside(box: Tensor) -> float:
 def picture_features(
     preparation: Preparation, config: Config, state: Mapping[str, Floats], *, arrays: Arrays
 ) -> Floats | None:
-    """Return [N, channels] of N pictures; None where the network is not of our blocks, or is an average of several."""
+    """Return features [N, channels] of N pictures; None if the network is not a `ConvNet`, or averages several."""
     if config.network.kind != "conv" or not state:
         return None
     network = network_from(state, preparation, config.network)
@@ -142,11 +142,11 @@ def picture_features(
 
 
 MOST_SIDE = 10
-"""Pictures of at most so many pixels a side are left as they are."""
+"""Pictures with at most this many pixels a side are left as they are."""
 
 
 def reduced_data(data: Prepared) -> Prepared:
-    """Return the parts with small pictures; a table is returned as it is."""
+    """Return the parts with their pictures reduced; a table is returned as it is."""
     shape = data.preparation.schema.picture
     if shape is None:
         return data
@@ -182,7 +182,7 @@ def require_views(views: int, preparation: Preparation) -> None:
 
 
 def view_of(parts: Sequence[Part], preparation: Preparation) -> Member:
-    """Return the augmentation of the views: that of the network with the largest weight, or a light one."""
+    """Return the augmentation for the views: that of the network with the largest weight, or a light one."""
     config = max(parts, key=lambda part: part.weight).config
     strength = config.regularization.augment
     shape = preparation.schema.shape

@@ -1,7 +1,7 @@
 """Reference models on the same split: the models that a network has to beat.
 
 dummy: the best constant prediction of the goal. linear: logistic regression, or ridge. trees: scikit-learn's histogram
-gradient boosting. All are deterministic for a seed, so that they are fit again where they are needed.
+gradient boosting. All are deterministic for a seed, so they are fit again where they are needed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wellfit.training.noise import batch_order
 from wellfit.training.pictures import reduced, reduced_data
 
 MOST_CELLS = 4_000_000
-"""Rows x columns that linear and trees are fit on; a larger table is thinned at random, and the note says so."""
+"""Rows x columns that linear and trees are fit on; a larger table is thinned at random, with a note."""
 MOST_LINEAR_CELLS = 40_000_000
 """Rows x columns x classes that the linear model is fit on: it has a weight for each of the latter two."""
 MOST_TREES = 1_000
@@ -121,7 +121,7 @@ def _linear(train: Arrays, data: Prepared) -> Predict:
     else:
         model = RidgeCV(alphas=RIDGE_ALPHAS)
     with warnings.catch_warnings():
-        # A reference a little short of its optimum is a reference still.
+        # A reference a little short of its optimum is still a reference.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(features(train, start=True), train.target)
     return _predictor(model, data, features=features)

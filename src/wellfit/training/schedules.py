@@ -1,4 +1,4 @@
-"""Schedules along a training: of the learning rate, the strength of a regularizer, the decay of the average.
+"""Schedules over a training run: of the learning rate, the strength of a regularizer, the decay of the average.
 
 Pure functions of (update, updates), with update counted from 0: every engine reads them.
 """
@@ -34,7 +34,7 @@ def share_of_lr(schedule: Schedule, *, update: int, updates: int) -> float:
 
 
 def strength(schedule: Strength, *, update: int, updates: int) -> float:
-    """Return the share in [0, 1] of a regularizer that acts at one update.
+    """Return the fraction in [0, 1] of a regularizer's strength that acts at one update.
 
     "flat_cos" is 1 for half of the training, then half a cosine down to 0 (Holzmueller et al., 2024).
     """
@@ -45,18 +45,18 @@ def strength(schedule: Strength, *, update: int, updates: int) -> float:
 
 
 def keep_prob_at(full: Number, *, strength: Number) -> Number:
-    """Return 1 - (1 - full) * strength, of numbers or of arrays: the share kept at some strength of dropout."""
+    """Return 1 - (1 - full) * strength, for numbers or arrays: the share of units kept at that strength of dropout."""
     # In this form, a strength of 1 gives `full` to the last bit, and one of 0 gives 1.
     return full + (1 - full) * (1 - strength)
 
 
 def averaging_decay(ema: float, *, update: int, updates: int) -> float:  # noqa: ARG001 - called as all schedules are
-    """Return the decay of the moving average: min(ema, (1 + update) / (10 + update)), to forget the start soon."""
+    """Return the decay of the moving average: min(ema, (1 + update) / (10 + update)), which soon forgets the start."""
     return min(ema, (1 + update) / (10 + update))
 
 
 def rung_updates(updates: int) -> tuple[int, ...]:
-    """Return after how many of `updates` updates members are compared: about where "coslog4" is at 0."""
+    """Return the numbers of updates, of `updates`, after which members are compared: about where "coslog4" is at 0."""
     return tuple(sorted({rung for share in RUNGS if 0 < (rung := round(share * updates)) < updates}))
 
 
@@ -75,7 +75,7 @@ class Update:
         return self.scheduled(self.config.keep_probs)
 
     def scheduled(self, keep_probs: Iterable[float]) -> tuple[float, ...]:
-        """Return shares of units kept at full strength as they are at this update."""
+        """Return the shares of units kept at this update, given those at full strength."""
         schedule = self.config.regularization.keep_prob_schedule
         share = strength(schedule, update=self.update, updates=self.updates)
         return tuple(keep_prob_at(keep, strength=share) for keep in keep_probs)

@@ -1,4 +1,4 @@
-"""From prepared arrays to the tensors and the network that train on them, and from a trained network to predictions."""
+"""Turn prepared arrays into tensors and a network to train, and a trained network into predictions."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def output_range_of(data: Prepared) -> Floats:
 
 
 def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
-    """Return the network of a table that `seed` starts from; its bin edges come from the training rows alone."""
+    """Return a table's network as `seed` initializes it; its bin edges come from the training rows alone."""
     edges = quantile_edges(data.train.numeric, bins=network.bins) if network.embedding == "ple" else None
     started = _shaped(data.preparation, network, edges=edges)
     started.start(seed=seed)
@@ -77,7 +77,7 @@ def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype =
 
 
 def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -> ModuleNetwork:
-    """Return the convolutional network that `seed` starts from; refuse rows that are no pictures."""
+    """Return the convolutional network as `seed` initializes it; refuse rows that are not pictures."""
     if preparation.schema.picture is None:
         raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave out kind")
     height, width, channels = preparation.schema.picture
@@ -87,7 +87,7 @@ def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -
 
 
 def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network) -> AnyNetwork:
-    """Return the network whose parameters and bin edges `state` holds; Refusal if they are of another network."""
+    """Return the network whose parameters and bin edges `state` holds; Refusal if they belong to another network."""
     # Before it is built: the sizes may be a stranger's, and fill the memory.
     least = sum(below * above for below, above in pairwise(network.widths))
     if max(least, *network.widths, 0) > sum(array.size for array in state.values()):
@@ -114,7 +114,7 @@ def _misfit(found: str) -> Refusal:
 
 
 def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
-    """Return by name all that prediction needs beside the preparation and the config."""
+    """Return by name everything that prediction needs besides the preparation and the config."""
     state: dict[str, Floats] = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
     if data.preparation.schema.task == "regression":
         state[OUTPUT_RANGE] = output_range_of(data)
@@ -122,7 +122,7 @@ def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
 
 
 def rows_at_once(network: AnyNetwork) -> int:
-    """Return how many rows fit in one forward pass: inside, a picture is many times as large as at the input."""
+    """Return how many rows fit in one forward pass: inside the network, a picture is many times its size."""
     pictures = isinstance(network, ModuleNetwork) and isinstance(network.module, ConvNet)
     return PICTURES_AT_ONCE if pictures else ROWS_AT_ONCE
 
@@ -136,7 +136,7 @@ def outputs_of(network: AnyNetwork, inputs: Inputs) -> Tensor:
 
 
 def predictions_of(outputs: Tensor, preparation: Preparation, *, output_range: Floats) -> Floats:
-    """Return probabilities [N, classes]; or values [N] or [N, K] in the target's unit, inside the range of training."""
+    """Return probabilities [N, classes]; or values [N] or [N, K] in the target's unit, inside the training range."""
     if preparation.schema.task == "classification":
         return outputs.double().softmax(dim=1).float().numpy()
     named = outputs[:, 0] if preparation.targets == 1 else outputs
@@ -157,7 +157,7 @@ def _shaped(preparation: Preparation, network: Network, *, edges: Floats | None)
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread, for the same sums in the same order, and restore the caller's number afterwards."""
+    """Run torch on one thread, for the same sums in the same order, and restore the caller's count afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -180,7 +180,7 @@ class Part:
 
 
 def predict_average(preparation: Preparation, parts: Sequence[Part]) -> Callable[[Arrays], Floats]:
-    """Return the function that averages the networks of an ensemble by their weights; like `predict` of one network."""
+    """Return a function that averages the networks of an ensemble by their weights, as `predict` does for one."""
     if len(parts) == 1:
         return predict(preparation, parts[0].config, parts[0].state)
     return averaged([(part.weight, predict(preparation, part.config, part.state)) for part in parts])
@@ -192,12 +192,12 @@ def averaged(networks: Sequence[tuple[float, Callable[[Arrays], Floats]]]) -> Ca
 
 
 def at_temperature(predict: Callable[[Arrays], Floats], temperature: float) -> Callable[[Arrays], Floats]:
-    """Return a function of probabilities at a temperature; at 1 the function itself."""
+    """Return `predict` with its probabilities at a temperature; at 1, `predict` itself."""
     return predict if temperature == 1.0 else lambda arrays: tempered(predict(arrays), temperature)
 
 
 def predict(preparation: Preparation, config: Config, state: Mapping[str, Floats]) -> Callable[[Arrays], Floats]:
-    """Return the function of the network that `state` holds, as `Outcome.state` has it.
+    """Return the prediction function of the network in `state`, which is in the form of `Outcome.state`.
 
     It maps arrays of N rows, whose target is not looked at, to probabilities [N, classes], or to values [N] in the
     target's unit, inside the range of the training targets.
