@@ -1,6 +1,6 @@
-"""The registry of checks: one for each code of the catalogue, with its facts, and the one place that runs them.
+"""The registry of checks: one for each code of the catalogue, with its facts; and the only code that runs them.
 
-A check is a function of facts by their names (`facts.Facts`): it runs where all those without a default are known.
+A check is a function of named facts (`facts.Facts`): it runs where all those without a default are known.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OF_DATA = frozenset({"columns", "rows"})
 class Check:
     """One check: `run` takes facts by name and returns the finding.
 
-    A check without urgency leads no diagnosis; `place` orders those of the same urgency.
+    A check without urgency never leads a diagnosis; `place` orders those of the same urgency.
     """
 
     code: str
@@ -49,22 +49,22 @@ class Check:
 
     @property
     def module(self) -> str:
-        """The file that computes it, relative to the package's folder."""
+        """The file that computes the check, relative to the package's folder."""
         return "/".join(self.run.__module__.split(".")[1:]) + ".py"
 
     @property
     def needs(self) -> frozenset[str]:
-        """The facts that it must have to run."""
+        """The facts that the check requires."""
         named = inspect.signature(self.run).parameters.values()
         return frozenset(each.name for each in named if each.default is inspect.Parameter.empty) - _ALWAYS_KNOWN
 
     @property
     def looks_at(self) -> frozenset[str]:
-        """The facts that it must have, and those that it uses if they are known."""
+        """The facts that the check requires, and those that it uses if they are known."""
         return frozenset(inspect.signature(self.run).parameters) - _ALWAYS_KNOWN
 
     def __call__(self, facts: Facts) -> Finding:
-        """Run it on facts that include all that it must have."""
+        """Run the check on facts that include all that it requires."""
         return self.run(**{name: getattr(facts, name) for name in inspect.signature(self.run).parameters})
 
 
@@ -107,7 +107,7 @@ CHECKS: Mapping[str, Check] = {
         Check("WF403", used_up_dev, "dev overuse", 1),
     )
 }
-"""In the order in which findings are listed: doubts about the numbers come before the gaps between them."""
+"""All checks, in the order in which findings are listed: doubts about the numbers come before the gaps between them."""
 
 
 def codes_of(urgency: Urgency) -> tuple[str, ...]:
@@ -119,8 +119,8 @@ def codes_of(urgency: Urgency) -> tuple[str, ...]:
 def run_checks(facts: Facts, earlier: Iterable[Finding] = ()) -> tuple[Finding, ...]:
     """Run every check whose facts are known; the others are "not applicable".
 
-    Earlier findings stand, unless these facts contain something new that their checks look at: rows and columns, which
-    do not change with the network, are nothing new.
+    Earlier findings are kept, unless these facts contain something new that their checks look at. Rows and columns do
+    not change with the network, and so do not count as new.
     """
     stand = {found.code: found for found in earlier}
     fresh = facts.known - _OF_DATA
@@ -131,5 +131,5 @@ def run_checks(facts: Facts, earlier: Iterable[Finding] = ()) -> tuple[Finding, 
             return check(facts)
         return known or finding(check.code, fired=None, evidence=UNCHECKED)
 
-    with threadpool_limits(limits=1):  # as everywhere: threads of scikit-learn and BLAS stall beside a busy neighbour
+    with threadpool_limits(limits=1):  # as everywhere: threads of scikit-learn and BLAS stall next to a busy process
         return tuple(found(check) for check in CHECKS.values())

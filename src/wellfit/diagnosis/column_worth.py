@@ -2,7 +2,7 @@
 
 Permutation importance (Breiman 2001), paired by row: the same network, the same rows, one column shuffled, averaged
 over several orders. A column is without worth where the upper limit of its worth, Holm-adjusted over the columns, is
-at most a quarter of the tolerance: "no worth was seen" would fire on every dev set that is small enough.
+at most a quarter of the tolerance: a rule "no worth was seen" would fire on every dev set that is small enough.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FEWEST_ROWS = 200
 MOST_ORDERS = 5
 MOST_PREDICTED = 100_000  # rows in all: a second of one core, times the networks of an ensemble
 MOST_COLUMNS = MOST_PREDICTED // FEWEST_ROWS
-FEW_CHANGED = 30  # rows whose loss changes; fewer say little of the rows that were not seen
+FEW_CHANGED = 30  # rows whose loss changes; fewer say little about unseen rows
 _NAMED_AT_MOST = 6
 
 
@@ -35,19 +35,19 @@ class ColumnWorth:
     column: str
     rows: Floats  # [rows] their spread is that of the mean
     changed: int  # rows whose loss changes in any of the orders
-    scale: float  # loss of a row of which the network is wrong
+    scale: float  # loss of a row on which the network is wrong
     groups: Integers | None  # [rows] code of each row's group; None for rows on their own
 
     @property
     def value(self) -> float:
-        """The mean."""
+        """The mean contribution."""
         return float(self.rows.mean())
 
     def at_level(self, level: float) -> Estimate:
         """The mean with its interval.
 
-        Where hardly a row changes, the rows that would were not seen: as many as Wilson's upper limit allows lose a
-        whole row's loss.
+        Where hardly any row's loss changes, rows that would change may be unseen: as many as Wilson's upper limit
+        allows are assumed to lose a whole row's loss.
         """
         groups = self.groups
         if groups is None or not has_groups(groups):
@@ -64,7 +64,7 @@ class ColumnWorth:
         return self.at_level(level).low
 
     def negated_high_below(self, margin: float) -> LowerLimit:
-        """Lower limit of -worth; if the value is above the margin, no limit is computed."""
+        """Return the lower limit of -worth by level; -infinity, uncomputed, if the value is above the margin."""
         return lambda level: -self.at_level(level).high if self.value <= margin else -math.inf
 
 
@@ -96,7 +96,7 @@ def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffle
 
 
 def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, ...]:
-    """Measure every column; return nothing with too few rows, or with too many columns."""
+    """Measure every column; return () with too few rows, or with too many columns."""
     dev, goal = rows.dev, rows.goal
     if dev.rows < FEWEST_ROWS or not 0 < len(dev.features.columns) <= MOST_COLUMNS:
         return ()
@@ -107,7 +107,7 @@ def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, .
     target, groups = dev.target[kept], None if dev.groups is None else dev.groups[kept]
     (as_they_are,) = shuffled(columns[0], kept, kept[None, :])
     base = goal.row_losses(target, as_they_are)
-    # Of a rate no row can lose more than 1; else the losses of the rows that make up the loss.
+    # With a rate no row can lose more than 1; otherwise, the losses of the rows that make up the loss.
     scale = 1.0 if goal.is_rate else float((base**2).sum() / max(base.sum(), np.finfo(float).tiny))
 
     def measured(column: str) -> ColumnWorth:
@@ -118,9 +118,9 @@ def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, .
 
 
 def _shares(more: Floats, orders: Integers) -> Floats:
-    """Return values [rows] with the mean of the extra losses of the shuffled rows [orders, rows].
+    """Return values [rows] whose mean is that of the extra losses of the shuffled rows [orders, rows].
 
-    A row has part in the mean twice: by what it loses, and by its value, which another row has taken. Both vary with
+    A row enters the mean twice: with its own extra loss, and with that of the row that took its value. Both vary with
     the rows that were drawn; without the second the interval is too narrow (Hoeffding's projection of a U-statistic).
     """
     given = np.take_along_axis(more, np.argsort(orders, axis=1), axis=1)

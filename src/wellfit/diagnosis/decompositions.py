@@ -1,7 +1,7 @@
 """Exact decompositions of the error into bias and variance, for a network that was trained M times (seeds, bootstraps).
 
-All terms are corrected for the finite number of trainings, so that they do not shrink or grow with M in expectation.
-Trainings with other seeds vary by what the seed decides; those on bootstraps by the rows too (and overstate both terms,
+All terms are corrected for the finite number of training runs, so that their expectation does not depend on M. Runs
+with different seeds vary in what the seed decides, those on bootstraps in their rows too (which overstates both terms,
 since a bootstrap holds 63 % of the rows): the caller says which it was.
 """
 
@@ -30,11 +30,11 @@ class Decomposition(Record):
 
     Attributes:
         loss: "squared", "0-1" or "cross-entropy".
-        total: mean loss of a training, over rows and trainings.
+        total: mean loss of a training run, over rows and runs.
         bias: bias and noise together (they cannot be told apart without the optimal error).
-        variance: what the trainings differ by; for 0-1 loss its net effect, which is negative on biased rows.
-        trainings: M.
-        varied: what differed between the trainings.
+        variance: the variation between runs; for 0-1 loss its net effect, which is negative on biased rows.
+        trainings: M, the number of runs.
+        varied: what differed between the runs.
     """
 
     loss: str
@@ -54,11 +54,11 @@ def decompose(
         target: [rows] values or class codes.
         predictions: squared: [trainings, rows] values; 0-1: [trainings, rows] class codes; cross-entropy:
             [trainings, rows, classes] probabilities.
-        loss: which decomposition: of the squared error; Domingos (2000); Heskes (1998).
-        varied: what differed between the trainings; bootstraps overstate both terms.
+        loss: which decomposition: that of the squared error, Domingos's (2000) or Heskes's (1998).
+        varied: what differed between the runs; bootstraps overstate both terms.
 
     Raises:
-        BadInput: for an unknown loss, fewer than two trainings, or shapes that differ.
+        BadInput: for an unknown loss, fewer than two training runs, or shapes that differ.
     """
     if loss == "squared":
         return squared(np.asarray(target, np.float64), np.asarray(predictions, np.float64), varied=varied)
@@ -82,9 +82,9 @@ def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") ->
 def zero_one(target: Integers, predictions: Integers, *, varied: Varied = "seeds") -> Decomposition:
     """Domingos (2000): variance raises the error on rows whose main prediction is right, and lowers it on biased rows.
 
-    E loss = mean B + net variance, where B says that the most frequent prediction is wrong; the net variance of an
-    unbiased row is the share of other predictions, that of a biased row minus the share of right ones. The sum is exact
-    for any M. Of predictions that are as frequent the smallest code is the main one.
+    E loss = mean B + net variance, where B is 1 if the main (most frequent) prediction is wrong; the net variance of an
+    unbiased row is the share of other predictions, that of a biased row is minus the share of right ones. The sum is
+    exact for any M. Of equally frequent predictions, the smallest code is the main one.
     """
     _check(target, predictions)
     counts = np.stack([(predictions == code).sum(axis=0) for code in range(int(predictions.max()) + 1)])
@@ -94,7 +94,7 @@ def zero_one(target: Integers, predictions: Integers, *, varied: Varied = "seeds
 
 
 def cross_entropy(target: Integers, probabilities: Floats, *, varied: Varied = "seeds") -> Decomposition:
-    """Heskes (1998): bias + noise = -log of the geometric mean's probability of y, variance = its normalizer's -log.
+    """Heskes (1998): bias + noise = -log of the geometric mean's probability of y, variance = -log of its normalizer.
 
     The sum is the mean cross-entropy exactly; both terms are corrected for finite M by the jackknife.
     """

@@ -1,7 +1,7 @@
-"""The dev loss of a chosen candidate, corrected for having been chosen there (BBC, Tsamardinos et al., 2018).
+"""The dev loss of a chosen candidate, corrected for its having been chosen on dev (BBC, Tsamardinos et al., 2018).
 
-Rows are drawn with replacement, the candidate that is best on them is chosen, and its loss on the rows left out counts:
-the choice is repeated where it cannot profit. And a dev score that may be asked again and again: the Ladder.
+Rows are drawn with replacement, the candidate that is best on them is chosen, and its loss is taken on the rows left
+out, where the choice cannot flatter it. Also the Ladder: a dev score that may be queried again and again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wellfit.stats.intervals import Estimate
 
 DRAWS = 500
 FEWEST_ROWS = 50
-MOST = 1_000_000  # candidates beyond which nobody counts
+MOST = 1_000_000  # no larger number of candidates is considered
 _AT_ONCE = 50
 
 
@@ -30,17 +30,17 @@ class DevUse:
 
     decisions: int  # candidates that were compared on it
     best: float  # lowest dev loss among them
-    corrected: Estimate  # what the choice is worth on other rows, with a 95 % interval
-    budget: int  # candidates that these rows carry until the best looks better by the tolerance than it is
+    corrected: Estimate  # the chosen candidate's loss on other rows, with a 95 % interval
+    budget: int  # candidates that can be compared here until the best looks better than it is by the tolerance
 
     @property
     def optimism(self) -> float:
-        """Return by how much the chosen candidate looks better than it is."""
+        """Return the amount by which the chosen candidate looks better than it is."""
         return self.corrected.value - self.best
 
 
 def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None:
-    """Correct the best of many dev losses [candidates, rows]; None with fewer than two candidates or 50 rows."""
+    """Correct the lowest of many dev losses [candidates, rows]; None with fewer than two candidates or 50 rows."""
     count, rows = losses.shape
     if count < 2 or rows < FEWEST_ROWS:
         return None
@@ -59,7 +59,7 @@ def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None
 
 
 def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
-    """WF403: fired when choosing has made dev look better by more than the tolerance."""
+    """WF403: fired when choosing on dev has made the best network look better by more than the tolerance."""
     found = dev_use(candidates, tolerance=tolerance)
     if found is None:
         why = f"This needs at least two networks with dev losses, on at least {FEWEST_ROWS} rows."
@@ -77,7 +77,7 @@ def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
 
 
 def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
-    """[draws] loss, on the rows left out, of the candidate that is best on the rows drawn."""
+    """Return [draws] the loss, on the rows left out, of the candidate that is best on the rows drawn."""
     rows, found = losses.shape[1], []
     for start in range(0, DRAWS, _AT_ONCE):
         bags = rng.multinomial(rows, np.full(rows, 1 / rows), size=min(_AT_ONCE, DRAWS - start))
@@ -89,7 +89,7 @@ def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
 
 
 def expected_maximum(count: int) -> float:
-    """E max of `count` standard normals: .5642, 1.1630, 1.5388 for 2, 5, 10."""
+    """Expected maximum of `count` standard normals: .5642, 1.1630 and 1.5388 for 2, 5 and 10."""
     if count <= 1:
         return 0.0
 
@@ -100,17 +100,17 @@ def expected_maximum(count: int) -> float:
 
 
 def effective_sd(losses: Floats) -> float:
-    """Standard error, per candidate, of the differences by chance between candidates [candidates, rows]."""
+    """Standard error per candidate of the chance differences between candidates' losses [candidates, rows]."""
     count, rows = losses.shape
     if count < 2:
         return 0.0
-    # What all candidates share cancels: the spread around each row's mean is that of (1 - rho).
+    # Noise that all candidates share cancels: the spread around each row's mean is that of (1 - rho).
     own = losses - losses.mean(axis=0) - (losses.mean(axis=1, keepdims=True) - losses.mean())
     return math.sqrt(float((own**2).sum()) / ((count - 1) * rows) / rows)
 
 
 def decisions_left(losses: Floats, *, tolerance: float) -> int:
-    """Number of candidates at which the best of them looks better than it is by the tolerance."""
+    """Number of candidates among which the best is expected to look better than it is by the tolerance."""
     spread = effective_sd(losses)
     if spread * expected_maximum(MOST) <= tolerance:
         return MOST
@@ -122,7 +122,7 @@ def decisions_left(losses: Floats, *, tolerance: float) -> int:
 
 
 class Ladder:
-    """The best score so far, in the form that may be shown (the parameter-free Ladder of Blum and Hardt, 2015).
+    """The best score so far, in a form that is safe to show (the parameter-free Ladder of Blum and Hardt, 2015).
 
     Args:
         rows: number of dev rows.

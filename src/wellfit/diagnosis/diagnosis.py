@@ -26,8 +26,8 @@ class Diagnosis(Rendered):
 
     Attributes:
         goal: what is minimized; errors and gaps are held in its loss and reported in its own unit.
-        tolerance: the gap that does not matter, in the goal's loss.
-        errors: the rungs.
+        tolerance: the largest gap that does not matter, in the goal's loss.
+        errors: the losses of all parts, and the optimal error.
         gaps: by name; None where a set is missing.
         findings: every code of the catalogue.
         prescription: remedies in the order to try.
@@ -62,13 +62,13 @@ class Diagnosis(Rendered):
         return 0.0 if gap is None else ceiling(self.errors, gap)
 
     def with_findings(self, *findings: Finding, **facts: Any) -> Diagnosis:
-        """Return the same diagnosis with these findings added, and with those on further facts (fields of `Facts`)."""
+        """Return the diagnosis with these findings and those made from further facts (fields of `Facts`) added."""
         more = Facts(goal=self.goal, tolerance=self.tolerance, **facts)
         return replace(self, findings=run_checks(more, (*self.findings, *findings)))
 
     @classmethod
     def from_json(cls, body: Json) -> Diagnosis:
-        """Rebuild a diagnosis from the values of `to_json`: without notes, and only with the reference's limits."""
+        """Rebuild a diagnosis from the values of `to_json`: without notes, and with only the reference's limits."""
         goal, errors = goal_named(body["goal"]), body["errors"]
         optimal = Optimal.from_json(errors["optimal"])
         low, high = sorted((goal.loss_of(optimal.low), goal.loss_of(optimal.high)))
@@ -105,7 +105,7 @@ class Diagnosis(Rendered):
 
 @dataclass(frozen=True)
 class DataDiagnosis(Rendered):
-    """Findings about a split: those that need a network are "not applicable"; `print` shows those that fired first."""
+    """Findings about a split: those that need a network are "not applicable"; `print` puts the fired ones first."""
 
     goal: Goal
     findings: tuple[Finding, ...]
@@ -117,7 +117,7 @@ class DataDiagnosis(Rendered):
 
     @property
     def headline(self) -> str:
-        """What to look at first; without anything how many checks looked, and which could not tell."""
+        """What to look at first; if nothing fired, how many checks passed and which could not tell."""
         if self.fired:
             titles = "; ".join(found.title for found in self.fired)
             return f"Nothing has been trained yet. Look at the rows first: {titles}."
@@ -144,7 +144,7 @@ class DataDiagnosis(Rendered):
         }
 
 
-def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
+def diagnose_losses(  # noqa: PLR0913 - one argument per known fact
     *,
     goal: Goal,
     optimal: Optimal | None,
@@ -162,10 +162,10 @@ def diagnose_losses(  # noqa: PLR0913 - one argument a thing that is known
 ) -> Diagnosis:
     """Diagnose losses of the goal with their intervals; every other entry point ends here.
 
-    `train` is over all training rows, a fixed number of this model (`Estimate.fixed`), `train_sample` the same loss
-    with the interval of a sample of so many rows (without it Wilson's, for an error rate). `facts` are what else is
-    known, `context` findings that stand on facts that are not here, `best_dev_high` the smallest upper limit of any
-    dev loss seen on this split, `notes` what was inferred or assumed, as sentences.
+    `train` is over all training rows, a fixed number for this model (`Estimate.fixed`), `train_sample` the same loss
+    with the interval of a sample of that many rows (if omitted, Wilson's for an error rate). `facts` are all other
+    known facts, `context` findings based on facts not given here, `best_dev_high` the smallest upper limit of any dev
+    loss seen on this split, `notes` the inferences and assumptions made, as sentences.
 
     Raises:
         BadInput: for a tolerance out of range.
@@ -225,7 +225,7 @@ def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the co
 ) -> Diagnosis:
     """Diagnose any model from its errors alone.
 
-    The train error is a fixed number of the model (over all its training rows), unless `train_sd` says that it was
+    The train error is a fixed number for the model (over all its training rows), unless `train_sd` says that it was
     measured on a sample. The others get Wilson's interval for the goal error, and Student's t from their standard
     deviation for other goals. A number without rows (or without its standard deviation) is taken as exact, and the
     diagnosis says so.
@@ -236,13 +236,13 @@ def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the co
         train_rows: rows of the training set.
         dev_rows: rows of the dev set.
         train_dev: error on rows of the training distribution that were not trained on.
-        train_dev_rows: how many they are.
+        train_dev_rows: number of those rows.
         test: error on the test set, once unsealed.
         test_rows: rows of the test set.
         human_error: a person's error, the usual stand-in for the optimal error.
-        human_rows: on how many rows it was measured.
+        human_rows: number of rows on which it was measured.
         optimal_error: the optimal error as (low, high), or one number.
-        tolerance: the gap that does not matter, in the goal's loss (.02 for 2 points; MSE for rmse).
+        tolerance: the largest gap that does not matter, in the goal's loss (.02 for 2 points; MSE for rmse).
         train_sd: standard deviation of the per-row loss (for rmse: of the squared error).
         train_dev_sd: the same on train-dev.
         dev_sd: the same on dev.
@@ -288,7 +288,7 @@ def _part(name: str, value: float | None, *, rows: int | None, sd: float | None,
     if sd is not None:
         return _from_sd(name, loss, rows=rows, sd=sd, goal=goal)
     if goal.counts_rows and rows is not None and name != "train":
-        found = wilson(loss * rows, rows)  # whose value is the rate only up to rounding
+        found = wilson(loss * rows, rows)  # its value equals the rate only up to rounding
         return replace(found, value=loss, low=min(found.low, loss), high=max(found.high, loss))
     return Estimate.fixed(loss, rows=rows)
 

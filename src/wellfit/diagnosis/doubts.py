@@ -1,7 +1,7 @@
-"""Doubts about the numbers themselves: what a gap cannot mean while one of these stands.
+"""Doubts about the numbers themselves: until they are resolved, the gaps cannot be interpreted.
 
-A model that says one class of every row, that says labels which no row has, that does no better than a constant,
-whose train error is above its dev error, or whose squared error a few rows hold. None of them needs a human error.
+A model predicts one class for every row, predicts labels that no row has, or does no better than a constant; its train
+error is above its dev error; or a few rows account for its squared error. None of the checks needs a human error.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from wellfit.stats.differences import difference
 from wellfit.stats.intervals import Estimate, grouped_mean, has_groups, mean_interval, wilson
 
 NEARLY = 0.01  # share of the rows that may be predicted as another class where "every row" is one
-MISSED = 0.2  # share of the rows of other classes that a model may find at most and still be said to miss them
-BY_CHANCE = 0.05  # probability at which labels are none of chance
-CONSTANT = 0.2  # share of the loss of a constant that a model takes off at most and is still said to be no better
-FEW_CHANGED = 30  # rows whose loss differs from that of a constant; fewer say little of the rows that were not seen
+MISSED = 0.2  # largest share of the rows of other classes that a model may find and still be said to miss them
+BY_CHANCE = 0.05  # probability below which labels are not put down to chance
+CONSTANT = 0.2  # largest share of a constant's loss that a model may take off and still be called no better
+FEW_CHANGED = 30  # rows whose loss differs from that of a constant; fewer say little about unseen rows
 SURE = 0.9  # two-sided level of a one-sided .05
 MATERIAL = 0.25  # share of the tolerance by which dev must be below train
-HALF, MANY = 0.5, 0.01  # half of the squared error is held by more rows than one in a hundred, even of Laplace's law
+HALF, MANY = 0.5, 0.01  # more than one row in a hundred holds half of the squared error, even under Laplace's law
 FAR = 25.0  # times the mean of the others: five standard deviations
 FEWEST_ROWS = 100
 _NAMED_AT_MOST = 5
@@ -31,7 +31,7 @@ _NO_CLASS = "This goal looks at no predicted class."
 
 
 def one_class_predicted(*, goal: Goal, predicted: Predicted) -> Finding:
-    """WF110: fired where nearly every row is told as one class and the rows of other classes are surely missed."""
+    """WF110: fired where nearly every row is predicted as one class and rows of other classes are surely missed."""
     if goal.reads != "labels":
         return finding("WF110", fired=None, evidence=_NO_CLASS)
     target = np.concatenate([part[0] for part in predicted.parts.values()])
@@ -54,7 +54,7 @@ def one_class_predicted(*, goal: Goal, predicted: Predicted) -> Finding:
 
 
 def _shown_by(goal: Goal, predicted: Predicted) -> str:
-    """Say which goal shows it, with its number on dev, where this one counts rows of all classes alike."""
+    """Name the goals that show it, with their values on dev, if this goal counts rows of all classes alike."""
     target, prediction = predicted.parts["dev"]
     if not goal.counts_rows or len(np.unique(target)) < prediction.shape[1]:
         return ""
@@ -67,10 +67,10 @@ def _shown_by(goal: Goal, predicted: Predicted) -> str:
 
 
 def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
-    """WF212: fired for predicted labels that no row has, if chance would not leave them out of the targets.
+    """WF212: fired for predicted labels that no row has, if chance hardly explains their absence from the targets.
 
-    Of labels that occur k times among the predictions and never among as many targets, chance would have put some
-    into the targets, if they were as frequent there: (n / (n + N))^k is the probability that it did not.
+    The labels occur k times among the n predictions and never among the N = n targets. If they were as frequent
+    there, the probability that none occurs among the targets would be (n / (n + N))^k.
     """
     parts = predicted.parts.values()
     if goal.task != "classification":
@@ -93,9 +93,9 @@ def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
 
 
 def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted) -> Finding:
-    """WF111: fired where the gain over a constant is surely small on dev, or on train, and may be none.
+    """WF111: fired where the gain over a constant is surely small on dev, or on train, and may be zero.
 
-    A model that is better on train has learned something, and is no better on dev for its variance.
+    A model that is better on train has learned something; if it is no better on dev, that is due to variance.
     """
     unit, told = Unit(goal), []
     learned = errors.train.value < (1 - CONSTANT) * predicted.constant_on_train
@@ -121,8 +121,8 @@ def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted)
 def _over_constant(goal: Goal, predicted: Predicted, part: str) -> tuple[Estimate, float] | None:
     """The gain over a constant with its interval, and the constant's loss; None with fewer than two rows (or groups).
 
-    Losses of rows are compared row by row; where a loss depends on the other rows, that of a constant is a number.
-    Where hardly a row's loss differs, as many of those that were not seen may differ as Wilson's upper limit allows.
+    Losses are compared row by row; if a row's loss depends on the others, the constant's loss is a fixed number. Where
+    hardly any row's loss differs, up to Wilson's upper limit of the unseen rows are assumed to differ.
     """
     target, prediction = predicted.parts[part]
     groups = predicted.groups.get(part)
@@ -146,10 +146,10 @@ def _over_constant(goal: Goal, predicted: Predicted, part: str) -> tuple[Estimat
 
 
 def dev_below_train(*, goal: Goal, tolerance: float, errors: Errors) -> Finding:
-    """WF112: fired where dev (or train-dev) is surely below train, the train error taken as that of a sample."""
+    """WF112: fired where dev (or train-dev) is surely below train, treating the train error as that of a sample."""
     unit, train = Unit(goal), errors.train_sample or errors.train
     if train.is_fixed and train.rows and errors.dev.rows and not errors.dev.is_fixed:
-        # No spread of the train losses is known: that of dev, on as many rows as train has.
+        # The spread of the train losses is not known: dev's is used, on as many rows as train has.
         spread = errors.dev.with_rows(train.rows)
         train = Estimate(
             train.value,
@@ -177,7 +177,7 @@ def dev_below_train(*, goal: Goal, tolerance: float, errors: Errors) -> Finding:
 def few_rows_hold_the_error(*, goal: Goal, rows: OpenRows | None = None, predicted: Predicted | None = None) -> Finding:
     """WF213: fired where at most one row in a hundred holds half of the squared error.
 
-    Of a model on dev; before there is one, of the mean on the training rows.
+    The error is that of a model on dev; before there is one, that of the mean on the training rows.
     """
     if goal.metric.trees_loss != "squared_error":
         return finding("WF213", fired=None, evidence=UNCHECKED)
@@ -194,7 +194,7 @@ def few_rows_hold_the_error(*, goal: Goal, rows: OpenRows | None = None, predict
     order = np.argsort(-errors, kind="stable")
     shares = np.cumsum(errors[order]) / errors.sum()
     few = int(np.searchsorted(shares, HALF)) + 1
-    if few <= MANY * len(errors):  # and those beside them that lie as far out
+    if few <= MANY * len(errors):  # and any others that are as far out
         few = max(few, int((errors > FAR * errors[order][few:].mean()).sum()))
     said = (
         f"{few:,} {'row' if few == 1 else 'rows'} of {len(errors):,} {where} rows {'holds' if few == 1 else 'hold'} "

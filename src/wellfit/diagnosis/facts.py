@@ -16,29 +16,29 @@ from wellfit.stats.intervals import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a training run ended, and the losses of the reference models on the same dev rows."""
+    """The outcome of a training run, and the losses of the reference models on the same dev rows."""
 
     status: str  # "finished", "diverged", "stopped early" or "out of budget"
     advice: str = ""
     references: Mapping[str, Estimate] = field(default_factory=dict)  # name -> dev loss of dummy, linear, tree models
     ahead: Mapping[str, Estimate] = field(default_factory=dict)  # name -> network's loss less that model's, paired
-    note: str = ""  # what else to know about the reference models, as a sentence
+    note: str = ""  # anything else to know about the reference models, as a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The columns of a table, with the shares that were counted."""
+    """The columns of a table, with their shares of missing and unseen values."""
 
     dropped: Mapping[str, str]  # column -> why: "constant", "all missing", "id-like: ...", "asked"
     missing: Mapping[str, float] | None = None  # column -> share of missing values in train
-    unseen: Mapping[str, float] | None = None  # column -> share of dev rows whose category train has not
+    unseen: Mapping[str, float] | None = None  # column -> share of dev rows whose category does not occur in train
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All facts; None for those that are not known. A check runs if all the facts that it must have are known."""
+    """All facts; None for those that are not known. A check runs if all the facts that it requires are known."""
 
-    goal: Goal  # in whose loss all numbers are
+    goal: Goal  # all numbers are in its loss
     tolerance: float = 0.0  # the gap that does not matter
     hint: str = ""  # at the optimal error, from the rows, where there is no reference
     errors: Errors | None = None
@@ -47,9 +47,9 @@ class Facts:
     columns: Columns | None = None
     rows: OpenRows | None = None
     network: NetworkOnRows | None = None
-    predicted: Predicted | None = None  # what the model says of dev, and of train where that is known
-    # Below: only of an experiment.
-    seen: Mapping[str, Floats] | None = None  # part -> [rows, channels] what a network sees in pictures
+    predicted: Predicted | None = None  # the model's predictions for dev, and for train where known
+    # Below: known only for an experiment.
+    seen: Mapping[str, Floats] | None = None  # part -> [rows, channels] a network's channels for pictures
     candidates: Floats | None = None  # [candidates, rows] losses of all networks that were compared on dev
     curve: MoreData | None = None
     shuffled: Shuffled | None = None

@@ -16,9 +16,9 @@ from wellfit.stats.intervals import Estimate
 CATALOGUE: Mapping[str, CatalogueEntry] = {
     entry.code: entry for entries in (model.ENTRIES, data.ENTRIES, shift.ENTRIES) for entry in entries
 }
-"""Codes that every diagnosis holds."""
+"""The codes in every diagnosis."""
 OF_NETWORKS: Mapping[str, CatalogueEntry] = {entry.code: entry for entry in (*network.ENTRIES, *gradients.ENTRIES)}
-"""Codes of `wf.check`."""
+"""The codes of `wf.check`."""
 EXPLAINED: Mapping[str, CatalogueEntry] = {**CATALOGUE, **OF_NETWORKS}
 
 
@@ -49,7 +49,7 @@ def explain(code: str) -> str:
 
 
 UNCHECKED = "Not checked: this needs the table or the training itself."
-"""Evidence where nothing was there to look at."""
+"""Evidence where there was nothing to look at."""
 FindingStatus = Literal["fired", "passed", "not applicable"]
 
 

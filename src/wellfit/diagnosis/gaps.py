@@ -24,15 +24,15 @@ LARGEST_TOLERANCE = 0.02  # two points (docs/methods.md, "Verdicts")
 SMALLEST_TOLERANCE = 0.001  # and at least a tenth of a point
 RATE_SHARE = 0.25  # a quarter of the dev error
 LOSS_SHARE = 0.1  # a tenth of the dev loss
-MOST_ROWS = 10**9  # a set larger than this decides nothing for anybody
+MOST_ROWS = 10**9  # nobody has a larger set than this
 
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
     """The rungs: losses of the goal with their intervals.
 
-    `train` is a fixed number of the model; `train_sample` is the same loss as what chance makes of it on so many rows:
-    the reference is about all rows there could be, and the best rule errs on few of them by more or less.
+    `train` is a fixed number for the model; `train_sample` is the same loss with the sampling error of that many rows:
+    the reference is about all possible rows, and on a few of them even the best rule may do better or worse.
     """
 
     optimal: Optimal
@@ -44,7 +44,7 @@ class Errors:
 
     @property
     def held_out(self) -> Estimate:
-        """The set that is compared with train: train-dev, or dev where there is none."""
+        """The loss that is compared with train: train-dev, or dev where there is none."""
         return self.dev if self.train_dev is None else self.train_dev
 
     @property
@@ -61,7 +61,7 @@ class Errors:
         return sides
 
     def ends(self, name: GapName) -> tuple[float, float]:
-        """The losses at the two ends of a gap, the lower rung first; a bias that is held at 0 starts at its own end."""
+        """The losses at the two ends of a gap, the lower rung first; a bias that is held at 0 starts where it ends."""
         after, before = self.sides[name]
         end, start = after.value, before.at_level(LEVEL).value
         return (min(start, end) if name == "avoidable_bias" else start), end
@@ -72,11 +72,11 @@ class Errors:
         return unit.size(gap.value, start=start, end=end)
 
     def decided_by(self, gap: Gap) -> Estimate:
-        """The set that `rows_needed` is about."""
+        """The loss on the set that `rows_needed` refers to."""
         return self.held_out if gap.name == "variance" else self.dev
 
     def lacks_rows(self, gap: Gap) -> bool:
-        """Return True if more rows would decide the verdict; Holm's may leave open what a plain interval decides."""
+        """Return True if more rows would decide; Holm's procedure may leave open what a plain interval decides."""
         return bool(gap.rows_needed and gap.rows_needed > (self.decided_by(gap).rows or 0))
 
 
@@ -86,11 +86,11 @@ class Gap(Record):
 
     Attributes:
         rows_needed: where the verdict is "cannot tell": total rows of the dev-side set (train-dev for the variance
-            where there is one, otherwise dev) at which the plain 95 % interval, point values held, would leave the
-            tolerance; None where rows cannot decide.
+            where there is one, otherwise dev) at which the plain 95 % interval, at the same point values, would exclude
+            the tolerance; None where rows cannot decide.
         below_reference: of the avoidable bias: train is below the reference, so the bias is held at 0.
         includes_mismatch: of the variance: there is no train-dev set, so it cannot be told from mismatch.
-        by_chance: of a high avoidable bias: the best rule there is could err as often on so few training rows.
+        by_chance: of a high avoidable bias: even the best possible rule could err as often on so few training rows.
     """
 
     name: GapName = field(metadata=OMITTED)
@@ -105,7 +105,7 @@ class Gap(Record):
 
     @property
     def kind(self) -> GapKind:
-        """Its names, its finding and its board."""
+        """The gap's names, finding and board."""
         return GAPS[self.name]
 
 
@@ -116,7 +116,7 @@ def gaps_from(bodies: Mapping[str, Mapping[str, object] | None]) -> dict[GapName
 
 
 def default_tolerance(goal: Goal, dev: float) -> float:
-    """Return the smaller of 2 points and a quarter of the dev loss (at least .1 point); for values a tenth of it."""
+    """Return the smaller of 2 points and a quarter of the dev loss (at least .1 point); a tenth of it if not a rate."""
     if goal.is_rate:
         return max(SMALLEST_TOLERANCE, min(LARGEST_TOLERANCE, RATE_SHARE * dev))
     return LOSS_SHARE * dev
@@ -126,7 +126,7 @@ def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> flo
     """The tolerance that was given, in the goal's loss, or the default one.
 
     Raises:
-        BadInput: for a tolerance that is negative, not finite, or for a rate not below 1.
+        BadInput: for a tolerance that is negative, not finite, or (for a rate) not below 1.
     """
     if tolerance is None:
         return default_tolerance(goal, dev)
@@ -137,7 +137,7 @@ def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> flo
 
 
 def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
-    """Return every gap between rungs that are known, with its verdict; None for the others.
+    """Return every gap between known rungs, with its verdict; None for the others.
 
     Intervals are MOVER's. *Yes*: the lower limit, Holm-adjusted over the gaps, is above the tolerance. *No*: the
     plain 95 % upper limit is at most the tolerance.
@@ -172,7 +172,7 @@ def _high(sides: Mapping[GapName, tuple[Estimate, Side]], *, tolerance: float) -
 def _interval(after: Estimate, before: Side, level: float) -> Estimate:
     first, second = after.at_level(level), before.at_level(level)
     if isinstance(before, Optimal) and before.rows is None:
-        # A range that the optimum may lie anywhere in is no sampling error: its ends do not cancel by chance.
+        # A range in which the optimum may be anywhere is not a sampling error: its ends do not cancel by chance.
         return Estimate(first.value - second.value, first.low - second.high, first.high - second.low, rows=None)
     return difference(first, second)
 

@@ -1,9 +1,9 @@
-"""Wrong labels: how many there are, and what auditing m rows would reveal.
+"""Wrong labels: their number, and the gain in precision from auditing m rows.
 
-Without an audit wrong labels cannot be told from classes that overlap, but in one place: where models that never saw a
-row are surest of it. Labels that disagree even there are wrong, or no row is easy. One network alone does not tell,
-since it may be sure and wrong (it overfits) or sure of nothing (it underfits): the same must hold for a second model of
-another kind.
+Without an audit, wrong labels cannot be told from overlapping classes, except where models that never saw a row are
+surest of it. Labels that disagree even there are wrong, or no row is easy. One network alone is not enough, since it
+may be sure and wrong (it overfits) or sure of nothing (it underfits): the same must hold for a second model of another
+kind.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile, wilson
 MATERIAL = 0.02  # share of wrong labels that is worth an alarm
 SUREST = 0.1  # of the rows
 FEWEST_ROWS = 200
-AUDITED = 200  # rows whose audit is priced
+AUDITED = 200  # rows of the audit that is proposed
 _NAMED_AT_MOST = 5
 
 
@@ -45,7 +45,7 @@ class Suspicion:
     """The rows whose labels look wrong."""
 
     rate: Estimate  # share of the rows that a model is surest of with another label; of several models the lowest
-    rows: tuple[int, ...]  # places of all rows with another label, the surest first: where to begin an audit
+    rows: tuple[int, ...]  # indices of all rows with another label, the surest first: where to begin an audit
     of: int  # rows that were looked at
 
 
@@ -57,7 +57,7 @@ def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integer
     Args:
         noisy_wrong: [rows] whether the prediction differs from the label.
         clean_wrong: [audited] whether it differs from the audited label.
-        audited: [audited] places of the audited rows, drawn at random.
+        audited: [audited] indices of the audited rows, drawn at random.
 
     Raises:
         BadInput: for fewer than two audited rows, or counts that differ.
@@ -83,14 +83,14 @@ def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integer
 def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
     """Half-width of the clean error's 95 % interval if that many of all rows were audited.
 
-    `rate` is the share of labels whose correction changes whether the prediction is right, `error` that on the labels
-    as they are.
+    `rate` is the share of labels whose correction changes whether the prediction is right, `error` the error on the
+    labels as they are.
     """
     return normal_quantile(LEVEL) * math.sqrt(error * (1 - error) / rows + rate * (1 - rate) / audited)
 
 
 def observed_error(error: float, *, noise: float, classes: int) -> float:
-    """The error that is measured when a share of the labels is wrong, each other class being equally likely.
+    """The error that is measured when a share `noise` of the labels is wrong, all other classes being equally likely.
 
     rho + e (1 - rho C / (C - 1)).
     """
@@ -100,7 +100,7 @@ def observed_error(error: float, *, noise: float, classes: int) -> float:
 def suspicious_labels(target: Integers, probabilities: Floats, *, rival: Floats | None = None) -> Suspicion | None:
     """Look at the labels [rows] of the rows that a model is surest of; None with fewer than 200 rows.
 
-    Probabilities [rows, classes] are of a model that was not trained on the rows, `rival` of one of another kind.
+    Probabilities [rows, classes] are from a model that was not trained on the rows, `rival` from another kind of model.
     """
     if len(target) < FEWEST_ROWS:
         return None
@@ -124,7 +124,7 @@ def _doubts(target: Integers, probabilities: Floats) -> Suspicion:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The lowest dev error of any model and the reference: they separate wrong labels from hard rows."""
+    """The lowest dev error of any model, and the reference: together they separate wrong labels from hard rows."""
 
     best: Estimate
     optimal: Optimal
@@ -133,8 +133,8 @@ class Yardstick:
     def explains(self, rate: Estimate) -> bool:
         """Return True if the evidence is compatible with correct labels.
 
-        No error is surely above the reference, or one is below the cost of such labels: with so many wrong labels no
-        model gets below `observed_error` of the optimal one.
+        The best error is not surely above the reference, or is too low for that many wrong labels: with them no model
+        gets below the `observed_error` of the optimal error.
         """
         if self.best.low <= self.optimal.high:
             return True
@@ -143,7 +143,7 @@ class Yardstick:
 
 
 def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None = None) -> Finding:
-    """WF209: fired if the share where the model is surest is surely above 2 %, passed if it is surely below."""
+    """WF209: fired if surely over 2 % of the rows a model is surest of have another label, passed if surely under."""
     if found is None:
         why = f"This needs {FEWEST_ROWS} rows with probabilities from a model that was not trained on them."
         return finding("WF209", fired=None, evidence=why)

@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 def array_of(name: str, values: Any) -> Array:
-    """A list, numpy, pandas, polars or pyarrow vector, or a tensor, as an array without gaps.
+    """Return a list, a numpy, pandas, polars or pyarrow vector, or a tensor as an array without missing values.
 
     Raises:
         BadInput: when it is empty, ragged, of the wrong shape, or has a missing or infinite value.
@@ -46,7 +46,7 @@ def looks_like_classes(target: Array, prediction: Array) -> bool:
     """Return True for what looks like classes: probabilities in columns, strings, booleans, or certain whole numbers.
 
     Whole numbers are classes where all predictions are among them too (stored as integers, however many they are), or
-    where at most 20 of them have probabilities as predictions. With any others they are counts to regress on.
+    where at most 20 of them have probabilities as predictions. With all other predictions they are regression targets.
     """
     if prediction.ndim == 2 or target.dtype.kind in "bUS" or prediction.dtype.kind in "US":
         return True
@@ -69,10 +69,10 @@ def classes_of(arrays: Sequence[Array]) -> Array:
 
 
 def codes_of(name: str, labels: Array, classes: Array) -> Integers:
-    """[rows] places of the labels in `classes`.
+    """[rows] indices of the labels in `classes`.
 
     Raises:
-        BadInput: for a label that is no class (names the nearest), or of another kind.
+        BadInput: for a label that is not a class (names the nearest), or is of another kind.
     """
     _check_kinds([labels, classes])
     codes = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
@@ -119,7 +119,7 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
     """[rows, classes] probabilities from columns, from one column of a binary task, or from predicted labels.
 
     Raises:
-        BadInput: when the columns are not the classes, or the values are no probabilities.
+        BadInput: when the columns do not match the classes, or the values are not probabilities.
     """
     if prediction.ndim == 1 and not _is_score(prediction, classes):
         return np.eye(len(classes))[codes_of(name, prediction, classes)]
@@ -177,5 +177,5 @@ def _without_objects(name: str, array: Array) -> Array:
 
 
 def nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """Return the known name that is most like this one."""
+    """Return the known name that is most similar to this one."""
     return difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.0)[0]

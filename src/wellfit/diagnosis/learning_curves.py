@@ -61,22 +61,22 @@ _SHAPES: Mapping[CurveName, Shape] = {
     "pow4": lambda rows, bend: np.asarray((rows + bend[1]) ** np.negative(bend[0])),
     "pow3": lambda rows, bend: np.asarray(rows ** np.negative(bend[0])),
     "mmf4": lambda rows, bend: np.asarray(1 / (1 + (rows / bend[1]) ** bend[0])),
-    # Held away from 0: the shape is divided by its value at the reference.
+    # Kept away from 0: the shape is divided by its value at the reference.
     "exp4": lambda rows, bend: np.asarray(np.exp(-np.minimum((rows / bend[1]) ** bend[0], 500.0))),
 }
 STEEPEST = 2.0  # 0 < a <= 2 (docs/methods.md, "Value of more data")
 FLATTEST = 0.02
 _CLOSEST = 0.5  # how near -offset may come to the smallest anchor, in rows
-_FARTHEST = 8.0  # mmf4 and exp4: the half-way point lies at most so many times the largest anchor away
+_FARTHEST = 8.0  # mmf4 and exp4: largest factor by which the half-way point may be beyond the anchors
 _GRID = 24  # places of each parameter that are tried
 _STEPS = 60
 _STRIDE = 1e-6  # of a numerical derivative, where the range of a parameter is 1
-_DAMPED, _EASED = 8.0, 0.3  # factors of the damping after a step that failed, and one that did not
+_DAMPED, _EASED = 8.0, 0.3  # factors of the damping after a step that failed, and after one that succeeded
 _HIGHEST_EXCESS = 10.0  # times the highest error
 
 
 def fit_curve(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, floor: float = 0.0) -> Curve:
-    """Fit the errors [anchors] by weighted least squares within bounds; the numbers of training rows rise.
+    """Fit the errors [anchors] by weighted least squares within bounds; `rows` must be increasing.
 
     `sd` is the standard error of each; `floor` the error that cannot be undercut, the optimal error's lower limit.
     """
@@ -110,7 +110,7 @@ def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, f
 
 @dataclass(frozen=True)
 class _Bends:
-    """Map places in [0, 1] to the parameters of a shape, evenly in logarithms."""
+    """A map from [0, 1] to the parameters of a shape, evenly on a logarithmic scale."""
 
     low: Floats  # [parameters] logarithms of the ends
     high: Floats
@@ -128,7 +128,7 @@ class _Bends:
         return cls(np.log(low), np.log(high), start)
 
     def at(self, places: Floats) -> tuple[Floats, ...]:
-        """Each parameter [..., 1] at places [..., parameters]."""
+        """Return each parameter [..., 1] at places [..., parameters] in [0, 1]."""
         values = np.exp(self.low + places * (self.high - self.low)) - self.start
         return tuple(values[..., place, None] for place in range(len(self.low)))
 
@@ -147,7 +147,7 @@ class _Solved:
 
 
 def _solved(shapes: Floats, errors: Floats, *, sd: Floats, floor: float) -> _Solved:
-    """The convex problem in two unknowns within a box: its free solution, or the best of the four sides."""
+    """Solve the convex problem in two unknowns within a box: the free solution, or the best on its four sides."""
     weight = 1 / sd**2 / (1 / sd**2).sum()
     least = np.minimum(max(0.0, floor), 0.999 * errors.min(axis=-1))
     most = np.maximum(errors.max(axis=-1), least + 1e-9)
@@ -176,9 +176,9 @@ def _solved(shapes: Floats, errors: Floats, *, sd: Floats, floor: float) -> _Sol
 
 
 def _refined(places: Floats, solved: Callable[[Floats], _Solved]) -> Floats:
-    """[sets, parameters] after Levenberg's steps, each kept only where it fits better."""
+    """Return the places [sets, parameters] after Levenberg's steps, each kept only where it fits better."""
     sets, count = places.shape
-    # A derivative looks inwards, so that it never leaves the range.
+    # Derivatives step inwards, so that they never leave the range.
     damping = np.full(sets, 1e-3)
     left = solved(places[:, None]).left[:, 0]
     for _ in range(_STEPS):

@@ -1,7 +1,7 @@
 """The gain from more training data: the learning curve extrapolated, with an interval widened by its past errors.
 
 pow4 is the primary curve (pow3 where there are few anchors). The interval is the widest spread of bootstrapped repeats
-among all families that foretold the last anchors, widened by how far the primary curve missed them when hidden.
+among all families that predicted the last anchors, widened by the primary curve's error on them when hidden.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wellfit.records.units import Unit
 from wellfit.stats.intervals import Estimate
 
 FARTHEST = 4.0  # no extrapolation beyond four times the rows (docs/methods.md, "Value of more data")
-FEW_ANCHORS = 5  # up to so many, pow3
+FEW_ANCHORS = 5  # up to this many, pow3
 HIDDEN = 2  # anchors left out for the backtest: half the rows, as far back as twice the data is ahead
 FORETOLD = 3.0  # standard errors by which a family may miss the hidden anchors
 RISE = 3.0  # standard errors of a rise that noise does not explain
@@ -34,7 +34,7 @@ FAMILIES: tuple[CurveName, ...] = ("pow3", "pow4", "mmf4", "exp4", "last1")
 
 @dataclass(frozen=True, kw_only=True)
 class MoreData(Record):
-    """The gain from `factor` times the training rows, in the goal's loss; None if the curve is not extrapolated."""
+    """The gain from `factor` times as many training rows, in the goal's loss; None if the curve is not extrapolated."""
 
     rows: int
     factor: float
@@ -47,7 +47,7 @@ class MoreData(Record):
     gain: Estimate | None  # dev error now - dev error then
     delta: float  # the smallest gain that matters
     chance: float | None  # P(gain > delta) under the same spread
-    missed: float | None  # dev error at the hidden last anchor - what the primary curve foretold
+    missed: float | None  # dev error at the hidden last anchor - the primary curve's prediction
     target: float | None = None  # an error that was asked for
     target_rows: int | None = None  # rows at which the curve reaches it; None beyond four times the rows
 
@@ -65,15 +65,15 @@ def more_data(
     floor: float = 0.0,
     seed: int = 0,
 ) -> MoreData:
-    """Extrapolate a learning curve, whose last anchor is all training rows.
+    """Extrapolate a learning curve whose last anchor uses all training rows.
 
     Args:
         anchors: the measured curve.
         delta: the smallest gain that matters, in the goal's loss: the tolerance of the gaps.
-        factor: how many times the rows are asked about.
-        target: a dev error, for the rows that it needs.
+        factor: the multiple of the training rows to extrapolate to.
+        target: a dev error, to find the number of rows at which it is reached.
         floor: lower limit of the optimal error.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
     """
     means, sd = anchors.mean, anchors.sd
     rows = int(anchors.rows[-1])
@@ -107,7 +107,7 @@ def more_data(
 
 
 def primary_of(anchors: Anchors) -> CurveName:
-    """The family that is fitted: four parameters need more anchors than three."""
+    """Return the family to fit: four parameters need more anchors than three do."""
     return "pow3" if len(anchors.rows) <= FEW_ANCHORS else "pow4"
 
 
@@ -145,7 +145,7 @@ def _refusal(anchors: Anchors, factor: float) -> str:
 
 
 def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[float | None, tuple[CurveName, ...]]:
-    """Distance of the primary curve from the last anchor when it is hidden, and the families that predicted it."""
+    """Return the primary curve's error at the hidden last anchor, and the families that predicted that anchor."""
     seen = anchors.first(len(anchors.rows) - HIDDEN)
     if len(seen.rows) < FEWEST_ANCHORS:
         return None, (primary, "last1") if primary == "pow4" else ("pow3", "last1")
@@ -154,7 +154,7 @@ def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[fl
         curve = fit_curve(family, seen.rows * 1.0, seen.mean, sd=seen.sd, floor=floor)
         errors[family] = float(anchors.mean[-1] - curve.at(float(anchors.rows[-1])))
     before, of_dev = len(seen.rows) - 1, anchors.dev_noise
-    # Over dev sets, of the difference between the last anchor that is seen and the last of all.
+    # Variance over dev sets of the difference between the last anchor that is seen and the last of all.
     paired = float(of_dev[before, before] + of_dev[-1, -1] - 2 * of_dev[before, -1])
     noise = math.hypot(float(anchors.sd[-1]), float(seen.sd[-1]), math.sqrt(max(0.0, paired)))
     least = min(abs(error) for error in errors.values())
@@ -177,7 +177,7 @@ def _gain(
     rows = float(anchors.rows[-1])
     value = _drop(curve, rows, factor)
     found = [_draws(family, anchors, factor=factor, floor=floor, rng=rng) for family in families]
-    # The widest of the families' intervals: which of them is right is not a matter of chance, so that they are no
+    # The widest of the families' intervals: which of them is right is not a matter of chance, so they are not a
     # mixture (as one, the flat ones cut off the upper limits of the others: 19 of 24 intervals held the truth).
     low = min(float(np.quantile(each, 0.025)) for each in found)
     high = max(float(np.quantile(each, 0.975)) for each in found)
@@ -197,7 +197,7 @@ def _draws(family: CurveName, anchors: Anchors, *, factor: float, floor: float, 
     if family == "last1":
         return np.zeros(DRAWS)
     rows, repeats = anchors.rows * 1.0, anchors.dev.shape[1]
-    # Repeats drawn from R vary by (R - 1)/R of what repeats do.
+    # Repeats drawn from R have only (R - 1)/R of the repeats' variance.
     wide = anchors.mean[:, None] + math.sqrt(repeats / (repeats - 1)) * (anchors.dev - anchors.mean[:, None])
     noise = rng.multivariate_normal(np.zeros(len(rows)), anchors.dev_noise, size=DRAWS, method="eigh")
     # Whole repeats are drawn, since a repeat's anchors are nested; what all repeats share is added as one shift.
@@ -219,7 +219,7 @@ SMALLEST = 16  # anchors 16 * 2^(k/2), as in LCDB
 FEWEST_REPEATS = 3
 FEWEST_ANCHORS = 4  # pow3 has three parameters
 _FASTEST = -2.0  # power by which the spread may fall with the rows
-_LEAST_SPREAD = 1e-9  # of the error: refits that agree exactly still leave a weight that is finite
+_LEAST_SPREAD = 1e-9  # of the error: refits that agree exactly still give a finite weight
 _ROUNDING = 0.01  # anchors are whole rows
 
 
@@ -227,7 +227,7 @@ _ROUNDING = 0.01  # anchors are whole rows
 class Anchors:
     """A learning curve as measured; repeat r trains on nested subsets of one permutation.
 
-    What two anchors share in `dev_noise`, the covariance over dev sets, is no more in their difference.
+    `dev_noise` is the covariance over dev sets: noise that two anchors share cancels in their difference.
     """
 
     rows: Integers  # [anchors] training rows, rising; the last is all of them
@@ -244,8 +244,8 @@ class Anchors:
     def spread(self) -> Floats:
         """[anchors] standard deviation of the dev error over training sets of that size.
 
-        Subsets of the same n rows overlap: at m rows they vary by about sqrt(1 - m/n) of it. It is read off the
-        anchors of at most half the rows, and continued to the others as a power of the rows.
+        Subsets of the same n rows overlap: at m rows they show about sqrt(1 - m/n) of it. It is estimated from
+        the anchors of at most half the rows, and extrapolated to the others as a power of the rows.
         """
         share = self.rows / self.rows[-1]
         few = share <= 0.5 + _ROUNDING
@@ -256,7 +256,7 @@ class Anchors:
 
     @property
     def luck(self) -> Floats:
-        """[anchors] the part of the spread that all subsets of these n rows share, so that no repeat shows it."""
+        """[anchors] the part of the spread that all subsets of these n rows share, which repeats do not show."""
         return np.asarray(self.spread * np.sqrt(self.rows / self.rows[-1]))
 
     @property
@@ -266,12 +266,12 @@ class Anchors:
         return np.asarray(self.spread * np.sqrt((1 - share) / self.dev.shape[1] + share))
 
     def first(self, count: int) -> Anchors:
-        """Return the curve without the last anchors."""
+        """Return the curve with only its first `count` anchors."""
         return Anchors(self.rows[:count], self.train[:count], self.dev[:count], self.dev_noise[:count, :count])
 
 
 def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
-    """Sizes 16 * 2^(k/2) up to all rows; the last anchor is all rows, and of too many the smallest are dropped.
+    """Return sizes 16 * 2^(k/2) up to all rows, which come last; beyond `most` sizes the smallest are dropped.
 
     Raises:
         BadInput: for fewer rows than four anchors need.
@@ -288,10 +288,10 @@ def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
 
 
 def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0) -> Anchors:
-    """Retrain on nested subsets, at most `refits` times; repeats are added before anchors are, up to all anchors.
+    """Retrain on nested subsets, at most `refits` times, on as many anchors as three repeats of each allow.
 
     Raises:
-        BadInput: for too few rows, or fewer refits than four anchors with three repeats.
+        BadInput: for too few rows, or fewer refits than four anchors with three repeats need.
     """
     if refits < FEWEST_ANCHORS * FEWEST_REPEATS:
         raise BadInput(

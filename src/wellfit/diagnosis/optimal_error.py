@@ -28,14 +28,14 @@ class Optimal(Record):
     rows: int | None = field(default=None, metadata=OMITTED)  # on which the human error was measured
 
     def at_level(self, level: float) -> Estimate:
-        """Return the reference with its interval; only the interval of a measured human error depends on the level."""
+        """Return the reference with its interval at a level; only that of a measured human error depends on it."""
         if self.rows and self.point is not None:
             return wilson(self.point * self.rows, self.rows, level=level)
         middle = (self.low + self.high) / 2 if self.point is None else self.point
         return Estimate(middle, self.low, self.high, self.rows)
 
     def in_unit_of(self, goal: Goal) -> Optimal:
-        """Return the reference in the goal's own unit; the limits change places if higher is better."""
+        """Return the reference in the goal's own unit; the limits are swapped if higher is better."""
         low, high = sorted((goal.score_of(self.low), goal.score_of(self.high)))
         return replace(self, low=low, high=high, point=None if self.point is None else goal.score_of(self.point))
 
@@ -52,7 +52,7 @@ def reference(
     human_rows: int | None = None,
     optimal_error: tuple[float, float] | float | None = None,
 ) -> Optimal | None:
-    """The reference that a user gave, if any, in the goal's own unit (for auc the human auc).
+    """Return the reference that a user gave in the goal's own unit (for auc, the human AUC); None if none was given.
 
     A human error stands in for the optimal error as a point, or as its Wilson interval with `human_rows`.
 
@@ -95,7 +95,7 @@ def checked_loss(name: str, value: float, *, goal: Goal) -> float:
 
 
 def checked_rows(name: str, rows: int | None) -> int | None:
-    """Return a number of rows, or None.
+    """Return a valid number of rows, or None if none is given.
 
     Raises:
         BadInput: unless it is a whole number of at least 1.
@@ -109,7 +109,7 @@ def checked_rows(name: str, rows: int | None) -> int | None:
 
 
 def _is_a(kind: type, value: object) -> bool:
-    """Return True if a value is a number of this kind, numpy's included; a truth value is not one."""
+    """Return True if a value is a number of this kind, numpy's included; booleans are not."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

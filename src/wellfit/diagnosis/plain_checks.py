@@ -29,22 +29,22 @@ _TAKEN_AS_EXACT = (
 
 
 def high_bias(*, goal: Goal, gaps: Gaps) -> Finding:
-    """WF101."""
+    """WF101: high avoidable bias."""
     return _of_gap("avoidable_bias", gaps, goal=goal)
 
 
 def high_variance(*, goal: Goal, gaps: Gaps) -> Finding:
-    """WF102."""
+    """WF102: high variance."""
     return _of_gap("variance", gaps, goal=goal)
 
 
 def high_mismatch(*, goal: Goal, gaps: Gaps) -> Finding:
-    """WF301."""
+    """WF301: high mismatch."""
     return _of_gap("mismatch", gaps, goal=goal)
 
 
 def high_dev_overfit(*, goal: Goal, gaps: Gaps) -> Finding:
-    """WF401."""
+    """WF401: high overfitting to dev."""
     return _of_gap("dev_overfit", gaps, goal=goal)
 
 
@@ -62,7 +62,7 @@ def _of_gap(name: GapName, gaps: Gaps, *, goal: Goal) -> Finding:
 
 
 def below_reference(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
-    """WF103."""
+    """WF103: the train error is below the reference."""
     if errors.optimal.source == "none":
         return finding("WF103", fired=None, evidence="No reference was given.")
     shown = f"Train {Unit(goal).show(errors.train.value)}, reference {Unit(goal).show(errors.optimal.low)}."
@@ -76,7 +76,7 @@ def below_reference(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
 
 
 def no_reference(*, goal: Goal, errors: Errors, hint: str) -> Finding:
-    """WF104, with the hints that the rows give at the optimal error."""
+    """WF104: there is no reference; with the rows' hints at the optimal error."""
     optimal = errors.optimal
     low, high = sorted((optimal.low, optimal.high), key=goal.score_of)
     limits = (Unit(goal).show(low), Unit(goal).show(high))
@@ -89,13 +89,13 @@ def no_reference(*, goal: Goal, errors: Errors, hint: str) -> Finding:
 
 
 def unfinished_training(*, training: Training) -> Finding:
-    """WF105."""
+    """WF105: training did not finish."""
     fired = training.status != "finished"
     return finding("WF105", fired=fired, evidence=f"Status: {training.status}. {training.advice}")
 
 
 def another_method_wins(*, goal: Goal, errors: Errors, training: Training) -> Finding:
-    """WF106, paired by row if the rows are known."""
+    """WF106: another method does better, compared row by row if the rows are known."""
     unit, references = Unit(goal), training.references
     if not references:
         return finding("WF106", fired=None, evidence=f"No reference model was fit.{training.note}")
@@ -126,7 +126,7 @@ def below_optimal(*, goal: Goal, errors: Errors) -> Finding:
 
 
 def too_few_rows(*, goal: Goal, tolerance: float, gaps: Gaps, errors: Errors) -> Finding:
-    """WF402."""
+    """WF402: too few rows to decide."""
     undecided = [gap for gap in present(gaps) if gap.verdict == "cannot tell" and gap.rows_needed]
     if undecided:
         said = "; ".join(f"{gap.kind.noun}: {_rows_text(errors, gap)}" for gap in undecided)
@@ -145,22 +145,22 @@ def _rows_text(errors: Errors, gap: Gap) -> str:
 
 
 FEWEST_OF_CLASS = 10
-"""Rows of a class; of fewer dev rows even none wrong leaves an error of 30 % possible."""
+"""Fewest rows of a class: with fewer dev rows, an error of 30 % is possible even if none is wrong."""
 MANY_MISSING = 0.2
-"""Share of a column's values in train."""
+"""Share of a column's values missing in train above which it is reported."""
 MANY_UNSEEN = 0.01
-"""Share of dev rows whose category train has not."""
+"""Share of dev rows with a category unseen in train above which a column is reported."""
 _NAMED_AT_MOST = 6
 
 
 def empty_columns(*, columns: Columns) -> Finding:
-    """WF201."""
+    """WF201: constant or empty columns."""
     names = [name for name, why in columns.dropped.items() if why.startswith(("constant", "all missing"))]
     return _of_dropped("WF201", names, none="No column is constant or empty.")
 
 
 def identifiers(*, columns: Columns) -> Finding:
-    """WF202."""
+    """WF202: columns that look like identifiers."""
     names = [name for name, why in columns.dropped.items() if why.startswith("id-like")]
     return _of_dropped("WF202", names, none="No column looks like an identifier.")
 
@@ -172,7 +172,7 @@ def _of_dropped(code: str, names: Sequence[str], *, none: str) -> Finding:
 
 
 def too_few_of_a_class(*, rows: OpenRows) -> Finding:
-    """WF214: fired where a class has so few rows in train or in dev that nothing can be said of it."""
+    """WF214: fired where a class has so few rows in train or in dev that nothing can be said about it."""
     if not rows.train.classes:
         return finding("WF214", fired=None, evidence=UNCHECKED)
     counts = {
@@ -194,7 +194,7 @@ def too_few_of_a_class(*, rows: OpenRows) -> Finding:
 
 
 def incomplete_columns(*, columns: Columns) -> Finding:
-    """WF204."""
+    """WF204: columns with many missing or unseen values."""
     missing, unseen = columns.missing, columns.unseen
     if missing is None and unseen is None:
         return finding("WF204", fired=None, evidence="Not checked: there is no table.")

@@ -1,6 +1,6 @@
-"""The entry point for predictions: (y, prediction) of each part.
+"""The entry point for predictions: (y, prediction) for each part.
 
-The features of predicted rows add leakage, mismatch, regions and doubtful labels to the errors.
+If features are given, leakage, mismatch, regions and doubtful labels are checked too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Pair: TypeAlias = tuple[Any, Any]
 """(y, prediction), both with one entry per row."""
 
 
-def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
+def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
     *,
     train: Pair,
     dev: Pair,
@@ -59,33 +59,33 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
 ) -> Diagnosis:
     """Diagnose any model from its predictions.
 
-    Each part is (y, prediction): vectors from lists, numpy, pandas, polars, pyarrow or tensors (of a named goal of
-    values also both [rows, targets], over which losses are averaged). Predictions are labels,
-    values, probabilities [rows, classes] with the classes in sorted order of the labels, or, with two classes, floats
-    [rows] in [0, 1]: the probability of the second class.
+    Each part is (y, prediction): vectors from lists, numpy, pandas, polars, pyarrow or tensors (for a named goal of
+    values, both may be [rows, targets]; losses are averaged over the targets). Predictions are labels, values,
+    probabilities [rows, classes] with the classes in sorted order of the labels, or, with two classes, floats [rows]
+    in [0, 1]: the probability of the second class.
 
     Args:
         train: all training rows, without dropout.
         dev: rows of the distribution that matters.
         train_dev: rows of the training distribution that were not trained on.
         test: only once unsealed.
-        goal: default error for classes (strings, truth values, at most 20 distinct integers, or probabilities in
+        goal: default error for classes (strings, booleans, at most 20 distinct integers, or probabilities in
             columns), rmse for values.
         human_error: a person's error, the usual stand-in for the optimal error, in the goal's own unit.
-        human_rows: on how many rows it was measured.
+        human_rows: number of rows on which it was measured.
         optimal_error: the optimal error as (low, high), or one number.
-        tolerance: the gap that does not matter, in the goal's loss (.02 for 2 points; MSE for rmse).
-        classes: the classes in the order of the probability columns, where it is not that of the sorted labels.
-        labels_per_row: one column of labels per annotator, None where one gave no label: how often they disagree
-            brackets the optimal error (goal error).
-        label_voters: how many annotators' majority y is; 1 where y is one annotator's label.
-        groups: part -> [rows] group of each row (a patient, a customer): then intervals resample groups whole.
-        features: part -> what the rows were predicted from, a frame or an array [rows, columns]: adds leakage,
+        tolerance: the largest gap that does not matter, in the goal's loss (.02 for 2 points; MSE for rmse).
+        classes: the classes in the order of the probability columns, if that is not the order of the sorted labels.
+        labels_per_row: one column of labels per annotator, None where one gave no label: their rate of
+            disagreement brackets the optimal error (goal error).
+        label_voters: number of annotators whose majority y is; 1 if y is one annotator's label.
+        groups: part -> [rows] group of each row (a patient, a customer): intervals then resample whole groups.
+        features: part -> inputs of the predictions, a frame or an array [rows, columns]: adds leakage,
             mismatch by columns, regions and doubtful labels.
 
     Raises:
-        BadInput: for lengths that differ, missing values, labels that are no class, no probabilities where the goal
-            needs them, a single class for auc, or references and tolerances out of range.
+        BadInput: for lengths that differ, missing values, labels that are not classes, missing probabilities where the
+            goal needs them, a single class for auc, or references and tolerances out of range.
     """
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     several = goal is not None and goal_named(goal).task == "regression"
@@ -118,7 +118,7 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument a thing that is known
 
 
 def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | None, *, voters: int) -> Optimal:
-    """The optimal error of one annotator's label, or of a majority's."""
+    """Return the optimal error of predicting one annotator's label, or a majority's."""
     if given is not None or not goal.counts_rows:
         raise BadInput(
             "several labels per row need the goal error, and replace any other reference",
@@ -131,7 +131,7 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
 
 
 def _checked(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]:
-    """(y, prediction) with the same number of rows; y [rows, targets] only if a goal of values is named (`several`)."""
+    """(y, prediction) with equally many rows; y is [rows, targets] only if a goal of values is named (`several`)."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise BadInput(f"{name} must be (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
     target, prediction = array_of(f"{name} y", pair[0]), array_of(f"{name} prediction", pair[1])
@@ -169,7 +169,7 @@ def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal
 def _classified(
     parts: dict[str, tuple[Array, Array]], goal: Goal, classes: Sequence[Any] | None
 ) -> tuple[dict[str, tuple[Integers, Floats]], tuple[str, ...]]:
-    """Class codes and probabilities [rows, classes] of every part, over one list of classes; and their names."""
+    """Return each part's class codes and probabilities [rows, classes] over one list of classes, and that list."""
     targets = [target for target, _ in parts.values()]
     if classes is None:
         known = classes_of(targets)
@@ -211,7 +211,7 @@ def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Fl
 
 
 def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, groups: Any | None) -> Estimate:
-    if name == "train":  # over all training rows: a fixed number of this model
+    if name == "train":  # over all training rows: a fixed number for this model
         return Estimate.fixed(goal.loss(*pair), rows=len(pair[0]))
     if groups is None:
         return goal.estimate(*pair)
@@ -241,7 +241,7 @@ PARTS = ("train", "train_dev", "dev")
 
 
 def _require_alike(tables: Mapping[str, pa.Table], rows: Mapping[str, int]) -> None:
-    """Raise BadInput where a part has other columns than train, or another number of rows than its y."""
+    """Raise BadInput if a part's columns differ from train's, or its number of rows from that of its y."""
     for part, table in tables.items():
         require_columns(
             table.column_names, tables["train"].column_names, rule=f"features of {part} that are those of train"
@@ -262,12 +262,12 @@ def facts_on_rows(
     groups: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Facts:
-    """Return the columns, the rows of train, train-dev and dev, and the model on them.
+    """Return the columns, the rows of train, train-dev and dev, and the model's results on them.
 
-    No more than the goal is returned if train or dev has no features, or no column is usable.
+    Only the goal is returned if train or dev has no features, or no column is usable.
 
     Raises:
-        BadInput: for columns that differ, or other lengths than those of y.
+        BadInput: for columns that differ, or lengths that differ from those of y.
     """
     if any(target.ndim > 1 for target, _ in ready.values()):
         raise BadInput(
@@ -314,7 +314,7 @@ def _table(features: Any, part: str) -> pa.Table:
 
 
 def _codes(groups: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, Integers]:
-    """[rows] code of each row's group, the same over all parts."""
+    """Return by part [rows] the code of each row's group; a group has the same code in all parts."""
     if not all(part in groups for part in tables):
         return {}
     named: list[Array] = [np.asarray([str(group) for group in groups[part]]) for part in tables]

@@ -1,6 +1,6 @@
 """The prescription, and the verdict in a sentence: cause, action, remainder.
 
-Findings that spoil the measurement come before those that it makes.
+Findings that spoil the measurements come before those based on them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 
 BEFORE_GAPS: tuple[Urgency, ...] = ("leak", "dev overuse", "impossible", "doubt")
-"""Findings that are acted on before any gap."""
+"""Kinds of findings that are acted on before any gap."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Prescribed(Record):
     kind: str  # a name of the table of kinds, or "none"
     board: Board
     because: str  # the gap it works on; "" without one
-    ceiling: float  # the most that it can buy, in the goal's loss
+    ceiling: float  # the most that it can gain, in the goal's loss
     why: str  # the reason, as one sentence; "cause: reason." if a gap is to be treated
 
 
 def ceiling(errors: Errors, gap: Gap) -> float:
     """Return the largest gain from closing this gap: max(0, min(gap, dev - L)).
 
-    L is the optimal low, or train if the reference is only an upper bound and train is below it.
+    L is the lower limit of the optimal error, or train if the reference is only an upper bound and train is below it.
     """
     lowest = errors.optimal.low
     if errors.optimal.upper_bound and errors.train.value < lowest:
@@ -48,12 +48,12 @@ def ceiling(errors: Errors, gap: Gap) -> float:
 def prescribe(
     errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, tolerance: float, pictures: bool = False
 ) -> tuple[Prescribed, ...]:
-    """Remedies in the order to try: bias first, then variance, mismatch, dev overfit.
+    """Return remedies in the order in which to try them: bias first, then variance, mismatch, dev overfit.
 
     `pictures`: whether the rows are pictures, for which augmentation is a remedy of mismatch too.
 
-    A gap is treated when its verdict is yes, or when the numbers cannot tell but its value is beyond the tolerance.
-    What is then still undecided asks for a bigger dev set or for a reference; otherwise there is nothing to do.
+    A gap is treated when its verdict is yes, or when it is "cannot tell" but the value is beyond the tolerance. Gaps
+    that are then still undecided call for a bigger dev set or a reference; otherwise there is nothing to do.
     """
     known = list(present(gaps))
     remedies = [
@@ -78,7 +78,7 @@ def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[P
 
 
 def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[Prescribed]:
-    """Return remedies that turn "cannot tell" into an answer; they lower no error, so their ceiling is 0."""
+    """Return remedies that turn "cannot tell" into an answer; they do not lower any error, so their ceiling is 0."""
     asked: list[Prescribed] = []
     unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
     short = [gap for gap in unsure if errors.lacks_rows(gap)]
@@ -103,12 +103,12 @@ def _nothing(gaps: list[Gap]) -> Prescribed:
 
 
 def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> tuple[Finding, ...]:
-    """Return the findings to act on first; none if nothing is certainly wrong.
+    """Return the findings to act on first; () if nothing is certainly wrong.
 
-    In this order: leakage; a dev set that was chosen on too closely; a dev error below the optimal error; other
-    doubts about the numbers; the gaps
-    that are surely high, the largest lower limit first; then regions. Wrong labels look like bias: where they fired
-    they lead in its place, and bias that they could be, where the rows cannot tell, does not lead.
+    In this order: leakage; a dev set used for too many choices; a dev error below the optimal error; other doubts
+    about the numbers; the gaps that are surely high, the largest lower limit first; then regions. Wrong labels look
+    like bias: where their finding fired, it leads in place of bias; bias that may be due to wrong labels, where the
+    rows cannot tell, does not lead.
     """
     for urgency in BEFORE_GAPS:
         if found := fired(findings, codes_of(urgency)):
@@ -165,7 +165,7 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
         chance = [_BY_CHANCE] if any(gap.by_chance for gap in high) else []
         parts = [f"The network {causes(high)}.", *chance, *([high[0].kind.action] if advised else [])]
         return " ".join([*parts, rest] if unsure else parts)
-    # Without a reference the value of the bias is the middle of what is not known.
+    # Without a reference the value of the bias is the middle of the range of possible values.
     guessed = "avoidable_bias" if errors.optimal.source == "none" else None
     leaning = [gap for gap in known if gap.verdict == "cannot tell" and gap.value > tolerance and gap.name != guessed]
     if leaning:

@@ -1,6 +1,6 @@
 """Regions in which one loss is above another: found on one half of the rows, tested on the other half.
 
-A region is a leaf of a shallow tree, as a rule that a person reads: "age < 25 and region in north, west".
+A region is a leaf of a shallow tree, written as a rule: "age < 25 and region in north, west".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NAMED_LEVELS = 4
 
 @dataclass(frozen=True)
 class Bound:
-    """Condition on the column at a place: low < value <= high (infinite if open) in the tree's own units."""
+    """Condition on the column at index `place`: low < value <= high (infinite if open), in the tree's own units."""
 
     place: int
     low: float
@@ -40,7 +40,7 @@ class Rule:
     bounds: tuple[Bound, ...] = field(default=())
 
     def holds(self, values: Floats) -> Booleans:
-        """True [rows] for each row of `encoded` values that satisfies it."""
+        """Return [rows] True for each row of `encoded` values that satisfies the rule."""
         inside = np.ones(len(values), bool)
         for bound in self.bounds:
             column = values[:, bound.place]
@@ -50,11 +50,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Encoding:
-    """Columns in the form that a tree takes: numbers unchanged, levels by their rank, missing below everything."""
+    """Columns in the form that a tree takes: numbers unchanged, levels as ranks, missing values below all others."""
 
     columns: tuple[Feature, ...]
     ranks: dict[int, Integers]  # place -> [levels] rank of each level of a category
-    least: Floats  # [columns] the number that stands for a missing value
+    least: Floats  # [columns] the number that replaces a missing value
 
     @classmethod
     def of(cls, columns: Sequence[Feature], values: Floats, signal: Floats) -> Encoding:
@@ -69,7 +69,7 @@ class Encoding:
         return cls(tuple(columns), ranks, np.where(np.isfinite(least), least, 0.0) - 1.0)
 
     def encoded(self, values: Floats) -> Floats:
-        """Return [rows, columns] without missing values."""
+        """Return the encoded values [rows, columns], without missing ones."""
         found = values.copy()
         for place, ranks in self.ranks.items():
             known = ~np.isnan(values[:, place])
@@ -81,7 +81,7 @@ class Encoding:
         return found
 
     def words(self, rule: Rule) -> str:
-        """Return the rule as part of a sentence; "all rows" without a bound."""
+        """Return the rule as part of a sentence; "all rows" if it has no bounds."""
         return " and ".join(self._bound(bound) for bound in rule.bounds) or "all rows"
 
     def _bound(self, bound: Bound) -> str:
@@ -89,7 +89,7 @@ class Encoding:
         if column.kind == "category":
             return f"{column.name} {self._levels(bound, column)}"
         low, high = (_shown(end, column) for end in (bound.low, bound.high))
-        # Every value that is missing lies below all thresholds.
+        # Every missing value is below all thresholds.
         if bound.low == -np.inf:
             return f"{column.name} <= {high}"
         return f"{column.name} > {low}" if bound.high == np.inf else f"{low} < {column.name} <= {high}"
@@ -108,7 +108,7 @@ class Encoding:
 
 
 def rules_of(tree: object) -> list[Rule]:
-    """One rule for each leaf of a scikit-learn tree."""
+    """Return one rule for each leaf of a scikit-learn tree."""
     inner = tree.tree_  # type: ignore[attr-defined]  # scikit-learn has no types
     found: list[Rule] = []
     pending: list[tuple[int, dict[int, tuple[float, float]]]] = [(0, {})]
@@ -146,8 +146,8 @@ SMALLEST_LEAF = 32
 LEAF_SHARE = 0.01
 MOST_ROWS = 40_000
 WORTH = 12.0
-"""A split must explain so many times what a fixed one explains of noise; the best of many explains about ten times."""
-_PRIOR_ROWS = 2.0  # rows of the pooled spread beside a leaf's own: equal losses in a leaf are no certainty
+"""A split must explain this many times what a fixed one explains of noise; the best of many explains about ten."""
+_PRIOR_ROWS = 2.0  # rows of pooled spread added to a leaf's own: equal losses in a leaf are not certainty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ class Region:
 
 @dataclass(frozen=True)
 class _Half:
-    """Encoded values [rows, columns] and losses [rows] of a half of one side."""
+    """Encoded values [rows, columns] and losses [rows] of one half of a side."""
 
     values: Floats
     losses: Floats
@@ -176,8 +176,8 @@ def find_regions(first: Rows, second: Rows | None, *, tolerance: float, seed: in
 
     A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and
     each is tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region
-    that was searched and tested on the same rows is "significant" in nearly every table of pure noise. `second` is
-    None where the first losses are differences already. None where a side has no losses or fewer than 200 rows.
+    that is found and tested on the same rows is "significant" in nearly every table of pure noise. `second` is None
+    if the first losses are already differences. Returns None if a side has no losses or fewer than 200 rows.
     """
     sides = [first] if second is None else [first, second]
     if any(side.losses is None or side.rows < FEWEST_ROWS for side in sides) or not first.features.columns:
@@ -208,7 +208,7 @@ class _Effect:
     def limit(self, level: float) -> float:
         """Lower limit, at a two-sided level, of the excess or of the gap inside, whichever is lower.
 
-        A region is no fault because the gap is more negative elsewhere.
+        A region is not at fault merely because the gap is more negative elsewhere.
         """
         z = normal_quantile(level)
         return min(self.gap - self.elsewhere - z * self.error, self.gap - z * self.error_inside)
@@ -240,7 +240,7 @@ def _halved(side: Rows, rng: np.random.Generator) -> tuple[_Half, _Half]:
 
 
 def _leaves(first: Rows, halves: list[_Half]) -> tuple[Encoding, list[Rule]]:
-    """The leaves of a tree that explains where the first loss is above the second."""
+    """Return the encoding and the leaves of a tree that explains where the first loss is above the second."""
     signal = halves[0].losses
     if len(halves) > 1:
         encoding = Encoding.of(first.features.columns, halves[1].values, halves[1].losses)
@@ -262,7 +262,7 @@ def _tree(signal: Floats) -> DecisionTreeRegressor:
 
 
 def _effect(rule: Rule, halves: list[_Half]) -> _Effect | None:
-    """Excess of one fixed leaf on the test halves; None if it contains nearly none or nearly all of their rows."""
+    """Excess of one fixed leaf on the test halves; None if it contains almost none or almost all of their rows."""
     inside = [rule.holds(half.values) for half in halves]
     cells = [(half.losses[mask], half.losses[~mask]) for half, mask in zip(halves, inside, strict=True)]
     if min(len(cell) for pair in cells for cell in pair) < SMALLEST_LEAF // 2:
@@ -291,10 +291,10 @@ _NAMED_AT_MOST = 3
 
 
 def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
-    """WF108.
+    """WF108: regions in which the network underfits.
 
-    Where a network underfits cannot be read off its train loss alone: classes may overlap more in one region than in
-    another. Another model's loss on dev rows of the region is an upper limit for what is reachable there.
+    Its train loss alone does not show them: classes may overlap more in one region than in another. Another model's
+    loss on dev rows of the region is an upper limit on the lowest loss reachable there.
     """
     found = None
     if network.rival is not None:
@@ -304,7 +304,7 @@ def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkO
 
 
 def regions_that_overfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
-    """WF109."""
+    """WF109: regions in which the network overfits."""
     measured = rows.under(network)
     found = find_regions(measured.dev, measured.train, tolerance=tolerance, seed=rows.seed)
     return _of_regions("WF109", found, goal=rows.goal, said="the dev loss is above the train loss")

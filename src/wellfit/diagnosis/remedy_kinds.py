@@ -1,6 +1,6 @@
-"""The kinds of remedies: one table, from which a prescription names them and the recipe carries them out.
+"""The kinds of remedies: one table that the prescription and the recipe that carries them out both use.
 
-A person follows "What next?" with `wellfit run EXPERIMENT --only KIND`, so both must mean the same by a kind.
+A person follows "What next?" with `wellfit run EXPERIMENT --only KIND`, so a kind must mean the same to both.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class RemedyKind:
 
     @property
     def board(self) -> Board:
-        """The board that it turns."""
+        """The board of the knobs that the remedy turns."""
         return self.other_board or GAPS[self.gap].board
 
     @property
     def finding(self) -> str:
-        """Code of the finding that asks for it."""
+        """Code of the finding that calls for the remedy."""
         return self.other_finding or GAPS[self.gap].finding
 
 
@@ -84,7 +84,7 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
         ),
     )
 }
-"""In the order in which those of a gap are to be tried."""
+"""All kinds by name; those of a gap are in the order in which to try them."""
 
 
 def prescribed_against(gap: GapName, *, pictures: bool = False) -> tuple[RemedyKind, ...]:

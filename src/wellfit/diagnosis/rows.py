@@ -1,6 +1,6 @@
 """The rows of each part for the checks that look at data: features, target, and a model's losses.
 
-Another model on dev rows: an upper limit of what is reachable in a region, a second opinion on a label.
+Another model on dev rows: an upper limit on the loss reachable in a region, a second opinion on a label.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wellfit.data.features import Features
 from wellfit.records.goals import Goal
 
 FEWEST_ROWS = 200
-"""Of train and of dev, for another model's opinion."""
+"""Fewest rows of train and of dev for another model's opinion."""
 FIT_ROWS = 20_000
 _MOST_LEVELS = 255  # of a category, in scikit-learn's trees
 
@@ -32,7 +32,7 @@ class Rows:
     target: Integers | Floats  # int64 class codes, or float64 values
     classes: int  # 0 for regression
     losses: Floats | None = None  # of the model
-    groups: Integers | None = None  # code of the group that a row belongs to, over all parts alike
+    groups: Integers | None = None  # code of each row's group, the same in all parts
     times: Floats | None = None  # when a row was measured, in days
 
     @property
@@ -53,7 +53,7 @@ class Rows:
 
 
 Shuffled: TypeAlias = Callable[[str, Integers, Integers], Floats]
-"""(column, dev [rows], dev [orders, rows] whose value of that column they take) -> predictions [orders, rows, ...]."""
+"""(column, dev [rows], dev [orders, rows] from which they take its values) -> predictions [orders, rows, ...]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class NetworkOnRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """What a model says of the rows of dev, and of train where that is known, as its goal takes it."""
+    """A model's predictions for dev, and for train where known, in the form that the goal takes."""
 
     parts: Mapping[str, tuple[Integers | Floats, Floats]]  # part -> targets and predictions
     constant: Floats  # the prediction that, made for every row, has (nearly) the lowest loss on train
@@ -85,7 +85,7 @@ class Predicted:
         levels: tuple[str, ...] = (),
         groups: Mapping[str, Integers] | None = None,
     ) -> Predicted:
-        """What is predicted for these parts, beside the best constant of the targets of train."""
+        """Return the predictions for these parts, with the best constant for train's targets."""
         prediction = parts["dev"][1]
         constant = goal.metric.best_constant(
             train, outputs=prediction.shape[-1] if goal.task == "classification" else 0
@@ -94,13 +94,13 @@ class Predicted:
         return cls(parts=parts, constant=constant, constant_on_train=loss, levels=levels, groups=groups or {})
 
     def name_of(self, code: int) -> str:
-        """The name of a class."""
+        """Return the name of a class."""
         return self.levels[code] if self.levels else str(code)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRows:
-    """The rows that may be looked at, and the counts that the split made of the others by their hashes alone."""
+    """The rows that may be looked at, and the split's counts of the others, made from their hashes alone."""
 
     train: Rows
     dev: Rows
@@ -109,7 +109,7 @@ class OpenRows:
     sealed: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # comparison -> (copies of open rows, rows)
     look_alikes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # part -> (like one of train, pictures)
     levels: tuple[str, ...] = ()  # names of the classes; their codes if not given
-    pictures: bool = False  # whether features are what was measured of pictures
+    pictures: bool = False  # whether the features were measured on pictures
     seed: int = 0  # of every subsample
 
     @property
@@ -119,7 +119,7 @@ class OpenRows:
         return {name: part for name, part in parts.items() if part is not None}
 
     def of_train(self, kept: Booleans) -> OpenRows:
-        """Return the rows with only some of train's; near copies among these are not counted yet."""
+        """Return the rows with only some of train's; near copies among them are not counted yet."""
         return self if kept.all() else replace(self, train=self.train.take(np.flatnonzero(kept)), look_alikes={})
 
     def under(self, network: NetworkOnRows | None) -> OpenRows:
@@ -144,7 +144,7 @@ def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> F
     values, target = train.features.values[rows], np.asarray(train.target)[rows]
     categories = [column.kind == "category" and 0 < len(column.levels) <= _MOST_LEVELS for column in columns]
     usual = {"categorical_features": categories if any(categories) else None, "random_state": seed}
-    with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
+    with threadpool_limits(limits=1):  # two threads stall next to a busy process
         if goal.task == "regression":
             regressor = HistGradientBoostingRegressor(loss=goal.metric.trees_loss, early_stopping=False, **usual)
             fitted: Any = regressor.fit(values, target)

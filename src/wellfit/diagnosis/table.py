@@ -40,8 +40,8 @@ def diagnose_table(
     row belongs to; the other arguments are those of `diagnose_predictions`.
 
     Raises:
-        BadInput: for a missing column, an unknown split, a missing train or dev, and what `diagnose_predictions`
-            refuses.
+        BadInput: for a missing column, an unknown split, a missing train or dev, and whatever
+            `diagnose_predictions` refuses.
     """
     for column in ("split", "y"):
         _require(table, column)
@@ -152,7 +152,7 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
 
 
 def _all_classes(labels: dict[str, Any], named: dict[str, str], target: Array) -> tuple[list[Any], list[str]]:
-    """Return the classes that have a column, even if no row has them, if their names are labels of y's kind."""
+    """Return the classes that have a column, even if no row has them, provided their names are labels of y's kind."""
     classes, used = [], []
     for text, column in named.items():
         if text in labels:
@@ -175,7 +175,7 @@ def _text(label: Any) -> str:
 
 
 def _plain(column: pa.ChunkedArray) -> Any:
-    """Return the column as numpy, with dictionaries decoded, so that categories are their labels."""
+    """Return the column as a numpy array, with dictionaries decoded, so that categories become their labels."""
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     return column.to_pylist() if column.null_count else column.to_numpy()

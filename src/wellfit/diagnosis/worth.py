@@ -1,7 +1,7 @@
-"""The worth of augmentation in real rows: how many more rows would lower the error as far without it.
+"""Augmentation's worth in real rows: how many more rows would lower the error as much without it.
 
 The learning curve without augmentation is followed to the dev error that all rows reach with it. The interval comes
-from repeated trainings, with the dev set as it is.
+from repeated training runs, with the dev set held fixed.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _DIGITS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Worth(Record):
-    """Number of further rows that would do as much as augmentation; None beyond four times the rows."""
+    """Number of additional rows that would help as much as augmentation; None beyond four times the rows."""
 
     rows: int
     more: int | None
     low: int | None  # 95 % limits of `more`
     high: int | None
-    without: float  # mean dev error of repeated trainings without the change
+    without: float  # mean dev error of repeated training runs without the change
     changed: float  # the same with it
 
     def to_json(self) -> Json:
-        """Return plain values, and the sentence."""
+        """Return the fields as plain values, and the sentence."""
         return {**super().to_json(), "sentence": self.sentence}
 
     @property
     def sentence(self) -> str:
-        """Return it as a sentence."""
+        """Return the worth as a sentence."""
         if self.more == 0:
             return "Augmentation is worth no additional pictures here: without it the dev error is as low."
         limit = _rounded((FARTHEST - 1) * self.rows)
@@ -52,7 +52,7 @@ class Worth(Record):
 
 
 def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed: int = 0) -> Worth:
-    """Follow the curve without augmentation to the dev error [repeats] that is reached with it on all rows.
+    """Follow the curve without augmentation to the dev errors [repeats] that are reached with it on all rows.
 
     `floor` is the lower limit of the optimal error.
     """
@@ -71,18 +71,18 @@ def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed
 
 
 def _widened(repeats: Floats) -> Floats:
-    """Return repeats [..., R] moved away from their mean: R drawn from R vary by (R - 1)/R as much as repeats do."""
+    """Spread repeats [..., R] away from their mean: R drawn from R have only (R - 1)/R of the repeats' variance."""
     count, mean = repeats.shape[-1], repeats.mean(axis=-1, keepdims=True)
     return np.asarray(mean + CALIBRATED * math.sqrt(count / max(1, count - 1)) * (repeats - mean))
 
 
 def _more(curve: Curve, target: float, rows: int) -> float:
-    """Rows beyond the present ones; infinity if the curve does not reach the error."""
+    """Number of rows needed beyond the present ones; infinity if the curve does not reach the target."""
     needed = rows_for(curve, target, most=int(FARTHEST * rows))
     return math.inf if needed is None else max(0.0, needed - rows)
 
 
 def _rounded(rows: float) -> str:
-    """Round to two digits: the number is not known more exactly."""
+    """Round to two digits: the number is not known more precisely."""
     size = max(0, len(str(round(rows))) - _DIGITS)
     return f"{round(rows, -size):,.0f}"

@@ -1,1 +1,1 @@
-"""Plain statistics: intervals, scores of predictions, sample sizes, multiplicity. Anyone may import it."""
+"""Plain statistics: intervals, scores of predictions, sample sizes, multiplicity. Any package may import it."""

@@ -20,7 +20,7 @@ MANY = 100
 class AreaAboveCurve(OfClasses):
     """1 - AUC; for more than two classes the mean over one-vs-rest.
 
-    Losses of rows are DeLong's pseudo-losses: their mean is 1 - AUC and their variance over n that of DeLong. Each
+    Losses of rows are DeLong's pseudo-losses: their mean is 1 - AUC and their variance over n is DeLong's. Each
     positive row is placed among the negatives and each negative among the positives (DeLong, DeLong, Clarke-Pearson
     1988, in the ranks of Sun and Xu 2014). A class without a row here has no area, and raises BadInput.
     """
@@ -46,9 +46,9 @@ class AreaAboveCurve(OfClasses):
         """DeLong's interval on the logit scale, which keeps it inside (0, 1).
 
         Where every pair is ordered the same way DeLong's variance is zero; then the interval is Wilson's for as many
-        disjoint, so independent, pairs as there are rows in the smallest class. A few rows of a class show their own
-        variance poorly, and DeLong's interval of 3 to 20 positives held the area in 70 to 90 of 100 tables: below 100
-        rows Student's quantile is taken, and the wider, on each side, of that interval and of Hanley and McNeil's.
+        disjoint, so independent, pairs as there are rows in the smallest class. A few rows of a class give a
+        poor estimate of its variance: with 3 to 20 positives DeLong's interval held the area in 70 to 90 of 100 tables.
+        Below 100 rows Student's quantile is used, and, on each side, the wider of its and Hanley and McNeil's limits.
         """
         rows, loss = losses.size, float(np.clip(losses.mean(), 0, 1))
         error = math.sqrt(float(losses.var(ddof=1)) / rows)
@@ -66,7 +66,7 @@ def _of_few_rows(target: Targets, prediction: Floats, *, z: float) -> tuple[floa
     """Limits of the loss, by Hanley and McNeil's variance at the limits themselves (as Wilson's of a rate).
 
     For more than two classes the limits of one class against the rest are combined by MOVER with the correlation of
-    their pseudo-losses, as those of macro F1.
+    their pseudo-losses, as for macro F1.
     """
     classes = [1] if prediction.shape[1] == 2 else range(prediction.shape[1])
     losses = np.stack([_binary_losses(target == c, prediction[:, c]) for c in classes])
@@ -89,7 +89,7 @@ def _of_few_rows(target: Targets, prediction: Floats, *, z: float) -> tuple[floa
 
 
 def _farthest(loss: float, counts: tuple[int, int], *, z: float) -> float:
-    """The largest loss from which this one is z standard errors away; the larger of the error's two forms is taken."""
+    """The largest loss that is z standard errors away from this one, using the larger of the error's two forms."""
 
     def excess(other: float) -> float:
         forms = ((counts[0], counts[1]), (counts[1], counts[0]))
@@ -131,7 +131,7 @@ def _counts_below(positive: Booleans, score: Floats) -> tuple[Floats, Floats]:
 
 
 def _misordered(positive: Booleans, scores: Floats) -> Floats:
-    """Share of the pairs of a positive and a negative row that scores [candidates, rows] >= 0 order wrongly.
+    """Share of pairs of a positive and a negative row in the wrong order by scores [candidates, rows] >= 0.
 
     Floats that are not negative sort as the integers of the same bits do, so that the last bit can carry the class: one
     plain sort, several times faster than an argsort. Ties are broken once for and once against the positives.

@@ -1,8 +1,8 @@
 """Temperature scaling: the logits of a classifier are divided by one number (Guo et al., 2017).
 
-The temperature is fitted on rows that did not train the classifier, and kept if it helps on rows that did not fit it:
-the rows are split into two random halves with similar targets; what is fitted on one is measured on the other.
-The log loss after the best temperature tells how well a classifier ranks classes, apart from how sure it is.
+The temperature is fitted on rows that the classifier was not trained on, and kept if it helps on rows not used to fit
+it: of two random halves with similar targets, one is used for fitting and the other for measuring, both ways.
+The log loss after the best temperature measures how well a classifier ranks classes, regardless of how sure it is.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ LOG_LOSS = LogLoss()
 class Calibration(Record):
     """The best temperature of a classifier, and the log loss with and without it.
 
-    `honest` is at temperatures fitted on one half of the rows and measured on the other, both ways. Half of the rows
-    fit worse than all rows do, so this errs on the high side.
+    `honest` is the loss at temperatures fitted on one half of the rows and measured on the other, both ways. A fit on
+    half of the rows is worse than one on all rows, so this errs on the high side.
     """
 
     fitted: float
@@ -34,7 +34,7 @@ class Calibration(Record):
 
     @property
     def temperature(self) -> float:
-        """The temperature to use: 1 if the fitted one does not help on rows that did not fit it."""
+        """The temperature to use: 1 if the fitted one does not help on rows not used to fit it."""
         return self.fitted if self.honest < self.before else 1.0
 
     def to_json(self) -> Json:
@@ -45,7 +45,7 @@ class Calibration(Record):
 def calibrated(
     target: Targets, probabilities: Floats, *, groups: Integers | None = None, seed: int = 0
 ) -> Calibration | None:
-    """Fit a temperature; None if a half has no wrong row, since its log loss falls the surer the network is.
+    """Fit a temperature; None if a half has no wrong row, since its log loss then only falls with certainty.
 
     The target is class codes [rows]; no group is divided between the halves.
     """
@@ -66,9 +66,9 @@ def calibrated(
 
 
 def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tuple[Integers, Integers]:
-    """Indices of the rows of each half: every second row by rising target, equal targets in random order.
+    """Return the row indices of each half: every second row in order of the target, with ties in random order.
 
-    A group is in one half alone, and sorted by its mean target; if there is only one group it is ignored.
+    Groups are not divided, and are sorted by their mean targets; a single group is ignored.
     """
     if groups is not None:
         _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -82,7 +82,7 @@ def halves(target: Targets, *, seed: int, groups: Integers | None = None) -> tup
 
 
 def refined_losses(target: Targets, probabilities: Floats) -> Floats:
-    """Return log losses [rows] after the best temperature: they rank classifiers as errors do, and vary less."""
+    """Return log losses [rows] at the best temperature: they rank classifiers as errors do, and vary less."""
     surest = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)
     return LOG_LOSS.row_losses(target, tempered(surest, best_temperature(target, surest)))
 
@@ -90,11 +90,11 @@ def refined_losses(target: Targets, probabilities: Floats) -> Floats:
 HOTTEST = 20.0
 """Highest temperature that is tried; the lowest is 1 / HOTTEST."""
 LEAST = float(np.finfo(np.float32).tiny)
-"""Smaller probabilities are noise of float32, in which networks compute."""
+"""Smaller probabilities are rounding noise of float32, in which networks compute."""
 
 
 def tempered(probabilities: Floats, temperature: float) -> Floats:
-    """Return probabilities [rows, classes] at a temperature; at 1 they stay as they are."""
+    """Return probabilities [rows, classes] at a temperature; at 1 they are unchanged."""
     return probabilities if temperature == 1.0 else _at(temperature, _logits(probabilities))
 
 

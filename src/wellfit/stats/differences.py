@@ -17,7 +17,7 @@ from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, Estimate, mean_interval
 
 ALPHA = 0.05
-"""Family-wise error rate of two-sided intervals, so that half of it is spent on the lower side."""
+"""Family-wise error rate of two-sided intervals, half of which is spent on the lower side."""
 
 LowerLimit = Callable[[float], float]
 """Level of a two-sided interval -> its lower limit; falls as the level rises."""
@@ -45,11 +45,11 @@ def paired_difference(first_losses: Floats, second_losses: Floats, *, level: flo
 def worse_p(first_losses: Floats, second_losses: Floats) -> float:
     """One-sided p-value of "the first has no higher mean loss than the second", measured on the same rows.
 
-    Losses that are all 0 or 1 get the exact test of McNemar (1947): of the rows on which one alone is wrong, either
-    is wrong on half. Any others get Student's t of the row differences after Hall's cubic transformation (Hall 1992,
+    Losses that are all 0 or 1 get the exact test of McNemar (1947): where only one is wrong, either is as likely to
+    be the one. Any others get Student's t of the row differences after Hall's cubic transformation (Hall 1992,
     "On the removal of skewness by transformation"): with T = mean/sd and skewness g,
-    T + g T^2/3 + g^2 T^3/27 + g/(6n). Without it a long tail on the side that was hardly seen makes t reject far too
-    often. Whatever the losses, k rows that differ cannot say more than k equal signs: p >= 2^-k.
+    T + g T^2/3 + g^2 T^3/27 + g/(6n). Without it, a long tail on the sparsely sampled side makes t reject far too
+    often. Whatever the losses, k rows that differ are no stronger evidence than k equal signs: p >= 2^-k.
     """
     first, second = _paired(first_losses, second_losses)
     differences = first - second
@@ -107,7 +107,7 @@ def corrected_error(differences: Floats, *, ratio: float) -> float:
 
 
 def holm(limits: Sequence[LowerLimit], *, above: float) -> list[bool]:
-    """Return True for each quantity that lies above a threshold, with at most 5 % chance of any false one (Holm 1979).
+    """Return True for each quantity above a threshold, with at most a 5 % chance of any false one (Holm 1979).
 
     With k quantities undecided, each is held to an interval of level 1 - .05/k; those whose lower limit is above
     the threshold are decided and leave, and the rest are held to the milder level of the fewer that remain.

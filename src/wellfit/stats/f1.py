@@ -13,11 +13,11 @@ from wellfit.stats.scores import OfLabels, Planes, Targets
 
 
 class MacroF1Loss(OfLabels):
-    """1 - macro F1, over the classes that occur in the target or among the likeliest classes.
+    """1 - macro F1, over the classes that occur in the target or among the predicted classes.
 
-    F1 of class c is 2 a / s, with a = the rows rightly told as c, and s = its rows + the rows told as c. Losses of rows
-    are the influence function around 1 - F1: their mean is 1 - F1 exactly, and their variance over n is the
-    delta method's.
+    F1 of class c is 2 a / s, with a = the rows rightly predicted as c, and s = its rows + the rows predicted as c. The
+    losses of rows are the influence function around 1 - F1: their mean is 1 - F1 exactly, and their variance over n
+    is the delta method's.
     """
 
     of_all_rows = True
@@ -50,10 +50,10 @@ class MacroF1Loss(OfLabels):
         return np.asarray(1 - f1.sum() / occurring - influence)
 
     def _interval(self, losses: Floats, target: Targets, prediction: Floats, *, level: float, seed: int) -> Estimate:  # noqa: ARG002
-        """The wider, on each side, of two intervals that miss their level in different places.
+        """The wider, on each side, of two intervals that miss their level in different cases.
 
-        The delta method on the logit scale is too short where a class has a few rows, the combination of the classes'
-        own intervals where nearly every row is right (benchmarks/interval_coverage.py).
+        The delta method on the logit scale is too short where a class has few rows, the combination of the classes' own
+        intervals where nearly every row is right (benchmarks/interval_coverage.py).
         """
         confusion = _confusion(target.astype(np.int64), prediction.argmax(axis=1), classes=prediction.shape[1])
         confusion = confusion[np.ix_(*2 * [_f1(confusion)[1] > 0])]
@@ -69,7 +69,7 @@ class MacroF1Loss(OfLabels):
 
 
 def _confusion(target: Integers, told: Integers, *, classes: int) -> Integers:
-    """[classes, classes] rows of each true and each told class."""
+    """[classes, classes] number of rows of each true and each predicted class."""
     return np.bincount(classes * target + told, minlength=classes**2).reshape(classes, classes)
 
 

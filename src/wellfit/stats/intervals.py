@@ -1,6 +1,6 @@
-"""Intervals for an error rate and for a mean of per-row losses, of rows on their own or in groups.
+"""Intervals for an error rate and for a mean of per-row losses, over single or grouped rows.
 
-Whole groups are resampled, because rows of one group err together.
+Whole groups are resampled, because rows of one group tend to err together.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _CHUNK = 1 << 22  # indices drawn at a time, to bound memory
 
 @dataclass(frozen=True)
 class Estimate(Record):
-    """A number with its interval (95 % unless asked otherwise), and on how many rows it was measured, where known.
+    """A number with its interval (95 % unless stated otherwise), and its number of rows where known.
 
-    `binomial` marks a plain share of rows, so that Wilson gives its interval at any level and size.
+    `binomial` marks a plain share of rows, so that its interval is Wilson's at any level and size.
     """
 
     value: float
@@ -45,7 +45,7 @@ class Estimate(Record):
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any], *, binomial: bool = False) -> Estimate:
-        """The estimate that `to_json` wrote; `binomial` where it is a plain error rate with an interval."""
+        """Return the estimate that `to_json` wrote; `binomial` if it is a plain error rate with an interval."""
         found = super().from_json(body)
         return replace(found, binomial=binomial and not found.is_fixed)
 
@@ -55,7 +55,7 @@ class Estimate(Record):
         return self.low == self.high
 
     def at_level(self, level: float) -> Estimate:
-        """The same estimate with an interval of another level, from the 95 % one.
+        """The same estimate with an interval at another level, derived from the 95 % one.
 
         Wilson is recomputed; any other interval is stretched by the ratio of the t-quantiles.
         """
@@ -88,7 +88,7 @@ def normal_quantile(level: float) -> float:
 def wilson(errors: float, rows: float, *, level: float = LEVEL) -> Estimate:
     """Wilson's score interval for an error rate (Wilson 1927); BadInput unless 0 <= errors <= rows.
 
-    Errors may be fractional, when a rounded rate was multiplied by the rows; rows may, in groups, that are worth fewer.
+    Errors may be fractional (a rounded rate times the rows), and so may rows (the effective number of grouped rows).
     """
     if rows < 1:
         rule = "an error rate must be of at least one row"
@@ -203,16 +203,16 @@ def _t_quantile(level: float, freedom: float) -> float:
 
 
 def has_groups(groups: Integers | None) -> bool:
-    """True if rows share groups; groups of one row each change nothing."""
+    """Return True if any rows share a group; groups of one row each make no difference."""
     return groups is not None and len(np.unique(groups)) < len(groups)
 
 
 def grouped_mean(losses: Floats, groups: Integers, *, level: float = LEVEL, seed: int = 0) -> Estimate:
     """Interval of a mean loss over rows in groups: t or BCa over the groups instead of the rows.
 
-    A group counts with mean + G/n (its sum of losses - its rows x the mean): these values have the mean of the losses
-    and, to first order, the variance that resampling whole groups gives to it (the linearized ratio estimator of
-    cluster sampling). The losses may be influence values with the same mean. Raises BadInput for one group.
+    Each of G groups has the value mean + G/n (its sum of losses - its rows x the mean): these values have the mean of
+    the losses and, to first order, the variance that resampling whole groups gives it (the linearized ratio estimator
+    of cluster sampling). The losses may be influence values with the same mean. Raises BadInput for one group.
     """
     values = _by_group(losses, groups)
     found = mean_interval(values, level=level, seed=seed)
@@ -222,9 +222,9 @@ def grouped_mean(losses: Floats, groups: Integers, *, level: float = LEVEL, seed
 def grouped_rate(wrong: Floats, groups: Integers, *, level: float = LEVEL) -> Estimate:
     """Wilson's interval for an error rate over rows in groups, at the effective number of rows.
 
-    The effective number of rows is n times the variance of a plain share over the one of `grouped_mean`'s values, at
-    most n; without any (or with nothing but) errors it is the number of groups. The normal quantile gives way to
-    Student's with as many degrees of freedom as groups less one (Korn and Graubard 1998, for Wilson's interval).
+    The effective number of rows is n times the variance of a plain share over that of `grouped_mean`'s values, at most
+    n; if no row (or every row) is wrong, it is the number of groups. Student's quantile replaces the normal one, with
+    one degree of freedom less than there are groups (Korn and Graubard 1998, for Wilson's interval).
     """
     values = _by_group(wrong, groups)
     count, rate = len(values), float(np.mean(wrong))
@@ -232,7 +232,7 @@ def grouped_rate(wrong: Floats, groups: Integers, *, level: float = LEVEL) -> Es
     plain = rate * (1 - rate)
     worth = min(float(len(wrong)), plain / variance) if plain and variance else float(count)
     student = float(special.stdtrit(count - 1, (1 + level) / 2))
-    # Wilson's interval knows rows by whole numbers only; its two arguments enter as a ratio and a total.
+    # Wilson's interval is meant for whole rows, but its two arguments enter only as a ratio and a total.
     found = wilson(rate * worth, worth, level=2 * float(special.ndtr(student)) - 1)
     return Estimate(rate, found.low, found.high, len(wrong))
 

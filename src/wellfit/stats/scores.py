@@ -1,4 +1,4 @@
-"""How a goal's loss is computed from predictions: row by row, in the mean, and with its interval."""
+"""Computation of a goal's loss from predictions: row by row, as a mean, and with its interval."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from wellfit.stats.intervals import LEVEL, Estimate, grouped_mean, grouped_rate,
 
 Targets: TypeAlias = Integers | Floats
 Planes: TypeAlias = Floats
-"""[planes, candidates, rows]: numbers of which a loss can be computed and that average as the predictions do."""
+"""[planes, candidates, rows]: numbers from which a loss can be computed, and which average as the predictions do."""
 TreesLoss = Literal["log_loss", "squared_error", "absolute_error"]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)  # log loss is clipped here: networks compute in float32
 
 
 class Metric(ABC):
-    """One loss of predictions, lower is better.
+    """One loss of predictions; lower is better.
 
     Targets are class codes [rows] or values [rows] (or [rows, targets], over which losses are averaged); predictions
     are probabilities [rows, classes], or values of the target's shape.
 
     Attributes:
-        of_all_rows: True if the loss of a row depends on the other rows, so that a row cannot have a fraction's weight.
-        most: highest loss there is.
-        trees_loss: loss in which scikit-learn's boosted trees are fit to come near it.
+        of_all_rows: True if the loss of a row depends on the other rows, so that a row cannot have a fractional weight.
+        most: highest possible loss.
+        trees_loss: loss with which scikit-learn's boosted trees are fitted to approximate it.
     """
 
     of_all_rows: ClassVar[bool] = False
@@ -53,7 +53,7 @@ class Metric(ABC):
         level: float = LEVEL,
         seed: int = 0,
     ) -> Estimate:
-        """The loss of all rows with its interval, for which rows that share `groups` [rows] are resampled together."""
+        """The loss of all rows with its interval, for which rows of the same group [rows] are resampled together."""
         codes, checked = self._checked(_array(target), np.asarray(prediction, dtype=np.float64))
         losses = self._losses(codes, checked)
         if groups is not None and has_groups(groups):
@@ -66,7 +66,7 @@ class Metric(ABC):
 
     @abstractmethod
     def planes(self, target: Targets, predictions: Floats) -> Planes:
-        """What the loss needs of the predictions of several candidates [candidates, rows, ...]."""
+        """The numbers that the loss needs from the predictions of several candidates [candidates, rows, ...]."""
 
     @abstractmethod
     def losses_of_planes(self, target: Targets, planes: Planes) -> Floats:
@@ -98,7 +98,7 @@ class OfClasses(Metric):
     trees_loss = "log_loss"
 
     def best_constant(self, target: Targets, *, outputs: int) -> Floats:
-        """The frequencies of the classes: the best for log loss, and their largest is the majority class."""
+        """The frequencies of the classes: best for log loss, and the largest is that of the majority class."""
         return np.asarray(np.bincount(target, minlength=outputs) / len(target))
 
     def _checked(self, target: Targets, prediction: Floats) -> tuple[Targets, Floats]:
@@ -120,7 +120,7 @@ class OfLabels(OfClasses):
     most = 1.0
 
     def planes(self, target: Targets, predictions: Floats) -> Planes:
-        """The probability of each other class less that of the true one."""
+        """The probability of each other class minus that of the true one."""
         classes = predictions.shape[2]
         true = np.take_along_axis(predictions, target[None, :, None].astype(np.int64), axis=2)
         others = (target[:, None] + np.arange(1, classes)) % classes
@@ -234,7 +234,7 @@ class UnexplainedVariance(SquaredError):
         return _over_targets((target - prediction) ** 2 / variance)
 
     def _influence(self, losses: Floats, target: Targets) -> Floats:
-        """Rows of the ratio's influence function (delta method): the variance is estimated on the same rows."""
+        """The ratio's influence function [rows] (delta method): the variance is estimated on the same rows."""
         centred = _over_targets((target - target.mean(axis=0)) ** 2 / target.var(axis=0))
         return np.asarray(losses + losses.mean() * (1 - centred))
 

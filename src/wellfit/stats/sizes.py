@@ -1,4 +1,4 @@
-"""How many rows a question needs: a margin, a comparison, a whole split, AUC, recall, a mean loss, several models."""
+"""Rows that a question needs: a margin, a comparison, a whole split, AUC, recall, a mean loss, several models."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from wellfit.exceptions import BadInput
 from wellfit.stats.intervals import LEVEL, normal_quantile, wilson
 
 POWER = 0.8
-FEWEST_ROWS = 30  # fewer rows are refused: no part of them could tell anything
+FEWEST_ROWS = 30  # fewer rows are refused: no part of them would be informative
 CAP = 0.4  # dev and test together never take more than this share (docs/methods.md, "Split sizes")
 GAUSSIAN_CV = math.sqrt(2)  # sd / mean of the squared error of Gaussian residuals
 
 
 @dataclass(frozen=True)
 class SizePlan(Record):
-    """Rows for train, dev and test, and the precision they buy."""
+    """Rows for train, dev and test, and the precision they give."""
 
     train: int
     dev: int
@@ -31,7 +31,7 @@ class SizePlan(Record):
 
 
 def rows_for_margin(*, error: float = 0.5, margin: float, level: float = LEVEL) -> int:
-    """Rows at which Wilson's interval for an error rate is at most +-margin wide.
+    """Rows at which Wilson's interval for an error rate is no wider than +-margin.
 
     The exact inversion: with u = z^2/n, (h^2 - 1/4) u^2 + (2 h^2 - p(1-p)) u + h^2 = 0.
 
@@ -58,10 +58,10 @@ def margin_at(*, rows: int, error: float = 0.5, level: float = LEVEL) -> float:
 def rows_to_detect(
     *, difference: float, disagreement: float = 0.1, level: float = LEVEL, power: float = POWER, candidates: int = 1
 ) -> int:
-    """Rows that tell two models apart whose error rates differ by `difference`, judged on the same rows.
+    """Rows needed to tell apart two models whose error rates differ by `difference`, judged on the same rows.
 
     n = [(z sqrt(psi) + z_power sqrt(psi - delta^2)) / delta]^2 (Connor 1987), psi = the share of rows on which
-    exactly one of the two is wrong. With more candidates than one, the level is Bonferroni-corrected.
+    exactly one of the two is wrong. With more than one candidate, the level is Bonferroni-corrected.
 
     Raises:
         BadInput: unless 0 < difference <= disagreement <= 1, and for other values out of range.
@@ -83,10 +83,10 @@ def rows_to_detect(
 
 
 def detectable_difference(*, rows: int, disagreement: float = 0.1) -> float:
-    """The smallest difference that `rows` rows tell apart: the inverse of `rows_to_detect` at usual power.
+    """The smallest difference that `rows` rows can detect: the inverse of `rows_to_detect` at the usual power.
 
-    Where so few rows could not show even that all disagreements fall on one side, the disagreement is taken to be
-    as large as the difference, the most favourable case; 1 where no difference could be shown.
+    Where the rows are too few to detect even disagreements that all fall on one side, the disagreement is taken to be
+    as large as the difference, the most favourable case; 1 where no difference could be detected.
     """
     _check_rows(rows)
     check_open("a disagreement", disagreement, below=1 + 1e-12)
@@ -113,7 +113,7 @@ def plan_sizes(
     detect: float = 0.01,
     disagreement: float = 0.1,
 ) -> SizePlan:
-    """Divide a table: dev to tell two models `detect` apart, test for an interval of +-margin, the rest to train.
+    """Divide a table: dev to detect a difference of `detect`, test for an interval of +-margin, the rest for training.
 
     Where dev and test would take more than 40 % of the rows, 60/20/20 is used instead, and the precision is that of
     60/20/20. Regression uses the same sizes; its precision is relative to the mean squared error.
@@ -179,7 +179,7 @@ def check_rate(name: str, value: float) -> None:
 
 
 def check_open(name: str, value: float, *, below: float = 1.0) -> None:
-    """Refuse what is not strictly between 0 and `below`."""
+    """Refuse a value that is not strictly between 0 and `below`."""
     if not 0 < value < below:
         rule = f"{name} must be between 0 and {below:g}, ends excluded"
         raise BadInput(rule, found=f"{value:g}", remedy="Correct it")
@@ -214,7 +214,7 @@ def auc_error(*, auc: float, positives: float, negatives: float) -> float:
 
 
 def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: float = LEVEL) -> int:
-    """Rows, of both classes together, that give an area in [.5, 1) to +-margin by `auc_error`."""
+    """Rows, of both classes together, needed to measure an area in [.5, 1) to +-margin by `auc_error`."""
     if not 0.5 <= auc < 1:
         raise BadInput("an AUC to plan for must be in [.5, 1)", found=f"{auc:g}", remedy="Give the AUC you expect")
     check_open("a margin", margin, below=0.5)
@@ -236,7 +236,7 @@ def rows_for_auc(*, auc: float, margin: float, prevalence: float = 0.5, level: f
 
 
 def rows_for_recall(*, recall: float, margin: float, prevalence: float, level: float = LEVEL) -> int:
-    """Rows with enough positives for a recall to +-margin: Wilson on the positives, divided by their share."""
+    """Rows needed to measure recall to +-margin: Wilson's number of positives, divided by their share."""
     check_open("a prevalence", prevalence, below=1 + 1e-12)
     return whole_rows(rows_for_margin(error=1 - recall, margin=margin, level=level) / prevalence)
 
@@ -252,7 +252,7 @@ def rows_for_mean_loss(*, relative: float, cv: float = GAUSSIAN_CV, level: float
 
 
 def rows_for_all(*, candidates: int, margin: float, level: float = LEVEL) -> int:
-    """Rows that give the error of each of several models to +-margin at once, whatever they are.
+    """Rows needed to measure the errors of several models to +-margin simultaneously, whatever the errors are.
 
     Hoeffding's inequality with a union bound: n >= ln(2k / alpha) / (2 h^2). No model of the errors is assumed.
     """

@@ -36,13 +36,13 @@ class CatalogueEntry:
 
     Attributes:
         code: such as WF102.
-        title: in a few words.
-        meaning: what a fired finding says.
+        title: the finding in a few words.
+        meaning: what a fired finding means.
         computed: how the evidence is measured.
         states: when it fires, passes, or cannot tell.
         remedy: what to do when it fired; printed with every finding.
         caution: where it misleads.
-        commands: they show the finding or act on it.
+        commands: those that show the finding or act on it.
         source: the method, by its name in the literature.
     """
 

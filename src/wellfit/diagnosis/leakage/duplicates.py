@@ -24,8 +24,8 @@ FEWEST_ROWS = 2  # on each side, for an interval
 
 
 MATERIAL = 0.01  # copies of one row in a hundred matter: with fewer, no error moves by more than a point
-DIFFERENT = 0.99  # share of the rows with a value of their own from which a column numbers them
-COARSE = 0.5  # above this share of training rows with a twin in train, equal rows are what such columns give anyway
+DIFFERENT = 0.99  # share of rows with a unique value from which a column is said to number them
+COARSE = 0.5  # above this share of training rows with a twin in train, such columns give equal rows anyway
 _NAMED_AT_MOST = 5  # rows listed in evidence
 _IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
 Keys: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint64]]
@@ -40,7 +40,7 @@ class WithAndWithout:
     flattery: Estimate  # without - with: by how much the suspect rows make the error look too low
 
     def text(self, goal: Goal) -> str:
-        """Return the comparison as the end of a sentence."""
+        """Return the comparison as a sentence to append."""
         unit = Unit(goal)
         limits = unit.gap_range(self.flattery.low, self.flattery.high)
         with_them, without = (unit.show(each.value) for each in (self.with_them, self.without_them))
@@ -50,8 +50,8 @@ class WithAndWithout:
 def with_and_without(losses: Floats | None, suspect: Booleans) -> WithAndWithout | None:
     """Compare losses [rows] over all rows and over those not suspect; None with fewer than two rows on either side.
 
-    with = share * suspect + (1 - share) * others, so without - with = share * (others - suspect), and the difference
-    in brackets is between different rows: MOVER's.
+    with = share * suspect + (1 - share) * others, so without - with = share * (others - suspect); the difference in
+    brackets is between different rows, and its interval is MOVER's.
     """
     count = int(suspect.sum())
     if losses is None or count < FEWEST_ROWS or len(losses) - count < FEWEST_ROWS:
@@ -72,7 +72,7 @@ def error_of(losses: Floats) -> Estimate:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Rows of one part whose features equal a training row's, by their places."""
+    """Rows of one part whose features equal those of a training row, by index."""
 
     part: str
     rows: int
@@ -83,9 +83,9 @@ class Duplicates:
 
 
 def compared_columns(*parts: Rows) -> tuple[int, ...]:
-    """Places of the columns in which a copy must be equal: all except a column that numbers the rows.
+    """Indices of the columns in which a copy must be equal: all except those that number the rows.
 
-    Such a column (an identifier, a time stamp) is of whole numbers or dates that are all different: it hides every
+    Such a column (an identifier, a time stamp) holds whole numbers or dates that are all different, so it hides every
     copy. All columns are compared where chance alone would make rows equal in the others.
     """
     features, train = parts[0].features, parts[0].features.values
@@ -107,7 +107,7 @@ def _numbers_rows(parts: Sequence[Features], place: int) -> bool:
 
 
 def _chance_of_equal(values: Floats) -> float:
-    """Probability that two rows have the same value, missing being one."""
+    """Probability that two rows have the same value, counting missing as a value."""
     counts = np.unique(values, return_counts=True)[1]
     return float(((counts / max(len(values), 1)) ** 2).sum())
 
@@ -133,7 +133,7 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
 
 
 def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF203: fired above one row in a hundred; with the error without the copies if there is a network."""
+    """WF203: fired if over one row in a hundred is a copy; gives the error without copies if there is a network."""
     found = find_duplicates(rows.under(network).parts)
     counts = {part: (len(each.copies), each.rows) for part, each in found.items()} | dict(rows.sealed)
     said = [
@@ -171,7 +171,7 @@ def keys_of(features: Features, columns: Sequence[int] | None = None) -> Keys:
 
 
 def among(keys: Keys, known: Keys) -> Booleans:
-    """True [rows] for each key that is among the sorted known ones."""
+    """Return [keys] True for each key that is among the known ones, which are sorted."""
     if not len(known):
         return np.zeros(len(keys), dtype=bool)
     places = np.searchsorted(known, keys).clip(0, len(known) - 1)

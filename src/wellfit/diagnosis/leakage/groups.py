@@ -1,4 +1,4 @@
-"""Leakage by groups (the same person or device in train and in dev) and in time (dev rows from before train's last)."""
+"""Leakage by groups (the same person or device in train and in dev) and in time (dev rows before train's last)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAMED_AT_MOST = 3
 def shared_groups(*, rows: OpenRows) -> Finding:
     """WF207: fired for groups of dev that are in train too; not applicable if every group is a single row.
 
-    Where nobody named groups, a column that marks them is looked for.
+    If no groups are named, a column that marks them is looked for.
     """
     train, dev = rows.train.groups, rows.dev.groups
     if train is None and dev is None and (place := group_column(rows.train)) is not None:
@@ -50,10 +50,10 @@ def shared_groups(*, rows: OpenRows) -> Finding:
 
 
 def group_column(train: Rows) -> int | None:
-    """Place of the column that marks groups best; None without any.
+    """Return the index of the column that best marks groups; None if no column does.
 
-    Its values (levels of a category, or whole numbers) stand together in the order of the rows, are at least ten, each
-    of two rows or more on average, and most of the variance of at least half of the number columns lies between them.
+    Its values (levels of a category, or whole numbers) come in runs in the order of the rows; there are at least ten,
+    each with two rows or more on average, and at least half of the numeric columns vary mostly between them.
     """
     columns, values = train.features.columns, train.features.values
     found: dict[int, float] = {}
@@ -72,7 +72,7 @@ def group_column(train: Rows) -> int | None:
 
 
 def _shares(train: Rows, place: int, codes: Integers) -> dict[str, float]:
-    """Share of the variance that lies between the groups of a column, for each other number column that varies."""
+    """Between-group share of the variance of each other numeric column that varies, for the groups of one column."""
     shares = {
         column.name: _between(train.features.values[:, other], codes)
         for other, column in enumerate(train.features.columns)
@@ -82,7 +82,7 @@ def _shares(train: Rows, place: int, codes: Integers) -> dict[str, float]:
 
 
 def _between(values: Floats, codes: Integers) -> float | None:
-    """Share of the variance that lies between groups, about 0 for random ones; None where nothing varies."""
+    """Between-group share of the variance, about 0 for random groups; None where nothing varies."""
     known = ~np.isnan(values)
     values, codes = values[known], np.unique(codes[known], return_inverse=True)[1]
     rows, groups = len(values), int(codes.max(initial=-1)) + 1
@@ -94,7 +94,7 @@ def _between(values: Floats, codes: Integers) -> float | None:
 
 
 def _unnamed_groups(rows: OpenRows, place: int) -> Finding:
-    """Say which column marks groups, and how many of them train and dev share."""
+    """WF207 for a column that marks groups: its name, and how many of its groups train and dev share."""
     column, train, dev = rows.train.features.columns[place], rows.train.features.values, rows.dev.features.values
     codes = np.unique(train[:, place], return_inverse=True)[1]
     shares = {name: share for name, share in _shares(rows.train, place, codes).items() if share >= ALIKE}
@@ -120,9 +120,9 @@ def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed
 
     Args:
         groups: [rows] code of each row's group.
-        score: trains and scores.
-        repeats: how many pairs of splits, two refits each.
-        seed: decides the splits.
+        score: the function that trains and scores.
+        repeats: number of pairs of splits, with two refits each.
+        seed: seed of the splits.
 
     Raises:
         BadInput: for fewer than ten groups, or fewer than two repeats.
@@ -148,7 +148,7 @@ def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed
 
 
 def rows_from_before(*, rows: OpenRows) -> Finding:
-    """WF208: fired for dev rows from before the last training row; times are days since 1970."""
+    """WF208: fired for dev rows that precede the last training row; times are days since 1970."""
     train, dev = rows.train.times, rows.dev.times
     if train is None or dev is None or not (np.isfinite(train).any() and np.isfinite(dev).any()):
         return finding("WF208", fired=None, evidence="Rows have no time (--time-on).")

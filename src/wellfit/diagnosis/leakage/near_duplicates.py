@@ -20,19 +20,19 @@ from wellfit.stats.differences import difference
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
 QUANTILE = 0.005  # docs/methods.md, "Leakage"
-SURE = 0.99  # of the lower limit: the better of two comparisons is told, and what it says comes before all else
+SURE = 0.99  # of the lower limit: the better of two comparisons is reported, and comes before all else
 MATERIAL = 0.01  # an excess of one dev row in a hundred matters
-CLOSE = 0.1  # a tenth of that distance: chance falls at least as fast, so that a few such rows tell in a small dev set
+CLOSE = 0.1  # a tenth of that distance: chance falls at least as fast, so a few such rows suffice in a small dev set
 DECIDING_ROWS = 2_000  # of each part, with which clean data pass nine times in ten (simulated)
 QUERIES = 2_000  # rows of each part whose neighbours are searched
 MANY_ROWS = 200_000  # above it fewer queries keep the search within seconds
 FEW_QUERIES = 1_000
 DIMENSIONS = 32  # of the space that wide rows are projected to at random
-TREE_DIMENSIONS = 8  # up to so many a k-d tree is faster than comparing all pairs
+TREE_DIMENSIONS = 8  # up to this many, a k-d tree is faster than comparing all pairs
 FEWEST_ROWS = 20  # of each part
 _CLIPPED = 0.005  # share on either side whose extremes do not set a column's scale
 _GLANCE = 20_000  # rows that set the scale
-_MISSING = 3.0  # standard deviations from the mean: a place of its own for what is missing
+_MISSING = 3.0  # standard deviations from the mean: a place of their own for missing values
 _NAMED_AT_MOST = 5
 
 
@@ -64,8 +64,8 @@ def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates 
 
     The distances from dev to train are compared with those from train to the rest of train: if dev is drawn like train
     they have the same distribution, whatever the distance. Rows are suspect below the .5 % quantile of the latter; the
-    excess over the share that so low a quantile catches by chance is judged. Exact copies are left out on both sides.
-    Copies that were made before a random split lie as close within train as across: no such comparison can see them.
+    verdict is on the excess over the share that such a quantile catches by chance. Exact copies are left out on both
+    sides. Copies made before a random split are as close within train as across: no such comparison can detect them.
     """
     rng = np.random.default_rng(seed)
     keys, places = np.unique(keys_of(train.features), return_index=True)
@@ -98,7 +98,7 @@ def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates 
 
 
 def _among_features(rows: OpenRows) -> Finding:
-    """Fired if the excess is surely above one row in a hundred, passed if surely below, otherwise cannot tell."""
+    """WF205 on features: fired if the excess is surely above one row in a hundred, passed if surely below."""
     found = near_duplicates(rows.train, rows.dev, seed=rows.seed)
     if found is None:
         evidence = f"Too few rows: {FEWEST_ROWS} distinct rows are needed in train and in dev."
@@ -124,7 +124,7 @@ def _among_features(rows: OpenRows) -> Finding:
 class _Space:
     """The space in which rows are points.
 
-    Numbers are in standard deviations of train, each level of a category has its own direction. Up to 32 numbers are
+    Numbers are in standard deviations of train; each level of a category has its own direction. Up to 32 numbers are
     their own dimensions; wider rows, and rows with categories, are projected to 32 dimensions.
     """
 
@@ -154,7 +154,7 @@ class _Space:
         return cls(np.nanmean(clipped, axis=0), scale, directions, levels)
 
     def points(self, features: Features, rows: Integers) -> Floats:
-        """[rows, dimensions] float32, a block at a time, so that the table is never copied whole."""
+        """Return the points [rows, dimensions] as float32, block by block, so that the table is never copied whole."""
         blocks = [self._block(features.values[rows[start : start + _GLANCE]]) for start in range(0, len(rows), _GLANCE)]
         return np.concatenate(blocks)
 
@@ -167,7 +167,7 @@ class _Space:
 
 
 def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floats, Integers]:
-    """Distances of known rows to their nearest neighbour, of other rows to the nearest known row, and its place."""
+    """Distances of known rows to their nearest neighbour and of others to the nearest known row, and its index."""
     if known.shape[1] > TREE_DIMENSIONS:
         return (nearest_rows(known, known[own], own=own)[0], *nearest_rows(known, asked))
     search = NearestNeighbors(algorithm="kd_tree").fit(known)
@@ -176,7 +176,7 @@ def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floa
 
 
 def _excess(near: Booleans, *, rank: int, rows: int, scale: float = 1.0) -> Estimate:
-    """Share that is near beyond chance: the lower limit at 99 %, the upper one at 95 %."""
+    """Share of near rows in excess of chance, with the lower limit at 99 % and the upper limit at 95 %."""
     wide, usual = (
         difference(wilson(float(near.sum()), len(near), level=level), _by_chance(rank, rows, level=level, scale=scale))
         for level in (SURE, LEVEL)
@@ -185,9 +185,9 @@ def _excess(near: Booleans, *, rank: int, rows: int, scale: float = 1.0) -> Esti
 
 
 def _by_chance(rank: int, rows: int, *, level: float, scale: float) -> Estimate:
-    """Scaled share of new rows below the rank-th of that many distances: Beta(rank, rows + 1 - rank).
+    """Scaled share of new rows below the rank-th of `rows` distances: Beta(rank, rows + 1 - rank).
 
-    The closest pairs count twice, once from either end, so that half as many distances are independent.
+    The closest pairs count twice, once from either end, so only half of the distances are independent.
     """
     first, second = max(rank / 2, 0.5), (rows + 1 - rank) / 2
     tail = (1 - level) / 2
@@ -218,16 +218,16 @@ def copied_rows(train: Rows, dev: Rows, *, findings: Iterable[Finding], seed: in
 
 
 _QUERIES = 512
-_ROWS = 8_192  # with so many queries a block of products stays in cache
+_ROWS = 8_192  # with this many queries a block of products stays in cache
 
 
 def nearest_rows(known: Floats, queries: Floats, *, own: Integers | None = None) -> tuple[Floats, Integers]:
-    """Distance [queries] to the nearest known row, and its place; rows [rows, dimensions] are float32 and centred.
+    """Distance [queries] to the nearest known row, and its index; rows [rows, dimensions] are float32 and centred.
 
     |q - k|^2 = |q|^2 - 2 q k + |k|^2 as one product in float32, of which the smallest is measured again in float64:
-    where two rows are as near to seven digits either may be named. In 32 dimensions three times as fast as
-    scikit-learn's search of all pairs. Where queries are known rows, `own` [queries] gives their places: no row is its
-    own neighbour.
+    where two rows are equally near to seven digits, either may be returned. In 32 dimensions it is three times as fast
+    as scikit-learn's search of all pairs. Where queries are known rows, `own` [queries] gives their indices: no row is
+    its own neighbour.
     """
     longer = np.column_stack([known, (known**2).sum(axis=1)]).astype(np.float32)
     asked = np.column_stack([-2 * queries, np.ones(len(queries))]).astype(np.float32)

@@ -17,7 +17,7 @@ from wellfit.stats.intervals import Estimate
 GIVEN_AWAY = 0.99  # AUC or R2 above which no honest column is expected
 CERTAIN = 0.85  # and the lower limit of its 95 % interval: about 22 rows of the rarest class
 IDENTITY = 0.999  # R2 of a sum of columns that is the target
-TOGETHER = 3  # columns in such a sum at most
+TOGETHER = 3  # largest number of columns in such a sum
 SAMPLED = 10_000
 FEWEST_ROWS = 30
 CLASS_ROWS = 10  # a class with fewer sampled rows is left out
@@ -42,8 +42,8 @@ def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
     """Look for columns of train that give its target away; None with too few rows, or with nothing to predict.
 
     Each column alone predicts the target, cross-fitted: by the classes' shares in its bins (levels of a category),
-    judged by the AUC (one class against the rest, the mean over classes); or by the mean rank of the target, joined by
-    lines between its bins, judged by R2 on ranks, so that a log or a square of the target is found as well.
+    judged by the AUC (one class against the rest, the mean over classes); or by the mean rank of the target, linearly
+    interpolated between its bins, judged by R2 on ranks, so that a log or a square of the target is found as well.
     """
     rng = np.random.default_rng(seed)
     rows: Integers = np.sort(rng.permutation(train.rows)[:SAMPLED])
@@ -77,7 +77,7 @@ def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
 
 
 def giveaways(*, rows: OpenRows) -> Finding:
-    """WF206; a column that marks groups tells the target of known groups, and is left to WF207."""
+    """WF206: columns that give the target away; one that marks groups does so for known groups only: see WF207."""
     found = target_leakage(rows.train, seed=rows.seed)
     if found is None:
         return finding(
@@ -107,7 +107,7 @@ def giveaways(*, rows: OpenRows) -> Finding:
 
 
 def _usual_classes(rows: Integers, target: Integers | Floats) -> tuple[Integers, Integers]:
-    """The rows of classes that are frequent enough, with new codes."""
+    """Return the rows whose classes are frequent enough, and their new class codes."""
     classes, counts = np.unique(target, return_counts=True)
     kept = classes[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
     kept = np.sort(kept[np.isin(kept, classes[counts >= CLASS_ROWS])])
@@ -116,7 +116,7 @@ def _usual_classes(rows: Integers, target: Integers | Floats) -> tuple[Integers,
 
 
 def _ranks(values: Integers | Floats) -> Floats:
-    """[rows] in (0, 1), equal values at their mean rank."""
+    """[rows] ranks in (0, 1); equal values get their mean rank."""
     distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     middles = (ends - counts / 2) / len(values)
@@ -130,7 +130,7 @@ def _cross_fitted(
     width = int(target.max()) + 1 if classes else 1
     predicted = np.empty((len(values), width))
     edges = _edges(column, values)
-    # Missing values have the last bin.
+    # Missing values get the last bin.
     bins = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
     for fold in range(FOLDS):
         held, fit = folds == fold, folds != fold
@@ -166,7 +166,7 @@ def _means(bins_of: Integers, target: Integers | Floats, *, bins: int) -> Floats
 
 
 def _joined(values: Floats, bins_of: Integers, target: Integers | Floats, *, at: Floats) -> Floats:
-    """Lines between the bins' means; missing values get the mean of missing ones."""
+    """Interpolate linearly between the bins' means; missing values get the mean of the missing ones."""
     known = ~np.isnan(values)
     unknown = float(target[~known].mean()) if (~known).any() else float(target.mean())
     if not known.any():
@@ -178,7 +178,7 @@ def _joined(values: Floats, bins_of: Integers, target: Integers | Floats, *, at:
 
 
 def _sum_of(train: Rows, rows: Integers, folds: Integers) -> tuple[str, ...]:
-    """Up to three number columns whose weighted sum is the target, added greedily; () where there are none."""
+    """Up to three numeric columns whose weighted sum is the target, added greedily; () if there are none."""
     columns = train.features.columns
     places = [place for place, column in enumerate(columns) if column.kind == "number"]
     values = train.features.values[rows][:, places]

@@ -24,7 +24,7 @@ FEWEST_ROWS = 100
 FOLDS = 5
 DRAWS = 1_000
 SIDE_ROWS = 20_000
-_EVEN = 2.0  # weights of rows that come from either part alike are 1/2
+_EVEN = 2.0  # weights of rows that are equally likely to come from either part are 1/2
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Attribution:
     """A gap between mean losses, split into its causes, with 95 % bootstrap intervals."""
 
     gap: float  # dev loss - source loss
-    covariate: Estimate  # the part that other inputs explain
-    concept: Estimate  # the part at inputs that both share: there the target itself differs
+    covariate: Estimate  # the part that different inputs explain
+    concept: Estimate  # the part at inputs that both share, where the target itself differs
     shared: float  # effective rows at the shared inputs, of the smaller side
 
 
@@ -48,8 +48,8 @@ class Side:
 def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | None:
     """Split the gap between two parts with losses, neither of which was trained on (source is train-dev).
 
-    None where a part has no losses or fewer than 100 rows, every column only counts time, or the inputs that both
-    share count as fewer than 50 rows.
+    None where a part has no losses or fewer than 100 rows, every column merely counts time, or the inputs that
+    both share amount to fewer than 50 effective rows.
     """
     time = time_columns(source, dev)
     kept = [place for place, column in enumerate(source.features.columns) if column.name not in time]
@@ -76,7 +76,7 @@ def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attributi
     (DISDE, Cai, Namkoong and Yadlowsky): source to shared inputs, source's target to dev's, shared inputs to dev.
     """
     weights = source.from_dev, 1 - dev.from_dev
-    # Effective rows, at most those that both parts share: tiny weights, if all alike, are worth none.
+    # Effective rows, at most those that both parts share: tiny weights that are all alike count for nothing.
     shared = min(float(min(each.sum() ** 2 / (each**2).sum(), _EVEN * each.sum())) for each in weights)
     if shared < FEWEST_SHARED:
         return None
@@ -90,9 +90,9 @@ def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attributi
 
 
 def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF305: fired for a share of the mismatch that is surely above the tolerance.
+    """WF305: fired for a part of the mismatch that is surely above the tolerance.
 
-    Only train-dev, which was not trained on, tells mismatch from variance.
+    Only train-dev, which was not trained on, can separate mismatch from variance.
     """
     if network is None:
         return finding("WF305", fired=None, evidence=UNCHECKED)
@@ -136,15 +136,15 @@ def _resampled(side: Side, rng: np.random.Generator) -> Side:
 
 
 MOST_TIMES = 20.0
-"""A row counts at most this many times as often, and at least so many times more seldom."""
+"""The largest factor by which a row's weight is raised or lowered."""
 
 
 def importance_of(
     train: Rows, dev: Rows, *, others: Mapping[str, Features] | None = None, seed: int = 0
 ) -> tuple[Floats, dict[str, Floats]] | None:
-    """Ratio of deployment's density to train's [train rows], and by name that ratio for further training rows.
+    """Return the density ratio of deployment to train [train rows], and the same for further training rows, by name.
 
-    The targets of dev are not looked at. None with fewer than 100 rows on a side, or where every column only counts
+    The targets of dev are not looked at. None with fewer than 100 rows on a side, or where every column merely counts
     time.
     """
     time = time_columns(train, dev)

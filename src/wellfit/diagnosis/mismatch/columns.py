@@ -41,7 +41,7 @@ class TvBound:
         return "no" if self.high < tau else "cannot tell"
 
     def rows_to_decide(self, tau: float = MATERIAL) -> int | None:
-        """Rows of the smaller side that would decide if the value stayed the same; None if no number would."""
+        """Rows on the smaller side that would decide, were the value to stay the same; None if no number would."""
         apart = self.value - tau
         if abs(apart) < 1e-3:
             return None
@@ -63,14 +63,14 @@ def bound_from_counts(dev: tuple[int, int], train: tuple[int, int], *, alpha: fl
 def dkw_bound(distance: float, rows: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:
     """The Kolmogorov-Smirnov distance with the two-sided band of Dvoretzky, Kiefer and Wolfowitz.
 
-    D - sqrt(ln(4 / alpha) / 2) (1 / sqrt(n) + 1 / sqrt(m)): the half of alpha for each side.
+    D - sqrt(ln(4 / alpha) / 2) (1 / sqrt(n) + 1 / sqrt(m)): half of alpha for each side.
     """
     n, m = rows
     band = math.sqrt(math.log(4 / alpha) / 2) * (1 / math.sqrt(n) + 1 / math.sqrt(m))
     return TvBound(distance, max(0.0, distance - band), min(1.0, distance + band), min(n, m))
 
 
-_MISSING_APART = 0.05  # difference of missing shares that is named before anything else
+_MISSING_APART = 0.05  # difference of missing shares that is reported before anything else
 
 
 def direction(column: Feature, train: Floats, dev: Floats) -> str:
@@ -134,7 +134,7 @@ Describe = Callable[[Feature, Floats, Floats], str]
 def column_shifts(
     train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0, describe: Describe = direction
 ) -> ColumnShifts | None:
-    """Compare each column of two parts, Bonferroni over them; None with fewer than 30 rows on a side or no column."""
+    """Compare each column of two parts, Bonferroni-corrected; None with fewer than 30 rows on a side or no columns."""
     if min(train.rows, dev.rows) < FEWEST_ROWS or not train.features.columns:
         return None
     rng = np.random.default_rng(seed)
@@ -171,7 +171,7 @@ def ks_distance(first: Floats, second: Floats) -> float:
 
 
 def shifted_columns(*, rows: OpenRows) -> Finding:
-    """WF303."""
+    """WF303: columns that shift."""
     describe = picture_direction if rows.pictures else direction
     found = column_shifts(rows.train, rows.dev, seed=rows.seed, describe=describe)
     if found is None or not found.columns:
@@ -196,7 +196,7 @@ def shifted_columns(*, rows: OpenRows) -> Finding:
 
 
 def _of_levels(codes: Sequence[Integers], *, levels: int, alpha: float, rng: np.random.Generator) -> TvBound:
-    """Bound from the levels that dev has more of, chosen on one half of the rows and counted on the other."""
+    """Bound from the levels that are more frequent in dev, chosen on one half of the rows, counted on the other."""
     mixed = [rng.permutation(side) for side in codes]
     chosen, tested = zip(*((side[: len(side) // 2], side[len(side) // 2 :]) for side in mixed), strict=True)
     shares = [np.bincount(side, minlength=levels) / len(side) for side in chosen]
@@ -228,7 +228,7 @@ def label_shift(
 
 
 def shifted_targets(*, rows: OpenRows) -> Finding:
-    """WF304."""
+    """WF304: targets that shift."""
     found = label_shift(rows.train, rows.dev, levels=rows.levels, seed=rows.seed)
     if found is None:
         return finding("WF304", fired=None, evidence=f"This needs at least {FEWEST_ROWS} labelled rows on each side.")
@@ -257,7 +257,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
 }
 """Measure -> the word for pictures in which it is larger, and the one for those in which it is smaller."""
 LEAST_FACTOR = 1.1
-"""Medians nearer than this differ less than their spread does."""
+"""Medians within this factor of each other differ by less than their spread."""
 
 
 def picture_direction(column: Feature, train: Floats, dev: Floats) -> str:
@@ -282,7 +282,7 @@ _LOOKED_AT = 100_000
 def time_columns(train: Rows, dev: Rows) -> tuple[str, ...]:
     """Names of the columns that are dates, rise (or fall) with time or row order, or number the rows.
 
-    They tell any two parts apart and say nothing about a shift.
+    Such columns distinguish any two parts, and are no evidence of a shift.
     """
     sides = [_in_order(part) for part in (train, dev)]
     return tuple(

@@ -22,7 +22,7 @@ from wellfit.diagnosis.rows import OpenRows, Rows
 SIDE_ROWS = 20_000  # of each side at most: the limits are then .012 from the value
 FEWEST_ROWS = 30
 EVEN = 0.5  # both sides weigh alike
-PERMUTED_ROWS = 4_000  # rows on which a column's part in telling the sides apart is measured
+PERMUTED_ROWS = 4_000  # rows on which a column's role in telling the sides apart is measured
 _NAMED = 4
 
 
@@ -55,7 +55,7 @@ def with_channels(part: Rows, seen: Floats) -> Rows:
 def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0) -> DomainShift | None:
     """Bound the total variation between the inputs of two parts.
 
-    None with fewer than 30 rows on a side, or where every column only counts time.
+    None with fewer than 30 rows on a side, or where every column merely counts time.
     """
     time = time_columns(train, dev)
     kept = np.array([i for i, c in enumerate(train.features.columns) if c.name not in time], np.int64)
@@ -74,7 +74,7 @@ def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0
 
 
 def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -> Halves:
-    """Draw at most `SIDE_ROWS` rows of each part; half of them (whole groups together) are to fit on."""
+    """Draw at most `SIDE_ROWS` rows of each part; half of them (in whole groups) are for fitting."""
     drawn = [np.sort(rng.permutation(part.rows)[:SIDE_ROWS]) for part in parts]
     values = [part.features.values[rows][:, kept] for part, rows in zip(parts, drawn, strict=True)]
     is_dev = np.repeat([False, True], [len(rows) for rows in drawn])
@@ -87,7 +87,7 @@ def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -
 
 
 def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None) -> Finding:
-    """WF302; pictures are compared by the network's channels and by their measured values."""
+    """WF302: different inputs; pictures are compared by the network's channels and by their measured values."""
     first, dev = rows.train, rows.dev
     if seen is not None:
         (held_out,) = seen.keys() - {"dev"}
@@ -146,7 +146,7 @@ class DomainTrees:
 
     @classmethod
     def fit(cls, values: Floats, is_dev: Booleans, columns: Sequence[Feature], *, seed: int) -> DomainTrees:
-        """Fit to rows [rows, columns], NaN where missing, and to which of them are dev's [rows].
+        """Fit to values [rows, columns], NaN where missing, and to a mask [rows] of those from dev.
 
         Numbers are binned here: scikit-learn finds the bins of weighted rows one weighted percentile at a time, which
         takes ten times as long as all its trees.
@@ -163,7 +163,7 @@ class DomainTrees:
             categorical_features=categories if any(categories) else None,
             random_state=seed,
         )
-        with threadpool_limits(limits=1):  # two threads stall beside a busy neighbour
+        with threadpool_limits(limits=1):  # two threads stall next to a busy process
             return cls(edges, model.fit(_binned(values, edges), is_dev))
 
     def from_dev(self, values: Floats) -> Floats:
@@ -173,7 +173,7 @@ class DomainTrees:
 
 
 def _edges(values: Floats) -> Floats | None:
-    """Ends of that many bins with equally many rows; None if there are no more values than bins."""
+    """Inner edges of `_BINS` bins with equally many rows; None if there are no more distinct values than bins."""
     known = np.sort(values[~np.isnan(values)])
     if np.count_nonzero(np.diff(known)) < _BINS:
         return None
@@ -182,7 +182,7 @@ def _edges(values: Floats) -> Floats | None:
 
 
 def _binned(values: Floats, edges: Sequence[Floats | None]) -> Floats:
-    """The number of each value's bin [rows, columns]; missing values stay missing."""
+    """The index of each value's bin [rows, columns]; missing values stay missing."""
     found = values.copy()
     for place, ends in enumerate(edges):
         if ends is not None:

@@ -1,6 +1,6 @@
 """Hints at the optimal error from the rows themselves, if no reference was given; they are never bounds.
 
-Equal rows, nearest neighbours, and what is left of the variance of the target at distance 0.
+Equal rows, nearest neighbours, and the variance of the target that remains at distance 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 from wellfit.stats.intervals import Estimate, wilson
 
-COVERED = 0.05  # share of the rows that have an equal, below which these rows speak for too few
+COVERED = 0.05  # share of the rows that have an equal, below which they represent too few
 
 
 def said_by_rows(rows: Rows, *, goal: Goal, seed: int = 0) -> str:
@@ -63,16 +63,16 @@ def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The bracket over groups of equal rows, each weighted by its rows; it is about the covered rows only."""
+    """The bracket over groups of equal rows, weighted by their sizes; it applies only to rows that have an equal."""
 
     found: Disagreement
     covered: float  # share of all rows that have an equal
 
 
 def repeated_rows(rows: Rows) -> Repeated | None:
-    """Bracket the optimal error by rows that repeat; None for regression, or with fewer than ten groups of equal rows.
+    """Bracket the optimal error from repeated rows; None for regression, or with fewer than ten groups of equal rows.
 
-    Nothing in the columns tells the targets of such rows apart. Rows that were copied with their target make the
+    No column can explain why the targets of such rows differ. Rows that were copied with their target make the
     bracket too low: look for exact copies first (WF203).
     """
     if not rows.classes:
@@ -94,7 +94,7 @@ MANY_COLUMNS = 5  # above it neighbours are far, and every estimate is too high
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseVariance:
-    """Estimates of the noise variance; too high rather than too low.
+    """Estimates of the noise variance, more likely too high than too low.
 
     Gamma test: half the squared difference of the targets of k-th neighbours, against their squared distance; the
     intercept is the variance at distance 0.
@@ -106,7 +106,7 @@ class NoiseVariance:
 
     @property
     def warning(self) -> str:
-        """The reason not to trust it; "" if there is none."""
+        """The reason not to trust the estimate; "" if there is none."""
         if self.columns <= MANY_COLUMNS:
             return ""
         return f"With {self.columns} columns neighbours are far apart, and the noise is over-estimated."
@@ -144,7 +144,7 @@ def _within(keys: np.ndarray[tuple[int], np.dtype[np.uint64]], target: Floats) -
 
 ENOUGH_ROWS = 1_000  # of each class; with fewer the estimate is not given (docs/methods.md, "Optimal error")
 MOST_CELLS = 160_000  # 20,000 rows of eight columns: neighbours in more are searched pair by pair
-_MISSING = 3.0  # standard deviations from the mean: a place of its own for what is missing
+_MISSING = 3.0  # standard deviations from the mean: a place of their own for missing values
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,12 @@ class Neighbours:
 
     @property
     def estimate(self) -> float:
-        """The optimal error at which Cover and Hart's upper bound is that error."""
+        """The optimal error for which Cover and Hart's upper bound equals the neighbour's error."""
         return cover_hart(self.error.value, classes=self.classes)
 
 
 def nearest_neighbours(rows: Rows, *, seed: int = 0) -> Neighbours | None:
-    """Estimate the optimal error; None for regression, or with fewer than 1,000 rows of a class."""
+    """Estimate the optimal error from neighbours; None for regression, or with fewer than 1,000 rows of a class."""
     target = np.asarray(rows.target, np.int64)
     if rows.classes < 2 or np.bincount(target, minlength=rows.classes).min() < ENOUGH_ROWS:
         return None
@@ -181,7 +181,7 @@ def _drawn(rows: Rows, seed: int) -> Integers:
 
 
 def standardized(values: Floats) -> Floats:
-    """Columns in standard deviations from their means; missing values are far out, constant columns 0."""
+    """Columns in standard deviations from their means; missing values are placed far out, constant columns at 0."""
     known = np.where(np.isnan(values).all(axis=0), 0.0, values)
     spread = np.nanstd(known, axis=0)
     scaled = (known - np.nanmean(known, axis=0)) / np.where(spread > 0, spread, 1.0)

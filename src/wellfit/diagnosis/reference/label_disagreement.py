@@ -1,4 +1,4 @@
-"""The optimal error from several labels per row: how often annotators disagree brackets the lowest reachable error."""
+"""The optimal error from several labels per row: the annotators' rate of disagreement brackets it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Disagreement:
     """The bracket around the optimal error of predicting one annotator's label.
 
     With counts n_c of m labels in a row, mean(1 - max n_c / m) is too low (Jensen) and the error of the plurality of
-    the other labels on one that is left out is too high, for every m; both tend to the optimal error. The share of
-    disagreeing pairs obeys Cover and Hart's (1967) inequality for any number of rows.
+    the other labels in predicting a left-out label is too high, for every m; both tend to the optimal error. The share
+    of disagreeing pairs obeys Cover and Hart's (1967) inequality for any number of rows.
     """
 
     plugin: Estimate  # mean of 1 - the plurality's share
@@ -44,7 +44,7 @@ class Disagreement:
 
     @property
     def optimal(self) -> Optimal:
-        """Return it as the reference of a diagnosis."""
+        """Return the bracket as the reference of a diagnosis."""
         return Optimal(self.low, self.high, source="labels", upper_bound=False)
 
 
@@ -52,8 +52,8 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
     """Bracket the optimal error.
 
     Args:
-        counts: [rows, classes] how many labels of each class a row has; rows with fewer than two labels are left out.
-        weights: [rows] how much a row counts; all alike when None.
+        counts: [rows, classes] number of labels of each class per row; rows with fewer than two labels are left out.
+        weights: [rows] weight of each row; equal weights if None.
 
     Raises:
         BadInput: negative counts, fewer than two classes, or fewer than ten rows with two labels.
@@ -89,7 +89,7 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
 def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
     """Error of the plurality of m - r labels as a prediction of the majority of the other r (voters): an upper limit.
 
-    A network may still do better, as it may than a person. `counts` is [rows, classes].
+    A network may still do better, just as it may do better than a person. `counts` is [rows, classes].
 
     Raises:
         BadInput: where no row has more labels than voters.
@@ -110,13 +110,13 @@ def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
 
 
 def cover_hart(disagreement: float, *, classes: int) -> float:
-    """Cover and Hart's lower bound on the optimal error from a pair disagreement (or a nearest neighbour's error)."""
+    """Cover and Hart's lower bound on the optimal error, from the share of disagreeing pairs (or the 1-NN error)."""
     most = (classes - 1) / classes
     return most * (1 - math.sqrt(max(0.0, 1 - disagreement / most)))
 
 
 def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]]:
-    """Counts [rows, classes] of labels given as one list per annotator (None: not labelled), and the classes."""
+    """Return counts [rows, classes] of labels given as one list per annotator (None: not labelled), and the classes."""
     classes = tuple(sorted({each for column in labels for each in column if each is not None}))
     place = {name: index for index, name in enumerate(classes)}
     counts = np.zeros((len(labels[0]), max(len(classes), 1)), np.int64)
