@@ -1,6 +1,6 @@
 """A network of the user's own on a prepared table or on batches: checked by itself before it is trained.
 
-What fired is a warning, and the network is trained all the same.
+Findings that fire are only warnings: the network is trained anyway.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def check_prepared(network: Network, data: Prepared, *, seed: int = 0) -> Check:
 
 
 def encoded(rows: Arrays, data: Prepared) -> Tensor:
-    """Return what a module receives [rows, inputs] (training/module.py)."""
+    """Return the inputs [rows, inputs] that a module receives (training/module.py)."""
     parts = [torch.as_tensor(rows.numeric)]
     for place, codes in enumerate(data.preparation.cardinalities):
         parts.append(OneHot(levels=codes - 1)(torch.as_tensor(rows.codes[:, place]).long()))
@@ -51,7 +51,7 @@ def encoded(rows: Arrays, data: Prepared) -> Tensor:
 
 
 def warn_before_training(network: Network, data: Prepared, *, seed: int, notify: Notify) -> None:
-    """Check a network on a table's training rows, warn of what fired, and send it as an event."""
+    """Check a network on a table's training rows, warn of findings that fire, and send them as an event."""
     found = check_prepared(network, data, seed=seed)
     if found.fired:
         notify({"event": "check", "fired": [each.code for each in found.fired]})
@@ -65,10 +65,10 @@ def warn_of_batches(
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     optimizer: torch.optim.Optimizer | None = None,
 ) -> None:
-    """Check a module on its first batches (x, y), without what takes long, and warn of what fired.
+    """Check a module on its first batches (x, y), except for the slow checks, and warn of findings that fire.
 
-    Batches of another form, and networks of several inputs or outputs, are left alone. Without a loss, what speaks of
-    the loss is left out.
+    Batches of another form, and networks of several inputs or outputs, are left alone. Without a loss, checks of the
+    loss are left out.
     """
     pairs = list(itertools.islice(batches, _BATCHES))
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):

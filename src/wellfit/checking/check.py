@@ -44,12 +44,12 @@ CAUSES = (
     *("WF505", "WF517", "WF502", "WF516", "WF514", "WF504", "WF515", "WF508", "WF503", "WF501"),
     *("WF512", "WF511", "WF513", "WF509", "WF510", "WF506", "WF518", "WF507"),
 )
-"""Codes in the order in which one explains another: mend the first that fired, and check again."""
+"""Codes in the order in which one explains another: fix the first that fired, and check again."""
 
 
 @dataclass(frozen=True)
 class Check(Record):
-    """What `wf.check` found: every finding, and how long it took."""
+    """The result of `wf.check`: every finding, and how long it took."""
 
     findings: tuple[Finding, ...]
     seconds: float
@@ -62,11 +62,11 @@ class Check(Record):
 
     @property
     def leading(self) -> Finding | None:
-        """What to mend first; None where nothing fired."""
+        """The finding to fix first; None if nothing fired."""
         return self.fired[0] if self.fired else None
 
     def to_json(self) -> Json:
-        """As `wellfit check --json` prints it."""
+        """Return the object that `wellfit check --json` prints."""
         return {"schema": 1, **super().to_json()}
 
     def __str__(self) -> str:
@@ -104,16 +104,16 @@ def check(
         print(wf.check(make_net, X, y))
         print(wf.check(net, X, y, loss=loss, optimizer=optimizer, dev=(X_dev, y_dev)))
 
-    Network, buffers, optimizer, `requires_grad` and random generators are afterwards as they were.
+    Network, buffers, optimizer, `requires_grad` and random generators are restored afterwards.
 
     Args:
         network: an `nn.Module`, a factory `make_net(inputs, outputs)`, or a pair (module, loss).
         X: rows as the module takes them: an array or tensor [rows, ...].
         y: their targets, as the loss takes them; strings become classes.
         loss: function of outputs and targets; by default cross-entropy, or squared error for real targets.
-        optimizer: of your own; it is looked at, and a copy steps in its place.
+        optimizer: your own; it is inspected, and a copy steps in its place.
         dev: dev rows, or (rows, targets), to see whether they are scaled as train is.
-        seed: which rows are looked at, and a factory's start.
+        seed: determines which rows are used, and the initial weights of a factory's network.
 
     Raises:
         BadInput: for a network, rows or a loss that do not fit together at all.
@@ -132,17 +132,17 @@ def check_codes(  # noqa: PLR0917 - the arguments of `check`
     dev: Any = None,
     seed: int = 0,
 ) -> Check:
-    """Run the checks of some codes; see `check`."""
+    """Run the checks with the given codes; see `check`."""
     started = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's, of what the checks do; what matters is a finding
+        warnings.simplefilter("ignore")  # torch's, about the checks themselves; everything important is a finding
         trial = trial_of(network, rows_given, target, loss=loss, optimizer=optimizer, dev=dev, seed=seed)
         findings = tuple(_found(code, trial) for code in codes)
     return Check(findings, round(time.perf_counter() - started, 3))
 
 
 def _found(code: str, trial: Trial) -> Finding:
-    """Run one check on copies; one that the network's own exception ends cannot tell."""
+    """Run one check on copies; if the network raises an exception, the check stays undecided."""
     with kept(*trial.roots), _one_thread():
         try:
             return CHECKS[code](trial)
@@ -152,7 +152,7 @@ def _found(code: str, trial: Trial) -> Finding:
 
 
 class _one_thread:  # noqa: N801 - a context manager, read as a word
-    """One thread of torch: beside a busy neighbour, two wait for each other."""
+    """Limit torch to one thread: next to another busy process, two threads wait for each other."""
 
     def __enter__(self) -> None:
         self._before = torch.get_num_threads()

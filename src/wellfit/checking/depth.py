@@ -21,7 +21,7 @@ ROWS = 64
 UPDATES = 3
 VANISHED = 1e-4
 EXPLODED = 1e3
-"""Ratio of the first to the last layers, of a gradient or of what differs between rows."""
+"""Ratio between the first and the last layers, of a gradient or of the differences between rows."""
 FEWEST_LAYERS = 3
 DEAD, PERHAPS_DEAD = 0.9, 0.6
 """Share of a layer's units that are 0 (or saturated) for all rows."""
@@ -31,7 +31,7 @@ _LAYERS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCe
 
 
 def symmetric_units(trial: Trial) -> Finding:
-    """WF514: units that begin alike and get one gradient stay alike; those that part after an update do not count."""
+    """WF514: units that start alike with the same gradient stay alike; those that an update separates do not count."""
     rows, target = trial.batch(ROWS)
     owners = _owners(trial.module)
     alike = {
@@ -74,7 +74,7 @@ def _are_alike(value: Tensor) -> bool:
 
 @dataclass
 class Signal:
-    """What one layer gave: how much it differs between rows, and the size of the gradient by it."""
+    """One layer's output: how much it differs between rows, and the size of its gradient."""
 
     name: str
     spread: float
@@ -82,7 +82,7 @@ class Signal:
 
 
 def through_depth(trial: Trial) -> Finding:
-    """WF515: what differs between rows, and the gradient, must be of like size in the first and the last layers."""
+    """WF515: differences between rows, and gradients, must be of similar size in the first and the last layers."""
     rows, target = trial.batch(ROWS)
     wake(trial.module)
     signals: list[Signal] = []
@@ -164,7 +164,7 @@ def _scales(trial: Trial) -> str:
 
 @dataclass
 class Units(TorchFunctionMode):
-    """Context manager that counts, at each call of an activation, the units that say the same for all rows."""
+    """Context manager that counts, at each call of an activation, the units with the same output for all rows."""
 
     shares: list[tuple[str, float]] = field(default_factory=list)
 
@@ -174,7 +174,7 @@ class Units(TorchFunctionMode):
     def __torch_function__(  # noqa: PLR0917 - the signature is torch's
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Let everything through, and look at what activations return."""
+        """Call `func`, and inspect the output if it is an activation."""
         found = func(*args, **(kwargs or {}))
         if isinstance(found, Tensor) and found.dim() > 1 and len(found) > 1:
             if func in _RELUS:
@@ -185,7 +185,7 @@ class Units(TorchFunctionMode):
 
 
 def dead_units(trial: Trial) -> Finding:
-    """WF516: units of ReLU that are 0, or of tanh that are at their limit, for all rows."""
+    """WF516: ReLU units that are 0, or tanh units that are at their limit, for all rows."""
     rows, _ = trial.batch(ROWS)
     wake(trial.module)
     with torch.no_grad(), trial.quiet(), Units() as units:

@@ -18,15 +18,15 @@ ROWS = 8
 RATES = (3e-3, 1e-2, 5e-4)
 STEPS = 250
 SECONDS = 0.8
-"""Of the processor, for each learning rate: a busy neighbour must not change what is found."""
+"""Processor time for each learning rate: other busy processes must not change the finding."""
 FITTED, NOT_FITTED = 0.1, 0.5
-"""Shares of the loss of the best constant: at most the first is fitted, above the second is not."""
+"""Fractions of the best constant's loss: a loss up to the first is fitted, one above the second is not."""
 LEAST_STEPS = 12
 UNMOVED = 0.9
-"""Share above which half as many steps are enough to tell."""
+"""Fraction above which half as many steps settle the question."""
 OWN_STEPS = 60
 MOVED = 1e-3
-"""Share of its loss by which the caller's optimizer must lower it."""
+"""Fraction of the loss by which the caller's optimizer must lower it."""
 _SAME = 1e-6
 
 
@@ -60,7 +60,7 @@ def small_batch(trial: Trial) -> Finding:
 
 
 def _few(trial: Trial) -> tuple[Tensor, Tensor]:
-    """Return so few rows that even a small network has parameters enough for them."""
+    """Return few enough rows for even a small network to have enough parameters for them."""
     rows, target = trial.batch(64)
     different = torch.unique(rows.flatten(1), dim=0, return_inverse=True)[1]
     first = [place for place, kind in enumerate(different.tolist()) if kind not in different[:place].tolist()]
@@ -76,7 +76,7 @@ def _outputs(trial: Trial) -> int:
 
 
 def _fit(trial: Trial, batch: tuple[Tensor, Tensor], *, rate: float, goal: float) -> tuple[float, int]:
-    """Return the lowest loss and the number of steps of Adam."""
+    """Train with Adam; return the lowest loss and the number of steps."""
     rows, target = batch
     trained = [value for value in trial.parameters.values() if value.requires_grad]
     lowest, ends = math.inf, time.process_time() + SECONDS
@@ -98,7 +98,7 @@ def _fit(trial: Trial, batch: tuple[Tensor, Tensor], *, rate: float, goal: float
 
 
 def _share_right(trial: Trial, rows: Tensor, target: Tensor) -> float:
-    """Share of rows whose class has the highest output after training; 0 where there are no classes."""
+    """Share of rows whose class has the highest output after training; 0 if there are no classes."""
     if trial.reads != "logits" or target.is_floating_point():
         return 0.0
     with kept(*trial.roots):
@@ -108,7 +108,7 @@ def _share_right(trial: Trial, rows: Tensor, target: Tensor) -> float:
 
 
 def _with_own_optimizer(trial: Trial, rows: Tensor, target: Tensor) -> str:
-    """Say how the caller's optimizer fails to lower the loss, by a copy that steps in its place."""
+    """Say how the caller's optimizer fails to lower the loss, judged by a copy that steps in its place."""
     if trial.optimizer is None or isinstance(trial.optimizer, torch.optim.LBFGS):
         return ""
     with kept(*trial.roots):

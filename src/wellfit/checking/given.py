@@ -1,4 +1,4 @@
-"""From what the caller gives to a trial: the network, its rows as tensors, and a loss that takes its outputs."""
+"""The caller's arguments -> a trial: the network, its rows as tensors, and a loss that takes its outputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from wellfit.training.module_checks import build
 
 Network: TypeAlias = nn.Module | Callable[..., nn.Module] | tuple[nn.Module, Callable[..., Any]]
 MOST_ROWS = 4096
-"""Rows that are looked at."""
+"""Most rows that are used."""
 MOST_CLASSES = 20
-"""Distinct whole numbers up to which a target is one of classes."""
+"""Most distinct whole numbers for which a target is still taken for classes."""
 FEWEST_ROWS = 8
 MOST_OPERATIONS = 4e9
-"""Of one pass over a batch: some hundredths of a second on one core."""
+"""Operations in one pass over a batch: a few hundredths of a second on one core."""
 
 
 def trial_of(
@@ -36,7 +36,7 @@ def trial_of(
     dev: Any,
     seed: int,
 ) -> Trial:
-    """Return the trial of what `check` was given; refuse what does not fit together at all."""
+    """Return the trial for the arguments of `check`; refuse arguments that do not fit together at all."""
     if isinstance(network, tuple):
         network, loss = _pair(network, loss)
     values, wanted = _tensor(rows, name="X"), _target(target)
@@ -89,7 +89,7 @@ def _tensor(values: Any, *, name: str) -> Tensor:
 
 
 def _target(values: Any) -> Tensor:
-    """Targets as a loss takes them: classes as whole numbers from 0, real values as they are."""
+    """Targets as a loss takes them: classes as whole numbers from 0, real values unchanged."""
     if isinstance(values, Tensor):
         return values.detach()
     array = np.asarray(values)
@@ -120,7 +120,7 @@ def _require_no_optimizer(optimizer: torch.optim.Optimizer | None) -> None:
 
 
 def _built(factory: Any, rows: Tensor, target: Tensor, *, task: Task, seed: int) -> nn.Module:
-    """Build for the columns of X (of pictures: the channels; of series: the last axis) and the classes of y."""
+    """Build a network for the columns of X (channels of pictures, the last axis of series) and the classes of y."""
     inputs = rows.shape[-1] if rows.dim() == 3 else rows.shape[1]
     alone = 1 if target.dim() == 1 else target.shape[1]
     outputs = int(target.max()) + 1 if task == "classification" else alone
@@ -138,7 +138,7 @@ def _placed(values: Tensor, network: nn.Module) -> Tensor:
 
 
 def _as_inputs(network: nn.Module, rows: Tensor) -> Tensor:
-    """Real numbers in the type of the parameters; whole numbers stay so where the network embeds them."""
+    """Real numbers in the type of the parameters; whole numbers stay whole if the network embeds them."""
     if not rows.is_floating_point() and any(
         isinstance(one, nn.Embedding | nn.EmbeddingBag) for one in network.modules()
     ):
@@ -147,7 +147,7 @@ def _as_inputs(network: nn.Module, rows: Tensor) -> Tensor:
 
 
 def _order(target: Tensor, *, seed: int) -> Tensor:
-    """Return an order of the rows that begins with one of each class, then another one, and so on."""
+    """Return an order of the rows that begins with one of each class, then another of each, and so on."""
     generator = torch.Generator().manual_seed(seed)
     mixed = torch.randperm(len(target), generator=generator)
     if target.is_floating_point() or target.dim() > 1:
@@ -161,7 +161,7 @@ def _order(target: Tensor, *, seed: int) -> Tensor:
 
 
 def _tried(trial: Trial, *, given: bool) -> Trial:
-    """Run the network once; a loss that refuses its outputs is a finding where it is the caller's own."""
+    """Run the network once; refused outputs are a finding if the loss is the caller's own."""
     with kept(*trial.roots), torch.no_grad():
         seed_all(0)
         try:
@@ -184,7 +184,7 @@ def _tried(trial: Trial, *, given: bool) -> Trial:
 
 
 def _rows_at_once(trial: Trial) -> int:
-    """Return how many rows are run at once, by the operations of one; told by no clock, so that it repeats itself."""
+    """Return how many rows are run at once, by the operations of one: without a clock, so that it is reproducible."""
     operations = 0.0
 
     def count(layer: nn.Module, _given: object, outputs: Any) -> None:

@@ -1,4 +1,4 @@
-"""WF511: gradients against central differences, tensor by tensor, in float64 and with the noise held fast."""
+"""WF511: gradients against central differences, tensor by tensor, in float64 and with the noise held fixed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 6
 STEPS = (1e-5, 1e-6, 1e-7)
-"""Steps along a random direction, in units of the tensor's own values; a smaller one if a kink lies between."""
+"""Steps along a random direction, in units of the tensor's own values; smaller ones are for kinks in between."""
 TOLERANCE = 1e-3
-"""Relative difference; central differences in float64 are right to about 1e-8."""
+"""Relative difference; central differences in float64 are accurate to about 1e-8."""
 _FLAT = 1e-6
 SECONDS = 1.0
-"""Of the processor, for each of evaluation and training."""
+"""Processor time, for evaluation and for training each."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _slope(
     apart = abs(found[0] - backward)
     if apart <= _gap(trial, batch, parameter=parameter, direction=direction, training=training, buffers=buffers):
         return None
-    flat = abs(found[0]) <= _FLAT * abs(backward)  # rounded inside: its gradient passes straight through on purpose
+    flat = abs(found[0]) <= _FLAT * abs(backward)  # rounded inside: a straight-through gradient on purpose
     return None if flat or abs(found[0] - found[1]) > 0.02 * apart else (backward, found[0])
 
 
@@ -133,7 +133,7 @@ def _gap(
     training: bool,
     buffers: Mapping[str, Tensor],
 ) -> float:
-    """Return twice the difference of the slopes to both sides: of a kink that lies here, backward may take either."""
+    """Return twice the difference between the slopes on both sides: at a kink, backward may return either."""
     here, values = parameter.data, []
     for sign in (-1, 0, 1):
         parameter.data = here + sign * STEPS[1] * direction
@@ -151,9 +151,9 @@ def _value(trial: Trial, batch: tuple[Tensor, Tensor], *, training: bool, buffer
 
 
 def _repeats(trial: Trial, batch: tuple[Tensor, Tensor], *, training: bool) -> bool:
-    """True if the loss is a function of the parameters: twice the same, and no state of its own moves it.
+    """True if the loss depends on the parameters alone: it is the same twice, and no internal state changes it.
 
-    Of what changes buffers, a norm over the batch alone does not read them in training.
+    Among layers that change buffers, only norms over the batch do not read them in training.
     """
     buffers = _buffers(trial)
     norms = {

@@ -1,4 +1,4 @@
-"""What a check may change, it borrows: the network, its buffers and the generators are afterwards as they were."""
+"""Checks borrow all that they may change: the network, its buffers and the generators are restored afterwards."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def kept(*roots: nn.Module) -> Iterator[None]:
 
 
 def seed_all(seed: int) -> None:
-    """Put every generator that a network may draw from at `seed`; only inside `kept`."""
+    """Seed every generator that a network may draw from; only inside `kept`."""
     torch.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the network may draw from it
 
 
 def wake(*roots: nn.Module) -> None:
-    """Give random values to parameters that are constant, such as zeros that a network begins with on purpose.
+    """Give random values to parameters that are constant, such as zeros that a network starts with on purpose.
 
-    A last layer, a gate or a branch that begins at zero hides everything before it until the first update.
+    A last layer, a gate or a branch that starts at zero hides everything before it until the first update.
     """
     for root in roots:
         for value in root.parameters():
@@ -63,7 +63,7 @@ def wake(*roots: nn.Module) -> None:
 
 
 def _borrow(modules: list[nn.Module], tensors: list[tuple[nn.Parameter, Tensor, Tensor | None, bool]]) -> None:
-    """Replace values by copies; tensors that are one in memory stay one."""
+    """Replace values by copies; tensors that share memory still share it."""
     copies: dict[tuple[Any, ...], Tensor] = {}
 
     def copy(value: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ def _borrow(modules: list[nn.Module], tensors: list[tuple[nn.Parameter, Tensor, 
 
 
 def _contents(module: nn.Module) -> dict[str, Any]:
-    """What the containers among a module's attributes contain; forward may append to them."""
+    """The contents of the containers among a module's attributes; forward may append to them."""
     return {name: value.copy() for name, value in vars(module).items() if isinstance(value, _CONTAINERS)}
 
 

@@ -1,4 +1,4 @@
-"""WF509 and WF510: evaluation that does not repeat itself, and training without the noise that was asked for."""
+"""WF509 and WF510: evaluation that is not reproducible, and training without the noise that was asked for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def repeats_itself(trial: Trial) -> Finding:
 
 
 def has_noise(trial: Trial) -> Finding:
-    """WF510: where dropout is asked for, training must draw it."""
+    """WF510: where dropout is asked for, training must apply it."""
     asked = dict(_asked(trial.module))
     if not asked:
         return finding("WF510", fired=None, evidence="No layer asks for dropout.")
@@ -79,7 +79,7 @@ def _asked(module: nn.Module) -> Iterator[tuple[str, float]]:
 
 
 def _of_one_layer(layer: nn.Module) -> bool:
-    """True for a recurrent layer whose dropout lies between its layers, of which there is one."""
+    """True for a recurrent layer with dropout between its layers, but only one layer."""
     return isinstance(layer, nn.RNNBase) and layer.num_layers == 1 and layer.dropout > 0
 
 

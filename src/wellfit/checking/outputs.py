@@ -14,22 +14,22 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 128
 NATS_ABOVE = 1.5
-"""Above log K: logits with a variance of 3, more than any usual start gives."""
+"""Above log K: logits with a variance of 3, more than any usual initialization gives."""
 TIMES_ABOVE = 4.0
 """A squared error of 4 times the variance of y: its mean is off by 1.7 of its standard deviations."""
 PROBES = 4
-"""Sets of other weights, at each of two scales."""
+"""Number of other sets of weights, at each of two scales."""
 PROBE_SCALES = (3.0, 30.0)
 WIDER = 0.2
-"""Share by which bounds may widen from one scale to the next."""
+"""Fraction by which bounds may widen from one scale to the next."""
 BEYOND = 0.5
-"""Standard deviations of y by which its ends may lie outside the bounds."""
+"""Standard deviations of y by which its extremes may exceed the bounds."""
 LEAST_REACHED = 0.1
-"""Loss, of that of guessing, that bounded outputs must be able to reach."""
+"""Fraction of the loss of guessing that bounded outputs must be able to reach."""
 
 
 def loss_at_start(trial: Trial) -> Finding:
-    """WF501: the first loss against that of guessing."""
+    """WF501: the first loss compared with that of guessing."""
     rows, target = trial.batch(ROWS)
     with torch.no_grad(), trial.quiet():
         outputs = trial.run(rows, training=True)
@@ -52,7 +52,7 @@ def loss_at_start(trial: Trial) -> Finding:
 
 
 def outputs_fit_loss(trial: Trial) -> Finding:
-    """WF502: probabilities where logits are wanted, and the like; and a loss that is not of row by row."""
+    """WF502: probabilities where logits are wanted, and the like; and a loss that does not compare row by row."""
     rows, target = trial.batch(ROWS)
     outputs = trial.run(rows, training=True).detach()
     try:
@@ -82,7 +82,7 @@ def _broadcast(trial: Trial, outputs: Tensor, target: Tensor) -> str:
 
 
 def _not_normalized(trial: Trial, outputs: Tensor) -> str:
-    """Tell outputs that are no log-probabilities where the loss wants them, or probabilities already."""
+    """Describe outputs that are not log-probabilities where the loss wants them, or are already probabilities."""
     if outputs.dim() < 2 or outputs.shape[1] < 2:
         return ""
     total = outputs.logsumexp(1)
@@ -101,7 +101,7 @@ def _not_normalized(trial: Trial, outputs: Tensor) -> str:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Lowest and highest output with any weights; infinite where larger weights go farther."""
+    """Lowest and highest output with any weights; infinite where larger weights go further."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""WF503 and WF504: parameters that nothing trains, and layers that are one and the same."""
+"""WF503 and WF504: parameters that are never trained, and list entries that are one and the same layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 64
 FEW = 7
-"""Rows of a second batch, in which the classes do not balance: gradients may cancel to exactly 0 where they do."""
+"""Rows of a second batch, in which the classes are not balanced: if they are, gradients may cancel to exactly 0."""
 MOST_NAMED = 4
 _FRESH = (0.97, 1.0001)
 """Largest weight of a layer as torch draws it, in units of 1 / sqrt(inputs)."""
@@ -81,7 +81,7 @@ def _not_optimized(trial: Trial) -> Iterable[str]:
 
 
 def _frozen(trial: Trial) -> Iterable[str]:
-    """Name frozen weights that still are what torch drew when the layer was built: nothing ever trained them."""
+    """Name frozen weights that are still as torch drew them when the layer was built: they were never trained."""
     fresh = [name for name, value in trial.parameters.items() if not value.requires_grad and _is_fresh(value)]
     if fresh:
         yield f"{_named(fresh, len(trial.parameters))} are frozen at a random start, uniform within 1 / sqrt(inputs)."

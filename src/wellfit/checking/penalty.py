@@ -13,12 +13,12 @@ from wellfit.training.module_checks import decay_list
 
 ROWS = 16
 STRAIGHT = 0.99
-"""Cosine between a penalty's gradient and the weights from which on it is L2; that of L1 is about .85."""
+"""Least cosine between the gradient of an L2 penalty and the weights; that of L1 is about .85."""
 _CHANGE = 1e-6
 
 
 def penalty_counts_once(trial: Trial) -> Finding:
-    """WF512: a penalty in the loss must have a gradient, and no weight_decay beside it."""
+    """WF512: a penalty in the loss must have a gradient, and no weight_decay in addition."""
     pulls, changes = _pulls(trial), _changes(trial)
     decays = _decays(trial)
     if changes and not pulls:
@@ -60,7 +60,7 @@ def _fixed(trial: Trial) -> tuple[Tensor, Tensor]:
 
 
 def _pulls(trial: Trial) -> dict[str, Tensor]:
-    """Gradient of the loss by the parameters with the outputs held fast: that of a penalty."""
+    """Gradient of the loss by the parameters with the outputs held fixed: that of a penalty."""
     outputs, target = _fixed(trial)
     trained = {name: value for name, value in trial.parameters.items() if value.requires_grad}
     loss = trial.measure(outputs, target)
@@ -71,7 +71,7 @@ def _pulls(trial: Trial) -> dict[str, Tensor]:
 
 
 def _changes(trial: Trial) -> float:
-    """Change of the loss when the weights double and the outputs are held fast; 0 where it is none."""
+    """Change of the loss when the weights double and the outputs are held fixed; 0 if it is negligible."""
     outputs, target = _fixed(trial)
     values = [value for value in trial.parameters.values() if value.is_floating_point()]
     with torch.no_grad():
@@ -85,7 +85,7 @@ def _changes(trial: Trial) -> float:
 
 
 def _decays(trial: Trial) -> Mapping[str, float]:
-    """Parameter -> weight_decay of its group in the optimizer, where it is not 0."""
+    """Parameter -> weight_decay of its group in the optimizer, if it is not 0."""
     if trial.optimizer is None:
         return {}
     groups = trial.optimizer.param_groups

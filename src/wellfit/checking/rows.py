@@ -11,11 +11,11 @@ from wellfit.diagnosis.findings import Finding, finding
 
 ROWS = 12
 TOLERANCE = 1e-3
-"""Of the outputs' standard deviation; sums in another order change them by about a millionth."""
+"""Fraction of the outputs' standard deviation; summing in another order changes them by about a millionth."""
 
 
 def mixed_rows(trial: Trial) -> Finding:
-    """WF505: d output_i / d input_j must be 0 in evaluation; one row is replaced, and the others must not notice."""
+    """WF505: d output_i / d input_j must be 0 in evaluation; replacing one row must not change other outputs."""
     rows, _ = trial.batch(ROWS)
     wake(trial.module)
     with torch.no_grad():

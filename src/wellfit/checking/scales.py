@@ -19,7 +19,7 @@ LARGE = 10.0
 SMALL = 0.01
 """Standard deviation of all inputs below which they are not normalized."""
 CENTRED = 1e-3
-"""Mean in standard deviations that only subtracting the mean of these very rows gives."""
+"""Mean, in standard deviations, that is reached only by subtracting the mean of these very rows."""
 AWAY = 3.0
 """Factor by which a centred column's standard deviation differs from 1 when it was divided by something else."""
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
@@ -27,7 +27,7 @@ _FEWEST = 30
 
 
 def normalized_inputs(trial: Trial) -> Finding:
-    """WF517: what the first layer gets must have means near 0 and standard deviations near 1."""
+    """WF517: the inputs of the first layer must have means near 0 and standard deviations near 1."""
     first, given = _first_layer(trial)
     if isinstance(first, _NORMS):
         return finding("WF517", fired=False, evidence="The network normalizes its inputs itself.")
@@ -59,7 +59,7 @@ def normalized_inputs(trial: Trial) -> Finding:
 
 
 def _first_layer(trial: Trial) -> tuple[nn.Module | None, Tensor | None]:
-    """Return the first layer with weights that is called, and what it gets."""
+    """Return the first layer with weights that is called, and its input."""
     rows, _ = trial.batch(ROWS)
     seen: list[tuple[nn.Module, Tensor]] = []
     with torch.no_grad(), trial.quiet(), _noting(trial.module, seen):
@@ -95,7 +95,7 @@ def _columns(values: Tensor, *, channels: bool) -> Tensor:
 
 
 def dev_scaled_alike(trial: Trial) -> Finding:
-    """WF518: dev must be scaled by the means of train; its own would be exactly 0 after its own."""
+    """WF518: dev must be scaled by the means of train; scaled by its own, its means would be exactly 0."""
     dev = trial.dev
     if dev is None or not dev.is_floating_point() or dev.dim() < 2:
         return finding("WF518", fired=None, evidence="No dev rows of real numbers were given.")

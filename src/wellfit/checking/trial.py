@@ -18,26 +18,26 @@ from wellfit.training.dropout_sites import DropoutSites
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Reads = Literal["logits", "log-probabilities", "probabilities", "values"]
-"""What a loss makes of outputs: softmax or logistic ones, log-probabilities, probabilities, or plain values."""
+"""How a loss interprets outputs: as logits (softmax or logistic), log-probabilities, probabilities or values."""
 
 FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""Exceptions of a network or a loss that cannot take what it is given."""
+"""Exceptions of a network or a loss that cannot take its arguments."""
 _SHIFT = 3.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is checked.
+    """A network, and everything that is needed to check it.
 
     Attributes:
         module: the network.
         loss: of outputs and targets.
-        optimizer: of the caller; never stepped.
+        optimizer: the caller's; never stepped.
         rows: all rows, in an order that begins with rows of different classes.
         target: of these rows.
-        task: what the target is.
+        task: the kind of target.
         dev: dev rows, where they were given.
-        most: rows that are run at once; few where one costs much.
+        most: rows that are run at once; few if each is expensive.
     """
 
     module: nn.Module
@@ -51,7 +51,7 @@ class Trial:
 
     @property
     def roots(self) -> tuple[nn.Module, ...]:
-        """Modules that a check may change: the network, and a loss that is one."""
+        """Modules that a check may change: the network, and a loss that is a module."""
         return (self.module, self.loss) if isinstance(self.loss, nn.Module) else (self.module,)
 
     @property
@@ -60,7 +60,7 @@ class Trial:
         return dict(self.module.named_parameters())
 
     def batch(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Return so many rows and their targets, at most those that there are and that the network is quick for."""
+        """Return up to `rows` rows and their targets, but at most `most`."""
         count = min(rows, self.most)
         return self.rows[:count], self.target[:count]
 
@@ -78,7 +78,7 @@ class Trial:
 
     @cached_property
     def summed(self) -> bool:
-        """True if the loss is a sum over rows, and no mean."""
+        """True if the loss is a sum over rows, not a mean."""
         rows, target = self.batch(16)
         with kept(*self.roots), torch.no_grad():
             outputs = self.run(rows, training=False)
@@ -88,7 +88,7 @@ class Trial:
 
     @cached_property
     def reads(self) -> Reads:
-        """What the loss takes outputs for, told by what it does to made-up ones."""
+        """How the loss interprets outputs, inferred from its values on made-up ones."""
         rows, target = self.batch(16)
         with kept(*self.roots), torch.no_grad():
             outputs = self.run(rows, training=False)
@@ -115,7 +115,7 @@ class Trial:
         return "values"
 
     def best_constant(self, outputs: Tensor, target: Tensor) -> float | None:
-        """Return the loss of the best outputs that are the same for all rows; None where there is no such minimum."""
+        """Return the loss of the best outputs that are the same for all rows; None if there is no such minimum."""
         constant = torch.zeros_like(outputs[:1], requires_grad=True)
         if self.reads == "probabilities":
             constant = torch.full_like(outputs[:1], 0.5, requires_grad=True)
@@ -137,7 +137,7 @@ class Trial:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Keep every unit: no dropout of any kind, in training neither."""
+        """Keep every unit: no dropout of any kind, not even in training."""
         with DropoutSites(None):
             yield
 

@@ -52,7 +52,7 @@ def check(*, session: Session, data: Path, module: str, **options: Any) -> None:
 
 
 def load_named(place: str) -> Any:
-    """Run a file of the user's own, and return what it calls NAME."""
+    """Run the user's own file, and return its object called NAME."""
     path, _, name = place.rpartition(":")
     file = Path(path)
     if not path or not name or not file.is_file():

@@ -1,4 +1,4 @@
-"""`wellfit doctor`: what is installed, and what would be used."""
+"""`wellfit doctor`: the installed versions, and the engine and folders that would be used."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _version(package: str) -> str | None:
 def _gpu() -> str | None:
     if _version("torch") is None:
         return None
-    import torch  # the only way to know; half a second
+    import torch  # the only way to find out; takes half a second
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 

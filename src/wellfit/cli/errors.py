@@ -65,7 +65,7 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
     except Exception as error:  # the only catch-all: no traceback reaches a user
         if debug:
             traceback.print_exc()
-        if interrupts:  # Ctrl-C inside an extension's import comes out as whatever that import failed with
+        if interrupts:  # Ctrl-C inside an extension's import appears as the error with which that import failed
             _say(f"\n{_INTERRUPTED}")
             return ExitCode.INTERRUPTED
         message = message_of(error)
@@ -75,7 +75,7 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
 
 @contextlib.contextmanager
 def _noting(interrupts: list[int]) -> Iterator[None]:
-    """Note every Ctrl-C, TERM or HUP (a closed terminal, Slurm), and end as on Ctrl-C, so that all is cleaned up.
+    """Catch every Ctrl-C, TERM or HUP (a closed terminal, Slurm), and end as on Ctrl-C, so that all is cleaned up.
 
     A signal is left alone where the caller ignores or handles it (nohup, notebooks).
     """
@@ -121,7 +121,7 @@ def _memory(error: Exception) -> str:
 
 
 def _is_out_of_device_memory(error: Exception) -> bool:
-    # Who raised it has imported torch already; a command without it does not wait for that import to find out.
+    # Code that raised it has imported torch already; other commands need not wait for that import to find out.
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
@@ -159,7 +159,7 @@ def _close_quietly() -> int:
 def printable(text: str) -> str:
     """Return the text with control characters escaped, except newlines, tabs and colours.
 
-    Names of columns, classes and files are other people's, and would otherwise steer the terminal.
+    Names of columns, classes and files come from other people, and could otherwise control the terminal.
     """
     return _CONTROL.sub(lambda found: found[1] or found[0].encode("unicode_escape").decode(), text)
 

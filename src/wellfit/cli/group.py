@@ -42,7 +42,7 @@ _MODULES = {
     "report": "show",
     "train": "sweep",
 }
-"""The module of a command that has none of its own name."""
+"""The modules of commands that have no module of their own name."""
 
 
 class StageGroup(click.Group):

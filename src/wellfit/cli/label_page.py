@@ -1,6 +1,6 @@
 """The page on which a person labels pictures: plain forms from the standard library's server, on this machine alone.
 
-The address holds a secret, so that no other page of the browser can give labels.
+The address holds a secret, so that no other page in the browser can submit labels.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ class LabelServer(ThreadingHTTPServer):
 
     Args:
         split: has the dev pictures.
-        labels: dev row -> label, as far as given; what comes is added.
-        keep: writes a label down for good.
-        batch: how many pictures.
+        labels: dev row -> label, those given so far; new ones are added.
+        keep: saves a label permanently.
+        batch: number of pictures.
         port: 0 for any that is free.
 
     Raises:
-        BadInput: the port is taken, or not for this user.
+        BadInput: the port is taken, or not allowed for this user.
     """
 
     daemon_threads = True
     block_on_close = False
-    timeout = 0.2  # seconds between two looks at whether the batch is done
+    timeout = 0.2  # seconds between two checks of whether the batch is done
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class LabelServer(ThreadingHTTPServer):
             self.place = place + 1
 
     def back(self) -> None:
-        """Show the picture before again."""
+        """Show the previous picture again."""
         self.place = max(0, self.place - 1)
 
     def page(self) -> str:
@@ -152,7 +152,7 @@ class LabelServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: LabelServer
-    timeout = 10  # seconds in which a connection must send what it has begun
+    timeout = 10  # seconds within which a connection must finish its request
 
     def do_GET(self) -> None:
         """Show the page."""

@@ -19,7 +19,7 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
     """Turn the text of `--over` into a space; `config` and the number of training rows decide the useful lambdas.
 
     Raises:
-        BadInput: for values that are no numbers, or a knob without values that has no usual range.
+        BadInput: for values that are not numbers, or a knob without values that has no usual range.
     """
     from wellfit.sweeps.usual import usual_space
 
@@ -29,10 +29,10 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
     if asked and not bare:
         return given
     grid = _grid(config, rows=rows, members=members, knobs=len(asked))
-    # Where lr moves a grid of lambda has no meaning of its own: what a lambda does is lr * lambda / m.
+    # Where lr varies, a grid of lambda has no meaning of its own: the effect of a lambda is lr * lambda / m.
     if len(asked) <= MOST_IN_GRID and grid.keys() >= set(bare) and "lr" not in given:
         return {name: given[name] if name in given else grid[name] for name in asked}
-    # lr decides in which unit lambda is searched, also where its own values are given.
+    # lr determines the unit in which lambda is searched, even if its own values are given.
     usual = usual_space([*bare, *(["lr"] if "lr" in given else [])], config, rows=rows)
     return {**usual, **given}
 

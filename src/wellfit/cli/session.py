@@ -1,6 +1,6 @@
 """The session of a command: it prints results, events and progress, and writes the log.
 
-Progress is a live line on a terminal, and one plain line a milestone elsewhere.
+Progress is a live line on a terminal, and one plain line per milestone elsewhere.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _WORDS: Mapping[str, str] = {
     "snapshot": "one more network, at a rung: dev {dev:.4g}",
     "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",
 }
-"""Words for the events of the stages; an event of another shape is written out plainly."""
+"""Words for the events of the stages; an event with other fields is written out plainly."""
 _SKIPPED = frozenset({"event", "config"})
 
 
@@ -53,7 +53,7 @@ class Session:
     """The common options of one call.
 
     Results go to stdout: text, or with `as_json` one JSON object and nothing else. With `events`, stdout is one JSON
-    object a line, the last one `{"event": "result", ...}`; together with `as_json` the events go to stderr.
+    object per line, the last one `{"event": "result", ...}`; together with `as_json` the events go to stderr.
     Everything else goes to stderr.
     """
 
@@ -85,7 +85,7 @@ class Session:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Notify]:
-        """Give the `notify` that a stage takes: events as JSON lines, a live line on a terminal, or plain lines."""
+        """Yield the `notify` that a stage takes: events as JSON lines, a live line on a terminal, or plain lines."""
         with self._shown() as show:
 
             def notify(event: Mapping[str, Any]) -> None:
@@ -107,7 +107,7 @@ class Session:
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
         """Show the library's warnings as plain lines, and write everything to the log file if there is one."""
-        logging.captureWarnings(True)  # other packages' warnings name files of theirs; they go to the log file only
+        logging.captureWarnings(True)  # other packages' warnings name their own files; they go to the log file only
         warnings, library, root = (logging.getLogger(name) for name in ("py.warnings", "wellfit", None))
         screen = logging.StreamHandler(sys.stderr)
         screen.setLevel(logging.ERROR if self.quiet else logging.WARNING)
@@ -170,7 +170,7 @@ def line_of(event: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Notify]:
-    """Give a `notify` that shows events as they come."""
+    """Yield a `notify` that shows events as they come."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         started = time.monotonic()
 
@@ -180,7 +180,7 @@ def progress() -> Iterator[Notify]:
 
         yield plain
         return
-    from rich.console import Console  # 0.04 s: only where it is seen
+    from rich.console import Console  # takes 0.04 s: only where its output is seen
     from rich.markup import escape
 
     console = Console(stderr=True, highlight=False)

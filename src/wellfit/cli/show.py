@@ -1,4 +1,4 @@
-"""`wellfit compare`, `wellfit report` and `wellfit explain`: they only show what is known already."""
+"""`wellfit compare`, `wellfit report` and `wellfit explain`: they only show results that exist already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wellfit size`: how many rows a margin, a comparison or a whole split needs."""
+"""`wellfit size`: the number of rows that a margin, a comparison or a whole split needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NUMBERS = {
     "group_size": ("M", "Mean number of rows per group (patient, customer)."),
     "group_correlation": ("RHO", "Correlation of the losses within a group.  [default: .1]"),
 }
-"""Options with a number -> what stands for it in the help, and the help."""
+"""Options with a number -> its placeholder in the help, and the help text."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ Callback = Callable[..., int | None]
 """A command's function: takes the session first; returns an exit code, or None for 0."""
 
 FILE = click.Path(path_type=Path)
-"""A path; whether it exists is checked by the library, whose message is better."""
+"""A path; the library checks that it exists, with a better message."""
 
 _SEEDS = click.IntRange(min=0)
 

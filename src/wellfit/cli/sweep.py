@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DECAYS = [name for name, knob in NAMES.items() if knob.own == "l2"]
 MOST_SHOWN = 12
-"""Members in the table where they are not a path."""
+"""Most members in the table if they are not a path."""
 
 
 @stage(
@@ -175,7 +175,7 @@ def sweep(  # noqa: PLR0913 - one argument an option
 
 
 def _trained(opened: Experiment) -> Config | None:
-    """The configuration of the experiment's network, unregularized; None if nothing was trained yet."""
+    """The configuration of the experiment's network, unregularized; None if nothing has been trained yet."""
     from wellfit.records.config import Regularization
 
     try:

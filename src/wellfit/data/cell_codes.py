@@ -1,8 +1,8 @@
-"""Codes of cells that stay the same when names, spelling, types, rounding or scale of a table change.
+"""Cell codes that stay the same when the names, spelling, types, rounding or scale of a table change.
 
-Each column has three codes. "value" is the value to four significant digits, of text in lower case. "rank" and "place"
-are where a value stands among all rows, in 512 and 32 bins: they survive another unit, a logarithm, a standardized
-column and classes that became numbers in alphabetical order.
+Each cell has three codes. "value" is the value to four significant digits, or text in lower case. "rank" and "place"
+are the value's position among all rows, in 512 and 32 bins: they survive a change of unit, a logarithm, a standardized
+column, and classes that became numbers in alphabetical order.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def codes_of(column: pa.ChunkedArray | Words) -> dict[View, Words]:
 
 
 def is_numbering(column: pa.ChunkedArray) -> bool:
-    """Return True for whole numbers, moments or short texts with a number, of which a row's is the next one's plus 1.
+    """Return True if a column may number rows: whole numbers or moments without wide gaps, or short texts with digits.
 
-    The column may be a sample of its rows: of a hundred such values one must be there.
+    The column may be a sample of its rows: one in a hundred of the values in its range is enough.
     """
     if stored_as(column) == "string":
         return _parsed(column) is None and _are_names(column)
@@ -90,7 +90,7 @@ def _are_names(column: pa.ChunkedArray) -> bool:
 
 
 def band_keys(codes: Sequence[Words]) -> Words:
-    """Return one key per row from the codes of some columns; their order counts, their names do not."""
+    """Return one key per row from the codes of some columns; their order matters, their names do not."""
     total = np.zeros(len(codes[0]), dtype=np.uint64)
     for place, each in enumerate(codes):
         total += mixed(each ^ _salt(place))
@@ -132,7 +132,7 @@ def _number(text: str) -> float:
 
 
 def _digits(values: Floats) -> Words:
-    """Code of each number to four significant digits; a whole number of more digits is itself."""
+    """Code of each number to four significant digits; a whole number with more digits keeps all of them."""
     size = np.abs(values)
     sound = np.isfinite(size) & (size > 0)
     exponent = np.floor(np.log10(np.where(sound, size, 1.0)))
@@ -156,7 +156,7 @@ def _of_text(column: pa.ChunkedArray) -> tuple[Words, Floats]:
 
 
 def _standing(places: Floats, *, known: npt.NDArray[np.bool_]) -> Floats:
-    """Share of the known rows below each one, half of the equal ones included."""
+    """Fraction of the known rows that are below each one, with half of the equal ones counted."""
     ordered = np.sort(places[known])
     asked = np.where(known, places, 0.0)
     below, upto = np.searchsorted(ordered, asked), np.searchsorted(ordered, asked, side="right")

@@ -129,7 +129,7 @@ def _first_unparsed(column: pa.ChunkedArray) -> str:
 Kind = Literal["number", "category", "boolean", "date"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ID_SHARE = 0.95  # text of which more than this share is unique names rows instead of describing them
-_GLANCE = 1000  # rows that tell most text from numbers
+_GLANCE = 1000  # rows that suffice to distinguish most text from numbers
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 
 _KIND_OF: Mapping[Stored, Kind] = {
@@ -153,7 +153,7 @@ def infer_kind(column: pa.ChunkedArray) -> Kind:
 
 
 def _decimals(texts: pa.ChunkedArray) -> bool:
-    """Return True if every text is a number and some have a decimal point: whole numbers as text are mostly codes."""
+    """Return True if every text is a number and some have a decimal point: whole numbers in text are mostly codes."""
     numbers = pc.match_substring_regex(texts, _NUMBER)
     return bool(pc.all(numbers, min_count=1).as_py()) and bool(pc.any(pc.match_substring(texts, ".")).as_py())
 

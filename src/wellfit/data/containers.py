@@ -1,4 +1,4 @@
-"""The kind of a file, by its content: text, Parquet, Feather, or one of these compressed; otherwise by its name."""
+"""The kind of a file, from its content: text, Parquet, Feather, or one of these compressed; otherwise from its name."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HEAD_BYTES = 4096
 _TABLES: tuple[tuple[bytes, Kind], ...] = ((b"PAR1", "parquet"), (b"ARROW1", "feather"), (b"FEA1", "feather"))
 _ZIP = b"PK\x03\x04"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, Zstandard
-# What people hand in in place of a table: its first bytes, its name, and how to make a table of it.
+# Files that people pass instead of a table: first bytes, name of the kind, and how to make a table from one.
 _AS_CSV = "Save the table as CSV (UTF-8) or Parquet"
 _FROM_PYTHON = "Read it in Python, and give the data frame to wellfit, or save it with frame.to_parquet"
 _OTHERS: tuple[tuple[bytes, str, str], ...] = (
@@ -111,7 +111,7 @@ class Container:
 
 
 def container_of(path: Path, *, name: str) -> Container:
-    """Return what a file is; BadInput, naming the kind, for a file that is not a table, and for an empty one."""
+    """Return a file with its kind; BadInput, naming the kind, for a file that is not a table, and for an empty one."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if head.startswith(_ZIP):
@@ -187,7 +187,7 @@ def _zipped(path: Path, *, name: str) -> Container:
 
 
 def _sheet_as_text(path: Path) -> bytes:
-    """The cells of an Excel workbook's only sheet with a table, as CSV: it is read as any other text."""
+    """The cells of an Excel workbook's only sheet with a table, as CSV: it is read like any other text."""
     try:
         import openpyxl
     except ImportError as error:
@@ -259,7 +259,7 @@ def files_of(source: Any, *, name: str) -> list[Path]:
 
 
 def source_of(source: Any, paths: Sequence[Path]) -> Source:
-    """The fingerprint of what was read."""
+    """The fingerprint of the data that was read."""
     if isinstance(source, str | Path) and Path(source).is_dir():
         return folder_source(Path(source))
     stats = [path.stat() for path in paths]

@@ -1,4 +1,4 @@
-"""How a text file is written: encoding, delimiter, quotes, where the header is; detected from the file itself."""
+"""The format of a text file: encoding, delimiter, quotes, place of the header; detected from the file itself."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ BLANKS = " "
 
 DELIMITERS = (",", ";", "\t", "|", "\x01", "^", "~", ":", "!", "#", BLANKS)
 WEAK = (BLANKS, ":", "#", "!")
-"""Delimiters that stand inside values as well: another sign that fits goes before them."""
+"""Delimiters that also occur inside values: any other sign that fits is preferred to them."""
 
 SAMPLE_BYTES = 1 << 18
 MOST_SAMPLE_BYTES = 1 << 26
 SAMPLE_LINES = 4
-"""A sample with fewer lines says nothing of how rows are written, and is made longer."""
+"""A sample with fewer lines does not show how rows are written, and is extended."""
 SAMPLE_ROWS = 200
 BLOCK_BYTES = 1 << 24
-# Text has next to no control characters but line ends and tabs.
+# Text has almost no control characters except line ends and tabs.
 CONTROL_SHARE = 0.02
 MOST_LINES_BEFORE = 30  # lines before the header
-FITTING = 0.9  # share of rows that must have the header's fields where lines before it are left out
-_OF_NUMBERS = 0.95  # share of numbers from which a column is one of numbers, to tell whether it has a name
-_FEWEST_BODY = 3  # rows that it takes to say that a header is missing
+FITTING = 0.9  # share of rows that must have the header's fields if lines before it are left out
+_OF_NUMBERS = 0.95  # least share of numbers in a column of numbers, to decide whether it has a name
+_FEWEST_BODY = 3  # rows needed to conclude that a header is missing
 
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1a")
 _NUMBER = re.compile(PLAIN.replace("(?i:inf(?:inity)?)", "inf"))
@@ -58,7 +58,7 @@ class FormatArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class CsvFormat(Record):
-    """The user's options for the format of files; None is detected. `encoding` is a codec that Python knows.
+    """The user's options for the format of files; None means detect. `encoding` is a codec that Python knows.
 
     `missing` are the words for a missing value, in Python or with commas between; `no_header` says that a text file
     has no line with names (False: that it has one).
@@ -72,7 +72,7 @@ class CsvFormat(Record):
     no_header: bool | None = field(default=None, metadata=omitted_if(None))
 
     def __post_init__(self) -> None:
-        if self.delimiter in ("\\t", "tab"):  # a shell hands on no tab easily
+        if self.delimiter in ("\\t", "tab"):  # passing a tab through a shell is difficult
             object.__setattr__(self, "delimiter", "\t")
         if isinstance(self.missing, str):
             object.__setattr__(self, "missing", tuple(word.strip() for word in self.missing.split(",")))
@@ -102,10 +102,10 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 @dataclass(frozen=True)
 class Dialect(Record):
-    """How a text file is written.
+    """The format of a text file.
 
     Attributes:
-        quoted: whether any quote occurs, so that line ends may lie inside values.
+        quoted: whether any quote occurs, so that line ends may occur inside values.
         names: of the columns, as written; those of a file without a header are "column 1" and so on.
         skip: number of lines before the names; `header` says whether there is a line with as many names as columns.
         before: the text of the lines that are left out before the names.
@@ -123,7 +123,7 @@ class Dialect(Record):
 def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known: Sequence[str] = ()) -> Dialect:
     """Detect everything that is not given; BadInput for a binary file, an unknown encoding, or text in a different one.
 
-    `known` are names that the header should have: of equal ways, the one that finds them is right.
+    `known` are names that the header should have: of equally good formats, the one that finds them is right.
     """
     asked = SAMPLE_BYTES
     # A header of 50,000 columns is longer than the usual sample.
@@ -156,10 +156,10 @@ class _Layout:
     first: int
     """The place in `rows` of the header."""
     share: float
-    """Share of rows, from the header on, that have that many fields."""
+    """Fraction of rows, from the header on, that have `width` fields."""
     lines: Sequence[str]
     start: int
-    """The line of the file with which `lines` begin."""
+    """The line of the file at which `lines` begin."""
 
 
 def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
@@ -203,7 +203,7 @@ def _rows(lines: Sequence[str], delimiter: str, *, start: int) -> Iterator[tuple
             row = next(reader)
         except StopIteration:
             return
-        except csv.Error:  # a NUL or an endless value: reading the whole file says it better
+        except csv.Error:  # a NUL or an endless value: reading the whole file gives a better message
             return
         if row and any(cell.strip() for cell in row):
             yield start + line, tuple(row)
@@ -216,7 +216,7 @@ def _likeliest(lines: Sequence[str], known: Sequence[str]) -> _Layout:
     def quality(layout: _Layout) -> tuple[bool, float, bool, bool, float, int]:
         header = {cell.strip() for cell in layout.rows[layout.first][1]}
         finds = bool(known) and set(known) <= header
-        # Where decimal commas divide rows alike, the header has none, and the fields are no numbers.
+        # Where decimal commas divide all rows evenly, the header has none, and the fields are not numbers.
         fits = finds, round(layout.share, 2), layout.delimiter not in WEAK, layout.first == 0
         return *fits, round(_share_of_numbers(layout), 1), layout.width
 
@@ -230,10 +230,10 @@ def _share_of_numbers(layout: _Layout) -> float:
 
 
 def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool | None) -> Dialect:
-    """The dialect with the names of its columns, and where they stand."""
+    """The dialect with the names of its columns, and their position."""
     start, cells = layout.rows[layout.first]
     body = [row for _, row in layout.rows[layout.first + 1 :] if len(row) == layout.width][:SAMPLE_ROWS]
-    # R writes the names of its rows into a first column, and no name above it.
+    # R writes the names of its rows into a first column that has no name.
     above = layout.rows[0][1]
     short = layout.first == 1 and len(above) == layout.width - 1 > 1
     if short and not any(_NUMBER.fullmatch(cell.strip()) for cell in above):
@@ -315,7 +315,7 @@ def _encoding_of(source: Container, head: bytes, csv_format: CsvFormat) -> tuple
 
 
 def _without_mark(head: bytes) -> str | None:
-    """Recognize UTF-16 without its mark: in text that is mostly Latin every other byte is zero."""
+    """Recognize UTF-16 without a byte order mark: in text that is mostly Latin every other byte is zero."""
     if len(head) < 8 or b"\0" not in head:
         return None
     even, odd = head[0::2].count(0) / (len(head) / 2), head[1::2].count(0) / (len(head) / 2)
@@ -334,7 +334,7 @@ def _known(encoding: str) -> str:
 
 
 def _require_text(head: bytes, *, source: Container) -> None:
-    head = head.replace(b"\x01", b"")  # a delimiter of databases
+    head = head.replace(b"\x01", b"")  # a delimiter used by databases
     controls = len(head) - len(head.translate(None, _CONTROL))
     if b"\0" in head or controls > CONTROL_SHARE * len(head):
         raise BadInput(

@@ -1,4 +1,4 @@
-"""Rows as a person reads them: every feature in its own unit, for checks and models that are not networks."""
+"""Rows in readable form: every feature in its own unit, for checks and for models that are not networks."""
 
 from __future__ import annotations
 

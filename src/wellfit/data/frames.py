@@ -30,7 +30,7 @@ def table_of_frame(source: Any, *, name: str, drop: Sequence[str] = ()) -> pa.Ta
 
 
 def _without_columns(source: Any, drop: Sequence[str]) -> Any:
-    """The frame with empty columns in place of those to drop, so that their types do not matter; None without any."""
+    """The frame with the columns to drop emptied, so that their types do not matter; None if unchanged."""
     if not drop or not nw.dependencies.is_into_dataframe(source):
         return None
     frame = nw.from_native(source, eager_only=True)
@@ -54,7 +54,7 @@ def _arrow_of(source: Any) -> pa.Table:
 
 
 def _written(name: Any) -> str:
-    """A column's name as text; None and NaN are no names."""
+    """A column's name as text; None and NaN are not names."""
     return "" if name is None or name != name else str(name)  # noqa: PLR0124
 
 
@@ -62,7 +62,7 @@ _TEXT_IN_PANDAS = re.compile(r"^(interval|period)")
 
 
 def _with_plain_types(source: Any) -> Any:
-    """A pandas frame whose intervals and periods (what `cut`, `qcut` and `to_period` return) are text."""
+    """A pandas frame with its intervals and periods (from `cut`, `qcut` and `to_period`) turned into text."""
     if not nw.dependencies.is_pandas_dataframe(source):
         return source
     texts = {}

@@ -1,8 +1,8 @@
 """Canonical 128-bit hashes of rows, vectorized.
 
 Each cell gives two 64-bit words (splitmix64 of its canonical bits, salted with the column's name); a row's hash is
-their sum, so the order of the columns does not matter. 1 and 1.0 and True are the same value, NaN is null, a date is
-its midnight. Not cryptographic: it guards against accident, not against forgery (docs/design.md, promise 1).
+their sum, so the order of the columns does not matter. 1 and 1.0 and True are the same value, NaN is null, a date
+equals its midnight. Not cryptographic: it guards against accident, not against forgery (docs/design.md, promise 1).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def as_bytes(hashes: Words) -> list[bytes]:
 
 
 def _canonical(chunk: pa.Array) -> tuple[tuple[Words, Words], npt.NDArray[np.bool_]]:
-    """Bits of each cell for the two lanes, and where it is missing."""
+    """Bits of each cell for the two lanes, and a mask of the missing ones."""
     unknown = missing_in(chunk)
     stored = stored_as(chunk)
     if stored == "string" or pa.types.is_fixed_size_binary(chunk.type):

@@ -17,7 +17,7 @@ Order = Literal["", "dmy", "mdy", "ymd"]
 """Order of day, month and year in dates such as 03/04/2023; "" where no such date occurs."""
 
 Zone = Literal["", "utc", "clock"]
-"""utc: every moment has an offset, and is kept as UTC; clock: some have, and all are kept as the clock showed."""
+"""utc: every moment has an offset, and is kept as UTC; clock: only some have one, and all are kept as local time."""
 
 Moments = npt.NDArray[np.datetime64]
 
@@ -30,14 +30,14 @@ _CLOCK = (
     r"(?:[T ,]+(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?\s*(?P<p>[AaPp])?"
     r"(?:\.?[Mm]\.?)?)?\s*(?P<z>Z|z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?"
 )
-# Day and month of these stand in an order that only the whole column can tell.
+# The order of day and month in these can be determined only from the whole column.
 _NUMERIC = tuple(rf"(?P<a>\d{{1,2}}){sign}(?P<b>\d{{1,2}}){sign}(?P<c>\d{{4}}|\d{{2}})" for sign in (r"\.", "/", "-"))
 _PLAIN = (
     *(rf"(?P<y>\d{{4}}){sign}(?P<m>\d{{1,2}}){sign}(?P<d>\d{{1,2}})" for sign in ("-", "/", r"\.")),
     rf"{_DAY}[ .-]*(?P<n>{_NAME})\.?[ ,.-]*(?P<y>\d{{4}}|\d{{2}})",
     rf"(?P<n>{_NAME})\.? {_DAY},? (?P<y>\d{{4}})",
 )
-# Read where a date was asked for: these may as well be numbers, or names of periods.
+# Read where a date was asked for: these may just as well be numbers, or names of periods.
 _ASKED = (
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
     r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})",
@@ -62,17 +62,17 @@ _MONTH_NAMES = (  # English, German, French and Spanish, by their first letters
 _MONTHS: Mapping[str, int] = {
     word: number for number, words in enumerate(_MONTH_NAMES, start=1) for word in words.split()
 }
-# What any date looks like from afar.
+# A rough pattern that every date matches.
 _LOOK = (
     r"^(?:[A-Za-zÀ-ÿ]{2,10}[.,]? +)?"
     r"(?:\d{1,4}(?:st|nd|rd|th)?[-/., ]*[-/., A-Za-zÀ-ÿ][\dA-Za-zÀ-ÿ]|[A-Za-zÀ-ÿ]{3,10}\.? \d)"
 )
-_PIVOT = 69  # two-digit years from here on are of the last century, as in POSIX
+_PIVOT = 69  # two-digit years from here on belong to the last century, as in POSIX
 
 
 @dataclass(frozen=True)
 class Written:
-    """The format of a column's dates: the orders that fit all of them, and their zone; without an order, no dates."""
+    """The format of a column's dates: the orders that fit all of them, and their zone; no order means no dates."""
 
     orders: tuple[Order, ...]
     zone: Zone = ""
@@ -142,7 +142,7 @@ def _foreign(sample: pa.Array, *, asked: bool) -> bool:
 
 @dataclass(frozen=True)
 class _Fields:
-    """What a pattern found in each text: `matched` rows, and the named groups of all rows ("" where there is none)."""
+    """The matches of a pattern: `matched` rows, and the named groups of all rows ("" where there is none)."""
 
     matched: Booleans
     groups: Mapping[str, pa.Array]

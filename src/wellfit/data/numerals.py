@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 POINT, COMMA = ".", ","
-# Money is written with one of these before or behind the number.
+# Amounts of money have one of these before or after the number.
 _CURRENCIES = r"R\$|US\$|A\$|C\$|\$|€|£|¥|₹|₽|₩|zł|kr\.?|USD|EUR|GBP|CHF|JPY|INR|AUD|CAD|SEK|NOK|DKK|PLN|Rs\.?|Fr\.?"
 _MONEY = rf"^[-+(]?\s*({_CURRENCIES})\s*[-+(.,\d]|\d[)]?\s*({_CURRENCIES})[)-]?$"
 _PERCENT = r"\s*%([)-]?)$"
@@ -103,7 +103,7 @@ def plain_numbers(texts: pa.Array) -> pa.Array:
 
 
 def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:
-    """Return True if two formats read different numbers from the same texts: 1,234 is a thousand or one."""
+    """Return True if two formats read different numbers from the same texts: 1,234 may be a thousand or one."""
     first, *others = (numbers_in(texts, signs).cast(pa.float64()) for signs in ways)
     return any(not first.equals(other) for other in others)
 

@@ -32,12 +32,12 @@ class Arrays:
 
     Attributes:
         numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`;
-            of pictures their pixels in [0, 1], channel by channel.
+            for pictures their pixels in [0, 1], channel by channel.
         codes: int32 [rows, C]: category codes; 0 = a level that train never had.
         target: [rows] int64 class codes, or float64 values in the target's own unit, or [rows, outputs] float64 where
             a row has several; empty where unknown.
-        groups: [rows] code of each row's group within these rows, None for rows on their own.
-        weights: [rows] float64: how many rows each row stands for in the cost; None for one each.
+        groups: [rows] code of each row's group within these rows, None for rows without groups.
+        weights: [rows] float64: how many rows each row counts for in the cost; None if each counts as one.
     """
 
     numeric: Floats
@@ -59,7 +59,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class NumberFit:
-    """How one number is filled and scaled; `part` is "value", or the part taken from a date.
+    """The fill and the scale of one number; `part` is "value", or the part taken from a date.
 
     `scale` 0 marks a number that does not vary on train: only its `indicator` is used.
     """
@@ -175,12 +175,12 @@ class Copies:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The parts that training and choosing may see, as arrays, and the material of the data board (training_rows.py).
+    """The parts that training and selection may use, as arrays, and the material of the data board (training_rows.py).
 
     Attributes:
         more: name -> rows that can be added to train.
-        importance: name ("" for train) -> [rows] how much more often such rows are met in deployment than in train.
-        copies: rows that are in train and in dev; None where there are none, or nobody looked.
+        importance: name ("" for train) -> [rows] how much more often such rows occur in deployment than in train.
+        copies: rows that are in train and in dev; None if there are none, or if they were not searched for.
     """
 
     preparation: Preparation
@@ -202,21 +202,21 @@ def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:
     """Learn fills, scales, levels and the target's moments from the training rows; BadInput for infinite values."""
     numbers: list[NumberFit] = []
     categories = []
-    # A network of pictures sees their pixels alone; what was measured of them is for people.
+    # A network on pictures gets their pixels alone; their measures are for people.
     for column in () if schema.picture else schema.features:
         values = table.column(column.name)
         if column.kind == "category":
             categories.append(_fit_category(values, column.name))
         else:
             numbers.extend(_fit_numbers(values, column))
-    # Numbers without a scale have an indicator only; they stand last, as `transform` fills them.
+    # Numbers without a scale have an indicator only; they come last, as `transform` fills them.
     numbers.sort(key=lambda number: number.scale == 0)
     mean, scale = _target_moments(table, schema)
     return Preparation(schema, tuple(numbers), tuple(categories), mean, scale)
 
 
 def part_of(values: pa.ChunkedArray, *, column: Column, part: str) -> Floats:
-    """[rows] float64 of a number, or of one part of a date: days since 1970, or a place in the turn of a calendar."""
+    """[rows] float64 of a number, or of one part of a date: days since 1970, or a place in a calendar cycle."""
     if column.kind != "date":
         numbers = numbers_of(values, name=column.name)
         require_finite(numbers, name=column.name)
@@ -232,7 +232,7 @@ def part_of(values: pa.ChunkedArray, *, column: Column, part: str) -> Floats:
 
 def scaled(values: Floats, number: NumberFit) -> Floats:
     """(value - median) / scale, with missing values at the median, then softly limited to +-3."""
-    # Where most values differ by next to nothing the quotient overflows: it is far beyond the limit all the same.
+    # Where most values hardly differ, the quotient overflows: it is far beyond the limit anyway.
     with np.errstate(over="ignore"):
         z = (values - number.fill) / number.scale
     # Beyond 1e100 the square would overflow; the limit is reached long before.
@@ -253,7 +253,7 @@ def robust_scale(values: Floats) -> tuple[float, float]:
 
     The scale is the interquartile range. Where more than half of the rows share one value the range is 0 (most rows
     of a capital gain are 0): then it is the median distance of the other rows, so that these spread over the usable
-    range, whatever their unit and however few they are. A spread of a rounding step is none.
+    range, whatever their unit and however few they are. A spread of one rounding step counts as none.
     """
     present = values[~np.isnan(values)]
     if present.size == 0:
@@ -274,7 +274,7 @@ def _fit_numbers(values: pa.ChunkedArray, column: Column) -> list[NumberFit]:
         indicator = part == "value" and bool(np.isnan(numbers).any())
         median, scale = robust_scale(numbers)
         if part != "value":
-            # Sine and cosine have a scale already; rounding must not look like a turn.
+            # Sine and cosine have a scale already; rounding must not look like variation.
             median, scale = 0.0, float(np.nanmax(numbers, initial=-1) - np.nanmin(numbers, initial=1) > _TURN_STEP)
         if scale or indicator:
             fits.append(NumberFit(column.name, part, median, scale, indicator))

@@ -27,14 +27,14 @@ from wellfit.exceptions import BadInput
 
 BATCH_ROWS = 65_536
 NEW_COLUMNS = "new rows must have the columns that the network was trained on"
-SWALLOWED_LINES = 12  # a value of so many lines, most of which look like rows, began with a quote that was never closed
+SWALLOWED_LINES = 12  # a value of this many lines, most of them like rows, began with a quote that was never closed
 
 
 @dataclass(frozen=True)
 class Table:
     """The rows as an Arrow table, their source, and the files to leave out, with the reasons.
 
-    `readings` say how columns were read; `written` how a text file is written; `missing` which words were no values.
+    `readings`: how columns were read; `written`: the format of a text file; `missing`: words that were not values.
     """
 
     frame: pa.Table
@@ -56,8 +56,8 @@ def read_table(
 ) -> Table:
     """Read a file, a folder or several files, or take a mapping of columns, a list of rows, or any data frame.
 
-    Text is read by `wishes`, or as `schema` says that it was read before; that of a frame stays text without either.
-    Columns under `drop` may be of any type. Messages call a source without a path `name`. Raises BadInput for no file,
+    Text is read by `wishes`, or as `schema` says it was read before; text in a frame stays text without either.
+    Columns in `drop` may have any type. Messages call a source without a path `name`. Raises BadInput for no such file,
     an empty or binary file, a header only, ragged rows, equal column names and nested values.
     """
     if not _is_path(source):
@@ -114,7 +114,7 @@ class RowsOf:
 def as_split(
     frame: pa.Table, schema: Schema, csv_format: CsvFormat = DETECTED, *, rows: RowsOf = RowsOf("the rows")
 ) -> pa.Table:
-    """Read columns as they were read at the split; what the user says now of missing words and signs goes before."""
+    """Read columns as they were read at the split; words for missing values and signs that the user gives now win."""
     missing = schema.missing if csv_format.missing is None else csv_format.missing_words
     signs = {sign: value for sign in ("decimal", "thousands") if (value := getattr(csv_format, sign)) is not None}
     known = {column.name: column for column in schema.columns if column.role not in ("dropped", "picture")}
@@ -198,7 +198,7 @@ def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) 
 
 
 def _whole(container: Container) -> pa.Table:
-    """A file of columns with types."""
+    """A file whose columns have types."""
     try:
         if container.kind == "parquet":
             return _open_parquet(container).read()
@@ -272,7 +272,7 @@ def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
 
 
 def _text_of(container: Container, dialect: Dialect) -> Any:
-    """What Arrow reads: the file, its bytes, or (where blanks divide) its rows with tabs between."""
+    """The source for Arrow: the file, its bytes, or (if blanks separate fields) its rows with tabs between fields."""
     if dialect.delimiter != BLANKS:
         return container.seekable()
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""How the cells of a column are read: decided once, on all rows, at the split, and used for every later row."""
+"""The reading of a column's cells: decided once, on all rows, at the split, and used for every later row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from wellfit.data.numerals import (
 from wellfit.exceptions import BadInput
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
-"""Words for a missing value in any column of a text file, unless `missing` says others."""
+"""Words for a missing value in any column of a text file, unless `missing` gives others."""
 
 MISSING_NUMBERS = frozenset(
     word
@@ -51,21 +51,21 @@ MISSING_NUMBERS = frozenset(
     )
     for word in words.split("|")
 )
-"""Words (in small letters) for a missing value among numbers, dates, times and truth values."""
+"""Words (in lower case) for a missing value among numbers, dates, times and truth values."""
 
 _TRUTH = {"true": True, "false": False}
 _ANY_TRUTH = {**_TRUTH, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False, "1": True, "0": False}
-_FEWEST_READ = 0.1  # a column is of numbers only if they, and not words for missing values, fill this share of it
-_MOSTLY = 0.8  # from this share of numbers on, a column that is text all the same says why
+_FEWEST_READ = 0.1  # a column is one of numbers only if at least this share is numbers, not words for missing values
+_MOSTLY = 0.8  # from this share of numbers on, a column that is still text gets a reason
 _LEADING_ZERO = r"^0\d+$"
 _TOO_LONG = r"^\d{19,}$"
 _INFINITE = ("inf", "infinity")
 _TEXT = pa.string()
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
-_GLANCE = 20  # values that tell most columns of words without looking at all
-_WITH_DIGIT = r"^[^#]*\d[^#]*$"  # and no error of a spreadsheet, such as #DIV/0!
+_GLANCE = 20  # values that suffice to recognize most columns of words
+_WITH_DIGIT = r"^[^#]*\d[^#]*$"  # but no spreadsheet error, such as #DIV/0!
 _LIKE_A_NUMBER = r"^[-+(]?[$€£¥]?\s?\d[\d.,'\s]*[%€$]?[)]?$"
-_MOST_LOOKED_AT = 200  # different values that tell in how many ways numbers are written
+_MOST_LOOKED_AT = 200  # different values that are checked for the number formats in use
 _DIGITS = re.compile(r"\d+")
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[-+]?\.?\d+(\.|\Z)")
@@ -85,25 +85,25 @@ class Missing(Record):
         return pa.array(list(dict.fromkeys(("", *self.words))), _TEXT)
 
     def among_numbers(self, words: Iterable[str]) -> list[str]:
-        """Those of some words that stand for a missing number."""
+        """Return those of the given words that mean a missing number."""
         return [word for word in words if not self.asked and word.casefold() in MISSING_NUMBERS]
 
 
 IN_FRAMES = Missing(("",))
-"""In Parquet files and data frames a missing value is null; a blank text says nothing either."""
+"""In Parquet files and data frames a missing value is null; a blank text is missing too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading(Record):
-    """How the text of one column was read.
+    """The way in which the text of one column was read.
 
     Attributes:
-        why: reason for the type, where it is not plain.
+        why: reason for the type, where it is not obvious.
         missing: word taken for missing -> how often.
-        order: of day, month and year, where the way of writing leaves it open; `zone` as in moments.py.
+        order: of day, month and year, where the format leaves it open; `zone` as in moments.py.
         first: the earliest date; `last` the latest.
-        decimal: sign of decimals, where it is no point; `thousands` the sign between thousands; `unit` what was taken
-            off ("%", "$").
+        decimal: sign of decimals, if not a point; `thousands` the sign between thousands; `unit` the unit that was
+            removed ("%", "$").
     """
 
     why: str = field(default="", metadata=omitted_if(""))
@@ -140,7 +140,7 @@ class Wishes:
 class ReadColumn:
     """A column in its type, and how it was read.
 
-    `open` where other columns may tell which of two ways is right; `shows` the decimal sign that its fractions have.
+    `open` if other columns may show which of two readings is right; `shows` the decimal sign of its fractions.
     """
 
     values: pa.ChunkedArray
@@ -158,7 +158,7 @@ class _Evidence:
 
 
 def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, Reading]]:
-    """Decide how every column of text is read, by all of its rows, and read it."""
+    """Decide from all of its rows how every column of text is read, and read it."""
     found = {
         name: _decided(column, wishes, name=name, evidence=_Evidence())
         for name, column in zip(frame.column_names, frame.columns, strict=True)
@@ -203,7 +203,7 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
         found = _as_truth(cells, words=_ANY_TRUTH)
     elif kind == "number":
         found = _as_numbers(cells, wishes, evidence=evidence)
-    # What is not of the type that was asked stays text: whoever uses it says which value is wrong.
+    # A column that does not fit the requested type stays text: its user reports the value that is wrong.
     return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why="asked" if kind == "category" else ""))
 
 
@@ -226,7 +226,7 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
 
 
 def _with_usual_words(found: ReadColumn, texts: pa.Array, wishes: Wishes) -> ReadColumn:
-    """Text that would be numbers with the usual words for missing values says so."""
+    """Record for a column of text that the usual words for missing values would make it numbers."""
     if stored_as(found.values) != "string" or found.reading.why.startswith("codes"):
         return found
     usual = _as_numbers(_Cells(texts, Missing()), wishes, evidence=_Evidence())
@@ -378,7 +378,7 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
 
 
 def _no_date(known: pa.Array, *, name: str, order: str) -> BadInput:
-    """The message for a column that was said to contain dates, with the first value that fits no order or not this."""
+    """The message for a column that was said to contain dates, with the first value that does not fit."""
     orders = [each for each in ORDERS if order in ("", each)]
     fitting = [~np.isnat(moments_in(known, order=each, zone="clock")) for each in orders]
     best = max(fitting, key=np.count_nonzero)
@@ -393,7 +393,7 @@ def _no_date(known: pa.Array, *, name: str, order: str) -> BadInput:
 
 
 def _may_be_dates(texts: pa.Array) -> pa.Array:
-    """Everything with digits but the zero that databases write where there is no date."""
+    """Texts with digits, except the zeros that databases write for a missing date."""
     zero = pc.is_in(texts, value_set=pa.array(_NO_DATE, _TEXT))
     return pc.and_not(pc.match_substring_regex(texts, _WITH_DIGIT), zero)
 
@@ -469,7 +469,7 @@ def _written_unlike(known: pa.Array) -> str:
 
 
 class Unlike(Exception):
-    """A text that cannot be read as its column was read at the split; the first of them."""
+    """The first text that cannot be read as its column was read at the split."""
 
     def __init__(self, text: str, *, row: int, wanted: str) -> None:
         super().__init__(text)
@@ -479,7 +479,7 @@ class Unlike(Exception):
 
 
 def read_as(column: pa.ChunkedArray, *, stored: str, reading: Reading, missing: Missing) -> pa.ChunkedArray:
-    """Read a column as it was read at the split; Unlike for a value that cannot be read so."""
+    """Read a column as it was read at the split; Unlike for a value that cannot be read that way."""
     if stored_as(column) != "string":
         return texts_of(column) if stored == "string" else column
     cells = _Cells(column.combine_chunks(), missing)

@@ -35,14 +35,14 @@ Role = Literal["feature", "target", "group", "time", "split", "dropped", "pictur
 ClassKind = Literal["string", "integer", "boolean", ""]
 Spellings = Literal["merge", "keep"]
 
-MOST_INTEGER_CLASSES = 20  # more distinct integers are a regression target: more often counts than classes
+MOST_INTEGER_CLASSES = 20  # more distinct integers are a regression target: they are more often counts than classes
 TYPES = (*KINDS, *(f"date-{order}" for order in ORDERS))
-"""What --types may say of a column; of a date also the order of day, month and year."""
+"""The types that --types may give a column; for a date also with the order of day, month and year."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what it is (`kind`) and is for (`role`), why it was dropped (`note`), how it was stored and read."""
+    """One column: its `kind` and its `role`, why it was dropped (`note`), and how it was stored and read."""
 
     name: str
     kind: Kind
@@ -56,8 +56,8 @@ class Column:
 class Schema(Record):
     """All columns of DATA in order, the task, and the classes as sorted text (empty for regression).
 
-    Of pictures, `picture` is their height, width and channels; the features are what was measured of them.
-    `counts` are the rows of each class at the split, `spellings` what becomes of classes that differ by case or blanks;
+    For pictures, `picture` is their height, width and channels; the features are their measures.
+    `counts` are the rows of each class at the split, `spellings` the handling of classes that differ by case or blanks;
     `missing` and `no_header` say how cells and text files were read.
     """
 
@@ -116,7 +116,7 @@ def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
     """Decide kind and role of every column: the one place that may look at all rows (docs/design.md, promise 1).
 
     Strings, booleans, two values and at most 20 distinct whole numbers mean classification, unless `task` is given.
-    The columns of `group_on`, `time_on` and `split_on` leave the features; that of `stratify_on` stays one. `readings`
+    The columns of `group_on`, `time_on` and `split_on` are not features; that of `stratify_on` stays one. `readings`
     are kept with the columns. Raises BadInput for an unknown column or type, an unusable target, classes that differ by
     case or blanks (unless `spellings` says what they are), infinite values, no feature, or fewer than 30 rows.
     """
@@ -269,11 +269,11 @@ def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind) -> Task:
         return "regression" if kind == "number" else "classification"
     values = column.cast(pa.float64(), safe=False)
     if not pc.all(pc.is_finite(values)).as_py():
-        return "regression"  # which says where the infinite value is
+        return "regression"  # there the message names the place of the infinite value
     distinct = pc.count_distinct(values, mode="only_valid").as_py()
     if distinct == 2:
         return "classification"
-    # Whole numbers are classes however they are stored: of 1.0 nobody knows whether a program added the point.
+    # Whole numbers are classes however they are stored: in 1.0 a program may have added the point.
     whole = pc.all(pc.equal(pc.floor(values), values)).as_py()
     return "classification" if whole and distinct <= MOST_INTEGER_CLASSES else "regression"
 

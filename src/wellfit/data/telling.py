@@ -1,4 +1,4 @@
-"""What was decided when DATA was read, in lines for a person: task, classes, types, missing words, dates, dropped."""
+"""The decisions made when DATA was read, as lines for a person: task, classes, types, missing words, dates, dropped."""
 
 from __future__ import annotations
 

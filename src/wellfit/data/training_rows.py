@@ -46,7 +46,7 @@ def rows_trained_on(data: Prepared, board: DataBoard) -> int:
 
 
 def kept_rows(data: Prepared, board: DataBoard) -> Booleans:
-    """[train rows] True where a row is trained on; BadInput if copies are left out of data not searched for them."""
+    """[train rows] True where a row is trained on; BadInput if copies are to go and were not searched for."""
     if not board.drop_rows:
         return np.ones(data.train.rows, dtype=bool)
     return ~_known(data.copies is not None, data.copies, board).train

@@ -1,1 +1,1 @@
-"""wellfit inside a training loop of the user's own: decay groups, Monte-Carlo dropout, diagnosis, a seal alone."""
+"""wellfit inside the user's own training loop: decay groups, Monte-Carlo dropout, diagnosis, a sealed test set."""

@@ -1,4 +1,4 @@
-"""The rows that a loop's loaders yield, and the state of a module that is asked about them."""
+"""The rows that a loop's loaders yield, and the state of a module that predicts them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wellfit.exceptions import BadInput
 
 
 def rows_of(loader: Any) -> Iterable[Any]:
-    """Return batches of every row that the loader's own sampler yields, in order where it only shuffles.
+    """Return batches of every row that the loader's own sampler yields, in order if it only shuffles.
 
-    A last batch that training drops is in. A loader of another kind, or of a stream, is gone through as it is.
+    A last batch that training drops is included. A loader of another kind, or of a stream, is iterated as it is.
     """
     own = isinstance(loader, DataLoader) and type(loader).__iter__ is DataLoader.__iter__
     if not own or isinstance(loader.dataset, IterableDataset):
@@ -34,14 +34,14 @@ def rows_of(loader: Any) -> Iterable[Any]:
 
 
 def first_batch(loader: Any, *, part: str) -> Any:
-    """Return one batch of a loader; BadInput where there is none."""
+    """Return one batch of a loader; BadInput if there is none."""
     for batch in itertools.islice(rows_of(loader), 1):
         return batch
     raise BadInput(f"a diagnosis needs rows of {part}", found="no batch", remedy=f"Give a loader of {part} rows")
 
 
 def split_batch(batch: Any) -> tuple[Any, Tensor]:
-    """The inputs and the target of a batch (x, y); BadInput for a batch of another form."""
+    """The inputs and the target of a batch (x, y); BadInput for a batch in another form."""
     if isinstance(batch, list | tuple) and len(batch) == 2 and isinstance(batch[1], Tensor):
         return batch[0], batch[1]
     raise BadInput(
@@ -53,7 +53,7 @@ def split_batch(batch: Any) -> tuple[Any, Tensor]:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and each of its parts back into its own, for some may be frozen."""
+    """Put a module into evaluation mode, and at the end each part back into its own: some may be frozen."""
     modes = {each: each.training for each in module.modules()}
     try:
         module.eval()
@@ -65,7 +65,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def as_written(module: nn.Module) -> Iterator[None]:
-    """Run compiled parts as they were written, so that their last function can be seen."""
+    """Run compiled parts uncompiled, so that their last function can be seen."""
     if any(hasattr(each, "_orig_mod") for each in module.modules()):
         with torch.compiler.set_stance("force_eager"):
             yield

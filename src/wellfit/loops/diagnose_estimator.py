@@ -20,9 +20,9 @@ from wellfit.exceptions import BadInput
 from wellfit.records.goals import Goal, default_goal, goal_named
 
 DEV_SHARE = 0.2
-"""Share of the rows that is kept from the fit, where no dev rows are given."""
+"""Share of the rows that is held out of the fit if no dev rows are given."""
 LEAST_GROUPS = 2
-"""Dev groups of which an interval can be computed."""
+"""Fewest dev groups from which an interval can be computed."""
 _SCORE_SLACK = 1e-9
 
 
@@ -37,30 +37,30 @@ def diagnose_estimator(
     seed: int = 0,
     **options: Any,
 ) -> Diagnosis:
-    """Say where the error of an estimator comes from and what to do about it.
+    """Show where the error of an estimator comes from and what to do about it.
 
         wf.diagnose_estimator(make_pipeline(StandardScaler(), SVC()), X, y, human_error=.02)      # fits a clone
         wf.diagnose_estimator(fitted, X_train, y_train, dev=(X_dev, y_dev))                       # fits nothing
 
-    Goals that look at labels (error, balanced_error, f1) judge what `predict` returns, as `score` does, whatever
-    threshold it has; log_loss and auc judge `predict_proba`, and auc of two classes `decision_function` where there
-    is no more.
+    Goals that score labels (error, balanced_error, f1) judge the output of `predict`, as `score` does, whatever its
+    threshold; log_loss and auc judge `predict_proba`, and auc of two classes `decision_function` if there is no
+    `predict_proba`.
 
     Args:
         estimator: a classifier or regressor, or a pipeline that ends in one. Without `dev` it is cloned, never changed.
         X: [rows, features] array or data frame: the training rows, or (without `dev`) all rows.
-        y: [rows] their target; of a regressor also [rows, targets], over which losses are averaged.
+        y: [rows] their target; for a regressor also [rows, targets], over which losses are averaged.
         dev: (X, y) of rows that the fitted estimator has not seen.
         groups: [rows] rows of one group stay on one side of the division, and intervals resample groups whole. With
-            `dev` that of each part, as {"dev": groups}.
-        dev_share: share of the rows that becomes dev where none is given; stratified by class.
+            `dev` those of each part, as {"dev": groups}.
+        dev_share: share of the rows that becomes dev if none is given; stratified by class.
         seed: of the division.
-        **options: as `diagnose_predictions`: goal (default error of a classifier, rmse of a regressor), human_error,
-            human_rows, optimal_error, tolerance.
+        **options: as for `diagnose_predictions`: goal (default error of a classifier, rmse of a regressor),
+            human_error, human_rows, optimal_error, tolerance.
 
     Raises:
         BadInput: for rows that do not fit together, an estimator that is not fitted (with `dev`), a goal that it
-            cannot be judged by, and what `diagnose_predictions` refuses.
+            cannot be judged by, and anything that `diagnose_predictions` refuses.
     """
     if dev is not None and (not isinstance(dev, tuple | list) or len(dev) != 2):
         raise BadInput("dev must be (X, y)", found=type(dev).__name__, remedy="Give the two as a pair")
@@ -93,7 +93,7 @@ def diagnose_estimator(
 
 @dataclass(frozen=True)
 class _Parts:
-    """(X, y) of train and dev, and the groups of their rows where they are known."""
+    """(X, y) of train and dev, and the groups of their rows if they are known."""
 
     train: Pair
     dev: Pair
@@ -101,7 +101,7 @@ class _Parts:
 
 
 def _goal_of(estimator: Any, options: Mapping[str, Any]) -> Goal | None:
-    """Return the goal, refused before a fit if the estimator cannot be judged by it; None if nothing says which."""
+    """Return the goal, refused before a fit if the estimator cannot be judged by it; None if nothing determines it."""
     task: Task | None = (
         "classification" if is_classifier(estimator) else "regression" if is_regressor(estimator) else None
     )
@@ -118,7 +118,7 @@ def _goal_of(estimator: Any, options: Mapping[str, Any]) -> Goal | None:
 
 
 def _check_targets(estimator: Any, targets: list[Any], goal: Goal | None) -> None:
-    """Refuse what cannot be judged, before a fit: several labels for each row, an order of several classes."""
+    """Refuse, before a fit, targets that cannot be judged: several labels for each row, or several classes in order."""
     wide = [np.shape(y) for y in targets if len(np.shape(y)) > 1 and np.shape(y)[1] > 1]
     if wide and (is_classifier(estimator) or goal is None or goal.task == "classification"):
         raise BadInput(
@@ -195,7 +195,7 @@ def _diagnosed(fitted: Any, parts: _Parts, *, goal: Goal | None, options: dict[s
 
 
 def _judged_by(estimator: Any, goal: Goal | None) -> str:
-    """Return the method whose answer the goal looks at."""
+    """Return the name of the estimator method whose output the goal scores."""
     if goal is None or not goal.needs_probabilities:
         return "predict"
     of_order = ("decision_function",) if goal.reads == "order" else ()
@@ -209,7 +209,7 @@ def _predicted(fitted: Any, X: Any, *, by: str) -> Any:
 
 
 def _other_score(fitted: Any, dev: Pair, found: Diagnosis) -> tuple[str, ...]:
-    """Return a note where the estimator's own `score` is something else than 1 - error."""
+    """Return a note if the estimator's own `score` differs from 1 - error."""
     own = getattr(type(fitted), "score", None)
     if not (found.goal.counts_rows and is_classifier(fitted)) or own in (None, ClassifierMixin.score):
         return ()

@@ -1,4 +1,4 @@
-"""A Lightning callback that says at the end of fit where the error comes from, and what to do about it."""
+"""A Lightning callback that shows at the end of fit where the error comes from, and what to do about it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from wellfit.loops.outputs import (
 Predict = Callable[[pl.LightningModule, Any], tuple[Tensor, Tensor]]
 Name = int | str
 _SLACK = 1e-4
-"""Difference from a logged number, which Lightning computes in float32, that is no difference."""
+"""Largest difference from a logged number that is ignored, since Lightning computes it in float32."""
 
 
 @dataclass(frozen=True)
 class _Loader:
-    """A loader, and its place among those that Lightning goes through."""
+    """A loader, and its place among those that Lightning iterates over."""
 
     loader: Any
     place: int = 0
@@ -48,18 +48,18 @@ class DiagnosisCallback(pl.Callback):
 
         trainer = pl.Trainer(callbacks=[DiagnosisCallback(human_error=.01)])
 
-    The rows are those that the loaders' own samplers yield, gone through once more as Lightning validates: in its
-    validating state and precision, without dropout. What outputs and targets are is known from the loss (a function or
-    module of torch's) that the training step computes; what cannot be diagnosed is refused before the first update.
+    The rows are those that the loaders' own samplers yield, read once more in the way Lightning validates: in its
+    validating state and precision, without dropout. The kinds of outputs and targets are inferred from the loss (a
+    function or module of torch's) in the training step; fits that cannot be diagnosed are refused before an update.
 
     Args:
-        predict: (module, batch) -> (y, prediction), where batches are not (x, y) or forward needs more than x. The
-            prediction are labels, values or probabilities, as in `wellfit.diagnose_predictions`.
-        outputs: what forward returns, where no loss of torch's tells: "logits", "probabilities" or "values".
+        predict: (module, batch) -> (y, prediction), if batches are not (x, y) or forward needs more than x. The
+            predictions are labels, values or probabilities, as in `wellfit.diagnose_predictions`.
+        outputs: what forward returns, if no loss of torch's shows it: "logits", "probabilities" or "values".
         dev: which of several validation loaders is dev: its place, or its key.
         train_dev: which one has rows of the training distribution that were not trained on.
         write: receives the text.
-        **options: as `wellfit.diagnose_predictions`: goal, human_error, human_rows, optimal_error, tolerance.
+        **options: as for `wellfit.diagnose_predictions`: goal, human_error, human_rows, optimal_error, tolerance.
 
     Attributes:
         diagnosis: of the last fit; None before.
@@ -102,7 +102,7 @@ class DiagnosisCallback(pl.Callback):
             )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Predict one batch of each loader, and refuse what fails before the first update."""
+        """Predict one batch of each loader, and refuse failing ones before the first update."""
         for part, each in self._loaders(trainer).items():
             spy = LossSpy()
             with kept_generators():
@@ -119,7 +119,7 @@ class DiagnosisCallback(pl.Callback):
                     warn_of_batches(pl_module, [batch], optimizer=trainer.optimizers[0] if trainer.optimizers else None)
 
     def on_train_batch_start(self, *given: Any, **_: Any) -> None:
-        """Watch which loss the first training step computes."""
+        """Watch for the loss that the first training step computes."""
         if self._trials and self._reading is None and self._spy is None:
             batch = given[2]
             self._target = split_batch(batch)[1] if isinstance(batch, list | tuple) and len(batch) == 2 else None
@@ -217,7 +217,7 @@ class DiagnosisCallback(pl.Callback):
         self._trials = {}
 
     def _stop_watching(self) -> LossSpy | None:
-        """Leave the mode; None where there is none, or another one lies above it for the moment."""
+        """Leave the mode, and return it; None if there is none, or if another one was entered after it."""
         spy = self._spy
         if spy is None or not spy.is_innermost:
             return None
@@ -228,7 +228,7 @@ class DiagnosisCallback(pl.Callback):
 
 @contextmanager
 def _validating(trainer: pl.Trainer, module: pl.LightningModule) -> Iterator[None]:
-    """The state in which Lightning validates: module, stage, precision; and as they were afterwards."""
+    """The state in which Lightning validates: module, stage and precision; all are restored afterwards."""
     stage = trainer.state.stage
     with kept_generators(), evaluating(module), torch.no_grad(), trainer.precision_plugin.val_step_context():
         trainer.validating = True
@@ -257,7 +257,7 @@ def _tried(module: pl.LightningModule, inputs: Any) -> Any:
 
 
 def _shortened(trainer: pl.Trainer) -> tuple[str, ...]:
-    """Return a note where an epoch is less than the training rows."""
+    """Return a note if an epoch covers only a part of the training rows."""
     loader: Any = trainer.train_dataloader
     try:
         whole = len(loader)

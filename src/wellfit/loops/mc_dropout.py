@@ -41,22 +41,22 @@ def mc_dropout(
 ) -> Passes:
     """Predict with dropout on, several times.
 
-    Every layer is in training mode but those that keep running statistics, which neither use nor change those of X.
-    So dropout inside attention, inside recurrent layers and by `F.dropout(x, p, self.training)` is on as well.
+    All layers are in training mode except those with running statistics, which neither use nor change those of X.
+    So dropout inside attention, inside recurrent layers and from `F.dropout(x, p, self.training)` is on as well.
 
         found = wf.mc_dropout(net, X, 30, activation=lambda z: z.softmax(1))
 
     Args:
-        module: as it was trained; it is left in the modes that it had, with the buffers that it had.
-        X: what the module takes: a tensor, an array [rows, ...], a tuple of them, or a mapping by parameter.
-        passes: how many; the cost is as many passes.
-        activation: turns what the module returns into what is averaged, such as probabilities; the outputs themselves
-            when None, and of several the first.
+        module: the trained module; its modes and its buffers are left as they were.
+        X: the module's input: a tensor, an array [rows, ...], a tuple of them, or a mapping by parameter.
+        passes: number of passes; the cost is proportional to it.
+        activation: turns the module's outputs into the values to average, such as probabilities; when None, the outputs
+            themselves are averaged, and of several the first.
         seed: of torch's masks; the caller's generators are left as they were.
 
     Raises:
         BadInput: for fewer than two passes, for a module whose passes do not differ, and for one that returns no
-            tensor where no `activation` makes one.
+            tensor unless an `activation` makes one.
     """
     if passes < 2:
         raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
@@ -76,7 +76,7 @@ def mc_dropout(
 
 
 def _inputs(module: nn.Module, X: Any) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-    """Return what the module is called with; arrays of floats in the type of its parameters."""
+    """Return the arguments that the module is called with; float arrays in the type of its parameters."""
     real = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.get_default_dtype())
 
     def tensor(given: Any) -> Tensor:
@@ -89,7 +89,7 @@ def _inputs(module: nn.Module, X: Any) -> tuple[tuple[Tensor, ...], dict[str, Te
 
 
 def _averaged(returned: Any, activation: Callable[[Any], Tensor] | None) -> Tensor:
-    """Return what is averaged of one pass; of several outputs the first, where `activation` does not take them all."""
+    """Return the tensor of one pass that is averaged: the first of several outputs unless `activation` takes all."""
     first = returned[0] if isinstance(returned, tuple | list) and returned else returned
     if activation is None:
         found = first

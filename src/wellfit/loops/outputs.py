@@ -1,6 +1,6 @@
 """The kind of a module's outputs and targets, decided once, before its first update, from the loss that trains it.
 
-Values alone do not tell a logit of .6 from a probability, nor a count that is 0 or 1 from a class, and least of all
+Values alone do not distinguish a logit of .6 from a probability, or a count that is 0 or 1 from a class, least of all
 batch by batch.
 """
 
@@ -24,7 +24,7 @@ from wellfit.exceptions import BadInput
 from wellfit.records.goals import goal_named
 
 OutputKind = Literal["logits", "probabilities", "values"]
-"""As a user may name them."""
+"""The names that a user may give."""
 Pair: TypeAlias = tuple[Integers | Floats, Floats]
 ASK = 'Give the callback outputs="logits", "probabilities" or "values"'
 _SUM_SLACK = 1e-4
@@ -34,7 +34,7 @@ _ENDS = {"sigmoid": "sigmoid", "sigmoid_": "sigmoid", "special_expit": "sigmoid"
 
 @dataclass(frozen=True)
 class Loss:
-    """What a loss of torch's compares: classes in columns, one class against the other, or values."""
+    """The comparison that a loss of torch's makes: of classes in columns, of one class with the other, or of values."""
 
     compares: Literal["columns", "two classes", "values"]
     kind: OutputKind
@@ -67,18 +67,18 @@ class SeenLoss:
 
 
 class LossSpy(TorchFunctionMode):
-    """Notes which losses are computed, and what ends in a sigmoid or a softmax, while it is entered."""
+    """Records, between entering and leaving, the losses computed and the results of sigmoids and softmaxes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.losses: list[SeenLoss] = []
-        # Held, so that no later tensor gets the memory of an earlier one.
+        # Kept alive, so that no later tensor gets the memory of an earlier one.
         self._ends: list[tuple[str, Tensor]] = []
 
     def __torch_function__(
         self, func: Callable[..., Any], _types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call `func`, and note it."""
+        """Call `func`, and record it."""
         named = dict(kwargs or {})
         found = func(*args, **named)
         name = getattr(func, "__name__", "")
@@ -98,22 +98,22 @@ class LossSpy(TorchFunctionMode):
         return innermost is self
 
     def enter(self) -> None:
-        """Begin to note, where no `with` can stand around what is noted."""
+        """Start recording, where no `with` statement can enclose the recorded code."""
         self.__enter__()  # type: ignore[no-untyped-call]
 
     def leave(self) -> None:
-        """End what `enter` began."""
+        """Stop the recording that `enter` started."""
         self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def end_of(self, outputs: Tensor) -> str:
-        """Return "sigmoid" or "softmax" where `outputs` are one's own result, perhaps reshaped; else ""."""
+        """Return "sigmoid" or "softmax" if `outputs` are the result of one, perhaps reshaped; else ""."""
         place = outputs.untyped_storage().data_ptr()
         return next((end for end, found in self._ends if found.untyped_storage().data_ptr() == place), "")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One batch before the first update: what the module returned for it, and in which function that ended."""
+    """One batch before the first update: the module's outputs for it, and the function that computed them last."""
 
     target: Tensor
     returned: Any
@@ -122,9 +122,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read what a module returns, for all of its rows alike.
+    """The interpretation of a module's outputs, the same for all rows.
 
-    `place` is that of the outputs in a tuple or mapping; None where a tensor is returned.
+    `place` is that of the outputs in a tuple or mapping; None if a tensor is returned.
     """
 
     loss: Loss
@@ -133,10 +133,10 @@ class Reading:
     signed: bool = False
     """True if the two classes are -1 and 1."""
     certain: bool = False
-    """True if logits are logits though they look like probabilities: the framework takes them for that."""
+    """True if outputs are logits even when they look like probabilities: the framework treats them as logits."""
 
     def outputs(self, returned: Any) -> Tensor:
-        """Return the outputs among what a module returned."""
+        """Return the outputs among the values that a module returned."""
         found: Tensor = returned if self.place is None else returned[self.place]
         return found.detach().double().cpu()
 
@@ -207,20 +207,20 @@ def decide(
     goal: str | None = None,
     certain: bool = False,
 ) -> Reading:
-    """Decide what the outputs and targets of a module are.
+    """Determine the kinds of a module's outputs and targets.
 
-    The user's word counts first, then the loss that the target went into, then what the tensors leave no doubt about.
+    The user's word counts first, then the loss that received the target, then whatever the tensors make certain.
 
     Args:
         trial: one batch.
-        losses: that were computed for a batch of the same loop.
-        target: of that batch, where it is another one.
-        kind: what the user says that outputs are.
-        goal: by the user's choice.
-        certain: whether `kind` is the framework's, which outputs that look otherwise do not change.
+        losses: those computed for a batch of the same loop.
+        target: that batch's target, if it is a different batch.
+        kind: the kind of outputs, according to the user.
+        goal: the user's choice.
+        certain: whether `kind` comes from the framework: then it holds even if the outputs look different.
 
     Raises:
-        BadInput: where it stays open, or outputs and target do not fit each other.
+        BadInput: if it stays open, or outputs and target do not fit each other.
     """
     seen = _of_target(losses, trial.target if target is None else target)
     place, outputs = _picked(trial, seen)
@@ -259,13 +259,13 @@ def _loss(outputs: Tensor, trial: Trial, *, seen: SeenLoss | None, kind: OutputK
         if target.is_floating_point() and not task and not _is_binary(target):
             return Loss("values", "values")
         raise _open("one output for each row, a target of 0 and 1, and no loss of torch's that says what they are")
-    # The sigmoid of a binary cross entropy may stand in the training step, behind what forward returns.
+    # The sigmoid of a binary cross entropy may be in the training step, after forward has returned.
     outside = bool(((outputs < 0) | (outputs > 1)).any())
     return Loss("two classes", "logits" if outside else told.kind)
 
 
 def _picked(trial: Trial, seen: SeenLoss | None) -> tuple[int | str | None, Tensor]:
-    """Return the place of the outputs in what was returned: that of the loss's shape, else the first with all rows."""
+    """Return the place of the outputs among the returned values: by the loss's shape, else the first with all rows."""
     returned, rows = trial.returned, len(trial.target)
     if isinstance(returned, Tensor):
         return None, returned
@@ -292,7 +292,7 @@ def _picked(trial: Trial, seen: SeenLoss | None) -> tuple[int | str | None, Tens
 
 
 def _of_target(losses: Sequence[SeenLoss], target: Tensor) -> SeenLoss | None:
-    """Return the loss that compares with the target itself; of others the only kind there is."""
+    """Return the loss that compares with the target itself; otherwise the only kind of loss there is."""
     sized = [seen for seen in losses if seen.target.numel() == target.numel()]
     for seen in sized:
         if torch.equal(seen.target.detach().reshape(-1).double().cpu(), target.reshape(-1).double().cpu()):
@@ -346,7 +346,7 @@ def _open(found: str) -> BadInput:
 
 
 def second_softmax(spy: LossSpy) -> tuple[str, ...]:
-    """Return a note where outputs end in the function that their loss applies once more."""
+    """Return a note if outputs come from a function that their loss applies again."""
     twice = {"cross_entropy": "softmax", "binary_cross_entropy_with_logits": "sigmoid"}
     for seen in spy.losses:
         end = twice.get(seen.name, "")
@@ -356,7 +356,7 @@ def second_softmax(spy: LossSpy) -> tuple[str, ...]:
 
 
 def given_pairs(pairs: Iterable[tuple[Tensor, Tensor]], *, part: str) -> Pair:
-    """Return (y [rows], prediction) of all batches of a function of the user's own; BadInput where there is none."""
+    """Return (y [rows], prediction) of all batches by the user's own function; BadInput if there are none."""
     found = [
         tuple(np.asarray(each.detach().cpu() if isinstance(each, Tensor) else each) for each in pair) for pair in pairs
     ]
@@ -371,7 +371,7 @@ def given_pairs(pairs: Iterable[tuple[Tensor, Tensor]], *, part: str) -> Pair:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse options of a diagnosis that it would refuse, before there is anything to diagnose."""
+    """Refuse the options that a diagnosis would refuse, before there is anything to diagnose."""
     known = inspect.signature(diagnose_predictions).parameters
     for name in options:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Parameter groups for the user's own optimizer: lambda on W, and on nothing else."""
+"""Parameter groups for the user's own optimizer: lambda applies to W, and to nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def param_groups(
 
     W of the cost J = (1/m) sum L + lambda/(2m) ||W||_F^2 are the weights without biases, norms and embeddings; their
     group gets `weight_decay` = lambda/m, which `torch.optim.SGD` (as a penalty) and `torch.optim.AdamW` (decoupled)
-    take alike. `torch.optim.Adam` puts its `weight_decay` through the moments, which is no weight decay.
+    both accept. `torch.optim.Adam` puts its `weight_decay` through the moments, which is not weight decay.
 
         optimizer = torch.optim.AdamW(wf.param_groups(net, l2=300.0, rows=len(train), lr=1e-3))
 
@@ -28,7 +28,7 @@ def param_groups(
         l2: lambda.
         rows: m, the training rows.
         lr: learning rate of both groups; the optimizer's own when None.
-        **more: further values of both groups, such as `momentum`.
+        **more: further options of both groups, such as `momentum`.
 
     Returns:
         Two groups, each with `params`, `weight_decay` and `names` (of the parameters, in their order); a group

@@ -35,12 +35,12 @@ TARGET = "target, sealed by wellfit"
 
 @dataclass(frozen=True)
 class SealedTest:
-    """Test rows in a folder of their own, opened once, and written down when they are.
+    """Test rows in a folder of their own, opened once, with a record of the opening.
 
         wf.SealedTest.of(X_test, y_test, folder="churn.sealed")      # once, before anything is trained
         wf.SealedTest(Path("churn.sealed")).open(model.predict)        # once, when the model is final
 
-    The opening stands in a ledger in the folder and in the user's registry, which knows rows by their hashes: copying
+    The opening is kept in a ledger in the folder and in the user's registry, which knows rows by their hashes: copying
     the folder, or sealing the same rows again, does not certify twice. This protects against accident and
     self-deception, not against forgery.
     """
@@ -100,7 +100,7 @@ class SealedTest:
 
         Args:
             predict: X as it was sealed -> labels, probabilities [rows, classes], or values [rows].
-            goal: of the loss; default error for classes, rmse for values.
+            goal: decides the loss; default error for classes, rmse for values.
             dev: (y, prediction) of the dev rows, to compare with.
             subject: names the model; after a crash the same subject may finish its opening.
             again: allow a further opening; it is not certified.
@@ -125,7 +125,7 @@ class SealedTest:
 
     @property
     def rows(self) -> int:
-        """How many rows are sealed."""
+        """Number of sealed rows."""
         return self.seal.rows
 
     @cached_property
@@ -141,12 +141,12 @@ class SealedTest:
 
     @property
     def others(self) -> tuple[pa.Table, ...]:
-        """None: nothing else of its table is known."""
+        """None: the rest of its table is not known."""
         return ()
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Its openings."""
+        """The ledger of its openings."""
         return Ledger(self.seal.sha256, self.folder / LEDGER_NAME)
 
     def targets(self, rows: pa.Table) -> Integers | Floats:
@@ -154,7 +154,7 @@ class SealedTest:
         return self._target("test", array_of("sealed target", rows.column(TARGET).to_pylist()))
 
     def groups(self, rows: pa.Table) -> None:
-        """No groups: X is sealed as it is, and nothing says which of its columns would be one."""
+        """No groups: X is sealed as it is, and none of its columns is marked as one of groups."""
 
     @cached_property
     def _card(self) -> Json:
@@ -206,7 +206,7 @@ def _classes_of(target: Array) -> list[Any] | None:
 
 
 def _table_of(X: Any) -> tuple[pa.Table, Json]:
-    """The rows as a table of Arrow's with everything in it, and what is needed to give them back as they came."""
+    """The rows as an Arrow table with everything in it, and the facts needed to give them back as they came."""
     try:
         if isinstance(X, np.ndarray) and X.ndim and len(X):
             flat = X.reshape(len(X), -1)
@@ -244,7 +244,7 @@ def _as_given(rows: pa.Table, form: Json) -> Any:
     if form["kind"] == "pandas":
         frame = features.to_pandas()
         for place, missing in form["objects"]:
-            # Arrow makes text of objects that are all text, and one kind of missing of two.
+            # Arrow turns objects that are all text into text, and two kinds of missing values into one.
             cells = np.empty(len(frame), dtype=object)
             cells[:] = features.column(place).to_pylist()
             cells[[cell is None for cell in cells]] = np.nan if missing == "nan" else None
@@ -254,7 +254,7 @@ def _as_given(rows: pa.Table, form: Json) -> Any:
 
 
 def _require_same(X: Any, sealed: Seal, form: Json) -> None:
-    """Refuse to seal what would come back as something else, or not at all."""
+    """Refuse to seal rows that would come back changed, or not at all."""
     try:
         differs = _difference(X, _as_given(rows_in(sealed_bytes(sealed)), form))
     except (pa.ArrowException, ValueError, TypeError) as error:
@@ -264,7 +264,7 @@ def _require_same(X: Any, sealed: Seal, form: Json) -> None:
 
 
 def _difference(X: Any, given: Any) -> str:
-    """Say how the two differ; "" where they do not."""
+    """Say how the two differ; "" if they do not."""
     if type(given) is not type(X) and not isinstance(X, np.memmap):
         return f"it would come back as {type(given).__name__}"
     if isinstance(X, np.ndarray):
@@ -272,7 +272,7 @@ def _difference(X: Any, given: Any) -> str:
         return "" if same else f"an array of type {X.dtype} would come back changed"
     if nw.dependencies.is_pandas_dataframe(X):
         return _difference_of_pandas(X, given)
-    if isinstance(X, pa.Table):  # whose bytes were sealed as they are
+    if isinstance(X, pa.Table):  # its bytes were sealed as they are
         return "" if X.schema.equals(given.schema) else "its schema would come back changed"
     changed = [f"column {name!r} would be changed" for name in X.columns if not X[name].equals(given[name])]
     return "; ".join(changed[:1]) if changed or X.schema == given.schema else "its types would come back changed"

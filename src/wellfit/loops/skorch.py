@@ -1,4 +1,4 @@
-"""A skorch callback that says at the end of fit where the error comes from, and what to do about it."""
+"""A skorch callback that shows at the end of fit where the error comes from, and what to do about it."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
 
         NeuralNetClassifier(Net, callbacks=[DiagnosisCallback(human_error=.01)]).fit(X, y)
 
-    Train and dev are the two parts that the net's own `train_split` made. Judged is the net that `fit` returns: this
-    callback acts after those that load the best weights, wherever it stands in the list. What outputs and targets are
-    is known from the criterion, and the classes are those of `net.predict`; what cannot be diagnosed is refused before
-    the first update.
+    Train and dev are the two parts that the net's own `train_split` made. The net that `fit` returns is judged:
+    this callback acts after those that load the best weights, wherever it is in the list. The kinds of outputs and
+    targets are inferred from the criterion, and the classes are those of `net.predict`; fits that cannot be diagnosed
+    are refused before the first update.
 
     Args:
         goal: as in `wellfit.diagnose_predictions`, and so are the next four.
         human_error: error of people.
-        human_rows: on how many rows it was measured.
+        human_rows: number of rows on which it was measured.
         optimal_error: known range of the lowest reachable error.
         tolerance: gap that does not matter.
-        outputs: what the module returns, where the criterion is none of torch's: "logits", "probabilities" or "values".
+        outputs: what the module returns, if the criterion is not torch's: "logits", "probabilities" or "values".
         write: receives the text.
 
     Attributes:
@@ -79,7 +79,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         return self
 
     def on_train_begin(self, net: NeuralNet, **_: Any) -> None:
-        """Go behind the other callbacks, which may load other weights when training ends."""
+        """Move behind the other callbacks, which may load other weights when training ends."""
         check_options(self._options())
         self._parts, self._reading = {}, None
         others = [each for each in net.callbacks_ if each[1] is not self]
@@ -87,7 +87,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
         net.callbacks_ = [*others, *(each for each in net.callbacks_ if each[1] is self)]
 
     def on_epoch_begin(self, net: NeuralNet, dataset_train: Any = None, dataset_valid: Any = None, **_: Any) -> None:
-        """Keep the two parts; refuse what cannot be diagnosed before the first update."""
+        """Keep the two parts; refuse, before the first update, a fit that cannot be diagnosed."""
         if dataset_valid is None:
             raise BadInput(
                 "a diagnosis needs dev rows besides the training rows",
@@ -160,7 +160,7 @@ class DiagnosisCallback(Callback):  # type: ignore[misc] # skorch has no types
 
 
 def _warn(net: NeuralNet, dataset: Any) -> None:
-    """Check the module on its first two batches, and warn of what would keep it from learning."""
+    """Check the module on its first two batches, and warn of anything that would keep it from learning."""
     with kept_generators():
         batches = itertools.islice(_iterator(net, dataset, part="train"), 2)
         pairs = [unpack_data(batch) for batch in batches]
@@ -174,7 +174,7 @@ def _warn(net: NeuralNet, dataset: Any) -> None:
 
 
 def _iterator(net: NeuralNet, dataset: Any, *, part: str) -> Any:
-    """Return the iterator of a part; that of training where samplers choose the rows."""
+    """Return the iterator of a part; that of training if samplers choose the rows."""
     chosen = {"sampler", "batch_sampler"} & {
         *net.get_params_for("iterator_train"),
         *net.get_params_for("iterator_valid"),
@@ -183,14 +183,14 @@ def _iterator(net: NeuralNet, dataset: Any, *, part: str) -> Any:
 
 
 def _predicted(net: NeuralNet, returned: Any) -> Tensor:
-    """Return what skorch predicts from: of several outputs the first, through the user's own nonlinearity."""
+    """Return the tensor that skorch predicts from: the first output, through the user's own nonlinearity."""
     found: Tensor = returned[0] if isinstance(returned, tuple) else returned
     own = net.predict_nonlinearity
     return own(found) if callable(own) else found
 
 
 def _told_by_net(net: NeuralNet) -> OutputKind | None:
-    """Return what a classifier of skorch's takes outputs for in `predict_proba`; None where it leaves them alone."""
+    """Return the kind of outputs that a skorch classifier assumes in `predict_proba`; None if it leaves them alone."""
     if not isinstance(net, NeuralNetClassifier | NeuralNetBinaryClassifier):
         return None
     criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
@@ -202,7 +202,7 @@ def _told_by_net(net: NeuralNet) -> OutputKind | None:
 
 
 def _recorded_otherwise(net: NeuralNet, found: Diagnosis) -> tuple[str, ...]:
-    """Return a note where skorch's own accuracy on dev, of the weights that `fit` returns, is another."""
+    """Return a note if skorch's own accuracy on dev, for the weights that `fit` returns, is different."""
     accuracies = [row.get("valid_acc") for row in net.history]
     if not found.goal.counts_rows or not accuracies or accuracies[-1] is None:
         return ()

@@ -41,7 +41,7 @@ def data_board(first: Network | None, best: Network | None) -> tuple[Knob, ...]:
 
 
 def _where_on(first: Network, best: Network, *, board: str) -> Iterator[Knob]:
-    """Knobs that are off by default, so that the JSON has them only if they are on, and that either network has on."""
+    """Knobs that are off by default, and so in the JSON only if they are on, and that are on in either network."""
     before, after = (network.outcome.config.to_json().get(board, {}) for network in (first, best))
     for name in (each.name for each in knobs_of(board) if not each.basic):
         if before.get(name) or after.get(name):
@@ -84,7 +84,7 @@ def trade_rows(
 ) -> tuple[TradeRow, ...]:
     """Return the same network without and with regularization; empty if nothing was regularized.
 
-    The row without comes from the last sweep that has such a member, else from the last unregularized training.
+    The row without comes from the last sweep that has such a member, else from the last unregularized training run.
     """
     chosen = _chosen(sweeps, best)
     plain = _without(networks, sweeps, best)

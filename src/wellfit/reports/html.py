@@ -127,8 +127,8 @@ class Along:
 class SweepView:
     """Charts and rows of one sweep; a chart without enough members is empty.
 
-    `keep_prob` is that of the members on the lambda path, where it is one. `along` shows the knobs that varied, the
-    others being as chosen. `stopped` sets the early-stopped members against the lambda path.
+    `keep_prob` is that of the members on the lambda path, if they share one. `along` shows the knobs that varied, the
+    others being as chosen. `stopped` compares the early-stopped members with the lambda path.
     """
 
     card: SweepCard

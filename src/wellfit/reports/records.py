@@ -25,7 +25,7 @@ PARTS: Mapping[Part, str] = {"train": "Train", "train_dev": "Train-dev", "dev": 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosed:
-    """A network's diagnosis; `note` is written beside its test error, `has_test` is False if no test set is sealed."""
+    """A network's diagnosis; `note` is written next to its test error, `has_test` is False if no test set is sealed."""
 
     diagnosis: Diagnosis
     identity: str = ""
@@ -175,14 +175,14 @@ class Step:
     coupled: bool
     without_gain: tuple[str, ...]
     network: str
-    """Identity of the network that the recipe went on with."""
+    """Identity of the network with which the recipe continued."""
     before: Mapping[str, float]
     after: Mapping[str, float]
     gaps_before: tuple[Gap, ...]
     gaps_after: tuple[Gap, ...]
     seconds: float
     single: float | None
-    """Dev loss of networks trained as the one from before was; known where networks were averaged."""
+    """Dev loss of single networks trained like the one before; known if networks were averaged."""
 
     @property
     def was_luck(self) -> bool:
@@ -191,7 +191,7 @@ class Step:
 
     @property
     def turned(self) -> str:
-        """The board that it turned, in one word."""
+        """The board that it changed, in one word."""
         return "both" if self.coupled else self.board
 
 
@@ -214,7 +214,7 @@ class TradeRow:
 class PictureSheet:
     """A PNG in base64: a few training pictures, each followed by random changes in the given ranges.
 
-    `worth` says how many more pictures would do as much; "" where that was not measured.
+    `worth` says how many more pictures would help as much; "" if that was not measured.
     """
 
     png: str
@@ -239,8 +239,8 @@ class Reproduction:
 class Summary:
     """An experiment at any stage: from a bare split to an opened test set.
 
-    `before` is the diagnosis of the first network, `after` that of `best`, the network that the experiment stands for:
-    the same object where that is the first one. `compared` counts the networks that dev has compared; `finished` says
+    `before` is the diagnosis of the first network, `after` that of `best`, the network that represents the experiment:
+    the same object if that is the first one. `compared` counts the networks that dev has compared; `finished` says
     why the run ended.
     """
 
@@ -261,9 +261,9 @@ class Summary:
     compared: int
     finished: str
     openings: tuple[Opening, ...]
-    """Those that measured the network that the experiment stands for."""
+    """Openings that measured the network that represents the experiment."""
     elsewhere: tuple[Opening, ...]
-    """Those that measured another network: their test errors are not shown beside this one."""
+    """Openings that measured another network: their test errors are not shown next to this one's."""
     temperature: Temperature | None
     pictures: PictureSheet | None
     again: Reproduction | None
@@ -284,13 +284,13 @@ class Summary:
 
     @property
     def dev(self) -> Estimate | None:
-        """Dev error of the network that the experiment stands for."""
+        """Dev error of the network that represents the experiment."""
         if self.after is not None:
             return self.after.diagnosis.errors.dev
         return self.best.errors.get("dev") if self.best else None
 
     def steps_on(self, *boards: str) -> tuple[Step, ...]:
-        """Return the steps that turned one of these boards; one that turned both is on both."""
+        """Return the steps that changed one of these boards; one that changed both is on both."""
         return tuple(step for step in self.steps if step.board in boards or (step.coupled and "optimization" in boards))
 
     @property

@@ -33,7 +33,7 @@ QUESTIONS = {
 
 
 def headline(summary: Summary) -> str:
-    """One to four short sentences: cause, action, what is left, and the method that does better if there is one."""
+    """One to four short sentences: cause, action, remaining error, and the method that does better if there is one."""
     if summary.before is None or summary.after is None:
         return _joined(_before_diagnosis(summary), _winner(summary))
     return _joined(_cause(summary.before), _action(summary), _remainder(summary, summary.after), _winner(summary))
@@ -113,7 +113,7 @@ def _action(summary: Summary) -> str:
 
 
 def _is_elsewhere(summary: Summary, kept: Sequence[Step]) -> bool:
-    """Return True if no step of this run led to the network that the experiment stands for."""
+    """Return True if no step of this run led to the network that represents the experiment."""
     return bool(kept) and summary.best is not None and summary.best.identity not in {step.network for step in kept}
 
 
@@ -237,7 +237,7 @@ def _moves(summary: Summary) -> Iterator[str]:
 
 
 def elsewhere_sentence(opening: Opening) -> str:
-    """An opening for a network that the experiment no longer stands for, without its number."""
+    """An opening for a network that no longer represents the experiment, without its number."""
     return f"Opening {opening.opening} measured another network, not this one. Receipt {opening.receipt}"
 
 

@@ -42,7 +42,7 @@ def text_of(result: Result) -> str:
         return f"{result.headline}\n\n{findings_text(result.findings)}"
     if isinstance(result, Diagnosis):
         return diagnosis_text(result)
-    from wellfit.sweeps.search import Sweep  # which trains: only here, where something was trained
+    from wellfit.sweeps.search import Sweep  # it imports the training code: only here, where something was trained
 
     if isinstance(result, Sweep):
         return sweep_text(result.to_json(), Unit(result.goal))
@@ -81,7 +81,7 @@ def diagnosis_bundle(diagnosis: Diagnosis, *, plain: str) -> Bundle:
 
 
 def experiment_bundle(summary: Summary, *, plain: str) -> Bundle:
-    """Draw the ladder of the network that an experiment stands for, with the reference models."""
+    """Draw the ladder of the network that represents an experiment, with the reference models."""
     if summary.after is None:
         return {"text/plain": plain}
     key = _key({"title": summary.title, "headline": summary.headline, "identity": summary.after.identity})

@@ -94,7 +94,7 @@ def _network(body: Json) -> Network:
 
 
 def _best(history: History, networks: list[Network], sweeps: tuple[SweepCard, ...]) -> Network | None:
-    """The network that the experiment stands for; before a run has ended, the best one so far."""
+    """The network that represents the experiment; before a run has ended, the best one so far."""
     known = {each.identity: each for each in (*networks, *map(_network, history.of("ensemble")))}
     chosen = sweeps[-1].chosen if sweeps else None
     named = (history.chosen, history.last("diagnosis").get("identity"), chosen.identity if chosen else None)
@@ -116,7 +116,7 @@ def _openings(history: History, best: Network | None) -> tuple[tuple[Opening, ..
 def _diagnosed(
     history: History, best: Network | None, openings: tuple[Opening, ...], *, elsewhere: bool
 ) -> tuple[Diagnosed | None, Diagnosed | None]:
-    """The first diagnosis, and that of the network that the experiment stands for."""
+    """The first diagnosis, and that of the network that represents the experiment."""
     bodies = history.of("diagnosis")
     if not bodies:
         return None, None
@@ -240,7 +240,7 @@ def _split(body: Json) -> SplitFacts:
 
 
 _NEAR = "near-"
-"""Before the part in which pictures look like one of train."""
+"""Prefix of the part in which pictures look like one of train."""
 
 
 def _left_over(body: Json) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from wellfit.stats.intervals import Estimate
 
 _REGULARIZING = (*OTHER_REGULARIZERS, "early_stopping")
 DROPPED = "dropped"
-"""Status of a training that a rung ended: its losses were measured earlier than those of the others."""
+"""Status of a training run that a rung ended: its losses were measured earlier than those of the others."""
 
 
 def searched_knobs(knobs: Mapping[str, object]) -> str:
@@ -48,7 +48,7 @@ def keeps_text(keep_prob: float | Sequence[float]) -> str:
 class Member:
     """One member of a sweep; `train` and `dev` are None for a diverged one.
 
-    `effects` are measures of the trained network, by the names of training/effects.py; `knobs` those beside lambda and
+    `effects` are measures of the trained network, by the names of training/effects.py; `knobs` those besides lambda and
     keep_prob.
     """
 
@@ -111,7 +111,7 @@ class MonteCarloRow:
 class SweepCard:
     """One sweep, usually over the regularization board.
 
-    `snapshot` is the chosen member as it was at a rung, where that was chosen in place of its end; `is_coupled` marks
+    `snapshot` is the chosen member as it was at a rung, if that was chosen instead of its end; `is_coupled` marks
     the search of both boards that closes a run.
     """
 
@@ -239,11 +239,11 @@ def effect_rows(sweep: SweepCard) -> tuple[EffectRow, ...]:
 
 LEAST_MEMBERS = 3
 WHOLE = ("", "finished", "stopped early")
-"""Statuses of trainings that were not cut short."""
+"""Statuses of training runs that were not cut short."""
 
 
 def lambda_path(sweep: SweepCard) -> tuple[Member, ...]:
-    """Members by rising lambda that share everything else with the chosen one; all, where these are too few.
+    """Members by rising lambda that share everything else with the chosen one; all, if these are too few.
 
     Members of a search of both boards differ in too much for one line.
     """
@@ -262,7 +262,7 @@ def knob_path(sweep: SweepCard, knob: str) -> tuple[Member, ...]:
 
 
 def strength_of(member: Member, knob: str) -> float:
-    """Strength of a regularizer: its value, or the share dropped for keep_prob."""
+    """Strength of a regularizer: its value, or for keep_prob the fraction dropped."""
     if knob == "keep_prob":
         return 1 - member.keep_prob
     value = member.l2 if knob == "l2" else member.knobs.get(knob, 0.0)

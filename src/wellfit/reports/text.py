@@ -95,7 +95,7 @@ def _blocks(summary: Summary) -> Iterator[RenderableType]:
         yield _heading(QUESTIONS["next"])
         yield from next_lines(summary.unit, summary.prescription)
     if summary.finished:
-        # Why the run stopped comes last: a sentence that a manager understands.
+        # The reason why the run stopped comes last: a sentence that a manager understands.
         yield _heading(QUESTIONS["end"])
         yield summary.finished
 

@@ -1,1 +1,1 @@
-"""The split: which row goes where, the sealed test rows, and the records of their openings."""
+"""The split: the part of each row, the sealed test rows, and the records of their openings."""

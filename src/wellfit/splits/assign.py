@@ -1,6 +1,6 @@
 """Assign rows to parts: stratified, by group, by time, or by a column; and the number of rows of each part.
 
-Deterministic for a seed. The numbers follow a policy (docs/methods.md, "Split sizes"), shares, or what was asked.
+Deterministic for a seed. The numbers follow a policy (docs/methods.md, "Split sizes"), given shares, or given numbers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def assign_stratified(strata: Integers, counts: Counts, *, seed: int) -> Rows:
 
 
 def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
-    """Rows of each part, whole groups at a time: in random order, each to the part that lacks most rows."""
+    """Rows of each part, whole groups at a time: in random order, each to the part that lacks the most rows."""
     names, group_of = np.unique(groups, return_inverse=True)
     wanted = [part for part in PARTS if counts.get(part)]
     if names.size < len(wanted):
@@ -68,7 +68,7 @@ def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
 def assign_by_time(moments: Integers | Floats, counts: Counts, *, seed: int) -> Rows:
     """The latest rows are test, those before them dev; train-dev is drawn at random from the training period.
 
-    Equal times stay on one side of a cut where that changes the part by at most half its size.
+    Equal times stay on one side of a cut if that changes the part by at most half its size.
     """
     order = np.argsort(moments, kind="stable")
     rows: Rows = {}
@@ -168,7 +168,7 @@ MOST_TRAIN_DEV = 0.2  # train-dev never takes more than this share of the traini
 
 
 def three_counts(sizes: str | None, *, rows: int, task: Task) -> tuple[int, int, int, str]:
-    """(train, dev, test) rows, and where they come from in words.
+    """Numbers of (train, dev, test) rows, and their origin in words.
 
     `sizes` is "60/20/20" (shares that add up to 100 or 1), "1000/500/500" (rows), or None for the policy.
     """

@@ -1,20 +1,20 @@
 """Recognize rows by most of their columns, after a table was edited: the statistics behind "opened before".
 
 A band is a few columns whose codes together tell most rows apart. An opening keeps, for up to 72 bands, a key of each
-test row. Later test rows are looked up in the same bands, with the columns matched by name, or by place where names are
-others. Keys that agree by chance are no evidence; three rules keep new rows of the same kind apart:
+test row. Later test rows are looked up in the same bands, with the columns matched by name, or by place where names
+differ. Keys that agree by chance are not evidence; three rules keep new rows of the same kind apart:
 
-1. Only keys count that no second row of the later table has. Let a key occur a times on average among n kept rows and
+1. Only keys that a single row of the later table has count. Let a key occur a times on average among n kept rows and
    b times among all N rows of the later table, of which m are looked up. New rows agree in such a key with
    probability at most a b m/N exp(-b); b^2/2 exp(-b) is the probability that exactly two of the N rows have it. So
    agreements by chance are at most 2 n m / N^2 times the pairs, whatever the distribution: small whole numbers have
    many pairs. The two counts are compared by the exact test for two Poisson rates; likewise with the pairs of the kept
    rows.
 2. The bands that agree must cover 60 % of the columns that both tables have, and these must be half of the
-   columns of the narrower one: what belongs to a person, a place or an hour may return in new rows.
-3. It must be so without any single column: numbers of rows or of customers return too. And a band counts only if its
-   share of rows is closer to that of the best bands than to what its column of fewest values gives by chance to rows
-   that agree in the others.
+   columns of the narrower one: values of a person, a place or an hour may recur in new rows.
+3. This must hold without any single column: row or customer numbers recur too. And a band counts only if its
+   share of rows is closer to that of the best bands than to the share that its column with the fewest values gives by
+   chance, among rows that agree in the others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from wellfit.data.hashing import Words, text_words
 
 KEPT_ROWS, ASKED_ROWS, OTHER_ROWS, TRIED_ROWS = 4_096, 20_000, 40_000, 10_000
 FEWEST_BANDS, MOST_BANDS = 36, 48
-# Bands of more columns find a few equal rows among many, bands of fewer columns survive when columns go.
+# Bands of more columns find a few equal rows among many; bands of fewer columns survive when columns are removed.
 TOLD_APART = (0.95, 0.5, 0.25)
 LARGEST_BAND = 0.75
 NARROW = 6
@@ -63,7 +63,7 @@ class Fingerprint:
     Attributes:
         names: hash of each column's name.
         rows: number of test rows, of which up to 8,192 are kept.
-        bands: what was looked at.
+        bands: the bands that were compared.
         keys: for each band the keys that only one of the kept rows has.
         pairs: for each band the number of keys that two of the kept rows have.
         kept: number of kept rows.
@@ -121,7 +121,7 @@ class _Counted:
 
 @dataclass(frozen=True)
 class _Agreement:
-    """Share of rows that agree in a band, two standard errors above that, and that of its least informative column."""
+    """Share of rows that agree in a band, two standard errors above it, and the chance share in its poorest column."""
 
     share: float = 0.0
     upper: float = 0.0
@@ -167,7 +167,7 @@ class AskedRows:
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        """Return what the registry keeps of an opening of these rows."""
+        """Return the fingerprint that the registry keeps when these rows are opened."""
         kept = min(self._asked, KEPT_ROWS)
         bands = [band for view in VIEWS for band in self._bands(view)]
         found = [_counted(self._keys(band)[:kept]) for band in bands]
@@ -175,7 +175,7 @@ class AskedRows:
         return Fingerprint(self.names, self.rows, kept, tuple(bands), keys, pairs)
 
     def share_in(self, past: Fingerprint) -> float:
-        """Return the share of these rows that were opened then; 0 if it may be chance."""
+        """Return the share of these rows that a past opening included; 0 if it may be chance."""
         return max((self._share(past, places) for places in self._matched(past)), default=0.0)
 
     def _share(self, past: Fingerprint, places: Mapping[int, int]) -> float:
@@ -198,7 +198,7 @@ class AskedRows:
         return max(each.share for each in found.values()) if _covers(agreeing, common) else 0.0
 
     def _agreement(self, past: Fingerprint, number: int, band: Band) -> _Agreement:
-        """Return the share of rows that agree in one band beyond chance."""
+        """Return the share of rows that agree in one band, beyond chance."""
         if band not in self._found:
             keys = self._keys(band)
             every = _counted(keys)
@@ -236,7 +236,7 @@ class AskedRows:
 
     @cached_property
     def digest(self) -> str:
-        """Name of the test rows as a whole, in any order; "" if other rows may well be the same by chance."""
+        """Digest of the test rows as a whole, in any order; "" if other rows may well be the same by chance."""
         lane = np.sort(self.whole[:, 0])
         counts = np.unique(lane, return_counts=True)[1].astype(np.float64)
         each = counts * np.log(counts / counts.sum()) - gammaln(counts + 1)
@@ -245,13 +245,13 @@ class AskedRows:
 
     @cached_property
     def single(self) -> Words:
-        """Hashes of the test rows that no second row of the table equals."""
+        """Hashes of the test rows that equal no other row of the table."""
         return self.whole[np.isin(self.whole[:, 0], _counted(self._lanes).single)]
 
     def equal_share(self, agreed: int, *, among: int) -> float:
-        """Return the share of whole rows that are among that many opened ones; 0 if it may be chance.
+        """Return the share of whole rows found among a number of opened ones; 0 if it may be chance.
 
-        By chance rows agree as rule 1 says, or, if they are numbered, where the rest of two rows agrees.
+        By chance, rows agree as rule 1 says or, if they are numbered, when all their other columns agree.
         """
         if not agreed:
             return 0.0
@@ -295,7 +295,7 @@ class AskedRows:
         return band_keys([self._code(place, band.view) for place in band.columns])
 
     def _bands(self, view: View) -> list[Band]:
-        """Choose bands of one view: all for a narrow table; otherwise each grows by columns in random order."""
+        """Choose bands of one view: all for a narrow table; otherwise each grows column by column, in random order."""
         varied = [place for place in range(len(self.names)) if np.ptp(self._code(place, view))]
         all_of = [chosen for size in (2, 3) for chosen in combinations(varied, size)]
         if len(varied) <= NARROW:
@@ -327,7 +327,7 @@ def _some(table: pa.Table, *, most: int, rng: np.random.Generator) -> pa.Table:
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the rows of all tables, in the columns that all have; as text if their types differ."""
+    """Return the rows of all tables, in the columns that they share; as text if their types differ."""
     names = [name for name in tables[0].column_names if all(name in table.column_names for table in tables)]
     columns = []
     for name in names:
@@ -344,7 +344,7 @@ def _counted(keys: Words) -> _Counted:
 
 
 def _by_chance(agreed: int, *, pairs: int, rate: float) -> float:
-    """Return the probability of as many agreements, or more, at `rate` times the rate of pairs at most."""
+    """Return the probability of at least `agreed` agreements if their rate is at most `rate` times that of pairs."""
     return float(stats.binom.sf(agreed - 1, agreed + pairs, rate / (1 + rate)))
 
 

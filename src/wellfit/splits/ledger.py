@@ -54,7 +54,7 @@ class Chain:
 
     @property
     def failed(self) -> bool:
-        """True if the last entry is a prediction that failed, which has shown nothing."""
+        """True if the last entry is a prediction that failed, which has revealed nothing."""
         return bool(self.entries) and self.entries[-1].kind == "failed"
 
     def extends(self, *, head: str, count: int) -> bool:

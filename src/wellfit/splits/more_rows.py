@@ -28,7 +28,7 @@ from wellfit.splits.split import Split
 
 NAME = "--more-data"
 CHANCE = 0.001
-"""Chance at which so many equal rows are still taken for coincidence, in tables whose rows repeat themselves."""
+"""Probability down to which equal rows are taken for a coincidence, in tables with repeated rows."""
 _SHOWN = 5
 _WORDS = {"test": "of the sealed test set", "dev": "of dev", "train_dev": "of train-dev"}
 
@@ -110,7 +110,7 @@ def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
 
 
 def _as_stored(frame: pa.Table, schema: Schema) -> pa.Table:
-    """Columns are text if they are in DATA, even if fewer rows look like numbers."""
+    """Columns that are text in DATA stay text, even if these few rows look like numbers."""
     columns = {column.name: frame.column(column.name) for column in schema.columns}
     text = {column.name for column in schema.columns if column.stored == "string"}
     return pa.table(
@@ -155,7 +155,7 @@ def _require_separate(split: Split, usable: pa.Table) -> None:
 
 
 def _equal_to(split: Split, usable: pa.Table, *, part: str, usual: str) -> Booleans:
-    """[rows] whether a row is in a part; none if as many rows of the `usual` part are equal by chance."""
+    """[rows] whether a row is in a part; all False if chance makes as many equal at the rate of the `usual` part."""
     known = set(as_bytes(split.hashes[part]))
 
     def equal(words: Words) -> Booleans:
@@ -169,8 +169,8 @@ def _equal_to(split: Split, usable: pa.Table, *, part: str, usual: str) -> Boole
 def _hashed_as(usable: pa.Table, schema: Schema, *, part: str) -> Iterator[Words]:
     """The hashes that the rows have in a part.
 
-    A file for test or deployment need not have the columns that DATA only brought along, and a split column says there
-    what it says of no training row.
+    A file for test or deployment may lack columns of DATA that are not used, and its split column holds a value that no
+    training row has.
     """
     kept = [column.name for column in schema.columns if column.role != "dropped"]
     needed = [*schema.feature_names, schema.target]

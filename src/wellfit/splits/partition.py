@@ -62,7 +62,7 @@ def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partiti
     """Divide the rows that have a target.
 
     Raises BadInput for options that exclude each other, a class with fewer rows than parts, sizes that do not fit, a
-    column missing from a file, groups that stand in two files, and a training part with one class.
+    column missing from a file, groups that occur in two files, and a training part with one class.
     """
     _require_one_way(options)
     sources = {"DATA": table, "test_data": options.test_data, "deployment_data": options.deployment_data}

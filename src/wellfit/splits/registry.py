@@ -69,7 +69,7 @@ class Registry:
     def locked(self) -> Iterator[sqlite3.Connection]:
         """Lock the registry for one transaction: either everything written inside is kept, or nothing.
 
-        Raises NoRoom if it cannot be written, Refusal if it is locked for a minute, or the file is no registry.
+        Raises NoRoom if it cannot be written, Refusal if it is locked for a minute, or the file is not a registry.
         """
         make_folder(self.home)
         path = self.home / DATABASE_NAME
@@ -101,7 +101,7 @@ def default_registry() -> Registry:
 
 
 def remember(connection: sqlite3.Connection, rows: AskedRows, *, seal: str, except_entry: str = "") -> Memory:
-    """Look these rows up, without the opening that the ledger calls `except_entry`."""
+    """Look up these rows, ignoring the opening that the ledger calls `except_entry`."""
     shares = _equal_shares(connection, rows, except_entry=except_entry)
     kept = "SELECT id, digest, body FROM fingerprint JOIN opening ON id = opening WHERE entry != ?"
     for opening, digest, body in connection.execute(kept, (except_entry,)):
@@ -114,7 +114,7 @@ def remember(connection: sqlite3.Connection, rows: AskedRows, *, seal: str, exce
 
 
 def _equal_shares(connection: sqlite3.Connection, rows: AskedRows, *, except_entry: str) -> dict[int, float]:
-    """Return opening -> share of rows that are equal in all columns; of all openings together as number 0."""
+    """Return opening -> share of rows that are equal in all columns; that of all openings together under number 0."""
     connection.execute("CREATE TEMP TABLE asked (hash BLOB PRIMARY KEY) WITHOUT ROWID")
     connection.executemany("INSERT INTO asked VALUES (?)", ((key,) for key in as_bytes(rows.single)))
     (seen,) = connection.execute(_SEEN, (except_entry,)).fetchone()
@@ -153,7 +153,7 @@ def record_opening(
 
 
 def withdraw_opening(connection: sqlite3.Connection, *, entry: str, seal: str, before: Memory) -> None:
-    """Forget an opening that has shown nothing, since its prediction failed: restore the earlier record of its seal."""
+    """Forget an opening that revealed nothing, as its prediction failed: restore the earlier record of its seal."""
     connection.execute("DELETE FROM opened WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
     connection.execute("DELETE FROM fingerprint WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
     connection.execute("DELETE FROM opening WHERE entry = ?", (entry,))

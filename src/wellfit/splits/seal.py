@@ -64,7 +64,7 @@ def seal_rows(test: pa.Table, *, now: datetime, exact: bool = False) -> Seal:
 
 
 def store_seal(seal: Seal, folder: Path) -> Seal:
-    """Write the sealed rows to `folder/test.sealed`, and forget them in memory."""
+    """Write the sealed rows to `folder/test.sealed`, and drop them from memory."""
     payload = sealed_bytes(seal)
     path = folder / SEALED_NAME
     write_whole(path, lambda file: file.write(payload), mode=READ_ONLY)
@@ -109,8 +109,8 @@ def rows_in(payload: bytes) -> pa.Table:
 def move_source(source: Path, target: Path) -> None:
     """Move a source to `target`, read-only, under a name that no glob for tables finds.
 
-    It may be called again: what a killed process or a full disk left undone is finished, and a file that was moved
-    already stays as it is. BadInput if there is nothing to move, or another file at both places.
+    It may be called again: work that a killed process or a full disk left undone is finished, and a file that was moved
+    already stays as it is. BadInput if there is nothing to move, or if both places have different files.
     """
     if target.is_file() and source.is_file() and not filecmp.cmp(source, target, shallow=False):
         raise BadInput(

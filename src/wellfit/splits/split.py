@@ -44,15 +44,15 @@ class Split(Record):
 
     Attributes:
         rows: part -> rows, the sealed test included.
-        precision: what dev and test can show; `sentence` says it in words.
-        policy: how the rows were divided, in words.
-        duplicates: part -> rows whose features also occur in train; "test_in_dev" likewise; of pictures also
+        precision: that of errors on dev and test; `sentence` puts it in words.
+        policy: the way the rows were divided, in words.
+        duplicates: part -> rows whose features also occur in train; "test_in_dev" likewise; for pictures also
             "near_dev" and the like: those that look like one of train without being a copy.
         hashes: part -> uint64 [rows, 2] over all columns that were read, dropped ones included.
         unlabelled: number of rows without a target; they are in no part.
-        skipped: files that could not be read and were asked to be left out -> why.
-        written: how a text file was written.
-        seed: decides the division.
+        skipped: files that could not be read and that the user asked to leave out -> the reason.
+        written: the format of a text file.
+        seed: determines the division.
         folder: where it is saved, None in memory.
     """
 
@@ -112,8 +112,8 @@ class Split(Record):
             The same split, its test rows on the disk alone.
 
         Raises:
-            NoRoom: the folder does not take it.
-            BadInput: a split is there already.
+            NoRoom: the folder has no room for it, or cannot be written.
+            BadInput: the folder has a split already.
         """
         if (folder / SPLIT_NAME).exists():
             raise BadInput(
@@ -177,7 +177,7 @@ def _kept(rows: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def load_split(folder: Path) -> Split:
-    """Read a saved split, but no sealed row; BadInput if it is missing, incomplete, or of a newer version."""
+    """Read a saved split, but none of its sealed rows; BadInput if it is missing, incomplete, or of a newer version."""
     path = folder / SPLIT_NAME
     if not path.is_file():
         raise BadInput("an experiment must have a split", found=f"no {path}", remedy="Run wellfit split first")
@@ -224,7 +224,7 @@ def _loaded(body: Json, folder: Path) -> Split:
 
 
 def _duplicates(keys: Mapping[Part, Integers]) -> dict[str, int]:
-    """Number of rows of each part whose features (by their hashes) occur in train, and of test rows also in dev."""
+    """Number of rows of each part whose features (by their hashes) occur in train, and of test rows that do in dev."""
     found: dict[str, int] = {
         part: int(np.isin(key, keys["train"]).sum()) for part, key in keys.items() if part != "train"
     }

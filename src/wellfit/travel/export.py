@@ -1,6 +1,6 @@
-"""Export for other runtimes: ONNX (onnxruntime and the like) and PyTorch's own `.pt2`, transforms inside.
+"""Export for other runtimes: ONNX (onnxruntime and the like) and PyTorch's own `.pt2`, transforms included.
 
-The model is that of an experiment, or of a fitted estimator.
+The model comes from an experiment, or from a fitted estimator.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from wellfit.travel.graph import INPUTS, PIXELS, Graph, PictureGraph, picture_tr
 FORMATS = ("folder", "onnx", "pt2")
 _TRIED_ROWS = 2
 TRANSFORMS = ".transforms.json"
-"""Written beside an exported graph: how to fill its inputs, and how to read its output."""
+"""Suffix of the file next to an exported graph: how to fill its inputs, and how to read its output."""
 
 
 def export_model(model: Model, out: Path, *, format: str, card: str = "") -> list[Path]:  # noqa: A002
-    """Write a model as a folder, or as a graph with `<out>.transforms.json` beside it, and return what was written.
+    """Write a model as a folder, or as a graph with `<out>.transforms.json` next to it; return what was written.
 
-    A folder is safetensors, JSON and the model card, for wellfit. Raises BadInput for an unknown format, something that
+    A folder is safetensors, JSON and the model card, for wellfit. Raises BadInput for an unknown format, an `out` that
     exists, or a missing extra.
     """
     if format not in FORMATS:
@@ -56,7 +56,7 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
     content = _WRITERS[format](traced)
     transforms = picture_transforms_of if pictures else transforms_of
     text = json.dumps(transforms(model.preparation), indent=1)
-    # Both get their names at the end: a killed export has left neither, and can be given again.
+    # Both get their names at the end: a killed export leaves neither behind, and can be repeated.
     with whole(out) as graph_file, whole(described) as transforms_file:
         graph_file.write(content)
         transforms_file.write(text.encode())
@@ -65,14 +65,14 @@ def export_model(model: Model, out: Path, *, format: str, card: str = "") -> lis
 
 @dataclass(frozen=True)
 class Traced:
-    """A graph, the made-up inputs by which it is traced, and their names."""
+    """A graph, the made-up inputs with which it is traced, and their names."""
 
     graph: Graph | PictureGraph
     inputs: Mapping[str, torch.Tensor]
 
     @property
     def any_rows(self) -> dict[str, dict[int, torch.export.Dim]]:
-        """Which axis of each input may have any length."""
+        """The axis of each input that may have any length."""
         rows = torch.export.Dim("rows", min=1)
         return {name: {0: rows} for name in self.inputs}
 
@@ -92,7 +92,7 @@ def _onnx(traced: Traced) -> bytes:
             "an ONNX export needs the extra `onnx`", found=str(error), remedy="pip install 'wellfit[onnx]'"
         ) from error
     output = "probabilities" if traced.graph.classifies else "values"
-    # torch's exporter tells about its own work.
+    # torch's exporter reports on its own work.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -161,5 +161,5 @@ def card_of_estimator(estimator: Net) -> str:
 
 
 def model_of(experiment: Experiment) -> Model:
-    """The network that an experiment stands for, with its transforms; Refusal when nothing was trained yet."""
+    """An experiment's network, with its transforms; Refusal if nothing has been trained yet."""
     return Model(experiment.goal, experiment.prepared.preparation, experiment.parts, experiment.network.temperature)

@@ -72,7 +72,7 @@ def load_model(folder: Path | str) -> Model:
 
     Raises:
         BadInput: there is no saved model.
-        Refusal: it was changed, is not whole, or a newer wellfit wrote it.
+        Refusal: it was changed, is incomplete, or a newer wellfit wrote it.
     """
     place = Path(folder)
     if not is_saved_model(place):
@@ -149,10 +149,10 @@ class Model:
     """Everything that prediction needs.
 
     Attributes:
-        goal: what it was chosen by.
+        goal: the goal by which it was chosen.
         preparation: the transforms that were fit on the training rows.
         parts: one network, or those of an ensemble.
-        temperature: of their average (stats/calibration.py); 1 leaves it as it is.
+        temperature: that of their average (stats/calibration.py); 1 leaves it as it is.
     """
 
     goal: Goal
@@ -187,8 +187,8 @@ class Model:
         Args:
             new: file, data frame, or a frame's rows.
             out: a .csv or .parquet file to stream to.
-            views: of each picture, over which predictions are averaged; they take so many times as long.
-            passes: with dropout on, over which predictions are averaged (Monte-Carlo dropout); 1 is without dropout.
+            views: number of views of each picture whose predictions are averaged; they take that many times as long.
+            passes: number of passes with dropout that are averaged (Monte-Carlo dropout); 1 is without dropout.
             **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file; detected when None.
 
         Returns:

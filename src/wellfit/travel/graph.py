@@ -1,8 +1,8 @@
-"""A model as one graph of tensors, transforms inside: what other runtimes are given.
+"""A model as one graph of tensors for other runtimes, transforms included.
 
 Inputs: `numbers` [N, R] float64, the raw numbers in their own units, NaN where missing; `codes` [N, C] int64, the
 categories by their places in `transforms` (0 = a level that train never had). Output: `probabilities` [N, classes]
-float64, or `values` [N] float64 in the target's unit. Of pictures the one input is 8-bit pixels.
+float64, or `values` [N] float64 in the target's unit. For pictures, 8-bit pixels are the only input.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Averaged(nn.Module):
         preparation = model.preparation
         self.classifies = preparation.schema.task == "classification"
         networks = (network_from(part.state, preparation, part.config.network) for part in model.parts)
-        # The network of blocks alone: what surrounds it is for training.
+        # The network of blocks alone: everything around it is for training.
         self.networks = nn.ModuleList(one.module if isinstance(one, ModuleNetwork) else one for one in networks)
         self.register_buffer("shares", torch.tensor([part.weight for part in model.parts], dtype=torch.float64))
         ranges = [part.state.get(OUTPUT_RANGE, ANY).tolist() for part in model.parts]
@@ -57,7 +57,7 @@ class Averaged(nn.Module):
 
 
 class Graph(Averaged):
-    """The whole way from raw numbers and category codes to predictions."""
+    """The whole computation from raw numbers and category codes to predictions."""
 
     fills: Tensor
     scales: Tensor
@@ -90,14 +90,14 @@ class Graph(Averaged):
 
 
 def at(temperature: float, predictions: Tensor) -> Tensor:
-    """Return probabilities [N, classes] at a temperature; at 1, as values always are, they stay as they are."""
+    """Return probabilities [N, classes] at a temperature; at 1 (always so for values) they are unchanged."""
     if temperature == 1.0:
         return predictions
     return (predictions.clamp(LEAST, 1.0).log() / temperature).softmax(dim=1)
 
 
 def within(values: Tensor, limits: Tensor) -> Tensor:
-    """Return values [N] cut at limits [2]: the lowest and highest training target."""
+    """Return values [N] clipped to limits [2]: the lowest and highest training target."""
     return torch.minimum(torch.maximum(values, limits[0]), limits[1])
 
 
@@ -135,7 +135,7 @@ def _levels(fit: CategoryFit) -> dict[str, int]:
 
 
 def _missing(fit: CategoryFit) -> int:
-    """The code of a missing value: train knows it as a level of its own, or has never seen one."""
+    """The code of a missing value: that of its own level if train had any, otherwise that of an unseen level."""
     if None in fit.levels:
         return fit.levels.index(None) + 1
     return len(fit.levels) + 1 if None in fit.rare else 0
@@ -146,7 +146,7 @@ WHITE = 255.0
 
 
 class PictureGraph(Averaged):
-    """The whole way from pixels to predictions."""
+    """The whole computation from pixels to predictions."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)

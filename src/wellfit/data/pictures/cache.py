@@ -1,7 +1,7 @@
 """Decoded pictures on disk: an array that is mapped into memory, and a table with the measures of each.
 
-Kept in `$WELLFIT_HOME/pictures` (or `~/.wellfit/pictures`) under a name that follows from the files' names, sizes and
-times: a second start reads it, and a changed folder gets another. Nothing breaks when it is deleted.
+Kept in `$WELLFIT_HOME/pictures` (or `~/.wellfit/pictures`) under a name derived from the files' names, sizes and
+times: a second run reads it, and a changed folder gets a new one. Nothing breaks when it is deleted.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Decoded:
 
     @property
     def shape(self) -> Shape:
-        """Of each picture."""
+        """Shape of each picture."""
         height, width, channels = self.pixels.shape[1:]
         return height, width, channels
 
 
 def cache_folder() -> Path:
-    """Where decoded pictures are kept."""
+    """The folder in which decoded pictures are kept."""
     return home_folder() / "pictures"
 
 
@@ -64,7 +64,7 @@ def load_decoded(key: str) -> Decoded | None:
 
 @contextlib.contextmanager
 def new_pixels(key: str, *, rows: int, shape: Shape) -> Iterator[tuple[Path, Pixels]]:
-    """Yield a folder, and an array in it to write pictures into; `keep_decoded` makes them last, else they go."""
+    """Yield a folder, and an array in it to write pictures into; both are deleted unless `keep_decoded` keeps them."""
     part = cache_folder() / f".{key}.{os.getpid()}.part"
     with room_at(part):
         part.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def new_pixels(key: str, *, rows: int, shape: Shape) -> Iterator[tuple[Path, Pix
 
 
 def keep_decoded(part: Path, key: str, *, rows: pa.Table, refused: dict[str, str]) -> Decoded:
-    """Keep the content of `part` under `key`, the description last, and return it mapped from there."""
+    """Keep the content of `part` under `key`, writing the description last, and return it mapped from there."""
     pq.write_table(rows, part / _ROWS)
     (part / _ABOUT).write_text(json.dumps({"version": VERSION, "refused": refused}), encoding="utf-8")
     folder = cache_folder() / key

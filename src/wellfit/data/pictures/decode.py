@@ -1,6 +1,6 @@
-"""One file -> pixels, measures that people understand, and a 64-bit hash of its look (pHash: Zauner, 2010).
+"""One file -> pixels, measures that people understand, and a 64-bit hash of its appearance (pHash: Zauner, 2010).
 
-A file that is not plainly one picture of 8 bits a channel is named, never guessed at.
+A file that is not plainly one picture of 8 bits per channel is reported by name, never guessed at.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from wellfit.exceptions import BadInput
 Pixels = npt.NDArray[np.uint8]
 
 MOST_PIXELS = 50_000_000
-"""A larger picture is taken for a decompression bomb."""
+"""Most pixels of a picture; a larger one is treated as a decompression bomb."""
 LEAST_SIDE = 4
 _GREY_MODES = frozenset({"1", "L", "LA"})
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr"})
 _TURNED = frozenset({5, 6, 7, 8})
 _ORIENTATION = 0x0112
 _DEEP = ";16"
-"""Stands in what a decoder calls the pixels of a file that has 16 bits a channel, whatever mode they are brought to."""
+"""Part of a decoder's name for pixels with 16 bits per channel, whatever mode they are converted to."""
 _BESIDE = "MPO"
-"""A JPEG as phones write it, with a preview or depths after the picture."""
+"""A JPEG as written by phones, with a preview or a depth map after the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A picture's properties from its file's header, before decoding: turned by its EXIF orientation."""
+    """A picture's properties from its file's header, before decoding: rotated by its EXIF orientation."""
 
     height: int
     width: int
@@ -52,7 +52,7 @@ def require_pillow() -> None:
 
 
 def read_header(path: Path) -> Header | str:
-    """Return the properties in a file's header, or why it cannot be used."""
+    """Return the properties in a file's header, or the reason that it cannot be used."""
     from PIL import Image
 
     try:
@@ -72,7 +72,7 @@ def read_header(path: Path) -> Header | str:
 
 
 def read_pixels(path: Path, *, colour: bool) -> Pixels | str:
-    """Return the pixels [H, W, C], turned by the EXIF orientation, transparency on white; or why there are none."""
+    """Return the pixels [H, W, C], turned by the EXIF orientation, transparency on white; or the reason for none."""
     from PIL import Image, ImageOps
 
     try:
@@ -119,11 +119,11 @@ def _reason(error: Exception) -> str:
 SIDE = 32
 FREQUENCIES = 8
 MOST_BITS = 12
-"""Hashes of near copies differ in at most so many of 64 bits; those of unrelated pictures in 32 on average."""
+"""Hashes of near copies differ in at most this many of 64 bits; those of unrelated pictures in 32 on average."""
 LEAST_CORRELATION = 0.98
-"""Of the grey values of a near copy with those of its twin, at the common size.
+"""Least correlation between the grey values of a near copy and its twin, at the common size.
 
-Measured: of 2,000 and 4,000 digits of MNIST one pair comes as near; of scenes compressed with quality 60 all do.
+Measured: of 2,000 and 4,000 MNIST digits one pair comes this near; of scenes compressed with quality 60 all do.
 """
 ROWS_AT_ONCE = 512
 
@@ -176,9 +176,9 @@ def measures_of(pixels: Pixels, *, size: int | None) -> dict[str, float]:
     """Return the measures of one picture [H, W, C] as decoded, before it is brought to the common size.
 
     brightness: mean grey, white is 1. contrast: standard deviation of the grey values. sharpness: root mean square of
-    the Laplacian, in units of the contrast: falls by blur, whatever the light. blockiness: steps between neighbours at
+    the Laplacian, in units of the contrast: falls with blur in any light. blockiness: steps between neighbours at
     the borders of 8 x 8 blocks, over those elsewhere: rises with JPEG; 1 below two blocks a side. bytes_per_pixel: of
-    the file of `size` bytes; falls with compression; NaN where there is no file. colourfulness: mean of max - min over
+    the file of `size` bytes; falls with compression; NaN without a file. colourfulness: mean of max - min over
     the channels. warmth: mean of red - blue.
     """
     values = pixels.astype(np.float64) / 255

@@ -1,6 +1,6 @@
 """All files of a listing -> pixels, measures and hashes: in workers, in constant memory, and only once.
 
-One size for all pictures: their own where they share one, else a square that each is fitted into.
+One size for all pictures: their own if they share one, otherwise a square into which each is fitted.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from wellfit.data.pictures.listing import FILE, LOOK, Listing, Shape
 from wellfit.exceptions import BadInput
 
 FILES_AT_ONCE = 256
-"""Between two reports of progress; so many pictures are in memory at a time."""
+"""Number of files between two progress reports, and of pictures in memory at a time."""
 Picture = tuple[Pixels, dict[str, float], int]
 
 
 def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, notify: Notify) -> Decoded:
     """Return the pictures of a listing, from the cache if they were decoded before.
 
-    All have `shape`, where it is given, or else a side of `size`. Raises BadInput if no file can be used.
+    All have the given `shape`, or without one a side of `size`. Raises BadInput if no file can be used.
     """
     require_pillow()
     key = _key(listing, size=size, shape=shape)
@@ -51,7 +51,7 @@ def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, n
         return known
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
-        # A block at a time: what a pool has been promised all at once takes more memory than what it brings.
+        # One block at a time: submitting all tasks at once would take more memory than their results.
         headers = [
             header
             for block in _blocks(len(listing.files))
@@ -76,7 +76,7 @@ def _decoded(
 ) -> Decoded:
     refused = {file: one for file, one in zip(listing.files, headers, strict=True) if isinstance(one, str)}
     good = {file: one for file, one in zip(listing.files, headers, strict=True) if isinstance(one, Header)}
-    # Tables of a block each: a dictionary for every picture would make memory grow with the folder.
+    # One table per block: a dictionary for every picture would make memory grow with the folder.
     blocks = [table_of([], colour=shape[2] == 3)]
     count = 0
     with new_pixels(key, rows=len(good), shape=shape) as (part, pixels):
@@ -102,15 +102,15 @@ def _decoded(
             notify({"event": "pictures", "done": start + len(files), "of": len(listing.files)})
         pixels.flush()  # type: ignore[attr-defined]
         if count < len(good):
-            # The array ends where the last picture that could be decoded stands.
+            # The array ends at the last picture that could be decoded.
             _shorten(part, pixels, rows=count)
         return keep_decoded(part, key, rows=pa.concat_tables(blocks).combine_chunks(), refused=refused)
 
 
 class _Room:
-    """Room for that many pixels at a time: decoded and measured, a picture takes 36 bytes per pixel.
+    """Memory for a given number of pixels at a time: decoded and measured, a picture takes 36 bytes per pixel.
 
-    A picture that is larger than all of it waits until it is alone.
+    A picture that is larger than all of it waits until no other is in memory.
     """
 
     def __init__(self, pixels: int) -> None:
@@ -172,7 +172,7 @@ def _key(listing: Listing, *, size: int | None, shape: Shape | None) -> str:
 
 MOST_THREADS = 16
 MOST_SIDE = 64
-"""Two cores train on pictures of this size; `size` asks for another."""
+"""Two cores can train on pictures of this size; `size` sets another."""
 LEAST_ASKED, MOST_ASKED = 8, 512
 
 

@@ -22,7 +22,7 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 class Listing:
     """Pictures in a fixed order: paths below `root`, separated by /, and a table of their labels and other columns.
 
-    `ignored` are the files in class folders that are no pictures by their names.
+    `ignored` are the files in class folders whose names are not those of pictures.
     """
 
     root: Path
@@ -33,7 +33,7 @@ class Listing:
 
 
 def is_picture_source(source: object, *, column: str | None = None) -> bool:
-    """Return True if DATA is pictures: a folder with some (no experiment), .npz arrays, or a table that names them."""
+    """Return True if DATA is pictures: a folder with some (not an experiment), .npz arrays, or a table of them."""
     if column is not None:
         return True
     if not isinstance(source, str | Path):
@@ -75,7 +75,7 @@ def list_folder(root: Path, *, target: str, labelled: bool = True) -> Listing:
 
 
 def list_column(path: Path, *, column: str, csv_format: CsvFormat = DETECTED) -> Listing:
-    """List the pictures whose paths are in a column of a table; no path may leave the folder of the table."""
+    """List the pictures whose paths are in a column of a table; no path may lead outside the table's folder."""
     table = read_table(path, csv_format=csv_format)
     require_columns(table.frame.column_names, [column], rule="--pictures must name a column with paths")
     taken = [one for one in table.frame.column_names if one in RESERVED and one != column]
@@ -113,7 +113,7 @@ def _require_inside(file: str | None, root: Path, *, place: str) -> None:
 FILE = "file"
 LABEL = "label"
 LOOK = "look"
-"""The perceptual hash; it is compared across the splits, and is no feature."""
+"""The perceptual hash; it is compared across the splits, and is not a feature."""
 PICTURE = "picture"
 """The pixels: bytes [H, W, C]."""
 RESERVED = (FILE, LOOK, PICTURE)
@@ -129,7 +129,7 @@ class PictureOptions:
         column: with the paths, in a CSV or Parquet file; None for a folder of class folders or .npz arrays.
         target: name of the labels.
         size: side in pixels to which pictures are brought; None for their own size, at most 64.
-        skip_corrupt: leave files out that cannot be used, instead of refusing them.
+        skip_corrupt: leave out files that cannot be used, instead of raising an error.
     """
 
     column: str | None = None

@@ -35,9 +35,9 @@ def read_pictures(
     labelled: bool = True,
     notify: Notify = ignore_events,
 ) -> tuple[Table, Shape]:
-    """Read a folder of class folders, a table with a column of paths, or an .npz file: a table, and the shape of all.
+    """Read a folder of class folders, a table with a column of paths, or an .npz file: as a table and the common shape.
 
-    Pictures are brought to the `shape` of others where it is given. Raises BadInput for anything wrong with the
+    Pictures are brought to the `shape` of others if it is given. Raises BadInput for anything wrong with the
     folder, the table or a file; with `skip_corrupt` files are left out.
     """
     options, path = options or PictureOptions(), Path(source)
@@ -58,7 +58,7 @@ def read_pictures(
 def picture_batches(
     source: Any, *, shape: Shape, column: str | None = None, csv_format: CsvFormat = DETECTED
 ) -> Iterator[pa.Table]:
-    """Yield new pictures in order, a few thousand at a time; every row gets an answer, so no file is left out."""
+    """Yield new pictures in order, a few thousand at a time; every row gets a prediction, so no file is left out."""
     if not isinstance(source, str | Path):
         raise BadInput(
             "NEW must be a folder of pictures, a table of paths, or .npz arrays",
@@ -77,7 +77,7 @@ def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
             raise BadInput(
                 "--pictures must name a column of a table", found=f"a folder, {path}", remedy="Leave out --pictures"
             )
-        # New pictures may lie in class folders too: their labels are not looked at.
+        # New pictures may be in class folders too: their labels are ignored.
         return list_folder(path, target=options.target, labelled=labelled)
     if options.column is None:
         raise BadInput(

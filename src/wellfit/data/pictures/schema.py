@@ -27,7 +27,7 @@ def picture_schema(
 ) -> Schema:
     """Decide kind and role of every column: the pixels, the target, and the features that people read.
 
-    If other pictures follow (`several`), a measure that does not vary here may still tell the sources apart. `paths`
+    If other pictures follow (`several`), a measure that does not vary here may still vary between sources. `paths`
     names the column that named the files, for new tables; `options` are those of `infer_schema`.
     """
     measured = table.drop_columns([PICTURE])

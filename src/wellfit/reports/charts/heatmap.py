@@ -17,7 +17,7 @@ _PALE, _STRONG = 0.05, 0.60  # words on a cell keep their contrast in this range
 
 def heatmap_chart(members: Sequence[Member], unit: Unit, *, key: str, width: float = 780) -> str:
     """Draw the dev loss of members, one for each lambda and keep_prob; "" unless both vary."""
-    # A training that was cut short says nothing about its knobs: its cell stays empty.
+    # A training run that was cut short shows nothing about its knobs: its cell stays empty.
     usable = [member for member in members if member.dev is not None and member.status in WHOLE]
     l2s = sorted({member.l2 for member in usable})
     keeps = sorted({round(member.keep_prob, 6) for member in usable}, reverse=True)

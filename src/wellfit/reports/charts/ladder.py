@@ -17,8 +17,8 @@ from wellfit.stats.intervals import Estimate
 _NARROW = 560
 _TOP, _RUNG, _OTHER, _AXIS = 8.0, 40.0, 22.0, 40.0
 _BAR = 10.0
-_NAME = 90.0  # of another method
-_WORDS = 235.0  # room for the words beside the longest bar
+_NAME = 90.0  # room for the name of another method
+_WORDS = 235.0  # room for the words next to the longest bar
 _FIRST = _TOP + 14  # y of the optimal error
 
 _TONES = {"yes": "yes", "no": "no", "cannot tell": "unsure"}
@@ -106,7 +106,7 @@ def _rows(ladder: Diagnosed, frame: _Frame) -> dict[Part, float]:
 
 
 def _end_of(ladder: Diagnosed, gap: Gap) -> Part:
-    """Return the part on whose side a gap ends."""
+    """Return the part at which a gap ends."""
     held_out: Part = "dev" if ladder.diagnosis.errors.train_dev is None else "train_dev"
     return held_out if gap.name == "variance" else gap.kind.judged_on
 
@@ -161,7 +161,7 @@ def _marked(frame: _Frame, error: Estimate, *, y: float, part: str, size: float 
 
 
 def _beside(frame: _Frame, span: tuple[float, float, float], words: str, *, style: str = "t") -> None:
-    """Write `words` to the right of [left, right]; if there is no room, to the left; otherwise one line lower."""
+    """Write `words` to the right of [left, right]; without room there, to its left; otherwise one line lower."""
     left, right, y = span
     wide = text_width(words, style=style)
     if right + 8 + wide <= frame.drawing.width:
@@ -205,7 +205,7 @@ def _beside_pair(drawing: Drawing, span: tuple[float, float, float], words: tupl
 
 
 def _words(ladder: Diagnosed, gap: Gap, unit: Unit) -> tuple[str, str]:
-    """Return a gap with its size, and its verdict."""
+    """Return the name of a gap with its size, and its verdict."""
     amount = f"{gap.kind.noun} {gap_text(unit, ladder, gap, sign=True)}"
     if gap.below_reference:
         return amount, "memorized, or better than the reference"

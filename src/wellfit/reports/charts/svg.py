@@ -75,7 +75,7 @@ class Drawing:
         self.note((at[0], at[1] + 17), words, anchor="middle")
 
     def phrase(self, at: Point, words: tuple[str, str], *, tone: str) -> None:
-        """Write two texts one after the other, the second in bold; they must fit (see `text_width`)."""
+        """Write two texts on one line, the second in bold; they must fit (see `text_width`)."""
         first, second = (escape(part) for part in words)
         bold = f'<tspan class="b {tone}">{second}</tspan>'
         self._add(f'<text class="t" x="{_n(at[0])}" y="{_n(at[1])}">{first} {bold}</text>')
@@ -229,7 +229,7 @@ def draw_rules(drawing: Drawing, y: Scale, *, label: Callable[[float], str], pix
 
 
 Domain = tuple[float, float]
-MOST_POINTS = 240  # of one drawn curve; redrawing stays under 15 ms (docs/methods.md, "Charts and notebooks")
+MOST_POINTS = 240  # in one drawn curve; redrawing stays under 15 ms (docs/methods.md, "Charts and notebooks")
 
 
 @dataclass(frozen=True)
