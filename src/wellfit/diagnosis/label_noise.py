@@ -157,8 +157,8 @@ def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None 
     if rate.low <= MATERIAL:
         error = len(found.rows) / found.of
         audit = audit_width(rate.value, audited=AUDITED, rows=found.of, error=error)
-        said = f"Cannot tell: {said}. Auditing {AUDITED} rows would measure the error to within {100 * audit:.1f} "
-        "points."
+        width = f"{100 * audit:.1f} points"
+        said = f"Cannot tell: {said}. Auditing {AUDITED} rows would measure the error to within {width}."
         return finding("WF209", fired=None, evidence=said, interval=rate)
     if yardstick is not None and yardstick.explains(rate):
         why = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."
