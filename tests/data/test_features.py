@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from wellfit.data.columns import numbers_of
 from wellfit.data.features import features_of
 from wellfit.data.schema import infer_schema
 
@@ -45,3 +46,12 @@ def test_a_level_has_the_same_place_in_every_part(parts):
 
 def test_rows_can_be_taken(parts):
     np.testing.assert_array_equal(parts["dev"].take(np.array([3, 1])).values[:, 0], [3, 1])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_clock_time_is_the_same_number_in_every_unit(unit):
+    kind = pa.time32(unit) if unit in {"s", "ms"} else pa.time64(unit)
+    clock = pa.chunked_array([pa.array([dt.time(9, 30), None, dt.time(20, 28, 1)]).cast(kind)])
+    np.testing.assert_allclose(numbers_of(clock, name="clock"), [34_200, np.nan, 73_681])
+    lasted = pa.chunked_array([pa.array([dt.timedelta(minutes=90), None]).cast(pa.duration(unit))])
+    np.testing.assert_allclose(numbers_of(lasted, name="lasted"), [5_400, np.nan])

@@ -44,8 +44,11 @@ def missing_in(column: pa.ChunkedArray) -> Booleans:
 
 def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
     """[rows] float64, NaN where missing; booleans are 0 and 1, text is parsed; BadInput for other text."""
+    scale = 1.0
     if stored_as(column) == "time":
-        column = column.cast(pa.int32() if pa.types.is_time32(column.type) else pa.int64())
+        # Seconds, whatever the unit: Parquet keeps a clock time of seconds in milliseconds.
+        micro = pa.duration("us") if pa.types.is_duration(column.type) else pa.time64("us")
+        column, scale = column.cast(micro, safe=False).cast(pa.int64()), 1e-6
     try:
         values = column.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -54,7 +57,7 @@ def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
             found=f"column {name!r}: {_first_unparsed(column)}",
             remedy="Correct the value, or declare the column a category under `types`",
         ) from error
-    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64) * scale
 
 
 def require_finite(values: Floats, *, name: str) -> None:
