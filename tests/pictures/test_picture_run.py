@@ -108,7 +108,7 @@ def test_a_changed_folder_is_refused(tmp_path):
     root = write_folder(tmp_path / "p", digits(80, classes=2))
     wf.split(root, out=tmp_path / "e.wellfit")
     (root / "digit 0" / "more.png").write_bytes(next((root / "digit 1").iterdir()).read_bytes())
-    with pytest.raises(Refusal, match="other pictures"):
+    with pytest.raises(Refusal, match="whose pictures, sizes or modification times"):
         wf.run(root, out=tmp_path / "e.wellfit")
 
 
