@@ -227,6 +227,15 @@ def test_an_entry_that_is_no_object_is_damage(tmp_path, body):
         journal.entries()
 
 
+def test_an_entry_that_is_no_text_is_damage(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    open_journal(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO entries (kind, key, body, at) VALUES ('step', '', CAST(x'7bff7d' AS TEXT), '')")
+    with open_journal(path, read_only=True) as journal, pytest.raises(Refusal, match="an entry that cannot be read"):
+        journal.entries()
+
+
 def test_an_empty_file_is_no_journal_to_read(tmp_path):
     (tmp_path / "journal.sqlite").touch()
     with pytest.raises(Refusal, match="no table of entries"):

@@ -88,11 +88,14 @@ class Journal:
         rows = self._connection.execute(
             "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR seq > ?1 ORDER BY seq", (last,)
         )
-        for row in rows:
-            try:
-                self._parsed.parse(row)
-            except ValueError as error:
-                raise _foreign(self.path, f"entry {row[0]}, which cannot be read ({error}),") from error
+        try:
+            for row in rows:
+                try:
+                    self._parsed.parse(row)
+                except ValueError as error:
+                    raise _foreign(self.path, f"entry {row[0]}, which cannot be read ({error}),") from error
+        except sqlite3.DatabaseError as error:
+            raise _foreign(self.path, f"an entry that cannot be read ({error})") from error
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
