@@ -1,0 +1,115 @@
+"""Is this tree slower than another commit of it: `wellfit --help`, the fused engine, `wellfit demo`.
+
+    python benchmarks/against_commit.py --commit e18710d --pairs 9
+
+The two trees run in turns, the first one alternating, with the Python that runs this script and one thread. What is
+compared is processor time (of a process and its children), and the median of the ratios counts: on a shared machine
+the clock measures the neighbours. The other commit lies in a `git worktree` that is removed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from report import Row, finish, parser_of
+from rivals.environment import THREADS
+
+HERE = Path(__file__).parents[1]
+MOST = 1.05
+COMMIT, PAIRS, QUICK_PAIRS = "e18710d", 9, 1
+HELPS = 5
+COMMAND = ("-c", "import sys; from wellfit.cli import main; sys.exit(main())")
+TRAINING = """
+import json, time
+from throughput_sides import OURS, Shape, train
+found = {}
+for shape in (Shape(64, 64), Shape(128, 64), Shape(256, 256)):
+    def seconds(updates):
+        began = time.process_time()
+        train(side=OURS, shape=shape, count=64, updates=updates, half=0)
+        return time.process_time() - began
+    seconds(shape.short)
+    found[str(shape)] = seconds(3 * shape.short) - seconds(shape.short)
+print(json.dumps(found))
+"""
+"""Seconds of the updates of a stack of 32 networks, by shape: a long training less a short one, as often measured."""
+
+
+DEMO_UPDATES = "20000updates"
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--commit", default=COMMIT, help="the other commit")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="how often both trees run")
+    asked = parser.parse_args()
+    ratios: dict[str, list[float]] = {}
+    with other_tree(asked.commit) as other:
+        for turn in range(QUICK_PAIRS if asked.quick else asked.pairs):
+            trees = (other, HERE) if turn % 2 else (HERE, other)
+            seconds = {tree: timed(tree) for tree in trees}
+            for name, took in seconds[HERE].items():
+                ratios.setdefault(name, []).append(took / seconds[other][name])
+            print(turn, {name: round(found[-1], 3) for name, found in ratios.items()}, file=sys.stderr, flush=True)
+    rows = [
+        Row(
+            f"{name}: times {asked.commit}", median(found), MOST, note=" ".join(f"{each:.3f}" for each in sorted(found))
+        )
+        for name, found in ratios.items()
+    ]
+    finish("against_commit", rows, as_json=asked.json)
+
+
+def timed(tree: Path) -> dict[str, float]:
+    """Return the processor seconds of everything compared, by name, in one tree."""
+    found = {f"fused engine, {shape}": seconds for shape, seconds in json.loads(run(tree, "-c", TRAINING)).items()}
+    found["wellfit --help"] = children_seconds(tree, *COMMAND, "--help", times=HELPS)
+    with tempfile.TemporaryDirectory() as folder:
+        demo = (*COMMAND, "demo", "--budget", DEMO_UPDATES)
+        found[f"wellfit demo --budget {DEMO_UPDATES}"] = children_seconds(tree, *demo, folder=folder)
+    return found
+
+
+def children_seconds(tree: Path, *words: str, times: int = 1, folder: str | None = None) -> float:
+    """Return the processor seconds of a command of the tree, its workers included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(times):
+        run(tree, *words, folder=folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / times
+
+
+def run(tree: Path, *words: str, folder: str | None = None) -> str:
+    """Run Python in a tree with one thread, and return what it printed; exit where it fails."""
+    path = os.pathsep.join(str(tree / part) for part in ("src", "benchmarks"))
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
+    command = [sys.executable, *words]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words[-3:])} in {tree} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+@contextmanager
+def other_tree(commit: str) -> Iterator[Path]:
+    """Check the other commit out beside this tree for as long as it is needed."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run(["git", "-C", HERE, "worktree", "add", "--quiet", "--detach", tree, commit], check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "-C", HERE, "worktree", "remove", "--force", tree], check=True)
+
+
+if __name__ == "__main__":
+    main()
