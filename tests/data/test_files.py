@@ -72,6 +72,10 @@ def arrow(write):
     return buffer.getvalue()
 
 
+def uncompressed(table, file):
+    pq.write_table(table, file, compression="none")
+
+
 WAYS = {
     "gzip": gzip.compress(PLAIN),
     "bzip2": bz2.compress(PLAIN),
@@ -236,6 +240,8 @@ OTHERS = {
     "several-in-a-zip": (zipped(**{"a.csv": PLAIN, "b.csv": PLAIN}), "2 files"),
     "cut-gzip": (gzip.compress(PLAIN)[:200], "whole"),
     "cut-parquet": (arrow(pq.write_table)[:-20], "whole"),
+    "parquet-text-not-utf8": (arrow(uncompressed).replace(b"dark blue", b"dark\xffblue"), "whole"),
+    "parquet-name-not-utf8": (arrow(uncompressed).replace(b"colour", b"col\xffur"), "whole"),
     "pdf-in-gzip": (gzip.compress(b"%PDF-1.7\n" + b"x" * 99), "PDF"),
 }
 

@@ -27,6 +27,7 @@ from wellfit.exceptions import BadInput
 
 BATCH_ROWS = 65_536
 NEW_COLUMNS = "new rows must have the columns that the network was trained on"
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 SWALLOWED_LINES = 12  # a value of this many lines, most of them like rows, began with a quote that was never closed
 
 
@@ -171,7 +172,7 @@ def _batches(container: Container, schema: Schema, *, rows: int, csv_format: Csv
     if container.kind == "parquet":
         file = _open_parquet(container)
         require_columns(file.schema_arrow.names, schema.feature_names, rule=NEW_COLUMNS)
-        for batch in file.iter_batches(batch_size=rows, columns=list(schema.feature_names)):
+        for batch in _parquet_batches(file, container, rows=rows, columns=list(schema.feature_names)):
             yield pa.Table.from_batches([batch])
     elif container.kind == "text":
         yield from _csv_batches(container, schema, csv_format)
@@ -201,16 +202,32 @@ def _whole(container: Container) -> pa.Table:
     """A file whose columns have types."""
     try:
         if container.kind == "parquet":
-            return _open_parquet(container).read()
-        return pa.feather.read_table(container.seekable())
-    except (pa.ArrowException, OSError) as error:
+            frame = _open_parquet(container).read()
+        else:
+            frame = pa.feather.read_table(container.seekable())
+        frame.validate(full=True)  # Arrow reads text that is not UTF-8 without a word, and fails where it is used
+    except _DAMAGE as error:
         raise _broken(container, error) from error
+    return frame
 
 
 def _open_parquet(container: Container) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(container.seekable())
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(container.seekable())
+        _ = file.schema_arrow.names  # decodes them
+    except _DAMAGE as error:
+        raise _broken(container, error) from error
+    return file
+
+
+def _parquet_batches(
+    file: pq.ParquetFile, container: Container, *, rows: int, columns: list[str]
+) -> Iterator[pa.RecordBatch]:
+    try:
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
+            batch.validate(full=True)
+            yield batch
+    except _DAMAGE as error:
         raise _broken(container, error) from error
 
 
