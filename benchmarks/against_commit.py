@@ -30,18 +30,36 @@ HELPS = 5
 COMMAND = ("-c", "import sys; from wellfit.cli import main; sys.exit(main())")
 TRAINING = """
 import json, time
+from dataclasses import replace
+import throughput_sides
 from throughput_sides import OURS, Shape, train
-found = {}
-for shape in (Shape(64, 64), Shape(128, 64), Shape(256, 256)):
+made, plain, found = throughput_sides.prepared, throughput_sides.configs, {}
+
+def measure(name, shape, count):
     def seconds(updates):
         began = time.process_time()
-        train(side=OURS, shape=shape, count=64, updates=updates, half=0)
+        train(side=OURS, shape=shape, count=count, updates=updates, half=0)
         return time.process_time() - began
     seconds(shape.short)
-    found[str(shape)] = seconds(3 * shape.short) - seconds(shape.short)
+    found[name] = seconds(3 * shape.short) - seconds(shape.short)
+
+for shape in (Shape(64, 64), Shape(128, 64), Shape(256, 256)):
+    measure(str(shape), shape, 64)
+for width, columns, bins in ((64, 36, 64), (256, 8, 128)):
+    def with_bins(shape, mine, *, epochs):
+        configs = plain(shape, mine, epochs=epochs)
+        return [replace(each, network=replace(each.network, embedding="ple", bins=bins)) for each in configs]
+    throughput_sides.configs, throughput_sides.prepared = with_bins, lambda _: made(columns)
+    measure(f"{columns} columns of {bins} bins, width {width}, batch 256", Shape(width, 256), 16)
 print(json.dumps(found))
 """
-"""Seconds of the updates of a stack of 32 networks, by shape: a long training less a short one, as often measured."""
+"""Seconds of the updates of a stack of 32 networks (8 of those with bins), by shape.
+
+Those of a long training less those of a short one, which is as often measured. Names of benchmarks/throughput_sides.py
+that both trees have are replaced, so that networks get bins.
+"""
+WITH_BINS = 0.4
+"""Most of e18710d's time that networks with bins may take: there, bins were a dense product."""
 
 
 DEMO_UPDATES = "20000updates"
@@ -62,7 +80,10 @@ def main() -> None:
             print(turn, {name: round(found[-1], 3) for name, found in ratios.items()}, file=sys.stderr, flush=True)
     rows = [
         Row(
-            f"{name}: times {asked.commit}", median(found), MOST, note=" ".join(f"{each:.3f}" for each in sorted(found))
+            f"{name}: times {asked.commit}",
+            median(found),
+            WITH_BINS if "bins" in name and asked.commit == COMMIT else MOST,
+            note=" ".join(f"{each:.3f}" for each in sorted(found)),
         )
         for name, found in ratios.items()
     ]

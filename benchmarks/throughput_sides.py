@@ -22,6 +22,7 @@ from wellfit.fused.engine import fit_stack
 from wellfit.records.config import Config, Network, Optimization, Regularization
 from wellfit.records.goals import goal_named
 from wellfit.training.learning_curve import MOST_POINTS
+from wellfit.training.network import PiecewiseLinear, quantile_edges
 
 OURS = "wellfit"
 ROWS, DEV_ROWS = 1_024, 64
@@ -35,14 +36,27 @@ PEAK_SIDE = 1_024
 
 @dataclass(frozen=True)
 class Shape:
-    """Both hidden layers' width (inputs are as many), and the rows of a batch."""
+    """Both hidden layers' width, and the rows of a batch; as many columns as units, or some of `bins` bins each."""
 
     width: int
     batch: int
     classes: int = 2
+    columns: int = 0
+    bins: int = 0
 
     def __str__(self) -> str:
-        return f"width {self.width}, batch {self.batch}"
+        name = f"width {self.width}, batch {self.batch}"
+        return f"{name}, {self.columns} columns of {self.bins} bins" if self.bins else name
+
+    @property
+    def numbers(self) -> int:
+        """Numeric columns."""
+        return self.columns or self.width
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of the first layer, where bins are a dense product."""
+        return self.numbers * (1 + self.bins)
 
     @property
     def flop(self) -> float:
@@ -50,7 +64,7 @@ class Shape:
 
         Forward, dW of every layer, and dX of every layer but the first.
         """
-        first, others = self.width**2, self.width**2 + self.width * self.classes
+        first, others = self.inputs * self.width, self.width**2 + self.width * self.classes
         return 2.0 * self.batch * (2 * first + 3 * others)
 
     @property
@@ -80,8 +94,12 @@ def train(*, side: str, shape: Shape, count: int, updates: int, half: int) -> No
     if side == OURS:
         _fused(shape, mine, epochs=updates // shape.epoch)
     else:
-        train_rows = prepared(shape.width).train
+        train_rows = prepared(shape.numbers).train
         inputs, target = torch.from_numpy(train_rows.numeric), torch.from_numpy(train_rows.target)
+        if shape.bins:
+            inputs = torch.cat(
+                [inputs, PiecewiseLinear(quantile_edges(train_rows.numeric, bins=shape.bins))(inputs)], 1
+            )
         LOOPS[side](Job(inputs, target, shape.width, shape.batch, updates, lr=LR), mine)
 
 
@@ -122,7 +140,7 @@ def configs(shape: Shape, mine: list[Member], *, epochs: int) -> list[Config]:
     """Return the same networks as wellfit's configs."""
     return [
         Config(
-            network=Network(widths=(shape.width, shape.width), embedding="none"),
+            network=network_of(shape),
             optimization=Optimization(lr=LR, epochs=epochs, batch_size=shape.batch),
             regularization=Regularization(l2=each.decay * ROWS, keep_prob=each.keep_prob),
         )
@@ -130,10 +148,16 @@ def configs(shape: Shape, mine: list[Member], *, epochs: int) -> list[Config]:
     ]
 
 
+def network_of(shape: Shape) -> Network:
+    """Return the network of a shape."""
+    widths = (shape.width, shape.width)
+    return Network(widths=widths, bins=shape.bins) if shape.bins else Network(widths=widths, embedding="none")
+
+
 def _fused(shape: Shape, mine: list[Member], *, epochs: int) -> None:
     outcomes: list[str] = []
     fit_stack(
-        prepared(shape.width),
+        prepared(shape.numbers),
         configs(shape, mine, epochs=epochs),
         goal=goal_named("log_loss"),
         on_outcome=lambda outcome: outcomes.append(outcome.status.value),

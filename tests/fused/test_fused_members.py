@@ -57,11 +57,16 @@ def test_a_member_that_is_no_number_any_more_leaves_the_others_bit_by_bit(table)
 def test_encoding_and_outputs_are_those_of_the_network(task, table):
     data = table(task)
     stack, _ = fused(data, [config_of({"keep_prob": 0.7}), config_of({"l2": 5.0})])
-    _, _, shared = encoded(stack.layout, data.dev, places=slice(None))
+    rows = encoded(stack.layout, data.dev, places=slice(None))
     network = stack.layout.network
     inputs = Inputs.of(data.dev, dtype=next(network.parameters()).dtype)
     whole = network.encode(inputs.numeric, inputs.codes).detach().numpy()
-    np.testing.assert_allclose(shared, whole[:, stack.layout.inputs[: stack.layout.shared]], rtol=0, atol=1e-15)
+    whole = whole[:, stack.layout.inputs]
+    np.testing.assert_allclose(rows.shared, whole[:, : stack.layout.shared], rtol=0, atol=1e-15)
+    bins = whole[:, stack.layout.shared : stack.layout.fixed]
+    for place, (_, first, count, knot) in enumerate(stack.layout.plan.binned):
+        found = rows.knots[:, place] - knot + rows.shares[:, place]
+        np.testing.assert_allclose(found, bins[:, first : first + count].sum(axis=1), rtol=1e-14)
     start = stack.layout.pack(network)
     found = stack.outputs(np.array([start, start]), data.dev)
     expected = outputs_of(network, inputs).numpy()
@@ -115,7 +120,7 @@ def test_one_signature_of_each_kernel_for_each_type_of_reals(table):
         for members in (KNOBS["all at once"][:1], KNOBS["keep_prob"], KNOBS["ema"]):
             knobs = [{name: value for name, value in one.items() if name != "label_smoothing"} for one in members]
             fused(table(task), [config_of(one) for one in knobs], updates=7)
-    for kernel in (kernels.train, kernels.outputs, kernels.encode):
+    for kernel in (kernels.train, kernels.outputs, kernels.encode, kernels.look_up):
         types = [str(signature) for signature in kernel.signatures]
         assert len(types) == len({"float64" in one for one in types}), types
 

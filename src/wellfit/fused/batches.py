@@ -11,8 +11,8 @@ import torch
 
 from wellfit.base.typing import Floats, Integers
 from wellfit.data.prepare import Arrays, Prepared
-from wellfit.fused.kernels import encode
-from wellfit.fused.layout import Batches
+from wellfit.fused.kernels import encode, look_up
+from wellfit.fused.layout import Batches, Encoded
 from wellfit.fused.module_rows import MemberLayout
 from wellfit.records.config import Config, updates_per_epoch
 from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixing, noise_block
@@ -25,13 +25,16 @@ INPUTS_LAYER = 1_000_000
 """Layer number under which the noise of the inputs is addressed, above those of hidden layers and of sites."""
 
 
-def encoded(layout: MemberLayout, arrays: Arrays, *, places: Integers | slice) -> tuple[Floats, Integers, Floats]:
-    """Return numbers [B, D], codes [B, C] and the shared inputs [B, S] of some rows, as the first layer reads them."""
+def encoded(layout: MemberLayout, arrays: Arrays, *, places: Integers | slice) -> Encoded:
+    """Return some rows as the first layer reads them."""
     numeric = np.ascontiguousarray(arrays.numeric[places], dtype=layout.dtype)
     codes = np.ascontiguousarray(arrays.codes[places], dtype=np.int64)
+    shape = (len(numeric), len(layout.plan.binned))
     shared = np.empty((len(numeric), layout.shared), layout.dtype)
+    knots, shares = np.empty(shape, np.int64), np.empty(shape, layout.dtype)
     encode(layout.plan, numeric, codes, shared)
-    return numeric, codes, shared
+    look_up(layout.plan, numeric, knots, shares)
+    return Encoded(numeric, codes, shared, knots, shares)
 
 
 class Needs(NamedTuple):
@@ -80,7 +83,8 @@ class BatchReader:
     def at_once(self) -> int:
         """T, the largest number of updates in one call."""
         layout, columns = self._layout, self._train.numeric.shape[1]
-        reals = np.dtype(layout.dtype).itemsize * (layout.shared + columns)
+        looked_up = len(layout.plan.binned) * (np.dtype(layout.dtype).itemsize + np.dtype(np.int64).itemsize)
+        reals = np.dtype(layout.dtype).itemsize * (layout.shared + columns) + looked_up
         noise = np.dtype(np.uint16).itemsize * layout.units
         fitting = BYTES_AT_ONCE // (self.rows * (reals + noise))
         return max(1, min(MOST_UPDATES_AT_ONCE, int(fitting)))
@@ -95,17 +99,15 @@ class BatchReader:
             picks.append(pick)
         places = np.concatenate(picks)
         shape = (len(picks), len(picks[0]))
-        numeric, codes, shared = encoded(self._layout, self._train, places=places)
+        rows = encoded(self._layout, self._train, places=places)
         updates = range(start, start + len(picks))
         uniform, partners = self._mixing(updates, rows=shape[1], wanted=needs.mixup)
         batches = Batches(
-            numeric=numeric.reshape(*shape, -1),
-            codes=codes.reshape(*shape, -1),
-            shared=shared.reshape(*shape, -1),
+            **{name: values.reshape(*shape, values.shape[1]) for name, values in rows._asdict().items()},
             target=self._target[places].astype(self._layout.dtype).reshape(*shape, -1),
             weights=self._weights[places].astype(self._layout.dtype).reshape(shape),
             partners=partners,
-            jitter=self._jitter(updates, shape=(shape[1], numeric.shape[1]), wanted=needs.jitter),
+            jitter=self._jitter(updates, shape=(shape[1], rows.numeric.shape[1]), wanted=needs.jitter),
             noise=self._noise(updates, rows=shape[1], wanted=needs.dropout),
         )
         return batches, uniform

@@ -10,7 +10,7 @@ from wellfit.base.typing import Booleans, Floats
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.fused.batches import Needs, encoded
 from wellfit.fused.kernels import outputs, train
-from wellfit.fused.layout import Buffers, Layout, State
+from wellfit.fused.layout import Buffers, Encoded, Layout, State
 from wellfit.fused.stack import Stack
 from wellfit.records.config import Config
 
@@ -36,6 +36,9 @@ class CompiledStack(Stack):
             deltas=np.empty((2, rows * layout.widest), real),
             numbers=np.empty((rows, data.train.numeric.shape[1]), real),
             inputs=np.empty((2, rows, layout.shared), real),
+            knots=np.empty((2, rows * 2 * len(layout.plan.binned)), np.int64),
+            shares=np.empty((3, rows * 2 * len(layout.plan.binned)), real),
+            table=np.empty((layout.knots, layout.plan.layers[0, 1]), real),
             embedded=np.empty((3, rows, layout.embedded), real),
             gradient=np.empty(layout.size, real),
         )
@@ -53,7 +56,8 @@ class CompiledStack(Stack):
         losses = np.empty((1, len(self)), self.layout.dtype)
         train(self.layout.plan, none, self._state, self._rates(0, uniform), batches, self._buffers, losses)
         found = np.empty((0, 0, 0), self.layout.dtype)
-        outputs(self.layout.plan, none, live, batches.codes[0], batches.shared[0], self._buffers, found)
+        first = Encoded(*(getattr(batches, name)[0] for name in Encoded._fields))
+        outputs(self.layout.plan, none, live, first, self._buffers, found)
 
     def advance(self, stop: int) -> Floats:
         """Make a few updates, up to number `stop` at most, and return the cost of each batch [T, K]."""
@@ -69,9 +73,9 @@ class CompiledStack(Stack):
         found = np.empty((len(rows), arrays.rows, self.layout.outputs), self.layout.dtype)
         for start in range(0, arrays.rows, ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            _, codes, shared = encoded(self.layout, arrays, places=part)
-            into = np.empty((len(rows), len(shared), found.shape[2]), self.layout.dtype)
-            outputs(self.layout.plan, np.arange(len(rows)), rows, codes, shared, self._buffers, into)
+            few = encoded(self.layout, arrays, places=part)
+            into = np.empty((len(rows), len(few.numeric), found.shape[2]), self.layout.dtype)
+            outputs(self.layout.plan, np.arange(len(rows)), rows, few, self._buffers, into)
             found[:, part] = into
         return found
 

@@ -19,7 +19,7 @@ from scipy.special import erfcx
 
 from wellfit.base.compiled import compiled
 from wellfit.base.typing import Floats, Integers, Real
-from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Buffers, Plan, State
+from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Buffers, Encoded, Inputs, Plan, State
 from wellfit.fused.rates import Rates
 
 KEEP_ALL = 65_535
@@ -30,25 +30,46 @@ CLIP_EPSILON = 1e-6
 
 @compiled
 def encode(plan: Plan, numeric: Floats, codes: Integers, shared: Floats) -> None:
-    """Write numbers, their bins and one-hot categories [B, S] into `shared` (training/network.py, `MLP.encode`)."""
-    rows, columns = numeric.shape
-    zero = shared.dtype.type(0)
-    one = shared.dtype.type(1)
-    lows, widths = plan.bins[1], plan.bins[2]
-    bins = len(lows)
-    for row in range(rows):
+    """Write numbers and one-hot categories [B, S] into `shared` (training/network.py, `MLP.encode`)."""
+    columns = numeric.shape[1]
+    zero, one = shared.dtype.type(0), shared.dtype.type(1)
+    for row in range(len(numeric)):
         values, into = numeric[row], shared[row]
         for place in range(columns):
             into[place] = values[place]
-        for place in range(bins):
-            share = (values[int(plan.bins[0, place])] - lows[place]) / widths[place]
-            into[columns + place] = min(max(share, zero), one)
-        for place in range(columns + bins, shared.shape[1]):
+        for place in range(columns, shared.shape[1]):
             into[place] = zero
         for place in range(len(plan.one_hots)):
             code = codes[row, plan.one_hots[place, 0]]
             if code > 0:
                 into[plan.one_hots[place, 2] + code - 1] = one
+
+
+@compiled
+def look_up(plan: Plan, numeric: Floats, knots: Integers, shares: Floats) -> None:
+    """Write the knot [B, Y] at or below each number that has bins, and its share [B, Y] of the way to the next knot.
+
+    A number outside the edges is taken to the nearest, as bins are cut to [0, 1] (training/network.py).
+    """
+    zero, one = shares.dtype.type(0), shares.dtype.type(1)
+    lows, widths = plan.bins[1], plan.bins[2]
+    rows = len(numeric)
+    bins = np.empty(rows, np.int64)
+    for place in range(len(plan.binned)):
+        column, first, length, knot = plan.binned[place]
+        bins[:] = first
+        while length > 1:
+            half = length // 2
+            # The search of all rows, step by step: it vectorizes, and no branch depends on a number.
+            for row in range(rows):
+                above = bins[row] + half
+                bins[row] = above if lows[above] <= numeric[row, column] else bins[row]
+            length -= half
+        for row in range(rows):
+            found = bins[row]
+            share = (numeric[row, column] - lows[found]) / widths[found]
+            knots[row, place] = knot + found - first
+            shares[row, place] = min(max(share, zero), one)
 
 
 @compiled
@@ -60,25 +81,16 @@ def train(
         own = state.parameters[member]
         for update in range(len(batches.shared)):
             codes, partners, share = batches.codes[update], batches.partners[update], rates.share[update, member]
-            shared, embedded = batches.shared[update], buffers.embedded[0, : len(codes)]
-            if rates.spread[member] > 0:
-                shared = _jittered(plan, rates.spread[member], batches, update, buffers)
-            _embed(plan, own, codes, embedded)
-            if share < 1:
-                shared = _mixed(shared, partners, share, buffers.inputs[1, : len(codes)])
-                embedded = _mixed(embedded, partners, share, buffers.embedded[1, : len(codes)])
             thresholds, scales = rates.thresholds[update, member], rates.scales[update, member]
-            if scales[-1] > 1:
-                shared = _dropped(plan, shared, batches, update, thresholds[-1], scales[-1], buffers)
-                _drop_embedded(plan, embedded, batches, update, thresholds[-1], scales[-1])
-            last = _forward(plan, own, shared, embedded, batches.noise[update], thresholds, scales, buffers)
+            inputs = _inputs(plan, own, batches, update, share, rates.spread[member], thresholds, scales, buffers)
+            last = _forward(plan, own, inputs, batches.noise[update], thresholds, scales, buffers)
             target, weights = batches.target[update], batches.weights[update]
             if plan.classification:
                 smoothing, deltas = rates.smoothing[member], buffers.deltas[0]
                 losses[update, member] = _cross_entropy(last, target, weights, partners, share, smoothing, deltas)
             else:
                 losses[update, member] = _squared_error(last, target, weights, partners, share, buffers.deltas[0])
-            _backward(plan, own, shared, embedded, buffers)
+            _backward(plan, own, inputs, buffers)
             if scales[-1] > 1:
                 _drop_embedded(plan, buffers.embedded[2, : len(codes)], batches, update, thresholds[-1], scales[-1])
             _scatter(plan, codes, partners, share, buffers)
@@ -86,18 +98,17 @@ def train(
 
 
 @compiled
-def outputs(
-    plan: Plan, members: Integers, parameters: Floats, codes: Integers, shared: Floats, buffers: Buffers, found: Floats
-) -> None:
+def outputs(plan: Plan, members: Integers, parameters: Floats, rows: Encoded, buffers: Buffers, found: Floats) -> None:
     """Write the outputs of `members` on B rows, without dropout, to found [members, B, outputs]."""
     noise = np.zeros(len(buffers.slopes), np.uint16)
     thresholds = np.full(len(plan.layers) - 1, KEEP_ALL, np.uint16)
-    scales = np.ones(len(plan.layers) - 1, shared.dtype)
-    embedded = buffers.embedded[0, : len(shared)]
+    scales = np.ones(len(plan.layers) - 1, rows.shared.dtype)
+    embedded = buffers.embedded[0, : len(rows.shared)]
+    inputs = Inputs(rows.shared, rows.knots, rows.shares.dtype.type(1) - rows.shares, rows.shares, embedded)
     for place in range(len(members)):
         own = parameters[members[place]]
-        _embed(plan, own, codes, embedded)
-        found[place] = _forward(plan, own, shared, embedded, noise, thresholds, scales, buffers)
+        _embed(plan, own, rows.codes, embedded)
+        found[place] = _forward(plan, own, inputs, noise, thresholds, scales, buffers)
 
 
 @compiled
@@ -129,14 +140,89 @@ def advance(plan: Plan, state: State, rates: Rates, gradient: Floats, update: in
 
 
 @compiled
-def _jittered(plan: Plan, size: Real, batches: Batches, update: int, buffers: Buffers) -> Floats:
+def _inputs(
+    plan: Plan,
+    own: Floats,
+    batches: Batches,
+    update: int,
+    share: Real,
+    spread: Real,
+    thresholds: npt.NDArray[np.uint16],
+    scales: Floats,
+    buffers: Buffers,
+) -> Inputs:
+    """Return a member's inputs of an update: numbers made noisy, rows mixed, columns dropped."""
+    codes, partners = batches.codes[update], batches.partners[update]
+    shared, knots, shares = batches.shared[update], batches.knots[update], batches.shares[update]
+    embedded = buffers.embedded[0, : len(codes)]
+    if spread > 0:
+        shared, knots, shares = _jittered(plan, spread, batches, update, buffers)
+    _embed(plan, own, codes, embedded)
+    knots, lows, highs = _weighed(plan, knots, shares, batches, update, share, thresholds[-1], scales[-1], buffers)
+    if share < 1:
+        shared = _mixed(shared, partners, share, buffers.inputs[1, : len(codes)])
+        embedded = _mixed(embedded, partners, share, buffers.embedded[1, : len(codes)])
+    if scales[-1] > 1:
+        shared = _dropped(plan, shared, batches, update, thresholds[-1], scales[-1], buffers)
+        _drop_embedded(plan, embedded, batches, update, thresholds[-1], scales[-1])
+    return Inputs(shared, knots, lows, highs, embedded)
+
+
+@compiled
+def _jittered(
+    plan: Plan, size: Real, batches: Batches, update: int, buffers: Buffers
+) -> tuple[Floats, Integers, Floats]:
     numeric, noise = batches.numeric[update], batches.jitter[update]
-    shared, moved = buffers.inputs[0, : len(numeric)], buffers.numbers[: len(numeric)]
-    for row in range(len(numeric)):
+    rows = len(numeric)
+    shared, moved = buffers.inputs[0, :rows], buffers.numbers[:rows]
+    columns = len(plan.binned)
+    knots = buffers.knots[0, : rows * columns].reshape(rows, columns)
+    shares = buffers.shares[0, : rows * columns].reshape(rows, columns)
+    for row in range(rows):
         for place in range(numeric.shape[1]):
             moved[row, place] = numeric[row, place] + size * noise[row, place]
     encode(plan, moved, batches.codes[update], shared)
-    return shared
+    look_up(plan, moved, knots, shares)
+    return shared, knots, shares
+
+
+@compiled
+def _weighed(
+    plan: Plan,
+    knots: Integers,
+    shares: Floats,
+    batches: Batches,
+    update: int,
+    share: Real,
+    threshold: np.uint16,
+    scale: Real,
+    buffers: Buffers,
+) -> tuple[Integers, Floats, Floats]:
+    """Return the knots of each row, and the weights of each and of the next, after rows are mixed and columns dropped.
+
+    Of a mixed row there are its own Y columns and those of its partner [B, 2Y].
+    """
+    rows, columns = knots.shape
+    one, zero = shares.dtype.type(1), shares.dtype.type(0)
+    sides = 2 if share < one else 1
+    size = rows * sides * columns
+    found = buffers.knots[1, :size].reshape(rows, sides * columns)
+    lows = buffers.shares[1, :size].reshape(rows, sides * columns)
+    highs = buffers.shares[2, :size].reshape(rows, sides * columns)
+    drops = scale > one
+    noise = _noise_of_inputs(batches, update) if drops else np.empty((0, 0), np.uint16)
+    for row in range(rows):
+        for side in range(sides):
+            source, part = (row, share) if side == 0 else (batches.partners[update, row], one - share)
+            for place in range(columns):
+                into = side * columns + place
+                weight = part
+                if drops:
+                    weight = part * scale if noise[row, plan.binned[place, 0]] <= threshold else zero
+                found[row, into] = knots[source, place]
+                lows[row, into] = weight * (one - shares[source, place])
+                highs[row, into] = weight * shares[source, place]
+    return found, lows, highs
 
 
 @compiled
@@ -162,15 +248,12 @@ def _embed(plan: Plan, own: Floats, codes: Integers, into: Floats) -> None:
 def _dropped(
     plan: Plan, values: Floats, batches: Batches, update: int, threshold: np.uint16, scale: Real, buffers: Buffers
 ) -> Floats:
-    """Return the shared inputs with columns dropped: a number with its bins, a category with its whole one-hot."""
+    """Return the shared inputs with columns dropped: a number, or a category with its whole one-hot."""
     into, noise = buffers.inputs[1, : len(values)], _noise_of_inputs(batches, update)
-    columns, bins, zero = batches.numeric.shape[2], plan.bins.shape[1], values.dtype.type(0)
+    columns, zero = batches.numeric.shape[2], values.dtype.type(0)
     for row in range(len(values)):
         for place in range(columns):
             into[row, place] = values[row, place] * scale if noise[row, place] <= threshold else zero
-        for place in range(columns, columns + bins):
-            kept = noise[row, int(plan.bins[0, place - columns])] <= threshold
-            into[row, place] = values[row, place] * scale if kept else zero
         for category in range(len(plan.one_hots)):
             column, levels, first = plan.one_hots[category]
             kept = noise[row, columns + column] <= threshold
@@ -219,25 +302,24 @@ def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Real, buffe
 def _forward(
     plan: Plan,
     own: Floats,
-    shared: Floats,
-    embedded: Floats,
+    inputs: Inputs,
     noise: npt.NDArray[np.uint16],
     thresholds: npt.NDArray[np.uint16],
     scales: Floats,
     buffers: Buffers,
 ) -> Floats:
-    rows, last = len(shared), len(plan.layers) - 1
-    hidden = shared
+    rows, last = len(inputs.shared), len(plan.layers) - 1
+    hidden = inputs.shared
     start = 0
     for layer in range(last + 1):
-        inputs, width, place, bias = plan.layers[layer]
+        below, width, place, bias = plan.layers[layer]
         end = start + rows * width
         values = buffers.values[start:end].reshape(rows, width)
-        weights = own[place : place + inputs * width].reshape(inputs, width)
+        weights = own[place : place + below * width].reshape(below, width)
         if layer > 0:
             np.dot(hidden, weights, values)
         else:
-            _first_products(shared, embedded, weights, values, buffers.deltas[1])
+            _first_products(plan, inputs, weights, values, buffers)
         if layer < last:
             dropped = noise[start:end].reshape(rows, width)
             slopes = buffers.slopes[start:end].reshape(rows, width)
@@ -253,19 +335,65 @@ def _forward(
 
 
 @compiled
-def _first_products(shared: Floats, embedded: Floats, weights: Floats, values: Floats, spare: Floats) -> None:
+def _first_products(plan: Plan, inputs: Inputs, weights: Floats, values: Floats, buffers: Buffers) -> None:
     rows, width = values.shape
-    inputs = shared.shape[1]
-    if inputs > 0:
-        np.dot(shared, weights[:inputs], values)
+    shared, fixed = inputs.shared.shape[1], inputs.shared.shape[1] + plan.bins.shape[1]
+    if shared > 0:
+        np.dot(inputs.shared, weights[:shared], values)
     else:
         values[:] = 0
-    if embedded.shape[1] > 0:
-        products = spare[: rows * width].reshape(rows, width)
-        np.dot(embedded, weights[inputs:], products)
+    if fixed > shared:
+        _tabulate(plan, weights[shared:fixed], buffers.table)
+        _add_looked_up(inputs, buffers.table, values)
+    if inputs.embedded.shape[1] > 0:
+        products = buffers.deltas[1, : rows * width].reshape(rows, width)
+        np.dot(inputs.embedded, weights[fixed:], products)
         for row in range(rows):
             for unit in range(width):
                 values[row, unit] += products[row, unit]
+
+
+@compiled
+def _tabulate(plan: Plan, weights: Floats, table: Floats) -> None:
+    """Write what the bins of a column contribute at each of its knots: the sum of W [bins, H] over the bins below."""
+    for place in range(len(plan.binned)):
+        _, first, count, knot = plan.binned[place]
+        table[knot] = 0
+        for step in range(count):
+            for unit in range(table.shape[1]):
+                table[knot + step + 1, unit] = table[knot + step, unit] + weights[first + step, unit]
+
+
+@compiled
+def _add_looked_up(inputs: Inputs, table: Floats, values: Floats) -> None:
+    """Add what the bins contribute: a number's place lies between two knots, and so does its value."""
+    for row in range(len(values)):
+        into = values[row]
+        for place in range(inputs.knots.shape[1]):
+            knot, low, high = inputs.knots[row, place], inputs.lows[row, place], inputs.highs[row, place]
+            here, there = table[knot], table[knot + 1]
+            for unit in range(len(into)):
+                into[unit] += low * here[unit] + high * there[unit]
+
+
+@compiled
+def _bin_gradient(plan: Plan, inputs: Inputs, deltas: Floats, table: Floats, into: Floats) -> None:
+    """Write the derivative by the W of the bins [bins, H]: each row's goes to two knots, and W counts in all above."""
+    width, columns = deltas.shape[1], len(plan.binned)
+    for place in range(columns):
+        _, first, count, knot = plan.binned[place]
+        table[knot : knot + count + 1] = 0
+        for side in range(place, inputs.knots.shape[1], columns):
+            for row in range(len(deltas)):
+                at, low, high = inputs.knots[row, side], inputs.lows[row, side], inputs.highs[row, side]
+                here, there, delta = table[at], table[at + 1], deltas[row]
+                for unit in range(width):
+                    here[unit] += low * delta[unit]
+                    there[unit] += high * delta[unit]
+        into[first + count - 1] = table[knot + count]
+        for step in range(count - 2, -1, -1):
+            for unit in range(width):
+                into[first + step, unit] = into[first + step + 1, unit] + table[knot + step + 1, unit]
 
 
 @compiled
@@ -391,15 +519,15 @@ def _squared_error(
 
 
 @compiled
-def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, buffers: Buffers) -> None:
+def _backward(plan: Plan, own: Floats, inputs: Inputs, buffers: Buffers) -> None:
     """Write the gradient [P], given the derivative with respect to the outputs in buffers.deltas[0]."""
-    gradient, rows, side = buffers.gradient, len(shared), 0
+    gradient, rows, side = buffers.gradient, len(inputs.shared), 0
     gradient[plan.decayed :] = 0
     end = 0
     for layer in range(len(plan.layers)):
         end += rows * plan.layers[layer, 1]
     for layer in range(len(plan.layers) - 1, -1, -1):
-        inputs, width, place, bias = plan.layers[layer]
+        below, width, place, bias = plan.layers[layer]
         end -= rows * width
         deltas = buffers.deltas[side, : rows * width].reshape(rows, width)
         if layer < len(plan.layers) - 1:
@@ -408,20 +536,22 @@ def _backward(plan: Plan, own: Floats, shared: Floats, embedded: Floats, buffers
                 for unit in range(width):
                     deltas[row, unit] *= slopes[row, unit]
         _add_rows(deltas, gradient[bias : bias + width])
-        weights = own[place : place + inputs * width].reshape(inputs, width)
-        into = gradient[place : place + inputs * width].reshape(inputs, width)
+        weights = own[place : place + below * width].reshape(below, width)
+        into = gradient[place : place + below * width].reshape(below, width)
         if layer > 0:
-            below = buffers.values[end - rows * inputs : end].reshape(rows, inputs)
-            np.dot(below.T, deltas, into)
+            hidden = buffers.values[end - rows * below : end].reshape(rows, below)
+            np.dot(hidden.T, deltas, into)
             side = 1 - side
-            np.dot(deltas, weights.T, buffers.deltas[side, : rows * inputs].reshape(rows, inputs))
+            np.dot(deltas, weights.T, buffers.deltas[side, : rows * below].reshape(rows, below))
         else:
-            first = shared.shape[1]
-            if first > 0:
-                np.dot(shared.T, deltas, into[:first])
-            if embedded.shape[1] > 0:
-                np.dot(embedded.T, deltas, into[first:])
-                np.dot(deltas, weights[first:].T, buffers.embedded[2, :rows])
+            shared, fixed = inputs.shared.shape[1], inputs.shared.shape[1] + plan.bins.shape[1]
+            if shared > 0:
+                np.dot(inputs.shared.T, deltas, into[:shared])
+            if fixed > shared:
+                _bin_gradient(plan, inputs, deltas, buffers.table, into[shared:fixed])
+            if inputs.embedded.shape[1] > 0:
+                np.dot(inputs.embedded.T, deltas, into[fixed:])
+                np.dot(deltas, weights[fixed:].T, buffers.embedded[2, :rows])
 
 
 @compiled

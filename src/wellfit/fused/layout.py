@@ -1,7 +1,8 @@
 """The arrays of the compiled updates, by name; and the place of each parameter of an MLP in a member's row.
 
 W comes first, then biases and embeddings. The first layer's inputs are reordered: those that need no parameters
-(numbers, bins, one-hot categories), which all members share, then the embedded categories, which are each member's own.
+(numbers, one-hot categories, and last the bins, which are looked up), which all members share, then the embedded
+categories, which are each member's own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Plan(NamedTuple):
     embeddings: Integers  # [E, 4] column of codes, size, place of the table, first of its inputs after the shared ones
     one_hots: Integers  # [Q, 3] column of codes, levels, first of its shared inputs
     bins: Floats  # [3, bins] column of numbers (as a real), lower edge, width of each bin, in the order of the inputs
+    binned: Integers  # [Y, 4] column of numbers, its first bin, how many, and its first knot (one more than bins)
     decayed: int  # how many parameters, at the start, are W; the rest are biases and embeddings
     activation: int
     optimizer: int
@@ -47,17 +49,39 @@ class State(NamedTuple):
     average: Floats
 
 
+class Encoded(NamedTuple):
+    """B rows, before anything that is a member's own."""
+
+    numeric: Floats  # [B, D]
+    codes: Integers  # [B, C]
+    shared: Floats  # [B, S] the encoding of both, apart from bins and embeddings
+    knots: Integers  # [B, Y] the knot at or below each number that has bins, among those of all columns
+    shares: Floats  # [B, Y] of the way from there to the next
+
+
 class Batches(NamedTuple):
     """T batches and the noise of T updates, which all members read."""
 
-    numeric: Floats  # [T, B, D]
+    numeric: Floats  # [T, B, D]; this and the next four as in `Encoded`
     codes: Integers  # [T, B, C]
-    shared: Floats  # [T, B, S] the encoding of both, apart from embeddings
+    shared: Floats  # [T, B, S]
+    knots: Integers  # [T, B, Y]
+    shares: Floats  # [T, B, Y]
     target: Floats  # [T, B, Q] class codes or standardized values, as reals
     weights: Floats  # [T, B] of each row in the cost, their mean over all training rows 1
     partners: Integers  # [T, B] the row that each row is mixed with
     jitter: Floats  # [T, B, D] standard normal noise; [T, 0, 0] where no member wants it
     noise: npt.NDArray[np.uint16]  # [T, B * hidden units] by layer, then [T, B * (D + C)] if inputs drop
+
+
+class Inputs(NamedTuple):
+    """What the first layer reads of B rows; of rows that are mixed with partners, 2Y knots."""
+
+    shared: Floats  # [B, S]
+    knots: Integers  # [B, Y or 2Y]
+    lows: Floats  # [B, Y or 2Y] weight of each knot
+    highs: Floats  # [B, Y or 2Y] weight of the next one
+    embedded: Floats  # [B, embedded inputs]
 
 
 class Buffers(NamedTuple):
@@ -68,6 +92,9 @@ class Buffers(NamedTuple):
     deltas: Floats  # [2, B * widest] derivative of the cost by a layer's outputs, and by those of the layer below
     numbers: Floats  # [B, D] a member's own numbers
     inputs: Floats  # [2, B, S] a member's own inputs, before and after they are mixed
+    knots: Integers  # [2, B * 2Y] the same for knots
+    shares: Floats  # [3, B * 2Y] their shares before, and the weights of each knot and of the next after
+    table: Floats  # [knots, units of the first layer] what the bins contribute at each knot, or the derivative
     embedded: Floats  # [3, B, embedded inputs] the same for embeddings, and their derivatives
     gradient: Floats  # [P]
 
@@ -104,12 +131,22 @@ class Layout:
     inputs: Integers
     """Place in `MLP.encode`'s result of each input of the first layer."""
     shared: int
-    """S, inputs that need no parameters."""
+    """S, inputs that need neither parameters nor bins."""
+
+    @property
+    def fixed(self) -> int:
+        """Inputs that need no parameters, bins among them."""
+        return self.shared + int(self.plan.bins.shape[1])
 
     @property
     def embedded(self) -> int:
         """Inputs that need parameters."""
-        return len(self.inputs) - self.shared
+        return len(self.inputs) - self.fixed
+
+    @property
+    def knots(self) -> int:
+        """Knots of all columns that have bins."""
+        return int(self.plan.bins.shape[1]) + len(self.plan.binned)
 
     @property
     def size(self) -> int:
@@ -186,6 +223,7 @@ def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] =
         embeddings=np.array(embeddings, dtype=np.int64).reshape(-1, 4),
         one_hots=np.array(one_hots, dtype=np.int64).reshape(-1, 3),
         bins=np.array([column, low, width], dtype=dtype),
+        binned=_binned(np.asarray(column, dtype=np.int64)),
         decayed=sum(places[name].end - places[name].start for name in network.decayed()),
         activation=ACTIVATIONS[network.activation],
         optimizer=OPTIMIZERS[config.optimization.optimizer],
@@ -208,7 +246,7 @@ def _inputs(
 ) -> tuple[Integers, list[tuple[int, ...]], list[tuple[int, ...]], int]:
     """Return the order of the first layer's inputs, the tables of both kinds of categories, and S."""
     at: int = columns + (network.bins.bins if network.bins else 0)
-    shared = list(range(at))
+    shared, bins = list(range(columns)), range(columns, at)
     embedded: list[int] = []
     one_hots: list[tuple[int, ...]] = []
     embeddings: list[tuple[int, ...]] = []
@@ -223,4 +261,10 @@ def _inputs(
             table = places[f"categories.{place}.weight"].start
             embeddings.append((place, category.width, table, len(embedded)))
             embedded += columns_of
-    return np.array(shared + embedded, dtype=np.int64), one_hots, embeddings, len(shared)
+    return np.array([*shared, *bins, *embedded], dtype=np.int64), one_hots, embeddings, len(shared)
+
+
+def _binned(columns: Integers) -> Integers:
+    """Return column, first bin, number of bins and first knot [Y, 4], given the column of each bin."""
+    found, firsts, counts = np.unique(columns, return_index=True, return_counts=True)
+    return np.stack([found, firsts, counts, firsts + np.arange(len(found))], axis=1)

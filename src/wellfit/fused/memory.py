@@ -127,8 +127,11 @@ def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) 
     columns = int(data.train.numeric.shape[1])
     # The buffers (compiled_stack.py), and the batches of a call with the arrays they are copied from.
     units = 2 * layout.units + 2 * layout.widest + 3 * layout.shared + 3 * layout.embedded + 2 * columns
+    # Shares and weights of knots, and as many places of 8 bytes.
+    units += len(layout.plan.binned) * (6 + 4 * 8 // real)
+    table = layout.knots * int(layout.plan.layers[0, 1])
     outputs = _bytes_of_outputs(data, members=len(configs))
-    fixed = real * (rows * units + layout.size) + 2 * BYTES_AT_ONCE + outputs
+    fixed = real * (rows * units + table + layout.size) + 2 * BYTES_AT_ONCE + outputs
     averages = 2 if any(config.regularization.ema for config in configs) else 0
     # Live, kept at the last or best point, and copied while members leave the stack.
     copies = 2 * (1 + _MOMENTS[layout.plan.optimizer]) + averages + 2

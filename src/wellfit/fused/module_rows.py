@@ -144,6 +144,7 @@ def module_layout(
         embeddings=np.empty((0, 4), np.int64),
         one_hots=np.stack([np.arange(len(levels)), levels, starts[:-1]], axis=1),
         bins=np.empty((3, 0), dtype),
+        binned=np.empty((0, 4), np.int64),
         decayed=rows.decayed,
         activation=RELU,
         optimizer=OPTIMIZERS[config.optimization.optimizer],

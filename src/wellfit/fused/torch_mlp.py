@@ -27,13 +27,13 @@ _PER_UNIT = 6
 
 def bytes_of_row(layout: Layout) -> int:
     """Return the bytes of a member's activations on one row."""
-    return _PER_UNIT * np.dtype(layout.dtype).itemsize * (layout.units + layout.shared + layout.embedded)
+    return _PER_UNIT * np.dtype(layout.dtype).itemsize * (layout.units + layout.fixed + layout.embedded)
 
 
 class _Read(NamedTuple):
     """Inputs of the first layer."""
 
-    shared: Tensor  # [B, S], or [K, B, S] where numbers are moved, rows are mixed or columns dropped
+    fixed: Tensor  # [B, S + bins], or [K, B, S + bins] where numbers are moved, rows are mixed or columns dropped
     embedded: Tensor  # [K, B, E]
 
 
@@ -88,7 +88,7 @@ class TorchMLP:
 
     def outputs(self, rows: Tensor, codes: Tensor, shared: Tensor) -> Tensor:
         """Return the outputs [K, B, outputs] on encoded rows, without dropout."""
-        hidden = self._first(rows, _Read(shared, self._embed(rows, codes)))
+        hidden = self._first(rows, _Read(self._reader.with_bins(shared), self._embed(rows, codes)))
         for layer in range(1, len(self._layers)):
             active, _ = self._activate(hidden)
             hidden = self._product(active, self._weights(rows, layer)) + self._bias(rows, layer)
@@ -124,8 +124,8 @@ class TorchMLP:
 
     def _first(self, rows: Tensor, read: _Read) -> Tensor:
         weights = self._weights(rows, 0)
-        found = self._product(read.shared, weights[:, : self.layout.shared]) + self._bias(rows, 0)
-        return found + self._product(read.embedded, weights[:, self.layout.shared :]) if self.layout.embedded else found
+        found = self._product(read.fixed, weights[:, : self.layout.fixed]) + self._bias(rows, 0)
+        return found + self._product(read.embedded, weights[:, self.layout.fixed :]) if self.layout.embedded else found
 
     def _forward(self, rows: Tensor, read: _Read, *, at: UpdateInputs, needs: Needs) -> _Forward:
         hidden = self._first(rows, read)
@@ -163,11 +163,11 @@ class TorchMLP:
         for layer in range(len(self._layers) - 1, 0, -1):
             parts |= self._layer_parts(layer, forward.inputs[layer - 1], deltas)
             deltas = self._product(deltas, self._weights(rows, layer).mT) * forward.slopes[layer - 1]
-        parts |= self._layer_parts(0, read.shared, deltas)
+        parts |= self._layer_parts(0, read.fixed, deltas)
         if self.layout.embedded:
             inputs, width, place, _ = self._layers[0]
             parts[place + (inputs - self.layout.embedded) * width] = self._product(read.embedded.mT, deltas)
-            into = self._product(deltas, self._weights(rows, 0)[:, self.layout.shared :].mT)
+            into = self._product(deltas, self._weights(rows, 0)[:, self.layout.fixed :].mT)
             into = self._reader.embedded(into, at, needs)
             parts |= self._table_parts(rows, into, at=at, mixed=needs.mixup)
         # Every place of a row is in one part.

@@ -103,8 +103,8 @@ class TorchStack(Stack):
         at_once = self._exact.rows_at_once(len(rows))
         with arithmetic(Device(self._device.name)):
             for start in range(0, max(arrays.rows, 1), at_once):
-                _, codes, shared = encoded(self.layout, arrays, places=slice(start, start + at_once))
-                found.append(_back(self._exact.outputs(there, self._sent(codes), self._sent(shared))))
+                part = encoded(self.layout, arrays, places=slice(start, start + at_once))
+                found.append(_back(self._exact.outputs(there, self._sent(part.codes), self._sent(part.shared))))
         return np.concatenate(found, axis=1)
 
     def keep(self, members: Booleans) -> None:

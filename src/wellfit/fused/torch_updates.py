@@ -96,20 +96,26 @@ class InputReader:
         self._numbers = numbers = train.numeric.shape[1]
         self._columns = numbers + train.codes.shape[1]
         self._bins = column.long(), low, width
-        columns = [*range(numbers), *plan.bins[0].astype(int).tolist()]
-        self._shared = torch.tensor(columns + _columns_of(plan.one_hots, numbers), device=device, dtype=torch.long)
+        columns = [*range(numbers), *_columns_of(plan.one_hots, numbers), *plan.bins[0].astype(int).tolist()]
+        self._fixed = torch.tensor(columns, device=device, dtype=torch.long)
         self._embedded = torch.tensor(_columns_of(plan.embeddings, numbers), device=device, dtype=torch.long)
 
     def __call__(self, shared: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
-        """Return inputs [B, S], or [K, B, S] where members differ, made from inputs [B, S] or [K, B, S]."""
+        """Return inputs [B, S + bins], or [K, B, S + bins] where members differ, made from [B, S] or [K, B, S]."""
         if needs.jitter:
             numeric = at.moved(shared[..., : self._numbers])
-            column, low, width = self._bins
-            bins = ((numeric[..., column] - low) / width).clamp(0, 1)
-            categories = shared[..., self._numbers + len(low) :].expand(len(numeric), -1, -1)
-            shared = torch.cat([numeric, bins, categories], dim=2)
-        shared = at.mixed(shared) if needs.mixup else shared
-        return self._dropped(shared, self._shared, at) if needs.dropout[-1] else shared
+            categories = shared[..., self._numbers :].expand(len(numeric), -1, -1)
+            shared = torch.cat([numeric, categories], dim=2)
+        fixed = self.with_bins(shared)
+        fixed = at.mixed(fixed) if needs.mixup else fixed
+        return self._dropped(fixed, self._fixed, at) if needs.dropout[-1] else fixed
+
+    def with_bins(self, shared: Tensor) -> Tensor:
+        """Return inputs [..., S], which begin with the numbers, and after them the bins [..., S + bins]."""
+        column, low, width = self._bins
+        if not len(column):
+            return shared
+        return torch.cat([shared, ((shared[..., column] - low) / width).clamp(0, 1)], dim=-1)
 
     def embedded(self, values: Tensor, at: UpdateInputs, needs: Needs) -> Tensor:
         """Drop embedded inputs [K, B, E], or the derivatives with respect to them."""
@@ -165,8 +171,8 @@ def packed(batches: Batches, rates: Rates, *, device: str) -> PackedUpdates:
     """Send T updates to a device."""
     updates = len(batches.shared)
     named: dict[str, npt.NDArray[Any]] = {**rates._asdict(), **batches._asdict()}
-    # They are the first columns of the shared inputs.
-    del named["numeric"]
+    # Numbers are the first columns of the shared inputs, and bins are made of them where they are multiplied.
+    del named["numeric"], named["knots"], named["shares"]
     named |= {name: np.broadcast_to(named[name], (updates, *named[name].shape)) for name in STEADY}
     named |= {name: (named[name] ^ np.uint16(_HALF)).view(np.int16) for name in ("noise", "thresholds")}
     reals, longs, shorts = ({name: value for name, value in named.items() if value.dtype in types} for types in _TYPES)

@@ -71,6 +71,9 @@ def output_range_of(data: Prepared) -> Floats:
 def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype = torch.float32) -> MLP:
     """Return a table's network as `seed` initializes it; its bin edges come from the training rows alone."""
     edges = quantile_edges(data.train.numeric, bins=network.bins) if network.embedding == "ple" else None
+    if edges is not None and dtype is torch.float64:
+        # Before widths are computed: rounded to float32, a bin would end beside the edge where the next one begins.
+        edges = edges.astype(np.float64)
     started = _shaped(data.preparation, network, edges=edges)
     started.start(seed=seed)
     return started.to(dtype)
