@@ -233,6 +233,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     branch: int | None = None,
     more_data: Any = None,
     move_source: bool = False,
+    began: float | None = None,
     notify: Notify = ignore_events,
     **options: Unpack[SplitArguments],
 ) -> Experiment:
@@ -265,6 +266,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         more_data: file or frame with more training rows, with the columns of DATA; a remedy against variance trains
             with them if that helps on dev. The experiment keeps them.
         move_source: move DATA, and the file of `test_data`, into the experiment, out of reach.
+        began: `time.monotonic()` when your program began, for a budget in time that counts from there; now when None.
         notify: receives events.
         **options: see `SplitArguments`.
 
@@ -273,7 +275,7 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         Refusal: the folder contains another experiment, or another process is working in it.
         NoRoom: the disk is full; what was finished is kept, and the same call continues.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     reference = _present(
         human_error=human_error, human_rows=human_rows, optimal_error=optimal_error, tolerance=tolerance
     )

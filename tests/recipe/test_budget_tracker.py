@@ -88,10 +88,37 @@ def test_a_budget_in_updates_falls_by_what_was_paid_and_never_below_zero():
 def test_a_budget_in_seconds_falls_with_the_clock_and_counts_earlier_sessions():
     clock = _Clock()
     budget = BudgetTracker(parse_budget("60s"), data=_data(100), workers=2, spent=20.0, clock=clock)
-    assert budget.remaining == pytest.approx(40)
+    kept = 0.02 * 60  # for the report
+    assert budget.remaining == pytest.approx(40 - kept)
     clock.now += 15
-    assert (budget.seconds, budget.remaining) == (pytest.approx(35), pytest.approx(25))
-    assert budget.deadline == pytest.approx(clock.now + 25 - 0.02 * 60)  # the end is kept for the report
+    assert (budget.seconds, budget.remaining) == (pytest.approx(35), pytest.approx(25 - kept))
+    assert budget.deadline == pytest.approx(clock.now + 25 - kept)
+    assert not budget.is_over
+    clock.now += 25
+    assert (budget.remaining, budget.is_over) == (0, True)
+    assert budget.latest == pytest.approx(clock.now + 0.05 * 60)  # every run needs a first network
+
+
+@pytest.mark.parametrize(("start_up", "kept"), [(2.0, 1.4), (10.0, 4.6), (100.0, 7.5)], ids=["idle", "busy", "late"])
+def test_a_busy_machine_keeps_more_of_the_budget_for_the_end(start_up, kept):
+    clock = _Clock()
+    budget = BudgetTracker(parse_budget("30s"), data=_data(100), workers=2, start_up=start_up, clock=clock)
+    assert budget.closing == pytest.approx(kept)
+    assert budget.remaining == pytest.approx(max(0.0, 30 - start_up - kept))
+
+
+@pytest.mark.parametrize("updates", [1, 10, 24])
+def test_updates_too_few_for_an_epoch_get_larger_batches(updates):
+    budget = BudgetTracker(parse_budget(f"{updates}updates"), data=_data(800), workers=2)
+    config = first_config(rows=800, columns=4, budget=budget, seed=0)
+    assert budget.cost(config) <= updates
+
+
+def test_a_time_too_short_for_an_epoch_gets_narrower_layers():
+    usual = BudgetTracker(parse_budget("10m"), data=_data(50_000), workers=2)
+    widths = first_config(rows=50_000, columns=4, budget=usual, seed=0).network.widths
+    short = BudgetTracker(parse_budget("0.5s"), data=_data(50_000), workers=2)
+    assert sum(first_config(rows=50_000, columns=4, budget=short, seed=0).network.widths) < sum(widths)
 
 
 def test_a_training_costs_what_the_last_one_like_it_cost_shared_by_the_workers():

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from wellfit.records.goals import GOALS, goal_named
 from wellfit.training import references
-from wellfit.training.references import fit_references
+from wellfit.training.references import effort_for, fit_references
 
 TASKS = {"classification": "error", "regression": "rmse"}
 
@@ -49,6 +49,25 @@ def test_no_other_constant_beats_the_dummy_on_train(goal, request):
     else:
         constants = [np.full(len(target), value) for value in np.quantile(target, np.linspace(0, 1, 50))]
     assert found <= min(goal_named(goal).loss(target, constant) for constant in constants) + 1e-9
+
+
+def test_less_effort_is_said_and_takes_fewer_iterations(classification):
+    goal = goal_named("log_loss")
+    whole = by_name(fit_references(classification, goal=goal, seed=0))
+    short = by_name(fit_references(classification, goal=goal, seed=0, effort=0.1))
+    assert short["dummy"].note == whole["trees"].note == ""
+    assert short["trees"].note == "10 % of the usual iterations, to keep to the budget"
+    assert short["trees"].losses["train"] > whole["trees"].losses["train"]
+
+
+def test_effort_falls_with_the_budget_and_with_the_cells_and_is_the_same_on_every_machine(classification):
+    rows = np.tile(np.arange(classification.train.rows), 200)
+    train = classification.train
+    repeated = replace(train, numeric=train.numeric[rows], codes=train.codes[rows], target=train.target[rows])
+    large = replace(classification, train=repeated)
+    assert effort_for(classification, budget_seconds=600) == effort_for(classification, budget_seconds=None) == 1
+    assert effort_for(large, budget_seconds=10) < effort_for(large, budget_seconds=60) <= 1
+    assert effort_for(large, budget_seconds=10) < effort_for(classification, budget_seconds=10)
 
 
 def test_a_table_too_large_is_thinned_and_says_so(classification, monkeypatch):

@@ -71,6 +71,7 @@ def run(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], fail
             one_or_several(data),
             **given({**options, "types": types_of(ctx, options["types"]), "fixed": fixed_knobs(ctx)}),
             **session.seeded,
+            began=session.began,
             notify=notify,
         )
     body = show_experiment(session, experiment)

@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,7 @@ class Session:
     quiet: bool = False
     log_file: Path | None = None
     debug: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def seeded(self) -> Json:

@@ -20,7 +20,8 @@ from wellfit.records.goals import Goal
 
 FEWEST_ROWS = 200
 """Fewest rows of train and of dev for another model's opinion."""
-FIT_ROWS = 20_000
+FIT_ROWS, MOST_CELLS, MOST_TREES = 20_000, 4_000_000, 1_000
+MOST_ROUNDS, FEWEST_ROUNDS = 100, 5
 _MOST_LEVELS = 255  # of a category, in scikit-learn's trees
 
 
@@ -138,9 +139,13 @@ class OpenRows:
 
 
 def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
-    """Return dev probabilities [rows, classes], or values, of gradient-boosted trees fit on at most 20,000 rows."""
+    """Return dev probabilities [rows, classes], or values, of gradient-boosted trees.
+
+    They are fit on at most 20,000 rows, and bounded in cells and in trees.
+    """
     columns = train.features.columns
-    rows = np.sort(np.random.default_rng(seed).permutation(train.rows)[:FIT_ROWS])
+    most = min(FIT_ROWS, MOST_CELLS // max(len(columns), 1))
+    rows = np.sort(np.random.default_rng(seed).permutation(train.rows)[:most])
     values, target = train.features.values[rows], np.asarray(train.target)[rows]
     categories = [column.kind == "category" and 0 < len(column.levels) <= _MOST_LEVELS for column in columns]
     usual = {"categorical_features": categories if any(categories) else None, "random_state": seed}
@@ -153,6 +158,8 @@ def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> F
         if len(np.unique(target)) < 2:  # nothing to learn
             predicted[:, target[0]] = 1.0
             return predicted
-        fitted = HistGradientBoostingClassifier(early_stopping=False, **usual).fit(values, target)
+        rounds = max(FEWEST_ROUNDS, min(MOST_ROUNDS, MOST_TREES // train.classes))
+        model = HistGradientBoostingClassifier(early_stopping=False, max_iter=rounds, **usual)
+        fitted = model.fit(values, target)
         predicted[:, fitted.classes_] = fitted.predict_proba(dev.features.values)
     return predicted

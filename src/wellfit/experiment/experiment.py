@@ -268,7 +268,9 @@ class Experiment(Rendered):
                 predict=lambda test: predict(data.preparation.transform(test)),
                 goal=self.goal,
                 dev=workspace.estimates(network)["dev"],
-                references=refitted_references(data, goal=self.goal, seed=self.split.seed),
+                references=refitted_references(
+                    data, goal=self.goal, seed=self.split.seed, entries=workspace.entries("reference")
+                ),
                 subject=network.identity,
                 again=again,
             )

@@ -46,6 +46,7 @@ def measured_curve(
     refits: int,
     floor: float = 0.0,
     target: float | None = None,
+    deadline: float | None = None,
 ) -> tuple[MoreData, Worth | None]:
     """Retrain a config on nested parts of the training rows, and extrapolate its dev error.
 
@@ -54,15 +55,16 @@ def measured_curve(
     The transforms stay those of all training rows, and the number of rows determines the epochs: as many updates as on
     all of them, within bounds. A gain below `delta` does not matter; `floor` is the lower limit of the optimal error;
     `target` is a dev error; the rows needed to reach it are estimated. Too few rows, fewer refits than four sizes with
-    three repeats, and a training run that diverges are refused.
+    three repeats, a training run that diverges, and one that is cut short by the `deadline`, a `time.monotonic()`, are
+    refused.
     """
     data, config = trained_on(data, config.data), replace(config, data=DataBoard())
-    anchors = _anchors(data, config, goal=goal, refits=refits)
+    anchors = _anchors(data, config, goal=goal, refits=refits, deadline=deadline)
     found = more_data(anchors, delta=delta, floor=floor, target=target, seed=config.seed)
     if data.preparation.schema.picture is None or not config.regularization.augment:
         return found, None
     plain = config.with_knobs(augment=0.0)
-    without = _anchors(data, plain, goal=goal, refits=refits)
+    without = _anchors(data, plain, goal=goal, refits=refits, deadline=deadline)
     return found, worth_in_rows(without, anchors.dev[-1], floor=floor, seed=config.seed)
 
 
@@ -74,7 +76,7 @@ def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
     return refits // len(sizes) * once
 
 
-def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anchors:
+def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int, deadline: float | None) -> Anchors:
     train, planned = data.train, total_updates(config, rows=data.train.rows)
 
     def refit(rows: Integers, seed: int) -> tuple[float, Floats]:
@@ -82,7 +84,14 @@ def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int) -> Anch
         taken = Arrays(train.numeric[rows], train.codes[rows], train.target[rows], weights=weights)
         part = replace(data, train=taken, train_dev=None)
         again = replace(_on_part(config, rows=len(rows), planned=planned), seed=seed)
-        (outcome,) = executor_for(part, goal=goal, single=True).train([again])
+        trained = executor_for(part, goal=goal, single=True).train([again], deadline=deadline)
+        if not trained or trained[0].status is Status.OUT_OF_BUDGET:
+            raise Refusal(
+                "a learning curve must be measured to its end",
+                found="no time left for all of its training runs",
+                remedy="Give a larger budget, or `wellfit diagnose EXPERIMENT --refits`",
+            )
+        outcome = trained[0]
         if outcome.status is Status.DIVERGED:
             raise Refusal(
                 "no training run of a learning curve may diverge",
@@ -146,7 +155,13 @@ def _measured(state: RecipeState, run: RunContext) -> Json:
     floor = diagnosis.errors.optimal.low
     try:
         found, _ = measured_curve(
-            run.data, config, goal=run.goal, delta=diagnosis.tolerance, refits=REFITS, floor=floor
+            run.data,
+            config,
+            goal=run.goal,
+            delta=diagnosis.tolerance,
+            refits=REFITS,
+            floor=floor,
+            deadline=run.budget.deadline,
         )
     except Refusal as refusal:
         judged, body = finding("WF210", fired=None, evidence=f"Cannot tell: {refusal.found}."), {}

@@ -113,14 +113,16 @@ def known_references(folder: Path, journal: Journal) -> ReferenceModels:
 
 
 def fitted_references(
-    data: Prepared, *, goal: Goal, seed: int, folder: Path, journal: Journal, notify: Notify
+    data: Prepared, *, goal: Goal, seed: int, folder: Path, journal: Journal, effort: float, notify: Notify
 ) -> ReferenceModels:
-    """Return the reference models from the journal, or fit them and journal them."""
+    """Return the reference models from the journal, or fit them with this effort and journal them."""
     known = known_references(folder, journal)
     if known.dev and known.dev.keys() == known.dev_losses.keys():
         return known
     notify({"event": "references", "rows": data.train.rows})
-    references = fit_references(data, goal=goal, seed=seed)
+    if effort < 1:
+        notify({"event": "shortened", "what": f"the reference models, to {100 * effort:.0f} % of their iterations"})
+    references = fit_references(data, goal=goal, seed=seed, effort=effort)
     losses = {each.name: goal.row_losses(data.dev.target, each.predictions["dev"]) for each in references}
     _write_arrays(folder / REFERENCES_FILE, losses)
     for reference in references:
@@ -129,18 +131,23 @@ def fitted_references(
             dev = goal.estimate(data.dev.target, reference.predictions["dev"], groups=data.dev.groups)
             errors = {"train": train.to_json(), "dev": dev.to_json()}
             body = {"name": reference.name, "errors": errors, "seconds": reference.seconds, "note": reference.note}
+            body |= {"effort": effort} if effort < 1 else {}
             journal.append("reference", body, key=reference.name)
     return known_references(folder, journal)
 
 
-def refitted_references(data: Prepared, *, goal: Goal, seed: int) -> dict[str, Predict]:
-    """Return the reference models by name; they are refitted on train when the first one predicts the test table."""
+def refitted_references(data: Prepared, *, goal: Goal, seed: int, entries: Sequence[Entry]) -> dict[str, Predict]:
+    """Return the reference models by name; they are refitted on train when the first one predicts the test table.
+
+    `entries` are those of the journal that say with how much effort they were fit.
+    """
+    effort = min((float(entry.body.get("effort", 1.0)) for entry in entries), default=1.0)
     predictions: dict[str, Floats] = {}
 
     def predicted(name: str, test: pa.Table) -> Floats:
         if not predictions:
             extra = {"test": data.preparation.transform(test)}
-            references = fit_references(data, goal=goal, seed=seed, extra=extra)
+            references = fit_references(data, goal=goal, seed=seed, extra=extra, effort=effort)
             predictions.update({reference.name: reference.predictions["test"] for reference in references})
         return predictions[name]
 

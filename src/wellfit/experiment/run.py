@@ -30,6 +30,12 @@ from wellfit.sweeps.forward_selection import averaged_outcome
 from wellfit.sweeps.rungs import Rungs
 from wellfit.sweeps.search import Sweep
 from wellfit.sweeps.worker_pool import cores, executor_for
+from wellfit.training.references import effort_for
+
+WORKERS_WAIT = 1.5
+"""Times the start of the command below which the rest of a budget in time is too short to start workers."""
+PILOT_SHARE = 0.35
+"""Share of the remaining time after which the pilot is cut short; its speed is then known all the same."""
 
 
 def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, began: float, notify: Notify) -> None:
@@ -60,13 +66,23 @@ def _run(
     goal, folder = workspace.goal, workspace.folder
     require_kept(request.rules.more_data, workspace.prepared.more, folder=folder)
     references = fitted_references(
-        workspace.prepared, goal=goal, seed=request.seed, folder=folder.models, journal=journal, notify=notify
+        workspace.prepared,
+        goal=goal,
+        seed=request.seed,
+        folder=folder.models,
+        journal=journal,
+        effort=effort_for(workspace.prepared, budget_seconds=request.budget.seconds),
+        notify=notify,
     )
     data = workspace.measure_rows()
     recall = PlanRecall(journal, plan=request.identity)
     start_up = time.monotonic() - began
     budget = BudgetTracker(request.budget, data=data, workers=cores(), spent=earlier, start_up=start_up)
-    with closing(executor_for(data, goal=goal)) as pool:
+    # Programs of their own take as long to start as this one did: a core in use is better than two that load.
+    alone = budget.is_timed and budget.remaining < WORKERS_WAIT * start_up
+    if alone:
+        budget.workers = 1
+    with closing(executor_for(data, goal=goal, single=alone)) as pool:
         start = recall("plan", "start", lambda: _start(workspace, request, budget=budget, pool=pool))
         config = Config.from_json(start["config"])
         if data.preparation.schema.picture:
@@ -101,8 +117,8 @@ def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, 
     rows, columns, shape = train.rows, train.numeric.shape[1], schema.picture
     pilot = pilot_config(rows=rows, columns=columns, seed=request.seed, shape=shape) if budget.is_timed else None
     # One for each worker, since a core is slower while its neighbours work.
-    pilots = [replace(pilot, seed=place) for place in range(cores())] if pilot else []
-    timed = pool.train(pilots, deadline=budget.deadline)
+    pilots = [replace(pilot, seed=place) for place in range(budget.workers)] if pilot else []
+    timed = pool.train(pilots, deadline=budget.deadline_at(PILOT_SHARE))
     if timed:
         budget.pay(min(timed, key=lambda outcome: outcome.seconds))
     first = first_config(rows=rows, columns=columns, budget=budget, seed=request.seed, shape=shape)
@@ -121,7 +137,8 @@ def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run
 
     def final() -> Json:
         diagnosis = state.diagnosis if priced is None else state.diagnosis.with_findings(priced)
-        diagnosis = workspace.with_columns(workspace.with_dev_use(diagnosis), outcome)
+        diagnosis = workspace.with_dev_use(diagnosis)
+        diagnosis = diagnosis if run.budget.is_over else workspace.with_columns(diagnosis, outcome)
         return {"step": state.step, "identity": outcome.identity, **diagnosis.to_json()}
 
     findings = [Finding.from_json(found) for found in run.recall("diagnosis", "final", final)["findings"]]

@@ -22,10 +22,14 @@ from wellfit.records.outcome import Outcome
 ASSUMED_FLOPS = 2e10
 # Fixed cost of one update (batch, noise, activations), about a tenth of a millisecond, as operations at that speed.
 OVERHEAD_FLOPS = 2e6
-CLOSING_SHARE = 0.02
-"""Share of a budget in seconds kept for the diagnosis and the report after the last training run."""
+CLOSING_SHARE, CLOSING_OF_START, MOST_CLOSING = 0.02, 0.4, 0.25
+"""Shares of a budget in seconds, and of the time before the first training, that are kept for the diagnosis, the report
+and the end of the process after the last training; and the largest share of the budget for all of that. The start shows
+how busy the machine is."""
 SLACK_SHARE = 0.1
 """Fraction by which a budget in seconds may be exceeded (docs/design.md, promise 3)."""
+LEAST_SHARE = 0.05
+"""Share of a budget in seconds for the first network where reading has taken all of it."""
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 LEAST_POOLED = 4
 """Side of a picture below which a convolutional network does not halve it."""
@@ -36,7 +40,8 @@ class BudgetTracker:
     """The remaining budget of a run, in the budget's own unit.
 
     `spent` is the number of seconds used by earlier sessions of the same run; `start_up` is the number that this
-    session has used already, and that the same command would need again. `clock` returns monotonic seconds.
+    session has used already, and that the same command would need again. What is left excludes the `closing` seconds,
+    in which nothing is trained any more. `clock` returns monotonic seconds.
     """
 
     budget: Budget
@@ -70,9 +75,21 @@ class BudgetTracker:
         return float(self.budget.updates or self.budget.seconds or 0)
 
     @property
+    def closing(self) -> float:
+        """Seconds that are kept for what follows the last training; 0 for updates."""
+        if not self.is_timed:
+            return 0.0
+        return min(CLOSING_SHARE * self.total + CLOSING_OF_START * self.start_up, MOST_CLOSING * self.total)
+
+    @property
+    def is_over(self) -> bool:
+        """True if a budget in seconds is used up to the last second: what can be left out is left out."""
+        return self.is_timed and self.seconds >= self.total
+
+    @property
     def remaining(self) -> float:
-        """The remaining budget; never below zero."""
-        return max(0.0, self.total - (self.updates if self.budget.updates else self.seconds))
+        """The remaining budget for training; never below zero."""
+        return max(0.0, self.total - (self.updates if self.budget.updates else self.seconds + self.closing))
 
     @property
     def is_timed(self) -> bool:
@@ -82,7 +99,7 @@ class BudgetTracker:
     @property
     def deadline(self) -> float | None:
         """Monotonic time by which training must end under a budget in seconds; None for updates."""
-        return None if self.budget.updates else self.clock() + self.remaining - CLOSING_SHARE * self.total
+        return None if self.budget.updates else self.clock() + self.remaining
 
     def deadline_at(self, share: float) -> float | None:
         """Return the monotonic time at which a given share of the remaining budget is used up; None for updates."""
@@ -93,13 +110,13 @@ class BudgetTracker:
         """Deadline of the first network, which every run needs: it may use the slack if reading took all the time."""
         if self.deadline is None:
             return None
-        return max(self.deadline, self.clock() + SLACK_SHARE * self.total)
+        return max(self.deadline, self.clock() + LEAST_SHARE * self.total)
 
     def enough_for(self, price: float) -> str:
         """Return a budget that would cover this cost if the same command were given again."""
         if self.budget.updates:
             return str(Budget(seconds=None, updates=math.ceil(self.updates + price)))
-        needed = self.seconds + self.start_up + (1 + SLACK_SHARE) * price
+        needed = self.seconds + (1 + CLOSING_OF_START) * self.start_up + (1 + SLACK_SHARE) * price
         return str(Budget(seconds=math.ceil(needed / (1 - CLOSING_SHARE)), updates=None))
 
     def text(self, amount: float) -> str:

@@ -21,8 +21,10 @@ SMALL_WIDTHS, WIDTHS = (32, 64), (16, 32, 64)
 WIDER = (2, 3)
 PILOT_UPDATES = 150
 """Updates of the pilot that measures how fast a machine is; a small part of any training run."""
-FIRST_SHARE = 0.08
-"""Share of the budget for the first network, which is only the start of the recipe."""
+FIRST_SHARE, MOST_FIRST = 0.08, 0.4
+"""Shares of the budget for the first network, which is only the start of the recipe: the usual one, and the largest for
+one epoch; a network for which that is too little is made smaller."""
+NARROWER = (1, 2, 4)
 WIDTH_LADDER: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256), (256, 256, 256), (512, 512, 512))
 """Shapes of networks, from small to large: wider first, then deeper."""
 FIRST_SHAPES = WIDTH_LADDER[:3]
@@ -34,12 +36,16 @@ TRAININGS = 60
 
 
 def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, shape: Shape | None = None) -> Config:
-    """Return the network that the recipe starts from; its schedule is shorter if the budget is small."""
+    """Return the network that the recipe starts from; its schedule is shorter if the budget is small.
+
+    If not even one epoch fits, its batches are larger (a budget in updates) or its layers narrower (one in time).
+    """
     config = _with_epochs(1, rows=rows, columns=columns, seed=seed, shape=shape)
     affordable = max(1, budget.affordable(config, share=FIRST_SHARE))
     enough = epochs_for(rows, batch_size=config.optimization.batch_size)
     found = _with_epochs(min(enough, affordable), rows=rows, columns=columns, seed=seed, shape=shape)
-    return found if shape else _as_large_as_affordable(found, budget)
+    found = found if shape else _as_large_as_affordable(found, budget)
+    return _as_small_as_needed(found, budget, rows=rows)
 
 
 def _as_large_as_affordable(config: Config, budget: BudgetTracker) -> Config:
@@ -47,6 +53,15 @@ def _as_large_as_affordable(config: Config, budget: BudgetTracker) -> Config:
     shapes = FIRST_SHAPES if budget.is_timed else ()
     larger = [config.with_knobs(widths=widths) for widths in shapes]
     return next((each for each in reversed(larger) if budget.affordable(each) >= TRAININGS), config)
+
+
+def _as_small_as_needed(config: Config, budget: BudgetTracker, *, rows: int) -> Config:
+    if not budget.is_timed:
+        fewest = -(-rows // max(1, int(budget.remaining)))
+        return config.with_knobs(batch_size=max(config.optimization.batch_size, fewest))
+    widths, most = config.network.widths, MOST_FIRST * budget.remaining
+    narrow = [config.with_knobs(widths=tuple(max(1, width // by) for width in widths)) for by in NARROWER]
+    return next((each for each in narrow if budget.cost_alone(each) <= most), narrow[-1])
 
 
 def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:

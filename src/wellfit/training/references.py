@@ -6,6 +6,7 @@ gradient boosting. All are deterministic for a seed, so they are fit again where
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -32,7 +33,15 @@ MOST_LINEAR_CELLS = 40_000_000
 """Rows x columns x classes that the linear model is fit on: it has a weight for each of the latter two."""
 MOST_TREES = 1_000
 """Trees in all, over the classes."""
-MOST_ITERATIONS = 200
+MOST_ITERATIONS, MOST_LINEAR_ITERATIONS = 200, 300
+FEWEST_ITERATIONS, FEWEST_LINEAR_ITERATIONS = 5, 20
+LEAST_SECONDS, MOST_SECONDS, SHARE = 1.0, 20.0, 0.15
+"""Seconds of an idle core that the models may take by `effort_for`: at least, at most, and as a share of a budget in
+time."""
+SECONDS_OF_TREE = (2.2e-3, 8e-9)
+SECONDS_OF_ITERATION = (4e-4, 1.5e-9)
+"""Measured on one idle core (scikit-learn 1.7): of one tree, and one iteration of the logistic regression; and for each
+cell of the table (times the classes)."""
 MOST_NATIVE_CODES = 250
 """Above this, a category enters the trees as a number: scikit-learn's bins end at 255."""
 RIDGE_ALPHAS = tuple(np.logspace(-3, 4, 15).tolist())
@@ -55,26 +64,59 @@ class Reference:
 
 
 def fit_references(
-    data: Prepared, *, goal: Goal, seed: int, extra: Mapping[str, Arrays] | None = None
+    data: Prepared, *, goal: Goal, seed: int, extra: Mapping[str, Arrays] | None = None, effort: float = 1.0
 ) -> tuple[Reference, ...]:
     """Fit dummy, linear and trees on the training rows, and measure them there, on dev, and on `extra`.
 
-    Where the training rows are thinned, the train loss is that of the rows that were fit.
+    Where the training rows are thinned, the train loss is that of the rows that were fit. With an `effort` below 1 the
+    models get that share of their iterations.
     """
     shape = data.preparation.schema.picture
     data = reduced_data(data)
     others = {name: reduced(part, shape) if shape else part for name, part in (extra or {}).items()}
+    short = f"{100 * effort:.0f} % of the usual iterations, to keep to the budget" if effort < 1 else ""
     few, why_few = _thinned(data.train, cells=min(MOST_CELLS, MOST_LINEAR_CELLS // data.preparation.outputs), seed=seed)
     train, why = _thinned(data.train, cells=MOST_CELLS, seed=seed)
     fitters: dict[str, tuple[Callable[[], Predict], Arrays, str]] = {
         "dummy": (lambda: _dummy(data, goal), data.train, ""),
-        "linear": (lambda: _linear(few, data), few, why_few),
-        "trees": (lambda: _trees(train, data, seed=seed), train, why),
+        "linear": (lambda: _linear(few, data, effort=effort), few, _joined(why_few, short)),
+        "trees": (lambda: _trees(train, data, seed=seed, effort=effort), train, _joined(why, short)),
     }
     return tuple(
         _measured(name, fitter, {"train": rows, "dev": data.dev, **others}, goal=goal, note=note)
         for name, (fitter, rows, note) in fitters.items()
     )
+
+
+def _joined(*notes: str) -> str:
+    return ", ".join(note for note in notes if note)
+
+
+def effort_for(data: Prepared, *, budget_seconds: float | None) -> float:
+    """Return the share of the models' iterations that keeps them bounded; 1 unless the table is large.
+
+    It is a function of the table and the budget alone, so that the same command fits the same models on every machine.
+    """
+    train, outputs = reduced_data(data).train, data.preparation.outputs
+    cells = min(train.rows * (train.numeric.shape[1] + train.codes.shape[1]), MOST_CELLS)
+    classify = data.preparation.schema.task == "classification"
+    a_tree, a_cell = SECONDS_OF_TREE
+    seconds = _rounds(data) * _trees_a_round(data) * (a_tree + a_cell * cells)
+    if classify:
+        an_iteration, a_weight = SECONDS_OF_ITERATION
+        seconds += MOST_LINEAR_ITERATIONS * (an_iteration + a_weight * min(cells * outputs, MOST_LINEAR_CELLS))
+    share = math.inf if budget_seconds is None else SHARE * budget_seconds
+    most = min(MOST_SECONDS, max(LEAST_SECONDS, share))
+    return float(min(1.0, most / seconds))
+
+
+def _trees_a_round(data: Prepared) -> int:
+    outputs = data.preparation.outputs
+    return outputs if data.preparation.schema.task == "classification" and outputs > 2 else 1
+
+
+def _rounds(data: Prepared) -> int:
+    return max(min(MOST_ITERATIONS, MOST_TREES // _trees_a_round(data)), FEWEST_ITERATIONS)
 
 
 def _measured(
@@ -103,7 +145,7 @@ def _dummy(data: Prepared, goal: Goal) -> Predict:
     return lambda arrays: np.broadcast_to(constant, (arrays.rows, *constant.shape))
 
 
-def _linear(train: Arrays, data: Prepared) -> Predict:
+def _linear(train: Arrays, data: Prepared, *, effort: float) -> Predict:
     scaler = StandardScaler()
     encoder = OneHotEncoder(handle_unknown="ignore", dtype=np.float64)
 
@@ -117,7 +159,8 @@ def _linear(train: Arrays, data: Prepared) -> Predict:
         return sparse.hstack([sparse.csr_matrix(numeric), codes], format="csr")
 
     if data.preparation.schema.task == "classification":
-        model = LogisticRegression(max_iter=300)
+        iterations = max(FEWEST_LINEAR_ITERATIONS, round(effort * MOST_LINEAR_ITERATIONS))
+        model = LogisticRegression(max_iter=iterations)
     else:
         model = RidgeCV(alphas=RIDGE_ALPHAS)
     with warnings.catch_warnings():
@@ -127,13 +170,11 @@ def _linear(train: Arrays, data: Prepared) -> Predict:
     return _predictor(model, data, features=features)
 
 
-def _trees(train: Arrays, data: Prepared, *, seed: int) -> Predict:
+def _trees(train: Arrays, data: Prepared, *, seed: int, effort: float) -> Predict:
     task: Task = data.preparation.schema.task
-    outputs = data.preparation.outputs
-    trees_a_round = outputs if task == "classification" and outputs > 2 else 1
     native = [codes <= MOST_NATIVE_CODES for codes in data.preparation.cardinalities]
     settings: dict[str, Any] = {
-        "max_iter": max(min(MOST_ITERATIONS, MOST_TREES // trees_a_round), 5),
+        "max_iter": max(FEWEST_ITERATIONS, round(effort * _rounds(data))),
         "categorical_features": np.array([False] * train.numeric.shape[1] + native),
         "random_state": seed % 2**32,
     }
