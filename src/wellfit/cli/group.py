@@ -29,14 +29,13 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "export": "Write the model for use elsewhere: a folder, ONNX or pt2.",
         "report": "Write the report page again.",
         "explain": "Say what a finding such as WF102 means, and what to do.",
-        "demo": "Show the whole job on a real data set, in about a minute.",
+        "demo": "Show the whole job on digits with wrong labels, in about a minute.",
         "doctor": "Show what is installed, and what would be used.",
     }
 )
 """Every command, in the order of the stages, with its line in the help."""
 _MODULES = {
     "compare": "show",
-    "demo": "run",
     "explain": "show",
     "export": "predict",
     "report": "show",

@@ -1,4 +1,4 @@
-"""`wellfit run` and `wellfit demo`: the whole job inside a budget."""
+"""`wellfit run`: the whole job inside a budget."""
 
 from __future__ import annotations
 
@@ -76,31 +76,3 @@ def run(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], fail
         )
     body = show_experiment(session, experiment)
     return exit_code(body, fail_on=fail_on)
-
-
-@stage(examples="\n  wellfit demo\n  wellfit demo --budget 20s --out /tmp/demo.wellfit\n")
-@click.option("--budget", default="40s", metavar="B", show_default=True, help="60s, 10m, 1h or 20000updates.")
-@click.option(
-    "--out", "-o", type=FILE, default=Path("demo.wellfit"), metavar="FOLDER", show_default=True, help="The experiment."
-)
-def demo(*, session: Session, budget: str, out: Path) -> None:
-    """Show the whole job on 442 diabetes patients (Efron et al. 2004), a data set that ships with scikit-learn.
-
-    The same as 'wellfit run' on a table with ten measurements a patient and the progression of the disease a year
-    later as the target. So few rows are easily memorized: the network needs its regularization.
-    """
-    import wellfit as wf
-
-    with session.watching() as notify:
-        experiment = wf.run(patients(), target="progression", budget=budget, out=out, notify=notify, **session.seeded)
-    show_experiment(session, experiment)
-
-
-def patients() -> Any:
-    """Return the pyarrow table of 442 rows: ten measurements in their original units, and progression."""
-    import pyarrow as pa
-    from sklearn.datasets import load_diabetes
-
-    bunch = load_diabetes(scaled=False)
-    columns = {name: bunch.data[:, place] for place, name in enumerate(bunch.feature_names)}
-    return pa.table({**columns, "progression": bunch.target})
