@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from wellfit.data.columns import stored_as
-from wellfit.data.readings import IN_FRAMES, Missing, Reading, Unlike, Wishes, read_as, read_columns
+from wellfit.data.missing import IN_FRAMES, Missing
+from wellfit.data.readings import Reading, Unlike, Wishes, read_as, read_columns
 from wellfit.exceptions import BadInput
 
 
@@ -124,6 +126,35 @@ def test_other_columns_tell_what_a_comma_or_a_point_is():
     assert read(["1.234", "2.345"])[0].to_pylist() == [1.234, 2.345]
     assert read(["1.234", "2.345"], other=["0,5", "1,25"])[0].to_pylist() == [1234, 2345]
     assert read(["1.234", "2.345"], other=["0,5", "1,25"], third=["0.5", "1.25"])[0].to_pylist() == [1.234, 2.345]
+
+
+GERMAN = ["2.790", "818", "1.450", "0", "12.300"]
+
+
+def test_points_between_thousands_beside_whole_numbers():
+    assert read(GERMAN, other=["0,5", "1,25", "2", "3", "4"])[0].to_pylist() == [2790, 818, 1450, 0, 12_300]
+    assert read(GERMAN, other=["0.5", "1.25", "2", "3", "4"])[0].to_pylist() == [2.79, 818, 1.45, 0, 12.3]
+    values, reading = read(GERMAN)
+    assert values.to_pylist() == [2.79, 818, 1.45, 0, 12.3]
+    assert "--thousands ." in reading.why
+
+
+def test_many_points_before_three_digits_beside_whole_numbers_are_between_thousands():
+    numbers = [*range(100, 400, 5), *range(1000, 90_000, 1100)]
+    texts = [f"{number:,}".replace(",", ".") for number in numbers]
+    values, reading = read(texts)
+    assert values.to_pylist() == numbers
+    assert "override with --decimal" in reading.why
+    assert read([f"{text} €" for text in texts])[0].to_pylist() == numbers
+    assert read(texts, wishes=Wishes(decimal="."))[0].to_pylist() == [float(text) for text in texts]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fractions_with_three_digits_stay_fractions(seed):
+    rng = np.random.default_rng(seed)
+    fractions = rng.uniform(1, 400, 300).round(3)
+    for texts in ([f"{value:g}" for value in fractions], [f"{value:.3f}" for value in fractions]):
+        assert read(texts)[0].to_pylist() == [float(text) for text in texts]
 
 
 def test_signs_can_be_said():

@@ -109,12 +109,50 @@ def test_hundreds_of_classes():
 
 
 def test_task_and_types_can_be_given():
-    data = table(code=[1, 2, 3] * 20, when=["31.12.2020", "01.02.2021"] * 30, text=["1.5", "2"] * 30)
+    data = table(code=[1, 2, 3] * 20, when=DAYS, text=["1.5", "2"] * 30)
     schema = infer_schema(
         data, target="y", task="regression", types={"code": "category", "when": "date", "text": "number"}
     )
     assert schema.task == "regression"
     assert [column(schema, name).kind for name in ("code", "when", "text")] == ["category", "date", "number"]
+
+
+ASKED = {
+    "category": ([*range(30)] * 2, "category", "classification"),
+    "category-of-fractions": ([0.5, 1.5, 2.5] * 20, "category", "classification"),
+    "number-of-few-values": ([1, 2, 3] * 20, "number", "regression"),
+    "number-of-two-values": ([0.0, 1.0] * 30, "number", "regression"),
+    "boolean": ([True, False] * 30, "boolean", "classification"),
+}
+
+
+@pytest.mark.parametrize(("target", "kind", "task"), ASKED.values(), ids=ASKED)
+def test_the_type_of_the_target_decides_the_task(target, kind, task):
+    data = pa.table({"x": RNG.normal(size=N), "y": target})
+    assert infer_schema(data, target="y", types={"y": kind}).task == task
+    other = "regression" if task == "classification" else "classification"
+    with pytest.raises(BadInput, match=f"--types y={kind} .* --task {other}"):
+        infer_schema(data, target="y", types={"y": kind}, task=other)
+
+
+SPELLINGS = {
+    "case": ("Zürich", "zürich"),
+    "blanks": ("New York", "New  York"),
+    "composed": ("Z\u00fcrich", "Zu\u0308rich"),
+    "invisible": ("Bern", "Be\u00adrn"),
+    "wide": ("ABC", "\uff21\uff22\uff23"),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SPELLINGS.values(), ids=SPELLINGS)
+def test_two_spellings_of_a_class_are_asked_about(one, other):
+    data = pa.table({"x": RNG.normal(size=N), "y": [*[one] * 30, *[other] * 20, *["Basel"] * 10]})
+    with pytest.raises(BadInput, match="--spellings merge") as caught:
+        infer_schema(data, target="y")
+    shown = str(caught.value).split("found ")[1].split(" (30)")
+    assert shown[0] not in shown[1]
+    assert infer_schema(data, target="y", spellings="merge").counts == {"Basel": 10, one: 50}
+    assert len(infer_schema(data, target="y", spellings="keep").classes) == 3
 
 
 def test_roles_and_drop_leave_the_features():

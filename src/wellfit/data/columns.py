@@ -14,9 +14,6 @@ from wellfit.exceptions import BadInput
 
 Stored = Literal["integer", "float", "boolean", "string", "date", "time", "nothing", "nested"]
 
-# ISO is tried first, by Arrow itself; then day first, as most of the world writes it.
-DATE_FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d")
-
 
 def stored_as(column: pa.ChunkedArray) -> Stored:
     """Return the type of a column's values, whatever their width."""
@@ -88,33 +85,15 @@ def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
-    """Timestamps in microseconds, null where missing; BadInput for text that is not a date (ISO or `DATE_FORMATS`)."""
-    target = pa.timestamp("us")
+    """Timestamps in microseconds, null where missing; BadInput for a column that was not read as dates."""
     if stored_as(column) == "date":
-        return column.cast(target, safe=False)
-    if stored_as(column) == "string":
-        moments = _iso_moments(column)
-        for pattern in DATE_FORMATS:
-            moments = moments or pc.strptime(column, format=pattern, unit="us", error_is_null=True)
-            if moments.null_count == column.null_count:
-                return moments
-            moments = None
+        return column.cast(pa.timestamp("us"), safe=False)
     present = column.drop_null()
     raise BadInput(
         "a date column must contain dates",
         found=f"column {name!r}" + (f": {present[0].as_py()!r}" if len(present) else ""),
         remedy="Write dates as 2026-01-31 or 2026-01-31T12:00:00, or declare another type under `types`",
     )
-
-
-def _iso_moments(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Text as ISO dates, with or without a time zone; None if it is anything else."""
-    for zone in (None, "UTC"):
-        try:
-            return column.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us"))
-        except pa.ArrowInvalid:
-            continue
-    return None
 
 
 def _first_unparsed(column: pa.ChunkedArray) -> str:

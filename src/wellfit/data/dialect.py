@@ -15,8 +15,8 @@ from typing import TypedDict
 
 from wellfit.base.serialize import OMITTED, Record, omitted_if
 from wellfit.data.containers import Container
+from wellfit.data.missing import MISSING_WORDS, Missing
 from wellfit.data.numerals import PLAIN
-from wellfit.data.readings import MISSING_WORDS, Missing
 from wellfit.exceptions import BadInput
 
 BLANKS = " "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ POINT, COMMA = ".", ","
 # Amounts of money have one of these before or after the number.
 _CURRENCIES = r"R\$|US\$|A\$|C\$|\$|€|£|¥|₹|₽|₩|zł|kr\.?|USD|EUR|GBP|CHF|JPY|INR|AUD|CAD|SEK|NOK|DKK|PLN|Rs\.?|Fr\.?"
 _MONEY = rf"^[-+(]?\s*({_CURRENCIES})\s*[-+(.,\d]|\d[)]?\s*({_CURRENCIES})[)-]?$"
+_MEASURED = re.compile(r"[-+(]?[\d.,' ]*\d\s*([A-Za-zµμ°Ω][^\s,;()]{0,11})")
 _PERCENT = r"\s*%([)-]?)$"
 _BLANKS = "[ \u00a0\u202f\u2009]"
 _EXPONENT = r"(?:[eE][-+]?\d+)?"
@@ -20,7 +22,10 @@ _GROUPS = {COMMA: r",", POINT: r"\.", "'": "['’]", " ": _BLANKS, "_": "_"}
 _SIGNS = {POINT: r"\.", COMMA: r","}
 _INFINITE = r"(?i:inf(?:inity)?)"
 PLAIN = rf"^[-+]?(?:(?:\d+\.?\d*|\.\d+){_EXPONENT}|{_INFINITE})$"
-GROUPED_BY_POINTS = r"^[-+]?[1-9]\d{0,2}(?:\.\d{3})+$"
+_POINT_BEFORE_THREE = r"^[-+]?[1-9]\d{0,2}(?:\.\d{3})+$"
+_GROUPED_BY_POINTS = r"^[-+]?(?:0|[1-9]\d{0,2}(?:\.\d{3})*)$"
+_GLANCE = 20  # texts that suffice to recognize most columns of fractions
+_FEWEST_GROUPED = 50  # of so many fractions, hardly ever has each exactly three decimals: .9^50 is half a percent
 
 
 @dataclass(frozen=True)
@@ -33,22 +38,35 @@ class Signs:
 
 @dataclass(frozen=True)
 class Bare:
-    """Numbers without their units: `texts`, and the `unit` that was removed ("%", a currency, or "")."""
+    """Numbers without their units: `texts`, and the `unit` that was removed ("%", a currency, "kg", or "")."""
 
     texts: pa.Array
     unit: str = ""
 
 
 def bare_numbers(texts: pa.Array) -> Bare:
-    """Remove currencies, percent signs and brackets (for minus); one unit per column, and percent in all or none."""
+    """Remove currencies, units and brackets (for minus); one unit per column, and all but a currency in all or none."""
     percents = pc.sum(pc.match_substring_regex(texts, _PERCENT)).as_py() or 0
     if percents:
         return Bare(without_unit(texts, "%"), "%") if percents == len(texts) - texts.null_count else Bare(texts)
     units = set()
     if pc.any(pc.match_substring_regex(texts, _MONEY)).as_py():
         units = {_unit(text) for text in pc.unique(texts).to_pylist() if text is not None} - {""}
-    unit = units.pop() if len(units) == 1 else ""
+    unit = units.pop() if len(units) == 1 else "" if units else _measured_in(texts)
     return Bare(without_unit(texts, unit), unit)
+
+
+def _measured_in(texts: pa.Array) -> str:
+    """Return the unit behind all numbers, such as kg; "" if there is none, or several."""
+    present = texts.drop_null()
+    found = unit_behind(present[0].as_py()) if len(present) else ""
+    return found if found and pc.all(pc.ends_with(present, found)).as_py() else ""
+
+
+def unit_behind(text: str) -> str:
+    """Return the unit behind a number, as in "71.3 kg"; or ""."""
+    found = _MEASURED.fullmatch(text)
+    return found[1] if found else ""
 
 
 def without_unit(texts: pa.Array, unit: str) -> pa.Array:
@@ -79,6 +97,21 @@ def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: st
     return [signs for signs in wanted if _fits(first, signs) and _fits(texts, signs)]
 
 
+def points_between_thousands(texts: pa.Array) -> Literal["", "open", "likely"]:
+    """Return whether points may stand between thousands, as in 2.790 beside 818.
+
+    Likely is that for many numbers with a point if others have none: of fractions written as short as possible, one in
+    ten has fewer than three decimals, and fractions that all have three decimals have no whole numbers beside them.
+    """
+    if not (_all_match(texts[:_GLANCE], _GROUPED_BY_POINTS) and _all_match(texts, _GROUPED_BY_POINTS)):
+        return ""
+    distinct = pc.unique(texts.drop_null())
+    pointed = pc.sum(pc.match_substring_regex(distinct, _POINT_BEFORE_THREE)).as_py() or 0
+    if not pointed:
+        return ""
+    return "likely" if _FEWEST_GROUPED <= pointed < len(distinct) else "open"
+
+
 def numbers_in(texts: pa.Array, signs: Signs) -> pa.Array:
     """Return int64 if all texts are short whole numbers, otherwise float64; null where a text is not a number."""
     good = pc.match_substring_regex(texts, _pattern(signs))
@@ -102,6 +135,11 @@ def plain_numbers(texts: pa.Array) -> pa.Array:
     return texts.cast(pa.float64())
 
 
+def number_text(value: float) -> str:
+    """A number as a person writes it."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
 def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:
     """Return True if two formats read different numbers from the same texts: 1,234 may be a thousand or one."""
     first, *others = (numbers_in(texts, signs).cast(pa.float64()) for signs in ways)
@@ -109,7 +147,11 @@ def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:
 
 
 def _fits(texts: pa.Array, signs: Signs) -> bool:
-    return bool(pc.all(pc.match_substring_regex(texts, _pattern(signs)), min_count=1).as_py())
+    return _all_match(texts, _pattern(signs), min_count=1)
+
+
+def _all_match(texts: pa.Array, pattern: str, *, min_count: int = 0) -> bool:
+    return bool(pc.all(pc.match_substring_regex(texts, pattern), min_count=min_count).as_py())
 
 
 def _pattern(signs: Signs) -> str:

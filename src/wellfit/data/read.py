@@ -21,7 +21,8 @@ from wellfit.data.containers import Container, Source, container_of, files_of, s
 from wellfit.data.dialect import BLANKS, DETECTED, CsvFormat, Dialect, detect_dialect, ragged_row, rows_of
 from wellfit.data.frames import checked, column_names, normalized, require_unique, table_of_frame
 from wellfit.data.hashing import row_hashes
-from wellfit.data.readings import IN_FRAMES, Missing, Reading, Unlike, Wishes, read_as, read_columns
+from wellfit.data.missing import IN_FRAMES, Missing
+from wellfit.data.readings import Reading, Unlike, Wishes, read_as, read_columns
 from wellfit.data.schema import Column, Schema, require_columns, with_merged_classes
 from wellfit.exceptions import BadInput
 

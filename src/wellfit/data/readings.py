@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 
 from wellfit.base.serialize import Record, omitted_if
 from wellfit.data.columns import stored_as, texts_of
+from wellfit.data.missing import MISSING_NUMBERS, USUAL, Missing, without, without_numbers
 from wellfit.data.moments import (
     ORDER_WORDS,
     ORDERS,
@@ -24,7 +24,7 @@ from wellfit.data.moments import (
     written_dates,
 )
 from wellfit.data.numerals import (
-    GROUPED_BY_POINTS,
+    COMMA,
     PLAIN,
     POINT,
     Signs,
@@ -32,31 +32,16 @@ from wellfit.data.numerals import (
     differ,
     numbers_in,
     plain_numbers,
+    points_between_thousands,
     signs_that_fit,
     without_unit,
 )
+from wellfit.data.reasons import ALTHOUGH, few_strays, odd_numbers, why_odd, why_text
 from wellfit.exceptions import BadInput
-
-MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "?")
-"""Words for a missing value in any column of a text file, unless `missing` gives others."""
-
-MISSING_NUMBERS = frozenset(
-    word
-    for words in (
-        "none|(none)|nil|missing|unknown|na|n/a|n.a.|n.a|n.d.|nd|nan|null|(null)|\\n|<na>|tbd|tba|k.a.|?",
-        "-|--|---|\u2013|\u2014|.|..|...|*|not available|not_available|not applicable|no data",
-        "#n/a|#div/0!|#value!|#ref!|#name?|#num!|#null!|1.#ind|-1.#ind|1.#qnan",
-        "0000-00-00|0000-00-00 00:00:00|00.00.0000|00/00/0000",
-        "####|#####|######|#######|########",
-    )
-    for word in words.split("|")
-)
-"""Words (in lower case) for a missing value among numbers, dates, times and truth values."""
 
 _TRUTH = {"true": True, "false": False}
 _ANY_TRUTH = {**_TRUTH, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False, "1": True, "0": False}
 _FEWEST_READ = 0.1  # a column is one of numbers only if at least this share is numbers, not words for missing values
-_MOSTLY = 0.8  # from this share of numbers on, a column that is still text gets a reason
 _LEADING_ZERO = r"^0\d+$"
 _TOO_LONG = r"^\d{19,}$"
 _INFINITE = ("inf", "infinity")
@@ -64,33 +49,9 @@ _TEXT = pa.string()
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 _GLANCE = 20  # values that suffice to recognize most columns of words
 _WITH_DIGIT = r"^[^#]*\d[^#]*$"  # but no spreadsheet error, such as #DIV/0!
-_LIKE_A_NUMBER = r"^[-+(]?[$€£¥]?\s?\d[\d.,'\s]*[%€$]?[)]?$"
-_MOST_LOOKED_AT = 200  # different values that are checked for the number formats in use
-_DIGITS = re.compile(r"\d+")
 _DIGIT = re.compile(r"\d")
-_NUMBER = re.compile(r"[-+]?\.?\d+(\.|\Z)")
+_BEGINS_WITH_DIGIT = re.compile(r"[-+(]?[$€£]?\.?\d")
 _LETTER_AND_DIGIT = re.compile(r"[A-Za-z]\d")
-
-
-@dataclass(frozen=True)
-class Missing(Record):
-    """Words for a missing value; unless `asked`, numbers have further ones (`MISSING_NUMBERS`)."""
-
-    words: tuple[str, ...] = MISSING_WORDS
-    asked: bool = False
-
-    @cached_property
-    def table(self) -> pa.Array:
-        """The words as an Arrow array; the empty cell is always missing."""
-        return pa.array(list(dict.fromkeys(("", *self.words))), _TEXT)
-
-    def among_numbers(self, words: Iterable[str]) -> list[str]:
-        """Return those of the given words that mean a missing number."""
-        return [word for word in words if not self.asked and word.casefold() in MISSING_NUMBERS]
-
-
-IN_FRAMES = Missing(("",))
-"""In Parquet files and data frames a missing value is null; a blank text is missing too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +64,8 @@ class Reading(Record):
         order: of day, month and year, where the format leaves it open; `zone` as in moments.py.
         first: the earliest date; `last` the latest.
         decimal: sign of decimals, if not a point; `thousands` the sign between thousands; `unit` the unit that was
-            removed ("%", "$").
+            removed ("%", "$", "kg").
+        odd: numbers and words that may mean missing, such as -999.
     """
 
     why: str = field(default="", metadata=omitted_if(""))
@@ -115,6 +77,7 @@ class Reading(Record):
     decimal: str = field(default=POINT, metadata=omitted_if(POINT))
     thousands: str = field(default="", metadata=omitted_if(""))
     unit: str = field(default="", metadata=omitted_if(""))
+    odd: tuple[str, ...] = field(default=(), metadata=omitted_if(()))
 
     @property
     def signs(self) -> Signs:
@@ -131,7 +94,7 @@ class Wishes:
 
     types: Mapping[str, str] = field(default_factory=dict)
     dates: tuple[str, ...] = ()
-    missing: Missing = Missing()
+    missing: Missing = USUAL
     decimal: str | None = None
     thousands: str | None = None
 
@@ -173,7 +136,20 @@ def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, R
         if one.open:
             found[name] = _decided(frame.column(name), wishes, name=name, evidence=evidence)
     typed = pa.table([one.values for one in found.values()], names=frame.column_names)
-    return typed, {name: one.reading for name, one in found.items() if one.reading != Reading()}
+    readings = {name: _with_oddities(one, kind=wishes.types.get(name, "")) for name, one in found.items()}
+    return typed, {name: reading for name, reading in readings.items() if reading != Reading()}
+
+
+def _with_oddities(found: ReadColumn, *, kind: str) -> Reading:
+    """The reading, with numbers and words that may mean missing, unless the user said what the column is."""
+    stored = stored_as(found.values)
+    if stored == "string" and found.reading.why.startswith(ALTHOUGH):
+        return replace(found.reading, odd=few_strays(found.values.combine_chunks()))
+    if kind or stored not in ("integer", "float"):
+        return found.reading
+    odd = odd_numbers(found.values)
+    why = "; ".join(filter(None, (found.reading.why, why_odd(found.values, odd) if odd else "")))
+    return replace(found.reading, why=why, odd=odd)
 
 
 def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _Evidence) -> ReadColumn:
@@ -181,7 +157,8 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
     if kind == "date" and stored_as(column) == "integer":
         column = column.cast(_TEXT)
     if stored_as(column) != "string":
-        reading = with_range(column, Reading()) if stored_as(column) == "date" else Reading()
+        column, words = without_numbers(column, wishes.missing)
+        reading = with_range(column, Reading()) if stored_as(column) == "date" else Reading(missing=words)
         return ReadColumn(column, reading)
     texts = column.combine_chunks()
     cells = _Cells(texts, wishes.missing)
@@ -211,7 +188,7 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
     """The type that all values have."""
     glance = cells.known.drop_null()[:_GLANCE].to_pylist()
     if any(_is_word(text) for text in glance):
-        why = _spoilt(cells) if any(_NUMBER.match(text) for text in glance) else ""
+        why = why_text(cells.known) if any(_BEGINS_WITH_DIGIT.match(text) for text in glance) else ""
         return ReadColumn(cells.as_text(), Reading(missing=cells.words, why=why))
     codes = _codes(cells.known) if all(map(str.isdigit, glance)) else ""
     if codes:
@@ -222,14 +199,14 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
         or _as_dates(cells, evidence=evidence)
         or _as_clock(cells)
     )
-    return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why=_spoilt(cells)))
+    return found or ReadColumn(cells.as_text(), Reading(missing=cells.words, why=why_text(cells.known)))
 
 
 def _with_usual_words(found: ReadColumn, texts: pa.Array, wishes: Wishes) -> ReadColumn:
     """Record for a column of text that the usual words for missing values would make it numbers."""
     if stored_as(found.values) != "string" or found.reading.why.startswith("codes"):
         return found
-    usual = _as_numbers(_Cells(texts, Missing()), wishes, evidence=_Evidence())
+    usual = _as_numbers(_Cells(texts, USUAL), wishes, evidence=_Evidence())
     words = set(usual.reading.missing) - set(wishes.missing.words) if usual else set()
     if not words:
         return found
@@ -252,7 +229,7 @@ class _Cells:
     def __init__(self, texts: pa.Array, missing: Missing) -> None:
         self._trimmed = pc.utf8_trim_whitespace(texts)
         self._missing = missing
-        self.known, self.words = _without(self._trimmed, missing.table)
+        self.known, self.words = without(self._trimmed, missing.marked(self._trimmed))
 
     def as_text(self) -> pa.ChunkedArray:
         return pa.chunked_array([self.known])
@@ -266,20 +243,11 @@ class _Cells:
         words = self._missing.among_numbers(others)
         if len(words) < len(others):
             return None
-        known, found = _without(self.known, pa.array(words, _TEXT))
+        known, found = without(self.known, pc.is_in(self.known, value_set=pa.array(words, _TEXT)))
         present = len(known) - known.null_count
         if present < _FEWEST_READ * (len(self.known) - self.known.null_count):
             return None
         return known, {**self.words, **found}
-
-
-def _without(texts: pa.Array, words: pa.Array) -> tuple[pa.Array, dict[str, int]]:
-    unknown = pc.is_in(texts, value_set=words)
-    if not pc.any(unknown).as_py():
-        return texts, {}
-    counts = pc.value_counts(texts.filter(unknown)).to_pylist()
-    found = {each["values"]: each["counts"] for each in counts if each["values"]}
-    return pc.if_else(unknown, pa.scalar(None, _TEXT), texts), dict(sorted(found.items()))
 
 
 def _codes(known: pa.Array) -> str:
@@ -295,8 +263,12 @@ def _codes(known: pa.Array) -> str:
 def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn | None:
     if wishes.decimal in (None, POINT):
         plain = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, PLAIN))
-        if plain is not None and not (evidence.decimal == "," or wishes.thousands == POINT):
-            return _plain_numbers(*plain, why=_told_words(cells, plain[1]))
+        if plain is not None and wishes.thousands != POINT:
+            numbers = _plain_numbers(*plain, wishes=wishes, evidence=evidence)
+            if numbers is not None:
+                why = _told_words(cells, plain[1])
+                reading = replace(numbers.reading, why="; ".join(filter(None, (why, numbers.reading.why))))
+                return replace(numbers, reading=reading)
     found = cells.among_numbers(lambda texts: pc.match_substring_regex(texts, _WITH_DIGIT))
     if found is None:
         return None
@@ -306,7 +278,8 @@ def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadCo
     ways = signs_that_fit(present, decimal=wishes.decimal, thousands=wishes.thousands)
     if not ways:
         return None
-    ways.sort(key=lambda signs: signs.decimal != evidence.decimal if evidence.decimal else False)
+    likely = evidence.decimal or ("," if points_between_thousands(bare.texts) == "likely" else "")
+    ways.sort(key=lambda signs: signs.decimal != likely if likely else False)
     signs, is_open = ways[0], len(ways) > 1 and differ(present, ways)
     reading = Reading(
         missing=words,
@@ -322,17 +295,20 @@ def _as_numbers(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadCo
     )
 
 
-def _plain_numbers(known: pa.Array, words: Mapping[str, int], *, why: str) -> ReadColumn:
+def _plain_numbers(
+    known: pa.Array, words: Mapping[str, int], *, wishes: Wishes, evidence: _Evidence
+) -> ReadColumn | None:
+    """Numbers as programs write them; None if their points are more likely between thousands."""
     values = plain_numbers(known)
     fractions = not pa.types.is_integer(values.type)
-    # 1.234 in every row: a file with decimal commas has points between thousands.
-    grouped = fractions and _all_match(known[:_GLANCE], GROUPED_BY_POINTS) and _all_match(known, GROUPED_BY_POINTS)
-    shows = POINT if fractions and not grouped else ""
-    return ReadColumn(pa.chunked_array([values]), Reading(missing=words, why=why), open=grouped, shows=shows)
-
-
-def _all_match(texts: pa.Array, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py())
+    points = points_between_thousands(known) if fractions and wishes.decimal is None else ""
+    if points and (evidence.decimal or (COMMA if points == "likely" else POINT)) == COMMA:
+        return None
+    doubted = points == "likely" or (points and not evidence.decimal)
+    why = "numbers: decimal sign '.', though it may be between thousands; then give --thousands ." if doubted else ""
+    shows = POINT if fractions and not points else ""
+    reading = Reading(missing=words, why=why)
+    return ReadColumn(pa.chunked_array([values]), reading, open=bool(points), shows=shows)
 
 
 def _told_words(cells: _Cells, words: Mapping[str, int]) -> str:
@@ -444,30 +420,6 @@ def _clock_in(texts: pa.Array) -> pa.Array:
     return pa.array(np.nan_to_num(seconds).astype(np.int32), mask=np.isnan(seconds)).cast(pa.time32("s"))
 
 
-def _spoilt(cells: _Cells) -> str:
-    """Return why a column is text although most of its values are numbers, or ""."""
-    known = cells.known
-    numbers = pc.match_substring_regex(known, PLAIN)
-    share = pc.mean(numbers.cast(pa.int8())).as_py() or 0
-    if not _MOSTLY <= share < 1:
-        return _written_unlike(known)
-    row = pc.index(numbers, False).as_py()
-    count = pc.sum(pc.invert(numbers)).as_py()
-    return f"text, although {share:.0%} are numbers: {count:,} are not, such as {known[row].as_py()!r} in row {row + 1}"
-
-
-def _written_unlike(known: pa.Array) -> str:
-    """Return why a column is text although it looks like numbers: they are written in several ways; or ""."""
-    looks = pc.match_substring_regex(known, _LIKE_A_NUMBER)
-    if (pc.mean(looks.cast(pa.int8())).as_py() or 0) < _MOSTLY:
-        return ""
-    ways: dict[str, str] = {}
-    for text in pc.unique(known.filter(looks))[:_MOST_LOOKED_AT].to_pylist():
-        ways.setdefault(_DIGITS.sub("9", text), text)
-    shown = " and ".join(map(repr, list(ways.values())[:3]))
-    return f"text, though it looks like numbers: no way of writing fits all, such as {shown}"
-
-
 class Unlike(Exception):
     """The first text that cannot be read as its column was read at the split."""
 
@@ -481,7 +433,7 @@ class Unlike(Exception):
 def read_as(column: pa.ChunkedArray, *, stored: str, reading: Reading, missing: Missing) -> pa.ChunkedArray:
     """Read a column as it was read at the split; Unlike for a value that cannot be read that way."""
     if stored_as(column) != "string":
-        return texts_of(column) if stored == "string" else column
+        return texts_of(column) if stored == "string" else without_numbers(column, missing)[0]
     cells = _Cells(column.combine_chunks(), missing)
     if stored in ("string", "nothing", "nested"):
         return cells.as_text()

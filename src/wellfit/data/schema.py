@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,8 +27,10 @@ from wellfit.data.columns import (
     stored_as,
     texts_of,
 )
+from wellfit.data.missing import Missing, missing_option
 from wellfit.data.moments import ORDERS
-from wellfit.data.readings import Missing, Reading
+from wellfit.data.readings import Reading
+from wellfit.data.reasons import MOSTLY, few_strays, like_numbers, why_text
 from wellfit.exceptions import BadInput
 from wellfit.stats.sizes import FEWEST_ROWS
 
@@ -136,6 +139,9 @@ def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
         name: cast(Kind, types[name].partition("-")[0]) if types.get(name) else infer_kind(rows.column(name))
         for name in table.column_names
     }
+    task = _asked_task(task, types.get(target, ""), name=target)
+    if task != "classification":
+        _require_all_numbers(table.column(target), name=target, readings=readings or {})
     task = task or _infer_task(rows.column(target), name=target, kind=kinds[target])
     columns = tuple(
         _column(rows.column(name), name=name, kind=kinds[name], role=special.get(name), asked=name in drop)
@@ -259,6 +265,48 @@ def _labelled(table: pa.Table, target: str) -> pa.Table:
     return rows
 
 
+def _asked_task(task: Task | None, kind: str, *, name: str) -> Task | None:
+    """The task that the user asked for, or that follows from the type given for the target."""
+    if not kind or kind.startswith("date"):
+        return task
+    meant: Task = "regression" if kind == "number" else "classification"
+    if task not in (None, meant):
+        raise BadInput(
+            "the type of the target must fit the task",
+            found=f"--types {name}={kind} ({meant}) and --task {task}",
+            remedy="Leave out one of them",
+        )
+    return meant
+
+
+def _require_all_numbers(column: pa.ChunkedArray, *, name: str, readings: Mapping[str, Reading]) -> None:
+    """Refuse a target of many different numbers that has a few words among them, or is written in several ways."""
+    if stored_as(column) != "string" or readings.get(name, Reading()).why.startswith("codes"):
+        return
+    texts = column.combine_chunks()
+    looks = like_numbers(texts)
+    share = pc.mean(looks.cast(pa.int8())).as_py() or 0.0
+    if share >= MOSTLY and pc.count_distinct(texts.filter(looks)).as_py() > MOST_INTEGER_CLASSES:
+        raise BadInput(
+            "a target must have numbers in all rows, or classes",
+            found=f"column {name!r}: {why_text(texts) or 'numbers as text'}",
+            remedy=_way_out(texts, readings),
+        )
+
+
+def _way_out(texts: pa.Array, readings: Mapping[str, Reading]) -> str:
+    words = few_strays(texts)
+    if not words:
+        return "Correct the file, or give --task classification if these are classes"
+    known = {word for reading in readings.values() for word in reading.missing}
+    named = " and ".join(map(repr, words))
+    means = "means" if len(words) == 1 else "mean"
+    return (
+        f"Give {missing_option(known, words)} if {named} {means} missing, correct the values, "
+        "or give --task classification if these are classes"
+    )
+
+
 def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind) -> Task:
     stored = stored_as(column)
     if stored == "date" or kind == "date":
@@ -305,17 +353,28 @@ def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[s
         alike.setdefault(_spelling(text), []).append(text)
     several = [texts for texts in alike.values() if len(texts) > 1]
     if several and not merge:
-        shown = "; ".join(" ".join(f"{text!r} ({counts[text]:,})" for text in texts) for texts in several[:5])
+        shown = "; ".join(
+            " ".join(f"{_visibly(text, texts)} ({counts[text]:,})" for text in texts) for texts in several[:5]
+        )
         raise BadInput(
-            f"classes of {name!r} must not differ only by case or blanks",
+            f"classes of {name!r} must not differ only by case, blanks or the way in which accents are stored",
             found=shown,
             remedy="Give --spellings merge if these are one class each, or --spellings keep if they are different ones",
         )
     return {texts[0]: sum(counts[text] for text in texts) for texts in alike.values()}
 
 
+def _visibly(text: str, others: Sequence[str]) -> str:
+    """The text in quotes; with escapes, if it looks like another one."""
+    alike = [unicodedata.normalize("NFC", other) for other in others].count(unicodedata.normalize("NFC", text)) > 1
+    hidden = any(unicodedata.category(each) == "Cf" for each in text)
+    return ascii(text) if alike or hidden else repr(text)
+
+
 def _spelling(text: str) -> str:
-    return "".join(text.casefold().split())
+    """A class without case, blanks and invisible characters, its accents composed."""
+    composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(each for each in composed if not each.isspace() and unicodedata.category(each) != "Cf")
 
 
 def with_merged_classes(table: pa.Table, schema: Schema) -> pa.Table:

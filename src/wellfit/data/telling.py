@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from wellfit.data.dialect import BLANKS, Dialect
+from wellfit.data.missing import missing_option
 from wellfit.data.schema import Column, Schema
 
 MOST_SHOWN = 20  # classes and columns; split.json has all
@@ -18,6 +19,7 @@ def told(schema: Schema, written: Dialect | None, *, unlabelled: int = 0) -> lis
     lines = [*(_file(written) if written else ()), _task(schema), _types(schema)]
     lines += _limited(_how_read(schema))
     lines += _missing(schema, unlabelled=unlabelled)
+    lines += _odd(schema)
     dropped = [f"  {column.name}: {column.note}" for column in schema.dropped]
     return [*lines, *(["Left out:", *_limited(iter(dropped))] if dropped else [])]
 
@@ -68,6 +70,16 @@ def _parts(column: Column) -> list[str]:
     if reading.first:
         parts.append(f"{'' if parts else 'dates, '}{reading.first} to {reading.last}")
     return parts
+
+
+def _odd(schema: Schema) -> Iterator[str]:
+    """The option that would read odd words and numbers as missing; it repeats those that are read so already."""
+    kept = [column.reading for column in schema.columns if column.role not in ("dropped", "picture")]
+    odd = list(dict.fromkeys(word for reading in kept for word in reading.odd))
+    if odd:
+        known = {word for column in schema.columns for word in column.reading.missing}
+        named = ", ".join(odd[:MOST_SHOWN])
+        yield f"Split again with {missing_option(known, odd[:MOST_SHOWN])} for each that means missing: {named}."
 
 
 def _missing(schema: Schema, *, unlabelled: int) -> Iterator[str]:
