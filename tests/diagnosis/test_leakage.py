@@ -81,6 +81,37 @@ def test_equal_rows_of_few_values_are_no_copies_without_their_numbers():
     assert statuses(numbered(coarse[0], 10), numbered(coarse[1], 10_000))["WF203"] == "passed"
 
 
+def several_times(values, times):
+    """All rows several times, shuffled, and divided into train and dev."""
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(np.repeat(np.arange(len(values)), times))
+    target = rng.integers(0, 2, len(values))
+    middle = int(0.7 * len(rows))
+    return [rows_of(values[part], target[part]) for part in (rows[:middle], rows[middle:])]
+
+
+RNG = np.random.default_rng(0)
+HOURS = RNG.integers(0, 24, 1_000)
+REPEATED = {
+    "measurements-twice": (RNG.normal(size=(500, 4)), 2, "fired"),
+    "measurements-three-times": (RNG.normal(size=(500, 4)), 3, "fired"),
+    "rounded-twice": (RNG.normal(size=(500, 6)).round(1), 2, "fired"),
+    "ten-grades-twice": (RNG.integers(0, 10, (500, 9)), 2, "fired"),
+    "few-values": (RNG.integers(0, 4, (1_000, 3)), 1, "not applicable"),
+    "few-values-twice": (RNG.integers(0, 4, (500, 3)), 2, "not applicable"),
+    "hours-and-their-sines": (
+        np.column_stack([HOURS, np.sin(HOURS * np.pi / 12), np.cos(HOURS * np.pi / 12), np.sin(HOURS * np.pi / 6)]),
+        1,
+        "not applicable",
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "times", "status"), REPEATED.values(), ids=REPEATED)
+def test_a_table_of_copies_is_told_from_one_of_few_values(values, times, status):
+    assert statuses(*several_times(np.asarray(values, dtype=float), times))["WF203"] == status
+
+
 def test_copies_with_a_little_noise_are_near_copies():
     train, dev = clean(2_000, seed=1), clean(1_000, seed=2)
     values = dev.features.values.copy()

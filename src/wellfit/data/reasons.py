@@ -21,6 +21,7 @@ _LIKE_A_DATE = (
 )
 _DURATION = r"^[-+]?\d+:\d{2}(?::\d{2}(?:\.\d+)?)?$"
 _MOST_LOOKED_AT = 200  # different values that are checked for the formats in use
+_MOST_ROWS = 2000
 _MOST_NAMED = 3
 _MOST_STRAYS = 5
 _DIGITS = re.compile(r"\d+")
@@ -86,7 +87,7 @@ def _dates(known: pa.Array) -> str:
     looks = pc.match_substring_regex(known, _LIKE_A_DATE)
     if _share(looks) < MOSTLY:
         return ""
-    dates = pa.array(_some(known.filter(looks)), pa.string())
+    dates = known.filter(looks)[:_MOST_ROWS]
     fitting = {order: ~np.isnat(moments_in(dates, order=order, zone="clock")) for order in ORDERS}
     most = max(fitting.values(), key=np.count_nonzero)
     if np.logical_or.reduce(list(fitting.values())).mean() < MOSTLY:
@@ -143,7 +144,7 @@ _REASONS: Sequence[Callable[[pa.Array], str]] = (
 
 
 def _some(known: pa.Array) -> list[str]:
-    found: list[str] = pc.unique(known.drop_null()[: 10 * _MOST_LOOKED_AT])[:_MOST_LOOKED_AT].to_pylist()
+    found: list[str] = pc.unique(known.drop_null()[:_MOST_ROWS])[:_MOST_LOOKED_AT].to_pylist()
     return found
 
 

@@ -78,8 +78,8 @@ def _odd(schema: Schema) -> Iterator[str]:
     odd = list(dict.fromkeys(word for reading in kept for word in reading.odd))
     if odd:
         known = {word for column in schema.columns for word in column.reading.missing}
-        named = ", ".join(odd[:MOST_SHOWN])
-        yield f"Split again with {missing_option(known, odd[:MOST_SHOWN])} for each that means missing: {named}."
+        named = " or ".join(odd[:MOST_SHOWN])
+        yield f"If {named} means missing, split again with {missing_option(known, odd[:MOST_SHOWN])}."
 
 
 def _missing(schema: Schema, *, unlabelled: int) -> Iterator[str]:

@@ -60,8 +60,8 @@ ENTRIES = (
             fired="more than 1 % of the rows of a part are copies.",
             passed="no row is in two splits, or in no part more than 1 % are: so few move no error by more than a "
             "point.",
-            unknown="some rows are in two splits, but more than half of the training rows equal another training row: "
-            "in such columns equal rows need not be copies. Or there is no table.",
+            unknown="some rows are in two splits, but more than half of the training rows equal another training row, "
+            "and the columns have so few values that equal rows need not be copies. Or there is no table.",
         ),
         remedy="Remove the copies before the split, or split with --group-on. A column that only numbers the rows: "
         "--drop it.",

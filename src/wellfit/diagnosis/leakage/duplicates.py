@@ -25,7 +25,8 @@ FEWEST_ROWS = 2  # on each side, for an interval
 
 MATERIAL = 0.01  # copies of one row in a hundred matter: with fewer, no error moves by more than a point
 DIFFERENT = 0.99  # share of rows with a unique value from which a column is said to number them
-COARSE = 0.5  # above this share of training rows with a twin in train, such columns give equal rows anyway
+COARSE = 0.5  # above this share of training rows with a twin in train, columns with few values give equal rows anyway
+MOST_COPIES = 4  # of a row, on average, where a table may consist of copies: rows of few different values have more
 _NAMED_AT_MOST = 5  # rows listed in evidence
 _IN_WORDS = {"test_in_dev": "test (copies of dev rows)"}
 Keys: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint64]]
@@ -79,6 +80,7 @@ class Duplicates:
     copies: tuple[int, ...]
     other_target: int  # copies with a target that none of their training twins has
     own: float  # share of training rows that have a twin in train
+    coarse: bool  # whether so many twins may be due to few values
     errors: WithAndWithout | None
 
 
@@ -92,11 +94,16 @@ def compared_columns(*parts: Rows) -> tuple[int, ...]:
     places = range(len(features.columns))
     numbered = [place for place in places if _numbers_rows([part.features for part in parts], place)]
     kept = [place for place in places if place not in numbered]
-    chances = {place: _chance_of_equal(train[:, place]) for place in kept}
-    numbers = [chances[place] for place in kept if features.columns[place].kind != "category"]
+    return tuple(kept if _tell_apart(features, kept, train) else places)
+
+
+def _tell_apart(features: Features, places: Sequence[int], values: Floats) -> bool:
+    """Return True if rows with these values are hardly equal in the columns by chance."""
+    chances = {place: _chance_of_equal(values[:, place]) for place in places}
+    numbers = [chances[place] for place in places if features.columns[place].kind != "category"]
     # Categories may follow from one another, so that only one of them counts.
-    category = min((chances[place] for place in kept if features.columns[place].kind == "category"), default=1.0)
-    return tuple(kept if numbers and len(train) * math.prod([*numbers, category]) <= MATERIAL else places)
+    category = min((chances[place] for place in places if features.columns[place].kind == "category"), default=1.0)
+    return bool(numbers) and len(values) * math.prod([*numbers, category]) <= MATERIAL
 
 
 def _numbers_rows(parts: Sequence[Features], place: int) -> bool:
@@ -116,8 +123,13 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
     """Find copies of rows of "train" in every other part."""
     train, columns = parts["train"], compared_columns(*parts.values())
     known = keys_of(train.features, columns)
-    distinct, counts = np.unique(known, return_counts=True)
+    distinct, firsts, counts = np.unique(known, return_index=True, return_counts=True)
     own = float(counts[counts > 1].sum() / max(train.rows, 1))
+    # The copies would make any column look as if it had few values.
+    singles = train.features.values[firsts]
+    coarse = own > COARSE and not (
+        MOST_COPIES * len(distinct) >= train.rows and _tell_apart(train.features, columns, singles)
+    )
     labelled = np.sort(_with_target(known, train))
     found = {}
     for part, rows in parts.items():
@@ -128,7 +140,7 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
         other = copied & ~among(_with_target(keys, rows), labelled)
         places = tuple(int(place) for place in np.flatnonzero(copied))
         errors = with_and_without(rows.losses, copied)
-        found[part] = Duplicates(part, rows.rows, places, int(other.sum()), own, errors)
+        found[part] = Duplicates(part, rows.rows, places, int(other.sum()), own, coarse, errors)
     return found
 
 
@@ -143,8 +155,8 @@ def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Findin
     ]
     if not said:
         return finding("WF203", fired=False, evidence="No row is in two splits.")
-    share = max((each.own for each in found.values()), default=0.0)
-    if share > COARSE:
+    if any(each.coarse for each in found.values()):
+        share = max(each.own for each in found.values())
         evidence = (
             f"Cannot tell: {100 * share:.0f} % of the training rows equal another training row, so the columns have "
             f"so few values that equal rows need not be copies ({', '.join(said)})."
