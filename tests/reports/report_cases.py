@@ -155,7 +155,7 @@ def diagnosis(
         "variance": {
             **estimate(held_out - train, None, half),
             "verdict": verdicts[1],
-            "rows_needed": 60_300 if verdicts[1] == "cannot tell" else None,
+            "rows_needed": 40_300 if verdicts[1] == "cannot tell" else None,
             "includes_mismatch": train_dev is None,
         },
         "mismatch": None,

@@ -79,10 +79,10 @@ DID = "search both boards: lr 0.001 -> 0.003, epochs 64 -> 32, lambda 0 -> 1,194
 
 def test_the_headline_gives_no_regularizer_the_merit_of_a_search():
     summary = _told(kind="search_both_boards", coupled=True, kept=True, board="regularization", did=DID)
-    assert "A search of both boards removed the variance." in summary.headline
+    assert "A search of all knobs took the dev error from 17.0% to 14.3%." in summary.headline
     assert not any("price of regularization" in line for line in summary.remarks)
     alone = _told(kind="regularize", coupled=False, kept=True, board="regularization", did=DID)
-    assert "search of both boards" not in alone.headline
+    assert "search of all knobs" not in alone.headline
     assert any("price of regularization" in line for line in alone.remarks)
 
 

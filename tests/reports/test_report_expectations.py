@@ -29,7 +29,7 @@ def test_the_score_counts_outcomes_inside_their_interval(held, count):
     steps = len(summary.steps)
     assert steps > 0
     assert summary.kept_score == (count * steps, steps)
-    said = f"{count * steps} of {steps} outcomes were within their 90 % interval."
+    said = f"{count * steps} of {steps} outcomes were within their 90% interval."
     assert said in render_text(summary)
     assert said in render_html(summary)
 

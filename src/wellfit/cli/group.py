@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "check": "Say whether a network of your own is able to learn at all.",
         "train": "Train one configuration on an experiment.",
         "sweep": "Search lambda and keep_prob, and show the lambda path.",
+        "show": "Print the end of an experiment's last run again, or all of its report.",
         "compare": "Say which of two networks is better on dev, and which knobs differ.",
         "unseal": "Open the test set, once.",
         "label": "Label dev pictures by hand, to measure the human error.",

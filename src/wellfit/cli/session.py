@@ -196,15 +196,20 @@ def progress() -> Iterator[Notify]:
         yield notify
 
 
-def show_experiment(session: Session, experiment: Experiment) -> Json:
-    """Print an experiment, and return its JSON object for scripts."""
-    from wellfit.reports.text import render_text
+def show_experiment(session: Session, experiment: Experiment, *, full: bool = False) -> Json:
+    """Print the end of an experiment's last run, or all of its report; return its JSON object for scripts."""
+    from wellfit.reports.text import render_end, render_text
 
     body = experiment.to_json()
+    if session.as_json or session.events:
+        session.result(body, text="")
+        return body
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    text = "" if session.as_json or session.events else render_text(experiment.summary(), width=width, color=color)
-    session.result(body, text=f"{text.rstrip()}\n\nReport: {experiment.folder.report}")
-    if not experiment.history.of("opening"):
-        session.say(f"When the work is done: 'wellfit unseal {experiment.path}' shows the test error, once.")
+    summary = experiment.summary()
+    if full:
+        text = f"{render_text(summary, width=width, color=color).rstrip()}\n\nReport: {experiment.folder.report}"
+    else:
+        text = render_end(summary, path=str(experiment.path), width=width, color=color).rstrip()
+    session.result(body, text=text)
     return body

@@ -1,4 +1,4 @@
-"""`wellfit compare`, `wellfit report` and `wellfit explain`: they only show results that exist already."""
+"""`wellfit show`, `compare`, `report` and `explain`: they only show results that exist already."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from pathlib import Path
 
 import click
 
-from wellfit.cli.session import Session
+from wellfit.cli.session import Session, show_experiment
 from wellfit.cli.stage import FILE, stage
+
+
+@stage(examples="\n  wellfit show churn.wellfit\n  wellfit show churn.wellfit --full\n")
+@click.argument("experiment", type=FILE)
+@click.option("--full", is_flag=True, help="Everything that the report page says, in place of 25 lines.")
+def show(*, session: Session, experiment: Path, full: bool) -> None:
+    """Print the end of EXPERIMENT's last run again: what was wrong, what was done, how sure it is, what is next."""
+    from wellfit.experiment.experiment import open_experiment
+
+    show_experiment(session, open_experiment(experiment), full=full)
 
 
 @stage(

@@ -64,7 +64,7 @@ def _text(opening: Opening, goal: Goal) -> str:
             *(
                 []
                 if opening.dev_optimism is None
-                else [f"Test minus dev: {unit.gap(opening.dev_optimism, sign=True)}."]
+                else [f"Test minus dev: {unit.gap(opening.dev_optimism, end=error.value, sign=True)}."]
             ),
             *(f"  {name}: {unit.show(each.value)}" for name, each in opening.references.items()),
             f"Receipt: {opening.receipt}",

@@ -71,7 +71,8 @@ class ColumnWorth:
 def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffled) -> Finding:
     """WF211: fired for columns that are surely worth less than the margin, passed where all are surely worth more."""
     margin, unit = MARGIN * tolerance, Unit(rows.goal)
-    shown = unit.gap(margin)
+    now = 0.0 if rows.dev.losses is None else float(rows.dev.losses.mean())
+    shown = unit.gap(margin, start=now)
     worths = worth_of_columns(rows, shuffled)
     if not worths or margin <= 0:
         why = f"This needs {FEWEST_ROWS} dev rows, a tolerance above 0 and at most {MOST_COLUMNS:,} columns."
@@ -81,7 +82,7 @@ def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffle
         named = [each for each, none in zip(worths, without, strict=True) if none]
         limits = [each.at_level(LEVEL) for each in named[:_NAMED_AT_MOST]]
         told = ", ".join(
-            f"{each.column} ({unit.gap_range(found.low, found.high)})"
+            f"{each.column} ({unit.gap_range(found.low, found.high, start=now)})"
             for each, found in zip(named, limits, strict=False)
         )
         more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""

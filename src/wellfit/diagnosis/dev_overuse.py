@@ -71,9 +71,9 @@ def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
     said = (
         f"{found.decisions:,} networks were compared on dev: the best has {unit.show(found.best)} there, "
         f"{unit.show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
-        f"{unit.gap(found.optimism)}); {budget}."
+        f"{unit.size(found.optimism, start=found.best)}); {budget}."
     )
-    return finding("WF403", fired=found.optimism > tolerance, evidence=said)
+    return finding("WF403", fired=found.optimism > tolerance, evidence=said, interval=found.corrected)
 
 
 def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:

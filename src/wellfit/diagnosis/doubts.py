@@ -107,7 +107,7 @@ def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted)
         own = constant - gain.value
         said = (
             f"{part.capitalize()}: {unit.show(own)}, the same for every row {unit.show(constant)}; gain "
-            f"{unit.gap(gain.value)} ({unit.gap_range(gain.low, gain.high)})"
+            f"{unit.gap(gain.value, end=constant)} ({unit.gap_range(gain.low, gain.high, end=constant)})"
         )
         if gain.low <= 0 and gain.high <= CONSTANT * constant and not learned:
             return finding("WF111", fired=True, evidence=f"{said}.")
@@ -163,7 +163,7 @@ def dev_below_train(*, goal: Goal, tolerance: float, errors: Errors) -> Finding:
     for name, side in held_out.items():
         below = difference(train.at_level(level), side.at_level(level))
         if below.low > 0 and below.value > MATERIAL * tolerance and not side.is_fixed:
-            limits = unit.gap_range(below.low, below.high)
+            limits = unit.gap_range(below.low, below.high, end=train.value)
             said = (
                 f"{name} {unit.show(side.value)}, train {unit.show(train.value)}: {name.lower()} is better by {limits}."
             )

@@ -72,6 +72,11 @@ def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate 
     return Finding(entry.code, entry.title, status, evidence, entry.remedy, interval)
 
 
+def topic_of(found: Finding) -> str:
+    """Return what a finding has looked at, in a few words."""
+    return EXPLAINED[found.code].topic if found.code in EXPLAINED else found.title
+
+
 def fired(findings: Sequence[Finding], codes: Sequence[str]) -> tuple[Finding, ...]:
     """Return the findings of these codes that fired, in the order of the codes."""
     by_code = {found.code: found for found in findings if found.status == "fired"}

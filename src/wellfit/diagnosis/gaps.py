@@ -25,6 +25,8 @@ SMALLEST_TOLERANCE = 0.001  # and at least a tenth of a point
 RATE_SHARE = 0.25  # a quarter of the dev error
 LOSS_SHARE = 0.1  # a tenth of the dev loss
 MOST_ROWS = 10**9  # nobody has a larger set than this
+MOST_TIMES_THE_ROWS, FEW_ROWS = 10, 10_000  # a set that is larger than both is not collected to settle a verdict
+TOO_CLOSE = "too close to the tolerance to be settled by rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +69,22 @@ class Errors:
         return (min(start, end) if name == "avoidable_bias" else start), end
 
     def size(self, gap: Gap, *, unit: Unit) -> str:
-        """Return a gap as it is written in a sentence: in the goal's own unit."""
+        """Return a gap as it is written in a sentence; without a reference a bias is only known by its limits."""
         start, end = self.ends(gap.name)
+        if self.is_open(gap):
+            shown = unit.gap_range(gap.low, gap.high, end=end)
+            return shown if unit.is_percent else f"{shown} {unit.noun}"
         return unit.size(gap.value, start=start, end=end)
+
+    def is_open(self, gap: Gap) -> bool:
+        """Return True for a bias without a reference: its value is only the middle of what is possible."""
+        return gap.name == "avoidable_bias" and self.optimal.source == "none"
+
+    def limits(self, gap: Gap, *, unit: Unit) -> str:
+        """Return the limits of a gap in the goal's own unit."""
+        start, end = self.ends(gap.name)
+        held = {"end": end} if gap.name == "avoidable_bias" else {"start": start}
+        return unit.gap_range(gap.low, gap.high, **held)
 
     def decided_by(self, gap: Gap) -> Estimate:
         """The loss on the set that `rows_needed` refers to."""
@@ -78,6 +93,11 @@ class Errors:
     def lacks_rows(self, gap: Gap) -> bool:
         """Return True if more rows would decide; Holm's procedure may leave open what a plain interval decides."""
         return bool(gap.rows_needed and gap.rows_needed > (self.decided_by(gap).rows or 0))
+
+    def rows_wanted(self, gap: Gap) -> int | None:
+        """Return the rows that would decide, if so many could be collected; otherwise None."""
+        most = max(FEW_ROWS, MOST_TIMES_THE_ROWS * (self.decided_by(gap).rows or 0))
+        return gap.rows_needed if self.lacks_rows(gap) and (gap.rows_needed or 0) <= most else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,10 +116,11 @@ def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
     gain, unit = curve.gain, Unit(goal)
     if gain is None:
         return finding("WF210", fired=None, evidence=f"Cannot tell: {curve.refused}.")
+    now = curve.dev[-1]
     times = "Twice" if curve.factor == 2 else f"{curve.factor:g} times"
     said = (
         f"{times} the data ({curve.factor * curve.rows:,.0f} training rows): dev error lower by from "
-        f"{unit.gap_range(gain.low, gain.high)}, most likely {unit.gap(gain.value)}"
+        f"{unit.gap_range(gain.low, gain.high, end=now)}, most likely {unit.gap(gain.value, end=now)}"
     )
     if curve.target is not None:
         reached = f"needs about {curve.target_rows:,} rows"

@@ -9,7 +9,7 @@ import numpy as np
 
 from wellfit.diagnosis.facts import Columns, Training
 from wellfit.diagnosis.findings import UNCHECKED, Finding, finding
-from wellfit.diagnosis.gaps import Errors, Gap, present
+from wellfit.diagnosis.gaps import TOO_CLOSE, Errors, Gap, present
 from wellfit.diagnosis.rows import OpenRows
 from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.goals import Goal
@@ -28,31 +28,32 @@ _TAKEN_AS_EXACT = (
 )
 
 
-def high_bias(*, goal: Goal, gaps: Gaps) -> Finding:
+def high_bias(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
     """WF101: high avoidable bias."""
-    return _of_gap("avoidable_bias", gaps, goal=goal)
+    return _of_gap("avoidable_bias", gaps, goal=goal, errors=errors)
 
 
-def high_variance(*, goal: Goal, gaps: Gaps) -> Finding:
+def high_variance(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
     """WF102: high variance."""
-    return _of_gap("variance", gaps, goal=goal)
+    return _of_gap("variance", gaps, goal=goal, errors=errors)
 
 
-def high_mismatch(*, goal: Goal, gaps: Gaps) -> Finding:
+def high_mismatch(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
     """WF301: high mismatch."""
-    return _of_gap("mismatch", gaps, goal=goal)
+    return _of_gap("mismatch", gaps, goal=goal, errors=errors)
 
 
-def high_dev_overfit(*, goal: Goal, gaps: Gaps) -> Finding:
+def high_dev_overfit(*, goal: Goal, gaps: Gaps, errors: Errors) -> Finding:
     """WF401: high overfitting to dev."""
-    return _of_gap("dev_overfit", gaps, goal=goal)
+    return _of_gap("dev_overfit", gaps, goal=goal, errors=errors)
 
 
-def _of_gap(name: GapName, gaps: Gaps, *, goal: Goal) -> Finding:
+def _of_gap(name: GapName, gaps: Gaps, *, goal: Goal, errors: Errors) -> Finding:
     unit, code, gap = Unit(goal), GAPS[name].finding, gaps[name]
     if gap is None:
         return finding(code, fired=None, evidence=_ABSENT.get(name, ""))
-    said = f"{gap.kind.noun} {unit.gap(gap.value)} ({unit.gap_range(gap.low, gap.high)})"
+    size, limits = errors.size(gap, unit=unit), errors.limits(gap, unit=unit)
+    said = f"{gap.kind.noun} {size}" if errors.is_open(gap) else f"{gap.kind.noun} {size} ({limits})"
     if gap.verdict == "cannot tell":
         return finding(code, fired=None, evidence=f"Cannot tell: {said}.")
     if gap.by_chance:
@@ -104,7 +105,7 @@ def another_method_wins(*, goal: Goal, errors: Errors, training: Training) -> Fi
     fired = references[best].value < errors.dev.value if lead is None else lead.low > 0
     margin = ""
     if lead is not None:
-        value, least = (unit.gap(limit) for limit in (lead.value, lead.low))
+        value, least = (unit.size(limit, end=errors.dev.value) for limit in (lead.value, lead.low))
         margin = f"; paired difference {value}, at least {least}"
     evidence = (
         f"Dev: network {unit.show(errors.dev.value)}, best reference model ({best}) "
@@ -130,7 +131,9 @@ def too_few_rows(*, goal: Goal, tolerance: float, gaps: Gaps, errors: Errors) ->
     undecided = [gap for gap in present(gaps) if gap.verdict == "cannot tell" and gap.rows_needed]
     if undecided:
         said = "; ".join(f"{gap.kind.noun}: {_rows_text(errors, gap)}" for gap in undecided)
-        return finding("WF402", fired=True, evidence=f"{said} (tolerance {Unit(goal).gap(tolerance)}).")
+        return finding(
+            "WF402", fired=True, evidence=f"{said} (tolerance {Unit(goal).size(tolerance, end=errors.dev.value)})."
+        )
     if errors.dev.rows is None or errors.dev.is_fixed:
         return finding("WF402", fired=None, evidence=_TAKEN_AS_EXACT)
     return finding("WF402", fired=False, evidence="Every verdict that dev rows can decide is decided.")
@@ -141,7 +144,8 @@ def _rows_text(errors: Errors, gap: Gap) -> str:
     name = "train-dev" if gap.name == "variance" and errors.train_dev is not None else "dev"
     if not errors.lacks_rows(gap):
         return f"the {name} set's {rows:,} rows decide this gap alone, but not among several gaps"
-    return f"{name} has {rows:,} rows, about {gap.rows_needed:,} would decide"
+    wanted = errors.rows_wanted(gap)
+    return f"{name} has {rows:,} rows, " + (f"about {wanted:,} would decide" if wanted else TOO_CLOSE)
 
 
 FEWEST_OF_CLASS = 10

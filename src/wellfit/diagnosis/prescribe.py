@@ -12,7 +12,7 @@ from wellfit.base.serialize import Record
 from wellfit.base.typing import Board
 from wellfit.diagnosis.checks import Urgency, codes_of
 from wellfit.diagnosis.findings import Finding, fired
-from wellfit.diagnosis.gaps import Errors, Gap, present
+from wellfit.diagnosis.gaps import TOO_CLOSE, Errors, Gap, present
 from wellfit.diagnosis.label_noise import MATERIAL
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS, prescribed_against
 from wellfit.records.gaps import GapName
@@ -67,10 +67,10 @@ def prescribe(
 
 def _remedies(errors: Errors, gap: Gap, *, goal: Goal, pictures: bool) -> list[Prescribed]:
     most = ceiling(errors, gap)
-    name, size = gap.kind.noun.capitalize(), Unit(goal).gap(gap.value)
+    name, size = gap.kind.noun.capitalize(), errors.size(gap, unit=Unit(goal))
     if gap.name == "variance" and gap.includes_mismatch:
         name = "Variance (any mismatch included)"
-    doubt = "" if gap.verdict == "yes" else ", though its interval is too wide to be sure"
+    doubt = "" if gap.verdict == "yes" or errors.is_open(gap) else ", though its interval is too wide to be sure"
     return [
         Prescribed(kind.name, kind.board, gap.name, most, f"{name} is {size}{doubt}: {kind.reason}.")
         for kind in prescribed_against(gap.name, pictures=pictures)
@@ -81,13 +81,16 @@ def _for_certainty(errors: Errors, gaps: list[Gap], *, done: set[str]) -> list[P
     """Return remedies that turn "cannot tell" into an answer; they do not lower any error, so their ceiling is 0."""
     asked: list[Prescribed] = []
     unsure = [gap for gap in gaps if gap.verdict == "cannot tell"]
-    short = [gap for gap in unsure if errors.lacks_rows(gap)]
+    short = [gap for gap in unsure if errors.rows_wanted(gap)]
     rows = max(short, key=lambda gap: gap.rows_needed or 0, default=None)
     if rows is not None and "bigger_dev_set" not in done:
         held_out = "train-dev" if rows.name == "variance" and errors.train_dev is not None else "dev"
         why = f"About {rows.rows_needed:,} {held_out} rows would decide whether the {rows.kind.noun} is high."
         kind = REMEDY_KINDS["bigger_dev_set"]
         asked.append(Prescribed(kind.name, kind.board, rows.name, 0.0, why))
+    elif rows is None and (close := [gap for gap in unsure if errors.lacks_rows(gap)]):
+        why = f"The {_joined([gap.kind.noun for gap in close])} is {TOO_CLOSE}."
+        asked.append(Prescribed("none", "none", close[0].name, 0.0, why))
     if errors.optimal.source == "none" and any(gap.name == "avoidable_bias" for gap in unsure):
         why = "Give --human-error (or --optimal-error), because without it nobody can tell whether the bias is high."
         asked.append(Prescribed("none", "none", "avoidable_bias", 0.0, why))
@@ -171,9 +174,9 @@ def _of_gaps(errors: Errors, gaps: Mapping[GapName, Gap | None], *, goal: Goal, 
     if leaning:
         return f"It looks as if the network {causes(leaning)}, but no gap is certain. {rest}"
     if unsure:
-        return f"No gap is surely above {unit.gap(tolerance)}. {rest}"
+        return f"No gap is surely above {unit.size(tolerance, end=errors.dev.value)}. {rest}"
     return (
-        f"The network fits well: every gap is within {unit.gap(tolerance)}, "
+        f"The network fits well: every gap is within {unit.size(tolerance, end=errors.dev.value)}, "
         f"with a dev {'score' if goal.higher_is_better else 'error'} of {unit.show(errors.dev.value)}. "
         "There is nothing to treat."
     )

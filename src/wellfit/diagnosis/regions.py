@@ -16,7 +16,6 @@ from wellfit.base.typing import Booleans, Floats, Integers
 from wellfit.data.features import Feature
 from wellfit.diagnosis.findings import Finding, finding
 from wellfit.diagnosis.rows import FEWEST_ROWS, NetworkOnRows, OpenRows, Rows
-from wellfit.records.goals import Goal
 from wellfit.records.units import Unit
 from wellfit.stats.differences import holm
 from wellfit.stats.intervals import LEVEL, Estimate, normal_quantile
@@ -300,27 +299,30 @@ def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkO
     if network.rival is not None:
         train, rival = rows.under(network).train, replace(rows.dev, losses=network.rival)
         found = find_regions(train, rival, tolerance=tolerance, seed=rows.seed)
-    return _of_regions("WF108", found, goal=rows.goal, said="the train loss is above a reference model's dev loss")
+    base = 0.0 if network.rival is None else float(network.rival.mean())
+    said = f"the train {rows.goal.noun} is above a reference model's on dev"
+    return _of_regions("WF108", found, unit=Unit(rows.goal), base=base, said=said)
 
 
 def regions_that_overfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
     """WF109: regions in which the network overfits."""
     measured = rows.under(network)
     found = find_regions(measured.dev, measured.train, tolerance=tolerance, seed=rows.seed)
-    return _of_regions("WF109", found, goal=rows.goal, said="the dev loss is above the train loss")
+    base = 0.0 if measured.train.losses is None else float(measured.train.losses.mean())
+    said = f"the dev {rows.goal.noun} is above the train {rows.goal.noun}"
+    return _of_regions("WF109", found, unit=Unit(rows.goal), base=base, said=said)
 
 
-def _of_regions(code: str, regions: tuple[Region, ...] | None, *, goal: Goal, said: str) -> Finding:
+def _of_regions(code: str, regions: tuple[Region, ...] | None, *, unit: Unit, base: float, said: str) -> Finding:
     if regions is None:
         why = f"This needs losses by row and {FEWEST_ROWS} rows of train and of dev (and a reference model for WF108)."
         return finding(code, fired=None, evidence=why)
     certain = [region for region in regions if region.certain]
     if not certain:
         return finding(code, fired=False, evidence="No region differs from the rest by more than the tolerance.")
-    unit = Unit(goal)
     told = "; ".join(
         f"{region.rule} ({100 * region.share:.0f} % of the rows): {said} by "
-        f"{unit.gap(region.gap)}, elsewhere by {unit.gap(region.elsewhere)}"
+        f"{unit.gap(region.gap, start=base)}, elsewhere by {unit.gap(region.elsewhere, start=base)}"
         for region in certain[:_NAMED_AT_MOST]
     )
     return finding(code, fired=True, evidence=f"{told}.")

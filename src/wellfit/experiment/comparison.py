@@ -70,7 +70,8 @@ class Comparison:
         for letter, name, value in zip("AB", self.names, self.dev, strict=True):
             yield f"{letter}  {name}: dev {unit.noun} {unit.show(value)}"
         said = f"{self.better} is better" if self.better else "There are too few rows to tell which is better"
-        apart, low, high = (unit.gap(each, sign=True) for each in (gap.value, gap.low, gap.high))
+        ends = (gap.value, gap.low, gap.high)
+        apart, low, high = (unit.gap(each, end=self.dev[0], sign=True) for each in ends)
         yield f"{said}: A minus B is {apart} ({low} to {high}, paired on {gap.rows:,} dev rows)."
         if not self.same_rows:
             yield "They were trained on different rows."

@@ -31,6 +31,7 @@ from wellfit.records.outcome import Outcome, Status
 from wellfit.splits.ledger import LEDGER_NAME, Ledger
 from wellfit.splits.split import Split, load_split
 from wellfit.stats.calibration import calibrated, tempered
+from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 from wellfit.sweeps.forward_selection import parts_of
 from wellfit.training.tensors import Part, at_temperature, predict_average
@@ -199,7 +200,18 @@ class Workspace:
     def propose(self, outcome: Outcome, *, by: str) -> None:
         """Make an outcome a candidate for the experiment's network; the journal counts the choices on dev."""
         with self.reading() as journal:
-            journal.append(CANDIDATE, {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]})
+            body = {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]}
+            journal.append(CANDIDATE, {**body, **self._gain_of(outcome)})
+
+    def _gain_of(self, outcome: Outcome) -> Json:
+        """Compare an outcome with the first network that was diagnosed, row by row on dev; {} if it is that one."""
+        first = next((str(body["identity"]) for body in self.history.of("diagnosis")), outcome.identity)
+        before = self.outcome(first) if first != outcome.identity else None
+        if before is None:
+            return {}
+        target = self.prepared.dev.target
+        losses = [self.goal.row_losses(target, each.predictions["dev"]) for each in (before, outcome)]
+        return {"first": first, "gain": paired_difference(*losses).to_json()}
 
     def temper(self, outcome: Outcome) -> Outcome:
         """Return a network at its temperature: the one in the journal, or otherwise one fitted on dev and kept.

@@ -9,7 +9,7 @@ from typing import Literal
 from wellfit.base.typing import Json
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
-from wellfit.diagnosis.gaps import Gap, present
+from wellfit.diagnosis.gaps import TOO_CLOSE, Gap, present
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.pick import BY_BOARD, applicable
 from wellfit.recipe.remedies.mismatch import rows_wanted
@@ -39,7 +39,7 @@ def stop_of(context: StepContext, findings: Iterable[Finding] = ()) -> Stop:
     if overused is not None:
         return Stop("dev used up", "dev used up", f"{overused.evidence} Draw a larger dev set before choosing further.")
     if set(verdicts.values()) == {"no"}:
-        tolerance = Unit(diagnosis.goal).gap(diagnosis.tolerance)
+        tolerance = Unit(diagnosis.goal).size(diagnosis.tolerance, end=diagnosis.errors.dev.value)
         said = f"The network is fine: every gap is within the tolerance of {tolerance}, so nothing needs repair."
         return Stop("fine", "fine within tolerance", said)
     for gap in present(diagnosis.gaps):
@@ -102,8 +102,10 @@ def _unsure_of_bias(diagnosis: Diagnosis) -> Stop:
 
 
 def _rows(diagnosis: Diagnosis) -> str:
-    short = [gap for gap in diagnosis.gaps.values() if gap is not None and diagnosis.errors.lacks_rows(gap)]
-    rows = max((gap.rows_needed or 0 for gap in short), default=0)
+    short = [gap for gap in present(diagnosis.gaps) if diagnosis.errors.lacks_rows(gap)]
+    rows = max((diagnosis.errors.rows_wanted(gap) or 0 for gap in short), default=0)
+    if short and not rows:
+        return f"No gap is surely above the tolerance: what is left is {TOO_CLOSE}."
     if not rows:
         return "No gap is surely above the tolerance, and these rows cannot tell more."
     return f"No gap is surely above the tolerance; about {rows:,} dev rows would settle it."

@@ -64,31 +64,30 @@ class Unit:
         return f"{self.show(low)} to {self.show(high)}"
 
     def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = False) -> str:
-        """A difference of losses: points for rates; for rmse the step between the two rungs, and the MSE.
+        """A difference of losses in the goal's own unit: points for rates; for rmse the step between two errors.
 
-        For rmse the step needs the losses at which the gap starts and ends, since roots do not subtract. `sign` writes
-        a plus in front of a gain in loss.
+        Roots do not subtract as losses do, so that rmse needs one of the losses at which the difference starts and
+        ends. `sign` writes a plus in front of a gain in loss.
         """
         mark = "−" if value < 0 else "+" if sign else ""
         if self.is_percent:
             return f"{mark}{_percent(value)} {'point' if _percent(value) == '1.0' else 'points'}"
-        if not self.goal.is_squared:
-            return f"{mark}{plain(abs(value))}"
-        squared = f"{mark}{knob(abs(value))} {self.goal.loss_noun}"
-        if start is None or end is None:
-            return squared
-        return f"{mark}{plain(abs(self.position(end) - self.position(start)))} ({squared})"
+        return f"{mark}{plain(abs(self._step(value, start=start, end=end)))}"
 
-    def gap_range(self, low: float, high: float) -> str:
+    def _step(self, value: float, *, start: float | None, end: float | None) -> float:
+        if not self.goal.is_squared or (start is None and end is None):
+            return self.position(abs(value)) if self.goal.is_squared else value
+        low = start if start is not None else (end or 0.0) - value
+        return self.position(low + value) - self.position(low)
+
+    def gap_range(self, low: float, high: float, *, start: float | None = None, end: float | None = None) -> str:
         """The limits of a difference of losses, with one unit."""
-        first, last = (self.gap(limit) for limit in (low, high))
+        first, last = (self.gap(limit, start=start, end=end) for limit in (low, high))
         return f"{first.partition(' ')[0]} to {last}" + ("s" if last.endswith("point") else "")
 
-    def size(self, value: float, *, start: float, end: float) -> str:
-        """A gap as written in a sentence, in the unit that readers know best: for rmse the step between two errors."""
-        size = self.gap(value)
-        if self.goal.is_squared:
-            size = plain(abs(self.position(end) - self.position(start)))
+    def size(self, value: float, *, start: float | None = None, end: float | None = None) -> str:
+        """A difference as written in a sentence, with its unit."""
+        size = self.gap(value, start=start, end=end)
         return size if self.is_percent else f"{size} {self.noun}"
 
 
@@ -101,12 +100,14 @@ def plain(value: float) -> str:
 
 
 def knob(value: float | None) -> str:
-    """A value on a logarithmic range, in short form: 0, 0.053, 1e-06, 316."""
+    """A value on a logarithmic range, in short form: 0, 0.053, 1e-06, 316, 1,230,000."""
     if value is None:
         return "—"
     if value == 0:
         return "0"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    if abs(value) < 1000:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) < 1e6 else f"{float(f'{value:.3g}'):,.0f}"
 
 
 def seconds(value: float | None) -> str:
@@ -119,8 +120,11 @@ def seconds(value: float | None) -> str:
 
 
 def typeset(words: str) -> str:
-    """Return a journal's ASCII text with the characters that a page uses."""
-    return re.sub(r"\blambda\b", "λ", words).replace("->", "→").replace("+-", "±")
+    """Return a journal's ASCII text with the characters, and the one way of writing a percentage, that people read."""
+    shown = re.sub(r"\blambda\b", "λ", words).replace("->", "→").replace("+-", "±")
+    shown = re.sub(r"(?<=\d)x(?=\d)", "×", re.sub(r"(\d) %", r"\1%", shown))
+    switched = re.sub(r"(?<=→ )True\b|\bTrue(?= →)", "on", shown)
+    return re.sub(r"(?<=→ )False\b|\bFalse(?= →)", "off", switched)
 
 
 def _percent(rate: float) -> str:

@@ -90,7 +90,7 @@ def _errors(summary: Summary) -> Iterator[str]:
     limits = unit.interval(optimal.at_level(LEVEL))
     rows = [[f"optimal ({optimal_source(optimal)})", "", limits, ""]]
     rows += [[PARTS[part].lower(), *_measured(error, unit)] for part, error in ladder.errors.items() if error]
-    yield from _table([unit.noun, "value", "95 % interval", "rows"], rows)
+    yield from _table([unit.noun, "value", "95% interval", "rows"], rows)
     yield ""
     gaps = [[gap.kind.noun, gap_text(unit, ladder, gap, sign=True), gap.verdict] for gap in ladder.gaps]
     yield from _table(["gap", "value", "high?"], gaps)
@@ -119,7 +119,7 @@ def _test(summary: Summary) -> Iterator[str]:
 def _others(summary: Summary) -> Iterator[str]:
     rows = [[each.label, *_measured(each.dev, summary.unit)[:2]] for each in summary.others]
     if rows:
-        yield from _table(["method", f"dev {summary.unit.noun}", "95 % interval"], rows)
+        yield from _table(["method", f"dev {summary.unit.noun}", "95% interval"], rows)
 
 
 def _cautions(summary: Summary) -> Iterator[str]:

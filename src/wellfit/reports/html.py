@@ -16,10 +16,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from wellfit.diagnosis.findings import topic_of
 from wellfit.diagnosis.optimal_error import Optimal
 from wellfit.records.knobs import KNOBS, OTHER_REGULARIZERS
-from wellfit.records.units import Unit, knob, plain, seconds
-from wellfit.reports import sentences
+from wellfit.records.units import Unit, knob, plain, seconds, typeset
+from wellfit.reports import sentences, verdict
 from wellfit.reports.charts import (
     Series,
     Size,
@@ -73,10 +74,19 @@ def render_html(summary: Summary, *, redact: bool = False) -> str:
 
 
 def _environment(unit: Unit) -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_typeset
+    )
     environment.filters.update(show=unit.show, gap=unit.gap, knob=knob, seconds=seconds)
-    environment.globals.update(say=sentences, unit=unit, question=sentences.QUESTIONS, parts=PARTS)
+    environment.globals.update(
+        topic_of=topic_of, verdict=verdict, say=sentences, unit=unit, question=sentences.QUESTIONS, parts=PARTS
+    )
     return environment
+
+
+def _typeset(shown: object) -> object:
+    """Set text as people read it; drawings are set already."""
+    return typeset(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown
 
 
 def _file(name: str) -> str:

@@ -174,8 +174,9 @@ class Step:
     kept: bool
     coupled: bool
     without_gain: tuple[str, ...]
+    previous: str
     network: str
-    """Identity of the network with which the recipe continued."""
+    """Identities of the networks before the step, and with which the recipe continued."""
     before: Mapping[str, float]
     after: Mapping[str, float]
     gaps_before: tuple[Gap, ...]
@@ -258,7 +259,15 @@ class Summary:
     sweeps: tuple[SweepCard, ...]
     trade: tuple[TradeRow, ...]
     steps: tuple[Step, ...]
+    gain: Estimate | None
+    """Dev loss of the first network minus that of `best`, paired by row; None where they were not compared."""
+    optimism: float
+    """How much lower the best dev loss is than the same network's on rows that did not choose it; 0 if not known."""
     compared: int
+    budget: str
+    """As it was asked for; "" without a run."""
+    stop: str
+    """Code of the reason why the run ended; "" if it has not."""
     finished: str
     openings: tuple[Opening, ...]
     """Openings that measured the network that represents the experiment."""
@@ -292,6 +301,17 @@ class Summary:
     def steps_on(self, *boards: str) -> tuple[Step, ...]:
         """Return the steps that changed one of these boards; one that changed both is on both."""
         return tuple(step for step in self.steps if step.board in boards or (step.coupled and "optimization" in boards))
+
+    @property
+    def path(self) -> tuple[Step, ...]:
+        """The steps that led from the first network to the one that represents the experiment; () if none did."""
+        found: list[Step] = []
+        end = self.best.identity if self.best else ""
+        for step in reversed(self.steps):
+            if step.kept and step.network == end:
+                found.insert(0, step)
+                end = step.previous
+        return tuple(found)
 
     @property
     def searched_both(self) -> bool:

@@ -5,16 +5,13 @@ Verdicts are repeated here, never made: a sentence follows from the numbers of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping
 
-from wellfit.diagnosis.gaps import Gap
+from wellfit.diagnosis.gaps import TOO_CLOSE, Gap
 from wellfit.diagnosis.optimal_error import Optimal
-from wellfit.diagnosis.prescribe import Prescribed
 from wellfit.opening import Opening
-from wellfit.records.gaps import GAPS, GapName
 from wellfit.records.units import Unit, knob, seconds
-from wellfit.reports.records import Diagnosed, Network, Step, Summary, Temperature
+from wellfit.reports.records import Diagnosed, Step, Summary, Temperature
 from wellfit.reports.sweep_card import Member, SweepCard, coupled, searched_knobs
 from wellfit.stats.intervals import LEVEL, Estimate
 
@@ -32,233 +29,19 @@ QUESTIONS = {
 """Headings of the sections that terminal and page share."""
 
 
-def headline(summary: Summary) -> str:
-    """One to four short sentences: cause, action, remaining error, and the method that does better if there is one."""
-    if summary.before is None or summary.after is None:
-        return _joined(_before_diagnosis(summary), _winner(summary))
-    return _joined(_cause(summary.before), _action(summary), _remainder(summary, summary.after), _winner(summary))
-
-
-def remarks(summary: Summary) -> Iterator[str]:
-    """Return the lines under the headline."""
-    yield from _moves(summary)
-    if summary.after is not None and _has_no_reference(summary.after):
-        yield "How much of the remaining error could be avoided is unknown: give --human-error."
-    if summary.compared > 1 and not summary.openings:
-        yield (
-            f"The dev {summary.unit.noun} shown is the best of {summary.compared:,} networks, so it is slightly "
-            "optimistic."
-        )
-    yield from _test(summary)
-    if summary.temperature is not None:
-        yield temperature_sentence(summary.temperature)
-    if not summary.finished and not summary.openings:
-        yield "This experiment has not finished. Run the same command again to continue."
-
-
-def _joined(*sentences: str) -> str:
-    return " ".join(filter(None, sentences))
-
-
-def _before_diagnosis(summary: Summary) -> str:
-    best, unit = summary.best, summary.unit
-    if best is not None:
-        train, dev = (shown(unit, best.errors.get(part)) for part in ("train", "dev"))
-        return f"One network has been trained (train {unit.noun} {train}, dev {dev}); it has not been diagnosed yet."
-    if summary.split is not None:
-        return "The data is split and the test set is sealed. Nothing has been trained yet."
-    return "Nothing has happened in this experiment yet."
-
-
-def _verdict(found: Diagnosed, name: GapName) -> str:
-    gap = found.diagnosis.gap(name)
-    return "" if gap is None else gap.verdict
-
-
-_CAUSES = {
-    (True, True): "The first network was both underfitting and overfitting.",
-    (True, False): "The first network was underfitting.",
-    (False, True): "The first network was overfitting.",
-}
-
-
-def _cause(first: Diagnosed) -> str:
-    verdicts = [_verdict(first, name) for name in ("avoidable_bias", "variance")]
-    high = (verdicts[0] == "yes", verdicts[1] == "yes")
-    if any(high):
-        return _CAUSES[high]
-    if _verdict(first, "mismatch") == "yes":
-        return "The first network fits, but dev data differs from train data."
-    if "cannot tell" not in verdicts:
-        return "The first network fits: neither bias nor variance is high."
-    if verdicts[0] == "cannot tell" and _has_no_reference(first):
-        return "How much of the first network's error could be avoided is unknown: no reference error was given."
-    return "There are too few rows to tell whether the first network underfits or overfits."
-
-
-def _action(summary: Summary) -> str:
-    kept = [step for step in summary.steps if step.kept]
-    if not kept:
-        tried = len(summary.steps)
-        return f"None of the {tried} steps tried did better." if tried > 1 else ""
-    if _is_elsewhere(summary, kept):
-        return f"{_capitalized(kept[-1].did)} was tried, but an earlier network does better on dev and is kept."
-    if summary.searched_both:
-        networks = summary.best.outcome.networks if summary.best else 1
-        average = f" and an average of {networks} networks" if networks > 1 else ""
-        return f"A search of both boards{average} {_shrunk(summary, 'variance')}."
-    if summary.best and any(step.board == "regularization" for step in kept):
-        return f"{_regularizers(summary.best)} {_shrunk(summary, 'variance')}."
-    return f"{_capitalized(kept[-1].did)} {_shrunk(summary, _gap_of(kept[-1]))}."
-
-
-def _is_elsewhere(summary: Summary, kept: Sequence[Step]) -> bool:
-    """Return True if no step of this run led to the network that represents the experiment."""
-    return bool(kept) and summary.best is not None and summary.best.identity not in {step.network for step in kept}
-
-
-def _regularizers(best: Network) -> str:
-    parts = []
-    if best.l2:
-        parts.append(f"λ = {knob(best.l2)}")
-    if best.keep_probs != "1":
-        parts.append(f"keep_prob {best.keep_probs}")
-    if best.others:
-        parts.append(best.others if parts else _capitalized(best.others))
-    if best.outcome.networks > 1:
-        parts.append(f"{best.outcome.networks} networks averaged")
-    return " with ".join(parts) or "The step on regularization"
-
-
-def _shrunk(summary: Summary, name: GapName) -> str:
-    before, after = (found.diagnosis.gap(name) if found else None for found in (summary.before, summary.after))
-    if before is None or after is None or not summary.before or not summary.after:
-        return "was kept"
-    if after.verdict == "no" and before.verdict != "no":
-        return f"removed the {GAPS[name].noun}"
-    if after.value >= before.value:
-        return f"did not lower the {GAPS[name].noun}"
-    sizes = (gap_text(summary.unit, found, gap) for found, gap in ((summary.before, before), (summary.after, after)))
-    return f"cut the {GAPS[name].noun} from {' to '.join(sizes)}"
-
-
 def gap_text(unit: Unit, found: Diagnosed, gap: Gap, *, sign: bool = False) -> str:
-    """A gap in the goal's unit; for rmse also as the step between the two errors at its ends."""
+    """A gap in the goal's unit; of a bias without a reference only the limits are known, or nothing."""
     if gap.below_reference:
         return "none"
+    if found.diagnosis.errors.is_open(gap):
+        return "unknown" if gap.verdict == "cannot tell" else found.diagnosis.errors.limits(gap, unit=unit)
     start, end = found.diagnosis.errors.ends(gap.name)
     return unit.gap(gap.value, start=start, end=end, sign=sign)
-
-
-def _remainder(summary: Summary, last: Diagnosed) -> str:
-    judged = [gap for gap in last.gaps if gap.name != "dev_overfit"]
-    high = [gap for gap in judged if gap.verdict == "yes"]
-    if high:
-        worst = max(high, key=lambda gap: gap.value)
-        if worst.name == _treated(summary):
-            return ""
-        noun = worst.kind.noun
-        article = "An" if noun[0] in "aeiou" else "A"
-        verb = "is left" if summary.steps else "is to be removed"
-        return f"{article} {noun} of {gap_text(summary.unit, last, worst)} {verb}."
-    if _has_no_reference(last):
-        return ""
-    if any(gap.verdict != "no" for gap in judged):
-        return "The rest of the error is too small to find its cause with this many rows."
-    return "" if _best_other(summary) else "The rest of the error is in the data."
-
-
-def _treated(summary: Summary) -> str:
-    """Return the gap whose size `_action` has named already."""
-    kept = [step for step in summary.steps if step.kept]
-    treated = set() if _is_elsewhere(summary, kept) else {_gap_of(step) for step in kept}
-    return next((name for name in ("variance", "mismatch", "avoidable_bias") if name in treated), "")
-
-
-def _gap_of(step: Step) -> GapName:
-    """Return the gap that a step was meant to close."""
-    if step.board == "data":
-        return "mismatch" if step.kind in ("augment_toward", "reweight") else "variance"
-    return "variance" if step.board == "regularization" else "avoidable_bias"
-
-
-def _has_no_reference(found: Diagnosed) -> bool:
-    return found.diagnosis.errors.optimal.source == "none"
-
-
-def _winner(summary: Summary) -> str:
-    found = _best_other(summary)
-    if found is None:
-        return ""
-    part, ours, loss, label = found
-    unit, many = summary.unit, label.endswith("s")
-    subject = label if many else f"The {label.lower()}"
-    verb = ("do" if many else "does") if part == "test" or _rival_is_sure(summary) else "may do"
-    return (
-        f"{subject} {verb} better than the network here: {part} {unit.noun} {unit.show(loss)} against "
-        f"{unit.show(ours)}."
-    )
-
-
-def _best_other(summary: Summary) -> tuple[str, float, float, str] | None:
-    """The part, our loss, theirs and the name of the reference model that does better; on test once opened."""
-    part = "test" if summary.openings else "dev"
-    ours = summary.openings[0].error if summary.openings else summary.dev
-    measured = [(each.test if summary.openings else each.dev, each.label) for each in summary.others]
-    known = [(found.value, label) for found, label in measured if found is not None]
-    if ours is None or not known or min(known)[0] >= ours.value:
-        return None
-    return part, ours.value, *min(known)
-
-
-def _rival_is_sure(summary: Summary) -> bool:
-    """Return True unless the paired comparison on dev (WF106) cannot tell the two apart."""
-    return [found.status for found in summary.findings if found.code == "WF106"] != ["passed"]
-
-
-def _moves(summary: Summary) -> Iterator[str]:
-    if summary.before is None or summary.after is None or summary.before is summary.after:
-        return
-    unit = summary.unit
-    before, after = summary.before.diagnosis.errors, summary.after.diagnosis.errors
-    old, new = unit.show(before.dev.value), unit.show(after.dev.value)
-    verb = "went" if after.dev.value >= before.dev.value else "rose" if unit.goal.higher_is_better else "fell"
-    yield (
-        f"Dev {unit.noun} stays at {old}: no step gained."
-        if old == new
-        else (f"Dev {unit.noun} {verb} from {old} to {new}.")
-    )
-    regularized = summary.best is not None and not summary.best.is_plain
-    if after.train.value > before.train.value and regularized and not summary.searched_both:
-        yield (
-            f"Train {unit.noun} went from {unit.show(before.train.value)} to {unit.show(after.train.value)}: "
-            "that is the price of regularization, not a fault."
-        )
 
 
 def elsewhere_sentence(opening: Opening) -> str:
     """An opening for a network that no longer represents the experiment, without its number."""
     return f"Opening {opening.opening} measured another network, not this one. Receipt {opening.receipt}"
-
-
-def _test(summary: Summary) -> Iterator[str]:
-    if summary.elsewhere and not summary.openings:
-        yield "The test set was opened for another network: this one has no test error. `wellfit unseal --again` " + (
-            "measures it, not certified."
-        )
-    if not summary.openings:
-        return
-    first, unit = summary.openings[0], summary.unit
-    yield f"Test {unit.noun} {unit.show(first.error.value)} (95 % interval {unit.interval(first.error)}), " + (
-        "certified." if first.certified else "not certified."
-    )
-    opened = len(summary.openings) + len(summary.elsewhere)
-    if opened > 1:
-        yield f"The test set has been opened {opened} times; only the first opening can be certified."
-
-
-def _capitalized(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def temperature_sentence(found: Temperature) -> str:
@@ -282,9 +65,27 @@ def interval_text(unit: Unit, estimate: Estimate | None) -> str:
     return "exact" if estimate.is_fixed else unit.interval(estimate)
 
 
-def gap_interval(unit: Unit, gap: Gap) -> str:
+def step_gap(summary: Summary, losses: Mapping[str, float], gap: Gap) -> str:
+    """A gap at a step, whose errors are `losses`, in the goal's unit."""
+    if gap.name == "avoidable_bias" and summary.after and summary.after.diagnosis.errors.optimal.source == "none":
+        return summary.unit.gap_range(gap.low, gap.high, end=losses["train"])
+    if gap.name == "variance":
+        return summary.unit.gap(gap.value, start=losses["train"])
+    return summary.unit.gap(gap.value, end=losses["train" if gap.name == "avoidable_bias" else "dev"])
+
+
+def step_gain(unit: Unit, step: Step) -> str:
+    """What was expected of a step, with its interval, and what it got."""
+    end = step.before["train" if step.board == "optimization" and not step.coupled else "dev"]
+    expected, got = (unit.gap(value, end=end) for value in (step.expected, step.got))
+    if step.low is None or step.high is None:
+        return f"Expected at most {expected}, got {got}"
+    return f"Expected {expected} ({unit.gap_range(step.low, step.high, end=end)}, 90%), got {got}"
+
+
+def gap_interval(unit: Unit, found: Diagnosed, gap: Gap) -> str:
     """Return the limits of a gap; "exact" for one without sampling error."""
-    return "exact" if gap.low >= gap.high else unit.gap_range(gap.low, gap.high)
+    return "exact" if gap.low >= gap.high else found.diagnosis.errors.limits(gap, unit=unit)
 
 
 def verdict_text(found: Diagnosed, gap: Gap) -> str:
@@ -292,13 +93,14 @@ def verdict_text(found: Diagnosed, gap: Gap) -> str:
     if gap.below_reference:
         return "no: memorized, or better than the reference"
     if gap.verdict == "cannot tell" and found.diagnosis.errors.lacks_rows(gap):
-        return f"cannot tell: needs about {gap.rows_needed:,} rows"
+        wanted = found.diagnosis.errors.rows_wanted(gap)
+        return f"cannot tell: needs about {wanted:,} rows" if wanted else f"cannot tell: {TOO_CLOSE}"
     return gap.verdict
 
 
 def tolerance_note(unit: Unit, found: Diagnosed) -> str:
     """The rule behind the verdicts."""
-    tolerance = unit.gap(found.diagnosis.tolerance)
+    tolerance = unit.size(found.diagnosis.tolerance, end=found.diagnosis.errors.dev.value)
     return f"A gap is high if its interval is above the tolerance of {tolerance}."
 
 
@@ -345,10 +147,13 @@ def monte_carlo_line(unit: Unit, sweep: SweepCard) -> str:
     found = sweep.monte_carlo
     if found is None:
         return ""
-    low, high = (unit.gap(-limit, sign=True) for limit in (found.gain.high, found.gain.low))
+    end = sweep.chosen.dev.value if sweep.chosen and sweep.chosen.dev else None
+    value, low, high = (
+        unit.gap(-limit, start=end, sign=True) for limit in (found.gain.value, found.gain.high, found.gain.low)
+    )
     return (
         f"Monte-Carlo dropout on the chosen network: {found.passes} passes change dev {unit.noun} by "
-        f"{unit.gap(-found.gain.value, sign=True)} ({low} to {high}) and cost {knob(found.cost)} times one pass."
+        f"{value} ({low} to {high}) and cost {knob(found.cost)} times one pass."
     )
 
 
@@ -385,15 +190,7 @@ def score_sentence(summary: Summary) -> str:
     if summary.kept_score is None:
         return ""
     inside, steps = summary.kept_score
-    return f"{inside} of {steps} outcomes were within their 90 % interval."
-
-
-def next_lines(unit: Unit, prescription: Sequence[Prescribed]) -> Iterator[str]:
-    """Return the remedies in order, those with the same cause on one line."""
-    for cause, rows in groupby(prescription, key=lambda row: (row.why.partition(": ")[0], row.ceiling)):
-        kinds = ", ".join(row.kind.replace("_", " ") for row in rows if row.kind != "none")
-        gain = f" (at most {unit.gap(cause[1])})" if cause[1] else ""
-        yield f"{cause[0].rstrip('.')}{f': {kinds}{gain}' if kinds else ''}."
+    return f"{inside} of {steps} outcomes were within their 90% interval."
 
 
 _SOURCES = {

@@ -21,7 +21,7 @@ from wellfit.reports.records import Diagnosed, Summary
 from wellfit.reports.sentences import sweep_line
 from wellfit.reports.summary import summarize
 from wellfit.reports.sweep_card import lambda_path, plane, sweep_from
-from wellfit.reports.text import diagnosis_text, findings_text, render_text
+from wellfit.reports.text import diagnosis_text, findings_text, render_end
 
 if TYPE_CHECKING:
     from wellfit.experiment.experiment import Experiment
@@ -46,7 +46,7 @@ def text_of(result: Result) -> str:
 
     if isinstance(result, Sweep):
         return sweep_text(result.to_json(), Unit(result.goal))
-    return render_text(summary_of(result))
+    return render_end(summary_of(result), path=str(result.path))
 
 
 def bundle_of(result: Result) -> Bundle:

@@ -35,8 +35,8 @@ from wellfit.reports.records import (
     Summary,
     Temperature,
 )
-from wellfit.reports.sentences import headline, remarks
 from wellfit.reports.sweep_card import SweepCard, sweep_from
+from wellfit.reports.verdict import headline, remarks
 from wellfit.stats.intervals import Estimate
 
 METHODS = {"dummy": "Dummy", "linear": "Linear model", "trees": "Gradient-boosted trees"}
@@ -70,7 +70,11 @@ def summarize(history: History) -> Summary:
         sweeps=sweeps,
         trade=trade_rows(networks, sweeps, best=best, openings=own),
         steps=tuple(map(_step, history.of("step"))),
+        gain=_gain(history, first=before, best=best),
+        optimism=_optimism(history, after),
         compared=history.compared,
+        budget=str(history.asked.get("budget") or ""),
+        stop=history.last("finish").get("stop", ""),
         finished=typeset(history.last("finish").get("sentence", "")),
         openings=own,
         elsewhere=elsewhere,
@@ -125,7 +129,7 @@ def _diagnosed(
     after = _with_test(_diagnosis(last), openings if is_own else ())
     if elsewhere and not openings:
         after = replace(after, note="opened for another network")
-    if last is bodies[0]:
+    if last["identity"] == bodies[0]["identity"]:
         return after, after
     before = _diagnosis(bodies[0])
     if openings:
@@ -186,6 +190,7 @@ def _step(body: Json) -> Step:
         kept=body["kept"],
         coupled=body.get("coupled", False),
         without_gain=tuple(body.get("without_gain", ())),
+        previous=body["config_before"],
         network=body["config_after"],
         before=body["errors_before"],
         after=body["errors_after"],
@@ -194,6 +199,21 @@ def _step(body: Json) -> Step:
         seconds=body["seconds"],
         single=body.get("ensemble", {}).get("honest_single"),
     )
+
+
+def _gain(history: History, *, first: Diagnosed | None, best: Network | None) -> Estimate | None:
+    """The paired difference that was measured when the network became a candidate, if it was with this first one."""
+    bodies = [body for body in history.of("candidate") if best is not None and body["identity"] == best.identity]
+    found = next((body for body in reversed(bodies) if first and body.get("first") == first.identity), None)
+    return Estimate.from_json(found["gain"]) if found else None
+
+
+def _optimism(history: History, after: Diagnosed | None) -> float:
+    """How much the lowest dev loss among all networks flatters it, by WF403's correction."""
+    findings = after.diagnosis.findings if after else ()
+    corrected = next((found.interval for found in findings if found.code == "WF403"), None)
+    losses = [body["losses"]["dev"] for body in history.of("training", "snapshot") if body["status"] != "diverged"]
+    return max(0.0, corrected.value - min(losses)) if corrected is not None and losses else 0.0
 
 
 def _temperature(body: Json) -> Temperature | None:

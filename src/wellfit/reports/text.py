@@ -1,14 +1,17 @@
-"""The report and a diagnosis for a terminal: readable without colour, at any width."""
+"""The end of a run, the whole report and a diagnosis for a terminal: readable without colour, at any width."""
 
 from __future__ import annotations
 
 import io
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.diagnosis.findings import Finding
-from wellfit.records.units import Unit, knob
+from wellfit.diagnosis.findings import Finding, topic_of
+from wellfit.records.units import Unit, knob, typeset
 from wellfit.reports.records import PARTS, Diagnosed, Step, Summary
 from wellfit.reports.sentences import (
     QUESTIONS,
@@ -19,7 +22,6 @@ from wellfit.reports.sentences import (
     interval_text,
     luck_sentence,
     monte_carlo_line,
-    next_lines,
     optimal_note,
     optimal_source,
     optimal_text,
@@ -33,17 +35,34 @@ from wellfit.reports.sentences import (
     without_gain,
 )
 from wellfit.reports.sweep_card import effect_rows
+from wellfit.reports.verdict import cares, is_cut_short, most_text, next_steps, standing, state_of, why_not
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WIDTH = 100
+MOST_LINES = 25
+_NARROW = 80
+"""Columns below which intervals are left out of the end of a run."""
 _STYLES = {"yes": "red", "no": "green", "cannot tell": "yellow"}
 
 
 def render_text(summary: Summary, *, width: int = WIDTH, color: bool = False) -> str:
-    """Write the report; the text wraps to `width` columns, with escape codes if it is in color."""
+    """Write the whole report; the text wraps to `width` columns, with escape codes if it is in color."""
     return _printed(_blocks(summary), width=width, color=color)
+
+
+def render_end(summary: Summary, *, path: str = "", width: int = WIDTH, color: bool = False) -> str:
+    """Write the end of a run: what was wrong, what was done, how sure that is, what is next, in 25 lines.
+
+    `path` is the experiment's folder, for the commands that show the rest.
+    """
+    text = ""
+    for steps in range(len(summary.steps), -1, -1):
+        text = _printed(_end(summary, path=path, steps=steps, wide=width >= _NARROW), width=width, color=color)
+        if text.count("\n") <= MOST_LINES:
+            break
+    return text
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
@@ -72,8 +91,117 @@ def _printed(blocks: Iterable[RenderableType], *, width: int, color: bool) -> st
         legacy_windows=False,
     )
     for block in blocks:
-        console.print(block)
-    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
+        console.print(_unbroken(block) if isinstance(block, str) else block)
+    shown = sink.getvalue().replace(_NO_BREAK, " ")
+    return "\n".join(line.rstrip() for line in shown.splitlines()) + "\n"
+
+
+_NO_BREAK = "\ue000"
+"""Stands for a space inside a command until the lines are broken."""
+
+
+def _unbroken(words: str) -> str:
+    return re.sub("`[^`]+`", lambda found: found[0].replace(" ", _NO_BREAK), typeset(words))
+
+
+def _end(summary: Summary, *, path: str, steps: int, wide: bool) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    yield Text(_subject(summary), style="dim")
+    yield Text(f"\n{summary.headline}", style="bold")
+    yield from summary.remarks
+    if summary.after is not None and not is_cut_short(summary.best):
+        yield ""
+        yield _rungs(summary, summary.after, wide=wide)
+    yield from _taken(summary, most=steps)
+    told = {"Take care": list(cares(summary)), "Next": list(next_steps(summary))[:2]}
+    if path:
+        folder = shlex.quote(path)
+        told["Report"] = [f"{PurePath(path) / 'report.html'}; all of it: `wellfit show {folder} --full`"]
+        if summary.split is not None and not summary.openings and not summary.elsewhere:
+            told["Test set"] = [f"sealed: `wellfit unseal {folder}` opens it, once"]
+    rows = [[name if place == 0 else "", words] for name, each in told.items() for place, words in enumerate(each)]
+    if rows:
+        yield ""
+        yield _grid(rows)
+
+
+def _subject(summary: Summary) -> str:
+    if summary.split is None:
+        return summary.title
+    counts = [f"{rows:,} {part.lower()}" for part, rows in summary.split.rows]
+    return f"{summary.title}: {', '.join(counts)}" + ("" if summary.openings else " (sealed)")
+
+
+def _rungs(summary: Summary, after: Diagnosed, *, wide: bool) -> RenderableType:
+    """Return each error before and now, with the gap to the one above it."""
+    unit = summary.unit
+    earlier = summary.before if summary.before is not after and not is_cut_short(summary.first) else None
+    optimal = after.diagnosis.errors.optimal
+    whole = optimal_text(unit, optimal).removeprefix("unknown: ")
+    is_open = optimal.source == "none"
+    blank = [""] if earlier else []
+    rows = [["optimal", *blank, "unknown" if is_open else whole, whole if is_open else "", "", ""]]
+    for part, error in after.errors.items():
+        gap = next((each for each in after.gaps if _UPPER[each.name] == part), None)
+        gap = gap or next((each for each in after.gaps if part == "dev" and each.name == "variance"), None)
+        old = [shown(unit, earlier.errors.get(part)) if earlier.errors.get(part) else ""] if earlier else []
+        told = f"{gap.kind.cause} {gap_text(unit, after, gap).removesuffix(' points')}" if gap else ""
+        verdict = "" if gap is None else "no" if gap.below_reference else gap.verdict
+        now = shown(unit, error) if error else "sealed"
+        limits = interval_text(unit, error) if error and not error.is_fixed else ""
+        rows.append([PARTS[part].lower(), *old, now, limits, told, verdict])
+    gap_head = "gap, in points" if unit.is_percent else "gap"
+    head = [unit.noun, *(["before"] if earlier else []), "now", "95% interval", gap_head, "too large?"]
+    kept = [place for place, name in enumerate(head) if wide or name != "95% interval"]
+    return _table([head[place] for place in kept], [[row[place] for place in kept] for row in rows])
+
+
+_UPPER = {"avoidable_bias": "train", "variance": "train_dev", "mismatch": "dev", "dev_overfit": "test"}
+"""The part at the upper end of each gap; without train-dev, dev is that of the variance."""
+
+
+def _taken(summary: Summary, *, most: int) -> Iterator[RenderableType]:
+    """Return the steps of the run, those that led to the network first to be kept where there are too many lines."""
+    if not summary.steps or most == 0:
+        return
+    unit = summary.unit
+    path = sorted(summary.path, key=lambda step: step.after["dev"] - step.before["dev"])
+    wanted = [*path, *(step for step in summary.steps if step not in path)][:most]
+    rows = [
+        [
+            f"{step.step}",
+            _briefly(step),
+            f"{unit.show(step.before['dev'])} → {unit.show(step.after['dev'])}",
+            state_of(summary, step),
+        ]
+        for step in summary.steps
+        if step in wanted
+    ]
+    if most < len(summary.steps):
+        rows.append(["", f"and {len(summary.steps) - most} more", "", ""])
+    yield ""
+    yield _table(["step", "", f"dev {unit.noun}", ""], rows, left=2)
+    yield from filter(None, [standing(summary, summary.steps)])
+
+
+def _briefly(step: Step) -> str:
+    """What a step did, without the list of knobs if that is long."""
+    return step.did if len(step.did) <= _LONG else step.did.partition(":")[0]
+
+
+_LONG = 48
+
+
+def _grid(rows: Sequence[Sequence[str]]) -> RenderableType:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for row in rows:
+        grid.add_row(*map(_unbroken, row))
+    return grid
 
 
 def _blocks(summary: Summary) -> Iterator[RenderableType]:
@@ -81,7 +209,8 @@ def _blocks(summary: Summary) -> Iterator[RenderableType]:
 
     yield Text(summary.headline, style="bold")
     yield from summary.remarks
-    if summary.after is not None:
+    whole = not is_cut_short(summary.best)
+    if summary.after is not None and whole:
         yield _heading(QUESTIONS["ladder"])
         yield from _ladder(summary.unit, summary.after, summary.before)
     yield from _knobs(summary)
@@ -90,11 +219,12 @@ def _blocks(summary: Summary) -> Iterator[RenderableType]:
     yield from _trade(summary)
     yield from _others(summary)
     yield from _split(summary)
-    yield from _findings(summary)
-    if summary.prescription:
+    yield from _findings(summary) if whole else ()
+    told = list(next_steps(summary))
+    if told:
         yield _heading(QUESTIONS["next"])
-        yield from next_lines(summary.unit, summary.prescription)
-    if summary.finished:
+        yield from told
+    if summary.finished and whole:
         # The reason why the run stopped comes last: a sentence that a manager understands.
         yield _heading(QUESTIONS["end"])
         yield summary.finished
@@ -122,15 +252,18 @@ def _heading(words: str) -> RenderableType:
     return Text(f"\n{words}", style="bold cyan")
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, left: int = 1) -> RenderableType:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> RenderableType:
+    """Return a table whose columns are never narrower than their longest word; only the first `left` ones wrap."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for index, name in enumerate(head):
-        table.add_column(name, justify="left" if index < left else "right", overflow="fold")
+        words = [word for cell in (name, *(row[index] for row in rows)) for word in cell.split()]
+        least = min(max(map(len, words), default=1), _LONG)
+        table.add_column(name, justify="left" if index < left else "right", overflow="fold", min_width=least)
     for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell.split(":")[0], "")) for cell in row))
+        table.add_row(*(Text(typeset(cell), style=_STYLES.get(cell.split(":")[0], "")) for cell in row))
     return table
 
 
@@ -157,7 +290,7 @@ def _errors(unit: Unit, after: Diagnosed, earlier: Diagnosed | None) -> Renderab
         old = [shown(unit, earlier.errors.get(part)) if earlier.errors.get(part) else ""] if earlier else []
         now = shown(unit, error) if error else "sealed"
         rows.append([PARTS[part].lower(), *old, now, interval_text(unit, error), rows_text(error)])
-    return _table([unit.noun, *(["before"] if earlier else []), "now", "95 % interval", "rows"], rows)
+    return _table([unit.noun, *(["before"] if earlier else []), "now", "95% interval", "rows"], rows)
 
 
 def _gaps(unit: Unit, after: Diagnosed, earlier: Diagnosed | None) -> RenderableType:
@@ -167,8 +300,8 @@ def _gaps(unit: Unit, after: Diagnosed, earlier: Diagnosed | None) -> Renderable
         before = [gap_text(unit, earlier, old, sign=True) if old else ""] if earlier else []
         name = gap.kind.noun + (" (with any mismatch)" if gap.includes_mismatch else "")
         now = gap_text(unit, after, gap, sign=True)
-        rows.append([name, verdict_text(after, gap), *before, now, gap_interval(unit, gap)])
-    return _table(["gap", "high?", *(["before"] if earlier else []), "now", "95 % interval"], rows, left=2)
+        rows.append([name, verdict_text(after, gap), *before, now, gap_interval(unit, after, gap)])
+    return _table(["gap", "high?", *(["before"] if earlier else []), "now", "95% interval"], rows, left=2)
 
 
 def _knobs(summary: Summary) -> Iterator[RenderableType]:
@@ -184,22 +317,25 @@ def _steps(summary: Summary) -> Iterator[RenderableType]:
     rows = [_step(unit, step, low=step.low or 0.0, high=step.high) for step in summary.steps if step.high is not None]
     if rows:
         yield _heading(QUESTIONS["steps"])
-        yield _table(["step", "board", "expected", "90 % interval", "got", ""], rows, left=2)
+        yield _table(["step", "board", "expected", "90% interval", "got", ""], rows, left=2)
     sentences = [luck_sentence(unit, step) for step in summary.steps]
     sentences += [without_gain(step) for step in summary.steps]
-    yield from filter(None, [*sentences, score_sentence(summary)])
+    yield from filter(None, [*sentences, standing(summary, summary.steps), score_sentence(summary)])
 
 
 def _step(unit: Unit, step: Step, *, low: float, high: float) -> list[str]:
     name = f"{step.step} {step.kind.replace('_', ' ')}" + (f" (round {step.round})" if step.round > 1 else "")
-    expected, got = (unit.gap(value) for value in (step.expected, step.got))
-    return [name, step.turned, expected, unit.gap_range(low, high), got, "kept" if step.kept else "dropped"]
+    end = step.before["train" if step.board == "optimization" and not step.coupled else "dev"]
+    expected, got = (unit.gap(value, end=end) for value in (step.expected, step.got))
+    limits = unit.gap_range(low, high, end=end)
+    return [name, step.turned, expected, limits, got, "kept" if step.kept else "dropped"]
 
 
 def _sweeps(summary: Summary) -> Iterator[RenderableType]:
     for sweep in summary.sweeps:
         yield _heading(sweep.title)
         yield sweep_line(summary.unit, sweep)
+        yield from filter(None, [why_not(summary, sweep.chosen.identity) if sweep.chosen else ""])
         yield from (f"Warning: {words}" for words in sweep.warnings)
         effects = [[row.title, row.before, row.after] for row in effect_rows(sweep)]
         if effects:
@@ -241,7 +377,7 @@ def _others(summary: Summary) -> Iterator[RenderableType]:
         for label, dev, test in methods
     ]
     yield _heading(QUESTIONS["others"])
-    yield _table([unit.noun, "dev", "95 % interval", *(["test"] if opened else [])], rows)
+    yield _table([unit.noun, "dev", "95% interval", *(["test"] if opened else [])], rows)
 
 
 def _split(summary: Summary) -> Iterator[RenderableType]:
@@ -263,13 +399,14 @@ def _split(summary: Summary) -> Iterator[RenderableType]:
 def _findings(summary: Summary) -> Iterator[RenderableType]:
     if not summary.findings:
         return
-    passed = [row.code for row in summary.findings if row.status == "passed"]
     yield _heading(QUESTIONS["findings"])
     for row in summary.findings:
         if row.status == "fired":
             evidence = "see the end." if row.evidence in summary.finished else row.evidence
             yield f"{row.code} {row.title}: {evidence}"
-    yield f"Passed: {', '.join(passed) or 'none'}. `wellfit explain CODE` says what a finding means and what to do."
+    passed = [f"{topic_of(row)} ({row.code})" for row in summary.findings if row.status == "passed"]
+    yield f"Looked at and found in order: {', '.join(passed) or 'nothing'}."
+    yield "`wellfit explain CODE` says what a finding means and what to do."
 
 
 def _findings_in_full(findings: Sequence[Finding]) -> Iterator[RenderableType]:
@@ -282,9 +419,9 @@ def _findings_in_full(findings: Sequence[Finding]) -> Iterator[RenderableType]:
     yield from (
         f"{row.code} {row.title}: not applicable. {row.evidence}" for row in absent if row.code not in unchecked
     )
-    passed = [f"{row.code} {row.title}" for row in findings if row.status == "passed"]
+    passed = [f"{topic_of(row)} ({row.code})" for row in findings if row.status == "passed"]
     if passed:
-        yield f"Passed: {', '.join(passed)}."
+        yield f"Looked at and found in order: {', '.join(passed)}."
     if unchecked:
         yield f"Not checked here: {', '.join(unchecked)}."
 
@@ -295,6 +432,6 @@ def _prescription(unit: Unit, diagnosis: Diagnosis) -> Iterator[RenderableType]:
     for place, remedy in enumerate(diagnosis.prescription, start=1):
         cause, _, reason = remedy.why.partition(": ")
         if reason and cause != earlier:
-            yield f"{cause}; closing it gains at most {unit.gap(remedy.ceiling)}:"
+            yield f"{cause}; closing it gains {most_text(unit, diagnosis, remedy)}:"
             earlier = cause
         yield _indented(f"{place}. {remedy.kind}: {reason or cause}", indent=2)

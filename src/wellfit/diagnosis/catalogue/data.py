@@ -12,6 +12,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF201",
         title="constant or empty columns",
+        topic="empty columns",
         meaning="Some columns contain one value or none: they carry no information and were dropped.",
         computed="Counted over all rows when the types were inferred, before the split.",
         states=States(
@@ -31,6 +32,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF202",
         title="columns that look like identifiers",
+        topic="identifiers",
         meaning="Some columns have (nearly) one value per row: a network can memorize them, and on new rows they mean "
         "nothing.",
         computed="Counted when the types were inferred: text with nearly as many values as rows, and whole numbers "
@@ -50,6 +52,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF203",
         title="same rows in several splits",
+        topic="copies across the splits",
         meaning="Some rows of dev or of the sealed test are exact copies of training rows: the error on them is too "
         "low.",
         computed="Per-row hashes of the features (and of the target, to find copies that disagree), compared across "
@@ -73,6 +76,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF204",
         title="many missing values or unseen categories",
+        topic="missing values",
         meaning="Some columns are often missing, or dev has categories that are not in train.",
         computed="The share of missing values in each column of train, and the share of dev rows with a category that "
         "is not in train.",
@@ -91,6 +95,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF205",
         title="near copies across the splits",
+        topic="near copies across the splits",
         meaning="Some dev rows are closer to a training row than rows drawn the same way would be: the error on them "
         "is too low.",
         computed="The distance of each dev row to its nearest training row (numbers in standard deviations), against "
@@ -110,6 +115,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF206",
         title="a column gives the target away",
+        topic="columns that give the target away",
         meaning="One column (or the sum of a few) predicts the target almost perfectly. It is often computed from the "
         "target, or known only after it.",
         computed="Each column alone, cross-fitted: the AUC for classes, R2 of ranks for values. For values, also "
@@ -129,6 +135,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF207",
         title="groups in several splits",
+        topic="groups across the splits",
         meaning="Rows of one group (a person, a device, a place) are in train and in dev: dev does not show how well "
         "the network does on new groups.",
         computed="Groups are counted on both sides. Where nobody named groups, a column is taken for them that has at "
@@ -149,6 +156,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF208",
         title="dev rows from before the last training row",
+        topic="order in time",
         meaning="The network was trained on rows that are later than some dev rows: dev does not show how well it does "
         "on later rows.",
         computed="The last time in train is compared with the first in dev.",
@@ -171,6 +179,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF209",
         title="wrong labels",
+        topic="labels",
         meaning="Labels disagree with the network even on the rows that it is surest of: some labels are wrong, or no "
         "row is easy.",
         computed="Among the tenth of the dev rows that the network is surest of, the share with another label, with "
@@ -193,6 +202,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF210",
         title="more data would help",
+        topic="gain from more data",
         meaning="The learning curve is still falling: more training rows of the same kind would lower the dev error by "
         "more than the tolerance.",
         computed="The network is retrained on 16 * 2^(k/2) rows, up to all of them, at least three times each. A power "
@@ -217,6 +227,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF211",
         title="columns without worth",
+        topic="worth of the columns",
         meaning="Some columns are worth next to nothing to this network: with their values shuffled it does as well on "
         "dev.",
         computed="The dev rows are predicted again with the values of one column shuffled, up to five times, and the "
@@ -242,6 +253,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF212",
         title="predicted labels that no row has",
+        topic="names of the labels",
         meaning="No row has some of the predicted labels: labels and predictions may count the classes "
         "otherwise, or come from other lists.",
         computed="Predictions of dev, and of train where they are known, whose class is that of no row. Chance alone "
@@ -261,6 +273,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF213",
         title="a few rows hold the squared error",
+        topic="spread of the squared error",
         meaning="Most of the squared error comes from a few rows with extreme targets. Training, model choice and "
         "evaluation by squared error all follow those rows, and intervals are wide.",
         computed="The squared errors of the dev rows (before there is a model, those of predicting the mean of the "
@@ -281,6 +294,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF214",
         title="too few rows of a class",
+        topic="rows per class",
         meaning="A class has so few rows in train or in dev that the network can hardly learn it, or that dev says "
         "nothing about it.",
         computed="The rows of each class are counted in train and in dev.",

@@ -37,6 +37,7 @@ class CatalogueEntry:
     Attributes:
         code: such as WF102.
         title: the finding in a few words.
+        topic: what was looked at, which a finding that passed is named by.
         meaning: what a fired finding means.
         computed: how the evidence is measured.
         states: when it fires, passes, or cannot tell.
@@ -48,6 +49,7 @@ class CatalogueEntry:
 
     code: str
     title: str
+    topic: str
     meaning: str
     computed: str
     states: States

@@ -9,6 +9,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF511",
         title="wrong gradients",
+        topic="gradients",
         meaning="What backward gives is not the slope of the loss: an autograd function, a hook or a detach() is "
         "wrong.",
         computed="The slope along a random direction of each parameter tensor, against central differences of 6 rows "
@@ -30,6 +31,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF512",
         title="a penalty that is lost or counted twice",
+        topic="penalty",
         meaning="A penalty on the weights is in the loss but has no gradient, or acts beside weight_decay.",
         computed="The outputs are held fast: the gradient of the loss by the weights is then the penalty's, and "
         "doubling the weights changes its value. A gradient along the weights is L2.",
@@ -47,6 +49,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF513",
         title="decay of biases, norms or embeddings",
+        topic="decayed parameters",
         meaning="Decay also acts on parameters that are no weights: biases, norms and embeddings.",
         computed="Groups of the optimizer with weight_decay, and the gradient of a penalty in the loss, against the "
         "list that `wf.param_groups` spares.",
@@ -64,6 +67,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF514",
         title="units that stay alike",
+        topic="symmetry of the units",
         meaning="Units of a layer begin equal and get equal gradients: the layer stays as wide as one unit.",
         computed="Layers whose rows of weights are equal, again after three updates; those that part (a last layer "
         "or a branch that begins at zero) do not count.",
@@ -81,6 +85,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF515",
         title="signals that vanish or explode with depth",
+        topic="signals through the depth",
         meaning="What tells rows apart, or the gradient, shrinks or grows by orders of magnitude from one end of "
         "the network to the other.",
         computed="Standard deviation between 64 rows of what each layer gives, and the size of the gradient by it; "
@@ -100,6 +105,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF516",
         title="dead or saturated units",
+        topic="activity of the units",
         meaning="Most units of a layer are 0 (ReLU) or at their limit (tanh) for all rows: no gradient passes them.",
         computed="Every call of relu and tanh on 64 rows.",
         states=States(
@@ -117,6 +123,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF517",
         title="inputs that are not normalized",
+        topic="scale of the inputs",
         meaning="What the first layer gets is far from mean 0 and standard deviation 1.",
         computed="Means and standard deviations of the columns (of pictures: the channels) that reach the first "
         "layer with weights; what the network scales itself counts as scaled.",
@@ -135,6 +142,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF518",
         title="dev scaled by its own statistics",
+        topic="scale of dev",
         meaning="Dev has means of exactly 0 and standard deviations of 1: it was scaled by its own, and not by "
         "train's.",
         computed="Means of the dev columns against what chance leaves after scaling by train: about 1 / sqrt(rows).",

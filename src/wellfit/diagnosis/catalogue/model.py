@@ -13,6 +13,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF101",
         title="high bias",
+        topic="bias",
         meaning="The network does not fit its own training set as well as the optimal error shows to be possible: it "
         "underfits.",
         computed=f"Avoidable bias = train error - optimal error. {MOVER} The train error is exact for its rows, but "
@@ -39,6 +40,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF102",
         title="high variance",
+        topic="variance",
         meaning="The network does worse on rows that it has not seen: it overfits.",
         computed="Variance = train-dev error - train error. Without a train-dev set it is dev - train, which includes "
         f"any mismatch; the text says so. {MOVER}",
@@ -62,6 +64,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF103",
         title="below the reference",
+        topic="train error against the reference",
         meaning="Train error is below the reference: the network has memorized, or it is better than the reference.",
         computed="The train error is compared with the lower limit of the optimal error. The avoidable bias is then 0, "
         "never negative.",
@@ -89,6 +92,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF104",
         title="no reference for the optimal error",
+        topic="a reference",
         meaning="No reachable error was given, so 'high bias' can only be judged between 0 and the best dev error.",
         computed="wellfit checks whether a human error, an optimal error, or several labels per row were given.",
         states=States(
@@ -120,6 +124,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF105",
         title="training did not finish",
+        topic="end of the training",
         meaning="Training diverged or ran out of budget, so the errors are higher than they need be.",
         computed="Read from the status of the training run.",
         states=States(
@@ -141,6 +146,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF106",
         title="another method wins",
+        topic="other methods",
         meaning="A dummy, a linear model or gradient-boosted trees do better on the same dev rows.",
         computed="The best of the reference models is compared with the network, row by row on dev.",
         states=States(
@@ -160,6 +166,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF107",
         title="dev below the optimal error",
+        topic="dev error against the reference",
         meaning="The network does better on dev than the optimal error allows: dev rows leak into training, or the "
         "optimal error is that of another target (one annotator's label, while dev has the majority's).",
         computed="The upper limit of the dev error is compared with the lower limit of the optimal error.",
@@ -184,6 +191,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF108",
         title="regions that underfit",
+        topic="regions by bias",
         meaning="In some region of the inputs the network does worse, even on its training rows, than another model "
         "does on rows that it never saw.",
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, the train loss less "
@@ -205,6 +213,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF109",
         title="regions that overfit",
+        topic="regions by variance",
         meaning="In some region of the inputs the gap between dev and train is larger than elsewhere.",
         computed="A tree of depth 3 finds the regions on one half of the rows; on the other half, the dev loss less "
         f"the train loss inside a region is compared with the same outside {_HALVES}",
@@ -224,6 +233,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF110",
         title="every row predicted as one class",
+        topic="predicted classes",
         meaning="The model tells one class of (nearly) every row. Where that class is frequent the error is low all "
         "the same, and no gap shows that nothing else is told.",
         computed="Over the rows of dev, and of train where they are known: the rows that are predicted as another "
@@ -249,6 +259,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF111",
         title="no better than a constant",
+        topic="error against a constant",
         meaning="The model does no better than one prediction for every row: the commonest class (the shares of the "
         "classes), the mean or the median. It has learned nothing that this goal measures.",
         computed="The loss of the best constant of the training rows less the model's loss, on dev and, where they are "
@@ -272,6 +283,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF112",
         title="dev below train",
+        topic="dev error against train error",
         meaning="The model does better on rows that it was not trained on. A fit cannot do that: the two errors were "
         "not measured alike, or the rows are not alike.",
         computed="Train error - dev error (and - train-dev error, where there is one), with MOVER's interval. The "

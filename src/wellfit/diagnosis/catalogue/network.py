@@ -13,6 +13,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF501",
         title="loss at the start",
+        topic="loss at the start",
         meaning="The first loss is far above that of guessing: outputs or targets have the wrong scale, and "
         "training begins by undoing it.",
         computed="The loss of up to 128 rows before any update, in training mode without dropout, against outputs of "
@@ -33,6 +34,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF502",
         title="outputs that do not fit the loss",
+        topic="outputs and loss",
         meaning="The loss takes the outputs for something else than they are: a softmax too many, raw outputs where "
         "log-probabilities are wanted, targets out of reach, or shapes that are compared all with all.",
         computed="What a loss reads is told by what it does to made-up outputs: a softmax does not notice a "
@@ -55,6 +57,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF503",
         title="parameters that nothing trains",
+        topic="parameters that are trained",
         meaning="Some parameters stay as they are: no gradient reaches them, the optimizer does not know them, or "
         "they are frozen at random values.",
         computed="The gradient of 64 rows, after values that are constant (gates and last layers that begin at zero) "
@@ -76,6 +79,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF504",
         title="layers that are one and the same",
+        topic="shared layers",
         meaning="One layer stands several times in a list: its copies share their parameters, and the network is "
         "smaller than it looks.",
         computed="Repeated entries of `nn.Sequential`, `nn.ModuleList` and `nn.ModuleDict` that have parameters.",
@@ -92,6 +96,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF505",
         title="rows that change each other",
+        topic="independence of the rows",
         meaning="In evaluation the outputs of a row depend on the other rows of its batch: something works along "
         "the wrong axis.",
         computed="One of 12 rows is replaced by another, first the first and then the last; the outputs of the "
@@ -112,6 +117,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF506",
         title="one row alone",
+        topic="one row alone",
         meaning="One row alone is not predicted as it is among others: it fails, loses its axis, or gets other "
         "outputs.",
         computed="The first row alone and among 12, in evaluation.",
@@ -129,6 +135,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF507",
         title="a small batch cannot be fitted",
+        topic="fit of a small batch",
         meaning="The network cannot bring the loss of a few rows near zero, or the given optimizer does not move it.",
         computed="Up to 8 rows, fewer for small networks; at most 250 steps of Adam with each of three learning "
         "rates, without dropout. A copy of the given optimizer must lower their loss within 60 steps.",
@@ -148,6 +155,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF508",
         title="inputs that make no difference",
+        topic="use of the inputs",
         meaning="The outputs are the same whatever the inputs: they are lost on the way.",
         computed="Outputs of 64 rows, in training and in evaluation, with constant parameters woken as for WF503.",
         states=States(
@@ -165,6 +173,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF509",
         title="evaluation does not repeat itself",
+        topic="repeated evaluation",
         meaning="In evaluation the same rows get other outputs the second time, or buffers change: some noise or "
         "some statistic has no switch.",
         computed="The same 32 rows twice with other random numbers, and every buffer before and after.",
@@ -182,6 +191,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF510",
         title="training without its noise",
+        topic="noise in training",
         meaning="Dropout is asked for, but training does not draw it.",
         computed="The same 32 rows twice in training with other random numbers; dropout layers that are in "
         "evaluation when they are called; recurrent layers whose dropout lies between layers that they do "

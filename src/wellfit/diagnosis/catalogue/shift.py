@@ -29,6 +29,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF301",
         title="train and dev differ",
+        topic="mismatch",
         meaning="Dev is harder than rows of the training distribution that were not trained on: it comes from another "
         "distribution.",
         computed=f"Mismatch = dev error - train-dev error. {MOVER}",
@@ -50,6 +51,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF302",
         title="the inputs of train and dev differ",
+        topic="inputs of train and dev",
         meaning="A classifier can tell dev rows from training rows: dev has inputs of a kind that train has few of.",
         computed="Boosted trees are fit on one half of the rows, and their hits are counted on the other. True "
         "positive rate + true negative rate - 1 is at most the total variation between the two, so its lower limit is "
@@ -65,6 +67,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF303",
         title="columns that shift",
+        topic="each column of train and dev",
         meaning="The distribution of some columns differs between dev and train.",
         computed="Numbers: the Kolmogorov-Smirnov distance less its DKW band. Categories: the levels that dev has more "
         "of, chosen on one half and counted on the other. Both bound the total variation of the column, with "
@@ -84,6 +87,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF304",
         title="the targets of train and dev differ",
+        topic="targets of train and dev",
         meaning="Classes (or values) are more or less frequent in dev than in train.",
         computed="A bound on the total variation of the targets: the classes that dev has more of, chosen on one half "
         "and counted on the other; for values the Kolmogorov-Smirnov distance less its DKW band.",
@@ -97,6 +101,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF305",
         title="what the mismatch is made of",
+        topic="parts of the mismatch",
         meaning="Dev is harder because its inputs are harder (covariate share), or because the same inputs have "
         "another target (concept share).",
         computed="The gap of the losses is split over the inputs that both parts share, weighted by a cross-fitted "
@@ -117,6 +122,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF401",
         title="dev set over-used",
+        topic="dev error against test error",
         meaning="The test error is above the dev error: by choosing on dev, the choice was fitted to dev.",
         computed=f"Dev overfit = test error - dev error. {MOVER}",
         states=States(GAP.fired, GAP.passed, f"{GAP.unknown} While the test set is sealed it is unknown."),
@@ -135,6 +141,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF402",
         title="too few rows to decide",
+        topic="number of rows",
         meaning="A verdict is 'cannot tell', and more held-out rows would settle it.",
         computed="The number of rows at which the 95 % interval of the gap would no longer contain the tolerance, if "
         "the values stayed the same.",
@@ -159,6 +166,7 @@ ENTRIES = (
     CatalogueEntry(
         code="WF403",
         title="dev set used up",
+        topic="choices on the dev set",
         meaning="So many networks were compared on dev that the best looks better there than it is.",
         computed="Rows of dev are drawn with replacement, the best network on them is chosen and measured on the rows "
         "left out: corrected - best is the optimism of the choice. The budget is the number of networks at which it "

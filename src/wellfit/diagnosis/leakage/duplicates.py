@@ -43,7 +43,7 @@ class WithAndWithout:
     def text(self, goal: Goal) -> str:
         """Return the comparison as a sentence to append."""
         unit = Unit(goal)
-        limits = unit.gap_range(self.flattery.low, self.flattery.high)
+        limits = unit.gap_range(self.flattery.low, self.flattery.high, start=self.with_them.value)
         with_them, without = (unit.show(each.value) for each in (self.with_them, self.without_them))
         return f" Error with them {with_them}, without {without} (higher by {limits})."
 

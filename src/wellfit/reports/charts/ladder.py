@@ -213,8 +213,8 @@ def _words(ladder: Diagnosed, gap: Gap, unit: Unit) -> tuple[str, str]:
         return amount, f"yes: {gap.kind.meaning}"
     if gap.verdict == "no":
         return amount, "no: within the tolerance"
-    lacks = ladder.diagnosis.errors.lacks_rows(gap)
-    return amount, f"cannot tell: needs {gap.rows_needed:,} rows" if lacks else "cannot tell"
+    wanted = ladder.diagnosis.errors.rows_wanted(gap)
+    return amount, f"cannot tell: needs {wanted:,} rows" if wanted else "cannot tell"
 
 
 def _other(frame: _Frame, method: OtherMethod, y: float) -> None:

@@ -1,0 +1,152 @@
+"""The words at the end of a run agree with the numbers of its journal, for experiments of every kind."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from experiments import Made, experiment
+
+from wellfit.records.outcome import Status
+from wellfit.records.units import Unit
+from wellfit.reports.html import render_html
+from wellfit.reports.text import MOST_LINES, render_end, render_text
+from wellfit.reports.verdict import MOST_WORDS, cares, next_steps
+
+SEEDS = range(200)
+PROPERTY = pytest.mark.parametrize("seed", SEEDS)
+CUT = Status.OUT_OF_BUDGET.value
+
+
+def _sentences(made: Made) -> list[str]:
+    summary = made.summary
+    return [summary.headline, *summary.remarks, *cares(summary), *next_steps(summary)]
+
+
+def _visible(page: str) -> str:
+    return html.unescape(re.sub(r"<style>.*?</style>|<title>.*?</title>|<[^>]+>", "\n", page, flags=re.DOTALL))
+
+
+@PROPERTY
+def test_the_headline_says_the_errors_of_the_journal_in_few_words(seed):
+    made = experiment(seed)
+    said, unit = made.summary.headline, Unit(made.best.diagnosis.goal)
+    assert len(said.split()) <= MOST_WORDS
+    assert said.endswith(".")
+    ends = {unit.show(each.dev) for each in (made.first, made.best)}
+    counts = {f"{made.summary.budget}", f"{len(made.first.rows):,}", f"{len(made.summary.steps)}"}
+    said_once = re.sub(r"\d+ more steps?|average of \d+ networks", "", said.split("Run again")[0])
+    numbers = re.findall(r"\d[\d.,]*\d%?|\d%?", said_once)
+    assert {number.rstrip(".") for number in numbers} <= ends | {count.rstrip("s") for count in counts}
+    if " from " in said and " to " in said:
+        assert f"from {unit.show(made.first.dev)} to {unit.show(made.best.dev)}" in said
+
+
+@PROPERTY
+def test_a_gain_is_called_sure_where_its_interval_excludes_nothing_gained(seed):
+    made = experiment(seed)
+    said = " ".join(_sentences(made))
+    sure = made.best is not made.first and made.best.status != CUT and made.honest_gain.low > 0
+    assert ("Sure: better by" in said) == sure
+    if not sure:
+        assert " cut the dev" not in said
+        assert " raised the dev" not in said
+
+
+@PROPERTY
+def test_no_cause_is_named_that_the_intervals_do_not_support(seed):
+    made = experiment(seed)
+    said = made.summary.headline
+    causes = {"avoidable_bias": "underfit", "variance": "overfit"}
+    for name, word in causes.items():
+        high = made.first.diagnosis.gap(name).verdict == "yes" and made.first.status != CUT
+        if re.search(rf"\b(was {word}ting|was underfitting and {word}ting|The network {word}s|and {word}s)\b", said):
+            assert high
+
+
+@PROPERTY
+def test_nothing_is_said_of_a_network_that_did_not_finish_but_that(seed):
+    made = experiment(seed)
+    shown = render_end(made.summary, path="e.wellfit")
+    if made.best.status != CUT:
+        assert "Nothing can be said" not in shown
+        return
+    assert "Nothing can be said yet" in made.summary.headline
+    for text in (shown, render_text(made.summary)):
+        assert not re.search(r"underfit|overfit|avoidable|Sure|expect about|cannot tell", text)
+
+
+@PROPERTY
+def test_what_a_headline_credits_is_on_in_the_network_that_stands(seed):
+    made = experiment(seed)
+    knobs, said = made.best.config["regularization"], made.summary.headline
+    assert "λ" not in said or knobs["l2"] > 0
+    assert "dropout" not in said or knobs["keep_prob"] < 1
+    step = {place: made.networks[place].config["regularization"]["l2"] for place in range(1, len(made.networks))}
+    for number, l2 in re.findall(r"^(\d+) .*λ [\d.,]+ → ([\d.]+)", render_end(made.summary, width=140), re.MULTILINE):
+        assert float(l2) == pytest.approx(step[int(number)], rel=0.01)
+
+
+@PROPERTY
+def test_kept_steps_that_were_left_again_have_a_reason(seed):
+    made = experiment(seed)
+    text = render_text(made.summary)
+    lost = [step for step in made.summary.steps if step.kept and step not in made.summary.path]
+    assert ("but the run went on from a network with a lower dev loss" in " ".join(text.split())) == bool(lost)
+
+
+@PROPERTY
+def test_a_ceiling_without_a_reference_has_limits(seed):
+    made = experiment(seed)
+    for words in next_steps(made.summary):
+        if words.startswith("Avoidable bias") and not made.has_reference:
+            assert "at most" not in words
+            assert re.search(r"gains \S+ to \S+", words)
+
+
+@PROPERTY
+def test_rows_that_would_decide_can_be_collected(seed):
+    made = experiment(seed)
+    text = render_end(made.summary) + render_text(made.summary)
+    for count in re.findall(r"(?:about|needs) ([\d,]+) (?:dev |train-dev )?rows", text):
+        assert int(count.replace(",", "")) <= max(10_000, 10 * len(made.first.rows))
+
+
+@PROPERTY
+def test_networks_are_counted_as_in_the_journal(seed):
+    made = experiment(seed)
+    for count in re.findall(r"among ([\d,]+) networks", " ".join(_sentences(made))):
+        assert int(count.replace(",", "")) == len(made.networks)
+
+
+ALLOWED = {"keep_prob", "weight_decay", "log_loss", "balanced_error"}
+"""The field's own words, and goals as a command takes them."""
+
+
+@PROPERTY
+def test_every_text_is_written_for_people(seed):
+    made = experiment(seed)
+    summary = made.summary
+    texts = [render_end(summary, path="e.wellfit"), render_text(summary), _visible(render_html(summary))]
+    for text in (*texts, *_sentences(made)):
+        assert "->" not in text
+        assert not re.search(r"\b(True|False|nan)\b|\de\+", text)
+        assert set(re.findall(r"\b\w+_\w+\b", text)) <= ALLOWED
+        assert "points" not in text.replace("in points", "points") or summary.unit.is_percent
+        assert not re.search(r"\bMSE\b", text)
+        assert not re.search(r"\d %", text)
+    for sentence in _sentences(made):
+        assert "  " not in sentence
+
+
+@PROPERTY
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_every_width_can_be_read(seed, width):
+    summary = experiment(seed).summary
+    wide, narrow = (render_end(summary, path="e.wellfit", width=each) for each in (400, width))
+    assert max(map(len, narrow.splitlines())) <= width
+    assert set(narrow.split()) <= set(wide.split()) | {"and", "more"} | set(map(str, range(99)))
+    if width == 100:
+        assert narrow.count("\n") <= MOST_LINES
+        assert not summary.steps or "step " in narrow or "Nothing can be said" in narrow
