@@ -189,7 +189,7 @@ BAD = {
     ),
     "few-rows": (table().slice(0, 29), {"target": "y"}, "29 rows"),
     "few-labelled-rows": (table(z=["a", "b", None] * 20).slice(0, 40), {"target": "z"}, "27 rows"),
-    "no-feature": (pa.table({"y": HALF}), {"target": "y"}, "no column but the target"),
+    "no-feature": (pa.table({"y": HALF}), {"target": "y"}, "found only the target"),
     "only-ids": (pa.table({"y": HALF, "id": range(N)}), {"target": "y"}, "id-like"),
     "group": (table(), {"target": "y", "group_on": "g"}, "no column 'g'"),
     "time": (table(), {"target": "y", "time_on": "t"}, "no column 't'"),

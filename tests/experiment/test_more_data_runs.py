@@ -120,7 +120,7 @@ def replaced(files):
 
 def test_a_file_that_is_gone_is_missed(finished, replaced):
     replaced.unlink()
-    with pytest.raises(BadInput, match="must still exist when the command is given again") as refused:
+    with pytest.raises(BadInput, match="must still exist when the command is repeated") as refused:
         wf.run(finished.path, more_data=replaced, **RUN)
     assert "1,000 rows were read from it before" in refused.value.found
 

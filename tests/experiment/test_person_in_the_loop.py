@@ -198,7 +198,7 @@ def test_a_remedy_that_did_not_help_leaves_what_the_experiment_stands_for(copied
 
 
 def test_augmentation_of_a_table_is_refused_before_anything_is_made(cancer_csv, tmp_path):
-    with pytest.raises(BadInput, match="augment needs pictures"):
+    with pytest.raises(BadInput, match="augment must be used with pictures"):
         wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "f.wellfit")
     assert not (tmp_path / "f.wellfit").exists()
 

@@ -86,7 +86,7 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
     with open_journal(path) as journal:
         journal.append("step", {"n": 1})
         other = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
-        assert "an experiment must be worked on by one process at a time" in other.stderr
+        assert "only one process may work on an experiment at a time" in other.stderr
         with open_journal(path, read_only=True) as reader:
             assert len(reader.entries()) == 1
 
@@ -125,11 +125,11 @@ def _truncated(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        pytest.param(_foreign_program, "written by wellfit alone", id="another program"),
-        pytest.param(_not_sqlite, "written by wellfit alone", id="no database"),
-        pytest.param(_newer, "of a version that this wellfit reads", id="newer version"),
+        pytest.param(_foreign_program, "written only by wellfit", id="another program"),
+        pytest.param(_not_sqlite, "written only by wellfit", id="no database"),
+        pytest.param(_newer, "a version that this wellfit can read", id="newer version"),
         pytest.param(_trigger, "trigger", id="planted trigger"),
-        pytest.param(_truncated, "written by wellfit alone", id="truncated"),
+        pytest.param(_truncated, "written only by wellfit", id="truncated"),
     ],
 )
 @pytest.mark.parametrize("read_only", [True, False], ids=["reading", "writing"])
@@ -223,7 +223,7 @@ def test_an_entry_that_is_no_object_is_damage(tmp_path, body):
     open_journal(path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO entries (kind, key, body, at) VALUES ('step', '', ?, '')", (body,))
-    with open_journal(path, read_only=True) as journal, pytest.raises(Refusal, match="entry 1, which cannot be read"):
+    with open_journal(path, read_only=True) as journal, pytest.raises(Refusal, match="the unreadable entry 1"):
         journal.entries()
 
 
@@ -232,7 +232,7 @@ def test_an_entry_that_is_no_text_is_damage(tmp_path):
     open_journal(path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO entries (kind, key, body, at) VALUES ('step', '', CAST(x'7bff7d' AS TEXT), '')")
-    with open_journal(path, read_only=True) as journal, pytest.raises(Refusal, match="an entry that cannot be read"):
+    with open_journal(path, read_only=True) as journal, pytest.raises(Refusal, match="an unreadable entry"):
         journal.entries()
 
 

@@ -201,7 +201,7 @@ def test_rows_settle_the_verdict_where_the_interval_leaves_the_limit():
 def test_a_table_is_not_labelled_by_hand(cancer_csv, tmp_path, capsys):
     wf.split(cancer_csv, target="target", out=tmp_path / "e")
     assert main(["label", str(tmp_path / "e")]) == 2
-    assert "labelling needs pictures with classes" in capsys.readouterr().err
+    assert "only pictures with classes can be labelled" in capsys.readouterr().err
     with pytest.raises(BadInput):
         wf.open_experiment(tmp_path / "e").human_error()
 

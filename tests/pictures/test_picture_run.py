@@ -192,5 +192,5 @@ def test_a_wrong_option_is_refused_before_anything_is_made(folder, tmp_path, cap
 
 
 def test_augmentation_of_a_table_is_refused(cancer_csv, tmp_path):
-    with pytest.raises(BadInput, match="augment needs pictures"):
+    with pytest.raises(BadInput, match="augment must be used with pictures"):
         wf.run(cancer_csv, target="target", augment="light", out=tmp_path / "e", budget="60updates")

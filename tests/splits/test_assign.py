@@ -114,7 +114,7 @@ def test_by_column():
 BAD_COLUMNS = {
     "unknown": (["train", "tset", "dev", "test"], "'tset' in column 'part', row 2.*Did you mean 'test'"),
     "missing": (["train", None, "dev", "test"], "None in column 'part', row 2"),
-    "no-dev": (["train", "test"], "no row with dev"),
+    "no-dev": (["train", "test"], "no row marked dev"),
 }
 
 

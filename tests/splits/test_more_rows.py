@@ -85,13 +85,13 @@ def _with(name: str, values: list) -> pa.Table:
 @pytest.mark.parametrize(
     ("more", "rule", "found"),
     [
-        pytest.param(_rows(20, seed=1).drop_columns(["b"]), "columns of DATA", "1 missing ('b')", id="missing column"),
+        pytest.param(_rows(20, seed=1).drop_columns(["b"]), "columns as DATA", "1 missing ('b')", id="missing column"),
         pytest.param(
-            _rows(20, seed=1).append_column("c", pa.array([1] * 20)), "columns of DATA", "'c'", id="other column"
+            _rows(20, seed=1).append_column("c", pa.array([1] * 20)), "columns as DATA", "'c'", id="other column"
         ),
         pytest.param(
             _rows(20, seed=1).rename_columns(["a", "B", "group", "y"]),
-            "columns of DATA",
+            "columns as DATA",
             "1 missing ('b') and 1 not in DATA ('B')",
             id="renamed column",
         ),
@@ -100,7 +100,10 @@ def _with(name: str, values: list) -> pa.Table:
         ),
         pytest.param(_with("a", [1.0] * 19 + [float("inf")]), "numbers must be finite", "row 20", id="infinite"),
         pytest.param(
-            _with("y", ["yes"] * 17 + ["maybe"] * 3), "classes of DATA", "3 rows of other classes", id="unknown class"
+            _with("y", ["yes"] * 17 + ["maybe"] * 3),
+            "classes that occur in DATA",
+            "3 rows with other classes",
+            id="unknown class",
         ),
         pytest.param(_with("y", [None] * 20), "rows that are not in train", "20 without a target", id="no target"),
     ],
@@ -125,7 +128,7 @@ def test_rows_that_are_measured_on_are_refused_with_their_number(parts, told):
     whole = _rows()
     split = _split(whole)
     taken = [_part(whole, split, part).slice(0, 3) for part in parts]
-    with pytest.raises(BadInput, match="a network is measured on") as refused:
+    with pytest.raises(BadInput, match="on which a network is measured") as refused:
         more_rows_for(split, _more(pa.concat_tables([*taken, _rows(20, seed=1)])))
     assert refused.value.found == told
 
@@ -160,7 +163,7 @@ def test_only_copies_of_train_are_nothing_new():
 def test_groups_of_dev_are_refused():
     split = _split(_rows(), group_on="group")
     known = split.dev.column("group")[0].as_py()
-    with pytest.raises(BadInput, match="no group") as refused:
+    with pytest.raises(BadInput, match="must not contain groups") as refused:
         more_rows_for(split, _more(_with("group", [known] * 2 + [f"new {place}" for place in range(18)])))
     assert "2 rows of groups of dev" in refused.value.found
 
@@ -180,6 +183,6 @@ def test_a_split_column_says_of_new_rows_what_it_says_of_train():
     split = _split(whole, split_on="part")
     taken = _part(whole, split, "test").slice(0, 4)
     relabelled = taken.set_column(4, "part", pa.array(["train"] * 4))
-    with pytest.raises(BadInput, match="a network is measured on") as refused:
+    with pytest.raises(BadInput, match="on which a network is measured") as refused:
         more_rows_for(split, _more(relabelled))
     assert "4 of the sealed test set" in refused.value.found

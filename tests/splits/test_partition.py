@@ -144,7 +144,7 @@ BAD = {
     "test-lacks-column": ({"test_data": TABLE.drop_columns(["x"])}, "test_data must have the columns"),
     "test-has-other-class": ({"test_data": replaced("y", ["yes", "new"] * 500)}, "'new' in column 'y', row 2"),
     "test-shares-groups": ({"test_data": TABLE, "group_on": "who"}, "also in another file"),
-    "test-without-targets": ({"test_data": replaced("y", pa.nulls(N, pa.string()))}, "test_data needs rows"),
+    "test-without-targets": ({"test_data": replaced("y", pa.nulls(N, pa.string()))}, "test_data must have rows"),
     "one-class-in-train": (
         {
             "table": replaced("y", ["a" if part == "train" else "b" for part in TABLE.column("part").to_pylist()]),

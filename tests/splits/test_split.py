@@ -183,7 +183,7 @@ def test_a_move_to_another_disk_is_finished_by_the_next_one(killed_at, tmp_path,
     assert not source.exists()
     assert (moved.read_text(), moved.stat().st_mode & 0o777) == ("a\n1\n", 0o400)
     source.write_text("a\n2\n")
-    with pytest.raises(BadInput, match="another file"):
+    with pytest.raises(BadInput, match="different files"):
         move_source(source, moved)
 
 

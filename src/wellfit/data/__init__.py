@@ -1,1 +1,1 @@
-"""Data: files and frames of any kind to arrays, by transforms that are fit on train alone."""
+"""Data: turns files and frames of any kind into arrays, by transforms that are fit on train alone."""

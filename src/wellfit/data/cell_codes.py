@@ -1,8 +1,8 @@
 """Cell codes that stay the same when the names, spelling, types, rounding or scale of a table change.
 
-Each cell has three codes. "value" is the value to four significant digits, or text in lower case. "rank" and "place"
-are the value's position among all rows, in 512 and 32 bins: they survive a change of unit, a logarithm, a standardized
-column, and classes that became numbers in alphabetical order.
+Each cell has three codes. "value" is the value to four significant digits, or the text in lower case. "rank" and
+"place" are the value's position among all rows, in 512 and in 32 bins. They survive a change of unit, a logarithm,
+standardization, and the replacement of classes by numbers in alphabetical order.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MISSING = np.uint64(0x6D697373696E67)
 
 
 def pieces_of(table: pa.Table) -> tuple[list[str], list[pa.ChunkedArray | Words]]:
-    """Return names and columns; a picture is hashed into eight columns instead of one per pixel."""
+    """Return names and columns; a picture is hashed into eight columns rather than one per pixel."""
     names: list[str] = []
     columns: list[pa.ChunkedArray | Words] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -50,7 +50,7 @@ def pieces_of(table: pa.Table) -> tuple[list[str], list[pa.ChunkedArray | Words]
 
 
 def codes_of(column: pa.ChunkedArray | Words) -> dict[View, Words]:
-    """Return the three codes of each cell; ranks are among all the rows that are given."""
+    """Return the three codes of each cell; ranks are taken among all the rows passed."""
     if isinstance(column, np.ndarray):
         return dict.fromkeys(VIEWS, column)
     unknown = missing_in(column)
@@ -72,7 +72,7 @@ def codes_of(column: pa.ChunkedArray | Words) -> dict[View, Words]:
 def is_numbering(column: pa.ChunkedArray) -> bool:
     """Return True if a column may number rows: whole numbers or moments without wide gaps, or short texts with digits.
 
-    The column may be a sample of its rows: one in a hundred of the values in its range is enough.
+    The column may be a sample of the rows: one in a hundred of the values in its range is enough.
     """
     if stored_as(column) == "string":
         return _parsed(column) is None and _are_names(column)
@@ -114,7 +114,7 @@ def _numbers(column: pa.ChunkedArray) -> Floats | None:
 
 
 def _parsed(column: pa.ChunkedArray) -> Floats | None:
-    """Numbers that were written as text, NaN for words; None for a column of words."""
+    """Return numbers that were written as text, with NaN for words; None for a column of words."""
     encoded = column.combine_chunks().dictionary_encode()
     levels = np.array([_number(level) for level in encoded.dictionary.to_pylist()] or [np.nan])
     index = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
@@ -132,7 +132,7 @@ def _number(text: str) -> float:
 
 
 def _digits(values: Floats) -> Words:
-    """Code of each number to four significant digits; a whole number with more digits keeps all of them."""
+    """Return a code for each number to four significant digits; a whole number with more digits keeps all of them."""
     size = np.abs(values)
     sound = np.isfinite(size) & (size > 0)
     exponent = np.floor(np.log10(np.where(sound, size, 1.0)))
@@ -145,7 +145,7 @@ def _digits(values: Floats) -> Words:
 
 
 def _of_text(column: pa.ChunkedArray) -> tuple[Words, Floats]:
-    """Code of each text, and its place in alphabetical order."""
+    """Return a code for each text, and its place in alphabetical order."""
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(column.cast(pa.string()))).combine_chunks()
     encoded = plain.dictionary_encode()
     levels = [level.encode() for level in encoded.dictionary.to_pylist()] or [b""]
@@ -156,7 +156,7 @@ def _of_text(column: pa.ChunkedArray) -> tuple[Words, Floats]:
 
 
 def _standing(places: Floats, *, known: npt.NDArray[np.bool_]) -> Floats:
-    """Fraction of the known rows that are below each one, with half of the equal ones counted."""
+    """Return the fraction of the known rows below each one, counting half of those equal to it."""
     ordered = np.sort(places[known])
     asked = np.where(known, places, 0.0)
     below, upto = np.searchsorted(ordered, asked), np.searchsorted(ordered, asked, side="right")
@@ -171,7 +171,7 @@ def _picture(column: pa.ChunkedArray) -> list[pa.ChunkedArray | Words]:
 
 
 def _of_bytes(rows: npt.NDArray[np.uint8]) -> Words:
-    """Code of each row of bytes."""
+    """Return a code for each row of bytes."""
     padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), dtype=np.uint8)
     padded[:, : rows.shape[1]] = rows
     return band_keys(list(padded.view("<u8").astype(np.uint64).T))

@@ -1,4 +1,4 @@
-"""One Arrow column -> one NumPy array: numbers, text and moments; its kind, and whether it carries information."""
+"""One Arrow column as one NumPy array (numbers, text or moments), its kind, and whether it carries information."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def stored_as(column: pa.ChunkedArray) -> Stored:
 
 
 def missing_in(column: pa.ChunkedArray) -> Booleans:
-    """[rows] True where a value is null or NaN."""
+    """Return booleans [rows], True where a value is null or NaN."""
     return np.asarray(pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
-    """[rows] float64, NaN where missing; booleans are 0 and 1, text is parsed; BadInput for other text."""
+    """Return float64 [rows], NaN where missing; booleans become 0 and 1, text is parsed; BadInput for other text."""
     scale = 1.0
     if stored_as(column) == "time":
         # Seconds, whatever the unit: Parquet keeps a clock time of seconds in milliseconds.
@@ -52,25 +52,25 @@ def numbers_of(column: pa.ChunkedArray, *, name: str) -> Floats:
         raise BadInput(
             "a number column must contain numbers",
             found=f"column {name!r}: {_first_unparsed(column)}",
-            remedy="Correct the value, or declare the column a category under `types`",
+            remedy="Correct the value, or declare the column as a category under `types`",
         ) from error
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64) * scale
 
 
 def require_finite(values: Floats, *, name: str) -> None:
-    """Raise BadInput for infinite values, with the first row (counted from 1, the header not counted)."""
+    """Raise BadInput for infinite values, naming the first row (counted from 1, without the header)."""
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
         raise BadInput(
             "numbers must be finite",
             found=f"{values[row]} in column {name!r}, row {row + 1} ({int(infinite.sum())} such values)",
-            remedy="Replace infinite values (leave the cell empty if it is unknown), or drop the column",
+            remedy="Replace the infinite values (leave a cell empty if its value is unknown), or drop the column",
         )
 
 
 def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text of each value, null where missing; whole numbers have no decimal point: 1 and 1.0 are the same level."""
+    """Return each value as text, null where missing; 1 and 1.0 both become "1": they are one level."""
     stored = stored_as(column)
     if stored == "string":
         return column
@@ -127,7 +127,7 @@ _KIND_OF: Mapping[Stored, Kind] = {
 
 
 def infer_kind(column: pa.ChunkedArray) -> Kind:
-    """Return number, category, boolean or date, by the type and, for text, by the values."""
+    """Return number, category, boolean or date, based on the type and, for text, on the values."""
     stored = stored_as(column)
     if stored == "string" and _decimals(column.slice(0, _GLANCE)) and _decimals(column):
         return "number"
@@ -146,12 +146,12 @@ def _numbers_spoilt(texts: pa.ChunkedArray) -> str:
     if (pc.mean(numbers.cast(pa.int8())).as_py() or 0) < ID_SHARE:
         return ""
     row = pc.index(numbers, False).as_py()
-    word = f"but {texts[row].as_py()!r} among them; correct it, or declare a type" if row >= 0 else "as text"
+    word = f"but {texts[row].as_py()!r} is among them; correct it, or declare a type" if row >= 0 else "as text"
     return f"id-like: unique numbers, {word}"
 
 
 def reason_to_drop(column: pa.ChunkedArray, *, name: str, kind: Kind) -> str:
-    """Return the reason why a column cannot be a feature, or ""; unique values alone never drop a measurement."""
+    """Return the reason why a column cannot be a feature, or ""; unique values alone never exclude a measurement."""
     present = len(column) - int(missing_in(column).sum())
     if present == 0:
         return "all missing"

@@ -26,7 +26,7 @@ from wellfit.exceptions import BadInput
 
 @dataclass(frozen=True)
 class Source(Record):
-    """The source of a table: its file, size and time; or, for a data frame, the SHA-256 of its row hashes."""
+    """The source of a table: its file, size and time; for a data frame, the SHA-256 of its row hashes."""
 
     path: str | None
     bytes: int
@@ -42,12 +42,12 @@ _ZIP = b"PK\x03\x04"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, Zstandard
 # Files that people pass instead of a table: first bytes, name of the kind, and how to make a table from one.
 _AS_CSV = "Save the table as CSV (UTF-8) or Parquet"
-_FROM_PYTHON = "Read it in Python, and give the data frame to wellfit, or save it with frame.to_parquet"
+_FROM_PYTHON = "Read it in Python, and pass the data frame to wellfit or save it with frame.to_parquet"
 _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls) or another old Office file", _AS_CSV),
     (b"%PDF", "a PDF document", "Export the table that it was made from"),
-    (b"\x89PNG", "a PNG picture", "Give a folder with a folder of pictures for each class"),
-    (b"\xff\xd8\xff", "a JPEG picture", "Give a folder with a folder of pictures for each class"),
+    (b"\x89PNG", "a PNG picture", "Pass a folder with one subfolder of pictures per class"),
+    (b"\xff\xd8\xff", "a JPEG picture", "Pass a folder with one subfolder of pictures per class"),
     (b"GIF8", "a GIF picture", _AS_CSV),
     (b"SQLite format 3", "an SQLite database", "Export one of its tables as CSV or Parquet"),
     (b"\x89HDF", "an HDF5 file", _FROM_PYTHON),
@@ -61,15 +61,15 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"$FL2", "an SPSS file (.sav)", _FROM_PYTHON),
     (b"RDX", "R data", "Write the table with write.csv in R"),
     (b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\xea\x81\x60", "a SAS file (.sas7bdat)", _FROM_PYTHON),
-    (b"7z\xbc\xaf", "a 7-Zip archive", "Unpack it, and give the table in it"),
-    (b"Rar!", "a RAR archive", "Unpack it, and give the table in it"),
+    (b"7z\xbc\xaf", "a 7-Zip archive", "Unpack it, and pass the table inside"),
+    (b"Rar!", "a RAR archive", "Unpack it, and pass the table inside"),
     *((b"\x80" + bytes([protocol]), "a Python pickle", _FROM_PYTHON) for protocol in (2, 3, 4, 5)),
 )
 _TEXTS: tuple[tuple[bytes, str], ...] = (
     (b"<!doctype html", "a web page (HTML)"),
     (b"<html", "a web page (HTML)"),
-    (b"<table", "a table of a web page (HTML)"),
-    (b"<div", "a part of a web page (HTML)"),
+    (b"<table", "a table from a web page (HTML)"),
+    (b"<div", "part of a web page (HTML)"),
     (b"<?xml", "an XML document"),
     (b"{", "JSON"),
     (b"[{", "JSON"),
@@ -78,7 +78,7 @@ _TEXTS: tuple[tuple[bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class Container:
-    """A file of a known kind, opened as often as needed; `path` is for messages."""
+    """A file of a known kind, which can be opened as often as needed; `path` is for messages."""
 
     path: Path
     kind: Kind
@@ -88,7 +88,7 @@ class Container:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The bytes of the table from the beginning."""
+        """Open the bytes of the table, from the beginning."""
         try:
             with self._open() as file:
                 yield file
@@ -98,20 +98,20 @@ class Container:
             raise _damaged(self.path, error) from error
 
     def seekable(self) -> io.BytesIO | Path:
-        """The file itself, or its bytes in memory if it is compressed."""
+        """Return the file itself, or its bytes in memory if it is compressed."""
         if self.plain:
             return self.path
         with self.open() as file:
             return io.BytesIO(file.read())
 
     def head(self, size: int) -> bytes:
-        """The first bytes."""
+        """Return the first bytes."""
         with self.open() as file:
             return file.read(size)
 
 
 def container_of(path: Path, *, name: str) -> Container:
-    """Return a file with its kind; BadInput, naming the kind, for a file that is not a table, and for an empty one."""
+    """Return a file with its kind; BadInput for an empty file, and for one that is not a table, naming its kind."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if head.startswith(_ZIP):
@@ -144,7 +144,7 @@ def _of_kind(path: Path, opened: Callable[[], IO[bytes]], *, plain: bool, name: 
 def _require_text(head: bytes, *, path: Path, name: str) -> None:
     if not head.strip():
         raise BadInput(
-            f"{name} must be a table", found=f"an empty file, {path}", remedy="Give a file with a header and rows"
+            f"{name} must be a table", found=f"an empty file, {path}", remedy="Pass a file with a header and rows"
         )
     for magic, what, remedy in _OTHERS:
         if head.startswith(magic):
@@ -176,7 +176,7 @@ def _zipped(path: Path, *, name: str) -> Container:
         raise BadInput(
             "a zip archive must contain one table",
             found=f"{len(tables)} files in {path}: {shown}",
-            remedy="Unpack it, and give one of them, or the folder with all of them",
+            remedy="Unpack it, and pass one of them, or the folder with all of them",
         )
 
     def opened() -> IO[bytes]:
@@ -187,14 +187,14 @@ def _zipped(path: Path, *, name: str) -> Container:
 
 
 def _sheet_as_text(path: Path) -> bytes:
-    """The cells of an Excel workbook's only sheet with a table, as CSV: it is read like any other text."""
+    """Return the only sheet of an Excel workbook with a table, as CSV to be read like any other text."""
     try:
         import openpyxl
     except ImportError as error:
         raise BadInput(
-            "openpyxl must be there to read an Excel workbook",
-            found=f"{path}, and no openpyxl",
-            remedy="pip install 'wellfit[excel]', or save the sheet as CSV (UTF-8)",
+            "openpyxl must be installed to read an Excel workbook",
+            found=f"{path}, but no openpyxl",
+            remedy="Run pip install 'wellfit[excel]', or save the sheet as CSV (UTF-8)",
         ) from error
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -208,7 +208,7 @@ def _sheet_as_text(path: Path) -> bytes:
     tables = {title: rows for title, rows in sheets.items() if len(rows) > 1}
     if len(tables) != 1:
         raise BadInput(
-            "an Excel workbook must have one sheet with a table",
+            "an Excel workbook must have exactly one sheet with a table",
             found=f"{len(tables)} ({', '.join(map(repr, tables))}) in {path}",
             remedy="Save the right sheet as CSV (UTF-8)",
         )
@@ -229,14 +229,14 @@ def _no_table(path: Path, what: str, remedy: str, *, name: str) -> BadInput:
 
 
 def _damaged(path: Path, error: Exception) -> BadInput:
-    return BadInput("a compressed file must be whole", found=f"{path}: {error}", remedy="Write or download it again")
+    return BadInput("a compressed file must be complete", found=f"{path}: {error}", remedy="Write or download it again")
 
 
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".feather", ".arrow", ".gz", ".zip", ".bz2", ".xz", ".zst")
 
 
 def files_of(source: Any, *, name: str) -> list[Path]:
-    """The files of a table: one file, several, those that match a pattern (data/*.csv), or the tables in a folder."""
+    """Return the files of a table: one file, several, those of a pattern (data/*.csv), or the tables in a folder."""
     if not isinstance(source, str | Path):
         return [path for each in source for path in files_of(each, name=name)]
     path = Path(source)
@@ -247,9 +247,9 @@ def files_of(source: Any, *, name: str) -> list[Path]:
         tables = [each for each in found if each.suffix.lower() in _TABLE_ENDINGS]
         if not tables:
             raise BadInput(
-                f"{name} must be a file, or a folder of tables",
+                f"{name} must be a file or a folder of tables",
                 found=f"a folder without tables (.csv, .parquet ...) or pictures (.png, .jpg), {path}",
-                remedy="Give a CSV or Parquet file; for pictures, a folder with a folder for each class",
+                remedy="Pass a CSV or Parquet file; for pictures, a folder with one subfolder per class",
             )
         return tables
     matched = [Path(each) for each in sorted(glob.glob(str(source)))]  # noqa: PTH207 - a pattern may be absolute
@@ -259,7 +259,7 @@ def files_of(source: Any, *, name: str) -> list[Path]:
 
 
 def source_of(source: Any, paths: Sequence[Path]) -> Source:
-    """The fingerprint of the data that was read."""
+    """Return the fingerprint of the data that was read."""
     if isinstance(source, str | Path) and Path(source).is_dir():
         return folder_source(Path(source))
     stats = [path.stat() for path in paths]
@@ -270,7 +270,7 @@ def source_of(source: Any, paths: Sequence[Path]) -> Source:
 
 
 def folder_source(root: Path) -> Source:
-    """Return the fingerprint of a folder: names, sizes and times of its files, without reading them."""
+    """Return the fingerprint of a folder: the names, sizes and times of its files, without reading them."""
     digest, total, latest = hashlib.sha256(), 0, 0.0
     for path in sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root)):
         stat = path.stat()

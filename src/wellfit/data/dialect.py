@@ -1,4 +1,4 @@
-"""The format of a text file: encoding, delimiter, quotes, place of the header; detected from the file itself."""
+"""The format of a text file (encoding, delimiter, quotes, place of the header), detected from the file itself."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from wellfit.data.numerals import PLAIN
 from wellfit.exceptions import BadInput
 
 BLANKS = " "
-"""As a delimiter: any number of blanks."""
+"""Used as a delimiter: any number of blanks."""
 
 DELIMITERS = (",", ";", "\t", "|", "\x01", "^", "~", ":", "!", "#", BLANKS)
 WEAK = (BLANKS, ":", "#", "!")
-"""Delimiters that also occur inside values: any other sign that fits is preferred to them."""
+"""Delimiters that also occur inside values; any other character that fits is preferred."""
 
 SAMPLE_BYTES = 1 << 18
 MOST_SAMPLE_BYTES = 1 << 26
 SAMPLE_LINES = 4
-"""A sample with fewer lines does not show how rows are written, and is extended."""
+"""A sample with fewer lines than this does not show how rows are written, so it is extended."""
 SAMPLE_ROWS = 200
 BLOCK_BYTES = 1 << 24
 # Text has almost no control characters except line ends and tabs.
@@ -46,7 +46,7 @@ _SEP = re.compile(r"""["']?sep=(.)["']?\s*""")
 
 
 class FormatArguments(TypedDict, total=False):
-    """The fields of a `CsvFormat`, as arguments."""
+    """The fields of a `CsvFormat`, as keyword arguments."""
 
     delimiter: str | None
     decimal: str | None
@@ -60,8 +60,8 @@ class FormatArguments(TypedDict, total=False):
 class CsvFormat(Record):
     """The user's options for the format of files; None means detect. `encoding` is a codec that Python knows.
 
-    `missing` are the words for a missing value, in Python or with commas between; `no_header` says that a text file
-    has no line with names (False: that it has one).
+    `missing` holds the words for a missing value, as a sequence or separated by commas; `no_header` says that a text
+    file has no line of names (False says that it has one).
     """
 
     delimiter: str | None = field(default=None, metadata=omitted_if(None))
@@ -82,7 +82,7 @@ class CsvFormat(Record):
         for option, sign in signs:
             if sign is not None and (len(sign) != 1 or sign.isalnum() or sign in '"\n\r'):
                 raise BadInput(
-                    f"--{option} must be a single character", found=repr(sign), remedy="Give one, such as ';' or ','"
+                    f"--{option} must be a single character", found=repr(sign), remedy="Pass one, such as ';' or ','"
                 )
         if self.decimal is not None and self.decimal in (self.delimiter, self.thousands):
             other = "delimiter" if self.decimal == self.delimiter else "thousands"
@@ -92,7 +92,7 @@ class CsvFormat(Record):
 
     @property
     def missing_words(self) -> Missing:
-        """The words for a missing value in a text file."""
+        """Words for a missing value in a text file."""
         return Missing(MISSING_WORDS) if self.missing is None else Missing(tuple(self.missing), asked=True)
 
 
@@ -105,10 +105,10 @@ class Dialect(Record):
     """The format of a text file.
 
     Attributes:
-        quoted: whether any quote occurs, so that line ends may occur inside values.
-        names: of the columns, as written; those of a file without a header are "column 1" and so on.
+        quoted: whether any quote occurs, so that values may contain line ends.
+        names: names of the columns, as written; "column 1" and so on in a file without a header.
         skip: number of lines before the names; `header` says whether there is a line with as many names as columns.
-        before: the text of the lines that are left out before the names.
+        before: text of the lines that are skipped before the names.
     """
 
     encoding: str
@@ -121,9 +121,9 @@ class Dialect(Record):
 
 
 def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known: Sequence[str] = ()) -> Dialect:
-    """Detect everything that is not given; BadInput for a binary file, an unknown encoding, or text in a different one.
+    """Detect every option not given; BadInput for a binary file, an unknown encoding, or text in a different one.
 
-    `known` are names that the header should have: of equally good formats, the one that finds them is right.
+    `known` holds names that the header should have: among equally good formats, the one that finds them is right.
     """
     asked = SAMPLE_BYTES
     # A header of 50,000 columns is longer than the usual sample.
@@ -147,19 +147,19 @@ def detect_dialect(source: Container, csv_format: CsvFormat = DETECTED, *, known
 
 @dataclass(frozen=True)
 class _Layout:
-    """The rows of the sample with one delimiter: the line on which each begins, and its fields."""
+    """The rows of the sample under one delimiter: the line on which each begins, and its fields."""
 
     delimiter: str
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     width: int
-    """Fields of most rows."""
+    """Number of fields in most rows."""
     first: int
-    """The place in `rows` of the header."""
+    """Position of the header in `rows`."""
     share: float
-    """Fraction of rows, from the header on, that have `width` fields."""
+    """Fraction of the rows from the header on that have `width` fields."""
     lines: Sequence[str]
     start: int
-    """The line of the file at which `lines` begin."""
+    """Line of the file at which `lines` begins."""
 
 
 def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
@@ -184,7 +184,7 @@ def _layout(lines: Sequence[str], delimiter: str, *, start: int = 0) -> _Layout:
 
 
 def _below_titles(rows: Sequence[tuple[int, tuple[str, ...]]], first: int) -> int:
-    """The place of the names: below lines with mostly empty fields, such as the titles of a spreadsheet."""
+    """Return the place of the names: below lines with mostly empty fields, such as the titles of a spreadsheet."""
     for place in range(first, min(len(rows) - 1, first + MOST_LINES_BEFORE)):
         cells, below = rows[place][1], rows[place + 1][1]
         empty = sum(not cell.strip() for cell in cells)
@@ -211,7 +211,7 @@ def _rows(lines: Sequence[str], delimiter: str, *, start: int) -> Iterator[tuple
 
 
 def _likeliest(lines: Sequence[str], known: Sequence[str]) -> _Layout:
-    """The delimiter that splits most rows into as many fields as the header; if tied, the one with most fields."""
+    """Return the layout whose delimiter gives most rows as many fields as the header; in a tie, the widest."""
 
     def quality(layout: _Layout) -> tuple[bool, float, bool, bool, float, int]:
         header = {cell.strip() for cell in layout.rows[layout.first][1]}
@@ -230,7 +230,7 @@ def _share_of_numbers(layout: _Layout) -> float:
 
 
 def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool | None) -> Dialect:
-    """The dialect with the names of its columns, and their position."""
+    """Return the dialect with the names of its columns and their position."""
     start, cells = layout.rows[layout.first]
     body = [row for _, row in layout.rows[layout.first + 1 :] if len(row) == layout.width][:SAMPLE_ROWS]
     # R writes the names of its rows into a first column that has no name.
@@ -247,13 +247,13 @@ def _with_names(layout: _Layout, found: Dialect, *, path: Path, no_header: bool 
         raise BadInput(
             "the first line must name the columns",
             found=f"values in line {start + 1} of {path}: {', '.join(cells[:6])}",
-            remedy="Give --no-header (the columns are then 'column 1', 'column 2' ...), or --header if these are names",
+            remedy="Pass --no-header (the columns are then 'column 1', 'column 2' ...), or --header if these are names",
         )
     return replace(found, names=cells, skip=start, header=True, before=before)
 
 
 def _looks_like_data(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Return True if a first line is a row: numbers above columns of numbers, or words that occur below."""
+    """Return True if a first line is a row of data: numbers above columns of numbers, or words that occur below."""
     if len(body) < _FEWEST_BODY or len(cells) < 2:
         return False
     columns = [[row[place].strip() for row in body if row[place].strip()] for place in range(len(cells))]
@@ -282,7 +282,7 @@ def _counted(names: Sequence[str]) -> bool:
 
 
 def ragged_row(source: Container, dialect: Dialect) -> tuple[int, int, int] | None:
-    """(line, fields found, fields in the header) of the first row that does not fit the header."""
+    """Return (line, fields found, fields in the header) for the first row that does not fit the header."""
     for start, row in rows_of(source, dialect):
         if row and len(row) != len(dialect.names):
             return start, len(row), len(dialect.names)
@@ -290,7 +290,7 @@ def ragged_row(source: Container, dialect: Dialect) -> tuple[int, int, int] | No
 
 
 def rows_of(source: Container, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Every row below the names, with the line on which it begins, according to Python's reader."""
+    """Yield every row below the names with the line on which it begins, as Python's reader splits them."""
     with source.open() as file, io.TextIOWrapper(file, encoding=dialect.encoding, newline="") as text:
         for _ in range(dialect.skip):
             text.readline()
@@ -315,7 +315,7 @@ def _encoding_of(source: Container, head: bytes, csv_format: CsvFormat) -> tuple
 
 
 def _without_mark(head: bytes) -> str | None:
-    """Recognize UTF-16 without a byte order mark: in text that is mostly Latin every other byte is zero."""
+    """Recognize UTF-16 without a byte order mark: in text that is mostly Latin, every other byte is zero."""
     if len(head) < 8 or b"\0" not in head:
         return None
     even, odd = head[0::2].count(0) / (len(head) / 2), head[1::2].count(0) / (len(head) / 2)
@@ -354,7 +354,7 @@ def _scan(source: Container, encoding: str | None) -> tuple[str, bool]:
     raise BadInput(
         f"{source.path} must be text in {encoding}",
         found=f"byte {reason.object[reason.start]:#04x}",
-        remedy="Give the right --encoding, for example latin-1",
+        remedy="Pass the right --encoding, for example latin-1",
     ) from reason
 
 

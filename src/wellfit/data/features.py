@@ -1,4 +1,4 @@
-"""Rows in readable form: every feature in its own unit, for checks and for models that are not networks."""
+"""Rows in readable form, every feature in its own unit, for checks and for models that are not networks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Feature:
 class Features:
     """Rows of features.
 
-    `values` are float64 [rows, columns]: numbers in their own unit, dates in days, categories as the place of their
+    `values` is float64 [rows, columns]: numbers in their own unit, dates in days, categories as the position of their
     level; NaN where missing.
     """
 
@@ -53,7 +53,7 @@ class Features:
 
 
 def features_of(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Features]:
-    """The features of several parts of one table; a level has the same place in all of them."""
+    """Return the features of several parts of one table; a level has the same position in all of them."""
     columns = [
         _features(column, [table.column(column.name) for table in tables.values()]) for column in schema.features
     ]

@@ -1,4 +1,4 @@
-"""Data frames and typed columns -> Arrow tables of numbers, text, booleans and dates, each column with a name."""
+"""Data frames and typed columns as Arrow tables of numbers, text, booleans and dates, each column with a name."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from wellfit.exceptions import BadInput
 
 
 def table_of_frame(source: Any, *, name: str, drop: Sequence[str] = ()) -> pa.Table:
-    """Take a mapping of columns, a list of rows, or any data frame; columns to drop may be of any type."""
+    """Accept a mapping of columns, a list of rows, or any data frame; columns to drop may be of any type."""
     try:
         return _arrow_of(source)
     except (NarwhalsError, pa.ArrowException, TypeError, AttributeError, ValueError) as error:
         if (others := _without_columns(source, drop)) is not None:
             return table_of_frame(others, name=name)
         raise BadInput(
-            f"{name} must be a path, or a data frame whose columns have one type each",
+            f"{name} must be a path, or a data frame whose columns each have one type",
             found=f"{type(source).__name__}: {str(error).splitlines()[0].rstrip('.')}",
-            remedy="Give a CSV or Parquet file, or a pandas, polars or pyarrow frame, or leave out the column (drop)",
+            remedy="Pass a CSV or Parquet file, or a pandas, polars or pyarrow frame, or leave the column out (drop)",
         ) from error
 
 
 def _without_columns(source: Any, drop: Sequence[str]) -> Any:
-    """The frame with the columns to drop emptied, so that their types do not matter; None if unchanged."""
+    """Return the frame with the columns to drop emptied, so that their types do not matter; None if nothing changed."""
     if not drop or not nw.dependencies.is_into_dataframe(source):
         return None
     frame = nw.from_native(source, eager_only=True)
@@ -54,7 +54,7 @@ def _arrow_of(source: Any) -> pa.Table:
 
 
 def _written(name: Any) -> str:
-    """A column's name as text; None and NaN are not names."""
+    """Return a column's name as text; None and NaN are not names."""
     return "" if name is None or name != name else str(name)  # noqa: PLR0124
 
 
@@ -62,7 +62,7 @@ _TEXT_IN_PANDAS = re.compile(r"^(interval|period)")
 
 
 def _with_plain_types(source: Any) -> Any:
-    """A pandas frame with its intervals and periods (from `cut`, `qcut` and `to_period`) turned into text."""
+    """Return a pandas frame with its intervals and periods (from `cut`, `qcut` and `to_period`) turned into text."""
     if not nw.dependencies.is_pandas_dataframe(source):
         return source
     texts = {}
@@ -80,7 +80,7 @@ def _with_plain_types(source: Any) -> Any:
 
 
 def column_names(written: Sequence[Any]) -> list[str]:
-    """Names without surrounding blanks; a column without a name is named by its place."""
+    """Return the names without surrounding blanks; a column without a name is named after its position."""
     stripped = [str(name).strip() for name in written]
     return [name or f"column {place} (no name)" for place, name in enumerate(stripped, start=1)]
 
@@ -91,22 +91,22 @@ def require_unique(names: list[str], *, name: str) -> list[str]:
     if repeated:
         raise BadInput(
             "column names must be unique",
-            found=f"{', '.join(map(repr, repeated))} more than once in {name}",
+            found=f"{', '.join(map(repr, repeated))} repeated in {name}",
             remedy="Rename or remove the repeated columns",
         )
     return names
 
 
 def checked(frame: pa.Table, *, name: str, drop: Sequence[str]) -> pa.Table:
-    """The columns by name and with values that can be used; BadInput for a table without rows."""
+    """Return the columns by name, with values that can be used; BadInput for a table without rows."""
     names = require_unique(column_names(frame.column_names), name=name)
     if frame.num_rows == 0 or not names:
-        raise BadInput(f"{name} must have rows", found="a header only", remedy="Give a table with rows")
+        raise BadInput(f"{name} must have rows", found="only a header", remedy="Pass a table with rows")
     return normalized(frame.rename_columns(names), drop=drop)
 
 
 def normalized(frame: pa.Table, *, drop: Sequence[str] = ()) -> pa.Table:
-    """The columns in the form that most columns of their type have; BadInput for nested values and bytes."""
+    """Return the columns in the form that most columns of their type have; BadInput for nested values and bytes."""
     unwanted = set(drop)
     columns = [
         _normalized_column(column, name, dropped=name in unwanted)
@@ -135,7 +135,7 @@ def _normalized_column(column: pa.ChunkedArray, name: str, *, dropped: bool = Fa
 
 
 def _plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The values in the form that most columns of their type have."""
+    """Return the values in the form that most columns of their type have."""
     kind = column.type
     if isinstance(kind, pa.UuidType):
         return pa.chunked_array([[None if each is None else str(each) for each in column.to_pylist()]], pa.string())
@@ -154,7 +154,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Bytes as text, since some programs write text as bytes; None if they are not text."""
+    """Return bytes as text, since some programs write text as bytes; None if they are not text."""
     try:
         texts = column.cast(pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:

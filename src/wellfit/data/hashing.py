@@ -1,8 +1,8 @@
 """Canonical 128-bit hashes of rows, vectorized.
 
-Each cell gives two 64-bit words (splitmix64 of its canonical bits, salted with the column's name); a row's hash is
-their sum, so the order of the columns does not matter. 1 and 1.0 and True are the same value, NaN is null, a date
-equals its midnight. Not cryptographic: it guards against accident, not against forgery (docs/design.md, promise 1).
+Each cell yields two 64-bit words (splitmix64 of its canonical bits, salted with the column's name); a row's hash is
+their sum, so the order of the columns does not matter. 1, 1.0 and True are the same value, NaN is null, and a date
+equals its midnight. The hash is not cryptographic: it guards against accident, not forgery (docs/design.md, promise 1).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def row_hashes(table: pa.Table, *, columns: Sequence[str] | None = None) -> Word
 
 
 def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
-    """Return hashes, uint64 [rows, 2], of every row over each set of columns; each cell is hashed once."""
+    """Return hashes, uint64 [rows, 2], of every row over each set of columns; every cell is hashed once."""
     sums = [np.zeros((LANES, table.num_rows), dtype=np.uint64) for _ in sets]
     members = [frozenset(columns) for columns in sets]
     for name in dict.fromkeys(name for columns in sets for name in columns):
@@ -57,13 +57,13 @@ def hashes_over(table: pa.Table, *sets: Sequence[str]) -> list[Words]:
 
 
 def as_bytes(hashes: Words) -> list[bytes]:
-    """Sixteen bytes for each row: the key of the registry."""
+    """Return sixteen bytes for each row: the key of the registry."""
     flat = np.ascontiguousarray(hashes.astype("<u8")).tobytes()
     return [flat[start : start + 16] for start in range(0, len(flat), 16)]
 
 
 def _canonical(chunk: pa.Array) -> tuple[tuple[Words, Words], npt.NDArray[np.bool_]]:
-    """Bits of each cell for the two lanes, and a mask of the missing ones."""
+    """Return the bits of each cell for the two lanes, and a mask of the missing cells."""
     unknown = missing_in(chunk)
     stored = stored_as(chunk)
     if stored == "string" or pa.types.is_fixed_size_binary(chunk.type):
@@ -91,7 +91,7 @@ def _as_integers(chunk: pa.Array, stored: str) -> npt.NDArray[np.int64]:
 
 
 def _integer_bits(values: npt.NDArray[np.int64]) -> Words:
-    """Bits of the equal float; integers that no float equals keep their own bits."""
+    """Return the bits of the equal float; integers that no float equals keep their own bits."""
     bits = values.astype(np.float64).view(np.uint64)
     inexact = (values > _FLOAT_EXACT) | (values < -_FLOAT_EXACT)
     if inexact.any():
@@ -115,12 +115,12 @@ def _words(text: bytes) -> Words:
 
 
 def text_words(levels: Sequence[bytes]) -> Words:
-    """One word for each text, the first of its hash."""
+    """Return one word for each text, the first of its hash."""
     return np.array([_words(b"text\0" + level)[0] for level in levels], dtype=np.uint64)
 
 
 def mixed(bits: Words) -> Words:
-    """splitmix64's finalizer (Steele, Lea, Flood 2014): every input bit changes about half of the output bits."""
+    """Apply splitmix64's finalizer (Steele, Lea, Flood 2014): every input bit changes about half of the output bits."""
     mixed = bits + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""Text -> times: many ways to write a date, with one order of day and month for a whole column."""
+"""Text read as times: many ways to write a date, with one order of day and month for a whole column."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Order = Literal["", "dmy", "mdy", "ymd"]
 """Order of day, month and year in dates such as 03/04/2023; "" where no such date occurs."""
 
 Zone = Literal["", "utc", "clock"]
-"""utc: every moment has an offset, and is kept as UTC; clock: only some have one, and all are kept as local time."""
+"""utc: every moment has an offset and is kept as UTC; clock: only some have one, so all are kept as local time."""
 
 Moments = npt.NDArray[np.datetime64]
 
@@ -72,14 +72,14 @@ _PIVOT = 69  # two-digit years from here on belong to the last century, as in PO
 
 @dataclass(frozen=True)
 class Written:
-    """The format of a column's dates: the orders that fit all of them, and their zone; no order means no dates."""
+    """The format of a column's dates: the orders that fit all of them, and their zone; no orders means no dates."""
 
     orders: tuple[Order, ...]
     zone: Zone = ""
 
 
 def written_dates(texts: pa.Array, *, asked: bool = False) -> Written | None:
-    """Return the format of the dates in a column of text without nulls; None if it has anything else."""
+    """Return the format of the dates in a text column without nulls; None if it contains anything else."""
     zone: Zone
     for zone in ("", "utc"):
         if _iso(texts, zone) is not None:
@@ -99,7 +99,7 @@ def written_dates(texts: pa.Array, *, asked: bool = False) -> Written | None:
 
 
 def moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
-    """[rows] microseconds, NaT where a text (or null) is not a date in this order."""
+    """Return moments [rows] in microseconds, NaT where a text (or null) is not a date in this order."""
     iso = _iso(texts, zone) if zone != "clock" else None
     if iso is not None:
         return iso
@@ -111,7 +111,7 @@ def moments_in(texts: pa.Array, *, order: Order, zone: Zone) -> Moments:
 
 
 def _iso(texts: pa.Array, zone: Zone) -> Moments | None:
-    """Text read as ISO dates by Arrow itself, all without a time zone or all with one; None if it is anything else."""
+    """Return texts read as ISO dates by Arrow itself, all without a time zone or all with one; None if this fails."""
     try:
         found = texts.cast(pa.timestamp("us", "UTC" if zone else None)).cast(pa.timestamp("us"))
     except pa.ArrowInvalid:
@@ -120,7 +120,7 @@ def _iso(texts: pa.Array, zone: Zone) -> Moments | None:
 
 
 def seconds_of_day(texts: pa.Array) -> npt.NDArray[np.float64]:
-    """[rows] seconds since midnight of texts such as 10:30, 10:30:15 or 9:05 pm; NaN for anything else."""
+    """Return seconds since midnight [rows] of texts such as 10:30, 10:30:15 or 9:05 pm; NaN for anything else."""
     fields = _fields(texts, r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}))?\s*(?P<p>[AaPp])?(?:\.?[Mm]\.?)?")
     hours, seconds = _clock(fields)
     wrong = ~fields.matched | (hours > 23) | (seconds >= 86_400)
@@ -134,7 +134,7 @@ def is_monotone(moments: Moments) -> bool:
 
 
 def _foreign(sample: pa.Array, *, asked: bool) -> bool:
-    """Return True if a few rows already show that these are not dates."""
+    """Return True if the first few rows already show that these are not dates."""
     if not asked and not pc.all(pc.match_substring_regex(sample, _LOOK)).as_py():
         return True
     return all(np.isnat(_parsed(sample, order=order, zone="clock", asked=asked)[0]).any() for order in ("", *ORDERS))
@@ -142,7 +142,7 @@ def _foreign(sample: pa.Array, *, asked: bool) -> bool:
 
 @dataclass(frozen=True)
 class _Fields:
-    """The matches of a pattern: `matched` rows, and the named groups of all rows ("" where there is none)."""
+    """The matches of a pattern: `matched` marks the rows, and each named group has a text per row ("" for none)."""
 
     matched: Booleans
     groups: Mapping[str, pa.Array]
@@ -166,7 +166,7 @@ def _fields(texts: pa.Array, pattern: str) -> _Fields:
 
 
 def _parsed(texts: pa.Array, *, order: Order, zone: Zone, asked: bool) -> tuple[Moments, int, Booleans]:
-    """Return the times, the number of patterns in use whose order is open, and which rows have an offset."""
+    """Return the times, the number of patterns in use whose order is undecided, and which rows have an offset."""
     moments = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[us]")
     zoned = np.zeros(len(texts), dtype=bool)
     open_patterns = 0
@@ -254,7 +254,7 @@ def _clock(fields: _Fields) -> tuple[Integers, npt.NDArray[np.float64]]:
 
 
 def _offsets(fields: _Fields) -> Integers:
-    """Minutes east of Greenwich; 0 without an offset and for Z, UTC and GMT."""
+    """Return minutes east of Greenwich; 0 without an offset and for Z, UTC and GMT."""
     encoded = fields.groups["z"].dictionary_encode()
     minutes = np.array([_minutes(zone) for zone in encoded.dictionary.to_pylist()] or [0], dtype=np.int64)
     return np.asarray(minutes[encoded.indices.to_numpy(zero_copy_only=False)])

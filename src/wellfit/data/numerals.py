@@ -1,4 +1,4 @@
-"""Text -> numbers: decimal and thousands signs, currencies, percent; decided for a whole column."""
+"""Text read as numbers: decimal and thousands signs, currencies and percent, decided for a whole column."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FEWEST_GROUPED = 50  # of so many fractions, hardly ever has each exactly three
 
 @dataclass(frozen=True)
 class Signs:
-    """The format of numbers: the decimal sign and the sign between thousands ("" for none)."""
+    """The format of numbers: the decimal sign, and the sign between thousands ("" for none)."""
 
     decimal: str = POINT
     thousands: str = ""
@@ -81,7 +81,7 @@ def without_unit(texts: pa.Array, unit: str) -> pa.Array:
 
 
 def signs_that_fit(texts: pa.Array, *, decimal: str | None = None, thousands: str | None = None) -> list[Signs]:
-    """Return the formats in which every text is a number, the likeliest first; the signs that are given are fixed."""
+    """Return the formats in which every text is a number, the likeliest first; the signs passed are fixed."""
     present = {sign for sign, group in _GROUPS.items() if pc.any(pc.match_substring_regex(texts, group)).as_py()}
     wanted = [
         Signs(point, group)
@@ -124,7 +124,7 @@ def numbers_in(texts: pa.Array, signs: Signs) -> pa.Array:
 
 
 def plain_numbers(texts: pa.Array) -> pa.Array:
-    """Texts that all match `PLAIN`, as int64 or float64."""
+    """Return texts that all match `PLAIN`, as int64 or float64."""
     if pc.any(pc.starts_with(texts, "+")).as_py():
         texts = pc.replace_substring_regex(texts, r"^\+", "")
     if not pc.any(pc.match_substring(texts, POINT)).as_py():
@@ -141,7 +141,7 @@ def number_text(value: float) -> str:
 
 
 def differ(texts: pa.Array, ways: Sequence[Signs]) -> bool:
-    """Return True if two formats read different numbers from the same texts: 1,234 may be a thousand or one."""
+    """Return True if two formats read different numbers from the same texts: 1,234 may mean a thousand or one."""
     first, *others = (numbers_in(texts, signs).cast(pa.float64()) for signs in ways)
     return any(not first.equals(other) for other in others)
 

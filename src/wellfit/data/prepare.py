@@ -1,4 +1,4 @@
-"""Tables -> arrays, by transforms fit on the training rows alone and stored as JSON (docs/design.md, promise 2)."""
+"""Tables turned into arrays by transforms fit on training rows alone and stored as JSON (docs/design.md, promise 2)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Arrays:
     """Rows in the form that a network takes.
 
     Attributes:
-        numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, by `Preparation.numeric_names`;
-            for pictures their pixels in [0, 1], channel by channel.
-        codes: int32 [rows, C]: category codes; 0 = a level that train never had.
-        target: [rows] int64 class codes, or float64 values in the target's own unit, or [rows, outputs] float64 where
+        numeric: float32 [rows, D]: scaled numbers, then missing-value indicators, named by
+            `Preparation.numeric_names`; for pictures, their pixels in [0, 1], channel by channel.
+        codes: int32 [rows, C]: category codes; 0 stands for a level that does not occur in train.
+        target: [rows] int64 class codes or float64 values in the target's own unit, or [rows, outputs] float64 where
             a row has several; empty where unknown.
-        groups: [rows] code of each row's group within these rows, None for rows without groups.
-        weights: [rows] float64: how many rows each row counts for in the cost; None if each counts as one.
+        groups: [rows] code of each row's group within these rows; None for rows without groups.
+        weights: [rows] float64: how many rows each row counts as in the cost; None if each counts as one.
     """
 
     numeric: Floats
@@ -53,7 +53,7 @@ class Arrays:
 
     @property
     def total(self) -> float:
-        """m of the cost: the number of rows that these represent."""
+        """m of the cost: the number of rows that these stand for."""
         return self.rows if self.weights is None else float(self.weights.sum())
 
 
@@ -61,7 +61,7 @@ class Arrays:
 class NumberFit:
     """The fill and the scale of one number; `part` is "value", or the part taken from a date.
 
-    `scale` 0 marks a number that does not vary on train: only its `indicator` is used.
+    A `scale` of 0 marks a number that does not vary in train: only its `indicator` is used.
     """
 
     name: str
@@ -78,7 +78,7 @@ class NumberFit:
 
 @dataclass(frozen=True)
 class CategoryFit:
-    """Levels of one category by falling frequency (None = missing): code = place + 1; `rare` share the last code."""
+    """Levels of one category by falling frequency (None = missing): code = place + 1; `rare` ones share the last."""
 
     name: str
     levels: tuple[str | None, ...]
@@ -86,13 +86,13 @@ class CategoryFit:
 
     @property
     def cardinality(self) -> int:
-        """Number of codes, the code 0 of unseen levels included."""
+        """Number of codes, including code 0 for unseen levels."""
         return 1 + len(self.levels) + bool(self.rare)
 
 
 @dataclass(frozen=True)
 class Preparation(Record):
-    """Everything learnt from train to turn a table into arrays; a regression has `targets` numbers, on one scale."""
+    """Everything learned from train to turn a table into arrays; a regression has `targets` numbers, on one scale."""
 
     schema: Schema
     numbers: tuple[NumberFit, ...]
@@ -108,7 +108,7 @@ class Preparation(Record):
 
     @property
     def outputs(self) -> int:
-        """Classes, or the numbers predicted for a row."""
+        """Number of classes, or of the numbers predicted for a row."""
         return len(self.schema.classes) or self.targets
 
     @property
@@ -120,7 +120,7 @@ class Preparation(Record):
         return (*scaled, *(f"{number.name} is missing" for number in self.numbers if number.indicator))
 
     def inputs_of(self, column: str) -> tuple[list[int], list[int]]:
-        """Return the places in `Arrays.numeric` and in `Arrays.codes` that a column of the table fills."""
+        """Return the positions in `Arrays.numeric` and in `Arrays.codes` that a column of the table fills."""
         scaled = [number.name for number in self.numbers if number.scale]
         indicators = [number.name for number in self.numbers if number.indicator]
         numeric = [place for place, name in enumerate([*scaled, *indicators]) if name == column]
@@ -129,7 +129,7 @@ class Preparation(Record):
     def transform(self, table: pa.Table, *, with_target: bool = True) -> Arrays:
         """Turn rows into arrays; columns that are not features are ignored.
 
-        Raises BadInput for a missing feature, an infinite value, one of another type, and (with target) a new class.
+        Raises BadInput for a missing feature, an infinite value, a value of another type and, with target, a new class.
         """
         if self.schema.picture:
             return self._pictures(table, with_target=with_target)
@@ -150,7 +150,7 @@ class Preparation(Record):
 
     def _pictures(self, table: pa.Table, *, with_target: bool) -> Arrays:
         (name,) = self.schema.compared
-        require_columns(table.column_names, [name], rule="pictures are read by `read_pictures`")
+        require_columns(table.column_names, [name], rule="pictures must be read by `read_pictures`")
         pixels = pixels_of(table.column(name), self.schema.shape)
         numeric = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32).reshape(len(pixels), -1)
         numeric /= WHITE
@@ -159,7 +159,7 @@ class Preparation(Record):
         return Arrays(numeric, np.empty((len(pixels), 0), np.int32), target, groups)
 
     def _number_values(self, table: pa.Table) -> Iterator[tuple[NumberFit, Floats]]:
-        """Each number with its raw values; the ones that are scaled come first, in the order of `numeric`."""
+        """Yield each number with its raw values; those that are scaled come first, in the order of `numeric`."""
         kinds = {column.name: column for column in self.schema.features}
         for number in sorted(self.numbers, key=lambda number: number.scale == 0):
             yield number, part_of(table.column(number.name), column=kinds[number.name], part=number.part)
@@ -167,7 +167,7 @@ class Preparation(Record):
 
 @dataclass(frozen=True)
 class Copies:
-    """Rows that are both in train and in dev: booleans [train rows] and [dev rows]."""
+    """Rows that are in both train and dev: booleans [train rows] and [dev rows]."""
 
     train: Booleans
     dev: Booleans
@@ -175,12 +175,12 @@ class Copies:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The parts that training and selection may use, as arrays, and the material of the data board (training_rows.py).
+    """The parts that training and selection may use, as arrays, and the data board's material (training_rows.py).
 
     Attributes:
-        more: name -> rows that can be added to train.
-        importance: name ("" for train) -> [rows] how much more often such rows occur in deployment than in train.
-        copies: rows that are in train and in dev; None if there are none, or if they were not searched for.
+        more: rows that can be added to train, by name.
+        importance: by name ("" for train), [rows] how much more often such rows occur in deployment than in train.
+        copies: rows that are in both train and dev; None if there are none or nobody searched for them.
     """
 
     preparation: Preparation
@@ -216,7 +216,7 @@ def fit_preparation(table: pa.Table, schema: Schema) -> Preparation:
 
 
 def part_of(values: pa.ChunkedArray, *, column: Column, part: str) -> Floats:
-    """[rows] float64 of a number, or of one part of a date: days since 1970, or a place in a calendar cycle."""
+    """Return float64 [rows] of a number, or of one part of a date: days since 1970, or a place in a calendar cycle."""
     if column.kind != "date":
         numbers = numbers_of(values, name=column.name)
         require_finite(numbers, name=column.name)
@@ -231,7 +231,7 @@ def part_of(values: pa.ChunkedArray, *, column: Column, part: str) -> Floats:
 
 
 def scaled(values: Floats, number: NumberFit) -> Floats:
-    """(value - median) / scale, with missing values at the median, then softly limited to +-3."""
+    """Return (value - median) / scale, with missing values at the median, then softly limited to +-3."""
     # Where most values hardly differ, the quotient overflows: it is far beyond the limit anyway.
     with np.errstate(over="ignore"):
         z = (values - number.fill) / number.scale
@@ -241,7 +241,7 @@ def scaled(values: Floats, number: NumberFit) -> Floats:
 
 
 def coded(column: pa.ChunkedArray, category: CategoryFit) -> Integers:
-    """[rows] int32 codes; 0 for a level that is not in train."""
+    """Return int32 codes [rows]; 0 for a level that is not in train."""
     texts = texts_of(column)
     known = pa.array([*category.levels, *category.rare], pa.string())
     places = pc.fill_null(pc.index_in(texts, value_set=known), -1).to_numpy(zero_copy_only=False)
@@ -249,11 +249,11 @@ def coded(column: pa.ChunkedArray, category: CategoryFit) -> Integers:
 
 
 def robust_scale(values: Floats) -> tuple[float, float]:
-    """(median, scale) of the values that are not NaN; scale 0 if they do not vary.
+    """Return (median, scale) of the values that are not NaN; the scale is 0 if they do not vary.
 
-    The scale is the interquartile range. Where more than half of the rows share one value the range is 0 (most rows
-    of a capital gain are 0): then it is the median distance of the other rows, so that these spread over the usable
-    range, whatever their unit and however few they are. A spread of one rounding step counts as none.
+    The scale is the interquartile range. Where more than half of the rows share one value, that range is 0 (most rows
+    of a capital gain are 0); the scale is then the median distance of the other rows, so that these spread over the
+    usable range, whatever their unit and however few they are. A spread of one rounding step counts as 0.
     """
     present = values[~np.isnan(values)]
     if present.size == 0:

@@ -1,4 +1,4 @@
-"""Files and data frames -> Arrow tables, with one notion of missing and one message for each bad input."""
+"""Files and data frames read into Arrow tables, with one notion of missing and one message for each bad input."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ SWALLOWED_LINES = 12  # a value of this many lines, most of them like rows, bega
 
 @dataclass(frozen=True)
 class Table:
-    """The rows as an Arrow table, their source, and the files to leave out, with the reasons.
+    """The rows as an Arrow table, their source, and the files that were left out, with the reasons.
 
-    `readings`: how columns were read; `written`: the format of a text file; `missing`: words that were not values.
+    `readings` says how columns were read; `written` is the format of a text file; `missing` holds the words for a
+    missing value.
     """
 
     frame: pa.Table
@@ -56,11 +57,11 @@ def read_table(
     drop: Sequence[str] = (),
     schema: Schema | None = None,
 ) -> Table:
-    """Read a file, a folder or several files, or take a mapping of columns, a list of rows, or any data frame.
+    """Read a file, a folder or several files, or accept a mapping of columns, a list of rows, or any data frame.
 
-    Text is read by `wishes`, or as `schema` says it was read before; text in a frame stays text without either.
-    Columns in `drop` may have any type. Messages call a source without a path `name`. Raises BadInput for no such file,
-    an empty or binary file, a header only, ragged rows, equal column names and nested values.
+    Text is read by `wishes`, or as `schema` says it was read before; without either, text in a frame stays text.
+    Columns in `drop` may have any type. Messages call a source without a path `name`. Raises BadInput for a missing,
+    empty or binary file, a header without rows, ragged rows, repeated column names and nested values.
     """
     if not _is_path(source):
         frame = checked(table_of_frame(source, name=name, drop=drop), name=name, drop=drop)
@@ -107,7 +108,7 @@ def _read(raw: Table, wishes: Wishes | None, csv_format: CsvFormat, *, schema: S
 
 @dataclass(frozen=True)
 class RowsOf:
-    """For messages: the source of rows, and how many were read before."""
+    """The source of rows, and how many were read before, for messages."""
 
     name: str
     before: int = 0
@@ -116,7 +117,7 @@ class RowsOf:
 def as_split(
     frame: pa.Table, schema: Schema, csv_format: CsvFormat = DETECTED, *, rows: RowsOf = RowsOf("the rows")
 ) -> pa.Table:
-    """Read columns as they were read at the split; words for missing values and signs that the user gives now win."""
+    """Read columns as they were read at the split; words for missing values and signs passed now prevail."""
     missing = schema.missing if csv_format.missing is None else csv_format.missing_words
     signs = {sign: value for sign in ("decimal", "thousands") if (value := getattr(csv_format, sign)) is not None}
     known = {column.name: column for column in schema.columns if column.role not in ("dropped", "picture")}
@@ -137,7 +138,7 @@ def as_split(
 
 def _unlike(error: Unlike, *, column: Column, rows: RowsOf) -> BadInput:
     return BadInput(
-        f"a column must have values of the type that it had in training: {error.wanted}",
+        f"a column must have values of the same type as in training: {error.wanted}",
         found=f"column {column.name!r}: {error.text!r} in row {rows.before + error.row + 1} of {rows.name}",
         remedy="Correct the value, or leave it empty where it is missing",
     )
@@ -146,7 +147,7 @@ def _unlike(error: Unlike, *, column: Column, rows: RowsOf) -> BadInput:
 def read_batches(
     source: Any, *, schema: Schema, rows: int = BATCH_ROWS, csv_format: CsvFormat = DETECTED
 ) -> Iterator[pa.Table]:
-    """Yield the feature columns of new rows in order, `rows` at a time at most, in constant memory for files."""
+    """Yield the feature columns of new rows in order, at most `rows` at a time, in constant memory for files."""
     if schema.no_header and csv_format.no_header is None:
         csv_format = replace(csv_format, no_header=True)
     if not _is_path(source):
@@ -184,7 +185,7 @@ def _batches(container: Container, schema: Schema, *, rows: int, csv_format: Csv
 
 
 def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) -> tuple[pa.Table, Dialect | None]:
-    """The columns of a file; those of a text file stay text, to be read together with those of the other files."""
+    """Return the columns of a file; those of a text file stay text, to be read with those of other files."""
     container = container_of(path, name=name)
     if container.kind != "text":
         return _named(_whole(container), path), None
@@ -200,7 +201,7 @@ def _raw(path: Path, csv_format: CsvFormat, *, name: str, known: Sequence[str]) 
 
 
 def _whole(container: Container) -> pa.Table:
-    """A file whose columns have types."""
+    """Return the columns of a file whose columns have types."""
     try:
         if container.kind == "parquet":
             frame = _open_parquet(container).read()
@@ -234,14 +235,14 @@ def _parquet_batches(
 
 def _broken(container: Container, error: Exception) -> BadInput:
     return BadInput(
-        f"a {container.kind.title()} file must be whole",
+        f"a {container.kind.title()} file must be complete",
         found=f"{container.path}: {str(error).splitlines()[0]}",
         remedy="Write the file again",
     )
 
 
 def _with_folders(frame: pa.Table, path: Path, root: Path) -> pa.Table:
-    """The rows with columns from the names of folders: year=2024/part-0.parquet."""
+    """Return the rows with columns added from the names of folders: year=2024/part-0.parquet."""
     if not root.is_dir():
         return frame
     for part in path.relative_to(root).parts[:-1]:
@@ -252,23 +253,23 @@ def _with_folders(frame: pa.Table, path: Path, root: Path) -> pa.Table:
 
 
 def _joined(parts: Sequence[pa.Table], paths: Sequence[Path]) -> pa.Table:
-    """Rows of several files with the same columns, in any order."""
+    """Return the rows of several files with the same columns, in any order."""
     first = parts[0]
     for part, path in zip(parts, paths, strict=True):
         if set(part.column_names) != set(first.column_names):
             other = sorted(set(part.column_names) ^ set(first.column_names))
             raise BadInput(
                 "several files must have the same columns",
-                found=f"{', '.join(map(repr, other[:5]))} in one of {paths[0]} and {path} only",
-                remedy="Leave out one of the files, or write them in the same way",
+                found=f"{', '.join(map(repr, other[:5]))} in only one of {paths[0]} and {path}",
+                remedy="Leave out one of the files, or give both the same columns",
             )
     try:
         return pa.concat_tables([part.select(first.column_names) for part in parts], promote_options="permissive")
     except pa.ArrowException as error:
         raise BadInput(
-            "several files must have the same types in a column",
+            "a column must have the same type in all files",
             found=str(error).splitlines()[0],
-            remedy="Write them in the same way",
+            remedy="Write the files with the same types",
         ) from error
 
 
@@ -290,7 +291,7 @@ def _options(dialect: Dialect, **columns: Any) -> dict[str, Any]:
 
 
 def _text_of(container: Container, dialect: Dialect) -> Any:
-    """The source for Arrow: the file, its bytes, or (if blanks separate fields) its rows with tabs between fields."""
+    """Return the source for Arrow: the file, its bytes, or (if blanks separate fields) its rows with tabs."""
     if dialect.delimiter != BLANKS:
         return container.seekable()
     text = io.StringIO()
@@ -327,13 +328,13 @@ def _unreadable(container: Container, dialect: Dialect, error: pa.ArrowInvalid) 
         line, got, expected = ragged
         return BadInput(
             "every row must have as many fields as the header",
-            found=f"{path}, line {line}: {got} fields, the header has {expected}",
+            found=f"{path}, line {line}: {got} fields, but the header has {expected}",
             remedy="Correct the line, or quote the value that contains the delimiter",
         )
     return BadInput(
         "a CSV file must be readable",
         found=f"{path}: {str(error).splitlines()[0]}",
-        remedy="Correct the file, or give --delimiter or --encoding",
+        remedy="Correct the file, or pass --delimiter or --encoding",
     )
 
 
@@ -344,7 +345,7 @@ def _require_closed_quotes(frame: pa.Table, container: Container, dialect: Diale
 
 
 def _open_quote(container: Container, dialect: Dialect) -> BadInput | None:
-    """Return the message for an open quote that swallowed rows, with the line where it began."""
+    """Return the message for an open quote that swallowed rows, with the line where it began; None if there is none."""
     fields = len(dialect.names) - 1
     for start, row in rows_of(container, dialect):
         for cell in row:
@@ -355,8 +356,8 @@ def _open_quote(container: Container, dialect: Dialect) -> BadInput | None:
             if alike > len(lines) / 2:
                 return BadInput(
                     "a quoted value must end with a quote",
-                    found=f"a value of {len(lines)} lines in {container.path}, from line {start} on",
-                    remedy=f"Close the quote in line {start}, or write a quote inside a value twice",
+                    found=f"a value of {len(lines)} lines in {container.path} that begins in line {start}",
+                    remedy=f"Close the quote in line {start}, or double a quote that belongs to a value",
                 )
     return None
 

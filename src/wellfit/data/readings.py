@@ -1,4 +1,4 @@
-"""The reading of a column's cells: decided once, on all rows, at the split, and used for every later row."""
+"""How the cells of a column are read: decided once, on all rows, at the split, and used for every later row."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _LETTER_AND_DIGIT = re.compile(r"[A-Za-z]\d")
 
 @dataclass(frozen=True, kw_only=True)
 class Reading(Record):
-    """The way in which the text of one column was read.
+    """How the text of one column was read.
 
     Attributes:
         why: reason for the type, where it is not obvious.
@@ -87,9 +87,10 @@ class Reading(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """The user's options for single columns, and for all numbers.
+    """The user's options for single columns and for all numbers.
 
-    types: column -> kind, or a date with its order ("date-dmy"); dates: columns that are dates if they can be.
+    `types` maps a column to its kind, or to a date with its order ("date-dmy"); `dates` names the columns that are
+    dates if they can be.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
@@ -103,7 +104,7 @@ class Wishes:
 class ReadColumn:
     """A column in its type, and how it was read.
 
-    `open` if other columns may show which of two readings is right; `shows` the decimal sign of its fractions.
+    `open` says that other columns may show which of two readings is right; `shows` is the decimal sign of fractions.
     """
 
     values: pa.ChunkedArray
@@ -121,7 +122,7 @@ class _Evidence:
 
 
 def read_columns(frame: pa.Table, wishes: Wishes) -> tuple[pa.Table, dict[str, Reading]]:
-    """Decide from all of its rows how every column of text is read, and read it."""
+    """Decide, from all of its rows, how every text column is read, and read it."""
     found = {
         name: _decided(column, wishes, name=name, evidence=_Evidence())
         for name, column in zip(frame.column_names, frame.columns, strict=True)
@@ -185,7 +186,7 @@ def _decided(column: pa.ChunkedArray, wishes: Wishes, *, name: str, evidence: _E
 
 
 def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
-    """The type that all values have."""
+    """Return the values in the one type that all of them have."""
     glance = cells.known.drop_null()[:_GLANCE].to_pylist()
     if any(_is_word(text) for text in glance):
         why = why_text(cells.known) if any(_BEGINS_WITH_DIGIT.match(text) for text in glance) else ""
@@ -203,7 +204,7 @@ def _plain(cells: _Cells, wishes: Wishes, *, evidence: _Evidence) -> ReadColumn:
 
 
 def _with_usual_words(found: ReadColumn, texts: pa.Array, wishes: Wishes) -> ReadColumn:
-    """Record for a column of text that the usual words for missing values would make it numbers."""
+    """Record for a text column that the usual words for missing values would turn it into numbers."""
     if stored_as(found.values) != "string" or found.reading.why.startswith("codes"):
         return found
     usual = _as_numbers(_Cells(texts, USUAL), wishes, evidence=_Evidence())
@@ -211,11 +212,11 @@ def _with_usual_words(found: ReadColumn, texts: pa.Array, wishes: Wishes) -> Rea
     if not words:
         return found
     shown = " and ".join(map(repr, sorted(words)[:3]))
-    return replace(found, reading=replace(found.reading, why=f"text: numbers, but for {shown}, no word of --missing"))
+    return replace(found, reading=replace(found.reading, why=f"text: numbers except {shown}, not in --missing"))
 
 
 def _is_word(text: str) -> bool:
-    """Return True if a text is neither a number, a date, a time, a truth value nor a word for a missing value."""
+    """Return True if a text is not a number, a date, a time, a truth value or a word for a missing value."""
     if _LETTER_AND_DIGIT.match(text):
         return True
     folded = text.casefold()
@@ -224,7 +225,7 @@ def _is_word(text: str) -> bool:
 
 
 class _Cells:
-    """Trimmed text of a column, with its words for missing values null; `words` counts those words."""
+    """Trimmed text of a column, with its words for missing values set to null; `words` counts those words."""
 
     def __init__(self, texts: pa.Array, missing: Missing) -> None:
         self._trimmed = pc.utf8_trim_whitespace(texts)
@@ -235,7 +236,7 @@ class _Cells:
         return pa.chunked_array([self.known])
 
     def among_numbers(self, is_value: Callable[[pa.Array], pa.Array]) -> tuple[pa.Array, Mapping[str, int]] | None:
-        """The values without the further words for missing numbers; None if other words are among them."""
+        """Return the values without the additional words for missing numbers; None if other words are among them."""
         wrong = pc.and_(pc.is_valid(self.known), pc.invert(pc.fill_null(is_value(self.known), False)))
         if not pc.any(wrong).as_py():
             return self.known, self.words
@@ -354,7 +355,7 @@ def _as_dates(cells: _Cells, *, evidence: _Evidence, order: str = "", asked: boo
 
 
 def _no_date(known: pa.Array, *, name: str, order: str) -> BadInput:
-    """The message for a column that was said to contain dates, with the first value that does not fit."""
+    """Return the message for a column declared as dates, with the first value that does not fit."""
     orders = [each for each in ORDERS if order in ("", each)]
     fitting = [~np.isnat(moments_in(known, order=each, zone="clock")) for each in orders]
     best = max(fitting, key=np.count_nonzero)
@@ -362,14 +363,14 @@ def _no_date(known: pa.Array, *, name: str, order: str) -> BadInput:
     row = int(wrong[0]) if wrong.size else 0
     which = f", {ORDER_WORDS[order]}" if order else ""
     return BadInput(
-        f"a date column must contain dates{which}, all written in one way",
+        f"a date column must contain dates{which}, all written in the same way",
         found=f"column {name!r}: {known[row].as_py()!r} in row {row + 1}",
         remedy="Correct the value, or declare another type under `types`",
     )
 
 
 def _may_be_dates(texts: pa.Array) -> pa.Array:
-    """Texts with digits, except the zeros that databases write for a missing date."""
+    """Return the texts with digits, except the zeros that databases write for a missing date."""
     zero = pc.is_in(texts, value_set=pa.array(_NO_DATE, _TEXT))
     return pc.and_not(pc.match_substring_regex(texts, _WITH_DIGIT), zero)
 
@@ -377,7 +378,7 @@ def _may_be_dates(texts: pa.Array) -> pa.Array:
 def _chosen(
     orders: tuple[Order, ...], texts: pa.Array, *, zone: Zone, order: str, evidence: _Evidence
 ) -> tuple[Order, str]:
-    """The order of day and month, and how it was chosen."""
+    """Return the order of day and month, and how it was chosen."""
     if orders == ("",):
         return "", ""
     if order:
@@ -394,7 +395,7 @@ def _chosen(
 
 
 def with_range(column: pa.ChunkedArray, reading: Reading) -> Reading:
-    """The reading with the first and the last date of a column of dates."""
+    """Return the reading with the first and the last date of a column of dates."""
     bounds = pc.min_max(column.cast(pa.timestamp("us"), safe=False)).as_py()
     if bounds["min"] is None:
         return reading
@@ -421,7 +422,7 @@ def _clock_in(texts: pa.Array) -> pa.Array:
 
 
 class Unlike(Exception):
-    """The first text that cannot be read as its column was read at the split."""
+    """The first text that does not fit how its column was read at the split."""
 
     def __init__(self, text: str, *, row: int, wanted: str) -> None:
         super().__init__(text)

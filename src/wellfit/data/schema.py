@@ -1,4 +1,4 @@
-"""Types, roles and classes of the columns, decided once, at the split."""
+"""The types, roles and classes of the columns, decided once, at the split."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Spellings = Literal["merge", "keep"]
 
 MOST_INTEGER_CLASSES = 20  # more distinct integers are a regression target: they are more often counts than classes
 TYPES = (*KINDS, *(f"date-{order}" for order in ORDERS))
-"""The types that --types may give a column; for a date also with the order of day, month and year."""
+"""The types that --types accepts for a column; a date may come with the order of day, month and year."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Column:
 class Schema(Record):
     """All columns of DATA in order, the task, and the classes as sorted text (empty for regression).
 
-    For pictures, `picture` is their height, width and channels; the features are their measures.
-    `counts` are the rows of each class at the split, `spellings` the handling of classes that differ by case or blanks;
-    `missing` and `no_header` say how cells and text files were read.
+    For pictures, `picture` holds their height, width and channels, and the features are their measures.
+    `counts` holds the rows of each class at the split; `spellings` says how classes that differ by case or blanks are
+    handled; `missing` and `no_header` say how cells and text files were read.
     """
 
     columns: tuple[Column, ...]
@@ -92,13 +92,13 @@ class Schema(Record):
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The columns in which copies of a row are equal."""
+        """The columns that are compared to find copies of a row."""
         pixels = tuple(column.name for column in self.columns if column.role == "picture")
         return pixels or self.feature_names
 
     @property
     def dropped(self) -> tuple[Column, ...]:
-        """The columns left out, each with its reason in `note`."""
+        """The columns that were left out, each with its reason in `note`."""
         return tuple(column for column in self.columns if column.role == "dropped")
 
 
@@ -116,12 +116,12 @@ def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
     readings: Mapping[str, Reading] | None = None,
     spellings: Spellings | None = None,
 ) -> Schema:
-    """Decide kind and role of every column: the one place that may look at all rows (docs/design.md, promise 1).
+    """Decide the kind and role of every column: the one place that may look at all rows (docs/design.md, promise 1).
 
     Strings, booleans, two values and at most 20 distinct whole numbers mean classification, unless `task` is given.
-    The columns of `group_on`, `time_on` and `split_on` are not features; that of `stratify_on` stays one. `readings`
-    are kept with the columns. Raises BadInput for an unknown column or type, an unusable target, classes that differ by
-    case or blanks (unless `spellings` says what they are), infinite values, no feature, or fewer than 30 rows.
+    The columns of `group_on`, `time_on` and `split_on` are not features; that of `stratify_on` remains one. `readings`
+    are kept with the columns. Raises BadInput for an unknown column or type, an unusable target, classes that differ
+    only by case or blanks (unless `spellings` says what they are), infinite values, no feature, or fewer than 30 rows.
     """
     types = dict(types or {})
     special: dict[str, Role] = {target: "target"}
@@ -132,7 +132,7 @@ def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
     require_columns(table.column_names, [target], rule="the target must be a column")
     require_columns(table.column_names, [*special, *drop, *types, *([stratify_on] if stratify_on else [])])
     if target in drop:
-        raise BadInput("the target must stay", found=f"{target!r} under drop", remedy="Drop other columns")
+        raise BadInput("the target must not be dropped", found=f"{target!r} under drop", remedy="Remove it from drop")
     _require_kinds(types)
     rows = _labelled(table, target)
     kinds = {
@@ -151,8 +151,8 @@ def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
     _require_finite_features(table, columns)
     if not any(column.role == "feature" for column in columns):
         dropped = [f"{column.name!r} ({column.note})" for column in columns if column.role == "dropped"]
-        found = f"every column dropped: {', '.join(dropped[:8])}" if dropped else "no column but the target"
-        raise BadInput("DATA needs a feature", found=found, remedy="Add columns, or drop fewer")
+        found = f"that every column was dropped: {', '.join(dropped[:8])}" if dropped else "only the target"
+        raise BadInput("DATA must have at least one feature", found=found, remedy="Add columns, or drop fewer")
     if task == "regression":
         require_finite(numbers_of(table.column(target), name=target), name=target)
         return Schema(columns, target, task)
@@ -161,7 +161,7 @@ def infer_schema(  # noqa: PLR0913 - one argument an option of `wellfit split`
 
 
 def require_columns(present: Sequence[str], wanted: Iterable[str], *, rule: str = "a named column must exist") -> None:
-    """Raise BadInput for the first wanted column that is missing, with the nearest names that are there."""
+    """Raise BadInput for the first wanted column that is missing, suggesting the nearest names that exist."""
     known = set(present)
     for name in wanted:
         if name not in known:
@@ -179,13 +179,13 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 
 def labelled_rows(table: pa.Table, schema: Schema) -> pa.Table:
-    """The rows whose target is known."""
+    """Return the rows whose target is known."""
     unknown = missing_in(table.column(schema.target))
     return table.filter(pa.array(~unknown)) if unknown.any() else table
 
 
 def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
-    """Targets for the losses: int64 class codes, or float64 values; BadInput for a new class or a missing target."""
+    """Return targets for the losses, int64 class codes or float64 values; BadInput for a new class or no target."""
     column = table.column(schema.target)
     if schema.task == "regression":
         values = numbers_of(column, name=schema.target)
@@ -200,7 +200,7 @@ def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
     if unknown.any():
         row = int(np.argmax(unknown))
         raise BadInput(
-            "every target must be a known class" if schema.classes else "every target must be known",
+            "every target must be a known class" if schema.classes else "every row must have a target",
             found=f"{column[row].as_py()!r} in column {schema.target!r}, row {row + 1}",
             remedy="Remove the row, or split again from data that has this class",
         )
@@ -208,7 +208,7 @@ def target_values(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any]:
 
 
 def feature_columns(table: pa.Table) -> Schema:
-    """The schema of features without a target: kinds are inferred, useless columns dropped."""
+    """Return the schema of features without a target: kinds are inferred, useless columns dropped."""
     kinds = {name: infer_kind(table.column(name)) for name in table.column_names}
     columns = tuple(
         _column(table.column(name), name=name, kind=kind, role=None, asked=False) for name, kind in kinds.items()
@@ -218,7 +218,7 @@ def feature_columns(table: pa.Table) -> Schema:
 
 
 def group_codes(table: pa.Table, schema: Schema) -> np.ndarray[Any, Any] | None:
-    """[rows] int64 code of each row's group, None where there is no group column; unknown groups share one code."""
+    """Return int64 codes [rows] of the rows' groups, None without a group column; unknown groups share one code."""
     name = next((column.name for column in schema.columns if column.role == "group"), None)
     if name is None or name not in table.column_names:
         return None
@@ -235,8 +235,8 @@ def _require_finite_features(table: pa.Table, columns: Iterable[Column]) -> None
 def _require_free(name: str, special: Mapping[str, Role]) -> None:
     if name in special:
         raise BadInput(
-            "a column must have one role",
-            found=f"{name!r} is the {special[name]} column already",
+            "a column must have only one role",
+            found=f"{name!r}, which is already the {special[name]} column",
             remedy="Choose another column",
         )
 
@@ -252,13 +252,13 @@ def _labelled(table: pa.Table, target: str) -> pa.Table:
     if unknown.all():
         raise BadInput(
             "the target must have values",
-            found=f"column {target!r} is missing in all {table.num_rows} rows",
+            found=f"column {target!r} empty in all {table.num_rows} rows",
             remedy="Choose another target",
         )
     rows = table.filter(pa.array(~unknown)) if unknown.any() else table
     if rows.num_rows < FEWEST_ROWS:
         raise BadInput(
-            f"DATA needs at least {FEWEST_ROWS} rows with a target",
+            f"DATA must have at least {FEWEST_ROWS} rows with a target",
             found=f"{rows.num_rows} rows",
             remedy="Collect more rows",
         )
@@ -327,7 +327,7 @@ def _infer_task(column: pa.ChunkedArray, *, name: str, kind: Kind) -> Task:
 
 
 def _classes(column: pa.ChunkedArray, *, name: str, spellings: Spellings | None) -> tuple[dict[str, int], ClassKind]:
-    """Classes in order, with their rows and values."""
+    """Return the classes in order, with their rows and the kind of their values."""
     stored = stored_as(column)
     counts = {each["values"]: each["counts"] for each in pc.value_counts(texts_of(column)).to_pylist()}
     counts.pop(None, None)
@@ -336,7 +336,7 @@ def _classes(column: pa.ChunkedArray, *, name: str, spellings: Spellings | None)
     if len(counts) < 2:
         (only, *_) = counts
         raise BadInput(
-            "a target needs at least two classes",
+            "a target must have at least two classes",
             found=f"only {only!r} in column {name!r}",
             remedy="Choose another target, or add rows of another class",
         )
@@ -347,7 +347,7 @@ def _classes(column: pa.ChunkedArray, *, name: str, spellings: Spellings | None)
 
 
 def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[str, int]:
-    """The rows of each class; those that differ only by case or blanks are one, under its most frequent spelling."""
+    """Return the rows of each class, joining spellings that differ only by case or blanks under the most frequent."""
     alike: dict[str, list[str]] = {}
     for text in sorted(counts, key=lambda text: (-counts[text], text)):
         alike.setdefault(_spelling(text), []).append(text)
@@ -359,7 +359,7 @@ def _by_spelling(counts: Mapping[str, int], *, name: str, merge: bool) -> dict[s
         raise BadInput(
             f"classes of {name!r} must not differ only by case, blanks or the way in which accents are stored",
             found=shown,
-            remedy="Give --spellings merge if these are one class each, or --spellings keep if they are different ones",
+            remedy="Pass --spellings merge if these are one class, or --spellings keep if they are different classes",
         )
     return {texts[0]: sum(counts[text] for text in texts) for texts in alike.values()}
 
@@ -378,7 +378,7 @@ def _spelling(text: str) -> str:
 
 
 def with_merged_classes(table: pa.Table, schema: Schema) -> pa.Table:
-    """The rows with one spelling for each class, if the user asked for that."""
+    """Return the rows with one spelling for each class, if the user asked for that."""
     if schema.spellings != "merge" or schema.target not in table.column_names or schema.class_kind != "string":
         return table
     classes = {_spelling(name): name for name in schema.classes}

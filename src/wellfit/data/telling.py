@@ -1,4 +1,4 @@
-"""The decisions made when DATA was read, as lines for a person: task, classes, types, missing words, dates, dropped."""
+"""The decisions made while reading DATA, as lines for a person: task, classes, types, missing words, dates, dropped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLURALS = {"number": "numbers", "category": "categories", "boolean": "true or f
 
 
 def told(schema: Schema, written: Dialect | None, *, unlabelled: int = 0) -> list[str]:
-    """Return the lines."""
+    """Return the lines that tell how DATA was read."""
     lines = [*(_file(written) if written else ()), _task(schema), _types(schema)]
     lines += _limited(_how_read(schema))
     lines += _missing(schema, unlabelled=unlabelled)
@@ -27,7 +27,7 @@ def told(schema: Schema, written: Dialect | None, *, unlabelled: int = 0) -> lis
 def _limited(lines: Iterator[str]) -> list[str]:
     every = list(lines)
     rest = len(every) - MOST_SHOWN
-    return every if rest <= 0 else [*every[:MOST_SHOWN], f"  and {rest:,} more columns (split.json has all)"]
+    return every if rest <= 0 else [*every[:MOST_SHOWN], f"  and {rest:,} more columns (split.json lists them all)"]
 
 
 def _file(written: Dialect) -> Iterator[str]:
@@ -37,7 +37,7 @@ def _file(written: Dialect) -> Iterator[str]:
         parts.append("no header")
     if written.before:
         count = len(written.before)
-        parts.append(f"{count} line{'s' * (count > 1)} before the names left out ({written.before[0][:40]!r})")
+        parts.append(f"skipped {count} line{'s' * (count > 1)} before the names ({written.before[0][:40]!r})")
     yield "; ".join(parts) + "."
 
 
@@ -90,7 +90,7 @@ def _missing(schema: Schema, *, unlabelled: int) -> Iterator[str]:
     for column in found[:MOST_SHOWN]:
         words = ", ".join(f"{word!r} {count:,}" for word, count in column.reading.missing.items())
         target = column.role == "target"
-        note = f"; {unlabelled:,} rows without a target are in no part" if target and unlabelled else ""
+        note = f"; {unlabelled:,} rows have no target and are in no part" if target and unlabelled else ""
         yield f"  {column.name}: {words}{note}"
     if len(found) > MOST_SHOWN:
-        yield f"  and {len(found) - MOST_SHOWN:,} more columns (split.json has all)"
+        yield f"  and {len(found) - MOST_SHOWN:,} more columns (split.json lists them all)"

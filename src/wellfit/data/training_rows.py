@@ -1,4 +1,4 @@
-"""The rows that a config trains on: train as changed by its data board. Dev and train-dev stay unchanged."""
+"""The rows on which a config trains: train as changed by its data board. Dev and train-dev stay unchanged."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from wellfit.records.config import DataBoard
 Found = TypeVar("Found")
 
 OF_TRAIN = ""
-"""The name of train's own rows among those that have an importance."""
+"""The name of train's own rows among those with an importance."""
 
 
 def trained_on(data: Prepared, board: DataBoard) -> Prepared:
-    """The same data with the training rows of a config; the transforms stay those of train."""
+    """Return the same data with the training rows of a config; the transforms stay those of train."""
     if board.is_off:
         return data
     kept = kept_rows(data, board)
@@ -38,7 +38,7 @@ def trained_on(data: Prepared, board: DataBoard) -> Prepared:
 
 
 def rows_trained_on(data: Prepared, board: DataBoard) -> int:
-    """Number of training rows of a config."""
+    """Return the number of training rows of a config."""
     if board.is_off:
         return data.train.rows
     more = _known(board.more_data in data.more, data.more.get(board.more_data), board).rows if board.more_data else 0
@@ -46,29 +46,29 @@ def rows_trained_on(data: Prepared, board: DataBoard) -> int:
 
 
 def kept_rows(data: Prepared, board: DataBoard) -> Booleans:
-    """[train rows] True where a row is trained on; BadInput if copies are to go and were not searched for."""
+    """Return booleans [train rows], True for rows to train on; BadInput if copies must go but were not searched for."""
     if not board.drop_rows:
         return np.ones(data.train.rows, dtype=bool)
     return ~_known(data.copies is not None, data.copies, board).train
 
 
 def flattened(importance: Floats, power: float) -> Floats:
-    """[rows] weights of mean 1, so that m and lambda keep their meaning; a power below 1 lowers their variance."""
+    """Return weights [rows] with mean 1, so that m and lambda keep their meaning; a power below 1 reduces variance."""
     raised = importance.astype(np.float64) ** power
     return np.asarray(raised / raised.mean())
 
 
 def effective_rows(weights: Floats) -> float:
-    """The number of equally weighted rows with the same information: (sum w)^2 / sum w^2 (Kish, 1965)."""
+    """Return the number of equally weighted rows with the same information: (sum w)^2 / sum w^2 (Kish, 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def _known(there: bool, found: Found | None, board: DataBoard) -> Found:
     if not there or found is None:
         raise BadInput(
-            "a config must train on rows that the data has",
+            "a config must train on rows that are in the data",
             found=f"{board}, but the data does not have them",
-            remedy="Train it in the experiment that it comes from, or leave out its data board",
+            remedy="Train it in the experiment it comes from, or leave out its data board",
         )
     return found
 

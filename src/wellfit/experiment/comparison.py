@@ -20,35 +20,35 @@ from wellfit.stats.differences import paired_difference
 from wellfit.stats.intervals import Estimate
 
 STEP_MARK = "@"
-"""PATH@2 names the network of step 2 in PATH."""
+"""PATH@2 stands for the network of step 2 in PATH."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The difference of two networks; `print` shows it."""
+    """The difference between two networks; `print` shows it."""
 
     goal: Goal
     names: tuple[str, str]
     dev: tuple[float, float]
-    """Dev losses of A and B."""
+    """The dev losses of A and B."""
     difference: Estimate
-    """Dev loss of A minus that of B on the same rows, with its 95 % interval; above 0: B is better."""
+    """Dev loss of A minus that of B on the same rows, with its 95 % interval; above 0, B is better."""
     knobs: tuple[KnobPair, ...]
-    """The knobs that differ; `module` names the code of a user's module."""
+    """The knobs that differ; `module` identifies the code of a user's module."""
     networks: tuple[int, int]
-    """Number of networks that A and B average."""
+    """Numbers of networks that A and B average."""
     same_rows: bool
-    """True if both were trained on the same rows."""
+    """Whether both were trained on the same rows."""
 
     @property
     def better(self) -> str | None:
-        """The better one, if the interval excludes 0; otherwise None."""
+        """Name of the better network if the interval excludes 0; otherwise None."""
         if self.difference.low > 0:
             return self.names[1]
         return self.names[0] if self.difference.high < 0 else None
 
     def to_json(self) -> Json:
-        """The object that `compare --json` prints; the difference is in the goal's loss."""
+        """Return the object that `compare --json` prints; the difference is in the goal's loss."""
         return {
             "schema": 1,
             "goal": self.goal.name,
@@ -83,7 +83,7 @@ class Comparison:
 
 
 def _short(value: object) -> object:
-    """Shorten a number that a search found; `--json` keeps all digits."""
+    """Shorten a number found by a search; `--json` keeps all digits."""
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
@@ -92,20 +92,20 @@ def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Compariso
 
     Args:
         a: an experiment, or one step of it as "PATH@STEP".
-        b: the other.
+        b: the other experiment or step.
 
     Raises:
         Refusal: nothing was trained, or the comparison would be void because the dev rows or the goals differ.
-        BadInput: no such step.
+        BadInput: there is no such step.
     """
     (first, one), (second, two) = _network(a), _network(b)
     names = (str(a.path) if isinstance(a, Experiment) else str(a), str(b.path) if isinstance(b, Experiment) else str(b))
     if first.goal != second.goal:
-        raise _void(f"the goals {first.goal.name} and {second.goal.name}", "Give both the same --goal")
+        raise _void(f"the goals {first.goal.name} and {second.goal.name}", "Use the same --goal for both")
     ours, theirs = first.split.hashes, second.split.hashes
     if not np.array_equal(ours["dev"], theirs["dev"]):
-        remedy = "Split once, and copy the experiment's folder for the second path (or branch: `wellfit run --branch`)"
-        raise _void(f"dev rows that are not the same in {first.path} and {second.path}", remedy)
+        remedy = "Split once and copy the experiment's folder for the second run, or branch with `wellfit run --branch`"
+        raise _void(f"different dev rows in {first.path} and {second.path}", remedy)
     target, goal = first.prepared.dev.target, first.goal
     losses = [goal.row_losses(target, outcome.predictions["dev"]) for outcome in (one, two)]
     return Comparison(
@@ -131,16 +131,16 @@ def _network(source: Experiment | Path | str) -> tuple[Experiment, Outcome]:
     outcome = experiment.workspace.outcome(str(body["config_after"]))
     if outcome is None:
         raise BadInput(
-            "the predictions of a step's network must be kept to compare it",
-            found=f"none kept for step {step} in {path}",
-            remedy="Run the experiment again: it trains the missing networks",
+            "a network's predictions must have been kept to compare it",
+            found=f"no predictions for step {step} in {path}",
+            remedy="Run the experiment again to train the missing networks",
         )
     return experiment, outcome
 
 
 def _void(found: str, remedy: str) -> Refusal:
     return Refusal(
-        "both networks of a paired comparison must be measured on the same dev rows by the same goal",
+        "both networks of a paired comparison must be measured on the same dev rows with the same goal",
         found=found,
         remedy=remedy,
     )

@@ -27,22 +27,22 @@ from wellfit.splits.split import Split, split_table
 
 FURTHER = ("test_data", "deployment_data")
 FRAME = "sha256:"
-"""Prefix of the name of a source that was not a file."""
+"""Prefix for the name of a source that was not a file."""
 WAYS = ("stratify_on", "group_on", "time_on", "split_on")
 
 
 class SplitArguments(TypedDict, total=False):
-    """Options of reading and dividing DATA; each is optional.
+    """Options for reading and dividing DATA; each is optional.
 
-    goal, task, drop, types: what to predict from which columns (types: column -> number, category, boolean, date, or
-    a date with its order: date-dmy, date-mdy, date-ymd).
-    stratify_on, group_on, time_on, split_on, sizes: how rows are divided, by column or by size ("60/20/20").
-    test_data, deployment_data: files or frames; seed: determines the division and all training.
-    pictures: the column of DATA with their paths; picture_size: their side in pixels; skip_corrupt: leave out files
-    that cannot be read.
-    spellings: classes that differ by case or blanks are one ("merge") or several ("keep").
-    delimiter, decimal, thousands, encoding, no_header: of text files, where detecting them fails; missing: the words
-    for a missing value. They are kept, and used for every later file.
+    goal, task, drop, types: what to predict from which columns (types maps a column to number, category, boolean, date,
+    or a date with its order: date-dmy, date-mdy, date-ymd).
+    stratify_on, group_on, time_on, split_on, sizes: how to divide the rows, by column or by size ("60/20/20").
+    test_data, deployment_data: files or frames. seed: determines the division and all training.
+    pictures: the column of DATA with their paths. picture_size: their side in pixels. skip_corrupt: whether to leave
+    out files that cannot be read.
+    spellings: whether classes that differ by case or blanks are one ("merge") or several ("keep").
+    delimiter, decimal, thousands, encoding, no_header: the format of text files, where its detection fails. missing:
+    the words for a missing value. These options are kept and used for every later file.
     """
 
     goal: str | None
@@ -88,9 +88,9 @@ def find_or_make(
     request: RunRequest | None = None,
     more_data: Any = None,
 ) -> Workspace:
-    """Open the experiment that the same command made, or make it; a new split stays in memory.
+    """Open the experiment that the same command made, or make one; a new split stays in memory.
 
-    The `request` of the run that follows must fit the goal and the split; so must `more_data`, the rows that it adds.
+    The `request` of the run that follows must fit the goal and the split, and so must the rows in `more_data`.
     A command that is refused leaves nothing behind.
     """
     settings, path = _settings(data, target, options), Path(out) if out is not None else default_path(data)
@@ -104,8 +104,8 @@ def find_or_make(
     one_each = one_each and (settings.test_data is None or Path(settings.test_data).is_file())
     if move and (pictures or not one_each):
         raise BadInput(
-            "--move-source needs one table, and at most one of test rows",
-            found="pictures" if pictures else "no file, or several",
+            "--move-source must be used with one table, and at most one table of test rows",
+            found="pictures" if pictures else "no file or several files",
             remedy="Move the files away yourself after the split",
         )
     table, schema = _read(data, settings, notify=notify)
@@ -131,12 +131,12 @@ def find_or_make(
 
 
 def move_sources(folder: Folder) -> None:
-    """Move DATA and the file of test rows into the experiment, out of reach, unless they have been moved already."""
+    """Move DATA and the file of test rows into the experiment, out of reach, unless they have already been moved."""
     source = folder.data.get("path")
     if source is None or folder.data["sha256"] is not None:
         raise BadInput(
-            "--move-source must be given with one table, and one of test rows at most",
-            found=f"an experiment of pictures, several files or a data frame, {folder.path}",
+            "--move-source must be used with one table, and at most one table of test rows",
+            found=f"{folder.path}, made from pictures, several files or a data frame",
             remedy="Move them away yourself",
         )
     move_source(Path(source), folder.path / SOURCE_NAME)
@@ -166,7 +166,7 @@ def _labels(data: Any, options: SplitArguments) -> str:
         return LABEL
     if isinstance(data, str | Path) and not Path(data).is_file():
         open_folder(Path(data))  # reports what is wrong with the folder: a target would not help
-    raise BadInput("DATA needs a target", found="none", remedy="Name the column to predict: --target COLUMN")
+    raise BadInput("DATA must have a target", found="none", remedy="Pass the column to predict with --target COLUMN")
 
 
 def _found(path: Path, data: Any, settings: Settings) -> Folder:

@@ -1,6 +1,6 @@
 """The diagnosis of a network in its experiment, with the reference models and the findings on the data.
 
-Also the open rows of a split, and the findings on them before anything is trained.
+This module also reads the open rows of a split, and makes the findings on them before anything is trained.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Diagnostician:
         )
 
     def _seen(self, outcome: Outcome, kept: Booleans) -> dict[str, Floats] | None:
-        """Return the features of a picture network on train-dev (on train without any) and dev; None for tables."""
+        """Return the features of a picture network on train-dev (on train without one) and on dev; None for tables."""
         held_out = "train" if self.data.train_dev is None else "train_dev"
         parts = {held_out: self.data.train_dev or self.data.train, "dev": self.data.dev}
         seen = {
@@ -140,25 +140,25 @@ REFERENCES = frozenset({"human_error", "human_rows", "optimal_error"})
 
 
 def require_known(asked: Collection[str]) -> None:
-    """Refuse unknown names, naming the nearest known one: a misspelt reference must not be ignored."""
+    """Refuse unknown names, suggesting the nearest known one: a misspelt reference must not be ignored."""
     known = sorted({*REFERENCES, "tolerance"})
     for name in asked:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise BadInput(
                 f"a reference must be one of {', '.join(known)}",
-                found=f"an argument {name!r}",
-                remedy=f"Did you mean {near[0]!r}?" if near else "Leave it out, or correct its name",
+                found=f"the argument {name!r}",
+                remedy=f"Did you mean {near[0]!r}?" if near else "Remove it, or correct its name",
             )
 
 
 def referred(asked: Mapping[str, Any], *, goal: Goal) -> Optimal | None:
-    """Return the optimal error that a request refers to, if any; BadInput for two, or values out of range."""
+    """Return the optimal error that a request refers to, if any; BadInput if there are two or one is out of range."""
     return reference(goal=goal, **{name: asked.get(name) for name in REFERENCES})
 
 
 def with_earlier(asked: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the tolerance of an earlier command, and its reference if no new one is given."""
+    """Fill in the tolerance of an earlier command, and its reference if no new one was passed."""
     given = {name: value for name, value in asked.items() if value is not None}
     kept = {name: value for name, value in earlier.items() if name == "tolerance" or not given.keys() & REFERENCES}
     return {**kept, **given}
@@ -204,7 +204,7 @@ def open_rows(split: Split, data: Prepared, *, goal: Goal) -> OpenRows:
 
 
 def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Finding, ...]:
-    """Check what the split shows before anything is trained; only the hashes of test rows are used."""
+    """Check what the split shows before anything is trained; only the hashes of the test rows are used."""
     unseen = (data.dev.codes == 0).mean(axis=0) if data.dev.rows else np.zeros(data.dev.codes.shape[1])
     columns = Columns(
         dropped={column.name: column.note for column in split.schema.dropped},
@@ -217,7 +217,7 @@ def findings_on_data(split: Split, data: Prepared, rows: OpenRows) -> tuple[Find
 
 
 def _groups(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Integers]:
-    """Return [rows] the code of each row's group, in all parts together; empty without groups."""
+    """Return the code [rows] of each row's group, for all parts together; empty without groups."""
     name = next((column.name for column in schema.columns if column.role == "group"), None)
     if name is None or any(name not in table.column_names for table in tables.values()):
         return {}
@@ -230,7 +230,7 @@ def _groups(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Integer
 
 
 def _times(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Floats]:
-    """Return [rows] the time of each row, in days (or in the column's own unit if that has numbers)."""
+    """Return the time [rows] of each row, in days (or in the column's own unit if it contains numbers)."""
     columns = tuple(replace(column, role="feature") for column in schema.columns if column.role == "time")
     if not columns or any(columns[0].name not in table.column_names for table in tables.values()):
         return {}

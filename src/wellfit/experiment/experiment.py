@@ -68,19 +68,19 @@ class Experiment(Rendered):
         self.path = workspace.folder.path
         """The folder."""
         self.goal = workspace.goal
-        """The goal that networks are compared by."""
+        """The goal by which networks are compared."""
 
     def config_at(self, step: int) -> Config:
-        """Return the config of a step's network in the last run (an ensemble's heaviest member's); 0 is the first.
+        """Return the config of a step's network in the last run (an ensemble's heaviest member's); step 0 is the first.
 
         Raises:
-            BadInput: when the run took no such step.
+            BadInput: the run took no such step.
         """
         return Config.from_json(network_at(self.workspace.entries(), step)["config"])
 
     @property
     def split(self) -> Split:
-        """Its split; the test rows stay sealed."""
+        """The split; its test rows stay sealed."""
         return self.workspace.split
 
     @property
@@ -89,7 +89,7 @@ class Experiment(Rendered):
         return self.workspace.prepared
 
     def entries(self) -> Sequence[Entry]:
-        """The journal's entries, without the steps of plans that a later one replaced."""
+        """Return the journal's entries, without the steps of plans that a later one replaced."""
         return self.history.entries
 
     @property
@@ -99,12 +99,12 @@ class Experiment(Rendered):
 
     @property
     def data_findings(self) -> DataDiagnosis:
-        """The findings on its rows, which need no training."""
+        """The findings on the rows, which need no training."""
         return DataDiagnosis(self.goal, self.workspace.data_findings)
 
     @property
     def is_trained(self) -> bool:
-        """True if there is a network to diagnose."""
+        """Whether there is a network to diagnose."""
         return self.history.chosen is not None
 
     @property
@@ -118,9 +118,9 @@ class Experiment(Rendered):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Weights of its network, or those of an ensemble's members with their shares, to predict with.
+        """The weights of its network, or those of an ensemble's members with their shares, for predicting.
 
-        Their average is at the `temperature` of `network`.
+        The `temperature` of `network` applies to their average.
 
         Raises:
             Refusal: when nothing has been trained yet.
@@ -128,14 +128,14 @@ class Experiment(Rendered):
         return self.workspace.parts_of(self.network)
 
     def diagnose(self, **reference_options: Any) -> Diagnosis:
-        """Diagnose its network; with the test error once the test set has been opened for it.
+        """Diagnose the network, including the test error once the test set has been opened for it.
 
         Args:
-            **reference_options: human_error, human_rows, optimal_error, tolerance; the last run's if none is given.
+            **reference_options: human_error, human_rows, optimal_error, tolerance; by default those of the last run.
 
         Raises:
             Refusal: when nothing has been trained yet.
-            BadInput: for a reference out of range, or an unknown name.
+            BadInput: a reference is out of range, or its name is unknown.
         """
         require_known(reference_options)
         with self.workspace.reading() as journal:
@@ -156,20 +156,20 @@ class Experiment(Rendered):
             return full if priced is None else full.with_findings(priced)
 
     def more_data(self, *, refits: int = 24, target: float | None = None, **reference_options: Any) -> MoreData:
-        """Measure the gain of its network from more training data, by training it again on parts of the rows.
+        """Measure how much its network would gain from more training data, by training it again on parts of the rows.
 
-        For an ensemble, its heaviest member is trained. The journal keeps the result for later diagnoses. If pictures
+        For an ensemble, the heaviest member is trained. The journal keeps the result for later diagnoses. If pictures
         are augmented, the network is also trained without augmentation, to show how many pictures augmentation is
         worth.
 
         Args:
             refits: number of training runs, at least 12 (four sizes, three repeats).
             target: a dev error in the goal's loss; the number of rows needed to reach it is estimated.
-            **reference_options: as `diagnose`.
+            **reference_options: those of `diagnose`.
 
         Raises:
             Refusal: when nothing has been trained yet.
-            BadInput: for too few rows or refits.
+            BadInput: there are too few rows or refits.
         """
         diagnosis, network = self.diagnose(**reference_options), self.network
         found, worth = measured_curve(
@@ -221,7 +221,7 @@ class Experiment(Rendered):
         are dropped while they train.
 
         Raises:
-            BadInput: for a space that cannot be searched, before any training.
+            BadInput: the space cannot be searched; this is found before any training.
         """
         with (
             self.workspace.writing("sweep") as journal,
@@ -246,12 +246,12 @@ class Experiment(Rendered):
         return found
 
     def unseal(self, *, again: bool = False) -> Opening:
-        """Open the test set for its network: once; a further, uncertified time with `again`.
+        """Open the test set for its network: once, and with `again` a further, uncertified time.
 
-        A result that was signed but never shown, since the process died, is returned.
+        A result that was signed but never shown, because the process died, is returned.
 
         Raises:
-            Refusal: it was opened before, or is not what was sealed; or nothing has been trained yet.
+            Refusal: the test set was opened before or is not what was sealed, or nothing has been trained yet.
         """
         workspace, data = self.workspace, self.prepared
         with workspace.writing("unseal") as journal:
@@ -293,7 +293,7 @@ class Experiment(Rendered):
             journal.append(LABEL, {"row": row, "label": label})
 
     def human_error(self) -> HumanError:
-        """Return the error of the people who labelled dev pictures, and the further labels that would settle the bias.
+        """Return the error of the people who labelled dev pictures, and how many more labels would settle the bias.
 
         Raises:
             BadInput: for a table, or a number as the target.
@@ -302,14 +302,14 @@ class Experiment(Rendered):
         return human_error(labels, self.split, diagnosis=self.diagnose() if self.is_trained else None)
 
     def views(self, views: int = 8) -> Views:
-        """Measure the gain and the cost of averaging views of each dev picture (test-time augmentation).
+        """Measure the gain and the cost of averaging several views of each dev picture (test-time augmentation).
 
         Args:
             views: number of views of each picture, itself included.
 
         Raises:
             Refusal: when nothing has been trained yet.
-            BadInput: for a number out of range, or a table.
+            BadInput: the number is out of range, or the data are a table.
         """
         network = self.network
         parts = self.workspace.parts_of(network)
@@ -324,20 +324,20 @@ class Experiment(Rendered):
         passes: int = 1,
         **csv_format: Unpack[FormatArguments],
     ) -> pa.Table | int:
-        """Predict new rows, in their order, with the transforms that were fitted on train.
+        """Predict new rows, in their order, with the transforms that were fit on train.
 
         Args:
-            new: file, data frame, or a frame's rows.
-            out: a .csv or .parquet file to stream to.
-            views: number of views of each picture whose predictions are averaged; the time grows with them.
+            new: a file, a data frame, or its rows.
+            out: a .csv or .parquet file to which predictions are streamed.
+            views: number of views of each picture whose predictions are averaged; the time grows in proportion.
             passes: number of passes with dropout whose predictions are averaged (Monte-Carlo dropout); 1 turns it off.
-            **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file; as DATA was read when None.
+            **csv_format: `delimiter`, `decimal` and `encoding` of a CSV file; by default those of DATA.
 
         Returns:
-            The predictions as an Arrow table; with `out` the number of rows written.
+            The predictions as an Arrow table; with `out`, the number of rows written.
 
         Raises:
-            BadInput: for rows that the transforms cannot take, views of a table, and passes of a network that was
+            BadInput: the transforms cannot take the rows, views were asked for with a table, or passes with a network
                 trained without dropout; nothing is written.
         """
         preparation, network = self.prepared.preparation, self.network
@@ -356,10 +356,10 @@ class Experiment(Rendered):
         return renderer().summary_of(self)
 
     def report(self, *, redact: bool = False) -> Path:
-        """Write the report page again, and return its path.
+        """Write the report page again and return its path.
 
         Raises:
-            NoRoom: when the disk is full; the old page stays.
+            NoRoom: the disk is full; the old page stays.
         """
         page = renderer().page_of(self, redact=redact).encode()
         write_whole(self.folder.report, lambda file: file.write(page))
@@ -369,7 +369,7 @@ class Experiment(Rendered):
         return f"Experiment({str(self.path)!r})"
 
     def to_json(self) -> Json:
-        """Return the object of `run --json`: errors in the goal's own unit, gaps in its loss; null if not known."""
+        """Return the object of `run --json`: errors in the goal's own unit, gaps in its loss; null where unknown."""
         history, goal = self.history, self.goal
         best, finish, steps = history.chosen, history.last("finish"), history.of("step")
         diagnosis = history.of_network("diagnosis", best) or history.last("diagnosis")
@@ -403,7 +403,7 @@ class Experiment(Rendered):
             return Config(seed=self.split.seed)
 
     def _journal_diagnosis(self) -> None:
-        """Journal the diagnosis of the network, unless a run did so when it was trained."""
+        """Write the diagnosis of the network to the journal, unless a run did so when it was trained."""
         with self.workspace.reading() as journal:
             identity = self.history.chosen
             if identity not in {entry.body["identity"] for entry in journal.entries("diagnosis")}:
@@ -418,7 +418,7 @@ class Experiment(Rendered):
         return TrainLimit(diagnosis.errors.optimal.high, diagnosis.tolerance)
 
     def last_asked(self) -> Mapping[str, Any]:
-        """Return the arguments of the last run (budget, reference, only); empty without a run."""
+        """Return the arguments of the last run (budget, reference, only); empty if there was none."""
         return self.history.asked
 
 
@@ -426,6 +426,6 @@ def open_experiment(path: Path | str) -> Experiment:
     """Open the experiment in a folder.
 
     Raises:
-        Refusal: when it is missing, is not an experiment, or was made by a newer wellfit.
+        Refusal: the folder is missing, is not an experiment, or was made by a newer wellfit.
     """
     return Experiment(Workspace(open_folder(Path(path))))

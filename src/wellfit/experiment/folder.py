@@ -2,7 +2,7 @@
 
 experiment.json      settings and the fingerprint of DATA
 split.json           schema, seal, duplicates; next to it train, train-dev, dev and the row hashes as Parquet
-test.sealed          the test rows; read by `unseal` alone
+test.sealed          the test rows; read only by `unseal`
 ledger.jsonl         openings of the test set
 journal.sqlite       everything that happened
 more_data/           rows that were added to train, as Parquet
@@ -32,10 +32,10 @@ from wellfit.records.goals import Goal, default_goal, goal_named
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ClosedRecord):
-    """Options that define an experiment, as they were given; a repeated command must not change them.
+    """Options that define an experiment, as the user passed them; a repeated command must not change them.
 
     None means the default. `test_data` and `deployment_data` are paths; frames are named by their SHA-256.
-    `SplitArguments` describes the others.
+    `SplitArguments` describes the other options.
     """
 
     target: str
@@ -70,7 +70,7 @@ class Settings(ClosedRecord):
 
     @property
     def csv_format(self) -> CsvFormat:
-        """Return the given options for the format of CSV files."""
+        """The options for the format of CSV files."""
         return CsvFormat(**{each.name: getattr(self, each.name) for each in fields(CsvFormat)})
 
     def require_same(self, asked: Settings, *, folder: Path) -> None:
@@ -78,7 +78,7 @@ class Settings(ClosedRecord):
         self._require(vars(asked), folder=folder)
 
     def require_compatible(self, given: Mapping[str, Any], *, folder: Path) -> None:
-        """Refuse options that differ, if only some were given (EXPERIMENT in place of DATA)."""
+        """Refuse options that differ, where only some were passed (EXPERIMENT in place of DATA)."""
         self._require({name: value for name, value in given.items() if value not in (None, (), {})}, folder=folder)
 
     def _require(self, asked: Mapping[str, Any], *, folder: Path) -> None:
@@ -86,9 +86,9 @@ class Settings(ClosedRecord):
             kept = getattr(self, name)
             if kept != wanted:
                 raise Refusal(
-                    "an experiment must keep its data, goal and split",
+                    "an experiment's data, goal and split must not change",
                     found=f"{name}={wanted!r}, but {folder} was made with {name}={kept!r}",
-                    remedy="Give the same options, or choose another --out",
+                    remedy="Pass the same options, or another --out",
                 )
 
 
@@ -122,7 +122,7 @@ class Folder:
         return self.path / "report.html"
 
     def require_data(self, path: Path) -> None:
-        """Refuse DATA whose path, size or time differs from that of the first file; accept a file that is gone."""
+        """Refuse DATA whose path, size or time differs from that of the original file; accept a file that is gone."""
         if str(path.resolve()) != self.data["path"]:
             raise _other_data(self.path, found=f"{path}, but the experiment was made from {self.data['path']}")
         if path.is_dir() and folder_source(path).sha256 != self.data["sha256"]:
@@ -137,20 +137,20 @@ class Folder:
                 )
 
     def require_files(self, found: Json) -> None:
-        """Refuse files that differ from those given the first time in their paths, sizes or times."""
+        """Refuse files that differ from the original ones in their paths, sizes or times."""
         if found != self.data:
             raise _other_data(
-                self.path, found="files that differ, or whose sizes or modification times have changed since the split"
+                self.path, found="other files, or files whose sizes or modification times have changed since the split"
             )
 
     def resolved(self, settings: Settings) -> Settings:
-        """Return `settings` with the goal by name: the default, given or not, is the same command."""
+        """Return `settings` with the goal by name: a default that is passed or left out is the same command."""
         return replace(settings, goal=settings.goal or default_goal(self.goal.task).name)
 
     def require_same_frame(self, sha256: str | None) -> None:
-        """Refuse a data frame whose rows differ from those that the experiment was made from."""
+        """Refuse a data frame with different rows from those from which the experiment was made."""
         if sha256 != self.data["sha256"]:
-            raise _other_data(self.path, found="a data frame whose rows differ")
+            raise _other_data(self.path, found="a data frame with different rows")
 
 
 def is_experiment(path: Path) -> bool:
@@ -162,10 +162,10 @@ def open_folder(path: Path) -> Folder:
     """Open an experiment's folder; Refusal if it is missing, not an experiment, or made by a newer wellfit."""
     if not is_experiment(path):
         raise Refusal(
-            "EXPERIMENT must be a folder that `wellfit run` or `wellfit split` made",
+            "EXPERIMENT must be a folder made by `wellfit run` or `wellfit split`",
             found=f"{'a folder without ' + ABOUT if path.is_dir() else 'no folder'} at {path}",
-            remedy="Check the path, or make one with `wellfit split DATA --target COLUMN` (for pictures: .png and "
-            ".jpg)",
+            remedy="Check the path, or make one with `wellfit split DATA --target COLUMN` (pictures must be "
+            ".png or .jpg)",
         )
     require_plain(path)
     try:
@@ -173,16 +173,16 @@ def open_folder(path: Path) -> Folder:
         schema = about["schema"]
         if schema > SCHEMA:
             raise Refusal(
-                f"an experiment must have schema {SCHEMA} or lower for this wellfit",
+                f"an experiment must have schema {SCHEMA} or lower for this wellfit to read it",
                 found=f"schema {schema} in {path}",
                 remedy="Update wellfit (pip install -U wellfit)",
             )
         return Folder(path, Settings.from_json(about["settings"]), goal_named(about["goal"]), about["data"])
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise Refusal(
-            "an experiment's folder must be unchanged since wellfit wrote it",
-            found=f"{path / ABOUT}, which cannot be read ({error})",
-            remedy="Restore the folder from a copy, or choose another --out",
+            "an experiment's folder must be as wellfit wrote it",
+            found=f"the unreadable file {path / ABOUT} ({error})",
+            remedy="Restore the folder from a copy, or pass another --out",
         ) from error
 
 
@@ -190,7 +190,7 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
     """Make a new experiment's folder, complete or not at all, at a free path or in an empty folder.
 
     `data` is the fingerprint of DATA; `fill` writes the split and the sealed test into the folder and returns the
-    journal's "split" entry. Refused if something else is at `path`; if there is no room, nothing remains.
+    journal's "split" entry. It is refused if something else is at `path`; if there is no room, nothing remains.
     """
     if not _is_free(path):
         raise _taken(path)
@@ -208,15 +208,15 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
         if isinstance(error, NoRoom):
             raise
         raise NoRoom(
-            "the experiment's folder must be writable, with room on its disk",
+            "the experiment's folder must be writable and have free space",
             found=f"{error.strerror} at {path.parent}",
-            remedy="Free some space, or choose another --out",
+            remedy="Free some space, or pass another --out",
         ) from error
     return Folder(path, settings, goal, data)
 
 
 def default_path(source: Any) -> Path:
-    """Return ./NAME.wellfit for a file NAME.csv, ./experiment.wellfit for a data frame."""
+    """Return ./NAME.wellfit for a file NAME.csv, and ./experiment.wellfit for a data frame."""
     if not isinstance(source, str | Path):
         return Path("experiment.wellfit")
     stem = Path(source).stem
@@ -231,15 +231,15 @@ def _is_free(path: Path) -> bool:
 
 def _taken(path: Path) -> Refusal:
     return Refusal(
-        "the place of a new experiment must be free",
-        found=f"files already at {path}",
-        remedy="Choose another --out, or move it away",
+        "the folder of a new experiment must be missing or empty",
+        found=f"files in {path}",
+        remedy="Pass another --out, or move the files away",
     )
 
 
 def _other_data(folder: Path, *, found: str) -> Refusal:
     return Refusal(
-        "an experiment must keep its data: path, size and time of the file",
+        "an experiment's DATA must keep its path, size and modification time",
         found=found,
-        remedy=f"Choose another --out, or remove {folder} to start again (its openings stay on record)",
+        remedy=f"Pass another --out, or remove {folder} to start again (its openings stay on record)",
     )

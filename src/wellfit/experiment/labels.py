@@ -1,6 +1,6 @@
-"""People and pictures: the error of those who label dev pictures, and a sheet to see if labels survive augmentation.
+"""People and pictures: the error of those who label dev pictures, and a sheet to check if labels survive augmentation.
 
-Dev rows are shown in one random order, so that any number of them is a fair sample; their own labels are not shown.
+Dev rows are shown in one random order, so that any number of them is a fair sample, and without their own labels.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ KIND = "label"
 STREAM = "labelling"
 BATCH = 50
 SHOWN_SIDE = 320
-"""Side of a small picture on the screen, without smoothing."""
+"""Side to which a small picture is enlarged on the screen, without smoothing."""
 
 
 def require_labels(schema: Schema) -> None:
-    """Refuse data that nobody can label picture by picture; BadInput for a table, or a number as the target."""
+    """Refuse data that nobody can label picture by picture; BadInput for a table, or for a number as the target."""
     if schema.picture is None or not schema.classes:
         what = "a table" if schema.picture is None else "a number as the target"
         raise BadInput(
-            "labelling needs pictures with classes",
+            "only pictures with classes can be labelled",
             found=what,
-            remedy="Give the error of people as --human-error, or several labels per row with --labels-per-row",
+            remedy="Pass the error of people with --human-error, or several labels per row with --labels-per-row",
         )
 
 
@@ -65,12 +65,12 @@ class HumanError(Record):
     """The error of people on dev."""
 
     error: Estimate | None
-    """With its Wilson interval; None until something is labelled."""
+    """The share of wrong labels with its Wilson interval; None until something is labelled."""
     rows: int
     """Number of dev pictures."""
     more: int | None
-    """Number of further labels that would settle the verdict on bias at this error; 0 if it is settled, None if labels
-    cannot settle it, or nothing has been trained yet."""
+    """How many more labels would settle the verdict on bias at this error; 0 if it is settled, None if labels cannot
+    settle it or nothing has been trained yet."""
 
     @property
     def sentence(self) -> str:
@@ -84,12 +84,12 @@ class HumanError(Record):
         return f"{said} on {labelled:,} of {self.rows:,} dev pictures. {settles} whether the bias is high."
 
     def to_json(self) -> Json:
-        """Plain values."""
+        """Return plain values."""
         return {**super().to_json(), "sentence": self.sentence}
 
 
 def human_error(labels: Mapping[int, str], split: Split, *, diagnosis: Diagnosis | None) -> HumanError:
-    """Compare people's labels (dev row -> label) with those of the data; the diagnosis is the network's, if any."""
+    """Compare people's labels (dev row -> label) with those of the data; `diagnosis` is that of the network, if any."""
     rows = split.dev.num_rows
     if not labels:
         return HumanError(error=None, rows=rows, more=None)
@@ -101,9 +101,9 @@ def human_error(labels: Mapping[int, str], split: Split, *, diagnosis: Diagnosis
 
 
 def rows_to_settle(error: Estimate, limit: float, *, most: int) -> int | None:
-    """Return the further rows, in whole batches, at which the interval excludes `limit`: train error less tolerance.
+    """Return how many more rows, in whole batches, make the interval exclude `limit` (train error less tolerance).
 
-    An interval below it means a high bias, one above it no high bias; None if `most` rows are not enough.
+    An interval below the limit means a high bias, one above it no high bias; None if `most` rows are not enough.
     """
     done = error.rows or 0
     for rows in range(done, most + BATCH, BATCH):
@@ -114,7 +114,7 @@ def rows_to_settle(error: Estimate, limit: float, *, most: int) -> int | None:
 
 
 def png_of(split: Split, row: int) -> str:
-    """Return one dev picture as a PNG in base64, small ones enlarged."""
+    """Return one dev picture as a PNG in base64; small ones are enlarged."""
     from PIL import Image
 
     (column,) = (one.name for one in split.schema.columns if one.role == "picture")
@@ -135,12 +135,12 @@ SAMPLES = "pictures"
 MOST_PICTURES = 8
 CHANGES = 6
 MOST_SIDE = 48
-"""Largest side of a picture on the sheet, so that the page stays under a million bytes."""
+"""Largest side of a picture on the sheet, which keeps the page under a million bytes."""
 GAP = 2
 
 
 def sample_sheet(data: Prepared, augmentation: Augmentation, *, seed: int) -> Json:
-    """Return the journal's entry: a PNG with a row for each of a few pictures, the original first, and the ranges.
+    """Return the journal's entry: a PNG with one row per picture, the original first, and the ranges.
 
     The changes are those of the first batches of a training run at strength 1.
     """
@@ -165,7 +165,7 @@ def sample_sheet(data: Prepared, augmentation: Augmentation, *, seed: int) -> Js
 
 
 def _png(grid: Floats) -> str:
-    """Return [rows, columns, C, H, W] in [0, 1] as one PNG with narrow gaps, in base64."""
+    """Return pictures [rows, columns, C, H, W] in [0, 1] as one PNG with narrow gaps, in base64."""
     from PIL import Image
 
     rows, columns, channels, height, width = grid.shape

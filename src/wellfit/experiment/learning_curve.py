@@ -1,6 +1,6 @@
 """The learning curve of an experiment's network, trained again on parts of the rows: the gain from more data.
 
-A run that ends with variance left also measures it, if its budget pays for that.
+A run that ends while some variance remains also measures it, if its budget allows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from wellfit.sweeps.worker_pool import executor_for
 
 MORE_DATA = "more data"
 LONGEST = 8
-"""Largest factor by which epochs grow on a part of the rows, so that a small part gets as many updates."""
+"""Largest factor by which epochs grow on a part of the rows, to give a small part as many updates."""
 
 
 def measured_curve(
@@ -50,7 +50,7 @@ def measured_curve(
 ) -> tuple[MoreData, Worth | None]:
     """Retrain a config on nested parts of the training rows, and extrapolate its dev error.
 
-    If it augments pictures, the same is done without augmentation, to show how many pictures that is worth.
+    If it augments pictures, the same is done without augmentation, to show how many pictures augmentation is worth.
 
     The transforms stay those of all training rows, and the number of rows determines the epochs: as many updates as on
     all of them, within bounds. A gain below `delta` does not matter; `floor` is the lower limit of the optimal error;
@@ -69,7 +69,7 @@ def measured_curve(
 
 
 def updates_of_curve(config: Config, *, rows: int, refits: int) -> int:
-    """Return the updates of all refits on parts of `rows` rows; BadInput for too few rows."""
+    """Return the number of updates of all refits on parts of `rows` rows; BadInput for too few rows."""
     sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
     planned = total_updates(config, rows=rows)
     once = sum(total_updates(_on_part(config, rows=int(size), planned=planned), rows=int(size)) for size in sizes)
@@ -94,8 +94,8 @@ def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int, deadlin
         outcome = trained[0]
         if outcome.status is Status.DIVERGED:
             raise Refusal(
-                "no training run of a learning curve may diverge",
-                found=f"one that did, on {len(rows):,} rows",
+                "every training run of a learning curve must converge",
+                found=f"one that diverged, on {len(rows):,} rows",
                 remedy="Lower the learning rate",
             )
         return outcome.losses["train"], goal.row_losses(data.dev.target, outcome.predictions["dev"])
@@ -111,21 +111,21 @@ def _on_part(config: Config, *, rows: int, planned: int) -> Config:
 
 
 def known_curve(entries: Iterable[Entry], identity: str) -> Finding | None:
-    """Return the finding of the last learning curve that was measured for a network."""
+    """Return the finding of the last learning curve measured for a network."""
     bodies = [entry.body for entry in entries if entry.kind == MORE_DATA and entry.body["identity"] == identity]
     return Finding.from_json(bodies[-1]["finding"]) if bodies else None
 
 
 REFITS = FEWEST_ANCHORS * FEWEST_REPEATS
-"""Fewest refits that show a curve; `wellfit diagnose EXPERIMENT --refits` takes more."""
+"""Fewest refits that show a curve; `wellfit diagnose EXPERIMENT --refits` accepts more."""
 SHARE = 0.8
-"""Share of the rest of the budget for the curve: the time of a refit is a guess, and the report comes after it."""
+"""The curve's share of the remaining budget: the time of a refit is a guess, and the report comes after it."""
 
 
 def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
-    """Return WF210 for the last network of a run; None without variance, or if the budget does not pay for it.
+    """Return WF210 for the last network of a run; None without variance, or if the budget does not allow it.
 
-    The refits run one at a time, since their rows differ, and the members of a stack share the same rows.
+    The refits run one at a time, because their rows differ and the members of a stack share the same rows.
     """
     variance = state.diagnosis.gap("variance")
     if variance is None or variance.verdict != "yes":
@@ -139,7 +139,7 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
 
 
 def _affordable(state: RecipeState, run: RunContext) -> int:
-    """Return the updates of the whole curve; 0 if the budget does not cover them, or the rows are too few."""
+    """Return the updates of the whole curve; 0 if the budget does not cover them or there are too few rows."""
     config, rows = state.outcome.config, len(state.outcome.train_losses)
     try:
         updates = updates_of_curve(config, rows=rows, refits=REFITS)

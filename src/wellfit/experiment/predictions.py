@@ -1,4 +1,4 @@
-"""Predictions for new rows, streamed in their order with the transforms fitted on train; and test-time augmentation."""
+"""Predictions for new rows, streamed in their order with the transforms fit on train; and test-time augmentation."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from wellfit.training.pictures import averaged_views, require_views, view_of
 from wellfit.training.tensors import Part, at_temperature
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs cells that begin with these signs, so text gets an apostrophe before them."""
+"""Spreadsheets execute cells that begin with these signs, so an apostrophe is put before such text."""
 UNLIKE_SHARE = 0.1
-"""Excess over the share of such rows on dev above which a column is named."""
+"""A column is named if its share of such rows exceeds the share on dev by more than this."""
 FAR = 2.8
-"""A scaled number beyond this (of at most 3) is about eight interquartile ranges from train's median."""
+"""A scaled number beyond this (the maximum is 3) is about eight interquartile ranges from train's median."""
 
 
 def predicted_batches(
@@ -65,7 +65,7 @@ def predicted_batches(
 class Watch:
     """Counts values unlike those of train, so that a warning can name the columns of new rows that differ.
 
-    `usual` are rows like those of train, counted for comparison.
+    `usual` holds rows like those of train, which are counted for comparison.
     """
 
     def __init__(self, preparation: Preparation, *, usual: Arrays) -> None:
@@ -87,10 +87,10 @@ class Watch:
     def warnings(self) -> list[str]:
         """Return one sentence for each column in which many more rows than usual are unlike train."""
         shares = self._counts / max(self._rows, 1)
-        why = ["have a level that is not in train"] * len(self._categories)
+        why = ["have a level that does not occur in train"] * len(self._categories)
         why += ["are far outside train's range"] * len(self._numbers)
         return [
-            f"{name}: {share:.0%} of the rows {reason}, on dev {usual:.0%}"
+            f"{name}: {share:.0%} of the rows {reason}, compared with {usual:.0%} on dev"
             for name, share, usual, reason in zip(
                 (*self._categories, *self._numbers), shares, self._usual, why, strict=True
             )
@@ -105,15 +105,15 @@ def _unlike(arrays: Arrays) -> Floats:
 def write_batches(batches: Iterator[pa.Table], out: Path, *, source: Any = None) -> int:
     """Write batches to a CSV or Parquet file, whole or not at all, and return the number of rows.
 
-    Another file extension is refused, as is an `out` that is `source`, the file that the rows are read from.
+    Any other file extension is refused, and so is an `out` equal to `source`, the file from which the rows are read.
     """
     if isinstance(source, str | Path) and out.exists() and out.samefile(source):
         raise BadInput(
-            "the output must not be the file that is read", found=f"{out} for both", remedy="Give -o another name"
+            "the output must not be the input file", found=f"{out} for both", remedy="Pass another name with -o"
         )
     batch = next(batches, None)
     if batch is None:
-        raise BadInput("NEW must have rows", found="a header only", remedy="Give a table with rows")
+        raise BadInput("NEW must have rows", found="only a header", remedy="Pass a table with rows")
     rows = 0
     sweep_parts(out)
     with whole(out) as file, _writer(file, schema=batch.schema, ending=out.suffix) as writer:
@@ -125,7 +125,7 @@ def write_batches(batches: Iterator[pa.Table], out: Path, *, source: Any = None)
 
 
 def escaped(table: pa.Table) -> pa.Table:
-    """Return the table with an apostrophe before text that a spreadsheet would run as a formula."""
+    """Return the table with an apostrophe before text that a spreadsheet would execute as a formula."""
     for place, column in enumerate(table.schema):
         if pa.types.is_string(column.type):
             texts = [escaped_text(text) for text in table.column(place).to_pylist()]
@@ -134,7 +134,7 @@ def escaped(table: pa.Table) -> pa.Table:
 
 
 def escaped_text(text: str) -> str:
-    """Return the text of one cell, escaped in the same way."""
+    """Return the text of one cell, escaped in the same way as those of a table."""
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
@@ -144,9 +144,9 @@ def _writer(file: BinaryIO, *, schema: pa.Schema, ending: str) -> pa.csv.CSVWrit
     if ending == ".parquet":
         return pq.ParquetWriter(file, schema)
     raise BadInput(
-        "predictions must be written as .csv or .parquet",
-        found=f"the ending {ending!r}",
-        remedy="Choose one of them for -o",
+        "predictions must be written to a .csv or .parquet file",
+        found=f"the file extension {ending!r}",
+        remedy="Use one of these extensions for -o",
     )
 
 
@@ -168,27 +168,27 @@ class Views(Record):
 
     goal: Goal = field(metadata=OMITTED)
     views: int
-    """Number of views of each picture, itself included."""
+    """Number of views of each picture, including the picture itself."""
     without: float
     averaged: float
     gain: Estimate
     """without - averaged, paired, with its 95 % interval."""
     seconds: tuple[float, float] = field(metadata=OMITTED)
-    """For a thousand pictures, as they are and with all views."""
+    """Seconds for a thousand pictures, without other views and with all of them."""
 
     @property
     def sentence(self) -> str:
-        """Their gain and cost in words."""
+        """The gain and the cost in words."""
         before, after = (Unit(self.goal).show(each) for each in (self.without, self.averaged))
         low, high = (Unit(self.goal).gap(each) for each in (self.gain.low, self.gain.high))
         one, many = self.seconds
         return (
-            f"With {self.views} views of each picture the dev error is {after}, without them {before} (a gain of {low} "
+            f"With {self.views} views of each picture, the dev error is {after} instead of {before} (a gain of {low} "
             f"to {high}); a thousand pictures take {many:.2g} s instead of {one:.2g} s, {many / one:.1f} times as long."
         )
 
     def to_json(self) -> Json:
-        """Plain values."""
+        """Return plain values."""
         return {
             **super().to_json(),
             "seconds_per_thousand": {"without": self.seconds[0], "averaged": self.seconds[1]},
@@ -201,7 +201,7 @@ def with_views(
 ) -> Callable[[Arrays], Floats]:
     """Return a function that averages predictions over views of each picture and passes with dropout.
 
-    The temperature is that of the average. Views of a table and passes of networks without dropout are refused.
+    The temperature applies to the average. Views of a table and passes of networks without dropout are refused.
     """
     require_views(views, preparation)
     alone = average_often(preparation, parts, passes=passes)

@@ -1,7 +1,7 @@
-"""The data of an experiment, prepared for training: its transforms, reference models, importance and copies of rows.
+"""The data of an experiment, prepared for training: transforms, reference models, importance and copies of rows.
 
-All are fitted once and kept next to the models, so that a continued run works with the same ones. The rows of
-`--more-data` are kept too: an experiment goes on without their file.
+All are fit once and kept next to the models, so that a continued run works with the same ones. The rows of
+`--more-data` are kept too, so that an experiment can continue without their file.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ FILE = "preparation.json"
 
 
 def prepared_in(folder: Folder, split: Split) -> Prepared:
-    """Return train, train-dev, dev and the rows added to train as arrays, using the transforms saved with the models.
+    """Return train, train-dev, dev and the rows added to train as arrays, by the transforms saved with the models.
 
-    Damaged transforms are refused: networks were trained on their output.
+    Damaged transforms are refused, because networks were trained on their output.
     """
     path = folder.models / FILE
     prepared = split.prepared(_kept(path) if path.is_file() else None)
@@ -74,8 +74,8 @@ def _kept(path: Path) -> Preparation:
         return Preparation.from_json(read_json(path))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise Refusal(
-            "the transforms of an experiment must be unchanged since wellfit wrote them",
-            found=f"{path}, which cannot be read ({error!r})",
+            "an experiment's transforms must be as wellfit wrote them",
+            found=f"the unreadable file {path} ({error!r})",
             remedy="Restore the folder from a copy",
         ) from error
 
@@ -86,7 +86,7 @@ REFERENCES = ("dummy", "linear", "trees")
 
 @dataclass(frozen=True)
 class ReferenceModels:
-    """Reference models on dev: estimates, and the loss of each row."""
+    """The reference models on dev: their estimates, and the loss of each row."""
 
     dev: Mapping[str, Estimate]
     dev_losses: Mapping[str, Floats]
@@ -94,8 +94,8 @@ class ReferenceModels:
     def ahead_of(self, outcome: Outcome, *, data: Prepared, goal: Goal) -> dict[str, Estimate]:
         """Return the dev loss of a network minus that of each reference, paired on the same rows.
 
-        References were fitted on all training rows, so with a network that was trained without copies of dev rows they
-        are compared on the dev rows without copies.
+        The references were fit on all training rows, so a network trained without copies of dev rows is compared with
+        them on the dev rows without copies.
         """
         own = goal.row_losses(data.dev.target, outcome.predictions["dev"])
         fair = np.ones(len(own), dtype=bool)
@@ -105,7 +105,7 @@ class ReferenceModels:
 
 
 def known_references(folder: Path, journal: Journal) -> ReferenceModels:
-    """Return the reference models that are in the journal; none before a run."""
+    """Return the reference models in the journal; none before a run."""
     entries = {entry.body["name"]: entry.body for entry in journal.entries("reference")}
     losses = load_arrays(folder / REFERENCES_FILE) or {}
     dev = {name: Estimate.from_json(entries[name]["errors"]["dev"]) for name in losses if name in entries}
@@ -156,16 +156,16 @@ def refitted_references(data: Prepared, *, goal: Goal, seed: int, entries: Seque
 
 IMPORTANCE_FILE = "importance.safetensors"
 _TRAIN = "train"
-"""Name of train's own rows in the file; elsewhere it is empty."""
+"""Name of train's own rows in the file; elsewhere, their name is empty."""
 
 
 def with_importance(
     data: Prepared, *, folder: Folder, split: Split, rows: OpenRows, findings: Iterable[Finding]
 ) -> Prepared:
-    """Return the data with the importance of all rows that may be trained on, if dev differs significantly from train.
+    """Return the data with the importance of all rows for training, if dev differs significantly from train.
 
-    Without train-dev rows mismatch cannot be told from variance, so nothing is measured; for pictures there is
-    augmentation toward dev.
+    Without train-dev rows, mismatch cannot be distinguished from variance, so nothing is measured; for pictures there
+    is augmentation toward dev.
     """
     told_apart = any(found.code == "WF302" and found.status == "fired" for found in findings)
     missing = {OF_TRAIN, *data.more} - data.importance.keys()
@@ -203,34 +203,34 @@ ADDED_FOLDER = "more_data"
 
 
 def added_to(split: Split, source: Any, entries: Sequence[Entry] = (), *, csv_format: CsvFormat) -> MoreRows:
-    """Read and check the rows of `--more-data`; the journal's entries show whether the file was given before.
+    """Read and check the rows of `--more-data`; the journal's entries show whether the file was used before.
 
-    A file that is gone, or whose rows have changed, is refused.
+    A file that is gone or whose rows have changed is refused.
     """
     path = str(Path(source).resolve()) if isinstance(source, str | Path) else None
     bodies = [entry.body for entry in entries if entry.kind == ADDED_ROWS and path and entry.body["path"] == path]
     known = bodies[-1] if bodies else None
     if known and not Path(source).exists():
         raise BadInput(
-            f"{NAME} must still exist when the command is given again",
+            f"the file of {NAME} must still exist when the command is repeated",
             found=f"no file {source}; {known['read']:,} rows were read from it before",
-            remedy="Restore it, or give the experiment in place of DATA, without --more-data: it has kept the rows",
+            remedy="Restore it, or pass EXPERIMENT in place of DATA, without --more-data: it has kept the rows",
         )
     dropped = [column.name for column in split.schema.dropped]
     rows = read_table(source, name=NAME, csv_format=csv_format, drop=dropped, schema=split.schema)
     more = more_rows_for(split, rows)
     if known and known["sha256"] != more.sha256:
         raise Refusal(
-            f"{NAME} must keep its rows while an experiment continues",
-            found=f"{source} with {more.read:,} rows (SHA-256 {more.sha256[:12]}...), where it had {known['read']:,} "
-            f"({known['sha256'][:12]}...) before",
-            remedy="Restore it, or give the new rows under another name",
+            f"the rows of {NAME} must not change while an experiment continues",
+            found=f"{source} with {more.read:,} rows (SHA-256 {more.sha256[:12]}...); before, it had {known['read']:,} "
+            f"({known['sha256'][:12]}...)",
+            remedy="Restore it, or pass the new rows in a file with another name",
         )
     return more
 
 
 def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
-    """Write rows into the experiment, once, and journal where they came from."""
+    """Write rows into the experiment, once, and record in the journal where they came from."""
     path = _place_of(folder, more.name)
     if not path.is_file():
         write_whole(path, lambda file: pq.write_table(more.table, file))
@@ -240,12 +240,12 @@ def keep_rows(more: MoreRows, *, folder: Folder, journal: Journal) -> None:
 
 
 def require_kept(name: str | None, kept: Collection[str], *, folder: Folder) -> None:
-    """Refuse to continue without rows that a run was given."""
+    """Refuse to continue without the rows that a run added."""
     if name is not None and name not in kept:
         raise Refusal(
             "the rows that were added to train must be in the experiment",
             found=f"no {_place_of(folder, name)}",
-            remedy=f"Give their file again with {NAME}, or restore the folder from a copy",
+            remedy=f"Pass their file again with {NAME}, or restore the folder from a copy",
         )
 
 
@@ -263,7 +263,7 @@ def _read_added(path: Path) -> pa.Table:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise Refusal(
-            "the added rows of an experiment must be unchanged since wellfit wrote them",
-            found=f"{path}, which cannot be read ({error})",
+            "an experiment's added rows must be as wellfit wrote them",
+            found=f"the unreadable file {path} ({error})",
             remedy="Restore the folder from a copy",
         ) from error

@@ -1,4 +1,4 @@
-"""The request of a run, filled in with that of the last run; and earlier requests, as the journal has them."""
+"""The request of a run, completed from that of the last run; and earlier requests, as the journal has them."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ BRANCH = "branch"
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """One request; another one may follow in the same experiment."""
+    """One request of a run; another one may follow in the same experiment."""
 
     budget: Budget
     reference: Mapping[str, Any]
-    """human_error, human_rows, optimal_error and tolerance, as they were given."""
+    """human_error, human_rows, optimal_error and tolerance, as the user passed them."""
     rules: Rules
     augment: str | None = None
     seed: int = 0
     start: Config | None = None
-    """The config from which a branch starts: the network of step `start_step`."""
+    """The config from which a branch starts: that of the network of step `start_step`."""
     start_step: int | None = None
 
     @property
     def asked(self) -> Json:
-        """The part of the request that determines the run, for the journal; the idea is only a comment."""
+        """The part of the request that determines the run, for the journal; `idea` is only a comment."""
         rules = self.rules
         return {
             "budget": str(self.budget),
@@ -67,7 +67,7 @@ class RunRequest:
     def inside(self, workspace: Workspace, *, branch: int | None, more: MoreRows | None) -> RunRequest:
         """Return the request for one experiment, with the step it branches off from and the rows that this call adds.
 
-        A reference that does not fit the goal, an augmentation of a table and an unknown step are refused.
+        Refused are a reference that does not fit the goal, an augmentation of a table, and an unknown step.
         """
         referred(self.reference, goal=workspace.goal)
         augmentation_for(workspace.split.schema, self.augment)
@@ -85,10 +85,10 @@ def run_request(
     idea: str | None,
     more_data: Any,
 ) -> RunRequest:
-    """Return the request of one call; options not given are as in the `last` run (empty if there was none).
+    """Return the request of one call; options that were not passed are as in the `last` run (empty if there was none).
 
-    `given` has those of `budget`, `ensemble`, `augment`, `allow_early_stopping` and `fixed` that are not None. Fixed
-    knobs that leave nothing to do, an unknown remedy or augmentation, and a remedy that lacks its rows are refused.
+    `given` has those of `budget`, `ensemble`, `augment`, `allow_early_stopping` and `fixed` that are not None. Refused
+    are fixed knobs that leave nothing to do, an unknown remedy or augmentation, and a remedy without its rows.
     """
     asked = {"budget": DEFAULT_BUDGET, **last, **given}
     rules = Rules(
@@ -117,7 +117,7 @@ def augmentation_for(schema: Schema, asked: str | None) -> Augmentation:
     if schema.picture is None:
         if asked is None:
             return Augmentation()
-        raise BadInput("augment needs pictures", found=f"augment={asked!r} with a table", remedy="Leave it out")
+        raise BadInput("augment must be used with pictures", found=f"augment={asked!r} on a table", remedy="Remove it")
     colour = schema.picture[2] == 3
     return asked_for(asked or DEFAULT_AUGMENT, classes=schema.classes, colour=colour)
 
@@ -131,7 +131,7 @@ def last_plan(entries: Iterable[Entry]) -> str | None:
 def seconds_spent(entries: Iterable[Entry], asked: Json) -> float:
     """Return the wall-clock seconds of earlier `run` sessions, each from its command's start to its last entry.
 
-    Sessions of another path do not count: one remedy (`--only`) and a branch have a budget of their own.
+    Sessions of another path do not count: one remedy (`--only`) and a branch have budgets of their own.
     """
     total, started, last = 0.0, None, None
     for entry in entries:
@@ -161,14 +161,14 @@ def network_at(entries: Sequence[Entry], step: int) -> Json:
         steps = f"the steps {', '.join(map(str, sorted(found)))}" if found else "none"
         raise BadInput(
             "a branch must start from a step of the last run",
-            found=f"step {step}, but it has {steps}",
-            remedy="`wellfit report EXPERIMENT` shows the steps",
+            found=f"step {step}, but the run has {steps}",
+            remedy="Choose one of the steps that `wellfit report EXPERIMENT` shows",
         )
     return found[step]
 
 
 def _main_plan(entries: Sequence[Entry]) -> str | None:
-    """Return the last plan that did not branch off: a branch counts steps in it, and so keeps its own name."""
+    """Return the last plan that is not a branch: a branch counts the steps of this plan, and so keeps its own name."""
     asked = [entry.body for entry in entries if entry.kind == "session" and "asked" in entry.body]
     plans = [str(body["plan"]) for body in asked if BRANCH not in body["asked"]]
     return plans[-1] if plans else None

@@ -41,9 +41,9 @@ PILOT_SHARE = 0.35
 def run_in(workspace: Workspace, request: RunRequest, *, more: MoreRows | None, began: float, notify: Notify) -> None:
     """Follow the recipe until it ends and journal the "finish" entry; a finished request is only shown again.
 
-    `more` are rows that this command brings, to be kept in the experiment; `began` is `time.monotonic()` when it
-    began: reading the data counts toward a budget in time. Refused when another process is working in the folder; if
-    the disk gets full, finished work is kept.
+    `more` holds rows that this command adds to the experiment. `began` is `time.monotonic()` at the start of the
+    command: reading the data counts toward a budget in time. The run is refused while another process is working in
+    the folder; if the disk fills up, finished work is kept.
     """
     with workspace.writing() as journal:
         branch = {} if request.start_step is None else {"branch_step": request.start_step}
@@ -112,7 +112,7 @@ def _start(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, 
 
 
 def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, pool: Executor) -> Config:
-    """Return the first network, sized for the speed that was measured on this machine."""
+    """Return the first network, sized for the speed measured on this machine."""
     train, schema = workspace.prepared.train, workspace.prepared.preparation.schema
     rows, columns, shape = train.rows, train.numeric.shape[1], schema.picture
     pilot = pilot_config(rows=rows, columns=columns, seed=request.seed, shape=shape) if budget.is_timed else None
@@ -126,7 +126,7 @@ def _first(workspace: Workspace, request: RunRequest, *, budget: BudgetTracker, 
 
 
 def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run: RunContext) -> None:
-    """Temper the network, estimate the gain from more data, diagnose, propose the network, and journal the end."""
+    """Set the temperature, estimate the gain from more data, diagnose, propose the network, and journal the end."""
     if state.outcome.members:
         workspace.keep(state.outcome)
     outcome = workspace.temper(state.outcome)
@@ -149,7 +149,7 @@ def _close(workspace: Workspace, request: RunRequest, *, state: RecipeState, run
 
 
 def propose_average(workspace: Workspace, found: Sweep) -> None:
-    """Make the ensemble of a sweep a candidate, if it beats the chosen member on rows that did not choose it."""
+    """Make the ensemble of a sweep a candidate if it beats the chosen member on rows that did not choose it."""
     ensemble = found.ensemble
     if ensemble is None or not ensemble.is_ahead or len(ensemble.picks) == 1:
         return
@@ -160,7 +160,7 @@ def propose_average(workspace: Workspace, found: Sweep) -> None:
 
 
 class PlanRecall:
-    """Recalls bodies by (kind, key) within one plan: another budget or reference is another plan."""
+    """Recalls bodies by (kind, key) within one plan; another budget or reference makes another plan."""
 
     def __init__(self, journal: Journal, *, plan: str) -> None:
         self._journal = journal
@@ -224,7 +224,7 @@ class RememberingExecutor:
 
 
 def _deserves_more(outcome: Outcome, deadline: float | None, rungs: Rungs | None) -> bool:
-    """Return True if a member that ran out of time, or was dropped at a rung, would now get further."""
+    """Return True if a member that ran out of time or was dropped at a rung would now get further."""
     if outcome.status is Status.DROPPED:
         return rungs is None
     if outcome.status is not Status.OUT_OF_BUDGET:

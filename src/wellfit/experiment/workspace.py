@@ -42,8 +42,8 @@ OPENING = "opening"
 class Workspace:
     """The parts of an experiment's folder, read when they are first asked for and kept in memory.
 
-    The journal's file is open only inside `reading` and `writing`; its entries are parsed once and stay. `split` is
-    given if it was just made.
+    The journal's file is open only inside `reading` and `writing`; its entries are parsed once and kept. `split` is
+    passed if it was just made.
     """
 
     def __init__(self, folder: Folder, *, split: Split | None = None) -> None:
@@ -55,11 +55,11 @@ class Workspace:
         self._journal: Journal | None = None
         self._estimates: dict[tuple[str, float], dict[str, Estimate]] = {}
         self.restored: list[Json] = []
-        """Openings that the ledger had signed and the journal did not have: the process had died in between."""
+        """Openings signed in the ledger but missing from the journal, because the process died in between."""
 
     @cached_property
     def split(self) -> Split:
-        """The split; the test rows stay sealed."""
+        """The split; its test rows stay sealed."""
         return load_split(self.folder.path)
 
     @cached_property
@@ -74,15 +74,15 @@ class Workspace:
 
     @cached_property
     def data_findings(self) -> tuple[Finding, ...]:
-        """The findings on the rows alone."""
+        """The findings on the rows, which need no network."""
         return findings_on_data(self.split, self.prepared, self.open_rows)
 
     def rows_were_added(self) -> None:
-        """Have the data prepared again when it is next asked for."""
+        """Discard the prepared data, so that they are prepared again when they are next asked for."""
         self.__dict__.pop("prepared", None)
 
     def measure_rows(self) -> Prepared:
-        """Prepare the data with the importance of its rows and the copies across train and dev, if findings fired."""
+        """Prepare the data with the importance of the rows and the copies across train and dev, if findings fired."""
         rows, findings = self.open_rows, self.data_findings
         data = with_importance(self.prepared, folder=self.folder, split=self.split, rows=rows, findings=findings)
         self.prepared = with_copies(data, folder=self.folder, rows=rows, findings=findings)
@@ -90,7 +90,7 @@ class Workspace:
 
     @contextmanager
     def reading(self) -> Iterator[Journal]:
-        """Open the journal to read it, unless this command has it open already."""
+        """Open the journal for reading, unless this command has already opened it."""
         if self._journal is not None:
             yield self._journal
             return
@@ -103,7 +103,7 @@ class Workspace:
 
     @contextmanager
     def writing(self, command: str | None = None) -> Iterator[Journal]:
-        """Open the journal and name the command in it; Refusal when another process holds the experiment's lock."""
+        """Open the journal and record the command in it; Refusal while another process holds the experiment's lock."""
         with open_journal(self.folder.journal, parsed=self._log) as journal:
             self._journal = journal
             try:
@@ -126,7 +126,7 @@ class Workspace:
         return [entry for entry in entries if kind is None or entry.kind == kind]
 
     def _unjournaled(self, entries: list[Entry]) -> list[Json]:
-        """Return the openings that the ledger has signed and these entries lack."""
+        """Return the openings that are signed in the ledger but missing from these entries."""
         path = self.folder.path / LEDGER_NAME
         root = next((entry.body["seal"]["sha256"] for entry in entries if entry.kind == "split"), "")
         if not path.is_file():
@@ -141,7 +141,7 @@ class Workspace:
 
     @contextmanager
     def outcomes(self) -> Iterator[OutcomeStore]:
-        """The outcomes that are kept; inside `writing` more can be added."""
+        """Open the outcomes that are kept; inside `writing`, more can be added."""
         with self.reading() as journal:
             yield OutcomeStore(self.folder.models, journal)
 
@@ -167,7 +167,7 @@ class Workspace:
             outcomes.put(outcome, details=details)
 
     def network(self) -> Outcome:
-        """Return the candidate with the lowest dev loss (the earlier of equals) at its temperature; refuse if none."""
+        """Return the candidate with the lowest dev loss (in a tie, the earlier one) at its temperature, or refuse."""
         candidates = [entry.body for entry in self.entries(CANDIDATE)]
         with self.outcomes() as outcomes:
             for body in sorted(candidates, key=lambda body: float(body["dev"])):
@@ -177,13 +177,13 @@ class Workspace:
                     if at is not None:
                         return at
         raise Refusal(
-            "an experiment must have a trained network for this",
+            "the experiment must have a trained network",
             found=f"no trained network in {self.folder.path}",
-            remedy="Train one first: `wellfit run EXPERIMENT`",
+            remedy="Train one first with `wellfit run EXPERIMENT`",
         )
 
     def parts_of(self, outcome: Outcome) -> tuple[Part, ...]:
-        """Return the weights that a network predicts with: its own, or those of an ensemble's members."""
+        """Return the weights with which a network predicts: its own, or those of an ensemble's members."""
         if not outcome.members:
             return parts_of([outcome], {outcome.identity: 1.0})
         with self.outcomes() as outcomes:
@@ -191,14 +191,14 @@ class Workspace:
         return parts_of(members, outcome.members)
 
     def test_loss(self, outcome: Outcome) -> Estimate | None:
-        """Return the test loss of the first opening for this network; None without any."""
+        """Return the test loss of the first opening for this network; None if there was none."""
         opened = [entry.body for entry in self.entries("opening") if entry.body["identity"] == outcome.identity]
         if not opened:
             return None
         return Estimate.from_json(opened[0]["error"], binomial=self.goal.counts_rows)
 
     def propose(self, outcome: Outcome, *, by: str) -> None:
-        """Make an outcome a candidate for the experiment's network; the journal counts the choices on dev."""
+        """Make an outcome a candidate for the experiment's network; the journal counts the choices made on dev."""
         with self.reading() as journal:
             body = {"identity": outcome.identity, "by": by, "dev": outcome.losses["dev"]}
             journal.append(CANDIDATE, {**body, **self._gain_of(outcome)})
@@ -214,10 +214,10 @@ class Workspace:
         return {"first": first, "gain": paired_difference(*losses).to_json()}
 
     def temper(self, outcome: Outcome) -> Outcome:
-        """Return a network at its temperature: the one in the journal, or otherwise one fitted on dev and kept.
+        """Return a network at its temperature: the one in the journal, or otherwise one fit on dev and kept.
 
-        A regression has none, nor has a network without an error on half of dev; and if a temperature does not help on
-        rows that did not fit it, the network stays as it is.
+        Neither a regression nor a network without an error on half of dev has a temperature. If a temperature does not
+        help on rows that were not used to fit it, the network stays as it is.
         """
         with self.reading() as journal, self.outcomes() as outcomes:
             known = outcomes.tempered(outcome) if journal.find(TEMPERATURE, outcome.identity) else None
@@ -245,7 +245,7 @@ class Workspace:
         return replace(at, losses=means, train_losses=losses["train"])
 
     def diagnostician(self, references: ReferenceModels, asked: Mapping[str, Any]) -> Diagnostician:
-        """Return the function that diagnoses networks; `asked` is the reference, as it was given."""
+        """Return the function that diagnoses networks; `asked` is the reference as the user passed it."""
         return Diagnostician(
             data=self.prepared,
             goal=self.goal,
@@ -257,7 +257,7 @@ class Workspace:
         )
 
     def with_columns(self, diagnosis: Diagnosis, outcome: Outcome) -> Diagnosis:
-        """Return the diagnosis with the value of each column to the network; pictures have no columns."""
+        """Return the diagnosis with each column's value to the network; pictures have no columns."""
         if self.open_rows.pictures:
             return diagnosis
         dev, preparation = self.prepared.dev, self.prepared.preparation

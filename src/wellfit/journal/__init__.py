@@ -1,1 +1,1 @@
-"""The journal: what happened in an experiment, appended entry by entry, and the arrays of its trained networks."""
+"""The journal: what happened in an experiment, recorded entry by entry, and the arrays of its trained networks."""

@@ -1,6 +1,6 @@
-"""The fields that an entry of each kind has, and their types: every reader of a journal may rely on them.
+"""The fields and types that an entry of each kind has: every reader of a journal may rely on them.
 
-A journal may come from a stranger, or from a disk that was damaged: an entry without them is refused when it is read.
+A journal may come from a stranger or a damaged disk, so an entry without these fields is refused when it is read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def require_fields(kind: str, body: Json) -> None:
     """Raise ValueError for a body that lacks a field its readers need, or has an invalid temperature or dev loss."""
     for name, types in FIELDS.get(kind, {}).items():
         if not isinstance(body.get(name), types):
-            raise ValueError(f"{kind} without {name}")
+            raise ValueError(f"a {kind} without {name}")
     if kind == "temperature" and not 0 < body["temperature"] < math.inf:
         raise ValueError(f"the temperature {body['temperature']}")
     if kind == "candidate" and math.isnan(body["dev"]):

@@ -1,4 +1,4 @@
-"""The one fold of a journal: the progress of an experiment, and the network that it has chosen."""
+"""The single fold of a journal: the progress of an experiment, and the network that it has chosen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class History:
         candidates = [entry.body for entry in everything if entry.kind == CANDIDATE]
         best = min(candidates, key=lambda body: float(body["dev"]), default=None)
         self.chosen = None if best is None else str(best["identity"])
-        """Identity of the candidate with the lowest dev loss; the earlier one of equals, None without any."""
+        """Identity of the candidate with the lowest dev loss, the earlier one in a tie; None without candidates."""
         own = [entry for entry in everything if entry.kind == "diagnosis" and entry.body["identity"] == self.chosen]
         # A network of an earlier plan may still be the best: then its diagnosis belongs to the experiment.
         missing = [] if any(entry in kept for entry in own) else own[-1:]
@@ -38,24 +38,24 @@ class History:
         return found
 
     def of(self, *kinds: str) -> list[Json]:
-        """Return the bodies of these kinds, oldest first within each."""
+        """Return the bodies of these kinds, oldest first within each kind."""
         return [body for kind in kinds for body in self._bodies.get(kind, [])]
 
     def last(self, kind: str) -> Json:
-        """Return the last body of a kind; {} without any."""
+        """Return the last body of a kind; {} if there is none."""
         return self._bodies.get(kind, [{}])[-1]
 
     def of_network(self, kind: str, identity: str | None) -> Json:
-        """Return the last body of a kind about this network; {} without any."""
+        """Return the last body of a kind about this network; {} if there is none."""
         return next((body for body in reversed(self.of(kind)) if body["identity"] == identity), {})
 
     @property
     def asked(self) -> Json:
-        """The options of the last run; {} without any."""
+        """The options of the last run; {} if there is none."""
         return next((body["asked"] for body in reversed(self.of("session")) if "asked" in body), {})
 
     @property
     def compared(self) -> int:
-        """Number of networks that dev has compared: those that WF403 counts."""
+        """Number of networks that were compared on dev, which WF403 counts."""
         trained = self.of("training", "snapshot")
         return len({body["identity"] for body in trained if body["status"] != "diverged"})

@@ -1,4 +1,4 @@
-"""Outcomes kept on disk: the scalars in the journal, the arrays next to it as safetensors (never pickle)."""
+"""Outcomes kept on disk: the scalars in the journal, and the arrays next to it as safetensors (never pickle)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = (KIND, ENSEMBLE, SNAPSHOT)
 
 
 class OutcomeStore:
-    """Outcomes by their identity: `<identity>.safetensors` in the folder, and then an entry in the journal."""
+    """Outcomes by identity: each is an `<identity>.safetensors` in the folder, and then an entry in the journal."""
 
     def __init__(self, folder: Path, journal: Journal) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class OutcomeStore:
         return found
 
     def put(self, outcome: Outcome, *, details: Json) -> None:
-        """Keep an outcome; `details` are further scalars for its journal entry.
+        """Keep an outcome; `details` are additional scalars for its journal entry.
 
         Raises:
             NoRoom: when the disk is full; nothing half-written remains.
@@ -73,7 +73,7 @@ class OutcomeStore:
         self._journal.append(TEMPERATURE, {**body, **details}, key=outcome.identity)
 
     def tempered(self, outcome: Outcome) -> Outcome | None:
-        """Return an outcome at the temperature that was kept for it; as it is without one, None if it is damaged."""
+        """Return an outcome at the temperature kept for it, or as it is without one; None if it is damaged."""
         entry = self._journal.find(TEMPERATURE, outcome.identity)
         if entry is None or entry.body["temperature"] == 1.0:
             return outcome
@@ -115,7 +115,7 @@ def _are_numbers(state: Mapping[str, Floats]) -> bool:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return True if a safetensors file is complete, by its header and its size."""
+    """Return True if a safetensors file is complete, judged by its header and its size."""
     try:
         with safe_open(path, framework="numpy"):
             return True

@@ -1,6 +1,6 @@
 """The journal file: SQLite in WAL mode, append-only, one writer.
 
-A commit is durable before `append` returns, so a journal keeps every such entry whenever its process is killed.
+A commit is durable before `append` returns, so no such entry is lost, whenever the process is killed.
 Readers open the file read-only and never wait for the writer.
 """
 
@@ -43,7 +43,7 @@ MOUNTS = Path("/proc/mounts")
 class Journal:
     """An open journal; a context manager. Each entry is parsed once.
 
-    Use `open_journal`. Not shared between threads.
+    Use `open_journal` to get one. It must not be shared between threads.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, path: Path, lock: FileLock | None, parsed: EntryLog) -> None:
@@ -58,7 +58,7 @@ class Journal:
         """Write one entry durably and return it.
 
         Raises:
-            NoRoom: when the disk is full or read-only; the journal stays as it was.
+            NoRoom: the disk is full or read-only; the journal stays as it was.
         """
         # Budgets are differences of these times: setting the clock while the journal is open must not change them.
         at = (self._opened + timedelta(seconds=time.monotonic() - self._opened_at)).isoformat(timespec="milliseconds")
@@ -83,7 +83,7 @@ class Journal:
         return self._parsed.named.get((kind, key))
 
     def _parse_new(self) -> None:
-        """Parse the entries that were written since the last call, by this process or another one."""
+        """Parse the entries written since the last call, by this or another process."""
         last = self._parsed.entries[-1].seq if self._parsed.entries else None
         rows = self._connection.execute(
             "SELECT seq, kind, key, body, at FROM entries WHERE ?1 IS NULL OR seq > ?1 ORDER BY seq", (last,)
@@ -93,9 +93,9 @@ class Journal:
                 try:
                     self._parsed.parse(row)
                 except ValueError as error:
-                    raise _foreign(self.path, f"entry {row[0]}, which cannot be read ({error}),") from error
+                    raise _foreign(self.path, f"the unreadable entry {row[0]} ({error})") from error
         except sqlite3.DatabaseError as error:
-            raise _foreign(self.path, f"an entry that cannot be read ({error})") from error
+            raise _foreign(self.path, f"an unreadable entry ({error})") from error
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
@@ -113,13 +113,13 @@ class Journal:
 
 
 def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None = None) -> Journal:
-    """Open the journal at `path`, or start one there if it is missing; with `read_only` take no lock and write nothing.
+    """Open the journal at `path`, or start one there; with `read_only`, take no lock and write nothing.
 
-    The entries that `parsed` has already are not read again.
+    Entries that are already in `parsed` are not read again.
 
     Raises:
-        Refusal: another process is writing to it, it is on a network file system, it is not a journal of wellfit, it
-            is damaged, or a newer wellfit wrote it.
+        Refusal: another process is writing to it; or it is on a network file system, not a journal of wellfit, damaged,
+            or written by a newer wellfit.
         NoRoom: the folder cannot be written.
     """
     log = EntryLog() if parsed is None else parsed
@@ -128,9 +128,9 @@ def open_journal(path: Path, *, read_only: bool = False, parsed: EntryLog | None
     kind = file_system_of(path.parent)
     if kind in NETWORK_FILE_SYSTEMS:
         raise Refusal(
-            "an experiment must be on a local disk, since network locks can fail silently",
+            "an experiment must be on a local disk, because network locks can fail silently",
             found=f"{path.parent} on {kind}",
-            remedy="Choose an --out on a local disk",
+            remedy="Pass an --out on a local disk",
         )
     lock = _lock(path)
     try:
@@ -170,7 +170,7 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
 
 
 def _checked(connection: sqlite3.Connection, path: Path, *, least: int = 0) -> sqlite3.Connection:
-    """Refuse a file that is not ours, or is below version `least`, before anything in it runs: data are never code."""
+    """Refuse a file that is not ours or is below version `least`, before anything in it runs: data are never code."""
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -191,7 +191,7 @@ def _checked(connection: sqlite3.Connection, path: Path, *, least: int = 0) -> s
     if version > len(MIGRATIONS):
         connection.close()
         raise Refusal(
-            f"the journal must be of a version that this wellfit reads, at most {len(MIGRATIONS)}",
+            f"the journal must have a version that this wellfit can read, at most {len(MIGRATIONS)}",
             found=f"version {version} in {path}",
             remedy="Update wellfit (pip install -U wellfit)",
         )
@@ -229,9 +229,9 @@ def _lock(path: Path) -> FileLock:
         lock.acquire()
     except Timeout as error:
         raise Refusal(
-            "an experiment must be worked on by one process at a time",
+            "only one process may work on an experiment at a time",
             found=f"{path.parent} in use by another process",
-            remedy="Wait for it, stop it, or choose another --out",
+            remedy="Wait until it has finished, stop it, or pass another --out",
         ) from error
     except OSError as error:
         raise _no_room(path, error) from error
@@ -249,17 +249,17 @@ def file_system_of(folder: Path) -> str | None:
 
 def _foreign(path: Path, problem: str) -> Refusal:
     return Refusal(
-        "an experiment's journal must be written by wellfit alone",
+        "an experiment's journal must be written only by wellfit",
         found=f"{problem} in {path}",
-        remedy="Choose another --out, or restore the folder from a copy",
+        remedy="Pass another --out, or restore the folder from a copy",
     )
 
 
 def _no_room(path: Path, error: Exception) -> NoRoom:
     return NoRoom(
-        "the experiment's folder must have room and be writable",
+        "the experiment's folder must be writable and have free space",
         found=f"{error} at {path.parent}",
-        remedy="Free some space or choose another --out, then give the same command again: it continues",
+        remedy="Free some space or pass another --out, and run the same command again: it continues",
     )
 
 
@@ -268,9 +268,9 @@ class Entry:
     """One line of the journal."""
 
     seq: int
-    """Place in the journal, counted from 1 without gaps."""
+    """Number of the entry in the journal, counted from 1 without gaps."""
     kind: str
-    """The subject of the body ("split", "training", "step", ...)."""
+    """What the body is about ("split", "training", "step", ...)."""
     key: str
     """Name under which the body is recalled; empty if entries are only listed."""
     body: Json
@@ -280,12 +280,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class EntryLog:
-    """The parsed entries of a journal, in their order and by (kind, key); kept while the file is closed."""
+    """The parsed entries of a journal, in their order and by (kind, key), kept while the file is closed."""
 
     entries: list[Entry] = field(default_factory=list)
     named: dict[tuple[str, str], Entry] = field(default_factory=dict)
     require: Callable[[str, Json], None] | None = None
-    """Raises ValueError for a body that is not as it should be."""
+    """Raises ValueError for an invalid body."""
 
     def parse(self, row: tuple[int, str, str, str, str]) -> None:
         """Add the entry of one row of the file; ValueError if its body is not a JSON object."""

@@ -1,1 +1,1 @@
-"""The split: the part of each row, the sealed test rows, and the records of their openings."""
+"""The split: the part to which each row belongs, the sealed test rows, and the records of their openings."""

@@ -1,6 +1,7 @@
-"""Assign rows to parts: stratified, by group, by time, or by a column; and the number of rows of each part.
+"""Assignment of rows to parts (stratified, by group, by time, or by a column), and the number of rows of each part.
 
-Deterministic for a seed. The numbers follow a policy (docs/methods.md, "Split sizes"), given shares, or given numbers.
+The result is deterministic for a seed. The numbers of rows follow a policy (docs/methods.md, "Split sizes"), or the
+shares or numbers that the user passed.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ TIE_SLACK = 0.5  # a part may change by this share so that equal times are not d
 
 
 def assign_stratified(strata: Integers, counts: Counts, *, seed: int) -> Rows:
-    """Rows of each part, with every stratum's share in every part within one row of its share in the whole.
+    """Return the rows of each part, where each stratum's count is within one row of its share of the whole.
 
-    Systematic sampling (Cochran, Sampling Techniques, ch. 8): the rows of a stratum are shuffled and spread evenly
-    over [0, 1) from a random start; sorted by place, any stretch of the line is stratified.
+    This is systematic sampling (Cochran, Sampling Techniques, ch. 8): the rows of each stratum are shuffled and spread
+    evenly over [0, 1) from a random start; any stretch of the line is then stratified.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(strata.size)
@@ -42,14 +43,14 @@ def assign_stratified(strata: Integers, counts: Counts, *, seed: int) -> Rows:
 
 
 def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
-    """Rows of each part, whole groups at a time: in random order, each to the part that lacks the most rows."""
+    """Return the rows of each part; whole groups in random order each go to the part that lacks the most rows."""
     names, group_of = np.unique(groups, return_inverse=True)
     wanted = [part for part in PARTS if counts.get(part)]
     if names.size < len(wanted):
         raise BadInput(
-            "every part needs at least one group of its own",
-            found=f"{names.size} groups for {len(wanted)} parts",
-            remedy="Collect rows of more groups, or choose another --group-on",
+            "every part must have at least one group of its own",
+            found=f"only {names.size} groups for {len(wanted)} parts",
+            remedy="Collect rows from more groups, or choose another --group-on",
         )
     sizes = np.bincount(group_of)
     lacking = np.array([counts[part] for part in wanted], dtype=np.int64)
@@ -66,9 +67,9 @@ def assign_groups(groups: Integers, counts: Counts, *, seed: int) -> Rows:
 
 
 def assign_by_time(moments: Integers | Floats, counts: Counts, *, seed: int) -> Rows:
-    """The latest rows are test, those before them dev; train-dev is drawn at random from the training period.
+    """Put the latest rows in test and those before them in dev; draw train-dev at random from the training period.
 
-    Equal times stay on one side of a cut if that changes the part by at most half its size.
+    Rows with equal times stay on one side of a cut if that changes the part by at most half its size.
     """
     order = np.argsort(moments, kind="stable")
     rows: Rows = {}
@@ -85,7 +86,7 @@ def assign_by_time(moments: Integers | Floats, counts: Counts, *, seed: int) -> 
 
 
 def assign_by_column(column: pa.ChunkedArray, *, name: str) -> Rows:
-    """Rows of each part according to the column; BadInput for a value that names no part, or a part without rows."""
+    """Return the rows of each part according to the column; BadInput for an unknown part or a part without rows."""
     texts = pc.replace_substring(pc.utf8_lower(texts_of(column)), "-", "_")
     wrong = ~pc.is_in(texts, value_set=pa.array(PARTS)).to_numpy(zero_copy_only=False).astype(bool)
     if wrong.any():
@@ -99,15 +100,15 @@ def assign_by_column(column: pa.ChunkedArray, *, name: str) -> Rows:
     lacking = [part for part in PARTS if part != "train_dev" and not rows[part].size]
     if lacking:
         raise BadInput(
-            "the split column needs rows of train, dev and test",
-            found=f"no row with {' or '.join(lacking)} in column {name!r}",
-            remedy="Mark rows for every part, or let wellfit split",
+            "the split column must mark rows for train, dev and test",
+            found=f"no row marked {' or '.join(lacking)} in column {name!r}",
+            remedy="Mark rows for every part, or omit --split-on to let wellfit split the rows",
         )
     return {part: found for part, found in rows.items() if found.size}
 
 
 def strata_of(table: pa.Table, schema: Schema, *, stratify_on: str | None = None) -> Integers:
-    """[rows] the stratum of each row: its class, or the tenth of the target; with a column, both together."""
+    """Return the stratum of each row [rows]: its class or the tenth of its target, and its level of `stratify_on`."""
     target = target_values(table, schema)
     if schema.task == "regression":
         ranks = np.empty(target.size, dtype=np.int64)
@@ -120,7 +121,7 @@ def strata_of(table: pa.Table, schema: Schema, *, stratify_on: str | None = None
 
 
 def codes_of(column: pa.ChunkedArray) -> Integers:
-    """[rows] one integer for each distinct value; missing is a value of its own."""
+    """Return one integer per distinct value [rows]; missing counts as a value of its own."""
     texts = pc.fill_null(texts_of(column), "\0missing")
     _, codes = np.unique(
         texts.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False), return_inverse=True
@@ -129,11 +130,11 @@ def codes_of(column: pa.ChunkedArray) -> Integers:
 
 
 def times_of(column: pa.ChunkedArray, *, name: str, kind: str) -> Integers | Floats:
-    """[rows] numbers that order rows in time; BadInput for a missing time, or text that is not a date."""
+    """Return numbers [rows] that order rows in time; BadInput for a missing time, or for text that is not a date."""
     unknown = missing_in(column)
     if unknown.any():
         raise BadInput(
-            "every row needs a time",
+            "every row must have a time",
             found=f"no value in column {name!r}, row {int(np.argmax(unknown)) + 1}",
             remedy="Fill in the time, or remove the row",
         )
@@ -154,7 +155,7 @@ def _cut(order: Integers, counts: Counts) -> Rows:
 
 
 def _between_ties(times: Integers | Floats, cut: int, *, wanted: int) -> int:
-    """The place nearest to `cut` where the time changes, if it is near enough; otherwise `cut`."""
+    """Return the position nearest to `cut` where the time changes, if it is near enough; otherwise `cut`."""
     if wanted == 0 or cut <= 0:
         return cut
     changes = np.flatnonzero(np.diff(times)) + 1
@@ -168,7 +169,7 @@ MOST_TRAIN_DEV = 0.2  # train-dev never takes more than this share of the traini
 
 
 def three_counts(sizes: str | None, *, rows: int, task: Task) -> tuple[int, int, int, str]:
-    """Numbers of (train, dev, test) rows, and their origin in words.
+    """Return the numbers of (train, dev, test) rows, and their origin in words.
 
     `sizes` is "60/20/20" (shares that add up to 100 or 1), "1000/500/500" (rows), or None for the policy.
     """
@@ -189,21 +190,21 @@ def three_counts(sizes: str | None, *, rows: int, task: Task) -> tuple[int, int,
         counts = int(train), int(dev), int(test)
     if min(counts) < 1 or sum(counts) > rows:
         raise BadInput(
-            "every part needs a row, and the parts must not need more rows than there are",
-            found=f"--sizes {sizes} of {rows} rows is {counts[0]} / {counts[1]} / {counts[2]}",
-            remedy="Give smaller sizes, such as 60/20/20",
+            "every part must have at least one row, and the parts together no more rows than the data",
+            found=f"--sizes {sizes}: {counts[0]} / {counts[1]} / {counts[2]} of {rows} rows",
+            remedy="Pass smaller sizes, such as 60/20/20",
         )
     unused = rows - sum(counts)
-    return *counts, f"{sizes.replace(' ', '')} as asked" + (f", {unused} rows unused" if unused else "")
+    return *counts, f"{sizes.replace(' ', '')} as requested" + (f", {unused} rows unused" if unused else "")
 
 
 def train_dev_rows(*, train: int, dev: int) -> int:
-    """As many rows as dev, but at most a fifth of the training rows."""
+    """Return the number of train-dev rows: as many as dev has, but at most a fifth of the training rows."""
     return max(1, min(dev, int(MOST_TRAIN_DEV * train)))
 
 
 def described(rows: dict[Part, int]) -> str:
-    """`600 train, 200 dev, 200 test`."""
+    """Describe the parts in words, such as `600 train, 200 dev, 200 test`."""
     return ", ".join(f"{count:,} {part.replace('_', '-')}" for part, count in rows.items())
 
 

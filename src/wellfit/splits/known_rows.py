@@ -1,20 +1,20 @@
-"""Recognize rows by most of their columns, after a table was edited: the statistics behind "opened before".
+"""Recognition of rows by most of their columns, even after a table was edited: the statistics behind "opened before".
 
-A band is a few columns whose codes together tell most rows apart. An opening keeps, for up to 72 bands, a key of each
-test row. Later test rows are looked up in the same bands, with the columns matched by name, or by place where names
-differ. Keys that agree by chance are not evidence; three rules keep new rows of the same kind apart:
+A band is a few columns whose codes together distinguish most rows. An opening keeps a key of each test row for up to
+72 bands. Later test rows are looked up in the same bands, with the columns matched by name, or by position where the
+names differ. Keys that agree by chance are not evidence, so three rules protect new rows of the same kind:
 
-1. Only keys that a single row of the later table has count. Let a key occur a times on average among n kept rows and
-   b times among all N rows of the later table, of which m are looked up. New rows agree in such a key with
-   probability at most a b m/N exp(-b); b^2/2 exp(-b) is the probability that exactly two of the N rows have it. So
-   agreements by chance are at most 2 n m / N^2 times the pairs, whatever the distribution: small whole numbers have
-   many pairs. The two counts are compared by the exact test for two Poisson rates; likewise with the pairs of the kept
-   rows.
-2. The bands that agree must cover 60 % of the columns that both tables have, and these must be half of the
-   columns of the narrower one: values of a person, a place or an hour may recur in new rows.
-3. This must hold without any single column: row or customer numbers recur too. And a band counts only if its
-   share of rows is closer to that of the best bands than to the share that its column with the fewest values gives by
-   chance, among rows that agree in the others.
+1. Only keys that belong to a single row of the later table count. Let a key occur a times on average among n kept rows
+   and b times among all N rows of the later table, m of which are looked up. New rows agree in such a key with
+   probability at most a b m/N exp(-b), while exactly two of the N rows have it with probability b^2/2 exp(-b). So
+   there are at most 2 n m / N^2 times as many chance agreements as pairs, whatever the distribution: small whole
+   numbers have many pairs. The exact test for two Poisson rates compares the two counts, and likewise the pairs of
+   the kept rows.
+2. The bands that agree must cover 60 % of the columns that both tables have, and these must be at least half of the
+   columns of the narrower table: the values of a person, a place or an hour may recur in new rows.
+3. This must hold even if any single column is left out: row or customer numbers recur too. And a band counts only if
+   its share of agreeing rows is closer to that of the best bands than to the share that its column with the fewest
+   values would yield by chance among rows that agree in the other columns.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ USUAL = 0.9
 
 @dataclass(frozen=True)
 class Band:
-    """Columns that are compared together, by their places in the table."""
+    """Columns that are compared together, given by their positions in the table."""
 
     view: View
     columns: tuple[int, ...]
@@ -62,10 +62,10 @@ class Fingerprint:
 
     Attributes:
         names: hash of each column's name.
-        rows: number of test rows, of which up to 8,192 are kept.
+        rows: number of test rows; the keys of up to 8,192 of them are kept.
         bands: the bands that were compared.
-        keys: for each band the keys that only one of the kept rows has.
-        pairs: for each band the number of keys that two of the kept rows have.
+        keys: for each band, the keys that only one of the kept rows has.
+        pairs: for each band, the number of keys that two of the kept rows have.
         kept: number of kept rows.
     """
 
@@ -113,7 +113,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class _Counted:
-    """Keys of a band: sorted keys of single test rows, and the number of keys that two rows have."""
+    """The keys of a band: the sorted keys of single test rows, and the number of keys that two rows have."""
 
     single: Words
     pairs: int
@@ -121,7 +121,7 @@ class _Counted:
 
 @dataclass(frozen=True)
 class _Agreement:
-    """Share of rows that agree in a band, two standard errors above it, and the chance share in its poorest column."""
+    """The share of rows that agree in a band, two standard errors above it, and its poorest column's chance share."""
 
     share: float = 0.0
     upper: float = 0.0
@@ -130,13 +130,13 @@ class _Agreement:
 
 @dataclass(frozen=True)
 class AskedRows:
-    """Test rows that are about to be opened, and other rows of their table: a sample of both, and its codes.
+    """Test rows about to be opened and the other rows of their table: a sample of both, and its codes.
 
     Attributes:
         rows: number of test rows.
         names: hash of each column's name.
-        whole: hashes of the whole test rows, all columns included.
-        others: those of the other rows.
+        whole: hashes of the whole test rows, including all columns.
+        others: hashes of the other rows.
     """
 
     rows: int
@@ -175,7 +175,7 @@ class AskedRows:
         return Fingerprint(self.names, self.rows, kept, tuple(bands), keys, pairs)
 
     def share_in(self, past: Fingerprint) -> float:
-        """Return the share of these rows that a past opening included; 0 if it may be chance."""
+        """Return the share of these rows that a past opening included; 0 if the agreement may be due to chance."""
         return max((self._share(past, places) for places in self._matched(past)), default=0.0)
 
     def _share(self, past: Fingerprint, places: Mapping[int, int]) -> float:
@@ -223,7 +223,7 @@ class AskedRows:
         return self._same[place, view]
 
     def _matched(self, past: Fingerprint) -> list[dict[int, int]]:
-        """Return ways to match columns, old place -> new place: by name, or counted from the first and the last."""
+        """Return the ways to match columns, old -> new position: by name, or counted from the first and the last."""
         here = {int(name): place for place, name in enumerate(self.names)}
         named = {place: here[name] for place, name in enumerate(past.names.tolist()) if name in here}
         then, now = len(past.names), len(self.names)
@@ -236,7 +236,7 @@ class AskedRows:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the test rows as a whole, in any order; "" if other rows may well be the same by chance."""
+        """Digest of the test rows as a whole, in any order; "" if other rows may well equal them by chance."""
         lane = np.sort(self.whole[:, 0])
         counts = np.unique(lane, return_counts=True)[1].astype(np.float64)
         each = counts * np.log(counts / counts.sum()) - gammaln(counts + 1)
@@ -245,13 +245,13 @@ class AskedRows:
 
     @cached_property
     def single(self) -> Words:
-        """Hashes of the test rows that equal no other row of the table."""
+        """Hashes of the test rows that are equal to no other row of the table."""
         return self.whole[np.isin(self.whole[:, 0], _counted(self._lanes).single)]
 
     def equal_share(self, agreed: int, *, among: int) -> float:
-        """Return the share of whole rows found among a number of opened ones; 0 if it may be chance.
+        """Return the share of whole rows found among a number of opened ones; 0 if it may be due to chance.
 
-        By chance, rows agree as rule 1 says or, if they are numbered, when all their other columns agree.
+        By chance, rows agree as rule 1 states or, if they are numbered, when all their other columns agree.
         """
         if not agreed:
             return 0.0
@@ -269,7 +269,7 @@ class AskedRows:
 
     @cached_property
     def _alike(self) -> float:
-        """Probability that two rows agree in all but their numbers."""
+        """Probability that two rows agree in everything but their numbers."""
         places = [place for place in range(len(self.names)) if not self._numbers_rows(place)]
         if not places:
             return 1.0
@@ -278,7 +278,7 @@ class AskedRows:
         return float(min(1.0, (1 + (counts * (counts - 1)).sum() / 2) / max(1.0, len(keys) * (len(keys) - 1) / 2)))
 
     def _numbers_rows(self, place: int) -> bool:
-        """Return True for a column that numbers the rows: 0, 1, 2, each hour, or r1, r2, r3."""
+        """Return True for a column that numbers the rows: 0, 1, 2, every hour, or r1, r2, r3."""
         codes, column = self._code(place, "value"), self._columns[place]
         return len(np.unique(codes)) == len(codes) and not isinstance(column, np.ndarray) and is_numbering(column)
 
@@ -295,7 +295,7 @@ class AskedRows:
         return band_keys([self._code(place, band.view) for place in band.columns])
 
     def _bands(self, view: View) -> list[Band]:
-        """Choose bands of one view: all for a narrow table; otherwise each grows column by column, in random order."""
+        """Choose the bands of one view: all for a narrow table, otherwise grown column by column in random order."""
         varied = [place for place in range(len(self.names)) if np.ptp(self._code(place, view))]
         all_of = [chosen for size in (2, 3) for chosen in combinations(varied, size)]
         if len(varied) <= NARROW:
@@ -327,7 +327,7 @@ def _some(table: pa.Table, *, most: int, rng: np.random.Generator) -> pa.Table:
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the rows of all tables, in the columns that they share; as text if their types differ."""
+    """Return the rows of all tables, in the columns that they share, as text where their types differ."""
     names = [name for name in tables[0].column_names if all(name in table.column_names for table in tables)]
     columns = []
     for name in names:
@@ -344,7 +344,7 @@ def _counted(keys: Words) -> _Counted:
 
 
 def _by_chance(agreed: int, *, pairs: int, rate: float) -> float:
-    """Return the probability of at least `agreed` agreements if their rate is at most `rate` times that of pairs."""
+    """Return the probability of at least `agreed` agreements if they are at most `rate` times as frequent as pairs."""
     return float(stats.binom.sf(agreed - 1, agreed + pairs, rate / (1 + rate)))
 
 

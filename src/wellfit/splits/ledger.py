@@ -24,7 +24,7 @@ EntryKind = Literal["opening", "result", "failed"]
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One line: its place, what happened, and the hash that binds it to all lines before it."""
+    """One line: its number, what happened, and the hash that binds it to all lines before it."""
 
     seq: int
     kind: EntryKind
@@ -36,7 +36,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Chain:
-    """The lines of the chain up to the first invalid one, and the fault of that one ("" if all are valid)."""
+    """The lines of the chain up to the first invalid one, and what is wrong with that one ("" if all are valid)."""
 
     entries: tuple[LedgerEntry, ...]
     broken: str
@@ -48,13 +48,13 @@ class Chain:
 
     @property
     def pending(self) -> LedgerEntry | None:
-        """An opening whose result was never written: the process died, or the prediction failed."""
+        """The opening whose result was never written, because the process died or the prediction failed."""
         latest = next((entry for entry in reversed(self.entries) if entry.kind != "failed"), None)
         return latest if latest is not None and latest.kind == "opening" else None
 
     @property
     def failed(self) -> bool:
-        """True if the last entry is a prediction that failed, which has revealed nothing."""
+        """Whether the last entry is a prediction that failed, which revealed nothing."""
         return bool(self.entries) and self.entries[-1].kind == "failed"
 
     def extends(self, *, head: str, count: int) -> bool:
@@ -90,7 +90,7 @@ class Ledger:
         return Chain(tuple(entries), "")
 
     def append(self, kind: EntryKind, body: Json, *, at: str) -> LedgerEntry:
-        """Add one line, on disk before this returns; after an invalid line it is chained to the last valid one."""
+        """Add one line, on disk before this returns; after an invalid line, it is chained to the last valid one."""
         chain = self.read()
         previous = chain.entries[-1].hash if chain.entries else self.root
         bare = LedgerEntry(len(chain.entries) + 1, kind, at, body, previous, "")
@@ -121,8 +121,8 @@ class Ledger:
             except filelock.Timeout as error:
                 raise Refusal(
                     "only one process may open a test set at a time",
-                    found=f"another process is opening {self.path.parent}",
-                    remedy="Wait for its result",
+                    found=f"another process opening {self.path.parent}",
+                    remedy="Wait until it has finished",
                 ) from error
         try:
             yield

@@ -1,7 +1,7 @@
-"""More training rows for a split: checked against dev and the sealed test set before anything is trained on them.
+"""More training rows for a split, checked against dev and the sealed test set before anything is trained on them.
 
-Sealed rows are known by their hashes alone, so a row counts as one of them when all its columns are equal. Whole groups
-of the sealed rows cannot be seen this way.
+Sealed rows are known only by their hashes, so a row counts as one of them when all its columns are equal. Groups that
+also occur in the sealed rows cannot be found this way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from wellfit.splits.split import Split
 
 NAME = "--more-data"
 CHANCE = 0.001
-"""Probability down to which equal rows are taken for a coincidence, in tables with repeated rows."""
+"""Equal rows with at least this probability count as a coincidence, in tables with repeated rows."""
 _SHOWN = 5
 _WORDS = {"test": "of the sealed test set", "dev": "of dev", "train_dev": "of train-dev"}
 
@@ -37,7 +37,7 @@ _WORDS = {"test": "of the sealed test set", "dev": "of dev", "train_dev": "of tr
 class MoreRows(Record):
     """Rows that may be added to the training rows of a split.
 
-    `read` rows were read, with `sha256` over all of them, `unlabelled` had no target, and train has `copies` already.
+    `read` rows were read, with `sha256` over all of them; `unlabelled` had no target, and `copies` are in train.
     """
 
     table: pa.Table = field(repr=False, metadata=OMITTED)
@@ -53,19 +53,19 @@ class MoreRows(Record):
         return f"{self.table.num_rows} rows {self.sha256[:12]}"
 
     def to_json(self) -> Json:
-        """The journal's entry."""
+        """Return the journal's entry."""
         return {"name": self.name, **super().to_json(), "rows": self.table.num_rows}
 
 
 def more_rows_for(split: Split, more: Table) -> MoreRows:
-    """Check more training rows, and leave out those without a target and those that train has.
+    """Check more training rows, and leave out those that have no target or are already in train.
 
-    Raises BadInput for other columns, values of another type, unknown classes, rows (or groups, or times) of dev or
-    test, and if no row is new.
+    Raises BadInput for different columns, values of another type, unknown classes, rows (or groups, or times) of dev
+    or test, and if no row is new.
     """
     schema = split.schema
     if schema.picture is not None:
-        raise BadInput(f"{NAME} must be rows of a table", found="an experiment of pictures", remedy="Leave it out")
+        raise BadInput(f"{NAME} must be rows of a table", found="an experiment with pictures", remedy="Leave it out")
     _require_same_columns(schema, more.frame)
     whole = _as_stored(more.frame, schema)
     usable = labelled_rows(whole, schema)
@@ -78,9 +78,9 @@ def more_rows_for(split: Split, more: Table) -> MoreRows:
     fresh = usable.filter(pa.array(~copies)).select(split.train.column_names)
     if not fresh.num_rows:
         raise BadInput(
-            f"{NAME} needs rows that are not in train",
-            found=f"{copies.sum():,} rows that are in train, and {whole.num_rows - usable.num_rows:,} without a target",
-            remedy="Give new rows",
+            f"{NAME} must contain rows that are not in train",
+            found=f"{copies.sum():,} rows already in train and {whole.num_rows - usable.num_rows:,} without a target",
+            remedy="Pass new rows",
         )
     return MoreRows(
         table=fresh,
@@ -103,14 +103,14 @@ def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
             if each
         ]
         raise BadInput(
-            f"{NAME} must have the columns of DATA",
+            f"{NAME} must have the same columns as DATA",
             found=" and ".join(found),
             remedy="Rename, add or remove these columns",
         )
 
 
 def _as_stored(frame: pa.Table, schema: Schema) -> pa.Table:
-    """Columns that are text in DATA stay text, even if these few rows look like numbers."""
+    """Return the rows with columns that are text in DATA kept as text, even if these few rows look like numbers."""
     columns = {column.name: frame.column(column.name) for column in schema.columns}
     text = {column.name for column in schema.columns if column.stored == "string"}
     return pa.table(
@@ -129,9 +129,9 @@ def _require_known_classes(usable: pa.Table, schema: Schema) -> None:
     if unknown:
         shown = ", ".join(f"{count:,} of {name!r}" for name, count in list(unknown.items())[:_SHOWN])
         raise BadInput(
-            f"{NAME} must have the classes of DATA",
-            found=f"{sum(unknown.values()):,} rows of other classes in column {schema.target!r} ({shown})",
-            remedy="Remove these rows, or split again from data that has the class",
+            f"{NAME} must have only classes that occur in DATA",
+            found=f"{sum(unknown.values()):,} rows with other classes in column {schema.target!r} ({shown})",
+            remedy="Remove these rows, or split again from data with these classes",
         )
 
 
@@ -139,7 +139,7 @@ def _require_usable_values(split: Split, usable: pa.Table) -> None:
     try:
         fit_preparation(split.train, split.schema).transform(usable)
     except BadInput as error:
-        raise BadInput(error.rule, found=f"{error.found} of {NAME}", remedy=error.remedy) from error
+        raise BadInput(error.rule, found=f"{error.found}, in {NAME}", remedy=error.remedy) from error
 
 
 def _require_separate(split: Split, usable: pa.Table) -> None:
@@ -148,14 +148,14 @@ def _require_separate(split: Split, usable: pa.Table) -> None:
     if any(found.values()):
         told = " and ".join(f"{count:,} {_WORDS[part]}" for part, count in found.items() if count)
         raise BadInput(
-            f"{NAME} must have no row that a network is measured on",
+            f"{NAME} must not contain rows on which a network is measured",
             found=f"{told} among {usable.num_rows:,} rows",
-            remedy="Remove these rows: an error measured on them would be worth nothing",
+            remedy="Remove these rows: an error measured on rows used for training is worthless",
         )
 
 
 def _equal_to(split: Split, usable: pa.Table, *, part: str, usual: str) -> Booleans:
-    """[rows] whether a row is in a part; all False if chance makes as many equal at the rate of the `usual` part."""
+    """Return booleans [rows], True for rows of a part; all False if chance, as in the `usual` part, explains them."""
     known = set(as_bytes(split.hashes[part]))
 
     def equal(words: Words) -> Booleans:
@@ -167,10 +167,10 @@ def _equal_to(split: Split, usable: pa.Table, *, part: str, usual: str) -> Boole
 
 
 def _hashed_as(usable: pa.Table, schema: Schema, *, part: str) -> Iterator[Words]:
-    """The hashes that the rows have in a part.
+    """Yield the hashes that the rows have in a part.
 
-    A file for test or deployment may lack columns of DATA that are not used, and its split column holds a value that no
-    training row has.
+    A file for test or deployment may lack unused columns of DATA, and its split column holds a value that no training
+    row has.
     """
     kept = [column.name for column in schema.columns if column.role != "dropped"]
     needed = [*schema.feature_names, schema.target]
@@ -191,9 +191,9 @@ def _require_other_groups(split: Split, usable: pa.Table) -> None:
             both = pc.is_in(texts_of(usable.column(name)), value_set=texts_of(table.column(name)).combine_chunks())
             if count := int(pc.sum(both).as_py() or 0):
                 raise BadInput(
-                    f"{NAME} must have no group that a network is measured on",
+                    f"{NAME} must not contain groups on which a network is measured",
                     found=f"{count:,} rows of groups {_WORDS[part]} in column {name!r}",
-                    remedy="Remove these groups",
+                    remedy="Remove the rows of these groups",
                 )
 
 
@@ -206,9 +206,9 @@ def _require_the_past(split: Split, usable: pa.Table) -> None:
     late = int((times >= dev.min()).sum())
     if late:
         raise BadInput(
-            f"{NAME} must be older than dev, as train is",
-            found=f"{late:,} rows that are not, according to column {name!r}",
-            remedy="Remove these rows: they are not known yet at the time that dev represents",
+            f"{NAME} must be older than dev, like train",
+            found=f"{late:,} rows that are not older, according to column {name!r}",
+            remedy="Remove these rows: at the time of dev they would not be known yet",
         )
 
 

@@ -1,4 +1,4 @@
-"""Rows -> train, train-dev, dev and test tables: one table, or with files for test and deployment."""
+"""The train, train-dev, dev and test tables, from one table or with separate files for test and deployment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FEWEST_EXTRA_ROWS = 2  # a file for test or deployment needs a row for each part
 
 @dataclass(frozen=True, kw_only=True)
 class SplitOptions:
-    """How to split; `test_data` and `deployment_data` are tables read from files of their own."""
+    """How to split; `test_data` and `deployment_data` are tables read from separate files."""
 
     stratify_on: str | None = None
     group_on: str | None = None
@@ -46,7 +46,7 @@ class SplitOptions:
 
 @dataclass(frozen=True)
 class Partition:
-    """The parts as tables, with all of their columns; `unlabelled` rows had no target and are in none."""
+    """The parts as tables, with all of their columns; `unlabelled` rows had no target and belong to no part."""
 
     tables: Mapping[Part, pa.Table]
     policy: str
@@ -59,10 +59,10 @@ class Partition:
 
 
 def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partition:
-    """Divide the rows that have a target.
+    """Divide the rows that have a target into parts.
 
-    Raises BadInput for options that exclude each other, a class with fewer rows than parts, sizes that do not fit, a
-    column missing from a file, groups that occur in two files, and a training part with one class.
+    Raises BadInput for options that exclude each other, a class with fewer rows than there are parts, sizes that do not
+    fit, a column missing from a file, groups that occur in two files, and a training part with only one class.
     """
     _require_one_way(options)
     sources = {"DATA": table, "test_data": options.test_data, "deployment_data": options.deployment_data}
@@ -72,7 +72,7 @@ def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partiti
     _require_separate_groups(usable, options.group_on)
     if options.split_on:
         rows = assign_by_column(usable["DATA"].column(options.split_on), name=options.split_on)
-        tables, how = _taken(usable["DATA"], rows), f"according to column {options.split_on!r}"
+        tables, how = _taken(usable["DATA"], rows), f"by column {options.split_on!r}"
     else:
         counts, how = _plan(usable, schema, options)
         tables = {}
@@ -80,7 +80,7 @@ def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partiti
             tables |= _taken(source, _assigned(source, schema, options, counts=counts[name]))
     _require_two_classes(tables["train"], schema)
     found = Partition(tables, how, unlabelled)
-    left_out = f" ({unlabelled:,} rows without a target left out)" if unlabelled else ""
+    left_out = f" (without the {unlabelled:,} rows that have no target)" if unlabelled else ""
     return Partition(tables, f"{how}: {described(found.rows)}{left_out}", unlabelled)
 
 
@@ -104,24 +104,24 @@ def _require_one_way(options: SplitOptions) -> None:
 
 def _usable(table: pa.Table, schema: Schema, *, name: str) -> pa.Table:
     require_columns(
-        table.column_names, [*schema.feature_names, schema.target], rule=f"{name} must have the columns of the schema"
+        table.column_names, [*schema.feature_names, schema.target], rule=f"{name} must have the columns of DATA"
     )
     usable = labelled_rows(table, schema)
     if usable.num_rows < FEWEST_EXTRA_ROWS:
-        raise BadInput(f"{name} needs rows with a target", found=f"{usable.num_rows}", remedy="Give a larger file")
+        raise BadInput(f"{name} must have rows with a target", found=f"only {usable.num_rows}", remedy="Add rows")
     target_values(usable, schema)
     return usable
 
 
 def _plan(usable: Mapping[str, pa.Table], schema: Schema, options: SplitOptions) -> tuple[Mapping[str, Counts], str]:
-    """Number of rows that each part gets from every source, and the policy in words."""
+    """Return the number of rows that each part gets from every source, and the policy in words."""
     rows = usable["DATA"].num_rows
     train, dev, test, how = three_counts(options.sizes, rows=rows, task=schema.task)
     counts: dict[str, dict[Part, int]] = {}
     if "test_data" in usable:
         train, test = (train + test if options.sizes is None else train), 0
         counts["test_data"] = {"test": usable["test_data"].num_rows}
-        how += "; test from its own file"
+        how += "; test from a separate file"
     if "deployment_data" in usable:
         there = usable["deployment_data"].num_rows
         dev_there = there if "test_data" in usable else there // 2
@@ -136,7 +136,7 @@ def _plan(usable: Mapping[str, pa.Table], schema: Schema, options: SplitOptions)
 
 def _way(schema: Schema, options: SplitOptions) -> str:
     if options.time_on:
-        return f"latest rows by {options.time_on!r} are test, before them dev, train-dev at random before that"
+        return f"test has the latest rows by {options.time_on!r}, dev those before them, train-dev random earlier rows"
     if options.group_on:
         return f"whole groups of {options.group_on!r}"
     column = f" and {options.stratify_on!r}" if options.stratify_on else ""
@@ -170,9 +170,9 @@ def _require_rows_of_each_class(table: pa.Table, schema: Schema, *, parts: int) 
         name, count = scarce[0]
         more = f" (and {len(scarce) - 1} more classes)" if len(scarce) > 1 else ""
         raise BadInput(
-            f"every class needs a row for each of the {parts} parts",
+            f"every class must have at least one row for each of the {parts} parts",
             found=f"{count} of class {name!r} in column {schema.target!r}{more}",
-            remedy="Remove or merge the rare class, or collect more of it",
+            remedy="Remove the rare class, merge it with another, or collect more of its rows",
         )
 
 
@@ -186,8 +186,8 @@ def _require_separate_groups(usable: Mapping[str, pa.Table], group_on: str | Non
         here = set(map(str, table.column(group_on).unique().to_pylist()))
         if both := sorted(seen & here):
             raise BadInput(
-                "a group must be in one file",
-                found=f"{len(both)} groups of {name} also in another file, such as {both[0]!r}",
+                "a group must be in only one file",
+                found=f"{len(both)} groups of {name} that are also in another file, such as {both[0]!r}",
                 remedy="Remove these groups from one of the files",
             )
         seen |= here
@@ -196,8 +196,8 @@ def _require_separate_groups(usable: Mapping[str, pa.Table], group_on: str | Non
 def _require_two_classes(train: pa.Table, schema: Schema) -> None:
     if schema.task == "classification" and np.unique(target_values(train, schema)).size < 2:
         raise BadInput(
-            "the training part needs at least two classes",
-            found="one class in train",
+            "the training part must have at least two classes",
+            found="only one class in train",
             remedy="Choose another way to split",
         )
 

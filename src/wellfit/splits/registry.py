@@ -1,6 +1,6 @@
-"""The user's record of opened rows, outside every experiment: rows that were opened once are never certified again.
+"""The user's record of opened rows, outside every experiment: rows opened once are never certified again.
 
-One SQLite file in `$WELLFIT_HOME` (or `~/.wellfit`), written under a lock: hashes of rows, never rows.
+It is one SQLite file in `$WELLFIT_HOME` (or `~/.wellfit`), written under a lock, with hashes of rows and never rows.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ WHERE opening.entry != ?
 
 @dataclass(frozen=True)
 class Memory:
-    """The registry's entries about some rows and their seal.
+    """The registry's entries about a set of rows and their seal.
 
     Attributes:
-        opened_share: share of the rows that were opened before, by anyone.
+        opened_share: share of the rows that were opened before, in any experiment.
         openings: number of earlier openings of at least 5 % of these rows.
-        head: hash of the last line of this seal's ledger that the registry saw, line number `count`.
+        head: hash of the last line of this seal's ledger that the registry has recorded, line number `count`.
     """
 
     opened_share: float
@@ -67,9 +67,9 @@ class Registry:
 
     @contextmanager
     def locked(self) -> Iterator[sqlite3.Connection]:
-        """Lock the registry for one transaction: either everything written inside is kept, or nothing.
+        """Lock the registry for one transaction: either everything written inside is kept, or nothing is.
 
-        Raises NoRoom if it cannot be written, Refusal if it is locked for a minute, or the file is not a registry.
+        Raises NoRoom if it cannot be written, Refusal if it stays locked for a minute or the file is not a registry.
         """
         make_folder(self.home)
         path = self.home / DATABASE_NAME
@@ -84,19 +84,19 @@ class Registry:
                 yield connection
                 connection.execute("COMMIT")
         except filelock.Timeout as error:
-            raise _unusable(path, "it is locked by another process") from error
+            raise _unusable(path, "locked by another process") from error
         except sqlite3.OperationalError as error:
             raise NoRoom(
                 "the registry of openings must be writable",
                 found=f"{error} at {path}",
-                remedy=f"Free some space, or set {HOME_VARIABLE}",
+                remedy=f"Free some space, or set {HOME_VARIABLE} to another folder",
             ) from error
         except sqlite3.DatabaseError as error:
             raise _unusable(path, str(error)) from error
 
 
 def default_registry() -> Registry:
-    """The registry of this user."""
+    """Return the registry of this user."""
     return Registry(home_folder())
 
 
@@ -114,7 +114,7 @@ def remember(connection: sqlite3.Connection, rows: AskedRows, *, seal: str, exce
 
 
 def _equal_shares(connection: sqlite3.Connection, rows: AskedRows, *, except_entry: str) -> dict[int, float]:
-    """Return opening -> share of rows that are equal in all columns; that of all openings together under number 0."""
+    """Return, for each opening, the share of rows equal in all columns; number 0 stands for all openings together."""
     connection.execute("CREATE TEMP TABLE asked (hash BLOB PRIMARY KEY) WITHOUT ROWID")
     connection.executemany("INSERT INTO asked VALUES (?)", ((key,) for key in as_bytes(rows.single)))
     (seen,) = connection.execute(_SEEN, (except_entry,)).fetchone()
@@ -153,7 +153,7 @@ def record_opening(
 
 
 def withdraw_opening(connection: sqlite3.Connection, *, entry: str, seal: str, before: Memory) -> None:
-    """Forget an opening that revealed nothing, as its prediction failed: restore the earlier record of its seal."""
+    """Forget an opening that revealed nothing because its prediction failed; restore the earlier record of its seal."""
     connection.execute("DELETE FROM opened WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
     connection.execute("DELETE FROM fingerprint WHERE opening IN (SELECT id FROM opening WHERE entry = ?)", (entry,))
     connection.execute("DELETE FROM opening WHERE entry = ?", (entry,))
@@ -170,7 +170,7 @@ def record_chain(connection: sqlite3.Connection, *, seal: str, head: str, count:
 
 def _unusable(path: Path, reason: str) -> Refusal:
     return Refusal(
-        "an opening must be remembered in the registry",
+        "every opening must be recorded in the registry",
         found=f"{path}: {reason}",
-        remedy=f"Wait and try again, or move the file away and set {HOME_VARIABLE}",
+        remedy=f"Wait and try again, or move the file away and set {HOME_VARIABLE} to another folder",
     )

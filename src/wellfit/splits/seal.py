@@ -1,4 +1,4 @@
-"""The sealed test rows: Parquet (or Arrow) bytes under another name, read-only, known by their SHA-256.
+"""The sealed test rows: Parquet (or Arrow) bytes under another name, read-only, identified by their SHA-256.
 
 Only `opening.py` calls `break_seal`; everything else sees the number of rows and the digest. This protects against
 accident and self-deception, not against forgery.
@@ -31,7 +31,7 @@ _ARROW_MAGIC = b"ARROW1"
 
 @dataclass(frozen=True)
 class Seal(Record):
-    """Test rows that nobody has seen: their number, their SHA-256, and when they were sealed."""
+    """Test rows that nobody has seen: their number, their SHA-256, and the time when they were sealed."""
 
     sha256: str
     rows: int
@@ -45,13 +45,13 @@ class Seal(Record):
             raise Refusal(
                 "test rows sealed in memory must not be copied",
                 found="an attempt to pickle or copy the split",
-                remedy="Save the split to a folder, and load it from there",
+                remedy="Save the split to a folder and load it from there",
             )
         return dict(vars(self))
 
 
 def seal_rows(test: pa.Table, *, now: datetime, exact: bool = False) -> Seal:
-    """Seal the test rows in memory; `exact` keeps every Arrow type, such as categories that occur in no row."""
+    """Seal the test rows in memory; `exact` keeps every Arrow type, such as categories without any row."""
     buffer = io.BytesIO()
     if exact:
         with pa.ipc.new_file(buffer, test.schema) as writer:
@@ -72,18 +72,18 @@ def store_seal(seal: Seal, folder: Path) -> Seal:
 
 
 def load_seal(body: Json, folder: Path) -> Seal:
-    """The seal of a saved split, from its card; the rows are not read."""
+    """Load the seal of a saved split from its card; the rows are not read."""
     return replace(Seal.from_json(body), path=folder / SEALED_NAME)
 
 
 def sealed_bytes(seal: Seal) -> bytes:
-    """The bytes as they were sealed; BadInput if the sealed file is gone, Refusal if it was changed."""
+    """Return the bytes as they were sealed; BadInput if the sealed file is gone, Refusal if it was changed."""
     if seal.path is None:
         payload = seal._payload
     elif seal.path.is_file():
         payload = seal.path.read_bytes()
     else:
-        raise BadInput("the sealed test file must exist", found=f"no {seal.path}", remedy="Restore the experiment")
+        raise BadInput("the sealed test file must exist", found=f"no {seal.path}", remedy="Restore it from a copy")
     digest = hashlib.sha256(payload).hexdigest()
     if digest != seal.sha256:
         raise Refusal(
@@ -95,12 +95,12 @@ def sealed_bytes(seal: Seal) -> bytes:
 
 
 def break_seal(seal: Seal) -> pa.Table:
-    """The test rows. Only for `opening.py`, after the opening is in the ledger and the registry."""
+    """Return the test rows; only `opening.py` may call this, once the opening is in the ledger and the registry."""
     return rows_in(sealed_bytes(seal))
 
 
 def rows_in(payload: bytes) -> pa.Table:
-    """Read sealed bytes."""
+    """Read the rows in sealed bytes."""
     if payload.startswith(_ARROW_MAGIC):
         return pa.ipc.open_file(pa.BufferReader(payload)).read_all()
     return pq.read_table(io.BytesIO(payload))
@@ -109,12 +109,12 @@ def rows_in(payload: bytes) -> pa.Table:
 def move_source(source: Path, target: Path) -> None:
     """Move a source to `target`, read-only, under a name that no glob for tables finds.
 
-    It may be called again: work that a killed process or a full disk left undone is finished, and a file that was moved
-    already stays as it is. BadInput if there is nothing to move, or if both places have different files.
+    It may be called again: it finishes work that a killed process or a full disk left undone, and leaves a file that
+    was already moved as it is. Raises BadInput if there is nothing to move or the two places have different files.
     """
     if target.is_file() and source.is_file() and not filecmp.cmp(source, target, shallow=False):
         raise BadInput(
-            "a source must be moved once", found=f"another file at {source} than at {target}", remedy="Move it yourself"
+            "a source must be moved once", found=f"different files at {source} and {target}", remedy="Move it yourself"
         )
     if not target.is_file() and not source.is_file():
         raise BadInput("DATA must exist to be moved", found=f"no file {source}", remedy="Check the path")
@@ -127,7 +127,7 @@ def move_source(source: Path, target: Path) -> None:
 
 
 def _renamed(source: Path, target: Path) -> bool:
-    """Rename a file, if both places are on one disk."""
+    """Rename a file if both places are on one disk."""
     try:
         source.rename(target)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The split of an experiment: tables to fit and choose on, a sealed test set, and the hashes of all rows."""
+"""The split of an experiment: tables for fitting and choosing, a sealed test set, and the hashes of all rows."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ OPEN_PARTS: tuple[Part, ...] = ("train", "train_dev", "dev")
 
 @dataclass(frozen=True, kw_only=True)
 class Split(Record):
-    """One split; its JSON is everything except the rows and their hashes.
+    """One split; its JSON has everything except the rows and their hashes.
 
     Attributes:
-        rows: part -> rows, the sealed test included.
-        precision: that of errors on dev and test; `sentence` puts it in words.
-        policy: the way the rows were divided, in words.
-        duplicates: part -> rows whose features also occur in train; "test_in_dev" likewise; for pictures also
-            "near_dev" and the like: those that look like one of train without being a copy.
-        hashes: part -> uint64 [rows, 2] over all columns that were read, dropped ones included.
-        unlabelled: number of rows without a target; they are in no part.
-        skipped: files that could not be read and that the user asked to leave out -> the reason.
-        written: the format of a text file.
-        seed: determines the division.
-        folder: where it is saved, None in memory.
+        rows: number of rows by part, including the sealed test.
+        precision: precision of errors on dev and test; its `sentence` puts it in words.
+        policy: how the rows were divided, in words.
+        duplicates: number of rows by part whose features also occur in train, and "test_in_dev" likewise; for pictures
+            also "near_dev" and the like, which count those that resemble one in train without being a copy.
+        hashes: uint64 [rows, 2] by part, over all columns that were read, including dropped ones.
+        unlabelled: number of rows without a target; they belong to no part.
+        skipped: reason by file, for files that could not be read and that the user asked to leave out.
+        written: format of a text file.
+        seed: seed that determines the division.
+        folder: where the split is saved; None in memory.
     """
 
     skipped: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=omitted_if({}))
@@ -88,32 +88,32 @@ class Split(Record):
         return f"Split({self.schema.target!r}, {rows}, seal {self.seal.sha256[:12]})"
 
     def prepared(self, preparation: Preparation | None = None) -> Prepared:
-        """The open parts as arrays, by transforms fit on train, now or earlier."""
+        """Return the open parts as arrays, by transforms fit on train, now or earlier."""
         preparation = preparation or fit_preparation(self.train, self.schema)
         train_dev = preparation.transform(self.train_dev) if self.train_dev is not None else None
         return Prepared(preparation, preparation.transform(self.train), train_dev, preparation.transform(self.dev))
 
     def targets(self, rows: pa.Table) -> Integers | Floats:
-        """Class codes, or values in the target's own unit."""
+        """Return class codes, or values in the target's own unit."""
         return target_values(rows, self.schema)
 
     def groups(self, rows: pa.Table) -> Integers | None:
-        """[rows] code of each row's group, None without groups."""
+        """Return the code [rows] of each row's group; None without groups."""
         return group_codes(rows, self.schema)
 
     def to_json(self) -> Json:
-        """The journal's entry; the rows of missing parts are null."""
+        """Return the journal's entry; the rows of missing parts are null."""
         return super().to_json() | {"rows": {part: self.rows.get(part) for part in get_args(Part)}}
 
     def save(self, folder: Path) -> Split:
-        """Write the split into a folder; `split.json` comes last, so that a folder with it is complete.
+        """Save the split to a folder; `split.json` comes last, so that a folder that has it is complete.
 
         Returns:
-            The same split, its test rows on the disk alone.
+            The same split, with its test rows on the disk only.
 
         Raises:
-            NoRoom: the folder has no room for it, or cannot be written.
-            BadInput: the folder has a split already.
+            NoRoom: the folder has no room for it or cannot be written.
+            BadInput: the folder already has a split.
         """
         if (folder / SPLIT_NAME).exists():
             raise BadInput(
@@ -141,7 +141,7 @@ class Split(Record):
 def split_table(
     table: Table, *, schema: Schema, options: SplitOptions | None = None, now: datetime | None = None
 ) -> Split:
-    """Divide a table and seal its test rows in memory; the one place that looks at all rows."""
+    """Divide a table and seal its test rows in memory; this is the one place that looks at all rows."""
     options = options or SplitOptions()
     parts = partition(table.frame, schema, options)
     hashes, keys = {}, {}
@@ -151,7 +151,7 @@ def split_table(
     # Columns that the schema drops live on in the hashes.
     names = [column.name for column in schema.columns if column.role != "dropped"]
     kept = {part: _kept(rows, names) for part, rows in parts.tables.items()}
-    left_out = f" (files that cannot be read, left out: {len(table.skipped):,})" if table.skipped else ""
+    left_out = f" (without the {len(table.skipped):,} files that cannot be read)" if table.skipped else ""
     return Split(
         schema=schema,
         train=kept["train"],
@@ -177,7 +177,7 @@ def _kept(rows: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def load_split(folder: Path) -> Split:
-    """Read a saved split, but none of its sealed rows; BadInput if it is missing, incomplete, or of a newer version."""
+    """Read a saved split but none of its sealed rows; BadInput if it is missing, incomplete or from a newer version."""
     path = folder / SPLIT_NAME
     if not path.is_file():
         raise BadInput("an experiment must have a split", found=f"no {path}", remedy="Run wellfit split first")
@@ -185,9 +185,9 @@ def load_split(folder: Path) -> Split:
         body = read_json(path)
         if body["schema"] != 1:
             raise BadInput(
-                "the split must have a version that this wellfit knows",
+                "the split must have a version that this wellfit can read",
                 found=f"version {body['schema']} in {path}",
-                remedy="Update wellfit",
+                remedy="Update wellfit with pip install -U wellfit",
             )
         return _loaded(body["split"], folder)
     except (ValueError, KeyError, TypeError, OSError) as error:
@@ -196,7 +196,7 @@ def load_split(folder: Path) -> Split:
         raise BadInput(
             "a saved split must be complete",
             found=f"{path}: {error!r}",
-            remedy="Restore the experiment, or split again",
+            remedy="Restore the experiment from a copy, or split again",
         ) from error
 
 
@@ -224,7 +224,7 @@ def _loaded(body: Json, folder: Path) -> Split:
 
 
 def _duplicates(keys: Mapping[Part, Integers]) -> dict[str, int]:
-    """Number of rows of each part whose features (by their hashes) occur in train, and of test rows that do in dev."""
+    """Count the rows of each part whose features (by their hashes) occur in train, and of test rows in dev."""
     found: dict[str, int] = {
         part: int(np.isin(key, keys["train"]).sum()) for part, key in keys.items() if part != "train"
     }
@@ -245,7 +245,7 @@ NEAR = "near_"
 
 
 def near_copies_of(tables: Mapping[Part, pa.Table], schema: Schema) -> dict[str, int]:
-    """Return `near_<part>` -> number of pictures like a training picture (not exact copies); {} for a table."""
+    """Return `near_<part>` -> number of pictures that resemble one of train without being a copy; {} for a table."""
     if schema.picture is None or any(LOOK not in table.column_names for table in tables.values()):
         return {}
     looks = {part: table.column(LOOK).to_numpy() for part, table in tables.items()}

@@ -1,1 +1,1 @@
-"""Pictures -> one table: for each its measures, its label, and its pixels at one size."""
+"""Pictures as one table, with the measures, the label and the pixels (at one size) of each."""

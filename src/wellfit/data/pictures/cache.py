@@ -1,7 +1,7 @@
-"""Decoded pictures on disk: an array that is mapped into memory, and a table with the measures of each.
+"""Decoded pictures on disk: an array that is mapped into memory, and a table with the measures of each picture.
 
-Kept in `$WELLFIT_HOME/pictures` (or `~/.wellfit/pictures`) under a name derived from the files' names, sizes and
-times: a second run reads it, and a changed folder gets a new one. Nothing breaks when it is deleted.
+They are kept in `$WELLFIT_HOME/pictures` (or `~/.wellfit/pictures`) under a name derived from the files' names, sizes
+and times: a second run reads the entry, and a changed folder gets a new one. Nothing breaks if an entry is deleted.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Decoded:
 
 
 def cache_folder() -> Path:
-    """The folder in which decoded pictures are kept."""
+    """Return the folder in which decoded pictures are kept."""
     return home_folder() / "pictures"
 
 
 def load_decoded(key: str) -> Decoded | None:
-    """Return the entry kept under `key`; None if there is none, or if it cannot be read."""
+    """Return the entry kept under `key`; None if there is none or it cannot be read."""
     folder = cache_folder() / key
     try:
         about: Json = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def load_decoded(key: str) -> Decoded | None:
 
 @contextlib.contextmanager
 def new_pixels(key: str, *, rows: int, shape: Shape) -> Iterator[tuple[Path, Pixels]]:
-    """Yield a folder, and an array in it to write pictures into; both are deleted unless `keep_decoded` keeps them."""
+    """Yield a folder and an array in it for writing pictures; both are deleted unless `keep_decoded` keeps them."""
     part = cache_folder() / f".{key}.{os.getpid()}.part"
     with room_at(part):
         part.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def new_pixels(key: str, *, rows: int, shape: Shape) -> Iterator[tuple[Path, Pix
 
 
 def keep_decoded(part: Path, key: str, *, rows: pa.Table, refused: dict[str, str]) -> Decoded:
-    """Keep the content of `part` under `key`, writing the description last, and return it mapped from there."""
+    """Keep the content of `part` under `key`, writing the description last, and return it mapped into memory."""
     pq.write_table(rows, part / _ROWS)
     (part / _ABOUT).write_text(json.dumps({"version": VERSION, "refused": refused}), encoding="utf-8")
     folder = cache_folder() / key
@@ -103,9 +103,9 @@ def read_npz(path: Path, *, labelled: bool = True) -> tuple[Pixels, npt.NDArray[
     labels = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
     if pictures is None or (labelled and labels is None):
         raise BadInput(
-            "an .npz file must have an array named images, and one named labels",
+            "an .npz file must have an array named images and one named labels",
             found=f"{', '.join(arrays) or 'neither'} in {path}",
-            remedy="Write np.savez(path, images=..., labels=...)",
+            remedy="Write it with np.savez(path, images=..., labels=...)",
         )
     if labels is not None and labels.shape != pictures.shape[:1]:
         raise BadInput(
@@ -121,8 +121,8 @@ def _with_channels(pictures: npt.NDArray[Any], *, path: Path) -> Pixels:
     fits = whole.ndim == 4 and whole.shape[3] in (1, 3) and min(whole.shape[1:3]) >= LEAST_SIDE
     if whole.dtype != np.uint8 or not fits:
         raise BadInput(
-            f"images must be uint8 [N, H, W] or [N, H, W, 3], at least {LEAST_SIDE} pixels a side",
+            f"images must be uint8 [N, H, W] or [N, H, W, 3] and have at least {LEAST_SIDE} pixels on each side",
             found=f"{pictures.dtype} {pictures.shape} in {path}",
-            remedy="Scale them to 0..255 with the channels last, and write them again",
+            remedy="Scale them to 0..255, put the channels last, and write them again",
         )
     return np.asarray(whole, dtype=np.uint8)

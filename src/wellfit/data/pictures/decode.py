@@ -1,6 +1,6 @@
-"""One file -> pixels, measures that people understand, and a 64-bit hash of its appearance (pHash: Zauner, 2010).
+"""One file's pixels, measures that people understand, and a 64-bit hash of its appearance (pHash: Zauner, 2010).
 
-A file that is not plainly one picture of 8 bits per channel is reported by name, never guessed at.
+A file that is not clearly one picture with 8 bits per channel is reported by name; wellfit does not guess.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from wellfit.exceptions import BadInput
 Pixels = npt.NDArray[np.uint8]
 
 MOST_PIXELS = 50_000_000
-"""Most pixels of a picture; a larger one is treated as a decompression bomb."""
+"""Maximum number of pixels in a picture; a larger one is treated as a decompression bomb."""
 LEAST_SIDE = 4
 _GREY_MODES = frozenset({"1", "L", "LA"})
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr"})
 _TURNED = frozenset({5, 6, 7, 8})
 _ORIENTATION = 0x0112
 _DEEP = ";16"
-"""Part of a decoder's name for pixels with 16 bits per channel, whatever mode they are converted to."""
+"""Part of the name of decoders for 16 bits per channel, whatever mode the pixels are converted to."""
 _BESIDE = "MPO"
-"""A JPEG as written by phones, with a preview or a depth map after the picture."""
+"""The format of JPEGs written by phones, with a preview or a depth map after the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A picture's properties from its file's header, before decoding: rotated by its EXIF orientation."""
+    """A picture's properties from its file's header, before decoding; width and height follow the EXIF orientation."""
 
     height: int
     width: int
@@ -47,12 +47,12 @@ def require_pillow() -> None:
         import PIL.Image  # noqa: F401
     except ImportError as error:
         raise BadInput(
-            "Pillow must be installed to read pictures", found="no Pillow", remedy="pip install 'wellfit[images]'"
+            "Pillow must be installed to read pictures", found="no Pillow", remedy="Run pip install 'wellfit[images]'"
         ) from error
 
 
 def read_header(path: Path) -> Header | str:
-    """Return the properties in a file's header, or the reason that it cannot be used."""
+    """Return the properties in a file's header, or the reason why it cannot be used."""
     from PIL import Image
 
     try:
@@ -72,7 +72,7 @@ def read_header(path: Path) -> Header | str:
 
 
 def read_pixels(path: Path, *, colour: bool) -> Pixels | str:
-    """Return the pixels [H, W, C], turned by the EXIF orientation, transparency on white; or the reason for none."""
+    """Return pixels [H, W, C], turned by the EXIF orientation, with transparency on white; or why there are none."""
     from PIL import Image, ImageOps
 
     try:
@@ -98,7 +98,7 @@ def _problem(image: object) -> str:
     if width * height > MOST_PIXELS:
         return f"{width} x {height} pixels, more than {MOST_PIXELS:,}"
     if min(width, height) < LEAST_SIDE:
-        return f"{width} x {height} pixels, fewer than {LEAST_SIDE} a side"
+        return f"{width} x {height} pixels, fewer than {LEAST_SIDE} on a side"
     if frames > 1:
         return f"{frames} pictures in one file (animated)"
     if mode not in _GREY_MODES | _COLOUR_MODES or any(_DEEP in str(tile) for tile in tiles):
@@ -119,11 +119,11 @@ def _reason(error: Exception) -> str:
 SIDE = 32
 FREQUENCIES = 8
 MOST_BITS = 12
-"""Hashes of near copies differ in at most this many of 64 bits; those of unrelated pictures in 32 on average."""
+"""Hashes of near copies differ in at most this many of 64 bits; those of unrelated pictures differ in 32 on average."""
 LEAST_CORRELATION = 0.98
-"""Least correlation between the grey values of a near copy and its twin, at the common size.
+"""Least correlation between the grey values of a near copy and its original, at the common size.
 
-Measured: of 2,000 and 4,000 MNIST digits one pair comes this near; of scenes compressed with quality 60 all do.
+As measured, one pair among 2,000 and 4,000 MNIST digits comes this close; all scenes compressed with quality 60 do.
 """
 ROWS_AT_ONCE = 512
 
@@ -143,9 +143,9 @@ def look_of(pixels: Pixels) -> int:
 
 
 def near_copies(looks: tuple[Hashes, Hashes], pictures: tuple[Floats, Floats]) -> Integers:
-    """Return, for each row of a part, the place of a near copy in another part, or -1.
+    """Return, for each row of a part, the position of a near copy in another part, or -1.
 
-    `looks` are the hashes [N] and [M] of the two parts, `pictures` their grey values [N, P] and [M, P].
+    `looks` holds the hashes [N] and [M] of the two parts, and `pictures` their grey values [N, P] and [M, P].
     """
     mine, others = looks
     found = np.full(len(mine), -1, dtype=np.int64)
@@ -175,11 +175,11 @@ _BLOCK = 8
 def measures_of(pixels: Pixels, *, size: int | None) -> dict[str, float]:
     """Return the measures of one picture [H, W, C] as decoded, before it is brought to the common size.
 
-    brightness: mean grey, white is 1. contrast: standard deviation of the grey values. sharpness: root mean square of
-    the Laplacian, in units of the contrast: falls with blur in any light. blockiness: steps between neighbours at
-    the borders of 8 x 8 blocks, over those elsewhere: rises with JPEG; 1 below two blocks a side. bytes_per_pixel: of
-    the file of `size` bytes; falls with compression; NaN without a file. colourfulness: mean of max - min over
-    the channels. warmth: mean of red - blue.
+    brightness: mean grey value; white is 1. contrast: standard deviation of the grey values. sharpness: root mean
+    square of the Laplacian, in units of the contrast; it falls with blur in any light. blockiness: steps between
+    neighbours at the borders of 8 x 8 blocks, divided by those elsewhere; it rises with JPEG compression and is 1 for
+    fewer than two blocks on a side. bytes_per_pixel: of the file of `size` bytes; it falls with compression and is
+    NaN without a file. colourfulness: mean of max - min over the channels. warmth: mean of red - blue.
     """
     values = pixels.astype(np.float64) / 255
     grey = values[:, :, 0] if values.shape[2] == 1 else values @ _GREY

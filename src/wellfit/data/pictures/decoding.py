@@ -1,6 +1,6 @@
-"""All files of a listing -> pixels, measures and hashes: in workers, in constant memory, and only once.
+"""The pixels, measures and hashes of all files of a listing: decoded once, by workers, in constant memory.
 
-One size for all pictures: their own if they share one, otherwise a square into which each is fitted.
+All pictures get one size: their own if they share one, otherwise a square into which each is fitted.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from wellfit.data.pictures.listing import FILE, LOOK, Listing, Shape
 from wellfit.exceptions import BadInput
 
 FILES_AT_ONCE = 256
-"""Number of files between two progress reports, and of pictures in memory at a time."""
+"""Number of files between two progress reports, and number of pictures in memory at a time."""
 Picture = tuple[Pixels, dict[str, float], int]
 
 
 def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, notify: Notify) -> Decoded:
     """Return the pictures of a listing, from the cache if they were decoded before.
 
-    All have the given `shape`, or without one a side of `size`. Raises BadInput if no file can be used.
+    All have the given `shape`; without one, they have sides of `size`. Raises BadInput if no file can be used.
     """
     require_pillow()
     key = _key(listing, size=size, shape=shape)
@@ -59,8 +59,8 @@ def decoded(listing: Listing, *, size: int | None, shape: Shape | None = None, n
         ]
         good = [one for one in headers if isinstance(one, Header)]
         if not good:
-            reason = f"none among {len(headers):,}: {listing.files[0]} ({headers[0]}) comes first"
-            raise BadInput("DATA needs pictures that can be read", found=reason, remedy="Write the files again")
+            reason = f"none among {len(headers):,} files; the first is {listing.files[0]} ({headers[0]})"
+            raise BadInput("DATA must contain pictures that can be read", found=reason, remedy="Write the files again")
         shape = shape or canvas_for(good, size=size)
         return _decoded(listing, headers, key=key, shape=shape, pool=pool, notify=notify)
 
@@ -108,9 +108,9 @@ def _decoded(
 
 
 class _Room:
-    """Memory for a given number of pixels at a time: decoded and measured, a picture takes 36 bytes per pixel.
+    """Memory for a given number of pixels at a time; to decode and measure a picture takes 36 bytes per pixel.
 
-    A picture that is larger than all of it waits until no other is in memory.
+    A picture that needs more than all of it waits until no other is in memory.
     """
 
     def __init__(self, pixels: int) -> None:
@@ -172,7 +172,7 @@ def _key(listing: Listing, *, size: int | None, shape: Shape | None) -> str:
 
 MOST_THREADS = 16
 MOST_SIDE = 64
-"""Two cores can train on pictures of this size; `size` sets another."""
+"""Two cores can train on pictures of this size; `size` sets a different one."""
 LEAST_ASKED, MOST_ASKED = 8, 512
 
 
@@ -180,7 +180,7 @@ def canvas_for(headers: Sequence[Header], *, size: int | None) -> Shape:
     """Return the shape that all pictures are brought to; BadInput for a size out of range."""
     if size is not None and not LEAST_ASKED <= size <= MOST_ASKED:
         raise BadInput(
-            f"a picture size must be from {LEAST_ASKED} to {MOST_ASKED} pixels", found=f"{size}", remedy="Give another"
+            f"a picture size must be from {LEAST_ASKED} to {MOST_ASKED} pixels", found=f"{size}", remedy="Pass another"
         )
     channels = 3 if any(header.colour for header in headers) else 1
     shapes = {(header.height, header.width) for header in headers}
@@ -194,7 +194,7 @@ def canvas_for(headers: Sequence[Header], *, size: int | None) -> Shape:
 
 
 def fitted(pixels: Pixels, shape: Shape) -> Pixels:
-    """Return pixels [H, W, C] at `shape`: as large as fits, centred, with the mean colour of the edge around it."""
+    """Return pixels [H, W, C] fitted to `shape`, as large as possible, centred, padded with its edge's mean colour."""
     from PIL import Image
 
     height, width, channels = shape

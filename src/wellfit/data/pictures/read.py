@@ -1,4 +1,4 @@
-"""Pictures -> the table that is split, sealed and diagnosed like any other, with the pixels in one of its columns."""
+"""Pictures as a table that is split, sealed and diagnosed like any other, with the pixels in one of its columns."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def read_pictures(
     labelled: bool = True,
     notify: Notify = ignore_events,
 ) -> tuple[Table, Shape]:
-    """Read a folder of class folders, a table with a column of paths, or an .npz file: as a table and the common shape.
+    """Read a folder of class folders, a table with a column of paths, or an .npz file; return a table and the shape.
 
-    Pictures are brought to the `shape` of others if it is given. Raises BadInput for anything wrong with the
-    folder, the table or a file; with `skip_corrupt` files are left out.
+    Pictures are scaled to `shape` if it is given. Raises BadInput for anything wrong with the folder, the table or a
+    file; with `skip_corrupt`, files that cannot be used are left out.
     """
     options, path = options or PictureOptions(), Path(source)
     if not path.exists():
@@ -47,10 +47,10 @@ def read_pictures(
         return _from_arrays(path, options, shape=shape, labelled=labelled)
     listing = _listing(path, options, labelled=labelled)
     found = decoded(listing, size=options.size, shape=shape, notify=notify)
-    ways = ", or leave them out with --skip-corrupt" if labelled else ": every one of NEW gets an answer"
+    ways = ", or leave them out with --skip-corrupt" if labelled else ": every picture in NEW needs a prediction"
     _judge_refused(found.refused, files=len(listing.files), skip=options.skip_corrupt, ways=ways)
     if listing.ignored:
-        logger.warning("Files that by name are not pictures: %d (%s)", len(listing.ignored), _some(listing.ignored))
+        logger.warning("Ignored %d files not named like pictures: %s", len(listing.ignored), _some(listing.ignored))
     frame = _joined(listing, found.rows)
     return Table(frame.append_column(PICTURE, pixel_column(found.pixels)), listing.source, found.refused), found.shape
 
@@ -58,12 +58,12 @@ def read_pictures(
 def picture_batches(
     source: Any, *, shape: Shape, column: str | None = None, csv_format: CsvFormat = DETECTED
 ) -> Iterator[pa.Table]:
-    """Yield new pictures in order, a few thousand at a time; every row gets a prediction, so no file is left out."""
+    """Yield new pictures in order, a few thousand at a time; every row needs a prediction, so no file is left out."""
     if not isinstance(source, str | Path):
         raise BadInput(
             "NEW must be a folder of pictures, a table of paths, or .npz arrays",
             found=type(source).__name__,
-            remedy="Give a path",
+            remedy="Pass a path",
         )
     options = PictureOptions(column=column, csv_format=csv_format)
     table, _ = read_pictures(source, options=options, shape=shape, labelled=False)
@@ -75,30 +75,30 @@ def _listing(path: Path, options: PictureOptions, *, labelled: bool) -> Listing:
     if path.is_dir():
         if options.column and labelled:
             raise BadInput(
-                "--pictures must name a column of a table", found=f"a folder, {path}", remedy="Leave out --pictures"
+                "--pictures must name a column of a table", found=f"a folder, {path}", remedy="Remove --pictures"
             )
         # New pictures may be in class folders too: their labels are ignored.
         return list_folder(path, target=options.target, labelled=labelled)
     if options.column is None:
         raise BadInput(
             "pictures must be a folder, .npz arrays, or a table with --pictures COLUMN",
-            found=f"{path} without a column",
-            remedy="Name the column with their paths",
+            found=f"{path} without --pictures",
+            remedy="Pass --pictures with the name of the column of paths",
         )
     return list_column(path, column=options.column, csv_format=options.csv_format)
 
 
 def _joined(listing: Listing, rows: pa.Table) -> pa.Table:
-    """The measures of every picture that could be read, with the listing's other columns."""
+    """Return the measures of every picture that could be read, with the listing's other columns."""
     if listing.table is None:
         return rows
     place = {file: number for number, file in enumerate(listing.files)}
     again = [file for number, file in enumerate(listing.files) if place[file] != number]
     if again:
         raise BadInput(
-            "a picture must be named once",
-            found=f"{len(again)} named again: {_some(again)}",
-            remedy="Remove the rows",
+            "a picture must not be listed more than once",
+            found=f"{len(again)} repeated: {_some(again)}",
+            remedy="Remove the repeated rows",
         )
     own = listing.table.take(pa.array([place[file] for file in rows.column(FILE).to_pylist()], pa.int64()))
     for name in own.column_names:
@@ -114,10 +114,10 @@ def _judge_refused(refused: Mapping[str, str], *, files: int, skip: bool, ways: 
     if not skip:
         raise BadInput(
             "every picture must be readable",
-            found=f"{len(refused)} of {files:,} that cannot: {named}",
+            found=f"{len(refused)} of {files:,} that cannot be read: {named}",
             remedy=f"Replace or remove them{ways}",
         )
-    logger.warning("%d of %s pictures left out: %s", len(refused), f"{files:,}", named)
+    logger.warning("Left out %d of %s pictures: %s", len(refused), f"{files:,}", named)
 
 
 def _some(names: list[str] | tuple[str, ...]) -> str:
@@ -133,9 +133,9 @@ def _from_arrays(path: Path, options: PictureOptions, *, shape: Shape | None, la
     wanted = shape or ((side, side, own[2]) if side else own)
     if wanted[2] != own[2]:
         raise BadInput(
-            "all pictures must have the same channels",
-            found=f"{own[2]} where the others have {wanted[2]}",
-            remedy="Convert them",
+            "all pictures must have the same number of channels",
+            found=f"{own[2]}, but the others have {wanted[2]}",
+            remedy="Convert these pictures to the same number",
         )
     found = [picture_of(each, shape=wanted, size=None) for each in pixels]
     rows: list[dict[str, float | int | str]] = [

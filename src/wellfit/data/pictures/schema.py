@@ -1,4 +1,4 @@
-"""The columns of a table of pictures, with their roles; one of them has the pixels."""
+"""The columns of a table of pictures and their roles; one of them holds the pixels."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def picture_schema(
     paths: str | None = None,
     **options: Any,
 ) -> Schema:
-    """Decide kind and role of every column: the pixels, the target, and the features that people read.
+    """Decide the kind and role of every column: the pixels, the target, and the features that people read.
 
-    If other pictures follow (`several`), a measure that does not vary here may still vary between sources. `paths`
-    names the column that named the files, for new tables; `options` are those of `infer_schema`.
+    If other pictures follow (`several`), a measure that does not vary here may still vary between sources. `paths` is
+    the name of the column of paths, needed for new tables; `options` are those of `infer_schema`.
     """
     measured = table.drop_columns([PICTURE])
     known = [name for name in (*GREY_MEASURES, *COLOUR_MEASURES) if name in table.column_names]
     flat = [name for name in known if name not in drop and _is_flat(measured.column(name))]
-    notes = {FILE: "names the picture", LOOK: "tells near copies", **dict.fromkeys(flat, "the same in all pictures")}
+    notes = {FILE: "names the picture", LOOK: "finds near copies", **dict.fromkeys(flat, "the same in all pictures")}
     schema = infer_schema(measured, target=target, drop=[*drop, *notes], **options)
     pixels = Column(PICTURE, "number", "picture", paths or "", "nested")
     kept = tuple(
@@ -46,7 +46,7 @@ def picture_schema(
 
 
 def _is_flat(column: pa.ChunkedArray) -> bool:
-    """Return True if a measure is the same for all pictures, as with pictures of one size, or arrays without files."""
+    """Return True if a measure is the same for all pictures, as for pictures of one size or arrays without files."""
     values = numbers_of(column, name="measures")
     return bool(np.unique(values[~np.isnan(values)]).size < 2)
 
