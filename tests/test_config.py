@@ -13,8 +13,8 @@ from wellfit.records.config import Config, Network, Optimization, Regularization
 REFUSED = {
     "lambda below 0": (Regularization, {"l2": -1.0}, r"l2 must be finite and in \[0, inf\); found l2=-1.0"),
     "lambda not finite": (Regularization, {"l2": math.inf}, "found l2=inf"),
-    "lambda no number": (Regularization, {"l2": "3"}, "found l2='3', which is no number"),
-    "lambda a truth": (Regularization, {"l2": True}, "found l2=True, which is no number"),
+    "lambda no number": (Regularization, {"l2": "3"}, "found l2='3', which is not a number"),
+    "lambda a truth": (Regularization, {"l2": True}, "found l2=True, which is not a number"),
     "keep_prob 0": (
         Regularization,
         {"keep_prob": 0.0},
@@ -26,7 +26,7 @@ REFUSED = {
     "half a row": (Optimization, {"batch_size": 0.5}, "found batch_size=0.5"),
     "half a point": (Optimization, {"early_stopping": 1.5}, "found early_stopping=1.5"),
     "one beta": (Optimization, {"betas": (0.9,)}, r"betas must be two numbers; found betas=\(0.9,\)"),
-    "a number for betas": (Optimization, {"betas": 0.9}, r"betas takes several numbers; found betas=0.9"),
+    "a number for betas": (Optimization, {"betas": 0.9}, r"betas must have several numbers; found betas=0.9"),
     "half a unit": (
         Network,
         {"widths": (8, 0.5)},

@@ -49,9 +49,9 @@ def test_a_fault_is_told_first(run, folder):
     ("module", "words"),
     [
         pytest.param("net.py", "as FILE:NAME", id="no-name"),
-        pytest.param("nets.py:make_net", "which is no file", id="no-file"),
-        pytest.param("net.py:make_nets", "It has nn, make_net, softmaxed", id="no-such-name"),
-        pytest.param("broken.py:make_net", "must name a file that runs; found", id="broken"),
+        pytest.param("nets.py:make_net", "which is not a file", id="no-file"),
+        pytest.param("net.py:make_nets", "The file defines nn, make_net, softmaxed", id="no-such-name"),
+        pytest.param("broken.py:make_net", "must name a file that runs without errors; found", id="broken"),
     ],
 )
 def test_a_module_that_cannot_be_had_is_one_message(run, folder, module, words):
@@ -65,4 +65,4 @@ def test_an_experiment_knows_its_target(run, folder):
     run("split", folder / "data.csv", "--target", "y", "--out", folder / "e.wellfit")
     ran = run("check", folder / "e.wellfit", "--target", "y", "--module", f"{folder}/net.py:make_net")
     assert ran.code == 2
-    assert "without options of DATA" in ran.err
+    assert "without the options of DATA" in ran.err

@@ -114,7 +114,7 @@ REFUSED = {
     "negative tolerance": ([*TRAIN, *DEV, "--tolerance", "-1"], "-1"),
     "absent file": (["absent.csv"], "absent.csv"),
     "folder that is no experiment": (["."], "experiment.json"),
-    "numbers and a file": (["absent.csv", *TRAIN], "--train-error beside absent.csv"),
+    "numbers and a file": (["absent.csv", *TRAIN], "--train-error together with absent.csv"),
 }
 
 

@@ -39,4 +39,4 @@ def test_a_network_file_system_is_a_warning(run, monkeypatch, tmp_path):
 
 def test_a_package_that_is_missing_is_a_warning(run, monkeypatch):
     monkeypatch.setattr(doctor, "_PACKAGES", (*doctor._PACKAGES, "absent-package"))
-    assert "absent-package is not installed: pip install wellfit" in run("doctor", "--json").json["warnings"]
+    assert "absent-package is not installed; run pip install wellfit" in run("doctor", "--json").json["warnings"]

@@ -20,16 +20,16 @@ ENDINGS = {
     "bad input": (BadInput("the rule", **PARTS), 2, "the rule; found this. Do that."),
     "refusal": (Refusal("the rule", **PARTS), 2, "the rule; found this. Do that."),
     "no room": (NoRoom("the rule", **PARTS), 2, "the rule; found this. Do that."),
-    "disk full": (OSError(errno.ENOSPC, "No space left on device", "/big"), 2, "no room left on the disk; found /big"),
+    "disk full": (OSError(errno.ENOSPC, "No space left on device", "/big"), 2, "no space left on the disk; found /big"),
     "quota": (OSError(errno.EDQUOT, "Quota exceeded"), 2, "quota is used up"),
     "read-only": (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "read-only"),
     "no permission": (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "/x"),
-    "sqlite full": (sqlite3.OperationalError("database or disk is full"), 2, "no room left"),
+    "sqlite full": (sqlite3.OperationalError("database or disk is full"), 2, "no space left"),
     "memory": (MemoryError(), 2, "not enough memory"),
     "device memory": (
         torch.OutOfMemoryError("CUDA out of memory.\n 2 GiB wanted."),
         2,
-        "out of memory. 2 GiB wanted. Give",
+        "out of memory. 2 GiB wanted. Pass",
     ),
     "usage": (click.UsageError("No such thing"), 2, "No such thing. See 'wellfit --help'."),
     "interrupt": (KeyboardInterrupt(), 130, "run the same command again"),
@@ -111,7 +111,7 @@ def test_an_output_that_is_closed_or_full():
         command = f"{sys.executable} -m wellfit size --rows 1000 {redirection}"
         process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
         assert process.returncode == code
-        assert ("no room left" in process.stderr) is (code == 2)
+        assert ("no space left" in process.stderr) is (code == 2)
 
 
 def test_a_reader_that_goes_away_is_no_error():

@@ -44,7 +44,7 @@ def _run(*words: str) -> int:
         pytest.param(NEW.append_column("x9", pa.array([1.0] * 20)), "('x9')", id="another column"),
         pytest.param(NEW.set_column(1, "x1", pa.array(["wide"] * 20)), "'wide'", id="text for a number"),
         pytest.param(
-            NEW.set_column(4, "species", pa.array(["rosa"] * 20)), "20 rows of other classes", id="unknown class"
+            NEW.set_column(4, "species", pa.array(["rosa"] * 20)), "20 rows with other classes", id="unknown class"
         ),
         pytest.param(_iris(), "of the sealed test set and", id="rows of dev and test"),
     ],

@@ -181,7 +181,7 @@ OPEN = {
 def test_an_open_quote_is_named_with_its_line(written, tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes(text(written))
-    with pytest.raises(BadInput, match="from line 21 on"):
+    with pytest.raises(BadInput, match="that begins in line 21"):
         read_table(path)
 
 

@@ -107,11 +107,11 @@ def test_source_names_the_file_or_the_content(tmp_path):
 BAD_FILES = {
     "empty": (b"", ["empty file"]),
     "blank": (b"\n \n", ["empty file"]),
-    "header-only": (b"a,b\n", ["header only"]),
+    "header-only": (b"a,b\n", ["only a header"]),
     "binary": (bytes(range(256)) * 9, ["binary file"]),
     "ragged": (b"a,b\n1,2\n3\n4,5\n", ["line 3", "1 fields", "header has 2"]),
     "ragged-after-quoted-line-end": (b'a,b\n1,"x\ny"\n3,4,5\n', ["line 4", "3 fields"]),
-    "repeated-names": (b"a,b,a\n1,2,3\n", ["'a'", "more than once"]),
+    "repeated-names": (b"a,b,a\n1,2,3\n", ["'a'", "repeated"]),
     "broken-parquet": (b"PAR1 and no more", ["t.csv"]),
 }
 

@@ -51,7 +51,7 @@ DROPPED = {
     "all-nan": ([float("nan")] * N, "all missing"),
     "unique-text": ([f"name {i}" for i in range(N)], "id-like"),
     "codes-as-text": ([f"{i:05d}" for i in range(N)], "id-like"),
-    "measurements-spoilt-by-a-word": (["tall", *map(str, np.arange(1, N) / 7)], "but 'tall' among them"),
+    "measurements-spoilt-by-a-word": (["tall", *map(str, np.arange(1, N) / 7)], "but 'tall' is among them"),
     "row-numbers": (RNG.permutation(N) + 17, "id-like"),
 }
 
@@ -176,7 +176,7 @@ def test_rows_without_target_are_left_out():
 BAD = {
     "wrong-name": (table(), {"target": "z"}, "no column 'z'"),
     "near-name": (table(churned=HALF), {"target": "Churned"}, "Did you mean 'churned'"),
-    "all-missing": (table(z=pa.nulls(N)), {"target": "z"}, "missing in all 60 rows"),
+    "all-missing": (table(z=pa.nulls(N)), {"target": "z"}, "empty in all 60 rows"),
     "one-class": (table(z=["a"] * N), {"target": "z"}, "only 'a'"),
     "dates": (table(z=DAYS), {"target": "z"}, "dates in column 'z'"),
     "text-as-number": (table(z=["a", "b"] * 30), {"target": "z", "task": "regression"}, "'a' in row 1"),
@@ -196,7 +196,7 @@ BAD = {
     "drop": (table(), {"target": "y", "drop": ["q"]}, "no column 'q'"),
     "type-column": (table(), {"target": "y", "types": {"q": "date"}}, "no column 'q'"),
     "type": (table(), {"target": "y", "types": {"x": "float"}}, "x = 'float'"),
-    "two-roles": (table(), {"target": "y", "group_on": "y"}, "is the target column already"),
+    "two-roles": (table(), {"target": "y", "group_on": "y"}, "is already the target column"),
 }
 
 

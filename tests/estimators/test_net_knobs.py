@@ -92,7 +92,7 @@ def test_second_names(two_classes):
         ({"keep_prob": 0.0}, "keep_prob must be finite"),
         ({"l2": -1.0}, "l2 must be finite"),
         ({"l2": "much"}, "l2 takes numbers; found l2='much'"),
-        ({"widths": 64}, r"widths takes several numbers at once; found widths=64. Write widths=\(64,\)"),
+        ({"widths": 64}, r"widths must have several numbers at a time; found widths=64. Write widths=\(64,\)"),
         ({"epochs": 1.5}, "epochs takes whole numbers"),
         ({"epochs": 0}, "epochs must be a whole number, at least 1; found epochs=0. Give epochs such a value"),
         ({"batch_size": -1}, "batch_size must be a whole number"),

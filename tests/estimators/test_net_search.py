@@ -159,7 +159,7 @@ def test_folds_that_cannot_be_are_refused(cv, message, two_classes):
         ({"dropout": 0.5}, "a knob that is searched must not be set as well; found dropout=0.5"),
         ({"over": {"lambda": [1.0]}}, "known knobs"),
         ({"over": {"l2": []}}, "at least one value"),
-        ({"over": {"l2": [1.0, 2.0]}, "members": 1}, "a grid must fit into its number of members"),
+        ({"over": {"l2": [1.0, 2.0]}, "members": 1}, "a grid must not have more combinations than members"),
         ({"members": 0, "over": None}, "at least one member; found members=0"),
         ({"over": ["keep_prb"]}, r"Did you mean 'keep_prob'\?$"),
         ({"human_error": 2.0}, "human_error must be between 0 and 1"),

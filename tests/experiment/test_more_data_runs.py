@@ -127,7 +127,7 @@ def test_a_file_that_is_gone_is_missed(finished, replaced):
 
 def test_a_file_with_other_rows_than_before_is_refused(finished, replaced):
     pa.csv.write_csv(_rows(999, seed=2), replaced)
-    with pytest.raises(Refusal, match="must keep its rows") as refused:
+    with pytest.raises(Refusal, match="must not change") as refused:
         wf.run(finished.path, more_data=replaced, **RUN)
     assert "999 rows" in refused.value.found
     assert "it had 1,000" in refused.value.found

@@ -124,7 +124,7 @@ def test_predictions_do_not_replace_the_rows_that_they_are_made_from(tmp_path, s
     new.write_text("size\n1\n")
     (tmp_path / "link.csv").symlink_to(new)
     batches, _ = _predicted(_table(10))
-    with pytest.raises(BadInput, match="must not be the file that is read"):
+    with pytest.raises(BadInput, match="must not be the input file"):
         write_batches(batches, tmp_path / spelling, source=str(new))
     assert new.read_text() == "size\n1\n"
 

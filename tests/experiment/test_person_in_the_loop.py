@@ -176,7 +176,7 @@ def test_a_better_network_is_named(copied):
 def test_a_comparison_of_other_dev_rows_is_void(copied, cancer_csv, tmp_path):
     other = wf.split(cancer_csv, target="target", seed=5, out=tmp_path / "other.wellfit")
     wf.train(other.folder, Config(optimization=wf.Optimization(epochs=1)))
-    with pytest.raises(Refusal, match="dev rows that are not the same"):
+    with pytest.raises(Refusal, match="different dev rows"):
         wf.compare(copied, tmp_path / "other.wellfit")
 
 

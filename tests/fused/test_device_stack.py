@@ -148,7 +148,7 @@ def test_refused_devices(case):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_refused_before_any_training():
-    with pytest.raises(BadInput, match="this torch built for it"):
+    with pytest.raises(BadInput, match="torch must be built for it"):
         wf.sweep(wf.split({"x": [0.5, 1.5, 2.5] * 20, "y": ["a", "b"] * 30}, target="y"), device="cuda")
 
 

@@ -58,9 +58,9 @@ def a_class_of_broken_files(root):
 
 
 BAD = {
-    "loose": (loose, "2 pictures beside them"),
+    "loose": (loose, "2 outside any class folder"),
     "one class": (one_class, "only 'only'"),
-    "no pictures": (no_pictures, ".png and .jpg"),
+    "no pictures": (no_pictures, ".png or .jpg"),
     "empty file": (lambda root: one_broken(root, "e.png", b""), "1 of 61 that cannot: light/e.png"),
     "text": (lambda root: one_broken(root, "t.png", b"hello"), "1 of 61 that cannot: light/t.png"),
     "one pixel": (one_pixel, "1 of 61 that cannot: light/one.png"),
@@ -91,7 +91,7 @@ def test_what_is_left_out_is_counted_and_listed_in_the_split(tmp_path, capsys):
     assert main(arguments) == 0
     body = json.loads(capsys.readouterr().out)
     assert body["skipped"] == {"light/e.png": "an empty file", "--deployment-data light/t.png": "not a picture"}
-    assert "files that cannot be read, left out: 2" in body["policy"]
+    assert "files left out because they cannot be read: 2" in body["policy"]
     assert sum(count or 0 for count in body["rows"].values()) == 2 * ROWS
     found = wf.open_experiment(out).split
     assert found.skipped == body["skipped"]

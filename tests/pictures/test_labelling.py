@@ -81,7 +81,7 @@ def test_a_batch_is_labelled_in_the_page_and_the_next_one_goes_on(experiment):
         for place, row in enumerate(rows):
             page = post(server, place=place, label=truth(experiment, row) if place else "dark")
         thread.join(10)
-        assert "This batch is labelled" in page
+        assert "All pictures of this batch are labelled" in page
     wrong = int(truth(experiment, rows[0]) != "dark")
     found = experiment.human_error()
     assert (found.error.rows, found.error.value) == (4, wrong / 4)
@@ -155,7 +155,7 @@ def test_a_label_that_cannot_be_kept_is_said_and_may_be_given_again(experiment):
         with experiment.workspace.writing(), pytest.raises(urllib.error.HTTPError) as refused:
             post(server, place=0, label="dark")
         assert refused.value.code == 503
-        assert "not kept" in refused.value.read().decode()
+        assert "not saved" in refused.value.read().decode()
         refused.value.close()
         assert experiment.labels() == {}
         post(server, place=0, label="dark")

@@ -100,7 +100,7 @@ def test_the_same_command_again_prints_its_result_and_other_pictures_are_refused
     again = wf.run(folder, budget="600updates", out=finished.path, ensemble=False, human_error=0.0, tolerance=0.001)
     assert again.to_json() == finished.to_json()
     other = shutil.copytree(folder, tmp_path / "digits")
-    with pytest.raises(Refusal, match="must keep its data"):
+    with pytest.raises(Refusal, match="must keep its path"):
         wf.run(other, budget="600updates", out=finished.path)
 
 
@@ -180,7 +180,7 @@ def test_the_command_line_takes_a_folder(folder, tmp_path, capsys):
     [
         (("--augment", "rotat=3"), "rotate"),
         (("--picture-size", "3"), "from 8 to 512"),
-        (("--move-source",), "--move-source needs one table"),
+        (("--move-source",), "--move-source must be used with one table"),
         (("--pictures", "where", "--target", "what"), "must name a column of a table"),
     ],
 )

@@ -196,7 +196,7 @@ def test_each_refused_file_says_why(tmp_path, name, reason):
 
 @pytest.mark.parametrize(
     ("classes", "loose", "words"),
-    [(("only",), 0, "only 'only'"), (("a", "b"), 2, "2 pictures beside them")],
+    [(("only",), 0, "only 'only'"), (("a", "b"), 2, "2 outside any class folder")],
 )
 def test_a_folder_without_class_folders_is_refused(tmp_path, classes, loose, words):
     root = write_folder(tmp_path / "p", squares(4, classes=classes))

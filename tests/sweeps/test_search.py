@@ -102,7 +102,7 @@ def test_an_over_smoothing_lambda_is_told(data, executor, found):
     off = next(member for member in found.members if member.config.regularization.is_off)
     limit = TrainLimit(off.losses["train"], 0.02)
     smooth = sweep(data, BASE, over={"l2": [0.0, 1e5]}, executor=executor, goal=GOAL, limit=limit)
-    assert any("lambda over-smooths from 1e+05 on" in sentence for sentence in smooth.warnings)
+    assert any("A lambda of 1e+05 or more over-smooths" in sentence for sentence in smooth.warnings)
     assert smooth.to_json()["optimal"] == {"high": limit.reference_high, "tolerance": 0.02}
 
 

@@ -140,7 +140,7 @@ WARNED = {
     "over-smoothed lambda": (
         [member(range(5), train=0.01), member(range(40), l2=4.0, train=0.3), member(range(60), l2=8.0, train=0.4)],
         {"limit": TrainLimit(0.0, 0.02)},
-        ["lambda over-smooths from 4 on"],
+        ["A lambda of 4 or more over-smooths"],
     ),
     "over-smoothed choice": ([member(range(5), train=0.5)], {"limit": TrainLimit(0.0, 0.02)}, ["chosen member itself"]),
     "diverged": (

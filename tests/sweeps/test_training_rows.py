@@ -103,5 +103,5 @@ def test_workers_are_handed_all_of_it(data, tmp_path):
 def test_rows_that_are_not_there_are_refused(data, board):
     bare = Prepared(data.preparation, data.train, None, data.dev)
     for train in (lambda: fit(bare, _with(board), goal=GOAL), lambda: InProcess(bare, goal=GOAL).train([_with(board)])):
-        with pytest.raises(BadInput, match="must train on rows that the data has"):
+        with pytest.raises(BadInput, match="must train on rows that are in the data"):
             train()

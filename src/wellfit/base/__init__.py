@@ -1,1 +1,1 @@
-"""Basics that every module uses: types, files, JSON, compiled functions."""
+"""Basics that every module uses: types, files, JSON and compiled functions."""

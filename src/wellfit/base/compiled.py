@@ -1,6 +1,6 @@
-"""Compile the functions of the files called `kernels.py`: by numba, at their first call, and kept on disk.
+"""Compile the functions of the files called `kernels.py` with numba, at their first call, and keep the result on disk.
 
-Numba notices that a kept function is stale by its own file, not by those of the functions that it calls.
+Numba notices a stale function only by its own file, not by the files of the functions that it calls.
 Compiled functions that call each other are therefore in one file.
 """
 
@@ -26,15 +26,15 @@ _OPTIONS: dict[str, Any] = {
 
 
 class _Files(CompileResultCacheImpl):
-    """Names the kept files by everything that a kept function depends on and numba does not compare.
+    """Names the kept files after everything that a kept function depends on and numba does not compare.
 
     Numba writes the index of a function before its code, under a number that restarts when the index is stale.
-    Between the two writes, another process reads the old code by the new index: LLVM of an older version, or a
-    record of arguments whose fields have changed, and fails. Files with distinct names are never confused.
+    Between the two writes, another process reads the old code with the new index (from an older version of LLVM, or
+    for a record of arguments whose fields have changed) and fails. Files with distinct names are never confused.
     """
 
     def get_filename_base(self, fullname: str, abiflags: str) -> str:
-        """Return the name that numba gives, and a digest."""
+        """Return the name that numba gives, followed by a digest."""
         name = super().get_filename_base(fullname, abiflags)  # type: ignore[no-untyped-call]
         return f"{name}-{self._digest}"
 

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, with a plain error when the disk does not accept it."""
+"""Write a file completely or not at all, with a clear error when the disk does not accept it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REASONS = {
 
 
 def home_folder() -> Path:
-    """$WELLFIT_HOME, where openings of test sets and decoded pictures are kept, or ~/.wellfit."""
+    """Return $WELLFIT_HOME, where openings of test sets and decoded pictures are kept, or by default ~/.wellfit."""
     return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".wellfit")
 
 
@@ -46,9 +46,9 @@ def room_at(path: Path) -> Iterator[None]:
             raise
         reason, remedy = _REASONS[error.errno]
         raise NoRoom(
-            "what is written must have room, at a place that can be written",
+            "the output must go to a writable place with free space",
             found=f"{reason} at {path}",
-            remedy=f"{remedy} or choose another place, then give the same command again: it continues",
+            remedy=f"{remedy} or choose another place, then run the same command again: it continues",
         ) from error
 
 
@@ -56,8 +56,8 @@ def room_at(path: Path) -> Iterator[None]:
 def whole(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     """Yield a file that becomes `path` when the block succeeds, and leaves nothing behind when it fails.
 
-    It is written next to `path` under a name of its own, created exclusively, so that several processes and threads may
-    write the same `path`: the last one to end wins. The folder is made where it is missing. NoRoom as `room_at`.
+    It is written next to `path` under its own name, created exclusively, so that several processes and threads may
+    write the same `path`: the last one to finish wins. A missing folder is made. Raises NoRoom like `room_at`.
     """
     make_folder(path.parent)
     part = part_beside(path)
@@ -75,16 +75,16 @@ def whole(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], *, mode: int | None = None) -> None:
-    """Write `path` by calling `write`, all or nothing, as `whole` does."""
+    """Write `path` by calling `write`, completely or not at all, as `whole` does."""
     with whole(path, mode=mode) as file:
         write(file)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder that becomes `path`, until then unused, if the block succeeds; else nothing is left of it.
+    """Yield a new folder that becomes `path`, which must be unused, if the block succeeds; otherwise leave nothing.
 
-    NoRoom as `room_at`; another OSError where something else has appeared at `path`.
+    Raises NoRoom like `room_at`, and another OSError if something else has appeared at `path`.
     """
     sweep_parts(path)
     part = part_beside(path)
@@ -98,17 +98,17 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def part_beside(path: Path) -> Path:
-    """Return a name next to `path` that nobody else writes to, for a file or folder that will be renamed to `path`."""
+    """Return a name next to `path` that nobody else writes to, for a file or folder to be renamed to `path`."""
     return path.with_name(f"{_part_of(path)}{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
 def sweep_parts(path: Path) -> None:
-    """Remove partly written copies of `path` left by dead processes of this machine (killed, or a power cut)."""
+    """Remove partly written copies of `path` left by processes of this machine that died (killed, or a power cut)."""
     _sweep(path.parent, start=_part_of(path), end=".part")
 
 
 def scratch_folder() -> Path:
-    """Make a new folder in the system's temporary one, and remove those that dead processes of this machine left."""
+    """Make a new folder in the system's temporary one, and remove those left by processes of this machine that died."""
     place, start = Path(tempfile.gettempdir()), f"wellfit-{_machine()}."
     _sweep(place, start=start)
     return Path(tempfile.mkdtemp(prefix=f"{start}{os.getpid()}.", dir=place))
@@ -145,6 +145,6 @@ def _is_alive(process: int) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents; NoRoom as `room_at`."""
+    """Create a folder and its parents; raise NoRoom like `room_at`."""
     with room_at(path):
         path.mkdir(parents=True, exist_ok=True)

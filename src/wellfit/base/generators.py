@@ -14,8 +14,8 @@ import numpy as np
 def kept_generators() -> Iterator[None]:
     """Restore the state of the global generators of Python, numpy and torch afterwards.
 
-    A data loader, a sampler or an estimator without a seed draws from them. Not for threads: the generators are
-    global, so that one thread would undo what another has set.
+    A data loader, a sampler or an estimator without a seed draws from them. Do not use this in threads: the generators
+    are global, so one thread would undo what another has set.
     """
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global generator is meant
     torch = sys.modules.get("torch")

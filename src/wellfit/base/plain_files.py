@@ -1,7 +1,7 @@
-"""Folders that may be somebody else's: their files are plain, of a usual size, and never lead out of the folder.
+"""Folders from elsewhere must be safe: their files are plain, of a usual size, and never lead out of the folder.
 
-An experiment or a model may come from a stranger, or from a disk that was damaged. A link in it would let a command
-write somewhere else, a pipe would make it wait for ever, and a huge file would fill the memory.
+An experiment or a model may come from a stranger or a damaged disk. A link in it would let a command write somewhere
+else, a pipe would make it wait forever, and a huge file would fill the memory.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from wellfit.exceptions import Refusal
 
 MOST_JSON = 2**28
-"""Bytes of a JSON file: far more than the schema of 100,000 columns."""
+"""Maximum size of a JSON file in bytes, far more than the schema of 100,000 columns needs."""
 
 
 def require_plain(folder: Path) -> None:
-    """Refuse a folder in which something is neither a regular file nor a folder.
+    """Refuse a folder that contains anything but regular files and folders.
 
     Raises:
-        Refusal: for a link, a pipe, a socket or a device.
+        Refusal: it contains a link, a pipe, a socket or a device.
         OSError: the folder cannot be listed.
     """
     for place, folders, files in os.walk(folder, onerror=_raise):
@@ -31,7 +31,7 @@ def require_plain(folder: Path) -> None:
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise Refusal(
-                    "the folder of an experiment or a model must have plain files only",
+                    "the folder of an experiment or a model must contain only plain files",
                     found=f"{'a link' if stat.S_ISLNK(mode) else 'a pipe or device'} at {path}",
                     remedy="Remove it, or restore the folder from a copy",
                 )
@@ -41,21 +41,21 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        ValueError: it is not JSON, larger than `MOST_JSON`, or nested too deep.
-        OSError: it cannot be read.
+        ValueError: the file is not JSON, larger than `MOST_JSON`, or nested too deeply.
+        OSError: the file cannot be read.
     """
     size = path.stat().st_size
     if size > MOST_JSON:
-        raise ValueError(f"{size:,} bytes, at most {MOST_JSON:,}")
+        raise ValueError(f"{size:,} bytes instead of at most {MOST_JSON:,}")
     return parse_json(path.read_bytes())
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; ValueError if it is not JSON, or nested too deep."""
+    """Return the value of a JSON text; ValueError if it is not JSON or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError("nested too deeply") from None
 
 
 def _raise(error: OSError) -> None:

@@ -1,7 +1,7 @@
-"""The renderer of results, as results use it: the reports are in a higher layer, and are registered late.
+"""The renderer that results use to show themselves: the reports are in a higher layer, and are registered late.
 
-`wellfit/__init__.py` registers the renderer, so that no module below the api imports the reports, and
-none of their modules is imported before something is shown.
+`wellfit/__init__.py` registers the renderer, so that no module below the api imports the reports, and none of the
+report modules is imported before something is shown.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any, Protocol
 
 
 class Renderer(Protocol):
-    """The functions that results need of the reports."""
+    """The functions of the reports that results need."""
 
     def text_of(self, result: Any) -> str:
-        """The result as `print` shows it."""
+        """Return the result as `print` shows it."""
 
     def bundle_of(self, result: Any) -> Mapping[str, str]:
-        """MIME type -> the result as a notebook shows it."""
+        """Return the result as a notebook shows it, by MIME type."""
 
     def summary_of(self, experiment: Any) -> Any:
-        """Everything that the report of an experiment shows, as numbers."""
+        """Return everything that the report of an experiment shows, as numbers."""
 
     def page_of(self, experiment: Any, *, redact: bool) -> str:
-        """The report of an experiment, as HTML."""
+        """Return the report of an experiment as HTML."""
 
 
 _registered: list[Callable[[], Renderer]] = []
@@ -35,12 +35,12 @@ def register(importer: Callable[[], Renderer]) -> None:
 
 
 def renderer() -> Renderer:
-    """The renderer of this process."""
+    """Return the renderer of this process."""
     return _registered[0]()
 
 
 class Rendered:
-    """Base of results that print themselves, and that notebooks show with a picture."""
+    """Base class of results that print themselves and that notebooks show with a picture."""
 
     def __str__(self) -> str:
         return renderer().text_of(self)

@@ -1,8 +1,8 @@
-"""Records to and from JSON, by pydantic, from the fields of their dataclasses.
+"""Records written to JSON and read from it, by pydantic, based on the fields of their dataclasses.
 
-Writing is strict: a value that its field's type does not allow is a bug, and raises. Reading is strict in types, and
-ignores keys that it does not know, so that entries may carry more than the record. A field's `metadata` marks where
-its JSON differs from it: `OMITTED`, `omitted_if`, `named`.
+Writing is strict: a value that its field's type does not allow is a bug and raises an error. Reading is strict about
+types and ignores unknown keys, so that entries may contain more than the record. A field's `metadata` says how its
+JSON differs from the field: `OMITTED`, `omitted_if`, `named`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ OMITTED: Mapping[str, object] = {"exclude": True}
 
 
 def omitted_if(off: object) -> Mapping[str, object]:
-    """The field is written only where it is not `off`."""
+    """Mark a field to be written only if its value is not `off`."""
     return {"exclude_if": lambda value: bool(value == off)}
 
 
 def named(name: str) -> Mapping[str, object]:
-    """The field has another name in JSON."""
+    """Mark a field that has another name in JSON."""
     return {"alias": name}
 
 
 class Record:
-    """Base of the frozen dataclasses that are kept or printed as JSON.
+    """Base class of the frozen dataclasses that are kept or printed as JSON.
 
-    A record inside another is written from its fields alone: a `to_json` of its own is not called.
+    A record inside another one is written from its fields alone: its own `to_json` is not called.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = {
@@ -48,7 +48,7 @@ class Record:
     }
 
     def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them."""
+        """Return plain values that `from_json` can read."""
         body: Json = self._adapter().dump_python(self, mode="json", warnings="error")
         return body
 
@@ -61,7 +61,7 @@ class Record:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
-        """Rebuild a record from `to_json`'s values; extras are ignored. BadInput for a missing field or wrong type."""
+        """Rebuild a record from `to_json`'s result, ignoring extra keys; BadInput if a field is missing or wrong."""
         from pydantic import ValidationError
 
         try:
@@ -73,13 +73,13 @@ class Record:
 
 
 class ClosedRecord(Record):
-    """Base of the records that refuse unknown keys: such a key might change the meaning of the others."""
+    """Base class of records that refuse unknown keys, since such a key might change the meaning of the others."""
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = {**Record.__pydantic_config__, "extra": "forbid"}
 
 
 class OwnForm:
-    """Base of values inside records whose JSON is not made of their fields: they define it themselves."""
+    """Base class of values inside records that define their own JSON instead of using their fields."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
@@ -90,12 +90,12 @@ class OwnForm:
         return core_schema.no_info_plain_validator_function(cls.from_json, serialization=written)
 
     def to_json(self) -> Any:
-        """The value as JSON."""
+        """Return the value as JSON."""
         raise NotImplementedError
 
     @classmethod
     def from_json(cls, body: Any) -> Self:
-        """Rebuild the value from `to_json`'s."""
+        """Rebuild the value from the result of `to_json`."""
         raise NotImplementedError
 
 
@@ -105,7 +105,7 @@ def _damaged(kind: type[Record], error: ValidationError) -> BadInput:
         return cause
     place = ".".join(map(str, first["loc"]))
     return BadInput(
-        f"the JSON of {kind.__name__} must have its fields, each of its type",
+        f"the JSON of {kind.__name__} must have all fields, each with a value of the right type",
         found=f"{place}: {first['msg']}",
-        remedy="It was damaged, or written by another program: restore it from a copy",
+        remedy="The file was damaged or written by another program: restore it from a copy",
     )

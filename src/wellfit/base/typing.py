@@ -17,7 +17,7 @@ Json: TypeAlias = dict[str, Any]
 """One JSON object."""
 
 Notify: TypeAlias = Callable[[Mapping[str, Any]], None]
-"""Receives one event (`{"event": "...", ...}`) while a stage runs."""
+"""A function that receives one event (`{"event": "...", ...}`) while a stage runs."""
 
 Task = Literal["classification", "regression"]
 Part = Literal["train", "train_dev", "dev", "test"]
@@ -25,4 +25,4 @@ Board = Literal["optimization", "regularization", "data", "none"]
 
 
 def ignore_events(_event: Mapping[str, Any]) -> None:
-    """Take an event and do nothing: the default `notify` of every stage."""
+    """Ignore an event; this is the default `notify` of every stage."""

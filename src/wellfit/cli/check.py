@@ -1,4 +1,4 @@
-"""`wellfit check`: is a network of your own able to learn at all?"""
+"""`wellfit check`: can a network of your own learn at all?"""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
   wellfit check churn.csv --target churned --module net.py:make_net
   wellfit check churn.wellfit --module net.py:make_net --json
 
-net.py is yours, and is run. make_net(inputs, outputs) returns a torch.nn.Module; it gets the columns as a sweep with
-module= would: scaled numbers, then each category as one-hot. In Python, wf.check(net, X, y) takes any rows, and your
-loss and optimizer too.
+net.py is your own file, and wellfit runs it. make_net(inputs, outputs) returns a torch.nn.Module, whose inputs are the
+same as in a sweep with module=: scaled numbers, then each category as one-hot. In Python, wf.check(net, X, y) accepts
+any rows, and also your own loss and optimizer.
 """
 )
 @click.argument("data", type=FILE, metavar="DATA|EXPERIMENT")
-@click.option("--module", required=True, metavar="FILE:NAME", help="The file and the name of the function in it.")
-@click.option("--target", metavar="COLUMN", help="Column to predict, of DATA.")
+@click.option("--module", required=True, metavar="FILE:NAME", help="The file, and the name of the function in it.")
+@click.option("--target", metavar="COLUMN", help="Column of DATA to predict.")
 @click.option(
     "--task",
     type=click.Choice(["classification", "regression"]),
@@ -39,10 +39,10 @@ loss and optimizer too.
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave this column out; may be repeated.")
 @format_options
 def check(*, session: Session, data: Path, module: str, **options: Any) -> None:
-    """Check a network before it is trained: loss, gradients, rows, noise, the start of its weights.
+    """Check a network before it is trained: loss, gradients, rows, noise, initial weights.
 
-    Eighteen findings (WF501 to WF518), those that fired first, in the order in which one explains another. Nothing
-    is written, and no test row is looked at.
+    Reports eighteen findings (WF501 to WF518): those that fired come first, in the order in which one explains
+    another. It writes nothing and looks at no test row.
     """
     from wellfit.checking.before import check_prepared
 
@@ -52,14 +52,14 @@ def check(*, session: Session, data: Path, module: str, **options: Any) -> None:
 
 
 def load_named(place: str) -> Any:
-    """Run the user's own file, and return its object called NAME."""
+    """Run the user's own file, and return its object named NAME."""
     path, _, name = place.rpartition(":")
     file = Path(path)
     if not path or not name or not file.is_file():
         raise BadInput(
             "--module must name a Python file and a function in it, as FILE:NAME",
-            found=repr(place) + ("" if not path or file.is_file() else ", which is no file"),
-            remedy="Write net.py:make_net",
+            found=repr(place) + ("" if not path or file.is_file() else ", which is not a file"),
+            remedy="Pass, for example, net.py:make_net",
         )
     spec = importlib.util.spec_from_file_location(f"_checked_{file.stem}", file)
     assert spec is not None
@@ -70,18 +70,18 @@ def load_named(place: str) -> Any:
         spec.loader.exec_module(loaded)
     except Exception as error:
         raise BadInput(
-            "--module must name a file that runs",
+            "--module must name a file that runs without errors",
             found=f"{file}: {type(error).__name__}: {error}",
-            remedy="Run it with Python first",
+            remedy="Run the file with Python, and correct the error",
         ) from error
     finally:
         sys.path.remove(str(file.resolve().parent))
     if not hasattr(loaded, name):
         known = [each for each in vars(loaded) if not each.startswith("_")]
         raise BadInput(
-            "--module must name a function of its file",
+            "--module must name a function in the file",
             found=f"no {name!r} in {file}",
-            remedy=f"It has {', '.join(known) or 'nothing'}",
+            remedy=f"The file defines {', '.join(known) or 'nothing'}",
         )
     return getattr(loaded, name)
 
@@ -94,8 +94,8 @@ def _prepared(data: Path, asked: dict[str, Any]) -> Prepared:
         return wf.split(data, **asked).prepared()
     if asked:
         raise BadInput(
-            "an experiment must be given without options of DATA",
+            "EXPERIMENT must be used without the options of DATA",
             found=", ".join(f"--{name}" for name in asked),
-            remedy="Leave them out: the split knows its target and its columns",
+            remedy="Remove them: the split has its target and its columns",
         )
     return wf.open_experiment(data).split.prepared()

@@ -1,4 +1,4 @@
-"""`wellfit diagnose`: diagnose a file of predictions, an experiment, or bare numbers, depending on the argument."""
+"""`wellfit diagnose`: diagnose a file of predictions, an experiment, or just numbers, depending on the argument."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _NUMBERS = {
     **{part: flag(f"{part}_error") for part in PARTS},
     **{f"{part}_{name}": flag(f"{part}_{name}") for name in ("rows", "sd") for part in PARTS},
 }
-"""Argument of `wf.diagnose_errors` -> its option."""
+"""The option for each argument of `wf.diagnose_errors`."""
 _FORMAT = ("delimiter", "decimal", "thousands", "encoding", "missing", "no_header")
 
 
 def number_options(function: Callback) -> Callback:
-    """Options for the errors of the parts, given without a file: each with its rows, and the spread of the losses."""
+    """Add options for the errors of the parts, without a file: each with its rows and the spread of its losses."""
     options = []
     for part, words in PARTS.items():
         options += [
@@ -61,10 +61,10 @@ def number_options(function: Callback) -> Callback:
   wellfit diagnose churn.wellfit --json --fail-on gap
   wellfit diagnose churn.wellfit --refits 24
 
-For an experiment fresh from `wellfit split`, in which nothing is trained yet, it diagnoses the rows.
+If nothing has been trained in the experiment yet, as after `wellfit split`, the command diagnoses the rows.
 
 PREDICTIONS is a CSV or Parquet file with the columns split (train, train_dev, dev, test), y, and prediction
-or one p_<class> for each class; any further columns are features.
+or one p_<class> for each class; any other columns are features.
 """
 )
 @click.argument("source", required=False, type=FILE, metavar="[PREDICTIONS|EXPERIMENT]")
@@ -73,31 +73,31 @@ or one p_<class> for each class; any further columns are features.
     "--refits",
     type=int,
     metavar="N",
-    help="Train EXPERIMENT's network N times (24, say) on parts of its rows, to predict the gain from more data, and "
-    "the worth of augmentation as a number of pictures.",
+    help="Train EXPERIMENT's network N times (such as 24) on parts of its rows, to predict the gain from more data and "
+    "how many pictures augmentation is worth.",
 )
 @click.option(
     "--views",
     type=int,
     metavar="N",
-    help="Measure the gain on dev, and the cost, of averaging over N changed views of each picture of EXPERIMENT.",
+    help="Measure the gain on dev and the cost of averaging over N changed views of each picture in EXPERIMENT.",
 )
 @click.option(
     "--labels-per-row",
     metavar="C,C,...",
     type=click.UNPROCESSED,
-    help="Columns of PREDICTIONS with one annotator's label each; their disagreement is the reference.",
+    help="Columns of PREDICTIONS, each with one annotator's labels; their disagreement is the reference.",
 )
 @click.option(
     "--label-voters",
     type=click.IntRange(1),
     metavar="R",
-    help="With --labels-per-row: y is the majority of R such labels.  [default: 1]",
+    help="With --labels-per-row, y is the majority of R such labels.  [default: 1]",
 )
 @click.option(
     "--group-on",
     metavar="COLUMN",
-    help="Column of PREDICTIONS that says which rows belong together: intervals resample whole groups.",
+    help="Column of PREDICTIONS that identifies groups of rows; intervals resample whole groups.",
 )
 @format_options
 @goal_option
@@ -106,8 +106,8 @@ or one p_<class> for each class; any further columns are features.
 def diagnose(*, session: Session, source: Path | None, fail_on: str | None, **options: Any) -> int:
     """Say where the error comes from and what to do about it.
 
-    Gives the errors with their intervals, the gaps (avoidable bias, variance, mismatch, dev overfit) with verdicts,
-    coded findings, and the remedies in the order to try. Without an argument, the errors are given as options.
+    Shows the errors with their intervals, the gaps (avoidable bias, variance, mismatch, dev overfit) with verdicts,
+    coded findings, and the remedies in the order to try. Without an argument, pass the errors as options.
     """
     import wellfit as wf
 
@@ -130,37 +130,37 @@ def diagnose(*, session: Session, source: Path | None, fail_on: str | None, **op
 
 
 def refit_lines(body: Json) -> list[str]:
-    """Return the answer to --refits, which the list of findings only counts as passed."""
+    """Return the answer to --refits, which the list of findings merely counts as passed."""
     found = [each for each in body["findings"] if each["code"] == "WF210" and each["status"] == "passed"]
     return [f"WF210 {each['title']}: no. {each['evidence']}" for each in found]
 
 
 def _check_source(asked: Json, source: Path | None) -> None:
-    """Check that options have the source that they need: an experiment, or a file of predictions."""
+    """Check that each option has the source that it needs: an experiment, or a file of predictions."""
     for name, does in (
-        ("refits", "retrains a network"),
-        ("views", "shows pictures to a network"),
+        ("refits", "must have a network to train again"),
+        ("views", "must have a network that predicts pictures"),
     ):
         if name in asked and (source is None or not source.is_dir()):
             raise BadInput(
                 f"--{name} {does}",
                 found="no experiment",
-                remedy="Give EXPERIMENT, the folder that `wellfit run` made",
+                remedy="Pass EXPERIMENT, the folder that `wellfit run` made",
             )
     if "label_voters" in asked and "labels_per_row" not in asked:
         raise BadInput(
-            "--label-voters needs the columns of the labels",
+            "--label-voters must be used with --labels-per-row",
             found="no --labels-per-row",
-            remedy="Name their columns with --labels-per-row",
+            remedy="Pass the columns of the labels with --labels-per-row",
         )
     remedies = {
-        "labels_per_row": "Give PREDICTIONS, or the error of people as --human-error",
-        "group_on": "Give PREDICTIONS; an experiment has its groups from `wellfit split --group-on`",
+        "labels_per_row": "Pass PREDICTIONS, or the error of people with --human-error",
+        "group_on": "Pass PREDICTIONS; an experiment has its groups from `wellfit split --group-on`",
     }
-    remedies |= dict.fromkeys(_FORMAT, "Leave it out: an experiment remembers the format of its DATA")
+    remedies |= dict.fromkeys(_FORMAT, "Remove it: an experiment keeps the format of its DATA")
     for name, remedy in remedies.items():
         if name in asked and (source is None or source.is_dir()):
-            raise BadInput(f"{flag(name)} needs a file of predictions", found="no such file", remedy=remedy)
+            raise BadInput(f"{flag(name)} must be used with a file of predictions", found="no such file", remedy=remedy)
 
 
 def _of_numbers(asked: Json) -> Diagnosis:
@@ -169,9 +169,9 @@ def _of_numbers(asked: Json) -> Diagnosis:
     missing = [_NUMBERS[name] for name in ("train", "dev") if name not in asked]
     if missing:
         raise BadInput(
-            "a diagnosis needs the errors of train and dev, a file of predictions, or an experiment",
+            "a diagnosis must have the errors of train and dev, a file of predictions, or an experiment",
             found=f"no {' and no '.join(missing)}",
-            remedy="Give them; 'wellfit diagnose --help' shows examples",
+            remedy="Pass one of these; 'wellfit diagnose --help' shows examples",
         )
     return wf.diagnose_errors(**asked)
 
@@ -181,9 +181,9 @@ def _of_experiment(path: Path, asked: Json) -> Diagnosis | DataDiagnosis:
 
     if "goal" in asked:
         raise BadInput(
-            "the goal of an experiment is fixed",
-            found=f"--goal {asked['goal']} beside {path}",
-            remedy="Leave out --goal",
+            "the goal of an experiment must not change",
+            found=f"--goal {asked['goal']} together with {path}",
+            remedy="Remove --goal",
         )
     refits = asked.pop("refits", None)
     if refits is not None:
@@ -206,7 +206,7 @@ def _refuse_numbers(asked: Json, source: Path) -> None:
     extra = [option for name, option in _NUMBERS.items() if name in asked]
     if extra:
         raise BadInput(
-            "the errors must come either from PREDICTIONS or EXPERIMENT, or from options",
-            found=f"{', '.join(extra)} beside {source}",
-            remedy="Leave out one of them",
+            "the errors must come from PREDICTIONS, from EXPERIMENT, or from options",
+            found=f"{', '.join(extra)} together with {source}",
+            remedy="Remove the argument or these options",
         )

@@ -1,4 +1,4 @@
-"""`wellfit doctor`: the installed versions, and the engine and folders that would be used."""
+"""`wellfit doctor`: the installed versions, and the engine and folders that wellfit would use."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _gpu() -> str | None:
 
 
 def _writable(folder: Path) -> bool:
-    """Return True if a file can be made there; for a folder that does not exist, the nearest parent is tested."""
+    """Return True if a file can be made there; for a folder that does not exist, test the nearest parent."""
     nearest = next(place for place in (folder, *folder.resolve().parents) if place.is_dir())
     try:
         with tempfile.TemporaryFile(dir=nearest):
@@ -90,8 +90,10 @@ def _writable(folder: Path) -> bool:
 def _warnings(body: Json) -> list[str]:
     from wellfit.journal.store import NETWORK_FILE_SYSTEMS
 
-    found = [f"{name} is not installed: pip install wellfit" for name in _PACKAGES if body["packages"][name] is None]
-    for place, use in (("home", "openings of test sets cannot be registered"), ("here", "choose --out elsewhere")):
+    found = [
+        f"{name} is not installed; run pip install wellfit" for name in _PACKAGES if body["packages"][name] is None
+    ]
+    for place, use in (("home", "openings of test sets cannot be registered"), ("here", "pass an --out elsewhere")):
         about = body[place]
         if not about["writable"]:
             found.append(f"{about['path']} cannot be written: {use}")
@@ -107,7 +109,7 @@ def _text(body: Json) -> str:
         f"executable: {sys.executable}",
         *(f"  {name:<13} {version or 'not installed'}" for name, version in body["packages"].items()),
         f"engine: {engine['name']} on {engine['device']}, "
-        f"{engine['processes']} processes with {engine['threads_each']} thread each; GPU: {body['gpu'] or 'none'}",
+        f"processes: {engine['processes']}, threads in each: {engine['threads_each']}; GPU: {body['gpu'] or 'none'}",
         *(
             f"{place}: {body[place]['path']} ({'writable' if body[place]['writable'] else 'NOT writable'})"
             for place in ("home", "here")

@@ -1,4 +1,4 @@
-"""The one error boundary: every way a command can fail becomes one message on stderr and an exit code."""
+"""The only error boundary: every failure of a command becomes one message on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class ExitCode(IntEnum):
 
 
 _REMEDIES = {
-    errno.ENOSPC: ("there is no room left on the disk", "Free some space and run the same command again"),
+    errno.ENOSPC: ("there is no space left on the disk", "Free some space and run the same command again"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space and run the same command again"),
-    errno.EROFS: ("the file system is read-only", "Choose a folder that can be written to, with --out"),
+    errno.EROFS: ("the file system is read-only", "Pass a writable folder with --out"),
     errno.EACCES: ("access to the file or folder was denied", "Check its permissions, or choose another place"),
     errno.EPERM: ("access to the file or folder was denied", "Check its permissions, or choose another place"),
     errno.ENOENT: ("there is no such file or folder", "Check the path"),
     errno.ENOTDIR: ("part of the path is not a folder", "Check the path"),
-    errno.EISDIR: ("the path is a folder, not a file", "Give a file"),
+    errno.EISDIR: ("the path is a folder, not a file", "Pass a file"),
     errno.EEXIST: ("the file or folder already exists", "Choose another name"),
     errno.ENAMETOOLONG: ("the path is too long", "Choose a shorter name"),
-    errno.ENOMEM: ("there is not enough memory", "Use fewer rows or a machine with more memory"),
+    errno.ENOMEM: ("there is not enough memory", "Use fewer rows, or a machine with more memory"),
 }
 _CONTROL = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _INTERRUPTED = "Interrupted. Finished work is kept; to continue an experiment, run the same command again."
@@ -75,7 +75,7 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
 
 @contextlib.contextmanager
 def _noting(interrupts: list[int]) -> Iterator[None]:
-    """Catch every Ctrl-C, TERM or HUP (a closed terminal, Slurm), and end as on Ctrl-C, so that all is cleaned up.
+    """Catch Ctrl-C, TERM and HUP (a closed terminal, Slurm), and end as on Ctrl-C, so that everything is cleaned up.
 
     A signal is left alone where the caller ignores or handles it (nohup, notebooks).
     """
@@ -99,7 +99,7 @@ def _noting(interrupts: list[int]) -> Iterator[None]:
 
 
 def message_of(error: Exception) -> str | None:
-    """Return the message for an error that is not a bug; None for a bug."""
+    """Return the message for an error that is not a bug, or None for a bug."""
     if isinstance(error, WellfitError):
         return str(error)
     if isinstance(error, click.ClickException):
@@ -117,7 +117,7 @@ def _memory(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return _MEMORY
     found = " ".join(str(error).split())[:200].rstrip(".")
-    return f"the device ran out of memory; found {found}. Give a smaller --memory, or use --device cpu."
+    return f"the device ran out of memory; found {found}. Pass a smaller --memory, or use --device cpu."
 
 
 def _is_out_of_device_memory(error: Exception) -> bool:
@@ -146,7 +146,7 @@ def _bug(error: Exception) -> str:
     detail = " ".join(str(error).split())[:200]
     return (
         f"wellfit: this is a bug in wellfit ({type(error).__name__}: {detail}); "
-        "--debug shows the traceback; please add it to a bug report."
+        "please report it with the traceback that --debug shows."
     )
 
 
@@ -159,7 +159,7 @@ def _close_quietly() -> int:
 def printable(text: str) -> str:
     """Return the text with control characters escaped, except newlines, tabs and colours.
 
-    Names of columns, classes and files come from other people, and could otherwise control the terminal.
+    Names of columns, classes and files come from other people and could otherwise control the terminal.
     """
     return _CONTROL.sub(lambda found: found[1] or found[0].encode("unicode_escape").decode(), text)
 

@@ -1,4 +1,4 @@
-"""The command `wellfit`: a list of commands whose modules are imported only when they run, and the exit code."""
+"""The command `wellfit`: a list of commands, whose modules are imported only when they run, and the exit code."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from wellfit.cli.errors import guarded
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "diagnose": "Say where the error comes from, given predictions, an experiment, or numbers.",
+        "diagnose": "Show where the error comes from, given predictions, an experiment, or numbers.",
         "run": "Do the whole job on a table: split, train, diagnose, improve, report.",
         "split": "Divide a table into train, dev and a sealed test set.",
-        "size": "Say how many dev and test rows are needed.",
-        "check": "Say whether a network of your own is able to learn at all.",
-        "train": "Train one configuration on an experiment.",
+        "size": "Compute how many dev and test rows are needed.",
+        "check": "Check whether a network of your own can learn at all.",
+        "train": "Train one configuration in an experiment.",
         "sweep": "Search lambda and keep_prob, and show the lambda path.",
         "show": "Print the end of an experiment's last run again, or all of its report.",
         "compare": "Say which of two networks is better on dev, and which knobs differ.",
         "unseal": "Open the test set, once.",
         "label": "Label dev pictures by hand, to measure the human error.",
         "predict": "Predict new rows with the experiment's best network.",
-        "export": "Write the model for use elsewhere: a folder, ONNX or pt2.",
+        "export": "Write the model for use elsewhere, as a folder, ONNX or pt2.",
         "report": "Write the report page again.",
         "explain": "Say what a finding such as WF102 means, and what to do.",
         "demo": "Show the whole job on digits with wrong labels, in about a minute.",
         "doctor": "Show what is installed, and what would be used.",
     }
 )
-"""Every command, in the order of the stages, with its line in the help."""
+"""Every command with its line in the help, in the order of the stages."""
 _MODULES = {
     "compare": "show",
     "explain": "show",
@@ -42,11 +42,11 @@ _MODULES = {
     "report": "show",
     "train": "sweep",
 }
-"""The modules of commands that have no module of their own name."""
+"""The modules of commands whose module has a different name."""
 
 
 class StageGroup(click.Group):
-    """A group that imports the module of NAME when NAME is called, and writes its help without importing any."""
+    """A group that imports a command's module only when it is called, and writes its help without importing any."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the stages."""
@@ -102,18 +102,18 @@ Every command has its own help: wellfit COMMAND --help.""",
 def wellfit(ctx: click.Context) -> None:
     """Give a neural network the fit it deserves.
 
-    Tells whether a network underfits, overfits, or was measured on the wrong data, does the next right thing about
-    it, and proves the result once on a sealed test set.
+    Tells you whether a network underfits, overfits, or was measured on the wrong data, does the next right thing
+    about it, and proves the result once on a sealed test set.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `wellfit` with these arguments (default: those of the process).
+    """Run `wellfit` with these arguments (by default, those of the process).
 
     Returns:
-        0 done; 1 a bug; 2 bad input, refusal, no room; 3 a gap with `--fail-on gap`; 130 interrupted.
+        The exit code: 0 done, 1 a bug, 2 bad input or a refusal, 3 a gap with `--fail-on gap`, 130 interrupted.
     """
     if "_WELLFIT_COMPLETE" in os.environ:  # the shell asks for completions; click answers and exits
         wellfit.main(prog_name="wellfit")

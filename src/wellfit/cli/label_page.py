@@ -1,4 +1,4 @@
-"""The page on which a person labels pictures: plain forms from the standard library's server, on this machine alone.
+"""The page on which a person labels pictures: plain forms served by the standard library, on this machine only.
 
 The address holds a secret, so that no other page in the browser can submit labels.
 """
@@ -43,20 +43,20 @@ _POLICY = (
 
 
 class LabelServer(ThreadingHTTPServer):
-    """Serves one picture after another until a batch is done.
+    """Serves one picture after another until a batch is labelled.
 
-    Each connection has a thread of its own, since browsers open some that they never use. One request at a time reads
-    or changes the labels, under `state`.
+    Each connection has its own thread, because browsers open some that they never use. Under the lock `state`, one
+    request at a time reads or changes the labels.
 
     Args:
-        split: has the dev pictures.
-        labels: dev row -> label, those given so far; new ones are added.
-        keep: saves a label permanently.
-        batch: number of pictures.
-        port: 0 for any that is free.
+        split: the split with the dev pictures.
+        labels: the label of each dev row labelled so far; new ones are added.
+        keep: function that saves a label permanently.
+        batch: number of pictures to label.
+        port: port of the page; 0 for any free one.
 
     Raises:
-        BadInput: the port is taken, or not allowed for this user.
+        BadInput: the port is taken or not allowed for this user.
     """
 
     daemon_threads = True
@@ -76,9 +76,9 @@ class LabelServer(ThreadingHTTPServer):
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             raise BadInput(
-                "--port must be free, and allowed for this user",
+                "--port must be free and allowed for this user",
                 found=f"{port} ({error.strerror})",
-                remedy="Choose another port, or leave out --port to use any free one",
+                remedy="Pass another port, or remove --port to use any free one",
             ) from error
         self.state = threading.Lock()
         self.split = split
@@ -91,7 +91,7 @@ class LabelServer(ThreadingHTTPServer):
 
     @property
     def path(self) -> str:
-        """The path of the page, which cannot be guessed."""
+        """The path of the page, which nobody can guess."""
         return f"/{self._secret}/"
 
     @property
@@ -101,7 +101,7 @@ class LabelServer(ThreadingHTTPServer):
 
     @property
     def is_done(self) -> bool:
-        """Return True if every picture of the batch has a label."""
+        """Whether every picture of the batch has a label."""
         return self.place >= len(self.rows)
 
     def serve_batch(self) -> None:
@@ -121,11 +121,11 @@ class LabelServer(ThreadingHTTPServer):
 
     @property
     def own_hosts(self) -> tuple[str, str]:
-        """The names of this server in a browser's requests; a request to any other name comes from a foreign page."""
+        """Names of this server in a browser's requests; a request to any other name comes from a foreign page."""
         return f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"
 
     def give(self, place: int, label: str) -> None:
-        """Take the label for the picture at a place of the batch; refuse a label for any other place."""
+        """Store the label for the picture at a position of the batch; refuse a label for any other position."""
         if 0 <= place < len(self.rows) and label in self.split.schema.classes:
             self._keep(self.rows[place], label)
             self.labels[self.rows[place]] = label
@@ -136,9 +136,9 @@ class LabelServer(ThreadingHTTPServer):
         self.place = max(0, self.place - 1)
 
     def page(self) -> str:
-        """Return the page with the next picture, or the page that says that all are labelled."""
+        """Return the page with the next picture, or the page that says that the batch is done."""
         if self.is_done:
-            return _whole("Done", "<p>This batch is labelled. You can close the page.</p>")
+            return _whole("Done", "<p>All pictures of this batch are labelled. You can close the page.</p>")
         picture = png_of(self.split, self.rows[self.place])
         title = f"{self.place + 1} of {len(self.rows)}"
         choices = "".join(map(_button, self.split.schema.classes, _keys(self.split.schema.classes)))
@@ -160,15 +160,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._show()
 
     def do_POST(self) -> None:
-        """Take a label, and show the next picture."""
+        """Store a label, and show the next picture."""
         if not self._is_ours():
             return
         if self.headers.get("Origin") not in {f"http://{host}" for host in self.server.own_hosts}:
-            self.send_error(403, "The form must be sent by the page itself")
+            self.send_error(403, "The form must be sent from the page itself")
             return
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal() and int(length) <= MOST_BYTES):
-            self.send_error(400, "The form must have a length")
+            self.send_error(400, "The request must have a valid Content-Length")
             return
         body = self.rfile.read(int(length))
         if len(body) == int(length):
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_ours(self) -> bool:
         if self.headers.get("Host") not in self.server.own_hosts:
             # A stranger's page whose name was made to point here (DNS rebinding).
-            self.send_error(421, "This server answers only this machine")
+            self.send_error(421, "This server answers requests from this machine only")
         elif self.path != self.server.path:
             self.send_error(404)
         else:
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _show(self, asked: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Do what the form says, and show the page."""
+        """Carry out what the form asks, and show the page."""
         with self.server.state:
             try:
                 if "back" in asked:
@@ -194,13 +194,13 @@ class _Handler(BaseHTTPRequestHandler):
                     self.server.give(int(asked["place"]), asked.get("label", ""))
             except WellfitError as error:
                 self._send(
-                    _whole("Not kept", f"<h1>The label was not kept</h1><p>{escape(str(error))}</p>"), status=503
+                    _whole("Not saved", f"<h1>The label was not saved</h1><p>{escape(str(error))}</p>"), status=503
                 )
                 return
             self._send(self.server.page())
 
     def log_message(self, *_: Any) -> None:
-        """Log no requests: the terminal is for people."""
+        """Log nothing: the terminal is for people."""
 
     def _send(self, page: str, *, status: int = 200) -> None:
         body = page.encode()
@@ -215,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _keys(classes: Sequence[str]) -> list[str]:
-    """The key of each class: its name if all names are single characters, otherwise numbers and then letters."""
+    """Return the key of each class: its name if all names are single characters, otherwise numbers and then letters."""
     if all(len(name) == 1 for name in classes):
         return list(classes)
     return [*KEYS[: len(classes)], *[""] * (len(classes) - len(KEYS))]

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the values that were given."""
+"""Options that several commands share, and the values that the user passed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callback], Callback]
 
-goal_option = click.option("--goal", metavar="GOAL", help=f"{', '.join(GOALS)}.  [default: error; rmse for regression]")
+goal_option = click.option(
+    "--goal",
+    metavar="GOAL",
+    help=f"What to minimize or maximize: {', '.join(GOALS)}.  [default: error; rmse for regression]",
+)
 
 fail_on_option = click.option(
     "--fail-on", type=click.Choice(["gap"]), help="Exit with code 3 if a verdict is yes (for scripts and CI)."
@@ -29,13 +33,13 @@ fail_on_option = click.option(
 
 
 def reference_options(function: Callback) -> Callback:
-    """Options for the references that the error is compared with."""
+    """Add options for the reference with which the error is compared."""
     return all_of(
         function,
+        click.option("--human-error", type=float, metavar="E", help="Human error on this task, the usual reference."),
         click.option(
-            "--human-error", type=float, metavar="E", help="Error of people on this task, the usual reference."
+            "--human-rows", type=int, metavar="N", help="Number of rows on which the human error was measured."
         ),
-        click.option("--human-rows", type=int, metavar="N", help="Rows on which the human error was measured."),
         click.option(
             "--optimal-error",
             type=float,
@@ -53,22 +57,26 @@ def reference_options(function: Callback) -> Callback:
 
 
 def format_options(function: Callback) -> Callback:
-    """Options for the format of files, for every command that reads one."""
+    """Add options for the format of files, for every command that reads one."""
     return all_of(
         function,
         click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV file.  [default: detected]"),
         click.option("--decimal", metavar="SIGN", help="Decimal sign of numbers in text.  [default: detected]"),
-        click.option("--thousands", metavar="SIGN", help="Sign between thousands in text.  [default: detected]"),
-        click.option("--encoding", metavar="NAME", help="Encoding of a CSV file (latin-1).  [default: detected]"),
+        click.option("--thousands", metavar="SIGN", help="Sign that separates thousands in text.  [default: detected]"),
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of a CSV file, such as latin-1.  [default: detected]"
+        ),
         click.option(
             "--missing",
             metavar="WORDS",
-            help='Words for a missing value: NA,?; "" for the empty cell only.  [default: NA, null, nan, ? and such]',
+            help='Words for a missing value, such as NA,?; "" means the empty cell only.  '
+            "[default: NA, null, nan, ? and similar]",
         ),
         click.option(
             "--no-header/--header",
             default=None,
-            help="The first line of a CSV file is a row, not names.  [default: names; asks if it looks like a row]",
+            help="Whether the first line of a CSV file is a row or has the names.  "
+            "[default: names; an error if it looks like a row]",
         ),
     )
 
@@ -81,46 +89,52 @@ def _reading_options(function: Callback) -> Callback:
         click.option(
             "--task",
             type=click.Choice(["classification", "regression"]),
-            help="[default: classification for strings, booleans, two values and at most 20 distinct whole numbers]",
+            help="Kind of target.  [default: classification for strings, booleans, two values and at most 20 distinct "
+            "whole numbers]",
         ),
         click.option(
             "--types",
             metavar="COL=KIND,...",
-            help="number, category, boolean, date; date-dmy, date-mdy, date-ymd for the order of a date.  [default: "
-            "detected]",
+            help="Types of columns: number, category, boolean or date; date-dmy, date-mdy or date-ymd sets the order "
+            "of a date.  [default: detected]",
         ),
         click.option(
             "--spellings",
             type=click.Choice(["merge", "keep"]),
-            help="Whether classes that differ only by case or blanks are one class or several.  [default: asks]",
+            help="Whether classes that differ only by case or blanks are one (merge) or several (keep).  "
+            "[default: an error]",
         ),
         click.option("--drop", multiple=True, metavar="COLUMN", help="Leave out this column; may be repeated."),
     )
 
 
 def split_options(function: Callback) -> Callback:
-    """The options of reading and splitting a table."""
+    """Add the options for reading and splitting a table."""
     return all_of(
         _reading_options(function),
         click.option(
             "--stratify-on",
             metavar="COLUMN",
-            help="Give its values equal shares in all parts.  [default: the target]",
+            help="Column whose values get equal shares in all parts.  [default: the target]",
         ),
+        click.option("--group-on", metavar="COLUMN", help="Column of groups (such as customers) that stay together."),
         click.option(
-            "--group-on", metavar="COLUMN", help="Rows with the same value stay together (customer, patient)."
+            "--time-on", metavar="COLUMN", help="Column of times: train on the past, measure on the time after it."
         ),
-        click.option("--time-on", metavar="COLUMN", help="Train on the past; dev and test are the time after it."),
-        click.option("--split-on", metavar="COLUMN", help="A column that says train, dev or test."),
-        click.option("--sizes", metavar="T/D/T", help="Shares (60/20/20) or rows (8000/1000/1000)."),
-        click.option("--test-data", type=FILE, metavar="FILE", help="Use this test set, which was made elsewhere."),
+        click.option("--split-on", metavar="COLUMN", help="Column that assigns each row to train, dev or test."),
+        click.option(
+            "--sizes", metavar="T/D/T", help="Sizes of the parts, as shares (60/20/20) or rows (8000/1000/1000)."
+        ),
+        click.option("--test-data", type=FILE, metavar="FILE", help="File with a test set that was made elsewhere."),
         click.option(
             "--deployment-data",
             type=FILE,
             metavar="FILE",
-            help="Rows as they occur in use: dev and test are drawn from them, train and train-dev from DATA.",
+            help="File with rows as they occur in use: dev and test are drawn from it, train and train-dev from DATA.",
         ),
-        click.option("--pictures", metavar="COLUMN", help="DATA is a table of pictures: the column with their paths."),
+        click.option(
+            "--pictures", metavar="COLUMN", help="Column with the paths of pictures, if DATA is a table of pictures."
+        ),
         click.option(
             "--picture-size",
             type=int,
@@ -129,22 +143,24 @@ def split_options(function: Callback) -> Callback:
         ),
         click.option("--skip-corrupt", is_flag=True, default=None, help="Leave out pictures that cannot be read."),
         click.option(
-            "--move-source", is_flag=True, help="Move DATA and --test-data into the experiment, out of reach."
+            "--move-source",
+            is_flag=True,
+            help="Move the files of DATA and --test-data into the experiment, out of reach.",
         ),
         click.option(
-            "--out", "-o", type=FILE, metavar="FOLDER", help="The experiment's folder.  [default: ./NAME.wellfit]"
+            "--out", "-o", type=FILE, metavar="FOLDER", help="Folder of the experiment.  [default: ./NAME.wellfit]"
         ),
     )
 
 
 def config_options(function: Callback) -> Callback:
-    """An option for every knob; a module can be given in Python only."""
+    """Add an option for every knob; a module can be passed in Python only."""
     knobs = [knob for board in BOARDS for knob in knobs_of(board) if knob.kind != "text"]
     return all_of(function, *(_knob_option(knob) for knob in knobs))
 
 
 def flag(name: str) -> str:
-    """`keep_prob` -> `--keep-prob`."""
+    """Return the option for a name: `keep_prob` becomes `--keep-prob`."""
     return "--" + name.replace("_", "-")
 
 
@@ -157,7 +173,7 @@ def _knob_option(knob: Knob) -> Decorator:
 
 
 def _shown(default: object) -> str:
-    """A default in the form that people type: .9,.999."""
+    """Return a default in the form that people type: .9,.999."""
     if isinstance(default, tuple):
         return ",".join(map(_shown, default))
     if default is None:
@@ -166,7 +182,7 @@ def _shown(default: object) -> str:
 
 
 def boards_of(asked: Mapping[str, Any]) -> dict[str, Json]:
-    """Sort the knobs given as options onto their boards; `64,64` becomes a list of numbers."""
+    """Sort the knobs passed as options onto their boards; `64,64` becomes a list of numbers."""
     boards: dict[str, Json] = {board: {} for board in BOARDS}
     for name, value in asked.items():
         knob = KNOBS[name]
@@ -175,26 +191,26 @@ def boards_of(asked: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def _numbers(knob: Knob, text: str | float | Sequence[float]) -> Any:
-    """`.8` -> .8; `.8,.9` -> (.8, .9); widths are always a list. A TOML file may contain numbers directly."""
+    """Parse `.8` as .8 and `.8,.9` as (.8, .9); widths are always a list. A TOML file may contain numbers directly."""
     try:
         parts = [float(part) for part in text.split(",")] if isinstance(text, str) else text
     except ValueError as error:
         raise BadInput(
-            f"{knob.name} must be a number, or numbers separated by commas",
+            f"{knob.name} must be a number or several separated by commas",
             found=repr(text),
-            remedy="Write .9,.999 or .8",
+            remedy="Write, for example, .8 or .9,.999",
         ) from error
     several = parts if isinstance(parts, Sequence) else [parts]
     return several[0] if knob.shape == "layer" and len(several) == 1 else tuple(several)
 
 
 def one_or_several(data: tuple[Path, ...]) -> Path | list[Path]:
-    """DATA as the library takes it."""
+    """Return DATA in the form that the library takes."""
     return data[0] if len(data) == 1 else list(data)
 
 
 def given(options: Mapping[str, Any]) -> Json:
-    """Return the options that were given: the others get the library's own defaults."""
+    """Return the options that the user passed; the others get the library's own defaults."""
     return {name: value for name, value in options.items() if value is not None and value != ()}
 
 
@@ -205,6 +221,6 @@ def exit_code(body: Mapping[str, Any], *, fail_on: str | None) -> ExitCode:
 
 
 def all_of(function: Callback, *decorators: Decorator) -> Callback:
-    """Decorate with options; the help shows them in this order."""
+    """Add options to a command; the help shows them in this order."""
     # click shows options in the order of the decorators read downwards, so they are applied from the last.
     return reduce(lambda made, decorator: decorator(made), reversed(decorators), function)

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from wellfit.sweeps.space import Space, Values
 
 MOST_IN_GRID = 2
-"""Knobs of a grid; more, or others, are searched over their usual ranges (sweeps/usual.py)."""
+"""Knobs of a grid; more than two knobs, or other ones, are searched over their usual ranges (sweeps/usual.py)."""
 
 
 def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> Space:
-    """Turn the text of `--over` into a space; `config` and the number of training rows decide the useful lambdas.
+    """Parse the text of `--over` into a space; `config` and the number of training rows decide the useful lambdas.
 
     Raises:
-        BadInput: for values that are not numbers, or a knob without values that has no usual range.
+        BadInput: values are not numbers, or a knob without values has no usual range.
     """
     from wellfit.sweeps.usual import usual_space
 
@@ -38,16 +38,18 @@ def parse_over(text: str, *, config: Config, rows: int, members: int | None) -> 
 
 
 def _asked(text: str) -> dict[str, str]:
-    """The text of each knob's values; empty for a knob without values."""
+    """Return the text of each knob's values; empty for a knob without values."""
     found: dict[str, str] = {}
     for item in text.split(","):
         spelled, equals, values = (part.strip() for part in item.partition("="))
         name = spelled.replace("-", "_")
         if name in found:
-            raise BadInput("a knob must be named only once in --over", found=f"{name} twice", remedy="Keep one of them")
+            raise BadInput(
+                "a knob must be named only once in --over", found=f"{name} twice", remedy="Remove one of the two"
+            )
         if equals and not values:
             raise BadInput(
-                "a knob must have at least one value", found=f"{name}=", remedy=f"Give values, or {name} alone"
+                "a knob must have at least one value", found=f"{name}=", remedy=f"Pass values, or just {name}"
             )
         if name or values:
             found[name] = values
@@ -55,7 +57,7 @@ def _asked(text: str) -> dict[str, str]:
 
 
 def _grid(config: Config, *, rows: int, members: int | None, knobs: int) -> dict[str, list[float]]:
-    """The library's grid, by either name of each knob; a single knob gets the same range in finer steps."""
+    """Return the library's grid, by either name of each knob; a single knob gets the same range in finer steps."""
     from wellfit.sweeps.space import DEFAULT_MEMBERS, default_grid
 
     grid = default_grid(config, rows=rows, members=members if members and knobs > 1 else DEFAULT_MEMBERS)
@@ -75,7 +77,7 @@ def _listed(values: Values) -> list[float]:
 
 
 def _path(lambdas: list[float], count: int) -> list[float]:
-    """Return 0, and the values from the smallest to the largest in even steps of the logarithm."""
+    """Return 0 and the values from the smallest to the largest, in even steps of the logarithm."""
     least, most = min(value for value in lambdas if value > 0), max(lambdas)
     steps = max(count - 2, 1)
     return [0.0, *(float(f"{least * (most / least) ** (place / steps):.4g}") for place in range(count - 1))]
@@ -96,7 +98,7 @@ def _values(name: str, text: str) -> Values:
     if ":" not in text:
         return numbers
     if len(numbers) != 2:
-        raise BadInput("a range must be LOW:HIGH", found=f"{name}={text}", remedy="Give two numbers")
+        raise BadInput("a range must be LOW:HIGH", found=f"{name}={text}", remedy="Pass two numbers")
     try:
         return (log_uniform if name in NAMES and NAMES[name].is_log else uniform)(*numbers)
     except BadInput as error:

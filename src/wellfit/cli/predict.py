@@ -1,4 +1,4 @@
-"""`wellfit predict` and `wellfit export`: new rows through the best network, here or elsewhere."""
+"""`wellfit predict` and `wellfit export`: predictions for new rows with the best network, here or elsewhere."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from wellfit.cli.stage import FILE, stage
 )
 @click.argument("experiment", type=FILE)
 @click.argument("new", type=FILE)
-@click.option("-o", "--out", type=FILE, required=True, metavar="OUT", help="File to write: .csv or .parquet.")
+@click.option(
+    "-o", "--out", type=FILE, required=True, metavar="OUT", help="File to write, with the extension .csv or .parquet."
+)
 @click.option(
     "--views",
     type=int,
     default=1,
     show_default=True,
     metavar="N",
-    help="Average over N changed views of each picture; takes more than N times as long.",
+    help="Average over N changed views of each picture; this takes more than N times as long.",
 )
 @click.option(
     "--passes",
@@ -33,17 +35,17 @@ from wellfit.cli.stage import FILE, stage
     default=1,
     show_default=True,
     metavar="N",
-    help="Monte-Carlo dropout: average over N passes with dropout on; takes about N times as long.",
+    help="Use Monte-Carlo dropout: average over N passes with dropout on; this takes about N times as long.",
 )
 @format_options
 def predict(
     *, session: Session, experiment: Path, new: Path, out: Path, views: int, passes: int, **csv_format: str | None
 ) -> None:
-    """Write prediction (and p_<class>) for every row of NEW, in the same order, to OUT.
+    """Write prediction (and p_<class>) for every row of NEW to OUT, in the same order.
 
-    NEW is a table. For pictures it is a folder, a table of paths, or .npz arrays, and OUT also names each file.
+    NEW is a table. For pictures, it is a folder, a table of paths, or .npz arrays, and OUT also names each file.
 
-    Rows pass through the transforms that were fit on train. Warns when NEW does not look like train.
+    Rows pass through the transforms that were fit on train. A warning tells you if NEW does not look like train.
     """
     import wellfit as wf
 
@@ -52,11 +54,11 @@ def predict(
     body = {"schema": 1, "out": str(out), "rows": rows}
     asked = {name: count for name, count in (("views", views), ("passes", passes)) if count > 1}
     if not asked:
-        session.result(body, text=f"{rows:,} predictions in {out}")
+        session.result(body, text=f"Wrote {rows:,} predictions to {out}")
         return
     seconds = time.monotonic() - began
     each = " in ".join(f"{count} {name}" for name, count in asked.items())
-    text = f"{rows:,} predictions in {out}, each of {each}, in {seconds:.1f} s"
+    text = f"Wrote {rows:,} predictions to {out}, each averaged over {each}, in {seconds:.1f} s"
     session.result({**body, **asked, "seconds": seconds}, text=text)
 
 
@@ -74,13 +76,13 @@ def predict(
     type=click.Choice(["folder", "onnx", "pt2"]),
     default="folder",
     show_default=True,
-    help="A folder for wellfit (safetensors, JSON, model card), or a graph with the transforms inside.",
+    help="Format: a folder for wellfit (safetensors, JSON, model card), or a graph that contains the transforms.",
 )
-@click.option("-o", "--out", type=FILE, required=True, metavar="OUT", help="New folder, or file of the graph.")
+@click.option("-o", "--out", type=FILE, required=True, metavar="OUT", help="New folder, or file for the graph.")
 def export(*, session: Session, experiment: Path, kind: str, out: Path) -> None:
     """Write the model of EXPERIMENT to OUT.
 
-    A graph takes raw numbers and category codes; OUT.transforms.json says which, and what the output means.
+    A graph takes raw numbers and category codes; OUT.transforms.json lists them, and explains the output.
     """
     import wellfit as wf
 

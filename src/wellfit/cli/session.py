@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("wellfit.events")
 _WIDTH = 100
-"""Columns of the text when it does not go to a terminal."""
+"""Width of the text in characters when it does not go to a terminal."""
 # Events that come many times a second: they move the live line and are never printed as lines of their own.
 FREQUENT = frozenset({"point", "member", "snapshot", "pictures"})
 _WORDS: Mapping[str, str] = {
@@ -39,12 +39,12 @@ _WORDS: Mapping[str, str] = {
     "fixed": "fixed, as in the last run: {knobs}",
     "training": "training {identity}",
     "step": "step {step}: {kind} ({board})",
-    "curve": "training {refits} times on parts of the rows, to predict the gain from more data",
+    "curve": "training {refits} networks on parts of the rows, to predict the gain from more data",
     "member": "one more network: dev {dev:.4g}",
     "snapshot": "one more network, at a rung: dev {dev:.4g}",
     "point": "update {update} of {updates}: train {train:.4g}, dev {dev:.4g}",
 }
-"""Words for the events of the stages; an event with other fields is written out plainly."""
+"""Words for the events of the stages; any other event is shown by its name and values."""
 _SKIPPED = frozenset({"event", "config"})
 
 
@@ -52,8 +52,8 @@ _SKIPPED = frozenset({"event", "config"})
 class Session:
     """The common options of one call.
 
-    Results go to stdout: text, or with `as_json` one JSON object and nothing else. With `events`, stdout is one JSON
-    object per line, the last one `{"event": "result", ...}`; together with `as_json` the events go to stderr.
+    Results go to stdout: text, or with `as_json` one JSON object and nothing else. With `events`, stdout has one JSON
+    object per line, the last of which is `{"event": "result", ...}`; together with `as_json`, the events go to stderr.
     Everything else goes to stderr.
     """
 
@@ -67,7 +67,7 @@ class Session:
 
     @property
     def seeded(self) -> Json:
-        """`seed` as a keyword argument if it was given; otherwise an experiment keeps the seed of its split."""
+        """`seed` as a keyword argument if the user passed one; otherwise an experiment keeps the seed of its split."""
         return {} if self.seed is None else {"seed": self.seed}
 
     def result(self, body: Json, *, text: str) -> None:
@@ -80,13 +80,13 @@ class Session:
             click.echo(printable(text))
 
     def say(self, text: str) -> None:
-        """Write to people something that is not the result."""
+        """Print something for people that is not the result."""
         if not self.quiet and not self.events:
             click.echo(printable(text), err=True)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Notify]:
-        """Yield the `notify` that a stage takes: events as JSON lines, a live line on a terminal, or plain lines."""
+        """Yield the `notify` that a stage calls: it shows events as JSON lines, a live line, or plain lines."""
         with self._shown() as show:
 
             def notify(event: Mapping[str, Any]) -> None:

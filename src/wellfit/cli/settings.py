@@ -1,4 +1,4 @@
-"""`--config FILE.toml`: the options of a command, by the names of the Python arguments."""
+"""`--config FILE.toml`: the options of a command, under the names of the Python arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wellfit.base.typing import Json
 
 TABLES = "wellfit.tables"
-"""The key under which a context keeps the tables of the file ([types], [network] ...)."""
+"""The key under which a click context keeps the tables of the file ([types], [network] ...)."""
 
 
 def _read(path: Path) -> Json:
@@ -30,15 +30,17 @@ def _read(path: Path) -> Json:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(
-            "--config must name a TOML file", found=f"{error} in {path}", remedy="Correct it (see toml.io)"
+            "--config must name a TOML file",
+            found=f"{error} in {path}",
+            remedy="Correct the file (toml.io describes the format)",
         ) from error
 
 
 def apply_settings(ctx: click.Context, path: Path, *, tables: Iterable[str]) -> None:
-    """Make the file's values the defaults of this command: options given on the command line win.
+    """Make the file's values the defaults of this command; options on the command line take precedence.
 
     Raises:
-        BadInput: for a key that the command does not know, naming the nearest one.
+        BadInput: the command has no option for a key; the message names the nearest one.
     """
     options = _options(ctx.command)
     allowed = [*options, *tables]
@@ -56,7 +58,7 @@ def apply_settings(ctx: click.Context, path: Path, *, tables: Iterable[str]) -> 
 
 
 def types_of(ctx: click.Context, said: str | None = None) -> dict[str, str] | None:
-    """Column -> number, category, boolean or date, by the [types] table and by `--types`, which wins."""
+    """Return the kind of each column from [types] and `--types`, which takes precedence."""
     from pydantic import TypeAdapter, ValidationError
 
     table = _table(ctx, "types")
@@ -72,14 +74,14 @@ def _said_types(text: str | None) -> dict[str, str]:
         name, sign, kind = part.rpartition("=")
         if not (sign and name.strip()):
             raise BadInput(
-                "--types must be columns with their kinds", found=repr(part), remedy="Write sold=date,zip=category"
+                "--types must list columns with their types", found=repr(part), remedy="Write sold=date,zip=category"
             )
         found[name.strip()] = kind.strip()
     return found
 
 
 def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> Config:
-    """The configuration from the file's tables and the options (board -> knobs); the options win."""
+    """Return the configuration from the file's tables and the options (board -> knobs); the options take precedence."""
     return Config(
         **{
             name: board(**_knobs(name, board, _table(ctx, name) | options.get(name, {})))
@@ -90,7 +92,7 @@ def config_of(ctx: click.Context, *, seed: int, options: Mapping[str, Json]) -> 
 
 
 def fixed_knobs(ctx: click.Context) -> dict[str, Json] | None:
-    """The knobs that the file fixes: board -> knob -> value, checked; None if it has no such table at all."""
+    """Return the knobs that the file fixes (board -> knob -> value), checked; None if it has no such table."""
     tables = {name: _table(ctx, name) for name in BOARDS if name in tables_of(ctx)}
     fixed = {name: _knobs(name, BOARDS[name], table) for name, table in tables.items() if table}
     return fixed if tables else None
@@ -114,7 +116,7 @@ def _knobs(name: str, board: type, table: Json) -> Json:
 
 
 def tables_of(ctx: click.Context) -> dict[str, Json]:
-    """The tables that were in the file."""
+    """Return the tables that were in the file."""
     found: dict[str, Json] = ctx.meta.get(TABLES, {})
     return found
 
@@ -137,7 +139,7 @@ def _options(command: click.Command) -> dict[str, click.Parameter]:
 
 def _for_click(parameter: click.Parameter, value: Any) -> Any:
     if isinstance(value, Mapping):
-        raise BadInput(f"{parameter.name} must be one value", found="a table in the TOML file", remedy="Give one value")
+        raise BadInput(f"{parameter.name} must be one value", found="a table in the TOML file", remedy="Pass one value")
     if isinstance(value, list) and parameter.name == "missing":
         return ",".join(map(str, value))
     return [value] if parameter.multiple and isinstance(value, str) else value
@@ -147,10 +149,14 @@ def _unknown(key: str, known: Iterable[str], *, place: str) -> BadInput:
     near = difflib.get_close_matches(key, known, n=1)
     remedy = f"Did you mean {near[0]}?" if near else f"The known names are {', '.join(sorted(known))}"
     return BadInput(
-        "a config file must contain only known names", found=f"{key!r} in {place}", remedy=remedy.rstrip("?")
+        "a config file must contain only names that the command has",
+        found=f"{key!r} in {place}",
+        remedy=remedy.rstrip("?"),
     )
 
 
 def _invalid(table: str, error: Mapping[str, Any]) -> BadInput:
     place = ".".join(str(part) for part in (table, *error["loc"]))
-    return BadInput(f"[{table}] must have values of its types", found=f"{place}: {error['msg']}", remedy="Correct it")
+    return BadInput(
+        f"[{table}] must have values of the right types", found=f"{place}: {error['msg']}", remedy="Correct it"
+    )

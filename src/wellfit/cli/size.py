@@ -1,4 +1,4 @@
-"""`wellfit size`: the number of rows that a margin, a comparison or a whole split needs."""
+"""`wellfit size`: the number of rows needed for a margin, a comparison or a whole split."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ GROUPS = ("group_size", "group_correlation")
 PLANNED = ("rows", "error", "margin", "detect", "disagreement", "task")
 NUMBERS = {
     "error": ("RATE", "Expected error rate, for --margin.  [default: .5, the worst case]"),
-    "margin": ("H", "Half-width that you want for the interval of the error, AUC or recall.  [default: .01]"),
+    "margin": ("H", "Desired half-width of the interval for the error, AUC or recall.  [default: .01]"),
     "auc": ("A", "Expected area under the ROC curve; --margin is then its half-width."),
     "recall": ("R", "Expected recall; --margin is then its half-width."),
     "prevalence": ("P", "Share of positive rows, for --auc and --recall.  [default: .5]"),
-    "relative": ("SHARE", "Half-width that you want for the interval of a mean loss, as a share of the loss."),
+    "relative": ("SHARE", "Desired half-width of the interval for a mean loss, as a share of the loss."),
     "cv": ("CV", "sd / mean of the losses, for --relative.  [default: sqrt(2)]"),
-    "detect": ("D", "Difference between the errors of two models that you want to detect.  [default: .01]"),
+    "detect": ("D", "Difference between the errors of two models to detect.  [default: .01]"),
     "disagreement": ("SHARE", "Share of rows on which exactly one of the two models is wrong.  [default: .1]"),
-    "power": ("P", "Probability of detecting a difference that exists.  [default: .8]"),
+    "power": ("P", "Probability of detecting an existing difference.  [default: .8]"),
     "level": ("L", "Level of the interval or test.  [default: .95]"),
     "group_size": ("M", "Mean number of rows per group (patient, customer)."),
     "group_correlation": ("RHO", "Correlation of the losses within a group.  [default: .1]"),
 }
-"""Options with a number -> its placeholder in the help, and the help text."""
+"""Options with a number: for each, its placeholder in the help and its help text."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Question:
     method: str
     usual: Mapping[str, float]
     answer: str
-    """A sentence on `rows` and the assumptions, in percent; `raw` has them as they are."""
+    """A sentence with `rows` and the assumptions in percent; `raw` has the assumptions as they are."""
 
 
 QUESTIONS = {
@@ -53,42 +53,42 @@ QUESTIONS = {
         "rows_for_margin",
         "wilson",
         {"error": 0.5, "margin": 0.01},
-        "{rows:,} rows give an error of {error} % to +-{margin} points (Wilson interval, level {level} %).",
+        "With {rows:,} rows, an error of {error} % is known to +-{margin} points (Wilson interval, level {level} %).",
     ),
     "candidates": Question(
         "rows_for_all",
         "hoeffding",
         {"margin": 0.01},
-        "{rows:,} rows give the errors of {raw[candidates]} models to +-{margin} points, all at once and whatever the "
-        "errors are (Hoeffding, level {level} %).",
+        "With {rows:,} rows, the errors of {raw[candidates]} models are all known to +-{margin} points at once, "
+        "whatever they are (Hoeffding, level {level} %).",
     ),
     "detect": Question(
         "rows_to_detect",
         "paired",
         {"detect": 0.01, "disagreement": 0.1, "power": 0.8, "candidates": 1},
-        "{rows:,} rows distinguish two models whose errors differ by {difference} points (exactly one of them wrong on "
-        "{disagreement} % of the rows; level {level} %, power {power} %, candidates {raw[candidates]}).",
+        "{rows:,} rows distinguish two models whose errors differ by {difference} points (exactly one of them is wrong "
+        "on {disagreement} % of the rows; level {level} %, power {power} %, candidates {raw[candidates]}).",
     ),
     "auc": Question(
         "rows_for_auc",
         "hanley-mcneil",
         {"margin": 0.01, "prevalence": 0.5},
-        "{rows:,} rows, {prevalence} % of them positive, give an AUC of {raw[auc]:g} to +-{raw[margin]:g} (Hanley and "
-        "McNeil, level {level} %).",
+        "With {rows:,} rows, {prevalence} % of them positive, an AUC of {raw[auc]:g} is known to +-{raw[margin]:g} "
+        "(Hanley and McNeil, level {level} %).",
     ),
     "recall": Question(
         "rows_for_recall",
         "wilson",
         {"margin": 0.01, "prevalence": 0.5},
-        "{rows:,} rows, {prevalence} % of them positive, give a recall of {recall} % to +-{margin} points (Wilson on "
-        "the positives, level {level} %).",
+        "With {rows:,} rows, {prevalence} % of them positive, a recall of {recall} % is known to +-{margin} points "
+        "(Wilson on the positives, level {level} %).",
     ),
     "relative": Question(
         "rows_for_mean_loss",
         "normal",
         {"cv": math.sqrt(2)},
-        "{rows:,} rows give a mean loss to +-{relative} % of itself (sd / mean of the losses {raw[cv]:.3g}, level "
-        "{level} %).",
+        "With {rows:,} rows, a mean loss is known to +-{relative} % of its value (sd / mean of the losses "
+        "{raw[cv]:.3g}, level {level} %).",
     ),
 }
 
@@ -114,17 +114,19 @@ def _number_options(function: Callback) -> Callback:
 """
 )
 @_number_options
-@click.option("--candidates", type=int, metavar="K", help="Number of models that are compared.  [default: 1]")
-@click.option("--rows", type=int, metavar="N", help="Plan the whole split of a table with N rows instead.")
+@click.option("--candidates", type=int, metavar="K", help="Number of models to compare.  [default: 1]")
+@click.option("--rows", type=int, metavar="N", help="Plan the whole split of a table with N rows.")
 @click.option(
-    "--task", type=click.Choice(["classification", "regression"]), help="With --rows.  [default: classification]"
+    "--task",
+    type=click.Choice(["classification", "regression"]),
+    help="Kind of target, with --rows.  [default: classification]",
 )
 def size(*, session: Session, **options: Any) -> None:
-    """Say how many dev and test rows are needed.
+    """Compute how many dev and test rows are needed.
 
     Answers one question: --margin (how precisely one error, AUC or recall is known), --relative (how precisely a mean
     loss is known), --detect (which models can be distinguished on the same rows), or --rows (a whole plan, with its
-    precision). Rows in groups say less than as many independent rows: --group-size adds the rows that are missing.
+    precision). Rows in groups tell less than the same number of independent rows: --group-size makes up for that.
     """
     import wellfit as wf
     from wellfit.stats import sizes
@@ -163,9 +165,9 @@ def _asked(given: Json) -> str:
     if "margin" in given or "error" in given:
         return "margin"
     raise BadInput(
-        "`wellfit size` must be asked exactly one question",
+        "the options of `wellfit size` must ask exactly one question",
         found="no question",
-        remedy="Give --margin H, or --detect D, or --rows N; 'wellfit size --help' shows examples",
+        remedy="Pass --margin H, --detect D or --rows N; 'wellfit size --help' shows examples",
     )
 
 
@@ -187,7 +189,7 @@ def _only(given: Json, allowed: tuple[str, ...], *, question: str) -> None:
     others = [flag(name) for name in given if name not in allowed]
     if others:
         raise BadInput(
-            f"{flag(question)} goes with {', '.join(flag(name) for name in allowed if name != question)} only",
+            f"{flag(question)} must be used only with {', '.join(flag(name) for name in allowed if name != question)}",
             found=", ".join(others),
             remedy="Ask one question at a time",
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
   wellfit split churn.csv --target churned --group-on customer
   wellfit split sales.parquet --target price --time-on sold --sizes 70/15/15
 
-The sizes follow from the precision wanted ('wellfit size --rows N' shows it). Only 'wellfit unseal' reads the sealed
+The sizes follow from the desired precision ('wellfit size --rows N' shows it). Only 'wellfit unseal' reads the sealed
 rows again.
 """,
 )
@@ -32,7 +32,8 @@ rows again.
 def split(ctx: click.Context, /, *, session: Session, data: tuple[Path, ...], out: Path | None, **options: Any) -> None:
     """Divide a table into train, dev and a sealed test set, and make an experiment.
 
-    DATA is a CSV, Parquet or Feather file, compressed or not, several with the same columns, or a folder of them.
+    DATA is a CSV, Parquet or Feather file, compressed or not; several such files with the same columns; or a folder of
+    them.
     """
     import wellfit as wf
     from wellfit.experiment.folder import default_path

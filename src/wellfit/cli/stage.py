@@ -12,16 +12,16 @@ from wellfit.cli.session import Session
 from wellfit.cli.settings import apply_settings
 
 Callback = Callable[..., int | None]
-"""A command's function: takes the session first; returns an exit code, or None for 0."""
+"""A command's function: it takes the session first and returns an exit code, or None for 0."""
 
 FILE = click.Path(path_type=Path)
-"""A path; the library checks that it exists, with a better message."""
+"""A path; the library checks whether it exists, with a better message."""
 
 _SEEDS = click.IntRange(min=0)
 
 
 def stage(*, tables: Iterable[str] = (), examples: str = "") -> Callable[[Callback], click.Command]:
-    """Make a function a command, with its name, its docstring as the help, and the TOML tables that it takes."""
+    """Make a function a command with its name, its docstring as the help, and the TOML tables that it takes."""
 
     def decorate(function: Callback) -> click.Command:
         epilog = f"\b\nExamples:\n{examples.strip(chr(10))}" if examples else None
@@ -38,7 +38,7 @@ def stage(*, tables: Iterable[str] = (), examples: str = "") -> Callable[[Callba
 
 
 class StageCommand(click.Command):
-    """Adds the common options, and gives the function a `Session` made from them."""
+    """A command with the common options, which passes its function a `Session` made from them."""
 
     tables: tuple[str, ...] = ()
 
@@ -47,7 +47,7 @@ class StageCommand(click.Command):
         self.params.extend(_common_options())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, and add the command to every error, so that the message can name the command's help."""
+        """Parse the arguments, and add the command to every error, so that the message can name the command's help."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -69,7 +69,7 @@ def _common_options() -> list[click.Parameter]:
         click.Option(
             ["--events"], is_flag=True, help="Print one JSON object per line while it runs; the last one is the result."
         ),
-        click.Option(["--seed"], type=_SEEDS, metavar="N", help="Seed for everything random.  [default: 0]"),
+        click.Option(["--seed"], type=_SEEDS, metavar="N", help="Seed of all random choices.  [default: 0]"),
         click.Option(["-q", "--quiet"], is_flag=True, help="Write no progress and no warnings to stderr."),
         click.Option(["--log-file"], type=FILE, metavar="FILE", help="Append a detailed log to FILE."),
         click.Option(
@@ -79,7 +79,7 @@ def _common_options() -> list[click.Parameter]:
             is_eager=True,
             expose_value=False,
             callback=_read_config,
-            help="Read options from FILE.toml, under the names of the Python arguments; options given here win.",
+            help="Read options from FILE.toml, with the names of the Python arguments; the command line wins.",
         ),
         click.Option(["--debug"], is_flag=True, help="Show the traceback when something fails."),
     ]

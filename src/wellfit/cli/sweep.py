@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DECAYS = [name for name, knob in NAMES.items() if knob.own == "l2"]
 MOST_SHOWN = 12
-"""Most members in the table if they are not a path."""
+"""Maximum number of members in the table if they are not a path."""
 
 
 @stage(
@@ -47,8 +47,8 @@ MOST_SHOWN = 12
 def train(ctx: click.Context, /, *, session: Session, experiment: Path, **options: Any) -> None:
     """Train one configuration on the train rows of EXPERIMENT and measure it on dev.
 
-    The outcome is kept in the experiment. Two boards of knobs: the network and the optimization make the training
-    error small; l2 and keep_prob make dev follow train.
+    The outcome is kept in the experiment. There are two boards of knobs: the network and the optimization make the
+    training error small; l2 and keep_prob make dev follow train.
     """
     import wellfit as wf
 
@@ -83,7 +83,7 @@ def _outcome_text(outcome: Outcome, goal: Goal) -> str:
   wellfit sweep churn.wellfit --over l2=10:10000,keep_prob=.5:1   ranges
   wellfit sweep churn.wellfit --over keep_prob=.5/.8/1            a list of values
   wellfit sweep churn.wellfit --over l2,keep_prob,lr,ema --members 64 --rungs
-                                                                  more knobs; the worst are dropped on the way
+                                                                  more knobs; the worst are dropped early
 """,
 )
 @click.argument("experiment", type=FILE)
@@ -92,32 +92,34 @@ def _outcome_text(outcome: Outcome, goal: Goal) -> str:
     default="l2,keep_prob",
     metavar="KNOBS",
     show_default=True,
-    help="Knobs, each with LOW:HIGH or V/V/V, or alone for its useful range; also dropout and weight_decay.",
+    help="Knobs to search, each with LOW:HIGH or V/V/V, or alone for its useful range; also dropout and weight_decay.",
 )
-@click.option("--members", type=click.IntRange(min=1), metavar="N", help="How many configurations to train.")
-@click.option("--rungs", is_flag=True, help="Compare at 1/15, 3/15 and 7/15 of the updates, and drop the worst.")
+@click.option("--members", type=click.IntRange(min=1), metavar="N", help="Number of configurations to train.")
 @click.option(
-    "--snapshots", is_flag=True, help="With --rungs: a member may also be chosen as it was at a rung (coupled)."
+    "--rungs", is_flag=True, help="Compare the members at 1/15, 3/15 and 7/15 of the updates, and drop the worst."
+)
+@click.option(
+    "--snapshots", is_flag=True, help="With --rungs, a member may also be chosen as it was at a rung (coupled)."
 )
 @click.option("--ensemble", is_flag=True, help="Also consider the average of several members.")
 @click.option(
     "--memory",
     metavar="SIZE",
-    help="Maximum memory of all members (500m, 4g); if they need more, they are trained in several passes.",
+    help="Maximum memory for all members (500m, 4g); if they need more, they are trained in several passes.",
 )
 @click.option(
     "--device",
     default=CPU,
     metavar="NAME",
     show_default=True,
-    help="cpu: the cores of this machine; cuda: a GPU, all members at once.",
+    help="Where to train: cpu uses the cores of this machine; cuda a GPU, with all members at once.",
 )
 @click.option(
     "--precision",
     default=FLOAT32,
     metavar="TYPE",
     show_default=True,
-    help="Precision of matrix products on a GPU: float32, tf32 or bf16.",
+    help="Precision of matrix products on a GPU.",
 )
 @config_options
 @click.pass_context
@@ -137,10 +139,10 @@ def sweep(  # noqa: PLR0913 - one argument an option
     precision: str,
     **options: Any,
 ) -> None:
-    """Train many configurations on EXPERIMENT and choose by dev with the one-standard-error rule.
+    """Train many configurations on EXPERIMENT and choose one on dev with the one-standard-error rule.
 
-    Shows the lambda path: train error, dev error and ||W|| against lambda. The knobs that are not searched come from
-    the options, or else from the experiment's network, with its regularizers off.
+    Shows the lambda path: train error, dev error and ||W|| against lambda. Knobs that are not searched come from the
+    options, or otherwise from the experiment's network, with its regularizers off.
     """
     import wellfit as wf
     from wellfit.reports.sentences import temperature_sentence
@@ -175,7 +177,7 @@ def sweep(  # noqa: PLR0913 - one argument an option
 
 
 def _trained(opened: Experiment) -> Config | None:
-    """The configuration of the experiment's network, unregularized; None if nothing has been trained yet."""
+    """Return the configuration of the experiment's network, unregularized; None if nothing has been trained yet."""
     from wellfit.records.config import Regularization
 
     try:
@@ -185,7 +187,7 @@ def _trained(opened: Experiment) -> Config | None:
 
 
 def _text(sweep: Sweep, goal: Goal) -> str:
-    """The lambda path, or the best members if other knobs vary too; the choice, and the warnings."""
+    """Return the lambda path (the best members if other knobs vary too), the choice, and the warnings."""
     from wellfit.records.units import Unit
     from wellfit.reports.show import sweep_text
 
@@ -197,7 +199,9 @@ def _text(sweep: Sweep, goal: Goal) -> str:
     heads = ("lambda", *DECAYS[1:], "keep_prob", *others, "train", "dev", "||W||", "")
     rows = [heads, *(_cells(row, sweep, unit, others=others) for row in shown)]
     table = "\n".join("  ".join(cell.rjust(12) for cell in row).rstrip() for row in rows)
-    title = f"The {len(shown)} members with the lowest dev {unit.noun}" if others else f"{unit.noun} along lambda"
+    title = (
+        f"The {len(shown)} members with the lowest dev {unit.noun}" if others else f"{unit.noun} along the lambda path"
+    )
     dropped = sum(row["status"] == "dropped" for row in members)
     at_rungs = [f"{dropped} members were dropped at the rungs."] if dropped else []
     return "\n".join([title, table, "", sweep_text(body, unit), *at_rungs, *_ensemble(sweep, unit)])
@@ -208,28 +212,28 @@ def _varies(name: str, members: Sequence[Json]) -> bool:
 
 
 def _best(members: Sequence[Json], sweep: Sweep) -> list[Json]:
-    """The best members, including the chosen one; dropped members were measured too early to be compared."""
+    """Return the best members, including the chosen one; dropped members were measured too early to be compared."""
     stayed = sorted((row for row in members if row["status"] != "dropped"), key=lambda row: float(row["dev"]))
     chosen = sweep.chosen.config.identity
     return [row for place, row in enumerate(stayed) if place < MOST_SHOWN or row["identity"] == chosen]
 
 
 def _ensemble(sweep: Sweep, unit: Unit) -> list[str]:
-    """The dev error of an average of several members, also measured on rows that did not choose it."""
+    """Return the dev error of an average of several members, also as measured on rows that did not choose it."""
     found = sweep.ensemble
     if found is None or len(found.picks) < 2:
         return []
     honest = (
         ""
         if found.honest_loss is None or found.honest_single is None
-        else f" (chosen on one half of dev and measured on the other: {unit.show(found.honest_loss)}, the best single "
-        f"member {unit.show(found.honest_single)})"
+        else f" (chosen on one half of dev and measured on the other: {unit.show(found.honest_loss)}; the best single "
+        f"member: {unit.show(found.honest_single)})"
     )
     return [f"An ensemble of {len(found.picks)} members: dev {unit.show(found.loss)}{honest}."]
 
 
 def _cells(row: Json, sweep: Sweep, unit: Unit, *, others: Sequence[str]) -> tuple[str, ...]:
-    """A row of the table: its figures, whether it was chosen, and how it ended if not as planned."""
+    """Return a row of the table: its figures, whether it was chosen, and how it ended if not as planned."""
     from wellfit.records.outcome import Status
     from wellfit.records.units import knob
 

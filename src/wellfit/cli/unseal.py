@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 @stage(examples="\n  wellfit unseal churn.wellfit\n  wellfit unseal churn.wellfit --yes --json\n")
 @click.argument("experiment", type=FILE)
-@click.option("--yes", is_flag=True, help="Do not ask for the experiment's name.")
-@click.option("--again", is_flag=True, help="Open it a further time: not certified, with a wider interval.")
+@click.option("--yes", is_flag=True, help="Open it without asking for the experiment's name.")
+@click.option(
+    "--again", is_flag=True, help="Open it another time; the result is not certified and has a wider interval."
+)
 def unseal(*, session: Session, experiment: Path, yes: bool, again: bool) -> None:
     """Open the sealed test set of EXPERIMENT, once, and measure the final network on it.
 
-    Each opening is written into the experiment's ledger and into your registry. Only the first one is certified:
-    a number that was looked at while choosing is no longer an honest number.
+    Each opening is recorded in the experiment's ledger and in your registry. Only the first one is certified:
+    a number that was seen while choosing is no longer an honest number.
     """
     import wellfit as wf
 
@@ -40,13 +42,17 @@ def unseal(*, session: Session, experiment: Path, yes: bool, again: bool) -> Non
 def _confirm(experiment: Path) -> None:
     name = experiment.resolve().name.removesuffix(".wellfit")
     if not sys.stdin.isatty():
-        raise Refusal("opening the test set must be confirmed", found="no terminal to ask on", remedy="Add --yes")
-    click.echo("The test set can be opened once with a certified result. Decide first that the work is done.", err=True)
+        raise Refusal(
+            "opening the test set must be confirmed", found="no terminal for the question", remedy="Add --yes"
+        )
+    click.echo(
+        "The test set can be opened only once with a certified result. Make sure that the work is done.", err=True
+    )
     click.echo(f"Type the experiment's name ({name}) to open it: ", err=True, nl=False)
     typed = sys.stdin.readline().strip()
     if typed != name:
         raise Refusal(
-            "the experiment's name must be typed before the test set is opened",
+            "the experiment's name must be typed to open the test set",
             found=repr(typed),
             remedy=f"Type {name}, or leave the test set sealed",
         )

@@ -1,6 +1,6 @@
 """Random changes to training pictures: ranges, names for their strengths, and the protection of labels.
 
-A flipped 6 is no longer a 6: a change that can alter a label is never on unless it was asked for.
+A flipped 6 is no longer a 6: a change that can alter a label is never on unless the user asks for it.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class Augmentation:
     """Ranges of random changes at strength 1; 0 leaves a change out.
 
     Attributes:
-        flip_horizontal: share of the pictures that are mirrored, left to right; `flip_vertical`: top to bottom.
-        rotate: degrees, either way.
-        translate: share of height and width, either way.
-        scale: a picture is made larger or smaller by a factor of at most 1 + scale.
-        crop: pixels by which a picture, mirrored at its edges, is moved either way.
+        flip_horizontal: share of the pictures mirrored from left to right; `flip_vertical`, from top to bottom.
+        rotate: largest rotation in either direction, in degrees.
+        translate: largest shift in either direction, as a share of height and width.
+        scale: a picture is enlarged or reduced by a factor of at most 1 + scale.
+        crop: largest shift in either direction of a picture mirrored at its edges, in pixels.
         erase: side of a square that is blanked, as a share of the picture's sides (cutout).
-        brightness: factor 1 - b to 1 + b on all values; `contrast`: on the distances from the picture's mean grey;
-            `saturation`: on the distances from each pixel's grey.
+        brightness: a factor from 1 - b to 1 + b on all values; `contrast` is one on the distances from the picture's
+            mean grey, and `saturation` one on the distances from each pixel's grey.
         noise: largest standard deviation of Gaussian noise, where white is 1.
         blur: largest standard deviation of a Gaussian blur, in pixels.
-        jpeg: compressed as JPEG with a quality of 100 - jpeg at worst.
-        cutmix: share of the batches in which a box is cut from another picture, and its label with it.
+        jpeg: compression as JPEG with a quality of at least 100 - jpeg.
+        cutmix: share of the batches in which a box, and its share of the label, comes from another picture.
     """
 
     flip_horizontal: float = 0.0
@@ -64,12 +64,12 @@ class Augmentation:
                 raise BadInput(
                     f"{name} must be in [0, {most:g}]",
                     found=f"{name}={value!r}",
-                    remedy=f"Give {name} a value in that range",
+                    remedy=f"Choose a value in that range for {name}",
                 )
 
     @classmethod
     def within(cls, ranges: Mapping[str, float]) -> Augmentation:
-        """Return these ranges and no other changes, each limited to the largest allowed."""
+        """Return these ranges without other changes, each limited to the largest allowed value."""
         return cls(**{name: min(ranges.get(name, 0.0), LARGEST[name]) for name in OPERATIONS})
 
 
@@ -78,9 +78,10 @@ NOTHING = Augmentation(**dict.fromkeys(OPERATIONS, 0.0))
 
 
 def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) -> Augmentation:
-    """Return the ranges of `none`, `light` or `strong`, or only those given, as in `rotate=10,translate=.1`.
+    """Return the ranges of `none`, `light` or `strong`, or only those named, as in `rotate=10,translate=.1`.
 
-    Classes and colour decide whether a named strength mirrors pictures. Raises BadInput for an unknown operation.
+    The classes and the colour decide whether a named strength mirrors pictures. Raises BadInput for an unknown
+    operation.
     """
     if text in STRENGTHS:
         mirrored = 0.5 if survives_mirror(classes, colour=colour) else 0.0
@@ -91,16 +92,17 @@ def asked_for(text: str, *, classes: Sequence[str] = (), colour: bool = True) ->
 
 
 def range_of(name: str, one: Augmentation, strength: float) -> float:
-    """Return the range of one operation for a member: the range asked for, times the strength."""
+    """Return the range of one operation for a member: the requested range times the strength."""
     value = float(getattr(one, name))
     # A share of pictures ends at what was asked for: a strength above 1 must not flip nine of ten.
     return value * min(strength, 1.0) if name in _SHARES else value * strength
 
 
 def survives_mirror(classes: Sequence[str], *, colour: bool = True) -> bool:
-    """Return True if a mirrored picture surely keeps its label: never for digits, letters and text.
+    """Return True if a mirrored picture certainly keeps its label: never for digits, letters and text.
 
-    True only for colour pictures whose class names all have two letters or more and mention no side.
+    This holds only for colour pictures whose class names all have at least two letters and mention neither left nor
+    right.
     """
     words = [word for name in classes for word in name.lower().replace("-", " ").replace("_", " ").split()]
     named = bool(words) and all(len(name) > 1 and not name.isdigit() for name in classes)
@@ -113,7 +115,7 @@ def _range(item: str) -> tuple[str, float]:
     if name not in OPERATIONS:
         near = difflib.get_close_matches(name, [*OPERATIONS, *STRENGTHS], n=1)
         raise BadInput(
-            f"augment must be {', '.join(STRENGTHS)}, or ranges of operations",
+            f"augment must be {', '.join(STRENGTHS)} or ranges of operations",
             found=repr(item.strip()),
             remedy=f"Did you mean {near[0]!r}" if near else f"Choose from {', '.join(OPERATIONS)}",
         )

@@ -1,4 +1,4 @@
-"""The configuration of a network: two boards of knobs that never mix, and the seed; and the device to train it on.
+"""The configuration of a network: two boards of knobs that never mix, the seed, and the device to train it on.
 
 Lambda is stated in the unit of the cost J = (1/m) sum L + lambda/(2m) ||W||^2, with m the number of training rows
 and W the weights without biases, norm parameters and embeddings. `weight_decay_of` and `shrink_of` convert.
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 class Network:
     """Shape of the network: hidden widths from input to output, the activation between them, the encoding of numbers.
 
-    `module` names a module of the user's own that takes the place of all this (training/module.py).
+    `module` names a module of the user that replaces all of these (training/module.py).
     `embedding` "ple" adds to every numeric column its piecewise-linear encoding over at most `bins` quantile bins
-    of the training rows (Gorishniy et al., 2022); "none" takes the numbers as they are.
-    `kind` "conv" is a network of pictures (training/convolution.py): the widths are the channels of its blocks.
+    of the training rows (Gorishniy et al., 2022); "none" uses the numbers as they are.
+    `kind` "conv" is a network for pictures (training/convolution.py): the widths are the channels of its blocks.
     """
 
     widths: tuple[int, ...] = (64, 64)
@@ -63,8 +63,8 @@ class Optimization:
     `epochs` counts passes over the training rows, `batch_size` rows per update; lr is the peak of the schedule.
     "coslog4" (Holzmueller et al., 2024) anneals to 0 at 1/15, 3/15, 7/15 and the end of training, so that networks
     can be compared there. `clip_norm` is the largest norm of a gradient, over all parameters. `early_stopping` is a
-    patience: training ends after that many points of the learning curve without a lower dev loss, and its best
-    point is kept; that couples the choice of the fit to dev, and is off by default.
+    patience: training ends after this number of points of the learning curve without a lower dev loss, and the best
+    point is kept; this couples the choice of the fit to dev, and is off by default.
     """
 
     optimizer: OptimizerKind = "adam"
@@ -94,10 +94,11 @@ class Regularization:
         input_keep_prob: share of the inputs kept by dropout (Srivastava et al., 2014): columns of the table, a number
             with its bins or a category with its whole encoding; of a picture the values of its pixels.
         mixup: alpha of Beta(alpha, alpha), from which two rows' shares in their mixture are drawn (Zhang et al., 2018).
-        ema: decay of the moving average of the parameters, which takes the place of the last ones.
-        augment: strength at which training pictures are changed at random; 1 takes the whole of `Config.augmentation`.
-        l2_schedule: of lambda and l1; "flat_cos" is constant for half of the training, then half a cosine down to 0.
-        keep_prob_schedule: the same for the share of dropped units and inputs.
+        ema: decay of the moving average of the parameters, which replaces the final ones.
+        augment: strength of the random changes to training pictures; 1 uses the full ranges of `Config.augmentation`.
+        l2_schedule: schedule of lambda and l1; "flat_cos" is constant for half of the training, then half a cosine down
+            to 0.
+        keep_prob_schedule: schedule of the share of dropped units and inputs, with the same values.
     """
 
     l2: float = 0.0
@@ -117,14 +118,14 @@ class Regularization:
 
     @property
     def is_off(self) -> bool:
-        """True if nothing is regularized."""
+        """Whether nothing is regularized."""
         values = ((getattr(self, name), off) for name, off in OFF.items() if name in KNOBS)
         return all(one == off for value, off in values for one in (value if isinstance(value, tuple) else (value,)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataBoard:
-    """The knobs of the data: which training rows are used, and how much each counts; dev and test never change.
+    """The knobs of the data: which training rows are used, and how much each one counts; dev and test never change.
 
     `more_data` names rows that are added (data/training_rows.py), "" for none; `reweight` is the power of their
     importance (0 counts every row once); `drop_rows` leaves out the training rows that have a copy in dev.
@@ -139,7 +140,7 @@ class DataBoard:
 
     @property
     def is_off(self) -> bool:
-        """True if the training rows are taken as they are."""
+        """Whether the training rows are used as they are."""
         return self == DataBoard()
 
 
@@ -147,7 +148,7 @@ class DataBoard:
 class Config(OwnForm):
     """Everything that determines one training run, apart from the rows.
 
-    `augmentation` has the random changes of pictures that there are; `regularization.augment` turns them on. `data`
+    `augmentation` has the ranges of the random changes to pictures, which `regularization.augment` turns on. `data`
     selects the training rows.
     """
 
@@ -164,41 +165,41 @@ class Config(OwnForm):
         keep = self.regularization.keep_prob
         if isinstance(keep, tuple) and not self.network.module and len(keep) != len(self.network.widths):
             raise BadInput(
-                "keep_prob must have one value for all hidden layers, or one for each",
+                "keep_prob must have one value for all hidden layers or one per layer",
                 found=f"{len(keep)} values for {len(self.network.widths)} hidden layers",
-                remedy="Give as many values as widths",
+                remedy="Pass as many values as widths",
             )
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
-        """keep_prob of each hidden layer."""
+        """The keep_prob of each hidden layer."""
         keep = self.regularization.keep_prob
         return keep if isinstance(keep, tuple) else (keep,) * len(self.network.widths)
 
     def with_knobs(self, **knobs: Any) -> Config:
-        """The config with other values of these knobs, all changed at once: some values are valid only together."""
+        """Return the config with other values of these knobs, changed together: some values are valid only together."""
         boards: dict[str, dict[str, Any]] = {}
         for name, value in knobs.items():
             boards.setdefault(KNOBS[name].board, {})[name] = value
         return replace(self, **{board: replace(getattr(self, board), **turned) for board, turned in boards.items()})
 
     def value_of(self, name: str) -> Any:
-        """The value of the knob with this name, which must not be a second name."""
+        """Return the value of the knob with this name, which must not be a second name."""
         return getattr(getattr(self, KNOBS[name].board), name)
 
     @property
     def shown(self) -> Json:
-        """The knobs of all boards that `to_json` shows, by their own names."""
+        """The knobs of all boards that `to_json` shows, under their own names."""
         body = self.to_json()
         return {name: value for board in BOARDS for name, value in body[board].items()}
 
     @cached_property
     def identity(self) -> str:
-        """Sixteen hexadecimal digits that name this configuration: equal configurations have equal names."""
+        """Sixteen hexadecimal digits that identify this configuration: equal configurations have equal ones."""
         return digest_of(self.to_json())
 
     def to_json(self) -> Json:
-        """Plain values, as `from_json` reads them; knobs that are not basic are included only where they are on."""
+        """Return plain values that `from_json` can read; knobs that are not basic are included only if they are on."""
         body = asdict(self)
         if self.augmentation == Augmentation():
             del body["augmentation"]
@@ -212,7 +213,7 @@ class Config(OwnForm):
 
     @classmethod
     def from_json(cls, body: Json) -> Config:
-        """Rebuild a configuration from `to_json`'s values; BadInput for an unknown knob or a value out of range."""
+        """Rebuild a config from the result of `to_json`; BadInput for an unknown knob or a value out of range."""
         try:
             return cls(
                 **{name: board(**body.get(name, {})) for name, board in BOARDS.items()},
@@ -222,7 +223,7 @@ class Config(OwnForm):
             )
         except TypeError as error:
             raise BadInput(
-                "a config must have known knobs only", found=str(error), remedy="Remove or rename the knob"
+                "a config must have only known knobs", found=str(error), remedy="Remove or rename the knob"
             ) from error
 
 
@@ -236,7 +237,7 @@ class KnobPair(NamedTuple):
 
 
 def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
-    """The knobs in which two configs differ, board by board."""
+    """Return the knobs in which two configs differ, board by board."""
     pairs = ((board, vars(getattr(a, board)), vars(getattr(b, board))) for board in (*BOARDS, "augmentation", "data"))
     return tuple(
         KnobPair(board, knob, old[knob], new[knob])
@@ -252,38 +253,38 @@ _SEED = Knob("seed", "optimization", kind="whole")
 
 
 def digest_of(body: Json) -> str:
-    """Sixteen hexadecimal digits that name plain values: equal values have equal names."""
+    """Return sixteen hexadecimal digits that identify plain values: equal values have equal digits."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def updates_per_epoch(*, rows: int, batch_size: int) -> int:
-    """Updates in one pass over `rows` training rows; the last batch may be smaller."""
+    """Return the updates in one pass over `rows` training rows; the last batch may be smaller."""
     return math.ceil(rows / batch_size)
 
 
 def total_updates(config: Config, *, rows: int) -> int:
-    """Updates that a whole training run of `config` takes on `rows` training rows."""
+    """Return the updates in a complete training run of `config` on `rows` training rows."""
     return config.optimization.epochs * updates_per_epoch(rows=rows, batch_size=config.optimization.batch_size)
 
 
 def weight_decay_of(l2: float, *, rows: float) -> float:
-    """lambda / m: the `weight_decay` of SGD or AdamW that gives the same decay."""
+    """Return lambda / m: the `weight_decay` of SGD or AdamW that gives the same decay."""
     return l2 / rows
 
 
 def shrink_of(l2: float, *, rows: int, lr: float) -> float:
-    """lr * lambda / m: the share of each weight that one update at the peak learning rate removes."""
+    """Return lr * lambda / m: the share of each weight that one update at the peak learning rate removes."""
     return lr * l2 / rows
 
 
 def lambda_by_unit(config: Config, *, rows: int) -> dict[str, float]:
-    """lambda in the units of its second names, as the journal shows it."""
+    """Return lambda in the units of its second names, as the journal shows it."""
     l2, lr = config.regularization.l2, config.optimization.lr
     return {"weight_decay": weight_decay_of(l2, rows=rows), "shrink": shrink_of(l2, rows=rows, lr=lr)}
 
 
 def _keep_checked(board: Network | Optimization | Regularization | DataBoard, name: str) -> None:
-    """Store Python's own values in a board, each checked: configs are keys and JSON, which numpy values cannot be."""
+    """Store a board's values as checked Python values: configs are keys and JSON, which numpy values cannot be."""
     for knob in knobs_of(name):
         value = _plain(getattr(board, knob.name))
         object.__setattr__(board, knob.name, value)
@@ -303,14 +304,14 @@ def _plain(value: Any) -> Any:
 CPU = "cpu"
 DEVICES = (CPU, "cuda")
 FLOAT32, TF32, BF16 = PRECISIONS = ("float32", "tf32", "bf16")
-"""For matrix products: full precision; 10 bits of each factor; 7 bits. Sums, steps and moments stay float32."""
+"""In matrix products: full precision, 10 bits, or 7 bits of each factor. Sums, steps and moments stay float32."""
 
 
 @dataclass(frozen=True)
 class Device(Record):
     """The device on which a stack is trained, if not on the cores of this machine, and one of PRECISIONS.
 
-    The name is torch's; "cpu" runs the same code here, slowly: the tests use it.
+    The name is that of torch; "cpu" runs the same code here, slowly, for the tests.
     """
 
     name: str
@@ -318,7 +319,7 @@ class Device(Record):
 
     @property
     def is_gpu(self) -> bool:
-        """True if it is a different chip from the one that this code runs on."""
+        """Whether this is a different chip from the one that runs this code."""
         return self.name != CPU
 
 
@@ -326,28 +327,28 @@ def device_of(name: str, precision: str) -> Device | None:
     """Return the requested device; None for this machine's own cores, BadInput for one that is missing."""
     if name not in DEVICES:
         raise BadInput(
-            f"device must be one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Give one of them"
+            f"device must be one of {', '.join(DEVICES)}", found=f"device={name!r}", remedy="Choose one of them"
         )
     if precision not in PRECISIONS:
         raise BadInput(
             f"precision must be one of {', '.join(PRECISIONS)}",
             found=f"precision={precision!r}",
-            remedy="Give one of them",
+            remedy="Choose one of them",
         )
     if name == CPU:
         if precision != FLOAT32:
             raise BadInput(
-                "on the cores of this machine the precision must be float32",
+                "the precision must be float32 on the cores of this machine",
                 found=f"precision={precision!r} with device={name!r}",
-                remedy="Leave the precision out, or give a device that has it",
+                remedy="Remove the precision, or pass --device cuda",
             )
         return None
     import torch
 
     if not torch.cuda.is_available():
         raise BadInput(
-            "the device must be there, and this torch built for it",
-            found=f"device={name!r}, torch {torch.__version__} sees none",
-            remedy="Install a torch with CUDA, or leave the device out",
+            "the device must exist, and torch must be built for it",
+            found=f"device={name!r}, but torch {torch.__version__} finds none",
+            remedy="Install a torch with CUDA, or remove the device",
         )
     return Device(name, precision)

@@ -16,16 +16,16 @@ class GapKind:
     """One gap.
 
     Attributes:
-        name: its key in JSON; `noun`: its name in a sentence; `cause`: its name where a step is said to fight it.
-        meaning: what a high one means, in a few words.
-        symptom: what the network does where it is high; takes its {size}.
+        name: its key in JSON; `noun` is its name in a sentence, and `cause` its name as the target of a step.
+        meaning: what a large gap means, in a few words.
+        symptom: what the network does if the gap is large; takes its {size}.
         action: what to do first.
-        finding: code of the finding that fires where it is high.
-        board: the board whose remedies close it; "none" where that takes a person.
-        judged_on: the part whose rows, paired, are used to judge a step against it.
-        absent: why it was not measured.
-        stop: code of a run that ends with it, and with nothing promising to try.
-        left: text of such a run; takes the gap's {size}, the training {rows} and the rows that are {wanted}.
+        finding: code of the finding that fires if the gap is large.
+        board: the board whose remedies close the gap; "none" if only a person can.
+        judged_on: the part whose rows, paired, are used to judge a step against the gap.
+        absent: why the gap was not measured.
+        stop: code of a run that ends with this gap and nothing promising left to try.
+        left: text of such a run; takes the gap's {size}, the training {rows} and the {wanted} rows.
     """
 
     name: GapName
@@ -57,8 +57,8 @@ GAPS: Mapping[GapName, GapKind] = {
             judged_on="train",
             absent="no train error",
             stop="bias",
-            left="The network still misses {size} that others reach on the training rows, and no step helps further: "
-            "look for columns that say more, or check the reference.",
+            left="The network's train error is still {size} above the reference, and no further step helps: "
+            "look for more informative columns, or check the reference.",
         ),
         GapKind(
             name="variance",
@@ -66,22 +66,22 @@ GAPS: Mapping[GapName, GapKind] = {
             cause="variance",
             meaning="overfitting",
             symptom="overfits ({size} of variance)",
-            action="Next: more data, or regularize.",
+            action="Next: collect more data, or regularize.",
             finding="WF102",
             board="regularization",
             judged_on="dev",
             absent="no dev error",
             stop="more data",
-            left="More data is what helps now: about {wanted} training rows (there are {rows}) would bring the "
-            "variance of {size} inside the tolerance.",
+            left="More data would help now: about {wanted} training rows (there are {rows}) would bring the "
+            "variance of {size} within the tolerance.",
         ),
         GapKind(
             name="mismatch",
             noun="mismatch",
             cause="mismatch",
             meaning="dev differs from train",
-            symptom="meets other data on dev than it was trained on ({size} of mismatch)",
-            action="Next: collect training data like deployment's.",
+            symptom="meets different data on dev than in training ({size} of mismatch)",
+            action="Next: collect training data like that in deployment.",
             finding="WF301",
             board="data",
             judged_on="dev",
@@ -95,18 +95,18 @@ GAPS: Mapping[GapName, GapKind] = {
             noun="dev overfit",
             cause="dev overfit",
             meaning="dev was used too often",
-            symptom="was chosen too closely on dev ({size} of dev overfit)",
+            symptom="was fitted too closely to dev ({size} of dev overfit)",
             action="Next: a bigger dev set.",
             finding="WF401",
             board="none",
             judged_on="test",
             absent="no test error",
             stop="dev used up",
-            left="Dev flatters the network by {size}: draw a larger dev set before choosing further.",
+            left="The dev error is too low by {size}: draw a larger dev set before you choose again.",
         ),
     )
 }
 """The gaps by name, in the order in which they are treated."""
 
 GAP_OF_BOARD: Mapping[Board, GapKind] = {kind.board: kind for kind in GAPS.values() if kind.board != "none"}
-"""The gap that each board closes, unless a remedy says otherwise."""
+"""The gap that each board closes, unless a remedy states another one."""

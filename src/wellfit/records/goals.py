@@ -1,4 +1,4 @@
-"""The goals a user can name: one table of everything in which they differ.
+"""The goals that a user can name: one table of everything in which they differ.
 
 The losses are computed in `wellfit.stats`; no other module makes its behaviour depend on a goal's name.
 """
@@ -25,15 +25,15 @@ class Goal:
     """One goal: reported as a score in its own unit, compared as a loss (lower is better).
 
     Attributes:
-        name: as users write it.
-        noun: as sentences and columns write it.
+        name: name that users write.
+        noun: name in sentences and columns.
         reads: what it scores: the likeliest class, the order or the values of probabilities, or predicted values.
         loss_noun: unit of a difference of losses; "points" for a rate, which is written in hundredths.
-        is_rate: True if the loss is in [0, 1].
-        is_percent: True if the score is written as a percentage.
-        higher_is_better: True if the loss is 1 - score.
-        is_squared: True if the loss is the square of the score, so that scores do not subtract as losses do.
-        counts_rows: True if the loss is a share of the rows, each of which is right or wrong.
+        is_rate: whether the loss is in [0, 1].
+        is_percent: whether the score is written as a percentage.
+        higher_is_better: whether the loss is 1 - score.
+        is_squared: whether the loss is the square of the score, so that scores do not subtract as losses do.
+        counts_rows: whether the loss is a share of the rows, each of which is right or wrong.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Goal:
 
     @property
     def task(self) -> Task:
-        """The task this goal belongs to."""
+        """The task to which this goal belongs."""
         return "regression" if self.reads == "values" else "classification"
 
     @property
     def needs_probabilities(self) -> bool:
-        """True if predicted labels are not enough."""
+        """Whether predicted labels are not enough."""
         return self.reads in ("order", "probabilities")
 
     @property
     def smooth(self) -> Goal:
-        """The goal whose loss is used to choose ensembles: log loss for errors, since it varies less with the rows."""
+        """The goal whose loss chooses ensembles: log loss for errors, because it varies less with the rows."""
         return GOALS["log_loss"] if self.counts_rows else self
 
     @property
@@ -67,39 +67,39 @@ class Goal:
         return _metrics()[self.name]
 
     def score_of(self, loss: float) -> float:
-        """The score in the goal's own unit that belongs to `loss`."""
+        """Return the score in the goal's own unit that corresponds to `loss`."""
         if self.higher_is_better:
             return 1 - loss
         return loss**0.5 if self.is_squared else loss
 
     def loss_of(self, score: float) -> float:
-        """The loss that belongs to `score`: the inverse of `score_of`."""
+        """Return the loss that corresponds to `score`, the inverse of `score_of`."""
         if self.higher_is_better:
             return 1 - score
         return score**2 if self.is_squared else score
 
     def in_unit(self, found: Estimate) -> Estimate:
-        """A loss as the goal's own score; the limits are swapped where higher is better."""
+        """Return a loss as the goal's own score; the limits are swapped if higher is better."""
         # A t-interval of a squared error can reach below 0, where it has no root.
         low, high = sorted(self.score_of(max(limit, 0.0)) for limit in (found.low, found.high))
         return replace(found, value=self.score_of(found.value), low=low, high=high, binomial=False)
 
     def row_losses(self, target: Targets, prediction: Floats) -> Floats:
-        """Losses [rows] whose mean is the goal's loss; see `Metric`."""
+        """Return losses [rows] whose mean is the goal's loss; see `Metric`."""
         return self.metric.row_losses(target, prediction)
 
     def loss(self, target: Targets, prediction: Floats) -> float:
-        """The goal's loss: the mean of `row_losses`."""
+        """Return the goal's loss: the mean of `row_losses`."""
         return self.metric.loss(target, prediction)
 
     def refined_losses(self, target: Targets, prediction: Floats) -> Floats:
-        """Return the goal's losses [rows]; for an error, losses with the same ranking that vary less with the rows."""
+        """Return the goal's losses [rows]; for an error, losses of the same ranking that vary less with the rows."""
         from wellfit.stats.calibration import refined_losses
 
         return refined_losses(target, prediction) if self.counts_rows else self.row_losses(target, prediction)
 
     def estimate(self, target: Targets, prediction: Floats, *, groups: Integers | None = None) -> Estimate:
-        """The goal's loss with its 95 % interval; rows that share `groups` [rows] are resampled together."""
+        """Return the goal's loss with its 95 % interval; rows that share `groups` [rows] are resampled together."""
         return self.metric.estimate(target, prediction, groups=groups)
 
 
@@ -138,17 +138,19 @@ def _metrics() -> Mapping[str, Metric]:
 
 
 def goal_named(name: str, *, task: Task | None = None) -> Goal:
-    """Return the goal with this name; BadInput for an unknown one, or one of another task."""
+    """Return the goal with this name; BadInput for an unknown one or one of another task."""
     goal = GOALS.get(name)
     if goal is None:
         raise BadInput(f"a goal must be one of {', '.join(GOALS)}", found=repr(name), remedy="Choose one of them")
     if task is not None and goal.task != task:
         raise BadInput(
-            f"goal {name} is for {goal.task}", found=f"a {task} target", remedy="Choose another --goal, or set --task"
+            f"goal {name} must be used with a {goal.task} target",
+            found=f"a {task} target",
+            remedy="Choose another --goal, or set --task",
         )
     return goal
 
 
 def default_goal(task: Task) -> Goal:
-    """`error` for classification, `rmse` for regression."""
+    """Return `error` for classification, `rmse` for regression."""
     return GOALS["rmse" if task == "regression" else "error"]

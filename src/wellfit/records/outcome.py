@@ -1,4 +1,4 @@
-"""The outcome of one training run: a value even when the run failed."""
+"""The outcome of one training run: a value even if the run failed."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class Status(Enum):
 
     @property
     def advice(self) -> str:
-        """Advice about this ending, as one sentence."""
+        """Advice about this ending, in one sentence."""
         return _ADVICE[self]
 
 
 ENDED = (Status.FINISHED, Status.STOPPED_EARLY)
-"""The statuses of training runs that completed, and can be compared with others."""
+"""The statuses of training runs that completed and can be compared with others."""
 _ADVICE = {
     Status.FINISHED: "All planned updates were made.",
     Status.DIVERGED: "The loss stopped being finite: lower the learning rate, or look for extreme values in the data.",
-    Status.OUT_OF_BUDGET: "Time ran out before the schedule ended, so these errors are higher than they need be: "
-    "give a larger budget or fewer epochs.",
+    Status.OUT_OF_BUDGET: "Time ran out before the schedule ended, so these errors are higher than necessary: "
+    "use a larger budget or fewer epochs.",
     Status.STOPPED_EARLY: "The epoch was chosen by dev, so that fitting and regularizing are coupled: its dev error is "
     "optimistic, and lambda or keep_prob may do better.",
-    Status.DROPPED: "It was behind at a rung, and the rest of its updates went to the others.",
-    Status.AT_RUNG: "It is a snapshot of a training that went on: to choose it on dev is to choose the epoch, so that "
-    "fitting and regularizing are coupled.",
+    Status.DROPPED: "The member was behind at a rung, and the rest of its updates went to the others.",
+    Status.AT_RUNG: "It is a snapshot of a training run that went on: to choose it on dev is to choose the epoch, so "
+    "that fitting and regularizing are coupled.",
 }
 
 
@@ -60,18 +60,19 @@ class Outcome(Record):
     """One trained configuration, its state at a rung (a snapshot), or the average of several (an ensemble).
 
     Attributes:
-        config: of the training run; of an ensemble, that of its heaviest member.
+        config: config of the training run; for an ensemble, that of its heaviest member.
         losses: mean loss of the goal on train, train_dev (if any) and dev; the training set in full, without dropout.
         predictions: train_dev (if any) and dev: probabilities [rows, classes], or values [rows] in the target's unit.
         train_losses: [rows] loss of every training row, for paired comparisons on train.
         weight_norms: ||W||_F of each decayed matrix, from input to output.
-        state: parameter name -> float32 array: the trained weights.
-        effects: of regularization on the network, by name (training/effects.py).
-        snapshots: after how many updates snapshots were taken: outcomes of their own, which cost an ensemble nothing.
-        members: identity -> weight of each network that an ensemble averages; the weights add up to 1. An ensemble has
-            no weights, norms, curve or effects of its own. Empty for a single network.
-        temperature: that of its probabilities (stats/calibration.py); 1 leaves them as trained. It is not part of
-            the identity, since it follows from the predictions for dev.
+        state: the trained weights as float32 arrays, by parameter name.
+        effects: effects of regularization on the network, by name (training/effects.py).
+        snapshots: numbers of updates after which snapshots were taken; these are separate outcomes, which cost an
+            ensemble nothing.
+        members: weight of each network that an ensemble averages, by identity; the weights add up to 1. An ensemble
+            has no weights, norms, curve or effects of its own. Empty for a single network.
+        temperature: temperature of its probabilities (stats/calibration.py); 1 leaves them as trained. It is not part
+            of the identity, because it follows from the predictions for dev.
     """
 
     config: Config
@@ -91,14 +92,14 @@ class Outcome(Record):
 
     @property
     def identity(self) -> str:
-        """Sixteen hexadecimal digits: of the config; of a snapshot with its update; of an ensemble's weights."""
+        """Sixteen hexadecimal digits made from the config, the config and update of a snapshot, or ensemble weights."""
         if self.members:
             return digest_of(dict(sorted(self.members.items())))
         return snapshot_identity(self.config, self.updates) if self.is_snapshot else self.config.identity
 
     @property
     def is_snapshot(self) -> bool:
-        """True if it was taken from a training run that went on."""
+        """Whether it was taken from a training run that went on."""
         return self.status is Status.AT_RUNG
 
     @property
@@ -113,13 +114,13 @@ class Outcome(Record):
 
     @property
     def arrays(self) -> dict[str, Floats]:
-        """Every array by a name of its own ("state/...", "predictions/...", "train/losses"), kept next to the JSON."""
+        """Every array under its own name ("state/...", "predictions/...", "train/losses"), kept next to the JSON."""
         groups = {"state": self.state, "predictions": self.predictions, "train": {"losses": self.train_losses}}
         return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any], *, arrays: Mapping[str, Floats] = MappingProxyType({})) -> Outcome:
-        """Rebuild an outcome from `to_json`'s values (others are ignored) and its arrays."""
+        """Rebuild an outcome from the result of `to_json` (other values are ignored) and its arrays."""
 
         def group(name: str) -> dict[str, Floats]:
             return {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
@@ -132,10 +133,10 @@ class Outcome(Record):
         )
 
     def to_json(self) -> Json:
-        """The scalars, for the journal; the arrays are stored next to it."""
+        """Return the scalars, for the journal; the arrays are stored next to it."""
         return {"identity": self.identity, **super().to_json()}
 
 
 def snapshot_identity(config: Config, update: int) -> str:
-    """The identity of the snapshot that a training run of `config` leaves after `update` updates."""
+    """Return the identity of the snapshot that a training run of `config` leaves after `update` updates."""
     return digest_of({"config": config.identity, "update": update})

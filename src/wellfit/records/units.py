@@ -1,4 +1,4 @@
-"""Numbers of a goal as people read them: positions on an axis, values, gaps."""
+"""The numbers of a goal as people read them: positions on an axis, values, gaps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Unit:
 
     @property
     def is_percent(self) -> bool:
-        """True if the loss is a rate that is written as a percentage."""
+        """Whether the loss is a rate that is written as a percentage."""
         return self.goal.is_percent
 
     @property
@@ -37,20 +37,20 @@ class Unit:
         return f"{self.noun} in the unit of the target" if self.goal.task == "regression" else self.noun
 
     def position(self, loss: float) -> float:
-        """Position of `loss` on an axis: the root for rmse, percent for rates, else the loss itself."""
+        """Return the position of `loss` on an axis: its root for rmse, percent for rates, otherwise the loss itself."""
         if self.goal.is_squared:
             return math.sqrt(max(loss, 0.0))
         return 100 * loss if self.is_percent else loss
 
     def tick(self, position: float, *, step: float) -> str:
-        """The label of a tick at `position` of an axis whose ticks are `step` apart."""
+        """Return the label of a tick at `position` of an axis whose ticks are `step` apart."""
         if self.goal.higher_is_better:
             return f"{1 - position:.{_decimals(step)}f}"
         label = f"{position:,.{_decimals(step)}f}"
         return f"{label}%" if self.is_percent else label
 
     def show(self, loss: float | None) -> str:
-        """`loss` in the goal's own unit: 14.6%, 0.931, 48,210."""
+        """Return `loss` in the goal's own unit: 14.6%, 0.931, 48,210."""
         if loss is None or not math.isfinite(loss):
             return "—"
         loss = max(loss, 0.0)
@@ -59,7 +59,7 @@ class Unit:
         return f"{1 - loss:.3f}" if self.goal.higher_is_better else plain(self.position(loss))
 
     def interval(self, found: Estimate) -> str:
-        """The limits of an error, the lower score first."""
+        """Return the limits of an error, the lower score first."""
         low, high = (found.high, found.low) if self.goal.higher_is_better else (found.low, found.high)
         return f"{self.show(low)} to {self.show(high)}"
 
@@ -92,7 +92,7 @@ class Unit:
 
 
 def plain(value: float) -> str:
-    """A number with four significant digits and thousands separators: 0.01234, 12.35, 48,210."""
+    """Return a number with four significant digits and thousands separators: 0.01234, 12.35, 48,210."""
     size = abs(value)
     if size >= 1000 or (value == round(value) and size < 1000):
         return f"{value:,.0f}"
@@ -111,7 +111,7 @@ def knob(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration: 0.4 s, 12 s, 3 min 20 s."""
+    """Return a duration in words: 0.4 s, 12 s, 3 min 20 s."""
     if value is None:
         return "—"
     if value < 60:

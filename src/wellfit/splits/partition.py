@@ -80,7 +80,7 @@ def partition(table: pa.Table, schema: Schema, options: SplitOptions) -> Partiti
             tables |= _taken(source, _assigned(source, schema, options, counts=counts[name]))
     _require_two_classes(tables["train"], schema)
     found = Partition(tables, how, unlabelled)
-    left_out = f" (without the {unlabelled:,} rows that have no target)" if unlabelled else ""
+    left_out = f" (rows left out because they have no target: {unlabelled:,})" if unlabelled else ""
     return Partition(tables, f"{how}: {described(found.rows)}{left_out}", unlabelled)
 
 

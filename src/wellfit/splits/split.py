@@ -151,7 +151,7 @@ def split_table(
     # Columns that the schema drops live on in the hashes.
     names = [column.name for column in schema.columns if column.role != "dropped"]
     kept = {part: _kept(rows, names) for part, rows in parts.tables.items()}
-    left_out = f" (without the {len(table.skipped):,} files that cannot be read)" if table.skipped else ""
+    left_out = f" (files left out because they cannot be read: {len(table.skipped):,})" if table.skipped else ""
     return Split(
         schema=schema,
         train=kept["train"],

@@ -23,7 +23,7 @@ _MEMBERS = (Status.FINISHED, Status.STOPPED_EARLY, Status.OUT_OF_BUDGET)
 class Pick:
     """One outcome in an ensemble: a trained member, or its network at a rung, after `snapshot` updates.
 
-    `member` is the identity of its config; `coupled` is True if dev chose its epoch.
+    `member` is the identity of its config; `coupled` says whether dev chose its epoch.
     """
 
     identity: str
@@ -38,9 +38,9 @@ class Ensemble(Record):
     """A weighted average of predictions, its heaviest picks first, with its loss on dev, where it was chosen.
 
     `single` is the lowest dev loss of a trained member alone. `honest_loss` is the mean loss of two ensembles, each
-    chosen on one half of dev and measured on the other: it errs on the high side, since a half chooses worse than all
-    of dev; None if the goal is not defined on a half. `honest_single` is the same for the alternative to an ensemble:
-    the rival, or the best member alone.
+    chosen on one half of dev and measured on the other; it errs on the high side, because a half chooses less
+    well than all of dev. It is None if the goal is not defined on a half. `honest_single` is the same for the
+    alternative to an ensemble: the rival, or the best member alone.
     """
 
     picks: tuple[Pick, ...]
@@ -51,12 +51,12 @@ class Ensemble(Record):
 
     @property
     def optimism(self) -> float | None:
-        """Loss on rows that did not choose the ensemble, less its loss on the rows that did."""
+        """Loss on rows that did not choose the ensemble minus its loss on the rows that did."""
         return None if self.honest_loss is None else self.honest_loss - self.loss
 
     @property
     def is_ahead(self) -> bool:
-        """True if it beats the alternative on rows that did not choose it."""
+        """Whether it beats the alternative on rows that did not choose it."""
         # No significance is asked for: averaging helps more often than not.
         if self.honest_loss is None or self.honest_single is None:
             return False
@@ -64,12 +64,12 @@ class Ensemble(Record):
 
     @property
     def coupled(self) -> bool:
-        """True if dev chose the epoch of a pick."""
+        """Whether dev chose the epoch of a pick."""
         return any(pick.coupled for pick in self.picks)
 
     @property
     def weights(self) -> dict[str, float]:
-        """Identity of each pick -> its weight."""
+        """Weight of each pick by identity."""
         return {pick.identity: pick.weight for pick in self.picks}
 
     def to_json(self) -> Json:
@@ -92,14 +92,14 @@ def select_ensemble(
     Members that diverged or were dropped are ignored, and so are their snapshots. `by` is the goal by which it is
     chosen, if not `goal`: log loss varies less with the rows than an error does, but the ensemble may then be worse on
     dev than the best member alone. `rival` is the alternative to an ensemble, the best member alone when None. No
-    group of `groups` [rows] is divided between the halves. Refused when there is no member to pick.
+    group of `groups` [rows] is divided between the halves. Raises Refusal if there is no member to pick.
     """
     members = [outcome for outcome in outcomes if outcome.status in _MEMBERS]
     if not members:
         raise Refusal(
-            "an ensemble needs members that were trained",
+            "an ensemble must have at least one trained member",
             found=f"{len(outcomes)} members, all diverged or dropped" if outcomes else "no members",
-            remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
+            remedy="Lower the learning rate" if outcomes else "Give the sweep a larger budget",
         )
     went_on = {member.config.identity for member in members}
     candidates = members + [each for each in outcomes if each.is_snapshot and each.config.identity in went_on]
@@ -128,7 +128,7 @@ def select_ensemble(
 def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) -> Ensemble:
     """Return the average of all outcomes with equal weights, not chosen on dev, so that its loss is honest.
 
-    The alternative is any one of the outcomes, so their mean loss is equally honest.
+    The alternative is a single outcome, any of them, so their mean loss is equally honest.
     """
     dev = _Dev(goal, target, np.stack([each.predictions["dev"] for each in outcomes]))
     weights = np.full(len(outcomes), 1 / len(outcomes))
@@ -144,7 +144,7 @@ def plain_ensemble(outcomes: Sequence[Outcome], target: Targets, *, goal: Goal) 
 
 @dataclass(frozen=True)
 class _Dev:
-    """Dev rows, all or half of them: target [rows], predictions [candidates, rows(, classes)]."""
+    """Dev rows, all or half of them: target [rows] and predictions [candidates, rows(, classes)]."""
 
     goal: Goal
     target: Targets

@@ -1,7 +1,7 @@
-"""The executors that train the members of a sweep in fused stacks: this process, or a pool of workers.
+"""The executors that train the members of a sweep in fused stacks: in this process or in a pool of workers.
 
-Both give the same outcomes for the same configs; with rungs, only for members that stay: a member is compared with
-those of its own worker and pass, so the number of these affects which are dropped.
+Both give the same outcomes for the same configs. With rungs, this holds only for members that stay: a member is
+compared with those of its own worker and pass, so the number of workers and passes affects which are dropped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OnOutcome = Callable[[Outcome], None]
 
 
 def ignore_outcome(_outcome: Outcome) -> None:
-    """Take an outcome and do nothing: the default `on_outcome`."""
+    """Ignore an outcome; this is the default `on_outcome`."""
 
 
 def telling(notify: Notify) -> OnOutcome:
@@ -35,7 +35,7 @@ def telling(notify: Notify) -> OnOutcome:
 
 
 class Executor(Protocol):
-    """Trains configs on the data it was made for."""
+    """Trains configs on the data for which it was made."""
 
     def train(
         self,
@@ -48,9 +48,9 @@ class Executor(Protocol):
         """Train configs, together if they fuse, and return their outcomes in the order of the configs.
 
         A config that could not start before the deadline, a `time.monotonic()`, has no outcome; one that was cut short
-        is "out of budget". `rungs` has the rules by which members are dropped on the way; with None all are trained to
-        the end. `on_outcome` receives each outcome in this process and thread, and snapshots at rungs, which are not
-        returned.
+        is "out of budget". `rungs` has the rules by which members are dropped early; with None, all are trained to the
+        end. `on_outcome` receives each outcome in this process and thread, and also the snapshots at rungs, which are
+        not returned.
         """
         ...
 
@@ -61,7 +61,7 @@ class Executor(Protocol):
 
 @dataclass(eq=False)
 class InProcess:
-    """Trains stacks in turn in this process; its options are those of `fit_stack`."""
+    """Trains stacks one after another in this process; its options are those of `fit_stack`."""
 
     data: Prepared
     _: KW_ONLY
@@ -109,7 +109,7 @@ class InProcess:
         return [found[config.identity] for config in configs if config.identity in found]
 
     def close(self) -> None:
-        """Do nothing: there is nothing to release."""
+        """Do nothing, because there is nothing to release."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """Forward selection of an ensemble, with replacement (Caruana et al., 2004), over arrays of predictions.
 
-A bag starts with the few candidates that are best alone; then the one that lowers the loss of the average most is
-added, again and again, and the best size on the way is kept. The picks of several bags, each of half of the
+A bag starts with the few candidates that are best alone. Then the candidate that lowers the loss of the average most
+is added, again and again, and the best size reached is kept. The picks of several bags, each with half of the
 candidates, are counted together (their section 2.3), so that one lucky candidate cannot decide the result.
 """
 
@@ -21,19 +21,19 @@ from wellfit.training.tensors import Part, predict_average
 
 BAGS = 8
 SIZE = 24
-"""Maximum number of picks in a bag: a further one would weigh less than .04 in it."""
+"""Maximum number of picks in a bag: another one would weigh less than .04."""
 START = 3
-"""Number of candidates that a bag starts with: those that are best alone."""
+"""Number of candidates with which a bag starts: those that are best alone."""
 FEWEST_TO_BAG = 5
-"""With fewer candidates, half of them would leave nothing to choose from, so there is one bag with all of them."""
+"""With fewer candidates, half of them would leave too little to choose from, so one bag has all of them."""
 MOST = 64
-"""Maximum number of candidates (pruning, Caruana et al., 2006): worse ones are seldom picked, and cost time."""
+"""Maximum number of candidates (pruning, Caruana et al., 2006): worse ones are seldom picked but cost time."""
 
 
 def greedy_weights(goal: Goal, target: Targets, predictions: Floats, *, seed: int) -> Floats:
     """Return the weight of each candidate [candidates] in an ensemble; they add up to 1.
 
-    The ensemble is never worse on these rows than the best candidate alone. `target` [rows] and `predictions`
+    On these rows, the ensemble is never worse than the best candidate alone. `target` [rows] and `predictions`
     [candidates, rows(, classes)] are class codes and probabilities, or values.
     """
     metric = goal.metric
@@ -62,7 +62,7 @@ def _bags(candidates: int, *, seed: int) -> list[Integers]:
 
 
 def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
-    """Return the picks of one bag, whose candidates are sorted: the best comes first."""
+    """Return the picks of one bag, whose candidates are sorted with the best first."""
     total = np.zeros_like(planes[:, 0])
     picks: list[int] = []
     losses: list[float] = []
@@ -83,9 +83,9 @@ def _picks(metric: Metric, target: Targets, planes: Planes) -> list[int]:
 def averaged_outcome(
     members: Sequence[Outcome], weights: Mapping[str, float], *, data: Prepared, goal: Goal
 ) -> Outcome:
-    """Return the average of members by `weights`, identity -> weight, as one outcome measured like any other.
+    """Return the average of members by `weights` (identity -> weight) as one outcome, measured like any other.
 
-    Members without a weight are ignored; the others predict the training rows again.
+    Members without a weight are ignored; the other members predict the training rows again.
     """
     used = sorted((each for each in members if each.identity in weights), key=lambda each: -weights[each.identity])
     shares = {each.identity: weights[each.identity] for each in used}
@@ -115,5 +115,5 @@ def averaged_outcome(
 
 
 def parts_of(members: Sequence[Outcome], weights: Mapping[str, float]) -> tuple[Part, ...]:
-    """Return the parts of the average: parameters and share of each member."""
+    """Return the parts of the average: the parameters and the share of each member."""
     return tuple(Part(weights[each.identity], each.config, each.state) for each in members)

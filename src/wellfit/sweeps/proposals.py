@@ -17,12 +17,12 @@ from wellfit.sweeps.space import Interval, Space, changed, configs_of, count_of,
 from wellfit.sweeps.usual import known_good
 
 FEWEST_KNOBS = 3
-"""With at least this many knobs, a model of the losses finds better members than an even cover does."""
+"""Number of knobs from which a model of the losses finds better members than an even cover does."""
 FEWEST_MEMBERS = 24
-"""A model learns from a first round of even cover: in a smaller search there is nothing left for it to propose."""
+"""A model learns from a first round of even cover; in a smaller search nothing is left for it to propose."""
 NOT_INSTALLED = (
-    "Optuna is not installed, so the members are quasi-random and do not learn from one another: "
-    "pip install 'wellfit[search]'."
+    "Optuna is not installed, so the members are quasi-random and do not learn from one another. "
+    "To change this, run pip install 'wellfit[search]'."
 )
 
 
@@ -31,12 +31,12 @@ class Proposals(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of this way of searching in the report."""
+        """Name of this search method in the report."""
         ...
 
     @property
     def count(self) -> int:
-        """Number of members that it will propose in all."""
+        """Total number of members that it will propose."""
         ...
 
     @property
@@ -45,7 +45,7 @@ class Proposals(Protocol):
         ...
 
     def propose(self, count: int) -> list[Config]:
-        """Return at most `count` configs that were not proposed before; none if it has no more."""
+        """Return at most `count` configs that were not proposed before, or none if there are no more."""
         ...
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
@@ -54,7 +54,7 @@ class Proposals(Protocol):
 
 
 class Listed:
-    """Proposes configs that do not depend on any outcome: a grid, or a quasi-random sequence."""
+    """Proposes configs that do not depend on outcomes: a grid or a quasi-random sequence."""
 
     def __init__(self, configs: Sequence[Config], *, name: str) -> None:
         self.name = name
@@ -67,13 +67,13 @@ class Listed:
         return taken
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Learn nothing."""
+        """Ignore the outcomes: this search does not learn."""
 
 
 def quasi_random(config: Config, over: Space, *, rows: int, members: int, goal: Goal) -> list[Config]:
     """Return the known-good settings for the goal, then a Sobol sequence seeded by the config; each config once.
 
-    There are `members` of them, or fewer if the space has no more; `rows` is m, the number of training rows.
+    There are `members` settings, or fewer if the space has no more; `rows` is m, the number of training rows.
     """
     first = known_good(over, config, rows=rows, goal=goal)[:members]
     settings = [*first, *sobol(over, start=0, count=members - len(first), seed=config.seed)]
@@ -86,9 +86,9 @@ def proposals_of(
 ) -> tuple[Proposals, tuple[str, ...]]:
     """Return the proposals of the members, and notes for the reader, one sentence each.
 
-    Lists alone make a grid. With an interval among them, Optuna makes the proposals if `members`, with the outcomes
-    that were `seen` before, are enough to learn from; if not, they are a quasi-random sequence. A space that cannot be
-    searched is refused.
+    Lists alone make a grid. With an interval among them, Optuna makes the proposals if `members`, together with the
+    outcomes `seen` before, are enough to learn from; otherwise they are a quasi-random sequence. A space that cannot
+    be searched is refused.
     """
     require_space(config, over, rows=rows)
     if is_grid(over):

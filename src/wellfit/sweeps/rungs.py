@@ -22,14 +22,14 @@ from wellfit.training.schedules import RUNGS
 
 @dataclass(frozen=True, kw_only=True)
 class Rungs(Record):
-    """Rules by which members are compared at rungs while they train.
+    """Rules for comparing members at rungs while they train.
 
     Attributes:
         level: highest probability of dropping a member that is no worse than any other at each of the rungs.
-        keep: share of the members that stays at a rung whatever the result of the test. A member that starts slowly,
-            as regularized ones do, is significantly behind and may still win, so significance alone is not enough.
-        snapshots: True if a member's network at a rung may be chosen: a choice of the epoch, which couples fitting
-            and regularizing.
+        keep: share of the members that stay at a rung whatever the test shows. A member that starts slowly, as
+            regularized ones do, is significantly behind and may still win, so significance alone is not enough.
+        snapshots: whether a member's network at a rung may be chosen; that is a choice of the epoch, which couples
+            fitting and regularizing.
     """
 
     level: float = 0.05
@@ -40,18 +40,18 @@ class Rungs(Record):
         for name in ("level", "keep"):
             if not 0 < getattr(self, name) < 1:
                 raise BadInput(
-                    f"{name} of the rungs must be between 0 and 1, both excluded",
+                    f"{name} of the rungs must be above 0 and below 1",
                     found=f"{name}={getattr(self, name)!r}",
                     remedy="Correct it, or sweep without rungs",
                 )
 
     def judge(self, losses: Mapping[str, Floats], affordable: int) -> frozenset[str]:
-        """Return the members that go on from one rung.
+        """Return the members that continue after one rung.
 
-        The best member is only known from the same rows. A member that is truly no worse than any other is dropped
-        wrongly only if its comparison with one of the K - 1 others rejects, so each comparison is made at level /
-        (rungs (K - 1)) (Bonferroni, over opponents and rungs; the control unknown, as in Hsu's (1984) comparisons with
-        the best). That protects the members worth keeping; the number of others that stay is only a matter of cost.
+        The best member is known only from the same rows. A member that is truly no worse than any other is wrongly
+        dropped only if its comparison with one of the K - 1 others rejects, so each comparison is made at level /
+        (rungs (K - 1)) (Bonferroni, over opponents and rungs, with the control unknown, as in Hsu's (1984) comparisons
+        with the best). This protects the members worth keeping; how many others stay is only a matter of cost.
 
         `losses` has the finite dev loss [rows] of every row, the same rows for all. The worst members beyond
         `affordable`, the number that can be trained to the end by the deadline, are dropped untested, but never the

@@ -1,6 +1,6 @@
-"""The sweep: train every member, choose by dev, and show the effect of lambda and keep_prob.
+"""The sweep: train every member, choose on dev, and show the effect of lambda and keep_prob.
 
-In rounds: propose configs, train those that are not known yet, learn from their outcomes.
+It works in rounds: propose configs, train those that are not known yet, learn from their outcomes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from wellfit.training.monte_carlo import MonteCarlo, monte_carlo
 from wellfit.training.tensors import require_labels
 
 MOST_MONTE_CARLO_ROWS = 2_000
-"""Most dev rows for measuring Monte-Carlo dropout: its 30 passes stay under a second for the usual networks."""
+"""Maximum number of dev rows for measuring Monte-Carlo dropout, whose 30 passes then usually take under a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +41,17 @@ class Sweep(Rendered):
     """A finished sweep.
 
     Attributes:
-        over: the knobs searched and their values.
+        over: the searched knobs and their values.
         rows: m, the number of training rows, used to convert lambda to weight_decay and shrink.
-        members: outcomes in the order of the configs; those that could not start before the deadline are missing.
-        planned: number of members that were meant to be trained.
+        members: outcomes in the order of the configs; members that could not start before the deadline are missing.
+        planned: number of members that were planned.
         search: how members were proposed: "grid", "quasi-random" or "tpe".
         rungs: how members were compared while they trained; None if all were trained to the end.
         monte_carlo: gain of Monte-Carlo dropout for the chosen member; None if it has no dropout.
         ensemble: an average of members and the loss it would reach on dev, to compare with the chosen member.
-        snapshots: of the members at the rungs, the best first; those that an ensemble considers.
+        snapshots: snapshots of the members at the rungs, the best first, that an ensemble considers.
         breed: the members within one standard error of the lowest refined dev loss (stats/calibration.py), the best
-            first: an ensemble is bred from them.
+            first; an ensemble is made from them.
     """
 
     goal: Goal
@@ -84,7 +84,7 @@ class Sweep(Rendered):
         """Return the lambda path: members with the chosen keep_prob, by rising lambda.
 
         Each row has l2, weight_decay, shrink, keep_prob, train, dev and norm (||W||). If no other member has the
-        chosen keep_prob, all members are on it. Members dropped at a rung were measured too early to be on it.
+        chosen keep_prob, the path has all members. Members dropped at a rung were measured too early to be on it.
         """
         whole = [self._row(member) for member in self.members if member.status is not Status.DROPPED]
         rows = sorted(whole, key=lambda row: row["l2"])
@@ -153,19 +153,18 @@ def sweep(  # noqa: PLR0913 - the executor's and the choice's options in one cal
     within: Within | None = None,
     on_outcome: OnOutcome = ignore_outcome,
 ) -> Sweep:
-    """Train variants of `config`, and choose among the members by the one-standard-error rule.
+    """Train variants of `config` and choose one of the members by the one-standard-error rule.
 
-    A grid and a quasi-random sequence are trained at once; with three or more knobs and Optuna installed, the members
-    are proposed in rounds, each of which learns from the ones before.
+    A grid or a quasi-random sequence is trained all at once; with three or more knobs and Optuna installed, the members
+    are proposed in rounds, each of which learns from the previous ones.
 
     `executor` was made for the same data. `over` maps knobs to values, or names knobs, which get their usual ranges
-    (usual.py); by default it is lambda x keep_prob, sized to the `members` that are affordable (a grid decides by
-    itself). The dev loss of the choice must not exceed `baseline`, and `limit` defines where lambda over-smooths.
-    Members among the outcomes `known` are not trained again; Optuna learns from those `seen` in other training runs,
-    if they are in the space. No member is started after the `deadline`, a `time.monotonic()`, nor beyond those that
-    `within` lets through. With `rungs`, the schedule "coslog4", which anneals at each of them, takes the place of
-    "cosine". A space that cannot be searched is refused before any training, and so is a sweep without a finite loss
-    after it.
+    (usual.py); by default it is lambda x keep_prob, sized to the affordable `members` (a grid has its own number). The
+    dev loss of the choice must not exceed `baseline`, and `limit` defines where lambda over-smooths. Members among the
+    outcomes `known` are not trained again; Optuna learns from those `seen` in other training runs, if they are in the
+    space. No member is started after the `deadline`, a `time.monotonic()`, or if `within` holds it back. With `rungs`,
+    the schedule "coslog4", which anneals at each rung, replaces "cosine". A space that cannot be searched is refused
+    before any training, and a sweep without a finite loss after it.
     """
     rows = rows_trained_on(data, config.data)
     if rungs and config.optimization.schedule == "cosine":
@@ -252,7 +251,7 @@ def _remarks(
     if rungs is not None and schedule != "coslog4":
         found.append(
             f"Members were compared at rungs where the schedule {schedule} is far from 0, so their dev losses there "
-            "say less about those at the end: coslog4 anneals to 0 at each rung."
+            "predict the final ones less well; coslog4 anneals to 0 at each rung."
         )
     return found
 
@@ -264,15 +263,15 @@ def _values_to_json(values: Interval | Sequence[Any]) -> Any:
 
 
 Within = Callable[[Sequence[Config]], Sequence[Config]]
-"""Returns as many of the first configs as may be trained."""
+"""A function that returns as many of the first configs as may be trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """Trains configs that are not `known` yet, as many as `within` lets through.
 
-    After an interruption in the middle of a round with rungs, the members left in the round are compared only with one
-    another. To save memory, only as many of the best `snapshots` are kept as an ensemble considers.
+    After an interruption in the middle of a round with rungs, the remaining members of the round are compared only with
+    one another. To save memory, only as many of the best `snapshots` are kept as an ensemble considers.
     """
 
     executor: Executor
@@ -302,7 +301,7 @@ class Training:
 
 
 def train_in_rounds(proposals: Proposals, training: Training) -> tuple[list[Outcome], int]:
-    """Propose and train until all members are done, or time runs out; return the outcomes, and the number planned.
+    """Propose and train until all members are done or time runs out; return the outcomes and the planned number.
 
     The outcomes are in the order of the configs.
     """

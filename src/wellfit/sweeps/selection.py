@@ -21,7 +21,7 @@ from wellfit.records.units import knob
 
 MOST_STANDARD_ERRORS = 1.0
 MOST_NAMED = 3
-"""Maximum number of members that a warning names by their knobs."""
+"""Maximum number of members that a warning identifies by their knobs."""
 _ENDED = (Status.FINISHED, Status.STOPPED_EARLY, Status.AT_RUNG)
 _NEVER = (Status.DIVERGED, Status.DROPPED)
 _TOLD = (Status.DIVERGED, Status.OUT_OF_BUDGET, Status.STOPPED_EARLY)
@@ -35,7 +35,7 @@ class TrainLimit:
     tolerance: float
 
     def allows(self, outcome: Outcome) -> bool:
-        """True if a member's train loss is within the limit."""
+        """Return True if a member's train loss is within the limit."""
         return outcome.losses["train"] <= self.reference_high + self.tolerance
 
 
@@ -55,14 +55,14 @@ def choose(
     limit: TrainLimit | None = None,
     baseline: float = math.inf,
 ) -> Choice:
-    """Choose one of the members that were trained to their end; if there are none, one that was cut short.
+    """Choose one of the members that were trained to the end or, if there are none, one that was cut short.
 
-    A member that stopped early is as sound as one that finished, though dev chose its epoch (`warnings_of` mentions
-    it), and so is a snapshot if snapshots are given; a member that was dropped at a rung is never chosen, and one
+    A member that stopped early counts like one that finished, although dev chose its epoch (`warnings_of` mentions
+    it), and so does a snapshot if snapshots are passed. A member that was dropped at a rung is never chosen, and one
     beyond `limit` only if every tied member is. `dev_losses` maps the identity of every outcome to its losses on dev
     [rows]. The dev loss of the choice must not exceed `baseline`: one standard error is wide on a small dev set, and
-    simplicity must not cost more than the sweep has gained. Refused when every member diverged, or was dropped for one
-    that did.
+    simplicity must not cost more than the sweep has gained. Raises Refusal if every member diverged or was dropped for
+    one that did.
     """
     ended = [outcome for outcome in outcomes if outcome.status in _ENDED]
     # A member cut short is trained less than its knobs ask for: it is chosen only if no other finished.
@@ -70,9 +70,9 @@ def choose(
     if not sound:
         dropped = any(one.status is Status.DROPPED for one in outcomes)
         raise Refusal(
-            "a choice needs a member that did not diverge",
+            "at least one member must train without diverging",
             found=f"{len(outcomes)} members, all diverged{' or dropped' * dropped}" if outcomes else "no members",
-            remedy="Lower the learning rate" if outcomes else "Give the sweep more time",
+            remedy="Lower the learning rate" if outcomes else "Give the sweep a larger budget",
         )
     best = min(sound, key=lambda outcome: (outcome.losses["dev"], _least_fit_first(outcome)))
     tied = [one for one in sound if _within(dev_losses[one.identity], dev_losses[best.identity])]
@@ -92,8 +92,10 @@ def alike_best(outcomes: Sequence[Outcome], losses: Sequence[Floats]) -> tuple[O
 
 
 def warnings_of(outcomes: Sequence[Outcome], choice: Choice, *, limit: TrainLimit | None = None) -> tuple[str, ...]:
-    """Return reasons for a reader to be careful with the choice, one sentence each."""
-    coupled = [f"The chosen network is not the end of a training. {Status.AT_RUNG.advice}"] * choice.chosen.is_snapshot
+    """Return reasons to be careful with the choice, one sentence each."""
+    coupled = [
+        f"The chosen network is not the end of a training run. {Status.AT_RUNG.advice}"
+    ] * choice.chosen.is_snapshot
     told = (*_edges(outcomes, choice.best), *_over_smoothed(outcomes, choice.chosen, limit), *_lost(outcomes))
     return (*told, *coupled)
 
@@ -136,7 +138,7 @@ def _over_smoothed(outcomes: Sequence[Outcome], chosen: Outcome, limit: TrainLim
     if beyond and beyond[0].config.regularization.l2 > 0:
         first = beyond[0]
         found.append(
-            f"lambda over-smooths from {first.config.regularization.l2:.4g} on (at keep_prob "
+            f"A lambda of {first.config.regularization.l2:.4g} or more over-smooths (at keep_prob "
             f"{mean_keep_prob(first.config):.3g}): the train loss, {first.losses['train']:.4g}, is above the reference "
             "by more than the tolerance."
         )
@@ -167,7 +169,7 @@ def _lost(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
-    """Return the first few lost members, named by the knobs that differ: ` (lr 10, l2 off; lr 30, l2 5)`."""
+    """Return the first few lost members, identified by the knobs that differ: ` (lr 10, l2 off; lr 30, l2 5)`."""
     every = [_knobs(outcome) for outcome in outcomes]
     names = dict.fromkeys(name for knobs in every for name in knobs)
     varying = [name for name in names if len({knobs.get(name) for knobs in every}) > 1]
@@ -177,6 +179,6 @@ def _which(lost: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
 
 
 def _knobs(outcome: Outcome) -> dict[str, str]:
-    """Return the knobs of a member as text; some that are off are left out."""
+    """Return the knobs of a member as text; some knobs that are off are left out."""
     knobs = outcome.config.shown
     return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in knobs.items()}

@@ -1,7 +1,8 @@
 """The search space of a sweep: the knobs, their values, and the members that they make.
 
-Where nothing overfits, nothing should be regularized: the default grid has lambda 0 and keep_prob 1, and a range may
-give a share of members its off value. A setting of some knobs, by any of their names, turns one config into another.
+Where nothing overfits, nothing should be regularized: the default grid includes lambda 0 and keep_prob 1, and a range
+may give a share of the members its off value. A setting of some knobs, by any of their names, turns one config into
+another.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from wellfit.records.config import BOARDS, Config, total_updates
 from wellfit.records.knobs import NAMES, OFF, Around, Knob, own_name
 
 LEAST_SHRINK, MOST_SHRINK = 1e-6, 3e-3
-"""Useful lr * lambda / m per update (docs/methods.md, "Lambda"): published tunings of plain MLPs are in between."""
+"""Useful lr * lambda / m per update (docs/methods.md, "Lambda"): published tunings of plain MLPs lie in between."""
 LEAST_DECAY = 0.05
-"""A lambda that shrinks the weights by less than this fraction over all of training cannot be told from 0."""
+"""A lambda that shrinks the weights by less than this fraction over the whole training has no visible effect."""
 LEAST_KEEP_PROB = 0.5
 DEFAULT_MEMBERS = 32
 
 
 @dataclass(frozen=True)
 class Interval(Record):
-    """All values from low to high; with `log`, spread evenly over the orders of magnitude.
+    """All values from low to high; with `log`, they are spread evenly over the orders of magnitude.
 
     A share `zero` of the members has exactly the knob's off value instead (regularizers only). With `to_one`, the
-    orders of magnitude are those of the distance to 1, as for the decay of an average.
+    orders of magnitude are those of the distance to 1, as for the decay of a moving average.
     """
 
     low: float
@@ -53,12 +54,12 @@ class Interval(Record):
         if not all(isinstance(end, int | float) for end in (self.low, self.high)):
             raise BadInput("the ends of a range must be two numbers", found=found, remedy="Correct them")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise BadInput("a range must be finite and low <= high", found=found, remedy="Swap or correct them")
+            raise BadInput("a range must be finite, with low <= high", found=found, remedy="Swap or correct them")
         if self.log and not self.to_one and self.low <= 0:
-            remedy = "Give a low above 0; an exact 0 for l2 is tried in any case"
+            remedy = "Pass a low above 0; an exact 0 for l2 is tried in any case"
             raise BadInput("a log-uniform range must start above 0", found=found, remedy=remedy)
         if self.to_one and self.high >= 1:
-            raise BadInput("a range by the distance to 1 must end below 1", found=found, remedy="Give a high below 1")
+            raise BadInput("a range by the distance to 1 must end below 1", found=found, remedy="Pass a high below 1")
         if not 0 <= self.zero < 1:
             raise BadInput(
                 "the share of an off value must be in [0, 1)", found=f"zero={self.zero!r}", remedy="Correct it"
@@ -71,7 +72,7 @@ class Interval(Record):
         return min(max(self._unscaled(low + share * (high - low)), self.low), self.high)
 
     def share_of(self, value: float) -> float:
-        """Return the fraction of the range at which a value is; that of the nearest end for a value outside."""
+        """Return the fraction of the range at which a value is; for a value outside, that of the nearest end."""
         low, high = self._scale(self.low), self._scale(self.high)
         inside = self._scale(min(max(value, self.low), self.high))
         return (inside - low) / (high - low) if high > low else 0.0
@@ -95,7 +96,7 @@ def uniform(low: float, high: float, *, zero: float = 0.0) -> Interval:
     """Return all values from low to high, evenly spread; a share `zero` of the members has the off value instead.
 
     Raises:
-        BadInput: unless low <= high, both finite, and 0 <= zero < 1.
+        BadInput: these do not hold: low <= high, both finite, and 0 <= zero < 1.
     """
     return Interval(low, high, zero=zero)
 
@@ -104,13 +105,13 @@ def log_uniform(low: float, high: float, *, zero: float = 0.0, to_one: bool = Fa
     """Return all values from low to high, evenly spread over the orders of magnitude.
 
     Args:
-        low: above 0.
+        low: the smallest value, above 0.
         high: the largest value.
-        zero: share of the members that has the knob's off value instead.
-        to_one: take the orders of magnitude of 1 - value.
+        zero: share of the members that have the knob's off value instead.
+        to_one: whether to take the orders of magnitude of 1 - value.
 
     Raises:
-        BadInput: unless 0 < low <= high, both finite (with `to_one` high < 1), and 0 <= zero < 1.
+        BadInput: these do not hold: 0 < low <= high, both finite (with `to_one`, high < 1), and 0 <= zero < 1.
     """
     return Interval(low, high, log=True, zero=zero, to_one=to_one)
 
@@ -136,9 +137,9 @@ def default_grid(config: Config, *, rows: int, members: int = DEFAULT_MEMBERS) -
 
 
 def configs_of(config: Config, over: Space, *, rows: float, members: int | None = None) -> list[Config]:
-    """Return the members of a sweep: `config` with the knobs named in `over` changed, each once.
+    """Return the members of a sweep: `config` with the knobs named in `over` changed, each member once.
 
-    Lists alone make a grid, of every combination. With an interval among them the members are a Sobol sequence
+    Lists alone make a grid of every combination. With an interval among them, the members are a Sobol sequence
     (seeded by the config), after one member with the searched regularizers off.
     """
     require_space(config, over, rows=rows)
@@ -153,20 +154,20 @@ def configs_of(config: Config, over: Space, *, rows: float, members: int | None 
 
 
 def is_grid(over: Space) -> bool:
-    """Return True if the space has lists only, and so a finite number of members."""
+    """Return True if the space has only lists, and so a finite number of members."""
     return not any(isinstance(values, Interval) for values in over.values())
 
 
 def count_of(members: int | None) -> int:
-    """Return the number of members of a space with an interval, and refuse one below 1."""
+    """Return the number of members of a space with an interval; refuse a number below 1."""
     count = DEFAULT_MEMBERS if members is None else members
     if count < 1:
-        raise BadInput("a sweep must have at least one member", found=f"members={count}", remedy="Give 1 or more")
+        raise BadInput("a sweep must have at least one member", found=f"members={count}", remedy="Pass 1 or more")
     return count
 
 
 def sobol(over: Space, *, start: int, count: int, seed: int) -> list[Setting]:
-    """Return `count` settings of a scrambled Sobol sequence, from the start-th on; longer ones extend shorter ones."""
+    """Return `count` settings of a scrambled Sobol sequence, starting at `start`; longer ones extend shorter ones."""
     sequence = qmc.Sobol(len(over), seed=np.random.default_rng(seed))
     # Sobol points come in powers of two.
     shares = sequence.random_base2(max(start + count, 1).bit_length())[start : start + count]
@@ -179,7 +180,7 @@ def sobol(over: Space, *, start: int, count: int, seed: int) -> list[Setting]:
 def value_at(name: str, values: Values, *, share: float) -> Any:
     """Return the knob's value at a given fraction of its range or list, 0 <= share <= 1.
 
-    The off value takes up its share at the end of the range that it is closer to, so that neighbours are similar.
+    The off value takes up its share at the nearer end of the range, so that neighbouring fractions give similar values.
     """
     if not isinstance(values, Interval):
         return values[min(int(share * len(values)), len(values) - 1)]
@@ -207,9 +208,9 @@ def require_space(config: Config, over: Space, *, rows: float) -> None:
             continue
         if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
             remedy = "Write [value, ...], wf.uniform(low, high) or wf.log_uniform(low, high)"
-            raise BadInput(f"{name} has a list of values, or a range", found=f"{name}={values!r}", remedy=remedy)
+            raise BadInput(f"{name} must have a list of values or a range", found=f"{name}={values!r}", remedy=remedy)
         if not len(values):
-            raise BadInput("a knob must have at least one value", found=f"{name}=[]", remedy=f"Give values for {name}")
+            raise BadInput("a knob must have at least one value", found=f"{name}=[]", remedy=f"Pass values for {name}")
         for value in values:
             require_value(config, name, value, rows=rows)
     # Of the knobs that depend on the number of layers, every pair must fit, even those that a search tries late.
@@ -222,12 +223,12 @@ def require_space(config: Config, over: Space, *, rows: float) -> None:
 def _require_interval(config: Config, name: str, values: Interval, *, rows: float) -> None:
     found = f"{name} from {values.low!r} to {values.high!r}"
     if not NAMES[name].is_number:
-        raise BadInput(f"{name} has no range", found=found, remedy=f"Give a list of values for {name}")
+        raise BadInput(f"{name} must have a list of values", found=found, remedy=f"Pass a list of values for {name}")
     if values.zero and name not in OFF:
         raise BadInput(
-            f"only a regularizer has an off value, and {name} is not one",
+            f"only a regularizer can have an off value, and {name} is not one",
             found=f"zero={values.zero!r}",
-            remedy="Omit it",
+            remedy="Remove zero",
         )
     for end in (values.low, values.high):
         require_value(config, name, round(end) if NAMES[name].kind == "whole" else end, rows=rows)
@@ -238,9 +239,9 @@ def _grid(over: Space, members: int | None) -> list[Setting]:
     combinations: list[Setting] = [dict(zip(over, combination, strict=True)) for combination in product(*lists)]
     if members is not None and len(combinations) > members:
         raise BadInput(
-            "a grid must fit into its number of members",
+            "a grid must not have more combinations than members",
             found=f"{len(combinations)} combinations for members={members}",
-            remedy="Raise members, or shorten the lists",
+            remedy="Pass a larger members, or shorten the lists",
         )
     return combinations
 
@@ -278,26 +279,26 @@ def _own(config: Config, setting: Setting, *, rows: float) -> dict[str, Any]:
 
 
 def require_value(config: Config, name: str, value: Any, *, rows: float) -> None:
-    """Check one value of one knob on its own; a refusal names the knob by the name that was used."""
+    """Check one value of one knob on its own; a refusal uses the name by which the knob was passed."""
     try:
         replace(getattr(config, NAMES[name].board), **_own(config, {name: value}, rows=rows))
     except BadInput as error:
         asked = f"{name}={value!r}"
         same = own_name(name) == name or error.found == asked
-        found = error.found if same else f"{asked}, that is {error.found}"
+        found = error.found if same else f"{asked}, which means {error.found}"
         raise BadInput(error.rule, found=found, remedy=error.remedy) from error
 
 
 def require_names(names: Collection[str]) -> None:
-    """Refuse knobs that are not known, with the nearest known name, and one that is named twice."""
+    """Refuse unknown knobs, suggesting the nearest known name, and a knob that is named twice."""
     if not names:
-        raise BadInput("a sweep must be over at least one knob", found="none", remedy="Name a knob, such as l2")
+        raise BadInput("a sweep must search at least one knob", found="none", remedy="Name a knob, such as l2")
     for name in names:
         if name not in _TURNED:
             meant = [knob.name for knob in _TURNED.values() if name in knob.meant]
             near = meant or difflib.get_close_matches(name, _TURNED, n=1)
             raise BadInput(
-                "a sweep must be over known knobs",
+                "a sweep must search known knobs",
                 found=f"over={name!r}",
                 remedy=f"Did you mean {near[0]!r}?" if near else f"Choose from {', '.join(_TURNED)}",
             )
@@ -307,7 +308,7 @@ def require_names(names: Collection[str]) -> None:
             raise BadInput(
                 "a knob must have one name in a sweep",
                 found=f"{' and '.join(same)}, which are the same knob",
-                remedy="Keep one of them",
+                remedy="Remove one of the two",
             )
 
 
@@ -317,7 +318,7 @@ def differs_only(config: Config, other: Config, names: Collection[str]) -> bool:
 
 
 def setting_of(config: Config, names: Collection[str], *, rows: float) -> Setting:
-    """Return the values that `config` has of knobs, in the units of their names: the inverse of `changed`."""
+    """Return the values that `config` has for knobs, in the units of their names: the inverse of `changed`."""
     around = Around(rows, config.optimization.lr, config.optimization.betas[0])
     return {name: _value_of(config, NAMES[name], around) for name in names}
 
@@ -330,7 +331,7 @@ def _value_of(config: Config, knob: Knob, around: Around) -> Any:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Return a value as a config keeps it: 1, 1.0 and numpy's 1 are one value, so they must name one config."""
+    """Return a value as a config keeps it: 1, 1.0 and numpy's 1 are one value, so they must make one config."""
     if isinstance(value, np.generic):
         value = value.item()
     knob = NAMES[name]
@@ -338,8 +339,8 @@ def _plain(name: str, value: Any) -> Any:
         return value
     several, takes_several = isinstance(value, list | tuple), knob.shape == "several"
     if several != takes_several and not (several and knob.shape == "layer"):
-        rule = f"{name} takes {'several numbers' if takes_several else 'one number'} at once"
-        remedy = f"Write {name}=({value!r},)" if takes_several else "Give one number"
+        rule = f"{name} must have {'several numbers' if takes_several else 'one number'} at a time"
+        remedy = f"Write {name}=({value!r},)" if takes_several else "Pass one number"
         raise BadInput(rule, found=f"{name}={value!r}", remedy=remedy)
     whole = knob.kind == "whole"
     return tuple(_number(name, one, whole=whole) for one in value) if several else _number(name, value, whole=whole)
@@ -349,6 +350,8 @@ def _number(name: str, value: Any, *, whole: bool) -> float:
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or (whole and float(value) % 1):
         raise BadInput(
-            f"{name} takes {'whole ' if whole else ''}numbers", found=f"{name}={value!r}", remedy="Correct the value"
+            f"{name} must have {'whole ' if whole else ''}numbers as values",
+            found=f"{name}={value!r}",
+            remedy="Correct the value",
         )
     return int(float(value)) if whole else float(value)

@@ -1,6 +1,6 @@
 """Optuna's tree-structured Parzen estimator over the space of a sweep (Bergstra et al., 2011; Falkner et al., 2018).
 
-A file of its own, since Optuna is an extra: nothing imports it but a search that has found Optuna installed.
+It has its own file because Optuna is an extra: only a search that has found Optuna installed imports it.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from wellfit.sweeps.space import (
 from wellfit.sweeps.usual import known_good
 
 BEFORE_MODEL = 16
-"""Members trained before the first model is fit; in a smaller search there is nothing for a model to add."""
+"""Members trained before the first model is fit; in a smaller search, a model would have nothing to add."""
 ROUND = 8
-"""Members trained at a time: a member costs as much in a small stack as in a large one, so a search learns early."""
+"""Members trained at a time; a member costs the same in small and large stacks, so a search can learn early."""
 ASKS_PER_MEMBER = 4
-"""Exact zeros and lists can lead to equal configs: Optuna is asked this many times for a new one."""
+"""Number of times that Optuna is asked for a new config: exact zeros and lists can lead to equal ones."""
 AT_AN_END = 1e-3
-"""A grid rounds its values to four digits: values this close to an end of the space, relative to it, are at the end."""
+"""A grid rounds its values to four digits, so values this close to an end of the space (relative) count as the end."""
 
 
 class Tpe:
     """Proposes the known-good settings and a few quasi-random ones, then those that Optuna expects to be better.
 
-    It learns from the outcomes `seen` before that are in the space and differ from `config` in nothing else. `rows` is
-    m, the number of training rows.
+    It learns from the outcomes `seen` before that are in the space and otherwise equal to `config`. `rows` is m, the
+    number of training rows.
     """
 
     name = "tpe"
@@ -73,7 +73,7 @@ class Tpe:
         return ROUND
 
     def propose(self, count: int) -> list[Config]:
-        """Return at most `count` new configs, fewer if Optuna finds no more."""
+        """Return at most `count` new configs, or fewer if Optuna finds no more."""
         found: list[Config] = []
         for _ in range(ASKS_PER_MEMBER * count):
             if len(found) == count:
@@ -88,7 +88,7 @@ class Tpe:
         return found
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Report the dev losses to Optuna; a member whose training did not finish ranks below all that finished."""
+        """Report the dev losses to Optuna; a member whose training did not finish ranks below all that did."""
         for outcome in outcomes:
             trial, loss = self._trials[outcome.config.identity], outcome.losses["dev"]
             if outcome.status in ENDED:
@@ -99,7 +99,7 @@ class Tpe:
             self._study.tell(trial, state=TrialState.PRUNED)
 
     def _learns(self, outcome: Outcome) -> bool:
-        """Report the outcome of an earlier member to Optuna if it is in the space; return True if it is."""
+        """Report the outcome of an earlier member to Optuna if it is in the space; return whether it is."""
         if outcome.status not in ENDED or not differs_only(self._config, outcome.config, self._over):
             return False
         setting = setting_of(outcome.config, self._over, rows=self._rows)

@@ -1,9 +1,9 @@
-"""The usual values of the knobs: ranges for a search, settings known to be good, and defaults by the number of rows.
+"""The usual values of the knobs: ranges for a search, known-good settings, and defaults by the number of rows.
 
-The figures are those of published searches and tunings of tabular MLPs (docs/methods.md, "Search space": Holzmueller
+The figures come from published searches and tunings of tabular MLPs (docs/methods.md, "Search space": Holzmueller
 et al., 2024; Gorishniy et al., 2022 and 2025). Decay is in units of shrink, so that its range holds for any number of
-rows and any lr. Tuning chose no dropout in 40 % of 17 data sets, no decay in 47 % and neither in 20 %: hence the exact
-zeros, and the starting settings with only one of them.
+rows and any lr. Tuning chose no dropout in 40 % of 17 data sets, no decay in 47 % and neither in 20 %; hence the exact
+zeros and the starting settings with only one of the two.
 
 The defaults were measured on dev rows (docs/benchmarks.md): piecewise-linear encoding with 32 bins lowers the dev
 error of adult and california_housing more than any other knob, and 16 bins give half of that; 128 give 1 to 2 % more
@@ -22,25 +22,25 @@ from wellfit.records.knobs import NAMES, OFF, Usual, own_name
 from wellfit.sweeps.space import Interval, Setting, Space, Values, require_names, setting_of, useful_shrinks, value_at
 
 TYPICAL_WEIGHT = 0.1
-"""Size of a weight in a layer of 64 to 256 units (He et al., 2015): to reduce it by as much as an l2 shrink does, an
-l1 step must be smaller by this factor."""
+"""Size of a weight in a layer of 64 to 256 units (He et al., 2015): an l1 step must be smaller by this factor to reduce
+it by as much as an l2 shrink does."""
 LR_OF_ADAM = (1e-4, 5e-3)
 LR_BESIDE = 10.0
-"""Other optimizers have no published range here: the range is the config's own lr, divided and multiplied by this."""
+"""For optimizers without a published range, the range is the config's own lr, divided and multiplied by this."""
 ZERO_DECAY, ZERO_L1 = 0.15, 0.8
 """Share of members with an exact zero."""
 PUBLISHED_SHRINK = 5e-5
 
 BATCH_SIZES: Mapping[int, int] = {1_000: 64, 8_000: 128, 30_000: 256, 100_000: 512}
-"""Batch size for up to this many training rows (the rule of pytabkit); above the last, LARGEST_BATCH."""
+"""Batch sizes, each up to a number of training rows (the rule of pytabkit); above the last, LARGEST_BATCH."""
 LARGEST_BATCH = 1_024
 ENOUGH_UPDATES = 2_500
-"""A small table gets more epochs, until a training run has this many updates, or MOST_EPOCHS."""
+"""Number of updates until which a small table gets more epochs, up to MOST_EPOCHS."""
 FEWEST_EPOCHS, MOST_EPOCHS = 16, 128
 MOST_INPUTS = 1_024
-"""Maximum number of bins of all numeric columns together; a table with many columns gets fewer bins for each."""
+"""Maximum number of bins of all numeric columns together; a table with many columns gets fewer bins per column."""
 BINS: Mapping[int, int] = {5_000: 32, 10_000: 64}
-"""Bins for up to this many training rows; above the last, MOST_BINS, which hurt on 3,500 rows and help on 11,000."""
+"""Bins up to each number of training rows; above the last, MOST_BINS, which hurt on 3,500 rows and help on 11,000."""
 MOST_BINS, FEWEST_BINS = 128, 4
 LR = 2e-3
 
@@ -49,7 +49,8 @@ def usual_space(names: Sequence[str], config: Config, *, rows: int) -> Space:
     """Return the usual range of each knob; the lr and epochs of `config` decide which lambdas are useful.
 
     lambda and l1 are searched under their own names if lr is not searched, and as `shrink` and `l1_step` if it is,
-    since their effect is lr * lambda / m. An unknown knob, one named twice, and one without a usual range are refused.
+    because their effect is lr * lambda / m. Refused are unknown knobs, knobs named twice, and knobs without a usual
+    range.
     """
     require_names(names)
     return dict(_usual(name, config, rows=rows, moving="lr" in names) for name in names)
@@ -59,7 +60,7 @@ def known_good(over: Space, config: Config, *, rows: int, goal: Goal) -> list[Se
     """Return settings to begin a search with: all regularizers off, the published ones, decay alone, dropout alone.
 
     Knobs that are not regularizers keep the config's own value if the space has it. A published value outside a range
-    is moved to its nearest end; off is off, whatever the range.
+    is moved to the nearest end; off is off, whatever the range is.
     """
     own = {name: _own(name, values, config) for name, values in over.items() if name not in OFF}
     off = {name: OFF[name] for name in over if name in OFF}
@@ -85,7 +86,7 @@ def _usual(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, 
         raise BadInput(
             f"knobs without a usual range must have values; {', '.join(known)} have one",
             found=f"over={name!r}",
-            remedy=f"Give {name} a list or a range",
+            remedy=f"Pass a list or a range for {name}",
         )
     if isinstance(usual, Usual):
         log, to_one = usual.scale != "linear", usual.scale == "log to one"
@@ -132,7 +133,7 @@ def _nearest(value: Any, values: Values) -> Any:
 
 
 def _own(name: str, values: Values, config: Config) -> Any:
-    """Return the config's own value if the space has it, else the middle of the space."""
+    """Return the config's own value if the space has it, otherwise the middle of the space."""
     own = setting_of(config, [name], rows=1)[name]
     if isinstance(values, Interval):
         inside = own is not None and values.low <= own <= values.high
@@ -141,7 +142,7 @@ def _own(name: str, values: Values, config: Config) -> Any:
 
 
 def batch_size_for(rows: int) -> int:
-    """Return the batch size for that many training rows."""
+    """Return the batch size for this number of training rows."""
     return next((size for most, size in BATCH_SIZES.items() if rows <= most), LARGEST_BATCH)
 
 

@@ -1,9 +1,9 @@
-"""A pool of worker processes, one torch thread each.
+"""A pool of worker processes with one torch thread each.
 
-Workers are programs of their own (not forked: torch's threads do not survive a fork; not spawned by multiprocessing:
-that imports the user's script a second time), which stay alive between calls, since importing torch takes seconds. All
-map the data, written once to a temporary folder, into memory. Processes exchange arrays as .npy files and scalars as
-JSON; nothing is pickled.
+Workers are separate programs. They are not forked, because torch's threads do not survive a fork, and not spawned by
+multiprocessing, which imports the user's script a second time. They stay alive between calls, because importing torch
+takes seconds. All of them map the data, written once to a temporary folder, into memory. Processes exchange arrays as
+.npy files and scalars as JSON; nothing is pickled.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from wellfit.sweeps.rungs import Rungs
 from wellfit.training.module_checks import ModuleFactory
 
 ATTEMPTS = 2
-"""A config whose worker was killed (most often for memory) is tried this many times."""
+"""Number of times to try a config whose worker was killed (most often for lack of memory)."""
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # -P and the appended path keep the folder the user happens to be in from standing in for a module. Ctrl-C goes to the
@@ -99,7 +99,7 @@ class _Worker:
 
 
 class _Workers:
-    """The workers of one pool and their folder, borrowed one at a time by the threads that talk to them."""
+    """The workers of one pool and their folder; the threads that talk to the workers borrow them one at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -111,7 +111,7 @@ class _Workers:
     def borrow(self) -> _Worker:
         with self._lock:
             if self._closed:
-                raise Refusal("a pool must be open to train", found="a closed pool", remedy="Make a new one")
+                raise Refusal("a pool must be open to train", found="a closed pool", remedy="Make a new pool")
             if not self._idle:
                 self._all.append(_Worker(self.folder))
                 self._idle.append(self._all[-1])
@@ -139,11 +139,11 @@ class WorkerPool:
     """Trains configs on worker processes; use it as a context manager, or `close` it.
 
     It has at most `workers` processes, by default one per core, and fewer if `memory`, the bytes that all members in
-    training may take together, has no room for a member for each of them. With a `device` there is one worker.
+    training may take together, is too small for one member per process. With a `device`, there is one worker.
     """
 
     notice = ""
-    """Members of the built-in network run side by side, so there is no notice (see `InProcess.notice`)."""
+    """Always empty: members of the built-in network run side by side (see `InProcess.notice`)."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class WorkerPool:
         device: Device | None = None,
     ) -> None:
         if workers is not None and workers < 1:
-            raise BadInput("a pool must have at least one worker", found=f"workers={workers}", remedy="Give 1 or more")
+            raise BadInput("a pool must have at least one worker", found=f"workers={workers}", remedy="Pass 1 or more")
         # All members of a stack are one product there, and a second process would only wait for the first.
         self._limit = 1 if device else workers or cores()
         self._data, self._memory, self._device = data, memory, device
@@ -178,8 +178,8 @@ class WorkerPool:
     ) -> list[Outcome]:
         """Train configs on the workers, as `Executor.train` describes; a stack is divided among all of them.
 
-        A config that cannot be trained is refused before any training; a refusal in a worker, or a config that killed
-        its worker twice, raises an error here.
+        A config that cannot be trained is refused before any training. A refusal in a worker, or a config whose worker
+        was killed twice, raises an error here.
         """
         workers = self._limit
         least = require_trainable(self._data, stacks_of(configs), memory=self._memory, device=self._device)
@@ -216,7 +216,7 @@ class WorkerPool:
         return [found[config.identity] for config in configs if config.identity in found]
 
     def close(self) -> None:
-        """End the workers, and delete the temporary folder."""
+        """End the workers and delete the temporary folder."""
         self._finish()
 
     def __enter__(self) -> Self:
@@ -245,7 +245,7 @@ class WorkerPool:
         raise WellfitError(
             "a worker process must not be killed while it trains",
             found=f"signal {-code} ended it {ATTEMPTS} times for {next(iter(left.values())).to_json()}",
-            remedy="Free memory, give a limit for it, use fewer workers, or a smaller network",
+            remedy="Free memory, set a limit with --memory, or use fewer workers or a smaller network",
         )
 
 
@@ -260,7 +260,7 @@ def executor_for(
 ) -> InProcess | WorkerPool:
     """Return the executor of a command: worker processes, or this process for a user's module or a `single` network.
 
-    The members in training may take `memory` bytes. A `device` trains the built-in network, in place of the cores.
+    The members in training may take `memory` bytes. A `device` trains the built-in network in place of the cores.
     """
     if single or module is not None:
         return InProcess(data, goal=goal, memory=memory, module=module, device=device)
@@ -268,7 +268,7 @@ def executor_for(
 
 
 def shares_of(configs: Sequence[Config], *, workers: int) -> list[list[Config]]:
-    """Return the share of each worker: the stacks of the configs (each once), divided evenly."""
+    """Return the share of each worker: the stacks of the configs (each one once), divided evenly."""
     stacks = stacks_of(list({config.identity: config for config in configs}.values()))
     return [stack[place::workers] for stack in stacks for place in range(min(workers, len(stack)))]
 
@@ -281,7 +281,7 @@ def _require_done(answer: Json) -> None:
 
 
 def main(folder: str) -> None:
-    """Serve the parent, with the data that it wrote to `folder`."""
+    """Serve the parent process, with the data that it wrote to `folder`."""
     # Answers keep standard output to themselves: whatever else prints goes to standard error.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -343,7 +343,7 @@ COPIES = ("train", "dev")
 
 
 def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
-    """Write the prepared parts to a folder, once for all workers; raise `NoRoom` if they do not fit."""
+    """Write the prepared parts to a folder, once for all workers; raise NoRoom if they do not fit."""
     try:
         names = {"more": list(data.more), "importance": list(data.importance)}
         (folder / "data.json").write_text(
@@ -353,14 +353,14 @@ def write_data(folder: Path, data: Prepared, *, goal: Goal) -> None:
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
     except OSError as error:
         raise NoRoom(
-            "the temporary folder must hold a copy of the prepared data for the workers",
+            "the temporary folder must have room for a copy of the prepared data for the workers",
             found=f"{folder}: {error.strerror}",
             remedy="Free space there, or set TMPDIR to a larger disk",
         ) from error
 
 
 def read_data(folder: Path) -> tuple[Prepared, Goal]:
-    """Map the parts into memory: all workers share the same pages."""
+    """Map the parts into memory, so that all workers share the same pages."""
     described = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     parts = {part: _mapped(folder, part) for part in PARTS}
     train, dev = parts["train"], parts["dev"]
