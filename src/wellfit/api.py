@@ -1,4 +1,4 @@
-"""One function for each command, in the order in which they are used."""
+"""The commands as functions, in the order in which they are used."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def split(
     """Divide a table into train, dev and a sealed test set.
 
     Args:
-        data: CSV or Parquet file, data frame, or a frame's rows.
+        data: a CSV or Parquet file, a data frame, or its rows.
         target: column to predict; folders of class folders and .npz arrays need none.
-        out: create an experiment in this folder; keep the split in memory when None.
-        move_source: move DATA, and the file of `test_data`, into the experiment, out of reach.
-        notify: receives events.
+        out: folder in which to create an experiment; by default the split stays in memory.
+        move_source: whether to move the files of DATA and `test_data` into the experiment, out of reach.
+        notify: function that receives events.
         **options: see `SplitArguments`.
 
     Raises:
-        BadInput: for an error in the data or the options; nothing is written.
+        BadInput: the data or the options have an error; nothing is written.
         Refusal: `out` contains another experiment, or something else.
     """
     if out is None:
@@ -85,14 +85,14 @@ def train(
 
     Args:
         data: a split, or an experiment, which keeps the outcome.
-        config: network, optimization, regularization, seed.
+        config: network, optimization, regularization and seed.
         module: function `make_net(inputs, outputs)` that returns an `nn.Module`, to train a network of your own
             (with a split only).
-        goal: its loss is used to measure a split's outcome; an experiment has its own.
-        notify: receives events.
+        goal: goal whose loss measures a split's outcome; an experiment has its own.
+        notify: function that receives events.
 
     Raises:
-        Refusal: when another process is working in the experiment.
+        Refusal: another process is working in the experiment.
     """
     if not isinstance(data, Split):
         _require_built_in(module)
@@ -108,16 +108,16 @@ def train(
 def _require_built_in(module: ModuleFactory | None) -> None:
     if module is not None:
         raise BadInput(
-            "a module of your own must be trained on a split",
+            "your own module must be trained on a split",
             found="module= with an experiment",
-            remedy="Give wf.split(...) in place of the experiment",
+            remedy="Pass wf.split(...) in place of the experiment",
         )
 
 
 def diagnose(data: Split | Experiment | Path | str, **reference: Any) -> Diagnosis | DataDiagnosis:
     """Diagnose an experiment's network; see `Experiment.diagnose`.
 
-    For a split, or an experiment without a network, return the findings on the rows: copies, leaks, mismatch.
+    For a split or an experiment without a network, return the findings on the rows: copies, leaks, mismatch.
     """
     if isinstance(data, Split):
         prepared, goal = data.prepared(), default_goal(data.schema.task)
@@ -148,24 +148,25 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
 
     Args:
         data: a split, or an experiment.
-        config: its other knobs are kept; that of the experiment's network (or the default one) when None.
-        over: knob -> values (`wf.log_uniform`, `wf.uniform`, or a list), or names of knobs, which get their usual
-            ranges; lambda x keep_prob by default.
+        config: config whose other knobs are kept; by default that of the experiment's network, or the default one.
+        over: values of knobs by name (`wf.log_uniform`, `wf.uniform`, or a list), or names of knobs, which get their
+            usual ranges; lambda x keep_prob by default.
         members: number of variants to train.
-        rungs: compare members after 1/15, 3/15 and 7/15 of training, and drop those that are behind.
-        ensemble: make the average of members (and their snapshots at rungs) a candidate too, if it is better (with an
-            experiment only).
+        rungs: whether to compare members after 1/15, 3/15 and 7/15 of training and drop those that are behind.
+        ensemble: whether to make the average of members (and of their snapshots at rungs) a candidate too, if it is
+            better (with an experiment only).
         memory: maximum for all members in training at a time (`500m`, `4g`, bytes); more members are trained in
             passes.
-        device: "cuda" trains all members at once on a GPU; "cpu" on the cores of this machine.
-        precision: of matrix products on a GPU: "float32", "tf32" or "bf16".
-        module: makes networks of your own, as in `train` (with a split only; members run in this process).
-        goal: its loss is used to compare a split's members; an experiment has its own.
-        notify: receives events.
+        device: "cuda" trains all members at once on a GPU; "cpu" trains on the cores of this machine.
+        precision: precision of matrix products on a GPU: "float32", "tf32" or "bf16".
+        module: function that makes networks of your own, as in `train` (with a split only; members run in this
+            process).
+        goal: goal whose loss compares a split's members; an experiment has its own.
+        notify: function that receives events.
         **reference: human_error and the like, for an experiment; a warning shows where lambda over-smooths.
 
     Raises:
-        BadInput: for a space, a module or an argument that cannot be used, before any training.
+        BadInput: the space, the module or an argument cannot be used; this is found before any training.
     """
     require_known(reference)
     rules = (rungs if isinstance(rungs, Rungs) else Rungs()) if rungs else None
@@ -188,7 +189,7 @@ def sweep(  # noqa: PLR0913 - one argument an option of `wellfit sweep`
         found = search(prepared, start, executor=executor, goal=wanted, on_outcome=telling(notify), **asked)
     if not executor.notice:
         return found
-    slow = f"The members ran one after the other, and not at once: {executor.notice}."
+    slow = f"The members ran one after another instead of together: {executor.notice}."
     return replace(found, warnings=(*found.warnings, slow))
 
 
@@ -196,9 +197,9 @@ def _require_no_experiment(given: Mapping[str, Any]) -> None:
     """Refuse arguments that only an experiment supports: a reference, and an average to replace its network."""
     if given:
         raise BadInput(
-            "the sweep of a split must be asked for neither a reference nor an ensemble",
+            "the sweep of a split must not have a reference or an ensemble",
             found=", ".join(f"{name}={value!r}" for name, value in given.items()),
-            remedy="Leave it out (`Sweep.ensemble` tells what an average reaches), or sweep an experiment",
+            remedy="Remove it (`Sweep.ensemble` has the loss of an average), or sweep an experiment",
         )
 
 
@@ -208,9 +209,9 @@ def _require_no_shape(over: Space | Sequence[str] | None) -> None:
     for knob in fields(Network):
         if knob.name in names:
             raise BadInput(
-                "a sweep of a module must not turn knobs of the built-in network",
+                "a sweep of a module must not vary knobs of the built-in network",
                 found=f"over={knob.name!r}",
-                remedy="Leave it out, or sweep a factory of each shape",
+                remedy="Remove it, or sweep a factory for each shape",
             )
 
 
@@ -240,28 +241,28 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
     """Do the whole job within a budget: split, seal, reference models, network, diagnosis, remedies, report.
 
     Repeating the call continues the experiment, or returns it if it is finished. With an experiment in place of DATA,
-    an argument that is not given keeps its value from the last run (budget, reference, `ensemble`,
+    an argument that is not passed keeps its value from the last run (budget, reference, `ensemble`,
     `allow_early_stopping`, `augment`, `fixed`, `more_data`); `only`, `branch` and `idea` apply to one call.
 
     Args:
-        data: CSV or Parquet file, data frame, a frame's rows, or an experiment's folder to continue.
-        target: column to predict; an experiment knows it, and folders of class folders need none.
-        out: the experiment's folder; ./NAME.wellfit when None.
-        budget: "60s", "10m", "20000updates", or seconds: an upper limit for the run with all its continuations; 5m
-            when None.
+        data: a CSV or Parquet file, a data frame, its rows, or an experiment's folder to continue.
+        target: column to predict; an experiment has one, and folders of class folders need none.
+        out: the experiment's folder; by default ./NAME.wellfit.
+        budget: "60s", "10m", "20000updates", or seconds: an upper limit for the run with all its continuations; by
+            default 5m.
         human_error: the usual reference for the optimal error, in the goal's own unit.
         human_rows: number of rows on which it was measured.
         optimal_error: the optimal error, or (low, high).
         tolerance: the largest gap that does not matter, in the goal's loss.
-        only: carry out this one remedy.
-        ensemble: allow the rest of the budget to go into an ensemble if the network overfits; yes when None.
+        only: the one remedy to carry out.
+        ensemble: whether the rest of the budget may go into an ensemble if the network overfits; yes by default.
         augment: augmentation of pictures that a step against variance may turn on: none, light, strong (the default),
             or ranges such as "rotate=10,translate=.1".
         idea: your reason for the run; kept in the journal.
-        allow_early_stopping: allow a remedy in which dev chooses the epoch, which turns both boards at once; no when
-            None.
-        fixed: knobs that no step may turn, board -> knob -> value (`{"optimization": {"lr": 1e-3}}`); {} frees those of
-            the last run.
+        allow_early_stopping: whether to allow a remedy in which dev chooses the epoch, which turns both boards at once;
+            no by default.
+        fixed: knobs that no step may turn, as board -> knob -> value (`{"optimization": {"lr": 1e-3}}`); {} frees those
+            of the last run.
         branch: continue from the network of this step of the experiment's last run, along another path.
         more_data: file or frame with more training rows, with the columns of DATA; a remedy against variance trains
             with them if that helps on dev. The experiment keeps them.
@@ -271,9 +272,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         **options: see `SplitArguments`.
 
     Raises:
-        BadInput: for an error in the data or the options; nothing is written.
+        BadInput: the data or the options have an error; nothing is written.
         Refusal: the folder contains another experiment, or another process is working in it.
-        NoRoom: the disk is full; what was finished is kept, and the same call continues.
+        NoRoom: the disk is full; finished work is kept, and the same call continues.
     """
     began = time.monotonic() if began is None else began
     reference = _present(
@@ -329,8 +330,9 @@ def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format
     """Write the model of an experiment, or of a fitted estimator, to files that can be used on their own.
 
     Args:
-        experiment: the experiment; or a NetClassifier or the like (the columns of an array are called x0, x1, ...).
-        out: a new folder, or the file of the graph.
+        experiment: the experiment, or a fitted estimator such as NetClassifier (the columns of an array are called x0,
+            x1, ...).
+        out: a new folder, or the file for the graph.
         format: "folder" (safetensors, JSON and a model card; `load_model` opens it), "onnx" or "pt2" (graphs with the
             transforms inside; `<out>.transforms.json` next to them describes their inputs).
 
@@ -340,7 +342,7 @@ def export(experiment: Experiment | Path | str | Net, out: Path | str, *, format
     Raises:
         Refusal: nothing has been trained yet.
         NotFittedError: the estimator was not fitted.
-        BadInput: an unknown format, an `out` that exists, a missing extra, or an estimator of several targets.
+        BadInput: the format is unknown, `out` exists, an extra is missing, or the estimator has several targets.
         NoRoom: the disk is full.
     """
     if isinstance(experiment, Net):
@@ -361,12 +363,12 @@ def _experiment(experiment: Experiment | Path | str) -> Experiment:
 
 
 def _goes_on(data: Any) -> bool:
-    """Return True if an experiment was given in place of DATA."""
+    """Return True if an experiment was passed in place of DATA."""
     return isinstance(data, Experiment) or (isinstance(data, str | Path) and is_experiment(Path(data)))
 
 
 def _tell_fixed(knobs: Fixed, notify: Notify) -> None:
-    """Report the knobs that an earlier command fixed, so that none stays fixed unnoticed."""
+    """Report the knobs that an earlier command fixed, so that none of them stays fixed unnoticed."""
     named = [f"{name} {value}" for board in knobs.values() for name, value in board.items()]
     if named:
         notify({"event": "fixed", "knobs": ", ".join(sorted(named))})

@@ -14,7 +14,7 @@ from functools import partial
 
 
 class WellfitError(Exception):
-    """Base of every error that wellfit raises on purpose.
+    """Base class of every error that wellfit raises on purpose.
 
     Args:
         rule: the rule that must hold, in one sentence without a full stop.
@@ -42,8 +42,8 @@ class BadInput(WellfitError, ValueError):
 
 
 class Refusal(WellfitError):
-    """The request is well formed, but carrying it out would break a promise."""
+    """A valid request that would break a promise if it were carried out."""
 
 
 class NoRoom(WellfitError, OSError):
-    """The disk is full, or the folder cannot be written."""
+    """A full disk, or a folder that cannot be written."""

@@ -2,7 +2,7 @@
 
 Order of operations, under the ledger's and the registry's locks:
 1. the sealed bytes are verified (a changed file is refused and costs no opening), and the rows are looked up in the
-   registry, by hashes of whole rows and by `splits/known_rows.py`;
+   registry, by the hashes of whole rows and by `splits/known_rows.py`;
 2. the opening goes into the ledger, then into the registry, both on disk;
 3. only now are the numbers computed;
 4. the result goes into the ledger; its hash is the receipt.
@@ -64,7 +64,7 @@ class Sealed(Protocol):
 
     @property
     def others(self) -> Sequence[pa.Table]:
-        """The other parts of the table, used to tell rows that are equal by chance from rows opened before."""
+        """The other parts of the table, which show whether rows are equal by chance or were opened before."""
         ...
 
     @property
@@ -74,11 +74,11 @@ class Sealed(Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """Its folder, None in memory."""
+        """Its folder; None in memory."""
         ...
 
     def groups(self, rows: pa.Table) -> Integers | None:
-        """Return the codes of the groups of opened rows, None without groups."""
+        """Return the codes of the opened rows' groups; None without groups."""
         ...
 
     def targets(self, rows: pa.Table) -> Integers | Floats:
@@ -88,17 +88,17 @@ class Sealed(Protocol):
 
 @dataclass(frozen=True)
 class Opening(Record):
-    """Result of one opening of the test set.
+    """The result of one opening of the test set.
 
     Attributes:
-        opening: number of times that these rows have been opened, this one included.
-        certified: True if this was the first look at them.
+        opening: number of times that these rows have been opened, including this one.
+        certified: whether this was the first look at them.
         error: test loss of the model, with its interval at alpha / opening.
-        dev_optimism: test loss - dev loss; None if no dev loss was given.
-        receipt: names the ledger's line that signs this result.
+        dev_optimism: test loss - dev loss; None if no dev loss was passed.
+        receipt: identifies the ledger's line that signs this result.
         reason: why it is not certified ("" if it is).
         references: test loss of each reference model.
-        at: time, ISO 8601.
+        at: time of the opening, in ISO 8601.
     """
 
     opening: int
@@ -111,7 +111,7 @@ class Opening(Record):
     at: str = field(default="", metadata=OMITTED)
 
     def to_json(self) -> Json:
-        """Return the object that `unseal --json` prints; `reason` only if the opening is not certified."""
+        """Return the object that `unseal --json` prints; it has `reason` only if the opening is not certified."""
         return {"schema": 1, **super().to_json()}
 
     def entry(self, subject: str) -> Json:
@@ -122,23 +122,23 @@ class Opening(Record):
 
 @dataclass(frozen=True)
 class _Standing:
-    """State of an opening before it happens."""
+    """The state of an opening before it happens."""
 
     number: int
     memory: Memory
     reason: str
-    """Why the opening cannot be certified, or ""."""
+    """Why the opening cannot be certified; "" if it can."""
     further: bool = False
-    """True if this very test set was opened before; rows opened in another split only rule out a certificate."""
+    """Whether this very test set was opened before; rows opened in another split only rule out a certificate."""
     resumed: LedgerEntry | None = None
 
     def require_allowed(self, *, again: bool) -> None:
-        """Refuse to open this test set again unless that was asked for."""
+        """Refuse to open this test set again unless the user asked for that."""
         if self.further and not again:
             raise Refusal(
                 "the test set must be opened only once",
                 found=self.reason,
-                remedy="Use the result of the first opening, or ask for a further, uncertified one with --again",
+                remedy="Use the result of the first opening, or ask for another, uncertified one with --again",
             )
 
 
@@ -157,18 +157,18 @@ def open_test(
     """Open the sealed test set for one model.
 
     Args:
-        split: the split, or the folder it was saved in.
-        predict: test table (features and target) -> probabilities [rows, classes], or values [rows].
-        goal: decides the loss.
-        dev: the model's dev loss, to compare with, if it is known.
-        references: name -> a callable like `predict`, for each reference model.
-        subject: names the model; after a crash the same subject may finish its opening.
-        again: allow a further opening; it is not certified.
-        registry: remembers all openings; the user's own when None.
-        now: time of the opening; the current time when None.
+        split: the split, or the folder in which it was saved.
+        predict: function from the test table (features and target) to probabilities [rows, classes] or values [rows].
+        goal: goal whose loss is computed.
+        dev: the model's dev loss for comparison, if it is known.
+        references: for each reference model, by name, a function like `predict`.
+        subject: name of the model; after a crash, the same subject may finish its opening.
+        again: whether to allow another opening, which is not certified.
+        registry: registry that remembers all openings; by default the user's own.
+        now: time of the opening; by default the current time.
 
     Raises:
-        Refusal: the test set was opened before (without `again`), or is not what was sealed.
+        Refusal: the test set was opened before (without `again`) or is not what was sealed.
         BadInput: the sealed file is gone.
         NoRoom: the ledger or the registry cannot be written.
     """
@@ -213,13 +213,13 @@ def open_test(
 
 
 def _result(error: Estimate, optimism: float | None, losses: Mapping[str, Estimate], *, subject: str) -> Json:
-    """Return everything that the journal records about an opening, so that it can be restored from the ledger."""
+    """Return everything that the journal records about an opening, so that the ledger can restore it."""
     references = {name: found.to_json() for name, found in losses.items()}
     return {"error": error.to_json(), "subject": subject, "dev_optimism": optimism, "references": references}
 
 
 def signed_results(ledger: Ledger) -> list[Json]:
-    """Return the journal's entries of all results that the ledger has signed."""
+    """Return the journal's entries for all results that the ledger has signed."""
     found: list[Json] = []
     opened: LedgerEntry | None = None
     for entry in ledger.read().entries:
@@ -266,11 +266,11 @@ def _standing(split: Sealed, connection: sqlite3.Connection, rows: AskedRows, *,
 
 
 def _doubt(chain: Chain, memory: Memory) -> str:
-    """Return the reason why the ledger cannot be trusted, or ""."""
+    """Return the reason why the ledger cannot be trusted; "" if it can."""
     if chain.broken:
         return chain.broken
     if not chain.extends(head=memory.head, count=memory.count):
-        return f"the registry remembers {memory.count} lines in the ledger of this test set, which are not there"
+        return f"the registry remembers {memory.count} lines that are missing in the ledger of this test set"
     return ""
 
 

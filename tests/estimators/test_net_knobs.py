@@ -87,8 +87,8 @@ def test_second_names(two_classes):
     [
         ({"l2": 3.0, "weight_decay": 0.1}, "two names of one knob; found l2=3.0 and weight_decay=0.1"),
         ({"keep_prob": 0.5, "dropout": 0.5}, "two names of one knob; found keep_prob=0.5 and dropout=0.5"),
-        ({"keep_prob": (0.5, 0.5, 0.5)}, "one for each; found 3 values for 2 hidden layers"),
-        ({"dropout": (0.5,)}, "one for each; found 1 values for 2 hidden layers"),
+        ({"keep_prob": (0.5, 0.5, 0.5)}, "one per layer; found 3 values for 2 hidden layers"),
+        ({"dropout": (0.5,)}, "one per layer; found 1 values for 2 hidden layers"),
         ({"keep_prob": 0.0}, "keep_prob must be finite"),
         ({"l2": -1.0}, "l2 must be finite"),
         ({"l2": "much"}, "l2 takes numbers; found l2='much'"),

@@ -154,7 +154,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_any_training():
 
 def test_pictures_and_modules_are_refused_before_any_training(table):
     config = replace(MEMBERS[0], network=Network(kind="conv", widths=(4,), embedding="none"))
-    with pytest.raises(BadInput, match="a network of pictures"):
+    with pytest.raises(BadInput, match="a network for pictures"):
         InProcess(table("classification"), goal=goal_named("error"), device=HERE).train([config])
 
 

@@ -163,5 +163,5 @@ def test_a_member_that_diverges_leaves_the_others_alone():
 
 
 def test_a_keep_prob_without_a_site_is_refused_before_training():
-    with pytest.raises(BadInput, match="keep_prob below 1 needs a dropout site"):
+    with pytest.raises(BadInput, match="a module must have a dropout site"):
         stack(Plain, configs("dropout"))

@@ -162,8 +162,8 @@ def test_modules_that_torch_can_map_run_at_once(factory):
 @pytest.mark.parametrize(
     ("factory", "why"),
     [
-        (Recurrent, "torch draws the dropout masks of lstm by itself"),
-        (Noisy, "it draws random numbers of its own"),
+        (Recurrent, "torch itself draws the dropout masks of lstm"),
+        (Noisy, "it draws its own random numbers"),
         (Branching, "torch.vmap cannot run it"),
         (Tokens, "torch.vmap"),
     ],

@@ -94,5 +94,5 @@ def test_several_targets_survive_json(table):
 def test_a_module_of_ones_own_refuses_weights_and_several_targets(table):
     data = table("regression")
     for refused in (weighted(data, np.ones(data.train.rows)), with_targets(data, targets=2)):
-        with pytest.raises(BadInput, match="a module of your own must predict one target"):
+        with pytest.raises(BadInput, match="your own module must predict one target"):
             fit_stack(refused, [config_of({})], goal=goal_named("rmse"), on_outcome=print, module=lambda _i, _o: None)

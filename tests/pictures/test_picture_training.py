@@ -119,7 +119,7 @@ def test_regression_on_pictures():
     one = config(0.3, replace(EVERYTHING, cutmix=0.0), epochs=20)
     outcome = fit(data, one, goal=goal)
     assert outcome.losses["train"] < 0.7 * np.var(data.train.target)
-    with pytest.raises(BadInput, match="cutmix needs classes"):
+    with pytest.raises(BadInput, match="cutmix must be used with classes"):
         fit(data, config(1.0), goal=goal)
 
 
@@ -127,7 +127,7 @@ def test_regression_on_pictures():
 def test_a_table_has_no_pictures(one):
     schema = replace(DATA.preparation.schema, picture=None)
     table = replace(DATA, preparation=replace(DATA.preparation, schema=schema))
-    with pytest.raises(BadInput, match="is for pictures"):
+    with pytest.raises(BadInput, match="must be used with pictures"):
         outcomes_of(table, one)
 
 

@@ -121,12 +121,12 @@ def test_a_number_of_views_out_of_range_is_refused(trained, tmp_path, capsys, vi
     experiment, new = trained
     out = tmp_path / "p.csv"
     assert main(["predict", str(experiment.path), str(new), "-o", str(out), "--views", str(views)]) == 2
-    assert "views must be 1 to 256" in capsys.readouterr().err
+    assert "views must be from 1 to 256" in capsys.readouterr().err
     assert not out.exists()
 
 
 def test_a_table_has_no_views(cancer_csv, tmp_path):
     experiment = wf.run(cancer_csv, target="target", out=tmp_path / "e", budget="60updates", ensemble=False)
-    with pytest.raises(BadInput, match="several views are for pictures"):
+    with pytest.raises(BadInput, match="several views must be of pictures"):
         experiment.views(4)
     shutil.rmtree(tmp_path / "e")

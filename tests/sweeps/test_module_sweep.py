@@ -114,9 +114,9 @@ def test_a_module_that_cannot_be_trained_is_refused_before_any_training(case, sp
 def test_members_that_cannot_run_at_once_are_told(split):
     over = {"l2": [0.0, 1.0]}
     slow, fast = (wf.sweep(split, CONFIG, over=over, module=module).warnings for module in (Branching, make_net))
-    told = "The members ran one after the other, and not at once: torch.vmap cannot run it"
-    assert [words.startswith(told) for words in slow if "one after the other" in words] == [True]
-    assert not any("one after the other" in words for words in fast)
+    told = "The members ran one after another instead of together: torch.vmap cannot run it"
+    assert [words.startswith(told) for words in slow if "one after another" in words] == [True]
+    assert not any("one after another" in words for words in fast)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_members_that_cannot_run_at_once_are_told(split):
         ({"human_eror": 0.1}, r"Did you mean 'human_error'\?"),
         (
             {"human_error": 0.1},
-            "the sweep of a split must be asked for neither a reference nor an ensemble; found human_error=0.1",
+            "the sweep of a split must not have a reference or an ensemble; found human_error=0.1",
         ),
-        ({"ensemble": True}, "neither a reference nor an ensemble; found ensemble=True"),
+        ({"ensemble": True}, "must not have a reference or an ensemble; found ensemble=True"),
     ],
 )
 def test_an_argument_that_would_do_nothing_is_refused(argument, message, split):

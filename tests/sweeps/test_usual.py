@@ -82,7 +82,7 @@ def test_a_knob_that_is_no_regularizer_keeps_the_configs_value_or_gets_the_middl
 
 
 def test_a_knob_without_a_usual_range_is_told():
-    with pytest.raises(BadInput, match=r"knobs without a usual range.*found over='batch_size'"):
+    with pytest.raises(BadInput, match=r"a knob without a usual range.*found over='batch_size'"):
         usual_space(("l2", "batch_size"), BASE, rows=100)
     with pytest.raises(BadInput, match="Did you mean 'keep_prob'"):
         usual_space(("keepprob",), BASE, rows=100)

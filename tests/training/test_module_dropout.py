@@ -114,7 +114,7 @@ def test_a_transformer_layer_has_four_sites():
 
 def test_what_is_opaque_is_announced():
     assert "lstm" in network(Recurrent).findings.own_noise
-    assert "random numbers of its own" in network(Noisy).findings.own_noise
+    assert "its own random numbers" in network(Noisy).findings.own_noise
     assert network(Layer).findings.own_noise == ""
 
 
@@ -177,7 +177,7 @@ def test_monte_carlo_dropout_drops_in_evaluation():
 
 
 def test_a_keep_prob_below_one_needs_a_site():
-    with pytest.raises(BadInput, match=r"keep_prob below 1 needs a dropout site.*keep_prob=0.9"):
+    with pytest.raises(BadInput, match=r"a module must have a dropout site.*keep_prob=0.9"):
         network(Plain)(rows(), NO_CODES, drop(0.9))
     network(Plain)(rows(), NO_CODES, drop(1.0))
 

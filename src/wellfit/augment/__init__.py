@@ -1,1 +1,1 @@
-"""Random changes of pictures, compiled; every picture has its own parameters."""
+"""Random changes to pictures, compiled; every picture has its own parameters."""

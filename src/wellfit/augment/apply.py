@@ -1,7 +1,8 @@
-"""Random changes of pictures on the CPU, all members at once, by the compiled functions of kernels.py.
+"""Random changes to pictures on the CPU, for all members at once, with the compiled functions of kernels.py.
 
-The order: flips, motion, crop, colours, blur, noise, JPEG, erase. Each operation reads its own columns of a picture's
-uniform numbers, so that a picture is changed in the same way whatever else is on, and whichever pictures it is with.
+The order is: flips, motion, crop, colours, blur, noise, JPEG, erase. Each operation reads its own columns of a
+picture's uniform numbers, so that a picture is changed in the same way whatever else is on and whichever pictures are
+in its batch.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ COLUMNS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "jpeg": (15,),
     }
 )
-"""The uniform numbers of a row that each operation reads: a new operation takes new columns, and moves no others."""
+"""The uniform numbers of a row that each operation reads; a new operation takes new columns and moves no others."""
 DRAWN = 16
 
 TRUNCATE = 3.0
-"""A kernel reaches this many standard deviations, rounded to pixels."""
+"""Reach of a blur kernel in standard deviations, rounded to pixels."""
 GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in a grey value (ITU-R BT.601, as Pillow's "L")."""
 LUMINANCE = (
@@ -51,15 +52,15 @@ CHROMINANCE = (
     *(47, 66, 99, 99, 99, 99, 99, 99, *[99] * 32),
 )
 TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418687589, -0.081312411))
-"""From red, green and blue to brightness and colour differences."""
+"""The conversion from red, green and blue to brightness and colour differences."""
 
 
 def changed_fast(
     pictures: Floats, members: Sequence[tuple[Augmentation, float]], *, uniform: Floats, normal: Floats | None
 ) -> Floats:
-    """Return pictures [N, C, H, W], in [0, 1], as each of K members with its strength sees them: [K, N, C, H, W].
+    """Return pictures [N, C, H, W] in [0, 1] as each of K members with its strength sees them: [K, N, C, H, W].
 
-    `uniform` [N, DRAWN] is in [0, 1), `normal` [N, C, H, W] standard normal, or None where no member has noise.
+    `uniform` [N, DRAWN] is in [0, 1); `normal` [N, C, H, W] is standard normal, or None if no member has noise.
     """
     dtype = pictures.dtype
     # Ranges are rounded to float32 first, as those of the operations in torch are.

@@ -1,9 +1,9 @@
 """The random changes of apply.py, compiled: each picture in turn gets all its changes while in the core's cache.
 
-Flips, motion and crop are one resampling: each place of the result is followed back through all of them at once.
+Flips, motion and crop are a single resampling: each place of the result is traced back through all of them at once.
 The torch operations in tests/oracle/augment.py are the definitions; the tests require equal values from both.
 
-Shapes: K members, N pictures, C channels, H rows of pixels, W columns. Literals would be float64, and are avoided.
+Shapes: K members, N pictures, C channels, H rows of pixels, W columns. Literals would be float64, so they are avoided.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ DRAWN_ERASE_DOWN, DRAWN_ERASE_RIGHT, DRAWN_BRIGHTNESS, DRAWN_CONTRAST, DRAWN_SAT
 DRAWN_NOISE, DRAWN_BLUR, DRAWN_JPEG = range(13, 16)
 
 PLACES_AT_ONCE = 1_024
-"""Places of a picture that are handled at once: the notes on them stay in the first-level cache."""
+"""Number of places of a picture handled at once, so that the notes on them stay in the first-level cache."""
 TIE = 5e-4
-"""Added before JPEG rounds: exact halves are frequent, and would be rounded up in one place and down in another."""
+"""Added before JPEG rounds: exact halves are frequent and would be rounded up in one place and down in another."""
 BLOCK = 8
 WHITE = 255
 
@@ -58,9 +58,9 @@ def change(pictures: Floats, uniform: Floats, normal: Floats, ranges: Floats, de
 
     Args:
         pictures: values in [0, 1].
-        uniform: [N, DRAWN] in [0, 1).
-        normal: [N, C, H, W] standard normal; [0, C, H, W] where no member has noise.
-        ranges: [K, len(OPERATIONS)], each times its member's strength.
+        uniform: numbers [N, DRAWN] in [0, 1).
+        normal: standard normal numbers [N, C, H, W]; [0, C, H, W] if no member has noise.
+        ranges: ranges [K, len(OPERATIONS)], each multiplied by its member's strength.
         desk: buffers to work in.
         found: the result.
     """
@@ -88,7 +88,7 @@ def change(pictures: Floats, uniform: Floats, normal: Floats, ranges: Floats, de
 
 @compiled
 def _both_ways(draw: Floats, place: int) -> Real:
-    """Return one draw, spread from [0, 1) to [-1, 1)."""
+    """Return one draw, stretched from [0, 1) to [-1, 1)."""
     spread: Real = draw[place] + draw[place] - draw.dtype.type(1)
     return spread
 
@@ -125,7 +125,7 @@ def _place(source: Floats, draw: Floats, most: Floats, desk: Desk, found: Floats
 
 @compiled
 def _crop(draw: Floats, most: Real, shape: tuple[int, int], desk: Desk) -> None:
-    """Note for each place the row and column that it is filled from: moved by whole pixels, mirrored at the edges."""
+    """Note for each place the row and column from which it is filled: moved by whole pixels, mirrored at the edges."""
     height, width = shape
     down = int(np.rint(_both_ways(draw, DRAWN_CROP_DOWN) * most))
     right = int(np.rint(_both_ways(draw, DRAWN_CROP_RIGHT) * most))
@@ -141,7 +141,7 @@ def _crop(draw: Floats, most: Real, shape: tuple[int, int], desk: Desk) -> None:
 
 @compiled
 def _mirrored(place: int, size: int) -> int:
-    """Return the place inside [0, size) to which mirrors at both ends take `place`."""
+    """Return the place inside [0, size) to which mirrors at both ends map `place`."""
     turn = 2 * (size - 1)
     back = place % turn if turn else 0
     return min(back, turn - back)
@@ -269,7 +269,7 @@ def _add(picture: Floats, spread: Real, normal: Floats) -> None:
 
 @compiled
 def _compress(picture: Floats, quality: Real, desk: Desk) -> None:
-    """Degrade a picture as JPEG (ITU-T T.81) of a given quality does: libjpeg's scaling of tables, no subsampling."""
+    """Degrade a picture like JPEG (ITU-T T.81) of a given quality, with libjpeg's scaling and no subsampling."""
     height, width = picture.shape[1:]
     real = picture.dtype.type
     zero, high, half = real(0), real(WHITE), real((WHITE + 1) // 2)
@@ -319,7 +319,7 @@ def _turn_back(picture: Floats, desk: Desk) -> None:
 
 @compiled
 def _whole(value: Real) -> Real:
-    """Round by way of an integer, which vectorizes."""
+    """Round by means of an integer, which vectorizes."""
     moved = value + type(value)(TIE)
     return type(value)(np.int32(moved + type(value)(0.5) if moved > 0 else moved - type(value)(0.5)))
 
@@ -392,7 +392,7 @@ def _erase(picture: Floats, draw: Floats, share: Real) -> None:
 
 @compiled
 def _between(draw: Floats, drawn: int, share: Real, size: int) -> tuple[int, int]:
-    """Return the first place whose middle is within half of `share` of the centre, and the one after the last."""
+    """Return the first place whose middle is within half of `share` of the centre, and the place after the last one."""
     real, first, last = draw.dtype.type, size, size
     centre, half = draw[drawn] * real(size), share * real(size) / real(2)
     for place in range(size):

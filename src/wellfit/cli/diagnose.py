@@ -138,8 +138,8 @@ def refit_lines(body: Json) -> list[str]:
 def _check_source(asked: Json, source: Path | None) -> None:
     """Check that each option has the source that it needs: an experiment, or a file of predictions."""
     for name, does in (
-        ("refits", "must have a network to train again"),
-        ("views", "must have a network that predicts pictures"),
+        ("refits", "must be used with EXPERIMENT"),
+        ("views", "must be used with EXPERIMENT"),
     ):
         if name in asked and (source is None or not source.is_dir()):
             raise BadInput(

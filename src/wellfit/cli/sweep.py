@@ -99,7 +99,9 @@ def _outcome_text(outcome: Outcome, goal: Goal) -> str:
     "--rungs", is_flag=True, help="Compare the members at 1/15, 3/15 and 7/15 of the updates, and drop the worst."
 )
 @click.option(
-    "--snapshots", is_flag=True, help="With --rungs, a member may also be chosen as it was at a rung (coupled)."
+    "--snapshots",
+    is_flag=True,
+    help="With --rungs, also consider each member as it was at a rung (this couples the boards).",
 )
 @click.option("--ensemble", is_flag=True, help="Also consider the average of several members.")
 @click.option(

@@ -19,10 +19,10 @@ from wellfit.training.noise import SHARED, batch_order, input_noise_block, mixin
 from wellfit.training.tensors import target_of
 
 BYTES_AT_ONCE = 4 * 2**20
-"""Bytes of the batches in one call: a few times a core's second-level cache, which then keeps a member's parameters."""
+"""Bytes of the batches in one call: a few times the second-level cache, which still keeps a member's parameters."""
 MOST_UPDATES_AT_ONCE = 16
 INPUTS_LAYER = 1_000_000
-"""Layer number under which the noise of the inputs is addressed, above those of hidden layers and of sites."""
+"""Layer number that addresses the noise of the inputs, above the numbers of hidden layers and of sites."""
 
 
 def encoded(layout: MemberLayout, arrays: Arrays, *, places: Integers | slice) -> Encoded:
@@ -38,7 +38,7 @@ def encoded(layout: MemberLayout, arrays: Arrays, *, places: Integers | slice) -
 
 
 class Needs(NamedTuple):
-    """The operations that at least one member needs: any other would change nothing, and cost a pass."""
+    """The operations that at least one member needs: any other would change nothing but cost a pass."""
 
     dropout: tuple[bool, ...]  # of each hidden layer, and last of the inputs
     jitter: bool
@@ -62,7 +62,7 @@ class Needs(NamedTuple):
 
 
 class BatchReader:
-    """Lays out the batches of a few updates; `config` may be any member's, as all share seed, batch size and epochs."""
+    """Lays out the batches of a few updates; `config` may be any member's: all share seed, batch size and epochs."""
 
     def __init__(self, data: Prepared, layout: MemberLayout, *, config: Config) -> None:
         self._train = data.train
@@ -90,7 +90,7 @@ class BatchReader:
         return max(1, min(MOST_UPDATES_AT_ONCE, int(fitting)))
 
     def read(self, start: int, *, stop: int, needs: Needs) -> tuple[Batches, Floats]:
-        """Return equal-sized batches of the updates from `start` on, before `stop`, and mixup's draws [T]."""
+        """Return equal-sized batches of the updates from `start` until before `stop`, and mixup's draws [T]."""
         picks = [self._pick(start)]
         for update in range(start + 1, min(stop, start + self.at_once)):
             pick = self._pick(update)
@@ -136,7 +136,7 @@ class BatchReader:
         return np.array(drawn, dtype=self._layout.dtype)
 
     def _noise(self, updates: range, *, rows: int, wanted: Sequence[bool]) -> npt.NDArray[np.uint16]:
-        """Return the noise of all hidden layers (zeros, which drop nothing, if unwanted), and of inputs if wanted."""
+        """Return the noise of all hidden layers (or zeros, which drop nothing), and that of the inputs if wanted."""
         layers = list(enumerate(self._layout.plan.layers[:-1, 1].tolist()))
         is_wanted = [wanted[layer] for layer, _ in layers]
         if wanted[-1]:

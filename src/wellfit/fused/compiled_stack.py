@@ -15,7 +15,7 @@ from wellfit.fused.stack import Stack
 from wellfit.records.config import Config
 
 ROWS_AT_ONCE = 1_024
-"""Rows of one forward pass: their activations stay in the second-level cache."""
+"""Rows of one forward pass, few enough that their activations stay in the second-level cache."""
 
 
 class CompiledStack(Stack):
@@ -23,7 +23,7 @@ class CompiledStack(Stack):
 
     layout: Layout
     notice = ""
-    """Always empty: this engine is fast because it trains members in turn."""
+    """Always empty, because this engine is fast even though it trains members one after another."""
 
     def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: Layout) -> None:
         super().__init__(data, configs, layout=layout)
@@ -45,7 +45,7 @@ class CompiledStack(Stack):
 
     @property
     def parameters(self) -> Floats:
-        """[K, P] the parameters to measure, keep and predict with: the moving average where a member has one."""
+        """The parameters [K, P] to measure, keep and predict with: the moving average where a member has one."""
         return self._measured(self._state.parameters, self._state.average)
 
     def compile(self) -> None:
@@ -60,7 +60,7 @@ class CompiledStack(Stack):
         outputs(self.layout.plan, none, live, first, self._buffers, found)
 
     def advance(self, stop: int) -> Floats:
-        """Make a few updates, up to number `stop` at most, and return the cost of each batch [T, K]."""
+        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
         batches, uniform = self._batches.read(self.updates, stop=stop, needs=Needs.of(self.configs, self._keep_probs))
         rates = self._rates(self.updates, uniform)
         losses = np.empty((len(uniform), len(self)), self.layout.dtype)
@@ -80,6 +80,6 @@ class CompiledStack(Stack):
         return found
 
     def keep(self, members: Booleans) -> None:
-        """Drop all members except those marked in [K]; the dropped ones cost nothing from here on."""
+        """Drop all members except those marked in [K]; dropped members cost nothing from then on."""
         super().keep(members)
         self._state = State(*(array[members] for array in self._state))

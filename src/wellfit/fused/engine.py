@@ -55,16 +55,16 @@ def fit_stack(
     """Train configs of one stack (see `stacks_of`), and measure each on every part.
 
     A member that diverges, stops early or is dropped leaves the stack; the others are unaffected. `on_outcome` receives
-    each outcome as its member ends, and before that a snapshot of it at each rung (`rung_updates`) that it passes;
-    `judge` decides there which members go on. Members that the `deadline`, a `time.monotonic()`, cuts short are "out of
-    budget". The members may take `memory` bytes, and are trained in passes where that is too few for all. `module`
-    makes the network in place of the built-in one. The calling core trains it, or `device`.
+    each outcome as its member ends, and before that a snapshot of the member at each rung (`rung_updates`) that it
+    passes; there, `judge` decides which members continue. Members that the `deadline`, a `time.monotonic()`, cuts short
+    are "out of budget". The members may take `memory` bytes, and are trained in several passes if that is too few for
+    all. `module` makes the network instead of the built-in one. The calling core or `device` trains it.
 
     Returns:
-        The reason why the members of a user's module ran in turn; empty where they ran at once.
+        The reason why the members of a user's module ran one after another; empty if they ran together.
 
     Raises:
-        BadInput: as `require_trainable` does, before any training.
+        BadInput: as in `require_trainable`, before any training.
     """
     notice, data = "", trained_on(data, configs[0].data)
     # Numba's products are those of scipy's BLAS, which has threads of its own.
@@ -89,10 +89,10 @@ def require_trainable(
 ) -> int:
     """Refuse impossible stacks (see `stacks_of`) before any training; return the fewest bytes that fit each of them.
 
-    Where nothing limits the bytes, 0 is returned without computing them.
+    If nothing limits the bytes, return 0 without computing them.
 
     Raises:
-        BadInput: for a config that the data or the module does not allow, or memory too small for one member.
+        BadInput: the data or the module do not allow a config, or the memory is too small for one member.
     """
     for configs in stacks:
         _require_allowed(data, configs, module=module, device=device)
@@ -111,17 +111,17 @@ def _require_allowed(
     if device is not None and (module is not None or configs[0].network.kind != "mlp"):
         raise BadInput(
             "a device can train only the built-in network for tables",
-            found="a module of your own" if module is not None else "a network of pictures",
-            remedy="Leave the device out",
+            found="your own module" if module is not None else "a network for pictures",
+            remedy="Remove the device",
         )
     for config in configs:
         require_labels(config.regularization, task=data.preparation.schema.task)
         require_pictures(config, data.preparation.schema)
     if module is not None and (data.train.weights is not None or data.preparation.targets > 1):
         raise BadInput(
-            "a module of your own must predict one target, and every row must count once",
-            found="weights of rows" if data.train.weights is not None else f"{data.preparation.targets} targets",
-            remedy="Use the built-in network, or leave them out",
+            "your own module must predict one target, and every row must count once",
+            found="row weights" if data.train.weights is not None else f"{data.preparation.targets} targets",
+            remedy="Use the built-in network, or remove them",
         )
 
 
@@ -133,7 +133,7 @@ def _planned(
     module: ModuleFactory | None,
     device: Device | None,
 ) -> tuple[Layout | ModuleNetwork, MemoryPlan]:
-    """Return the network that all members start from, and the plan of the passes in which they are trained."""
+    """Return the network from which all members start, and the plan of the passes in which they are trained."""
     _require_allowed(data, configs, module=module, device=device)
     network = _network_of(data, configs, module)
     return network, plan_memory(data, configs, network=network, device=device, limit=memory)

@@ -1,11 +1,12 @@
 """Compiled updates of an MLP: every step from a batch to the next parameters of a member.
 
-Members are trained in turn, each for all updates of a call: its parameters and moments stay in the cache of the core,
-and its arithmetic is its own, so that a member does not depend on which others are in the stack. All members read the
-same batches, encoding and noise.
+Members are trained one after another, each for all updates of a call: its parameters and moments stay in the core's
+cache, and its arithmetic is separate, so that a member does not depend on which others are in the stack. All members
+read the same batches, encoding and noise.
 
-The letters of the shapes are those of `layout.py`. Literals would be float64, and are avoided. GELU's normal
-distribution function is made from polynomials (end of this file): a call per number would cost more than the update.
+The letters of the shapes are those of `layout.py`. Literals would be float64, so they are avoided. GELU's normal
+distribution function is computed with polynomials (end of this file): a call per number would cost more than the
+update.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from wellfit.fused.layout import ADAM, MOMENTUM, RELU, TANH, Batches, Buffers, E
 from wellfit.fused.rates import Rates
 
 KEEP_ALL = 65_535
-"""The largest value of the noise: as a threshold, it keeps every unit."""
+"""The largest value of the noise; as a threshold, it keeps every unit."""
 ADAM_EPSILON = 1e-8
 CLIP_EPSILON = 1e-6
 
@@ -76,7 +77,7 @@ def look_up(plan: Plan, numeric: Floats, knots: Integers, shares: Floats) -> Non
 def train(
     plan: Plan, members: Integers, state: State, rates: Rates, batches: Batches, buffers: Buffers, losses: Floats
 ) -> None:
-    """Make T updates of each of `members` (places in the stack), and write the cost of each batch to losses [T, K]."""
+    """Make T updates of each of `members` (positions in the stack), and write each batch's cost to losses [T, K]."""
     for member in members:
         own = state.parameters[member]
         for update in range(len(batches.shared)):
@@ -286,7 +287,7 @@ def _noise_of_inputs(batches: Batches, update: int) -> npt.NDArray[np.uint16]:
 
 @compiled
 def _scatter(plan: Plan, codes: Integers, partners: Integers, share: Real, buffers: Buffers) -> None:
-    """Sum the derivatives with respect to embedded inputs into the tables; code 0 is not a level and stays zeros."""
+    """Sum the derivatives with respect to embedded inputs into the tables; code 0 is not a level and stays zero."""
     gradient, rest = buffers.gradient, buffers.gradient.dtype.type(1) - share
     deltas = buffers.embedded[2]
     for place in range(len(plan.embeddings)):
@@ -406,7 +407,7 @@ def _activate(
     slopes: Floats,
     activation: int,
 ) -> None:
-    """Add the bias, activate and drop units, in place; keep the derivative, to spare the backward pass both."""
+    """Add the bias, activate and drop units in place, and keep the derivative, which spares the backward pass both."""
     zero = values.dtype.type(0)
     spare = np.empty((4, values.shape[1]), values.dtype)
     for row in range(len(values)):
@@ -435,7 +436,7 @@ def _activate(
 
 @compiled
 def _normal(values: Floats, bias: Floats, spare: Floats) -> tuple[Floats, Floats]:
-    """The normal distribution function and its density at values + bias, in a few passes that vectorize."""
+    """Compute the normal distribution function and its density at values + bias, in a few passes that vectorize."""
     real = values.dtype.type
     one, half = real(1), real(0.5)
     place, below, ahead, density = spare[0], spare[1], spare[2], spare[3]
@@ -586,7 +587,7 @@ def _adam(
     betas: Floats,
     shrink: Real,
 ) -> None:
-    """Adam with decoupled decay (Loshchilov and Hutter, 2019, algorithm 2)."""
+    """Take a step of Adam with decoupled decay (Loshchilov and Hutter, 2019, algorithm 2)."""
     one, epsilon = own.dtype.type(1), own.dtype.type(ADAM_EPSILON)
     beta1, beta2 = betas[0], betas[1]
     rest1, rest2 = one - beta1, one - beta2
@@ -601,7 +602,7 @@ def _adam(
 
 @compiled
 def _soften(weights: Floats, threshold: Real) -> None:
-    """The proximal step of L1 (Parikh and Boyd, 2014, section 6.5.2): zeros are exact."""
+    """Take the proximal step of L1 (Parikh and Boyd, 2014, section 6.5.2), whose zeros are exact."""
     zero = weights.dtype.type(0)
     if threshold > zero:
         for place in range(len(weights)):
@@ -623,7 +624,7 @@ _NODES = 400
 
 
 def _fitted(values: Floats, places: Floats, *, degree: int) -> Floats:
-    """Coefficients of the polynomial through values at Chebyshev nodes, the highest power first."""
+    """Return the coefficients of the polynomial through values at Chebyshev nodes, the highest power first."""
     return np.ascontiguousarray(chebyshev.cheb2poly(chebyshev.chebfit(places, values, degree))[::-1])
 
 
@@ -640,4 +641,4 @@ def _exponential() -> Floats:
 
 
 TAIL, EXPONENTIAL = _tail(), _exponential()
-"""The polynomials P and E; that of E is in 2 r / |lowest| + 1, with r the argument in [lowest, 0]."""
+"""The polynomials P and E; E's variable is 2 r / |lowest| + 1, where r is the argument in [lowest, 0]."""

@@ -1,4 +1,4 @@
-"""The arrays of the compiled updates, by name; and the place of each parameter of an MLP in a member's row.
+"""The arrays of the compiled updates, by name, and the place of each parameter of an MLP in a member's row.
 
 W comes first, then biases and embeddings. The first layer's inputs are reordered: those that need no parameters
 (numbers, one-hot categories, and last the bins, which are looked up), which all members share, then the embedded
@@ -105,7 +105,7 @@ OPTIMIZERS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM}
 
 @dataclass(frozen=True)
 class ParameterSlice:
-    """One parameter of the network, and its place in the row."""
+    """One parameter of the network and its place in the row."""
 
     name: str
     start: int
@@ -114,13 +114,13 @@ class ParameterSlice:
 
     @property
     def end(self) -> int:
-        """One past its last place."""
+        """One position past its last one."""
         return self.start + int(np.prod(self.shape))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The row of one member of the built-in network; all start from the parameters of `network`."""
+    """The layout of the row of one member of the built-in network; all start from the parameters of `network`."""
 
     data: Prepared
     network: MLP
@@ -129,7 +129,7 @@ class Layout:
     slices: tuple[ParameterSlice, ...]
     """Every parameter, in the order of the row: the first layer's W comes first."""
     inputs: Integers
-    """Place in `MLP.encode`'s result of each input of the first layer."""
+    """Position of each input of the first layer in the result of `MLP.encode`."""
     shared: int
     """S, inputs that need neither parameters nor bins."""
 
@@ -150,26 +150,26 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """P, the parameters of a member."""
+        """P, the number of parameters of a member."""
         return self.slices[-1].end
 
     @property
     def units(self) -> int:
-        """Units of all layers, the outputs among them."""
+        """Number of units in each layer, including the outputs."""
         return int(self.plan.layers[:, 1].sum())
 
     @property
     def outputs(self) -> int:
-        """Classes, or 1."""
+        """Number of classes, or 1."""
         return int(self.plan.layers[-1, 1])
 
     @property
     def widest(self) -> int:
-        """Units of the widest layer."""
+        """Number of units in the widest layer."""
         return int(self.plan.layers[:, 1].max())
 
     def start(self, members: int) -> tuple[Floats, Floats]:
-        """Return the parameters [members, P] that all members start from, and an empty array [members, 0]."""
+        """Return the parameters [members, P] from which all members start, and an empty array [members, 0]."""
         return np.tile(self.pack(self.network), (members, 1)), np.empty((members, 0))
 
     def keep_probs(self, configs: Sequence[Config]) -> Floats:
@@ -207,7 +207,7 @@ class Layout:
 
 
 def layout_of(data: Prepared, config: Config, *, dtype: type[np.floating[Any]] = np.float32) -> Layout:
-    """Return the layout of all configs that fuse with this one; float64 is for comparisons with the tests' oracle."""
+    """Return the layout for all configs that fuse with this one; float64 is for comparisons with the tests' oracle."""
     kind = torch.float64 if dtype is np.float64 else torch.float32
     network = new_mlp(data, config.network, seed=config.seed, dtype=kind)
     slices = _slices(network)

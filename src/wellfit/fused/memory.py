@@ -1,6 +1,6 @@
-"""Memory of a population on the cores or a device, and the number of passes that keeps it within a limit.
+"""The memory that a population takes on the cores or a device, and the number of passes that keeps it within a limit.
 
-On a device all members are under way at once, with their activations. A user's module is measured, not read.
+On a device all members train at once, with their activations. The memory of a user's module is measured by a trial.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from wellfit.training.module import ModuleNetwork
 from wellfit.training.module_checks import seeded
 
 BYTES_OF_OUTPUTS = 2**26
-"""Limit on the outputs of all rows: members are measured together only as far as their outputs fit into this."""
+"""Maximum bytes for the outputs of all rows; only as many members as fit are measured together."""
 _TIMES_OUTPUTS = 4
-"""The outputs, their probabilities in float64 and float32, and the losses are all held at once."""
+"""The outputs, their probabilities in float64 and float32, and the losses are all in memory at once."""
 _MEGABYTE = 10**6
 
 
@@ -41,22 +41,24 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def parse_memory(text: str | int) -> int:
-    """Return the bytes of `500m`, `4g`, `4 GiB` or a number of bytes, above 0."""
+    """Return the bytes of `500m`, `4g`, `4 GiB` or a number of bytes above 0."""
     match = _SIZE.fullmatch(str(text).strip())
     found = int(float(match["amount"]) * _UNITS[match["unit"].lower()]) if match else 0
     if found <= 0:
-        raise BadInput("memory must be a positive size", found=f"memory={text!r}", remedy="Give for example 500m or 4g")
+        raise BadInput(
+            "memory must be a positive size", found=f"memory={text!r}", remedy="Pass, for example, 500m or 4g"
+        )
     return found
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes that a stack takes besides the data, the interpreter and its libraries, with `members` trained at once."""
+    """Bytes of a stack besides the data, the interpreter and its libraries, with `members` trained at once."""
 
     fixed: int
-    """Batches, room to work in, and the outputs of those members that are being measured."""
+    """Bytes of the batches, working memory, and the outputs of the members that are being measured."""
     member: int
-    """Parameters, moments, averages, kept networks and predictions of one member."""
+    """Bytes of the parameters, moments, averages, kept networks and predictions of one member."""
     members: int
     passes: int
 
@@ -79,12 +81,12 @@ def plan_memory(
     device: Device | None = None,
     limit: int | None = None,
 ) -> MemoryPlan:
-    """Return the plan for configs of one stack, in as few passes of equal size as `limit` (bytes) allows.
+    """Return the plan for the configs of one stack, in as few passes of equal size as `limit` (bytes) allows.
 
-    On a device its free memory is a limit too.
+    On a device, its free memory is a limit too.
 
     Raises:
-        BadInput: where the limit does not hold one member.
+        BadInput: one member does not fit into the limit.
     """
     batch, count = min(configs[0].optimization.batch_size, data.train.rows), len(configs)
     if isinstance(network, ModuleNetwork):
@@ -102,8 +104,8 @@ def plan_memory(
     if limit is not None and fixed + member > limit:
         raise BadInput(
             "memory must hold at least one member",
-            found=f"memory={limit / _MEGABYTE:.3g} MB, one member takes {(fixed + member) / _MEGABYTE:.3g} MB",
-            remedy=f"Give {math.ceil((fixed + member) / _MEGABYTE)} MB or more, or a smaller network or batch",
+            found=f"memory={limit / _MEGABYTE:.3g} MB, but one member takes {(fixed + member) / _MEGABYTE:.3g} MB",
+            remedy=f"Pass {math.ceil((fixed + member) / _MEGABYTE)} MB or more, or use a smaller network or batch",
         )
     at_once = count if limit is None else min(count, (limit - fixed) // member)
     passes = math.ceil(count / at_once)
@@ -111,7 +113,7 @@ def plan_memory(
 
 
 def _bytes_of_outputs(data: Prepared, *, members: int) -> int:
-    """Return the bytes needed to measure that many members: a few at a time, at least one."""
+    """Return the bytes needed to measure this many members: a few at a time, at least one."""
     one = np.dtype(np.float32).itemsize * data.train.rows * data.preparation.outputs
     return _TIMES_OUTPUTS * max(one, min(BYTES_OF_OUTPUTS, members * one))
 
@@ -121,7 +123,7 @@ _MOMENTS = {SGD: 0, MOMENTUM: 1, ADAM: 2}
 
 
 def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) -> tuple[int, int]:
-    """Return the bytes of all members together and of each, in compiled updates."""
+    """Return the bytes of all members together, and of each one, in compiled updates."""
     real = np.dtype(layout.dtype).itemsize
     rows = max(min(configs[0].optimization.batch_size, data.train.rows), ROWS_AT_ONCE)
     columns = int(data.train.numeric.shape[1])
@@ -140,13 +142,13 @@ def _on_the_cores(data: Prepared, configs: Sequence[Config], *, layout: Layout) 
 
 
 _SHARE = 0.8
-"""Fraction of a device's free memory that a stack may take: libraries and fragmentation take some of it."""
+"""Fraction of a device's free memory that a stack may take; libraries and fragmentation take the rest."""
 _SPARE = 4
-"""Rows of parameters besides the state: the gradient, and the intermediate results of a step."""
+"""Number of rows of parameters besides the state: the gradient and the intermediate results of a step."""
 
 
 def _on_a_device(configs: Sequence[Config], *, layout: Layout, rows: int, recordings: int) -> int:
-    """Return the bytes of one member if all are trained at once, with its activations on `rows` rows."""
+    """Return the bytes of one member, including its activations on `rows` rows, if all members are trained at once."""
     averages = any(config.regularization.ema for config in configs)
     row_of_parameters = np.dtype(layout.dtype).itemsize * layout.size
     state = (1 + _MOMENTS[layout.plan.optimizer] + averages) * row_of_parameters
@@ -155,11 +157,12 @@ def _on_a_device(configs: Sequence[Config], *, layout: Layout, rows: int, record
 
 
 _COPIES = 6
-"""Copies of the trained parameters: themselves, two moments, an average, and a gradient before and after flattening."""
+"""Copies of the trained parameters: the parameters, two moments, an average, and the gradient before and after
+flattening."""
 _ROWS = 3
-"""Copies of a member's whole row in float64: the row, that of its last or best point, and one while it is measured."""
+"""Copies of a member's whole row in float64: the row, that of its last or best point, and one during measurement."""
 _TWICE = 2
-"""Factor for the backward pass, in which the derivatives of everything kept take as much memory again."""
+"""Factor for the backward pass, where the derivatives of everything kept take the same memory again."""
 
 
 def member_bytes(network: ModuleNetwork, *, rows: int, dtype: type[np.floating[Any]] = np.float32) -> int:

@@ -1,7 +1,7 @@
-"""Convert a user's module to one row of numbers, and back.
+"""Conversion of a user's module to one row of numbers, and back.
 
-A row has the P trained parameters first, the decayed ones before the others, as `kernels.advance` expects; then the
-module's buffers and frozen parameters.
+A row begins with the P trained parameters, the decayed ones before the others, as `kernels.advance` expects. The
+module's buffers and frozen parameters follow.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class RowLayout:
     trained: tuple[TensorSpec, ...]
     kept: tuple[TensorSpec, ...]
     decayed: int
-    """How many numbers, at the start of the row, are W of the cost."""
+    """How many numbers at the start of the row are W of the cost."""
     names: Mapping[str, str]
-    """Every name in the module's state -> the name of its tensor here: tied layers share one tensor."""
+    """The name of the tensor here for every name in the module's state: tied layers share one tensor."""
 
     @property
     def parameters(self) -> int:
-        """P, the numbers that are trained."""
+        """P, the number of trained parameters."""
         return sum(spec.size for spec in self.trained)
 
     @property
@@ -66,11 +66,11 @@ class RowLayout:
         return np.concatenate(parts, dtype=np.float64, casting="unsafe")
 
     def unpack(self, rows: Tensor) -> dict[str, Tensor]:
-        """Return by name the trained parameters [..., *shape] that rows [..., P] of trained numbers hold."""
+        """Return, by name, the trained parameters [..., *shape] in rows [..., P] of trained numbers."""
         return _unpacked(rows, self.trained)
 
     def unpack_kept(self, rows: Tensor, *, dtype: torch.dtype) -> dict[str, Tensor]:
-        """Return the rest [..., *shape] by name, from rows [..., size - P]; reals have `dtype`."""
+        """Return, by name, the rest [..., *shape] of rows [..., size - P]; reals have `dtype`."""
         found = _unpacked(rows, self.kept)
         return {
             spec.name: found[spec.name].to(dtype if spec.dtype.is_floating_point else spec.dtype) for spec in self.kept
@@ -84,20 +84,20 @@ class RowLayout:
 
 @dataclass(frozen=True)
 class ModuleLayout:
-    """The row of one member whose network is a user's module."""
+    """The layout of the row of one member whose network is a user's module."""
 
     data: Prepared
     network: ModuleNetwork
     dtype: type[np.floating[Any]]
     rows: RowLayout
     plan: Plan
-    """For the compiled functions; a module has no layers there."""
+    """Empty, for the compiled functions: they know no layers of a module."""
     shared: int
-    """S, columns that the module receives: numbers and one-hot categories."""
+    """S, the number of columns that the module receives: numbers and one-hot categories."""
 
     @property
     def units(self) -> int:
-        """Units of the outputs."""
+        """Number of outputs, as the only units."""
         return self.network.outputs
 
     @property
@@ -106,7 +106,7 @@ class ModuleLayout:
         return torch.from_numpy(np.empty(0, self.dtype)).dtype
 
     def start(self, members: int) -> tuple[Floats, Floats]:
-        """Return the trained parameters [members, P] that all start from, and the rest [members, R - P] in float64."""
+        """Return the trained parameters [members, P] from which all start, and the rest [members, R - P] in float64."""
         rows = np.tile(self.rows.pack(self.network.module), (members, 1))
         return rows[:, : self.rows.parameters].astype(self.dtype), rows[:, self.rows.parameters :]
 
@@ -122,7 +122,7 @@ class ModuleLayout:
         return network.eval()
 
     def named(self, row: Floats) -> dict[str, Floats]:
-        """Return the tensors that a row [R] holds by name, as in the network's state."""
+        """Return the tensors in a row [R] by name, as in the network's state."""
         trained, kept = map(torch.from_numpy, np.split(row, [self.rows.parameters]))
         named = {**self.rows.unpack(trained.to(self.real)), **self.rows.unpack_kept(kept, dtype=self.real)}
         return {PREFIX + name: named[tensor].numpy().copy() for name, tensor in self.rows.names.items()}
@@ -135,7 +135,7 @@ MemberLayout: TypeAlias = Layout | ModuleLayout
 def module_layout(
     data: Prepared, config: Config, *, network: ModuleNetwork, dtype: type[np.floating[Any]] = np.float32
 ) -> ModuleLayout:
-    """Return the layout of all configs that fuse with this one."""
+    """Return the layout for all configs that fuse with this one."""
     rows, preparation = row_layout(network.module), data.preparation
     columns, levels = data.train.numeric.shape[1], np.array(preparation.cardinalities, dtype=np.int64) - 1
     starts = columns + np.concatenate([[0], levels.cumsum()]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The race of a stack's members: from the first update to the last outcome, whichever engine makes the updates."""
+"""The race of a stack's members, from the first update to the last outcome, whichever engine makes the updates."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from wellfit.training.schedules import rung_updates
 from wellfit.training.tensors import output_range_of, predictions_of, state_of
 
 Judge: TypeAlias = Callable[[Mapping[str, Floats], int], Collection[str]]
-"""(identity -> dev loss [rows] of every row, how many members there is still time for) -> members that go on."""
+"""Takes dev losses [rows] by identity and the number of members that can still finish; returns those to continue."""
 
 
 @dataclass
 class _Member:
-    """The records of one member while it trains."""
+    """The records of one member during its training."""
 
     stopping: Stopping
     points: list[CurvePoint] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Race:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Make updates up to the next point, rung or deadline at most, and end the members that are due."""
+        """Make updates until the next point, rung or deadline, and end the members that are due."""
         stack = self._stack
         before = stack.updates
         stop = min(point for point in self._points if point > before)
@@ -207,7 +207,7 @@ class Race:
         updates: int,
         seconds: float,
     ) -> Outcome:
-        """Return a member's outcome from its predictions on every part; measuring time counts towards its seconds."""
+        """Return a member's outcome from its predictions on every part; measuring time counts toward its seconds."""
         began, member, state = time.monotonic(), self._members[config.identity], state_of(network, self._data)
         losses = {
             name: self._goal.row_losses(part.target, predictions[name]) for name, part in self._data.parts.items()

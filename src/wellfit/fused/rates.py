@@ -1,8 +1,8 @@
 """The knobs of every member at every update of a call, as arrays that the compiled functions read.
 
-The cost is J = (1/m) sum L + lambda/(2m) ||W||^2, and here lambda enters the update. SGD and momentum get it as a
-penalty, of gradient (lambda/m) W. Adam would divide a penalty by its moments, so it gets the decay itself (AdamW,
-Loshchilov and Hutter, 2019): W *= 1 - lr_t * lambda/m. Biases and embeddings are left alone by both.
+The cost is J = (1/m) sum L + lambda/(2m) ||W||^2, and this is where lambda enters the update. SGD and momentum get it
+as a penalty with gradient (lambda/m) W. Adam would divide a penalty by its moments, so it gets the decay itself (AdamW,
+Loshchilov and Hutter, 2019): W *= 1 - lr_t * lambda/m. Neither changes biases and embeddings.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def rates_of(
 ) -> Rates:
     """Return the knobs of K configs of one stack at T of `updates` updates, from number `start` on.
 
-    `keep_probs` [K, L - 1] are those of each place that drops units, `uniform` [T] decides each update's mixture for
-    all, and `rows` is m of the cost.
+    `keep_probs` [K, L - 1] has the value for each place that drops units, `uniform` [T] decides each update's mixture
+    for all members, and `rows` is m of the cost.
     """
     span = range(start, start + len(uniform))
 

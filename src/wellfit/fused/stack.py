@@ -1,4 +1,4 @@
-"""A stack: K configs under training, one row of parameters each, as the race (race.py) sees it."""
+"""A stack: K configs in training, with one row of parameters each, as the race (race.py) sees it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from wellfit.training.module import AnyNetwork
 class Stack(ABC):
     """K configs that differ only in fusible knobs and are trained together; K falls as members leave.
 
-    There are two engines, compiled_stack.py and torch_stack.py, and one with the same methods in tests/oracle.
-    Shapes: K members, P numbers of a member's row, T updates, N rows of data.
+    There are two engines, compiled_stack.py and torch_stack.py, and a third with the same methods in tests/oracle.
+    Shapes: K members, P numbers in a member's row, T updates, N rows of data.
     """
 
     notice: str
-    """The reason why members run in turn where they could run at once; else empty."""
+    """The reason why members run one after another where they could run together; otherwise empty."""
 
     def __init__(self, data: Prepared, configs: Sequence[Config], *, layout: MemberLayout) -> None:
         # Of the members that are still there, in the order of the rows.
@@ -43,7 +43,7 @@ class Stack(ABC):
     @property
     @abstractmethod
     def parameters(self) -> Floats:
-        """[K, P] the parameters to measure, keep and predict with: the moving average where a member has one."""
+        """The parameters [K, P] to measure, keep and predict with: the moving average where a member has one."""
 
     @abstractmethod
     def compile(self) -> None:
@@ -51,14 +51,14 @@ class Stack(ABC):
 
     @abstractmethod
     def advance(self, stop: int) -> Floats:
-        """Make a few updates, up to number `stop` at most, and return the cost of each batch [T, K]."""
+        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
 
     @abstractmethod
     def outputs(self, rows: Floats, arrays: Arrays) -> Floats:
         """Return the outputs [M, N, outputs] of parameters [M, P] on N rows, without dropout."""
 
     def keep(self, members: Booleans) -> None:
-        """Drop all members except those marked in [K]; the dropped ones cost nothing from here on."""
+        """Drop all members except those marked in [K]; dropped members cost nothing from then on."""
         self.configs = tuple(config for config, stays in zip(self.configs, members, strict=True) if stays)
         self._keep_probs = self._keep_probs[members]
 
@@ -78,7 +78,7 @@ class Stack(ABC):
         )
 
     def _first_state(self, parameters: Floats) -> State:
-        """Return the state in which all members start: the parameters of the seed, and moments of zero."""
+        """Return the state in which all members start: the parameters of the seed, and zero moments."""
         none = np.empty((len(self), 0), parameters.dtype)
         optimizer = self.layout.plan.optimizer
         return State(

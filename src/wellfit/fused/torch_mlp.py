@@ -1,7 +1,7 @@
-"""The built-in network in torch: costs and gradients of all members at once, `kernels.py` in batched products.
+"""The built-in network in torch: costs and gradients of all members at once, as in `kernels.py`, by batched products.
 
-The backward pass is written out: its sums have an order on a GPU, and recorded updates (torch_stack.py) need no
-autograd. The letters of the shapes are those of `layout.py`.
+The backward pass is written out, so that its sums have a fixed order on a GPU and recorded updates (torch_stack.py)
+need no autograd. The letters of the shapes are those of `layout.py`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from wellfit.fused.torch_updates import InputReader, Rows, UpdateInputs
 from wellfit.records.config import BF16, Config, Device
 
 BYTES_OF_ACTIVATIONS = 2**30
-"""Bytes of activations, over all members, that limit the rows of one forward pass."""
+"""Maximum bytes of activations, over all members, in one forward pass."""
 _PER_UNIT = 6
-"""Numbers held per unit and row: output, slope, mask, and the intermediate results behind them."""
+"""Numbers in memory per unit and row: output, slope, mask, and intermediate results."""
 
 
 def bytes_of_row(layout: Layout) -> int:
@@ -38,7 +38,7 @@ class _Read(NamedTuple):
 
 
 class _Forward(NamedTuple):
-    """Inputs of each layer above the first and slopes of each hidden one, kept for the backward pass."""
+    """The inputs of each layer above the first and the slopes of each hidden one, kept for the backward pass."""
 
     inputs: list[Tensor]
     slopes: list[Tensor]
@@ -62,7 +62,7 @@ class TorchMLP:
 
     @property
     def exact(self) -> TorchMLP:
-        """The network as it is measured: in float32, since it will predict elsewhere, whatever precision trained it."""
+        """The network as it is measured: in float32 whatever precision trained it, since it will predict elsewhere."""
         return TorchMLP(self.layout, Device(self._device.name))
 
     def costs_and_gradients(
@@ -174,14 +174,14 @@ class TorchMLP:
         return torch.cat([parts[start].flatten(1) for start in sorted(parts)], dim=1)
 
     def _layer_parts(self, layer: int, inputs: Tensor, deltas: Tensor) -> dict[int, Tensor]:
-        """Return place in the row -> derivative, for a layer's W and bias."""
+        """Return the derivative for a layer's W and bias, by position in the row."""
         _, _, place, bias = self._layers[layer]
         return {place: self._product(inputs.mT, deltas), bias: deltas.sum(dim=1)}
 
     def _table_parts(self, rows: Tensor, deltas: Tensor, *, at: UpdateInputs, mixed: bool) -> dict[int, Tensor]:
-        """Return place in the row -> derivative, for each table; code 0 is not a level and stays zeros.
+        """Return the derivative for each table, by position in the row; code 0 is not a level and stays zero.
 
-        Computed as a product, whose sums have a fixed order; additions into one place from many threads do not.
+        It is computed as a product, whose sums have a fixed order; additions into one place from many threads do not.
         """
         sizes = self._plan.embeddings[:, 1].tolist()
         share = at.share[:, None, None]

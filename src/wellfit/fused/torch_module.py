@@ -1,6 +1,6 @@
 """A user's module in torch: gradients of K members; the module itself never sees K.
 
-Members run at once where a trial shows that this gives the same values as running them in turn.
+Members run together if a trial shows that this gives the same values as running them one after another.
 Shapes: K members, N rows of data, D inputs, C classes, P trained parameters, R numbers of a whole row (module_rows.py).
 """
 
@@ -31,13 +31,13 @@ from wellfit.training.tensors import rows_at_once
 
 _TRIAL_KEEPS = (0.4, 0.8)
 _CLOSE = 1e-3
-"""Largest difference allowed in the trial, relative to the largest value: float32 is good to about 1e-5."""
+"""Largest difference allowed in the trial, relative to the largest value; float32 is accurate to about 1e-5."""
 _SLOW = "There is a performance drop"
-"""Start of torch's warning that it maps an operation by running it once for each member."""
+"""Start of torch's warning that it maps an operation by running it once per member."""
 
 
 class ModuleBatch(NamedTuple):
-    """Encoded rows and target of one update: the same for all members, or with K in front."""
+    """Encoded rows and target of one update: the same for all members, or with K as the first dimension."""
 
     values: Tensor  # [N, D] or [K, N, D]
     target: Tensor  # [N, C] or [K, N, C] share of each class in a row's label; or [N] or [K, N] standardized values
@@ -54,7 +54,7 @@ class Gradients(NamedTuple):
 class TorchModule:
     """A user's module as a function of all members' rows, which it does not store.
 
-    `notice` is the reason why members run in turn, empty where they run at once.
+    `notice` is the reason why members run one after another; it is empty if they run together.
     """
 
     recordable = False
@@ -66,19 +66,19 @@ class TorchModule:
         self._classes = layout.network.outputs if layout.plan.classification else 0
         # `torch.vmap` makes grouped convolutions of the members' own. On one core, 8 members took 1.2 to 2.1 times as
         # long so on pictures of 28 and 32 pixels, and 0.8 to 1.1 times on those of 8 (timed once, on a busy machine).
-        slow = "grouped convolutions are slower than one network after the other"
+        slow = "grouped convolutions are slower than one network after another"
         known = slow if isinstance(layout.network.module, ConvNet) else ""
         self.notice = self._network.findings.own_noise or known or self._trial()
 
     @property
     def exact(self) -> TorchModule:
-        """The network as it is measured: this same one."""
+        """The network as it is measured, which is this same one."""
         return self
 
     def costs_and_gradients(
         self, rows: Rows, at: UpdateInputs, *, needs: Needs, configs: Sequence[Config], update: int
     ) -> tuple[Tensor, Tensor]:
-        """Return each member's cost [K] of the batch, and its derivative [K, P]; the buffers become the batch's."""
+        """Return each member's cost [K] of the batch and its derivative [K, P]; the batch updates the buffers."""
         batch, noise = self._read(at, needs, configs, update=update), self._noise(configs, update=update)
         gradients, costs, kept = self.gradients(rows.parameters, rows.kept, batch, noise=noise)
         rows.kept.copy_(kept)
@@ -97,7 +97,7 @@ class TorchModule:
         return Gradients(*map(torch.cat, zip(*parts, strict=True)))
 
     def rows_at_once(self, members: int) -> int:
-        """Return how many rows fit in one forward pass of that many members."""
+        """Return how many rows fit in one forward pass of this many members."""
         return max(rows_at_once(self._network) // members, 1)
 
     @torch.no_grad()
@@ -154,7 +154,7 @@ class TorchModule:
         return Gradients(gradients, costs.detach(), self.layout.rows.pack_kept(state) if state else kept)
 
     def _trial(self) -> str:
-        """Return the reason why the members cannot run at once; empty where they can."""
+        """Return the reason why the members cannot run together; empty if they can."""
         alone = self._tried(one_by_one)
         try:
             with warnings.catch_warnings(record=True) as caught:
@@ -165,7 +165,7 @@ class TorchModule:
         slow = next((warning.message for warning in caught if str(warning.message).startswith(_SLOW)), None)
         if slow:
             return f"torch.vmap runs it no faster ({_first_line(slow)})"
-        return "" if all(map(_close, found, alone)) else "torch.vmap gives other values than the module alone"
+        return "" if all(map(_close, found, alone)) else "torch.vmap gives different values from the module alone"
 
     def _tried(self, run: Run) -> tuple[Tensor, ...]:
         members, network = len(_TRIAL_KEEPS), self._network
@@ -202,19 +202,19 @@ class ModuleMembers:
     parameters: Mapping[str, Tensor]
     state: State
     values: Tensor
-    """Encoded rows: [N, D] shared by all members, or [K, N, D] with each member's own."""
+    """The members' encoded rows."""
 
     def __len__(self) -> int:
         return len(next(iter(self.parameters.values())))
 
     @property
     def values_axis(self) -> int | None:
-        """The members' axis in `values`, if it has one."""
+        """The axis of the members in `values`, if there is one."""
         return 0 if self.values.dim() == 3 else None
 
 
 Run: TypeAlias = Callable[[ModuleNetwork, ModuleMembers, StackNoise | None], tuple[Tensor, State]]
-"""Returns the outputs [K, N, C], and the buffers as the run left them; without noise, as in evaluation."""
+"""Returns the outputs [K, N, C] and the buffers as the run left them; without noise, it runs as in evaluation."""
 
 
 def at_once(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | None) -> tuple[Tensor, State]:
@@ -235,7 +235,7 @@ def at_once(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | 
 
 
 def one_by_one(network: ModuleNetwork, members: ModuleMembers, noise: StackNoise | None) -> tuple[Tensor, State]:
-    """Run the members in turn; see `Run`."""
+    """Run the members one after another; see `Run`."""
     network.module.train(noise is not None)
     outputs, states = [], []
     # Unbound at once: the gradient of one place of a tensor is a tensor of zeros around it.
@@ -255,7 +255,7 @@ def _called(network: ModuleNetwork, given: State, values: Tensor) -> Tensor:
     """Call the module with the tensors `given`, each under all of its names.
 
     torch's own handling of tied names restores the tensors of a layer with two names in the wrong order, and so
-    leaves those of `given` in the module. Afterwards `given` has the buffers as the module leaves them.
+    leaves those of `given` in the module. Afterwards, `given` has the buffers as the module leaves them.
     """
     named = {**given, **{other: given[name] for other, name in network.other_names.items()}}
     outputs: Tensor = functional_call(network.module, named, (values,), tie_weights=False)
@@ -273,8 +273,8 @@ def changed_pictures(
 ) -> tuple[Tensor, Tensor]:
     """Return pixels [K, B, D] of pictures [B, D] as K members see them, and labels [K, B, C] of [B, C] or [K, B, C].
 
-    Each way of changing pictures (training/pictures.py) is computed once, compiled. Where all members have the same way
-    there is no K in front of the pixels, and where none of them cuts pictures the labels are returned as they are.
+    Each way of changing pictures (training/pictures.py) is computed once, in compiled code. If all members change them
+    in the same way, the pixels have no dimension K; if no member cuts pictures, the labels are returned as they are.
     """
     members = [member_of(config) for config in configs]
     ways = list(dict.fromkeys(members))

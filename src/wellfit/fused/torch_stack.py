@@ -1,7 +1,7 @@
-"""The stack in torch: the built-in network on a device in batched products, a user's module on the cores by vmap.
+"""The stack in torch: the built-in network on a device in batched products, or a user's module on the cores by vmap.
 
-A member's last digits may depend on how many others there are: libraries choose a multiplication algorithm
-by the total size. A GPU's update is recorded once and played back: a hundred small operations without a hundred calls.
+A member's last digits may depend on how many others there are, because libraries choose a multiplication algorithm by
+the total size. On a GPU an update is recorded once and played back: a hundred small operations without a hundred calls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TorchNetwork: TypeAlias = TorchMLP | TorchModule
 
 
 class TorchStack(Stack):
-    """Members of one network in torch, on a device, or (None) on the cores, where the step is compiled."""
+    """Members of one network in torch, on a device or (None) on the cores, where the step is compiled."""
 
     def __init__(
         self, data: Prepared, configs: Sequence[Config], *, network: TorchNetwork, device: Device | None = None
@@ -45,7 +45,7 @@ class TorchStack(Stack):
 
     @property
     def parameters(self) -> Floats:
-        """[K, R] the rows to measure, keep and predict with: the moving average where a member has one; buffers."""
+        """The rows [K, R] to measure, keep and predict with: the moving average where there is one, and the buffers."""
         measured = self._measured(_back(self._rows.parameters), _back(self._rows.average))
         kept = _back(self._rows.kept)
         return np.concatenate([measured, kept], axis=1) if kept.shape[1] else measured
@@ -63,7 +63,7 @@ class TorchStack(Stack):
 
     @torch.no_grad()
     def advance(self, stop: int) -> Floats:
-        """Make a few updates, up to number `stop` at most, and return the cost of each batch [T, K]."""
+        """Make a few updates, at most up to number `stop`, and return the cost of each batch [T, K]."""
         ahead = self._ahead or self._read(self.updates)
         now, self._ahead = ahead.between(0, stop - self.updates), ahead.between(stop - self.updates, len(ahead))
         losses = torch.empty(len(now), len(self), dtype=self._rows.parameters.dtype, device=self._device.name)
@@ -108,7 +108,7 @@ class TorchStack(Stack):
         return np.concatenate(found, axis=1)
 
     def keep(self, members: Booleans) -> None:
-        """Drop all members except those marked in [K]; the dropped ones cost nothing from here on."""
+        """Drop all members except those marked in [K]; dropped members cost nothing from then on."""
         super().keep(members)
         self._needs = Needs.of(self.configs, self._keep_probs)
         self._ahead = None
@@ -139,7 +139,7 @@ def arithmetic(device: Device) -> Iterator[None]:
 
 
 class Recordings:
-    """Recorded updates by their key; on a device that is not a GPU nothing is recorded."""
+    """Recorded updates by their key; on a device that is not a GPU, nothing is recorded."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -152,9 +152,9 @@ class Recordings:
     def of(self, update: Callable[..., Tensor], *, key: Hashable, example: tuple[Tensor, ...]) -> Callable[..., Tensor]:
         """Return an update, or the recording of an earlier one with this key, which does the same.
 
-        The first time it runs unrecorded: libraries make choices then that cannot be recorded. An update
-        must read and write the same places as the one that was recorded. `key` decides which operations it has, and
-        `example` has tensors of the shapes that it is called with.
+        The first time, it runs unrecorded, because libraries then make choices that cannot be recorded. An update must
+        read and write the same places as the recorded one. `key` decides which operations it has, and `example` has
+        tensors of the shapes with which it is called.
         """
         if not self._device.is_gpu:
             return update
@@ -166,7 +166,7 @@ class Recordings:
 
 
 class _Recording:
-    """One recorded update on tensors of its own."""
+    """One recorded update with its own tensors."""
 
     def __init__(self, update: Callable[..., Tensor], example: tuple[Tensor, ...]) -> None:
         self._arguments = tuple(each.clone() for each in example)

@@ -1,9 +1,9 @@
 """An update in torch, around costs and gradients: what all members read, and the step along their gradients.
 
 Several updates are sent to a device at once. Input noise, mixup, label smoothing and the dropout of inputs enter the
-torch engine here, in the formulas of `kernels.py`.
+torch engine here, with the formulas of `kernels.py`.
 
-The step goes over all parameters a dozen times, which costs a device little; on the cores the compiled
+The step goes over all parameters a dozen times, which costs little on a device; on the cores, the compiled
 `kernels.advance` reads and writes each member's row once.
 """
 
@@ -28,18 +28,18 @@ from wellfit.fused.layout import ADAM, MOMENTUM, Batches, Plan, State
 from wellfit.fused.rates import Rates
 
 _HALF = 2**15
-"""torch cannot compare unsigned 16-bit integers: noise and thresholds are both lowered by half of their range."""
+"""Half of the range of noise, subtracted from it and from thresholds: torch cannot compare unsigned 16-bit integers."""
 _TYPES = ((np.float32, np.float64), (np.int64,), (np.int16,))
-"""Types of the tensors in which updates are sent."""
+"""The types of the tensors in which updates are sent."""
 STEADY = ("betas", "clip", "smoothing", "spread")
 """Knobs without a schedule: one value per member in `Rates`."""
 
 
 @dataclass(frozen=True)
 class UpdateInputs:
-    """One update: the batch, and every member's knobs for it, as in `Batches` and `Rates` but without T.
+    """One update: the batch and every member's knobs for it, as in `Batches` and `Rates` but without T.
 
-    `noise` and `thresholds` are 2^15 lower than there.
+    `noise` and `thresholds` are lower by 2^15 than in those classes.
     """
 
     shared: Tensor
@@ -65,7 +65,7 @@ class UpdateInputs:
 
     @property
     def rows(self) -> int:
-        """B."""
+        """B, the number of rows in the batch."""
         return len(self.shared)
 
     def moved(self, values: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class UpdateInputs:
         return values + self.spread[:, None, None] * self.jitter
 
     def mixed(self, values: Tensor) -> Tensor:
-        """Mix rows [B, Q] or [K, B, Q] with their partners: [K, B, Q]."""
+        """Mix rows [B, Q] or [K, B, Q] with their partners, into [K, B, Q]."""
         share = self.share[:, None, None]
         return share * values + (1 - share) * values[..., self.partners, :]
 
@@ -89,7 +89,7 @@ class UpdateInputs:
 
 
 class InputReader:
-    """Makes each member's inputs of a batch: numbers made noisy and re-encoded, rows mixed, columns dropped."""
+    """Makes each member's inputs of a batch: numbers made noisy and encoded again, rows mixed, columns dropped."""
 
     def __init__(self, plan: Plan, train: Arrays, *, device: str) -> None:
         column, low, width = torch.from_numpy(plan.bins).to(device)
@@ -146,11 +146,11 @@ class PackedUpdates:
 
     @property
     def kind(self) -> tuple[tuple[int, ...], ...]:
-        """Equal for updates whose inputs have the same shapes."""
+        """A value that is equal for updates whose inputs have the same shapes."""
         return tuple(shape for group in self.shapes for shape in group.values())
 
     def between(self, first: int, end: int) -> PackedUpdates:
-        """Return the updates from `first` to before `end`."""
+        """Return the updates from `first` until before `end`."""
         reals, longs, shorts = (tensor[first:end] for tensor in self.tensors)
         return PackedUpdates((reals, longs, shorts), self.shapes)
 
@@ -159,7 +159,7 @@ class PackedUpdates:
         return tuple(tensor[update] for tensor in self.tensors)
 
     def inputs_of(self, rows: tuple[Tensor, ...]) -> UpdateInputs:
-        """Return the inputs of rows such as those of `rows_at`, as views of them."""
+        """Return the inputs in rows like those of `rows_at`, as views of them."""
         named: dict[str, Tensor] = {}
         for row, shapes in zip(rows, self.shapes, strict=True):
             parts = torch.split(row, [math.prod(shape) for shape in shapes.values()])

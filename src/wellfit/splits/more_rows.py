@@ -110,7 +110,7 @@ def _require_same_columns(schema: Schema, frame: pa.Table) -> None:
 
 
 def _as_stored(frame: pa.Table, schema: Schema) -> pa.Table:
-    """Return the rows with columns that are text in DATA kept as text, even if these few rows look like numbers."""
+    """Turn columns that are text in DATA into text, even if these few rows look like numbers."""
     columns = {column.name: frame.column(column.name) for column in schema.columns}
     text = {column.name for column in schema.columns if column.stored == "string"}
     return pa.table(

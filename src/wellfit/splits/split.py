@@ -224,7 +224,7 @@ def _loaded(body: Json, folder: Path) -> Split:
 
 
 def _duplicates(keys: Mapping[Part, Integers]) -> dict[str, int]:
-    """Count the rows of each part whose features (by their hashes) occur in train, and of test rows in dev."""
+    """Count rows of each part whose features (by hash) occur in train, and test rows whose features occur in dev."""
     found: dict[str, int] = {
         part: int(np.isin(key, keys["train"]).sum()) for part, key in keys.items() if part != "train"
     }

@@ -25,7 +25,7 @@ SIZE = 24
 START = 3
 """Number of candidates with which a bag starts: those that are best alone."""
 FEWEST_TO_BAG = 5
-"""With fewer candidates, half of them would leave too little to choose from, so one bag has all of them."""
+"""Number of candidates below which one bag has all of them: half would leave too little to choose from."""
 MOST = 64
 """Maximum number of candidates (pruning, Caruana et al., 2006): worse ones are seldom picked but cost time."""
 

@@ -34,9 +34,9 @@ from wellfit.sweeps.space import (
 from wellfit.sweeps.usual import known_good
 
 BEFORE_MODEL = 16
-"""Members trained before the first model is fit; in a smaller search, a model would have nothing to add."""
+"""Number of members trained before the first model is fit; in a smaller search, a model would have nothing to add."""
 ROUND = 8
-"""Members trained at a time; a member costs the same in small and large stacks, so a search can learn early."""
+"""Number of members trained at a time; a member costs the same in stacks of any size, so a search can learn early."""
 ASKS_PER_MEMBER = 4
 """Number of times that Optuna is asked for a new config: exact zeros and lists can lead to equal ones."""
 AT_AN_END = 1e-3

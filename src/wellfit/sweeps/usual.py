@@ -84,7 +84,7 @@ def _usual(name: str, config: Config, *, rows: int, moving: bool) -> tuple[str, 
     if usual is None:
         known = sorted(name for name, knob in NAMES.items() if knob.usual or knob.unit or name == "lr")
         raise BadInput(
-            f"knobs without a usual range must have values; {', '.join(known)} have one",
+            f"a knob without a usual range must have values (knobs with a range are {', '.join(known)})",
             found=f"over={name!r}",
             remedy=f"Pass a list or a range for {name}",
         )

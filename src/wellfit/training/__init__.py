@@ -1,1 +1,1 @@
-"""Shared by all engines: networks, noise, schedules, learning curves, outcomes; prediction and reference models."""
+"""What all engines share: networks, noise, schedules, learning curves, outcomes, prediction and reference models."""

@@ -1,7 +1,7 @@
-"""Dropout inside a user's module, with wellfit's own noise: found while the module runs, not by the name of a layer.
+"""Dropout inside a user's module, with wellfit's own noise; it is found while the module runs, not by layer names.
 
-A site is a call that drops units, of `torch.nn.functional.dropout` and the like, or of attention and recurrent layers
-with a dropout above 0. Sites are numbered by the order of the calls, and have the rates of the config, not their own.
+A site is a call that drops units: of `torch.nn.functional.dropout` and the like, or of attention and recurrent layers
+with a dropout above 0. Sites are numbered in the order of the calls, and use the rates of the config, not their own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from wellfit.base.typing import Floats
 from wellfit.training.noise import Address, kept, noise_block, threshold_of
 
 SITE_LAYERS = 1_000
-"""Layer numbers from here on address the noise of sites."""
+"""The first of the layer numbers that address the noise of sites."""
 _ALPHA = -1.7580993408473766
 """SELU's limit at minus infinity, to which alpha dropout sets dropped units (Klambauer et al., 2017)."""
 
 
 def _noise_at(at: Address, shape: Sequence[int], *, site: int) -> npt.NDArray[np.uint16]:
-    """Return the noise of `shape` from which the mask of one site is made; the first axis is the block's rows."""
+    """Return the noise of `shape` from which the mask of one site is made; its first axis is the block's rows."""
     rows, width, layer = (shape[0] if shape else 1), math.prod(shape[1:]), SITE_LAYERS + site
     noise = noise_block(seed=at.seed, stream=at.stream, update=at.update, layer=layer, rows=rows, width=width)
     return noise.reshape(tuple(shape))
@@ -61,7 +61,7 @@ class StackNoise(Address):
         return SiteMasks(self.seed, self.stream, self.update, tuple(self.keep_probs[member].tolist()))
 
     def only(self, member: int) -> StackNoise:
-        """Return the noise of a stack of this member alone."""
+        """Return the noise of a stack that has only this member."""
         return replace(self, keep_probs=self.keep_probs[member : member + 1])
 
     def tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -80,7 +80,7 @@ class StackMasks:
     thresholds: Tensor
 
     def share(self, site: int) -> Tensor:
-        """Return the share of units kept [] at a site; beyond the last one, that of the last."""
+        """Return the share of units kept [] at a site; beyond the last site, that of the last one."""
         return self.keeps[min(site, len(self.keeps) - 1)]
 
     def mask(self, shape: Sequence[int], *, site: int) -> Tensor:
@@ -99,10 +99,10 @@ class Site:
 
 
 class DropoutSites(TorchFunctionMode):
-    """Context manager: while it is active, every dropout call uses the rates and the noise of `masks`.
+    """A context manager: while it is active, every dropout call uses the rates and the noise of `masks`.
 
-    None keeps every unit. With `always` units are dropped in evaluation too (Monte-Carlo dropout). `mapped` is True
-    inside `torch.vmap`, which has no rule for torch's attention on the CPU.
+    With None, every unit is kept. With `always`, units are dropped in evaluation too (Monte-Carlo dropout). `mapped` is
+    True inside `torch.vmap`, which has no rule for torch's attention on the CPU.
     """
 
     def __init__(self, masks: SiteMasks | StackMasks | None, *, always: bool = False, mapped: bool = False) -> None:
@@ -116,7 +116,7 @@ class DropoutSites(TorchFunctionMode):
     def __torch_function__(  # noqa: PLR0917 - the signature is torch's
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Replace calls that drop units, and let all others through."""
+        """Replace calls that drop units, and leave all others as they are."""
         given = dict(kwargs or {})
         if func in _DROPOUTS:
             return self._dropout(func, args, given)
@@ -182,12 +182,12 @@ def _mask_shape(name: str, values: Tensor) -> tuple[int, ...]:
 
 
 def _argument(args: tuple[Any, ...], given: Mapping[str, Any], *, place: int, name: str) -> Any:
-    """Return an argument by its place or its name; None where it was left out."""
+    """Return an argument by its position or its name; None if it was left out."""
     return args[place] if len(args) > place else given.get(name)
 
 
 def _unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a copy of one of torch's functions that does not hand itself over to an active mode again.
+    """Return a copy of one of torch's functions that does not pass itself on to an active mode again.
 
     A mode is consulted before a function begins; its body can run with the mode on only if it is not consulted again.
     """
@@ -200,7 +200,7 @@ def _unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _MULTI_HEAD = _unchecked(functional.multi_head_attention_forward)
 _CHANNELS: Mapping[str, int] = {"dropout1d": 2, "dropout2d": 0, "dropout3d": 4}
-"""Functions that drop channels -> dimensions of an input that they take for one row without a batch (0: never)."""
+"""Functions that drop channels, and the number of dimensions that they take for a row without a batch (0: never)."""
 _DROPOUTS = frozenset(
     getattr(home, name)
     for home, names in (
@@ -227,7 +227,7 @@ def attend(  # noqa: PLR0917 - the signature is torch's
 ) -> Tensor:
     """Return softmax(Q K' * scale + mask), its weights [..., L, S] dropped by `drop`, times V (Vaswani et al., 2017).
 
-    The other arguments are those of torch's function, which would drop the weights by itself.
+    The other arguments are those of torch's function, which would drop the weights itself.
     """
     if enable_gqa:
         heads = query.shape[-3] // key.shape[-3]

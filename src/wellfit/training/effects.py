@@ -1,6 +1,6 @@
 """Effects of regularization on a network: its smoothness, linearity, dependence on single units, and size.
 
-All are measured without dropout on rows that the seed draws, the same for all members of a sweep.
+All are measured without dropout, on rows drawn by the seed, which are the same for all members of a sweep.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from wellfit.training.tensors import Inputs, one_thread, target_of
 MOST_ROWS = 1_000
 MOST_UNITS = 16
 MOST_RELIANCE_ROWS = 250
-"""Rows on which units are removed one at a time: 16 units times these rows are 4,000 forward passes."""
+"""Number of rows on which units are removed one at a time: for 16 units, this makes 4,000 forward passes."""
 LINEAR_ZONE = 0.5
-"""|z| below which tanh(z) is within 8 % of z: its linear zone."""
+"""|z| below which tanh(z) is within 8 % of z, its linear zone."""
 ROWS_PER_COLUMN = 2
-"""Rows that a linear fit needs for each of its columns."""
+"""Number of rows that a linear fit needs per column."""
 _RIDGE = 1e-9  # of the mean column: collinear columns (one-hot, unused bins) must not break the fit
 _STREAM = "effects"
 
@@ -35,17 +35,18 @@ def measure_effects(network: AnyNetwork, data: Prepared, *, seed: int) -> dict[s
     The hidden units of a user's module are not known, so only an `MLP` has measures of them.
 
     input_gradient: mean over rows of the Euclidean norm of the gradient, with respect to the encoded row, of
-        log p_top - log p_second (regression: of the standardized output). Small: a smooth decision boundary.
+        log p_top - log p_second (for regression, of the standardized output). A small value means a smooth decision
+        boundary.
     linear_r2: share of the outputs' variance explained by the best linear function of the encoded rows (`linear_r2`).
     tanh_linear: share of hidden tanh units x rows with |z| < 0.5 before the activation; tanh networks only.
-    unit_reliance: mean over up to 16 hidden units, drawn from all layers, of the rise of the mean loss
+    unit_reliance: mean over up to 16 hidden units, drawn from all layers, of the increase in mean loss
         (cross-entropy, or squared error of the standardized target) of 250 training rows when the unit's output is set
-        to 0. On dev an over-confident network would gain from losing any unit.
+        to 0. On dev, an over-confident network would gain from losing any unit.
     zeros: share of weights of W that are exactly 0.
-    exported_bytes: of W, see `exported_bytes`.
+    exported_bytes: size of W; see `exported_bytes`.
 
-    Dev rows are measured, and training rows where stated or where dev has too few for the linear fit; `seed` chooses
-    rows and units.
+    The measures use dev rows, and training rows where stated or where dev has too few for the linear fit; `seed`
+    chooses rows and units.
     """
     with one_thread():
         rows = _rows(data.dev, seed=seed)
@@ -67,7 +68,7 @@ def measure_effects(network: AnyNetwork, data: Prepared, *, seed: int) -> dict[s
 
 
 def input_gradient(network: AnyNetwork, encoded: Tensor, *, task: Task) -> float:
-    """Return the mean norm of the gradient of every row's margin (regression: output) at `encoded` [N, Din]."""
+    """Return the mean norm of the gradient of each row's margin (regression: of the output) at `encoded` [N, Din]."""
     leaf = encoded.detach().requires_grad_()
     outputs = network.from_encoded(leaf)
     if task == "classification":
@@ -81,9 +82,10 @@ def input_gradient(network: AnyNetwork, encoded: Tensor, *, task: Task) -> float
 def linear_r2(encoded: Tensor, outputs: Tensor) -> float | None:
     """Return the adjusted R^2 of a least-squares fit of outputs [N, K] to encoded rows [N, Din].
 
-    1 - (1 - R^2) (n - 1) / (n - p - 1), with p the columns that vary (Ezekiel, 1930): an estimate of the R^2 that the
-    best linear function has on all rows. It is pooled over the outputs, and of logits only their differences count.
-    Outputs that do not vary are linear. It is at least 0, and None with fewer than two rows a column.
+    It is 1 - (1 - R^2) (n - 1) / (n - p - 1), with p the number of columns that vary (Ezekiel, 1930): an estimate of
+    the R^2 that the best linear function has on all rows. It is pooled over the outputs; for logits, only their
+    differences count. Outputs that do not vary are linear. The result is at least 0, and None with fewer than two rows
+    per column.
     """
     inputs, wanted = encoded.double(), outputs.double()
     if wanted.shape[1] > 1:
@@ -103,8 +105,8 @@ def linear_r2(encoded: Tensor, outputs: Tensor) -> float | None:
 def exported_bytes(weights: Tensor) -> int:
     """Return the bytes of a matrix [R, C] in the smaller of two forms.
 
-    Dense: 4 a weight. Compressed sparse rows: for a weight that is not 0 its 4 bytes and its column's 2 (4 from 65,536
-    columns on), and 4 where each row begins.
+    Dense: 4 bytes per weight. Compressed sparse rows: for each weight that is not 0, its 4 bytes and 2 for its column
+    (4 from 65,536 columns on), and 4 for the start of each row.
     """
     rows, columns = weights.shape
     index = 2 if columns < 65_536 else 4
@@ -123,7 +125,7 @@ def _encoded(network: AnyNetwork, arrays: Arrays, rows: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _filled_up(network: AnyNetwork, data: Prepared, dev: tuple[Tensor, Tensor], *, seed: int) -> tuple[Tensor, Tensor]:
-    """Add training rows where there are fewer than `MOST_ROWS` dev rows: linearity needs no labels."""
+    """Add training rows if there are fewer than `MOST_ROWS` dev rows: linearity needs no labels."""
     encoded, outputs = dev
     if len(encoded) >= MOST_ROWS:
         return dev

@@ -1,6 +1,6 @@
 """The learning curve: train and dev losses in the course of a training run.
 
-Early stopping (Prechelt, 1998): end when dev has not improved for a while, and keep the best point's network.
+Early stopping (Prechelt, 1998) ends when dev has not improved for a while, and keeps the best point's network.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from wellfit.training.noise import batch_order
 
 MOST_POINTS = 20
 MOST_ROWS = 4_000
-"""Rows of each part on which a point is measured: 20 points then cost a tenth of a training run of 32 epochs on
-20,000 rows. The outcome's own losses use every row."""
+"""Number of rows of each part on which a point is measured: 20 points then cost a tenth of a training run of 32 epochs
+on 20,000 rows. The outcome's own losses use every row."""
 
 
 def check_points(updates: int) -> frozenset[int]:
-    """Return the updates after which the curve has a point: evenly spread, the first and the last included."""
+    """Return the updates after which the curve has a point: evenly spread, including the first and the last."""
     return frozenset(np.linspace(0, updates, min(updates, MOST_POINTS - 1) + 1).round().astype(int).tolist())
 
 
@@ -36,7 +36,7 @@ def some_rows(part: Arrays, *, seed: int, stream: str = "curve", most: int = MOS
 
 
 class Stopping:
-    """Watches a learning curve, and keeps one of its networks: the last, or with a patience the best on dev."""
+    """Watches a learning curve and keeps one of its networks: the last or, with a patience, the best on dev."""
 
     def __init__(self, patience: int | None) -> None:
         self._patience = patience
@@ -46,7 +46,7 @@ class Stopping:
         self.network: Floats | None = None
 
     def watch(self, dev: float, network: Floats) -> None:
-        """Take note of the curve's last point, its dev loss and its network; of equal points, the earliest is best."""
+        """Record the curve's last point, its dev loss and its network; the earliest of equal points is best."""
         if self._patience is None or dev < self._best:
             self._best, self._waited, self.network = dev, 0, network
         else:
@@ -54,10 +54,10 @@ class Stopping:
 
     @property
     def is_due(self) -> bool:
-        """True if the dev loss has had no new minimum for as many points in a row as the patience allows."""
+        """Whether the dev loss has had no new minimum for as many points in a row as the patience allows."""
         return self._patience is not None and self._waited >= self._patience
 
     @property
     def went_back(self) -> bool:
-        """True if the network that was kept is not the last point's."""
+        """Whether the network that was kept is not the last point's."""
         return self._waited > 0

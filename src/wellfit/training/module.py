@@ -1,8 +1,8 @@
 """A network of the user's own: an ordinary `nn.Module`, trained like the built-in network.
 
-The module receives one tensor [N, inputs] of the type of its parameters: the D numbers, then each of the C categories
-one-hot, however many levels it has; a level never seen in training becomes zeros. It returns logits [N, K], or
-standardized values [N, 1] or [N].
+The module receives one tensor [N, inputs] with the type of its parameters: the D numbers, then each of the C categories
+as one-hot, however many levels it has; a level never seen in training becomes zeros. The module returns logits [N, K],
+or standardized values [N, 1] or [N].
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PREFIX = "module."
 
 
 class ModuleNetwork(nn.Module):
-    """A user's module behind the interface of `MLP`, refused where it breaks a rule (module_checks.py).
+    """A user's module with the interface of `MLP`, refused if it breaks a rule (module_checks.py).
 
     `levels` has the number of levels of each category seen in training.
     """
@@ -75,8 +75,8 @@ class ModuleNetwork(nn.Module):
     def from_encoded(self, values: Tensor, drop: Dropout | None = None) -> Tensor:
         """Return the outputs [N, K] of encoded rows.
 
-        Without `drop`, the module is in evaluation mode. With `drop` it is too, if this network was put into
-        evaluation: units are then dropped while norms and the like behave as in prediction (Monte-Carlo dropout).
+        Without `drop`, the module is in evaluation mode. With `drop`, it is too if this network was put into evaluation
+        mode: units are then dropped while norms and the like behave as in prediction (Monte-Carlo dropout).
         """
         masks = self.masks(drop) if drop else None
         training = self.training and masks is not None
@@ -93,7 +93,7 @@ class ModuleNetwork(nn.Module):
         return SiteMasks(now.config.seed, now.stream, now.update, keeps)
 
     def noise(self, masks: SiteMasks | None) -> AbstractContextManager[None]:
-        """Return a context in which torch's own draws depend on the address of `masks` alone."""
+        """Return a context in which torch's own draws depend only on the address of `masks`."""
         if not self.findings.draws:
             return nullcontext()
         if masks is None:
@@ -131,11 +131,11 @@ def module_network(preparation: Preparation, factory: ModuleFactory, *, seed: in
 
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-"""An object's address in memory, as Python prints it: it differs in every process."""
+"""An object's address in memory, as Python prints it, which differs in every process."""
 
 
 def named_after(factory: ModuleFactory, config: Config, *, preparation: Preparation) -> Config:
-    """Return `config` with the name of the module's code in place of the built-in network's knobs."""
+    """Return `config` with the name of the module's code instead of the built-in network's knobs."""
     module = module_network(preparation, factory, seed=config.seed).module
     return replace(config, network=Network(module=code_of(factory, module)))
 
@@ -143,9 +143,9 @@ def named_after(factory: ModuleFactory, config: Config, *, preparation: Preparat
 def code_of(factory: ModuleFactory, module: nn.Module) -> str:
     """Return a name for the code of `module`, which `factory` returned: the factory's name @ a digest.
 
-    The digest is that of the source of the factory and of the module's classes that are not torch's, of the layers and
-    shapes that the module prints, and of the arguments of a `functools.partial`; not of functions that these call. A
-    source that cannot be read, such as that of a function typed into a bare console, is refused.
+    The digest covers the source of the factory and of the module's classes that are not torch's, the layers and shapes
+    that the module prints, and the arguments of a `functools.partial`, but not the functions that these call. A source
+    that cannot be read, such as that of a function typed into a bare console, is refused.
     """
     arguments = []
     while isinstance(factory, functools.partial):
@@ -165,7 +165,7 @@ def _source(owner: object) -> str:
         return inspect.getsource(owner)  # type: ignore[arg-type]
     except (OSError, TypeError) as error:
         raise BadInput(
-            "the source of a module must be readable: the configuration's identity is computed from it",
+            "the source of a module must be readable, because the configuration's identity is computed from it",
             found=f"module={getattr(owner, '__qualname__', owner)!r}: {error}",
             remedy="Define the factory and its classes in a file or a notebook",
         ) from error

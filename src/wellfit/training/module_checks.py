@@ -24,10 +24,10 @@ from wellfit.records.config import Config
 from wellfit.training.dropout_sites import DropoutSites, Site, SiteMasks
 
 _FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""Exceptions raised by a module that cannot take its input, or is unfinished."""
+"""Exceptions raised by a module that cannot take its input or is unfinished."""
 _SUM_SLACK = 1e-4
 _MORE_ROWS = 3
-"""Rows of a trial beyond the outputs, so that rows and outputs cannot be mistaken for each other."""
+"""How many more rows than outputs a trial has, so that the two cannot be confused."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Findings:
 
     sites: tuple[Site, ...]
     draws: bool
-    """True if it drew from torch's generator, besides using the masks that wellfit gives to its sites."""
+    """Whether it drew from torch's generator, besides using the masks that wellfit provides for its sites."""
 
     @property
     def own_noise(self) -> str:
-        """Reason why members cannot share its noise; empty where they can."""
+        """The reason why members cannot share its noise; empty if they can."""
         opaque = sorted({site.function for site in self.sites if site.opaque})
         if opaque:
-            return f"torch draws the dropout masks of {', '.join(opaque)} by itself"
-        return "it draws random numbers of its own" if self.draws else ""
+            return f"torch itself draws the dropout masks of {', '.join(opaque)}"
+        return "it draws its own random numbers" if self.draws else ""
 
 
 def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Findings:
@@ -67,7 +67,7 @@ def examine(module: nn.Module, *, task: Task, inputs: int, outputs: int) -> Find
 
 
 def require_last_batch(module: nn.Module, *, inputs: int, rows: int) -> None:
-    """Refuse a module that fails on one row (as norms over a batch do) if an epoch's last batch has only one."""
+    """Refuse a module that fails on one row (as norms over a batch do) if the last batch of an epoch has only one."""
     if rows != 1:
         return
     try:
@@ -76,7 +76,7 @@ def require_last_batch(module: nn.Module, *, inputs: int, rows: int) -> None:
     except _FAILURES as error:
         raise BadInput(
             "a module must train on every batch of an epoch",
-            found=f"one row in the last batch, on which it fails ({type(error).__name__}: {error})",
+            found=f"a last batch of one row, on which it fails ({type(error).__name__}: {error})",
             remedy="Choose another batch_size",
         ) from error
 
@@ -89,20 +89,20 @@ def trial_rows(module: nn.Module, *, inputs: int, outputs: int) -> Tensor:
 
 
 def site_keep_probs(config: Config, *, sites: int) -> tuple[float, ...]:
-    """Return keep_prob for each of a module's sites; refuse one below 1 if there is no site, or a wrong number."""
+    """Return keep_prob for each of a module's sites; refuse a value below 1 without sites, or a wrong number."""
     keep_prob = config.regularization.keep_prob
     keeps = keep_prob if isinstance(keep_prob, tuple) else (keep_prob,)
     if not sites and min(keeps, default=1) < 1:
         raise BadInput(
-            "keep_prob below 1 needs a dropout site in the module",
-            found=f"keep_prob={keep_prob!r} and a module that drops nothing",
+            "a module must have a dropout site to use a keep_prob below 1",
+            found=f"keep_prob={keep_prob!r} with a module that drops nothing",
             remedy="Add nn.Dropout layers to the module, or set keep_prob to 1",
         )
     if isinstance(keep_prob, tuple) and sites and len(keep_prob) != sites:
         raise BadInput(
-            "keep_prob must have one value for all dropout sites of a module, or one for each",
+            "keep_prob must have one value for all dropout sites of a module or one per site",
             found=f"{len(keep_prob)} values for {sites} dropout sites",
-            remedy="Give as many values as sites",
+            remedy="Pass as many values as sites",
         )
     return keeps if len(keeps) == sites else keeps[:1] * sites
 
@@ -112,10 +112,10 @@ def _try(module: nn.Module, values: Tensor, *, task: Task, outputs: int) -> None
         found: Any = module(values)
     except _FAILURES as error:
         raise BadInput(
-            f"module must map one tensor [rows, {values.shape[1]}] to its outputs",
+            f"the module must map one tensor [rows, {values.shape[1]}] to its outputs",
             found=f"{type(error).__name__}: {error}",
             remedy="Build it with as many inputs as there are columns; a factory parameter named `inputs` receives "
-            "that number",
+            "this number",
         ) from error
     rows = len(values)
     fits = [(rows, outputs)] if task == "classification" else [(rows, 1), (rows,)]
@@ -131,7 +131,7 @@ def _try(module: nn.Module, values: Tensor, *, task: Task, outputs: int) -> None
     else:
         return
     raise BadInput(
-        f"module must return {what} for this target",
+        f"the module must return {what} for this target",
         found=shown,
         remedy="Return one real tensor of that shape from forward; a factory parameter named `outputs` receives its "
         "width",
@@ -141,9 +141,9 @@ def _try(module: nn.Module, values: Tensor, *, task: Task, outputs: int) -> None
 def _require_logits(found: Tensor) -> None:
     if bool((found >= 0).all() and ((found.sum(dim=1) - 1).abs() < _SUM_SLACK).all()):
         raise BadInput(
-            "module must return logits",
-            found="outputs that add up to 1 in every row, as those of a softmax do",
-            remedy="Leave out the softmax: the cost applies one, and a second one slows training",
+            "the module must return logits",
+            found="outputs that add up to 1 in every row, like those of a softmax",
+            remedy="Remove the softmax: the cost applies one, and a second one slows training",
         )
 
 
@@ -153,7 +153,7 @@ _SEEDS = 2**64
 
 
 def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn.Module:
-    """Return the module as `seed` initializes it; refuse a factory that cannot be called or gives nothing to train."""
+    """Return the module as `seed` initializes it; refuse a factory that cannot be called or has nothing to train."""
     arguments = _arguments(factory, inputs=inputs, outputs=outputs)
     with seeded(seed):
         module: Any = factory(**arguments)
@@ -163,23 +163,25 @@ def build(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -> nn
     tensors = (*written.parameters(), *written.buffers())
     if any(map(is_lazy, tensors)):
         raise BadInput(
-            "module must know its shapes when it is built",
+            "the module must know its shapes when it is built",
             found=_named(factory, "returned lazy layers"),
-            remedy="Give the factory a parameter named `inputs`: it receives the number of columns",
+            remedy="Add a parameter named `inputs` to the factory, which receives the number of columns",
         )
     if any(value.device.type != "cpu" for value in tensors):
         raise BadInput(
-            "a module must be built on the CPU",
-            found=_named(factory, "returned tensors elsewhere"),
-            remedy="Leave the device to wellfit",
+            "the module must be built on the CPU",
+            found=_named(factory, "returned tensors on another device"),
+            remedy="Let wellfit choose the device",
         )
     if not any(value.requires_grad for value in written.parameters()):
-        raise _bad("module needs parameters to train", found=_named(factory, "returned none that require a gradient"))
+        raise _bad(
+            "the module must have parameters to train", found=_named(factory, "returned none that requires a gradient")
+        )
     return written
 
 
 def _uncompiled(module: nn.Module) -> nn.Module:
-    """Return the module as it was written: a compiled one hides its dropout, and cannot run for several members."""
+    """Return the module as it was written: a compiled one hides its dropout and cannot run for several members."""
     module = _written(module)
     for part in list(module.modules()):
         part._compiled_call_impl = None
@@ -195,7 +197,7 @@ def _written(module: nn.Module) -> nn.Module:
 
 
 def other_names(module: nn.Module) -> dict[str, str]:
-    """Return each further name of a tensor that several layers share, and its first name.
+    """Return each additional name of a tensor that several layers share, with its first name.
 
     A layer that itself has several names counts once.
     """
@@ -218,16 +220,16 @@ def build_own(factory: ModuleFactory, *, inputs: int, outputs: int, seed: int) -
     for name, value in others.items():
         if _place(value) in places:
             raise BadInput(
-                "a module factory must return new parameters and buffers at each call",
+                "a module factory must return new parameters and buffers each time it is called",
                 found=_named(factory, f"returned the same {name!r} twice"),
                 remedy="Build every layer inside the factory",
             )
     for name, value in named_tensors(first).items():
         if name not in others or not torch.equal(value, others[name]):
             raise BadInput(
-                "a module's first parameters must be a function of torch's seed",
-                found=_named(factory, f"gave {name!r} two different starts from one seed"),
-                remedy="Draw them from torch's own generator",
+                "a module's initial parameters must depend only on torch's seed",
+                found=_named(factory, f"gave {name!r} two different initial values with one seed"),
+                remedy="Draw them from torch's own random generator",
             )
     return first
 
@@ -243,9 +245,9 @@ def seeded(seed: int) -> Iterator[None]:
 def _arguments(factory: ModuleFactory, *, inputs: int, outputs: int) -> dict[str, int]:
     if isinstance(factory, nn.Module) or not callable(factory):
         raise BadInput(
-            "module must be a factory, which returns a new torch.nn.Module at each call",
+            "module must be a factory that returns a new torch.nn.Module each time it is called",
             found=f"module={_kind(factory)}",
-            remedy="Give a function that builds the module, such as `def make_net(inputs, outputs): ...`",
+            remedy="Pass a function that builds the module, such as `def make_net(inputs, outputs): ...`",
         )
     parameters = _parameters(factory)
     known = {"inputs": inputs, "outputs": outputs}
@@ -254,9 +256,9 @@ def _arguments(factory: ModuleFactory, *, inputs: int, outputs: int) -> dict[str
         positional = parameter.kind is parameter.POSITIONAL_ONLY
         if not variadic and parameter.default is parameter.empty and (positional or name not in known):
             raise BadInput(
-                "a module factory must take inputs= and outputs=, or nothing",
-                found=_named(factory, f"needs {name!r}"),
-                remedy="Call its parameters inputs and outputs, and give the others defaults",
+                "a module factory must take inputs= and outputs=, or no arguments",
+                found=_named(factory, f"requires {name!r}"),
+                remedy="Name its parameters inputs and outputs, and give all others defaults",
             )
     return {name: value for name, value in known.items() if name in parameters}
 
@@ -279,7 +281,7 @@ def _place(value: Tensor) -> int:
 
 
 def _bad(rule: str, *, found: str) -> BadInput:
-    return BadInput(rule, found=found, remedy="Return a module with layers of its own from the factory")
+    return BadInput(rule, found=found, remedy="Return a new module with its own layers from the factory")
 
 
 def _named(factory: ModuleFactory, what: str) -> str:
@@ -291,7 +293,7 @@ def _kind(value: object) -> str:
 
 
 _NORM = re.compile(r"Norm(\dd)?$")
-"""Ending of the name of a norm's class, or of an ancestor of it: this covers the user's own norms too."""
+"""Ending of the class name of a norm or of one of its ancestors, which covers the user's own norms too."""
 
 
 @dataclass(frozen=True)
@@ -301,19 +303,20 @@ class DecayEntry:
     name: str
     shape: tuple[int, ...]
     spared: str
-    """The reason why it is not decayed ("embedding", "norm", "bias" or "vector"); empty where it is."""
+    """The reason why it is not decayed ("embedding", "norm", "bias" or "vector"); empty if it is."""
 
     @property
     def decayed(self) -> bool:
-        """True if lambda and L1 act on it."""
+        """Whether lambda and L1 act on it."""
         return not self.spared
 
 
 def decay_list(module: nn.Module) -> tuple[DecayEntry, ...]:
     """Return every trained parameter, in the module's own order; one that two layers share counts once.
 
-    By the rule of Yandex's tabular baselines and GPT-2's training, a parameter is spared when it is part of an
-    embedding or a norm layer, is called a bias, or is a vector (a scale); a tied one when any of its owners spares it.
+    By the rule of Yandex's tabular baselines and GPT-2's training, a parameter is not decayed if it is part of an
+    embedding or a norm layer, is called a bias, or is a vector (a scale); a tied one, if this holds for any of its
+    owners.
     """
     reasons: dict[int, str] = {}
     for owner in module.modules():

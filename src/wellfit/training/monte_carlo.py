@@ -37,14 +37,14 @@ from wellfit.training.tensors import (
 )
 
 PASSES = 30
-"""30 passes, and 30 times the cost (docs/methods.md, "Monte-Carlo dropout")."""
+"""Default number of passes, at 30 times the cost (docs/methods.md, "Monte-Carlo dropout")."""
 _TIMES = 3
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonteCarlo(Record):
-    """Result of several passes with dropout on dev, compared with a single pass without.
+    """The result of several passes with dropout on dev, compared with a single pass without.
 
     `mean` has probabilities [rows, classes], or values [rows] in the target's unit, and `spread` their standard
     deviation over the passes. The goal's loss is lower by `gain`; the passes take `cost` times as long.
@@ -62,7 +62,7 @@ def monte_carlo(
 ) -> MonteCarlo:
     """Measure the gain of at least two passes with dropout over one without, in the goal's loss, and their cost.
 
-    About `most` dev rows are measured, drawn by the config's seed; all when None.
+    About `most` dev rows, drawn by the config's seed, are measured; all of them if it is None.
     """
     rows = data.dev
     if most is not None:
@@ -81,10 +81,12 @@ def predict_often(
 ) -> Callable[[Arrays], tuple[Floats, Floats]]:
     """Return a function for the network in `state` with dropout on: rows -> mean and spread of `passes` passes.
 
-    Dropout has the full rate of the config, even if its schedule ended without any. The same rows get the same masks.
+    Dropout has the full rate of the config, even if its schedule ended without it. The same rows get the same masks.
     """
     if passes < 2:
-        raise BadInput("Monte-Carlo dropout needs at least 2 passes", found=f"passes={passes}", remedy="Give 2 or more")
+        raise BadInput(
+            "Monte-Carlo dropout must have at least 2 passes", found=f"passes={passes}", remedy="Pass 2 or more"
+        )
 
     steady = replace(config, regularization=replace(config.regularization, keep_prob_schedule="constant"))
 
@@ -131,18 +133,18 @@ def _timed(of: Callable[[Arrays], _T], arrays: Arrays, *, times: int) -> tuple[_
 def average_often(preparation: Preparation, parts: Sequence[Part], *, passes: int) -> Callable[[Arrays], Floats]:
     """Return a function that averages `passes` passes with dropout of each network, then the networks by weight.
 
-    One pass is the usual one, without dropout; so is that of a network in an ensemble that was trained without. Fewer
-    than one are refused, and so are several that would all be the same.
+    A single pass is the usual one, without dropout; a network in an ensemble that was trained without dropout also
+    makes only the usual one. Fewer than one pass is refused, and so are several passes that would all be the same.
     """
     if passes < 1:
-        raise BadInput("passes must be 1 or more", found=f"{passes}", remedy="Give another number, such as 30")
+        raise BadInput("passes must be 1 or more", found=f"{passes}", remedy="Pass another number, such as 30")
     if passes == 1:
         return predict_average(preparation, parts)
     if not any(_has_dropout(part) for part in parts):
         raise BadInput(
-            "several passes need a network that was trained with dropout",
-            found=f"{passes} passes, and keep_prob 1 in every layer",
-            remedy="Leave out passes, or train with keep_prob below 1",
+            "several passes must use a network that was trained with dropout",
+            found=f"{passes} passes, but keep_prob 1 in every layer",
+            remedy="Remove passes, or train with keep_prob below 1",
         )
     return averaged([(part.weight, _mean_of(preparation, part, passes=passes)) for part in parts])
 

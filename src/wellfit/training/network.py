@@ -1,6 +1,6 @@
 """The built-in networks. For tables: numbers and categories in, hidden layers of one activation, a linear layer out.
 
-For pictures: a small convolutional network, sized for two cores, which is trained as a user's own module is.
+For pictures: a small convolutional network, sized for two cores, which is trained like a user's own module.
 Shapes: N rows, D numeric columns, C categorical columns, K outputs (classes, or 1).
 """
 
@@ -23,10 +23,10 @@ from wellfit.training.noise import batch_order, kept, noise_block, weight_noise
 from wellfit.training.schedules import Update
 
 MOST_ONE_HOT_LEVELS = 9
-"""A category of more levels has a learned embedding, which is not in W (RealMLP, Holzmueller et al., 2024)."""
+"""A category with more levels has a learned embedding, which is not in W (RealMLP, Holzmueller et al., 2024)."""
 EMBEDDING_SIZE = 8
 EMBEDDING_LAYERS = 1_000
-"""Layer numbers from here on address the noise that initializes embeddings."""
+"""The first of the layer numbers that address the noise for initializing embeddings."""
 
 _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -36,7 +36,7 @@ _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class Drop(Protocol):
-    """A function that drops units of hidden layer `layer`, or leaves them all."""
+    """A function that drops units of hidden layer `layer`, or leaves them as they are."""
 
     def __call__(self, values: Tensor, *, layer: int) -> Tensor:
         """Return `values` [N, H] with units dropped."""
@@ -44,7 +44,7 @@ class Drop(Protocol):
 
 
 class OneHot(nn.Module):
-    """Codes [N] of one column -> [N, levels]; code 0, a level never seen in training, becomes zeros."""
+    """Maps codes [N] of one column to [N, levels]; code 0, a level never seen in training, becomes zeros."""
 
     def __init__(self, *, levels: int) -> None:
         super().__init__()
@@ -53,12 +53,12 @@ class OneHot(nn.Module):
         self._rows: Tensor
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Return the rows of the identity matrix that belong to `codes`."""
+        """Return the rows of the identity matrix that correspond to `codes`."""
         return self._rows[codes]
 
 
 class Embedding(nn.Embedding):
-    """Codes [N] of one column -> [N, 8], learned; code 0 stays zeros."""
+    """Maps codes [N] of one column to learned vectors [N, 8]; code 0 stays zero."""
 
     def __init__(self, *, levels: int) -> None:
         super().__init__(levels + 1, EMBEDDING_SIZE, padding_idx=0)
@@ -72,7 +72,7 @@ class Embedding(nn.Embedding):
 class Linear(nn.Linear):
     """A linear layer of zeros until `MLP.start` or a saved state sets its values.
 
-    torch would draw them from its global generator, which is the caller's: threads cannot even restore it.
+    torch would draw them from its global generator, which belongs to the caller, and threads cannot even restore it.
     """
 
     def reset_parameters(self) -> None:
@@ -84,7 +84,7 @@ class Linear(nn.Linear):
 class MLP(nn.Module):
     """A multi-layer perceptron over numeric and categorical columns; `levels` counts each one's levels in training.
 
-    `edges` are the bin edges [D, T + 1] of the numeric columns, where `network.embedding` is "ple".
+    `edges` holds the bin edges [D, T + 1] of the numeric columns if `network.embedding` is "ple".
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class MLP(nn.Module):
         return torch.cat(parts, dim=1)
 
     def decayed(self) -> dict[str, Tensor]:
-        """W of the cost, by name: the matrices of the linear layers, from input to output."""
+        """Return W of the cost, by name: the matrices of the linear layers, from input to output."""
         return {f"layers.{place}.weight": linear.weight for place, linear in enumerate(self._linears)}
 
     def undecayed(self) -> dict[str, Tensor]:
-        """Every other parameter: biases and embeddings."""
+        """Return every other parameter, by name: biases and embeddings."""
         return {name: value for name, value in self.named_parameters() if name not in self.decayed()}
 
     @property
@@ -136,7 +136,7 @@ class MLP(nn.Module):
     def start(self, *, seed: int) -> None:
         """Initialize the parameters: He for ReLU and GELU, Glorot for tanh, zeros for the output layer.
 
-        He et al., 2015; Glorot and Bengio, 2010. With zeros, training begins at the same outputs for every row.
+        See He et al., 2015; Glorot and Bengio, 2010. With zeros, training begins with the same outputs for every row.
         """
         for place, linear in enumerate(self._linears):
             there, here = linear.weight.shape
@@ -155,15 +155,15 @@ class MLP(nn.Module):
 
 @dataclass(frozen=True)
 class Dropout:
-    """Drops hidden units, keeping the share of each layer that is due at one update.
+    """Drops hidden units, keeping the share that each layer has at one update.
 
-    Inverted dropout (Srivastava et al., 2014): a kept unit is divided by this share, so its expectation stays the same.
+    This is inverted dropout (Srivastava et al., 2014): a kept unit is divided by the share, to keep its expectation.
     """
 
     at: Update
 
     def __call__(self, values: Tensor, *, layer: int) -> Tensor:
-        """Return `values` [N, H] of a hidden layer with units dropped; where all are kept, the very same tensor."""
+        """Return `values` [N, H] of a hidden layer with units dropped; if all are kept, the very same tensor."""
         share = self.at.keep_probs[layer]
         if share == 1:
             return values
@@ -175,13 +175,13 @@ class Dropout:
 
 
 FEWEST_BINS = 2
-"""A column with a single bin is its own encoding already."""
+"""A column with a single bin already is its own encoding."""
 MOST_ROWS = 100_000
-"""Rows from which quantiles are computed: enough for a standard error of .0016 in the rank of a median."""
+"""Number of rows from which quantiles are computed, enough for a standard error of .0016 in the rank of a median."""
 
 
 def quantile_edges(numeric: Floats, *, bins: int) -> Floats:
-    """Return the edges [D, bins + 1] of each column, NaN after the last one (and throughout, where it has one bin)."""
+    """Return the edges [D, bins + 1] of each column, NaN after its last one (everywhere, if it has one bin)."""
     if len(numeric) > MOST_ROWS:
         numeric = numeric[np.sort(batch_order(seed=0, stream="bins", epoch=0, rows=len(numeric))[:MOST_ROWS])]
     edges = np.full((numeric.shape[1], bins + 1), np.nan, dtype=np.float32)
@@ -214,7 +214,7 @@ class PiecewiseLinear(nn.Module):
 
     @property
     def segments(self) -> tuple[Integers, Floats, Floats]:
-        """Column, lower edge and width [B] of every bin."""
+        """The column, lower edge and width [B] of every bin."""
         return self._column.numpy(), self._low.numpy(), self._width.numpy()
 
     def forward(self, numeric: Tensor) -> Tensor:
@@ -223,7 +223,7 @@ class PiecewiseLinear(nn.Module):
 
 
 LEAST_POOLED = 4
-"""A side of fewer pixels is not halved again."""
+"""A side with fewer pixels than this is not halved again."""
 MIDDLE, SPREAD = 0.5, 0.25
 """Values in [0, 1] enter as (value - MIDDLE) / SPREAD."""
 _LAYERS: Mapping[Activation, Callable[[], nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
@@ -231,7 +231,7 @@ _SQUARED_GAIN: Mapping[Activation, float] = {"relu": 2.0, "gelu": 2.0, "tanh": 1
 
 
 class ConvNet(nn.Module):
-    """Rows of pixels [N, C * H * W], channel by channel -> outputs [N, K]; `shape` is channels C, rows H and columns W.
+    """Maps pixels [N, C * H * W], channel by channel, to outputs [N, K]; `shape` is channels C, rows H and columns W.
 
     A block is a 3 x 3 convolution, the activation, 2 x 2 max pooling, and dropout; the last layer is linear.
     """
@@ -279,7 +279,7 @@ def _block(ins: int, outs: int, *, activation: Activation, pooled: bool) -> nn.M
 
 
 class _Convolution(nn.Conv2d):
-    """A convolution whose result has the channels last in memory."""
+    """A convolution whose result has its channels last in memory."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Return the result [N, outs, H, W]."""

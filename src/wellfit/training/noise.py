@@ -1,7 +1,7 @@
-"""Noise and batch order from a counter (Philox, Salmon et al., 2011), so that they depend on their address alone.
+"""Noise and batch order from a counter (Philox, Salmon et al., 2011), so that they depend only on their address.
 
-The key is (seed, stream), the counter (width, layer and purpose, update). `stream` is "shared" for all training runs,
-which are compared on the same noise; other draws ("bins", "monte carlo/3", "references") have streams of their own.
+The key is (seed, stream), and the counter (width, layer and purpose, update). `stream` is "shared" for all training
+runs, which are compared on the same noise; other draws ("bins", "monte carlo/3", "references") have their own streams.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wellfit.base.typing import Booleans, Floats
 
 SHARED = "shared"
 LEVELS = 65_536
-"""Noise is one of this many equally likely values (uint16)."""
+"""Number of equally likely values of noise (uint16)."""
 
 _WORD = 2**64
 _FRACTIONS = 2**52
@@ -26,7 +26,7 @@ _MASK, _ORDER, _WEIGHTS, _INPUT, _MIXING, _PICTURES, _PIXELS, _CUT = range(8)
 
 @dataclass(frozen=True)
 class Address:
-    """Address of the draws of one batch."""
+    """The address of the draws for one batch."""
 
     seed: int
     stream: str
@@ -46,7 +46,7 @@ def kept(noise: npt.NDArray[np.uint16], *, share: float) -> Booleans:
 
 
 def threshold_of(shares: Floats) -> npt.NDArray[np.uint16]:
-    """Return the highest noise that keeps a unit, for an array of any shape of shares of units kept."""
+    """Return the highest noise that keeps a unit, for an array of any shape with shares of units kept."""
     # Against an integer the comparison stays in 16 bits; a share of 1 would need a 17th.
     return (np.minimum(np.ceil(shares * LEVELS), LEVELS) - 1).astype(np.uint16)
 

@@ -1,7 +1,7 @@
 """Batches of pictures as training sees them: changed at random (augment/), and with boxes exchanged (cutmix).
 
-No draw depends on the population: members see the same changes, scaled by their own strengths. Also here: features for
-the diagnosis, small pictures for the reference models, and test-time augmentation.
+The draws do not depend on the population: members see the same changes, scaled by their own strengths. This module also
+has features for the diagnosis, small pictures for the reference models, and test-time augmentation.
 Shapes: K members, N pictures, D = C * H * W pixels, Q classes.
 """
 
@@ -34,7 +34,7 @@ Member = tuple[Augmentation, float]
 
 
 def member_of(config: Config) -> Member:
-    """Return a config's augmentation and strength; the result is equal for all configs that change no pictures."""
+    """Return a config's augmentation and strength, which are equal for all configs that change no pictures."""
     strength = config.regularization.augment
     return (config.augmentation, strength) if strength else (Augmentation(), 0.0)
 
@@ -43,17 +43,17 @@ def require_pictures(config: Config, schema: Schema) -> None:
     """Refuse augmentation and a convolutional network for the rows of a table, and cutmix without classes."""
     if schema.picture is not None:
         if config.augmentation.cutmix and config.regularization.augment and schema.task == "regression":
-            raise BadInput("cutmix needs classes", found="a number as the target", remedy="Leave out cutmix")
+            raise BadInput("cutmix must be used with classes", found="a number as the target", remedy="Remove cutmix")
         return
     for knob, value, off in (("augment", config.regularization.augment, 0.0), ("kind", config.network.kind, "mlp")):
         if value != off:
             raise BadInput(
-                f"{knob} is for pictures", found=f"{knob}={value!r} with a table", remedy=f"Leave out {knob}"
+                f"{knob} must be used with pictures", found=f"{knob}={value!r} on a table", remedy=f"Remove {knob}"
             )
 
 
 def drawn(members: Sequence[Member], *, at: Address, rows: int, shape: Shape) -> tuple[Floats, Floats | None]:
-    """Return the draws of a batch: uniform numbers [N, DRAWN], and noise [N, C, H, W] where a member has any."""
+    """Return the draws for a batch: uniform numbers [N, DRAWN], and noise [N, C, H, W] if a member uses any."""
     uniform = picture_draws(**vars(at), rows=rows, width=DRAWN)
     if not any(one.noise * strength for one, strength in members):
         return uniform, None
@@ -63,7 +63,7 @@ def drawn(members: Sequence[Member], *, at: Address, rows: int, shape: Shape) ->
 
 
 def changed(values: Tensor, members: Sequence[Member], *, at: Address, shape: Shape) -> Tensor:
-    """Return pixels [K, N, D] of a batch [N, D], as each of K members sees them."""
+    """Return the pixels [K, N, D] of a batch [N, D] as each of K members sees them."""
     rows, (height, width, channels) = len(values), shape
     uniform, normal = drawn(members, at=at, rows=rows, shape=shape)
     pictures = values.reshape(rows, channels, height, width).numpy()
@@ -73,9 +73,9 @@ def changed(values: Tensor, members: Sequence[Member], *, at: Address, shape: Sh
 
 @dataclass(frozen=True)
 class Cut:
-    """One box [D] for a whole batch (True inside), filled by pictures of the partners [N].
+    """One box [D] for a whole batch (True inside), filled from pictures of the partners [N].
 
-    `share` is the part of its own label that a picture keeps.
+    `share` is the share of its own label that a picture keeps.
     """
 
     box: Tensor
@@ -92,7 +92,7 @@ class Cut:
 
 
 def cut_of(member: Member, *, at: Address, rows: int, shape: Shape) -> Cut | None:
-    """Return the box of a batch, or None if this member has no box in it."""
+    """Return the box of a batch; None if this member has no box in it."""
     asked = member[0].cutmix * min(member[1], 1.0)
     if not asked:
         return None
@@ -107,8 +107,8 @@ def cut_of(member: Member, *, at: Address, rows: int, shape: Shape) -> Cut | Non
 def box_of(*, area: float, down: float, right: float, shape: tuple[int, int]) -> Tensor:
     """Return [H, W], True inside the box that all pictures of a batch exchange (Yun et al., 2019).
 
-    `area` is its share of the picture, before it is cut at the edges; its centre is `down` from the top and `right`
-    from the left, from 0 to 1.
+    `area` is the box's share of the picture before it is cut at the edges; its centre is `down` from the top and
+    `right` from the left, both from 0 to 1.
     """
     inside = []
     for centre, size in zip((down, right), shape, strict=True):
@@ -128,7 +128,7 @@ def share_outside(box: Tensor) -> float:
 def picture_features(
     preparation: Preparation, config: Config, state: Mapping[str, Floats], *, arrays: Arrays
 ) -> Floats | None:
-    """Return features [N, channels] of N pictures; None if the network is not a `ConvNet`, or averages several."""
+    """Return features [N, channels] of N pictures; None if the network is not a `ConvNet` or averages several."""
     if config.network.kind != "conv" or not state:
         return None
     network = network_from(state, preparation, config.network)
@@ -142,7 +142,7 @@ def picture_features(
 
 
 MOST_SIDE = 10
-"""Pictures with at most this many pixels a side are left as they are."""
+"""Pictures with at most this many pixels on a side are left as they are."""
 
 
 def reduced_data(data: Prepared) -> Prepared:
@@ -170,15 +170,15 @@ def reduced(arrays: Arrays, shape: Shape) -> Arrays:
 STREAM = "test time"
 MOST_VIEWS = 256
 _SPOILS = ("erase", "noise", "cutmix")
-"""Changes that only remove information: they help training, not prediction."""
+"""Changes that only remove information, which help in training but not in prediction."""
 
 
 def require_views(views: int, preparation: Preparation) -> None:
     """Refuse a number of views out of range, or several views of the rows of a table."""
     if not 1 <= views <= MOST_VIEWS:
-        raise BadInput(f"views must be 1 to {MOST_VIEWS}", found=f"{views}", remedy="Give another number, such as 8")
+        raise BadInput(f"views must be from 1 to {MOST_VIEWS}", found=f"{views}", remedy="Pass another number")
     if views > 1 and preparation.schema.picture is None:
-        raise BadInput("several views are for pictures", found=f"{views} views of a table", remedy="Leave out views")
+        raise BadInput("several views must be of pictures", found=f"{views} views of a table", remedy="Remove views")
 
 
 def view_of(parts: Sequence[Part], preparation: Preparation) -> Member:

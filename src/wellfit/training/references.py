@@ -1,6 +1,6 @@
-"""Reference models on the same split: the models that a network has to beat.
+"""Reference models on the same split: the models that a network must beat.
 
-dummy: the best constant prediction of the goal. linear: logistic regression, or ridge. trees: scikit-learn's histogram
+dummy: the best constant prediction for the goal. linear: logistic or ridge regression. trees: scikit-learn's histogram
 gradient boosting. All are deterministic for a seed, so they are fit again where they are needed.
 """
 
@@ -28,9 +28,9 @@ from wellfit.training.noise import batch_order
 from wellfit.training.pictures import reduced, reduced_data
 
 MOST_CELLS = 4_000_000
-"""Rows x columns that linear and trees are fit on; a larger table is thinned at random, with a note."""
+"""Maximum rows x columns for fitting linear and trees; a larger table is thinned at random, with a note."""
 MOST_LINEAR_CELLS = 40_000_000
-"""Rows x columns x classes that the linear model is fit on: it has a weight for each of the latter two."""
+"""Maximum rows x columns x classes for the linear model, which has a weight for each column and class."""
 MOST_TREES = 1_000
 """Trees in all, over the classes."""
 MOST_ITERATIONS, MOST_LINEAR_ITERATIONS = 200, 300
@@ -43,7 +43,7 @@ SECONDS_OF_ITERATION = (4e-4, 1.5e-9)
 """Measured on one idle core (scikit-learn 1.7): of one tree, and one iteration of the logistic regression; and for each
 cell of the table (times the classes)."""
 MOST_NATIVE_CODES = 250
-"""Above this, a category enters the trees as a number: scikit-learn's bins end at 255."""
+"""Number of levels above which a category enters the trees as a number: scikit-learn has at most 255 bins."""
 RIDGE_ALPHAS = tuple(np.logspace(-3, 4, 15).tolist())
 
 Predict = Callable[[Arrays], Floats]

@@ -1,6 +1,6 @@
-"""Schedules over a training run: of the learning rate, the strength of a regularizer, the decay of the average.
+"""Schedules over a training run, of the learning rate, a regularizer's strength and the decay of the average.
 
-Pure functions of (update, updates), with update counted from 0: every engine reads them.
+They are pure functions of (update, updates), with update counted from 0; every engine uses them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wellfit.records.knobs import Schedule, Strength
 Number = TypeVar("Number", float, Floats)
 
 RUNGS = (1 / 15, 3 / 15, 7 / 15)
-"""Where "coslog4" reaches 0 before the end: 1 + 15 t is a power of two there."""
+"""The places where "coslog4" reaches 0 before the end: 1 + 15 t is a power of two there."""
 
 
 def share_of_lr(schedule: Schedule, *, update: int, updates: int) -> float:
@@ -45,7 +45,7 @@ def strength(schedule: Strength, *, update: int, updates: int) -> float:
 
 
 def keep_prob_at(full: Number, *, strength: Number) -> Number:
-    """Return 1 - (1 - full) * strength, for numbers or arrays: the share of units kept at that strength of dropout."""
+    """Return 1 - (1 - full) * strength, for numbers or arrays: the share of units kept at this strength of dropout."""
     # In this form, a strength of 1 gives `full` to the last bit, and one of 0 gives 1.
     return full + (1 - full) * (1 - strength)
 
@@ -56,7 +56,7 @@ def averaging_decay(ema: float, *, update: int, updates: int) -> float:  # noqa:
 
 
 def rung_updates(updates: int) -> tuple[int, ...]:
-    """Return the numbers of updates, of `updates`, after which members are compared: about where "coslog4" is at 0."""
+    """Return the numbers of updates (out of `updates`) after which members are compared: about where "coslog4" is 0."""
     return tuple(sorted({rung for share in RUNGS if 0 < (rung := round(share * updates)) < updates}))
 
 
@@ -71,7 +71,7 @@ class Update:
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
-        """Share of units kept in each hidden layer at this update."""
+        """The shares of units kept in each hidden layer at this update."""
         return self.scheduled(self.config.keep_probs)
 
     def scheduled(self, keep_probs: Iterable[float]) -> tuple[float, ...]:

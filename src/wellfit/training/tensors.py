@@ -23,13 +23,13 @@ from wellfit.training.network import MLP, ConvNet, quantile_edges
 EDGES = "bins.edges"
 OUTPUT_RANGE = "output_range"
 ROWS_AT_ONCE = 8_192
-"""Rows of one forward pass when predicting, so that memory does not grow with the table."""
+"""Number of rows in one forward pass of a prediction, so that memory does not grow with the table."""
 PICTURES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of a network: numeric [N, D] and codes [N, C] of N rows."""
+    """The inputs of a network: numeric [N, D] and codes [N, C] of N rows."""
 
     numeric: Tensor
     codes: Tensor
@@ -57,7 +57,7 @@ def require_labels(regularization: Regularization, *, task: Task) -> None:
     """Refuse label smoothing of a regression target, which has no labels."""
     if regularization.label_smoothing and task == "regression":
         raise BadInput(
-            "label_smoothing needs classes, which a regression target does not have",
+            "label_smoothing must be used with classes, which a regression target does not have",
             found=f"label_smoothing={regularization.label_smoothing!r}",
             remedy="Set label_smoothing to 0",
         )
@@ -82,7 +82,7 @@ def new_mlp(data: Prepared, network: Network, *, seed: int, dtype: torch.dtype =
 def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -> ModuleNetwork:
     """Return the convolutional network as `seed` initializes it; refuse rows that are not pictures."""
     if preparation.schema.picture is None:
-        raise BadInput("a convolutional network is for pictures", found="a table", remedy="Leave out kind")
+        raise BadInput("a convolutional network must be used with pictures", found="a table", remedy="Remove kind")
     height, width, channels = preparation.schema.picture
     shape = (channels, height, width)
     factory = functools.partial(ConvNet, shape, widths=network.widths, activation=network.activation)
@@ -90,7 +90,7 @@ def conv_network(preparation: Preparation, network: Network, *, seed: int = 0) -
 
 
 def network_from(state: Mapping[str, Floats], preparation: Preparation, network: Network) -> AnyNetwork:
-    """Return the network whose parameters and bin edges `state` holds; Refusal if they belong to another network."""
+    """Return the network whose parameters and bin edges are in `state`; Refusal if they belong to another network."""
     # Before it is built: the sizes may be a stranger's, and fill the memory.
     least = sum(below * above for below, above in pairwise(network.widths))
     if max(least, *network.widths, 0) > sum(array.size for array in state.values()):
@@ -110,14 +110,14 @@ def network_from(state: Mapping[str, Floats], preparation: Preparation, network:
 
 def _misfit(found: str) -> Refusal:
     return Refusal(
-        "weights must be those of the network that they are kept for",
+        "weights must belong to the network for which they were kept",
         found=found,
         remedy="The file was damaged or changed: restore it from a copy, or train again",
     )
 
 
 def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
-    """Return by name everything that prediction needs besides the preparation and the config."""
+    """Return, by name, everything that prediction needs besides the preparation and the config."""
     state: dict[str, Floats] = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
     if data.preparation.schema.task == "regression":
         state[OUTPUT_RANGE] = output_range_of(data)
@@ -125,7 +125,7 @@ def state_of(network: AnyNetwork, data: Prepared) -> dict[str, Floats]:
 
 
 def rows_at_once(network: AnyNetwork) -> int:
-    """Return how many rows fit in one forward pass: inside the network, a picture is many times its size."""
+    """Return how many rows fit in one forward pass: inside the network, a picture takes many times its size."""
     pictures = isinstance(network, ModuleNetwork) and isinstance(network.module, ConvNet)
     return PICTURES_AT_ONCE if pictures else ROWS_AT_ONCE
 
@@ -139,7 +139,7 @@ def outputs_of(network: AnyNetwork, inputs: Inputs) -> Tensor:
 
 
 def predictions_of(outputs: Tensor, preparation: Preparation, *, output_range: Floats) -> Floats:
-    """Return probabilities [N, classes]; or values [N] or [N, K] in the target's unit, inside the training range."""
+    """Return probabilities [N, classes], or values [N] or [N, K] in the target's unit, inside the training range."""
     if preparation.schema.task == "classification":
         return outputs.double().softmax(dim=1).float().numpy()
     named = outputs[:, 0] if preparation.targets == 1 else outputs
@@ -160,7 +160,7 @@ def _shaped(preparation: Preparation, network: Network, *, edges: Floats | None)
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread, for the same sums in the same order, and restore the caller's count afterwards."""
+    """Run torch on one thread, for the same sums in the same order, and restore the caller's number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -170,7 +170,7 @@ def one_thread() -> Iterator[None]:
 
 
 ANY = np.array([-np.inf, np.inf])
-"""Range of outputs that are not clipped."""
+"""The range of outputs that are not clipped."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def at_temperature(predict: Callable[[Arrays], Floats], temperature: float) -> C
 def predict(preparation: Preparation, config: Config, state: Mapping[str, Floats]) -> Callable[[Arrays], Floats]:
     """Return the prediction function of the network in `state`, which is in the form of `Outcome.state`.
 
-    It maps arrays of N rows, whose target is not looked at, to probabilities [N, classes], or to values [N] in the
+    It maps arrays of N rows, without looking at their target, to probabilities [N, classes], or to values [N] in the
     target's unit, inside the range of the training targets.
     """
 
