@@ -266,9 +266,9 @@ def run(  # noqa: PLR0913 - one argument an option of `wellfit run`
         branch: continue from the network of this step of the experiment's last run, along another path.
         more_data: file or frame with more training rows, with the columns of DATA; a remedy against variance trains
             with them if that helps on dev. The experiment keeps them.
-        move_source: move DATA, and the file of `test_data`, into the experiment, out of reach.
-        began: `time.monotonic()` when your program began, for a budget in time that counts from there; now when None.
-        notify: receives events.
+        move_source: whether to move the files of DATA and `test_data` into the experiment, out of reach.
+        began: `time.monotonic()` at the start of your program, if a budget in time counts from there; by default now.
+        notify: function that receives events.
         **options: see `SplitArguments`.
 
     Raises:

@@ -238,10 +238,10 @@ OTHERS = {
     "html": (b"<!DOCTYPE html><html><table></table></html>", "HTML"),
     "word": (zipped(**{"word/document.xml": b"x"}), "Word"),
     "several-in-a-zip": (zipped(**{"a.csv": PLAIN, "b.csv": PLAIN}), "2 files"),
-    "cut-gzip": (gzip.compress(PLAIN)[:200], "whole"),
-    "cut-parquet": (arrow(pq.write_table)[:-20], "whole"),
-    "parquet-text-not-utf8": (arrow(uncompressed).replace(b"dark blue", b"dark\xffblue"), "whole"),
-    "parquet-name-not-utf8": (arrow(uncompressed).replace(b"colour", b"col\xffur"), "whole"),
+    "cut-gzip": (gzip.compress(PLAIN)[:200], "complete"),
+    "cut-parquet": (arrow(pq.write_table)[:-20], "complete"),
+    "parquet-text-not-utf8": (arrow(uncompressed).replace(b"dark blue", b"dark\xffblue"), "complete"),
+    "parquet-name-not-utf8": (arrow(uncompressed).replace(b"colour", b"col\xffur"), "complete"),
     "pdf-in-gzip": (gzip.compress(b"%PDF-1.7\n" + b"x" * 99), "PDF"),
 }
 

@@ -23,15 +23,15 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "train": "Train one configuration in an experiment.",
         "sweep": "Search lambda and keep_prob, and show the lambda path.",
         "show": "Print the end of an experiment's last run again, or all of its report.",
-        "compare": "Say which of two networks is better on dev, and which knobs differ.",
+        "compare": "Show which of two networks is better on dev, and which knobs differ.",
         "unseal": "Open the test set, once.",
         "label": "Label dev pictures by hand, to measure the human error.",
         "predict": "Predict new rows with the experiment's best network.",
         "export": "Write the model for use elsewhere, as a folder, ONNX or pt2.",
         "report": "Write the report page again.",
-        "explain": "Say what a finding such as WF102 means, and what to do.",
+        "explain": "Explain what a finding such as WF102 means, and what to do.",
         "demo": "Show the whole job on digits with wrong labels, in about a minute.",
-        "doctor": "Show what is installed, and what would be used.",
+        "doctor": "Show what is installed and what wellfit would use.",
     }
 )
 """Every command with its line in the help, in the order of the stages."""

@@ -85,7 +85,7 @@ def texts_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def moments_of(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
-    """Timestamps in microseconds, null where missing; BadInput for a column that was not read as dates."""
+    """Return timestamps in microseconds, null where missing; BadInput for a column that was not read as dates."""
     if stored_as(column) == "date":
         return column.cast(pa.timestamp("us"), safe=False)
     present = column.drop_null()

@@ -136,7 +136,7 @@ def plain_numbers(texts: pa.Array) -> pa.Array:
 
 
 def number_text(value: float) -> str:
-    """A number as a person writes it."""
+    """Return a number as a person writes it."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
 
 

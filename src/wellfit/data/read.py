@@ -27,7 +27,7 @@ from wellfit.data.schema import Column, Schema, require_columns, with_merged_cla
 from wellfit.exceptions import BadInput
 
 BATCH_ROWS = 65_536
-NEW_COLUMNS = "new rows must have the columns that the network was trained on"
+NEW_COLUMNS = "new rows must have the columns on which the network was trained"
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 SWALLOWED_LINES = 12  # a value of this many lines, most of them like rows, began with a quote that was never closed
 

@@ -60,11 +60,11 @@ class Reading(Record):
 
     Attributes:
         why: reason for the type, where it is not obvious.
-        missing: word taken for missing -> how often.
-        order: of day, month and year, where the format leaves it open; `zone` as in moments.py.
-        first: the earliest date; `last` the latest.
-        decimal: sign of decimals, if not a point; `thousands` the sign between thousands; `unit` the unit that was
-            removed ("%", "$", "kg").
+        missing: how often each word was taken for a missing value.
+        order: order of day, month and year, where the format leaves it open; `zone` as in moments.py.
+        first: the earliest date; `last` is the latest.
+        decimal: the decimal sign, if not a point; `thousands` is the sign between thousands, and `unit` the unit that
+            was removed ("%", "$", "kg").
         odd: numbers and words that may mean missing, such as -999.
     """
 

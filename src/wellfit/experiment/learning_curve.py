@@ -54,9 +54,9 @@ def measured_curve(
 
     The transforms stay those of all training rows, and the number of rows determines the epochs: as many updates as on
     all of them, within bounds. A gain below `delta` does not matter; `floor` is the lower limit of the optimal error;
-    `target` is a dev error; the rows needed to reach it are estimated. Too few rows, fewer refits than four sizes with
-    three repeats, a training run that diverges, and one that is cut short by the `deadline`, a `time.monotonic()`, are
-    refused.
+    `target` is a dev error for which the necessary rows are estimated. The function refuses too few rows, fewer refits
+    than four sizes with three repeats need, a training run that diverges, and one that the `deadline`, a
+    `time.monotonic()`, cuts short.
     """
     data, config = trained_on(data, config.data), replace(config, data=DataBoard())
     anchors = _anchors(data, config, goal=goal, refits=refits, deadline=deadline)
@@ -87,9 +87,9 @@ def _anchors(data: Prepared, config: Config, *, goal: Goal, refits: int, deadlin
         trained = executor_for(part, goal=goal, single=True).train([again], deadline=deadline)
         if not trained or trained[0].status is Status.OUT_OF_BUDGET:
             raise Refusal(
-                "a learning curve must be measured to its end",
+                "a learning curve must be measured completely",
                 found="no time left for all of its training runs",
-                remedy="Give a larger budget, or `wellfit diagnose EXPERIMENT --refits`",
+                remedy="Use a larger budget, or run `wellfit diagnose EXPERIMENT --refits`",
             )
         outcome = trained[0]
         if outcome.status is Status.DIVERGED:

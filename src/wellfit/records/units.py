@@ -64,10 +64,10 @@ class Unit:
         return f"{self.show(low)} to {self.show(high)}"
 
     def gap(self, value: float, *, start: float | None = None, end: float | None = None, sign: bool = False) -> str:
-        """A difference of losses in the goal's own unit: points for rates; for rmse the step between two errors.
+        """Return a difference of losses in the goal's own unit: points for rates; for rmse, a step between errors.
 
-        Roots do not subtract as losses do, so that rmse needs one of the losses at which the difference starts and
-        ends. `sign` writes a plus in front of a gain in loss.
+        Roots do not subtract like losses, so rmse needs one of the losses at which the difference starts and ends.
+        With `sign`, a plus stands in front of an increase in loss.
         """
         mark = "−" if value < 0 else "+" if sign else ""
         if self.is_percent:
@@ -81,12 +81,12 @@ class Unit:
         return self.position(low + value) - self.position(low)
 
     def gap_range(self, low: float, high: float, *, start: float | None = None, end: float | None = None) -> str:
-        """The limits of a difference of losses, with one unit."""
+        """Return the limits of a difference of losses, with one unit."""
         first, last = (self.gap(limit, start=start, end=end) for limit in (low, high))
         return f"{first.partition(' ')[0]} to {last}" + ("s" if last.endswith("point") else "")
 
     def size(self, value: float, *, start: float | None = None, end: float | None = None) -> str:
-        """A difference as written in a sentence, with its unit."""
+        """Return a difference as written in a sentence, with its unit."""
         size = self.gap(value, start=start, end=end)
         return size if self.is_percent else f"{size} {self.noun}"
 
