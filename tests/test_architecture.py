@@ -33,6 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "experiment": RECORDS
     | {"stats", "data", "splits", "training", "sweeps", "diagnosis", "recipe", "opening", "journal"},
     "estimators": RECORDS | {"stats", "data", "training", "fused", "sweeps", "diagnosis"},
+    "studies": RECORDS
+    | {"stats", "data", "splits", "sweeps", "diagnosis", "recipe", "opening", "journal", "loops", "experiment"},
     "travel": RECORDS | {"stats", "data", "training", "estimators", "experiment"},
     "reports": RECORDS | {"stats", "journal", "sweeps", "diagnosis", "recipe", "opening", "experiment"},
 }

@@ -254,10 +254,10 @@ def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the co
     """
     wanted = goal_named(goal)
     measured = {
-        "train": _part("train", train, rows=train_rows, sd=train_sd, goal=wanted),
-        "train_dev": _part("train_dev", train_dev, rows=train_dev_rows, sd=train_dev_sd, goal=wanted),
-        "dev": _part("dev", dev, rows=dev_rows, sd=dev_sd, goal=wanted),
-        "test": _part("test", test, rows=test_rows, sd=test_sd, goal=wanted),
+        "train": part_estimate("train", train, rows=train_rows, sd=train_sd, goal=wanted),
+        "train_dev": part_estimate("train_dev", train_dev, rows=train_dev_rows, sd=train_dev_sd, goal=wanted),
+        "dev": part_estimate("dev", dev, rows=dev_rows, sd=dev_sd, goal=wanted),
+        "test": part_estimate("test", test, rows=test_rows, sd=test_sd, goal=wanted),
     }
     if measured["train"] is None or measured["dev"] is None:
         missing = "train" if measured["train"] is None else "dev"
@@ -274,7 +274,8 @@ def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the co
     )
 
 
-def _part(name: str, value: float | None, *, rows: int | None, sd: float | None, goal: Goal) -> Estimate | None:
+def part_estimate(name: str, value: float | None, *, rows: int | None, sd: float | None, goal: Goal) -> Estimate | None:
+    """Return the loss of one part, from its error in the goal's own unit; None without an error."""
     rows = checked_rows(f"{name}_rows", rows)
     if value is None:
         if rows is not None or sd is not None:

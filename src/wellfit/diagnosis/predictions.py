@@ -89,9 +89,9 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
     """
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     several = goal is not None and goal_named(goal).task == "regression"
-    parts = {name: _checked(name, pair, several=several) for name, pair in given.items() if pair is not None}
+    parts = {name: checked_pair(name, pair, several=several) for name, pair in given.items() if pair is not None}
     chosen, notes = _goal(goal, parts)
-    ready, levels = _classified(parts, chosen, classes) if chosen.task == "classification" else (_valued(parts), ())
+    ready, levels = classified(parts, chosen, classes) if chosen.task == "classification" else (valued(parts), ())
     of_part = groups or {}
     measured: dict[str, Estimate] = {
         name: _estimate(name, chosen, pair, groups=of_part.get(name)) for name, pair in ready.items()
@@ -130,7 +130,7 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
     return label_disagreement(counts).optimal if voters == 1 else majority_error(counts, voters=voters)
 
 
-def _checked(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]:
+def checked_pair(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]:
     """(y, prediction) with equally many rows; y is [rows, targets] only if a goal of values is named (`several`)."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise BadInput(f"{name} must be (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
@@ -166,7 +166,7 @@ def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal
     return found, (f"goal {found.name}, because y looks like {'classes' if classified else 'values'}.",)
 
 
-def _classified(
+def classified(
     parts: dict[str, tuple[Array, Array]], goal: Goal, classes: Sequence[Any] | None
 ) -> tuple[dict[str, tuple[Integers, Floats]], tuple[str, ...]]:
     """Return each part's class codes and probabilities [rows, classes] over one list of classes, and that list."""
@@ -199,7 +199,8 @@ def _classified(
     return ready, tuple(map(str, known))
 
 
-def _valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Floats]]:
+def valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Floats]]:
+    """Return each part's target and prediction as numbers [rows]; BadInput for anything else."""
     for name, pair in parts.items():
         if any(array.dtype.kind not in "iufb" for array in pair):
             raise BadInput(

@@ -43,19 +43,8 @@ def diagnose_table(
         BadInput: for a missing column, an unknown split, a missing train or dev, and whatever
             `diagnose_predictions` refuses.
     """
-    for column in ("split", "y"):
-        _require(table, column)
+    parts, classes = parts_of_table(table)
     masks = _masks(table["split"])
-    target = array_of("column y", _plain(table["y"]))
-    prediction, classes = _prediction(table, target)
-    parts: dict[str, Pair] = {name: (target[mask], prediction[mask]) for name, mask in masks.items()}
-    for needed in ("train", "dev"):
-        if needed not in parts:
-            raise BadInput(
-                "a diagnosis needs rows of train and of dev",
-                found=f"only {', '.join(parts)} in column split",
-                remedy=f"Add the predictions of {needed}",
-            )
     return diagnose_predictions(
         train=parts["train"],
         dev=parts["dev"],
@@ -72,6 +61,28 @@ def diagnose_table(
         groups=None if group_on is None else _groups(table, group_on, masks),
         features=_features(table, masks, beside=(*(labels_per_row or ()), *([group_on] if group_on else []))),
     )
+
+
+def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
+    """Return (y, prediction) of each part, and the classes in the order of their columns; None for labels and values.
+
+    Raises:
+        BadInput: as `diagnose_table`.
+    """
+    for column in ("split", "y"):
+        _require(table, column)
+    masks = _masks(table["split"])
+    target = array_of("column y", _plain(table["y"]))
+    prediction, classes = _prediction(table, target)
+    parts: dict[str, Pair] = {name: (target[mask], prediction[mask]) for name, mask in masks.items()}
+    for needed in ("train", "dev"):
+        if needed not in parts:
+            raise BadInput(
+                "a diagnosis needs rows of train and of dev",
+                found=f"only {', '.join(parts)} in column split",
+                remedy=f"Add the predictions of {needed}",
+            )
+    return parts, classes
 
 
 def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]) -> dict[str, pa.Table] | None:

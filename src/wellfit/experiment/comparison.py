@@ -102,14 +102,13 @@ def compare(a: Experiment | Path | str, b: Experiment | Path | str) -> Compariso
     names = (str(a.path) if isinstance(a, Experiment) else str(a), str(b.path) if isinstance(b, Experiment) else str(b))
     if first.goal != second.goal:
         raise _void(f"the goals {first.goal.name} and {second.goal.name}", "Use the same --goal for both")
-    ours, theirs = first.split.hashes, second.split.hashes
+    ours, theirs = first.workspace.hashes, second.workspace.hashes
     if not np.array_equal(ours["dev"], theirs["dev"]):
         remedy = "Split once and copy the experiment's folder for the second run, or branch with `wellfit run --branch`"
         raise _void(f"different dev rows in {first.path} and {second.path}", remedy)
-    target, goal = first.prepared.dev.target, first.goal
-    losses = [goal.row_losses(target, outcome.predictions["dev"]) for outcome in (one, two)]
+    losses = [each.workspace.dev_losses(outcome) for each, outcome in ((first, one), (second, two))]
     return Comparison(
-        goal=goal,
+        goal=first.goal,
         names=names,
         dev=(one.losses["dev"], two.losses["dev"]),
         difference=paired_difference(*losses),

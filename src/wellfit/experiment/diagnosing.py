@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,20 @@ from wellfit.records.outcome import Outcome
 from wellfit.splits.split import NEAR, Split
 from wellfit.stats.intervals import Estimate, mean_interval
 from wellfit.training.pictures import picture_features
+
+
+class Diagnoses(Protocol):
+    """Diagnoses networks of an experiment or a study."""
+
+    def __call__(
+        self,
+        errors: Mapping[str, Estimate],
+        *,
+        outcome: Outcome,
+        best_dev_high: float | None = None,
+        test: Estimate | None = None,
+    ) -> Diagnosis:
+        """Diagnose one network from its losses on train, train_dev (if any) and dev."""
 
 
 @dataclass(frozen=True, kw_only=True)

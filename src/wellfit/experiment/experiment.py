@@ -28,7 +28,8 @@ from wellfit.experiment.predictions import Views, Watch, predicted_batches, view
 from wellfit.experiment.prepared import known_references, refitted_references
 from wellfit.experiment.request import network_at
 from wellfit.experiment.run import RememberingExecutor, propose_average
-from wellfit.experiment.workspace import Workspace
+from wellfit.experiment.told import StudyWorkspace, json_of_study
+from wellfit.experiment.workspace import STEP_FIELDS, Workspace
 from wellfit.journal.history import History
 from wellfit.journal.store import Entry
 from wellfit.opening import Opening, open_test
@@ -47,11 +48,6 @@ from wellfit.training.tensors import Part, at_temperature, predict_average
 
 logger = logging.getLogger(__name__)
 
-STEP_FIELDS = (
-    *("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after", "round", "locked", "kind"),
-    *("finding", "kept", "coupled", "idea", "ceiling", "expected_low", "expected_high", "cost", "spent", "as_expected"),
-    "without_gain",
-)
 TEMPERATURE_FIELDS = ("temperature", "fitted", "log_loss_before", "log_loss_honest")
 
 
@@ -370,6 +366,8 @@ class Experiment(Rendered):
 
     def to_json(self) -> Json:
         """Return the object of `run --json`: errors in the goal's own unit, gaps in its loss; null where unknown."""
+        if isinstance(self.workspace, StudyWorkspace):
+            return json_of_study(self.workspace)
         history, goal = self.history, self.goal
         best, finish, steps = history.chosen, history.last("finish"), history.of("step")
         diagnosis = history.of_network("diagnosis", best) or history.last("diagnosis")
@@ -428,4 +426,5 @@ def open_experiment(path: Path | str) -> Experiment:
     Raises:
         Refusal: the folder is missing, is not an experiment, or was made by a newer wellfit.
     """
-    return Experiment(Workspace(open_folder(Path(path))))
+    folder = open_folder(Path(path))
+    return Experiment(Workspace(folder) if folder.study is None else StudyWorkspace(folder))

@@ -95,6 +95,8 @@ class Settings(ClosedRecord):
 SCHEMA = 1
 ABOUT = "experiment.json"
 JOURNAL = "journal.sqlite"
+STUDY = "study"
+"""Key of a study's knobs among the data of its folder."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,11 @@ class Folder:
     def report(self) -> Path:
         """The report page."""
         return self.path / "report.html"
+
+    @property
+    def study(self) -> Json | None:
+        """The knobs of a study, by name; None for an experiment on rows of wellfit's own."""
+        return self.data.get(STUDY)
 
     def require_data(self, path: Path) -> None:
         """Refuse DATA whose path, size or time differs from that of the original file; accept a file that is gone."""
@@ -186,11 +193,14 @@ def open_folder(path: Path) -> Folder:
         ) from error
 
 
-def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fill: Callable[[Path], Json]) -> Folder:
+def create_folder(
+    path: Path, settings: Settings, *, goal: Goal, data: Json, fill: Callable[[Path], Json | None]
+) -> Folder:
     """Make a new experiment's folder, complete or not at all, at a free path or in an empty folder.
 
     `data` is the fingerprint of DATA; `fill` writes the split and the sealed test into the folder and returns the
-    journal's "split" entry. It is refused if something else is at `path`; if there is no room, nothing remains.
+    journal's "split" entry, or None for a study, which has no split. It is refused if something else is at `path`; if
+    there is no room, nothing remains.
     """
     if not _is_free(path):
         raise _taken(path)
@@ -198,7 +208,8 @@ def create_folder(path: Path, settings: Settings, *, goal: Goal, data: Json, fil
         with whole_folder(path) as part:
             entry = fill(part)
             with open_journal(part / JOURNAL) as journal:
-                journal.append("split", entry)
+                if entry is not None:
+                    journal.append("split", entry)
             about = {"schema": SCHEMA, "goal": goal.name, "settings": settings.to_json(), "data": data}
             content = json.dumps(about, indent=1, ensure_ascii=False).encode()
             write_whole(part / ABOUT, lambda file: file.write(content))

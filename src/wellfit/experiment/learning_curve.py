@@ -134,7 +134,7 @@ def price_more_data(state: RecipeState, run: RunContext) -> Finding | None:
     if not planned["updates"]:
         return None
     body = run.recall(MORE_DATA, "end", lambda: _measured(state, run))
-    run.budget.updates += planned["updates"]
+    run.budget.booked += planned["updates"]
     return Finding.from_json(body["finding"])
 
 
@@ -155,7 +155,7 @@ def _measured(state: RecipeState, run: RunContext) -> Json:
     floor = diagnosis.errors.optimal.low
     try:
         found, _ = measured_curve(
-            run.data,
+            run.prepared,
             config,
             goal=run.goal,
             delta=diagnosis.tolerance,

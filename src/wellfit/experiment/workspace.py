@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from wellfit.base.typing import Floats, Integers, Json
+from wellfit.data.hashing import Words
 from wellfit.data.prepare import Arrays, Prepared
 from wellfit.data.training_rows import trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.rows import OpenRows
 from wellfit.exceptions import Refusal
-from wellfit.experiment.diagnosing import Diagnostician, findings_on_data, open_rows, referred
+from wellfit.experiment.diagnosing import Diagnoses, Diagnostician, findings_on_data, open_rows, referred
 from wellfit.experiment.folder import Folder
 from wellfit.experiment.prepared import ReferenceModels, prepared_in, with_copies, with_importance
 from wellfit.journal.bodies import require_fields
@@ -37,6 +38,12 @@ from wellfit.sweeps.forward_selection import parts_of
 from wellfit.training.tensors import Part, at_temperature, predict_average
 
 OPENING = "opening"
+STEP_FIELDS = (
+    *("step", "board", "did", "because", "expected", "got", "gaps_before", "gaps_after", "round", "locked", "kind"),
+    *("finding", "kept", "coupled", "idea", "ceiling", "expected_low", "expected_high", "cost", "spent", "as_expected"),
+    "without_gain",
+)
+"""The fields of a step that the JSON of an experiment shows."""
 
 
 class Workspace:
@@ -157,6 +164,20 @@ class Workspace:
             self._estimates[key] = losses_of(outcome, data=self.prepared, goal=self.goal)
         return self._estimates[key]
 
+    @property
+    def hashes(self) -> Mapping[str, Words]:
+        """uint64 [rows, 2] hashes of the rows of each part."""
+        return self.split.hashes
+
+    @property
+    def dev_target(self) -> Integers | Floats:
+        """The targets of dev, [rows]."""
+        return self.prepared.dev.target
+
+    def dev_losses(self, outcome: Outcome) -> Floats:
+        """Return the loss on each dev row, [dev rows]."""
+        return self.goal.row_losses(self.dev_target, outcome.predictions["dev"])
+
     def keep(self, outcome: Outcome) -> None:
         """Keep an outcome, with its intervals and with lambda in other units."""
         details = {
@@ -209,9 +230,7 @@ class Workspace:
         before = self.outcome(first) if first != outcome.identity else None
         if before is None:
             return {}
-        target = self.prepared.dev.target
-        losses = [self.goal.row_losses(target, each.predictions["dev"]) for each in (before, outcome)]
-        return {"first": first, "gain": paired_difference(*losses).to_json()}
+        return {"first": first, "gain": paired_difference(self.dev_losses(before), self.dev_losses(outcome)).to_json()}
 
     def temper(self, outcome: Outcome) -> Outcome:
         """Return a network at its temperature: the one in the journal, or otherwise one fit on dev and kept.
@@ -244,7 +263,7 @@ class Workspace:
         means = {part: float(rows.mean()) for part, rows in losses.items()}
         return replace(at, losses=means, train_losses=losses["train"])
 
-    def diagnostician(self, references: ReferenceModels, asked: Mapping[str, Any]) -> Diagnostician:
+    def diagnostician(self, references: ReferenceModels, asked: Mapping[str, Any]) -> Diagnoses:
         """Return the function that diagnoses networks; `asked` is the reference as the user passed it."""
         return Diagnostician(
             data=self.prepared,
@@ -281,7 +300,7 @@ class Workspace:
         status = {str(body["identity"]): body["status"] for body in bodies}
         # Workers end in any order, and of equals the first is chosen: sorted, a continued run gives the same result.
         sound = sorted(identity for identity, last in status.items() if last != Status.DIVERGED.value)
-        target = self.prepared.dev.target
+        target = self.dev_target
         with self.outcomes() as outcomes:
             predictions = [found for each in sound if (found := outcomes.predictions(each, part="dev")) is not None]
         losses = [self.goal.row_losses(target, each) for each in predictions]

@@ -33,7 +33,7 @@ class History:
         for entry in self.entries:
             found.setdefault(entry.kind, []).append(entry.body)
             # A run that goes on has not ended, whatever an earlier one recorded; an `unseal` after it leaves it ended.
-            if entry.kind == "session" and entry.body.get("command") == "run":
+            if entry.kind == "session" and entry.body.get("command") in ("run", "study"):
                 found.pop("finish", None)
         return found
 

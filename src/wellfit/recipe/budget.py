@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Protocol
 
 from wellfit.data.prepare import Prepared
 from wellfit.data.training_rows import rows_trained_on
@@ -33,6 +34,66 @@ LEAST_SHARE = 0.05
 CATEGORY_INPUTS = 8  # of an embedding; a one-hot category has about as many
 LEAST_POOLED = 4
 """Side of a picture below which a convolutional network does not halve it."""
+
+
+class Means(Protocol):
+    """What the recipe asks of a budget, whatever it counts: updates, fits or seconds."""
+
+    booked: float
+    """What was paid so far, in the unit of the budget (updates where that is in seconds); restored on replay."""
+
+    def pay(self, outcome: Outcome) -> None:
+        """Record one training run."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began, including its continuations."""
+
+    @property
+    def total(self) -> float:
+        """The whole budget, in its own unit."""
+
+    @property
+    def remaining(self) -> float:
+        """The remaining budget; never below zero."""
+
+    @property
+    def is_timed(self) -> bool:
+        """True if the budget is in seconds."""
+
+    @property
+    def unit(self) -> str:
+        """The plural noun of what it counts."""
+
+    @property
+    def is_over(self) -> bool:
+        """True if a budget in seconds is used up to the last second: what can be left out is left out."""
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic time by which training must end; None without one."""
+
+    @property
+    def latest(self) -> float | None:
+        """Deadline of the first network."""
+
+    def deadline_at(self, share: float) -> float | None:
+        """Return the monotonic time at which a given share of the remaining budget is used up; None without one."""
+
+    def enough_for(self, price: float) -> str:
+        """Return a budget that would cover this cost if the same command were given again."""
+
+    def text(self, amount: float) -> str:
+        """Return an amount with the budget's unit, for a message."""
+
+    def cost(self, config: Config) -> float:
+        """Return the expected cost of training one config."""
+
+    def cost_alone(self, config: Config) -> float:
+        """Return the expected cost of training one config while nothing else trains."""
+
+    def affordable(self, config: Config, *, share: float = 1.0) -> int:
+        """Return how many times `config` can be trained within this share of the remaining budget."""
 
 
 @dataclass(eq=False)
@@ -63,6 +124,20 @@ class BudgetTracker:
         self.updates += outcome.updates
         if outcome.updates:
             self._seconds_per_flop = outcome.seconds / (outcome.updates * self._flops(outcome.config))
+
+    @property
+    def booked(self) -> float:
+        """Updates booked so far."""
+        return self.updates
+
+    @booked.setter
+    def booked(self, amount: float) -> None:
+        self.updates = int(amount)
+
+    @property
+    def unit(self) -> str:
+        """The plural noun of what it counts."""
+        return "seconds" if self.is_timed else "updates"
 
     @property
     def seconds(self) -> float:

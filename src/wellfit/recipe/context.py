@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from wellfit.base.typing import Floats, Json, Notify
+from wellfit.base.typing import Floats, Json, Notify, Part
 from wellfit.data.prepare import Prepared
+from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
-from wellfit.recipe.budget import BudgetTracker
+from wellfit.recipe.budget import Means
 from wellfit.records.config import Config
 from wellfit.records.goals import Goal
 from wellfit.records.outcome import Outcome, Status
-from wellfit.stats.intervals import Estimate
+from wellfit.stats.differences import paired_difference
+from wellfit.stats.intervals import LEVEL, Estimate
 from wellfit.sweeps.executor import Executor
 
 
@@ -44,24 +46,36 @@ class RunContext:
     A known outcome takes the executor no time, but is paid for all the same. `best_dev_high` is the smallest upper
     limit of the dev error among the reference models; `estimates` returns the losses with intervals that are kept
     (computed here if None). `ended` maps the identities of all networks that finished training in this run, pilots and
-    members included, to configs.
+    members included, to configs. `data` is None where the rows are not wellfit's (a study): its subclass then says what
+    the recipe asks of rows. `shelf` has the remedies to choose from (recipe/pick.py: Shelf); those of wellfit's own
+    networks if None.
     """
 
-    data: Prepared
+    data: Prepared | None
     goal: Goal
     executor: Executor
-    budget: BudgetTracker
+    budget: Means
     recall: Recall
     diagnosing: Diagnose
     best_dev_high: float
     notify: Notify
     estimates: Callable[[Outcome], Mapping[str, Estimate]] | None = None
+    shelf: object | None = None
     ended: dict[str, Config] = field(default_factory=dict, init=False)
+    current: tuple[Outcome, Diagnosis] | None = field(default=None, init=False)
+    """The network of the last step, with its diagnosis."""
     _of_step: dict[str, Config] = field(default_factory=dict, init=False)
+
+    @property
+    def prepared(self) -> Prepared:
+        """The rows as arrays; only wellfit's own networks, and the remedies that turn their knobs, have them."""
+        if self.data is None:
+            raise TypeError("a remedy of wellfit's own networks was taken without their rows")
+        return self.data
 
     def errors(self, outcome: Outcome) -> Mapping[str, Estimate]:
         """Return the losses of an outcome with intervals, by part."""
-        return self.estimates(outcome) if self.estimates else losses_of(outcome, data=self.data, goal=self.goal)
+        return self.estimates(outcome) if self.estimates else losses_of(outcome, data=self.prepared, goal=self.goal)
 
     def train(self, configs: Sequence[Config], *, deadline: float | None = None) -> list[Outcome]:
         """Train configs and return the outcomes in their order, without those that the budget did not cover."""
@@ -107,7 +121,7 @@ class RunContext:
             return {
                 **compute(),
                 "seconds": self.budget.seconds - seconds,
-                "updates_paid": self.budget.updates,
+                "updates_paid": self.budget.booked,
                 "best_dev_high": self.best_dev_high,
                 # Trainings of the step and of its pilot: they are not repeated when the step is followed again.
                 "ended": [config.to_json() for config in self._of_step.values()],
@@ -115,7 +129,7 @@ class RunContext:
 
         body = self.recall("step", str(step), measured)
         if not fresh:
-            self.budget.updates = body["updates_paid"]
+            self.budget.booked = body["updates_paid"]
             self.best_dev_high = body["best_dev_high"]
             configs = map(Config.from_json, body.get("ended", ()))
             self.ended |= {config.identity: config for config in configs}
@@ -124,7 +138,17 @@ class RunContext:
 
     def dev_losses(self, outcome: Outcome) -> Floats:
         """Return the loss on each dev row, [dev rows]."""
-        return self.goal.row_losses(self.data.dev.target, outcome.predictions["dev"])
+        return self.goal.row_losses(self.prepared.dev.target, outcome.predictions["dev"])
+
+    def gain(self, before: Outcome, after: Outcome, *, on: Part, level: float = LEVEL) -> Estimate:
+        """Return the fall of the loss from one outcome to another, paired on the rows of train or dev."""
+        if on == "train":
+            return paired_difference(before.train_losses, after.train_losses, level=level)
+        return paired_difference(self.dev_losses(before), self.dev_losses(after), level=level)
+
+    def training_rows(self, config: Config) -> int:
+        """Return the number m of rows that a config is trained on."""
+        return rows_trained_on(self.prepared, config.data)
 
     def diagnose(self, outcome: Outcome) -> Diagnosis:
         """Diagnose one outcome against the reference."""

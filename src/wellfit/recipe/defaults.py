@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 
-from wellfit.recipe.budget import BudgetTracker
+from wellfit.recipe.budget import Means
 from wellfit.records.config import Config, Network, Optimization, updates_per_epoch
 from wellfit.sweeps.usual import LR, batch_size_for, bins_for, epochs_for
 
@@ -35,7 +35,7 @@ TRAININGS = 60
 """Number of networks trained when the first one overfits: a sweep, an ensemble, and the trials on the way."""
 
 
-def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, shape: Shape | None = None) -> Config:
+def first_config(*, rows: int, columns: int, budget: Means, seed: int, shape: Shape | None = None) -> Config:
     """Return the network that the recipe starts from; its schedule is shorter if the budget is small.
 
     If not even one epoch fits, its batches are larger (a budget in updates) or its layers narrower (one in time).
@@ -48,14 +48,14 @@ def first_config(*, rows: int, columns: int, budget: BudgetTracker, seed: int, s
     return _as_small_as_needed(found, budget, rows=rows)
 
 
-def _as_large_as_affordable(config: Config, budget: BudgetTracker) -> Config:
+def _as_large_as_affordable(config: Config, budget: Means) -> Config:
     """Return the network in the largest shape that a whole run can afford; unchanged if the budget is in updates."""
     shapes = FIRST_SHAPES if budget.is_timed else ()
     larger = [config.with_knobs(widths=widths) for widths in shapes]
     return next((each for each in reversed(larger) if budget.affordable(each) >= TRAININGS), config)
 
 
-def _as_small_as_needed(config: Config, budget: BudgetTracker, *, rows: int) -> Config:
+def _as_small_as_needed(config: Config, budget: Means, *, rows: int) -> Config:
     if not budget.is_timed:
         fewest = -(-rows // max(1, int(budget.remaining)))
         return config.with_knobs(batch_size=max(config.optimization.batch_size, fewest))
@@ -69,7 +69,7 @@ def larger_shapes(widths: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [shape for shape in WIDTH_LADDER if _size(shape) > _size(widths)]
 
 
-def affordable_shapes(config: Config, budget: BudgetTracker) -> list[tuple[int, ...]]:
+def affordable_shapes(config: Config, budget: Means) -> list[tuple[int, ...]]:
     """Return the next larger shapes, leaving out those that cost too much compared with `config`."""
     most = MOST_TIMES * budget.cost(config)
     larger = larger_shapes(config.network.widths)[:LARGER_SHAPES]

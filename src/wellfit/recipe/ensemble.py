@@ -127,7 +127,7 @@ def ensemble_step(
         return Averaged(before, found, ())
     weights = found.weights
     candidates = [each if each.state else run.outcome_of(each.config) for each in pool if each.identity in weights]
-    outcome = averaged_outcome(candidates, weights, data=run.data, goal=run.goal)
+    outcome = averaged_outcome(candidates, weights, data=run.prepared, goal=run.goal)
     if worse_p(run.dev_losses(outcome), run.dev_losses(before)) < SURELY_WORSE:
         return Averaged(before, found, ())
     return Averaged(outcome, found, tuple(each.config for each in candidates))
@@ -141,7 +141,7 @@ def _chosen(
     The average was not chosen, so its dev loss is honest. The choice is judged by its honest loss, less the cost of
     choosing on half of dev.
     """
-    dev, goal = run.data.dev, run.goal
+    dev, goal = run.prepared.dev, run.goal
     alike = plain_ensemble(_best_group(run, trained), dev.target, goal=goal)
     greedy = select_ensemble(pool, dev.target, goal=goal, by=goal.smooth, groups=dev.groups, seed=before.config.seed)
     fair = math.inf if greedy.honest_loss is None else (1 - COST_OF_HALF) * greedy.honest_loss
@@ -157,7 +157,7 @@ def _best_group(run: RunContext, trained: Sequence[Outcome]) -> Sequence[Outcome
 
     def lost(group: Sequence[Outcome]) -> float:
         average = np.mean([outcome.predictions["dev"].astype(np.float64) for outcome in group], axis=0)
-        return float(run.goal.refined_losses(run.data.dev.target, average).mean())
+        return float(run.goal.refined_losses(run.prepared.dev.target, average).mean())
 
     return min([trained, *alone], key=lost)
 
@@ -173,7 +173,7 @@ def rejoined(run: RunContext, body: Json) -> Outcome:
     """Return the ensemble that an earlier session journaled, made of the outcomes that are kept."""
     members = [run.outcome_of(Config.from_json(config)) for config in body["members"]]
     weights = {pick["identity"]: pick["weight"] for pick in body["ensemble"]["picks"]}
-    return averaged_outcome(members, weights, data=run.data, goal=run.goal)
+    return averaged_outcome(members, weights, data=run.prepared, goal=run.goal)
 
 
 def reseeded(parents: Sequence[Config], *, networks: int) -> list[Config]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wellfit.base.typing import Json
+from wellfit.base.typing import Board, Json
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.exceptions import BadInput
 from wellfit.recipe.context import RunContext
 from wellfit.recipe.ensemble import rejoined
-from wellfit.recipe.pick import BY_BOARD, REMEDIES, Pick, is_called, next_remedy, ranking
-from wellfit.recipe.remedies.regularization import CLOSING
+from wellfit.recipe.pick import Pick, is_called, next_remedy, ranking, shelf_of
 from wellfit.recipe.remedies.remedy import Expected, Remedy
 from wellfit.recipe.state import RecipeState, Rules, StepContext, describe_change
 from wellfit.records.config import Config
@@ -37,14 +36,14 @@ def follow(run: RunContext, start: Config, rules: Rules | None = None) -> Recipe
     """
     context = StepContext(run=run, state=first_state(run, start), rules=rules or Rules())
     if context.rules.only is not None:
-        remedy = REMEDIES[context.rules.only]
+        remedy = shelf_of(run).kinds[context.rules.only]
         if run.remembered_step(context.state.step + 1) is None:
             _require_means(context, remedy)
         return carry_out(context, remedy)
     states = [context.state]
     while True:
         pick = next_step(context)
-        if pick.remedy is None or pick.remedy in CLOSING:
+        if pick.remedy is None or pick.remedy in shelf_of(run).closing:
             return _close(pick.context, states)
         after = carry_out(pick.context, pick.remedy)
         if pick.remedy.repairs_measurement and after.outcome is not context.state.outcome:
@@ -60,7 +59,7 @@ def _close(context: StepContext, states: Sequence[RecipeState]) -> RecipeState:
     exhausted = context.state.exhausted | context.without_gain
     state = replace(best, step=context.state.step, exhausted=exhausted)
     context = replace(context.at(state), without_gain=context.without_gain)
-    for remedy in CLOSING:
+    for remedy in shelf_of(context.run).closing:
         if _closes(context, remedy):
             context = context.at(carry_out(context, remedy))
     return context.state
@@ -71,7 +70,9 @@ def next_step(context: StepContext) -> Pick:
     pick = next_remedy(context)
     if pick.remedy is not None:
         return pick
-    return Pick(next((remedy for remedy in CLOSING if _closes(pick.context, remedy)), None), pick.context)
+    return Pick(
+        next((each for each in shelf_of(context.run).closing if _closes(pick.context, each)), None), pick.context
+    )
 
 
 def _closes(context: StepContext, remedy: Remedy) -> bool:
@@ -154,7 +155,7 @@ def carry_out(context: StepContext, remedy: Remedy) -> RecipeState:
             after = rejoined(run, body) if body.get("members") else run.outcome_of(Config.from_json(body["config"]))
         taken.append((after, run.diagnose(after)))
     after, diagnosis = taken[0]
-    is_plain = after.networks == 1 and after.config.regularization == state.first.config.regularization
+    is_plain = after.networks == 1 and after.config.regularizers == state.first.config.regularizers
     # Better reasons than a gap that is only probably high.
     was_sure = remedy.repairs_measurement or (gap is not None and gap.verdict == "yes")
     # A sweep has tried its whole grid; more of a smaller step would only choose on dev again.
@@ -166,12 +167,20 @@ def carry_out(context: StepContext, remedy: Remedy) -> RecipeState:
         outcome=after,
         plain=after if is_plain else state.plain,
         diagnosis=_journaled(run, after, diagnosis, step=step),
-        exhausted=state.exhausted | set(body.get("without_gain", ())) | ({remedy.kind} if once else set()),
+        exhausted=_exhausted(context, body) | ({remedy.kind} if once else set()),
         unsure=state.unsure if was_sure else state.unsure | {board},
     )
 
 
+def _exhausted(context: StepContext, body: Json) -> frozenset[str]:
+    """Return the remedies that are not tried again after a step."""
+    done = context.state.exhausted | set(body.get("without_gain", ()))
+    has_moved = shelf_of(context.run).moves_on and body["kept"] and body["board"] == "optimization"
+    return done - _kinds(context, "optimization") if has_moved else done
+
+
 def _journaled(run: RunContext, outcome: Outcome, diagnosis: Diagnosis, *, step: int) -> Diagnosis:
+    run.current = outcome, diagnosis
     run.recall("diagnosis", str(step), lambda: {"step": step, "identity": outcome.identity, **diagnosis.to_json()})
     return diagnosis
 
@@ -181,14 +190,16 @@ _STARTS = ("without regularizers", "with them")
 SHARE = 0.5
 """Share of the remaining budget that another round may spend on bias; the rest is for regularizing again."""
 
-_KINDS = {board: frozenset(remedy.kind for remedy in remedies) for board, remedies in BY_BOARD.items()}
+
+def _kinds(context: StepContext, board: Board) -> frozenset[str]:
+    return frozenset(remedy.kind for remedy in shelf_of(context.run).boards.get(board, ()))
 
 
 def around_again(context: StepContext, state: RecipeState) -> RecipeState:
     """Return `state`, or the start of another round if the step from `context` has brought bias back."""
     fits_better = state.board == "optimization" and state.outcome is not context.state.outcome
     if state.round > 1 and fits_better:
-        return replace(state, exhausted=state.exhausted - _KINDS["regularization"])
+        return replace(state, exhausted=state.exhausted - _kinds(context, "regularization"))
     came_back = state.board == "regularization" and state.outcome is not state.plain and state.is_biased
     if not came_back or state.round == MOST_ROUNDS:
         return state
@@ -213,7 +224,7 @@ def around_again(context: StepContext, state: RecipeState) -> RecipeState:
 def _start(context: StepContext, name: str) -> RecipeState:
     state = replace(context.state, round=context.state.round + 1, reserved=(1 - SHARE) * context.run.budget.remaining)
     if name == "with them":
-        return replace(state, exhausted=state.exhausted - _KINDS["optimization"])
+        return replace(state, exhausted=state.exhausted - _kinds(context, "optimization"))
     return replace(state, outcome=state.plain, diagnosis=context.run.diagnose(state.plain))
 
 

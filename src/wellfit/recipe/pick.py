@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from wellfit.base.typing import Board
 from wellfit.diagnosis.remedy_kinds import REMEDY_KINDS
 from wellfit.exceptions import BadInput
+from wellfit.recipe.context import RunContext
 from wellfit.recipe.remedies.mismatch import AUGMENT_TOWARD, DROP_ROWS, MORE_DATA, REWEIGHT
 from wellfit.recipe.remedies.optimization import OPTIMIZATION
 from wellfit.recipe.remedies.regularization import CLOSING, REGULARIZATION
@@ -31,18 +32,44 @@ class Pick:
     context: StepContext
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """The remedies that a run may choose from.
+
+    `first` repair the measurement, `boards` has the remedies in the order of boards, `closing` end the run. `kinds`
+    finds a step's remedy again. With `moves_on`, remedies against bias that did not help are tried again after another
+    one has: a network that was too small gains nothing from more epochs, but a larger one may.
+    """
+
+    first: tuple[Remedy, ...] = ()
+    boards: Mapping[Board, tuple[Remedy, ...]]
+    closing: tuple[Remedy, ...] = ()
+    moves_on: bool = False
+
+    @property
+    def kinds(self) -> Mapping[str, Remedy]:
+        """Every remedy by its kind."""
+        on_boards = (each for remedies in self.boards.values() for each in remedies)
+        return {each.kind: each for each in (*self.first, *on_boards, *self.closing)}
+
+
+def shelf_of(run: RunContext) -> Shelf:
+    """Return the remedies of a run: its own, or those of wellfit's own networks."""
+    return run.shelf if isinstance(run.shelf, Shelf) else OWN_NETWORKS
+
+
 def next_remedy(context: StepContext) -> Pick:
     """Return the remedy of the next step; no remedy if all gaps are closed, none is left, or the budget is too small.
 
     A step of an earlier session is replayed, however much time is left now.
     """
-    remembered = context.run.remembered_step(context.state.step + 1)
+    shelf, remembered = shelf_of(context.run), context.run.remembered_step(context.state.step + 1)
     if remembered is not None:
-        return Pick(REMEDIES[str(remembered["kind"])], context)
-    for remedy in FIRST:
+        return Pick(shelf.kinds[str(remembered["kind"])], context)
+    for remedy in shelf.first:
         if remedy.kind not in context.state.exhausted and remedy.is_affordable(context):
             return Pick(remedy, context)
-    for board in BY_BOARD:
+    for board in shelf.boards:
         if is_called(context, board):
             context = piloted(context, applicable(context, board))
             if ranked := ranking(context, board):
@@ -61,7 +88,7 @@ def applicable(context: StepContext, board: Board) -> list[Remedy]:
     done = context.state.exhausted | context.without_gain
     return [
         remedy
-        for remedy in BY_BOARD[board]
+        for remedy in shelf_of(context.run).boards.get(board, ())
         if remedy.kind not in done
         and (context.rules.early_stopping or not remedy.needs_leave)
         and context.state.wants(board, remedy.closes)
@@ -71,7 +98,7 @@ def applicable(context: StepContext, board: Board) -> list[Remedy]:
 
 def is_called(context: StepContext, board: Board) -> bool:
     """Return True if a gap calls for the board; bias gets only a share of the budget if regularizing may be needed."""
-    wanted = any(context.state.wants(board, remedy.closes) for remedy in BY_BOARD[board])
+    wanted = any(context.state.wants(board, remedy.closes) for remedy in shelf_of(context.run).boards.get(board, ()))
     kept = context.state.reserved if context.state.may_overfit else 0
     return wanted and (board != "optimization" or context.run.budget.remaining > kept)
 
@@ -146,7 +173,9 @@ BY_BOARD: Mapping[Board, tuple[Remedy, ...]] = {
     "regularization": REGULARIZATION,
 }
 """The remedies in the order of boards: train is brought closer to dev before the sweep, which is judged on dev."""
-REMEDIES: Mapping[str, Remedy] = {each.kind: each for each in (*FIRST, *OPTIMIZATION, *DATA, *REGULARIZATION, *CLOSING)}
+OWN_NETWORKS = Shelf(first=FIRST, boards=BY_BOARD, closing=CLOSING)
+"""What a run of wellfit's own networks chooses from."""
+REMEDIES: Mapping[str, Remedy] = OWN_NETWORKS.kinds
 
 
 def require_rows(only: str | None, more_data: object) -> None:

@@ -91,7 +91,7 @@ def sweep_step(
     def first() -> Json:
         members = members_affordable(run, before.config, share=share)
         grid = picture_grid if before.config.network.kind == "conv" else default_grid
-        over = grid(before.config, rows=rows_trained_on(run.data, before.config.data), members=members)
+        over = grid(before.config, rows=rows_trained_on(run.prepared, before.config.data), members=members)
         return {"over": {knob: values for knob, values in over.items() if knob not in fixed}}
 
     def trained(over: Grid, known: Sequence[Outcome]) -> Sweep:
@@ -119,7 +119,7 @@ def _in_order(over: Grid) -> Grid:
 def _swept(run: RunContext, before: Outcome, *, known: Sequence[Outcome], **options: Any) -> Sweep:
     """Sweep around `before`, and pay for the members that were not known before."""
     baseline, config = before.losses["dev"], before.config
-    found = sweep(run.data, config, executor=run.executor, goal=run.goal, baseline=baseline, known=known, **options)
+    found = sweep(run.prepared, config, executor=run.executor, goal=run.goal, baseline=baseline, known=known, **options)
     identities = {outcome.config.identity for outcome in known}
     run.book(member for member in found.members if member.config.identity not in identities)
     return found
@@ -208,7 +208,7 @@ def search_step(
             before,
             known=[before],
             seen=[before, *run.earlier(config)],
-            over=space_of(config, widths, rows=rows_trained_on(run.data, config.data), fixed=fixed),
+            over=space_of(config, widths, rows=rows_trained_on(run.prepared, config.data), fixed=fixed),
             members=plan["members"],
             within=None if run.budget.is_timed else _Spending(run, plan["spend"]),
             deadline=run.budget.deadline_at(share),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wellfit.base.typing import Board
-from wellfit.data.training_rows import rows_trained_on
 from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.gaps import Gap
 from wellfit.exceptions import BadInput
@@ -178,7 +177,7 @@ class StepContext:
     @property
     def rows(self) -> int:
         """Number m of training rows of the current network."""
-        return rows_trained_on(self.run.data, self.config.data)
+        return self.run.training_rows(self.config)
 
     def at(self, state: RecipeState) -> StepContext:
         """Return the context of the next step, before any pilot of it."""

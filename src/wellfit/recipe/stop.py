@@ -11,9 +11,8 @@ from wellfit.diagnosis.diagnosis import Diagnosis
 from wellfit.diagnosis.findings import Finding
 from wellfit.diagnosis.gaps import TOO_CLOSE, Gap, present
 from wellfit.recipe.context import RunContext
-from wellfit.recipe.pick import BY_BOARD, applicable
+from wellfit.recipe.pick import applicable, shelf_of
 from wellfit.recipe.remedies.mismatch import rows_wanted
-from wellfit.recipe.remedies.regularization import SEARCH
 from wellfit.recipe.remedies.remedy import Remedy
 from wellfit.recipe.state import RecipeState, Rules, StepContext, describe_change
 from wellfit.records.units import Unit
@@ -66,10 +65,11 @@ def _left(context: StepContext, gap: Gap) -> Stop:
 
 def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
     """Return the untried remedy of this gap that would need the smallest increase of the budget."""
-    boards = BY_BOARD if context.rules.only is None else ()
+    shelf = shelf_of(context.run)
+    boards = shelf.boards if context.rules.only is None else ()
     waiting = [each for board in boards for each in applicable(context, board) if each.closes == gap.name]
-    if boards and gap.name != "mismatch" and SEARCH.kind not in context.state.exhausted:
-        waiting.append(SEARCH)
+    if boards and gap.name != "mismatch":
+        waiting += [each for each in shelf.closing if each.coupled and each.kind not in context.state.exhausted]
     priced = [(price.least, remedy.kind, remedy) for remedy in waiting if (price := remedy.price(context))]
     return min(priced, default=(0.0, "", None), key=lambda each: each[:2])[2]
 
@@ -77,8 +77,7 @@ def cheapest_waiting(context: StepContext, gap: Gap) -> Remedy | None:
 def _budget(context: StepContext, gap: Gap, waiting: Remedy) -> str:
     budget, price = context.run.budget, waiting.price(context)
     more = max(0.0, (price.least if price else 0.0) - budget.remaining)
-    unit = "seconds" if budget.is_timed else "updates"
-    took = f"needs about {more:,.0f} {unit} more" if more >= 1 else "had no share in it"
+    took = f"needs about {more:,.0f} {budget.unit} more" if more >= 1 else "had no share in it"
     diagnosis = context.state.diagnosis
     size = diagnosis.errors.size(gap, unit=Unit(diagnosis.goal))
     step = waiting.kind.replace("_", " ")
@@ -126,14 +125,15 @@ def ending(
     stop = stop_of(StepContext(run=run, state=state, rules=rules or Rules()), findings)
     wins = next(found for found in state.diagnosis.findings if found.code == "WF106")
     rival = f"Another method does better. {wins.evidence}" if wins.status == "fired" else ""
-    parts = [_bought(state, run=run), rival, stop.sentence, _worth(state.diagnosis, priced)]
+    worth = _worth(state.diagnosis, priced) if run.data is not None else ""
+    parts = [_bought(state, run=run), rival, stop.sentence, worth]
     return {
         "stop": stop.code,
         "reason": stop.reason,
         "sentence": " ".join(part for part in parts if part),
         "best": state.outcome.identity,
         "seconds": run.budget.seconds,
-        "updates": run.budget.updates,
+        "updates": run.budget.booked,
     }
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -144,12 +144,21 @@ class DataBoard:
         return self == DataBoard()
 
 
+class Told(NamedTuple):
+    """A knob of a training function that is the user's own, with its value; a regularizer that is off has none."""
+
+    board: str
+    knob: str
+    value: float | str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config(OwnForm):
     """Everything that determines one training run, apart from the rows.
 
     `augmentation` has the ranges of the random changes to pictures, which `regularization.augment` turns on. `data`
-    selects the training rows.
+    selects the training rows. `own` has the knobs of a training function of the user's own, which stand in place of
+    those of all boards.
     """
 
     network: Network = field(default_factory=Network)
@@ -158,10 +167,12 @@ class Config(OwnForm):
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     data: DataBoard = field(default_factory=DataBoard)
+    own: tuple[Told, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", _plain(self.seed))
         _SEED.require(self.seed)
+        object.__setattr__(self, "own", tuple(sorted(self.own)))
         keep = self.regularization.keep_prob
         if isinstance(keep, tuple) and not self.network.module and len(keep) != len(self.network.widths):
             raise BadInput(
@@ -188,6 +199,20 @@ class Config(OwnForm):
         return getattr(getattr(self, KNOBS[name].board), name)
 
     @property
+    def regularizers(self) -> tuple[object, ...]:
+        """Everything that regularizes, to be compared with that of another config."""
+        return self.regularization, *(told for told in self.own if told.board == "regularization")
+
+    @property
+    def is_plain(self) -> bool:
+        """True if every regularizer is off."""
+        return self.regularization.is_off and len(self.regularizers) == 1
+
+    def own_on(self, board: str) -> dict[str, float | str]:
+        """Return the user's own knobs on a board, by name."""
+        return {told.knob: told.value for told in self.own if told.board == board}
+
+    @property
     def shown(self) -> Json:
         """The knobs of all boards that `to_json` shows, under their own names."""
         body = self.to_json()
@@ -200,7 +225,11 @@ class Config(OwnForm):
 
     def to_json(self) -> Json:
         """Return plain values that `from_json` can read; knobs that are not basic are included only if they are on."""
+        if self.own:
+            boards = {board: self.own_on(board) for board in ("optimization", "regularization", "data")}
+            return {"own": boards, "seed": self.seed}
         body = asdict(self)
+        del body["own"]
         if self.augmentation == Augmentation():
             del body["augmentation"]
         if self.data.is_off:
@@ -220,6 +249,7 @@ class Config(OwnForm):
                 seed=body.get("seed", 0),
                 augmentation=Augmentation(**body.get("augmentation", {})),
                 data=DataBoard(**body.get("data", {})),
+                own=tuple(Told(*each) for each in _each_own(body.get("own", {}))),
             )
         except TypeError as error:
             raise BadInput(
@@ -239,12 +269,21 @@ class KnobPair(NamedTuple):
 def differing(a: Config, b: Config) -> tuple[KnobPair, ...]:
     """Return the knobs in which two configs differ, board by board."""
     pairs = ((board, vars(getattr(a, board)), vars(getattr(b, board))) for board in (*BOARDS, "augmentation", "data"))
-    return tuple(
+    found = [
         KnobPair(board, knob, old[knob], new[knob])
         for board, old, new in pairs
         for knob in old
         if old[knob] != new[knob]
-    )
+    ]
+    for board in ("optimization", "regularization", "data"):
+        old, new = a.own_on(board), b.own_on(board)
+        pairs_of_board = (KnobPair(board, knob, old.get(knob), new.get(knob)) for knob in dict.fromkeys((*old, *new)))
+        found += [pair for pair in pairs_of_board if pair.a != pair.b]
+    return tuple(found)
+
+
+def _each_own(body: Json) -> Iterator[tuple[str, str, float | str]]:
+    return ((board, knob, value) for board, knobs in body.items() for knob, value in knobs.items())
 
 
 BOARDS: Mapping[str, type[Any]] = {"network": Network, "optimization": Optimization, "regularization": Regularization}

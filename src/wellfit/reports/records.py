@@ -87,7 +87,7 @@ class Network:
     @property
     def is_plain(self) -> bool:
         """True if every regularizer is off."""
-        return self.outcome.config.regularization.is_off and not self.is_coupled
+        return self.outcome.config.is_plain and not self.is_coupled
 
     @property
     def curve(self) -> tuple[tuple[int, float, float], ...]:

@@ -126,12 +126,14 @@ def _diagnosed(
         return None, None
     last = history.of_network("diagnosis", best.identity if best else None) or bodies[-1]
     is_own = best is not None and last["identity"] == best.identity
-    after = _with_test(_diagnosis(last), openings if is_own else ())
+    # A study has a test set only once one was opened.
+    sealed = bool(history.of("split", "opening"))
+    after = _with_test(replace(_diagnosis(last), has_test=sealed), openings if is_own else ())
     if elsewhere and not openings:
         after = replace(after, note="opened for another network")
     if last["identity"] == bodies[0]["identity"]:
         return after, after
-    before = _diagnosis(bodies[0])
+    before = replace(_diagnosis(bodies[0]), has_test=sealed)
     if openings:
         before = replace(before, note="opened for the chosen network only")
     return before, after

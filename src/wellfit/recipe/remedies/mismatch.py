@@ -36,12 +36,12 @@ FURTHER = 1.5
 
 def augment_toward(context: StepContext) -> tuple[Config, ...]:
     """Return changes of training pictures toward dev, beside those that the network has: none, some, or all of them."""
-    config, shape = context.config, context.run.data.preparation.schema.picture
+    config, shape = context.config, context.run.prepared.preparation.schema.picture
     if shape is None or config.network.kind != "conv":
         return ()
 
     def compute() -> Json:
-        data = context.run.data
+        data = context.run.prepared
         return toward(_pictures(data.train, shape), _pictures(data.dev, shape)).to_json()
 
     ranges = context.run.recall("plan", KIND, compute)["ranges"]
@@ -75,7 +75,7 @@ FEWEST_LEFT = 0.5
 
 def without_copies(context: StepContext) -> tuple[Config, ...]:
     """Return the config without the copies; nothing if none are known, or hardly a row would be left."""
-    copies, config = context.run.data.copies, context.config
+    copies, config = context.run.prepared.copies, context.config
     if copies is None or config.data.drop_rows or copies.train.mean() > 1 - FEWEST_LEFT:
         return ()
     return (config.with_knobs(drop_rows=True),)
@@ -88,7 +88,7 @@ def _price_of_one(context: StepContext, trials: tuple[Config, ...]) -> Price | N
 
 def _foretold(context: StepContext) -> Expected:
     """Return a gain below 0: what the copies flattered."""
-    copies, price = context.run.data.copies, DROP_ROWS.price(context)
+    copies, price = context.run.prepared.copies, DROP_ROWS.price(context)
     losses = context.run.dev_losses(context.state.outcome)
     found = None if copies is None else with_and_without(losses, copies.dev)
     flattery = found.flattery if found else Estimate.fixed(0.0, rows=len(losses))
@@ -109,7 +109,7 @@ def _unless_worse(context: StepContext, trials: tuple[Config, ...], *, on: Boole
 
 
 def _drop_rows(context: StepContext) -> Result:
-    before, copies = context.state.outcome, context.run.data.copies
+    before, copies = context.state.outcome, context.run.prepared.copies
     after = before if copies is None else _unless_worse(context, without_copies(context), on=~copies.dev)
     if copies is None or after is before:
         return Result(before)
@@ -144,7 +144,7 @@ def with_more_data(context: StepContext) -> tuple[Config, ...]:
 
 def _epochs(context: StepContext, grown: Config) -> int:
     """Return the passes over the grown rows that keep the number of updates, but at least a few."""
-    before, rows = total_updates(context.config, rows=context.rows), rows_trained_on(context.run.data, grown.data)
+    before, rows = total_updates(context.config, rows=context.rows), rows_trained_on(context.run.prepared, grown.data)
     passes = -(-before // updates_per_epoch(rows=rows, batch_size=grown.optimization.batch_size))
     return min(max(passes, FEWEST_EPOCHS), context.config.optimization.epochs)
 
@@ -152,7 +152,7 @@ def _epochs(context: StepContext, grown: Config) -> int:
 def _shares(context: StepContext) -> Shares:
     """Return the shares of a variance that the added rows remove, if it falls as a power of the rows."""
     name = context.rules.more_data
-    times = 1 + (context.run.data.more[name].rows / context.rows if name else 0.0)
+    times = 1 + (context.run.prepared.more[name].rows / context.rows if name else 0.0)
     return Shares(0.0, 1 - times**-SLOWEST, max(0.9, 1 - times**-FASTEST))
 
 
@@ -183,7 +183,7 @@ FEWEST_EFFECTIVE = 50.0
 
 def reweight(context: StepContext) -> tuple[Config, ...]:
     """Return the config on weighted rows; nothing if dev was not told from train, or too few rows would count."""
-    config, known = context.config, context.run.data.importance
+    config, known = context.config, context.run.prepared.importance
     # Without added rows their name is that of train's own.
     if config.data.reweight or not {OF_TRAIN, config.data.more_data} <= known.keys():
         return ()
@@ -192,7 +192,7 @@ def reweight(context: StepContext) -> tuple[Config, ...]:
 
 
 def _effective(context: StepContext, config: Config) -> float:
-    weights = trained_on(context.run.data, config.data).train.weights
+    weights = trained_on(context.run.prepared, config.data).train.weights
     return effective_rows(np.ones(context.rows) if weights is None else weights)
 
 

@@ -45,7 +45,7 @@ PICTURES: Sequence[Mapping[str, float]] = ({"augment": 1.0}, {"augment": 1.0, "k
 
 def _trials(context: StepContext, *, remedy: str) -> tuple[Config, ...]:
     """Return each value that the table of knobs gives a remedy to try, if the rows have what the knob acts on."""
-    data, task = context.run.data, context.run.data.preparation.schema.task
+    data, task = context.run.prepared, context.run.prepared.preparation.schema.task
     has = {"": True, "numbers": data.train.numeric.shape[1] > 0, "classes": task == "classification"}
     knobs = [knob for knob in KNOBS.values() if knob.remedy == remedy and has[knob.needs]]
     return _set(context, [{knob.name: value} for knob in knobs for value in knob.trials])
@@ -82,14 +82,14 @@ def stop_early(context: StepContext) -> tuple[Config, ...]:
 
 def is_crowded(context: StepContext) -> bool:
     """Return True if there are more numeric inputs than half the training rows: noise then stands in for rows."""
-    train, network = context.run.data.train, context.config.network
+    train, network = context.run.prepared.train, context.config.network
     each = 1 + (network.bins if network.embedding == "ple" else 0)
     return bool(each * train.numeric.shape[1] > CROWDED * context.rows)
 
 
 def has_thin_bins(context: StepContext) -> bool:
     """Return True if the bins of the numbers contain so few rows each that they can be memorized."""
-    train, network = context.run.data.train, context.config.network
+    train, network = context.run.prepared.train, context.config.network
     return network.embedding == "ple" and train.numeric.shape[1] > 0 and context.rows < THIN * network.bins
 
 

@@ -17,7 +17,6 @@ from wellfit.recipe.state import StepContext
 from wellfit.records.config import Config
 from wellfit.records.gaps import GAP_OF_BOARD, GapName
 from wellfit.records.outcome import ENDED, Outcome
-from wellfit.stats.differences import paired_difference
 
 LEVEL = 0.9
 """Coverage of the interval."""
@@ -69,17 +68,16 @@ DOUBT = 0.16
 
 def helpful(context: StepContext, trials: Sequence[Outcome], board: Board) -> list[Outcome]:
     """Return the trials that are significantly better than the current network."""
-    ended = [trial for trial in trials if trial.status in ENDED]
+    before, ended = context.state.outcome, [trial for trial in trials if trial.status in ENDED]
     if board == "optimization":
-        losses = context.state.outcome.train_losses
-        return [trial for trial in ended if paired_difference(losses, trial.train_losses).low > 0]
-    before, level = context.run.dev_losses(context.state.outcome), 1 - 2 * DOUBT / max(len(ended), 1)
-    return [trial for trial in ended if paired_difference(before, context.run.dev_losses(trial), level=level).low > 0]
+        return [trial for trial in ended if context.run.gain(before, trial, on="train").low > 0]
+    level = 1 - 2 * DOUBT / max(len(ended), 1)
+    return [trial for trial in ended if context.run.gain(before, trial, on="dev", level=level).low > 0]
 
 
 def is_behind(context: StepContext, trial: Outcome, best: Outcome) -> bool:
     """Return True if a trial is significantly worse on dev than another one."""
-    return paired_difference(context.run.dev_losses(trial), context.run.dev_losses(best)).low > 0
+    return context.run.gain(trial, best, on="dev").low > 0
 
 
 def best_of(context: StepContext, trials: Sequence[Outcome], board: Board) -> Outcome:

@@ -43,7 +43,7 @@ def against_bias(
         return context.allowed(trials(context.config))
 
     def shares(context: StepContext) -> Shares:
-        numbers = context.run.data.train.numeric.shape[1]
+        numbers = context.run.prepared.train.numeric.shape[1]
         return Shares(0.0, middle(evidence_of(context.state.outcome, numbers=numbers)), 1.0)
 
     return Remedy(

@@ -1,0 +1,167 @@
+"""Fits in processes of their own and by commands: what they tell, and what goes wrong in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from trainers import HUMAN, KNOBS, small
+
+import wellfit as wf
+from wellfit.cli import main
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {here!r})
+from trainers import HUMAN, KNOBS, small
+import wellfit as wf
+
+def fit(knobs):
+    time.sleep(.3)
+    return small(knobs)
+
+{guard}
+    study = wf.Study("toy.wellfit", knobs=KNOBS, human_error=HUMAN, budget="12fits")
+    study.run(fit, workers=2)
+"""
+
+
+def faulty(knobs):
+    """Fails in three ways: a larger network is killed, more epochs raise, a higher rate never ends."""
+    print("width", knobs["width"], flush=True)
+    if knobs["width"] > 200:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if knobs["epochs"] == 20:
+        raise ValueError("no such schedule")
+    if knobs["lr"] > 5e-3:
+        signal.pause()
+    return wf.Fit(**small(knobs))
+
+
+def wrong(_knobs):
+    """Returns what is no fit."""
+    return 0.3
+
+
+def _local():
+    def fit(knobs):
+        return small(knobs)
+
+    return fit
+
+
+def _study(folder, **options):
+    return wf.Study(folder / "toy.wellfit", **{"knobs": KNOBS, "human_error": HUMAN, "budget": "12fits", **options})
+
+
+def test_failed_fits_are_recorded_with_their_last_lines_and_the_study_goes_on(tmp_path):
+    seen = []
+    study = _study(tmp_path, notify=seen.append)
+    study.run(faulty, workers=2, timeout=5)
+    reasons = {event["reason"].split(":")[0] for event in seen if event["event"] == "failed"}
+    assert reasons == {"killed", "raised", "timeout"}
+    assert any("ValueError: no such schedule" in event.get("reason", "") for event in seen)
+    body = study.to_json()
+    assert body["best"]["knobs"]["width"] == 91
+    assert body["failed"] == sum(event["event"] == "failed" for event in seen)
+
+
+@pytest.mark.parametrize(
+    ("fit", "options", "found"),
+    [
+        pytest.param(_local(), {"workers": 2}, "cannot be pickled", id="a lambda"),
+        pytest.param(wrong, {"workers": 1}, "a float", id="no fit"),
+        pytest.param(wrong, {"workers": 0}, "workers=0|found 0", id="no workers"),
+    ],
+)
+def test_a_function_that_cannot_be_used_is_one_message(tmp_path, fit, options, found):
+    study = _study(tmp_path)
+    with pytest.raises(wf.BadInput, match=found):
+        study.run(fit, **options)
+    assert study.to_json()["fits"] == 0
+
+
+def test_a_function_that_cannot_be_sent_runs_in_this_process_without_workers(tmp_path):
+    study = _study(tmp_path)
+    study.run(_local())
+    assert study.to_json()["steps"][0]["kind"] == "bigger_network"
+
+
+def _script(folder, *, guard):
+    folder.mkdir()
+    path = folder / "script.py"
+    path.write_text(SCRIPT.format(here=str(Path(__file__).parent), guard=guard))
+    return [sys.executable, str(path)]
+
+
+def test_a_script_without_a_main_guard_is_one_message_before_the_first_fit(tmp_path):
+    command = _script(tmp_path / "a", guard="if True:")
+    done = subprocess.run(command, cwd=tmp_path / "a", capture_output=True, text=True, check=False)
+    assert "a script without a main guard" in done.stderr
+    assert wf.open_experiment(tmp_path / "a" / "toy.wellfit").to_json()["fits"] == 0
+
+
+def test_killed_at_any_moment_the_same_script_ends_as_one_that_was_not(tmp_path):
+    guard = 'if __name__ == "__main__":'
+    tables = []
+    for name, limits in (("whole", []), ("killed", [4.0, 6.0, 5.0])):
+        command = _script(tmp_path / name, guard=guard)
+        for seconds in limits:
+            with subprocess.Popen(command, cwd=tmp_path / name, stderr=subprocess.DEVNULL) as process:
+                try:
+                    process.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+        subprocess.run(command, cwd=tmp_path / name, check=True)
+        body = wf.open_experiment(tmp_path / name / "toy.wellfit").to_json()
+        for timed in ("study", "report", "seconds"):
+            del body[timed]
+        tables.append(body)
+    assert tables[0] == tables[1]
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """The example of a program in awk."""
+    if shutil.which("awk") is None:
+        pytest.skip("no awk here")
+    for name in ("shell.toml", "train.sh"):
+        shutil.copy(ROOT / "examples" / "study" / name, tmp_path)
+    return tmp_path
+
+
+def test_the_example_in_awk_runs_by_the_recipe(shell, capsys):
+    assert main(["study", str(shell / "shell.toml"), "--json", "--quiet"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["steps"][0]["board"] == "optimization"
+    assert body["errors"]["dev"]["value"] < 0.12
+    assert body["best"]["knobs"]["degree"] > 1
+    assert (shell / "shell.wellfit" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        pytest.param("{degree}", "{dergee}", "Did you mean {degree}?", id="misspelt knob"),
+        pytest.param("> {out}", "", "no {out}", id="nowhere to write"),
+        pytest.param('goal = "error"', 'gaol = "error"', "Did you mean 'goal'", id="misspelt key"),
+        pytest.param("sh train.sh", "exit 7; sh train.sh", "Exit code 7", id="exits with an error"),
+        pytest.param("> {out}", "; : {out}", "No predictions", id="writes nothing"),
+        pytest.param("> {out}", "| head -3 > {out}", "dev", id="no dev rows"),
+        pytest.param('role = "size"', 'role = "seize"', "Did you mean 'size'", id="misspelt role"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_message(shell, capsys, old, new, found):
+    path = shell / "shell.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert main(["study", str(path), "--quiet"]) == 2
+    assert found in capsys.readouterr().err
