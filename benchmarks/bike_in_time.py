@@ -1,7 +1,7 @@
 """bike_hour.csv split by time, where its inputs shift for certain, and at random, where they do not.
 
 By time the mismatch findings must fire and name columns of the weather and season; at random they must be silent, on
-every seed. Columns that only count time are reported apart. `--seeds` draws other splits at random.
+every seed. Columns that merely count time are reported separately. `--seeds` draws other splits at random.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def test_a_network_better_than_any_can_be_is_an_alarm(run, predictions, tmp_path
     [
         (("--labels-per-row", "anna"), "at least two annotators"),
         (("--labels-per-row", "anna,dora"), "no column dora"),
-        (("--labels-per-row", "anna,ben", "--human-error", ".1"), "replace any other"),
+        (("--labels-per-row", "anna,ben", "--human-error", ".1"), "without another reference"),
         (("--labels-per-row", "anna,ben", "--goal", "auc"), "goal error"),
     ],
     ids=["one annotator", "unknown column", "two references", "another goal"],

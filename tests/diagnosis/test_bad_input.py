@@ -84,7 +84,7 @@ def test_groups_of_one_row_change_nothing_and_say_so():
     assert grouped.errors.dev == plain.errors.dev
     told = next(each for each in grouped.findings if each.code == "WF207")
     assert told.status == "not applicable"
-    assert "No group has several rows" in told.evidence
+    assert "No group has more than one row" in told.evidence
 
 
 PAIRS = {"train": (LABELS, LABELS), "dev": (LABELS, 1 - LABELS)}
@@ -92,7 +92,7 @@ REFUSED = {
     "a rate above 1": (lambda: wf.diagnose_errors(train=1.2, dev=0.3), "between 0 and 1; found 1.2"),
     "a negative rate": (lambda: wf.diagnose_errors(train=-0.2, dev=0.3), "between 0 and 1; found -0.2"),
     "a rate that is none": (lambda: wf.diagnose_errors(train=float("nan"), dev=0.3), "between 0 and 1"),
-    "rows without an error": (lambda: wf.diagnose_errors(train=0.1, dev=0.2, test_rows=10), "need an error on"),
+    "rows without an error": (lambda: wf.diagnose_errors(train=0.1, dev=0.2, test_rows=10), "must come with an error"),
     "counts that do not match": (
         lambda: wf.diagnose_predictions(**{**PAIRS, "dev": (LABELS, LABELS[:5])}),
         "one entry for each prediction",

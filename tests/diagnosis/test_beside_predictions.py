@@ -110,5 +110,5 @@ def test_groups_widen_the_interval():
     together = wf.diagnose_predictions(train=(y, y), dev=(y, said), groups={"dev": np.repeat(np.arange(40), 25)})
     widths = [found.errors.dev.high - found.errors.dev.low for found in (alone, together)]
     assert widths[1] > 3 * widths[0]
-    with pytest.raises(BadInput, match="its group"):
+    with pytest.raises(BadInput, match="must have a group"):
         wf.diagnose_predictions(train=(y, y), dev=(y, said), groups={"dev": [1, 2]})

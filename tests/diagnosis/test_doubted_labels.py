@@ -43,7 +43,7 @@ def test_a_reference_that_explains_the_errors_clears_the_labels(flipped, human, 
     optimal = None if human is None else reference(goal=ERROR, human_error=human)
     found = doubted_labels(rows, probabilities, goal=ERROR, opinion=probabilities, optimal=optimal)
     assert found.status == status
-    assert ("near the reference" in found.evidence) == (status == "not applicable")
+    assert ("close to the reference" in found.evidence) == (status == "not applicable")
 
 
 def test_a_poor_model_beside_a_good_one_is_no_proof_against_labels():

@@ -44,8 +44,8 @@ def test_noise_is_told_in_the_unit_of_the_goal(columns, warned):
     values = rng.normal(size=(3_000, columns))
     target = values[:, 0] + rng.normal(0, 0.5, 3_000)
     said = said_by_rows(rows_with(values, target, classes=0), goal=goal_named("rmse"))
-    assert float(said.split("about ")[1].split(":")[0]) == pytest.approx(0.5, abs=0.1 if columns == 2 else 0.4)
-    assert ("over-estimated" in said) is warned
+    assert float(said.split("about ")[1].split(";")[0]) == pytest.approx(0.5, abs=0.1 if columns == 2 else 0.4)
+    assert ("overestimated" in said) is warned
 
 
 def test_a_hint_stands_beside_the_missing_reference_and_changes_no_gap():

@@ -52,7 +52,7 @@ def test_copies_are_counted_and_told_with_the_error_without_them():
     assert found["WF203"].status == "fired"
     assert "40 of 400 rows of dev" in found["WF203"].evidence
     # 90 of 400 rows are wrong, and 90 of the 360 that are no copies.
-    assert "Error with them 22.5%, without 25.0%" in found["WF203"].evidence
+    assert "The error with them is 22.5%, and without them 25.0%" in found["WF203"].evidence
 
 
 def numbered(rows: Rows, first: int) -> Rows:
@@ -70,7 +70,7 @@ def test_copies_are_found_behind_a_column_that_numbers_the_rows():
     copied = rows_of(values, dev.target)
     found = leaks(numbered(train, 10), numbered(copied, 10_000))["WF203"]
     assert found.status == "fired"
-    assert "copies of training rows but for id (different in every row): 40 of 400 rows of dev" in found.evidence
+    assert "copies of training rows except for id (different in every row): 40 of 400 rows of dev" in found.evidence
     assert statuses(numbered(train, 10), numbered(dev, 10_000))["WF203"] == "passed"
 
 
@@ -169,7 +169,7 @@ def test_a_column_that_marks_groups_is_named_before_it_is_dropped(kind):
     train, dev = (persons(range(60), rows, apart=3.0, kind=kind) for rows in (18, 6))
     found = leaks(train, dev)
     assert found["WF207"].status == "fired"
-    assert "person marks groups: 60 of about 18 training rows" in found["WF207"].evidence
+    assert "person marks groups: 60 of about 18 adjacent and similar training rows" in found["WF207"].evidence
     assert "60 of the 60 in dev are in train too. Split with --group-on person." in found["WF207"].evidence
     assert found["WF206"].status == "not applicable"
     apart = persons(range(60, 80), 6, apart=3.0, kind=kind)

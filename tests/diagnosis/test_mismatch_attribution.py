@@ -78,7 +78,7 @@ def test_inputs_that_share_nothing_are_refused():
     assert attribute_gap(*sides) is None
     finding = judged(*sides)
     assert finding.status == "not applicable"
-    assert "50 rows" in finding.evidence
+    assert "50 effective rows" in finding.evidence
 
 
 def test_tiny_weights_that_are_all_alike_share_nothing():

@@ -110,7 +110,7 @@ def test_equal_distributions_are_silent(rows):
 def test_few_rows_cannot_tell_and_say_how_many_would():
     findings = shifts(normal(200, seed=1), normal(100, shift=0.4, seed=2))
     assert findings[0].status == findings[1].status == "not applicable"
-    assert "would be enough to decide" in findings[0].evidence or "would be enough to decide" in findings[1].evidence
+    assert "on each side would decide" in findings[0].evidence or "on each side would decide" in findings[1].evidence
     fewer = shifts(normal(20, seed=1), normal(20, seed=2))
     assert all("at least" in each.evidence or "needs" in each.evidence for each in fewer)
 

@@ -47,7 +47,7 @@ def test_a_split_by_time_fires_and_names_the_columns_that_shift():
     assert "season" in columns.evidence
     assert "temperature" in columns.evidence
     assert "humidity" not in columns.evidence
-    assert "only count time" in columns.evidence
+    assert "merely count time" in columns.evidence
     assert "year" in columns.evidence
 
 

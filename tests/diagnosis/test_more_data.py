@@ -132,7 +132,7 @@ def test_a_curve_that_still_falls_fires_and_one_that_is_flat_passes():
     flat = more_data(noisy(np.full(13, 0.2), noise=0.0005), delta=0.005)
     fired, passed = (worth_of_more_rows(goal=goal_named("error"), curve=found) for found in (falling, flat))
     assert (fired.status, passed.status) == ("fired", "passed")
-    assert "Twice the data (2,048 training rows): dev error lower by from" in fired.evidence
+    assert "Twice the data (2,048 training rows): the dev error would fall by" in fired.evidence
     assert falling.chance > 0.99
     truth = 1024**-0.4 - 2048**-0.4
     assert falling.gain.low <= truth <= falling.gain.high

@@ -42,7 +42,7 @@ def test_labels_from_anywhere(vector):
     assert found.goal.name == "error"
     assert found.errors.train.value == 0
     assert found.errors.dev == wilson(25, 100)
-    assert "goal error" in str(found)
+    assert "the goal is error" in str(found)
 
 
 @pytest.mark.parametrize("goal", ["error", "balanced_error", "log_loss", "auc"])
@@ -117,7 +117,7 @@ BAD = {
     "missing-label": ({"dev": ([*Y[:-1], None], P)}, "missing"),
     "missing-value": ({"train": ([1.0, 2.0], [1.0, 2.0]), "dev": ([1.0, np.nan], [1.0, 2.0])}, "row 1"),
     "mixed-kinds": ({"dev": (Y, [0, 1, 0, 1] * 25)}, "the same kind"),
-    "auc-of-labels": ({"goal": "auc"}, "needs probabilities"),
+    "auc-of-labels": ({"goal": "auc"}, "must be probabilities"),
     "columns": ({"dev": (Y, np.full((100, 3), 1 / 3))}, "3 columns"),
     "sums": ({"dev": (Y, np.full((100, 2), 0.9))}, "add up to 1"),
     "regression-of-labels": ({"goal": "rmse"}, "numbers"),

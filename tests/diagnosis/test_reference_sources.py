@@ -74,7 +74,7 @@ def test_a_majority_is_easier_to_predict_than_one_annotator():
 def test_one_label_per_row_is_refused_with_what_is_missing():
     with pytest.raises(BadInput, match="10 rows with 2 or more labels"):
         label_disagreement(np.eye(2, dtype=int)[np.zeros(50, int)])
-    with pytest.raises(BadInput, match="more labels than the majority"):
+    with pytest.raises(BadInput, match="must have more than 3 labels"):
         majority_error(coin_counts(0.2, 3, rows=20), voters=3)
 
 
@@ -132,4 +132,4 @@ def test_replicates_give_the_variance_without_bias():
 def test_many_columns_come_with_a_warning():
     rng = np.random.default_rng(0)
     found = noise_variance(rows_of(rng.normal(size=(300, 8)), rng.normal(size=300), classes=0))
-    assert "over-estimated" in found.warning
+    assert "overestimated" in found.warning

@@ -38,7 +38,9 @@ def test_repeats_that_differ_widen_the_interval_and_it_holds_the_truth():
 def test_what_is_no_better_is_worth_no_row():
     found = worth_in_rows(curve(), np.full(3, error(1_900)))
     assert found.more == 0
-    assert found.sentence == "Augmentation is worth no additional pictures here: without it the dev error is as low."
+    assert found.sentence == (
+        "Augmentation is worth no additional pictures here, because the dev error is just as low without it."
+    )
 
 
 def test_beyond_four_times_the_rows_no_number_is_told():
@@ -51,4 +53,4 @@ def test_beyond_four_times_the_rows_no_number_is_told():
 def test_the_sentence_gives_two_digits():
     found = worth_in_rows(curve(), np.full(3, error(3_312)))
     assert "worth about 1,300 additional pictures (from 1,300 to 1,300)" in found.sentence
-    assert "with it the 2,000 do as well as 3,300 without" in found.sentence
+    assert "with it, 2,000 pictures do as well as 3,300 without" in found.sentence

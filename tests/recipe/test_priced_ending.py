@@ -38,7 +38,7 @@ def priced():
 def test_the_gain_of_twice_the_rows_ends_the_sentence(priced):
     state, run, finding, _, _ = priced
     assert finding.code == "WF210"
-    assert "wice the data (240 training rows): dev error lower by from" in finding.evidence
+    assert "wice the data (240 training rows): the dev error would fall by" in finding.evidence
     assert ending(state, run=run, priced=finding)["sentence"].endswith(finding.evidence)
 
 

@@ -1,6 +1,6 @@
-"""The registry of checks: one for each code of the catalogue, with its facts; and the only code that runs them.
+"""The registry of checks, one for each code of the catalogue, and the only code that runs them.
 
-A check is a function of named facts (`facts.Facts`): it runs where all those without a default are known.
+A check is a function of named facts (`facts.Facts`). It runs if all facts without a default are known.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wellfit.diagnosis.more_data import worth_of_more_rows
 from wellfit.diagnosis.regions import regions_that_overfit, regions_that_underfit
 
 Urgency = Literal["leak", "dev overuse", "impossible", "doubt", "gap", "labels", "region"]
-"""Kind of a finding that fired; leaks spoil every error, so they come first."""
+"""The kinds of findings, most urgent first: leaks make every error unreliable."""
 _ALWAYS_KNOWN = frozenset({"goal", "tolerance", "hint"})
 _OF_DATA = frozenset({"columns", "rows"})
 """Facts that do not change with the network."""
@@ -37,9 +37,9 @@ _OF_DATA = frozenset({"columns", "rows"})
 
 @dataclass(frozen=True)
 class Check:
-    """One check: `run` takes facts by name and returns the finding.
+    """One check, whose `run` takes facts by name and returns the finding.
 
-    A check without urgency never leads a diagnosis; `place` orders those of the same urgency.
+    A check without urgency never leads a diagnosis; `place` orders checks of the same urgency.
     """
 
     code: str
@@ -49,7 +49,7 @@ class Check:
 
     @property
     def module(self) -> str:
-        """The file that computes the check, relative to the package's folder."""
+        """The path of the file that computes the check, relative to the package's folder."""
         return "/".join(self.run.__module__.split(".")[1:]) + ".py"
 
     @property
@@ -60,11 +60,11 @@ class Check:
 
     @property
     def looks_at(self) -> frozenset[str]:
-        """The facts that the check requires, and those that it uses if they are known."""
+        """All facts that the check uses: those it requires, and those it uses only if they are known."""
         return frozenset(inspect.signature(self.run).parameters) - _ALWAYS_KNOWN
 
     def __call__(self, facts: Facts) -> Finding:
-        """Run the check on facts that include all that it requires."""
+        """Run the check on facts that include all those it requires."""
         return self.run(**{name: getattr(facts, name) for name in inspect.signature(self.run).parameters})
 
 
@@ -119,8 +119,8 @@ def codes_of(urgency: Urgency) -> tuple[str, ...]:
 def run_checks(facts: Facts, earlier: Iterable[Finding] = ()) -> tuple[Finding, ...]:
     """Run every check whose facts are known; the others are "not applicable".
 
-    Earlier findings are kept, unless these facts contain something new that their checks look at. Rows and columns do
-    not change with the network, and so do not count as new.
+    An earlier finding is kept unless the facts contain something new that its check uses. Rows and columns do not
+    change with the network, so they do not count as new.
     """
     stand = {found.code: found for found in earlier}
     fresh = facts.known - _OF_DATA

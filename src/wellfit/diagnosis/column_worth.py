@@ -1,8 +1,9 @@
 """The worth of each column to a network: how much its dev loss rises when that column's values are shuffled.
 
-Permutation importance (Breiman 2001), paired by row: the same network, the same rows, one column shuffled, averaged
-over several orders. A column is without worth where the upper limit of its worth, Holm-adjusted over the columns, is
-at most a quarter of the tolerance: a rule "no worth was seen" would fire on every dev set that is small enough.
+The method is permutation importance (Breiman 2001), paired by row: the same network predicts the same rows with one
+column shuffled, and the losses are averaged over several orders. A column is without worth if the upper limit of its
+worth, Holm-adjusted over the columns, is at most a quarter of the tolerance. A rule such as "no worth was seen" would
+fire on every dev set that is small enough.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class ColumnWorth:
     def at_level(self, level: float) -> Estimate:
         """The mean with its interval.
 
-        Where hardly any row's loss changes, rows that would change may be unseen: as many as Wilson's upper limit
-        allows are assumed to lose a whole row's loss.
+        If hardly any row's loss changes, some kinds of rows whose loss would change may be missing from dev. Their
+        share is assumed to be Wilson's upper limit, and each is assumed to lose the whole loss of a row.
         """
         groups = self.groups
         if groups is None or not has_groups(groups):
@@ -64,12 +65,12 @@ class ColumnWorth:
         return self.at_level(level).low
 
     def negated_high_below(self, margin: float) -> LowerLimit:
-        """Return the lower limit of -worth by level; -infinity, uncomputed, if the value is above the margin."""
+        """Return the lower limit of -worth by level; -infinity, uncomputed, if the worth is above the margin."""
         return lambda level: -self.at_level(level).high if self.value <= margin else -math.inf
 
 
 def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffled) -> Finding:
-    """WF211: fired for columns that are surely worth less than the margin, passed where all are surely worth more."""
+    """WF211: fires for columns that are significantly worth less than the margin, and passes if all are worth more."""
     margin, unit = MARGIN * tolerance, Unit(rows.goal)
     now = 0.0 if rows.dev.losses is None else float(rows.dev.losses.mean())
     shown = unit.gap(margin, start=now)
@@ -90,14 +91,17 @@ def columns_without_worth(*, tolerance: float, rows: OpenRows, shuffled: Shuffle
         return finding("WF211", fired=True, evidence=said)
     least = min(worths, key=lambda each: each.value)
     if least.value > margin and all(holm([each.low for each in worths], above=margin)):
-        said = f"Each of the {len(worths):,} columns is surely worth more than {shown}."
+        said = f"Each of the {len(worths):,} columns is significantly worth more than {shown}."
         return finding("WF211", fired=False, evidence=said)
-    said = f"Cannot tell: no column is surely worth less than {shown}. The lowest value is that of {least.column}."
+    said = (
+        f"Cannot tell: no column is significantly worth less than {shown}. The column {least.column} is worth the "
+        "least."
+    )
     return finding("WF211", fired=None, evidence=said)
 
 
 def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, ...]:
-    """Measure every column; return () with too few rows, or with too many columns."""
+    """Measure the worth of every column; return () if there are too few rows or too many columns."""
     dev, goal = rows.dev, rows.goal
     if dev.rows < FEWEST_ROWS or not 0 < len(dev.features.columns) <= MOST_COLUMNS:
         return ()
@@ -119,10 +123,11 @@ def worth_of_columns(rows: OpenRows, shuffled: Shuffled) -> tuple[ColumnWorth, .
 
 
 def _shares(more: Floats, orders: Integers) -> Floats:
-    """Return values [rows] whose mean is that of the extra losses of the shuffled rows [orders, rows].
+    """Return values [rows] with the same mean as the extra losses of the shuffled rows [orders, rows].
 
-    A row enters the mean twice: with its own extra loss, and with that of the row that took its value. Both vary with
-    the rows that were drawn; without the second the interval is too narrow (Hoeffding's projection of a U-statistic).
+    A row enters the mean twice: with its own extra loss, and with that of the row that received its value. Both vary
+    with the rows that were drawn. Without the second one the interval is too narrow (Hoeffding's projection of a
+    U-statistic).
     """
     given = np.take_along_axis(more, np.argsort(orders, axis=1), axis=1)
     return np.asarray(more.mean(axis=0) + given.mean(axis=0) - more.mean())

@@ -1,8 +1,8 @@
-"""Exact decompositions of the error into bias and variance, for a network that was trained M times (seeds, bootstraps).
+"""Exact decompositions of the error of a network that was trained M times (seeds, bootstraps) into bias and variance.
 
-All terms are corrected for the finite number of training runs, so that their expectation does not depend on M. Runs
-with different seeds vary in what the seed decides, those on bootstraps in their rows too (which overstates both terms,
-since a bootstrap holds 63 % of the rows): the caller says which it was.
+All terms are corrected for the finite number of training runs, so their expectation does not depend on M. Runs with
+different seeds differ only in what the seed determines. Runs on bootstraps also differ in their rows, which overstates
+both terms, since a bootstrap contains 63 % of the rows. The caller says which kind was used.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Decomposition(Record):
-    """A mean loss as the sum of two terms.
+    """A mean loss written as the sum of bias and variance.
 
     Attributes:
         loss: "squared", "0-1" or "cross-entropy".
         total: mean loss of a training run, over rows and runs.
         bias: bias and noise together (they cannot be told apart without the optimal error).
-        variance: the variation between runs; for 0-1 loss its net effect, which is negative on biased rows.
+        variance: the variation between runs; for the 0-1 loss, its net effect, which is negative on biased rows.
         trainings: M, the number of runs.
         varied: what differed between the runs.
     """
@@ -54,7 +54,7 @@ def decompose(
         target: [rows] values or class codes.
         predictions: squared: [trainings, rows] values; 0-1: [trainings, rows] class codes; cross-entropy:
             [trainings, rows, classes] probabilities.
-        loss: which decomposition: that of the squared error, Domingos's (2000) or Heskes's (1998).
+        loss: the loss to decompose: squared error, 0-1 loss (Domingos 2000) or cross-entropy (Heskes 1998).
         varied: what differed between the runs; bootstraps overstate both terms.
 
     Raises:
@@ -72,7 +72,7 @@ def decompose(
 
 
 def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") -> Decomposition:
-    """bias^2 + noise = mean (y_bar - y)^2 - s^2 / M, variance = s^2 with 1 / (M - 1)."""
+    """Squared error: bias^2 + noise = mean (y_bar - y)^2 - s^2 / M, variance = s^2 with 1 / (M - 1)."""
     _check(target, predictions)
     spread = predictions.var(axis=0, ddof=1)
     bias = (predictions.mean(axis=0) - target) ** 2 - spread / len(predictions)
@@ -82,9 +82,9 @@ def squared(target: Floats, predictions: Floats, *, varied: Varied = "seeds") ->
 def zero_one(target: Integers, predictions: Integers, *, varied: Varied = "seeds") -> Decomposition:
     """Domingos (2000): variance raises the error on rows whose main prediction is right, and lowers it on biased rows.
 
-    E loss = mean B + net variance, where B is 1 if the main (most frequent) prediction is wrong; the net variance of an
-    unbiased row is the share of other predictions, that of a biased row is minus the share of right ones. The sum is
-    exact for any M. Of equally frequent predictions, the smallest code is the main one.
+    E loss = mean B + net variance, where B is 1 if the main (most frequent) prediction is wrong. The net variance of an
+    unbiased row is the share of other predictions; that of a biased row is minus the share of correct predictions. The
+    sum is exact for any M. Among equally frequent predictions, the one with the smallest code is the main one.
     """
     _check(target, predictions)
     counts = np.stack([(predictions == code).sum(axis=0) for code in range(int(predictions.max()) + 1)])
@@ -96,7 +96,7 @@ def zero_one(target: Integers, predictions: Integers, *, varied: Varied = "seeds
 def cross_entropy(target: Integers, probabilities: Floats, *, varied: Varied = "seeds") -> Decomposition:
     """Heskes (1998): bias + noise = -log of the geometric mean's probability of y, variance = -log of its normalizer.
 
-    The sum is the mean cross-entropy exactly; both terms are corrected for finite M by the jackknife.
+    The sum is exactly the mean cross-entropy. Both terms are corrected for finite M by the jackknife.
     """
     _check(target, probabilities)
     logs = np.log(np.clip(probabilities, _SMALLEST, None))
@@ -118,12 +118,12 @@ def _decomposed(loss: Loss, bias: Floats, variance: Floats, *, trainings: int, v
 
 
 def _log_normalizer(mean_logs: Floats) -> Floats:
-    """[rows] -log sum_c exp(mean log p_c): 0 where all training runs agree."""
+    """Return -log sum_c exp(mean log p_c) [rows], which is 0 where all training runs agree."""
     return np.asarray(-np.log(np.exp(mean_logs).sum(axis=1)))
 
 
 def _estimate(values: Floats) -> Estimate:
-    """Mean over rows with a normal interval."""
+    """Return the mean over rows with a normal interval."""
     rows = len(values)
     value = float(values.mean())
     half = normal_quantile(LEVEL) * float(values.std(ddof=1)) / math.sqrt(rows) if rows > 1 else 0.0
@@ -133,7 +133,7 @@ def _estimate(values: Floats) -> Estimate:
 def _check(target: Floats | Integers, predictions: Floats | Integers) -> None:
     if predictions.ndim < 2 or len(predictions) < FEWEST or predictions.shape[1] != len(target):
         raise BadInput(
-            "a decomposition needs predictions [trainings, rows] of at least two training runs",
+            "a decomposition must get predictions [trainings, rows] from at least two training runs",
             found=f"predictions {predictions.shape} for {len(target)} rows",
             remedy="Train with more seeds",
         )

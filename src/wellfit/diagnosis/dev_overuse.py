@@ -1,7 +1,8 @@
-"""The dev loss of a chosen candidate, corrected for its having been chosen on dev (BBC, Tsamardinos et al., 2018).
+"""The dev loss of a chosen candidate, corrected for the choice on dev (BBC, Tsamardinos et al., 2018).
 
-Rows are drawn with replacement, the candidate that is best on them is chosen, and its loss is taken on the rows left
-out, where the choice cannot flatter it. Also the Ladder: a dev score that may be queried again and again.
+Rows are drawn with replacement, the candidate that is best on them is chosen, and its loss is measured on the rows left
+out, where the choice cannot flatter it. This file also contains the Ladder, a dev score that may be queried any number
+of times.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class DevUse:
 
 
 def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None:
-    """Correct the lowest of many dev losses [candidates, rows]; None with fewer than two candidates or 50 rows."""
+    """Correct the lowest of many dev losses [candidates, rows]; None for fewer than two candidates or 50 rows."""
     count, rows = losses.shape
     if count < 2 or rows < FEWEST_ROWS:
         return None
@@ -59,25 +60,29 @@ def dev_use(losses: Floats, *, tolerance: float, seed: int = 0) -> DevUse | None
 
 
 def used_up_dev(*, goal: Goal, tolerance: float, candidates: Floats) -> Finding:
-    """WF403: fired when choosing on dev has made the best network look better by more than the tolerance."""
+    """WF403: fires if choosing on dev makes the best network look better than it is by more than the tolerance."""
     found = dev_use(candidates, tolerance=tolerance)
     if found is None:
-        why = f"This needs at least two networks with dev losses, on at least {FEWEST_ROWS} rows."
+        why = f"This check needs the dev losses of at least two networks on at least {FEWEST_ROWS} rows."
         return finding("WF403", fired=None, evidence=why)
     unit, left = Unit(goal), found.budget - found.decisions
     flattered = "the best look better than it is by more than the tolerance"
-    budget = f"a choice among so many can make {flattered}" if left <= 0 else f"{left:,} more would make {flattered}"
+    budget = (
+        f"a choice among so many can make {flattered}"
+        if left <= 0
+        else f"comparing {left:,} more would make {flattered}"
+    )
     budget = budget if left < 10_000 else "many more networks can be compared"
     said = (
-        f"{found.decisions:,} networks were compared on dev: the best has {unit.show(found.best)} there, "
-        f"{unit.show(max(0.0, found.corrected.value))} corrected for the choice (optimism "
+        f"{found.decisions:,} networks were compared on dev: the best has {unit.show(found.best)} there, or "
+        f"{unit.show(max(0.0, found.corrected.value))} when corrected for the choice (optimism "
         f"{unit.size(found.optimism, start=found.best)}); {budget}."
     )
     return finding("WF403", fired=found.optimism > tolerance, evidence=said, interval=found.corrected)
 
 
 def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
-    """Return [draws] the loss, on the rows left out, of the candidate that is best on the rows drawn."""
+    """Return the loss [draws], on the rows left out, of the candidate that is best on the rows drawn."""
     rows, found = losses.shape[1], []
     for start in range(0, DRAWS, _AT_ONCE):
         bags = rng.multinomial(rows, np.full(rows, 1 / rows), size=min(_AT_ONCE, DRAWS - start))
@@ -89,7 +94,7 @@ def _out_of_bag(losses: Floats, rng: np.random.Generator) -> Floats:
 
 
 def expected_maximum(count: int) -> float:
-    """Expected maximum of `count` standard normals: .5642, 1.1630 and 1.5388 for 2, 5 and 10."""
+    """Return the expected maximum of `count` standard normals: .5642, 1.1630 and 1.5388 for 2, 5 and 10."""
     if count <= 1:
         return 0.0
 
@@ -100,7 +105,7 @@ def expected_maximum(count: int) -> float:
 
 
 def effective_sd(losses: Floats) -> float:
-    """Standard error per candidate of the chance differences between candidates' losses [candidates, rows]."""
+    """Return the standard error per candidate of chance differences between candidates' losses [candidates, rows]."""
     count, rows = losses.shape
     if count < 2:
         return 0.0
@@ -110,7 +115,7 @@ def effective_sd(losses: Floats) -> float:
 
 
 def decisions_left(losses: Floats, *, tolerance: float) -> int:
-    """Number of candidates among which the best is expected to look better than it is by the tolerance."""
+    """Return the number of candidates among which the best is expected to look better than it is by the tolerance."""
     spread = effective_sd(losses)
     if spread * expected_maximum(MOST) <= tolerance:
         return MOST
@@ -134,7 +139,7 @@ class Ladder:
         self.score = math.inf
 
     def ask(self, losses: Floats) -> float:
-        """Take a candidate's losses [rows]; return the best score so far, rounded to 1 / rows.
+        """Take a candidate's losses [rows], and return the best score so far, rounded to 1 / rows.
 
         A candidate is accepted when its mean loss is below the best by more than one standard error of the difference.
         """

@@ -1,4 +1,4 @@
-"""The diagnosis: one path from losses to verdicts, findings and a prescription; the entry point for bare numbers."""
+"""The path from losses to verdicts, findings and a prescription, and the entry point for bare numbers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Diagnosis(Rendered):
     """Errors, gaps with verdicts, findings and the prescription; `print` shows the whole screen.
 
     Attributes:
-        goal: what is minimized; errors and gaps are held in its loss and reported in its own unit.
+        goal: the quantity to minimize; errors and gaps are stored in its loss and reported in its own unit.
         tolerance: the largest gap that does not matter, in the goal's loss.
         errors: the losses of all parts, and the optimal error.
         gaps: by name; None where a set is missing.
         findings: every code of the catalogue.
-        prescription: remedies in the order to try.
+        prescription: remedies in the order in which to try them.
         notes: what was inferred or assumed, as sentences.
     """
 
@@ -44,12 +44,12 @@ class Diagnosis(Rendered):
 
     @property
     def headline(self) -> str:
-        """One to three sentences: leaks that spoil the errors, if any; cause, action, remainder."""
+        """One to three sentences: leaks that make the errors unreliable, if any; then cause, action and remainder."""
         return headline(self.errors, self.gaps, goal=self.goal, tolerance=self.tolerance, findings=self.findings)
 
     @property
     def leading(self) -> tuple[Finding, ...]:
-        """The findings to act on first: leakage, then an over-used dev set, then the gaps; () if there are none."""
+        """The findings to act on first (leakage, then an over-used dev set, then the gaps); () if there are none."""
         return leading(self.findings, self.gaps)
 
     def gap(self, name: GapName) -> Gap | None:
@@ -62,7 +62,7 @@ class Diagnosis(Rendered):
         return 0.0 if gap is None else ceiling(self.errors, gap)
 
     def with_findings(self, *findings: Finding, **facts: Any) -> Diagnosis:
-        """Return the diagnosis with these findings and those made from further facts (fields of `Facts`) added."""
+        """Return the diagnosis with these findings added, and those computed from further facts (fields of `Facts`)."""
         more = Facts(goal=self.goal, tolerance=self.tolerance, **facts)
         return replace(self, findings=run_checks(more, (*self.findings, *findings)))
 
@@ -88,7 +88,7 @@ class Diagnosis(Rendered):
         )
 
     def to_json(self) -> Json:
-        """The object that scripts rely on: errors in the goal's own unit, gaps and tolerance in its loss."""
+        """Return the object that scripts rely on: errors in the goal's own unit, gaps and tolerance in its loss."""
         errors = self.errors
         measured = {"train": errors.train, "train_dev": errors.train_dev, "dev": errors.dev, "test": errors.test}
         return {
@@ -105,7 +105,7 @@ class Diagnosis(Rendered):
 
 @dataclass(frozen=True)
 class DataDiagnosis(Rendered):
-    """Findings about a split: those that need a network are "not applicable"; `print` puts the fired ones first."""
+    """Findings about a split; those that need a network are "not applicable". `print` shows the fired ones first."""
 
     goal: Goal
     findings: tuple[Finding, ...]
@@ -117,11 +117,11 @@ class DataDiagnosis(Rendered):
 
     @property
     def headline(self) -> str:
-        """What to look at first; if nothing fired, how many checks passed and which could not tell."""
+        """The finding to look at first, or how many checks passed and which could not tell."""
         if self.fired:
             titles = "; ".join(found.title for found in self.fired)
             return f"Nothing has been trained yet. Look at the rows first: {titles}."
-        said = "Nothing has been trained yet. The rows show nothing that should stop you"
+        said = "Nothing has been trained yet. Nothing in the rows should stop you"
         passed = sum(found.status == "passed" for found in self.findings)
         open_ones = [
             found for found in self.findings if found.status == "not applicable" and found.evidence != UNCHECKED
@@ -129,10 +129,10 @@ class DataDiagnosis(Rendered):
         if not open_ones:
             return f"{said}: all {passed} checks passed."
         named = ", ".join(f"{found.title} ({found.code})" for found in open_ones)
-        return f"{said}, as far as the {passed} checks that passed can show. Could not tell: {named}."
+        return f"{said}: {passed} checks passed. Could not tell: {named}."
 
     def to_json(self) -> Json:
-        """The object of `diagnose --json`; without a network there are no errors and gaps."""
+        """Return the object of `diagnose --json`; without a network there are no errors and gaps."""
         return {
             "schema": 1,
             "goal": self.goal.name,
@@ -162,10 +162,10 @@ def diagnose_losses(  # noqa: PLR0913 - one argument per known fact
 ) -> Diagnosis:
     """Diagnose losses of the goal with their intervals; every other entry point ends here.
 
-    `train` is over all training rows, a fixed number for this model (`Estimate.fixed`), `train_sample` the same loss
-    with the interval of a sample of that many rows (if omitted, Wilson's for an error rate). `facts` are all other
-    known facts, `context` findings based on facts not given here, `best_dev_high` the smallest upper limit of any dev
-    loss seen on this split, `notes` the inferences and assumptions made, as sentences.
+    `train` is the loss on all training rows, a fixed number for this model (`Estimate.fixed`), and `train_sample` is
+    the same loss with the interval of a sample of that size (if omitted, Wilson's for an error rate). `facts` are all
+    other known facts, `context` are findings based on facts not given here, `best_dev_high` is the smallest upper limit
+    of any dev loss seen on this split, and `notes` are the inferences and assumptions made, as sentences.
 
     Raises:
         BadInput: for a tolerance out of range.
@@ -197,7 +197,7 @@ def diagnose_losses(  # noqa: PLR0913 - one argument per known fact
 
 
 def _as_loss(body: Json, goal: Goal) -> Estimate:
-    """The inverse of `goal.in_unit`."""
+    """Return the loss of a value in the goal's own unit: the inverse of `goal.in_unit`."""
     found = Estimate.from_json(body, binomial=goal.counts_rows)
     low, high = sorted((goal.loss_of(found.low), goal.loss_of(found.high)))
     return replace(found, value=goal.loss_of(found.value), low=low, high=high)
@@ -225,9 +225,9 @@ def diagnose_errors(  # noqa: PLR0913 - one argument for each number that the co
 ) -> Diagnosis:
     """Diagnose any model from its errors alone.
 
-    The train error is a fixed number for the model (over all its training rows), unless `train_sd` says that it was
-    measured on a sample. The others get Wilson's interval for the goal error, and Student's t from their standard
-    deviation for other goals. A number without rows (or without its standard deviation) is taken as exact, and the
+    The train error is a fixed number for the model (over all its training rows), unless `train_sd` shows that it was
+    measured on a sample. The others get Wilson's interval if the goal is error, and otherwise Student's interval from
+    their standard deviation. A number without rows (or without its standard deviation) is treated as exact, and the
     diagnosis says so.
 
     Args:
@@ -280,7 +280,7 @@ def part_estimate(name: str, value: float | None, *, rows: int | None, sd: float
     if value is None:
         if rows is not None or sd is not None:
             raise BadInput(
-                f"{name}_rows and {name}_sd need an error on {name}",
+                f"{name}_rows and {name}_sd must come with an error on {name}",
                 found=f"rows {rows}, sd {sd}, no error",
                 remedy=f"Give {name}, or leave both out",
             )
@@ -297,7 +297,7 @@ def part_estimate(name: str, value: float | None, *, rows: int | None, sd: float
 def _from_sd(name: str, loss: float, *, rows: int | None, sd: float, goal: Goal) -> Estimate:
     if goal.counts_rows or rows is None:
         raise BadInput(
-            "a standard deviation needs a number of rows, and a goal that is not error",
+            "a standard deviation must come with a number of rows, and with a goal other than error",
             found=f"{name}_sd = {sd:g}, {name}_rows = {rows}, goal {goal.name}",
             remedy=f"Give {name}_rows, name a --goal such as rmse, or leave {name}_sd out",
         )
@@ -310,4 +310,6 @@ def _notes(measured: dict[str, Estimate | None]) -> tuple[str, ...]:
     if not exact:
         return ()
     names = ", ".join(exact)
-    return (f"{names}: no interval could be put on the error, so it was taken as exact; give its rows or its sd.",)
+    return (
+        f"{names}: no interval could be computed for the error, so it was treated as exact; give its rows or its sd.",
+    )

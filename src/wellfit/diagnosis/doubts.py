@@ -1,7 +1,8 @@
-"""Doubts about the numbers themselves: until they are resolved, the gaps cannot be interpreted.
+"""Doubts about the numbers themselves, which must be resolved before the gaps can be interpreted.
 
-A model predicts one class for every row, predicts labels that no row has, or does no better than a constant; its train
-error is above its dev error; or a few rows account for its squared error. None of the checks needs a human error.
+The checks look for a model that predicts one class for every row, predicts labels that no row has, or does no better
+than a constant; for a train error above the dev error; and for a few rows that account for the squared error. None of
+them needs a human error.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ HALF, MANY = 0.5, 0.01  # more than one row in a hundred holds half of the squar
 FAR = 25.0  # times the mean of the others: five standard deviations
 FEWEST_ROWS = 100
 _NAMED_AT_MOST = 5
-_NO_CLASS = "This goal looks at no predicted class."
+_NO_CLASS = "This goal does not use predicted classes."
 
 
 def one_class_predicted(*, goal: Goal, predicted: Predicted) -> Finding:
-    """WF110: fired where nearly every row is predicted as one class and rows of other classes are surely missed."""
+    """WF110: fires if nearly every row is predicted as one class and rows of other classes are hardly recognized."""
     if goal.reads != "labels":
         return finding("WF110", fired=None, evidence=_NO_CLASS)
     target = np.concatenate([part[0] for part in predicted.parts.values()])
@@ -45,7 +46,7 @@ def one_class_predicted(*, goal: Goal, predicted: Predicted) -> Finding:
     found = wilson(float((others & away).sum()), int(others.sum()))
     said = (
         f"{rows - int(away.sum()):,} of {rows:,} rows of {' and '.join(predicted.parts)} are predicted as {name}; "
-        f"{(others & away).sum():,} of {others.sum():,} rows of other classes are told from it "
+        f"{(others & away).sum():,} of the {others.sum():,} rows of other classes are predicted differently "
         f"({100 * found.low:.0f} to {100 * found.high:.0f} %)"
     )
     if found.high > MISSED:
@@ -54,7 +55,7 @@ def one_class_predicted(*, goal: Goal, predicted: Predicted) -> Finding:
 
 
 def _shown_by(goal: Goal, predicted: Predicted) -> str:
-    """Name the goals that show it, with their values on dev, if this goal counts rows of all classes alike."""
+    """Name the goals that show it, with their values on dev, if this goal gives every row the same weight."""
     target, prediction = predicted.parts["dev"]
     if not goal.counts_rows or len(np.unique(target)) < prediction.shape[1]:
         return ""
@@ -67,10 +68,10 @@ def _shown_by(goal: Goal, predicted: Predicted) -> str:
 
 
 def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
-    """WF212: fired for predicted labels that no row has, if chance hardly explains their absence from the targets.
+    """WF212: fires for predicted labels that no row has, if chance can hardly explain their absence from the targets.
 
-    The labels occur k times among the n predictions and never among the N = n targets. If they were as frequent
-    there, the probability that none occurs among the targets would be (n / (n + N))^k.
+    The labels occur k times among the n predictions and never among the N = n targets. If they were equally frequent in
+    both, the probability that none occurs among the targets would be (n / (n + N))^k.
     """
     parts = predicted.parts.values()
     if goal.task != "classification":
@@ -81,21 +82,21 @@ def strange_labels(*, goal: Goal, predicted: Predicted) -> Finding:
     )
     counts = np.bincount(told, minlength=len(known)) * ~known
     if not counts.any():
-        return finding("WF212", fired=False, evidence="Every predicted label is that of some row.")
+        return finding("WF212", fired=False, evidence="Every predicted label is also the label of some row.")
     named = ", ".join(
         predicted.name_of(code) for code in np.argsort(-counts)[: min(_NAMED_AT_MOST, (counts > 0).sum())]
     )
     chance = 0.5 ** int(counts.sum())
     said = f"{counts.sum():,} of {len(told):,} rows are predicted as {named}, but no row has such a label"
     if chance > BY_CHANCE:
-        return finding("WF212", fired=None, evidence=f"Cannot tell: {said}; so few may be chance.")
+        return finding("WF212", fired=None, evidence=f"Cannot tell: {said}, which may be due to chance.")
     return finding("WF212", fired=True, evidence=f"{said}.")
 
 
 def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted) -> Finding:
-    """WF111: fired where the gain over a constant is surely small on dev, or on train, and may be zero.
+    """WF111: fires if the gain over a constant is small even at its upper limit, on dev or on train, and may be zero.
 
-    A model that is better on train has learned something; if it is no better on dev, that is due to variance.
+    A model that is better on train has learned something; if it is no better on dev, the cause is variance.
     """
     unit, told = Unit(goal), []
     learned = errors.train.value < (1 - CONSTANT) * predicted.constant_on_train
@@ -106,8 +107,8 @@ def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted)
         gain, constant = found
         own = constant - gain.value
         said = (
-            f"{part.capitalize()}: {unit.show(own)}, the same for every row {unit.show(constant)}; gain "
-            f"{unit.gap(gain.value, end=constant)} ({unit.gap_range(gain.low, gain.high, end=constant)})"
+            f"{part.capitalize()}: {unit.show(own)}; {unit.show(constant)} if every row gets the same prediction; "
+            f"gain {unit.gap(gain.value, end=constant)} ({unit.gap_range(gain.low, gain.high, end=constant)})"
         )
         if gain.low <= 0 and gain.high <= CONSTANT * constant and not learned:
             return finding("WF111", fired=True, evidence=f"{said}.")
@@ -119,10 +120,10 @@ def no_better_than_constant(*, goal: Goal, errors: Errors, predicted: Predicted)
 
 
 def _over_constant(goal: Goal, predicted: Predicted, part: str) -> tuple[Estimate, float] | None:
-    """The gain over a constant with its interval, and the constant's loss; None with fewer than two rows (or groups).
+    """Return the gain over a constant with its interval and the constant's loss; None for fewer than two rows (groups).
 
-    Losses are compared row by row; if a row's loss depends on the others, the constant's loss is a fixed number. Where
-    hardly any row's loss differs, up to Wilson's upper limit of the unseen rows are assumed to differ.
+    Losses are compared row by row; if a row's loss depends on the others, the constant's loss is a fixed number. If
+    hardly any row's loss differs, the share of differing rows is assumed to be Wilson's upper limit.
     """
     target, prediction = predicted.parts[part]
     groups = predicted.groups.get(part)
@@ -146,7 +147,7 @@ def _over_constant(goal: Goal, predicted: Predicted, part: str) -> tuple[Estimat
 
 
 def dev_below_train(*, goal: Goal, tolerance: float, errors: Errors) -> Finding:
-    """WF112: fired where dev (or train-dev) is surely below train, treating the train error as that of a sample."""
+    """WF112: fires if dev (or train-dev) is significantly below train, treating the train error as that of a sample."""
     unit, train = Unit(goal), errors.train_sample or errors.train
     if train.is_fixed and train.rows and errors.dev.rows and not errors.dev.is_fixed:
         # The spread of the train losses is not known: dev's is used, on as many rows as train has.
@@ -169,15 +170,15 @@ def dev_below_train(*, goal: Goal, tolerance: float, errors: Errors) -> Finding:
             )
             return finding("WF112", fired=True, evidence=said)
     if errors.dev.is_fixed:
-        return finding("WF112", fired=None, evidence="No interval could be put on the dev error.")
-    said = f"Dev {unit.show(errors.dev.value)}, train {unit.show(train.value)}: dev is not surely better."
+        return finding("WF112", fired=None, evidence="No interval could be computed for the dev error.")
+    said = f"Dev {unit.show(errors.dev.value)}, train {unit.show(train.value)}: dev is not significantly better."
     return finding("WF112", fired=False, evidence=said)
 
 
 def few_rows_hold_the_error(*, goal: Goal, rows: OpenRows | None = None, predicted: Predicted | None = None) -> Finding:
-    """WF213: fired where at most one row in a hundred holds half of the squared error.
+    """WF213: fires if at most one row in a hundred accounts for half of the squared error.
 
-    The error is that of a model on dev; before there is one, that of the mean on the training rows.
+    The error is that of a model on dev or, before there is a model, that of predicting the mean on the training rows.
     """
     if goal.metric.trees_loss != "squared_error":
         return finding("WF213", fired=None, evidence=UNCHECKED)
@@ -190,15 +191,15 @@ def few_rows_hold_the_error(*, goal: Goal, rows: OpenRows | None = None, predict
         return finding("WF213", fired=None, evidence=UNCHECKED)
     errors = (target - prediction) ** 2
     if len(errors) < FEWEST_ROWS or not errors.any():
-        return finding("WF213", fired=None, evidence=f"This needs {FEWEST_ROWS} rows whose errors are not 0.")
+        return finding("WF213", fired=None, evidence=f"This check needs {FEWEST_ROWS} rows with errors other than 0.")
     order = np.argsort(-errors, kind="stable")
     shares = np.cumsum(errors[order]) / errors.sum()
     few = int(np.searchsorted(shares, HALF)) + 1
     if few <= MANY * len(errors):  # and any others that are as far out
         few = max(few, int((errors > FAR * errors[order][few:].mean()).sum()))
     said = (
-        f"{few:,} {'row' if few == 1 else 'rows'} of {len(errors):,} {where} rows {'holds' if few == 1 else 'hold'} "
-        f"{100 * shares[few - 1]:.0f} % of the squared error"
+        f"{few:,} {'row' if few == 1 else 'rows'} of {len(errors):,} {where} rows "
+        f"{'accounts for' if few == 1 else 'account for'} {100 * shares[few - 1]:.0f} % of the squared error"
     )
     if shares[int(MANY * len(errors)) - 1] < HALF:
         return finding("WF213", fired=False, evidence=f"{said}.")

@@ -1,4 +1,4 @@
-"""All that checks may look at: errors, a training run, columns, rows, and a network's predictions for the rows."""
+"""Everything that checks may use: errors, a training run, columns, rows, and a network's predictions for the rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All facts; None for those that are not known. A check runs if all the facts that it requires are known."""
+    """All facts, with None for those that are not known; a check runs if all facts that it requires are known."""
 
     goal: Goal  # all numbers are in its loss
     tolerance: float = 0.0  # the gap that does not matter
@@ -56,5 +56,5 @@ class Facts:
 
     @property
     def known(self) -> frozenset[str]:
-        """Names of the facts that are known."""
+        """Return the names of the facts that are known."""
         return frozenset(each.name for each in fields(self) if getattr(self, each.name) is not None)

@@ -1,4 +1,4 @@
-"""Findings: coded, three-valued answers with evidence and a remedy; and the catalogue that explains each code."""
+"""Findings (coded, three-valued answers with evidence and a remedy) and the catalogue that explains each code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPLAINED: Mapping[str, CatalogueEntry] = {**CATALOGUE, **OF_NETWORKS}
 
 
 def entry_of(code: str) -> CatalogueEntry:
-    """Return the entry of a code, in upper or lower case.
+    """Return the entry of a code, given in upper or lower case.
 
     Raises:
         BadInput: for a code that is not in the catalogue; names the nearest one.
@@ -40,7 +40,7 @@ def entry_of(code: str) -> CatalogueEntry:
 
 
 def explain(code: str) -> str:
-    """Explain a finding: its meaning, its computation, and what to do.
+    """Explain a finding: its meaning, its computation, and its remedy.
 
     Raises:
         BadInput: for a code that is not in the catalogue; names the nearest one.
@@ -48,14 +48,14 @@ def explain(code: str) -> str:
     return str(entry_of(code))
 
 
-UNCHECKED = "Not checked: this needs the table or the training itself."
-"""Evidence where there was nothing to look at."""
+UNCHECKED = "Not checked: this check needs the table or the training run itself."
+"""The evidence of a check that had nothing to look at."""
 FindingStatus = Literal["fired", "passed", "not applicable"]
 
 
 @dataclass(frozen=True)
 class Finding(Record):
-    """The result of one check: the evidence, and the remedy if it fired; `interval` if one number decides it."""
+    """The result of one check: the evidence, the remedy if it fired, and an `interval` if one number decides it."""
 
     code: str
     title: str
@@ -66,7 +66,7 @@ class Finding(Record):
 
 
 def finding(code: str, *, fired: bool | None, evidence: str, interval: Estimate | None = None) -> Finding:
-    """Return an entry of the catalogue with its outcome; `fired` None means not applicable."""
+    """Return the finding of a catalogue entry with its outcome; `fired` None means not applicable."""
     entry = entry_of(code)
     status: FindingStatus = "not applicable" if fired is None else "fired" if fired else "passed"
     return Finding(entry.code, entry.title, status, evidence, entry.remedy, interval)
@@ -78,6 +78,6 @@ def topic_of(found: Finding) -> str:
 
 
 def fired(findings: Sequence[Finding], codes: Sequence[str]) -> tuple[Finding, ...]:
-    """Return the findings of these codes that fired, in the order of the codes."""
+    """Return those findings that fired and have one of these codes, in the order of the codes."""
     by_code = {found.code: found for found in findings if found.status == "fired"}
     return tuple(by_code[code] for code in codes if code in by_code)

@@ -31,10 +31,10 @@ TOO_CLOSE = "too close to the tolerance to be settled by rows"
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """The rungs: losses of the goal with their intervals.
+    """The rungs of the ladder: losses of the goal with their intervals.
 
-    `train` is a fixed number for the model; `train_sample` is the same loss with the sampling error of that many rows:
-    the reference is about all possible rows, and on a few of them even the best rule may do better or worse.
+    `train` is a fixed number for the model; `train_sample` is the same loss with the sampling error of as many rows.
+    The reference refers to all possible rows, and on a few of them even the best rule may do better or worse.
     """
 
     optimal: Optimal
@@ -46,12 +46,12 @@ class Errors:
 
     @property
     def held_out(self) -> Estimate:
-        """The loss that is compared with train: train-dev, or dev where there is none."""
+        """The loss that is compared with train: train-dev, or dev if there is no train-dev set."""
         return self.dev if self.train_dev is None else self.train_dev
 
     @property
     def sides(self) -> dict[GapName, tuple[Estimate, Side]]:
-        """For each gap that was measured, the losses at its upper and its lower end."""
+        """The losses at the upper and the lower end of each gap that was measured."""
         sides: dict[GapName, tuple[Estimate, Side]] = {
             "avoidable_bias": (self.train, self.optimal),
             "variance": (self.held_out, self.train),
@@ -63,7 +63,7 @@ class Errors:
         return sides
 
     def ends(self, name: GapName) -> tuple[float, float]:
-        """The losses at the two ends of a gap, the lower rung first; a bias that is held at 0 starts where it ends."""
+        """Return the losses at the two ends of a gap, the lower rung first; a bias held at 0 starts where it ends."""
         after, before = self.sides[name]
         end, start = after.value, before.at_level(LEVEL).value
         return (min(start, end) if name == "avoidable_bias" else start), end
@@ -87,7 +87,7 @@ class Errors:
         return unit.gap_range(gap.low, gap.high, **held)
 
     def decided_by(self, gap: Gap) -> Estimate:
-        """The loss on the set that `rows_needed` refers to."""
+        """Return the loss on the set to which `rows_needed` refers."""
         return self.held_out if gap.name == "variance" else self.dev
 
     def lacks_rows(self, gap: Gap) -> bool:
@@ -105,12 +105,12 @@ class Gap(Record):
     """One gap, in the goal's loss.
 
     Attributes:
-        rows_needed: where the verdict is "cannot tell": total rows of the dev-side set (train-dev for the variance
-            where there is one, otherwise dev) at which the plain 95 % interval, at the same point values, would exclude
-            the tolerance; None where rows cannot decide.
-        below_reference: of the avoidable bias: train is below the reference, so the bias is held at 0.
-        includes_mismatch: of the variance: there is no train-dev set, so it cannot be told from mismatch.
-        by_chance: of a high avoidable bias: even the best possible rule could err as often on so few training rows.
+        rows_needed: for the verdict "cannot tell", the total number of rows of the dev-side set (train-dev for the
+            variance if there is one, otherwise dev) at which the plain 95 % interval, at the same values, would exclude
+            the tolerance; None if more rows cannot decide.
+        below_reference: for the avoidable bias: train is below the reference, so the bias is held at 0.
+        includes_mismatch: for the variance: there is no train-dev set, so variance and mismatch cannot be separated.
+        by_chance: for a high avoidable bias: on so few training rows even the best possible rule may err as often.
     """
 
     name: GapName = field(metadata=OMITTED)
@@ -125,25 +125,25 @@ class Gap(Record):
 
     @property
     def kind(self) -> GapKind:
-        """The gap's names, finding and board."""
+        """The gap's kind, with its names, finding and board."""
         return GAPS[self.name]
 
 
 def gaps_from(bodies: Mapping[str, Mapping[str, object] | None]) -> dict[GapName, Gap | None]:
-    """Return gaps read back from their JSON, by name."""
+    """Return the gaps that were read back from their JSON, by name."""
     found = {name: bodies.get(name) for name in GAPS}
     return {name: None if body is None else Gap.from_json({"name": name, **body}) for name, body in found.items()}
 
 
 def default_tolerance(goal: Goal, dev: float) -> float:
-    """Return the smaller of 2 points and a quarter of the dev loss (at least .1 point); a tenth of it if not a rate."""
+    """Return the smaller of 2 points and a quarter of the dev loss (at least .1 point); a tenth if not a rate."""
     if goal.is_rate:
         return max(SMALLEST_TOLERANCE, min(LARGEST_TOLERANCE, RATE_SHARE * dev))
     return LOSS_SHARE * dev
 
 
 def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> float:
-    """The tolerance that was given, in the goal's loss, or the default one.
+    """Return the given tolerance, in the goal's loss, or the default one.
 
     Raises:
         BadInput: for a tolerance that is negative, not finite, or (for a rate) not below 1.
@@ -157,10 +157,10 @@ def checked_tolerance(tolerance: float | None, *, goal: Goal, dev: float) -> flo
 
 
 def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
-    """Return every gap between known rungs, with its verdict; None for the others.
+    """Return every gap between known rungs with its verdict, and None for the others.
 
-    Intervals are MOVER's. *Yes*: the lower limit, Holm-adjusted over the gaps, is above the tolerance. *No*: the
-    plain 95 % upper limit is at most the tolerance.
+    The intervals are MOVER's. The verdict is *yes* if the lower limit, Holm-adjusted over the gaps, is above the
+    tolerance, and *no* if the plain 95 % upper limit is at most the tolerance.
     """
     sides = errors.sides
     high = _high(sides, tolerance=tolerance)
@@ -175,12 +175,12 @@ def measure(errors: Errors, *, tolerance: float) -> dict[GapName, Gap | None]:
 
 
 def present(gaps: Mapping[GapName, Gap | None]) -> Iterable[Gap]:
-    """Return the gaps that were measured, in their order."""
+    """Return the gaps that were measured, in their usual order."""
     return (gap for gap in gaps.values() if gap is not None)
 
 
 def _high(sides: Mapping[GapName, tuple[Estimate, Side]], *, tolerance: float) -> dict[GapName, bool]:
-    """Return which gaps are surely above the tolerance, by Holm's procedure over all of them."""
+    """Return which gaps are significantly above the tolerance, by Holm's procedure over all of them."""
 
     def lower_limit(name: GapName) -> LowerLimit:
         return lambda level: _interval(*sides[name], level).low
@@ -223,7 +223,7 @@ def _flagged(gap: Gap, errors: Errors) -> Gap:
 
 
 def _rows_needed(name: GapName, sides: tuple[Estimate, Side], tolerance: float) -> int | None:
-    """Find by bisection the smallest size of the dev-side set at which the plain interval excludes the tolerance."""
+    """Find, by bisection, the smallest dev-side set for which the plain interval excludes the tolerance."""
     after, before = sides
     if name == "avoidable_bias" or not isinstance(before, Estimate):
         return None  # neither the training set nor the reference is measured on dev-side rows

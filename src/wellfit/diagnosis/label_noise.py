@@ -1,9 +1,9 @@
-"""Wrong labels: their number, and the gain in precision from auditing m rows.
+"""The number of wrong labels, and the gain in precision from auditing m rows.
 
-Without an audit, wrong labels cannot be told from overlapping classes, except where models that never saw a row are
-surest of it. Labels that disagree even there are wrong, or no row is easy. One network alone is not enough, since it
-may be sure and wrong (it overfits) or sure of nothing (it underfits): the same must hold for a second model of another
-kind.
+Without an audit, wrong labels cannot be distinguished from overlapping classes, except in rows of which models that
+were not trained on them are surest. Labels that disagree even there are wrong, or no row is easy. One network alone is
+not enough, since it may be sure and wrong (if it overfits) or sure of nothing (if it underfits). The same must
+therefore hold for a second model of a different kind.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True)
 class Audit(Record):
-    """The error on clean labels, that on the labels as they are, and the share of wrong labels among audited rows."""
+    """The error on clean labels, the error on the given labels, and the share of wrong labels among audited rows."""
 
     clean: Estimate
     noisy: Estimate
@@ -50,7 +50,7 @@ class Suspicion:
 
 
 def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integers) -> Audit:
-    """Correct an error for wrong labels, whatever their pattern (double sampling; prediction-powered inference).
+    """Correct an error for wrong labels of any pattern (double sampling; prediction-powered inference).
 
     The error on all noisy labels is corrected by the mean difference between clean and noisy errors on audited rows.
 
@@ -81,7 +81,7 @@ def audited_error(noisy_wrong: Booleans, clean_wrong: Booleans, audited: Integer
 
 
 def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
-    """Half-width of the clean error's 95 % interval if that many of all rows were audited.
+    """Return the half-width of the clean error's 95 % interval for a given number of audited rows.
 
     `rate` is the share of labels whose correction changes whether the prediction is right, `error` the error on the
     labels as they are.
@@ -90,17 +90,18 @@ def audit_width(rate: float, *, audited: int, rows: int, error: float) -> float:
 
 
 def observed_error(error: float, *, noise: float, classes: int) -> float:
-    """The error that is measured when a share `noise` of the labels is wrong, all other classes being equally likely.
+    """Return the error measured when a share `noise` of the labels is wrong and all other classes are equally likely.
 
-    rho + e (1 - rho C / (C - 1)).
+    It is rho + e (1 - rho C / (C - 1)).
     """
     return noise + error * (1 - noise * classes / (classes - 1))
 
 
 def suspicious_labels(target: Integers, probabilities: Floats, *, rival: Floats | None = None) -> Suspicion | None:
-    """Look at the labels [rows] of the rows that a model is surest of; None with fewer than 200 rows.
+    """Look at the labels [rows] of the rows of which a model is surest; None for fewer than 200 rows.
 
-    Probabilities [rows, classes] are from a model that was not trained on the rows, `rival` from another kind of model.
+    The probabilities [rows, classes] come from a model that was not trained on the rows, and `rival` comes from a
+    different kind of model.
     """
     if len(target) < FEWEST_ROWS:
         return None
@@ -124,7 +125,7 @@ def _doubts(target: Integers, probabilities: Floats) -> Suspicion:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The lowest dev error of any model, and the reference: together they separate wrong labels from hard rows."""
+    """The lowest dev error of any model and the reference, which together separate wrong labels from hard rows."""
 
     best: Estimate
     optimal: Optimal
@@ -133,8 +134,8 @@ class Yardstick:
     def explains(self, rate: Estimate) -> bool:
         """Return True if the evidence is compatible with correct labels.
 
-        The best error is not surely above the reference, or is too low for that many wrong labels: with them no model
-        gets below the `observed_error` of the optimal error.
+        This is so if the best error is not significantly above the reference, or is too low for this share of wrong
+        labels: with them no model gets below the `observed_error` of the optimal error.
         """
         if self.best.low <= self.optimal.high:
             return True
@@ -143,14 +144,14 @@ class Yardstick:
 
 
 def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None = None) -> Finding:
-    """WF209: fired if surely over 2 % of the rows a model is surest of have another label, passed if surely under."""
+    """WF209: fires if over 2 % of the rows of which a model is surest have a different label, by the lower limit."""
     if found is None:
-        why = f"This needs {FEWEST_ROWS} rows with probabilities from a model that was not trained on them."
+        why = f"This check needs {FEWEST_ROWS} rows with probabilities from a model that was not trained on them."
         return finding("WF209", fired=None, evidence=why)
     rate = found.rate
     said = (
-        f"Of the {rate.rows:,} rows that a model is surest of, {100 * rate.low:.1f} to {100 * rate.high:.1f} % "
-        "have a different label"
+        f"Of the {rate.rows:,} rows of which a model is surest, {100 * rate.low:.1f} to {100 * rate.high:.1f} % have "
+        "a different label"
     )
     if rate.high <= MATERIAL:
         return finding("WF209", fired=False, evidence=f"{said}.", interval=rate)
@@ -161,14 +162,17 @@ def label_noise_finding(found: Suspicion | None, *, yardstick: Yardstick | None 
         said = f"Cannot tell: {said}. Auditing {AUDITED} rows would measure the error to within {width}."
         return finding("WF209", fired=None, evidence=said, interval=rate)
     if yardstick is not None and yardstick.explains(rate):
-        why = "but the best dev error is too near the reference for that many wrong labels: no row may be easy."
+        why = (
+            "but the best dev error is too close to the reference for such a share of wrong labels, so perhaps no row "
+            "is easy."
+        )
         return finding("WF209", fired=None, evidence=f"Cannot tell: {said}; {why}")
     named = ", ".join(str(row + 1) for row in found.rows[:_NAMED_AT_MOST])
     return finding("WF209", fired=True, evidence=f"{said}. Audit first: dev rows {named}.", interval=rate)
 
 
 def wrong_labels(*, errors: Errors, rows: OpenRows, network: NetworkOnRows) -> Finding:
-    """WF209 for a network on dev, with a second model."""
+    """WF209 for a network on dev, compared with a second model."""
     if rows.goal.task != "classification":
         return label_noise_finding(None)
     optimal = None if errors.optimal.source == "none" else errors.optimal
@@ -178,7 +182,7 @@ def wrong_labels(*, errors: Errors, rows: OpenRows, network: NetworkOnRows) -> F
 def doubted_labels(
     dev: Rows, predictions: Floats, *, goal: Goal, opinion: Floats | None, optimal: Optimal | None
 ) -> Finding:
-    """WF209: judge the classes of dev by the probabilities [rows, classes] of a model and of another one."""
+    """WF209 for the classes of dev, given the probabilities [rows, classes] of a model and of a second one."""
     target = np.asarray(dev.target, np.int64)
     yardstick = None
     if goal.counts_rows and optimal is not None:

@@ -1,4 +1,4 @@
-"""Vectors of labels, values and probabilities from any library, checked and turned into arrays."""
+"""Vectors of labels, values and probabilities from any library, which are checked and turned into arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def array_of(name: str, values: Any) -> Array:
     """Return a list, a numpy, pandas, polars or pyarrow vector, or a tensor as an array without missing values.
 
     Raises:
-        BadInput: when it is empty, ragged, of the wrong shape, or has a missing or infinite value.
+        BadInput: if it is empty, ragged, or of the wrong shape, or has a missing or infinite value.
     """
     try:
         array = np.asarray(values)
@@ -43,10 +43,11 @@ def array_of(name: str, values: Any) -> Array:
 
 
 def looks_like_classes(target: Array, prediction: Array) -> bool:
-    """Return True for what looks like classes: probabilities in columns, strings, booleans, or certain whole numbers.
+    """Return True if values look like classes: columns of probabilities, strings, booleans, or certain whole numbers.
 
-    Whole numbers are classes where all predictions are among them too (stored as integers, however many they are), or
-    where at most 20 of them have probabilities as predictions. With all other predictions they are regression targets.
+    Whole numbers are classes if all predictions are among them too (and are stored as integers, for any number of
+    classes), or if there are at most 20 of them and the predictions are probabilities. Otherwise they are regression
+    targets.
     """
     if prediction.ndim == 2 or target.dtype.kind in "bUS" or prediction.dtype.kind in "US":
         return True
@@ -59,20 +60,20 @@ def looks_like_classes(target: Array, prediction: Array) -> bool:
 
 
 def classes_of(arrays: Sequence[Array]) -> Array:
-    """The distinct labels, sorted.
+    """Return the distinct labels, sorted.
 
     Raises:
-        BadInput: when some labels are strings and others numbers.
+        BadInput: if some labels are strings and others are numbers.
     """
     _check_kinds(arrays)
     return np.unique(np.concatenate([np.unique(array) for array in arrays]))
 
 
 def codes_of(name: str, labels: Array, classes: Array) -> Integers:
-    """[rows] indices of the labels in `classes`.
+    """Return the index of each label in `classes` [rows].
 
     Raises:
-        BadInput: for a label that is not a class (names the nearest), or is of another kind.
+        BadInput: for a label that is not a class (the message names the nearest one) or is of a different kind.
     """
     _check_kinds([labels, classes])
     codes = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
@@ -88,10 +89,10 @@ def codes_of(name: str, labels: Array, classes: Array) -> Integers:
 
 
 def require_known(name: str, prediction: Array, labels: Array) -> None:
-    """Check predicted labels against the labels that occur.
+    """Check predicted labels against the labels that occur in y.
 
     Raises:
-        BadInput: when none of them is a label of any row, or one differs from a label only by case or blanks.
+        BadInput: if none of them is a label of any row, or one differs from a label only by case or blanks.
     """
     said = np.unique(prediction)
     strange = [str(each) for each in said[~np.isin(said, labels)]]
@@ -105,7 +106,7 @@ def require_known(name: str, prediction: Array, labels: Array) -> None:
     named = ", ".join(map(repr, list(near)[:_NAMED_AT_MOST]))
     rows = np.isin(prediction.astype(str), list(near)).sum()
     raise BadInput(
-        f"predicted labels of {name} must be written like those in y",
+        f"predicted labels of {name} must be spelled like those in y",
         found=f"{named} in {rows:,} of {len(prediction):,} rows, but never in y",
         remedy=f"Did you mean {pairs}? The labels in y are {', '.join(map(str, labels[:20]))}",
     )
@@ -116,10 +117,10 @@ def _spelled(label: str) -> str:
 
 
 def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
-    """[rows, classes] probabilities from columns, from one column of a binary task, or from predicted labels.
+    """Return probabilities [rows, classes] from columns, from one column of a binary task, or from predicted labels.
 
     Raises:
-        BadInput: when the columns do not match the classes, or the values are not probabilities.
+        BadInput: if the columns do not match the classes, or the values are not probabilities.
     """
     if prediction.ndim == 1 and not _is_score(prediction, classes):
         return np.eye(len(classes))[codes_of(name, prediction, classes)]
@@ -128,13 +129,13 @@ def probabilities_of(name: str, prediction: Array, classes: Array) -> Floats:
         raise BadInput(
             f"{name} must have one column of probabilities for each class, in the sorted order of the labels",
             found=f"{table.shape[1]} columns for the {len(classes)} classes {', '.join(map(str, classes[:20]))}",
-            remedy="Give classes= if a class occurs in no y, or if the columns are in a different order",
+            remedy="Give classes= if some class does not occur in any y, or if the columns are in a different order",
         )
     table = table.astype(np.float64)
     bad = np.flatnonzero((table < 0).any(1) | (table > 1).any(1) | (np.abs(table.sum(1) - 1) > SUM_SLACK))
     if bad.size:
         raise BadInput(
-            f"{name}: probabilities must be between 0 and 1 and add up to 1",
+            f"probabilities in {name} must be between 0 and 1 and add up to 1",
             found=f"{np.round(table[bad[0]], 4).tolist()[:20]} in row {bad[0]}",
             remedy="Apply the softmax first",
         )
@@ -154,7 +155,7 @@ def _check_kinds(arrays: Sequence[Array]) -> None:
 
 
 def _is_score(prediction: Array, classes: Array) -> bool:
-    """Return True for one column of floats in [0, 1] with two classes: the probability of the second."""
+    """Return True for one column of floats in [0, 1] with two classes, which are probabilities of the second class."""
     if prediction.dtype.kind != "f" or len(classes) != 2 or np.isin(prediction, classes).all():
         return False
     return bool(prediction.min() >= 0 and prediction.max() <= 1)
@@ -177,5 +178,5 @@ def _without_objects(name: str, array: Array) -> Array:
 
 
 def nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """Return the known name that is most similar to this one."""
+    """Return the known name that is most similar to a given one."""
     return difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.0)[0]

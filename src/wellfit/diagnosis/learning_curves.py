@@ -1,7 +1,8 @@
 """Parametric learning curves: the error as a function of the number of training rows.
 
-Every family falls (or stays) as rows are added: err(n) = floor + excess * shape(n), shape(reference) = 1. The families
-are those of LCDB: pow4 is floor + b (n + offset)^-a. Least squares fits many sets of errors at once.
+In every family the error falls (or stays) as rows are added: err(n) = floor + excess * shape(n), shape(reference) = 1.
+The families are those of LCDB; for example, pow4 is floor + b (n + offset)^-a. Least squares fits many sets of errors
+at once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Shape: TypeAlias = Callable[[Floats, Bend], Floats]
 
 @dataclass(frozen=True)
 class Curve:
-    """A fitted curve; last1 stays at the error that was measured at the last anchor."""
+    """A fitted curve; the family last1 stays at the error that was measured at the last anchor."""
 
     family: CurveName
     floor: float  # the error that no number of rows gets below
@@ -32,13 +33,13 @@ class Curve:
     misfit: float  # sum of squared residuals, each in standard errors
 
     def at(self, rows: Floats | float) -> Floats:
-        """Return the error at that many training rows."""
+        """Return the error at a given number of training rows."""
         wanted = np.asarray(rows, dtype=np.float64)
         return np.asarray(self.floor + self.excess * shape_of(self.family, wanted, self.bend, reference=self.reference))
 
 
 def rows_for(curve: Curve, target: float, *, most: int) -> int | None:
-    """Smallest number of rows at which the curve is at or below a target; None if more than `most` rows are needed."""
+    """Return the smallest number of rows that brings the curve down to a target; None if it exceeds `most`."""
     low, high = 0, most
     if not float(curve.at(high)) <= target:
         return None
@@ -50,7 +51,7 @@ def rows_for(curve: Curve, target: float, *, most: int) -> int | None:
 
 
 def shape_of(family: CurveName, rows: Floats, bend: Bend, *, reference: float) -> Floats:
-    """The falling part of a curve, 1 at the reference; rows and parameters broadcast."""
+    """Return the falling part of a curve, which is 1 at the reference; rows and parameters broadcast."""
     if family == "last1":
         return np.zeros(np.shape(rows))
     shape = _SHAPES[family]
@@ -76,9 +77,9 @@ _HIGHEST_EXCESS = 10.0  # times the highest error
 
 
 def fit_curve(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, floor: float = 0.0) -> Curve:
-    """Fit the errors [anchors] by weighted least squares within bounds; `rows` must be increasing.
+    """Fit a curve to the errors [anchors] by weighted least squares within bounds; `rows` must be increasing.
 
-    `sd` is the standard error of each; `floor` the error that cannot be undercut, the optimal error's lower limit.
+    `sd` is the standard error of each error, and `floor` is the lower limit of the optimal error.
     """
     return fit_curves(family, rows, errors[None], sd=sd, floor=floor)[0]
 
@@ -110,7 +111,7 @@ def fit_curves(family: CurveName, rows: Floats, errors: Floats, *, sd: Floats, f
 
 @dataclass(frozen=True)
 class _Bends:
-    """A map from [0, 1] to the parameters of a shape, evenly on a logarithmic scale."""
+    """A map from [0, 1] to the parameters of a shape, evenly spaced on a logarithmic scale."""
 
     low: Floats  # [parameters] logarithms of the ends
     high: Floats
@@ -135,7 +136,7 @@ class _Bends:
 
 @dataclass(frozen=True)
 class _Solved:
-    """Floor and excess [sets, tried] at each bend, and the residuals in standard errors [sets, tried, anchors]."""
+    """Floor and excess [sets, tried] of each shape tried, and residuals in standard errors [sets, tried, anchors]."""
 
     floor: Floats
     excess: Floats
@@ -147,7 +148,7 @@ class _Solved:
 
 
 def _solved(shapes: Floats, errors: Floats, *, sd: Floats, floor: float) -> _Solved:
-    """Solve the convex problem in two unknowns within a box: the free solution, or the best on its four sides."""
+    """Solve the convex problem in two unknowns within a box: the free solution, or the best one on the four sides."""
     weight = 1 / sd**2 / (1 / sd**2).sum()
     least = np.minimum(max(0.0, floor), 0.999 * errors.min(axis=-1))
     most = np.maximum(errors.max(axis=-1), least + 1e-9)
@@ -176,7 +177,7 @@ def _solved(shapes: Floats, errors: Floats, *, sd: Floats, floor: float) -> _Sol
 
 
 def _refined(places: Floats, solved: Callable[[Floats], _Solved]) -> Floats:
-    """Return the places [sets, parameters] after Levenberg's steps, each kept only where it fits better."""
+    """Return the places [sets, parameters] after Levenberg steps, each kept only where it improves the fit."""
     sets, count = places.shape
     # Derivatives step inwards, so that they never leave the range.
     damping = np.full(sets, 1e-3)

@@ -1,7 +1,8 @@
-"""The gain from more training data: the learning curve extrapolated, with an interval widened by its past errors.
+"""The gain from more training data: an extrapolated learning curve, with an interval widened by its past errors.
 
-pow4 is the primary curve (pow3 where there are few anchors). The interval is the widest spread of bootstrapped repeats
-among all families that predicted the last anchors, widened by the primary curve's error on them when hidden.
+The primary curve is pow4 (pow3 if there are few anchors). The interval is the widest spread of bootstrapped repeats
+among all families that predicted the last anchors, widened by the primary curve's error on those anchors when they were
+hidden.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class MoreData(Record):
     target_rows: int | None = None  # rows at which the curve reaches it; None beyond four times the rows
 
     def to_json(self) -> Json:
-        """Plain values."""
+        """Return the fields as plain values."""
         return {**super().to_json(), "family": self.curve.family}
 
 
@@ -69,9 +70,9 @@ def more_data(
 
     Args:
         anchors: the measured curve.
-        delta: the smallest gain that matters, in the goal's loss: the tolerance of the gaps.
-        factor: the multiple of the training rows to extrapolate to.
-        target: a dev error, to find the number of rows at which it is reached.
+        delta: the smallest gain that matters, in the goal's loss (the tolerance of the gaps).
+        factor: the multiple of the training rows to which the curve is extrapolated.
+        target: a dev error, for which the necessary number of rows is computed.
         floor: lower limit of the optimal error.
         seed: seed of the bootstrap.
     """
@@ -107,20 +108,20 @@ def more_data(
 
 
 def primary_of(anchors: Anchors) -> CurveName:
-    """Return the family to fit: four parameters need more anchors than three do."""
+    """Return the family to fit: four parameters need more anchors than three."""
     return "pow3" if len(anchors.rows) <= FEW_ANCHORS else "pow4"
 
 
 def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
-    """WF210: fired if the gain is surely above the smallest that matters, passed if surely below, else neither."""
+    """WF210: fires if the gain is significantly above the smallest that matters, and passes if it is below."""
     gain, unit = curve.gain, Unit(goal)
     if gain is None:
         return finding("WF210", fired=None, evidence=f"Cannot tell: {curve.refused}.")
     now = curve.dev[-1]
     times = "Twice" if curve.factor == 2 else f"{curve.factor:g} times"
     said = (
-        f"{times} the data ({curve.factor * curve.rows:,.0f} training rows): dev error lower by from "
-        f"{unit.gap_range(gain.low, gain.high, end=now)}, most likely {unit.gap(gain.value, end=now)}"
+        f"{times} the data ({curve.factor * curve.rows:,.0f} training rows): the dev error would fall by "
+        f"{unit.gap_range(gain.low, gain.high, end=now)}, most likely by {unit.gap(gain.value, end=now)}"
     )
     if curve.target is not None:
         reached = f"needs about {curve.target_rows:,} rows"
@@ -134,19 +135,22 @@ def worth_of_more_rows(*, goal: Goal, curve: MoreData) -> Finding:
 def _refusal(anchors: Anchors, factor: float) -> str:
     means, sd = anchors.mean, anchors.sd
     if factor > FARTHEST:
-        return f"{factor:g} times the data is beyond {FARTHEST:g} times, and no curve is extrapolated that far"
+        return f"no curve is extrapolated beyond {FARTHEST:g} times the data, so not to {factor:g} times"
     lowest = np.minimum.accumulate(means)[:-1]
     place = [int(np.argmin(means[: k + 1])) for k in range(len(lowest))]
     rise = (means[1:] - lowest) / np.hypot(sd[1:], sd[place])
     worst = int(np.argmax(rise))
     # Bonferroni is not needed: three standard errors leave about one false refusal in a hundred curves of ten anchors.
     if rise[worst] > RISE and means[worst + 1] - lowest[worst] > 0.01 * means[worst + 1]:
-        return f"the dev error rises again at {int(anchors.rows[worst + 1]):,} training rows: no evidence of gain"
+        return (
+            f"the dev error rises again at {int(anchors.rows[worst + 1]):,} training rows, so there is no evidence of "
+            "a gain"
+        )
     return ""
 
 
 def _backtest(anchors: Anchors, *, primary: CurveName, floor: float) -> tuple[float | None, tuple[CurveName, ...]]:
-    """Return the primary curve's error at the hidden last anchor, and the families that predicted that anchor."""
+    """Return the primary curve's error at the hidden last anchor, and the families that predicted this anchor."""
     seen = anchors.first(len(anchors.rows) - HIDDEN)
     if len(seen.rows) < FEWEST_ANCHORS:
         return None, (primary, "last1") if primary == "pow4" else ("pow3", "last1")
@@ -214,7 +218,7 @@ def _drop(curve: Curve, rows: float, factor: float) -> float:
 
 
 Refit: TypeAlias = Callable[[Integers, int], tuple[float, Floats]]
-"""(rows to train on, seed) -> (train loss, [dev rows] losses)."""
+"""Function of (rows to train on, seed) that returns (train loss, dev losses [rows])."""
 
 SMALLEST = 16  # anchors 16 * 2^(k/2), as in LCDB
 FEWEST_REPEATS = 3
@@ -226,9 +230,9 @@ _ROUNDING = 0.01  # anchors are whole rows
 
 @dataclass(frozen=True)
 class Anchors:
-    """A learning curve as measured; repeat r trains on nested subsets of one permutation.
+    """A measured learning curve, in which repeat r trains on nested subsets of one permutation.
 
-    `dev_noise` is the covariance over dev sets: noise that two anchors share cancels in their difference.
+    `dev_noise` is the covariance over dev sets; noise that two anchors share cancels in their difference.
     """
 
     rows: Integers  # [anchors] training rows, rising; the last is all of them
@@ -238,15 +242,15 @@ class Anchors:
 
     @property
     def mean(self) -> Floats:
-        """[anchors] dev error."""
+        """Return the mean dev error [anchors]."""
         return np.asarray(self.dev.mean(axis=1))
 
     @property
     def spread(self) -> Floats:
-        """[anchors] standard deviation of the dev error over training sets of that size.
+        """Return the standard deviation of the dev error over training sets of each size [anchors].
 
-        Subsets of the same n rows overlap: at m rows they show about sqrt(1 - m/n) of it. It is estimated from
-        the anchors of at most half the rows, and extrapolated to the others as a power of the rows.
+        Subsets of the same n rows overlap, so subsets of m rows show about sqrt(1 - m/n) of it. It is estimated from
+        the anchors with at most half of the rows, and extrapolated to the others as a power of the number of rows.
         """
         share = self.rows / self.rows[-1]
         few = share <= 0.5 + _ROUNDING
@@ -257,12 +261,12 @@ class Anchors:
 
     @property
     def luck(self) -> Floats:
-        """[anchors] the part of the spread that all subsets of these n rows share, which repeats do not show."""
+        """Return the part of the spread that all subsets of these n rows share, which repeats do not show [anchors]."""
         return np.asarray(self.spread * np.sqrt(self.rows / self.rows[-1]))
 
     @property
     def sd(self) -> Floats:
-        """[anchors] standard error of the mean dev error as a point of the curve over all training sets."""
+        """Return the standard error of the mean dev error, as a point on the curve over all training sets [anchors]."""
         share = self.rows / self.rows[-1]
         return np.asarray(self.spread * np.sqrt((1 - share) / self.dev.shape[1] + share))
 
@@ -272,10 +276,10 @@ class Anchors:
 
 
 def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
-    """Return sizes 16 * 2^(k/2) up to all rows, which come last; beyond `most` sizes the smallest are dropped.
+    """Return sizes 16 * 2^(k/2) that end with all rows; the smallest are dropped if there are more than `most`.
 
     Raises:
-        BadInput: for fewer rows than four anchors need.
+        BadInput: if there are fewer rows than four anchors need.
     """
     steps = math.floor(2 * math.log2(rows / SMALLEST)) if rows > SMALLEST else 0
     found = [round(rows * 2 ** (-k / 2)) for k in range(steps, -1, -1)]
@@ -289,16 +293,16 @@ def anchor_rows(rows: int, *, most: int | None = None) -> Integers:
 
 
 def measure_anchors(refit: Refit, *, rows: int, refits: int = 30, seed: int = 0) -> Anchors:
-    """Retrain on nested subsets, at most `refits` times, on as many anchors as three repeats of each allow.
+    """Retrain on nested subsets at most `refits` times, with as many anchors as three repeats of each allow.
 
     Raises:
-        BadInput: for too few rows, or fewer refits than four anchors with three repeats need.
+        BadInput: if there are too few rows, or fewer refits than four anchors with three repeats need.
     """
     if refits < FEWEST_ANCHORS * FEWEST_REPEATS:
         raise BadInput(
             f"a learning curve must have {FEWEST_ANCHORS} sizes with {FEWEST_REPEATS} repeats",
             found=f"{refits} refits",
-            remedy=f"Allow {FEWEST_ANCHORS * FEWEST_REPEATS}",
+            remedy=f"Allow at least {FEWEST_ANCHORS * FEWEST_REPEATS} refits",
         )
     sizes = anchor_rows(rows, most=refits // FEWEST_REPEATS)
     repeats = refits // len(sizes)

@@ -1,4 +1,4 @@
-"""The optimal (Bayes) error: the reference that defines "high"."""
+"""The optimal (Bayes) error, the reference that defines what counts as high."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wellfit.records.goals import Goal
 from wellfit.stats.intervals import LEVEL, Estimate, wilson
 
 Source = Literal["human", "given", "labels", "none"]
-"""A person's error, an interval that was given, several labels per row, or nothing."""
+"""Sources of a reference: a person's error, a given interval, several labels per row, or none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Optimal(Record):
         return Estimate(middle, self.low, self.high, self.rows)
 
     def in_unit_of(self, goal: Goal) -> Optimal:
-        """Return the reference in the goal's own unit; the limits are swapped if higher is better."""
+        """Return the reference in the goal's own unit, with the limits swapped if higher is better."""
         low, high = sorted((goal.score_of(self.low), goal.score_of(self.high)))
         return replace(self, low=low, high=high, point=None if self.point is None else goal.score_of(self.point))
 
@@ -52,22 +52,22 @@ def reference(
     human_rows: int | None = None,
     optimal_error: tuple[float, float] | float | None = None,
 ) -> Optimal | None:
-    """Return the reference that a user gave in the goal's own unit (for auc, the human AUC); None if none was given.
+    """Return the reference that a user gave in the goal's own unit (such as a person's AUC); None without one.
 
-    A human error stands in for the optimal error as a point, or as its Wilson interval with `human_rows`.
+    A human error takes the place of the optimal error: as a point, or with `human_rows` as its Wilson interval.
 
     Raises:
-        BadInput: for both references at once, rows without a human error, or values out of range or order.
+        BadInput: for two references at once, rows without a human error, or values out of range or in the wrong order.
     """
     if human_error is not None and optimal_error is not None:
         raise BadInput(
-            "the optimal error must have a single reference",
+            "there must be at most one reference for the optimal error",
             found="both human_error and optimal_error",
             remedy="Give one of them",
         )
     if human_rows is not None and (human_error is None or not goal.counts_rows):
         raise BadInput(
-            "human_rows must be the number of rows on which human_error was measured, and goes with the goal error",
+            "human_rows must be the number of rows on which human_error was measured, for the goal error",
             found=f"human_rows = {human_rows}, human_error = {human_error}, goal {goal.name}",
             remedy="Leave human_rows out, or give human_error; for other goals give optimal_error as (low, high)",
         )
@@ -77,10 +77,10 @@ def reference(
 
 
 def checked_loss(name: str, value: float, *, goal: Goal) -> float:
-    """Return a value in the goal's own unit as a loss.
+    """Convert a value in the goal's own unit to a loss.
 
     Raises:
-        BadInput: when no such loss exists: a rate outside [0, 1], a negative or infinite loss.
+        BadInput: if no such loss exists: for a rate outside [0, 1], or a negative or infinite loss.
     """
     if not _is_a(Real, value):
         raise BadInput(f"{name} must be a number", found=repr(value), remedy="Give a number")
@@ -95,7 +95,7 @@ def checked_loss(name: str, value: float, *, goal: Goal) -> float:
 
 
 def checked_rows(name: str, rows: int | None) -> int | None:
-    """Return a valid number of rows, or None if none is given.
+    """Check a number of rows, and return it; None stays None.
 
     Raises:
         BadInput: unless it is a whole number of at least 1.
@@ -109,7 +109,7 @@ def checked_rows(name: str, rows: int | None) -> int | None:
 
 
 def _is_a(kind: type, value: object) -> bool:
-    """Return True if a value is a number of this kind, numpy's included; booleans are not."""
+    """Return True if a value is a number of this kind, including numpy's; booleans do not count."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
@@ -129,7 +129,7 @@ def _given(limits: tuple[float, float] | float, goal: Goal) -> Optimal:
         raise BadInput(
             "the lower limit of optimal_error must come first and be at most the upper one",
             found=f"{pair[0]:g} and {pair[1]:g}",
-            remedy="Exchange them",
+            remedy="Swap them",
         )
     low, high = sorted(checked_loss("optimal_error", value, goal=goal) for value in pair)
     return Optimal(low, high, source="given", upper_bound=False)

@@ -1,6 +1,6 @@
 """The entry point for predictions: (y, prediction) for each part.
 
-If features are given, leakage, mismatch, regions and doubtful labels are checked too.
+If features are given, the diagnosis also checks leakage, mismatch, regions and doubtful labels.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from wellfit.records.goals import Goal, default_goal, goal_named
 from wellfit.stats.intervals import Estimate
 
 Pair: TypeAlias = tuple[Any, Any]
-"""(y, prediction), both with one entry per row."""
+"""A pair (y, prediction), both with one entry per row."""
 
 
 def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
@@ -59,33 +59,34 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
 ) -> Diagnosis:
     """Diagnose any model from its predictions.
 
-    Each part is (y, prediction): vectors from lists, numpy, pandas, polars, pyarrow or tensors (for a named goal of
-    values, both may be [rows, targets]; losses are averaged over the targets). Predictions are labels, values,
-    probabilities [rows, classes] with the classes in sorted order of the labels, or, with two classes, floats [rows]
-    in [0, 1]: the probability of the second class.
+    Each part is a pair (y, prediction) of lists, numpy arrays, pandas, polars or pyarrow vectors, or tensors. If a
+    regression goal is named, both may be [rows, targets], and losses are averaged over the targets. Predictions are
+    labels, values, or probabilities [rows, classes] with the classes in the sorted order of the labels. For two
+    classes, floats [rows] in [0, 1] are probabilities of the second class.
 
     Args:
-        train: all training rows, without dropout.
+        train: all training rows, predicted without dropout.
         dev: rows of the distribution that matters.
         train_dev: rows of the training distribution that were not trained on.
-        test: only once unsealed.
-        goal: default error for classes (strings, booleans, at most 20 distinct integers, or probabilities in
-            columns), rmse for values.
+        test: rows of the test set, once it is unsealed.
+        goal: by default error for classes (strings, booleans, at most 20 distinct integers, or columns of
+            probabilities), and rmse for values.
         human_error: a person's error, the usual stand-in for the optimal error, in the goal's own unit.
         human_rows: number of rows on which it was measured.
         optimal_error: the optimal error as (low, high), or one number.
         tolerance: the largest gap that does not matter, in the goal's loss (.02 for 2 points; MSE for rmse).
-        classes: the classes in the order of the probability columns, if that is not the order of the sorted labels.
-        labels_per_row: one column of labels per annotator, None where one gave no label: their rate of
-            disagreement brackets the optimal error (goal error).
-        label_voters: number of annotators whose majority y is; 1 if y is one annotator's label.
-        groups: part -> [rows] group of each row (a patient, a customer): intervals then resample whole groups.
-        features: part -> inputs of the predictions, a frame or an array [rows, columns]: adds leakage,
-            mismatch by columns, regions and doubtful labels.
+        classes: the classes in the order of the probability columns, if it differs from the sorted order of the labels.
+        labels_per_row: one column of labels per annotator, None where a label is missing; their rate of disagreement
+            gives limits for the optimal error (goal error).
+        label_voters: number of annotators whose majority vote is y; 1 if y is the label of one annotator.
+        groups: for each part, the group of each row [rows] (a patient, a customer); intervals then resample whole
+            groups.
+        features: for each part, the inputs of the predictions, a frame or an array [rows, columns]; with them leakage,
+            mismatch by columns, regions and doubtful labels are checked too.
 
     Raises:
-        BadInput: for lengths that differ, missing values, labels that are not classes, missing probabilities where the
-            goal needs them, a single class for auc, or references and tolerances out of range.
+        BadInput: for different lengths, missing values, labels that are not classes, labels without probabilities if
+            the goal needs them, a single class for auc, or references and tolerances out of range.
     """
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     several = goal is not None and goal_named(goal).task == "regression"
@@ -118,10 +119,10 @@ def diagnose_predictions(  # noqa: PLR0913 - one argument per known fact
 
 
 def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | None, *, voters: int) -> Optimal:
-    """Return the optimal error of predicting one annotator's label, or a majority's."""
+    """Return the optimal error of predicting the label of one annotator, or of a majority."""
     if given is not None or not goal.counts_rows:
         raise BadInput(
-            "several labels per row need the goal error, and replace any other reference",
+            "labels_per_row must be used with the goal error and without another reference",
             found=f"labels_per_row with {'another reference' if given else f'goal {goal.name}'}",
             remedy="Leave one of them out",
         )
@@ -131,7 +132,7 @@ def _by_labels(columns: Sequence[Sequence[Any]], goal: Goal, given: Optimal | No
 
 
 def checked_pair(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]:
-    """(y, prediction) with equally many rows; y is [rows, targets] only if a goal of values is named (`several`)."""
+    """Return (y, prediction) with the same number of rows; y is [rows, targets] only if a regression goal is named."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise BadInput(f"{name} must be (y, prediction)", found=type(pair).__name__, remedy="Give a pair of vectors")
     target, prediction = array_of(f"{name} y", pair[0]), array_of(f"{name} prediction", pair[1])
@@ -145,7 +146,9 @@ def checked_pair(name: str, pair: Pair, *, several: bool) -> tuple[Array, Array]
         raise BadInput(
             f"{name}: y must be a vector with one entry for each prediction",
             found=f"shapes {target.shape} and {prediction.shape}",
-            remedy="Give class numbers in place of columns, y.argmax(1); of several targets name the goal, such as rmse"
+            remedy=(
+                "For one-hot columns give class numbers, y.argmax(1); for several targets name the goal, such as rmse"
+            )
             if one_hot
             else "Give both for the same rows",
         )
@@ -162,14 +165,16 @@ def _goal(name: str | None, parts: dict[str, tuple[Array, Array]]) -> tuple[Goal
     found = default_goal("classification" if classified else "regression")
     if classified and target.dtype.kind in "iuf":
         count = len(np.unique(target))
-        return found, (f"goal {found.name}, because y looks like {count} classes; name a goal if they are values.",)
-    return found, (f"goal {found.name}, because y looks like {'classes' if classified else 'values'}.",)
+        return found, (
+            f"the goal is {found.name}, because y looks like {count} classes; name another goal if these are values.",
+        )
+    return found, (f"the goal is {found.name}, because y looks like {'classes' if classified else 'values'}.",)
 
 
 def classified(
     parts: dict[str, tuple[Array, Array]], goal: Goal, classes: Sequence[Any] | None
 ) -> tuple[dict[str, tuple[Integers, Floats]], tuple[str, ...]]:
-    """Return each part's class codes and probabilities [rows, classes] over one list of classes, and that list."""
+    """Return the class codes and probabilities [rows, classes] of each part, and the list of classes."""
     targets = [target for target, _ in parts.values()]
     if classes is None:
         known = classes_of(targets)
@@ -183,13 +188,15 @@ def classified(
         known, order = np.unique(named), np.argsort(named)
         if len(known) != len(named):
             raise BadInput(
-                "classes must be distinct", found=f"{len(named)} names, {len(known)} distinct", remedy="Fix it"
+                "the names in classes must be distinct",
+                found=f"{len(named)} names, {len(known)} distinct",
+                remedy="Remove the repetitions",
             )
     ready: dict[str, tuple[Integers, Floats]] = {}
     for name, (target, prediction) in parts.items():
         if goal.needs_probabilities and not is_soft(prediction, known):
             raise BadInput(
-                f"goal {goal.name} needs probabilities",
+                f"predictions must be probabilities for the goal {goal.name}",
                 found=f"labels as predictions for {name}",
                 remedy="Give probabilities [rows, classes], or choose the goal error",
             )
@@ -204,7 +211,7 @@ def valued(parts: dict[str, tuple[Array, Array]]) -> dict[str, tuple[Floats, Flo
     for name, pair in parts.items():
         if any(array.dtype.kind not in "iufb" for array in pair):
             raise BadInput(
-                "a regression goal needs numbers [rows]",
+                "a regression goal must get numbers [rows]",
                 found=f"{name}: types {pair[0].dtype} and {pair[1].dtype}, shapes {pair[0].shape} and {pair[1].shape}",
                 remedy="Choose the goal error, or give numbers",
             )
@@ -219,7 +226,7 @@ def _estimate(name: str, goal: Goal, pair: tuple[Integers | Floats, Floats], *, 
     named = array_of(f"groups of {name}", groups)
     if named.shape != pair[0].shape[:1]:
         raise BadInput(
-            f"every row of {name} must have its group",
+            f"every row of {name} must have a group",
             found=f"{len(pair[0])} rows and groups of shape {named.shape}",
             remedy="Give one group for each row",
         )
@@ -242,7 +249,7 @@ PARTS = ("train", "train_dev", "dev")
 
 
 def _require_alike(tables: Mapping[str, pa.Table], rows: Mapping[str, int]) -> None:
-    """Raise BadInput if a part's columns differ from train's, or its number of rows from that of its y."""
+    """Raise BadInput if a part's columns differ from those of train, or its number of rows from that of its y."""
     for part, table in tables.items():
         require_columns(
             table.column_names, tables["train"].column_names, rule=f"features of {part} that are those of train"
@@ -263,16 +270,16 @@ def facts_on_rows(
     groups: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Facts:
-    """Return the columns, the rows of train, train-dev and dev, and the model's results on them.
+    """Return the facts about the columns, the rows of train, train-dev and dev, and the model's results on them.
 
-    Only the goal is returned if train or dev has no features, or no column is usable.
+    Without features for train and dev, or without a usable column, the only fact is the goal.
 
     Raises:
-        BadInput: for columns that differ, or lengths that differ from those of y.
+        BadInput: for different columns, or lengths that differ from those of y.
     """
     if any(target.ndim > 1 for target, _ in ready.values()):
         raise BadInput(
-            "features can be used only with a single target",
+            "features must come with a single target",
             found=f"y of shape {ready['train'][0].shape}",
             remedy="Diagnose the targets one by one, or leave features out",
         )
@@ -315,7 +322,7 @@ def _table(features: Any, part: str) -> pa.Table:
 
 
 def _codes(groups: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, Integers]:
-    """Return by part [rows] the code of each row's group; a group has the same code in all parts."""
+    """Return the code of each row's group [rows] for each part; a group has the same code in all parts."""
     if not all(part in groups for part in tables):
         return {}
     named: list[Array] = [np.asarray([str(group) for group in groups[part]]) for part in tables]

@@ -37,7 +37,8 @@ class Prescribed(Record):
 def ceiling(errors: Errors, gap: Gap) -> float:
     """Return the largest gain from closing this gap: max(0, min(gap, dev - L)).
 
-    L is the lower limit of the optimal error, or train if the reference is only an upper bound and train is below it.
+    L is the lower limit of the optimal error, or the train error if the reference is only an upper bound and train is
+    below it.
     """
     lowest = errors.optimal.low
     if errors.optimal.upper_bound and errors.train.value < lowest:
@@ -50,10 +51,10 @@ def prescribe(
 ) -> tuple[Prescribed, ...]:
     """Return remedies in the order in which to try them: bias first, then variance, mismatch, dev overfit.
 
-    `pictures`: whether the rows are pictures, for which augmentation is a remedy of mismatch too.
+    `pictures` says whether the rows are pictures, for which augmentation is also a remedy for mismatch.
 
-    A gap is treated when its verdict is yes, or when it is "cannot tell" but the value is beyond the tolerance. Gaps
-    that are then still undecided call for a bigger dev set or a reference; otherwise there is nothing to do.
+    A gap is treated if its verdict is "yes", or if it is "cannot tell" but the value is above the tolerance. Other
+    undecided gaps call for a bigger dev set or a reference; otherwise there is nothing to do.
     """
     known = list(present(gaps))
     remedies = [
@@ -106,12 +107,12 @@ def _nothing(gaps: list[Gap]) -> Prescribed:
 
 
 def leading(findings: Sequence[Finding], gaps: Mapping[GapName, Gap | None]) -> tuple[Finding, ...]:
-    """Return the findings to act on first; () if nothing is certainly wrong.
+    """Return the findings to act on first; () if nothing is clearly wrong.
 
-    In this order: leakage; a dev set used for too many choices; a dev error below the optimal error; other doubts
-    about the numbers; the gaps that are surely high, the largest lower limit first; then regions. Wrong labels look
-    like bias: where their finding fired, it leads in place of bias; bias that may be due to wrong labels, where the
-    rows cannot tell, does not lead.
+    The order is: leakage; a dev set used for too many choices; a dev error below the optimal error; other doubts about
+    the numbers; the gaps that are significantly high, the largest lower limit first; then regions. Wrong labels look
+    like bias, so their finding leads in place of bias if it fired. If it is undecided, bias does not lead, because it
+    may be due to wrong labels.
     """
     for urgency in BEFORE_GAPS:
         if found := fired(findings, codes_of(urgency)):

@@ -1,6 +1,6 @@
-"""Regions in which one loss is above another: found on one half of the rows, tested on the other half.
+"""Regions in which one loss is above another, found on one half of the rows and tested on the other.
 
-A region is a leaf of a shallow tree, written as a rule: "age < 25 and region in north, west".
+A region is a leaf of a shallow tree, written as a rule such as "age < 25 and region in north, west".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAMED_LEVELS = 4
 
 @dataclass(frozen=True)
 class Bound:
-    """Condition on the column at index `place`: low < value <= high (infinite if open), in the tree's own units."""
+    """The condition low < value <= high (infinite if open) on the column at index `place`, in the tree's own units."""
 
     place: int
     low: float
@@ -34,12 +34,12 @@ class Bound:
 
 @dataclass(frozen=True)
 class Rule:
-    """A conjunction of bounds, at most one per column."""
+    """A conjunction of bounds, with at most one bound per column."""
 
     bounds: tuple[Bound, ...] = field(default=())
 
     def holds(self, values: Floats) -> Booleans:
-        """Return [rows] True for each row of `encoded` values that satisfies the rule."""
+        """Return for each row of the `encoded` values whether it satisfies the rule [rows]."""
         inside = np.ones(len(values), bool)
         for bound in self.bounds:
             column = values[:, bound.place]
@@ -57,7 +57,7 @@ class Encoding:
 
     @classmethod
     def of(cls, columns: Sequence[Feature], values: Floats, signal: Floats) -> Encoding:
-        """Rank levels by the mean of the signal [rows] that the tree is to explain (Breiman et al., 1984, 8.8)."""
+        """Rank levels by the mean of the signal [rows] that the tree should explain (Breiman et al., 1984, 8.8)."""
         ranks = {
             place: _ranked(values[:, place], signal, levels=len(column.levels))
             for place, column in enumerate(columns)
@@ -68,7 +68,7 @@ class Encoding:
         return cls(tuple(columns), ranks, np.where(np.isfinite(least), least, 0.0) - 1.0)
 
     def encoded(self, values: Floats) -> Floats:
-        """Return the encoded values [rows, columns], without missing ones."""
+        """Return the encoded values [rows, columns], none of which is missing."""
         found = values.copy()
         for place, ranks in self.ranks.items():
             known = ~np.isnan(values[:, place])
@@ -80,7 +80,7 @@ class Encoding:
         return found
 
     def words(self, rule: Rule) -> str:
-        """Return the rule as part of a sentence; "all rows" if it has no bounds."""
+        """Write the rule as part of a sentence; "all rows" if it has no bounds."""
         return " and ".join(self._bound(bound) for bound in rule.bounds) or "all rows"
 
     def _bound(self, bound: Bound) -> str:
@@ -107,7 +107,7 @@ class Encoding:
 
 
 def rules_of(tree: object) -> list[Rule]:
-    """Return one rule for each leaf of a scikit-learn tree."""
+    """Return a rule for each leaf of a scikit-learn tree."""
     inner = tree.tree_  # type: ignore[attr-defined]  # scikit-learn has no types
     found: list[Rule] = []
     pending: list[tuple[int, dict[int, tuple[float, float]]]] = [(0, {})]
@@ -145,13 +145,13 @@ SMALLEST_LEAF = 32
 LEAF_SHARE = 0.01
 MOST_ROWS = 40_000
 WORTH = 12.0
-"""A split must explain this many times what a fixed one explains of noise; the best of many explains about ten."""
+"""A split must explain this multiple of what a fixed split explains of noise; the best of many reaches about ten."""
 _PRIOR_ROWS = 2.0  # rows of pooled spread added to a leaf's own: equal losses in a leaf are not certainty
 
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """One region."""
+    """One region, with its gap and its excess over the rest."""
 
     rule: str  # in words
     share: float  # of the tested rows of the first side
@@ -171,12 +171,12 @@ class _Half:
 
 
 def find_regions(first: Rows, second: Rows | None, *, tolerance: float, seed: int = 0) -> tuple[Region, ...] | None:
-    """Find regions, largest excess first, where the first rows' loss exceeds the second's by more than elsewhere.
+    """Find regions where the first loss exceeds the second by more than elsewhere, the largest excess first.
 
-    A shallow tree is fit on half A to how much higher the first loss is than the second; its leaves are frozen, and
-    each is tested on half B against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A region
-    that is found and tested on the same rows is "significant" in nearly every table of pure noise. `second` is None
-    if the first losses are already differences. Returns None if a side has no losses or fewer than 200 rows.
+    On half A, a shallow tree is fitted to the difference between the first loss and the second. Its leaves are frozen,
+    and on half B each is tested against the rest, one-sided, with the tolerance as margin (Holm over the leaves). A
+    region that is found and tested on the same rows is "significant" in nearly every table of pure noise. `second` is
+    None if the first losses are already differences. The result is None if a side has no losses or fewer than 200 rows.
     """
     sides = [first] if second is None else [first, second]
     if any(side.losses is None or side.rows < FEWEST_ROWS for side in sides) or not first.features.columns:
@@ -205,7 +205,7 @@ class _Effect:
     part: float | None
 
     def limit(self, level: float) -> float:
-        """Lower limit, at a two-sided level, of the excess or of the gap inside, whichever is lower.
+        """Return the lower limit, at a two-sided level, of the excess or of the gap inside, whichever is lower.
 
         A region is not at fault merely because the gap is more negative elsewhere.
         """
@@ -261,7 +261,7 @@ def _tree(signal: Floats) -> DecisionTreeRegressor:
 
 
 def _effect(rule: Rule, halves: list[_Half]) -> _Effect | None:
-    """Excess of one fixed leaf on the test halves; None if it contains almost none or almost all of their rows."""
+    """Return the excess of one fixed leaf on the test halves; None if it contains almost none or all of their rows."""
     inside = [rule.holds(half.values) for half in halves]
     cells = [(half.losses[mask], half.losses[~mask]) for half, mask in zip(halves, inside, strict=True)]
     if min(len(cell) for pair in cells for cell in pair) < SMALLEST_LEAF // 2:
@@ -290,10 +290,10 @@ _NAMED_AT_MOST = 3
 
 
 def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
-    """WF108: regions in which the network underfits.
+    """WF108: fires for regions in which the network underfits.
 
-    Its train loss alone does not show them: classes may overlap more in one region than in another. Another model's
-    loss on dev rows of the region is an upper limit on the lowest loss reachable there.
+    The train loss alone does not show such regions, because classes may overlap more in one region than in another.
+    Another model's loss on dev rows of the region is an upper limit on the lowest reachable loss there.
     """
     found = None
     if network.rival is not None:
@@ -305,7 +305,7 @@ def regions_that_underfit(*, tolerance: float, rows: OpenRows, network: NetworkO
 
 
 def regions_that_overfit(*, tolerance: float, rows: OpenRows, network: NetworkOnRows) -> Finding:
-    """WF109: regions in which the network overfits."""
+    """WF109: fires for regions in which the network overfits."""
     measured = rows.under(network)
     found = find_regions(measured.dev, measured.train, tolerance=tolerance, seed=rows.seed)
     base = 0.0 if measured.train.losses is None else float(measured.train.losses.mean())
@@ -315,14 +315,17 @@ def regions_that_overfit(*, tolerance: float, rows: OpenRows, network: NetworkOn
 
 def _of_regions(code: str, regions: tuple[Region, ...] | None, *, unit: Unit, base: float, said: str) -> Finding:
     if regions is None:
-        why = f"This needs losses by row and {FEWEST_ROWS} rows of train and of dev (and a reference model for WF108)."
+        why = (
+            f"This check needs losses per row and {FEWEST_ROWS} rows each of train and dev (and a reference model for "
+            "WF108)."
+        )
         return finding(code, fired=None, evidence=why)
     certain = [region for region in regions if region.certain]
     if not certain:
         return finding(code, fired=False, evidence="No region differs from the rest by more than the tolerance.")
     told = "; ".join(
-        f"{region.rule} ({100 * region.share:.0f} % of the rows): {said} by "
-        f"{unit.gap(region.gap, start=base)}, elsewhere by {unit.gap(region.elsewhere, start=base)}"
+        f"{region.rule} ({100 * region.share:.0f} % of the rows): {said} by {unit.gap(region.gap, start=base)}, and "
+        f"elsewhere by {unit.gap(region.elsewhere, start=base)}"
         for region in certain[:_NAMED_AT_MOST]
     )
     return finding(code, fired=True, evidence=f"{told}.")

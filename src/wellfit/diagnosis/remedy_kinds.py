@@ -1,6 +1,6 @@
-"""The kinds of remedies: one table that the prescription and the recipe that carries them out both use.
+"""The kinds of remedies, in one table for both the prescription and the recipe that carries them out.
 
-A person follows "What next?" with `wellfit run EXPERIMENT --only KIND`, so a kind must mean the same to both.
+A person follows "What next?" with `wellfit run EXPERIMENT --only KIND`, so both must use the kinds in the same way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wellfit.records.gaps import GAPS, GapName
 
 @dataclass(frozen=True)
 class RemedyKind:
-    """One kind of remedy; its board and its finding are those of its gap unless it names others."""
+    """One kind of remedy, whose board and finding are those of its gap unless it names others."""
 
     name: str  # as `run --only KIND` takes it
     gap: GapName
@@ -32,7 +32,7 @@ class RemedyKind:
 
     @property
     def finding(self) -> str:
-        """Code of the finding that calls for the remedy."""
+        """The code of the finding that calls for the remedy."""
         return self.other_finding or GAPS[self.gap].finding
 
 
@@ -44,14 +44,14 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
         RemedyKind(
             "better_optimizer",
             "avoidable_bias",
-            "another optimizer or schedule can reach a lower loss with equal updates",
+            "another optimizer or schedule can reach a lower loss with the same number of updates",
         ),
-        RemedyKind("architecture", "avoidable_bias", "another architecture can suit these data better"),
-        RemedyKind("more_data", "variance", "more training rows make the set harder to memorize", other_board="data"),
+        RemedyKind("architecture", "avoidable_bias", "another architecture can suit the data better"),
+        RemedyKind("more_data", "variance", "a larger training set is harder to memorize", other_board="data"),
         RemedyKind("regularize", "variance", "lambda and keep_prob trade some train error for dev error"),
-        RemedyKind("augment", "variance", "changed copies of the rows stand in for more data"),
+        RemedyKind("augment", "variance", "modified copies of the rows take the place of more data"),
         RemedyKind(
-            "search_architecture", "variance", "an architecture that fits the problem learns it from fewer rows"
+            "search_architecture", "variance", "an architecture that suits the problem learns it from fewer rows"
         ),
         RemedyKind("average_weights", "variance"),
         RemedyKind("smooth_labels", "variance"),
@@ -62,7 +62,7 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
         RemedyKind(
             "augment_toward",
             "mismatch",
-            "training pictures can be changed to look like those of deployment",
+            "training pictures can be modified to look like those of deployment",
             of_pictures=True,
         ),
         RemedyKind(
@@ -78,13 +78,13 @@ REMEDY_KINDS: Mapping[str, RemedyKind] = {
         RemedyKind(
             "bigger_dev_set",
             "dev_overfit",
-            "a larger dev set, drawn anew, is harder to overfit by choosing on it",
+            "a new, larger dev set is harder to overfit by choosing on it",
             other_board="data",
             person="Collect rows and split again; `wellfit size` says how many",
         ),
     )
 }
-"""All kinds by name; those of a gap are in the order in which to try them."""
+"""All kinds by name; the kinds for one gap are in the order in which to try them."""
 
 
 def prescribed_against(gap: GapName, *, pictures: bool = False) -> tuple[RemedyKind, ...]:

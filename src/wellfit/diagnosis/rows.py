@@ -1,6 +1,7 @@
-"""The rows of each part for the checks that look at data: features, target, and a model's losses.
+"""The rows of each part for the checks that use data: features, target, and a model's losses.
 
-Another model on dev rows: an upper limit on the loss reachable in a region, a second opinion on a label.
+The results of another model on dev rows give an upper limit on the loss reachable in a region, and a second opinion on
+labels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from wellfit.data.features import Features
 from wellfit.records.goals import Goal
 
 FEWEST_ROWS = 200
-"""Fewest rows of train and of dev for another model's opinion."""
+"""Fewest rows of train and of dev for the opinion of another model."""
 FIT_ROWS, MOST_CELLS, MOST_TREES = 20_000, 4_000_000, 1_000
 MOST_ROUNDS, FEWEST_ROUNDS = 100, 5
 _MOST_LEVELS = 255  # of a category, in scikit-learn's trees
@@ -27,7 +28,7 @@ _MOST_LEVELS = 255  # of a category, in scikit-learn's trees
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """One part (train, train-dev, dev) of the diagnosed data; fields are [rows], or None if not known."""
+    """One part (train, train-dev or dev) of the diagnosed data; fields are [rows], or None if not known."""
 
     features: Features  # in their own units
     target: Integers | Floats  # int64 class codes, or float64 values
@@ -38,11 +39,11 @@ class Rows:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return self.features.rows
 
     def take(self, rows: Integers) -> Rows:
-        """Return some of the rows."""
+        """Return the rows at the given places."""
         return replace(
             self,
             features=self.features.take(rows),
@@ -54,12 +55,12 @@ class Rows:
 
 
 Shuffled: TypeAlias = Callable[[str, Integers, Integers], Floats]
-"""(column, dev [rows], dev [orders, rows] from which they take its values) -> predictions [orders, rows, ...]."""
+"""Function of a column, dev rows [rows], and the rows [orders, rows] whose values they take; returns predictions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOnRows:
-    """A network's results on the open rows."""
+    """The results of a network on the open rows."""
 
     losses: Mapping[str, Floats]  # part (train, train_dev, dev) -> [rows]
     predictions: Floats  # [dev rows, classes] probabilities, or [dev rows] values
@@ -68,7 +69,7 @@ class NetworkOnRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """A model's predictions for dev, and for train where known, in the form that the goal takes."""
+    """A model's predictions for dev, and for train if known, in the form that the goal takes."""
 
     parts: Mapping[str, tuple[Integers | Floats, Floats]]  # part -> targets and predictions
     constant: Floats  # the prediction that, made for every row, has (nearly) the lowest loss on train
@@ -86,7 +87,7 @@ class Predicted:
         levels: tuple[str, ...] = (),
         groups: Mapping[str, Integers] | None = None,
     ) -> Predicted:
-        """Return the predictions for these parts, with the best constant for train's targets."""
+        """Return the predictions for these parts, and the best constant for the targets of train."""
         prediction = parts["dev"][1]
         constant = goal.metric.best_constant(
             train, outputs=prediction.shape[-1] if goal.task == "classification" else 0
@@ -101,7 +102,7 @@ class Predicted:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRows:
-    """The rows that may be looked at, and the split's counts of the others, made from their hashes alone."""
+    """The rows that checks may use, and the split's counts of the others, computed from their hashes alone."""
 
     train: Rows
     dev: Rows
@@ -115,16 +116,16 @@ class OpenRows:
 
     @property
     def parts(self) -> dict[str, Rows]:
-        """The parts by name."""
+        """Return the parts by name."""
         parts = {"train": self.train, "dev": self.dev, "train_dev": self.train_dev}
         return {name: part for name, part in parts.items() if part is not None}
 
     def of_train(self, kept: Booleans) -> OpenRows:
-        """Return the rows with only some of train's; near copies among them are not counted yet."""
+        """Return the rows with only some of those of train; near copies among them are not counted yet."""
         return self if kept.all() else replace(self, train=self.train.take(np.flatnonzero(kept)), look_alikes={})
 
     def under(self, network: NetworkOnRows | None) -> OpenRows:
-        """Return the same rows, with a network's losses in place of their own if one is given."""
+        """Return the same rows, with the losses of a network in place of their own if a network is given."""
         if network is None:
             return self
         parts = {name: replace(part, losses=network.losses[name]) for name, part in self.parts.items()}
@@ -132,7 +133,7 @@ class OpenRows:
 
     @cached_property
     def opinion(self) -> Floats | None:
-        """[dev rows, classes] probabilities of another model, or [dev rows] values; None with too few rows."""
+        """Return probabilities [dev rows, classes] or values [dev rows] of another model; None for too few rows."""
         if min(self.train.rows, self.dev.rows) < FEWEST_ROWS or not self.train.features.columns:
             return None
         return rival_predictions(self.train, self.dev, goal=self.goal, seed=self.seed)
@@ -141,7 +142,7 @@ class OpenRows:
 def rival_predictions(train: Rows, dev: Rows, *, goal: Goal, seed: int = 0) -> Floats:
     """Return dev probabilities [rows, classes], or values, of gradient-boosted trees.
 
-    They are fit on at most 20,000 rows, and bounded in cells and in trees.
+    The trees are fitted on at most 20,000 rows, and their cells and number are bounded.
     """
     columns = train.features.columns
     most = min(FIT_ROWS, MOST_CELLS // max(len(columns), 1))

@@ -1,4 +1,4 @@
-"""The entry point for a predictions file: columns split, y, prediction or p_<class>, and any features."""
+"""The entry point for a file of predictions: columns split, y, prediction or p_<class>, and any features."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def diagnose_table(
 ) -> Diagnosis:
     """Diagnose any model from a table of predictions.
 
-    Columns: `split` (train, train_dev or train-dev, dev, test), `y`, and `prediction` or one `p_<class>` for each
-    class. Probabilities are used where every class of y has its column. Other columns are features: they show leakage,
-    mismatch and regions.
+    The columns are `split` (train, train_dev or train-dev, dev, test), `y`, and `prediction` or one `p_<class>` for
+    each class. Probabilities are used if every class of y has its column. Other columns are features, in which leakage,
+    mismatch and regions are checked.
 
-    `labels_per_row` names columns that hold one annotator's label each, `group_on` the column of the group that each
-    row belongs to; the other arguments are those of `diagnose_predictions`.
+    `labels_per_row` names columns with the labels of one annotator each, and `group_on` names the column with the group
+    of each row. The other arguments are those of `diagnose_predictions`.
 
     Raises:
-        BadInput: for a missing column, an unknown split, a missing train or dev, and whatever
-            `diagnose_predictions` refuses.
+        BadInput: for a missing column, an unknown split, no rows of train or dev, and whatever `diagnose_predictions`
+            refuses.
     """
     parts, classes = parts_of_table(table)
     masks = _masks(table["split"])
@@ -78,7 +78,7 @@ def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
     for needed in ("train", "dev"):
         if needed not in parts:
             raise BadInput(
-                "a diagnosis needs rows of train and of dev",
+                "a diagnosis must have rows of train and of dev",
                 found=f"only {', '.join(parts)} in column split",
                 remedy=f"Add the predictions of {needed}",
             )
@@ -86,7 +86,7 @@ def parts_of_table(table: pa.Table) -> tuple[dict[str, Pair], list[Any] | None]:
 
 
 def _features(table: pa.Table, masks: dict[str, Array], *, beside: Sequence[str]) -> dict[str, pa.Table] | None:
-    """Return the feature columns (all that are not about predictions), by part; None if there are none."""
+    """Return the feature columns (all except those of the predictions) by part; None if there are none."""
     names = [
         name
         for name in table.column_names
@@ -103,7 +103,7 @@ def _groups(table: pa.Table, column: str, masks: dict[str, Array]) -> dict[str, 
 
 
 def _annotators(table: pa.Table, columns: Sequence[str]) -> list[list[str | None]]:
-    """Return one list of labels per annotator."""
+    """Return a list of labels for each annotator."""
     for column in columns:
         _require(table, column)
     if len(columns) < 2:
@@ -140,7 +140,7 @@ def _masks(split: pa.ChunkedArray) -> dict[str, Array]:
 
 
 def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None]:
-    """Return the predictions, and for probabilities the classes in the order of their columns."""
+    """Return the predictions and, for probabilities, the classes in the order of their columns."""
     columns = [name for name in table.column_names if name.startswith(PREFIX)]
     labels = {_text(label): label for label in np.unique(target)} if columns else {}
     named = {name.removeprefix(PREFIX): name for name in columns}
@@ -163,7 +163,7 @@ def _prediction(table: pa.Table, target: Array) -> tuple[Array, list[Any] | None
 
 
 def _all_classes(labels: dict[str, Any], named: dict[str, str], target: Array) -> tuple[list[Any], list[str]]:
-    """Return the classes that have a column, even if no row has them, provided their names are labels of y's kind."""
+    """Return the classes that have a column, even if no row has them, provided their names have the type of y."""
     classes, used = [], []
     for text, column in named.items():
         if text in labels:
@@ -186,7 +186,7 @@ def _text(label: Any) -> str:
 
 
 def _plain(column: pa.ChunkedArray) -> Any:
-    """Return the column as a numpy array, with dictionaries decoded, so that categories become their labels."""
+    """Return the column as a numpy array, in which categories are replaced by their labels."""
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     return column.to_pylist() if column.null_count else column.to_numpy()

@@ -1,6 +1,6 @@
-"""Augmentation's worth in real rows: how many more rows would lower the error as much without it.
+"""The worth of augmentation in real rows: how many more rows would lower the error as much.
 
-The learning curve without augmentation is followed to the dev error that all rows reach with it. The interval comes
+The learning curve without augmentation is extrapolated to the dev error that all rows reach with it. The interval comes
 from repeated training runs, with the dev set held fixed.
 """
 
@@ -22,7 +22,7 @@ _DIGITS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Worth(Record):
-    """Number of additional rows that would help as much as augmentation; None beyond four times the rows."""
+    """The number of additional rows that would help as much as augmentation; None beyond four times the rows."""
 
     rows: int
     more: int | None
@@ -37,22 +37,22 @@ class Worth(Record):
 
     @property
     def sentence(self) -> str:
-        """Return the worth as a sentence."""
+        """State the worth in a sentence."""
         if self.more == 0:
-            return "Augmentation is worth no additional pictures here: without it the dev error is as low."
+            return "Augmentation is worth no additional pictures here, because the dev error is just as low without it."
         limit = _rounded((FARTHEST - 1) * self.rows)
         if self.more is None:
             return f"Augmentation is worth more than {limit} additional pictures (there are {self.rows:,})."
         low = f"more than {limit}" if self.low is None else _rounded(self.low)
         high = f"more than {limit}" if self.high is None else _rounded(self.high)
         return (
-            f"Augmentation is worth about {_rounded(self.more)} additional pictures (from {low} to {high}): with it "
-            f"the {self.rows:,} do as well as {_rounded(self.rows + self.more)} without."
+            f"Augmentation is worth about {_rounded(self.more)} additional pictures (from {low} to {high}): with it, "
+            f"{self.rows:,} pictures do as well as {_rounded(self.rows + self.more)} without it."
         )
 
 
 def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed: int = 0) -> Worth:
-    """Follow the curve without augmentation to the dev errors [repeats] that are reached with it on all rows.
+    """Extrapolate the curve without augmentation to the dev errors [repeats] reached with it on all rows.
 
     `floor` is the lower limit of the optimal error.
     """
@@ -71,18 +71,18 @@ def worth_in_rows(without: Anchors, changed: Floats, *, floor: float = 0.0, seed
 
 
 def _widened(repeats: Floats) -> Floats:
-    """Spread repeats [..., R] away from their mean: R drawn from R have only (R - 1)/R of the repeats' variance."""
+    """Spread repeats [..., R] away from their mean, since R drawn from R have only (R - 1)/R of the variance."""
     count, mean = repeats.shape[-1], repeats.mean(axis=-1, keepdims=True)
     return np.asarray(mean + CALIBRATED * math.sqrt(count / max(1, count - 1)) * (repeats - mean))
 
 
 def _more(curve: Curve, target: float, rows: int) -> float:
-    """Number of rows needed beyond the present ones; infinity if the curve does not reach the target."""
+    """Return how many more rows are needed; infinity if the curve does not reach the target."""
     needed = rows_for(curve, target, most=int(FARTHEST * rows))
     return math.inf if needed is None else max(0.0, needed - rows)
 
 
 def _rounded(rows: float) -> str:
-    """Round to two digits: the number is not known more precisely."""
+    """Round to two digits, since the number is not known more precisely."""
     size = max(0, len(str(round(rows))) - _DIGITS)
     return f"{round(rows, -size):,.0f}"

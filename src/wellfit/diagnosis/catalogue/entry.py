@@ -1,4 +1,4 @@
-"""One code of the catalogue: the same text for `wellfit explain` and for its page in the docs."""
+"""An entry of the catalogue, which gives `wellfit explain` and the page in the docs the same text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class States:
-    """The conditions under which a finding fires, passes, or does neither ("not applicable")."""
+    """Conditions under which a finding fires, passes, or does neither ("not applicable")."""
 
     fired: str
     passed: str
@@ -24,7 +24,7 @@ class States:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that shows the finding or acts on it, and what it does."""
+    """A command that shows the finding or acts on it, with a description."""
 
     line: str
     does: str
@@ -37,13 +37,13 @@ class CatalogueEntry:
     Attributes:
         code: such as WF102.
         title: the finding in a few words.
-        topic: what was looked at, which a finding that passed is named by.
+        topic: what the check looks at, by which a passed finding is named.
         meaning: what a fired finding means.
         computed: how the evidence is measured.
-        states: when it fires, passes, or cannot tell.
-        remedy: what to do when it fired; printed with every finding.
-        caution: where it misleads.
-        commands: those that show the finding or act on it.
+        states: the conditions under which it fires, passes, or cannot tell.
+        remedy: what to do if it fires; printed with every finding.
+        caution: cases in which it misleads.
+        commands: the commands that show the finding or act on it.
         source: the method, by its name in the literature.
     """
 
@@ -80,15 +80,15 @@ def _filled(lines: str) -> str:
 GAP = States(
     fired="the lower limit of the gap, Holm-adjusted over all gaps, is above the tolerance.",
     passed="the 95 % upper limit of the gap is at most the tolerance.",
-    unknown="the interval contains the tolerance, or one side of the gap is not known. WF402 then says how many rows "
-    "would decide.",
+    unknown="the interval contains the tolerance, or one side of the gap is not known. WF402 gives the number of rows "
+    "that would decide.",
 )
 """Conditions of the verdict on every gap."""
 
-MOVER = "The gap's interval is MOVER's, from the intervals of its two sides (Wilson's for error rates)."
+MOVER = "The interval of the gap is computed by MOVER from the intervals of its two sides (Wilson's for error rates)."
 MOVER_SOURCE = (
     "MOVER (Newcombe's method 10 for two error rates); Holm's step-down procedure (1979) over the gaps; Wilson's "
     "interval."
 )
 TV_SOURCE = "Lower bounds on the total variation; the Dvoretzky-Kiefer-Wolfowitz band; Newcombe's method 10."
-DIAGNOSE = Command("wellfit diagnose churn.wellfit", "all findings of an experiment, the fired ones first")
+DIAGNOSE = Command("wellfit diagnose churn.wellfit", "lists all findings of an experiment, the fired ones first")

@@ -1,1 +1,1 @@
-"""Leakage: rows, near copies, columns, groups and times that training should not share with dev."""
+"""Leakage: rows, near copies, columns, groups and times that train should not share with dev."""

@@ -1,4 +1,4 @@
-"""Exact copies of training rows in another part, by hashes of the features; the error with and without such rows."""
+"""Exact copies of training rows in other parts, found by hashing the features; the error with and without them."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class WithAndWithout:
     flattery: Estimate  # without - with: by how much the suspect rows make the error look too low
 
     def text(self, goal: Goal) -> str:
-        """Return the comparison as a sentence to append."""
+        """Return the comparison as a sentence to append to the evidence."""
         unit = Unit(goal)
         limits = unit.gap_range(self.flattery.low, self.flattery.high, start=self.with_them.value)
         with_them, without = (unit.show(each.value) for each in (self.with_them, self.without_them))
-        return f" Error with them {with_them}, without {without} (higher by {limits})."
+        return f" The error with them is {with_them}, and without them {without} (higher by {limits})."
 
 
 def with_and_without(losses: Floats | None, suspect: Booleans) -> WithAndWithout | None:
-    """Compare losses [rows] over all rows and over those not suspect; None with fewer than two rows on either side.
+    """Compare the losses [rows] of all rows with those of the others; None for fewer than two rows on either side.
 
-    with = share * suspect + (1 - share) * others, so without - with = share * (others - suspect); the difference in
-    brackets is between different rows, and its interval is MOVER's.
+    with = share * suspect + (1 - share) * others, so without - with = share * (others - suspect). The difference in
+    brackets is between different rows, so its interval is MOVER's.
     """
     count = int(suspect.sum())
     if losses is None or count < FEWEST_ROWS or len(losses) - count < FEWEST_ROWS:
@@ -65,7 +65,7 @@ def with_and_without(losses: Floats | None, suspect: Booleans) -> WithAndWithout
 
 
 def error_of(losses: Floats) -> Estimate:
-    """A mean loss with its interval: Wilson's where every loss is 0 or 1."""
+    """Return the mean loss with its interval, which is Wilson's if every loss is 0 or 1."""
     if np.isin(losses, (0.0, 1.0)).all():
         return wilson(float(losses.sum()), len(losses))
     return mean_interval(losses)
@@ -73,7 +73,7 @@ def error_of(losses: Floats) -> Estimate:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Rows of one part whose features equal those of a training row, by index."""
+    """Rows of one part, by index, whose features equal those of a training row."""
 
     part: str
     rows: int
@@ -85,10 +85,10 @@ class Duplicates:
 
 
 def compared_columns(*parts: Rows) -> tuple[int, ...]:
-    """Indices of the columns in which a copy must be equal: all except those that number the rows.
+    """Return the indices of the columns in which a copy must be equal: all except those that number the rows.
 
-    Such a column (an identifier, a time stamp) holds whole numbers or dates that are all different, so it hides every
-    copy. All columns are compared where chance alone would make rows equal in the others.
+    Such a column (an identifier, a time stamp) contains whole numbers or dates that are all different, so it hides
+    every copy. All columns are compared if chance alone would make rows equal in the others.
     """
     features, train = parts[0].features, parts[0].features.values
     places = range(len(features.columns))
@@ -114,7 +114,7 @@ def _numbers_rows(parts: Sequence[Features], place: int) -> bool:
 
 
 def _chance_of_equal(values: Floats) -> float:
-    """Probability that two rows have the same value, counting missing as a value."""
+    """Return the probability that two rows have the same value, where missing counts as a value."""
     counts = np.unique(values, return_counts=True)[1]
     return float(((counts / max(len(values), 1)) ** 2).sum())
 
@@ -145,7 +145,7 @@ def find_duplicates(parts: Mapping[str, Rows]) -> dict[str, Duplicates]:
 
 
 def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF203: fired if over one row in a hundred is a copy; gives the error without copies if there is a network."""
+    """WF203: fires if more than one row in a hundred is a copy; gives the error without copies if it is known."""
     found = find_duplicates(rows.under(network).parts)
     counts = {part: (len(each.copies), each.rows) for part, each in found.items()} | dict(rows.sealed)
     said = [
@@ -158,23 +158,23 @@ def same_rows(*, rows: OpenRows, network: NetworkOnRows | None = None) -> Findin
     if any(each.coarse for each in found.values()):
         share = max(each.own for each in found.values())
         evidence = (
-            f"Cannot tell: {100 * share:.0f} % of the training rows equal another training row, so the columns have "
-            f"so few values that equal rows need not be copies ({', '.join(said)})."
+            f"Cannot tell: {100 * share:.0f} % of the training rows are equal to another training row, so the columns "
+            f"have too few distinct values to show that equal rows are copies ({', '.join(said)})."
         )
         return finding("WF203", fired=None, evidence=evidence)
     if all(count <= MATERIAL * of for count, of in counts.values()):
-        evidence = f"Few rows are in two splits: {', '.join(said)}; up to {100 * MATERIAL:g} % do not matter."
+        evidence = f"Few rows are in two splits: {', '.join(said)}. Up to {100 * MATERIAL:g} % does not matter."
         return finding("WF203", fired=False, evidence=evidence)
     every = rows.train.features.columns
     compared = compared_columns(*rows.parts.values())
     but_for = [column.name for place, column in enumerate(every) if place not in compared]
-    but = f" but for {', '.join(but_for)} (different in every row)" if but_for else ""
+    but = f" except for {', '.join(but_for)} (different in every row)" if but_for else ""
     details = "".join(_details(each, rows.goal) for each in found.values() if each.copies)
     return finding("WF203", fired=True, evidence=f"Exact copies of training rows{but}: {', '.join(said)}.{details}")
 
 
 def keys_of(features: Features, columns: Sequence[int] | None = None) -> Keys:
-    """64-bit keys [rows]; rows that are equal (in these columns) have equal keys."""
+    """Return 64-bit keys [rows]; rows that are equal in these columns have equal keys."""
     places = range(features.values.shape[1]) if columns is None else columns
     if not places:
         return np.zeros(features.rows, dtype=np.uint64)
@@ -183,7 +183,7 @@ def keys_of(features: Features, columns: Sequence[int] | None = None) -> Keys:
 
 
 def among(keys: Keys, known: Keys) -> Booleans:
-    """Return [keys] True for each key that is among the known ones, which are sorted."""
+    """Return for each key [keys] whether it is among the known ones, which are sorted."""
     if not len(known):
         return np.zeros(len(keys), dtype=bool)
     places = np.searchsorted(known, keys).clip(0, len(known) - 1)
@@ -197,7 +197,7 @@ def _with_target(keys: Keys, rows: Rows) -> Keys:
 
 def _details(each: Duplicates, goal: Goal) -> str:
     shown = ", ".join(str(place + 1) for place in each.copies[:_NAMED_AT_MOST])
-    other = f"; {each.other_target:,} of them with another target" if each.other_target else ""
+    other = f"; {each.other_target:,} of them with a different target" if each.other_target else ""
     more = ", ..." if len(each.copies) > _NAMED_AT_MOST else ""
     errors = each.errors.text(goal) if each.errors else ""
-    return f" In {each.part.replace('_', '-')} rows {shown}{more}{other}.{errors}"
+    return f" In {each.part.replace('_', '-')}, rows {shown}{more}{other}.{errors}"

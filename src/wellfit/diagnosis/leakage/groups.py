@@ -1,4 +1,4 @@
-"""Leakage by groups (the same person or device in train and in dev) and in time (dev rows before train's last)."""
+"""Leakage by groups (a person or device in both train and dev) and in time (dev rows before the last training row)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wellfit.stats.differences import resampled_difference
 from wellfit.stats.intervals import Estimate, has_groups
 
 Score: TypeAlias = Callable[[Integers, Integers, int], float]
-"""(rows to train on, rows to score, seed) -> mean loss on the latter."""
+"""Function of (rows to train on, rows to score, seed) that returns the mean loss on the rows to score."""
 
 REPEATS = 10
 HELD_OUT = 0.2  # share of the rows, and of the groups, that is scored
@@ -29,15 +29,17 @@ _NAMED_AT_MOST = 3
 
 
 def shared_groups(*, rows: OpenRows) -> Finding:
-    """WF207: fired for groups of dev that are in train too; not applicable if every group is a single row.
+    """WF207: fires for groups of dev that are in train too; not applicable if every group is a single row.
 
-    If no groups are named, a column that marks them is looked for.
+    If no groups are named, the check looks for a column that marks groups.
     """
     train, dev = rows.train.groups, rows.dev.groups
     if train is None and dev is None and (place := group_column(rows.train)) is not None:
         return _unnamed_groups(rows, place)
     if train is None or dev is None or not has_groups(np.concatenate([train, dev])):
-        return finding("WF207", fired=None, evidence="No group has several rows (--group-on).")
+        return finding(
+            "WF207", fired=None, evidence="No group has more than one row, or no group column was named (--group-on)."
+        )
     distinct, shared = np.unique(dev), np.isin(dev, train)
     if not shared.any():
         return finding("WF207", fired=False, evidence=f"None of the {len(distinct):,} groups of dev is in train.")
@@ -50,10 +52,10 @@ def shared_groups(*, rows: OpenRows) -> Finding:
 
 
 def group_column(train: Rows) -> int | None:
-    """Return the index of the column that best marks groups; None if no column does.
+    """Return the index of the column that marks groups best; None if no column marks any.
 
-    Its values (levels of a category, or whole numbers) come in runs in the order of the rows; there are at least ten,
-    each with two rows or more on average, and at least half of the numeric columns vary mostly between them.
+    Rows with the same value (level of a category, or whole number) are adjacent. There are at least ten values with an
+    average of two or more rows each, and at least half of the numeric columns vary mostly between them.
     """
     columns, values = train.features.columns, train.features.values
     found: dict[int, float] = {}
@@ -72,7 +74,7 @@ def group_column(train: Rows) -> int | None:
 
 
 def _shares(train: Rows, place: int, codes: Integers) -> dict[str, float]:
-    """Between-group share of the variance of each other numeric column that varies, for the groups of one column."""
+    """Return each other numeric column's share of variance between the groups of one column."""
     shares = {
         column.name: _between(train.features.values[:, other], codes)
         for other, column in enumerate(train.features.columns)
@@ -82,7 +84,7 @@ def _shares(train: Rows, place: int, codes: Integers) -> dict[str, float]:
 
 
 def _between(values: Floats, codes: Integers) -> float | None:
-    """Between-group share of the variance, about 0 for random groups; None where nothing varies."""
+    """Return the between-group share of the variance, about 0 for random groups; None if nothing varies."""
     known = ~np.isnan(values)
     values, codes = values[known], np.unique(codes[known], return_inverse=True)[1]
     rows, groups = len(values), int(codes.max(initial=-1)) + 1
@@ -94,7 +96,7 @@ def _between(values: Floats, codes: Integers) -> float | None:
 
 
 def _unnamed_groups(rows: OpenRows, place: int) -> Finding:
-    """WF207 for a column that marks groups: its name, and how many of its groups train and dev share."""
+    """Return WF207 for a column that marks groups, with its name and the number of groups that train and dev share."""
     column, train, dev = rows.train.features.columns[place], rows.train.features.values, rows.dev.features.values
     codes = np.unique(train[:, place], return_inverse=True)[1]
     shares = {name: share for name, share in _shares(rows.train, place, codes).items() if share >= ALIKE}
@@ -103,25 +105,25 @@ def _unnamed_groups(rows: OpenRows, place: int) -> Finding:
     distinct, shared = np.unique(dev[:, place]), np.isin(dev[:, place], train[:, place])
     errors = with_and_without(rows.dev.losses, shared)
     said = (
-        f"{column.name} marks groups: {codes.max() + 1:,} of about {len(codes) / (codes.max() + 1):.0f} training rows "
-        f"that stand together and are alike (at least {100 * min(shares.values()):.0f} % of the variance of {names}"
-        f"{more} lies between them); {np.isin(distinct, train[:, place]).sum():,} of the {len(distinct):,} in dev are "
-        f"in train too. Split with --group-on {column.name}."
-        f"{errors.text(rows.goal) if errors and shared.any() else ''}"
+        f"{column.name} marks groups: {codes.max() + 1:,} of about {len(codes) / (codes.max() + 1):.0f} adjacent and "
+        f"similar training rows (at least {100 * min(shares.values()):.0f} % of the variance of {names}{more} lies "
+        f"between the groups); {np.isin(distinct, train[:, place]).sum():,} of the {len(distinct):,} groups in dev "
+        "are in train too. Split with --group-on "
+        f"{column.name}.{errors.text(rows.goal) if errors and shared.any() else ''}"
     )
     return finding("WF207", fired=bool(shared.any()), evidence=said)
 
 
 def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed: int = 0) -> Estimate:
-    """Loss under a group split minus loss under a random split of the same rows, by refitting.
+    """Return the loss under a group split minus that under a random split of the same rows, by retraining.
 
-    The interval is Student's with Nadeau and Bengio's variance s^2 (1/J + n_test/n_train): the training sets of
-    several splits overlap, so that the plain variance of J differences is too small.
+    The interval is Student's with Nadeau and Bengio's variance s^2 (1/J + n_test/n_train), because the training sets of
+    several splits overlap and the plain variance of J differences is too small.
 
     Args:
-        groups: [rows] code of each row's group.
+        groups: [rows] the code of each row's group.
         score: the function that trains and scores.
-        repeats: number of pairs of splits, with two refits each.
+        repeats: number of pairs of splits, with two training runs each.
         seed: seed of the splits.
 
     Raises:
@@ -130,7 +132,7 @@ def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed
     names = np.unique(groups)
     if len(names) < FEWEST_GROUPS or repeats < 2:
         raise BadInput(
-            f"splitting by group needs at least {FEWEST_GROUPS} groups and 2 repeats",
+            f"a split by group must have at least {FEWEST_GROUPS} groups and 2 repeats",
             found=f"{len(names)} groups, {repeats} repeats",
             remedy="Bring more groups",
         )
@@ -148,19 +150,19 @@ def hidden_error(groups: Integers, score: Score, *, repeats: int = REPEATS, seed
 
 
 def rows_from_before(*, rows: OpenRows) -> Finding:
-    """WF208: fired for dev rows that precede the last training row; times are days since 1970."""
+    """WF208: fires for dev rows that precede the last training row; times are days since 1970."""
     train, dev = rows.train.times, rows.dev.times
     if train is None or dev is None or not (np.isfinite(train).any() and np.isfinite(dev).any()):
-        return finding("WF208", fired=None, evidence="Rows have no time (--time-on).")
+        return finding("WF208", fired=None, evidence="No time column was named (--time-on).")
     last, first = float(np.nanmax(train)), float(np.nanmin(dev))
     before = dev < last
     if not before.any():
-        said = f"The last training row is from {_moment(last)}, the first of dev from {_moment(first)}."
+        said = f"The last training row is from {_moment(last)}, and the first dev row is from {_moment(first)}."
         return finding("WF208", fired=False, evidence=said)
     errors = with_and_without(rows.dev.losses, before)
     said = (
         f"{before.sum():,} of {np.isfinite(dev).sum():,} dev rows are from before the last training row "
-        f"({_moment(last)}), and {(train > first).sum():,} training rows from after the first of dev "
+        f"({_moment(last)}), and {(train > first).sum():,} training rows are from after the first dev row "
         f"({_moment(first)}).{errors.text(rows.goal) if errors else ''}"
     )
     return finding("WF208", fired=True, evidence=said)

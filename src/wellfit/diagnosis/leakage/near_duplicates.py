@@ -38,7 +38,7 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Dev rows suspiciously close to training rows."""
+    """Dev rows that are suspiciously close to training rows."""
 
     queried: int  # dev rows that were searched for
     suspects: tuple[int, ...]  # places in dev, nearest first
@@ -49,7 +49,7 @@ class NearDuplicates:
 
 
 def near_copies(*, rows: OpenRows) -> Finding:
-    """WF205: pictures that look alike, if the split counted them; otherwise near copies among the features."""
+    """WF205: pictures that look alike if the split counted them, and otherwise near copies among the features."""
     if not rows.look_alikes:
         return _among_features(rows)
     counts = rows.look_alikes.items()
@@ -60,12 +60,13 @@ def near_copies(*, rows: OpenRows) -> Finding:
 
 
 def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates | None:
-    """Search dev for near copies of training rows; None if a part has fewer than 20 distinct rows.
+    """Search dev for near copies of training rows; None if either part has fewer than 20 distinct rows.
 
-    The distances from dev to train are compared with those from train to the rest of train: if dev is drawn like train
-    they have the same distribution, whatever the distance. Rows are suspect below the .5 % quantile of the latter; the
-    verdict is on the excess over the share that such a quantile catches by chance. Exact copies are left out on both
-    sides. Copies made before a random split are as close within train as across: no such comparison can detect them.
+    The distances from dev to train are compared with those from train to the rest of train. If dev is drawn in the same
+    way as train, both have the same distribution, for any kind of distance. A row is suspect if its distance is below
+    the .5 % quantile of the distances within train. The verdict is on the excess over the share that this quantile
+    catches by chance. Exact copies are left out on both sides. Copies made before a random split are as close within
+    train as across the splits, so no such comparison can detect them.
     """
     rng = np.random.default_rng(seed)
     keys, places = np.unique(keys_of(train.features), return_index=True)
@@ -98,25 +99,25 @@ def near_duplicates(train: Rows, dev: Rows, *, seed: int = 0) -> NearDuplicates 
 
 
 def _among_features(rows: OpenRows) -> Finding:
-    """WF205 on features: fired if the excess is surely above one row in a hundred, passed if surely below."""
+    """WF205 on features: fires if the excess is significantly above one row in a hundred, and passes if it is below."""
     found = near_duplicates(rows.train, rows.dev, seed=rows.seed)
     if found is None:
-        evidence = f"Too few rows: {FEWEST_ROWS} distinct rows are needed in train and in dev."
+        evidence = f"There are too few rows: train and dev must each have {FEWEST_ROWS} distinct rows."
         return finding("WF205", fired=None, evidence=evidence)
     low, high = (100 * limit for limit in (found.excess.low, found.excess.high))
     said = (
-        f"{len(found.suspects):,} of {found.queried:,} dev rows are closer to a training row than training rows are to "
-        f"each other (their {100 * QUANTILE:g} % quantile): {max(low, 0.0):.1f} to {max(high, 0.0):.1f} % of dev "
-        "beyond chance"
+        f"{len(found.suspects):,} of {found.queried:,} dev rows are closer to a training row than training rows are "
+        f"to each other (their {100 * QUANTILE:g} % quantile): {max(low, 0.0):.1f} to {max(high, 0.0):.1f} % of dev "
+        "more than by chance"
     )
     if found.excess.low > MATERIAL:
         shown = zip(found.suspects[:_NAMED_AT_MOST], found.twins, strict=False)
         pairs = ", ".join(f"{row + 1} (train {twin + 1})" for row, twin in shown)
-        evidence = f"{said}. Nearest: dev rows {pairs}.{found.errors.text(rows.goal) if found.errors else ''}"
+        evidence = f"{said}. The nearest are dev rows {pairs}.{found.errors.text(rows.goal) if found.errors else ''}"
         return finding("WF205", fired=True, evidence=evidence)
     if found.excess.high <= MATERIAL:
         return finding("WF205", fired=False, evidence=f"{said}.")
-    evidence = f"Cannot tell: {said}; about {DECIDING_ROWS:,} rows of each would decide."
+    evidence = f"Cannot tell: {said}; about {DECIDING_ROWS:,} rows of each part would decide."
     return finding("WF205", fired=None, evidence=evidence)
 
 
@@ -124,8 +125,8 @@ def _among_features(rows: OpenRows) -> Finding:
 class _Space:
     """The space in which rows are points.
 
-    Numbers are in standard deviations of train; each level of a category has its own direction. Up to 32 numbers are
-    their own dimensions; wider rows, and rows with categories, are projected to 32 dimensions.
+    Numbers are in standard deviations of train, and each level of a category has its own direction. Each of up to 32
+    numbers is a dimension of its own; wider rows, and rows with categories, are projected to 32 dimensions.
     """
 
     middle: Floats
@@ -154,7 +155,7 @@ class _Space:
         return cls(np.nanmean(clipped, axis=0), scale, directions, levels)
 
     def points(self, features: Features, rows: Integers) -> Floats:
-        """Return the points [rows, dimensions] as float32, block by block, so that the table is never copied whole."""
+        """Return the points [rows, dimensions] as float32, block by block, so that the whole table is never copied."""
         blocks = [self._block(features.values[rows[start : start + _GLANCE]]) for start in range(0, len(rows), _GLANCE)]
         return np.concatenate(blocks)
 
@@ -167,7 +168,7 @@ class _Space:
 
 
 def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floats, Integers]:
-    """Distances of known rows to their nearest neighbour and of others to the nearest known row, and its index."""
+    """Return distances of known rows to their nearest neighbour, of others to the nearest known row, and its index."""
     if known.shape[1] > TREE_DIMENSIONS:
         return (nearest_rows(known, known[own], own=own)[0], *nearest_rows(known, asked))
     search = NearestNeighbors(algorithm="kd_tree").fit(known)
@@ -176,7 +177,7 @@ def _searched(known: Floats, own: Integers, asked: Floats) -> tuple[Floats, Floa
 
 
 def _excess(near: Booleans, *, rank: int, rows: int, scale: float = 1.0) -> Estimate:
-    """Share of near rows in excess of chance, with the lower limit at 99 % and the upper limit at 95 %."""
+    """Return the share of near rows in excess of chance, with the lower limit at 99 % and the upper limit at 95 %."""
     wide, usual = (
         difference(wilson(float(near.sum()), len(near), level=level), _by_chance(rank, rows, level=level, scale=scale))
         for level in (SURE, LEVEL)
@@ -185,9 +186,9 @@ def _excess(near: Booleans, *, rank: int, rows: int, scale: float = 1.0) -> Esti
 
 
 def _by_chance(rank: int, rows: int, *, level: float, scale: float) -> Estimate:
-    """Scaled share of new rows below the rank-th of `rows` distances: Beta(rank, rows + 1 - rank).
+    """Return the scaled share of new rows below the rank-th of `rows` distances: Beta(rank, rows + 1 - rank).
 
-    The closest pairs count twice, once from either end, so only half of the distances are independent.
+    The closest pairs count twice, once from each end, so only half of the distances are independent.
     """
     first, second = max(rank / 2, 0.5), (rows + 1 - rank) / 2
     tail = (1 - level) / 2
@@ -200,9 +201,10 @@ EXACT, NEAR = "WF203", "WF205"
 
 
 def copied_rows(train: Rows, dev: Rows, *, findings: Iterable[Finding], seed: int = 0) -> Copies | None:
-    """Find both rows of each copy: exact copies if WF203 fired on these rows, near copies if WF205 did.
+    """Return both rows of each copy: exact copies if WF203 fired on these rows, near copies if WF205 did.
 
-    None where neither fired, or no row of dev has a copy (those of test are sealed). `seed` is that of the finding.
+    The result is None if neither fired or no row of dev has a copy (the rows of test are sealed). `seed` is the seed of
+    the finding.
     """
     fired = {found.code for found in findings if found.status == "fired"}
     of_train, of_dev = np.zeros(train.rows, dtype=bool), np.zeros(dev.rows, dtype=bool)
@@ -222,12 +224,12 @@ _ROWS = 8_192  # with this many queries a block of products stays in cache
 
 
 def nearest_rows(known: Floats, queries: Floats, *, own: Integers | None = None) -> tuple[Floats, Integers]:
-    """Distance [queries] to the nearest known row, and its index; rows [rows, dimensions] are float32 and centred.
+    """Return the distance [queries] to the nearest known row and its index; rows [rows, dimensions] are centred.
 
-    |q - k|^2 = |q|^2 - 2 q k + |k|^2 as one product in float32, of which the smallest is measured again in float64:
-    where two rows are equally near to seven digits, either may be returned. In 32 dimensions it is three times as fast
-    as scikit-learn's search of all pairs. Where queries are known rows, `own` [queries] gives their indices: no row is
-    its own neighbour.
+    |q - k|^2 = |q|^2 - 2 q k + |k|^2 is one product in float32, and the smallest value is measured again in float64. If
+    two rows are equally near to seven digits, either may be returned. In 32 dimensions this is three times as fast as
+    scikit-learn's search of all pairs. If the queries are known rows, `own` [queries] gives their indices, because no
+    row is its own neighbour.
     """
     longer = np.column_stack([known, (known**2).sum(axis=1)]).astype(np.float32)
     asked = np.column_stack([-2 * queries, np.ones(len(queries))]).astype(np.float32)

@@ -39,11 +39,12 @@ class TargetLeakage:
 
 
 def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
-    """Look for columns of train that give its target away; None with too few rows, or with nothing to predict.
+    """Find columns of train that give its target away; None if there are too few rows or there is nothing to predict.
 
-    Each column alone predicts the target, cross-fitted: by the classes' shares in its bins (levels of a category),
-    judged by the AUC (one class against the rest, the mean over classes); or by the mean rank of the target, linearly
-    interpolated between its bins, judged by R2 on ranks, so that a log or a square of the target is found as well.
+    Each column alone predicts the target, with cross-fitting. Classes are predicted by their shares in the bins of the
+    column (or the levels of a category), judged by the AUC (of one class against the rest, averaged over the classes).
+    Values are predicted by the mean rank of the target, linearly interpolated between the bins, judged by R2 on ranks,
+    so that a log or a square of the target is found as well.
     """
     rng = np.random.default_rng(seed)
     rows: Integers = np.sort(rng.permutation(train.rows)[:SAMPLED])
@@ -77,20 +78,21 @@ def target_leakage(train: Rows, *, seed: int = 0) -> TargetLeakage | None:
 
 
 def giveaways(*, rows: OpenRows) -> Finding:
-    """WF206: columns that give the target away; one that marks groups does so for known groups only: see WF207."""
+    """WF206: fires for columns that give the target away, unless one only marks groups of rows (see WF207)."""
     found = target_leakage(rows.train, seed=rows.seed)
     if found is None:
         return finding(
             "WF206",
             fired=None,
-            evidence=f"Too few rows, or no column: at least {FEWEST_ROWS} rows and one column are needed.",
+            evidence=f"There are too few rows, or there is no column: at least {FEWEST_ROWS} rows and one column are "
+            "needed.",
         )
     certain = [(name, score) for name, score in found.alone if score.low > CERTAIN]
     place = group_column(rows.train) if certain else None
     group = None if place is None else rows.train.features.columns[place].name
     if [name for name, _ in certain] == [group]:
-        said = f"{group} ({found.measure} {certain[0][1].value:.4f} alone) marks groups of rows: see WF207"
-        return finding("WF206", fired=None, evidence=f"{said} before --drop {group}.")
+        said = f"{group} ({found.measure} {certain[0][1].value:.4f} alone) marks groups of rows; see WF207"
+        return finding("WF206", fired=None, evidence=f"{said} before you use --drop {group}.")
     if certain:
         said = ", ".join(f"{name} ({found.measure} {score.value:.4f} alone)" for name, score in certain)
         return finding("WF206", fired=True, evidence=f"{said}.")
@@ -98,11 +100,11 @@ def giveaways(*, rows: OpenRows) -> Finding:
         evidence = f"A weighted sum of {', '.join(found.together)} is the target."
         return finding("WF206", fired=True, evidence=evidence)
     if found.alone:
-        said = ", ".join(f"{name} ({score.value:.3f}, from {score.low:.3f})" for name, score in found.alone)
-        evidence = f"Cannot tell with {found.rows:,} rows: {found.measure} of {said}."
+        said = ", ".join(f"{name} ({score.value:.3f}, lower limit {score.low:.3f})" for name, score in found.alone)
+        evidence = f"Cannot tell with {found.rows:,} rows. {found.measure} of single columns: {said}."
         return finding("WF206", fired=None, evidence=evidence)
     name, score = found.best
-    evidence = f"The best column alone, {name}, reaches {found.measure} {max(score, 0.0):.3f}."
+    evidence = f"The best single column, {name}, reaches {found.measure} {max(score, 0.0):.3f}."
     return finding("WF206", fired=False, evidence=evidence)
 
 
@@ -116,7 +118,7 @@ def _usual_classes(rows: Integers, target: Integers | Floats) -> tuple[Integers,
 
 
 def _ranks(values: Integers | Floats) -> Floats:
-    """[rows] ranks in (0, 1); equal values get their mean rank."""
+    """Return ranks [rows] in (0, 1); equal values get their mean rank."""
     distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     middles = (ends - counts / 2) / len(values)
@@ -126,7 +128,7 @@ def _ranks(values: Integers | Floats) -> Floats:
 def _cross_fitted(
     column: Feature, values: Floats, target: Integers | Floats, *, folds: Integers, classes: int
 ) -> Floats:
-    """Predictions for each row from the other folds; the bins are made from all rows, without their targets."""
+    """Return predictions for each row from the other folds; the bins are made from all rows, without their targets."""
     width = int(target.max()) + 1 if classes else 1
     predicted = np.empty((len(values), width))
     edges = _edges(column, values)
@@ -153,7 +155,7 @@ def _edges(column: Feature, values: Floats) -> Floats:
 
 
 def _shares(bins_of: Integers, target: Integers | Floats, *, width: int, bins: int) -> Floats:
-    """[bins, classes] shares, shrunk towards the shares of all rows by the weight of one row."""
+    """Return shares [bins, classes], shrunk towards the shares of all rows by the weight of one row."""
     counts = np.bincount(bins_of * width + target.astype(np.int64), minlength=bins * width).reshape(bins, width)
     prior = counts.sum(axis=0) / counts.sum()
     return np.asarray((counts + prior) / (counts.sum(axis=1, keepdims=True) + 1))
@@ -166,7 +168,7 @@ def _means(bins_of: Integers, target: Integers | Floats, *, bins: int) -> Floats
 
 
 def _joined(values: Floats, bins_of: Integers, target: Integers | Floats, *, at: Floats) -> Floats:
-    """Interpolate linearly between the bins' means; missing values get the mean of the missing ones."""
+    """Interpolate linearly between the means of the bins; missing values get the mean of the missing ones."""
     known = ~np.isnan(values)
     unknown = float(target[~known].mean()) if (~known).any() else float(target.mean())
     if not known.any():
@@ -178,7 +180,7 @@ def _joined(values: Floats, bins_of: Integers, target: Integers | Floats, *, at:
 
 
 def _sum_of(train: Rows, rows: Integers, folds: Integers) -> tuple[str, ...]:
-    """Up to three numeric columns whose weighted sum is the target, added greedily; () if there are none."""
+    """Return up to three numeric columns whose weighted sum is the target, added greedily; () if there are none."""
     columns = train.features.columns
     places = [place for place, column in enumerate(columns) if column.kind == "number"]
     values = train.features.values[rows][:, places]

@@ -1,1 +1,1 @@
-"""Mismatch: two parts from different distributions, the columns in which they differ, and what that costs."""
+"""Mismatch: two parts from different distributions, the columns in which they differ, and the cost."""

@@ -1,6 +1,7 @@
-"""Causes of a gap between two parts: different inputs (covariate), or a different target for the same inputs (concept).
+"""Causes of a gap between two parts: different inputs (covariate), or different targets for the same inputs (concept).
 
-Also the importance of training rows: how much more often rows like them are met in deployment than in train.
+This file also computes the importance of training rows: how much more frequent such rows are in deployment than in
+train.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _EVEN = 2.0  # weights of rows that are equally likely to come from either part 
 
 @dataclass(frozen=True)
 class Attribution:
-    """A gap between mean losses, split into its causes, with 95 % bootstrap intervals."""
+    """A gap between mean losses, split by cause, with 95 % bootstrap intervals."""
 
     gap: float  # dev loss - source loss
     covariate: Estimate  # the part that different inputs explain
@@ -39,17 +40,17 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Side:
-    """One part: loss [rows], and each row's probability [rows] of coming from dev, both parts being equally likely."""
+    """One part: losses [rows], and the probability [rows] that a row is from dev if both parts are equally likely."""
 
     losses: Floats
     from_dev: Floats
 
 
 def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | None:
-    """Split the gap between two parts with losses, neither of which was trained on (source is train-dev).
+    """Split the gap between the losses of two parts that were not trained on (the source is train-dev).
 
-    None where a part has no losses or fewer than 100 rows, every column merely counts time, or the inputs that
-    both share amount to fewer than 50 effective rows.
+    The result is None if a part has no losses or fewer than 100 rows, if every column merely counts time, or if the
+    inputs that both parts share amount to fewer than 50 effective rows.
     """
     time = time_columns(source, dev)
     kept = [place for place, column in enumerate(source.features.columns) if column.name not in time]
@@ -70,10 +71,11 @@ def attribute_gap(source: Rows, dev: Rows, *, seed: int = 0) -> Attribution | No
 
 
 def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attribution | None:
-    """Split the gap, given each row's probability of coming from dev; None with too few shared rows.
+    """Split the gap, given each row's probability of coming from dev; None if there are too few shared rows.
 
-    Both losses are carried to the inputs that the parts share, s ~ p q / (p + q), by weights from a domain classifier
-    (DISDE, Cai, Namkoong and Yadlowsky): source to shared inputs, source's target to dev's, shared inputs to dev.
+    Weights from a domain classifier carry both losses to the inputs that the parts share, s ~ p q / (p + q) (DISDE;
+    Cai, Namkoong and Yadlowsky). The gap is the sum of three steps: from the source to the shared inputs, from the
+    source's target to that of dev, and from the shared inputs to dev.
     """
     weights = source.from_dev, 1 - dev.from_dev
     # Effective rows, at most those that both parts share: tiny weights that are all alike count for nothing.
@@ -90,9 +92,9 @@ def split_gap(source: Side, dev: Side, *, rng: np.random.Generator) -> Attributi
 
 
 def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRows | None = None) -> Finding:
-    """WF305: fired for a part of the mismatch that is surely above the tolerance.
+    """WF305: fires if a cause accounts for significantly more of the mismatch than the tolerance.
 
-    Only train-dev, which was not trained on, can separate mismatch from variance.
+    Only train-dev, which was not trained on, separates mismatch from variance.
     """
     if network is None:
         return finding("WF305", fired=None, evidence=UNCHECKED)
@@ -101,13 +103,13 @@ def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRow
         found = attribute_gap(measured.train_dev, measured.dev, seed=rows.seed)
     if found is None:
         why = (
-            f"This needs losses on train-dev and dev, {FEWEST_ROWS} rows of each, and inputs that both share (counting "
-            f"as at least {FEWEST_SHARED:.0f} rows)."
+            f"This check needs losses on train-dev and dev, {FEWEST_ROWS} rows of each, and inputs that both share "
+            f"(at least {FEWEST_SHARED:.0f} effective rows)."
         )
         return finding("WF305", fired=None, evidence=why)
-    shares = {"other inputs": found.covariate, "a different target for the same inputs": found.concept}
+    shares = {"different inputs": found.covariate, "a different target for the same inputs": found.concept}
     told = "; ".join(f"{name} {each.value:+.3g} ({each.low:+.3g} to {each.high:+.3g})" for name, each in shares.items())
-    said = f"Of a gap of {found.gap:+.3g} in the loss: {told}."
+    said = f"The gap in the loss is {found.gap:+.3g}, which splits into {told}."
     if any(each.low > tolerance for each in shares.values()):
         return finding("WF305", fired=True, evidence=said)
     passed = all(each.high < tolerance for each in shares.values())
@@ -115,7 +117,7 @@ def parts_of_mismatch(*, tolerance: float, rows: OpenRows, network: NetworkOnRow
 
 
 def _parts(source: Side, dev: Side) -> tuple[float, float]:
-    """(covariate, concept), by self-normalised weights."""
+    """Return the covariate and the concept share, by self-normalised weights."""
     at_source = float(np.average(source.losses, weights=source.from_dev))
     at_dev = float(np.average(dev.losses, weights=1 - dev.from_dev))
     concept = at_dev - at_source
@@ -144,8 +146,8 @@ def importance_of(
 ) -> tuple[Floats, dict[str, Floats]] | None:
     """Return the density ratio of deployment to train [train rows], and the same for further training rows, by name.
 
-    The targets of dev are not looked at. None with fewer than 100 rows on a side, or where every column merely counts
-    time.
+    The targets of dev are not used. The result is None if a side has fewer than 100 rows, or if every column merely
+    counts time.
     """
     time = time_columns(train, dev)
     kept = np.array([i for i, column in enumerate(train.features.columns) if column.name not in time], np.int64)
@@ -170,7 +172,7 @@ def importance_of(
 
 
 def _folds(part: Rows, *, rng: np.random.Generator) -> Integers:
-    """The fold of each row [rows]; all rows of a group are in the same fold."""
+    """Return the fold of each row [rows]; all rows of a group are in the same fold."""
     if part.groups is None:
         return rng.permutation(np.arange(part.rows) % FOLDS)
     codes = np.unique(part.groups, return_inverse=True)[1]

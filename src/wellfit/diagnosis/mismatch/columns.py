@@ -1,6 +1,6 @@
-"""Columns and targets that shift, each judged by a bound on the total variation of that column alone.
+"""Columns and targets that shift, each judged by limits for the total variation of that column alone.
 
-Total variation is the one scale on which every shift is judged.
+Every shift is judged on the same scale, the total variation.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class TvBound:
     rows: int  # of the smaller side
 
     def verdict(self, tau: float = MATERIAL) -> Verdict:
-        """Return yes if surely above `tau`, no if surely below it, otherwise cannot tell."""
+        """Return "yes" if the lower limit is above `tau`, "no" if the upper one is below it, else "cannot tell"."""
         if self.low > tau:
             return "yes"
         return "no" if self.high < tau else "cannot tell"
 
     def rows_to_decide(self, tau: float = MATERIAL) -> int | None:
-        """Rows on the smaller side that would decide, were the value to stay the same; None if no number would."""
+        """Return how many rows on the smaller side would decide if the value stayed the same; None if none would."""
         apart = self.value - tau
         if abs(apart) < 1e-3:
             return None
@@ -50,10 +50,10 @@ class TvBound:
 
 
 def bound_from_counts(dev: tuple[int, int], train: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:
-    """J = TPR + TNR - 1 of a set chosen on other rows, with one-sided limits of level 1 - alpha (Newcombe 10).
+    """Return J = TPR + TNR - 1 of a set chosen on other rows, with one-sided limits at level 1 - alpha (Newcombe 10).
 
-    Each side is (rows in the set, rows). For any set S, TV(P, Q) >= Q(S) - P(S), so the lower limit of J bounds the
-    total variation too.
+    Each side is (rows in the set, rows). For any set S, TV(P, Q) >= Q(S) - P(S), so the lower limit of J is also a
+    lower limit for the total variation.
     """
     sides: list[Estimate] = [wilson(inside, rows, level=1 - 2 * alpha) for inside, rows in (dev, train)]
     found = difference(sides[0], sides[1])
@@ -61,9 +61,9 @@ def bound_from_counts(dev: tuple[int, int], train: tuple[int, int], *, alpha: fl
 
 
 def dkw_bound(distance: float, rows: tuple[int, int], *, alpha: float = ALPHA) -> TvBound:
-    """The Kolmogorov-Smirnov distance with the two-sided band of Dvoretzky, Kiefer and Wolfowitz.
+    """Return the Kolmogorov-Smirnov distance with the two-sided band of Dvoretzky, Kiefer and Wolfowitz.
 
-    D - sqrt(ln(4 / alpha) / 2) (1 / sqrt(n) + 1 / sqrt(m)): half of alpha for each side.
+    D - sqrt(ln(4 / alpha) / 2) (1 / sqrt(n) + 1 / sqrt(m)): each side gets half of alpha.
     """
     n, m = rows
     band = math.sqrt(math.log(4 / alpha) / 2) * (1 / math.sqrt(n) + 1 / math.sqrt(m))
@@ -74,7 +74,7 @@ _MISSING_APART = 0.05  # difference of missing shares that is reported before an
 
 
 def direction(column: Feature, train: Floats, dev: Floats) -> str:
-    """Return one phrase: 'dev is higher by 0.12 (median 0.5, train 0.38)', or the level whose share changed most."""
+    """Return a phrase such as 'dev is higher by 0.12 (median 0.5, train 0.38)', or name the level that changed most."""
     lost = [float(np.isnan(side).mean()) for side in (train, dev)]
     if abs(lost[1] - lost[0]) > _MISSING_APART:
         return f"missing in {100 * lost[1]:.0f} % of dev, {100 * lost[0]:.0f} % of train"
@@ -107,7 +107,7 @@ _NAMED = 6
 
 @dataclass(frozen=True)
 class ColumnShift:
-    """One column: its bound, and in words how dev differs."""
+    """The shift of one column: its limits, and a phrase for how dev differs."""
 
     column: str
     bound: TvBound
@@ -116,7 +116,7 @@ class ColumnShift:
 
 @dataclass(frozen=True)
 class ColumnShifts:
-    """Every column that was compared."""
+    """The shifts of all columns that were compared."""
 
     columns: tuple[ColumnShift, ...]  # by falling lower bound
     time: tuple[str, ...]  # columns that only count time or rows; not compared
@@ -128,13 +128,13 @@ class ColumnShifts:
 
 
 Describe = Callable[[Feature, Floats, Floats], str]
-"""One column, its values in train and those in dev -> one phrase."""
+"""Function of a column and its values in train and in dev that returns a phrase."""
 
 
 def column_shifts(
     train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0, describe: Describe = direction
 ) -> ColumnShifts | None:
-    """Compare each column of two parts, Bonferroni-corrected; None with fewer than 30 rows on a side or no columns."""
+    """Compare each column of two parts, Bonferroni-corrected; None for fewer than 30 rows on a side or no columns."""
     if min(train.rows, dev.rows) < FEWEST_ROWS or not train.features.columns:
         return None
     rng = np.random.default_rng(seed)
@@ -153,7 +153,7 @@ def column_shifts(
 
 
 def shift_of(column: Feature, sides: tuple[Floats, Floats], *, alpha: float, rng: np.random.Generator) -> TvBound:
-    """The bound for one column, whose values in train and in dev are `sides`; missing is a value like any other."""
+    """Return the limits for one column with values `sides` in train and dev; missing is a value like any other."""
     train, dev = sides
     if column.kind != "category":
         return dkw_bound(ks_distance(train, dev), (len(train), len(dev)), alpha=alpha)
@@ -163,7 +163,7 @@ def shift_of(column: Feature, sides: tuple[Floats, Floats], *, alpha: float, rng
 
 
 def ks_distance(first: Floats, second: Floats) -> float:
-    """Largest difference between the two distribution functions; missing counts as below every value."""
+    """Return the largest difference between two distribution functions; missing counts as below every value."""
     ordered = [np.sort(np.where(np.isnan(side), -np.inf, side)) for side in (first, second)]
     at = np.concatenate(ordered)
     shares = [np.searchsorted(side, at, side="right") / len(side) for side in ordered]
@@ -171,32 +171,32 @@ def ks_distance(first: Floats, second: Floats) -> float:
 
 
 def shifted_columns(*, rows: OpenRows) -> Finding:
-    """WF303: columns that shift."""
+    """WF303: fires for columns that differ between train and dev."""
     describe = picture_direction if rows.pictures else direction
     found = column_shifts(rows.train, rows.dev, seed=rows.seed, describe=describe)
     if found is None or not found.columns:
-        why = f"This needs at least {FEWEST_ROWS} rows on each side and a column that does not only count time."
+        why = f"This check needs at least {FEWEST_ROWS} rows on each side and a column that does not merely count time."
         return finding("WF303", fired=None, evidence=why)
-    apart = f" Columns that only count time are left out: {', '.join(found.time)}." if found.time else ""
+    apart = f" Columns that merely count time are left out: {', '.join(found.time)}." if found.time else ""
     shifted = found.judged("yes")
     if shifted:
         named = "; ".join(
-            f"{each.column}: {each.how} (shift at least {each.bound.low:.2f})" for each in shifted[:_NAMED]
+            f"{each.column}: {each.how} (total variation at least {each.bound.low:.2f})" for each in shifted[:_NAMED]
         )
         more = f"; and {len(shifted) - _NAMED} more" if len(shifted) > _NAMED else ""
         return finding("WF303", fired=True, evidence=f"{named}{more}.{apart}")
     undecided = found.judged("cannot tell")
     if not undecided:
-        said = f"No column alone shifts by {found.tau:.2f} of total variation or more.{apart}"
+        said = f"No single column differs by {found.tau:.2f} of total variation or more.{apart}"
         return finding("WF303", fired=False, evidence=said)
     needed = [most for each in undecided if (most := each.bound.rows_to_decide(found.tau))]
-    decides = f"; about {max(needed):,} rows on each side would be enough to decide" if needed else ""
+    decides = f"; about {max(needed):,} rows on each side would decide" if needed else ""
     said = f"Cannot tell for {len(undecided)} of {len(found.columns)} columns{decides}.{apart}"
     return finding("WF303", fired=None, evidence=said)
 
 
 def _of_levels(codes: Sequence[Integers], *, levels: int, alpha: float, rng: np.random.Generator) -> TvBound:
-    """Bound from the levels that are more frequent in dev, chosen on one half of the rows, counted on the other."""
+    """Return limits from the levels that are more frequent in dev, chosen on half of the rows, counted on the other."""
     mixed = [rng.permutation(side) for side in codes]
     chosen, tested = zip(*((side[: len(side) // 2], side[len(side) // 2 :]) for side in mixed), strict=True)
     shares = [np.bincount(side, minlength=levels) / len(side) for side in chosen]
@@ -207,7 +207,7 @@ def _of_levels(codes: Sequence[Integers], *, levels: int, alpha: float, rng: np.
 
 @dataclass(frozen=True)
 class LabelShift:
-    """The bound on the total variation of the targets alone, and in words how dev differs."""
+    """The limits for the total variation of the targets alone, and a phrase for how dev differs."""
 
     bound: TvBound
     how: str
@@ -217,7 +217,7 @@ class LabelShift:
 def label_shift(
     train: Rows, dev: Rows, *, levels: tuple[str, ...] = (), tau: float = MATERIAL, seed: int = 0
 ) -> LabelShift | None:
-    """Compare the targets of two parts, whose classes are called `levels`; None with fewer than 30 rows on a side."""
+    """Compare the targets of two parts, whose classes are called `levels`; None for fewer than 30 rows on a side."""
     if min(train.rows, dev.rows) < FEWEST_ROWS:
         return None
     named = levels or tuple(str(code) for code in range(train.classes))
@@ -228,20 +228,22 @@ def label_shift(
 
 
 def shifted_targets(*, rows: OpenRows) -> Finding:
-    """WF304: targets that shift."""
+    """WF304: fires if the targets of train and dev differ."""
     found = label_shift(rows.train, rows.dev, levels=rows.levels, seed=rows.seed)
     if found is None:
-        return finding("WF304", fired=None, evidence=f"This needs at least {FEWEST_ROWS} labelled rows on each side.")
+        return finding(
+            "WF304", fired=None, evidence=f"This check needs at least {FEWEST_ROWS} labelled rows on each side."
+        )
     bound, verdict = found.bound, found.bound.verdict(found.tau)
     if verdict == "yes":
         said = f"The target: {found.how} (total variation at least {bound.low:.2f})."
         return finding("WF304", fired=True, evidence=said)
     if verdict == "no":
-        said = f"As far as this comparison shows, the targets differ by at most {bound.high:.2f} of total variation."
+        said = f"In this comparison the targets differ by at most {bound.high:.2f} of total variation."
         return finding("WF304", fired=False, evidence=said)
     needed = bound.rows_to_decide(found.tau)
-    decides = f" About {needed:,} rows on each side would be enough to decide." if needed else ""
-    said = f"Cannot tell: {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{decides}"
+    decides = f" About {needed:,} rows on each side would decide." if needed else ""
+    said = f"Cannot tell: the total variation is {max(bound.low, 0):.2f} to {bound.high:.2f}.{decides}"
     return finding("WF304", fired=None, evidence=said)
 
 
@@ -255,13 +257,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "height": ("higher", "lower"),
     "colourfulness": ("more colourful", "paler"),
 }
-"""Measure -> the word for pictures in which it is larger, and the one for those in which it is smaller."""
+"""For each measure, the words for pictures in which it is larger and for pictures in which it is smaller."""
 LEAST_FACTOR = 1.1
-"""Medians within this factor of each other differ by less than their spread."""
+"""If medians differ by less than this factor, the spread is reported instead."""
 
 
 def picture_direction(column: Feature, train: Floats, dev: Floats) -> str:
-    """Return one phrase: "dev pictures are blurrier: 3.1x (median 0.41, train 1.27)"; other columns as in tables."""
+    """Return a phrase such as "dev pictures are blurrier: 3.1x (median 0.41, train 1.27)"; for tables, `direction`."""
     known = [side[~np.isnan(side)] for side in (train, dev)]
     if column.name not in WORDS or not all(len(side) for side in known):
         return direction(column, train, dev)
@@ -280,9 +282,9 @@ _LOOKED_AT = 100_000
 
 
 def time_columns(train: Rows, dev: Rows) -> tuple[str, ...]:
-    """Names of the columns that are dates, rise (or fall) with time or row order, or number the rows.
+    """Return the names of columns that are dates, rise (or fall) with time or row order, or number the rows.
 
-    Such columns distinguish any two parts, and are no evidence of a shift.
+    Such columns distinguish any two parts, and are not evidence of a shift.
     """
     sides = [_in_order(part) for part in (train, dev)]
     return tuple(

@@ -1,6 +1,7 @@
-"""Differences between the inputs of two parts: boosted trees tell them apart, which gives a bound on total variation.
+"""Differences between the inputs of two parts, measured by how well boosted trees distinguish them.
 
-Fit on one half, counted on the other: J = TPR + TNR - 1 <= TV(P, Q) (an effect size; Lopez-Paz and Oquab 2017).
+The trees are fitted on one half of the rows and judged on the other: J = TPR + TNR - 1 <= TV(P, Q), so J is an effect
+size (Lopez-Paz and Oquab 2017).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class DomainShift:
 
 @dataclass(frozen=True)
 class Halves:
-    """Rows of both sides: `values` [rows, columns], `is_dev` [rows], and which rows the classifier is fit on."""
+    """Rows of both sides: `values` [rows, columns], `is_dev` [rows], and the rows on which the classifier is fitted."""
 
     values: Floats
     is_dev: Booleans
@@ -46,16 +47,16 @@ class Halves:
 
 
 def with_channels(part: Rows, seen: Floats) -> Rows:
-    """Add a network's channels for each picture, [rows, channels], to the picture's measured values."""
+    """Add a network's channels for each picture [rows, channels] to the measured values."""
     channels = tuple(Feature(f"channel {place + 1} of the network", "number") for place in range(seen.shape[1]))
     features = part.features
     return replace(part, features=Features((*features.columns, *channels), np.hstack([features.values, seen])))
 
 
 def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0) -> DomainShift | None:
-    """Bound the total variation between the inputs of two parts.
+    """Compute limits for the total variation between the inputs of two parts.
 
-    None with fewer than 30 rows on a side, or where every column merely counts time.
+    The result is None if a side has fewer than 30 rows, or if every column merely counts time.
     """
     time = time_columns(train, dev)
     kept = np.array([i for i, c in enumerate(train.features.columns) if c.name not in time], np.int64)
@@ -74,7 +75,7 @@ def domain_shift(train: Rows, dev: Rows, *, tau: float = MATERIAL, seed: int = 0
 
 
 def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -> Halves:
-    """Draw at most `SIDE_ROWS` rows of each part; half of them (in whole groups) are for fitting."""
+    """Draw at most `SIDE_ROWS` rows of each part; half of them, in whole groups, are used for fitting."""
     drawn = [np.sort(rng.permutation(part.rows)[:SIDE_ROWS]) for part in parts]
     values = [part.features.values[rows][:, kept] for part, rows in zip(parts, drawn, strict=True)]
     is_dev = np.repeat([False, True], [len(rows) for rows in drawn])
@@ -87,28 +88,28 @@ def halved(parts: Sequence[Rows], kept: Integers, *, rng: np.random.Generator) -
 
 
 def different_inputs(*, rows: OpenRows, seen: Mapping[str, Floats] | None = None) -> Finding:
-    """WF302: different inputs; pictures are compared by the network's channels and by their measured values."""
+    """WF302: fires if inputs differ; pictures are compared by a network's channels and by their measured values."""
     first, dev = rows.train, rows.dev
     if seen is not None:
         (held_out,) = seen.keys() - {"dev"}
         first, dev = (with_channels(rows.parts[name], seen[name]) for name in (held_out, "dev"))
     found = domain_shift(first, dev, seed=rows.seed)
     if found is None:
-        why = f"This needs at least {FEWEST_ROWS} rows on each side and a column that does not only count time."
+        why = f"This check needs at least {FEWEST_ROWS} rows on each side and a column that does not merely count time."
         return finding("WF302", fired=None, evidence=why)
     bound, verdict = found.bound, found.bound.verdict(found.tau)
-    apart = f" Columns that only count time were left out: {', '.join(found.time)}." if found.time else ""
+    apart = f" Columns that merely count time were left out: {', '.join(found.time)}." if found.time else ""
     if verdict == "yes":
         by = ", ".join(name for name, _ in found.importance[:_NAMED])
         told = f", mostly by {by}" if by else ""
-        said = f"A classifier tells dev from train{told}: total variation at least {bound.low:.2f}"
+        said = f"A classifier tells dev from train{told}: the total variation is at least {bound.low:.2f}"
         return finding("WF302", fired=True, evidence=f"{said} (above {found.tau:.2f}).{apart}")
     if verdict == "no":
-        said = f"No material mismatch is visible to this classifier: at most {bound.high:.2f} of total variation."
+        said = f"This classifier finds no material mismatch: the total variation is at most {bound.high:.2f}."
         return finding("WF302", fired=False, evidence=said + apart)
     needed = bound.rows_to_decide(found.tau)
-    decides = f" About {2 * needed:,} rows on each side would be enough to decide." if needed else ""
-    said = f"Cannot tell: a classifier shows {max(bound.low, 0):.2f} to {bound.high:.2f} of total variation.{decides}"
+    decides = f" About {2 * needed:,} rows on each side would decide." if needed else ""
+    said = f"Cannot tell: a classifier finds a total variation of {max(bound.low, 0):.2f} to {bound.high:.2f}.{decides}"
     return finding("WF302", fired=None, evidence=said + apart)
 
 
@@ -139,17 +140,17 @@ _BINS = 128  # of a number: a shift that hides in less than 1 % of the rows is b
 
 @dataclass(frozen=True)
 class DomainTrees:
-    """Fitted trees; both sides have the same weight."""
+    """Fitted trees that give both sides the same weight."""
 
     edges: tuple[Floats | None, ...]  # of each column, the ends of its bins; None where values are taken as they are
     model: Any  # scikit-learn's
 
     @classmethod
     def fit(cls, values: Floats, is_dev: Booleans, columns: Sequence[Feature], *, seed: int) -> DomainTrees:
-        """Fit to values [rows, columns], NaN where missing, and to a mask [rows] of those from dev.
+        """Fit the trees to values [rows, columns], NaN where missing, and to a mask [rows] of the rows from dev.
 
-        Numbers are binned here: scikit-learn finds the bins of weighted rows one weighted percentile at a time, which
-        takes ten times as long as all its trees.
+        Numbers are binned here, because scikit-learn computes the bins of weighted rows one weighted percentile at a
+        time, which takes ten times as long as fitting all its trees.
         """
         categories = [column.kind == "category" and 0 < len(column.levels) <= _MOST_LEVELS for column in columns]
         edges = tuple(None if c else _edges(values[:, place]) for place, c in enumerate(categories))
@@ -167,13 +168,13 @@ class DomainTrees:
             return cls(edges, model.fit(_binned(values, edges), is_dev))
 
     def from_dev(self, values: Floats) -> Floats:
-        """Each row's probability of coming from dev [rows], both sides being equally likely."""
+        """Return each row's probability of coming from dev [rows] if both sides are equally likely."""
         with threadpool_limits(limits=1):
             return np.asarray(self.model.predict_proba(_binned(values, self.edges))[:, 1])
 
 
 def _edges(values: Floats) -> Floats | None:
-    """Inner edges of `_BINS` bins with equally many rows; None if there are no more distinct values than bins."""
+    """Return the inner edges of `_BINS` bins with equally many rows; None unless there are more distinct values."""
     known = np.sort(values[~np.isnan(values)])
     if np.count_nonzero(np.diff(known)) < _BINS:
         return None
@@ -182,7 +183,7 @@ def _edges(values: Floats) -> Floats | None:
 
 
 def _binned(values: Floats, edges: Sequence[Floats | None]) -> Floats:
-    """The index of each value's bin [rows, columns]; missing values stay missing."""
+    """Return the index of each value's bin [rows, columns]; missing values stay missing."""
     found = values.copy()
     for place, ends in enumerate(edges):
         if ends is not None:

@@ -1,6 +1,6 @@
-"""Hints at the optimal error from the rows themselves, if no reference was given; they are never bounds.
+"""Estimates of the optimal error from the rows themselves, if no reference was given; they are never bounds.
 
-Equal rows, nearest neighbours, and the variance of the target that remains at distance 0.
+They come from equal rows, nearest neighbours, and the variance of the target that remains at distance 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COVERED = 0.05  # share of the rows that have an equal, below which they represe
 
 
 def said_by_rows(rows: Rows, *, goal: Goal, seed: int = 0) -> str:
-    """Return a sentence on the optimal error (goals error and rmse); "" if the rows give no hint."""
+    """Return a sentence on the optimal error (for the goals error and rmse); "" if the rows suggest none."""
     if goal.counts_rows:
         return " ".join(filter(None, (_repeated(rows, goal), _neighbours(rows, goal, seed=seed))))
     return _noise(rows, goal, seed=seed) if goal.is_squared else ""
@@ -38,8 +38,7 @@ def _repeated(rows: Rows, goal: Goal) -> str:
         return ""
     limits = " to ".join(Unit(goal).show(limit) for limit in (found.found.low, found.found.high))
     return (
-        f"Rows with equal inputs ({100 * found.covered:.0f} % of train) disagree as if the optimal error on them were "
-        f"{limits}."
+        f"Rows with equal inputs ({100 * found.covered:.0f} % of train) suggest an optimal error on them of {limits}."
     )
 
 
@@ -48,7 +47,7 @@ def _neighbours(rows: Rows, goal: Goal, *, seed: int) -> str:
     if found is None:
         return ""
     limits = " to ".join(Unit(goal).show(limit) for limit in (found.estimate, found.error.value))
-    return f"Nearest neighbours suggest {limits}: an estimate that tends to be too high, never a bound."
+    return f"Nearest neighbours suggest {limits}; this estimate tends to be too high and is never a bound."
 
 
 def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
@@ -57,23 +56,23 @@ def _noise(rows: Rows, goal: Goal, *, seed: int) -> str:
         return ""
     variance = found.gamma if found.replicates is None else found.replicates
     source = "Nearest neighbours suggest" if found.replicates is None else "Rows with equal inputs suggest"
-    said = f"{source} about {Unit(goal).show(variance)}: an estimate that tends to be too high, never a bound."
+    said = f"{source} about {Unit(goal).show(variance)}; this estimate tends to be too high and is never a bound."
     return f"{said} {found.warning}".strip()
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """The bracket over groups of equal rows, weighted by their sizes; it applies only to rows that have an equal."""
+    """Limits from groups of equal rows, weighted by their sizes; they hold only for rows that are equal to another."""
 
     found: Disagreement
     covered: float  # share of all rows that have an equal
 
 
 def repeated_rows(rows: Rows) -> Repeated | None:
-    """Bracket the optimal error from repeated rows; None for regression, or with fewer than ten groups of equal rows.
+    """Compute limits from repeated rows; None for regression, or for fewer than ten groups of equal rows.
 
-    No column can explain why the targets of such rows differ. Rows that were copied with their target make the
-    bracket too low: look for exact copies first (WF203).
+    No column can explain why the targets of such rows differ. Rows that were copied together with their targets make
+    the limits too low, so look for exact copies first (WF203).
     """
     if not rows.classes:
         return None
@@ -94,10 +93,10 @@ MANY_COLUMNS = 5  # above it neighbours are far, and every estimate is too high
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseVariance:
-    """Estimates of the noise variance, more likely too high than too low.
+    """Estimates of the noise variance, which tend to be too high.
 
-    Gamma test: half the squared difference of the targets of k-th neighbours, against their squared distance; the
-    intercept is the variance at distance 0.
+    In the Gamma test, half of the squared difference between the targets of k-th neighbours is regressed on their
+    squared distance; the intercept is the variance at distance 0.
     """
 
     gamma: float
@@ -109,11 +108,11 @@ class NoiseVariance:
         """The reason not to trust the estimate; "" if there is none."""
         if self.columns <= MANY_COLUMNS:
             return ""
-        return f"With {self.columns} columns neighbours are far apart, and the noise is over-estimated."
+        return f"With {self.columns} columns, neighbours are far apart and the noise is overestimated."
 
 
 def noise_variance(rows: Rows, *, seed: int = 0) -> NoiseVariance | None:
-    """Estimate the variance of a numeric target that no function of the columns explains; None below 100 rows."""
+    """Estimate the variance of a numeric target that no function of the columns explains; None for under 100 rows."""
     if rows.classes or rows.rows < FEWEST_POINTS:
         return None
     drawn = _drawn(rows, seed)
@@ -149,7 +148,7 @@ _MISSING = 3.0  # standard deviations from the mean: a place of their own for mi
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Leave-one-out error of the nearest neighbour, and the optimal error that it suggests."""
+    """The leave-one-out error of the nearest neighbour, and the optimal error that it suggests."""
 
     error: Estimate
     classes: int
@@ -161,7 +160,7 @@ class Neighbours:
 
 
 def nearest_neighbours(rows: Rows, *, seed: int = 0) -> Neighbours | None:
-    """Estimate the optimal error from neighbours; None for regression, or with fewer than 1,000 rows of a class."""
+    """Estimate the optimal error from neighbours; None for regression, or for fewer than 1,000 rows of a class."""
     target = np.asarray(rows.target, np.int64)
     if rows.classes < 2 or np.bincount(target, minlength=rows.classes).min() < ENOUGH_ROWS:
         return None
@@ -181,7 +180,7 @@ def _drawn(rows: Rows, seed: int) -> Integers:
 
 
 def standardized(values: Floats) -> Floats:
-    """Columns in standard deviations from their means; missing values are placed far out, constant columns at 0."""
+    """Return columns in standard deviations from their means, with missing values far out and constant columns at 0."""
     known = np.where(np.isnan(values).all(axis=0), 0.0, values)
     spread = np.nanstd(known, axis=0)
     scaled = (known - np.nanmean(known, axis=0)) / np.where(spread > 0, spread, 1.0)

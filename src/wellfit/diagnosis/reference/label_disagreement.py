@@ -1,4 +1,4 @@
-"""The optimal error from several labels per row: the annotators' rate of disagreement brackets it."""
+"""The optimal error from several labels per row: the annotators' rate of disagreement gives limits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FEWEST_ROWS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreement:
-    """The bracket around the optimal error of predicting one annotator's label.
+    """Limits for the optimal error of predicting one annotator's label.
 
-    With counts n_c of m labels in a row, mean(1 - max n_c / m) is too low (Jensen) and the error of the plurality of
-    the other labels in predicting a left-out label is too high, for every m; both tend to the optimal error. The share
-    of disagreeing pairs obeys Cover and Hart's (1967) inequality for any number of rows.
+    With counts n_c of m labels in a row, mean(1 - max n_c / m) is too low for every m (Jensen), and the error of
+    predicting a left-out label by the plurality of the others is too high. Both tend to the optimal error. The share of
+    disagreeing pairs obeys the inequality of Cover and Hart (1967) for any number of rows.
     """
 
     plugin: Estimate  # mean of 1 - the plurality's share
@@ -34,41 +34,41 @@ class Disagreement:
 
     @property
     def low(self) -> float:
-        """Lower limit: the larger of two lower confidence limits, never of two point estimates."""
+        """The larger of two lower confidence limits (not of two point estimates)."""
         return max(0.0, self.plugin.low, cover_hart(max(self.pairs.low, 0.0), classes=self.classes))
 
     @property
     def high(self) -> float:
-        """Upper limit, never below the lower one."""
+        """The upper limit, which is never below the lower one."""
         return min(1.0, max(self.left_out.high, self.low))
 
     @property
     def optimal(self) -> Optimal:
-        """Return the bracket as the reference of a diagnosis."""
+        """Return the limits as the reference of a diagnosis."""
         return Optimal(self.low, self.high, source="labels", upper_bound=False)
 
 
 def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Disagreement:
-    """Bracket the optimal error.
+    """Compute limits for the optimal error.
 
     Args:
         counts: [rows, classes] number of labels of each class per row; rows with fewer than two labels are left out.
         weights: [rows] weight of each row; equal weights if None.
 
     Raises:
-        BadInput: negative counts, fewer than two classes, or fewer than ten rows with two labels.
+        BadInput: for negative counts, fewer than two classes, or fewer than ten rows with two labels.
     """
     counts = np.asarray(counts, dtype=np.int64)
     if counts.ndim != 2 or counts.shape[1] < 2 or (counts < 0).any():
         raise BadInput(
-            "labels per row must be counts of at least two classes",
+            "labels per row must contain at least two classes",
             found=f"an array of shape {counts.shape}",
             remedy="Give one column per annotator",
         )
     several = counts.sum(axis=1) >= FEWEST_LABELS
     if several.sum() < FEWEST_ROWS:
         raise BadInput(
-            f"the optimal error needs {FEWEST_ROWS} rows with {FEWEST_LABELS} or more labels",
+            f"the optimal error must be computed from at least {FEWEST_ROWS} rows with {FEWEST_LABELS} or more labels",
             found=f"{int(several.sum())} such rows",
             remedy="Have more rows labelled by several people, or give --human-error",
         )
@@ -87,18 +87,19 @@ def label_disagreement(counts: Integers, *, weights: Floats | None = None) -> Di
 
 
 def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
-    """Error of the plurality of m - r labels as a prediction of the majority of the other r (voters): an upper limit.
+    """Return an upper limit: the error of the plurality of m - r labels in predicting the majority of the other r.
 
-    A network may still do better, just as it may do better than a person. `counts` is [rows, classes].
+    A network may still do better, just as it may do better than a person. `counts` is [rows, classes], and r is the
+    number of voters.
 
     Raises:
-        BadInput: where no row has more labels than voters.
+        BadInput: if no row has more labels than there are voters.
     """
     rng = np.random.default_rng(seed)
     enough = counts.sum(axis=1) > voters
     if not enough.any():
         raise BadInput(
-            f"every row must have more labels than the majority of {voters}, to predict it by",
+            f"rows must have more than {voters} labels, so that some are left to predict the majority",
             found=f"at most {int(counts.sum(axis=1).max(initial=0))} labels in a row",
             remedy="Lower the number of voters",
         )
@@ -110,13 +111,13 @@ def majority_error(counts: Integers, *, voters: int, seed: int = 0) -> Optimal:
 
 
 def cover_hart(disagreement: float, *, classes: int) -> float:
-    """Cover and Hart's lower bound on the optimal error, from the share of disagreeing pairs (or the 1-NN error)."""
+    """Return Cover and Hart's lower bound on the optimal error, from the share of disagreeing pairs or 1-NN error."""
     most = (classes - 1) / classes
     return most * (1 - math.sqrt(max(0.0, 1 - disagreement / most)))
 
 
 def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]]:
-    """Return counts [rows, classes] of labels given as one list per annotator (None: not labelled), and the classes."""
+    """Count labels [rows, classes] given as one list per annotator (None: not labelled); also return the classes."""
     classes = tuple(sorted({each for column in labels for each in column if each is not None}))
     place = {name: index for index, name in enumerate(classes)}
     counts = np.zeros((len(labels[0]), max(len(classes), 1)), np.int64)
@@ -128,7 +129,7 @@ def counts_of(labels: list[list[str | None]]) -> tuple[Integers, tuple[str, ...]
 
 
 def _left_out(counts: Integers) -> Floats:
-    """Mean error [rows] of the plurality of the other labels on the label left out, ties split evenly."""
+    """Return the mean error [rows] of predicting a left-out label by the plurality of the others, splitting ties."""
     totals = counts.sum(axis=1)
     wrong = np.zeros(len(counts))
     for place in range(counts.shape[1]):
@@ -146,7 +147,7 @@ def _plurality(counts: Integers, rng: np.random.Generator) -> Integers:
 
 
 def _mean(values: Floats, weights: Floats) -> Estimate:
-    """Weighted mean with a normal interval."""
+    """Return the weighted mean with a normal interval."""
     share = weights / weights.sum()
     value = float(share @ values)
     error = math.sqrt(float(share**2 @ (values - value) ** 2))
